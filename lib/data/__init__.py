@@ -1,0 +1,1 @@
+"""Collections as one manifest: the atelier (made here), real ones (adapters), splits."""

@@ -1,0 +1,1 @@
+"""Adapters: one file a real collection, each with its data card."""

@@ -1,0 +1,1 @@
+"""Measures, judges and statistics; each says what it estimates and what it cannot see."""

@@ -1,0 +1,1 @@
+"""Networks only: each readable in one sitting, axes named."""

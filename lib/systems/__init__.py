@@ -1,0 +1,1 @@
+"""The four systems, each in one order: Config, PROFILES, build, train_step, generate."""
