@@ -1,0 +1,34 @@
+"""Shared fixtures: real collections where they are, a results folder of one's own, one torch thread."""
+
+import pytest
+
+from lib import paths
+from lib.errors import KlangfarbeError
+
+
+@pytest.fixture
+def real_data():
+    """``real_data("oasis")`` → its folder, or a skip that says why."""
+
+    def folder(collection):
+        try:
+            return paths.real_data(collection)
+        except KlangfarbeError as error:
+            pytest.skip(str(error))
+
+    return folder
+
+
+@pytest.fixture
+def own_results(tmp_path, monkeypatch):
+    """Points results and processed data at a temporary folder."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
