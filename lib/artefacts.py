@@ -79,7 +79,8 @@ def write(path: Path, content) -> Path:
         elif suffix in (".txt", ".html", ".md"):
             temporary.write_text(content, encoding="utf-8")
         else:
-            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, txt, html, md", repr(suffix), "rename the file")
+            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, txt, html, md",
+                                  repr(suffix), "rename the file")
     return path
 
 

@@ -38,12 +38,13 @@ def device() -> str:
 @functools.cache
 def git_commit() -> str:
     """The commit the code stands at (12 hex digits, ``+`` where files differ from it), or ``"unknown"`` outside git."""
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
 
 
 def content_hash(*arrays_or_bytes) -> str:

@@ -78,7 +78,8 @@ def load_checkpoint(path: Path) -> tuple[dict, dict] | None:
 
 def flat_optimizer(optimizer, prefix: str = "optimizer") -> dict:
     """An optimiser's tensors as a flat dict ``prefix.<parameter>.<moment>``, for safetensors."""
-    return {f"{prefix}.{index}.{name}": value for index, moments in optimizer.state_dict()["state"].items() for name, value in moments.items()}
+    state = optimizer.state_dict()["state"]
+    return {f"{prefix}.{index}.{name}": value for index, moments in state.items() for name, value in moments.items()}
 
 
 def restore_optimizer(optimizer, tensors: dict, prefix: str = "optimizer") -> None:

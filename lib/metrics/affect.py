@@ -1,0 +1,71 @@
+"""Does the result carry the affect that was asked for? Concordance, R², RMSE and the table that states them honestly."""
+
+import numpy as np
+
+from lib.errors import KlangfarbeError
+from lib.metrics import stats
+
+
+def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Concordance correlation coefficient of two series [N]: how near the points lie to the line predicted = truth.
+
+    CCC = 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²). In [−1, 1], ↑; 1 on the line, 0 for a constant predictor. Unlike
+    Pearson's r it falls when the predictions are shifted or squeezed. It cannot see *where* on the plane the error lies.
+
+    Source: Lin (1989), Biometrics 45.  Notebook: 35.
+    """
+    truth, predicted = _pair(truth, predicted)
+    covariance = np.mean((truth - truth.mean()) * (predicted - predicted.mean()))
+    spread = truth.var() + predicted.var() + (truth.mean() - predicted.mean()) ** 2
+    return float(2 * covariance / spread) if spread > 0 else 0.0
+
+
+def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Coefficient of determination of two series [N]: 1 − Σ(t−p)² / Σ(t−t̄)². ≤ 1, ↑; 0 for the mean, negative below it."""
+    truth, predicted = _pair(truth, predicted)
+    total = np.sum((truth - truth.mean()) ** 2)
+    return float(1 - np.sum((truth - predicted) ** 2) / total) if total > 0 else 0.0
+
+
+def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Root mean square error of two series [N], in the unit of the inputs, ↓."""
+    truth, predicted = _pair(truth, predicted)
+    return float(np.sqrt(np.mean((truth - predicted) ** 2)))
+
+
+def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *, seed: int = 0, n_resamples: int = 1000):
+    """The table of intended against measured affect.
+
+    Args:
+        truth: [N, 2] valence and arousal asked for, in [−1, 1].
+        predicted: [N, 2] what a judge reads from the output; the judge must not have conditioned it.
+        groups: [N] piece or painting of each row (the unit of resampling).
+
+    Returns:
+        DataFrame, a row per axis: ``axis, ccc, low, high`` (95 % group bootstrap), ``null`` (97.5 % quantile of the CCC
+        with the predictions shuffled: above it is more than chance), ``r2, rmse, n``.
+
+    Source: METRICS "affect agreement".  Notebook: 35.
+    """
+    import pandas as pd
+
+    truth, predicted = np.asarray(truth, float), np.asarray(predicted, float)
+    if truth.ndim != 2 or truth.shape[1] != 2 or truth.shape != predicted.shape:
+        raise KlangfarbeError("two arrays [N, 2]", f"{truth.shape} and {predicted.shape}", "give valence and arousal as columns")
+    rows = []
+    for column, axis in enumerate(("valence", "arousal")):
+        t, p = truth[:, column], predicted[:, column]
+        low, high = stats.bootstrap(ccc, t, p, groups=groups, seed=seed, n_resamples=n_resamples)
+        null = float(np.quantile(stats.shuffled(ccc, t, p, seed=seed), 0.975))
+        rows.append({"axis": axis, "ccc": ccc(t, p), "low": low, "high": high, "null": null,
+                     "r2": r2(t, p), "rmse": rmse(t, p), "n": len(t)})
+    return pd.DataFrame(rows)
+
+
+def _pair(truth, predicted) -> tuple[np.ndarray, np.ndarray]:
+    truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if truth.ndim != 1 or truth.shape != predicted.shape or len(truth) < 2:
+        raise KlangfarbeError("two series of one length ≥ 2", f"{truth.shape} and {predicted.shape}", "measure one axis at a time")
+    if not (np.isfinite(truth).all() and np.isfinite(predicted).all()):
+        raise KlangfarbeError("finite values", "NaN or infinity", "drop unlabelled rows before measuring")
+    return truth, predicted
