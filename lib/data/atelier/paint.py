@@ -1,0 +1,74 @@
+"""The atelier's paintings: from an item's factors to a picture whose affect is known.
+
+Source: palette by Valdez & Mehrabian (1994). Notebook: 02_start_atelier.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image
+
+from lib.data.atelier import abstract, world
+from lib.data.atelier.brush import CANVAS, MASTER, Scene, strokes
+from lib.data.atelier.factors import Factors, draw
+from lib.data.atelier.palette import Palette
+from lib.errors import KlangfarbeError
+
+MANNERS = {"landscape": world.landscape, "seascape": world.seascape, "still_life": world.still_life, "night_scene": world.night_scene,
+           "portrait": world.portrait, "colour_field": abstract.colour_field, "geometric": abstract.geometric,
+           "gestural": abstract.gestural}
+# Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
+CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)] for k in range(-24, 25)], np.int64)
+
+
+def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
+    """Paints one item.
+
+    Returns:
+        uint8 [size, size, 3].
+
+    Raises:
+        KlangfarbeError: `size` is not in 1 … 128.
+    """
+    if not 1 <= size <= MASTER:
+        raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size), f"paint at {MASTER} and enlarge the picture")
+    rng = factors.rng("paint")
+    palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
+    scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
+    brushwork = MANNERS[factors.manner](scene, factors.subject)
+    picture = _finish(strokes(scene, **brushwork), palette, rng)
+    if size == MASTER:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
+
+
+def _finish(painted: np.ndarray, palette: Palette, rng: np.random.Generator) -> np.ndarray:
+    """Brings mean brightness and colourfulness to the palette's, whatever the subject; then the canvas: uint8 [128, 128, 3]."""
+    painted = np.clip(painted, 0, 255).astype(np.int32)
+    level = (painted @ np.array([77, 150, 29], np.int32)) >> 8                     # [128, 128]
+    chroma = painted - level[..., None]
+    counts = np.bincount(level.ravel(), minlength=256)
+    means = CURVES @ counts // level.size
+    curve = CURVES[np.abs(means - palette.level).argmin()].astype(np.int32)
+    strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
+    gain = min(640, max(90, 256 * palette.chroma // max(1, strength)))
+    shift = rng.integers(0, MASTER, 2)
+    canvas = np.roll(CANVAS, (int(shift[0]), int(shift[1])), axis=(0, 1))
+    final = curve[level][..., None] + (chroma * gain >> 8) + canvas[..., None]
+    return np.clip(final, 0, 255).astype(np.uint8)
+
+
+def pictures(seed: int, indices: Iterable[int], size: int = MASTER) -> tuple[np.ndarray, np.ndarray]:
+    """Paints items of a collection.
+
+    Args:
+        seed: the collection, e.g. ``TRAIN_SEED``.
+        indices: which items.
+        size: side in pixels, at most 128.
+
+    Returns:
+        uint8 [n, size, size, 3] and float32 [n, 2], the true (valence, arousal).
+    """
+    items = [draw(seed, int(index)) for index in indices]
+    painted = np.stack([paint(item, size) for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
+    return painted, np.array([[f.valence, f.arousal] for f in items], np.float32).reshape(-1, 2)
