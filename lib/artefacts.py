@@ -52,7 +52,8 @@ def write(path: Path, content) -> Path:
     """Writes `content` atomically in the form the suffix of `path` names, and returns the path.
 
     ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array · ``.json``: JSON ·
-    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure · ``.txt``, ``.html``, ``.md``: text.
+    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib
+    figure · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
     """
     path = Path(path)
     suffix = path.suffix
@@ -76,7 +77,7 @@ def write(path: Path, content) -> Path:
             skops.io.dump(content, temporary)
         elif suffix in (".png", ".jpg"):
             _write_picture(temporary, content)
-        elif suffix in (".txt", ".html", ".md"):
+        elif suffix in (".txt", ".html", ".md", ".ipynb"):
             temporary.write_text(content, encoding="utf-8")
         else:
             raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, txt, html, md",

@@ -1,0 +1,55 @@
+# make run    set everything up, run all notebooks at PROFILE (default mini), build the report
+# make test   set everything up, lint, unit tests, every notebook checked at smoke, the whole graph at smoke
+# Needs Python 3.11 and make. Each target is one or two plain commands; the README gives them for Windows.
+PYTHON ?= python3.11
+PROFILE ?= mini
+NOTEBOOKS ?=
+PARAMS ?=
+CORES ?= 2
+ENGINE ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+# The lock decides what is installed, not the caller: every PIP_* and UV_* setting is dropped (a stray wheel folder, index
+# or constraint), but for certificates and caches. Behind a mirror: make run INDEX=<its address>.
+STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
+CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
+
+.PHONY: run test regress lint unit notebooks lab doctor clean
+
+run: $(READY)
+	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
+
+test: lint unit notebooks
+	$(BIN)/python -m lib run --profile smoke --cores $(CORES)
+
+lint: $(READY)
+	$(BIN)/ruff check lib tests
+
+unit: $(READY)
+	$(BIN)/python -m pytest tests -n $(CORES)
+
+# Every stored check cell must print the same again, at smoke (`make test`) or at mini (`make regress`).
+notebooks: $(READY)
+	KLANGFARBE_PROFILE=smoke KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=300 -n $(CORES)
+
+regress: $(READY)
+	KLANGFARBE_PROFILE=mini KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=1800 -n $(CORES)
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+doctor: $(READY)
+	$(BIN)/python -m lib doctor
+
+# The first line verifies uv by the lock's own hash; uv then installs the rest of the lock in seconds.
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(CLEAN) $(PYTHON) -m venv .venv
+	awk '/^[a-z]/ { keep = /^uv==/ } keep' requirements.lock > .venv/uv.txt
+	$(CLEAN) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	VIRTUAL_ENV=.venv $(CLEAN) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(CLEAN) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake papermill_runs/smoke papermill_runs/mini results/smoke results/mini data/processed

@@ -1,0 +1,109 @@
+"""The command line: ``python -m lib run | paint | doctor | bench | miniature | reference | store``."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lib.errors import KlangfarbeError
+from lib.profiles import PROFILES
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; ``--help`` prints them."""
+    root = argparse.ArgumentParser(prog="python -m lib", description="Klangfarbe: feeling carried between painting and music.")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the notebooks as a graph and build the report")
+    run.add_argument("--profile", default="mini", help=" | ".join(PROFILES))
+    run.add_argument("--notebooks", nargs="*", default=[], metavar="NN", help="numbers or names; none: all")
+    run.add_argument("--params", nargs="*", default=[], metavar="NN.name=value", help="notebook parameters, e.g. 33.steps=200")
+    run.add_argument("--cores", type=int, default=2, help="notebooks side by side, one thread each (default 2)")
+    run.add_argument("--engine", default="", metavar="OPTIONS", help='more Snakemake options, e.g. --engine="--executor slurm --jobs 8"')
+    run.add_argument("--dry-run", action="store_true", help="say what would run")
+
+    paint = commands.add_parser("paint", help="a piece of music becomes a picture")
+    paint.add_argument("music", nargs="+", type=Path, help="wav, flac, ogg, mp3, aiff; several: one picture each")
+    paint.add_argument("-o", "--output", type=Path, required=True, help="the picture (png, jpg), or a folder for several pieces")
+    paint.add_argument("--profile", default="mini", help="whose trained models to use, where they are there (default mini)")
+    paint.add_argument("--variations", type=int, default=1, help="pictures per piece, side by side")
+    paint.add_argument("--seed", type=int, default=0)
+
+    commands.add_parser("doctor", help="what this machine has and what is missing")
+
+    bench = commands.add_parser("bench", help="one measurement, as a ratio")
+    bench.add_argument("name")
+    bench.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+    miniature = commands.add_parser("miniature", help="make a bundled miniature again")
+    miniature.add_argument("name")
+
+    commands.add_parser("reference", help="the numbers on real collections, into results/reference/")
+
+    store = commands.add_parser("store", help="put a run's outputs into the notebooks")
+    store.add_argument("--profile", default="mini")
+    store.add_argument("--notebooks", nargs="*", default=[], metavar="NN")
+
+    execute = commands.add_parser("execute", help="run one notebook (what the graph calls)")
+    execute.add_argument("source", type=Path)
+    execute.add_argument("executed", type=Path)
+    execute.add_argument("--parameters", default="e30=")
+    execute.add_argument("--threads", type=int, default=1)
+    return root
+
+
+def dispatch(args: argparse.Namespace) -> int:
+    """Calls what was asked for; each command imports only what it needs."""
+    if args.command == "run":
+        from lib import workflow
+
+        return workflow.run(args.profile, args.notebooks, args.params, cores=args.cores, engine=args.engine, dry_run=args.dry_run)
+    if args.command == "paint":
+        from lib.systems import music2image
+
+        return music2image.paint_files(args.music, args.output, profile=args.profile, variations=args.variations, seed=args.seed)
+    if args.command == "doctor":
+        from lib import doctor
+
+        return doctor.report()
+    if args.command == "bench":
+        from lib import bench
+
+        found = bench.run(args.name)
+        print(json.dumps(found) if args.json else "\n".join(f"{key:10} {value}" for key, value in found.items()))
+        return 0
+    if args.command == "miniature":
+        from lib import miniatures
+
+        if args.name not in miniatures.RECIPES:
+            raise KlangfarbeError(f"a miniature out of {', '.join(miniatures.RECIPES)}", repr(args.name), "name one of them")
+        miniatures.RECIPES[args.name].make()
+        return 0
+    if args.command == "reference":
+        from lib.systems.music2image import reference
+
+        reference.run()
+        return 0
+    from lib import execute, workflow
+
+    if args.command == "store":
+        for path in execute.store(args.profile, workflow.select(args.notebooks)):
+            print(f"stored {path.name}, {path.stat().st_size / 1e6:.2f} MB")
+        return 0
+    return 0 if execute.execute(args.source, args.executed, execute.decode(args.parameters), args.threads) else 1
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs a command line; a user's fault is one line on standard error and exit code 2, an interrupt 130."""
+    try:
+        return dispatch(parser().parse_args(words))
+    except KlangfarbeError as error:
+        print(f"klangfarbe: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("klangfarbe: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The notebooks as a graph: what each needs and produces, and one way to run them (Snakemake driving papermill)."""
+
+import ast
+import base64
+import hashlib
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import paths
+from lib.errors import KlangfarbeError
+from lib.profiles import PROFILES
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook of the graph.
+
+    Attributes:
+        produces: files below ``results/<profile>/<stem>/``.
+        needs: ``<stem>/<file>`` of other notebooks. Where that notebook is not part of the run, its earlier result is
+            used, or the bundled miniature.
+    """
+
+    produces: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+STEPS = {
+    "00_start_here": Step(("first_picture.png",)),
+    "01_start_affect": Step(("words.csv",)),
+    "02_start_atelier": Step(("truth.csv",)),
+    "30_music2image_tour": Step(("tour.png",)),
+    "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv")),
+    "32_music2image_gan": Step(("generator.safetensors", "collapse.csv")),
+    "33_music2image_diffusion": Step(("unet.safetensors", "control.csv")),
+    "34_music2image_grey": Step(("grey.csv",)),
+    "35_music2image_chain": Step(("chain.csv", "chain.png"),
+                                 ("31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors")),
+}
+
+
+def select(words: list[str]) -> list[str]:
+    """Notebook stems for numbers or stems (``["31", "33_music2image_diffusion"]``); all of them for an empty list.
+
+    Raises:
+        KlangfarbeError: a word that names no notebook.
+    """
+    if not words:
+        return list(STEPS)
+    by_number = {stem[:2]: stem for stem in STEPS}
+    chosen = []
+    for word in words:
+        stem = by_number.get(word, word)
+        if stem not in STEPS:
+            raise KlangfarbeError("notebooks out of " + ", ".join(by_number), repr(word), "name them by number or full name")
+        chosen.append(stem)
+    return [stem for stem in STEPS if stem in chosen]
+
+
+def parameters(stem: str) -> dict:
+    """The literals in a notebook's cell tagged ``parameters``: name → default value."""
+    import nbformat
+
+    notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise KlangfarbeError(f"one cell tagged 'parameters' in {stem}", str(len(cells)), "tag the cell that holds the literals")
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)}
+
+
+def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, checked before anything runs.
+
+    Raises:
+        KlangfarbeError: no such notebook in this run, no such parameter in it, or a value of another type.
+    """
+    found: dict[str, dict] = {}
+    for word in words:
+        left, equals, text = word.partition("=")
+        number, dot, name = left.partition(".")
+        if not (equals and dot):
+            raise KlangfarbeError("parameters as NOTEBOOK.name=value", repr(word), "for instance 33.steps=200")
+        stem = select([number])[0]
+        if stem not in stems:
+            raise KlangfarbeError("parameters of notebooks in this run", repr(word), f"add {number} to the notebooks, or drop it")
+        defaults = parameters(stem)
+        name = name.upper()
+        if name == "PROFILE" or name not in defaults:
+            known = ", ".join(key.lower() for key in defaults if key != "PROFILE")
+            raise KlangfarbeError(f"a parameter of {stem} ({known})", repr(left), "check its name in the notebook's second cell")
+        found.setdefault(stem, {})[name] = _typed(word, text, defaults[name])
+    return found
+
+
+def _typed(word: str, text: str, default):
+    """`text` as a value of the default's type; an int passes for a float."""
+    kind = type(default)
+    value = text
+    if kind is not str:
+        try:
+            value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        except (ValueError, SyntaxError):
+            value = text
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word), "give one of that type")
+    return value
+
+
+def code_hash() -> str:
+    """Hash of everything in ``lib/`` that can move a number: a change of code makes results stale."""
+    digest = hashlib.sha256()
+    for file in sorted((paths.ROOT / "lib").rglob("*.py")):
+        digest.update(file.relative_to(paths.ROOT).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def encode(values: dict) -> str:
+    """Parameters for papermill's ``-b``: base64 of JSON (which is YAML), so that no shell can mangle them."""
+    return base64.b64encode(json.dumps(values).encode()).decode()
+
+
+def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "", dry_run: bool = False) -> int:
+    """Runs the graph at a profile and builds the report; returns the exit code.
+
+    Finished notebooks whose inputs, code and parameters stand are not run again; after a kill the same call resumes.
+
+    Args:
+        profile: one of :data:`lib.profiles.PROFILES`.
+        notebooks: numbers or stems; empty: all.
+        params: ``NOTEBOOK.name=value``.
+        cores: how many notebooks may run side by side, one thread each.
+        engine: further Snakemake options, e.g. ``--executor slurm --jobs 8``.
+        dry_run: says what would run.
+    """
+    from filelock import FileLock, Timeout
+
+    if profile not in PROFILES:
+        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile), "name one of them")
+    stems = select(notebooks)
+    config = {"profile": profile, "notebooks": stems, "params": parse_params(params, stems)}
+    paths.RUNS.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "Snakefile"), "--directory", str(paths.ROOT),
+               "--cores", str(cores), "--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host",
+               "--config", f"request={encode(config)}", *shlex.split(engine), *(["--dry-run"] if dry_run else [])]
+    try:
+        # The system drops this lock when a run is killed; Snakemake's own would stay behind and block the resume.
+        with FileLock(paths.RUNS / ".lock", timeout=0):
+            code = subprocess.run(command, cwd=paths.ROOT, check=False).returncode
+    except Timeout as error:
+        raise KlangfarbeError("no other run in this clone", "one that is still going on", "wait for it, or stop it") from error
+    if dry_run:
+        return code
+    from lib import report
+
+    failed = [stem for stem in stems if (reason := report.failure(profile, stem)) and not print(f"{stem} failed: {reason}")]
+    page = report.build(profile)
+    results = _shown(paths.RESULTS / profile)
+    print(f"\nreport    {_shown(page)}\npictures  {results}/*/*.png\ntables    {results}/*/*.csv"
+          f"\nnotebooks {_shown(paths.RUNS / profile)}/*.ipynb  (as they ran)")
+    return 1 if failed else code
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(paths.ROOT).as_posix() if path.is_relative_to(paths.ROOT) else str(path)

@@ -1,0 +1,140 @@
+"""The runner: what it refuses before anything runs, and a real run of two small notebooks that fails, is mended and resumes."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from lib import execute, paths, workflow
+from lib.__main__ import main
+from lib.errors import KlangfarbeError
+
+TWO_STEPS = """
+
+STEPS = {
+    "10_first": Step(("one.json",)),
+    "11_second": Step(("two.json",), ("10_first/one.json",)),
+}
+"""
+
+
+def notebook(path, parameters, *cells):
+    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_code_cell, cells)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clone of the code with two notebooks of its own."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(paths.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(paths.ROOT / "Snakefile", root)
+    source = (root / "lib" / "workflow.py").read_text()
+    (root / "lib" / "workflow.py").write_text(source + TWO_STEPS)
+    (root / "notebooks").mkdir()
+    head = "import json\nfrom lib import artefacts\n"
+    notebook(root / "notebooks" / "10_first.ipynb", 'PROFILE = "mini"\nSTEPS = 3\nBREAK = False',
+             head + "if BREAK:\n    raise RuntimeError('planted')",
+             "artefacts.save({'steps': STEPS, 'profile': PROFILE}, '10_first', PROFILE, 'one.json', seed=0)")
+    notebook(root / "notebooks" / "11_second.ipynb", 'PROFILE = "mini"',
+             head + "one = artefacts.load('10_first', PROFILE, 'one.json')",
+             "artefacts.save({'double': 2 * one['steps']}, '11_second', PROFILE, 'two.json', seed=0)")
+    return root
+
+
+def lib(root, *words):
+    return subprocess.run([sys.executable, "-m", "lib", *words], cwd=root, capture_output=True, text=True)
+
+
+def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
+    failed = lib(project, "run", "--profile", "smoke", "--params", "10.break=true")
+    assert failed.returncode == 1
+    assert "10_first failed: RuntimeError: planted" in failed.stdout
+    kept = nbformat.read(project / "papermill_runs/smoke/10_first.ipynb", as_version=4)
+    assert any(output.output_type == "error" for cell in kept.cells if cell.cell_type == "code" for output in cell.outputs)
+    assert "planted" in (project / "results/smoke/report.html").read_text()
+
+    mended = lib(project, "run", "--profile", "smoke", "--params", "10.steps=21")
+    assert mended.returncode == 0, mended.stdout + mended.stderr
+    assert json.loads((project / "results/smoke/11_second/two.json").read_text()) == {"double": 42}
+    assert "results/smoke/report.html" in mended.stdout
+    assert (project / "papermill_runs/smoke/benchmarks/11_second.tsv").read_text().count("\n") == 2
+
+    before = (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns
+    again = lib(project, "run", "--profile", "smoke", "--params", "10.steps=21")
+    assert again.returncode == 0
+    assert (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns == before  # nothing ran twice
+
+    only_second = lib(project, "run", "--profile", "smoke", "--notebooks", "11", "--dry-run")
+    assert "nb_10_first" not in only_second.stdout + only_second.stderr
+
+
+@pytest.mark.parametrize("engine", ["--executor slurm --jobs 4 --default-resources slurm_partition=gpu"])
+def test_scale_out_is_the_engines_own(project, engine):
+    planned = lib(project, "run", "--profile", "mini", "--dry-run", f"--engine={engine}")
+    assert planned.returncode == 0, planned.stderr
+    assert "nb_11_second" in planned.stdout + planned.stderr
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["--notebooks", "77"], "'77'"),
+    (["--notebooks", "31", "--params", "31.no_such=1"], "a parameter of 31_music2image_forest"),
+    (["--notebooks", "31", "--params", "31.profile=gpu"], "a parameter of 31_music2image_forest"),
+    (["--notebooks", "31", "--params", "31.seed=many"], "type int"),
+    (["--notebooks", "31", "--params", "31.seed=1.5"], "type int"),
+    (["--notebooks", "31", "--params", "33.seed=1"], "notebooks in this run"),
+    (["--notebooks", "31", "--params", "seed=1"], "NOTEBOOK.name=value"),
+    (["--profile", "huge"], "a profile out of"),
+])
+def test_what_cannot_run_is_refused_before_anything_runs(words, told, capsys, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("something ran"))
+    assert main(["run", *words]) == 2
+    line = capsys.readouterr().err
+    assert told in line and line.count("\n") == 1
+
+
+def test_selection_keeps_the_graphs_order_and_all_is_the_default():
+    assert workflow.select(["33", "31_music2image_forest"]) == ["31_music2image_forest", "33_music2image_diffusion"]
+    assert workflow.select([]) == list(workflow.STEPS)
+
+
+def test_every_need_is_produced_by_its_notebook():
+    for step in workflow.STEPS.values():
+        for need in step.needs:
+            stem, name = need.split("/")
+            assert name in workflow.STEPS[stem].produces
+
+
+def test_parameters_survive_the_shell():
+    values = {"TITLE": "it's \"quoted\" $HOME `x`", "STEPS": 3, "RATE": 1e-4}
+    assert execute.decode(workflow.encode(values)) == values
+
+
+def test_an_unwritten_report_names_the_command_that_fills_it(own_results, monkeypatch):
+    from lib import report
+
+    monkeypatch.setattr(paths, "RUNS", own_results / "runs")
+    page = report.build("smoke").read_text()
+    assert 'make run PROFILE=smoke NOTEBOOKS="31"' in page
+
+
+def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    paths.NOTEBOOKS.mkdir()
+    source = paths.NOTEBOOKS / "10_first.ipynb"
+    notebook(source, 'PROFILE = "mini"\nSTEPS = 3', "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
+    assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb", {"PROFILE": "smoke", "STEPS": 5}, 1)
+    execute.store("smoke", ["10_first"])
+    stored = nbformat.read(source, as_version=4)
+    assert [cell.execution_count for cell in stored.cells] == [1, 2]
+    assert [output.text for output in stored.cells[1].outputs] == ["smoke 5\n"]
+    assert 'PROFILE = "mini"' in stored.cells[0].source  # the reader's defaults are untouched
+    notebook(source, 'PROFILE = "mini"\nSTEPS = 4', "print(PROFILE)")
+    with pytest.raises(KlangfarbeError, match="edited since"):
+        execute.store("smoke", ["10_first"])
