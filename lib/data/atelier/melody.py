@@ -1,0 +1,113 @@
+"""Melody of the atelier: a motif, its repetition and sequence, question and answer; all in sixteenth steps and MIDI pitches."""
+
+from typing import NamedTuple
+
+# Onsets inside one beat, in sixteenths; a beat of compound metre (6/8) has six of them.
+_CELLS = {
+    4: ((), (0,), (0, 2), (0, 3), (2,), (0, 2, 3), (0, 1, 2), (0, 1, 2, 3)),
+    6: ((), (0,), (0, 4), (0, 2, 4), (0, 2, 3, 4), (0, 1, 2, 4), (0, 2, 4, 5), (0, 1, 2, 3, 4, 5)),
+}
+
+
+class Note(NamedTuple):
+    """One note on the grid: onset and length in sixteenths, MIDI pitch, and whether it stands on a strong beat."""
+
+    step: int
+    length: int
+    pitch: int
+    strong: bool
+
+
+def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, rng) -> tuple[int, ...]:
+    """Onsets of one slot, [0, …]: each beat takes the cell whose count is nearest the wanted density, with some freedom."""
+    onsets = {0}
+    cells = _CELLS[beat_steps]
+    for beat in range(0, slot_steps, beat_steps):
+        away = [abs(10 * len(cell) - notes_per_beat_x10 * beat_steps // 4) for cell in cells]
+        weights = [40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0 for d in away]
+        if not any(weights):
+            weights = [int(d == min(away)) for d in away]
+        pick = int(rng.integers(sum(weights)))
+        for cell, weight in zip(cells, weights):
+            pick -= weight
+            if pick < 0:
+                onsets.update(beat + step for step in cell if beat + step < slot_steps)
+                break
+    return tuple(sorted(onsets))
+
+
+def contour(n: int, rise: int, leap: int, rng) -> tuple[int, ...]:
+    """Moves of a motif in scale steps, [n − 1]: mostly by step, leaps up to `leap`; `rise` in −100…100 leans it up or down."""
+    moves = []
+    for _ in range(max(n - 1, 0)):
+        size = 1 if rng.integers(100) < 70 else int(rng.integers(1, leap + 1))
+        up = rng.integers(200) < 100 + rise // 2
+        if moves and abs(moves[-1]) > 2:  # a leap is answered in the other direction
+            up = moves[-1] < 0
+        moves.append(size if up else -size)
+    return tuple(moves)
+
+
+def nearest(pitch: int, classes, low: int, high: int) -> int:
+    """The pitch of one of the classes nearest to `pitch` within [low, high]."""
+    best = [p for p in range(low, high + 1) if p % 12 in classes]
+    return min(best, key=lambda p: (abs(p - pitch), p))
+
+
+def step_in_scale(pitch: int, move: int, scale, low: int, high: int) -> int:
+    """`move` scale degrees away from `pitch`, turned back at the range's ends."""
+    ladder = [p for p in range(low, high + 1) if p % 12 in scale]
+    here = min(range(len(ladder)), key=lambda i: (abs(ladder[i] - pitch), i))
+    there = here + move
+    if not 0 <= there < len(ladder):
+        there = here - move
+    return ladder[min(max(there, 0), len(ladder) - 1)]
+
+
+def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: int, density_x10: int, centre: int, rise: int, leap: int,
+         clash_percent: int, tonic: int, rng) -> list[Note]:
+    """The whole melody over `slots`, each a dict with ``chord`` and ``scale`` (sets of classes), ``place`` (index in its phrase),
+    ``size`` (of the phrase), ``closes`` and ``symbol``.
+
+    The motif fills the first slots of a phrase (the second time in sequence on the new chord), a freer bar leads to the
+    cadence, and a closing phrase repeats its opening note for note. `clash_percent` of strong beats lean on the semitone
+    above a chord tone before falling to it.
+    """
+    low, high = centre - 9, centre + 9
+    motif = rhythm(slot_steps, beat_steps, density_x10, rng)
+    free = rhythm(slot_steps, beat_steps, density_x10, rng)
+    cadence = rhythm(slot_steps, beat_steps, min(density_x10, 10), rng)
+    moves = {rhythm_: contour(len(rhythm_), rise, leap, rng) for rhythm_ in (motif, free, cadence)}
+    notes, remembered, pitch = [], {}, centre
+    for number, slot in enumerate(slots):
+        start = number * slot_steps
+        end = total_steps if number == len(slots) - 1 else start + slot_steps
+        last = slot["place"] == slot["size"] - 1
+        onsets = cadence if last else free if slot["place"] == slot["size"] - 2 and slot["size"] > 2 else motif
+        key = (slot["place"], slot["symbol"], onsets)
+        if key in remembered and not last:
+            pitches = remembered[key]
+        else:
+            pitches = _pitches(onsets, moves[onsets], slot, pitch, low, high, beat_steps, clash_percent, rng)
+            if last and slot["closes"]:
+                pitches[-1] = nearest(pitches[-1], {tonic}, low, high)
+            remembered[key] = pitches
+        times = [*(start + o for o in onsets), end]
+        notes += [Note(a, b - a, p, (a - start) % beat_steps == 0) for a, b, p in zip(times, times[1:], pitches)]
+        pitch = pitches[-1]
+    return notes
+
+
+def _pitches(onsets, moves, slot, before, low, high, beat_steps, clash_percent, rng) -> list[int]:
+    middle = (low + high) // 2
+    pitch = nearest((2 * before + middle) // 3, slot["chord"], low, high)
+    pitches = [pitch]
+    for onset, move in zip(onsets[1:], moves):
+        pitch = step_in_scale(pitch, move, slot["scale"], low, high)
+        if onset % beat_steps == 0:
+            pitch = nearest(pitch, slot["chord"], low, high)
+        pitches.append(pitch)
+    for i, onset in enumerate(onsets[:-1]):
+        if onset % beat_steps == 0 and rng.integers(100) < clash_percent and pitches[i] < high:
+            pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]  # the appoggiatura: a semitone above, then home
+    return pitches

@@ -1,0 +1,191 @@
+"""From scores to sound: General MIDI through a SoundFont, the atelier's pieces and any folder of MIDI alike.
+
+The SoundFont is the one pretty_midi ships (TimGM6mb); tinysoundfont plays it. Loudness is kept: nothing is normalised per
+clip, only what would exceed the ceiling is turned down.
+
+Notebook: 02.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from lib.audio import SAMPLE_RATE_HZ
+from lib.data.atelier.compose import compose
+from lib.data.atelier.factors import draw
+from lib.errors import KlangfarbeError
+
+CEILING = 0.98
+GAIN_DB = 3.0
+GRID = 64  # the synthesiser works in blocks of 64 samples: events wait for the next block
+DEFAULT_VOLUME = 100  # General MIDI's channel volume where a file sets none
+MAX_SECONDS = 600.0
+
+
+@lru_cache(maxsize=1)
+def _soundfont():
+    import pretty_midi
+    from tinysoundfont import _tinysoundfont
+
+    return _tinysoundfont.SoundFont(str(Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")))
+
+
+def _events(midi) -> list[tuple[float, int, int, int, int]]:
+    """(seconds, rank, channel, number, value): rank 0 controller, 1 bend, 2 note off, 3 note on, so that equal times keep sense."""
+    events = []
+    for channel, instrument in enumerate(midi.instruments):
+        events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
+        events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
+        events += [(n.start, 3, channel, n.pitch, n.velocity) for n in instrument.notes]
+        events += [(n.end, 2, channel, n.pitch, 0) for n in instrument.notes]
+    events.sort()
+    return events
+
+
+def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Plays a score.
+
+    Args:
+        midi: pretty_midi.PrettyMIDI with at least one note.
+        seconds: length of the sound; ``None``: to one second after the last note, at most ten minutes.
+        sample_rate_hz: rate of the sound.
+
+    Returns:
+        float32 [N], mono, N = seconds · sample_rate_hz, no sample beyond ±0.98.
+
+    Raises:
+        KlangfarbeError: no notes.
+    """
+    from tinysoundfont import _tinysoundfont
+
+    if not any(i.notes for i in midi.instruments):
+        raise KlangfarbeError("a score with notes", "none", "check the file: it may hold only lyrics or tempo")
+    if seconds is None:
+        seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, MAX_SECONDS)
+    synth = _tinysoundfont.SoundFont(_soundfont())
+    synth.set_output(_tinysoundfont.OutputMode.Mono, sample_rate_hz, GAIN_DB)
+    for channel, instrument in enumerate(midi.instruments):
+        synth.channel_set_preset_number(channel, instrument.program, instrument.is_drum)
+        synth.channel_midi_control(channel, 7, DEFAULT_VOLUME)
+    n_samples = int(round(seconds * sample_rate_hz))
+    sound = np.zeros(n_samples, dtype=np.float32)
+    buffer = memoryview(sound).cast("B")
+    done = 0
+    for time, rank, channel, number, value in _events(midi):
+        at = int(time * sample_rate_hz) // GRID * GRID
+        if at >= n_samples:
+            break
+        if at > done:
+            synth.render(buffer[4 * done : 4 * at])
+            done = at
+        if rank == 3:
+            synth.channel_note_on(channel, number, value / 127)
+        elif rank == 2:
+            synth.channel_note_off(channel, number)
+        elif rank == 1:
+            synth.channel_set_pitch_wheel(channel, value)
+        else:
+            synth.channel_midi_control(channel, number, value)
+    synth.render(buffer[4 * done :])
+    peak = float(np.abs(sound).max())
+    return sound * np.float32(CEILING / peak) if peak > CEILING else sound
+
+
+def read_midi(path: Path | str):
+    """Reads a MIDI file.
+
+    Raises:
+        KlangfarbeError: missing, empty, damaged, or without notes.
+    """
+    import warnings
+
+    import pretty_midi
+
+    path = Path(path)
+    if not path.is_file():
+        raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
+    if path.stat().st_size == 0:
+        raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)", "copy or download it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            midi = pretty_midi.PrettyMIDI(str(path))
+    except Exception as error:  # the parser raises whatever the broken byte leads to: EOFError, IndexError, KeyError, ValueError …
+        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}", "export it again as a standard MIDI file") from error
+    if not any(i.notes for i in midi.instruments):
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: none", "leave it out, or export it again")
+    return midi
+
+
+def render_file(path: Path | str, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Reads a MIDI file and plays it: :func:`read_midi`, then :func:`render`. float32 [N]."""
+    return render(read_midi(path), seconds, sample_rate_hz)
+
+
+def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ):
+    """Renders every .mid and .midi below a folder to FLAC, in the same sub-folders.
+
+    What is there already is not made again; a file that cannot be played goes to ``rejects.csv`` with the reason and the run goes on.
+
+    Returns:
+        (DataFrame of rendered files: ``file``, ``sound``, ``seconds``; DataFrame of rejects: ``file``, ``reason``); both are
+        also written to `out` as ``renders.csv`` and ``rejects.csv``.
+
+    Raises:
+        KlangfarbeError: no such folder, no MIDI in it, or `out` cannot be written.
+    """
+    import pandas as pd
+    import soundfile
+
+    from lib import artefacts
+
+    folder, out = Path(folder), Path(out)
+    if not folder.is_dir():
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no such folder", "check the path")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    if not files:
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it", "check the path")
+    renders, rejects = [], []
+    for path in files:
+        relative = path.relative_to(folder)
+        target = out / relative.parent / (relative.name + ".flac")
+        if not target.is_file():
+            try:
+                sound = render_file(path, seconds, sample_rate_hz)
+            except KlangfarbeError as error:
+                rejects.append({"file": str(relative), "reason": f"{error.got}"})
+                continue
+            with artefacts.atomic(target) as temporary:
+                soundfile.write(temporary, sound, sample_rate_hz, format="FLAC")
+        renders.append({"file": str(relative), "sound": str(target.relative_to(out)), "seconds": soundfile.info(target).duration})
+    renders = pd.DataFrame(renders, columns=["file", "sound", "seconds"])
+    rejects = pd.DataFrame(rejects, columns=["file", "reason"])
+    artefacts.write(out / "renders.csv", renders)
+    artefacts.write(out / "rejects.csv", rejects)
+    return renders, rejects
+
+
+def _one(seed: int, index: int, seconds: float) -> np.ndarray:
+    return render(compose(draw(seed, index), seconds), seconds)
+
+
+def sounds(seed: int, indices, seconds: float = 10.0, *, n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The music of atelier items.
+
+    Args:
+        seed: collection. indices: items of it. seconds: length of each. n_jobs: processes; −1 for one a core.
+
+    Returns:
+        (float32 [n, N] at 22 050 Hz, float32 [n, 2] valence and arousal in [−1, 1]).
+    """
+    indices = [int(i) for i in indices]
+    va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)], dtype=np.float32).reshape(-1, 2)
+    if n_jobs == 1 or len(indices) < 2:
+        made = [_one(seed, i, seconds) for i in indices]
+    else:
+        from joblib import Parallel, delayed
+
+        made = Parallel(n_jobs=n_jobs if n_jobs > 0 else os.cpu_count())(delayed(_one)(seed, i, seconds) for i in indices)
+    return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32), va
