@@ -32,7 +32,7 @@ for stem in CHOSEN:
     rule:
         name: "nb_" + stem
         input:
-            notebook=f"notebooks/{stem}.ipynb",
+            notebook=local(f"notebooks/{stem}.ipynb"),  # part of the clone, never of the results' storage
             needs=needed(graph.STEPS[stem]),
         output: made(stem, graph.STEPS[stem].produces)
         log: notebook=f"papermill_runs/{PROFILE}/{stem}.ipynb", text=f"papermill_runs/{PROFILE}/{stem}.log"

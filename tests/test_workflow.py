@@ -74,9 +74,13 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     assert "nb_10_first" not in only_second.stdout + only_second.stderr
 
 
-@pytest.mark.parametrize("engine", ["--executor slurm --jobs 4 --default-resources slurm_partition=gpu"])
+@pytest.mark.parametrize("engine", [
+    "--executor slurm --jobs 4 --default-resources slurm_partition=gpu",
+    "--executor kubernetes --jobs 4 --default-storage-provider fs --default-storage-prefix {root}/volume"
+    " --kubernetes-persistent-volumes claim:{root}/volume",
+])
 def test_scale_out_is_the_engines_own(project, engine):
-    planned = lib(project, "run", "--profile", "mini", "--dry-run", f"--engine={engine}")
+    planned = lib(project, "run", "--profile", "mini", "--dry-run", f"--engine={engine.format(root=project)}")
     assert planned.returncode == 0, planned.stderr
     assert "nb_11_second" in planned.stdout + planned.stderr
 
