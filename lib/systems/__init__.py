@@ -1,1 +1,24 @@
 """The four systems, each in one order: Config, PROFILES, build, train_step, generate."""
+
+import importlib.util
+
+# What each system is, from its source text. The README and notebook 00 print this table.
+SYSTEMS = {
+    "bridging": {"system": "Bridging Paintings and Music", "in → out": "painting → music",
+                 "bridge": "emotion word, caption, musical description", "decoder": "MusicGen"},
+    "mapping": {"system": "Cross-modal embedding mappings", "in → out": "image → music",
+                "bridge": "a 1024-d conditioning vector", "decoder": "MusicGen"},
+    "music2image": {"system": "Generate Image from Music Emotion", "in → out": "music → picture",
+                    "bridge": "valence and arousal", "decoder": "WGAN-GP; diffusion"},
+    "art2music": {"system": "Art2Music", "in → out": "painting + comment → music",
+                  "bridge": "fused CLIP vector", "decoder": "BiLSTM mel → HiFi-GAN"},
+}
+
+
+def table():
+    """The four systems as a DataFrame, with whether each stands in this version (its module can be imported)."""
+    import pandas as pd
+
+    rows = [{"module": name, **facts, "stands": "yes" if importlib.util.find_spec(f"lib.systems.{name}") else "not yet"}
+            for name, facts in SYSTEMS.items()]
+    return pd.DataFrame(rows)
