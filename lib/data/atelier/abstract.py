@@ -1,87 +1,171 @@
 """Manners without objects: colour field, geometric, gestural."""
 
+from PIL import Image, ImageDraw, ImageFilter
+
 from lib.data.atelier.brush import COSINE, SIDE, Scene
 from lib.data.atelier.palette import SINE
 
 
-def colour_field(scene: Scene, subject: str) -> dict:
-    """Large soft areas of colour, a few when calm, more when aroused."""
-    s = scene
-    s.box(0, 0, SIDE, SIDE, s.tone(0, -20, 80), 0)
-    many = 2 + s.busy // 25
+def _cloud_box(s: Scene, left: int, top: int, right: int, bottom: int, colour, strength: int = 100) -> None:
+    """A field with soft edges when calm, hard ones when aroused, and an uneven depth of paint."""
+    mask = Image.new("L", (SIDE // 2, SIDE // 2))
+    ImageDraw.Draw(mask).rectangle((left // 2, top // 2, right // 2, bottom // 2), fill=255 * strength // 100)
+    mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // 16)).filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // 20))
+    depth = s.noise(5, 5).point([200 + k * 55 // 255 for k in range(256)])
+    mask = Image.composite(mask, Image.new("L", mask.size), depth)
+    s.image.paste(colour, (0, 0), mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def colour_field(s: Scene, subject: str) -> dict:
+    """A few large areas of colour that float on a ground."""
+    s.gradient(0, SIDE, s.tone(0, -10, 90), s.tone(0, -45, 95), 0)
+    s.drift(0, SIDE, 3, 3, 60, s.tone(1, -20, 100), 120)
+    many, order = s.pick(2, 3) + s.busy // 40, s.pick(0, 4)
+    levels = [s.pick(45, 95), s.pick(-90, -40), s.pick(0, 60), s.pick(-60, 20), s.pick(60, 110), s.pick(-80, 0)]
     if subject == "bands":
-        y = s.pick(8, 18)
-        for k in range(many + 1):
-            height = (SIDE - 30) // (many + 1) + s.pick(-10, 10)
-            s.box(10 + s.pick(0, 8), y, SIDE - 10 - s.pick(0, 8), y + height - 8, s.tone(k % 5, s.pick(-70, 90)), 0)
-            y += height
-    elif subject == "windows":
+        edges = [14] + sorted(14 + 228 * (k + 1) // many + s.pick(-22, 22) for k in range(many - 1)) + [242]
+        inset = s.pick(8, 24)
         for k in range(many):
-            x, y = s.pick(20, 150), s.pick(16, 150)
-            s.box(x - 6, y - 6, x + s.pick(50, 110), y + s.pick(50, 110), s.tone(k % 5, s.pick(-80, 90)), 128 * (k % 2))
-    elif subject == "veils":
-        for k in range(many + 2):
-            x, wide = s.pick(-20, 230), s.pick(30, 90)
-            lean = s.pick(-40, 40) * s.busy // 60
-            s.polygon([x, 0, x + wide, 0, x + wide + lean, SIDE, x + lean, SIDE], s.tone(k % 5, s.pick(-70, 90)), 128)
-    else:
-        inset, step = 14, 110 // (many + 1)
-        shift = s.busy * s.pick(-10, 10) // 100
+            _cloud_box(s, inset, edges[k] + 4, SIDE - inset, edges[k + 1] - 4, s.tone((k + order) % 5, levels[k], 110))
+    elif subject == "windows":
         for k in range(many + 1):
-            s.box(inset + k * shift, inset + k * shift // 2, SIDE - inset + k * shift, SIDE - inset,
-                  s.tone(k % 5, s.pick(-70, 90)), 128 * (k % 2))
-            inset += step
-    return {"layers": ((22, 26, 13), (12, 18, 6)), "loose": 14, "jitter": 9, "relief": 60, "glaze": 25}
+            wide, high = s.pick(60, 120), s.pick(70, 150)
+            x, y = s.pick(12, 244 - wide), s.pick(12, 244 - high)
+            _cloud_box(s, x - 7, y - 7, x + wide + 7, y + high + 7, s.tone((k + order + 2) % 5, levels[(k + 1) % 6], 100))
+            _cloud_box(s, x, y, x + wide, y + high, s.tone((k + order) % 5, levels[k % 6], 115))
+    elif subject == "veils":
+        for k in range(5 + s.busy // 14):
+            x, wide, lean = s.pick(-20, 230), s.pick(26, 70), s.pick(-50, 50) * (20 + s.busy) // 100
+            waist = s.pick(-16, 16)
+            s.wash([x, 0, x + wide, 0, x + wide + waist, 128, x + wide + lean, SIDE, x + lean, SIDE, x - waist, 128],
+                   s.tone((k + order) % 5, levels[k % 6], 115), 60, 128)
+    else:
+        step, drift = 100 // (many + 1), s.pick(-9, 9) * s.busy // 100
+        for k in range(many + 1):
+            a = 10 + k * step
+            _cloud_box(s, a + k * drift, a + abs(k * drift), SIDE - a + k * drift, SIDE - a, s.tone((k + order) % 5, levels[k], 115))
+    for _ in range(s.busy // 12):                                                   # scratches that break the calm
+        s.mark(s.pick(0, 256), s.pick(0, 256), s.pick(-30, 30) + 128 * s.pick(0, 1), s.pick(14, 50), s.pick(1, 3),
+               s.tone(s.pick(2, 4), s.pick(-90, 110), 130))
+    return {"coarse": (24, 26, 13), "fine": (13, 15, 7), "loose": 8 + s.busy // 3, "jitter": 7 + s.busy // 12, "relief": 45, "glaze": 50,
+            "edge": 0, "warp": 3}
 
 
-def geometric(scene: Scene, subject: str) -> dict:
-    """Hard-edged shapes on a ground."""
-    s = scene
-    s.box(0, 0, SIDE, SIDE, s.tone(0, 45, 55), 24)
-    s.polygon([0, s.pick(40, 200), SIDE, s.pick(40, 200), SIDE, SIDE, 0, SIDE], s.tone(1, 15, 60), 200)
-    many = 4 + s.busy // 8
-    for k in range(many):
-        shade = s.tone(s.pick(0, 4), s.pick(-100, 90), 130)
-        x, y, r = s.pick(10, 246), s.pick(10, 246), s.pick(10, 64 - s.busy // 4)
-        turn = s.pick(0, 255)
-        if subject == "circles":
-            s.ellipse(x, y, r, r, shade, turn)
-            if s.chance(50):
-                s.ellipse(x, y, r * 6 // 10, r * 6 // 10, s.tone(s.pick(0, 4), s.pick(-80, 90), 130), turn)
-        elif subject == "triangles":
-            corners = []
-            for j in range(3):
-                a = (turn + 85 * j + s.pick(-20, 20)) % 256
-                corners += [x + (r * COSINE[a] >> 9), y + (r * SINE[a] >> 9)]
-            s.polygon(corners, shade, turn)
-        elif subject == "grid":
-            x, y = x // 32 * 32, y // 32 * 32
-            s.box(x, y, x + 32 * s.pick(1, 3) - 4, y + 32 * s.pick(1, 2) - 4, shade, 128 * (k % 2))
-        else:
-            lean = s.pick(-60, 60) * s.busy // 100
-            wide = s.pick(5, 22)
-            s.polygon([x, y - 90, x + wide, y - 90, x + wide + lean, y + 90, x + lean, y + 90], shade, 128)
-    return {"layers": ((18, 20, 9), (10, 12, 4)), "loose": 10, "jitter": 7, "relief": 45, "glaze": 60}
+def _turned(x: int, y: int, r: int, angles) -> list[int]:
+    return [c for a in angles for c in (x + (r * COSINE[a % 256] >> 10), y + (r * SINE[a % 256] >> 10))]
 
 
-def gestural(scene: Scene, subject: str) -> dict:
-    """The brush's own movement: few long strokes when calm, many broken ones when aroused."""
-    s = scene
-    s.box(0, 0, SIDE, SIDE, s.tone(0, 35, 50), s.pick(0, 255))
-    for _ in range(24 + s.busy // 2):
-        shade = s.tone(s.pick(0, 4), s.pick(-110, 100), 130)
-        x, y, turn = s.pick(0, 256), s.pick(0, 256), s.pick(-30, 30) * s.busy // 40 + 20
-        if subject == "strokes":
-            s.mark(x, y, turn, s.pick(20, 80), s.pick(4, 14), shade)
-        elif subject == "drips":
-            s.mark(x, y, 128 + s.pick(-6, 6), s.pick(20, 90), s.pick(1, 5), shade)
-            s.mark(x, y - 20, s.pick(0, 255), s.pick(6, 14), s.pick(5, 12), shade)
-        elif subject == "arcs":
-            r = s.pick(20, 90)
-            start = s.pick(0, 255)
-            for j in range(9):
-                a = (start + 9 * j) % 256
-                s.mark(x + (r * COSINE[a] >> 10), y + (r * SINE[a] >> 10), 2 * a + 128, 10 + r // 5, 3 + r // 20, shade)
-        else:
-            s.mark(x, y, s.pick(0, 255), s.pick(6, 26), s.pick(2, 7), shade)
-    return {"layers": ((22, 30, 11),), "loose": 40, "jitter": 14, "relief": 100, "glaze": 0}
+def geometric(s: Scene, subject: str) -> dict:
+    """Rule and compass: flat shapes, edges clean, weights balanced about the middle or thrown off it."""
+    s.box(0, 0, SIDE, SIDE, s.tone(2, 60, 45), 24)
+    s.drift(0, SIDE, 2, 2, 55, s.tone(1, 30, 60), 130)
+    black, tilt = s.tone(1, -130, 40), s.pick(-12, 12) * s.busy // 50
+    shades = [s.tone(k % 5, level, 135) for k, level in enumerate((20, 70, -40, 0, 50, -75, 95, -20, 30, -60))]
+    if subject == "grid":
+        xs, ys = [0], [0]
+        while xs[-1] < SIDE:
+            xs.append(xs[-1] + s.pick(26, 84 - s.busy // 3))
+        while ys[-1] < SIDE:
+            ys.append(ys[-1] + s.pick(26, 84 - s.busy // 3))
+        thick = s.pick(2, 4)
+        for i in range(len(xs) - 1):
+            for j in range(len(ys) - 1):
+                fill = shades[s.pick(0, 9)] if s.chance(45 + s.busy // 3) else s.tone(2, s.pick(60, 105), 25)
+                slant = tilt * (j - 2)
+                s.polygon([xs[i] + slant, ys[j], xs[i + 1] + slant, ys[j], xs[i + 1] + slant + tilt, ys[j + 1], xs[i] + slant + tilt,
+                           ys[j + 1]], fill, 128 * ((i + j) % 2))
+        for x in xs:
+            s.polygon([x - thick - 2 * tilt, 0, x + thick - 2 * tilt, 0, x + thick + tilt * 3, SIDE, x - thick + tilt * 3, SIDE], black,
+                      128)
+        for y in ys:
+            s.box(0, y - thick, SIDE, y + thick, black, 0)
+    elif subject == "triangles":
+        cells = 3 + s.busy // 30
+        step, shake = SIDE // cells + 1, 6 + s.busy // 4
+        dots = [[(step * i + (s.pick(-shake, shake) if 0 < i < cells else 0), step * j + (s.pick(-shake, shake) if 0 < j < cells else 0))
+                 for i in range(cells + 1)] for j in range(cells + 1)]
+        for j in range(cells):
+            for i in range(cells):
+                a, b, c, d = dots[j][i], dots[j][i + 1], dots[j + 1][i], dots[j + 1][i + 1]
+                halves = ((a, b, c), (b, d, c)) if s.chance(50) else ((a, b, d), (a, d, c))
+                for half in halves:
+                    s.polygon([v for point in half for v in point], shades[s.pick(0, 9)], s.pick(0, 255))
+        for _ in range(2):
+            s.wash(_turned(s.pick(40, 216), s.pick(40, 216), s.pick(50, 100), (s.pick(0, 80), 100, 190)), s.tone(4, 80, 130), 55, 60)
+    elif subject == "circles":
+        for k in range(5 + s.busy // 9):
+            x, y, r = s.pick(8, 248), s.pick(8, 248), s.pick(14, 70 - s.busy // 5)
+            s.ink.ellipse((x - r - 2, y - r - 2, x + r + 2, y + r + 2), fill=black if k % 3 == 0 else shades[(k + 3) % 10])
+            for ring in range(s.pick(1, 4)):
+                q = r * (5 - ring) // 5
+                s.ellipse(x, y, q, q, shades[s.pick(0, 9)], 40 * ring)
+            if s.chance(60):
+                turn = s.pick(0, 255)
+                s.wash(_turned(x, y, r, range(turn, turn + 129, 16)), shades[s.pick(0, 9)], 75, turn)
+        for _ in range(2 + s.busy // 25):
+            x, y, a, r = s.pick(30, 226), s.pick(30, 226), s.pick(0, 255), s.pick(50, 120)
+            s.ink.line(_turned(x, y, r, (a, a + 128)), fill=black, width=s.pick(2, 5))
+    else:
+        base = s.pick(0, 60) * s.busy // 60
+        for k in range(8 + s.busy // 7):
+            a, x, y = base + (0, 64)[k % 2] + s.pick(-10, 10) * s.busy // 50, s.pick(10, 246), s.pick(10, 246)
+            long, wide = s.pick(30, 120), s.pick(3, 18)
+            dx, dy = long * COSINE[a % 256] >> 10, long * SINE[a % 256] >> 10
+            ex, ey = -(wide * SINE[a % 256] >> 10), wide * COSINE[a % 256] >> 10
+            fill = black if k % 5 == 4 else shades[s.pick(0, 9)]
+            s.polygon([x - dx - ex, y - dy - ey, x + dx - ex, y + dy - ey, x + dx + ex, y + dy + ey, x - dx + ex, y - dy + ey], fill, 2 * a)
+        x, y, r = s.pick(60, 196), s.pick(60, 196), s.pick(18, 40)
+        s.ellipse(x, y, r, r, shades[s.pick(0, 9)], 0)
+    return {"coarse": (22, 20, 10), "fine": (11, 12, 5), "loose": 8, "jitter": 6, "relief": 40, "glaze": 70, "edge": 40, "warp": 1}
+
+
+def _sweep(s: Scene, x: int, y: int, turn: int, curl: int, steps: int, width: int, colour) -> None:
+    """One long movement of a loaded brush: a bundle of bristles along a curve, thinner and broken at its end."""
+    bundle = 3 + width // 4
+    shades = [tuple(min(255, max(0, c + d)) for c in colour) for d in (-16, -6, 0, 8, 18)]
+    for step in range(steps):
+        cosine, sine = COSINE[turn % 256], SINE[turn % 256]
+        for k in range(bundle):
+            if step > steps * 6 // 10 and s.chance(45 * step // steps):
+                continue
+            off = (2 * k - bundle + 1) * width // bundle
+            s.mark(x - (off * sine >> 10), y + (off * cosine >> 10), 2 * turn, 12, 1 + width // bundle, shades[(k * 3 + step) % 5])
+        x, y, turn = x + (14 * cosine >> 10), y + (14 * sine >> 10), turn + curl
+
+
+def gestural(s: Scene, subject: str) -> dict:
+    """The brush's own movement: few long curves when calm, many short broken ones when aroused."""
+    s.gradient(0, SIDE, s.tone(2, 60, 50), s.tone(1, 10, 65), s.pick(0, 255))
+    for k in range(3):
+        s.drift(s.pick(-60, 60), s.pick(190, 320), 2 + k, 2, 42, s.tone(k, s.pick(-60, 80), 85), 190)
+    base, calm = s.pick(0, 255), 100 - s.busy
+    shades = [s.tone(k % 5, level, 125) for k, level in enumerate((-110, 30, -40, 85, 0, -130, 60, -70, 100))]
+    if subject == "strokes":
+        for _ in range(7 + s.busy // 7):
+            turn = (0, 64)[s.pick(0, 1)] * s.busy // 100 + base // 8 + s.pick(-30, 30) * s.busy // 80
+            _sweep(s, s.pick(-10, 210), s.pick(10, 246), turn, s.pick(-1, 1), 6 + calm // 10 + s.pick(0, 5), s.pick(5, 15),
+                   shades[s.pick(0, 8)])
+    elif subject == "arcs":
+        for _ in range(6 + s.busy // 10):
+            _sweep(s, s.pick(20, 236), s.pick(20, 236), s.pick(0, 255), s.pick(5, 14) * (1 if s.chance(50) else -1), s.pick(11, 22),
+                   s.pick(3, 11), shades[s.pick(0, 8)])
+    elif subject == "drips":
+        for k in range(6 + s.busy // 8):
+            x, y, colour = s.pick(4, 252), s.pick(0, 150), shades[s.pick(0, 8)]
+            s.scatter(5 + s.busy // 14, (x - 22, y - 14, x + 22, y + 14), s.pick(0, 255), 128, 7, 5, [colour], round_box=True, on_top=True)
+            for _ in range(s.pick(1, 4)):
+                dx, long = x + s.pick(-16, 16), s.pick(20, 100)
+                s.mark(dx, y + long // 2, 128 + s.pick(-2, 2), long // 2, s.pick(1, 2), colour)
+                s.mark(dx, y + long, 128, 4, 3, colour)
+            if k % 2:
+                _sweep(s, x, y, s.pick(0, 255), s.pick(-14, 14), s.pick(8, 18), 2, shades[s.pick(0, 8)])
+    else:
+        for k in range(16 + s.busy // 4):
+            x, y, colour = s.pick(8, 248), s.pick(8, 248), shades[s.pick(0, 8)]
+            turn = base // 4 + s.pick(-60, 60) * s.busy // 60
+            _sweep(s, x, y, turn, 0, s.pick(1, 3), s.pick(4, 10), colour)
+            if k % 3 == 0:
+                _sweep(s, x - 4, y + 6, turn + 64, 0, 2, s.pick(3, 6), shades[s.pick(0, 8)])
+    splatter = s.busy // 2
+    s.scatter(6 + splatter, (0, 0, SIDE, SIDE), 0, 128, 3, 2, shades, on_top=True)
+    return {"coarse": (22, 30, 11), "fine": (14, 16, 5), "loose": 20 + s.busy // 3, "jitter": 14, "relief": 110, "glaze": 0, "edge": 0}

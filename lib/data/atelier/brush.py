@@ -1,8 +1,11 @@
 """Brush and canvas: a scene's underpainting, and the strokes that turn it into paint.
 
 A scene draws flat shapes twice: their colour, and the direction a brush would take over them. Layers of strokes then
-sample both, large strokes first. Strokes are drawn as *numbers* into an integer image; a table then gives each number its
-colour and each pixel its place across the bristles, so that hundreds of textured strokes cost a few table look-ups.
+sample both, large strokes first, the finest along edges. Strokes are drawn as *numbers* into an integer image; a table then
+gives each number its colour and each pixel its place across the bristles, so that a thousand textured strokes cost a few
+table look-ups.
+
+Coordinates are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright).
 """
 
 import numpy as np
@@ -12,22 +15,35 @@ from lib.data.atelier.palette import SINE, Palette
 
 SIDE, MASTER = 256, 128     # shapes and strokes are drawn at 256², averaged to the master's 128²
 COSINE = SINE[64:] + SINE[:64]
-_SIN, _COS = np.array(SINE, np.int32), np.array(COSINE, np.int32)
+SINES, COSINES = np.array(SINE, np.int32), np.array(COSINE, np.int32)
 # A stroke's outline: eight points (along, across) in 1/64 of its half length and half width: round ends, widest past the middle.
 _OUTLINE = np.array([(-64, -22), (-44, -56), (10, -64), (50, -48), (64, 12), (46, 54), (-6, 64), (-52, 44)], np.int32)
+ROWS, COLUMNS = np.indices((MASTER, MASTER), dtype=np.int32)
 
 
 def _tables():
     rng = np.random.Generator(np.random.PCG64(1994))
     bristles = rng.integers(-64, 65, (64, 64), dtype=np.int32)
     bristles = (bristles + np.roll(bristles, 1, axis=1)) // 2                       # 64 brushes, 64 places across each
-    rows, columns = np.indices((MASTER, MASTER), dtype=np.int32)
-    weave = np.where((rows + columns) % 2, 3, -3) + np.where(rows % 4 == 0, -3, 1) + np.where(columns % 4 == 0, -3, 1)
-    grain = rng.integers(-5, 6, (MASTER, MASTER), dtype=np.int32)
-    return bristles, (weave + grain).astype(np.int16)
+    weave = np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2, 1) + np.where(COLUMNS % 4 == 0, -2, 1)
+    canvas = (weave + rng.integers(-4, 5, (MASTER, MASTER))).astype(np.int16)
+    distance = (ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2                   # 0 … 127² inside the disc
+    halo = np.clip(255 - distance * 255 // 127**2, 0, 255)
+    return bristles, canvas, Image.fromarray((halo * halo // 255).astype(np.uint8))
 
 
-BRISTLES, CANVAS = _tables()
+BRISTLES, CANVAS, HALO = _tables()
+
+
+def outlines(x, y, direction, length, width, bend) -> np.ndarray:
+    """Stroke outlines: int32 [n] each → int32 [n, 16], flat coordinates of eight points."""
+    along, across = _OUTLINE[:, 0], _OUTLINE[:, 1]
+    u = length[:, None] * along                                                   # [n, 8] in 1/64
+    v = width[:, None] * across + (bend[:, None] * along * along >> 6)
+    half = direction // 2 % 256
+    cosine, sine = COSINES[half][:, None], SINES[half][:, None]
+    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16), y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
+    return points.reshape(len(x), -1)
 
 
 class Scene:
@@ -35,36 +51,40 @@ class Scene:
 
     Attributes:
         busy: arousal as 0–100. sweet: valence as 0–100.
-        ink, flow: drawing surfaces 256² for colour (RGB) and brush direction (0–255 for 0–180°).
-        marks: strokes to set last: (x, y, direction, half length, half width, colour).
+        image, direction: 256² colour (RGB) and brush direction (L), with their drawing surfaces `ink` and `flow`.
+        marks: strokes to set last, over everything: (x, y, direction, half length, half width, bend, red, green, blue).
     """
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
         self.palette, self.busy, self.sweet, self.rng = palette, busy, sweet, rng
-        self._draws = rng.integers(0, 65536, 1500).tolist()
+        self._draws = rng.integers(0, 65536, 1200).tolist()
         self.image, self.direction = Image.new("RGB", (SIDE, SIDE)), Image.new("L", (SIDE, SIDE))
         self.ink, self.flow = ImageDraw.Draw(self.image), ImageDraw.Draw(self.direction)
         self.marks: list[tuple] = []
 
     def pick(self, low: int, high: int) -> int:
         """A random integer, both ends included."""
+        if not self._draws:
+            self._draws = self.rng.integers(0, 65536, 1200).tolist()
         return low + self._draws.pop() % (high - low + 1)
 
     def chance(self, percent: int) -> bool:
-        return self._draws.pop() % 100 < percent
+        return self.pick(0, 99) < percent
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45):
+    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45) -> tuple[int, int, int]:
         return self.palette.tone(slot, level, chroma, natural, pull)
 
+    # Flat shapes.
     def polygon(self, points, colour, direction: int) -> None:
-        """Fills a polygon (flat list of coordinates on 256²)."""
+        """Fills a polygon given as flat coordinates."""
         self.ink.polygon(points, fill=colour)
         self.flow.polygon(points, fill=direction % 256)
 
     def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int) -> None:
-        box = (x - rx, y - ry, x + rx, y + ry)
-        self.ink.ellipse(box, fill=colour)
-        self.flow.ellipse(box, fill=direction % 256)
+        if rx > 0 and ry > 0:
+            box = (x - rx, y - ry, x + rx, y + ry)
+            self.ink.ellipse(box, fill=colour)
+            self.flow.ellipse(box, fill=direction % 256)
 
     def box(self, left: int, top: int, right: int, bottom: int, colour, direction: int) -> None:
         if right > left and bottom > top:
@@ -80,11 +100,39 @@ class Scene:
         self.image.paste(Image.fromarray(column).resize((SIDE, rows), Image.Resampling.NEAREST), (0, top))
         self.flow.rectangle((0, top, SIDE, bottom), fill=direction % 256)
 
-    def noise(self, cells: int, size: int = MASTER) -> np.ndarray:
-        """Smooth noise uint8 [size, size] with about `cells` hills a side."""
-        grid = self.rng.integers(0, 256, (cells + 1, cells + 1), dtype=np.uint8)
-        return np.asarray(Image.fromarray(grid).resize((size, size), Image.Resampling.BICUBIC))
+    # Soft shapes.
+    def noise(self, across: int, down: int, width: int = MASTER, height: int = MASTER) -> Image.Image:
+        """Smooth noise (L) with about `across` × `down` hills."""
+        grid = self.rng.integers(0, 256, (down + 1, across + 1), dtype=np.uint8)
+        return Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
 
+    def drift(self, top: int, bottom: int, across: int, down: int, share: int, colour, strength: int) -> None:
+        """Clouds, mist, stains: `colour` laid over rows `top`–`bottom` where smooth noise is high (about `share` percent of it)."""
+        floor = 255 - 255 * share // 100
+        table = [min(strength, max(0, (k - floor) * strength // 60)) for k in range(256)]
+        self.image.paste(colour, (0, top), self.noise(across, down, SIDE, max(8, bottom - top)).point(table))
+
+    def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
+        """A halo of light, `strength` percent at its middle."""
+        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100 for k in range(256)])
+        self.image.paste(colour, (x - radius, y - radius), mask)
+
+    def wash(self, points, colour, strength: int, direction: int) -> None:
+        """A transparent polygon, `strength` percent opaque."""
+        mask = Image.new("L", (SIDE, SIDE))
+        ImageDraw.Draw(mask).polygon(points, fill=255 * strength // 100)
+        self.image.paste(colour, (0, 0), mask)
+        self.flow.polygon(points, fill=direction % 256)
+
+    def reflect(self, waterline: int, depth: int, colour, strength: int) -> None:
+        """Mirrors what stands above the waterline into the `depth` rows below it, tinted with `colour`."""
+        depth = min(depth, waterline, SIDE - waterline)
+        mirrored = self.image.crop((0, waterline - depth, SIDE, waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        water = Image.new("RGB", (SIDE, depth), colour)
+        self.image.paste(Image.blend(mirrored, water, strength / 100), (0, waterline))
+        self.flow.rectangle((0, waterline, SIDE, waterline + depth), fill=0)
+
+    # Lines of the land and things.
     def ridge(self, base: int, height: int, cells: int) -> list[int]:
         """A skyline: flat coordinates from the left edge to the right; smooth when calm, jagged when aroused."""
         step = SIDE // cells
@@ -94,7 +142,7 @@ class Scene:
             cell, rest = divmod(x, step)
             eased = rest * rest * (3 * step - 2 * rest) // (step * step)        # smoothstep
             place = (rest * self.busy + eased * (100 - self.busy)) // 100
-            y = base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step + self.pick(-1, 1) * self.busy * height // 400
+            y = base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step + self.pick(-2, 2) * self.busy * height // 800
             points += [x, y]
         return points
 
@@ -106,73 +154,36 @@ class Scene:
         """A round thing lit from the upper left."""
         for k in range(5):
             self.ellipse(x - rx * k // 12, y - ry * k // 10, rx - rx * k // 6, ry - ry * k // 6,
-                         self.tone(slot, level - 60 + 32 * k, chroma, natural, pull), 32 + 24 * k)
+                         self.tone(slot, level - 60 + 30 * k, chroma, natural, pull), 32 + 24 * k)
 
-    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour) -> None:
-        self.marks.append((x, y, direction, length, width, *colour))
+    def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int, shades: list, *, round_box: bool = False,
+                grow: bool = False, lit: bool = False, on_top: bool = False) -> None:
+        """Many strokes inside a box (left, top, right, bottom): leaves, grass, waves, petals.
 
+        Args:
+            stray: how far directions differ. shades: their colours, at random, or with `lit` from the upper left to the lower right.
+            round_box: only inside the ellipse. grow: larger towards the bottom, as in perspective. on_top: as final marks.
+        """
+        left, top, right, bottom = box
+        wide, high = max(1, right - left), max(1, bottom - top)
+        draws = self.rng.integers(0, 65536, (5, count), dtype=np.int32)
+        x, y = draws[0] % wide, draws[1] % high
+        turn = (direction + (draws[2] % (2 * stray + 1)) - stray) % 256
+        size = 40 + 60 * y // high if grow else np.full(count, 100, np.int32)
+        long, broad = length * size * (70 + draws[3] % 61) // 10000, np.maximum(1, width * size * (70 + draws[4] % 61) // 10000)
+        place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48 if lit else draws[4] % 256
+        which = np.clip(place * len(shades) // 256, 0, len(shades) - 1)
+        if round_box:
+            inside = ((2 * x - wide) * 128 // wide) ** 2 + ((2 * y - high) * 128 // high) ** 2 < 128**2
+            x, y, turn, long, broad, which = (column[inside] for column in (x, y, turn, long, broad, which))
+        columns = (x + left, y + top, turn, long, broad, draws[2][: len(x)] % 5 - 2)
+        if on_top:
+            self.marks += [(*stroke, *shades[k]) for *stroke, k in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
+            return
+        for outline, k, way in zip(outlines(*columns).tolist(), which.tolist(), turn.tolist(), strict=True):
+            self.ink.polygon(outline, fill=shades[k])
+            self.flow.polygon(outline, fill=way)
 
-def outlines(x, y, direction, length, width, bend) -> np.ndarray:
-    """Stroke outlines: [n] each (256² units; direction 0–255 for 0–180°) → int32 [n, 16], flat coordinates."""
-    along, across = _OUTLINE[:, 0], _OUTLINE[:, 1]
-    u = length[:, None] * along                                                   # [n, 8] in 1/64
-    v = width[:, None] * across + (bend[:, None] * along * along >> 6)
-    cosine, sine = _COS[direction // 2 % 256][:, None], _SIN[direction // 2 % 256][:, None]
-    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16), y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
-    return points.reshape(len(x), -1)
-
-
-def strokes(scene: Scene, layers, loose: int, jitter: int, relief: int, glaze: int) -> np.ndarray:
-    """Paints the scene with layers of strokes.
-
-    Args:
-        layers: (spacing, half length, half width) of each layer, coarse to fine, in 256² units.
-        loose: how far directions stray (0–128). jitter: how far colours stray (0–40).
-        relief: strength of the paint's relief (0–100). glaze: percent of the underpainting left on top.
-
-    Returns:
-        int16 [128, 128, 3], about 0–255.
-    """
-    rng = scene.rng
-    under = scene.image.reduce(2)
-    colours, flow = np.asarray(under).astype(np.int32), np.asarray(scene.direction)[::2, ::2].astype(np.int32)
-    swirl = scene.noise(4).astype(np.int32) - 128
-    parts = []
-    for spacing, length, width in layers:
-        cells = SIDE // spacing + 1
-        gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
-        wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
-        x, y = np.clip(gx * spacing + wobble[0], 0, SIDE - 1), np.clip(gy * spacing + wobble[1], 0, SIDE - 1)
-        stray = rng.integers(-128, 129, (3, len(gx)), dtype=np.int32)
-        direction = flow[y // 2, x // 2] + (stray[0] * loose + swirl[y // 2, x // 2] * (20 + loose // 2) >> 7)
-        tint = rng.integers(-jitter, jitter + 1, (len(gx), 3), dtype=np.int32) // 3 + (stray[1, :, None] * jitter >> 7)
-        parts.append((x, y, direction % 256, length + (length * stray[2] >> 9), np.maximum(1, width + (width * stray[1] >> 9)),
-                      stray[0] * length >> 10, np.clip(colours[y // 2, x // 2] + tint, 0, 255)))
-    if scene.marks:
-        m = np.array(scene.marks, np.int32)
-        parts.append((m[:, 0], m[:, 1], m[:, 2] % 256, m[:, 3], m[:, 4], np.zeros(len(m), np.int32), m[:, 5:8]))
-    x, y, direction, length, width, bend, tint = (np.concatenate(column) for column in zip(*parts, strict=True))
-    numbers = Image.new("I", (SIDE, SIDE), 0)
-    draw = ImageDraw.Draw(numbers)
-    for number, outline in enumerate(outlines(x, y, direction, length, width, bend).tolist()):
-        draw.polygon(outline, fill=number)
-    which = np.asarray(numbers)                                                   # int32 [256, 256]
-    packed = np.zeros((len(x), 4), np.uint8)
-    packed[:, :3] = tint
-    paint = packed.view(np.uint32)[:, 0][which]
-    painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1).convert("RGB").reduce(2)
-    painted = Image.blend(painted, under, glaze / 100) if glaze else painted
-    return np.asarray(painted).astype(np.int16) + _relief(which[::2, ::2], x, y, direction, width, relief)[..., None]
-
-
-def _relief(which, x, y, direction, width, strength: int) -> np.ndarray:
-    """Light and shade of the paint's surface, lit from the upper left: int16 [128, 128]."""
-    rows, columns = np.indices((MASTER, MASTER), dtype=np.int32)
-    half = direction // 2
-    off_y, off_x = rows * 2 - y[which], columns * 2 - x[which]
-    across = (off_y * _COS[half][which] - off_x * _SIN[half][which]) // (16 * np.maximum(width, 1))[which]
-    height = BRISTLES[which & 63, (across >> 1) & 63] + ((which * 37) & 31)
-    lit = height - np.roll(height, (1, 1), axis=(0, 1))
-    return (lit * strength >> 9).astype(np.int16)
-
-
+    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour, bend: int = 0) -> None:
+        """One stroke set last, over everything."""
+        self.marks.append((x, y, direction, length, width, bend, *colour))

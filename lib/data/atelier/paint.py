@@ -8,14 +8,16 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from lib.data.atelier import abstract, world
-from lib.data.atelier.brush import CANVAS, MASTER, Scene, strokes
+from lib.data.atelier import abstract, indoors, outdoors
+from lib.data.atelier.brush import CANVAS, MASTER, Scene
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
+from lib.data.atelier.strokes import strokes
 from lib.errors import KlangfarbeError
 
-MANNERS = {"landscape": world.landscape, "seascape": world.seascape, "still_life": world.still_life, "night_scene": world.night_scene,
-           "portrait": world.portrait, "colour_field": abstract.colour_field, "geometric": abstract.geometric,
+MANNERS = {"landscape": outdoors.landscape, "seascape": outdoors.seascape, "still_life": indoors.still_life,
+           "night_scene": outdoors.night_scene,
+           "portrait": indoors.portrait, "colour_field": abstract.colour_field, "geometric": abstract.geometric,
            "gestural": abstract.gestural}
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)] for k in range(-24, 25)], np.int64)
@@ -51,7 +53,7 @@ def _finish(painted: np.ndarray, palette: Palette, rng: np.random.Generator) -> 
     means = CURVES @ counts // level.size
     curve = CURVES[np.abs(means - palette.level).argmin()].astype(np.int32)
     strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
-    gain = min(640, max(90, 256 * palette.chroma // max(1, strength)))
+    gain = min(640, max(90, 218 * palette.chroma // max(1, strength)))
     shift = rng.integers(0, MASTER, 2)
     canvas = np.roll(CANVAS, (int(shift[0]), int(shift[1])), axis=(0, 1))
     final = curve[level][..., None] + (chroma * gain >> 8) + canvas[..., None]

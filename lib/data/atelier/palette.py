@@ -12,12 +12,16 @@ import numpy as np
 
 # Pleasure = .69 B + .22 S,  Arousal = −.31 B + .60 S  (Valdez & Mehrabian 1994), all in standard scores.
 PLEASURE_AROUSAL = np.array([[0.69, 0.22], [-0.31, 0.60]])
-BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD = 126, 44    # luma 0–255: mean of the collection, and luma per standard score
-CHROMA_MEAN, CHROMA_SPREAD = 62, 26             # 0–140: length of colour per standard score
+BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD = 127, 44    # luma 0–255: mean of the collection, and luma per standard score
+CHROMA_MEAN, CHROMA_SPREAD = 47, 22             # percent of a pigment's own colourfulness: mean, and percent per standard score
 
 RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = 77, 150, 29     # luma weights × 256 (Rec. 601)
-HUES = 256                                              # 0 red, 43 yellow, 85 green, 128 cyan, 170 blue, 213 magenta
+HUES = 256
 SINE = [round(1024 * math.sin(2 * math.pi * k / 256)) for k in range(256)]
+# A painter's circle instead of a screen's: twelve pigments, evenly spaced, with the steps between them mixed.
+PIGMENTS = ((202, 52, 42), (224, 118, 40), (236, 188, 66), (166, 172, 62), (92, 146, 72), (48, 138, 108),
+            (48, 148, 160), (58, 128, 190), (62, 84, 182), (108, 72, 164), (160, 66, 138), (196, 56, 94))
+NAMES = ("red", "orange", "yellow", "olive", "green", "viridian", "turquoise", "sky blue", "ultramarine", "violet", "purple", "rose")
 
 
 def solve(valence: float, arousal: float) -> tuple[float, float]:
@@ -36,39 +40,36 @@ def solve(valence: float, arousal: float) -> tuple[float, float]:
     return (d * valence - b * arousal) / determinant, (a * arousal - c * valence) / determinant
 
 
-def _pure(hue: int) -> tuple[int, int, int]:
-    """The fully saturated RGB of a hue step, by the usual six straight pieces."""
-    sixth, rest = divmod(hue * 6, HUES)
-    rise, fall = rest * 255 // HUES, 255 - rest * 255 // HUES
-    return ((255, rise, 0), (fall, 255, 0), (0, 255, rise), (0, fall, 255), (rise, 0, 255), (255, 0, fall))[sixth]
-
-
 def luma(red: int, green: int, blue: int) -> int:
     """Brightness 0–255 of a colour."""
     return (RED_WEIGHT * red + GREEN_WEIGHT * green + BLUE_WEIGHT * blue) >> 8
 
 
-PURE_LUMA = [luma(*_pure(h)) for h in range(HUES)]
-# The direction of each hue with no brightness in it, scaled so that its largest component is 256.
-_RAW = [[c - PURE_LUMA[h] for c in _pure(h)] for h in range(HUES)]
-CHROMA = [[c * 256 // max(abs(x) for x in raw) for c in raw] for raw in _RAW]
+def _mixed(hue: int) -> tuple[int, int, int]:
+    place, rest = divmod(hue * len(PIGMENTS), HUES)
+    return tuple(p + (q - p) * rest // HUES for p, q in zip(PIGMENTS[place], PIGMENTS[(place + 1) % len(PIGMENTS)], strict=True))
+
+
+OWN_LUMA = [luma(*_mixed(h)) for h in range(HUES)]
+# The direction of each hue with no brightness in it.
+CHROMA = [[c - OWN_LUMA[h] for c in _mixed(h)] for h in range(HUES)]
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
     """The RGB of a hue (0–255, wraps) at a brightness and colourfulness; colourfulness gives way at the gamut's edge.
 
     Args:
-        hue: step of the hue circle.
-        level: luma 0–255 (clipped).
-        chroma: distance from grey, 0–140.
+        hue: step of the hue circle: 0 red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine, 213 purple.
+        level: luma 0–255 (clipped to 6 … 250).
+        chroma: percent of the pigment's own colourfulness.
     """
     level = min(250, max(6, level))
     direction = CHROMA[hue % HUES]
     for part in direction:      # the longest step that stays inside the cube
         room = 255 - level if part > 0 else level
-        if part and chroma * abs(part) > room * 256:
-            chroma = room * 256 // abs(part)
-    return tuple(min(255, max(0, level + chroma * part // 256)) for part in direction)
+        if part and chroma * abs(part) > room * 100:
+            chroma = room * 100 // abs(part)
+    return tuple(min(255, max(0, level + chroma * part // 100)) for part in direction)
 
 
 def between(hue: int, other: int, weight: int) -> int:
@@ -77,33 +78,36 @@ def between(hue: int, other: int, weight: int) -> int:
     return (hue + arc * weight // 100) % 256
 
 
-# Base hue at arousal −1, −.5, 0, .5, 1: pleasant pictures go from aqua through green and yellow to orange,
+# Base hue at arousal −1, −.5, 0, .5, 1: pleasant pictures go from turquoise through green and yellow to orange,
 # unpleasant ones from slate blue through violet to red. Warm means aroused on both roads.
-PLEASANT_ROAD, UNPLEASANT_ROAD = (138, 112, 60, 36, 18), (158, 170, 200, 236, 262)
+PLEASANT_ROAD, UNPLEASANT_ROAD = (140, 118, 72, 40, 20), (156, 170, 198, 234, 260)
 
 
 class Palette:
     """The colours of one picture.
 
     Attributes:
-        level: intended mean luma (0–255). chroma: intended mean colourfulness. contrast: luma distance of level ±100.
-        hues: main, two neighbours, opposite, accent.
+        level: intended mean luma (0–255). chroma: intended mean colourfulness (percent of pigment).
+        contrast: luma distance of level ±100.
+        hues: main, two neighbours, opposite, accent; close together when calm, far apart when aroused.
     """
 
     def __init__(self, valence: float, arousal: float, draws: list[int]):
         """Args: draws: at least eight integers in [0, 65536), the item's own randomness."""
         brightness, saturation = solve(valence, arousal)
         self.level = BRIGHTNESS_MEAN + round(BRIGHTNESS_SPREAD * brightness) + draws[0] % 19 - 9
-        self.chroma = max(8, CHROMA_MEAN + round(CHROMA_SPREAD * saturation) + draws[1] % 15 - 7)
-        self.contrast = 58 + round(26 * arousal) + draws[2] % 13 - 6
+        self.chroma = max(6, CHROMA_MEAN + round(CHROMA_SPREAD * saturation) + draws[1] % 13 - 6)
+        self.contrast = 56 + round(24 * arousal) + draws[2] % 13 - 6
         pleasant = draws[3] % 1000 < 500 + 1000 * valence       # near 0 either road
         road = PLEASANT_ROAD if pleasant else UNPLEASANT_ROAD
         place = round((arousal + 1) * 200)                      # 0–400 along the road
-        step, rest = min(place // 100, 3), place - 100 * min(place // 100, 3)
-        main = road[step] + (road[step + 1] - road[step]) * rest // 100 + draws[4] % 37 - 18
-        apart = 14 + draws[5] % 16
-        self.hues = [main % 256, (main + apart) % 256, (main - apart) % 256, (main + 118 + draws[6] % 21) % 256,
-                     (main + (86 if draws[7] % 2 else 170)) % 256]
+        step = min(place // 100, 3)
+        main = road[step] + (road[step + 1] - road[step]) * (place - 100 * step) // 100 + draws[4] % 49 - 24
+        apart = 12 + draws[5] % 12 + place // 40
+        away = 70 + place // 8 + draws[6] % 21                  # the opposite: 70–140 steps off
+        side = 1 if draws[7] % 2 else -1
+        self.hues = [main % 256, (main + apart) % 256, (main - apart) % 256, (main + side * away) % 256,
+                     (main - side * (away * 2 // 3)) % 256]
 
     def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45) -> tuple[int, int, int]:
         """A colour of this palette.
@@ -112,12 +116,12 @@ class Palette:
             slot: which hue, 0–4.
             level: −100 (shadow) … 100 (light) about the picture's own brightness.
             chroma: percent of the picture's own colourfulness.
-            natural: hue the thing has by itself (grass 85, sky 150, skin 18), −1 for none.
+            natural: hue the thing has by itself (grass 80, sky 150, skin 20), −1 for none.
             pull: percent of the way from the palette's hue to the natural one.
         """
         hue = self.hues[slot]
         if natural >= 0:
             hue = between(hue, natural, pull)
-        hue = between(hue, 36, min(30, level // 4)) if level > 0 else between(hue, 176, min(30, -level // 4))   # warm light, cool shadow
-        bright = self.level + self.contrast * level // 100 + (PURE_LUMA[hue] - 128) * self.chroma // 1200
+        hue = between(hue, 38, min(25, level // 5)) if level > 0 else between(hue, 172, min(25, -level // 5))   # warm light, cool shadow
+        bright = self.level + self.contrast * level // 100 + (OWN_LUMA[hue] - 120) * self.chroma // 300
         return colour(hue, bright, self.chroma * chroma // 100)

@@ -1,0 +1,101 @@
+"""From an underpainting to paint: layers of brush strokes with bristles and relief.
+
+The manner of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take their colour from a
+source picture, coarse layers first, fine ones where the source has edges. Source: own code. Notebook: 02_start_atelier.
+"""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from lib.data.atelier.brush import BRISTLES, COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene, outlines
+
+_TURNS = np.arange(16, dtype=np.int32) * 8                      # sixteen directions over half a circle, in sine steps
+
+
+def strokes(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24, jitter: int = 14, relief: int = 80,
+            glaze: int = 20, warp: int = 3) -> np.ndarray:
+    """Paints the scene.
+
+    Args:
+        coarse, fine: (spacing, half length, half width) of the two full layers.
+        edge: how many percent of the fine edge strokes are set.
+        loose: how far directions stray (0–128). jitter: how far colours stray (0–40).
+        relief: strength of the paint's relief (0–120). glaze: percent of the underpainting left on top.
+        warp: how far the drawing's lines waver, in pixels of the master.
+
+    Returns:
+        int16 [128, 128, 3], about 0–255.
+    """
+    rng = scene.rng
+    swirl = np.asarray(scene.noise(4, 4)).astype(np.int32) - 128
+    under, flow = _waver(scene, warp, swirl)
+    colours = under.astype(np.int32)
+    parts = [_layer(rng, colours, flow, swirl, layer, loose, jitter) for layer in (coarse, fine)]
+    parts.append(_edges(rng, colours, edge, jitter // 2))
+    if scene.marks:
+        m = np.array(scene.marks, np.int32)
+        parts.append((m[:, 0], m[:, 1], m[:, 2] % 256, m[:, 3], m[:, 4], m[:, 5], m[:, 6:9]))
+    x, y, direction, length, width, bend, tint = (np.concatenate(column) for column in zip(*parts, strict=True))
+    numbers = Image.new("I", (SIDE, SIDE), 0)
+    draw = ImageDraw.Draw(numbers)
+    for number, outline in enumerate(outlines(x, y, direction, length, width, bend).tolist()):
+        draw.polygon(outline, fill=number)
+    which = np.asarray(numbers)                                                   # int32 [256, 256]
+    packed = np.zeros((len(x), 4), np.uint8)
+    packed[:, :3] = tint
+    paint = packed.view(np.uint32)[:, 0][which]
+    painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1).convert("RGB").reduce(2)
+    mixed = (np.asarray(painted).astype(np.int16) * (100 - glaze) + under.astype(np.int16) * glaze) // 100
+    return mixed + _relief(which[::2, ::2], x, y, direction, width, relief)[..., None]
+
+
+def _waver(scene: Scene, warp: int, swirl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The underpainting (uint8 [128, 128, 3]) and brush directions (int32 [128, 128]) with wavering lines."""
+    under = np.asarray(scene.image.reduce(2))
+    flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
+    if not warp:
+        return under, flow
+    tremor = np.asarray(scene.noise(22, 22)).astype(np.int32) - 128
+    rows = np.clip(ROWS + ((tremor + swirl // 2) * warp >> 7), 0, MASTER - 1)
+    columns = np.clip(COLUMNS + ((tremor.T - swirl.T // 2) * warp >> 7), 0, MASTER - 1)
+    return under[rows, columns], flow[rows, columns]
+
+
+def _layer(rng, colours, flow, swirl, layer, loose: int, jitter: int) -> tuple:
+    """One full layer on a jittered grid, in random order."""
+    spacing, length, width = layer
+    cells = SIDE // spacing + 1
+    gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
+    wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
+    x, y = np.clip(gx * spacing + wobble[0], 0, SIDE - 1), np.clip(gy * spacing + wobble[1], 0, SIDE - 1)
+    stray = rng.integers(-128, 129, (3, len(gx)), dtype=np.int32)
+    here = (y // 2, x // 2)
+    direction = flow[here] + (stray[0] * loose + swirl[here] * (16 + loose // 2) >> 7)
+    tint = rng.integers(-jitter, jitter + 1, (len(gx), 3), dtype=np.int32) // 3 + (stray[1, :, None] * jitter >> 7)
+    return (x, y, direction % 256, length + (length * stray[2] >> 9), np.maximum(1, width + (width * stray[1] >> 9)),
+            stray[0] * length >> 10, np.clip(colours[here] + tint, 0, 255))
+
+
+def _edges(rng, colours, percent: int, jitter: int) -> tuple:
+    """Fine strokes along the edges of the underpainting."""
+    level = (colours @ np.array([77, 150, 29], np.int32)) >> 8
+    down, right = np.zeros_like(level), np.zeros_like(level)
+    down[1:-1], right[:, 1:-1] = level[2:] - level[:-2], level[:, 2:] - level[:, :-2]
+    ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
+    keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
+    ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
+    steep = np.abs(right[ys, xs, None] * COSINES[_TURNS] + down[ys, xs, None] * SINES[_TURNS])   # [n, 16]
+    direction = (steep.argmax(axis=1).astype(np.int32) * 16 + 128) % 256            # along the edge, across the slope
+    stray = rng.integers(-128, 129, (2, len(ys)), dtype=np.int32)
+    tint = np.clip(colours[ys, xs] + (stray[1, :, None] * jitter >> 7), 0, 255)
+    return xs * 2, ys * 2, direction, 8 + (stray[0] >> 5), np.full(len(ys), 2, np.int32), np.zeros(len(ys), np.int32), tint
+
+
+def _relief(which, x, y, direction, width, strength: int) -> np.ndarray:
+    """Light and shade of the paint's surface, lit from the upper left: int16 [128, 128]."""
+    half = direction // 2
+    off_y, off_x = ROWS * 2 - y[which], COLUMNS * 2 - x[which]
+    across = (off_y * COSINES[half][which] - off_x * SINES[half][which]) // (16 * np.maximum(width, 1))[which]
+    height = BRISTLES[which & 63, (across >> 1) & 63] + ((which * 37) & 31)
+    lit = height - np.roll(height, (1, 1), axis=(0, 1))
+    return (lit * strength >> 9).astype(np.int16)
