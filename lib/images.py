@@ -8,26 +8,58 @@ from lib.errors import KlangfarbeError
 
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
-    """Loads a picture, crops black letterbox bars and the centre square, and resizes it.
+    """Loads a picture upright and opaque, crops black letterbox bars and the centre square, and resizes it.
+
+    A photograph's orientation mark is obeyed; what is transparent is laid on white; of an animation the first frame counts.
 
     Returns:
         uint8 [H, W, 3]; H = W = `size` where it is given.
 
     Raises:
-        KlangfarbeError: missing, empty, or not a picture.
+        KlangfarbeError: missing, a folder, empty, not a picture, cut short, or of more than 178 million pixels.
     """
-    from PIL import Image, UnidentifiedImageError
-
     path = Path(path)
+    if path.is_dir():
+        raise KlangfarbeError("a picture", f"{path}: a folder", "name one file in it")
     if not path.is_file():
         raise KlangfarbeError("a picture", f"{path}: no such file", "check the path")
-    try:
-        with Image.open(path) as opened:
-            picture = np.asarray(opened.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise KlangfarbeError("a picture (png, jpg, webp)", f"{path}: {error}", "open it in an image program and export it again") from error
-    picture = crop_bars(picture)
+    if path.stat().st_size == 0:
+        raise KlangfarbeError("a picture", f"{path}: empty (0 bytes)", "copy or download it again")
+    picture = crop_bars(_decode(path))
     return picture if size is None else square(picture, size)
+
+
+def _decode(path: Path) -> np.ndarray:
+    import warnings
+
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large scans are welcome up to Pillow's own limit
+            with Image.open(path) as opened:
+                upright = ImageOps.exif_transpose(opened)
+                if upright.has_transparency_data:
+                    white = Image.new("RGBA", upright.size, "white")
+                    upright = Image.alpha_composite(white, upright.convert("RGBA"))
+                return _to_rgb(upright)
+    except UnidentifiedImageError as error:
+        raise KlangfarbeError("a picture (png, jpg, webp)", f"{path}: no picture format is recognised in it",
+                              "open it in an image program and export it again") from error
+    except Image.DecompressionBombError as error:
+        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that", "scale it down first") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # each format's decoder has its own error for a damaged file
+        raise KlangfarbeError("a whole picture", f"{path}: {error}", "copy or download it again") from error
+
+
+def _to_rgb(picture) -> np.ndarray:
+    """uint8 [H, W, 3] from any mode; 16-bit and floating greys are scaled to their own range first (PIL would clip them)."""
+    if picture.mode.startswith(("I", "F")):
+        grey = np.nan_to_num(np.asarray(picture, np.float64))
+        tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
+        top = next((t for t in tops if grey.max() <= t), float(grey.max()))
+        return np.repeat((255 * np.clip(grey / top, 0, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
+    return np.asarray(picture.convert("RGB"))
 
 
 def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:

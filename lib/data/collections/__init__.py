@@ -1,1 +1,7 @@
-"""Adapters: one file a real collection, each with its data card."""
+"""Real collections, a file each: ``CARD`` (its data card) and ``manifest(folder)`` (its rows, labels on one scale).
+
+An adapter takes the folder as its publisher ships it, says exactly which file is missing and where to get it, converts
+valence and arousal once, and opens no sound and no picture: ``lib.data.manifest.build`` does that.
+"""
+
+NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766")

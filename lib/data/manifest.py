@@ -1,0 +1,210 @@
+"""One table for every collection: its columns, its schema, and a build that survives being killed.
+
+```
+adapter or atelier ──rows──► frame ──► build ──┬─► manifest.parquet   every row whose file is whole (or that has none)
+                             schema            ├─► rejects.parquet    every other, with the reason
+                                               └─► manifest.json      counts and the key of the build, written last
+```
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from lib import artefacts, audio, images
+from lib.errors import KlangfarbeError
+
+MODALITIES = ("image", "audio", "midi")
+SPLITS = ("train", "validation", "test")
+TEXT, NUMBER, COUNT = "string", "float64", "Int64"
+COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT, "source": TEXT, "emotion": TEXT,
+           "valence": NUMBER, "arousal": NUMBER, "caption": TEXT, "comment": TEXT, "description": TEXT, "genre": TEXT,
+           "duration_s": NUMBER, "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
+REJECT_COLUMNS = {"item_id": TEXT, "path": TEXT, "source": TEXT, "reason": TEXT}
+REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
+PART_ROWS = 50
+
+
+class Built(NamedTuple):
+    """What :func:`build` returns: the manifest and the rows that were set aside (``item_id, path, source, reason``)."""
+
+    manifest: "pandas.DataFrame"  # noqa: F821
+    rejects: "pandas.DataFrame"  # noqa: F821
+
+
+def frame(rows: Iterable[Mapping]):
+    """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``; columns not given are null.
+
+    Args:
+        rows: mappings; ``path`` is relative to the collection's folder, with ``/``; valence and arousal in [−1, 1].
+
+    Raises:
+        KlangfarbeError: a column that does not exist, or a row the schema refuses (the line names the first).
+    """
+    import pandas as pd
+
+    rows = list(rows)
+    unknown = sorted({name for row in rows for name in row} - set(COLUMNS))
+    if unknown:
+        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown), "rename or leave them out")
+    table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=list(COLUMNS), dtype=object)
+    table = table.where(table.notna(), None)
+    try:
+        table = table.astype(COLUMNS)
+    except (TypeError, ValueError) as error:
+        raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120], "convert the column first") from error
+    return validate(table.sort_values("item_id", kind="stable").reset_index(drop=True))
+
+
+def validate(table):
+    """Checks a table against the schema and returns it.
+
+    Raises:
+        KlangfarbeError: the first broken rule: its column, its row, its value.
+    """
+    import pandera.errors
+
+    try:
+        return schema().validate(table, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        first, count = error.failure_cases.iloc[0], len(error.failure_cases)
+        value = first["failure_case"].item() if hasattr(first["failure_case"], "item") else first["failure_case"]
+        position = first["index"]
+        of_row = "item_id" in table and position is not None and position == position
+        row = f" in row {table['item_id'].iloc[int(position)]!r}" if of_row else ""
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        raise KlangfarbeError(f"a manifest in which {first['column']} satisfies {first['check']}", f"{value!r}{row}{more}",
+                              "mend the row where it is made; affect.to_unit converts valence and arousal") from error
+
+
+def schema():
+    """The pandera schema of the manifest: types, ranges, what may be null, ids unique, valence and arousal together or not at all."""
+    import pandera.pandas as pa
+
+    checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES), "split": pa.Check.isin(SPLITS),
+              "path": pa.Check.str_matches(r"^[^/\\]"), "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
+              "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0), "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
+    columns = {name: pa.Column(kind, checks.get(name), nullable=name not in REQUIRED, unique=name == "item_id")
+               for name, kind in COLUMNS.items()}
+    together = pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
+                        error="valence and arousal both given or both null")
+    return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
+
+
+def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_ROWS) -> Built:
+    """Opens every file, adds what can be measured, and writes the manifest and the rejects to `folder`.
+
+    Kill it anywhere and run it again: what was measured is kept in parts of `part_rows` rows, and the finished parquet is
+    the same byte for byte. A broken file is named in the rejects with its reason and counted; it never ends the run.
+    When nothing changed since the last build (rows, sizes and times of the files), the finished tables are read back.
+
+    Args:
+        rows: the table of an adapter, or an iterable of rows.
+        folder: where the manifest goes.
+        root: the collection's folder, which ``path`` is relative to.
+        part_rows: rows per part, the most that a kill can cost.
+
+    Returns:
+        :class:`Built`, with ``duration_s, sample_rate_hz, sha256`` filled where there is a file.
+
+    Raises:
+        KlangfarbeError: the rows break the schema, or `folder` cannot be written.
+    """
+    import pandas as pd
+
+    folder, root = Path(folder), Path(root)
+    wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
+    records = [{name: None if pd.isna(value) else value for name, value in row.items()} for row in wanted.to_dict("records")]
+    key = _key(records, root)
+    targets = [folder / name for name in ("manifest.parquet", "rejects.parquet", "manifest.json")]
+    if all(t.is_file() for t in targets) and artefacts.read(targets[2]).get("key") == key:
+        return Built(artefacts.read(targets[0]), artefacts.read(targets[1]))
+    parts = folder / f"parts-{key}"
+    kept, rejected = [], []
+    for start in range(0, len(records), part_rows):
+        part = parts / f"{start:07d}-{part_rows}.json"
+        if not part.is_file():
+            artefacts.write(part, [_measured(record, root) for record in records[start : start + part_rows]])
+        for record, measured in zip(records[start : start + part_rows], artefacts.read(part), strict=True):
+            if "reason" in measured:
+                rejected.append([record["item_id"], record["path"], record["source"], measured["reason"]])
+            else:
+                kept.append({**record, **measured})
+    manifest = frame(kept)
+    rejects = pd.DataFrame(rejected, columns=list(REJECT_COLUMNS), dtype=object).astype(REJECT_COLUMNS)
+    targets[2].unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
+    artefacts.write(targets[0], manifest)
+    artefacts.write(targets[1], rejects)
+    artefacts.write(targets[2], {"key": key, "rows": len(manifest), "rejects": len(rejects)})
+    for old in folder.glob("parts-*"):
+        shutil.rmtree(old)
+    return Built(manifest, rejects)
+
+
+def summary(built: Built) -> str:
+    """One line for the reader: how many rows stand, how many were set aside, and the first of these by name."""
+    line = f"{len(built.manifest)} rows, {len(built.rejects)} set aside"
+    if len(built.rejects):
+        line += f"; first: {built.rejects['item_id'].iloc[0]} ({built.rejects['reason'].iloc[0]})"
+    return line
+
+
+def measure(path: Path | str, modality: str) -> dict:
+    """Opens a file whole and says what it is: ``sha256`` and, for sound and scores, ``duration_s`` (and ``sample_rate_hz``).
+
+    Raises:
+        KlangfarbeError: the file is missing, broken, or of another kind.
+    """
+    path, found = Path(path), {}
+    if modality == "audio":
+        found["duration_s"], found["sample_rate_hz"] = audio.inspect(path)
+        found["duration_s"] = round(found["duration_s"], 3)
+    elif modality == "image":
+        images.load(path)
+    else:
+        found["duration_s"] = round(_score_seconds(path), 3)
+    with open(path, "rb") as file:
+        found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _measured(record: dict, root: Path) -> dict:
+    if record["path"] is None:
+        return {}
+    try:
+        return measure(root / record["path"], record["modality"])
+    except KlangfarbeError as error:
+        got = error.got
+    except Exception as error:  # a decoder's own fault must not end the run: it becomes this row's reason
+        got = f"{record['path']}: {type(error).__name__}: {error}"
+    return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}
+
+
+def _score_seconds(path: Path) -> float:
+    import pretty_midi
+
+    if not path.is_file():
+        raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
+    try:
+        score = pretty_midi.PrettyMIDI(str(path))
+    except Exception as error:  # the parser raises whatever it stumbles over
+        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__}: {error}", "export it again") from error
+    if not any(voice.notes for voice in score.instruments):
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: none", "give a score in which something sounds")
+    return float(score.get_end_time())
+
+
+def _key(records: list[dict], root: Path) -> str:
+    """Names a build: rows and, for each file, size and time of change. Not its content: that is what the build reads."""
+    digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
+    for record in records:
+        file = root / record["path"] if record["path"] is not None else None
+        if file is not None and file.is_file():
+            state = file.stat()
+            digest.update(f"{state.st_size}:{state.st_mtime_ns};".encode())
+        else:
+            digest.update(b"absent;")
+    return digest.hexdigest()[:16]
