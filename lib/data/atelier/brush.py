@@ -184,6 +184,11 @@ class Scene:
             self.ink.polygon(outline, fill=shades[k])
             self.flow.polygon(outline, fill=way)
 
+    def dab(self, x: int, y: int, direction: int, length: int, width: int, colour, bend: int = 0) -> None:
+        """One stroke in the underpainting, where later shapes can cover it."""
+        columns = (np.array([k], np.int32) for k in (x, y, direction % 256, length, width, bend))
+        self.polygon(outlines(*columns)[0].tolist(), colour, direction)
+
     def mark(self, x: int, y: int, direction: int, length: int, width: int, colour, bend: int = 0) -> None:
         """One stroke set last, over everything."""
         self.marks.append((x, y, direction, length, width, bend, *colour))

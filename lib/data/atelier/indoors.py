@@ -109,7 +109,7 @@ def still_life(s: Scene, subject: str) -> dict:
         s.box(middle - 12, y - 42, middle - 4, y, s.tone(2, 110, 30), 128)          # a candle on the pile
         s.glow(middle - 8, y - 52, 44, s.tone(4, 125, 90, 38, 75), 85)
         s.mark(middle - 8, y - 50, 128, 8, 3, s.tone(4, 150, 110, 38, 80))
-    return {"loose": 18 + s.busy // 3, "jitter": 10 + s.busy // 10, "coarse": (19, 18, 9), "fine": (10, 11, 4), "glaze": 30}
+    return {"loose": 18 + s.busy // 3, "jitter": 10 + s.busy // 10, "coarse": (19, 18, 9), "fine": (10, 11, 4), "glaze": 30, "warp": 1}
 
 
 def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
@@ -201,5 +201,5 @@ def portrait(s: Scene, subject: str) -> dict:
                       s.tone(0, -10, 115), 60)
         s.ellipse(x, 196, 12, 8, s.tone(0, 50, 85, SKIN, 75), 0)
         _face(s, x, 70, u, side)
-    return {"loose": 14 + s.busy // 3, "jitter": 9 + s.busy // 10, "coarse": (19, 20, 8), "fine": (9, 9, 4), "glaze": 35, "warp": 2,
+    return {"loose": 14 + s.busy // 3, "jitter": 9 + s.busy // 10, "coarse": (19, 20, 8), "fine": (9, 9, 4), "glaze": 35, "warp": 1,
             "edge": 90}

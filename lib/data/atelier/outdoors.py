@@ -78,11 +78,11 @@ def landscape(s: Scene, subject: str) -> dict:
         base = horizon + (SIDE - horizon) * k // many - 6
         skyline = s.ridge(base, (16 if k else 10) + s.busy // 6, s.pick(2, 3) + k)
         natural, pull = (SKY, 55 - 25 * k) if k < 2 else (GRASS, 50)
-        s.land(skyline, s.tone(k % 3, 45 - 75 * k // many, 55 + 60 * k // many, natural, pull), s.pick(-12, 12))
+        s.land(skyline, s.tone(k % 3, 15 - 80 * k // many, 60 + 60 * k // many, natural, pull), s.pick(-12, 12))
         if k == 0:
-            s.drift(base - 4, base + 30, 3, 2, 45, s.tone(2, 90, 35, SKY), 110)         # mist at the foot of the far hills
+            s.drift(base - 4, base + 30, 3, 2, 45, s.tone(2, 80, 35, SKY), 80)          # mist at the foot of the far hills
             continue
-        shades = [s.tone(k % 3, level - 80 * k // many, 75 + 45 * k // many, GRASS, 45) for level in (75, 45, 20, 60)]
+        shades = [s.tone(k % 3, level - 85 * k // many, 75 + 45 * k // many, GRASS, 45) for level in (60, 25, -5, 45)]
         shades.append(s.tone(3 + k % 2, 35, 90, SUN, 35))
         s.scatter(10 + s.busy // 8, (0, base + 8, SIDE, base + 70), s.pick(-10, 10), 8 + s.busy // 6, 30 + 8 * k, 4 + k, shades, grow=True)
     if subject == "river":
@@ -144,40 +144,41 @@ def seascape(s: Scene, subject: str) -> dict:
         y = horizon + 14 + (SIDE - horizon - 20) * k * k // 49 + s.pick(0, 10)
         x, long = s.pick(-20, 240), 20 + (y - horizon) // 2
         for j in range(0, long, 8):
-            s.mark(x + j, y - s.busy * j * (long - j) // (long * 90), (j - long // 2) * s.busy // (4 * long), 7, 1 + (y - horizon) // 45,
-                   s.tone(2, 120, 25))
+            rise, turn = s.busy * j * (long - j) // (long * 90), (j - long // 2) * s.busy // (4 * long)
+            s.dab(x + j, y - rise, turn, 7, 1 + (y - horizon) // 45, s.tone(2, 120, 25))
     s.scatter(18, (centre - 22, horizon + 3, centre + 22, SIDE - 20), 0, 3, 12, 2, [s.tone(4, 125, 60, SUN, 70), s.tone(2, 95, 40)],
-              grow=True, on_top=True)
+              grow=True)
     if subject == "cliffs":
         mirror = s.chance(50)
-        for k in range(3):
-            out, top, colour = 150 - 42 * k, horizon - 74 + 26 * k, s.tone(3 if k % 2 else 2, 60 - 55 * k, 60 + 25 * k, STONE, 50)
-            line = [(-4, top), (out // 2, top + s.pick(-8, 8)), (out - 22, top + s.pick(0, 16)), (out - 8, horizon - 8),
-                    (out + s.pick(0, 12), horizon + 14 + 24 * k),
-                    (out - 20, horizon + 26 + 30 * k), (-4, horizon + 34 + 44 * k)]
-            flipped = [c for x, y in line for c in ((SIDE - x if mirror else x), y)]
-            s.polygon(flipped, colour, 118)
-            left, right = (SIDE - out, SIDE) if mirror else (0, out - 24)
-            cracks = [s.tone(3, -20 - 40 * k, 80, STONE, 40), s.tone(2, 75 - 40 * k, 60, STONE, 40)]
-            s.scatter(9 + s.busy // 10, (left, top + 14, right, horizon + 10 + 20 * k), 128, 18 + s.busy // 5, 13, 3, cracks)
-            foot = (SIDE - out if mirror else 0, horizon + 20 + 30 * k, SIDE if mirror else out, horizon + 34 + 40 * k)
-            s.scatter(12, foot, 0, 20, 9, 2, [s.tone(2, 125, 20)], on_top=True)
+        for k in range(3):                                                          # headlands, the far one first
+            out, top, foot = 196 - 54 * k + s.pick(-12, 12), max(6, horizon - 30 - 36 * k + s.pick(-8, 8)), horizon + 4 + 26 * k
+            line = [(-4, top), (out - 40, top + s.pick(-4, 10)), (out - 16, top + (foot - top) * s.pick(25, 55) // 100),
+                    (out, foot - s.pick(4, 12)),
+                    (out + 4, foot), (out - 40, foot + 6), (-4, foot + 10 + 8 * k)]
+            slot, level = (2, 3, 3)[k], 50 - 55 * k
+            s.polygon([c for x, y in line for c in ((SIDE - x if mirror else x), y)], s.tone(slot, level, 60 + 20 * k, STONE, 55), 118)
+            left, right = (SIDE - out + 14, SIDE) if mirror else (0, out - 14)
+            cracks = [s.tone(slot, level - 45, 75, STONE, 45), s.tone(2, level + 45, 60, STONE, 45)]
+            s.scatter(10 + s.busy // 10, (left, top + 14, right, foot - 4), 128, 14 + s.busy // 5, 12, 3, cracks)
+            s.scatter(8, (left, top, right, top + 9), 0, 10, 14, 4, [s.tone(0, level + 10, 110, GRASS, 60), s.tone(0, level + 45, 100,
+                                                                                                                   GRASS, 60)])
+            foam = (left - 18, foot, right + 18, foot + 9 + 5 * k)
+            s.scatter(10 + s.busy // 10, foam, 0, 12, 9, 2, [s.tone(2, 125, 20)])
     elif subject == "lighthouse":
-        rock = s.ridge(horizon + 60, 6, 3)
         points = [(centre - 76, SIDE), (centre - 50, horizon + 44), (centre - 22, horizon + 20), (centre + 26, horizon + 18),
                   (centre + 62, horizon + 52),
                   (centre + 96, SIDE)]
         s.polygon([c for p in points for c in p], s.tone(3, -70, 60, EARTH, 50), 100)
         s.scatter(22, (centre - 50, horizon + 30, centre + 60, SIDE), 90, 50, 13, 4,
                   [s.tone(3, 10, 60, STONE), s.tone(1, -95, 60), s.tone(2, 50, 50)])
-        high = 84 + rock[1] % 20
+        high = min(horizon - 26, s.pick(58, 78))
         s.glow(centre, horizon - high + 4, 58, s.tone(4, 130, 80, LAMP, 80), 75)
         s.polygon([centre - 11, horizon + 24, centre - 7, horizon - high + 12, centre + 7, horizon - high + 12, centre + 11, horizon + 24],
                   s.tone(2, 115, 25), 128)
         s.polygon([centre + 1, horizon + 24, centre + 1, horizon - high + 12, centre + 7, horizon - high + 12, centre + 11, horizon + 24],
                   s.tone(1, 15, 50), 128)
         for k in range(2):
-            y = horizon - high + 36 + 34 * k
+            y = horizon - high + 26 + 30 * k
             s.box(centre - 9, y, centre + 9, y + 13, s.tone(4, -5, 150, 2, 75), 0)
         s.box(centre - 9, horizon - high + 8, centre + 9, horizon - high + 12, s.tone(0, -100, 50), 0)
         s.box(centre - 5, horizon - high - 5, centre + 5, horizon - high + 8, s.tone(4, 145, 110, LAMP, 80), 128)
@@ -206,8 +207,9 @@ def night_scene(s: Scene, subject: str) -> dict:
         if s.busy > 55:
             s.glow(x, y, 7 + 2 * size, s.tone(2, 80, 90, SUN, 60), 80)
         s.mark(x, y, s.pick(0, 255), 1 + size, 1 + size // 2, s.tone(4, 150, 60, SUN, 75))
-    lamp, wall = s.tone(4, 125, 140, LAMP, 80), [s.tone(k % 3, level, 95, NIGHT, 45) for k, level in enumerate((-105, -85, -65, -95))]
+    lamp, wall = s.tone(4, 125, 140, LAMP, 80), [s.tone(k % 3, level, 80, NIGHT, 60) for k, level in enumerate((-105, -85, -65, -95))]
     if subject in ("street", "rooftops", "bridge"):
+        s.box(0, horizon, SIDE, SIDE, wall[0], 128)
         x, foot = -s.pick(0, 20), horizon + (60 if subject == "rooftops" else 10)
         while x < SIDE:
             wide, high = s.pick(22, 46), s.pick(26, 60) if subject == "bridge" else s.pick(44, 98)
@@ -226,17 +228,23 @@ def night_scene(s: Scene, subject: str) -> dict:
             x += wide + s.pick(0, 3)
     ground = horizon + (60 if subject == "rooftops" else 10)
     if subject == "rooftops":
-        for k in range(3):
-            y = ground - 10 + 34 * k
-            for x in range(-20, SIDE, 64):
-                x += s.pick(-12, 12)
-                s.polygon([x, y + 70, x, y + 22, x + 36, y - 6, x + 74, y + 22, x + 74, y + 70], wall[(k + x) % 4], 30)
-                s.polygon([x + 36, y - 6, x + 74, y + 22, x + 74, y + 28, x + 36, y + 2], s.tone(2, 30, 80, SUN, 25), 220)
-                if s.chance(50):
-                    s.box(x + 20, y + 34, x + 29, y + 46, lamp, 128)
+        s.box(0, ground, SIDE, SIDE, wall[0], 0)
+        for k in range(2 + s.busy // 60):
+            y = ground - 24 + 40 * k
+            for x in range(-s.pick(0, 60), SIDE, 82):
+                y += s.pick(-9, 9)
+                s.box(x, y + 34, x + 72, SIDE, wall[(k + 2) % 4], 128)
+                s.polygon([x - 4, y + 36, x + 22, y, x + 92, y, x + 74, y + 36], s.tone(k, -30, 90, NIGHT, 40), 40)
+                for row in range(3):
+                    s.dab(x + 46 - 6 * row, y + 6 + 11 * row, 0, 32, 2, s.tone(2, -5 - 18 * row, 80, SUN, 25))
+                s.box(x + 58, y - 18, x + 68, y + 6, wall[1], 128)
+                s.dab(x + 60, y - 17, 128, 4, 1, s.tone(2, 40, 70, SUN, 40))
+                for wx in (x + 12, x + 44):
+                    if s.chance(45):
+                        s.box(wx, y + 42, wx + 9, y + 54, lamp, 128)
     elif subject == "street":
         s.polygon([0, ground, SIDE, ground, SIDE, SIDE, 0, SIDE], s.tone(0, -45, 80, NIGHT, 45), 0)
-        s.polygon([mx - 14, ground, mx + 14, ground, mx + 100, SIDE, mx - 100, SIDE], s.tone(2, -15, 70, NIGHT, 30), 0)
+        s.polygon([mx - 14, ground, mx + 14, ground, mx + 100, SIDE, mx - 100, SIDE], s.tone(1, 5, 60, NIGHT, 55), 0)
         for k in range(3):
             for side in (-1, 1):
                 x, y, high = mx + side * (26 + 34 * k), ground + 8 + 26 * k, 40 + 16 * k

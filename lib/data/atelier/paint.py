@@ -3,6 +3,7 @@
 Source: palette by Valdez & Mehrabian (1994). Notebook: 02_start_atelier.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -45,15 +46,18 @@ def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
 
 
 def _finish(painted: np.ndarray, palette: Palette, rng: np.random.Generator) -> np.ndarray:
-    """Brings mean brightness and colourfulness to the palette's, whatever the subject; then the canvas: uint8 [128, 128, 3]."""
+    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject; then the canvas: uint8 [128, 128, 3]."""
     painted = np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ np.array([77, 150, 29], np.int32)) >> 8                     # [128, 128]
     chroma = painted - level[..., None]
     counts = np.bincount(level.ravel(), minlength=256)
-    means = CURVES @ counts // level.size
-    curve = CURVES[np.abs(means - palette.level).argmin()].astype(np.int32)
+    curve = CURVES[np.abs(CURVES @ counts // level.size - palette.level).argmin()]
+    mean = int(curve @ counts) // level.size
+    spread = math.isqrt(int((curve - mean) ** 2 @ counts) // level.size)
+    stretch = min(400, max(190, 256 * palette.contrast * 60 // (100 * max(1, spread))))    # 256: as it is
+    curve = np.clip(palette.level + ((curve - mean) * stretch >> 8), 0, 255).astype(np.int32)
     strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
-    gain = min(640, max(90, 218 * palette.chroma // max(1, strength)))
+    gain = min(440, max(90, 218 * palette.chroma // max(1, strength)))
     shift = rng.integers(0, MASTER, 2)
     canvas = np.roll(CANVAS, (int(shift[0]), int(shift[1])), axis=(0, 1))
     final = curve[level][..., None] + (chroma * gain >> 8) + canvas[..., None]

@@ -13,7 +13,7 @@ import numpy as np
 # Pleasure = .69 B + .22 S,  Arousal = −.31 B + .60 S  (Valdez & Mehrabian 1994), all in standard scores.
 PLEASURE_AROUSAL = np.array([[0.69, 0.22], [-0.31, 0.60]])
 BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD = 127, 44    # luma 0–255: mean of the collection, and luma per standard score
-CHROMA_MEAN, CHROMA_SPREAD = 47, 22             # percent of a pigment's own colourfulness: mean, and percent per standard score
+CHROMA_MEAN, CHROMA_SPREAD = 47, 20             # percent of a pigment's own colourfulness: mean, and percent per standard score
 
 RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = 77, 150, 29     # luma weights × 256 (Rec. 601)
 HUES = 256
@@ -96,8 +96,8 @@ class Palette:
         """Args: draws: at least eight integers in [0, 65536), the item's own randomness."""
         brightness, saturation = solve(valence, arousal)
         self.level = BRIGHTNESS_MEAN + round(BRIGHTNESS_SPREAD * brightness) + draws[0] % 19 - 9
-        self.chroma = max(6, CHROMA_MEAN + round(CHROMA_SPREAD * saturation) + draws[1] % 13 - 6)
-        self.contrast = 56 + round(24 * arousal) + draws[2] % 13 - 6
+        self.chroma = max(9, CHROMA_MEAN + round(CHROMA_SPREAD * saturation) + draws[1] % 13 - 6)
+        self.contrast = 62 + round(20 * arousal) + draws[2] % 13 - 6
         pleasant = draws[3] % 1000 < 500 + 1000 * valence       # near 0 either road
         road = PLEASANT_ROAD if pleasant else UNPLEASANT_ROAD
         place = round((arousal + 1) * 200)                      # 0–400 along the road

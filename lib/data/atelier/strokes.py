@@ -5,7 +5,7 @@ source picture, coarse layers first, fine ones where the source has edges. Sourc
 """
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from lib.data.atelier.brush import BRISTLES, COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene, outlines
 
@@ -13,15 +13,15 @@ _TURNS = np.arange(16, dtype=np.int32) * 8                      # sixteen direct
 
 
 def strokes(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24, jitter: int = 14, relief: int = 80,
-            glaze: int = 20, warp: int = 3) -> np.ndarray:
+            glaze: int = 20, warp: int = 2) -> np.ndarray:
     """Paints the scene.
 
     Args:
         coarse, fine: (spacing, half length, half width) of the two full layers.
         edge: how many percent of the fine edge strokes are set.
         loose: how far directions stray (0–128). jitter: how far colours stray (0–40).
-        relief: strength of the paint's relief (0–120). glaze: percent of the underpainting left on top.
-        warp: how far the drawing's lines waver, in pixels of the master.
+        relief: strength of the paint's relief (0–120). glaze: percent of the underpainting left on top, more where it has edges.
+        warp: how far the drawing's lines waver, in pixels of the master; more when aroused.
 
     Returns:
         int16 [128, 128, 3], about 0–255.
@@ -31,7 +31,8 @@ def strokes(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 6
     under, flow = _waver(scene, warp, swirl)
     colours = under.astype(np.int32)
     parts = [_layer(rng, colours, flow, swirl, layer, loose, jitter) for layer in (coarse, fine)]
-    parts.append(_edges(rng, colours, edge, jitter // 2))
+    slopes = _slopes(colours)
+    parts.append(_edges(rng, colours, slopes, edge, jitter // 2))
     if scene.marks:
         m = np.array(scene.marks, np.int32)
         parts.append((m[:, 0], m[:, 1], m[:, 2] % 256, m[:, 3], m[:, 4], m[:, 5], m[:, 6:9]))
@@ -45,7 +46,7 @@ def strokes(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 6
     packed[:, :3] = tint
     paint = packed.view(np.uint32)[:, 0][which]
     painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1).convert("RGB").reduce(2)
-    mixed = (np.asarray(painted).astype(np.int16) * (100 - glaze) + under.astype(np.int16) * glaze) // 100
+    mixed = _glaze(np.asarray(painted).astype(np.int32), colours, slopes, glaze)
     return mixed + _relief(which[::2, ::2], x, y, direction, width, relief)[..., None]
 
 
@@ -55,9 +56,10 @@ def _waver(scene: Scene, warp: int, swirl: np.ndarray) -> tuple[np.ndarray, np.n
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
     if not warp:
         return under, flow
-    tremor = np.asarray(scene.noise(22, 22)).astype(np.int32) - 128
-    rows = np.clip(ROWS + ((tremor + swirl // 2) * warp >> 7), 0, MASTER - 1)
-    columns = np.clip(COLUMNS + ((tremor.T - swirl.T // 2) * warp >> 7), 0, MASTER - 1)
+    warp = warp * (50 + scene.busy) // 2                                          # in 1/50
+    tremor = np.asarray(scene.noise(14, 14)).astype(np.int32) - 128
+    rows = np.clip(ROWS + ((tremor + swirl // 2) * warp // 6400), 0, MASTER - 1)
+    columns = np.clip(COLUMNS + ((tremor.T - swirl.T // 2) * warp // 6400), 0, MASTER - 1)
     return under[rows, columns], flow[rows, columns]
 
 
@@ -76,11 +78,25 @@ def _layer(rng, colours, flow, swirl, layer, loose: int, jitter: int) -> tuple:
             stray[0] * length >> 10, np.clip(colours[here] + tint, 0, 255))
 
 
-def _edges(rng, colours, percent: int, jitter: int) -> tuple:
-    """Fine strokes along the edges of the underpainting."""
+def _slopes(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness differences downwards and to the right: int32 [128, 128] each."""
     level = (colours @ np.array([77, 150, 29], np.int32)) >> 8
     down, right = np.zeros_like(level), np.zeros_like(level)
     down[1:-1], right[:, 1:-1] = level[2:] - level[:-2], level[:, 2:] - level[:, :-2]
+    return down, right
+
+
+def _glaze(painted, under, slopes, percent: int) -> np.ndarray:
+    """Lays the underpainting over the strokes, thinly over plain areas, thickly where it is full of edges: int16 [128, 128, 3]."""
+    steep = np.minimum(np.abs(slopes[0]) + np.abs(slopes[1]), 85).astype(np.uint8) * 3
+    near = np.asarray(Image.fromarray(steep).filter(ImageFilter.BoxBlur(2))).astype(np.int32)
+    weight = np.minimum(percent * 256 // 100 + near, 200)[..., None]
+    return ((painted * (256 - weight) + under * weight) >> 8).astype(np.int16)
+
+
+def _edges(rng, colours, slopes, percent: int, jitter: int) -> tuple:
+    """Fine strokes along the edges of the underpainting."""
+    down, right = slopes
     ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
     keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
     ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
