@@ -55,6 +55,13 @@ def _turned(x: int, y: int, r: int, angles) -> list[int]:
     return [c for a in angles for c in (x + (r * COSINE[a % 256] >> 10), y + (r * SINE[a % 256] >> 10))]
 
 
+def _bar(x: int, y: int, long: int, wide: int, turn: int) -> list[int]:
+    """A bar of half length `long` and half width `wide`, turned by `turn` (256 a full circle)."""
+    cosine, sine = COSINE[turn % 256], SINE[turn % 256]
+    dx, dy, ex, ey = long * cosine >> 10, long * sine >> 10, -(wide * sine >> 10), wide * cosine >> 10
+    return [x - dx - ex, y - dy - ey, x + dx - ex, y + dy - ey, x + dx + ex, y + dy + ey, x - dx + ex, y - dy + ey]
+
+
 def geometric(s: Scene, subject: str) -> dict:
     """Rule and compass: flat shapes, edges clean, weights balanced about the middle or thrown off it."""
     s.box(0, 0, SIDE, SIDE, s.tone(2, 60, 45), 24)
@@ -104,16 +111,14 @@ def geometric(s: Scene, subject: str) -> dict:
                 s.wash(_turned(x, y, r, range(turn, turn + 129, 16)), shades[s.pick(0, 9)], 75, turn)
         for _ in range(2 + s.busy // 25):
             x, y, a, r = s.pick(30, 226), s.pick(30, 226), s.pick(0, 255), s.pick(50, 120)
-            s.ink.line(_turned(x, y, r, (a, a + 128)), fill=black, width=s.pick(2, 5))
+            s.polygon(_bar(x, y, r, s.pick(1, 2), a), black, 2 * a)
     else:
         base = s.pick(0, 60) * s.busy // 60
         for k in range(8 + s.busy // 7):
             a, x, y = base + (0, 64)[k % 2] + s.pick(-10, 10) * s.busy // 50, s.pick(10, 246), s.pick(10, 246)
             long, wide = s.pick(30, 120), s.pick(3, 18)
-            dx, dy = long * COSINE[a % 256] >> 10, long * SINE[a % 256] >> 10
-            ex, ey = -(wide * SINE[a % 256] >> 10), wide * COSINE[a % 256] >> 10
             fill = black if k % 5 == 4 else shades[s.pick(0, 9)]
-            s.polygon([x - dx - ex, y - dy - ey, x + dx - ex, y + dy - ey, x + dx + ex, y + dy + ey, x - dx + ex, y - dy + ey], fill, 2 * a)
+            s.polygon(_bar(x, y, long, wide, a), fill, 2 * a)
         x, y, r = s.pick(60, 196), s.pick(60, 196), s.pick(18, 40)
         s.ellipse(x, y, r, r, shades[s.pick(0, 9)], 0)
     return {"coarse": (22, 20, 10), "fine": (11, 12, 5), "loose": 8, "jitter": 6, "relief": 40, "glaze": 70, "edge": 40, "warp": 1}

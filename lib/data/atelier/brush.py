@@ -128,8 +128,8 @@ class Scene:
         """Mirrors what stands above the waterline into the `depth` rows below it, tinted with `colour`."""
         depth = min(depth, waterline, SIDE - waterline)
         mirrored = self.image.crop((0, waterline - depth, SIDE, waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-        water = Image.new("RGB", (SIDE, depth), colour)
-        self.image.paste(Image.blend(mirrored, water, strength / 100), (0, waterline))
+        self.image.paste(mirrored, (0, waterline))
+        self.image.paste(colour, (0, waterline), Image.new("L", (SIDE, depth), 255 * strength // 100))
         self.flow.rectangle((0, waterline, SIDE, waterline + depth), fill=0)
 
     # Lines of the land and things.

@@ -4,7 +4,8 @@ Hour and weather are drawn for themselves: they give variety, not affect. Arousa
 the lines are, how many things there are, how far from the middle the weight lies.
 """
 
-from lib.data.atelier.brush import SIDE, Scene
+from lib.data.atelier.brush import COSINE, SIDE, Scene
+from lib.data.atelier.palette import SINE
 
 # Hues that things have by themselves.
 SKY, SEA, GRASS, LEAF, EARTH, SUN, LAMP, NIGHT, ROOF, STONE = 152, 138, 72, 84, 24, 40, 36, 166, 10, 32
@@ -35,11 +36,11 @@ def _sky(s: Scene, horizon: int) -> None:
             s.drift(top_row, bottom, across, 3, share, s.tone(2, 20 if stormy else 105, 30, SUN, 30), 215)
 
 
-def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int) -> None:
-    """A tree standing at (x, y): 0 round, 1 poplar, 2 fir."""
+def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int, dim: int = 0) -> None:
+    """A tree standing at (x, y): 0 round, 1 poplar, 2 fir; `dim`: how far it stands in the dark."""
     trunk = s.tone(3, -85, 70, EARTH)
     s.polygon([x - size // 9, y, x - size // 14, y - size, x + size // 14, y - size, x + size // 9, y], trunk, 128)
-    shades = [s.tone(slot, level, 115, LEAF, 55) for level in (75, 40, 5, -30, -65)]
+    shades = [s.tone(slot, level - dim, 115, LEAF, 55) for level in (75, 40, 5, -30, -65)]
     if kind == 2:
         for k in range(4):
             wide, top = size * (3 + k) // 14, y - size * (15 - 3 * k) // 10
@@ -257,12 +258,14 @@ def night_scene(s: Scene, subject: str) -> dict:
             s.land(s.ridge(horizon - 10, 14 + s.busy // 8, 3), wall[1], 20)
             s.land(s.ridge(horizon + 4, 8 + s.busy // 10, 4), wall[0], 0)
             for _ in range(5):
-                _tree(s, s.pick(0, 256), ground, s.pick(14, 34), 0, 2)
+                _tree(s, s.pick(0, 256), ground, s.pick(16, 40), 0, 2, 75)
         else:
             s.box(0, horizon - 16, SIDE, horizon - 6, wall[2], 0)
             for x in range(s.pick(-20, 0), SIDE, 58):
                 s.box(x - 6, horizon - 8, x + 6, ground + 4, wall[2], 128)
-                s.ink.arc((x - 2, horizon - 14, x + 60, ground + 26), 180, 360, fill=wall[2], width=9)
+                turns = [(31, 128 + a) for a in range(0, 128, 16)] + [(31, 0)] + [(23, 0)] + [(23, 240 - a) for a in range(0, 128, 16)]
+                arch = [(x + 29 + (r * COSINE[a] >> 10), ground + 6 + (r * SINE[a] >> 10)) for r, a in turns]
+                s.polygon([c for point in arch for c in point], wall[2], 0)
                 s.glow(x, horizon - 24, 15, lamp, 95)
                 s.mark(x, horizon - 24, 0, 3, 3, s.tone(4, 150, 100, LAMP, 80))
         s.reflect(ground, SIDE - ground, s.tone(0, -40, 100, NIGHT, 50), 45)
