@@ -18,12 +18,12 @@ class Recipe:
 
 
 def make_picture_judge() -> None:
-    """The independent judge: kernel ridge over colour and texture of 1,500 atelier pictures of ``JUDGE_SEED``."""
+    """The independent judge: kernel ridge over colour and texture of 1,000 atelier pictures of ``JUDGE_SEED``."""
     from lib.data import atelier
     from lib.data.atelier import paint
     from lib.metrics import affect, judge
 
-    pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1500), size=32)
+    pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1000), size=32)
     fitted = judge.PictureJudge().fit(pictures, truth)
     bundle("judge/picture_judge.skops", fitted.estimator, repro.content_hash(pictures))
     fresh, fresh_truth = paint.pictures(atelier.TEST_SEED, range(400), size=32)

@@ -40,7 +40,8 @@ def affect_plane(axis=None, title: str = ""):
     axis.axvline(0, color="0.8", lw=0.8, zorder=0)
     for name, (x, y), colour in zip(affect.QUADRANTS, ((1, 1), (-1, 1), (-1, -1), (1, -1)), QUADRANT_COLOURS, strict=True):
         axis.text(0.97 * x, 0.95 * y, name, color=colour, fontsize=8, ha="right" if x > 0 else "left", va="top" if y > 0 else "bottom")
-    axis.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), xlabel="valence", ylabel="arousal", title=title, aspect="equal")
+    axis.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), xlabel="valence", ylabel="arousal", aspect="equal")
+    axis.set_title(title, fontsize=9)
     return axis
 
 

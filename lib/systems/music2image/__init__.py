@@ -11,6 +11,7 @@ Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1�
 set · the diffusion model's null is learned, its schedule ends at zero signal (both switchable). Notebook: 30–35.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,23 @@ from lib import affect, artefacts, audio, images
 from lib.errors import KlangfarbeError
 
 CLIP_SECONDS = 45.0  # DEAM's clips are this long; the middle of longer files is taken
-PICTURE_SIDE = 256   # a painted picture is enlarged to about this many pixels for looking at
+PICTURE_SIDE = 256  # a painted picture is enlarged to about this many pixels for looking at
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole chain: how many fresh pieces it is measured on, and how long they are. Each stage has its own config beside this."""
+
+    n_pieces: int = 1802
+    clip_seconds: float = CLIP_SECONDS
+
+
+PROFILES = {
+    "smoke": Config(n_pieces=16, clip_seconds=4.0),
+    "mini": Config(n_pieces=120, clip_seconds=10.0),
+    "gpu": Config(n_pieces=1000),
+    "paper": Config(),
+}
 
 
 def hear(music: Path, profile: str = "mini") -> np.ndarray:
@@ -79,7 +96,8 @@ def paint_files(music: list[Path], output: Path, *, profile: str = "mini", varia
             mine = enlarged(pictures[i * variations : (i + 1) * variations])
             target = output / f"{path.stem}.png" if several else output
             artefacts.write(target, images.sheet(mine, min(variations, 4)))
-            print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} ({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}")
+            mood = affect.QUADRANTS[int(affect.quadrant(*point))]
+            print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} ({mood}) → {target}")
     if faults and not several:
         raise faults[0]
     for fault in faults:

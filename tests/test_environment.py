@@ -1,0 +1,91 @@
+"""What installs the workbook: lock, conda file, make targets and the caller's stray settings."""
+
+import os
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+
+from lib import doctor, paths
+
+FIXED_PACKAGES = ("jupyterlab", "papermill", "torch", "transformers", "audiocraft", "open-clip-torch", "diffusers", "librosa", "ipywidgets",
+                  "seaborn", "pandas", "nbval")
+LOCK = (paths.ROOT / "requirements.lock").read_text()
+
+
+def name(requirement):
+    return re.split(r"[=<>~!; ]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def wanted():
+    lines = (paths.ROOT / "requirements.in").read_text().splitlines()
+    return {name(line) for line in lines if line.strip() and not line.startswith("#")}
+
+
+def test_the_lock_pins_what_is_asked_for_and_what_the_workbook_is_made_of():
+    pinned = {match[1] for match in re.finditer(r"^([a-z0-9._-]+)==", LOCK, re.M)}
+    assert wanted() <= pinned
+    assert set(FIXED_PACKAGES) <= wanted()
+
+
+def test_the_lock_has_a_hash_for_every_pin_and_no_address():
+    assert "://" not in LOCK
+    for block in re.split(r"\n(?=\S)", LOCK.strip()):
+        assert "--hash=sha256:" in block, block.splitlines()[0]
+
+
+def test_the_environment_file_gives_this_python_and_the_locks_one_line():
+    text = (paths.ROOT / "environment.yml").read_text()
+    environment = yaml.safe_load(text)
+    required = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    python = next(d for d in environment["dependencies"] if d.startswith("python=")).removeprefix("python=")
+    assert f">={python}," in required.replace(" ", "") + ","
+    assert {"pip", "ffmpeg"} <= set(environment["dependencies"])
+    assert not any(isinstance(d, dict) for d in environment["dependencies"])  # a pip: section cannot carry --no-deps
+    line = re.search(r"pip install --no-deps --require-hashes -r requirements\.lock", text)
+    assert line and line[0] in (paths.ROOT / "README.md").read_text()
+
+
+def test_installed_versions_are_the_locked_ones():
+    _, faults = doctor.examine()
+    assert not [what for what, _ in faults if "requirements.lock" in what]
+
+
+def dry(target, **environment):
+    """What make would type, with the caller's environment."""
+    return subprocess.run(["make", "--dry-run", "--always-make", target], cwd=paths.ROOT, text=True, capture_output=True, check=True,
+                          env={**os.environ, **environment}).stdout
+
+
+def test_the_callers_pip_settings_do_not_reach_the_install():
+    typed = dry(".venv/ready", PIP_FIND_LINKS="/stray", PIP_CONSTRAINT="/stray.txt", UV_INDEX="file:///stray", PIP_CERT="/ca.pem")
+    installs = [line for line in typed.splitlines() if " pip " in line]
+    assert len(installs) == 3
+    for line in installs:
+        for stray in ("PIP_FIND_LINKS", "PIP_CONSTRAINT", "UV_INDEX"):
+            assert f"-u {stray} " in line
+        assert "-u PIP_CERT" not in line and "PIP_CONFIG_FILE=/dev/null" in line
+    assert all("--require-hashes" in line for line in installs[:2])
+
+
+@pytest.mark.parametrize("target", ["run", "test"])
+def test_the_two_commands_set_up_before_they_work(target):
+    typed = dry(target).splitlines()
+    first_install = next(i for i, line in enumerate(typed) if "requirements.lock" in line)
+    first_work = next(i for i, line in enumerate(typed) if "-m lib run" in line or "ruff" in line)
+    assert first_install < first_work
+
+
+def test_make_passes_its_words_on():
+    typed = dry("run", PROFILE="smoke", NOTEBOOKS="31 33", PARAMS="33.steps=200")
+    assert "--profile smoke" in typed and "--notebooks 31 33" in typed and "--params 33.steps=200" in typed
+
+
+def test_the_readmes_table_of_systems_is_the_codes():
+    from lib import systems
+
+    readme = (paths.ROOT / "README.md").read_text()
+    for row in systems.table().itertuples(index=False):
+        assert f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" in readme

@@ -1,0 +1,107 @@
+"""The command line as a person meets it: one clear line, exit code 2, nothing lost."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from lib import bench, benches, doctor, images
+from lib.__main__ import main
+from lib.errors import KlangfarbeError
+from lib.systems import music2image
+
+RATE = 22_050
+
+
+@pytest.fixture
+def tone(tmp_path):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * 440 * np.arange(3 * RATE) / RATE), RATE)
+    return path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A chain whose two models are stand-ins: the file handling round them is what is tested here."""
+    monkeypatch.setattr(music2image, "hear_many", lambda music, profile: np.tile([0.5, -0.5], (len(music), 1)))
+    monkeypatch.setattr(music2image, "paint", lambda points, profile, seed: np.full((len(points), 32, 32, 3), 100 + seed, np.uint8))
+
+
+def test_paint_writes_one_picture_and_says_what_it_heard(tone, tmp_path, quick, capsys):
+    target = tmp_path / "out.png"
+    assert main(["paint", str(tone), "-o", str(target), "--seed", "7"]) == 0
+    picture = images.load(target)
+    assert picture.shape == (256, 256, 3) and (picture == 107).all()
+    said = capsys.readouterr().out
+    assert "valence +0.50" in said and "arousal -0.50" in said and "calm" in said
+
+
+def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp_path, quick, capsys):
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(b"this is not music")
+    assert main(["paint", str(tone), str(broken), "-o", str(tmp_path / "pictures")]) == 2
+    assert (tmp_path / "pictures" / "tone.png").is_file()
+    assert "passed over" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["absent.wav", "-o", "x.png"], "no such file"),
+    (["{tone}", "-o", "x.docx"], ".png or .jpg"),
+    (["{tone}", "{tone}", "-o", "x.png"], "a folder for several pieces"),
+    (["{tone}", "-o", "x.png", "--variations", "0"], "at least 1 variation"),
+])
+def test_paint_refuses_with_one_line_and_keeps_what_was_there(words, told, tone, tmp_path, quick, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.png").write_bytes(b"precious")
+    assert main(["paint", *[word.format(tone=tone) for word in words]]) == 2
+    line = capsys.readouterr().err
+    assert told in line and line.count("\n") == 1
+    assert (tmp_path / "x.png").read_bytes() == b"precious"
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, tone, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(music2image, "paint_files", interrupted)
+    assert main(["paint", str(tone), "-o", "x.png"]) == 130
+    assert "goes on from here" in capsys.readouterr().err
+
+
+def test_bench_prints_one_json_object_with_every_key(monkeypatch, capsys, tmp_path):
+    measured = "{'what': 'w', 'ours': 4, 'baseline': 2, 'ratio': 2, 'unit': 'u', 'n': 1}"
+    (tmp_path / "doubling.py").write_text(f"def bench():\n    print('noise')\n    return {measured}\n")
+    monkeypatch.setattr(benches, "__path__", [str(tmp_path)])
+    assert main(["bench", "doubling", "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert set(bench.KEYS) <= set(found) and found["ratio"] == 2 and found["peak_mb"] > 10
+    assert "noise" in err
+    assert main(["bench", "absent", "--json"]) == 2
+
+
+def test_every_bench_is_named_by_the_module_it_lies_in():
+    assert {"atelier", "features", "sampler"} <= set(bench.names())
+
+
+def test_doctor_names_the_command_that_mends(monkeypatch, capsys):
+    assert main(["doctor"]) in (0, 2)
+    assert "cores, memory" in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "MIN_FREE_GB", 1e9)
+    assert main(["doctor"]) == 2
+    said = capsys.readouterr().out
+    assert "of disk left" in said and "mend: rm -rf" in said
+
+
+def test_a_missing_miniature_names_the_notebook_that_makes_it(own_results, monkeypatch, tone, tmp_path, capsys):
+    from lib import paths
+
+    monkeypatch.setattr(paths, "MINIATURES", tmp_path / "none")
+    assert main(["paint", str(tone), "-o", str(tmp_path / "x.png")]) == 2
+    assert 'NOTEBOOKS="31"' in capsys.readouterr().err
+
+
+def test_errors_have_three_parts():
+    error = KlangfarbeError("a", "b", "c")
+    assert str(error) == "expected a; got b; c" and (error.expected, error.got, error.do) == ("a", "b", "c")
