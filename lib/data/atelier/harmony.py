@@ -8,7 +8,7 @@ Source: Gabrielsson & Lindström 2010, The role of structure in the musical expr
 Notebook: 02.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 SCALES = {
     "phrygian": (0, 1, 3, 5, 7, 8, 10), "aeolian": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
@@ -27,23 +27,47 @@ _SUFFIXES = {
 # Per mode: antecedents that stop on an open chord, and consequents that come home. Four chords each; the composer trims or
 # stretches them to the number of slots there is time for.
 PROGRESSIONS = {
-    "ionian": (("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"), ("I IV V7 I", "I vi V7 I", "I ii V7 I", "vi IV V I", "I IV iv6 I")),
-    "mixolydian": (("I bVII IV V", "I v IV bVII", "I IV bVII IV", "I ii bVII IV"), ("I bVII IV I", "I IV v I", "I ii bVII I", "IV v bVII I")),
-    "dorian": (("i IV i v", "i bVII IV v", "i ii bIII IV", "i bIII bVII IV"), ("i IV v i", "i bVII IV i", "i ii v i", "bIII bVII IV i")),
-    "aeolian": (("i bVI iv V", "i iv bVI V", "i bVII bVI V", "i v bVI V", "i bIII iiø V"), ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
-    "phrygian": (("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"), ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i")),
+    "ionian": (
+        ("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"),
+        ("I IV V7 I", "I vi V7 I", "I ii V7 I", "vi IV V I", "I IV iv6 I")),
+    "mixolydian": (
+        ("I bVII IV V", "I v IV bVII", "I IV bVII IV", "I ii bVII IV"),
+        ("I bVII IV I", "I IV v I", "I ii bVII I", "IV v bVII I")),
+    "dorian": (
+        ("i IV i v", "i bVII IV v", "i ii bIII IV", "i bIII bVII IV"),
+        ("i IV v i", "i bVII IV i", "i ii v i", "bIII bVII IV i")),
+    "aeolian": (
+        ("i bVI iv V", "i iv bVI V", "i bVII bVI V", "i v bVI V", "i bIII iiø V"),
+        ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
+    "phrygian": (
+        ("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"),
+        ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i")),
 }
-# Plainer or tenser dresses of a chord, by its triad (major, minor, diminished, augmented) and the wanted tension 0–4.
+# A triad's dresses at tension 0 to 4: first sweet, then with sevenths and ninths, then rubbing semitones and tritones.
+_MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
 _DRESSES = {
-    (0, 4, 7): (((0, 4, 7),), ((0, 4, 7), (0, 4, 7, 14)), ((0, 4, 7, 11), (0, 5, 7)), ((0, 4, 7, 13), (0, 4, 8), (0, 4, 6, 11)), ((0, 1, 4, 7, 10), (0, 4, 6, 13), (0, 4, 8, 11))),
-    (0, 3, 7): (((0, 3, 7),), ((0, 3, 7), (0, 3, 7, 10)), ((0, 3, 7, 10), (0, 3, 7, 14)), ((0, 3, 7, 11), (0, 3, 7, 13), (0, 3, 6, 10)), ((0, 1, 3, 7), (0, 3, 6, 11), (0, 3, 7, 8, 11))),
-    (0, 3, 6): (((0, 3, 6),), ((0, 3, 6),), ((0, 3, 6, 10),), ((0, 3, 6, 9),), ((0, 3, 6, 9, 11), (0, 1, 3, 6, 9))),
-    (0, 4, 8): (((0, 4, 8),),) * 5,
+    _MAJOR: (
+        ((0, 4, 7),),
+        ((0, 4, 7), (0, 4, 7, 14)),
+        ((0, 4, 7, 11), (0, 5, 7)),
+        ((0, 4, 7, 13), (0, 4, 8), (0, 4, 6, 11)),
+        ((0, 1, 4, 7, 10), (0, 4, 6, 13), (0, 4, 8, 11))),
+    _MINOR: (
+        ((0, 3, 7),),
+        ((0, 3, 7), (0, 3, 7, 10)),
+        ((0, 3, 7, 10), (0, 3, 7, 14)),
+        ((0, 3, 7, 11), (0, 3, 7, 13), (0, 3, 6, 10)),
+        ((0, 1, 3, 7), (0, 3, 6, 11), (0, 3, 7, 8, 11))),
+    _DIMINISHED: (
+        ((0, 3, 6),),
+        ((0, 3, 6),),
+        ((0, 3, 6, 10),),
+        ((0, 3, 6, 9),),
+        ((0, 3, 6, 9, 11), (0, 1, 3, 6, 9))),
 }
-_SEVENTHS = {(0, 4, 7): (0, 4, 11, 14), (0, 3, 7): (0, 3, 10, 14), (0, 3, 6): (0, 3, 6, 10)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     """Root in semitones above the tonic, and the chord's intervals above it: ``chord("bVI") == (8, (0, 4, 7))``."""
     flats = len(symbol) - len(symbol.lstrip("b"))
@@ -57,15 +81,19 @@ def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     return root, _SUFFIXES[suffix] or (0, 4, 7)
 
 
-def dress(intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool = False) -> tuple[int, ...]:
-    """The chord at a tension of 0 (bare triad) to 4 (cluster); `sevenths` asks for jazz's milder four-part form."""
+def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool = False, scale: str = "ionian") -> tuple[int, ...]:
+    """The chord at a tension of 0 (bare triad) to 4 (cluster).
+
+    Args:
+        root: semitones above the tonic. intervals: above the root. sevenths: whether a calm chord has jazz's four parts, with
+            the seventh and ninth that `scale` holds.
+    """
     triad = intervals[:3]
-    if len(intervals) > 3 and tension < 3:
-        return intervals
-    if triad not in _DRESSES:
+    if triad not in _DRESSES or (len(intervals) > 3 and tension < 3):
         return intervals
     if sevenths and tension < 3:
-        return _SEVENTHS.get(triad, intervals)
+        extra = [i for i in (10, 11, 14) if (root + i) % 12 in SCALES[scale]]
+        return (0, triad[1], *([] if triad == _MAJOR else [triad[2]]), *extra[:2])
     choices = _DRESSES[triad][tension]
     return choices[int(rng.integers(len(choices)))]
 
@@ -105,7 +133,7 @@ def scale_for(scale_classes: tuple[int, ...], chord_classes: frozenset[int]) -> 
 
 @lru_cache(maxsize=65536)
 def voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """Every close-to-middling spacing of the classes within [low, high]: ascending pitches, each class at least once if `size` allows."""
+    """Every spacing of `size` voices within [low, high], ascending; gaps above ten semitones only where nothing closer exists."""
     wanted = (classes + classes)[:size]
     found = []
 
