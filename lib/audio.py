@@ -60,7 +60,7 @@ def inspect(path: Path | str) -> tuple[float, int]:
     n_frames, energy = 0, 0.0
     with _opened(path) as file:
         rate, promised = file.samplerate, len(file)
-        for frames in file.blocks(blocksize=1 << 18, dtype="float32", always_2d=True):
+        while len(frames := file.read(1 << 18, dtype="float32", always_2d=True)):
             n_frames += len(frames)
             energy += float(np.square(_mono(frames, path), dtype=np.float64).sum())
     if promised - n_frames > 0.1 * rate:

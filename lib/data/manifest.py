@@ -7,6 +7,7 @@ adapter or atelier ──rows──► frame ──► build ──┬─► man
 ```
 """
 
+import functools
 import hashlib
 import json
 import shutil
@@ -80,6 +81,7 @@ def validate(table):
                               "mend the row where it is made; affect.to_unit converts valence and arousal") from error
 
 
+@functools.cache
 def schema():
     """The pandera schema of the manifest: types, ranges, what may be null, ids unique, valence and arousal together or not at all."""
     import pandera.pandas as pa
