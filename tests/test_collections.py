@@ -1,0 +1,398 @@
+"""The adapters, on small replicas in the publishers' own layouts and on the real files where they are."""
+
+import importlib
+import re
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+
+from lib import affect, paths
+from lib.data import collections, manifest
+from lib.data.collections import cgna10766, deam, emomusic, emotify, layout, oasis, pmemo, vgmidi, wikiart_emotions
+from lib.errors import KlangfarbeError
+
+ADAPTERS = {name: importlib.import_module(f"lib.data.collections.{name}") for name in collections.NAMES}
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def sound(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(16_000), 16_000)
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(path)
+
+
+# --- replicas: what the publisher ships, three rows of it ------------------------------------------------------------
+
+
+def make_deam(root):
+    place = root / "annotations" / "annotations averaged per song" / "song_level"
+    write(
+        place / "static_annotations_averaged_songs_1_2000.csv",
+        "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2,3.1,0.94,3,0.63\n3,9,1.75,1,1.62\n1001,9,1,5,1\n",
+    )
+    write(
+        place / "static_annotations_averaged_songs_2000_2058.csv",
+        "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2001,1,1,7,1\n",
+    )
+    write(root / "metadata" / "metadata_2013.csv", 'song_id,file_name,Artist,Song title,Genre\n2,2.mp3,"Someone\t","\tA Song\t",\tBlues\n')
+    sound(root / "MEMD_audio" / "2.mp3")
+
+
+def make_emomusic(root):
+    write(
+        root / "annotations" / "static_annotations.csv",
+        "song_id,mean_arousal,std_arousal,mean_valence,std_valence\n2,3.1,0.9,3,0.6\n3,9,1,1,1\n",
+    )
+    write(
+        root / "annotations" / "songs_info.csv",
+        '"song_id","file_name","Artist","Song title","start of the segment (min.sec)","end of the segment (min.sec)","Genre","Mediaeval 2013 set"\n'
+        '2,"\t2.mp3","Someone\t","\tA Song\t","\t0.48\t","\t1.33\t","\tBlues\t","development"\n'
+        '3,"\t3.mp3","Another\t","\tB Song\t","\t0.36\t","\t1.21\t","\tRock\t","evaluation"\n',
+    )
+    sound(root / "clips_45seconds" / "2.mp3")
+
+
+def make_pmemo(root):
+    inner = root / "PMEmo2019"
+    write(inner / "annotations" / "static_annotations.csv", "musicId,Arousal(mean),Valence(mean)\n1,0.4,0.575\n5,1,0\n")
+    write(
+        inner / "metadata.csv",
+        "musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time\n"
+        '1,1.mp3,Good Drank,2 Chainz,"Vol. 2, B",32.1,02:35,03:05\n4,4.mp3,Unlabelled,Someone,,28,03:00,03:26\n5,5.mp3,Third,Someone,,28,03:00,03:26\n',
+    )
+    sound(inner / "chorus" / "1.mp3")
+
+
+def make_emotify(root):
+    head = "track id, genre, amazement, solemnity, tenderness, nostalgia, calmness, power, joyful_activation, tension, sadness, mood, liked, disliked, age"
+    rows = [
+        "1,classical,0,0,0,0,1,0,0,0,0,3,1,0,21",
+        "1,classical,0,0,0,0,1,0,0,0,1,3,1,0,21",
+        "203,electronic,0,0,0,0,0,0,0,1,0,3,1,0,21",
+        "301,pop,0,0,0,0,0,0,0,0,0,3,1,0,21",
+    ]
+    write(root / "data.csv", "\r\n".join([head, *rows]) + "\r\n")
+    sound(root / "emotifymusic" / "classical" / "1.mp3")
+    sound(root / "emotifymusic" / "electronic" / "3.mp3")
+
+
+def make_vgmidi(root):
+    write(
+        root / "labelled" / "src" / "vgmidi.csv",
+        "id,series,console,game,piece,midi,valence,arousal\n"
+        "8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_0.mid,1,0\n8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_1.mid,1,0\n"
+        "8005,LZ,N64,LZ MM,Alien Invasion,../phrases/LZ_N64_LZ MM_Alien Invasion_0.mid,0,1\n",
+    )
+    write(root / "labelled" / "phrases" / "FF_PS1_FF VII_Continue_0.mid", "MThd")
+
+
+def make_oasis(root):  # the first heading is empty, lines end in CR alone
+    write(
+        root / "OASIS.csv",
+        "\r".join(
+            [
+                ",Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,Arousal_N",
+                "I1,Acorns 1,Object,Pixabay,4,0.9,102,1,1.6,101",
+                "I2,Acorns 2,Object,Pixabay,7,0.8,102,2.5,1.4,101",
+                "I56,BDSM 1,Person,Wikipedia,4.3,1.4,102,4.5,1.7,101",
+            ]
+        )
+        + "\r",
+    )
+    picture(root / "images" / "Acorns 1.jpg")
+
+
+def make_wikiart_emotions(root):
+    emotions = list(affect.WIKIART_POINTS)
+    head = [
+        "ID",
+        "Style",
+        "Category",
+        "Artist",
+        "Title",
+        "Year",
+        "Image URL",
+        "Painting Info URL",
+        "Artist Info URL",
+        "Is painting",
+        "Face/body",
+        "Ave. art rating",
+    ] + [f"{seen}: {e}" for seen in ("Art (image+title)", "ImageOnly", "TitleOnly") for e in emotions]
+
+    def row(identity, painting, **shares):
+        return [
+            identity,
+            "Modern Art",
+            "Cubism",
+            "A. Painter",
+            "Untitled",
+            "1910",
+            "http://i",
+            "http://p",
+            "http://a",
+            painting,
+            "none",
+            "1.0",
+            *(str(shares.get(e, 0)) for e in emotions),
+            *["0"] * 40,
+        ]
+
+    lines = [head, row("58a", "yes", happiness=0.5, sadness=0.5), row("58b", "no", fear=0.9), row("58c", "yes")]
+    write(root / "WikiArt-Emotions-All.tsv", "\n".join("\t".join(line) for line in lines) + "\n")
+    picture(root / "images" / "58a.jpg")
+
+
+def make_cgna10766(root):
+    write(root / "CGnA10766.csv", "Image_Name,Mean_Valence,Mean_Arousal\n000001.jpg,9,1\n000002.jpg,5,5\n")
+    picture(root / "Images" / "000001.jpg")
+
+
+EXPECTED = {  # item → (path, group, valence, arousal)
+    "deam": {
+        "deam-0002": ("MEMD_audio/2.mp3", "artist:Someone", -0.5, -0.475),
+        "deam-0003": (None, "deam-0003", -1, 1),
+        "deam-1001": (None, "deam-1001", 1, 0),
+        "deam-2001": (None, "deam-2001", -1, 0.5),
+    },
+    "emomusic": {
+        "emomusic-0002": ("clips_45seconds/2.mp3", "artist:Someone", -0.5, -0.475),
+        "emomusic-0003": (None, "artist:Another", -1, 1),
+    },
+    "pmemo": {
+        "pmemo-0001": ("PMEmo2019/chorus/1.mp3", "artist:2 Chainz", 0.15, -0.2),
+        "pmemo-0004": (None, "artist:Someone", None, None),
+        "pmemo-0005": (None, "artist:Someone", -1, 1),
+    },
+    "emotify": {
+        "emotify-001": ("emotifymusic/classical/1.mp3", "emotify-001", (2 * 0.5 - 0.7) / 3, (-2 * 0.8 - 0.5) / 3),
+        "emotify-203": ("emotifymusic/electronic/3.mp3", "emotify-203", -0.7, 0.6),
+        "emotify-301": (None, "emotify-301", None, None),
+    },
+    "vgmidi": {
+        "vgmidi-FF_PS1_FF VII_Continue_0": ("labelled/phrases/FF_PS1_FF VII_Continue_0.mid", "vgmidi-FF VII: Continue", 0.5, -0.5),
+        "vgmidi-FF_PS1_FF VII_Continue_1": (None, "vgmidi-FF VII: Continue", 0.5, -0.5),
+        "vgmidi-LZ_N64_LZ MM_Alien Invasion_0": (None, "vgmidi-LZ MM: Alien Invasion", -0.5, 0.5),
+    },
+    "oasis": {
+        "oasis-I1": ("images/Acorns 1.jpg", "oasis-Acorns", 0, -1),
+        "oasis-I2": (None, "oasis-Acorns", 1, -0.5),
+        "oasis-I56": (None, "oasis-BDSM", 0.1, 0.5 / 3),
+    },
+    "wikiart_emotions": {
+        "wikiart-58a": ("images/58a.jpg", "wikiart-58a", 0.05, 0),
+        "wikiart-58b": (None, "wikiart-58b", -0.8, 0.7),
+        "wikiart-58c": (None, "wikiart-58c", None, None),
+    },
+    "cgna10766": {
+        "cgna10766-000001": ("Images/000001.jpg", "cgna10766-000001", 1, -1),
+        "cgna10766-000002": (None, "cgna10766-000002", 0, 0),
+    },
+}
+
+
+@pytest.fixture(params=collections.NAMES)
+def replica(request, tmp_path):
+    globals()[f"make_{request.param}"](tmp_path)
+    return request.param, tmp_path
+
+
+def test_the_publishers_layout_is_read(replica):
+    name, root = replica
+    table = ADAPTERS[name].manifest(root)
+    found = {r["item_id"]: r for r in table.to_dict("records")}
+    assert set(found) == set(EXPECTED[name])
+    for item, (path, group, valence, arousal) in EXPECTED[name].items():
+        row = found[item]
+        assert (None if pd.isna(row["path"]) else row["path"]) == path and row["group_id"] == group and row["source"] == name
+        for value, expected in ((row["valence"], valence), (row["arousal"], arousal)):
+            assert (pd.isna(value) and expected is None) or value == pytest.approx(expected, abs=1e-9)
+        assert path is None or (root / path).is_file()
+
+
+def test_a_missing_file_is_named_with_where_to_get_it(replica):
+    name, root = replica
+    tables = [p for p in sorted(root.rglob("*")) if p.suffix in (".csv", ".tsv") and "metadata_2013" not in p.name]
+    for file in tables:
+        kept = file.read_bytes()
+        file.unlink()
+        with pytest.raises(KlangfarbeError) as error:
+            ADAPTERS[name].manifest(root)
+        line = str(error.value)
+        assert (file.name in line or name == "cgna10766") and ADAPTERS[name].URL in line and "\n" not in line
+        file.write_bytes(kept)
+    with pytest.raises(KlangfarbeError, match="no such folder"):
+        ADAPTERS[name].manifest(root / "elsewhere")
+
+
+def test_a_table_of_another_kind_is_refused(replica):
+    name, root = replica
+    for file in sorted(root.rglob("*")):
+        if file.suffix in (".csv", ".tsv") and "metadata_2013" not in file.name:
+            kept = file.read_bytes()
+            file.write_text("one,two\n1,2\n")
+            with pytest.raises(KlangfarbeError):
+                ADAPTERS[name].manifest(root)
+            file.write_bytes(b"")
+            with pytest.raises(KlangfarbeError, match="a table at"):
+                ADAPTERS[name].manifest(root)
+            file.write_bytes(kept)
+
+
+def test_replicas_build_into_manifests_with_their_files_measured(replica, tmp_path_factory):
+    name, root = replica
+    built = manifest.build(ADAPTERS[name].manifest(root), tmp_path_factory.mktemp("out"), root=root)
+    broken = {"vgmidi"}  # its one score is four bytes long
+    assert len(built.rejects) == (1 if name in broken else 0)
+    assert built.manifest["sha256"].notna().sum() == (
+        0 if name in broken else sum(path is not None for path, *_ in EXPECTED[name].values())
+    )
+
+
+@pytest.mark.parametrize(
+    ("adapter", "maker", "file", "column"),
+    [
+        (deam, make_deam, "annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_1_2000.csv", "3.1"),
+        (emomusic, make_emomusic, "annotations/static_annotations.csv", "3.1"),
+        (pmemo, make_pmemo, "PMEmo2019/annotations/static_annotations.csv", "0.575"),
+        (oasis, make_oasis, "OASIS.csv", "4.3"),
+        (cgna10766, make_cgna10766, "CGnA10766.csv", "9"),
+        (vgmidi, make_vgmidi, "labelled/src/vgmidi.csv", ",1,0"),
+    ],
+)
+def test_labels_on_another_scale_are_refused(adapter, maker, file, column, tmp_path):
+    maker(tmp_path)
+    text = (tmp_path / file).read_bytes().decode()
+    assert column in text
+    (tmp_path / file).write_bytes(text.replace(column, ",7,0" if column == ",1,0" else "57.5").encode())
+    with pytest.raises(KlangfarbeError, match="another scale"):
+        adapter.manifest(tmp_path)
+
+
+def test_pmemo_tells_its_two_scales_apart(tmp_path):
+    make_pmemo(tmp_path)
+    published = pmemo.manifest(tmp_path)
+    write(
+        tmp_path / "repackaged" / "meta" / "static_annotations.csv",
+        "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n1,5.6,0.16,4.2,0.15\n5,1,0.1,9,0.1\n",
+    )
+    write(tmp_path / "repackaged" / "meta" / "metadata.csv", (tmp_path / "PMEmo2019" / "metadata.csv").read_text())
+    repackaged = pmemo.manifest(tmp_path / "repackaged")
+    assert np.allclose(published[["valence", "arousal"]], repackaged[["valence", "arousal"]], equal_nan=True)
+
+
+def test_deam_as_published_keeps_the_exchange(tmp_path):
+    make_deam(tmp_path)
+    ours, theirs = deam.manifest(tmp_path), deam.manifest(tmp_path, exchange_2013=False)
+    assert (ours["valence"] == theirs["arousal"]).tolist() == [True, True, False, False]
+    assert (ours["valence"] == theirs["valence"]).tolist() == [False, False, True, True]
+
+
+def test_wikiart_can_leave_out_what_is_no_painting(tmp_path):
+    make_wikiart_emotions(tmp_path)
+    assert wikiart_emotions.manifest(tmp_path, paintings_only=True)["item_id"].tolist() == ["wikiart-58a", "wikiart-58c"]
+
+
+def test_an_unknown_heading_is_listed(tmp_path):
+    write(tmp_path / "a.csv", "picture,pleasure,energy\n1.jpg,5,5\n")
+    with pytest.raises(KlangfarbeError, match="picture, pleasure, energy"):
+        cgna10766.manifest(tmp_path)
+
+
+def test_layout_finds_the_first_of_several_places(tmp_path):
+    write(tmp_path / "b" / "second.csv", "x\n")
+    assert layout.require(tmp_path, ["a/first.csv", "b/*.csv"], "the table", "get it").name == "second.csv"
+    assert layout.files_below(tmp_path / "absent", tmp_path, (".mp3",)) == {}
+
+
+# --- cards ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", collections.NAMES)
+def test_every_collection_has_a_whole_card_and_the_readme_shows_it(name):
+    card = ADAPTERS[name].CARD
+    assert card.startswith("### ")
+    fields = re.findall(r"^- \*\*(.+?)\.\*\* (.+)$", card, flags=re.M)
+    assert [field for field, _ in fields] == ["What", "Where", "Licence", "Layout", "Scale", "Known defects"]
+    assert all(len(text) > 10 for _, text in fields)
+    assert card.strip() in (paths.DATA / "README.md").read_text(encoding="utf-8"), (
+        "data/README.md: paste the card as it stands in the adapter"
+    )
+
+
+# --- the real files ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.real_data
+def test_real_label_tables(real_data):
+    songs = deam.manifest(real_data("mer_annotations") / "deam")
+    assert len(songs) == 1802 and songs["valence"].notna().all()
+    choruses = pmemo.manifest(real_data("mer_annotations") / "pmemo")
+    assert len(choruses) == 794 and choruses["valence"].notna().sum() == 767
+    assert len(emomusic.manifest(real_data("mer_annotations") / "emomusic")) == 744
+
+
+@pytest.mark.real_data
+def test_deam_and_emomusic_agree_on_their_744_songs_once_exchanged(real_data):
+    first = emomusic.manifest(real_data("mer_annotations") / "emomusic").set_index("item_id")
+    first.index = first.index.str.replace("emomusic", "deam")
+    ours = deam.manifest(real_data("mer_annotations") / "deam").set_index("item_id").loc[first.index]
+    theirs = deam.manifest(real_data("mer_annotations") / "deam", exchange_2013=False).set_index("item_id").loc[first.index]
+    for axis, other in (("valence", "arousal"), ("arousal", "valence")):
+        assert ours[axis].corr(first[axis]) > 0.999
+        assert theirs[axis].corr(first[axis]) == pytest.approx(0.599, abs=0.002) and theirs[axis].corr(first[other]) > 0.999
+    means = first.groupby("genre")[["valence", "arousal"]].mean()
+    assert means["arousal"].idxmax() == "rock" and means["arousal"].idxmin() == "classical" and means["valence"].idxmax() == "country"
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", ["deam", "pmemo", "emomusic"])
+def test_mood_probabilities_are_the_labels_in_disguise(name, real_data):
+    meta = real_data("mer_annotations") / name / "meta"
+    labels = pd.read_csv(meta / "static_annotations.csv").set_index("song_id")[["valence_mean", "arousal_mean"]]
+    moods = pd.read_csv(meta / "mood_probabilities.csv").set_index("song_id").loc[labels.index]
+    tags = pd.read_csv(real_data("mer_annotations") / "jamendo" / "meta" / "moodtag_va_scores.csv").set_index("MoodTag").loc[moods.columns]
+    distance = np.linalg.norm(labels.to_numpy()[:, None] - tags.to_numpy()[None], axis=2)
+    assert np.abs(moods.to_numpy() - 2 / (1 + np.exp(distance))).max() < 1e-12
+
+
+@pytest.mark.real_data
+def test_real_pictures_and_sounds_build_without_a_reject(real_data, tmp_path):
+    for collection, adapter, with_file in (
+        ("oasis", oasis, 428),
+        ("wikiart_paintings", wikiart_emotions, 302),
+        ("deam_audio_sample", emomusic, 10),
+    ):
+        table = adapter.manifest(real_data(collection))
+        assert table["path"].notna().sum() == with_file
+        built = manifest.build(table[table["path"].notna()].reset_index(drop=True), tmp_path / collection, root=real_data(collection))
+        assert len(built.rejects) == 0 and not built.manifest["sha256"].duplicated().any()
+
+
+@pytest.mark.real_data
+def test_real_emotify_and_vgmidi(real_data, tmp_path):
+    tracks = emotify.manifest(real_data("emotify"))
+    assert len(tracks) == 301 and tracks["path"].notna().all()
+    assert all(path.startswith(f"audio_15s/{genre}_") for path, genre in zip(tracks["path"], tracks["genre"], strict=True))
+    given = pd.read_csv(real_data("emotify") / "emotify_mean.csv")
+    assert (given["dominant"].to_numpy() == tracks["emotion"].to_numpy()).mean() > 0.95  # ties are broken by column order here
+    phrases = vgmidi.manifest(real_data("vgmidi_phrases"))
+    assert len(phrases) == 6795 and phrases["group_id"].nunique() == 200 and phrases["path"].isna().all()
+    with zipfile.ZipFile(real_data("vgmidi_phrases") / "phrases.zip") as archive:
+        archive.extractall(tmp_path, members=archive.namelist()[:20])
+    (tmp_path / "phrases.csv").write_bytes((real_data("vgmidi_phrases") / "phrases.csv").read_bytes())
+    there = vgmidi.manifest(tmp_path)
+    there = there[there["path"].notna()].reset_index(drop=True)
+    built = manifest.build(there, tmp_path / "out", root=tmp_path)
+    assert len(there) == 20 and len(built.manifest) + len(built.rejects) == 20 and built.manifest["duration_s"].gt(0).all()
