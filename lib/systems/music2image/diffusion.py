@@ -1,0 +1,275 @@
+"""System 3, second decoder: a denoising diffusion model that paints from valence and arousal.
+
+    training     picture x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂ [B, 3, H, W] ──► mean (target − prediction)²
+                                                                   ▲
+                 (V, A) [B, 2] ──MLP──► E [B, 256] ── with probability p_null the null instead
+                                         └─ every residual block: H·(1 + γ(E)) + β(E)
+
+    painting     x_T ~ N(0, I) ──► 20 steps (DPM-Solver++) or 1000 (ancestral) of  ε̂ = ε̂_null + s·(ε̂_emotion − ε̂_null) ──► picture
+
+Source: text 002, Generate Image from Music Emotion, §2.6 and §4; Ho et al. (2020); Ho & Salimans (2021) for guidance; Salimans &
+Ho (2022) for v; Nichol & Dhariwal (2021) for the cosine schedule; Lin et al. (2024) for zero terminal SNR, trailing steps and
+guidance rescale; Lu et al. (2022) for DPM-Solver++.
+
+Known deviations and choices where the text is silent: widths, batch size, learning rate, guidance scale and the share of dropped
+labels are not given: ours · group norm stands for instance norm · E is added to the time step's vector, so γ and β depend on both ·
+the null condition (0, 0), the clipped cosine betas and the missing moving average are the released code's and stay the defaults;
+the profiles this machine trains use a learned null, zero terminal SNR with v, and a moving average (notebook 34 measures why).
+Notebook: 33, 34.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lib import artefacts, images, training
+from lib.errors import KlangfarbeError
+from lib.systems.music2image import schedule
+
+NOTEBOOK = "33_music2image_diffusion"
+CHOICES = {"schedule": schedule.SCHEDULES, "prediction": schedule.PREDICTIONS, "null": ("zero", "learned"), "start": ("scratch", "neutral")}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes and settings; the defaults are the published ones, and the released code's where the text is silent.
+
+    Attributes:
+        size, channels, layers, attention_levels, embedding, patch: see :class:`lib.models.unet.EmotionUNet`.
+        n_pictures: how many pictures to learn from; batch_size, n_steps: of training.
+        learning_rate, warm_up, decay: Adam's rate, steps of its linear rise, and share of the steps in which it falls to 0 at the end.
+        n_diffusion: T. schedule: ``published`` (cosine betas clipped to [.001, .02]) or ``zero_terminal_snr``.
+        prediction: ``epsilon`` or ``v``. null: ``zero``, the point (0, 0), or ``learned``. p_null: share of labels dropped.
+        ema_decay: of the averaged network, 0 for none. start: ``scratch`` or ``neutral`` (the bundled network that never saw a label).
+        guidance: s. guidance_rescale: φ of Lin et al., 0 for none. n_sampling: steps when painting; n_diffusion: ancestral.
+    """
+
+    size: int = 128
+    channels: tuple[int, ...] = (64, 128, 256, 256)
+    layers: int = 2
+    attention_levels: int = 2
+    embedding: int = 256
+    patch: int = 1
+    n_pictures: int = 1311
+    batch_size: int = 16
+    n_steps: int = 123_000  # 1,500 epochs of 1,311 pictures
+    learning_rate: float = 2e-4
+    warm_up: int = 0
+    decay: float = 0.0
+    n_diffusion: int = 1000
+    schedule: str = "published"
+    prediction: str = "epsilon"
+    null: str = "zero"
+    p_null: float = 0.1
+    ema_decay: float = 0.0
+    start: str = "scratch"
+    guidance: float = 3.0
+    guidance_rescale: float = 0.0
+    n_sampling: int = 1000
+
+    def __post_init__(self):
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise KlangfarbeError(f"{name} out of {', '.join(allowed)}", repr(getattr(self, name)), "name one of them")
+        if self.schedule == "zero_terminal_snr" and self.prediction == "epsilon":
+            raise KlangfarbeError("prediction 'v' under zero_terminal_snr", "'epsilon'",
+                                  "at t = T the picture cannot be told from ε alone: x_0 = (x_T − ε)/0")
+
+
+CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned"}
+_SMALL = {"size": 32, "channels": (48, 64, 64), "layers": 1, "attention_levels": 1, "patch": 2, "start": "neutral", "ema_decay": 0.99,
+          "n_sampling": 20, "guidance": 2.0, **CORRECTED}
+PROFILES = {
+    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, **_SMALL),
+    "mini": Config(n_pictures=3000, batch_size=16, n_steps=1000, learning_rate=1e-3, warm_up=50, decay=0.5, **_SMALL),
+    "gpu": Config(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
+                  n_sampling=20, guidance=2.0, **CORRECTED),
+    "paper": Config(),
+}
+
+
+class Models(NamedTuple):
+    """The network that trains and its moving average (or ``None``)."""
+
+    network: object
+    average: training.MovingAverage | None
+
+    @property
+    def painter(self):
+        """The network to paint with: the average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+
+def build(config: Config, seed: int = 0, device: str = "cpu"):
+    """A fresh network (or the neutral one, where ``config.start`` says so), its average, and its optimiser: (Models, AdamW).
+
+    On device ``"meta"`` the network has shapes and no numbers: enough to trace the largest config.
+    """
+    import torch
+
+    from lib.models.unet import EmotionUNet
+
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        torch.manual_seed(seed)
+        network = EmotionUNet(config.size, config.channels, layers=config.layers, attention_levels=config.attention_levels,
+                              embedding=config.embedding, null=config.null, patch=config.patch)
+    if config.start == "neutral":
+        network.load_state_dict(artefacts.read(artefacts.find(NOTEBOOK, "any", "unet_neutral.safetensors")))
+        network.emotion_from_null()
+    average = training.MovingAverage(network, config.ema_decay) if config.ema_decay else None
+    return Models(network, average), torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=1e-4)
+
+
+def batches(pictures: np.ndarray, affect: np.ndarray, config: Config, seed: int, start: int = 0) -> Iterator[tuple]:
+    """Endless (step, x_0 [B, 3, H, W], affect [B, 2]) from `start` on: the same at a step whether resumed or not.
+
+    Args:
+        pictures: uint8 [N, size, size, 3]. affect: [N, 2] in [−1, 1].
+    """
+    import torch
+
+    if len(pictures) != len(affect) or pictures.shape[1:] != (config.size, config.size, 3):
+        raise KlangfarbeError(f"N pictures [{config.size}, {config.size}, 3] and N affects", f"{pictures.shape} and {np.shape(affect)}",
+                              "draw them with atelier.paint.pictures(seed, indices, config.size)")
+    affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
+    order = training.batches(len(pictures), config.batch_size, np.random.default_rng(seed))
+    for step, rows in itertools.islice(enumerate(order), start, None):
+        yield step, images.to_tensor(pictures[rows]), affect[rows]
+
+
+def learning_rate(config: Config, step: int) -> float:
+    """Adam's rate at a step: a linear rise over ``warm_up``, then flat, then a linear fall to 0 over the last ``decay`` of the steps."""
+    rise = min(1.0, (step + 1) / config.warm_up) if config.warm_up else 1.0
+    falling = config.decay * config.n_steps
+    return config.learning_rate * rise * (min(1.0, (config.n_steps - step) / falling) if falling else 1.0)
+
+
+def train_step(models: Models, optimiser, x_0, affect, config: Config, draw, step: int = 0) -> float:
+    """One step of denoising score matching; returns the loss.
+
+    Args:
+        x_0: [B, 3, H, W] in [−1, 1]; affect: [B, 2].
+        draw: the ``torch.Generator`` that time steps, noise and dropped labels come from.
+
+    Source: Ho et al. (2020), algorithm 1; Salimans & Ho (2022), appendix D; Ho & Salimans (2021), algorithm 1.  Notebook: 33.
+    """
+    import torch
+
+    where = draw.device
+    x_0, affect = x_0.to(where), affect.to(where)
+    left = torch.tensor(schedule.alphas_bar(config.schedule, config.n_diffusion), dtype=torch.float32, device=where)    # ᾱ [T]
+    t = torch.randint(0, config.n_diffusion, (len(x_0),), generator=draw, device=where)
+    noise = torch.randn(x_0.shape, generator=draw, device=where)                         # ε ~ N(0, I)
+    dropped = torch.rand(len(x_0), generator=draw, device=where) < config.p_null         # these are shown the null instead
+    signal, spread = (root[t].view(-1, 1, 1, 1) for root in (left.sqrt(), (1 - left).sqrt()))
+
+    x_t = signal * x_0 + spread * noise                                                  # q(x_t | x_0)
+    target = noise if config.prediction == "epsilon" else signal * noise - spread * x_0  # ε, or v = √ᾱ·ε − √(1−ᾱ)·x_0
+    loss = (target - models.network(x_t, t, affect, dropped)).square().mean()
+
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(config, step)
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(models.network.parameters(), 1.0)
+    optimiser.step()
+    if models.average is not None:
+        models.average.update(models.network)
+    return float(loss.detach())
+
+
+def guided(network, x_t, t, affect, guidance: float, rescale: float = 0.0):
+    """The guided prediction null + s·(emotion − null), [B, 3, H, W]: s = 0 ignores the emotion, 1 is the plain conditional one.
+
+    With `rescale` φ > 0 its standard deviation is brought back towards the conditional one's, picture by picture.
+
+    Source: text 002, §2.6 "Classifier-Free Guidance"; Lin et al. (2024), eq. 15–16.  Notebook: 33.
+    """
+    import torch
+
+    is_null = torch.ones(len(x_t), dtype=torch.bool, device=x_t.device)
+    if guidance in (0.0, 1.0):
+        return network(x_t, t, affect, is_null if guidance == 0 else None)
+    both = network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([affect, affect]), torch.cat([~is_null, is_null]))
+    emotion, null = both.chunk(2)
+    mixed = null + guidance * (emotion - null)
+    if rescale:
+        ratio = emotion.std((1, 2, 3), keepdim=True) / mixed.std((1, 2, 3), keepdim=True)
+        mixed = mixed * (rescale * ratio + 1 - rescale)
+    return mixed
+
+
+
+
+def generate(models: Models, affect, config: Config, seed: int = 0, *, n_sampling: int = 0, guidance: float | None = None,
+             network=None) -> np.ndarray:
+    """Paints: affects [N, 2] → uint8 [N, H, W, 3]; the same starting noise for the same seed, whatever the affects.
+
+    Args:
+        n_sampling: steps, 0 for ``config.n_sampling``; ``config.n_diffusion`` of them are ancestral DDPM, fewer are DPM-Solver++.
+        guidance: s, ``None`` for ``config.guidance``.
+        network: paint with this one (``models.network`` for the raw weights); default: the average where there is one.
+
+    Raises:
+        KlangfarbeError: affects of another shape, or a number of steps out of range.
+
+    Source: Ho et al. (2020), algorithm 2; Lu et al. (2022), algorithm 2.  Notebook: 33.
+    """
+    import torch
+
+    network = models.painter if network is None else network
+    where = next(network.parameters()).device
+    affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=where)
+    guidance = config.guidance if guidance is None else float(guidance)
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(len(affect), 3, config.size, config.size, generator=draw).to(where)
+    steps = schedule.sampler(config.schedule, config.prediction, n_sampling or config.n_sampling, config.n_diffusion)
+    with torch.no_grad():
+        for t in steps.timesteps:
+            predicted = guided(network, x, t.to(where).expand(len(x)), affect, guidance, config.guidance_rescale)
+            x = steps.step(predicted, t, x, generator=draw).prev_sample
+    return images.from_tensor(x)
+
+
+def save_checkpoint(path: Path, models: Models, optimiser, draw, step: int, curve: list[float]) -> None:
+    """Everything training needs to go on after `step` steps as if it had not stopped."""
+    tensors = {f"network.{key}": value for key, value in models.network.state_dict().items()}
+    if models.average is not None:
+        tensors |= {f"average.{key}": value for key, value in models.average.module.state_dict().items()}
+    tensors |= training.flat_optimizer(optimiser) | {"draw": draw.get_state()}
+    updates = models.average.updates if models.average is not None else 0
+    training.save_checkpoint(path, tensors, {"step": step, "updates": updates, "curve": curve})
+
+
+def load_checkpoint(path: Path, models: Models, optimiser, draw) -> tuple[int, list[float]]:
+    """Puts the newest checkpoint back into freshly built models: (steps done, curve); (0, []) where there is none."""
+    found = training.load_checkpoint(path)
+    if found is None:
+        return 0, []
+    tensors, state = found
+    for name, module in [("network", models.network)] + ([("average", models.average.module)] if models.average is not None else []):
+        module.load_state_dict({key[len(name) + 1:]: value for key, value in tensors.items() if key.startswith(name + ".")})
+    training.restore_optimizer(optimiser, tensors)
+    draw.set_state(tensors["draw"].cpu())
+    if models.average is not None:
+        models.average.updates = state["updates"]
+    return state["step"], state["curve"]
+
+
+def weights(models: Models) -> dict:
+    """The painting network's weights in half precision, for ``artefacts.save(…, "unet.safetensors")``."""
+    return {name: value.half() for name, value in models.painter.state_dict().items()}
+
+
+def load(profile: str) -> tuple[Models, Config]:
+    """The trained painter of a profile (notebook 33's result, else the bundled miniature) and the config it was trained with."""
+    stored = artefacts.load(NOTEBOOK, profile, "unet.json")
+    config = Config(**stored | {"channels": tuple(stored["channels"]), "start": "scratch", "ema_decay": 0.0})
+    models, _ = build(config)
+    models.network.load_state_dict(artefacts.load(NOTEBOOK, profile, "unet.safetensors"))
+    models.network.eval()
+    return models, config

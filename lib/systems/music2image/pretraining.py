@@ -1,0 +1,74 @@
+"""The diffusion model's two bundled miniatures: a painter that never saw a label, and what it became when it saw them.
+
+    atelier paintings, no labels ──pretrain──► unet_neutral.safetensors ──tune, with (V, A)──► unet.safetensors (+ unet.json)
+                                              every picture shown with      notebook 33 does this again, in plain view
+                                              the null, never an emotion
+
+Neither is published: the text trains 1,500 epochs on a GPU from scratch. On two cores the neutral painter lets notebook 33 spend
+its minutes on what the text is about, the emotion. ``python -m lib miniature unet`` makes both again (about 50 minutes on one
+core; a kill costs at most the steps since the last checkpoint). Nothing here sees TEST_SEED or JUDGE_SEED pictures.
+Notebook: 33.
+"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from lib import artefacts, paths, repro, training
+from lib.systems.music2image import diffusion
+
+SEED = 0
+_FOLDER = paths.MINIATURES / diffusion.NOTEBOOK
+# What is learned without labels: p_null = 1 shows every picture with the null alone.
+NEUTRAL = replace(diffusion.PROFILES["mini"], start="scratch", p_null=1.0, n_pictures=12_000, batch_size=32, n_steps=6_000,
+                  learning_rate=1e-3, warm_up=100, decay=0.0, ema_decay=0.999)
+# What the bundled emotional painter is: notebook 33's own fine-tuning, for longer.
+TUNED = replace(diffusion.PROFILES["mini"], n_pictures=12_000, batch_size=32, n_steps=2_000, ema_decay=0.995)
+
+
+def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Path, *, every: int = 250):
+    """Trains to ``config.n_steps``, going on from `checkpoint` where one is: (Models, loss of every step).
+
+    Args:
+        pictures: uint8 [N, size, size, 3]; affect: [N, 2] (shown to the network unless ``config.p_null`` is 1).
+        checkpoint: ``….safetensors``, written every `every` steps.
+    """
+    import torch
+
+    models, optimiser = diffusion.build(config, seed)
+    draw = torch.Generator().manual_seed(seed)
+    start, curve = diffusion.load_checkpoint(checkpoint, models, optimiser, draw)
+    steps = diffusion.batches(pictures, affect, config, seed, start)
+    for _ in training.progress(config.n_steps, checkpoint.stem, start):
+        step, x_0, va = next(steps)
+        curve.append(diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
+        if (step + 1) % every == 0 or step + 1 == config.n_steps:
+            diffusion.save_checkpoint(checkpoint, models, optimiser, draw, step + 1, curve)
+    return models, curve
+
+
+def make() -> None:
+    """Makes both miniatures, their curves and the table of what they reach, below ``data/miniatures/``."""
+    import pandas as pd
+
+    from lib.data import atelier
+    from lib.data.atelier import paint
+
+    training.set_threads()
+    pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(NEUTRAL.n_pictures), NEUTRAL.size)
+    seen = repro.content_hash(pictures)
+    work = paths.PROCESSED / diffusion.NOTEBOOK
+    curves = {}
+    for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
+        models, curves[name] = train(config, pictures, affect, SEED, work / f"{name}.{seen}.safetensors")
+        bundle(f"{name}.json", asdict(config), seen)
+        bundle(f"{name}.safetensors", diffusion.weights(models), seen)
+    means = {name: [sum(curve[i : i + 100]) / 100 for i in range(0, len(curve) - 99, 100)] for name, curve in curves.items()}
+    rows = [{"network": name, "step": 100 * (i + 1), "loss": value} for name, values in means.items() for i, value in enumerate(values)]
+    bundle("curves.csv", pd.DataFrame(rows), seen)
+
+
+def bundle(name: str, content, seen: str) -> None:
+    """Writes one file of the miniature with its provenance beside it."""
+    path = artefacts.write(_FOLDER / name, content)
+    artefacts.write(path.with_name(path.name + artefacts.PROVENANCE_SUFFIX), repro.provenance("mini", SEED, seen))
+    print(f"{name}: {path.stat().st_size / 1e6:.2f} MB")
