@@ -59,9 +59,13 @@ def write(path: Path, content) -> Path:
     suffix = path.suffix
     with atomic(path) as temporary:
         if suffix == ".safetensors":
+            from safetensors import SafetensorError
             from safetensors.torch import save_file
 
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in content.items()}, temporary)
+            try:
+                save_file({name: tensor.detach().cpu().contiguous() for name, tensor in content.items()}, temporary)
+            except SafetensorError as error:  # its own name for a full disk
+                raise OSError(str(error)) from error
         elif suffix == ".parquet":
             content.to_parquet(temporary)
         elif suffix == ".csv":
@@ -160,9 +164,13 @@ def _plain(value):
 
 
 def _write_picture(path: Path, content) -> None:
+    import io
+
+    made = io.BytesIO()  # not straight to the file: Pillow's JPEG writer does not notice a full disk
     if hasattr(content, "savefig"):
-        content.savefig(path, dpi=90, bbox_inches="tight")
+        content.savefig(made, dpi=90, bbox_inches="tight", format=path.suffix[1:])
     else:
         from PIL import Image
 
-        Image.fromarray(np.asarray(content)).save(path)
+        Image.fromarray(np.asarray(content)).save(made, format="JPEG" if path.suffix == ".jpg" else "PNG")
+    path.write_bytes(made.getvalue())

@@ -57,7 +57,8 @@ def make_emomusic(root):
     )
     write(
         root / "annotations" / "songs_info.csv",
-        '"song_id","file_name","Artist","Song title","start of the segment (min.sec)","end of the segment (min.sec)","Genre","Mediaeval 2013 set"\n'
+        '"song_id","file_name","Artist","Song title","start of the segment (min.sec)","end of the segment (min.sec)",'
+        '"Genre","Mediaeval 2013 set"\n'
         '2,"\t2.mp3","Someone\t","\tA Song\t","\t0.48\t","\t1.33\t","\tBlues\t","development"\n'
         '3,"\t3.mp3","Another\t","\tB Song\t","\t0.36\t","\t1.21\t","\tRock\t","evaluation"\n',
     )
@@ -70,13 +71,15 @@ def make_pmemo(root):
     write(
         inner / "metadata.csv",
         "musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time\n"
-        '1,1.mp3,Good Drank,2 Chainz,"Vol. 2, B",32.1,02:35,03:05\n4,4.mp3,Unlabelled,Someone,,28,03:00,03:26\n5,5.mp3,Third,Someone,,28,03:00,03:26\n',
+        '1,1.mp3,Good Drank,2 Chainz,"Vol. 2, B",32.1,02:35,03:05\n'
+        '4,4.mp3,Unlabelled,Someone,,28,03:00,03:26\n5,5.mp3,Third,Someone,,28,03:00,03:26\n',
     )
     sound(inner / "chorus" / "1.mp3")
 
 
 def make_emotify(root):
-    head = "track id, genre, amazement, solemnity, tenderness, nostalgia, calmness, power, joyful_activation, tension, sadness, mood, liked, disliked, age"
+    head = "track id, genre, amazement, solemnity, tenderness, nostalgia, calmness, power, joyful_activation, tension, sadness, mood, "
+    head += "liked, disliked, age"
     rows = [
         "1,classical,0,0,0,0,1,0,0,0,0,3,1,0,21",
         "1,classical,0,0,0,0,1,0,0,0,1,3,1,0,21",
@@ -92,7 +95,8 @@ def make_vgmidi(root):
     write(
         root / "labelled" / "src" / "vgmidi.csv",
         "id,series,console,game,piece,midi,valence,arousal\n"
-        "8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_0.mid,1,0\n8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_1.mid,1,0\n"
+        "8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_0.mid,1,0\n"
+        "8001,FF,PS1,FF VII,Continue,../phrases/FF_PS1_FF VII_Continue_1.mid,1,0\n"
         "8005,LZ,N64,LZ MM,Alien Invasion,../phrases/LZ_N64_LZ MM_Alien Invasion_0.mid,0,1\n",
     )
     write(root / "labelled" / "phrases" / "FF_PS1_FF VII_Continue_0.mid", "MThd")
