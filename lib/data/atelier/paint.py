@@ -27,6 +27,9 @@ CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256
 def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
     """Paints one item.
 
+    Args:
+        factors: what to paint. size: side in pixels; below 128 by area average.
+
     Returns:
         uint8 [size, size, 3].
 
@@ -35,18 +38,31 @@ def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
     """
     if not 1 <= size <= MASTER:
         raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size), f"paint at {MASTER} and enlarge the picture")
-    rng = factors.rng("paint")
-    palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
-    scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
-    brushwork = MANNERS[factors.manner](scene, factors.subject)
-    picture = _finish(strokes(scene, **brushwork), palette, rng)
+    drawn, brushwork = compose_scene(factors)
+    picture = finish(strokes(drawn, **brushwork), drawn)
     if size == MASTER:
         return picture
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
 
 
-def _finish(painted: np.ndarray, palette: Palette, rng: np.random.Generator) -> np.ndarray:
-    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject; then the canvas: uint8 [128, 128, 3]."""
+def compose_scene(factors: Factors) -> tuple[Scene, dict]:
+    """The underpainting of an item, and how it is to be brushed (the arguments of ``strokes``)."""
+    rng = factors.rng("paint")
+    palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
+    scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
+    return scene, MANNERS[factors.manner](scene, factors.subject)
+
+
+def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
+    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject; then the weave of the canvas.
+
+    Args:
+        painted: int16 [128, 128, 3]. scene: where it came from.
+
+    Returns:
+        uint8 [128, 128, 3].
+    """
+    palette = scene.palette
     painted = np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ np.array([77, 150, 29], np.int32)) >> 8                     # [128, 128]
     chroma = painted - level[..., None]
@@ -58,7 +74,7 @@ def _finish(painted: np.ndarray, palette: Palette, rng: np.random.Generator) -> 
     curve = np.clip(palette.level + ((curve - mean) * stretch >> 8), 0, 255).astype(np.int32)
     strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
     gain = min(440, max(90, 218 * palette.chroma // max(1, strength)))
-    shift = rng.integers(0, MASTER, 2)
+    shift = scene.rng.integers(0, MASTER, 2)
     canvas = np.roll(CANVAS, (int(shift[0]), int(shift[1])), axis=(0, 1))
     final = curve[level][..., None] + (chroma * gain >> 8) + canvas[..., None]
     return np.clip(final, 0, 255).astype(np.uint8)

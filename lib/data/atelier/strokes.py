@@ -4,6 +4,8 @@ The manner of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH
 source picture, coarse layers first, fine ones where the source has edges. Source: own code. Notebook: 02_start_atelier.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -12,42 +14,79 @@ from lib.data.atelier.brush import BRISTLES, COLUMNS, COSINES, MASTER, ROWS, SID
 _TURNS = np.arange(16, dtype=np.int32) * 8                      # sixteen directions over half a circle, in sine steps
 
 
-def strokes(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24, jitter: int = 14, relief: int = 80,
-            glaze: int = 20, warp: int = 2) -> np.ndarray:
-    """Paints the scene.
+@dataclass(frozen=True)
+class Placed:
+    """Strokes in the order they are laid, and the underpainting they came from.
+
+    Attributes:
+        x, y, direction, length, width, bend: int32 [n], in 256² units. tint: int32 [n, 3].
+        under: int32 [128, 128, 3]. slopes: its brightness differences downwards and to the right, int32 [128, 128] each.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    direction: np.ndarray
+    length: np.ndarray
+    width: np.ndarray
+    bend: np.ndarray
+    tint: np.ndarray
+    under: np.ndarray
+    slopes: tuple[np.ndarray, np.ndarray]
+
+
+def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
+    """Paints the scene: :func:`place`, then :func:`lay`. Returns int16 [128, 128, 3], about 0–255."""
+    return lay(place(scene, **brushwork), relief=relief, glaze=glaze)
+
+
+def place(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24, jitter: int = 14,
+          warp: int = 2) -> Placed:
+    """Decides where every stroke goes.
 
     Args:
         coarse, fine: (spacing, half length, half width) of the two full layers.
         edge: how many percent of the fine edge strokes are set.
         loose: how far directions stray (0–128). jitter: how far colours stray (0–40).
-        relief: strength of the paint's relief (0–120). glaze: percent of the underpainting left on top, more where it has edges.
         warp: how far the drawing's lines waver, in pixels of the master; more when aroused.
-
-    Returns:
-        int16 [128, 128, 3], about 0–255.
     """
     rng = scene.rng
     swirl = np.asarray(scene.noise(4, 4)).astype(np.int32) - 128
     under, flow = _waver(scene, warp, swirl)
-    colours = under.astype(np.int32)
-    parts = [_layer(rng, colours, flow, swirl, layer, loose, jitter) for layer in (coarse, fine)]
-    slopes = _slopes(colours)
-    parts.append(_edges(rng, colours, slopes, edge, jitter // 2))
+    under = under.astype(np.int32)
+    parts = [_layer(rng, under, flow, swirl, layer, loose, jitter) for layer in (coarse, fine)]
+    slopes = _slopes(under)
+    parts.append(_edges(rng, under, slopes, edge, jitter // 2))
     if scene.marks:
         m = np.array(scene.marks, np.int32)
         parts.append((m[:, 0], m[:, 1], m[:, 2] % 256, m[:, 3], m[:, 4], m[:, 5], m[:, 6:9]))
-    x, y, direction, length, width, bend, tint = (np.concatenate(column) for column in zip(*parts, strict=True))
-    numbers = Image.new("I", (SIDE, SIDE), 0)
+    return Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)), under, slopes)
+
+
+def lay(placed: Placed, *, relief: int, glaze: int) -> np.ndarray:
+    """Lays the strokes as numbers, then looks up their colour and bristles.
+
+    Args:
+        relief: strength of the paint's relief (0–120).
+        glaze: percent of the underpainting left on top, more where it has edges.
+
+    Returns:
+        int16 [128, 128, 3], about 0–255.
+    """
+    p = placed
+    bare = len(p.x)                                                               # the number of pixels no stroke covers
+    numbers = Image.new("I", (SIDE, SIDE), bare)
     draw = ImageDraw.Draw(numbers)
-    for number, outline in enumerate(outlines(x, y, direction, length, width, bend).tolist()):
+    for number, outline in enumerate(outlines(p.x, p.y, p.direction, p.length, p.width, p.bend).tolist()):
         draw.polygon(outline, fill=number)
     which = np.asarray(numbers)                                                   # int32 [256, 256]
-    packed = np.zeros((len(x), 4), np.uint8)
-    packed[:, :3] = tint
+    packed = np.zeros((bare + 1, 4), np.uint8)
+    packed[:bare, :3] = p.tint
     paint = packed.view(np.uint32)[:, 0][which]
+    rows, columns = np.nonzero(which == bare)
+    paint.view(np.uint8).reshape(SIDE, SIDE, 4)[rows, columns, :3] = p.under[rows // 2, columns // 2]
     painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1).convert("RGB").reduce(2)
-    mixed = _glaze(np.asarray(painted).astype(np.int32), colours, slopes, glaze)
-    return mixed + _relief(which[::2, ::2], x, y, direction, width, relief)[..., None]
+    mixed = _glaze(np.asarray(painted).astype(np.int32), p.under, p.slopes, glaze)
+    return mixed + _relief(np.minimum(which[::2, ::2], bare - 1), p, relief)[..., None]
 
 
 def _waver(scene: Scene, warp: int, swirl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,11 +146,11 @@ def _edges(rng, colours, slopes, percent: int, jitter: int) -> tuple:
     return xs * 2, ys * 2, direction, 8 + (stray[0] >> 5), np.full(len(ys), 2, np.int32), np.zeros(len(ys), np.int32), tint
 
 
-def _relief(which, x, y, direction, width, strength: int) -> np.ndarray:
+def _relief(which: np.ndarray, p: Placed, strength: int) -> np.ndarray:
     """Light and shade of the paint's surface, lit from the upper left: int16 [128, 128]."""
-    half = direction // 2
-    off_y, off_x = ROWS * 2 - y[which], COLUMNS * 2 - x[which]
-    across = (off_y * COSINES[half][which] - off_x * SINES[half][which]) // (16 * np.maximum(width, 1))[which]
+    half = p.direction // 2
+    off_y, off_x = ROWS * 2 - p.y[which], COLUMNS * 2 - p.x[which]
+    across = (off_y * COSINES[half][which] - off_x * SINES[half][which]) // (16 * np.maximum(p.width, 1))[which]
     height = BRISTLES[which & 63, (across >> 1) & 63] + ((which * 37) & 31)
     lit = height - np.roll(height, (1, 1), axis=(0, 1))
     return (lit * strength >> 9).astype(np.int16)

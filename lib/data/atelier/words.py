@@ -127,7 +127,8 @@ def _melody(voice: _Voice, heard: dict) -> str:
     height = say(heard["register"], 64, 76, ("low", "deep"), ("middle-range", "medium-high"), ("high", "bright"))
     touch = say(heard["articulation"], 0.7, 0.85, ("detached", "clipped"), ("even", "plain"), ("smooth", "connected"))
     pace = say(heard["density"], 2, 5, ("sparse", "spacious"), ("flowing", "steady"), ("busy", "dense"))
-    return voice.one((f"the melody is {height} and {touch}, the texture {pace}", f"a {height}, {touch} melody moves through a {pace} texture",
+    return voice.one((f"the melody is {height} and {touch}, the texture {pace}",
+                      f"a {height}, {touch} melody moves through a {pace} texture",
                       f"the tune lies {height}, {touch} in touch, above a {pace} accompaniment"))
 
 
