@@ -32,7 +32,8 @@ HEAVY = (
 )  # fmt: skip
 ALLOWED = [
     ("systems", "data", True), ("data", "data", True), ("benches", "systems", True), ("plots", "audio", True),
-    ("data", "metrics", False), ("metrics", "models", False), ("audio", "data", False), ("artefacts", "audio", False), ("novel", "audio", False),
+    ("data", "metrics", False), ("metrics", "models", False), ("audio", "data", False), ("artefacts", "audio", False),
+    ("novel", "audio", False),
 ]  # fmt: skip
 
 
