@@ -16,7 +16,7 @@ from lib.systems.music2image import diffusion, schedule
 
 TINY = diffusion.Config(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16, batch_size=4, n_steps=6, learning_rate=2e-3,
                         n_diffusion=20, schedule="zero_terminal_snr", prediction="v", null="learned", p_null=0.3, ema_decay=0.9,
-                        guidance=2.0, n_sampling=4)
+                        guidance=2.0, sampler="dpm_solver", n_sampling=4, n_slow=20)
 PUBLISHED = replace(TINY, schedule="published", prediction="epsilon", null="zero", ema_decay=0.0)
 
 
@@ -67,9 +67,9 @@ def test_zero_terminal_snr_is_exactly_zero_and_agrees_with_diffusers():
 
 
 @pytest.mark.parametrize(("name", "prediction"), [("published", "epsilon"), ("zero_terminal_snr", "v")])
-@pytest.mark.parametrize("n_sampling", [20, 1000])
-def test_samplers_know_our_schedule(name, prediction, n_sampling):
-    steps = schedule.sampler(name, prediction, n_sampling)
+@pytest.mark.parametrize(("kind", "n_sampling"), [("dpm_solver", 20), ("ancestral", 50), ("ancestral", 1000)])
+def test_samplers_know_our_schedule(name, prediction, kind, n_sampling):
+    steps = schedule.sampler(kind, n_sampling, name, prediction)
     np.testing.assert_allclose(steps.alphas_cumprod.numpy(), schedule.alphas_bar(name), rtol=2e-4, atol=1e-7)
     assert len(steps.timesteps) == n_sampling and int(steps.timesteps[0]) == 999  # trailing: begins in pure noise
 
@@ -93,7 +93,7 @@ def test_v_and_noise_give_the_picture_back(t, seed):
 
 
 def test_ancestral_step_is_the_posterior():
-    steps, left, t = schedule.sampler("published", "epsilon", 1000), schedule.alphas_bar("published"), 400
+    steps, left, t = schedule.sampler("ancestral", 1000, "published", "epsilon"), schedule.alphas_bar("published"), 400
     draw = torch.Generator().manual_seed(3)
     x, noise = torch.randn(2, 1, 3, 8, 8, generator=draw)
     got = steps.step(0.1 * noise, t, 0.1 * x, generator=torch.Generator().manual_seed(5)).prev_sample
@@ -106,7 +106,7 @@ def test_ancestral_step_is_the_posterior():
 
 
 def test_first_solver_step_is_the_exponential_integrator():
-    steps, left = schedule.sampler("published", "epsilon", 20), schedule.alphas_bar("published")
+    steps, left = schedule.sampler("dpm_solver", 20, "published", "epsilon"), schedule.alphas_bar("published")
     noise, x = torch.randn(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(3)) * 0.1
     now, then = int(steps.timesteps[0]), int(steps.timesteps[1])
     (a, s), (b, r) = ((left[t] ** 0.5, (1 - left[t]) ** 0.5) for t in (now, then))
@@ -115,9 +115,9 @@ def test_first_solver_step_is_the_exponential_integrator():
     assert torch.allclose(steps.step(noise, steps.timesteps[0], x).prev_sample, expected.float(), atol=1e-4)
 
 
-@pytest.mark.parametrize("n_sampling", [2, 7, 20, 100])
+@pytest.mark.parametrize(("kind", "n_sampling"), [("dpm_solver", 2), ("dpm_solver", 20), ("ancestral", 7), ("ancestral", 100)])
 @pytest.mark.parametrize(("name", "prediction"), [("published", "epsilon"), ("zero_terminal_snr", "v")])
-def test_a_network_that_knows_the_picture_paints_it(name, prediction, n_sampling):
+def test_a_network_that_knows_the_picture_paints_it(name, prediction, kind, n_sampling):
     left = schedule.alphas_bar(name, 100)
     truth = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
 
@@ -126,7 +126,7 @@ def test_a_network_that_knows_the_picture_paints_it(name, prediction, n_sampling
         noise = (x_t - signal * truth) / spread
         return noise if prediction == "epsilon" else signal * noise - spread * truth
 
-    steps = schedule.sampler(name, prediction, n_sampling, 100)
+    steps = schedule.sampler(kind, n_sampling, name, prediction, 100)
     draw = torch.Generator().manual_seed(2)
     x = torch.randn(1, 3, 8, 8, generator=draw)
     for t in steps.timesteps:
@@ -267,12 +267,12 @@ def test_average_is_the_recursion(data):
 def test_resume_is_bit_identical(data, tmp_path):
     straight, _, _, curve = trained(TINY, data, 6)
     stopped, optimiser, draw, half = trained(TINY, data, 3)
-    diffusion.save_checkpoint(tmp_path / "ck.safetensors", stopped, optimiser, draw, 3, half)
+    diffusion.save_checkpoint(tmp_path / "ck.safetensors", stopped, optimiser, draw, 3, half, "a")
 
     def resumed(forget_draws=False):
         models, optimiser = diffusion.build(TINY, 99)  # other weights: all must come from the file
         draw = torch.Generator()
-        start, losses = diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, optimiser, draw)
+        start, losses = diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, optimiser, draw, "a")
         draw = torch.Generator() if forget_draws else draw
         for step, x_0, va in diffusion.batches(*data, TINY, 0, start):
             if step == 6:
@@ -285,7 +285,8 @@ def test_resume_is_bit_identical(data, tmp_path):
         assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
     assert models.average.updates == straight.average.updates == 6
     assert resumed(forget_draws=True)[1] != curve  # planted: without the stored generator it would not be
-    assert diffusion.load_checkpoint(tmp_path / "none.safetensors", models, None, None) == (0, [])
+    assert diffusion.load_checkpoint(tmp_path / "none.safetensors", models, None, None, "a") == (0, [])
+    assert diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, None, None, "b") == (0, [])  # another config's, seed's or data's
 
 
 def test_learning_rate_rises_stands_and_falls():
@@ -309,17 +310,17 @@ def test_batches_are_the_same_from_any_start(data):
 
 # ---------------------------------------------------------------- painting
 
-@pytest.mark.parametrize("n_sampling", [4, 20])
-def test_painting_is_deterministic_and_starts_from_the_seed(data, n_sampling):
+@pytest.mark.parametrize("kind", ["dpm_solver", "ancestral"])
+def test_painting_is_deterministic_and_starts_from_the_seed(data, kind):
     models, *_ = trained(TINY, data, 3)
     affect = np.array([[0.5, -0.5], [-0.5, 0.5]])
-    first = diffusion.generate(models, affect, TINY, 4, n_sampling=n_sampling)
+    first = diffusion.generate(models, affect, TINY, 4, sampler=kind)
     assert first.dtype == np.uint8 and first.shape == (2, 8, 8, 3)
-    assert np.array_equal(first, diffusion.generate(models, affect, TINY, 4, n_sampling=n_sampling))
-    assert not np.array_equal(first, diffusion.generate(models, affect, TINY, 5, n_sampling=n_sampling))
-    unguided = [diffusion.generate(models, va, TINY, 4, n_sampling=n_sampling, guidance=0) for va in (affect, -affect)]
+    assert np.array_equal(first, diffusion.generate(models, affect, TINY, 4, sampler=kind))
+    assert not np.array_equal(first, diffusion.generate(models, affect, TINY, 5, sampler=kind))
+    unguided = [diffusion.generate(models, va, TINY, 4, sampler=kind, guidance=0) for va in (affect, -affect)]
     assert np.array_equal(*unguided)  # s = 0: the emotion is not heard
-    raw = diffusion.generate(models, affect, TINY, 4, n_sampling=n_sampling, network=models.network)
+    raw = diffusion.generate(models, affect, TINY, 4, sampler=kind, network=models.network)
     assert not np.array_equal(first, raw)
 
 
@@ -351,7 +352,7 @@ def test_impossible_settings_are_refused(change, said):
 
 
 def test_impossible_samplers_are_refused():
-    for arguments, said in ((("cubic", "v", 20), "schedule out of"), (("published", "x", 20), "prediction out of"),
-                            (("published", "v", 1), "2 to 1000")):
+    for arguments, said in ((("euler", 20, "published", "v"), "sampler out of"), (("ancestral", 20, "cubic", "v"), "schedule out of"),
+                            (("ancestral", 20, "published", "x"), "prediction out of"), (("dpm_solver", 1, "published", "v"), "2 to 1000")):
         with pytest.raises(KlangfarbeError, match=said):
             schedule.sampler(*arguments)

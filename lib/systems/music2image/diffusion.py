@@ -31,7 +31,8 @@ from lib.errors import KlangfarbeError
 from lib.systems.music2image import schedule
 
 NOTEBOOK = "33_music2image_diffusion"
-CHOICES = {"schedule": schedule.SCHEDULES, "prediction": schedule.PREDICTIONS, "null": ("zero", "learned"), "start": ("scratch", "neutral")}
+CHOICES = {"schedule": schedule.SCHEDULES, "prediction": schedule.PREDICTIONS, "null": ("zero", "learned"),
+           "start": ("scratch", "neutral"), "sampler": schedule.SAMPLERS}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Config:
         n_diffusion: T. schedule: ``published`` (cosine betas clipped to [.001, .02]) or ``zero_terminal_snr``.
         prediction: ``epsilon`` or ``v``. null: ``zero``, the point (0, 0), or ``learned``. p_null: share of labels dropped.
         ema_decay: of the averaged network, 0 for none. start: ``scratch`` or ``neutral`` (the bundled network that never saw a label).
-        guidance: s. guidance_rescale: φ of Lin et al., 0 for none. n_sampling: steps when painting; n_diffusion: ancestral.
+        guidance: s. guidance_rescale: φ of Lin et al., 0 for none. sampler, n_sampling: how to paint, in how many steps.
+        n_slow: steps of the ancestral sampler where the two are compared.
     """
 
     size: int = 128
@@ -69,7 +71,9 @@ class Config:
     start: str = "scratch"
     guidance: float = 3.0
     guidance_rescale: float = 0.0
+    sampler: str = "ancestral"
     n_sampling: int = 1000
+    n_slow: int = 1000
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
@@ -81,13 +85,14 @@ class Config:
 
 
 CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned"}
+_FAST = {"sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
 _SMALL = {"size": 32, "channels": (48, 64, 64), "layers": 1, "attention_levels": 1, "patch": 2, "start": "neutral", "ema_decay": 0.99,
-          "n_sampling": 20, "guidance": 2.0, **CORRECTED}
+          **_FAST, **CORRECTED}
 PROFILES = {
-    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, **_SMALL),
+    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, n_slow=40, **_SMALL),
     "mini": Config(n_pictures=3000, batch_size=16, n_steps=1000, learning_rate=1e-3, warm_up=50, decay=0.5, **_SMALL),
     "gpu": Config(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
-                  n_sampling=20, guidance=2.0, **CORRECTED),
+                  **_FAST, **CORRECTED),
     "paper": Config(),
 }
 
@@ -205,13 +210,12 @@ def guided(network, x_t, t, affect, guidance: float, rescale: float = 0.0):
 
 
 
-def generate(models: Models, affect, config: Config, seed: int = 0, *, n_sampling: int = 0, guidance: float | None = None,
-             network=None) -> np.ndarray:
+def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance: float | None = None, sampler: str = "",
+             n_sampling: int = 0, network=None) -> np.ndarray:
     """Paints: affects [N, 2] → uint8 [N, H, W, 3]; the same starting noise for the same seed, whatever the affects.
 
     Args:
-        n_sampling: steps, 0 for ``config.n_sampling``; ``config.n_diffusion`` of them are ancestral DDPM, fewer are DPM-Solver++.
-        guidance: s, ``None`` for ``config.guidance``.
+        guidance: s. sampler, n_sampling: which and in how many steps. Left out: the config's.
         network: paint with this one (``models.network`` for the raw weights); default: the average where there is one.
 
     Raises:
@@ -227,7 +231,8 @@ def generate(models: Models, affect, config: Config, seed: int = 0, *, n_samplin
     guidance = config.guidance if guidance is None else float(guidance)
     draw = torch.Generator().manual_seed(seed)
     x = torch.randn(len(affect), 3, config.size, config.size, generator=draw).to(where)
-    steps = schedule.sampler(config.schedule, config.prediction, n_sampling or config.n_sampling, config.n_diffusion)
+    steps = schedule.sampler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule, config.prediction,
+                             config.n_diffusion)
     with torch.no_grad():
         for t in steps.timesteps:
             predicted = guided(network, x, t.to(where).expand(len(x)), affect, guidance, config.guidance_rescale)
@@ -235,20 +240,23 @@ def generate(models: Models, affect, config: Config, seed: int = 0, *, n_samplin
     return images.from_tensor(x)
 
 
-def save_checkpoint(path: Path, models: Models, optimiser, draw, step: int, curve: list[float]) -> None:
-    """Everything training needs to go on after `step` steps as if it had not stopped."""
+def save_checkpoint(path: Path, models: Models, optimiser, draw, step: int, curve: list[float], key: str = "") -> None:
+    """Everything training needs to go on after `step` steps as if it had not stopped.
+
+    `key` says what is being trained (a hash of config, seed and data): :func:`load_checkpoint` passes over another key's.
+    """
     tensors = {f"network.{key}": value for key, value in models.network.state_dict().items()}
     if models.average is not None:
         tensors |= {f"average.{key}": value for key, value in models.average.module.state_dict().items()}
     tensors |= training.flat_optimizer(optimiser) | {"draw": draw.get_state()}
     updates = models.average.updates if models.average is not None else 0
-    training.save_checkpoint(path, tensors, {"step": step, "updates": updates, "curve": curve})
+    training.save_checkpoint(path, tensors, {"step": step, "updates": updates, "curve": curve, "key": key})
 
 
-def load_checkpoint(path: Path, models: Models, optimiser, draw) -> tuple[int, list[float]]:
-    """Puts the newest checkpoint back into freshly built models: (steps done, curve); (0, []) where there is none."""
+def load_checkpoint(path: Path, models: Models, optimiser, draw, key: str = "") -> tuple[int, list[float]]:
+    """Puts the newest checkpoint back into freshly built models: (steps done, curve); (0, []) where there is none of this `key`."""
     found = training.load_checkpoint(path)
-    if found is None:
+    if found is None or found[1]["key"] != key:
         return 0, []
     tensors, state = found
     for name, module in [("network", models.network)] + ([("average", models.average.module)] if models.average is not None else []):

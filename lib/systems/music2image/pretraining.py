@@ -19,10 +19,10 @@ from lib.systems.music2image import diffusion
 SEED = 0
 _FOLDER = paths.MINIATURES / diffusion.NOTEBOOK
 # What is learned without labels: p_null = 1 shows every picture with the null alone.
-NEUTRAL = replace(diffusion.PROFILES["mini"], start="scratch", p_null=1.0, n_pictures=12_000, batch_size=32, n_steps=6_000,
+NEUTRAL = replace(diffusion.PROFILES["mini"], start="scratch", p_null=1.0, n_pictures=6_000, batch_size=32, n_steps=6_000,
                   learning_rate=1e-3, warm_up=100, decay=0.0, ema_decay=0.999)
 # What the bundled emotional painter is: notebook 33's own fine-tuning, for longer.
-TUNED = replace(diffusion.PROFILES["mini"], n_pictures=12_000, batch_size=32, n_steps=2_000, ema_decay=0.995)
+TUNED = replace(diffusion.PROFILES["mini"], n_pictures=6_000, batch_size=32, n_steps=2_000, ema_decay=0.995)
 
 
 def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Path, *, every: int = 250):
@@ -36,13 +36,14 @@ def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Pat
 
     models, optimiser = diffusion.build(config, seed)
     draw = torch.Generator().manual_seed(seed)
-    start, curve = diffusion.load_checkpoint(checkpoint, models, optimiser, draw)
+    key = repro.content_hash(pictures, repr((config, seed)).encode())
+    start, curve = diffusion.load_checkpoint(checkpoint, models, optimiser, draw, key)
     steps = diffusion.batches(pictures, affect, config, seed, start)
     for _ in training.progress(config.n_steps, checkpoint.stem, start):
         step, x_0, va = next(steps)
         curve.append(diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
         if (step + 1) % every == 0 or step + 1 == config.n_steps:
-            diffusion.save_checkpoint(checkpoint, models, optimiser, draw, step + 1, curve)
+            diffusion.save_checkpoint(checkpoint, models, optimiser, draw, step + 1, curve, key)
     return models, curve
 
 
@@ -59,7 +60,7 @@ def make() -> None:
     work = paths.PROCESSED / diffusion.NOTEBOOK
     curves = {}
     for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
-        models, curves[name] = train(config, pictures, affect, SEED, work / f"{name}.{seen}.safetensors")
+        models, curves[name] = train(config, pictures, affect, SEED, work / f"{name}.safetensors")
         bundle(f"{name}.json", asdict(config), seen)
         bundle(f"{name}.safetensors", diffusion.weights(models), seen)
     means = {name: [sum(curve[i : i + 100]) / 100 for i in range(0, len(curve) - 99, 100)] for name, curve in curves.items()}

@@ -14,6 +14,7 @@ from lib.errors import KlangfarbeError
 
 SCHEDULES = ("published", "zero_terminal_snr")
 PREDICTIONS = ("epsilon", "v")
+SAMPLERS = ("ancestral", "dpm_solver")
 
 
 @functools.lru_cache
@@ -48,26 +49,29 @@ def snr(name: str, n_steps: int = 1000) -> np.ndarray:
     return left / (1 - left)
 
 
-def sampler(name: str, prediction: str, n_sampling: int, n_steps: int = 1000):
-    """diffusers' scheduler, ready to step: ancestral DDPM where `n_sampling` is T, else DPM-Solver++ of second order.
+def sampler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int = 1000):
+    """diffusers' scheduler, ready to step: ``ancestral`` (DDPM, fresh noise at every step) or ``dpm_solver`` (DPM-Solver++, second order).
 
     Both start at t = T − 1 (trailing steps) and clip the picture they foresee to [−1, 1]. The solver divides by √ᾱ, so under
     zero terminal SNR diffusers gives it ᾱ_T = 2⁻²⁴ for 0.
 
     Args:
-        name: of the schedule. prediction: ``epsilon`` or ``v``.
-        n_sampling: network calls a picture (twice that under guidance), 2 … `n_steps`.
+        kind: out of :data:`SAMPLERS`. n_sampling: network calls a picture (twice that under guidance), 2 … `n_steps`.
+        name: of the schedule the network learned. prediction: ``epsilon`` or ``v``. n_steps: T.
+
+    Source: Ho et al. (2020), algorithm 2; Lu et al. (2022), algorithm 2; Lin et al. (2024), §3.3.  Notebook: 33.
     """
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
-    if prediction not in PREDICTIONS:
-        raise KlangfarbeError(f"a prediction out of {', '.join(PREDICTIONS)}", repr(prediction), "name one of them")
+    for what, value, allowed in (("sampler", kind, SAMPLERS), ("prediction", prediction, PREDICTIONS)):
+        if value not in allowed:
+            raise KlangfarbeError(f"a {what} out of {', '.join(allowed)}", repr(value), "name one of them")
     if not 2 <= n_sampling <= n_steps:
-        raise KlangfarbeError(f"2 to {n_steps} sampling steps", str(n_sampling), "20 is enough for DPM-Solver++")
+        raise KlangfarbeError(f"2 to {n_steps} sampling steps", str(n_sampling), "20 are enough for dpm_solver")
     shared = {"num_train_timesteps": n_steps, "trained_betas": betas(name, n_steps), "timestep_spacing": "trailing",
               "prediction_type": "epsilon" if prediction == "epsilon" else "v_prediction"}
-    if n_sampling == n_steps:
+    if kind == "ancestral":
         chosen = DDPMScheduler(**shared, clip_sample=True)
     else:
         # thresholding at a maximum of 1 is the solver's way of clipping to [−1, 1]
