@@ -173,4 +173,5 @@ def gestural(s: Scene, subject: str) -> dict:
                 _sweep(s, x - 4, y + 6, turn + 64, 0, 2, s.pick(3, 6), shades[s.pick(0, 8)])
     splatter = s.busy // 2
     s.scatter(6 + splatter, (0, 0, SIDE, SIDE), 0, 128, 3, 2, shades, on_top=True)
-    return {"coarse": (22, 30, 11), "fine": (14, 16, 5), "loose": 20 + s.busy // 3, "jitter": 14, "relief": 110, "glaze": 0, "edge": 0}
+    return {"coarse": (22, 30, 11), "fine": (14, 16, 5), "loose": 20 + s.busy // 3, "jitter": 8 + s.busy // 10,
+            "relief": 60 + s.busy // 2, "glaze": 0, "edge": 0}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib.errors import KlangfarbeError
+
 MANNERS = ("landscape", "seascape", "still_life", "colour_field", "geometric", "gestural", "night_scene", "portrait")
 SUBJECTS = {
     "landscape": ("hills", "forest", "village", "river"), "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
@@ -44,11 +46,18 @@ class Factors:
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,
          manner: str | None = None, genre: str | None = None) -> Factors:
-    """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the others stay as they were."""
+    """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the others stay as they were.
+
+    Raises:
+        KlangfarbeError: an unknown manner or genre.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, index, zlib.crc32(b"factors")]))
     # Integers, then an exact division: the same on every machine.
     drawn_valence, drawn_arousal = (int(k) / 1000 for k in rng.integers(-1000, 1001, 2))
     which_manner, which_subject, which_genre = rng.integers(0, 2**31, 3)
+    for given, known in ((manner, MANNERS), (genre, GENRES)):
+        if given is not None and given not in known:
+            raise KlangfarbeError(f"one of {', '.join(known)}", repr(given), "name one of them")
     manner = manner or MANNERS[which_manner % len(MANNERS)]
     subjects = SUBJECTS[manner]
     return Factors(seed, index, drawn_valence if valence is None else float(valence), drawn_arousal if arousal is None else float(arousal),
