@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
@@ -49,6 +51,24 @@ def manifest(folder: Path | str):
                      "group_id": f"emotify-{track:03d}", "genre": genre, "emotion": emotion, "valence": valence, "arousal": arousal,
                      "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
+
+
+def panels(folder: Path | str, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two points for each track, each by a random half of its listeners: how far one panel agrees with another.
+
+    Returns:
+        two float64 [N, 2] in the order of :func:`manifest`; a half in which nobody ticked anything counts as (0, 0).
+    """
+    emotions = list(affect.GEMS_POINTS)
+    file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
+    ratings = layout.table(file, ["track id", "genre", *emotions]).sort_values("track id", kind="stable")
+    rng = np.random.default_rng(seed)
+    first, second = [], []
+    for _, of_track in ratings.groupby("track id", sort=True):
+        ticks = of_track[emotions].to_numpy()[rng.permutation(len(of_track))]
+        first.append(ticks[::2].mean(axis=0))
+        second.append(ticks[1::2].mean(axis=0) if len(ticks) > 1 else ticks[0])
+    return affect.from_emotions(first, affect.GEMS_POINTS), affect.from_emotions(second, affect.GEMS_POINTS)
 
 
 def _sounds(folder: Path) -> dict[int, str]:

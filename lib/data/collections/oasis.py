@@ -20,7 +20,7 @@ CARD = """\
 URL = "https://www.benedekkurdi.com/#oasis"
 LICENCE = "open access for research"
 WHERE = f"download OASIS.csv and the images from {URL}"
-COLUMNS = ("Theme", "Category", "Source", "Valence_mean", "Arousal_mean")
+COLUMNS = ("Theme", "Category", "Source", "Valence_mean", "Valence_SD", "Valence_N", "Arousal_mean", "Arousal_SD", "Arousal_N")
 
 
 def manifest(folder: Path | str):
@@ -48,3 +48,15 @@ def manifest(folder: Path | str):
                      "group_id": f"oasis-{subject}", "caption": subject.lower(), "genre": record["Category"].lower(),
                      "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
+
+
+def reliability(folder: Path | str) -> dict[str, float]:
+    """How well one panel's means agree with another's of the same size: 1 − mean(SD²/N) / variance of the means, per axis.
+
+    Over the photographs that are there (rows with a file, where the table says so).
+    """
+    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE), COLUMNS)
+    if "file" in photos.columns:
+        photos = photos[photos["file"].notna()]
+    return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean() / photos[f"{axis}_mean"].var())
+            for axis in ("Valence", "Arousal")}

@@ -5,6 +5,7 @@ from pathlib import Path
 from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.errors import KlangfarbeError
 
 CARD = """\
 ### WikiArt Emotions
@@ -19,29 +20,33 @@ CARD = """\
 URL = "http://saifmohammad.com/WebPages/wikiartemotions.html"
 LICENCE = "annotations for research only, pictures as WikiArt states"
 WHERE = f"download WikiArt-Emotions.zip from {URL} and unpack it there"
-SEEN = "Art (image+title): "
+SEEN = {"image and title": "Art (image+title): ", "image": "ImageOnly: "}
 
 
-def manifest(folder: Path | str, *, paintings_only: bool = False):
+def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "image and title"):
     """WikiArt Emotions' rows; ``path`` is null where the picture is not there.
 
     Args:
         folder: as its publisher ships it (with ``images/`` where pictures were fetched), or with ``emotion_labelled.csv``.
         paintings_only: leave out what is marked as no painting.
+        seen: what the annotators saw, a key of :data:`SEEN`.
 
     Raises:
-        KlangfarbeError: the table is missing or lacks an emotion.
+        KlangfarbeError: the table is missing or lacks an emotion, or `seen` is unknown.
     """
+    if seen not in SEEN:
+        raise KlangfarbeError(f"what was seen, out of {', '.join(SEEN)}", repr(seen), "name one of them")
     folder = Path(folder)
     file = layout.require(folder, ["WikiArt-Emotions-All.tsv", "WikiArt-Emotions/WikiArt-Emotions-All.tsv", "emotion_labelled.csv"],
                           "WikiArt Emotions' table of shares", WHERE)
     joined = file.suffix == ".csv"
     identity, artist, title = ("wikiart_emotions_id", "artist", "title") if joined else ("ID", "Artist", "Title")
     emotions = list(affect.WIKIART_POINTS)
-    works = layout.table(file, [identity, artist, title, "Is painting", *(SEEN + e for e in emotions)], separator="," if joined else "\t")
+    shares_of = [SEEN[seen] + emotion for emotion in emotions]
+    works = layout.table(file, [identity, artist, title, "Is painting", *shares_of], separator="," if joined else "\t")
     if paintings_only:
         works = works[works["Is painting"] == "yes"]
-    weights = works[[SEEN + e for e in emotions]].to_numpy()
+    weights = works[shares_of].to_numpy()
     points = affect.from_emotions(weights, affect.WIKIART_POINTS)
     pictures = layout.files_below(folder / ("emotion_labelled" if joined else "images"), folder, layout.PICTURES)
     rows = []
