@@ -77,6 +77,23 @@ class EmotionUNet(nn.Module):
         return F.pixel_shuffle(out, self.patch)
 
     @torch.no_grad()
+    def trace(self, x: torch.Tensor, t: torch.Tensor, affect: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
+        """What leaves each stage of one forward pass: (stage, shape), in order."""
+        seen: list[tuple[str, tuple[int, ...]]] = []
+        stages = [("emotion E", self.emotion), ("first layer", self.unet.conv_in)]
+        stages += [(f"down {i + 1}", block) for i, block in enumerate(self.unet.down_blocks)] + [("middle", self.unet.mid_block)]
+        stages += [(f"up {i + 1}", block) for i, block in enumerate(self.unet.up_blocks)] + [("last layer", self.unet.conv_out)]
+
+        def note(name):
+            return lambda _, __, out: seen.append((name, tuple((out[0] if isinstance(out, tuple) else out).shape)))
+
+        hooks = [stage.register_forward_hook(note(name)) for name, stage in stages]
+        seen.append(("picture", tuple(self(x, t, affect).shape)))
+        for hook in hooks:
+            hook.remove()
+        return seen
+
+    @torch.no_grad()
     def emotion_from_null(self) -> None:
         """Lets every emotion begin as "no emotion": the MLP's last layer answers the null vector. For fine-tuning a neutral network."""
         if self.null is None:

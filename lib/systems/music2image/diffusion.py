@@ -47,7 +47,7 @@ class Config:
         prediction: ``epsilon`` or ``v``. null: ``zero``, the point (0, 0), or ``learned``. p_null: share of labels dropped.
         ema_decay: of the averaged network, 0 for none. start: ``scratch`` or ``neutral`` (the bundled network that never saw a label).
         guidance: s. guidance_rescale: φ of Lin et al., 0 for none. sampler, n_sampling: how to paint, in how many steps.
-        n_slow: steps of the ancestral sampler where the two are compared.
+        n_slow: steps of the ancestral sampler where the two are compared. n_judged: pictures painted for one measurement.
     """
 
     size: int = 128
@@ -74,6 +74,7 @@ class Config:
     sampler: str = "ancestral"
     n_sampling: int = 1000
     n_slow: int = 1000
+    n_judged: int = 512
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
@@ -89,8 +90,8 @@ _FAST = {"sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
 _SMALL = {"size": 32, "channels": (48, 64, 64), "layers": 1, "attention_levels": 1, "patch": 2, "start": "neutral", "ema_decay": 0.99,
           **_FAST, **CORRECTED}
 PROFILES = {
-    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, n_slow=40, **_SMALL),
-    "mini": Config(n_pictures=3000, batch_size=16, n_steps=1000, learning_rate=1e-3, warm_up=50, decay=0.5, **_SMALL),
+    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, n_slow=40, n_judged=12, **_SMALL),
+    "mini": Config(n_pictures=1000, batch_size=16, n_steps=500, learning_rate=5e-4, warm_up=50, decay=0.5, n_judged=64, **_SMALL),
     "gpu": Config(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
                   **_FAST, **CORRECTED),
     "paper": Config(),

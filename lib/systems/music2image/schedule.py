@@ -56,7 +56,7 @@ def sampler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int
     zero terminal SNR diffusers gives it ᾱ_T = 2⁻²⁴ for 0.
 
     Args:
-        kind: out of :data:`SAMPLERS`. n_sampling: network calls a picture (twice that under guidance), 2 … `n_steps`.
+        kind: out of :data:`SAMPLERS`. n_sampling: network calls a picture (twice that under guidance), 1 … `n_steps`.
         name: of the schedule the network learned. prediction: ``epsilon`` or ``v``. n_steps: T.
 
     Source: Ho et al. (2020), algorithm 2; Lu et al. (2022), algorithm 2; Lin et al. (2024), §3.3.  Notebook: 33.
@@ -67,8 +67,8 @@ def sampler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int
     for what, value, allowed in (("sampler", kind, SAMPLERS), ("prediction", prediction, PREDICTIONS)):
         if value not in allowed:
             raise KlangfarbeError(f"a {what} out of {', '.join(allowed)}", repr(value), "name one of them")
-    if not 2 <= n_sampling <= n_steps:
-        raise KlangfarbeError(f"2 to {n_steps} sampling steps", str(n_sampling), "20 are enough for dpm_solver")
+    if not 1 <= n_sampling <= n_steps:
+        raise KlangfarbeError(f"1 to {n_steps} sampling steps", str(n_sampling), "20 are enough for dpm_solver")
     shared = {"num_train_timesteps": n_steps, "trained_betas": betas(name, n_steps), "timestep_spacing": "trailing",
               "prediction_type": "epsilon" if prediction == "epsilon" else "v_prediction"}
     if kind == "ancestral":
