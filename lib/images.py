@@ -30,13 +30,16 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
 
 
 def _decode(path: Path) -> np.ndarray:
+    import logging
     import warnings
 
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    # Pillow warns of large scans, which are welcome up to its own limit, and of damaged metadata, which are not used.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large scans are welcome up to Pillow's own limit
+            warnings.simplefilter("ignore")
             with Image.open(path) as opened:
                 upright = ImageOps.exif_transpose(opened)
                 if upright.has_transparency_data:

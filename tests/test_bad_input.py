@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+import warnings
 import wave
 
 import numpy as np
@@ -263,6 +264,25 @@ def test_letterbox_bars_go_and_nothing_else(top, left, bottom, right):
     picture = np.random.default_rng(1).integers(60, 255, (24, 30, 3), dtype=np.uint8)
     framed = np.pad(picture, ((top, bottom), (left, right), (0, 0)))
     assert np.array_equal(images.crop_bars(framed), picture)
+
+
+@settings(QUICK, max_examples=60)
+@given(
+    suffix=st.sampled_from(["png", "jpg", "webp", "gif", "tiff"]),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
+    share=st.floats(0.05, 1),
+)
+def test_a_damaged_picture_loads_or_gives_one_line_and_nothing_else(tmp_path, suffix, changes, share):
+    content = bytearray(_picture(tmp_path / f"whole.{suffix}").read_bytes())
+    for place, value in changes:
+        content[int(place * (len(content) - 1))] = value
+    path = _bytes(tmp_path / f"a.{suffix}", bytes(content[: max(1, int(share * len(content)))]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            assert images.load(path, size=8).shape == (8, 8, 3)
+        except KlangfarbeError as error:
+            assert "\n" not in str(error) and str(path) in str(error)
 
 
 def test_a_wholly_black_picture_stays_whole():

@@ -34,14 +34,12 @@ def manifest(folder: Path | str):
         KlangfarbeError: ``data.csv`` is missing or lacks an emotion.
     """
     folder = Path(folder)
-    file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
     emotions = list(affect.GEMS_POINTS)
-    ratings = layout.table(file, ["track id", "genre", *emotions])
-    shares = ratings.groupby(["track id", "genre"], sort=True)[emotions].mean().reset_index()
-    points = affect.from_emotions(shares[emotions].to_numpy(), affect.GEMS_POINTS)
+    ticked = shares(folder)
+    points = affect.from_emotions(ticked[emotions].to_numpy(), affect.GEMS_POINTS)
     sounds = _sounds(folder)
     rows = []
-    for position, record in enumerate(shares.to_dict("records")):
+    for position, record in enumerate(ticked.to_dict("records")):
         track, genre = int(record["track id"]), record["genre"]
         weights = [record[name] for name in emotions]
         emotion, (valence, arousal) = emotions[weights.index(max(weights))], points[position]
@@ -51,6 +49,18 @@ def manifest(folder: Path | str):
                      "group_id": f"emotify-{track:03d}", "genre": genre, "emotion": emotion, "valence": valence, "arousal": arousal,
                      "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
+
+
+def shares(folder: Path | str):
+    """The share of a track's listeners who ticked each emotion, in the manifest's order.
+
+    Returns:
+        DataFrame, a row a track: ``track id``, ``genre``, and nine columns in [0, 1].
+    """
+    emotions = list(affect.GEMS_POINTS)
+    file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
+    ratings = layout.table(file, ["track id", "genre", *emotions])
+    return ratings.groupby(["track id", "genre"], sort=True)[emotions].mean().reset_index()
 
 
 def panels(folder: Path | str, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
