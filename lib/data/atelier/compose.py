@@ -74,6 +74,12 @@ def _between(low: int, high: int, x: float) -> int:
     return round(low + (high - low) * (min(max(x, -1.0), 1.0) + 1) / 2)
 
 
+def _velocity(arousal: float) -> int:
+    """38, 62, 110 at arousal −1, 0, 1: even steps in decibels, since the synthesiser's amplitude follows velocity."""
+    x = min(max(arousal, -1.0), 1.0)
+    return round(62 + 36 * x + 12 * x * x)
+
+
 def plan(factors: Factors) -> Plan:
     """Turns valence, arousal and genre into musical decisions, each with a little freedom of its own.
 
@@ -89,7 +95,7 @@ def plan(factors: Factors) -> Plan:
         return x + int(rng.integers(-spread, spread + 1)) / 1000
 
     v, a = factors.valence, factors.arousal
-    tonic, metre = int(rng.integers(12)), genre.metres[int(rng.integers(len(genre.metres)))]
+    tonic, metre = int(rng.integers(12)), genre.metres[int(rng.integers(60)) % len(genre.metres)]  # as many draws in every genre
     mood, warmth, drive = near(v), near(v), near(a)
     scale = next(name for name, above in _MODE_ABOVE.items() if mood > above)
     level = min(max(int((drive + 1) * 2), 0), 3)
@@ -100,10 +106,10 @@ def plan(factors: Factors) -> Plan:
         genre=factors.genre, tonic=tonic, scale=scale, metre=metre, level=level, colour=colour,
         tempo_bpm=_between(58, 152, near(a, 90)) + genre.tempo_offset,
         density_x10=min(_between(6, 28, near(a, 150)), genre.max_density_x10),
-        velocity=_between(38, 108, near(a, 60)),
+        velocity=_velocity(near(a, 60)),
         gate_percent=_between(100, 60, (2 * near(a) + near(v)) / 3),
         tension=_between(0, 5, near(-v)) if v < 0.5 else 0,
-        register=_between(64, 80, (2 * near(v) + near(a)) / 3),
+        register=_between(62, 78, (2 * near(v) + near(a)) / 3),
         chord_register=_between(51, 63, near(v)),
         bass_register=_between(33, 43, near(v)),
         rise=_between(-90, 90, near(v)),

@@ -145,7 +145,7 @@ TEMPLATES = {
             {36: "o.......o......."},
             {36: "o.......o.......", 38: "....o.......o.o."},
             {36: "x...x...x...x...", 38: "x.oox.x.x.oox.x."},
-            {36: "X...x...X...x...", 38: "XoxoXoxoXoxoXxxx", 49: "X..............."}),
+            {36: "X...x...X...x...", 38: "X.oox.x.X.oox.xx", 49: "X..............."}),
         tempo_offset=4, kit=48, melody_cells=((0, 3), (0, 2), (0, 2, 3)), mix_db={"all": 1, "drums": -5}),
     "waltz": Genre(
         palettes={

@@ -6,20 +6,22 @@ clip, only what would exceed the ceiling is turned down.
 Notebook: 02.
 """
 
-import os
+import io
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from lib.audio import SAMPLE_RATE_HZ
+from lib.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import draw
 from lib.errors import KlangfarbeError
 
 CEILING = 0.98
 GAIN_DB = 9.0
-GRID = 64  # the synthesiser works in blocks of 64 samples: events wait for the next block
+MAX_VOICES = 96  # beyond these nothing is heard (−34 dB on the densest piece), and no file can take longer for ever
+GRID = 64  # the synthesiser works in blocks of 64 samples: events fall on their beginnings
+SHORTEST_SECONDS = 0.01  # a note of no length would never be switched off
 DEFAULT_VOLUME = 100  # General MIDI's channel volume where a file sets none
 MAX_SECONDS = 600.0
 ROOM_SECONDS, ROOM_DB = 0.9, -11.0
@@ -40,7 +42,7 @@ def _events(midi) -> list[tuple[float, int, int, int, int]]:
         events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
         events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
         events += [(n.start, 3, channel, n.pitch, n.velocity) for n in instrument.notes]
-        events += [(n.end, 2, channel, n.pitch, 0) for n in instrument.notes]
+        events += [(max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0) for n in instrument.notes]
     events.sort()
     return events
 
@@ -77,7 +79,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
         float32 [N], mono, N = seconds · sample_rate_hz, no sample beyond ±0.98.
 
     Raises:
-        KlangfarbeError: no notes.
+        KlangfarbeError: no notes, or a length or rate out of range.
     """
     from tinysoundfont import _tinysoundfont
 
@@ -85,8 +87,11 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
         raise KlangfarbeError("a score with notes", "none", "check the file: it may hold only lyrics or tempo")
     if seconds is None:
         seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, MAX_SECONDS)
-    synth = _tinysoundfont.SoundFont(_soundfont())
+    if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
+        raise KlangfarbeError("up to ten hours at 4,000 to 192,000 Hz", f"{seconds} s at {sample_rate_hz} Hz", "choose values in between")
+    synth = _tinysoundfont.SoundFont(_soundfont())  # a copy shares the samples and starts in silence
     synth.set_output(_tinysoundfont.OutputMode.Mono, sample_rate_hz, GAIN_DB)
+    synth.set_max_voices(MAX_VOICES)
     for channel, instrument in enumerate(midi.instruments):
         synth.channel_set_preset_number(channel, instrument.program, instrument.is_drum)
         synth.channel_midi_control(channel, 7, DEFAULT_VOLUME)
@@ -95,7 +100,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     buffer = memoryview(sound).cast("B")
     done = 0
     for time, rank, channel, number, value in _events(midi):
-        at = int(time * sample_rate_hz) // GRID * GRID
+        at = int(min(max(time, 0.0), seconds) * sample_rate_hz) // GRID * GRID
         if at >= n_samples:
             break
         if at > done:
@@ -147,10 +152,18 @@ def render_file(path: Path | str, seconds: float | None = None, sample_rate_hz: 
     return render(read_midi(path), seconds, sample_rate_hz)
 
 
-def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ):
+def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ,
+                  n_jobs: int = 1):
     """Renders every .mid and .midi below a folder to FLAC, in the same sub-folders.
 
-    What is there already is not made again; a file that cannot be played goes to ``rejects.csv`` with the reason and the run goes on.
+    What is there already is not made again, so a run that was killed goes on where it stopped; each file appears whole or
+    not at all. A file that cannot be played goes to ``rejects.csv`` with the reason, and the run goes on.
+
+    Args:
+        folder: MIDI files, at any depth.
+        out: ``a/b.mid`` becomes ``out/a/b.mid.flac``.
+        seconds, sample_rate_hz: as :func:`render` takes them.
+        n_jobs: processes; −1 for one a core.
 
     Returns:
         (DataFrame of rendered files: ``file``, ``sound``, ``seconds``; DataFrame of rejects: ``file``, ``reason``); both are
@@ -160,34 +173,50 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
         KlangfarbeError: no such folder, no MIDI in it, or `out` cannot be written.
     """
     import pandas as pd
-    import soundfile
 
     from lib import artefacts
 
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
         raise KlangfarbeError("a folder of MIDI files", f"{folder}: no such folder", "check the path")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi"))
+    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file())
     if not files:
         raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it", "check the path")
-    renders, rejects = [], []
-    for path in files:
-        relative = path.relative_to(folder)
-        target = out / relative.parent / (relative.name + ".flac")
-        if not target.is_file():
-            try:
-                sound = render_file(path, seconds, sample_rate_hz)
-            except KlangfarbeError as error:
-                rejects.append({"file": str(relative), "reason": f"{error.got}"})
-                continue
-            with artefacts.atomic(target) as temporary:
-                soundfile.write(temporary, sound, sample_rate_hz, format="FLAC")
-        renders.append({"file": str(relative), "sound": str(target.relative_to(out)), "seconds": soundfile.info(target).duration})
-    renders = pd.DataFrame(renders, columns=["file", "sound", "seconds"])
-    rejects = pd.DataFrame(rejects, columns=["file", "reason"])
+    results = _map(_render_one, [(folder, out, name, seconds, sample_rate_hz) for name in files], n_jobs)
+    renders = pd.DataFrame([r for r in results if "sound" in r], columns=["file", "sound", "seconds"])
+    rejects = pd.DataFrame([r for r in results if "reason" in r], columns=["file", "reason"])
     artefacts.write(out / "renders.csv", renders)
     artefacts.write(out / "rejects.csv", rejects)
     return renders, rejects
+
+
+def _render_one(folder: Path, out: Path, name: Path, seconds: float | None, sample_rate_hz: int) -> dict:
+    import soundfile
+
+    from lib import artefacts
+
+    target = out / name.parent / (name.name + ".flac")
+    if not target.is_file():
+        try:
+            sound = render_file(folder / name, seconds, sample_rate_hz)
+            if float(np.abs(sound).max()) < SILENCE_RMS:
+                raise KlangfarbeError("a MIDI file that sounds", f"silence for {len(sound) / sample_rate_hz:.0f} s", "ask for more seconds")
+        except KlangfarbeError as error:
+            return {"file": name.as_posix(), "reason": error.got.replace(f"{folder / name}: ", "")}
+        encoded = io.BytesIO()  # encoded in memory: a full disk then shows as the error it is
+        soundfile.write(encoded, sound, sample_rate_hz, format="FLAC")
+        with artefacts.atomic(target) as temporary:
+            temporary.write_bytes(encoded.getvalue())
+    return {"file": name.as_posix(), "sound": target.relative_to(out).as_posix(), "seconds": soundfile.info(target).duration}
+
+
+def _map(function, arguments: list[tuple], n_jobs: int) -> list:
+    """`function` over `arguments`, in order, in one process or more."""
+    if n_jobs == 1 or len(arguments) < 2:
+        return [function(*a) for a in arguments]
+    from joblib import Parallel, delayed
+
+    return Parallel(n_jobs=n_jobs)(delayed(function)(*a) for a in arguments)
 
 
 def _one(seed: int, index: int, seconds: float) -> np.ndarray:
@@ -205,10 +234,5 @@ def sounds(seed: int, indices, seconds: float = 10.0, *, n_jobs: int = 1) -> tup
     """
     indices = [int(i) for i in indices]
     va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)], dtype=np.float32).reshape(-1, 2)
-    if n_jobs == 1 or len(indices) < 2:
-        made = [_one(seed, i, seconds) for i in indices]
-    else:
-        from joblib import Parallel, delayed
-
-        made = Parallel(n_jobs=n_jobs if n_jobs > 0 else os.cpu_count())(delayed(_one)(seed, i, seconds) for i in indices)
+    made = _map(_one, [(seed, i, seconds) for i in indices], n_jobs)
     return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32), va
