@@ -32,6 +32,23 @@ def make_picture_judge() -> None:
     print(table.round(3).to_string(index=False))
 
 
+def make_forest() -> None:
+    """The forest behind ``hear`` and ``paint MUSIC`` in a fresh clone, and its score on fresh pieces."""
+    from lib.systems.music2image import forest
+
+    model, score, data_hash = forest.make_miniature()
+    bundle(f"{forest.NOTEBOOK}/forest.skops", model, data_hash)
+    artefacts.write(paths.MINIATURES / forest.NOTEBOOK / "scores.csv", score)
+    print(score.round(3).to_string(index=False))
+
+
+def make_unet() -> None:
+    """The neutral and the emotional diffusion model (about 50 minutes on one core, resumable)."""
+    from lib.systems.music2image import pretraining
+
+    pretraining.make()
+
+
 def bundle(file: str, content, data_hash: str) -> None:
     """Writes a miniature with its provenance beside it."""
     path = artefacts.write(paths.MINIATURES / file, content)
@@ -39,11 +56,9 @@ def bundle(file: str, content, data_hash: str) -> None:
     print(f"{file}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def halved(tensors: dict) -> dict:
-    """Floating tensors in half precision, as miniatures are kept on disk."""
-    return {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-
-
 RECIPES = {
     "picture_judge": Recipe("reads valence and arousal from a picture", ("judge/picture_judge.skops",), make_picture_judge),
+    "forest": Recipe("hears valence and arousal in music", ("31_music2image_forest/forest.skops",), make_forest),
+    "unet": Recipe("paints from valence and arousal", ("33_music2image_diffusion/unet_neutral.safetensors",
+                                                       "33_music2image_diffusion/unet.safetensors"), make_unet),
 }
