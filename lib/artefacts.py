@@ -76,9 +76,11 @@ def write(path: Path, content) -> Path:
         elif suffix == ".json":
             temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
         elif suffix == ".skops":
+            import zipfile
+
             import skops.io
 
-            skops.io.dump(content, temporary)
+            skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)  # a forest shrinks to a third
         elif suffix in (".png", ".jpg"):
             _write_picture(temporary, content)
         elif suffix in (".txt", ".html", ".md", ".ipynb"):

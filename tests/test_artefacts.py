@@ -23,9 +23,10 @@ def contents():
     from sklearn.linear_model import LinearRegression
 
     values = TABLE.to_numpy()
+    targets = np.random.default_rng(1).standard_normal((len(values), 900))  # a model that stays large when compressed
     return {
         "a.safetensors": {"weight": torch.tensor(values)}, "a.parquet": TABLE, "a.csv": TABLE, "a.npy": values,
-        "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, values[:, 0]), "a.png": PICTURE, "a.jpg": PICTURE,
+        "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, targets), "a.png": PICTURE, "a.jpg": PICTURE,
         "a.txt": "words " * 20_000, "a.html": "<p>" * 20_000, "a.md": "# " * 20_000,
     }  # fmt: skip
 

@@ -1,0 +1,65 @@
+"""``bench features``: the twelve features from shared transforms against librosa's twelve functions, per core and on two."""
+
+import os
+import time
+
+import numpy as np
+
+
+def bench(n_clips: int = 6, seconds: float = 45.0) -> dict:
+    """Process time a clip on one core, and wall time on one and two processes.
+
+    Args:
+        n_clips: atelier pieces measured. seconds: length of each, at 22 050 Hz.
+
+    Returns:
+        ``ours, baseline`` (seconds of processor time a clip), ``ratio`` = baseline / ours, and ``scaling_2_cores``: how many
+        times shorter the wall time is with two processes (``None`` on a machine with one core), ``max_relative_difference``
+        of all features between both.
+    """
+    import threadpoolctl
+
+    from lib.data.atelier import TEST_SEED, render
+
+    # By the library's own switch: environment variables come too late once numpy is loaded, and idle threads that spin are counted.
+    with threadpoolctl.threadpool_limits(1):
+        return _measure(render.sounds(TEST_SEED, range(n_clips + 1), seconds)[0], seconds)
+
+
+def _measure(clips: np.ndarray, seconds: float) -> dict:
+    from lib import features, features_cqt, features_rows
+
+    warm, clips = clips[0], clips[1:]
+    features.extract(warm), features.extract_naive(warm)  # imports and librosa's compiled loops
+    features_cqt.octave_basis.cache_clear()  # the filters of each clip's tuning are part of the work
+    features_rows.chroma_basis.cache_clear()
+    ours, baseline, difference = [], [], 0.0
+    for clip in clips:
+        start = time.process_time()
+        row = features.extract(clip)
+        middle = time.process_time()
+        reference = features.extract_naive(clip)
+        ours.append(middle - start)
+        baseline.append(time.process_time() - middle)
+        difference = max(difference, float(np.max(np.abs(row - reference) / np.maximum(np.abs(reference), 1e-5))))
+    per_clip, per_clip_naive = float(np.mean(ours)), float(np.mean(baseline))
+    return {"what": f"twelve features of a {seconds:g}-second clip at 22 050 Hz, one core", "ours": round(per_clip, 4),
+            "baseline": round(per_clip_naive, 4), "ratio": round(per_clip_naive / per_clip, 2), "unit": "s a clip", "n": len(clips),
+            "scaling_2_cores": _scaling(clips), "max_relative_difference": float(f"{difference:.2g}")}
+
+
+def _scaling(clips: np.ndarray, copies: int = 4) -> float | None:
+    """Wall time with one process over wall time with two, both warm, on `copies` × the clips; the best of three turns."""
+    from lib import features
+
+    if (os.cpu_count() or 1) < 2:
+        return None
+    many = [clip for _ in range(copies) for clip in clips]
+    features.extract_many(many[:4], n_jobs=2)  # starts the processes
+    seconds = {1: [], 2: []}
+    for _ in range(3):
+        for n_jobs in (1, 2):
+            start = time.perf_counter()
+            features.extract_many(many, n_jobs=n_jobs)
+            seconds[n_jobs].append(time.perf_counter() - start)
+    return round(min(seconds[1]) / min(seconds[2]), 2)

@@ -1,0 +1,268 @@
+"""The forest: its equation, a search that never meets what it is judged on, and the released experiment's three defects."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lib import affect, artefacts, features
+from lib.data import atelier
+from lib.errors import KlangfarbeError
+from lib.metrics import affect as agreement
+from lib.systems.music2image import forest, forest_measures, released
+
+SMALL = forest.Config(n_trees=12, max_depth=8, n_trials=3, search_trees=5, outer_folds=3, inner_folds=2, n_repeats=2, n_resamples=60)
+RMS = [i for i, family in enumerate(features.FAMILY_OF) if family == "rms"]
+MFCC = features.NAMES.index("mfcc_02_mean")
+
+
+def made_up(n_groups=40, per_group=2, noise=0.05, seed=0):
+    """A table in which arousal is loudness, valence is one MFCC, and everything else is noise."""
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(-1, 1, (n_groups, 2)).repeat(per_group, axis=0)
+    rows = rng.standard_normal((len(truth), len(features.NAMES))).astype(np.float32)
+    rows[:, MFCC], rows[:, RMS[0]] = truth[:, 0] * 20, 0.2 + 0.1 * truth[:, 1]
+    va = np.clip(truth + noise * rng.standard_normal(truth.shape), -1, 1)
+    names = np.repeat([f"piece-{i}" for i in range(n_groups)], per_group)
+    kinds = np.repeat(rng.choice(["rock", "ambient", "waltz"], n_groups, p=[0.3, 0.4, 0.3]), per_group)
+    return forest.Table(rows, va, truth, names, kinds)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def result(data, tmp_path_factory):
+    return forest.nested(data, SMALL, tmp_path_factory.mktemp("search") / "search.sqlite")
+
+
+def test_the_papers_settings_are_the_defaults():
+    config = forest.Config()
+    assert (config.n_trees, config.max_depth, config.min_split, config.min_leaf, config.max_features) == (600, 20, 2, 3, 1.0)
+    names = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features")
+    settings = forest.build(config).get_params()
+    assert [settings[name] for name in names] == [600, 20, 2, 3, 1.0]
+
+
+def test_the_forest_is_the_mean_of_its_trees(data):
+    model = forest.fit(data.features, data.va, SMALL)
+    by_hand = np.mean([tree.predict(data.features) for tree in model.estimators_], axis=0)
+    assert len(model.estimators_) == SMALL.n_trees
+    assert np.allclose(forest.predict(model, data.features), np.clip(by_hand, -1, 1), atol=1e-12)
+
+
+def test_survives_skops(data, own_results):
+    model = forest.fit(data.features, data.va, SMALL)
+    artefacts.save(model, forest.NOTEBOOK, "smoke", "forest.skops", seed=0)
+    again = artefacts.load(forest.NOTEBOOK, "smoke", "forest.skops")
+    assert np.array_equal(forest.predict(again, data.features), forest.predict(model, data.features))
+
+
+@pytest.mark.parametrize(("rows", "va"), [(np.zeros((4, 135)), np.full((4, 2), 5.0)), (np.zeros((4, 135)), np.zeros((3, 2))),
+                                          (np.zeros((4, 135)), np.full((4, 2), np.nan))])
+def test_refuses_two_scales_and_rows_that_do_not_match(rows, va):
+    with pytest.raises(KlangfarbeError, match="ratings"):
+        forest.fit(rows, va, SMALL)
+
+
+def test_refuses_other_features(data):
+    model = forest.fit(data.features, data.va, SMALL)
+    with pytest.raises(KlangfarbeError, match="135"):
+        forest.predict(model, data.features[:, :60])
+
+
+def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, tmp_path, monkeypatch):
+    """Every fit of the whole nested search is watched; a group on both sides would show as a row of the same piece."""
+    seen_in_fit = []
+    real = forest.fit
+
+    def watched(rows, va, config, seed=0):
+        seen_in_fit.append({tuple(row) for row in np.asarray(rows)})
+        return real(rows, va, config, seed)
+
+    monkeypatch.setattr(forest, "fit", watched)
+    config = dataclasses.replace(SMALL, n_trials=2)
+    result = forest.nested(data, config, tmp_path / "search.sqlite")
+    per_fold = config.n_trials * config.inner_folds + 1
+    assert len(seen_in_fit) == config.outer_folds * per_fold
+    for fold in range(config.outer_folds):
+        pieces = set(data.groups[result.part == fold])
+        unseen = {tuple(row) for row, group in zip(data.features, data.groups, strict=True) if group in pieces}
+        assert all(not (rows & unseen) for rows in seen_in_fit[fold * per_fold : (fold + 1) * per_fold])
+    assert all(len(set(result.part[data.groups == group])) == 1 for group in set(data.groups))
+
+
+def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(tmp_path):
+    """Planted leak: ratings are pure chance, but both excerpts of a piece carry its fingerprint."""
+    rng = np.random.default_rng(1)
+    data = made_up(60)
+    fingerprint = rng.standard_normal((60, len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
+    chance = forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0), data.truth, data.groups, data.kinds)
+    by_piece = forest.nested(chance, SMALL, tmp_path / "a.sqlite")
+    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), SMALL, tmp_path / "b.sqlite")
+    honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)]) for r in (by_piece, by_excerpt))
+    assert honest < 0.05 < 0.2 < leaking
+
+
+def test_scores_stand_between_the_mean_and_the_true_point(data, result):
+    table = forest_measures.scores(data, result, SMALL).set_index(["predictor", "axis"])
+    for axis in forest.AXES:
+        assert table.loc[("mean", axis), "r2"] <= 0 < 0.5 < table.loc[("forest", axis), "r2"] < table.loc[("true point", axis), "r2"] <= 1
+        row = table.loc[("forest", axis)]
+        assert row["low"] < row["ccc"] < row["high"] and row["null"] < row["low"]
+
+
+def test_importance_finds_what_was_planted_and_nothing_else(data, result):
+    table = forest_measures.importance(data, result, SMALL).set_index(["axis", "family"])
+    for axis, family in (("valence", "mfcc"), ("arousal", "rms")):
+        assert table.loc[axis]["loss"].idxmax() == family and table.loc[(axis, family), "low"] > 0.3
+        others = table.loc[axis].drop(family)
+        assert (others["low"] < 0.05).all() and (others["loss"].abs() < 0.15).all()
+
+
+def test_a_search_resumes_where_it_stopped(data, tmp_path):
+    import optuna
+
+    config = dataclasses.replace(SMALL, n_trials=5)
+    whole = forest.search(data, config, tmp_path / "whole.sqlite")
+    real, calls = forest.fit, []
+
+    def breaks(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 2 * config.inner_folds + 2:  # in the middle of the third trial
+            raise KeyboardInterrupt
+        return real(*arguments, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forest, "fit", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            forest.search(data, config, tmp_path / "cut.sqlite")
+        calls.append("stopped")
+        patch.setattr(forest, "fit", lambda *a, **s: (calls.append(1), real(*a, **s))[1])
+        resumed = forest.search(data, config, tmp_path / "cut.sqlite")
+    assert resumed == whole
+    assert len(calls) - calls.index("stopped") - 1 == 3 * config.inner_folds  # two trials were not run again
+    name = optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")
+    assert len(name) == 1
+    forest.search(made_up(seed=5), config, tmp_path / "cut.sqlite")  # other data: a study of its own
+    assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")) == 2
+
+
+def test_the_searchs_first_guess_is_the_config_itself(data, tmp_path):
+    best, error = forest.search(data, dataclasses.replace(SMALL, n_trials=1), tmp_path / "one.sqlite")
+    assert {s: getattr(best, s) for s in forest.SEARCH_SPACE} == {s: getattr(SMALL, s) for s in forest.SEARCH_SPACE} and error > 0
+
+
+def test_atelier_excerpts_share_piece_and_rating(own_results, monkeypatch):
+    monkeypatch.setenv("KLANGFARBE_THREADS", "1")
+    config = forest.Config(n_pieces=3, excerpts=2, piece_seconds=2.0)
+    data = forest.atelier_table(config, atelier.TEST_SEED)
+    assert data.features.shape == (6, 135) and np.isfinite(data.features).all()
+    assert list(data.groups[:4]) == ["atelier-3-000000"] * 2 + ["atelier-3-000001"] * 2
+    assert np.array_equal(data.va[0], data.va[1]) and not np.array_equal(data.features[0], data.features[1])
+    piece = forest._piece(atelier.TEST_SEED, 1, 2.0)
+    assert np.array_equal(np.concatenate([forest.excerpt(atelier.TEST_SEED, 2.0, 2, k) for k in (2, 3)]), piece[: len(piece) // 2 * 2])
+
+
+def test_the_cache_key_knows_every_file_the_music_is_made_by():
+    """A module of the atelier that composing or rendering imports, but the recipe forgets, would leave old sounds in use."""
+    import ast
+    import inspect
+
+    from lib.data.atelier import compose, render
+
+    needed, stack = set(), [render, compose]
+    while stack:
+        module = stack.pop()
+        needed.add(module.__name__.rsplit(".", 1)[1])
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib.data.atelier"):
+                names = [node.module] if node.module != "lib.data.atelier" else [f"{node.module}.{a.name}" for a in node.names]
+                for name in names:
+                    found = __import__(name, fromlist=["_"])
+                    if found.__name__.rsplit(".", 1)[1] not in needed:
+                        stack.append(found)
+    source = inspect.getsource(forest.atelier_table)
+    listed = set(source.split("modules = (")[1].split(")")[0].replace(" ", "").split(","))
+    assert needed <= listed
+
+
+# --- as released ---------------------------------------------------------------------------------------------------------
+
+
+def two_parts(n=60, unrated=(2,)):
+    rng = np.random.default_rng(0)
+    parts = []
+    for name, size in (("pmemo", n), ("deam", 2 * n)):
+        ratings = rng.uniform(-0.5, 0.5, (size, 2))
+        rows = np.column_stack([ratings, np.full(size, name == "pmemo"), np.arange(size)]).astype(float)
+        if name == "pmemo":
+            ratings[list(unrated)] = np.nan
+        parts.append(released.Part(name, rows, ratings, name))
+    return parts
+
+
+def test_joined_by_song_and_by_position():
+    parts = two_parts(unrated=(2, 5))
+    rows, labels, collection = released.joined(parts, one_scale=True, by_song=True)
+    assert np.allclose(rows[:, :2], labels) and list(np.bincount(collection)) == [58, 120]
+    rows, labels, _ = released.joined(parts, one_scale=True, by_song=False)
+    right = np.isclose(rows[:, :2], labels).all(axis=1)
+    assert right[:2].all() and not right[2:].any()  # from the first unrated song on, no row has its own rating
+    assert np.allclose(rows[4:, 0][:50], np.concatenate([p.features for p in parts])[4:54, 0])
+
+
+def test_two_scales_stand_in_one_column():
+    _, labels, collection = released.joined(two_parts(), one_scale=False, by_song=True)
+    assert labels[collection == 0].max() <= 1 < labels[collection == 1].min()
+    _, labels, _ = released.joined(two_parts(), one_scale=True, by_song=True)
+    assert np.abs(labels).max() <= 1
+    assert (released.knowing_only_which(*released.joined(two_parts(), one_scale=False, by_song=True)[1:]) > 0.7).all()
+    assert (released.knowing_only_which(*released.joined(two_parts(), one_scale=True, by_song=True)[1:]) < 0.1).all()
+
+
+def test_each_mended_defect_is_seen():
+    parts, config = two_parts(), dataclasses.replace(SMALL, n_trees=20, n_trials=2)
+    table = released.compare(parts, config).groupby("step").mean(numeric_only=True)
+    assert table.loc["as released", "r2"] > 0.5 and table.loc["as released", "r2_deam"] < 0.1
+    assert table.loc["… scales mended", "r2"] < 0.1  # what was learned was the scale
+    assert table.loc["… rows mended", "r2_deam"] > 0.5 > table.loc["… without the search", "r2_deam"]
+    assert table.loc["both mended", "r2"] > 0.8 and table.loc["both mended", "which"] < 0.1
+
+
+def test_a_search_on_the_test_set_finds_something_in_nothing():
+    """On pure noise the reported best must look better than the settings deserve; on fresh rows it does not."""
+    gain = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        rows, labels = rng.standard_normal((120, 12)), rng.uniform(-1, 1, (120, 2))
+        test = np.arange(120) >= 90
+        config = dataclasses.replace(SMALL, n_trials=8, n_trees=6)
+        _, chosen = released.search_on_test(rows, labels, test, config, seed=seed)
+        plain = forest.build(config, seed).fit(rows[~test], labels[~test]).predict(rows[test])
+        gain.append(np.mean((plain - labels[test]) ** 2) - np.mean((chosen - labels[test]) ** 2))
+    assert min(gain) >= 0 and np.mean(gain) > 0.005
+
+
+def test_the_miniature_has_the_proportions_of_the_real_thing():
+    data = made_up(400)
+    chorus = np.isin(data.kinds, released.CHORUS_GENRES)
+    parts = {part.name: part for part in released.in_miniature(data)}
+    assert len(parts["pmemo"].ratings) == chorus.sum() / 2 and len(parts["deam"].ratings) == (~chorus).sum() / 2
+    unrated = np.isnan(parts["pmemo"].ratings).any(axis=1)
+    assert unrated[2] and 0.02 < unrated.mean() < 0.06 and not np.isnan(parts["deam"].ratings).any()
+    assert affect.from_unit(parts["deam"].ratings, "deam").std() == pytest.approx(1.2, rel=0.1)
+
+
+@pytest.mark.real_data
+def test_the_published_r2_appears_without_a_word_about_emotion(real_data):
+    table = released.real_labels(real_data("mer_annotations")).set_index(["features", "step"])
+    blind = table.loc[("collection only", "as released")]
+    assert blind["r2"].mean() == pytest.approx(0.609, abs=0.05) and blind["mse"].mean() == pytest.approx(1.812, rel=0.1)
+    assert (blind["r2_deam"] < 0).all()
+    assert blind["which"].to_numpy() == pytest.approx(np.array([0.775, 0.721]), abs=0.06)
+    assert (table.loc[("collection only", "both mended")]["r2"] < 0.2).all()
+    assert (table.loc[("mood probabilities", "both mended")]["r2"] > 0.98).all()  # computed from the ratings: a leak
+    assert (table.loc[("mood probabilities", "… scales mended")]["r2"] < 0).all()
