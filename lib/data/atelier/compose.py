@@ -25,7 +25,7 @@ from lib.data.atelier.genres import BRIGHT, DARK, LEVEL_DB, TEMPLATES
 from lib.errors import KlangfarbeError
 
 _ROLE_DB = {
-    "melody": 0, "chords": -6, "second": -5, "viola": -5, "bass": -1, "arpeggio": -6, "pulse": -7, "organ": -7, "bright": -8, "dark": -4,
+    "melody": 0, "chords": -5, "second": -4, "viola": -4, "bass": -1, "arpeggio": -6, "pulse": -7, "organ": -7, "bright": -8, "dark": -4,
     "drums": -15}
 _MODE_ABOVE = {"ionian": 0.25, "mixolydian": 0.0, "dorian": -0.25, "aeolian": -0.7, "phrygian": -9.0}  # valence, bright to dark
 _TARGET_DB = -42  # below the weakest program's level, so that every role can be turned down to its place
@@ -40,7 +40,8 @@ class Plan:
         tonic: pitch class. scale: church mode. tempo_bpm: quarter notes a minute. metre: (beats, unit).
         level: 0 calm to 3 aroused, the row of textures. density_x10: ten times the melody's notes a beat.
         velocity: MIDI velocity of the accompaniment. gate_percent: how much of its time a melody note sounds.
-        tension: 0 consonant to 5. register, chord_register, bass_register: MIDI pitches (centre, centre, lowest).
+        tension_x10: ten times the chords' mean dress (harmony.dress), 0 to 42.
+        register, chord_register, bass_register: MIDI pitches (centre, centre, lowest).
         rise: −100…100, the melody's lean downwards or upwards. colour: −1 a dark voice is added, 1 a bright one.
         programs: (role, General-MIDI program), sorted. kit: drum kit or None.
     """
@@ -54,7 +55,7 @@ class Plan:
     density_x10: int
     velocity: int
     gate_percent: int
-    tension: int
+    tension_x10: int
     register: int
     chord_register: int
     bass_register: int
@@ -75,9 +76,9 @@ def _between(low: int, high: int, x: float) -> int:
 
 
 def _velocity(arousal: float) -> int:
-    """38, 62, 110 at arousal −1, 0, 1: even steps in decibels, since the synthesiser's amplitude follows velocity."""
+    """34, 60, 114 at arousal −1, 0, 1: even steps in decibels, since the synthesiser's amplitude follows velocity."""
     x = min(max(arousal, -1.0), 1.0)
-    return round(62 + 36 * x + 12 * x * x)
+    return round(60 + 40 * x + 14 * x * x)
 
 
 def plan(factors: Factors) -> Plan:
@@ -108,10 +109,10 @@ def plan(factors: Factors) -> Plan:
         density_x10=min(_between(6, 28, near(a, 150)), genre.max_density_x10),
         velocity=_velocity(near(a, 60)),
         gate_percent=_between(100, 60, (2 * near(a) + near(v)) / 3),
-        tension=_between(0, 5, near(-v)) if v < 0.5 else 0,
-        register=_between(62, 78, (2 * near(v) + near(a)) / 3),
-        chord_register=_between(51, 63, near(v)),
-        bass_register=_between(33, 43, near(v)),
+        tension_x10=_between(0, 42, near(-v)),
+        register=_between(61, 79, (2 * near(v) + near(a)) / 3),
+        chord_register=_between(50, 64, near(v)),
+        bass_register=_between(32, 43, near(v)),
         rise=_between(-90, 90, near(v)),
         programs=tuple((role, genre.palettes[role][column]) for role in sorted(roles)),
         kit=genre.kit if genre.grooves[level] else None)
@@ -133,7 +134,7 @@ def _form(plan: Plan, seconds: float) -> tuple[int, int, list[int]]:
 def _harmonise(plan: Plan, sizes: list[int], rng) -> list[dict]:
     """The chords: one dict a slot with its numeral, place in the phrase, classes, voices, the scale over it and its swell."""
     genre = TEMPLATES[plan.genre]
-    scale = tuple(sorted((plan.tonic + s) % 12 for s in harmony.SCALES[plan.scale]))
+    scale = tuple(sorted((plan.tonic + s) % 12 for s in harmony.tune_scale(plan.scale, plan.tension_x10)))
     low, voices, slots = plan.chord_register - 7, None, []
     symbols = iter(harmony.phrases(plan.scale, sizes, rng))
     for phrase, size in enumerate(sizes):
@@ -141,8 +142,8 @@ def _harmonise(plan: Plan, sizes: list[int], rng) -> list[dict]:
         for place in range(size):
             symbol = next(symbols)
             root, intervals = harmony.chord(symbol)
-            tension = max(plan.tension - int(rng.integers(2)) - (closes and place == size - 1), 0)
-            intervals = harmony.dress(root, intervals, min(tension, 4), rng, sevenths=genre.sevenths, scale=plan.scale)
+            tension = (plan.tension_x10 + int(rng.integers(10))) // 10 - (closes and place == size - 1)
+            intervals = harmony.dress(root, intervals, min(max(tension, 0), 4), rng, sevenths=genre.sevenths, scale=plan.scale)
             classes = tuple(dict.fromkeys((plan.tonic + root + i) % 12 for i in intervals))
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             slots.append({
@@ -160,7 +161,7 @@ def _parts(plan: Plan, rng, seconds: float) -> list[tuple[str, int, list[tuple[i
     slots = _harmonise(plan, sizes, rng)
     tune = melody.line(
         slots, slot_steps=slot_steps, total_steps=total, beat_steps=6 if plan.metre[1] == 8 else 4, density_x10=plan.density_x10,
-        centre=plan.register, rise=plan.rise, leap=3 + plan.level, clash_percent=max(0, 14 * plan.tension - 10), tonic=plan.tonic,
+        centre=plan.register, rise=plan.rise, leap=3 + plan.level, clash_percent=max(0, 2 * plan.tension_x10 - 20), tonic=plan.tonic,
         favourites=genre.melody_cells, rng=rng)
     programs, notes = dict(plan.programs), []
     for n in tune:
@@ -235,8 +236,9 @@ def describe(factors: Factors, seconds: float = 10.0) -> dict:
 
     Returns:
         dict: ``genre`` · ``tempo_bpm`` · ``metre`` (``"3/4"``) · ``mode`` (``"major"`` or ``"minor"``, by the third) and ``scale``
-        (its church mode) · ``tonic`` (0–11) and ``key`` (``"E♭ minor"``) · ``tension`` (0 consonant to 5) · ``articulation`` (share
-        of a melody note's time that sounds) · ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last) and ``programs`` ·
+        (its church mode) · ``tonic`` (0–11) and ``key`` (``"E♭ minor"``) · ``tension`` (0 bare triads, 4 clusters) ·
+        ``articulation`` (share of a melody note's time that sounds) · ``instruments`` (General-MIDI names, melody first,
+        ``"Drums"`` last) and ``programs`` (the same without drums, one a role) ·
         ``density`` (onsets a second, notes struck together count once, drums apart) · ``loudness`` (mean MIDI velocity) and
         ``dynamics`` (pp … ff) · ``register`` (mean MIDI pitch of the melody).
     """
@@ -251,7 +253,8 @@ def describe(factors: Factors, seconds: float = 10.0) -> dict:
     names = [program_to_instrument_name(i.program) for i in pitched]
     return {
         "genre": factors.genre, "tempo_bpm": the_plan.tempo_bpm, "metre": f"{the_plan.metre[0]}/{the_plan.metre[1]}", "mode": mode,
-        "scale": the_plan.scale, "tonic": the_plan.tonic, "key": f"{harmony.KEY_NAMES[the_plan.tonic]} {mode}", "tension": the_plan.tension,
-        "articulation": the_plan.gate_percent / 100, "instruments": list(dict.fromkeys(names)) + ["Drums"] * (the_plan.kit is not None),
+        "scale": the_plan.scale, "tonic": the_plan.tonic, "key": f"{harmony.KEY_NAMES[the_plan.tonic]} {mode}",
+        "tension": the_plan.tension_x10 / 10, "articulation": the_plan.gate_percent / 100,
+        "instruments": list(dict.fromkeys(names)) + ["Drums"] * (the_plan.kit is not None),
         "programs": [i.program for i in pitched], "density": len({n.start for i in pitched for n in i.notes}) / seconds,
         "loudness": loudness, "dynamics": next(name for limit, name in DYNAMICS if loudness < limit), "register": sum(tune) / len(tune)}

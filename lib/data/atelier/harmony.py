@@ -124,6 +124,16 @@ def _fit(template: list[str], size: int, closes: bool) -> list[str]:
     return [template[0]] * (size - 4) + template
 
 
+def tune_scale(scale: str, tension_x10: int) -> tuple[int, ...]:
+    """What a melody may use, above the tonic: a mode's pentatonic core where all is calm, chromatic neighbours where it is not."""
+    degrees = set(SCALES[scale])
+    if tension_x10 < 10:
+        degrees -= {1, 5, 6, 11} if 4 in degrees else {1, 2, 8, 9}
+    elif tension_x10 >= 30:
+        degrees |= {6, 11}
+    return tuple(sorted(degrees))
+
+
 def scale_for(scale_classes: tuple[int, ...], chord_classes: frozenset[int]) -> tuple[int, ...]:
     """The mode's pitch classes bent to a chord: its tones replace any scale tone a semitone away, as the raised leading tone does."""
     foreign = chord_classes - set(scale_classes)

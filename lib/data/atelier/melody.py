@@ -83,12 +83,13 @@ def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: in
         start = number * slot_steps
         end = total_steps if number == len(slots) - 1 else start + slot_steps
         last = slot["place"] == slot["size"] - 1
-        onsets = cadence if last else free if slot["place"] == slot["size"] - 2 and slot["size"] > 2 else motif
+        pattern = cadence if last else free if slot["place"] == slot["size"] - 2 and slot["size"] > 2 else motif
+        onsets = tuple(o for o in pattern if o <= slot_steps // 2) if last and slot["closes"] else pattern  # a long last note
         key = (slot["place"], slot["symbol"], onsets)
         if key in remembered and not last:
             pitches = remembered[key]
         else:
-            pitches = _pitches(onsets, moves[onsets], slot, pitch, low, high, beat_steps, clash_percent, rng)
+            pitches = _pitches(onsets, moves[pattern], slot, pitch, low, high, beat_steps, clash_percent, rng)
             if last and slot["closes"]:
                 pitches[-1] = nearest(pitches[-1], {tonic}, low, high)
             remembered[key] = pitches
