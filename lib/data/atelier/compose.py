@@ -26,9 +26,9 @@ from lib.errors import KlangfarbeError
 
 _ROLE_DB = {
     "melody": 0, "chords": -5, "second": -4, "viola": -4, "bass": -1, "arpeggio": -6, "pulse": -7, "organ": -7, "bright": -8, "dark": -4,
-    "drums": -15}
+    "drums": -13}
 _MODE_ABOVE = {"ionian": 0.25, "mixolydian": 0.0, "dorian": -0.25, "aeolian": -0.7, "phrygian": -9.0}  # valence, bright to dark
-_TARGET_DB = -42  # below the weakest program's level, so that every role can be turned down to its place
+_TARGET_DB = -40  # below the weakest program's level, so that every role can be turned down to its place
 DYNAMICS = ((44, "pp"), (56, "p"), (68, "mp"), (80, "mf"), (92, "f"), (128, "ff"))
 
 
@@ -42,7 +42,8 @@ class Plan:
         velocity: MIDI velocity of the accompaniment. gate_percent: how much of its time a melody note sounds.
         tension_x10: ten times the chords' mean dress (harmony.dress), 0 to 42.
         register, chord_register, bass_register: MIDI pitches (centre, centre, lowest).
-        rise: −100…100, the melody's lean downwards or upwards. colour: −1 a dark voice is added, 1 a bright one.
+        rise: −100…100, the melody's lean downwards or upwards. weight_db: how heavy the bass is.
+        colour: −1 a dark voice is added, 1 a bright one, colour_db how much of it.
         programs: (role, General-MIDI program), sorted. kit: drum kit or None.
     """
 
@@ -60,7 +61,9 @@ class Plan:
     chord_register: int
     bass_register: int
     rise: int
+    weight_db: int
     colour: int
+    colour_db: int
     programs: tuple[tuple[str, int], ...]
     kit: int | None
 
@@ -108,12 +111,14 @@ def plan(factors: Factors) -> Plan:
         tempo_bpm=_between(58, 152, near(a, 90)) + genre.tempo_offset,
         density_x10=min(_between(6, 28, near(a, 150)), genre.max_density_x10),
         velocity=_velocity(near(a, 60)),
-        gate_percent=_between(100, 60, (2 * near(a) + near(v)) / 3),
+        gate_percent=_between(100, 56, (near(a) + near(v)) / 2),
         tension_x10=_between(0, 42, near(-v)),
         register=_between(61, 79, (2 * near(v) + near(a)) / 3),
-        chord_register=_between(50, 64, near(v)),
+        chord_register=_between(49, 65, near(v)),
         bass_register=_between(32, 43, near(v)),
         rise=_between(-90, 90, near(v)),
+        weight_db=_between(4, -4, near(v)),
+        colour_db=_between(-6, 4, 2 * abs(warmth) - 1),
         programs=tuple((role, genre.palettes[role][column]) for role in sorted(roles)),
         kit=genre.kit if genre.grooves[level] else None)
 
@@ -211,6 +216,7 @@ def compose(factors: Factors, seconds: float = 10.0):
     for role, program, notes in _parts(the_plan, factors.rng("compose"), seconds):
         instrument = pretty_midi.Instrument(program=program, is_drum=role == "drums", name=role)
         gain_db = _ROLE_DB[role] + mix.get(role, 0) + mix.get("all", 0) + (0 if role == "drums" else _TARGET_DB - LEVEL_DB[program])
+        gain_db += {"bass": the_plan.weight_db, "bright": the_plan.colour_db, "dark": the_plan.colour_db}.get(role, 0)
         instrument.control_changes.append(pretty_midi.ControlChange(7, min(127, round(127 * 10 ** (gain_db / 60))), 0.0))
         for start, end, pitch, velocity in notes:
             if start < last_tick:

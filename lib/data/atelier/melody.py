@@ -84,7 +84,7 @@ def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: in
         end = total_steps if number == len(slots) - 1 else start + slot_steps
         last = slot["place"] == slot["size"] - 1
         pattern = cadence if last else free if slot["place"] == slot["size"] - 2 and slot["size"] > 2 else motif
-        onsets = tuple(o for o in pattern if o <= slot_steps // 2) if last and slot["closes"] else pattern  # a long last note
+        onsets = tuple(o for o in pattern if o <= (end - start) // 3) if last and slot["closes"] else pattern  # a long last note
         key = (slot["place"], slot["symbol"], onsets)
         if key in remembered and not last:
             pitches = remembered[key]

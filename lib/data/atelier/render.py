@@ -18,7 +18,7 @@ from lib.data.atelier.factors import draw
 from lib.errors import KlangfarbeError
 
 CEILING = 0.98
-GAIN_DB = 8.0
+GAIN_DB = 6.0
 MAX_VOICES = 96  # beyond these nothing is heard (−34 dB on the densest piece), and no file can take longer for ever
 GRID = 64  # the synthesiser works in blocks of 64 samples: events fall on their beginnings
 SHORTEST_SECONDS = 0.01  # a note of no length would never be switched off
