@@ -3,11 +3,14 @@
 import base64
 import json
 import os
+import shutil
 from pathlib import Path
 
 from lib import artefacts, paths
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILE_VARIABLE
+
+MAX_KEPT_BYTES = 100_000
 
 
 def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
@@ -39,7 +42,9 @@ def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Copies the outputs of a finished run into ``notebooks/``, without what changes from run to run (times, warnings, injected cell).
+    """Makes a finished run the one that is kept: its outputs go into ``notebooks/``, its small tables and figures to ``results/reference/``.
+
+    What changes from run to run (times, warnings, the injected cell) stays behind.
 
     Raises:
         KlangfarbeError: a notebook has no run at this profile, its run failed, or its source has changed since.
@@ -68,7 +73,19 @@ def store(profile: str, stems: list[str]) -> list[Path]:
         old.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                         "language_info": {"name": "python"}}
         stored.append(artefacts.write(source, nbformat.writes(old) + "\n"))
+        _keep_small(paths.RESULTS / profile / stem, paths.REFERENCE / stem)
     return stored
+
+
+def _keep_small(results: Path, reference: Path) -> None:
+    """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
+    shutil.rmtree(reference, ignore_errors=True)
+    for file in sorted(results.glob("*")):
+        if file.suffix in (".csv", ".png", ".jpg") and file.stat().st_size <= MAX_KEPT_BYTES:
+            reference.mkdir(parents=True, exist_ok=True)
+            for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
+                if kept.is_file():
+                    shutil.copyfile(kept, reference / kept.name)
 
 
 def _steady(output, count: int):

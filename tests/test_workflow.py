@@ -130,7 +130,14 @@ def test_an_unwritten_report_names_the_command_that_fills_it(own_results, monkey
 def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(paths, "REFERENCE", tmp_path / "results" / "reference")
     paths.NOTEBOOKS.mkdir()
+    made = paths.RESULTS / "smoke" / "10_first"
+    made.mkdir(parents=True)
+    (made / "scores.csv").write_text("a\n1\n")
+    (made / "weights.safetensors").write_bytes(b"large")
+    (made / "large.csv").write_bytes(b"0" * 200_000)
     source = paths.NOTEBOOKS / "10_first.ipynb"
     notebook(source, 'PROFILE = "mini"\nSTEPS = 3', "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
     assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb", {"PROFILE": "smoke", "STEPS": 5}, 1)
@@ -139,6 +146,7 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
     assert [output.text for output in stored.cells[1].outputs] == ["smoke 5\n"]
     assert 'PROFILE = "mini"' in stored.cells[0].source  # the reader's defaults are untouched
+    assert [file.name for file in (paths.REFERENCE / "10_first").iterdir()] == ["scores.csv"]
     notebook(source, 'PROFILE = "mini"\nSTEPS = 4', "print(PROFILE)")
     with pytest.raises(KlangfarbeError, match="edited since"):
         execute.store("smoke", ["10_first"])

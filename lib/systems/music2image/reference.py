@@ -5,7 +5,7 @@
     OASIS, paintings ────► picture judge, grouped folds ──────► picture_judge.csv
     ten clips, Emotify ──► forest made on the atelier, paint ─► transfer.csv, ten_clips.csv, ten_clips.png
 
-One function a table; :func:`run` (``python -m lib reference``) makes them all below ``results/reference/35_music2image_chain/``.
+One function a table; :func:`run` (``python -m lib reference``) makes them all below ``results/reference/real/``.
 Every table has n, a 95 % interval over groups, the null (97.5 % quantile with the predictions dealt out at random), the mean
 predictor and, where ratings allow it, another panel of listeners as the ceiling. Collections that are not there are named
 and passed over. Notebook: 35.
@@ -23,7 +23,7 @@ from lib.errors import KlangfarbeError
 from lib.metrics import affect as agreements
 from lib.metrics import judge, stats
 
-RUN = "35_music2image_chain"
+RUN = "real"
 FOLDS = 5
 SEED = 0
 AXES = ["valence", "arousal"]
