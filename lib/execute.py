@@ -42,7 +42,7 @@ def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Makes a finished run the one that is kept: its outputs go into ``notebooks/``, its small tables and figures to ``results/reference/``.
+    """Makes a finished run the one that is kept: outputs into ``notebooks/``, small tables and figures into ``results/reference/``.
 
     What changes from run to run (times, warnings, the injected cell) stays behind.
 
