@@ -146,8 +146,8 @@ def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0, sample_rate_hz: 
     else:
         import joblib
 
-        # Batches of one: a clip costs tens of milliseconds, and the last ones should not wait for each other.
-        rows = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(joblib.delayed(extract)(sound, sample_rate_hz) for sound in sounds)
+        # One clip a message, through the pipe: hashing and mapping it to disk first, as joblib would, takes longer.
+        rows = joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(joblib.delayed(extract)(sound, sample_rate_hz) for sound in sounds)
     return np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
 
 

@@ -7,6 +7,11 @@ from lib.metrics import affect, stats
 from lib.systems.music2image import forest
 
 
+# Columns shuffled together: the families, and loudness under both its names (mfcc_00 is the mean level in decibels).
+GROUPS = {family: tuple(i for i, of in enumerate(features.FAMILY_OF) if of == family) for family in features.FAMILIES}
+GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"), features.NAMES.index("mfcc_00_std"))
+
+
 def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0):
     """The forest's agreement with its listeners, held against what knows nothing and what knows everything.
 
@@ -34,10 +39,11 @@ def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, 
 
 
 def importance(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0):
-    """How much R² each family of features is worth: what is lost when its columns are dealt to other pieces, together.
+    """How much R² each group of features is worth: what is lost when its columns are dealt to other pieces, together.
 
-    A family is shuffled as one, or a neighbour would stand in for it (two chroma features know the same thing). Measured on
-    unseen pieces only; the interval resamples pieces.
+    A family is shuffled as one, or a neighbour would stand in for it (two chroma features know the same thing); and
+    ``loudness`` is a group of its own, across two families, because RMS and the first MFCC do stand in for each other.
+    Measured on unseen pieces only; the interval resamples pieces.
 
     Returns:
         DataFrame, a row per family and axis: ``family, axis, loss, low, high``, largest loss first; ``loss`` is in R².
@@ -47,18 +53,16 @@ def importance(data: forest.Table, result: forest.Nested, config: forest.Config,
     import pandas as pd
 
     rng = np.random.default_rng(seed)
-    family_of = np.array(features.FAMILY_OF)
     error = np.square(result.predicted - data.va)
     variance = data.va.var(axis=0)
     rows = []
-    for family in features.FAMILIES:
-        columns = np.flatnonzero(family_of == family)
+    for family, columns in GROUPS.items():
         shuffled = np.zeros_like(error)
         for fold, model in enumerate(result.models):
             unseen = np.flatnonzero(result.part == fold)
             for _ in range(config.n_repeats):
                 dealt = data.features[unseen]
-                dealt[:, columns] = dealt[rng.permutation(len(unseen))][:, columns]
+                dealt[:, columns] = dealt[rng.permutation(len(unseen))][:, columns]  # one deal for the whole group
                 shuffled[unseen] += np.square(forest.predict(model, dealt) - data.va[unseen]) / config.n_repeats
         for column, axis in enumerate(forest.AXES):
             loss = (shuffled - error)[:, column] / variance[column]

@@ -71,7 +71,8 @@ def joined(parts: list[Part], *, one_scale: bool, by_song: bool) -> tuple[np.nda
 
 def knowing_only_which(labels: np.ndarray, collection: np.ndarray) -> np.ndarray:
     """R² [2] of predicting each collection's own mean: what a predictor earns that has never heard the music."""
-    mean = np.stack([labels[collection == k].mean(axis=0) for k in range(collection.max() + 1)])[collection]
+    _, member = np.unique(collection, return_inverse=True)
+    mean = np.stack([labels[member == k].mean(axis=0) for k in range(member.max() + 1)])[member]
     return np.array([agreement.r2(labels[:, column], mean[:, column]) for column in (0, 1)])
 
 
@@ -126,7 +127,7 @@ def experiment(parts: list[Part], config: forest.Config, *, one_scale: bool, by_
         truth, of = labels[test], collection[test]
         for k, axis in enumerate(forest.AXES):
             t, p = truth[:, k], predicted[:, k]
-            within = {f"r2_{part.name}": agreement.r2(t[of == i], p[of == i]) for i, part in enumerate(parts)}
+            within = {f"r2_{part.name}": agreement.r2(t[of == i], p[of == i]) if (of == i).sum() > 1 else np.nan for i, part in enumerate(parts)}
             found.append({"axis": axis, "r2": agreement.r2(t, p), "mse": agreement.rmse(t, p) ** 2, **within,
                           "which": knowing_only_which(truth, of)[k], "n": len(t)})
     by_axis = pd.DataFrame(found).groupby("axis", sort=False)
