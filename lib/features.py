@@ -147,7 +147,8 @@ def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0, sample_rate_hz: 
         import joblib
 
         # One clip a message, through the pipe: hashing and mapping it to disk first, as joblib would, takes longer.
-        rows = joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(joblib.delayed(extract)(sound, sample_rate_hz) for sound in sounds)
+        calls = (joblib.delayed(extract)(sound, sample_rate_hz) for sound in sounds)
+        rows = joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(calls)
     return np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
 
 

@@ -6,7 +6,6 @@ from lib import features
 from lib.metrics import affect, stats
 from lib.systems.music2image import forest
 
-
 # Columns shuffled together: the families, and loudness under both its names (mfcc_00 is the mean level in decibels).
 GROUPS = {family: tuple(i for i, of in enumerate(features.FAMILY_OF) if of == family) for family in features.FAMILIES}
 GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"), features.NAMES.index("mfcc_00_std"))

@@ -127,7 +127,8 @@ def experiment(parts: list[Part], config: forest.Config, *, one_scale: bool, by_
         truth, of = labels[test], collection[test]
         for k, axis in enumerate(forest.AXES):
             t, p = truth[:, k], predicted[:, k]
-            within = {f"r2_{part.name}": agreement.r2(t[of == i], p[of == i]) if (of == i).sum() > 1 else np.nan for i, part in enumerate(parts)}
+            within = {f"r2_{part.name}": agreement.r2(t[of == i], p[of == i]) if np.sum(of == i) > 1 else np.nan
+                      for i, part in enumerate(parts)}
             found.append({"axis": axis, "r2": agreement.r2(t, p), "mse": agreement.rmse(t, p) ** 2, **within,
                           "which": knowing_only_which(truth, of)[k], "n": len(t)})
     by_axis = pd.DataFrame(found).groupby("axis", sort=False)
