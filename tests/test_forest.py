@@ -122,7 +122,7 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
         assert own["loss"].idxmax() == family and own.loc[family, "low"] > 0.3
         others = own.drop(family)
         assert (others["low"] < 0.05).all() and (others["loss"].abs() < 0.15).all()
-    assert loudness["arousal"] == pytest.approx(table.loc[("arousal", "rms"), "loss"], rel=0.3) and abs(loudness["valence"]) < 0.15
+    assert loudness["arousal"] > 0.5 and abs(loudness["valence"]) < 0.15
 
 
 def test_a_search_resumes_where_it_stopped(data, tmp_path):
