@@ -80,17 +80,23 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     return np.clip(final, 0, 255).astype(np.uint8)
 
 
-def pictures(seed: int, indices: Iterable[int], size: int = MASTER) -> tuple[np.ndarray, np.ndarray]:
-    """Paints items of a collection.
+def pictures(seed: int, indices: Iterable[int], size: int = MASTER, manner: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Paints items of a collection, all in one `manner` where it is given.
 
     Args:
         seed: the collection, e.g. ``TRAIN_SEED``.
         indices: which items.
         size: side in pixels, at most 128.
+        manner: a key of :data:`MANNERS`; ``None``: each item's own.
 
     Returns:
         uint8 [n, size, size, 3] and float32 [n, 2], the true (valence, arousal).
+
+    Raises:
+        KlangfarbeError: no such manner or size.
     """
-    items = [draw(seed, int(index)) for index in indices]
+    if manner is not None and manner not in MANNERS:
+        raise KlangfarbeError(f"a manner out of {', '.join(MANNERS)}", repr(manner), "name one of them")
+    items = [draw(seed, int(index), manner=manner) for index in indices]
     painted = np.stack([paint(item, size) for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
     return painted, np.array([[f.valence, f.arousal] for f in items], np.float32).reshape(-1, 2)

@@ -41,7 +41,7 @@ class Config:
 
     Attributes:
         size: side of the finished pictures; channels: width of each stage from 4² up; depth: convolutions a stage.
-        n_noise: width of z. n_pictures: how many pictures to learn from.
+        n_noise: width of z. n_pictures: how many pictures to learn from, all of one manner (the text keeps landscapes only).
         steps: training steps of each stage; fade: share of a stage's steps in which it is faded in.
         n_critic: critic steps before each generator step.
         lr_generator, lr_critic, betas: Adam's. w_penalty: λ of the gradient penalty. drift: weight of score(real)².
@@ -56,6 +56,7 @@ class Config:
     depth: int = 2
     n_noise: int = 128
     n_pictures: int = 1311
+    manner: str = "landscape"
     batch_size: int = 16
     steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)
     fade: float = 0.5
@@ -85,7 +86,7 @@ class Config:
 
 PROFILES = {
     "smoke": Config(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16), n_critic=1, n_judged=40),
-    "mini": Config(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1200, steps=(250, 450, 550), n_critic=1, n_judged=400),
+    "mini": Config(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000, steps=(150, 350, 450), n_critic=1, n_judged=300),
     "gpu": Config(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64, steps=(4_000, 6_000, 10_000, 15_000, 25_000),
                   n_critic=1, n_judged=2000),
     "paper": Config(),
