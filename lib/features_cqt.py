@@ -6,6 +6,7 @@ per tuning (which librosa quantises to hundredths of a bin, so at most 101 bases
 """
 
 import functools
+import warnings
 
 import numpy as np
 
@@ -87,8 +88,10 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
     # equal even there takes librosa's own order of sums. About one real clip in 150 has such frames.
     quiet = found.max(axis=1) < QUIET * found.max()
     if quiet.any():
-        found[quiet] = np.abs(librosa.cqt(sound, sr=SAMPLE_RATE_HZ, n_bins=OCTAVES * BINS_PER_OCTAVE, bins_per_octave=BINS_PER_OCTAVE,
-                                          tuning=tuning)).T[:n_frames][quiet]
+        settings = {"sr": SAMPLE_RATE_HZ, "n_bins": OCTAVES * BINS_PER_OCTAVE, "bins_per_octave": BINS_PER_OCTAVE, "tuning": tuning}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="n_fft=")  # of sounds shorter than the lowest filter
+            found[quiet] = np.abs(librosa.cqt(sound, **settings)).T[:n_frames][quiet]
     return found
 
 
