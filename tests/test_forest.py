@@ -179,7 +179,7 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
     for folder, songs in (("deam/MEMD_audio", (1005, 1002, 1003)), ("pmemo/chorus", (1, 2, 7))):
         (own_results / folder).mkdir(parents=True)
         for song in songs:
-            hz = 150 + 3 * (song % 499)
+            hz = 150 + 20 * (song % 997)
             soundfile.write(own_results / folder / f"{song}.wav", 0.3 * np.sin(2 * np.pi * hz * t), features.RATE)
     for folder in ("deam/meta", "pmemo/meta"):
         (own_results / folder).mkdir()
