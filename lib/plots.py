@@ -39,7 +39,7 @@ def photo(content, quality: int = 80):
     if hasattr(content, "savefig"):
         import matplotlib.pyplot as plt
 
-        content.savefig(buffer, format="jpeg", dpi=100, pil_kwargs={"quality": quality})
+        content.savefig(buffer, format="jpeg", dpi=100, bbox_inches="tight", pil_kwargs={"quality": quality})
         plt.close(content)
     else:
         Image.fromarray(np.ascontiguousarray(content)).save(buffer, "JPEG", quality=quality, optimize=True)
