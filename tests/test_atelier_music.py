@@ -191,6 +191,9 @@ def test_any_length(seconds, metre_genre):
 def test_wrong_wishes_are_refused():
     with pytest.raises(KlangfarbeError, match="polka"):
         compose(corner(0, 0, "polka"))
+    for valence, arousal in ((2, 0), (0, float("nan"))):
+        with pytest.raises(KlangfarbeError, match="scale"):
+            compose(corner(valence, arousal, "waltz"))
     with pytest.raises(KlangfarbeError, match="seconds"):
         compose(corner(0, 0, "waltz"), 0.1)
     with pytest.raises(KlangfarbeError, match="notes"):

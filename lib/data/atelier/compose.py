@@ -88,10 +88,12 @@ def plan(factors: Factors) -> Plan:
     """Turns valence, arousal and genre into musical decisions, each with a little freedom of its own.
 
     Raises:
-        KlangfarbeError: an unknown genre.
+        KlangfarbeError: an unknown genre, or affect off the scale.
     """
     if factors.genre not in TEMPLATES:
         raise KlangfarbeError(f"a genre out of {', '.join(GENRES)}", repr(factors.genre), "use one of these")
+    if not (abs(factors.valence) <= 1 and abs(factors.arousal) <= 1):
+        raise KlangfarbeError("valence and arousal in [−1, 1]", f"{factors.valence}, {factors.arousal}", "bring them onto that scale")
     genre = TEMPLATES[factors.genre]
     rng = factors.rng("compose-plan")
 
@@ -201,7 +203,7 @@ def compose(factors: Factors, seconds: float = 10.0):
         480 ticks a beat and every time on a tick.
 
     Raises:
-        KlangfarbeError: an unknown genre, or a length out of range.
+        KlangfarbeError: an unknown genre, affect off the scale, or a length out of range.
     """
     import pretty_midi
 
