@@ -34,8 +34,14 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def result(data, tmp_path_factory):
-    return forest.nested(data, SMALL, tmp_path_factory.mktemp("search") / "search.sqlite")
+def database(tmp_path_factory):
+    """One file for all studies: they know each other apart."""
+    return tmp_path_factory.mktemp("search") / "search.sqlite"
+
+
+@pytest.fixture(scope="module")
+def result(data, database):
+    return forest.nested(data, SMALL, database)
 
 
 def test_the_papers_settings_are_the_defaults():
@@ -73,7 +79,7 @@ def test_refuses_other_features(data):
         forest.predict(model, data.features[:, :60])
 
 
-def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, tmp_path, monkeypatch):
+def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, database, monkeypatch):
     """Every fit of the whole nested search is watched; a group on both sides would show as a row of the same piece."""
     seen_in_fit = []
     real = forest.fit
@@ -84,7 +90,7 @@ def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, tmp_path, monkeypatc
 
     monkeypatch.setattr(forest, "fit", watched)
     config = dataclasses.replace(SMALL, n_trials=2)
-    result = forest.nested(data, config, tmp_path / "search.sqlite")
+    result = forest.nested(data, config, database)
     per_fold = config.n_trials * config.inner_folds + 1
     assert len(seen_in_fit) == config.outer_folds * per_fold
     for fold in range(config.outer_folds):
@@ -94,14 +100,14 @@ def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, tmp_path, monkeypatc
     assert all(len(set(result.part[data.groups == group])) == 1 for group in set(data.groups))
 
 
-def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(tmp_path):
+def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
     """Planted leak: ratings are pure chance, but both excerpts of a piece carry its fingerprint."""
     rng = np.random.default_rng(1)
     data = made_up(60)
     fingerprint = rng.standard_normal((60, len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
     chance = forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0), data.truth, data.groups, data.kinds)
-    by_piece = forest.nested(chance, SMALL, tmp_path / "a.sqlite")
-    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), SMALL, tmp_path / "b.sqlite")
+    by_piece = forest.nested(chance, SMALL, database)
+    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), SMALL, database)
     honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)]) for r in (by_piece, by_excerpt))
     assert honest < 0.05 < 0.2 < leaking
 
@@ -125,11 +131,11 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
     assert loudness["arousal"] > 0.5 and abs(loudness["valence"]) < 0.15
 
 
-def test_a_search_resumes_where_it_stopped(data, tmp_path):
+def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
     import optuna
 
     config = dataclasses.replace(SMALL, n_trials=5)
-    whole = forest.search(data, config, tmp_path / "whole.sqlite")
+    whole = forest.search(data, config, database)
     real, calls = forest.fit, []
 
     def breaks(*arguments, **settings):
@@ -153,8 +159,8 @@ def test_a_search_resumes_where_it_stopped(data, tmp_path):
     assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")) == 2
 
 
-def test_the_searchs_first_guess_is_the_config_itself(data, tmp_path):
-    best, error = forest.search(data, dataclasses.replace(SMALL, n_trials=1), tmp_path / "one.sqlite")
+def test_the_searchs_first_guess_is_the_config_itself(data, database):
+    best, error = forest.search(data, dataclasses.replace(SMALL, n_trials=1), database)
     assert {s: getattr(best, s) for s in forest.SEARCH_SPACE} == {s: getattr(SMALL, s) for s in forest.SEARCH_SPACE} and error > 0
 
 
