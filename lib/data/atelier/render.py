@@ -143,7 +143,7 @@ def read_midi(path: Path | str):
         raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
                               "export it again as a standard MIDI file") from error
     if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: none", "leave it out, or export it again")
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes", "leave it out, or export it again")
     return midi
 
 
