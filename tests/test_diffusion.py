@@ -87,6 +87,10 @@ def test_v_and_noise_give_the_picture_back(t, seed):
     x_t, v = left**0.5 * x_0 + (1 - left) ** 0.5 * noise, left**0.5 * noise - (1 - left) ** 0.5 * x_0
     assert torch.allclose(left**0.5 * x_t - (1 - left) ** 0.5 * v, x_0, atol=1e-12)
     assert torch.allclose((1 - left) ** 0.5 * x_t + left**0.5 * v, noise, atol=1e-12)
+    assert torch.allclose(schedule.foreseen(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1), atol=1e-12)
+    left_published = schedule.alphas_bar("published")[t]
+    mixed = left_published**0.5 * x_0 + (1 - left_published) ** 0.5 * noise
+    assert torch.allclose(schedule.foreseen(mixed, noise, t, "published", "epsilon"), x_0.clamp(-1, 1), atol=1e-10)
     when = torch.tensor([t])
     assert torch.allclose(theirs.add_noise(x_0, noise, when), x_t, atol=1e-3)
     assert torch.allclose(theirs.get_velocity(x_0, noise, when), v, atol=1e-3)

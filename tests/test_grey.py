@@ -44,9 +44,13 @@ def test_holm_is_monotone_and_never_below_p(p_values):
 
 def test_saturation_and_brightness_of_known_colours():
     known = np.array([[255, 0, 0], [128, 128, 128], [200, 100, 100], [0, 0, 0], [255, 255, 255]], np.uint8)
-    pictures = np.broadcast_to(known[:, None, None], (5, 4, 4, 3))
+    pictures = np.broadcast_to(known[:, None, None], (5, 8, 8, 3))
     np.testing.assert_allclose(colour.saturation(pictures), [1, 0, 0.5, 0, 0])
     np.testing.assert_allclose(colour.brightness(pictures), [0.299, 128 / 255, (0.299 * 200 + 0.701 * 100) / 255, 0, 1], atol=1e-6)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    assert colour.saturation(noise, side=64) > 0.6 and colour.saturation(noise) < 0.15  # noise is grey from two steps away
+    with pytest.raises(KlangfarbeError, match="divisible by 8"):
+        colour.saturation(noise[:, :60, :60])
 
 
 def test_settings_differ_in_two_things_only():
@@ -78,7 +82,7 @@ def test_colour_left_is_the_mean_in_units_of_its_noise():
 def planted(effect, n_seeds=2, n=60, noise=0.05):
     """A table in which the learned null adds `effect` to the saturation and nothing else differs but noise."""
     rng, tables = np.random.default_rng(1), []
-    asked, same = grey.wishes(n), np.full((n, 4, 4, 3), 90, np.uint8)
+    asked, same = grey.wishes(n), np.full((n, 8, 8, 3), 90, np.uint8)
     for seed in range(n_seeds):
         for setting in grey.SETTINGS:
             table = grey.measured(setting, asked, same, np.full(n, 0.5), asked + 0.1 * rng.standard_normal((n, 2)), seed)

@@ -2,15 +2,25 @@
 
 import numpy as np
 
+from lib.errors import KlangfarbeError
 
-def saturation(pictures: np.ndarray) -> np.ndarray:
-    """Mean saturation of each picture, uint8 [N, H, W, 3] → float64 [N] in [0, 1]: HSV's S, (max − min)/max a pixel, 0 for any grey.
 
-    Black counts as grey. It cannot see which colours, nor whether they fit one another.
+def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
+    """Mean saturation of each picture, uint8 [N, H, H, 3] → float64 [N] in [0, 1]: HSV's S, (max − min)/max, 0 for any grey.
+
+    Taken from the picture averaged to side² blocks: left-over noise of a half-trained painter is colourful pixel by pixel and
+    grey from two steps away. Black counts as grey. It cannot see which colours, nor whether they fit one another.
+
+    Args:
+        side: blocks a side, a divisor of H; H itself for every pixel.
 
     Source: Smith (1978), Color gamut transform pairs.  Notebook: 33, 34.
     """
-    top, low = pictures.max(axis=-1).astype(np.float64), pictures.min(axis=-1)
+    count, height = pictures.shape[:2]
+    if height % side or pictures.shape[2] != height:
+        raise KlangfarbeError(f"square pictures of a side divisible by {side}", str(pictures.shape), "give another side")
+    blocks = pictures.reshape(count, side, height // side, side, height // side, 3).mean((2, 4))
+    top, low = blocks.max(axis=-1), blocks.min(axis=-1)
     return ((top - low) / np.maximum(top, 1)).mean(axis=(1, 2))
 
 

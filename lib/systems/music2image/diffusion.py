@@ -90,7 +90,7 @@ _FAST = {"sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
 _SMALL = {"size": 32, "channels": (48, 64, 64), "layers": 1, "attention_levels": 1, "patch": 2, "start": "neutral", "ema_decay": 0.99,
           **_FAST, **CORRECTED}
 PROFILES = {
-    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, n_slow=40, n_judged=12, **_SMALL),
+    "smoke": Config(n_pictures=64, batch_size=8, n_steps=12, learning_rate=5e-4, n_slow=40, n_judged=24, **_SMALL | {"n_sampling": 8}),
     "mini": Config(n_pictures=1000, batch_size=16, n_steps=500, learning_rate=5e-4, warm_up=50, decay=0.5, n_judged=64, **_SMALL),
     "gpu": Config(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
                   **_FAST, **CORRECTED),
@@ -212,12 +212,13 @@ def guided(network, x_t, t, affect, guidance: float, rescale: float = 0.0):
 
 
 def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance: float | None = None, sampler: str = "",
-             n_sampling: int = 0, network=None) -> np.ndarray:
+             n_sampling: int = 0, network=None, one_noise: bool = False) -> np.ndarray:
     """Paints: affects [N, 2] → uint8 [N, H, W, 3]; the same starting noise for the same seed, whatever the affects.
 
     Args:
         guidance: s. sampler, n_sampling: which and in how many steps. Left out: the config's.
         network: paint with this one (``models.network`` for the raw weights); default: the average where there is one.
+        one_noise: begin every picture from the same noise, so that they differ by their affect alone (the solver adds none on the way).
 
     Raises:
         KlangfarbeError: affects of another shape, or a number of steps out of range.
@@ -231,7 +232,7 @@ def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance:
     affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=where)
     guidance = config.guidance if guidance is None else float(guidance)
     draw = torch.Generator().manual_seed(seed)
-    x = torch.randn(len(affect), 3, config.size, config.size, generator=draw).to(where)
+    x = torch.randn(1 if one_noise else len(affect), 3, config.size, config.size, generator=draw).to(where).expand(len(affect), -1, -1, -1)
     steps = schedule.sampler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule, config.prediction,
                              config.n_diffusion)
     with torch.no_grad():

@@ -22,7 +22,7 @@ _FOLDER = paths.MINIATURES / diffusion.NOTEBOOK
 NEUTRAL = replace(diffusion.PROFILES["mini"], start="scratch", p_null=1.0, n_pictures=6_000, batch_size=32, n_steps=6_000,
                   learning_rate=1e-3, warm_up=100, decay=0.0, ema_decay=0.999)
 # What the bundled emotional painter is: notebook 33's own fine-tuning, for longer.
-TUNED = replace(diffusion.PROFILES["mini"], n_pictures=6_000, batch_size=32, n_steps=2_000, ema_decay=0.995)
+TUNED = replace(diffusion.PROFILES["mini"], n_pictures=6_000, n_steps=1_200, ema_decay=0.995)
 
 
 def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Path, *, every: int = 250):

@@ -49,6 +49,14 @@ def snr(name: str, n_steps: int = 1000) -> np.ndarray:
     return left / (1 - left)
 
 
+def foreseen(x_t, predicted, t: int, name: str, prediction: str, n_steps: int = 1000):
+    """The picture a prediction amounts to, clipped to [−1, 1]: (x_t − √(1−ᾱ)·ε̂)/√ᾱ, or √ᾱ·x_t − √(1−ᾱ)·v̂; shapes [B, 3, H, W]."""
+    left = float(alphas_bar(name, n_steps)[int(t)])
+    if prediction == "epsilon":
+        return ((x_t - (1 - left) ** 0.5 * predicted) / left**0.5).clamp(-1, 1)
+    return (left**0.5 * x_t - (1 - left) ** 0.5 * predicted).clamp(-1, 1)
+
+
 def sampler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int = 1000):
     """diffusers' scheduler, ready to step: ``ancestral`` (DDPM, fresh noise at every step) or ``dpm_solver`` (DPM-Solver++, second order).
 
