@@ -5,7 +5,7 @@
                                               the null, never an emotion
 
 Neither is published: the text trains 1,500 epochs on a GPU from scratch. On two cores the neutral painter lets notebook 33 spend
-its minutes on what the text is about, the emotion. ``python -m lib miniature unet`` makes both again (about 50 minutes on one
+its minutes on what the text is about, the emotion. ``python -m lib miniature unet`` makes both again (about 25 minutes on one
 core; a kill costs at most the steps since the last checkpoint). Nothing here sees TEST_SEED or JUDGE_SEED pictures.
 Notebook: 33.
 """
