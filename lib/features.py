@@ -130,6 +130,24 @@ def frames_naive(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.
     }
 
 
+def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
+    """The features of the same sounds turned up or down, without touching the sounds.
+
+    Of the 135, only loudness moves: the level in decibels (the first MFCC's mean, times √128) shifts, RMS scales. Exact as long
+    as no band meets the floor of −100 dB.
+
+    Args:
+        rows: [n, 135]. gain_db: [n].
+
+    Returns:
+        float32 [n, 135].
+    """
+    turned, gain_db = np.array(rows, dtype=np.float32), np.asarray(gain_db, dtype=np.float64)
+    turned[:, NAMES.index("mfcc_00_mean")] += gain_db * np.sqrt(features_rows.N_MELS)
+    turned[:, [i for i, family in enumerate(FAMILY_OF) if family == "rms"]] *= 10 ** (gain_db[:, None] / 20)
+    return turned
+
+
 def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0, sample_rate_hz: int = RATE) -> np.ndarray:
     """:func:`extract` over many sounds, each in one of `n_jobs` processes with one thread.
 

@@ -148,6 +148,14 @@ def test_finite_on_anything_that_sounds_and_loudness_moves_only_loudness(seed, s
         assert soft[of == family] == pytest.approx(loud[of == family], rel=1e-2, abs=1e-4 if family == "zcr" else 1), family
 
 
+def test_turning_the_volume_in_the_features_is_turning_it_in_the_sound():
+    sound = render.sounds(TEST_SEED, [2], 3.0)[0][0]
+    gains = np.array([-9.0, 4.0])
+    turned = features.at_volume(np.stack([features.extract(sound)] * 2), gains)
+    for row, gain in zip(turned, gains, strict=True):
+        assert relative_difference(row, features.extract(sound * np.float32(10 ** (gain / 20)))) < 1e-3
+
+
 def test_another_sample_rate_is_resampled_first():
     t = np.arange(2 * 44_100) / 44_100
     found = dict(zip(features.NAMES, features.extract(np.sin(2 * np.pi * 440 * t) * 0.3, 44_100), strict=True))

@@ -59,6 +59,13 @@ def test_the_forest_is_the_mean_of_its_trees(data):
     assert np.allclose(forest.predict(model, data.features), np.clip(by_hand, -1, 1), atol=1e-12)
 
 
+def test_a_forest_grown_at_several_volumes_asks_less_of_loudness(data):
+    plain, turned = (forest.fit(data.features, data.va, dataclasses.replace(SMALL, gain_db=gain)) for gain in (0.0, 12.0))
+    quieter = features.at_volume(data.features, np.full(len(data.va), -12.0))
+    moved = [np.abs(forest.predict(model, quieter) - forest.predict(model, data.features))[:, 1].mean() for model in (plain, turned)]
+    assert moved[1] < 0.7 * moved[0]
+
+
 def test_survives_skops(data, own_results):
     model = forest.fit(data.features, data.va, SMALL)
     artefacts.save(model, forest.NOTEBOOK, "smoke", "forest.skops", seed=0)

@@ -6,7 +6,8 @@ Source: text 002, §2.4 and its table of hyperparameters (600 trees, depth 20, s
 
 Known deviations: labels on one scale, [−1, 1] (published: 1–9 beside 0–1) · rows joined by song, never by position ·
 Optuna sees inner folds only, and folds are cut by piece, so the score is one of music it has never met · the number of
-trees is not searched: more are never worse. ``released.py`` shows what each of these changes. Notebook: 31_music2image_forest
+trees is not searched: more are never worse · the forest that is kept hears every excerpt at three volumes, since how loud a
+file is says how it was mastered. ``released.py`` shows what the first three change. Notebook: 31_music2image_forest
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import features_store, repro, training
+from lib import features, features_store, repro, training
 from lib.data import splits
 from lib.errors import KlangfarbeError
 
@@ -32,6 +33,7 @@ class Config:
     Attributes:
         n_trees, max_depth, min_split, min_leaf, max_features: scikit-learn's ``n_estimators, max_depth, min_samples_split,
             min_samples_leaf, max_features`` (a share of all features tried at each question).
+        gain_db: where it is not 0, every row is learned at :data:`VOLUMES` volumes, its own and others drawn with this standard deviation.
         collections: real collections to learn from (modules of ``lib.data.collections``); empty: the atelier.
         n_pieces, excerpts, piece_seconds: atelier pieces, each cut into `excerpts` of equal length, which share the group.
         disagreement: standard deviation of one simulated listener about the true point (DEAM's is .37 on this scale).
@@ -44,6 +46,7 @@ class Config:
     min_split: int = 2
     min_leaf: int = 3
     max_features: float = 1.0
+    gain_db: float = 0.0
     collections: tuple[str, ...] = ()
     n_pieces: int = 2569
     excerpts: int = 1
@@ -66,7 +69,8 @@ PROFILES = {
     "paper": Config(collections=("deam", "pmemo")),
 }
 # The forest that ships with the repository: more pieces than `mini`, fewer and shallower trees than published, for its size.
-MINIATURE = Config(n_trees=100, max_depth=13, min_leaf=4, max_features=0.35, n_pieces=1500, excerpts=2, piece_seconds=15.0)
+MINIATURE = Config(n_trees=100, max_depth=12, min_leaf=12, max_features=0.35, gain_db=4.0, n_pieces=1500, excerpts=2, piece_seconds=15.0)
+VOLUMES = 3
 SEARCH_SPACE = {"max_depth": (4, 30), "min_split": (2, 12), "min_leaf": (1, 12), "max_features": (0.05, 1.0)}
 
 
@@ -182,6 +186,10 @@ def fit(rows: np.ndarray, va: np.ndarray, config: Config, seed: int = 0):
     if len(known) < va.size or np.abs(known).max(initial=0) > 1 + 1e-6:
         found = f"{known.min(initial=1):g} to {known.max(initial=-1):g}, {va.size - len(known)} missing"
         raise KlangfarbeError("ratings in [−1, 1]", found, "convert each collection with affect.to_unit and drop unlabelled songs")
+    if config.gain_db:
+        gain_db = config.gain_db * np.random.default_rng(seed).standard_normal((VOLUMES - 1) * len(rows))
+        others = features.at_volume(np.tile(rows, (VOLUMES - 1, 1)), gain_db)
+        rows, va = np.concatenate([rows, others]), np.tile(va, (VOLUMES, 1))
     return build(config, seed).fit(rows, va)
 
 
