@@ -16,6 +16,7 @@ def tick(step: int, feel: tuple[int, ...] = STRAIGHT) -> int:
 
 
 def clamp_velocity(value: int) -> int:
+    """A velocity kept inside 12–127: softer notes vanish in the mix."""
     return min(max(value, 12), 127)
 
 
