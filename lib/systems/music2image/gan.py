@@ -86,7 +86,7 @@ class Config:
 
 PROFILES = {
     "smoke": Config(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16), n_critic=1, n_judged=40),
-    "mini": Config(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000, steps=(150, 350, 450), n_critic=1, n_judged=300),
+    "mini": Config(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000, steps=(110, 280, 340), n_critic=1, n_judged=300),
     "gpu": Config(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64, steps=(4_000, 6_000, 10_000, 15_000, 25_000),
                   n_critic=1, n_judged=2000),
     "paper": Config(),
