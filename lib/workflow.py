@@ -36,10 +36,11 @@ STEPS = {
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv")),
     "32_music2image_gan": Step(("generator.safetensors", "collapse.csv")),
-    "33_music2image_diffusion": Step(("unet.safetensors", "control.csv")),
+    "33_music2image_diffusion": Step(("unet.safetensors", "unet.json", "agreement.csv")),
     "34_music2image_grey": Step(("grey.csv",)),
     "35_music2image_chain": Step(("chain.csv", "chain.png"),
-                                 ("31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors")),
+                                 ("31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors",
+                                  "33_music2image_diffusion/unet.json")),
 }
 
 
@@ -115,7 +116,7 @@ def _typed(word: str, text: str, default):
 def code_hash() -> str:
     """Hash of everything in ``lib/`` that can move a number: a change of code makes results stale."""
     digest = hashlib.sha256()
-    for file in sorted((paths.ROOT / "lib").rglob("*.py")):
+    for file in sorted(file for file in (paths.ROOT / "lib").rglob("*.py") if "benches" not in file.parts):
         digest.update(file.relative_to(paths.ROOT).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
