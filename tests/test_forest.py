@@ -113,8 +113,9 @@ def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
     data = made_up(60)
     fingerprint = rng.standard_normal((60, len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
     chance = forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0), data.truth, data.groups, data.kinds)
-    by_piece = forest.nested(chance, SMALL, database)
-    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), SMALL, database)
+    config = dataclasses.replace(SMALL, n_trials=1)
+    by_piece = forest.nested(chance, config, database)
+    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), config, database)
     honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)]) for r in (by_piece, by_excerpt))
     assert honest < 0.05 < 0.2 < leaking
 
@@ -141,7 +142,7 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
 def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
     import optuna
 
-    config = dataclasses.replace(SMALL, n_trials=5)
+    config = dataclasses.replace(SMALL, n_trials=4)
     whole = forest.search(data, config, database)
     real, calls = forest.fit, []
 
@@ -159,7 +160,7 @@ def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
         patch.setattr(forest, "fit", lambda *a, **s: (calls.append(1), real(*a, **s))[1])
         resumed = forest.search(data, config, tmp_path / "cut.sqlite")
     assert resumed == whole
-    assert len(calls) - calls.index("stopped") - 1 == 3 * config.inner_folds  # two trials were not run again
+    assert len(calls) - calls.index("stopped") - 1 == 2 * config.inner_folds  # two trials were not run again
     name = optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")
     assert len(name) == 1
     forest.search(made_up(seed=5), config, tmp_path / "cut.sqlite")  # other data: a study of its own
