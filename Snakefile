@@ -18,13 +18,18 @@ def made(stem, names):
     return [f"results/{PROFILE}/{stem}/{name}" for name in names]
 
 
+def ran(stem):
+    """Stands only after a run of this graph: results that a notebook opened by hand left behind do not pass for one."""
+    return f"papermill_runs/{PROFILE}/{stem}.done"
+
+
 def needed(step):
     """Only what this run makes: the rest is an earlier result or a miniature, which the notebook finds itself."""
     return [f"results/{PROFILE}/{need}" for need in step.needs if need.split("/")[0] in CHOSEN]
 
 
 rule all:
-    input: [path for stem in CHOSEN for path in made(stem, graph.STEPS[stem].produces)]
+    input: [path for stem in CHOSEN for path in [*made(stem, graph.STEPS[stem].produces), ran(stem)]]
     localrule: True
 
 
@@ -34,7 +39,7 @@ for stem in CHOSEN:
         input:
             notebook=local(f"notebooks/{stem}.ipynb"),  # part of the clone, never of the results' storage
             needs=needed(graph.STEPS[stem]),
-        output: made(stem, graph.STEPS[stem].produces)
+        output: made(stem, graph.STEPS[stem].produces), touch(ran(stem))
         log: notebook=f"papermill_runs/{PROFILE}/{stem}.ipynb", text=f"papermill_runs/{PROFILE}/{stem}.log"
         benchmark: f"papermill_runs/{PROFILE}/benchmarks/{stem}.tsv"
         threads: 1

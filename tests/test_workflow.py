@@ -52,6 +52,9 @@ def lib(root, *words):
 
 
 def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
+    by_hand = project / "results/smoke/10_first"
+    by_hand.mkdir(parents=True)
+    (by_hand / "one.json").write_text("{}")  # left by a notebook opened by hand: not a run
     failed = lib(project, "run", "--profile", "smoke", "--params", "10.break=true")
     assert failed.returncode == 1
     assert "10_first failed: RuntimeError: planted" in failed.stdout
