@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     paint = commands.add_parser("paint", help="a piece of music becomes a picture")
     paint.add_argument("music", nargs="+", type=Path, help="wav, flac, ogg, mp3, aiff; several: one picture each")
     paint.add_argument("-o", "--output", type=Path, required=True, help="the picture (png, jpg), or a folder for several pieces")
-    paint.add_argument("--profile", default="mini", help="whose trained models to use, where they are there (default mini)")
+    paint.add_argument("--profile", default="bundled", help="models of a profile you ran; default: the bundled ones, which saw more")
     paint.add_argument("--variations", type=int, default=1, help="pictures per piece, side by side")
     paint.add_argument("--seed", type=int, default=0)
 

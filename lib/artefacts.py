@@ -17,6 +17,7 @@ from lib import paths, repro
 from lib.errors import KlangfarbeError
 
 PROVENANCE_SUFFIX = ".provenance.json"
+BUNDLED = "bundled"  # no profile of this name has results: asking for it gives the miniatures
 # The types our forests and judges are made of: skops refuses every other.
 TRUSTED_SKOPS_TYPES = ("numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.link.IdentityLink")
 

@@ -39,12 +39,12 @@ PROFILES = {
 }
 
 
-def hear(music: Path, profile: str = "mini") -> np.ndarray:
+def hear(music: Path, profile: str = artefacts.BUNDLED) -> np.ndarray:
     """Valence and arousal of a piece of music, float64 [2] in [−1, 1].
 
     Args:
         music: wav, flac, ogg, mp3 or aiff; the middle 45 s of longer files.
-        profile: whose forest to use, where it is there; else the bundled miniature.
+        profile: whose forest to use, where it is there; else, and by default, the bundled miniature.
 
     Raises:
         KlangfarbeError: the file cannot be heard, or no forest is there.
@@ -52,7 +52,7 @@ def hear(music: Path, profile: str = "mini") -> np.ndarray:
     return hear_many([music], profile)[0]
 
 
-def hear_many(music: list[Path], profile: str = "mini") -> np.ndarray:
+def hear_many(music: list[Path], profile: str = artefacts.BUNDLED) -> np.ndarray:
     """As :func:`hear`, for several pieces with one forest: [N, 2]."""
     from lib import features
     from lib.systems.music2image import forest
@@ -62,7 +62,7 @@ def hear_many(music: list[Path], profile: str = "mini") -> np.ndarray:
     return forest.predict(model, np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in heard]))
 
 
-def paint(points: np.ndarray, profile: str = "mini", seed: int = 0) -> np.ndarray:
+def paint(points: np.ndarray, profile: str = artefacts.BUNDLED, seed: int = 0) -> np.ndarray:
     """Pictures for points of the plane, [N, 2] → uint8 [N, H, W, 3], by the profile's diffusion model or its miniature."""
     from lib.systems.music2image import diffusion
 
@@ -70,7 +70,7 @@ def paint(points: np.ndarray, profile: str = "mini", seed: int = 0) -> np.ndarra
     return diffusion.generate(models, points, config, seed)
 
 
-def paint_files(music: list[Path], output: Path, *, profile: str = "mini", variations: int = 1, seed: int = 0) -> int:
+def paint_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED, variations: int = 1, seed: int = 0) -> int:
     """``python -m lib paint``: paints each piece, writes the pictures, says what was heard; returns the exit code.
 
     One bad file among several is told and passed over (exit code 2 at the end); the others are painted.

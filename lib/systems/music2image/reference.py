@@ -26,7 +26,6 @@ from lib.metrics import judge, stats
 RUN = "real"
 FOLDS = 5
 SEED = 0
-BUNDLED = "bundled"  # no profile of this name has results, so the miniatures are what is measured, not the last run
 AXES = ["valence", "arousal"]
 
 
@@ -142,7 +141,7 @@ def transfer():
     from lib.systems.music2image import forest
 
     clips_folder, clips = _collection("deam_audio_sample", emomusic)
-    model = artefacts.load(forest.NOTEBOOK, BUNDLED, "forest.skops")
+    model = artefacts.load(forest.NOTEBOOK, artefacts.BUNDLED, "forest.skops")
     clip_features = _features(clips_folder, clips)
     truth, heard = clips[AXES].to_numpy(float), forest.predict(model, clip_features)
     rows = [_labelled([_rows("atelier forest", truth, heard, None)], "emoMusic, ten clips", clip_features, truth)]
@@ -160,7 +159,7 @@ def transfer():
     }).assign(data_hash=repro.content_hash(clip_features))])
     table = _write("transfer.csv", rows)
     try:
-        painted = music2image.paint(heard, BUNDLED, SEED)
+        painted = music2image.paint(heard, artefacts.BUNDLED, SEED)
         _save_figure("ten_clips.png", images.sheet(painted, columns=5, scale=max(1, 96 // painted.shape[1])))
     except KlangfarbeError as error:
         print(f"ten_clips.png: passed over ({error})")
