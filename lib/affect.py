@@ -12,13 +12,13 @@ SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0), "pmem
           "cgna10766": (1.0, 9.0), "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
           "atelier": (-1.0, 1.0)}
 
-# Emotify's nine GEMS emotions as points (valence, arousal). GEMS ships no such map: the points follow the placement of the
-# GEMS factors by Zentner, Grandjean & Scherer (2008), "vitality" high in arousal, "unease" low in valence. A choice, not a fact.
+# Emotify's nine GEMS emotions (Zentner, Grandjean & Scherer 2008) as points (valence, arousal). GEMS ships no such map and nobody
+# rated these: the points are our placement. A choice, not a fact.
 GEMS_POINTS = {"amazement": (0.5, 0.4), "solemnity": (0.1, -0.2), "tenderness": (0.5, -0.5), "nostalgia": (0.0, -0.4),
                "calmness": (0.5, -0.8), "power": (0.3, 0.8),
                "joyful_activation": (0.8, 0.7), "tension": (-0.7, 0.6), "sadness": (-0.7, -0.5)}
 
-# WikiArt-Emotions' twenty categories as points (valence, arousal), after Russell's circumplex and the NRC VAD ordering. A choice too.
+# WikiArt-Emotions' twenty categories as points (valence, arousal): our placement on Russell's circumplex. A choice too.
 WIKIART_POINTS = {"agreeableness": (0.6, -0.3), "anger": (-0.7, 0.8), "anticipation": (0.3, 0.4), "arrogance": (-0.4, 0.3),
                   "disagreeableness": (-0.6, 0.2), "disgust": (-0.8, 0.3), "fear": (-0.8, 0.7), "gratitude": (0.7, 0.0),
                   "happiness": (0.9, 0.5), "humility": (0.3, -0.4), "love": (0.9, 0.3), "optimism": (0.7, 0.3), "pessimism": (-0.6, -0.3),
