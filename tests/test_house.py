@@ -33,7 +33,7 @@ HEAVY = (
 ALLOWED = [
     ("systems", "data", True), ("data", "data", True), ("benches", "systems", True), ("plots", "audio", True),
     ("data", "metrics", False), ("metrics", "models", False), ("audio", "data", False), ("artefacts", "audio", False),
-    ("novel", "audio", False),
+    ("novel", "audio", False), ("features_rows", "data", False), ("claims", "metrics", True),
 ]  # fmt: skip
 
 
@@ -44,7 +44,8 @@ def name_of(file):
 def part_of(module):
     """``lib.data.splits`` → ``data``; ``lib.features_cqt`` → ``features`` (a file that was split keeps its first name)."""
     part = module.split(".")[1] if "." in module else "lib"
-    return "features" if part.startswith("features_") else part
+    first = part.split("_")[0]
+    return first if row_of(first) is not None else part
 
 
 def row_of(part):

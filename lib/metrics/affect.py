@@ -9,10 +9,21 @@ from lib.metrics import stats
 def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Concordance correlation coefficient of two series [N]: how near the points lie to the line predicted = truth.
 
-    CCC = 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²). In [−1, 1], ↑; 1 on the line, 0 for a constant predictor. Unlike
-    Pearson's r it falls when the predictions are shifted or squeezed. It cannot see *where* on the plane the error lies.
+    CCC = 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²): 1 on the line, 0 for a constant predictor. Unlike Pearson's r it falls
+    when the predictions are shifted or squeezed.
 
-    Source: Lin (1989), Biometrics 45.  Notebook: 35.
+    Card:
+        estimates: agreement of intended with measured affect, one axis at a time
+        direction: ↑
+        range: [−1, 1]
+        unit: none
+        input: two series on one scale; the measured one from a judge that conditioned nothing
+        aggregation: over all rows at once
+        blind to: where on the plane the error lies; a judge that is wrong in the same way everywhere
+        minimum n: 30
+        source: Lin (1989), Biometrics 45
+
+    Notebook: 35.
     """
     truth, predicted = _pair(truth, predicted)
     covariance = np.mean((truth - truth.mean()) * (predicted - predicted.mean()))
@@ -21,14 +32,38 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Coefficient of determination of two series [N]: 1 − Σ(t−p)² / Σ(t−t̄)². ≤ 1, ↑; 0 for the mean, negative below it."""
+    """Coefficient of determination of two series [N]: 1 − Σ(t−p)² / Σ(t−t̄)²; 0 for the mean, negative below it.
+
+    Card:
+        estimates: share of the truth's variance that the predictions explain
+        direction: ↑
+        range: (−∞, 1]
+        unit: none
+        input: two series on one scale
+        aggregation: over all rows at once
+        blind to: whether the truth varies for a reason worth predicting (two scales joined in one column give a high one)
+        minimum n: 30
+        source: Wright (1921), Journal of Agricultural Research 20
+    """
     truth, predicted = _pair(truth, predicted)
     total = np.sum((truth - truth.mean()) ** 2)
     return float(1 - np.sum((truth - predicted) ** 2) / total) if total > 0 else 0.0
 
 
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Root mean square error of two series [N], in the unit of the inputs, ↓."""
+    """Root mean square error of two series [N].
+
+    Card:
+        estimates: size of a typical error
+        direction: ↓
+        range: [0, ∞)
+        unit: the unit of the inputs
+        input: two series on one scale
+        aggregation: over all rows at once
+        blind to: the spread of the truth: a scale half as wide halves it
+        minimum n: 30
+        source: Gauss (1823), Theoria combinationis
+    """
     truth, predicted = _pair(truth, predicted)
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
 

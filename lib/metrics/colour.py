@@ -9,12 +9,23 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
     """Mean saturation of each picture, uint8 [N, H, H, 3] → float64 [N] in [0, 1]: HSV's S, (max − min)/max, 0 for any grey.
 
     Taken from the picture averaged to side² blocks: left-over noise of a half-trained painter is colourful pixel by pixel and
-    grey from two steps away. Black counts as grey. It cannot see which colours, nor whether they fit one another.
+    grey from two steps away. Black counts as grey.
+
+    Card:
+        estimates: how colourful a picture is
+        direction: –
+        range: [0, 1]
+        unit: none
+        input: pixels 0–255, averaged to side² blocks
+        aggregation: mean over blocks, one number a picture
+        blind to: which colours, and whether they fit one another
+        minimum n: 1
+        source: Smith (1978), Color gamut transform pairs
 
     Args:
         side: blocks a side, a divisor of H; H itself for every pixel.
 
-    Source: Smith (1978), Color gamut transform pairs.  Notebook: 33, 34.
+    Notebook: 33, 34.
     """
     count, height = pictures.shape[:2]
     if height % side or pictures.shape[2] != height:

@@ -7,10 +7,18 @@ from lib.metrics import stats
 
 
 def pairwise_distance(features: np.ndarray) -> float:
-    """Mean Euclidean distance between all pairs of rows of [N, F], in the features' unit, ↑.
+    """Mean Euclidean distance between all pairs of rows of [N, F]; 0 when every picture is the same.
 
-    0 when every picture is the same. Say it relative to the real set's own distance. It cannot see whether the pictures
-    are good: noise is diverse.
+    Card:
+        estimates: how spread out a set of outputs is
+        direction: ↑
+        range: [0, ∞)
+        unit: the features' unit; say it relative to the real set's own distance
+        input: features of the named encoder, one row a picture
+        aggregation: mean over all pairs
+        blind to: whether the pictures are good: noise is diverse
+        minimum n: 30
+        source: Che et al. (2017), mode regularised GANs (as a diagnosis of collapse)
     """
     from scipy.spatial.distance import pdist
 
@@ -24,15 +32,26 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[fl
     """Improved precision and recall over k-nearest-neighbour balls.
 
     Precision: share of fakes inside some real picture's ball (do they look real?). Recall: share of reals inside some
-    fake's ball (is everything covered?). Both in [0, 1], ↑; collapse shows as recall near 0. Both depend on N: compare
-    at one N only, with real against real as the ceiling.
+    fake's ball (is everything covered?). Collapse shows as recall near 0. Both depend on N: compare at one N only, with
+    real against real as the ceiling.
+
+    Card:
+        estimates: (precision, recall): the share of fakes that look real, the share of reals that are covered
+        direction: ↑
+        range: [0, 1]
+        unit: none
+        input: features of the named encoder, as many real as painted
+        aggregation: over all pictures; balls reach to the k-th neighbour, k = 3
+        blind to: how far outside a ball a picture lies; one outlier with a huge ball raises either
+        minimum n: 100
+        source: Kynkäänniemi et al. (2019), eq. 1–2
 
     Args:
         real: [N, F] features of real pictures.
         fake: [M, F] features of generated ones.
         k: which neighbour's distance is a ball's radius.
 
-    Source: Kynkäänniemi et al. (2019), eq. 1–2.  Notebook: 32.
+    Notebook: 32.
     """
     from scipy.spatial.distance import cdist
 
@@ -48,9 +67,19 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[fl
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
     """Mean correlation between all pairs of pictures, once the reference's mean picture is taken from each, ↓.
 
-    1 when every picture is the same up to contrast, about 0 for pictures that share nothing but the mean of the real ones;
-    in [−1/(N−1), 1]. Unlike a distance it does not grow with loud colours or hard edges. It cannot see pictures that repeat
-    one another shifted or mirrored, nor whether they are good.
+    1 when every picture is the same up to contrast, about 0 for pictures that share nothing but the mean of the real ones.
+    Unlike a distance it does not grow with loud colours or hard edges.
+
+    Card:
+        estimates: how much the outputs repeat one another
+        direction: ↓
+        range: [−1/(N−1), 1]
+        unit: none
+        input: pixels, the real set's mean picture taken away
+        aggregation: mean over all pairs
+        blind to: pictures that repeat one another shifted or mirrored; whether they are good
+        minimum n: 30
+        source: ours
 
     Args:
         pictures: [N, …] any numbers. reference: [M, …] real pictures of the same size.
