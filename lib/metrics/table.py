@@ -84,7 +84,7 @@ def whole(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *, gro
     table["p_holm"] = np.nan
     table.loc[tested, "p_holm"] = paired.holm(table.loc[tested, "p"].to_numpy()) if len(tested) else []
     sure = table["p_holm"] < 0.05
-    table["system_is"] = np.where(table["p"].isna(), "", np.where(~sure | (table["gain"] == 0), UNSURE, np.where(table["gain"] > 0, BETTER, WORSE)))
+    table["system_is"] = np.select([table["p"].isna(), ~sure, table["gain"] > 0], ["", UNSURE, BETTER], WORSE)
     return table[list(COLUMNS)]
 
 
@@ -97,7 +97,8 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
     if measure.of not in (ITEMS, ROWS, SETS):
         raise KlangfarbeError(f"a measure of {ITEMS}, {ROWS} or {SETS}", repr(measure.of), "say what the metric compares")
     if measure.of != SETS and len(reference) != count:
-        raise KlangfarbeError(f"a reference of {count} rows for {measure.name}", str(len(reference)), "align it with the outputs, or say of='sets'")
+        raise KlangfarbeError(f"a reference of {count} rows for {measure.name}", str(len(reference)),
+                              "align it with the outputs, or say of='sets'")
     if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1 and MEAN not in seen:
         seen[MEAN] = np.full(count, reference.mean())
     few = f"n below the metric's minimum of {card.minimum_n}" if count < card.minimum_n else ""
@@ -118,7 +119,8 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
     found.append(base | {"row": SHUFFLED} | _null(measure, seen[system], groups, seed, n_shuffles))
     if measure.of == SETS:
         found.append(base | {"row": REAL} | _real(measure, number, seed))
-    found += [base | {"row": f"published: {name}", "value": value, "n": np.nan, "note": "as printed"} for name, value in measure.published.items()]
+    found += [base | {"row": f"published: {name}", "value": value, "n": np.nan, "note": "as printed"}
+              for name, value in measure.published.items()]
     return found
 
 
@@ -127,7 +129,8 @@ def _interval(measure: Measure, rows: np.ndarray, groups, seed: int, n_resamples
     if measure.of == SETS:
         return stats.jackknife(lambda some: float(measure.metric(reference, some)), rows, groups=groups, seed=seed)
     if measure.of == ITEMS:
-        return stats.bootstrap(np.mean, np.asarray(measure.metric(reference, rows), np.float64), groups=groups, seed=seed, n_resamples=n_resamples)
+        each = np.asarray(measure.metric(reference, rows), np.float64)
+        return stats.bootstrap(np.mean, each, groups=groups, seed=seed, n_resamples=n_resamples)
     return stats.bootstrap(measure.metric, reference, rows, groups=groups, seed=seed, n_resamples=n_resamples)
 
 
