@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib run | paint | doctor | bench | miniature | reference | store``."""
+"""The command line: ``python -m lib run | paint | claims | doctor | bench | miniature | reference | store``."""
 
 import argparse
 import json
@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
 
     miniature = commands.add_parser("miniature", help="make a bundled miniature again")
     miniature.add_argument("name")
+
+    ledger = commands.add_parser("claims", help="the ledger: every claim, our number, its verdict")
+    ledger.add_argument("--profile", default="mini", help=" | ".join(PROFILES))
 
     commands.add_parser("reference", help="the numbers on real collections, into results/reference/")
 
@@ -79,10 +82,21 @@ def dispatch(args: argparse.Namespace) -> int:
             raise KlangfarbeError(f"a miniature out of {', '.join(miniatures.RECIPES)}", repr(args.name), "name one of them")
         miniatures.RECIPES[args.name].make()
         return 0
+    if args.command == "claims":
+        from lib import claims
+
+        if args.profile not in PROFILES:
+            raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(args.profile), "name one of them")
+        for row in claims.show(claims.fill(args.profile)).itertuples():
+            print(f"{row.id:5} {row.verdict:18} {row.claim}" + (f" ({row.on})" if row.on else "") + f"\n      {row.ours}")
+        return 0
     if args.command == "reference":
         from lib.systems.music2image import reference
 
         reference.run()
+        from lib import claims
+
+        claims.save([claims.evidence(**row) for row in reference.evidence()], reference.RUN, "reference", seed=reference.SEED)
         return 0
     from lib import execute, workflow
 

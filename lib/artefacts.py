@@ -54,7 +54,7 @@ def write(path: Path, content) -> Path:
 
     ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array · ``.json``: JSON ·
     ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib
-    figure · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
+    figure · ``.mp3``: bytes (:func:`lib.audio.encode_mp3`) · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
     """
     path = Path(path)
     suffix = path.suffix
@@ -84,10 +84,12 @@ def write(path: Path, content) -> Path:
             skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)  # a forest shrinks to a third
         elif suffix in (".png", ".jpg"):
             _write_picture(temporary, content)
+        elif suffix == ".mp3":
+            temporary.write_bytes(content)
         elif suffix in (".txt", ".html", ".md", ".ipynb"):
             temporary.write_text(content, encoding="utf-8")
         else:
-            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, txt, html, md",
+            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, mp3, txt, html, md",
                                   repr(suffix), "rename the file")
     return path
 

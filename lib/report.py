@@ -1,16 +1,18 @@
-"""``results/<profile>/report.html``: one page that opens offline, with every run's pictures, tables, times and failures."""
+"""``results/<profile>/report.html``: one page that opens offline: the ledger, then every run's pictures, sounds, tables, times, failures."""
 
 import base64
 import html
 from pathlib import Path
 
-from lib import artefacts, paths, repro, workflow
+from lib import artefacts, claims, paths, repro, workflow
 
 STYLE = """body{font:16px/1.5 Georgia,serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}h1,h2{font-weight:normal}
 table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace;margin:1rem 0}
 td,th{border-bottom:1px solid #ccc;padding:.2rem .7rem;text-align:left}
-img{max-width:100%;image-rendering:pixelated}figure{margin:1rem 0}figcaption{font-size:13px;color:#666}.failed{color:#a02020}"""
+td{vertical-align:top}.ledger td{font-family:Georgia,serif}img{max-width:100%;image-rendering:pixelated}.ledger img{image-rendering:auto}
+figure{margin:1rem 0}figcaption{font-size:13px;color:#666}.failed{color:#a02020}"""
 MAX_ROWS = 40
+MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
 
 
 def failure(profile: str, stem: str) -> str | None:
@@ -31,14 +33,15 @@ def build(profile: str) -> Path:
     """Writes the page from what stands in ``results/<profile>`` and ``papermill_runs/<profile>``; returns its path."""
     stamp = repro.provenance(profile, 0)
     parts = [f"<h1>Klangfarbe, profile {profile}</h1><p>Commit {stamp['git_commit']}, {stamp['machine']}, {stamp['made_utc']}; "
-             + ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()) + "</p>", _times(profile)]
+             + ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()) + "</p>", _ledger(profile), _times(profile)]
     for stem in workflow.STEPS:
         folder = paths.RESULTS / profile / stem
         reason = failure(profile, stem)
         if folder.is_dir() or reason:
             parts.append(f"<h2 id='{stem}'>{stem}</h2>")
             parts += [f"<p class='failed'>failed: {html.escape(reason)}</p>"] if reason else []
-            parts += [_picture(file) for file in sorted(folder.glob("*.png"))] + [_table(file) for file in sorted(folder.glob("*.csv"))]
+            parts += [_medium(file) for suffix in MEDIA for file in sorted(folder.glob(f"*{suffix}"))]
+            parts += [_table(file) for file in sorted(folder.glob("*.csv")) if file.name != claims.EVIDENCE]
         else:
             parts.append(f"<h2>{stem}</h2><p>Nothing yet: <code>make run PROFILE={profile} NOTEBOOKS=\"{stem[:2]}\"</code> fills it.</p>")
     head = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Klangfarbe {profile}</title><style>{STYLE}</style>"
@@ -56,9 +59,27 @@ def _times(profile: str) -> str:
     return pd.DataFrame(rows).to_html(index=False, border=0) if rows else ""
 
 
-def _picture(file: Path) -> str:
-    data = base64.b64encode(file.read_bytes()).decode()
-    return f"<figure><img src='data:image/png;base64,{data}' alt='{file.stem}'><figcaption>{file.stem}{_stamp(file)}</figcaption></figure>"
+def _ledger(profile: str) -> str:
+    """The claims with their verdicts, and the forest plot; both are files of their own as well."""
+    ledger = claims.fill(profile)
+    shown, folder = claims.show(ledger), paths.RESULTS / profile
+    artefacts.write(folder / "claims.csv", shown)
+    drawn = ""
+    if len(ledger.quantities):
+        import matplotlib
+
+        matplotlib.use("agg")
+        drawn = _medium(artefacts.write(folder / "claims.png", claims.draw(ledger)))
+    counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
+    text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"<h2 id='claims'>Ledger</h2><p>{text}.</p><div class='ledger'>{shown.to_html(index=False, border=0)}{drawn}</div>"
+
+
+def _medium(file: Path) -> str:
+    """A picture or a sound, inside the page."""
+    data = f"data:{MEDIA[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
+    shown = f"<audio controls src='{data}'></audio>" if file.suffix == ".mp3" else f"<img src='{data}' alt='{file.stem}'>"
+    return f"<figure>{shown}<figcaption>{file.stem}{_stamp(file)}</figcaption></figure>"
 
 
 def _table(file: Path) -> str:

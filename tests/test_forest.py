@@ -129,7 +129,8 @@ def test_scores_stand_between_the_mean_and_the_true_point(data, result):
 
 
 def test_importance_finds_what_was_planted_and_nothing_else(data, result):
-    table = forest_measures.importance(data, result, SMALL).set_index(["axis", "family"])[["loss", "low"]]
+    lost = forest_measures.losses(data, result, SMALL)
+    table = forest_measures.importance(lost, data.groups, SMALL).set_index(["axis", "family"])[["loss", "low"]]
     loudness = table.xs("loudness", level="family")["loss"]
     for axis, family in (("valence", "mfcc"), ("arousal", "rms")):
         own = table.loc[axis].drop("loudness")
@@ -137,6 +138,14 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
         others = own.drop(family)
         assert (others["low"] < 0.05).all() and (others["loss"].abs() < 0.15).all()
     assert loudness["arousal"] > 0.5 and abs(loudness["valence"]) < 0.15
+
+
+def test_only_the_planted_family_leads(data, result):
+    lost = forest_measures.losses(data, result, SMALL)
+    rms, mfcc = (forest_measures.margin(lost, data.groups, SMALL, family).set_index("axis") for family in ("rms", "mfcc"))
+    assert rms["low"]["arousal"] > 0.2 and rms["high"]["valence"] < 0 and rms["rival"]["valence"] == "mfcc"
+    assert mfcc["low"]["valence"] > 0.2 and mfcc["high"]["arousal"] < 0 and mfcc["rival"]["arousal"] == "rms"
+    assert (rms["low"] <= rms["margin"]).all() and (rms["margin"] <= rms["high"]).all()
 
 
 def test_a_search_resumes_where_it_stopped(data, database, tmp_path):

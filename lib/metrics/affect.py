@@ -78,7 +78,7 @@ def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | Non
 
     Returns:
         DataFrame, a row per axis: ``axis, ccc, low, high`` (95 % group bootstrap), ``null`` (97.5 % quantile of the CCC
-        with the predictions shuffled: above it is more than chance), ``r2, rmse, n``.
+        with the predictions shuffled: above it is more than chance), ``r2, r2_low, r2_high, rmse, n``.
 
     Source: METRICS "affect agreement".  Notebook: 35.
     """
@@ -92,8 +92,9 @@ def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | Non
         t, p = truth[:, column], predicted[:, column]
         low, high = stats.bootstrap(ccc, t, p, groups=groups, seed=seed, n_resamples=n_resamples)
         null = float(np.quantile(stats.shuffled(ccc, t, p, seed=seed), 0.975))
+        r2_low, r2_high = stats.bootstrap(r2, t, p, groups=groups, seed=seed, n_resamples=n_resamples)
         rows.append({"axis": axis, "ccc": ccc(t, p), "low": low, "high": high, "null": null,
-                     "r2": r2(t, p), "rmse": rmse(t, p), "n": len(t)})
+                     "r2": r2(t, p), "r2_low": r2_low, "r2_high": r2_high, "rmse": rmse(t, p), "n": len(t)})
     return pd.DataFrame(rows)
 
 

@@ -19,7 +19,7 @@ def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, 
         result: of :func:`lib.systems.music2image.forest.nested`; its predictions are all of unseen pieces.
 
     Returns:
-        DataFrame, a row per predictor and axis: ``predictor, axis, ccc, low, high, null, r2, rmse, n``. Predictors: ``forest``
+        DataFrame, a row per predictor and axis: ``predictor, axis, ccc, low, high, null, r2, r2_low, r2_high, rmse, n``. Predictors: ``forest``
         (nested, grouped) · ``mean`` (of the other folds) · ``true point`` (the ceiling: what a listener's panel
         would grant a model that knows the intended point exactly; only where it is known). ``null`` is the 97.5 % quantile
         of the CCC with predictions dealt out at random; intervals resample pieces.
@@ -34,27 +34,21 @@ def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, 
         predictors["true point"] = data.truth
     tables = [affect.agreement(data.va, predicted, data.groups, seed=seed, n_resamples=config.n_resamples).assign(predictor=name)
               for name, predicted in predictors.items()]
-    return pd.concat(tables, ignore_index=True)[["predictor", "axis", "ccc", "low", "high", "null", "r2", "rmse", "n"]]
+    return pd.concat(tables, ignore_index=True)[["predictor", "axis", "ccc", "low", "high", "null", "r2", "r2_low", "r2_high", "rmse", "n"]]
 
 
-def importance(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0):
-    """How much R² each group of features is worth: what is lost when its columns are dealt to other pieces, together.
+def losses(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """R² lost on each excerpt when a group of features is dealt to other pieces, its columns together: group → [N, 2].
 
     A family is shuffled as one, or a neighbour would stand in for it (two chroma features know the same thing); and
     ``loudness`` is a group of its own, across two families, because RMS and the first MFCC do stand in for each other.
-    Measured on unseen pieces only; the interval resamples pieces.
-
-    Returns:
-        DataFrame, a row per family and axis: ``family, axis, loss, low, high``, largest loss first; ``loss`` is in R².
+    Measured on unseen pieces only. The mean over excerpts is the group's permutation importance.
 
     Source: Breiman (2001), §10, in groups as in Gregorutti, Michel & Saint-Pierre (2015).
     """
-    import pandas as pd
-
     rng = np.random.default_rng(seed)
     error = np.square(result.predicted - data.va)
-    variance = data.va.var(axis=0)
-    rows = []
+    found = {}
     for family, columns in GROUPS.items():
         shuffled = np.zeros_like(error)
         for fold, model in enumerate(result.models):
@@ -63,8 +57,51 @@ def importance(data: forest.Table, result: forest.Nested, config: forest.Config,
                 dealt = data.features[unseen]
                 dealt[:, columns] = dealt[rng.permutation(len(unseen))][:, columns]  # one deal for the whole group
                 shuffled[unseen] += np.square(forest.predict(model, dealt) - data.va[unseen]) / config.n_repeats
-        for column, axis in enumerate(forest.AXES):
-            loss = (shuffled - error)[:, column] / variance[column]
-            low, high = stats.bootstrap(np.mean, loss, groups=data.groups, seed=seed, n_resamples=config.n_resamples)
-            rows.append({"family": family, "axis": axis, "loss": float(loss.mean()), "low": low, "high": high})
+        found[family] = (shuffled - error) / data.va.var(axis=0)
+    return found
+
+
+def importance(lost: dict[str, np.ndarray], groups: np.ndarray, config: forest.Config, *, seed: int = 0):
+    """Permutation importance with intervals.
+
+    Args:
+        lost: of :func:`losses`. groups: [N] the piece of each excerpt, the unit of resampling.
+
+    Returns:
+        DataFrame, a row per family and axis: ``family, axis, loss, low, high``, largest loss first; ``loss`` is in R².
+    """
+    import pandas as pd
+
+    rows = []
+    for family, loss in lost.items():
+        for axis, own in zip(forest.AXES, loss.T, strict=True):
+            low, high = stats.bootstrap(np.mean, own, groups=groups, seed=seed, n_resamples=config.n_resamples)
+            rows.append({"family": family, "axis": axis, "loss": float(own.mean()), "low": low, "high": high})
     return pd.DataFrame(rows).sort_values(["axis", "loss"], ascending=[False, False], ignore_index=True)
+
+
+def margin(lost: dict[str, np.ndarray], groups: np.ndarray, config: forest.Config, family: str = "rms", *, seed: int = 0):
+    """By how much R² a group of features leads the strongest other family; negative where it does not lead.
+
+    The strongest rival is found anew in every resample of pieces: an interval above 0 says that no family may be as important.
+
+    Args:
+        lost: of :func:`losses`. family: the one that is claimed to lead; a rival is any of the twelve families other than it.
+
+    Returns:
+        DataFrame, a row per axis: ``family, axis, margin, low, high, rival``.
+    """
+    import pandas as pd
+
+    rivals = [name for name in features.FAMILIES if name != family]
+    rows = []
+    for column, axis in enumerate(forest.AXES):
+        own, others = lost[family][:, column], np.stack([lost[name][:, column] for name in rivals], axis=1)
+
+        def lead(mine: np.ndarray, theirs: np.ndarray) -> float:
+            return float(mine.mean() - theirs.mean(axis=0).max())
+
+        low, high = stats.bootstrap(lead, own, others, groups=groups, seed=seed, n_resamples=config.n_resamples)
+        rows.append({"family": family, "axis": axis, "margin": lead(own, others), "low": low, "high": high,
+                     "rival": rivals[int(others.mean(axis=0).argmax())]})
+    return pd.DataFrame(rows)

@@ -48,6 +48,21 @@ def run() -> None:
         raise KlangfarbeError("at least one real collection", "none", f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
 
 
+def evidence() -> list[dict]:
+    """What these tables say to the ledger: rows of :func:`lib.claims.evidence` as keyword arguments; none where a table is not there."""
+    wanted = {"emotify_forest": ("S3-1", "forest", "r2", "r2_low", "r2_high", "Emotify (real music)"),
+              "transfer": ("S3-1", "atelier forest", "r2", "r2_low", "r2_high", "Emotify, forest from the atelier")}
+    found = []
+    for name, (claim, predictor, column, low, high, data) in wanted.items():
+        path = paths.REFERENCE / RUN / f"{name}.csv"
+        table = artefacts.read(path) if path.is_file() else None
+        if table is not None:
+            of = table[(table["predictor"] == predictor) & table["collection"].str.startswith("Emotify")]
+            found += [{"claim": claim, "quantity": f"{column}_{row['axis']}", "value": row[column], "low": row[low], "high": row[high],
+                       "n": row["n"], "data": data} for _, row in of.iterrows()]
+    return found
+
+
 def emotify_forest():
     """The forest on Emotify's excerpts: trained and tested on real music, grouped folds, GEMS placed on the plane.
 
@@ -66,7 +81,7 @@ def emotify_forest():
     panel = _rows("another panel", *emotify.panels(folder), groups)
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
-    panel[["r2", "rmse", "null", "correlation"]] = np.nan  # of half panels: no measure of full ones
+    panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels: no measure of full ones
     table = _write("emotify_forest.csv", [_labelled([*rows, panel], "Emotify, 15 s excerpts", features, truth)])
     _emotions(features, emotify.shares(folder), tracks, groups)
     _save_figure("emotify_forest.png", _scatter(truth, predicted, "Emotify: forest, held-out tracks"))
