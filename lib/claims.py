@@ -139,6 +139,12 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int, data_h
     return table
 
 
+def published(claim: str) -> dict[str, float]:
+    """What the source prints for a claim: quantity → number (``data/published.csv``); ``"reference"`` for the numbers of others."""
+    table = artefacts.read(PUBLISHED)
+    return dict(table[table["claim"] == claim][["quantity", "value"]].itertuples(index=False))
+
+
 def fill(profile: str) -> Ledger:
     """The ledger as it stands: all evidence of a profile's notebooks, and that of the real collections, with verdicts.
 

@@ -68,6 +68,7 @@ def test_published_numbers_are_finite_unique_and_belong_to_a_claim():
     assert set(table["claim"]) <= set(artefacts.read(claims.CLAIMS)["id"]) | {"reference"}
     assert set(table["direction"]) <= {"↑", "↓", "–"} and table["quantity"].map(lambda name: bool(re.fullmatch(r"[a-z]\w*", name))).all()
     value = table.set_index(["claim", "quantity"])["value"]
+    assert claims.published("S1-3") == {"time_ratio": 3.4} and claims.published("X-1") == {}
     assert value["S1-2", "fad_m1"] == 7.02 and value["S4-1", "mcd_full"] == 11.36 and value["S2-2", "fad_study2"] == 3.98
     printed = {name[:3]: arrow for name, arrow in zip(table["quantity"], table["direction"], strict=True)}
     assert (printed["thd"], printed["snr"]) == ("↑", "↓"), "copied as printed"

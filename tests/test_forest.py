@@ -121,11 +121,13 @@ def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
 
 
 def test_scores_stand_between_the_mean_and_the_true_point(data, result):
-    table = forest_measures.scores(data, result, SMALL).set_index(["predictor", "axis"])
+    table = forest_measures.scores(data, result, SMALL, published={"elsewhere": 0.6})
     for axis in forest.AXES:
-        assert table.loc[("mean", axis), "r2"] <= 0 < 0.5 < table.loc[("forest", axis), "r2"] < table.loc[("true point", axis), "r2"] <= 1
-        row = table.loc[("forest", axis)]
-        assert row["low"] < row["ccc"] < row["high"] and row["null"] < row["low"]
+        r2, ccc = (table[table["measure"] == f"{name} {axis}"].set_index("row") for name in ("R²", "CCC"))
+        assert r2["value"]["mean predictor"] <= 0 < 0.5 < r2["value"]["forest"] < r2["value"]["true point"] <= 1
+        assert ccc["high"]["shuffled condition"] < ccc["low"]["forest"] < ccc["value"]["forest"] < ccc["high"]["forest"]
+        assert r2["system_is"]["mean predictor"] == "better" and r2["system_is"]["true point"] == "worse"
+        assert r2["value"]["published: elsewhere"] == 0.6
 
 
 def test_importance_finds_what_was_planted_and_nothing_else(data, result):

@@ -1,9 +1,12 @@
 """What the forest is worth and what it listens to: scores beside their null and ceiling, importance with intervals."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lib import features
 from lib.metrics import affect, stats
+from lib.metrics import table as tables
 from lib.systems.music2image import forest
 
 # Columns shuffled together: the families, and loudness under both its names (mfcc_00 is the mean level in decibels).
@@ -11,30 +14,32 @@ GROUPS = {family: tuple(i for i, of in enumerate(features.FAMILY_OF) if of == fa
 GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"), features.NAMES.index("mfcc_00_std"))
 
 
-def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0):
-    """The forest's agreement with its listeners, held against what knows nothing and what knows everything.
+def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, published: Mapping[str, float] | None = None, seed: int = 0):
+    """The forest's agreement with its listeners, beside what knows nothing and what knows everything.
 
     Args:
         data: the table the nested search ran on.
         result: of :func:`lib.systems.music2image.forest.nested`; its predictions are all of unseen pieces.
+        published: what was published as R², to be shown beside ours: label → number.
 
     Returns:
-        DataFrame, a row per predictor and axis: ``predictor, axis, ccc, low, high, null, r2, r2_low, r2_high, rmse, n``. Predictors: ``forest``
-        (nested, grouped) · ``mean`` (of the other folds) · ``true point`` (the ceiling: what a listener's panel
-        would grant a model that knows the intended point exactly; only where it is known). ``null`` is the 97.5 % quantile
-        of the CCC with predictions dealt out at random; intervals resample pieces.
-    """
-    import pandas as pd
+        the table of :func:`lib.metrics.table.whole`: measures ``CCC …``, ``R² …``, ``RMSE …`` of each axis; rows ``forest`` (nested,
+        grouped) · ``true point`` (the ceiling: what a panel of listeners would grant a model that knows the intended point
+        exactly; only where it is known) · ``mean predictor`` (of the other folds) · ``shuffled condition``. Intervals and tests
+        resample pieces.
 
+    Source: METRICS, first paragraph.  Notebook: 31.
+    """
     mean = np.empty_like(result.predicted)
     for fold in np.unique(result.part):
         mean[result.part == fold] = data.va[result.part != fold].mean(axis=0)
-    predictors = {"forest": result.predicted, "mean": mean}
-    if np.isfinite(data.truth).all():
-        predictors["true point"] = data.truth
-    tables = [affect.agreement(data.va, predicted, data.groups, seed=seed, n_resamples=config.n_resamples).assign(predictor=name)
-              for name, predicted in predictors.items()]
-    return pd.concat(tables, ignore_index=True)[["predictor", "axis", "ccc", "low", "high", "null", "r2", "r2_low", "r2_high", "rmse", "n"]]
+    outputs = {"forest": result.predicted, "true point": data.truth, tables.MEAN: mean}
+    if not np.isfinite(data.truth).all():
+        del outputs["true point"]
+    measures = [tables.Measure(f"{name} {axis}", metric, data.va[:, k], tables.ROWS, lambda points, k=k: points[:, k], published=printed)
+                for name, metric, printed in (("CCC", affect.ccc, {}), ("R²", affect.r2, published or {}), ("RMSE", affect.rmse, {}))
+                for k, axis in enumerate(forest.AXES)]
+    return tables.whole(outputs, measures, groups=data.groups, seed=seed, n_resamples=config.n_resamples)
 
 
 def losses(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0) -> dict[str, np.ndarray]:
