@@ -1,0 +1,299 @@
+"""Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance, signal-to-noise ratio; and THD.
+
+All but THD compare a sound with the one sound it should have been. Music that is as good but different scores badly on each.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from lib.audio import MEL, SILENCE_RMS
+from lib.errors import KlangfarbeError
+
+N_COEFFICIENTS = 13                        # c1 … c13; c0, the loudness, is left out
+MEL_FLOOR = 1e-5                           # amplitude below which a mel band counts as silent, as in HiFi-GAN's ln-mel
+DECIBEL = 10 * np.sqrt(2) / np.log(10)     # of the cepstral distance
+
+
+def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS,
+        n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float:
+    """Mel-cepstral distortion between two sounds, aligned by dynamic time warping.
+
+    (10√2 / ln 10) · mean over the DTW path of ‖c_1 … c_K of the reference − c_1 … c_K of the generated‖; c0 excluded, K = 13.
+    Cepstra: amplitude mel-spectrogram (80 bands, FFT 1024, hop 256, Slaney's filters), floor 1e-5, ln, orthonormal DCT-II. The
+    number depends on all of these: with the orthonormal transform it grows as √n_mels, so compare only under one setting.
+
+    Card:
+        estimates: how far the spectral envelopes of two renderings of one piece lie apart
+        direction: ↓
+        range: [0, ∞)
+        unit: dB
+        input: two mono sounds at one rate; 80 mel bands of amplitude, FFT 1024, hop 256, K = 13, DCT-II orthonormal
+        aggregation: mean over the cells of the DTW path; a table takes the mean over clips
+        blind to: loudness (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a plausible
+            alternative
+        minimum n: 30 pairs
+        source: Kubichek (1993), IEEE Pacific Rim, eq. 1; DTW as in Battenberg et al. (2020)
+
+    Args:
+        reference: mono [N], finite, not silent. generated: mono [M].
+        sample_rate_hz: rate of both.
+        n_coefficients: K.
+        n_mels, n_fft, hop_length: of the mel-spectrogram; say so where they differ from :data:`lib.audio.MEL`.
+
+    Returns:
+        dB, ≥ 0.
+
+    Raises:
+        KlangfarbeError: a sound that is silent, not finite, not mono, or shorter than one window.
+
+    Notebook: 05.
+    """
+    settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft, "hop_length": hop_length}
+    return cepstral_distortion(mel_cepstra(reference, sample_rate_hz, **settings), mel_cepstra(generated, sample_rate_hz, **settings))
+
+
+def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray], sample_rate_hz: int, **settings) -> np.ndarray:
+    """:func:`mcd` of many pairs, of one length or of several: two aligned sequences of N sounds → dB [N]."""
+    if len(references) != len(generated) or not len(references):
+        raise KlangfarbeError("as many references as generated sounds", f"{len(references)} and {len(generated)}", "align them")
+    return np.array([mcd(r, g, sample_rate_hz, **settings) for r, g in zip(references, generated, strict=True)])
+
+
+def mel_cepstra(sound: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS, n_mels: int = MEL["n_mels"],
+                n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> np.ndarray:
+    """Mel cepstra c_1 … c_K of a mono sound [N]: float64 [T, K] (settings as in :func:`mcd`)."""
+    import librosa
+
+    sound = sounding(sound, n_fft)
+    if sound.ndim != 1:
+        raise KlangfarbeError("a mono sound [N]", str(sound.shape), "give one sound at a time, or use mcd_many")
+    amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=n_fft, hop_length=hop_length))  # [F, T]
+    mel = mel_filters(sample_rate_hz, n_fft, n_mels) @ amplitude
+    return cepstra(np.log(np.maximum(mel, MEL_FLOOR)).T, n_coefficients)
+
+
+@functools.cache
+def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
+    """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting: making them costs as much as using them."""
+    import librosa
+
+    return librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels)
+
+
+def cepstra(ln_mel: np.ndarray, n_coefficients: int = N_COEFFICIENTS) -> np.ndarray:
+    """c_1 … c_K of ln-amplitude mel frames [T, M]: orthonormal DCT-II along the bands, c0 dropped, float64 [T, K]."""
+    from scipy.fft import dct
+
+    return dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho", axis=-1)[..., 1 : n_coefficients + 1]
+
+
+def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
+    """:func:`mcd` from cepstra [T1, K] and [T2, K], for whoever predicts a mel-spectrogram and no sound: dB."""
+    reference, generated = (np.ascontiguousarray(c, np.float64) for c in (reference, generated))
+    if reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[1:] or not (len(reference) and len(generated)):
+        raise KlangfarbeError("cepstra [T1, K] and [T2, K]", f"{reference.shape} and {generated.shape}", "take both with one setting")
+    if not (np.isfinite(reference).all() and np.isfinite(generated).all()):
+        raise KlangfarbeError("finite cepstra", "NaN or infinite values", "look at the mel-spectrograms they come from")
+    return float(DECIBEL * _warping()(reference, generated))
+
+
+@functools.cache
+def _warping():
+    """Compiled dynamic time warping: [T1, K], [T2, K] → mean Euclidean distance along the best path (steps of 1 in either or both).
+
+    As librosa.sequence.dtw with a matrix of distances, in a fifth of its time: distances and table are filled row by row.
+    """
+    import numba
+
+    @numba.njit
+    def mean_along_path(a, b):
+        columns = np.ascontiguousarray(b.T)
+        cost, table = np.zeros((len(a), len(b))), np.empty((len(a), len(b)))
+        best = np.empty(len(b))
+        for i in range(len(a)):
+            for k in range(a.shape[1]):
+                for j in range(len(b)):  # innermost along the row: several cells at once in one register
+                    cost[i, j] += (a[i, k] - columns[k, j]) ** 2
+            for j in range(len(b)):
+                cost[i, j] = np.sqrt(cost[i, j])
+            if i:
+                best[0] = table[i - 1, 0]
+                for j in range(1, len(b)):
+                    best[j] = min(table[i - 1, j - 1], table[i - 1, j])
+            else:
+                best[:] = np.inf
+                best[0] = 0.0
+            table[i, 0] = best[0] + cost[i, 0]
+            for j in range(1, len(b)):
+                table[i, j] = cost[i, j] + min(best[j], table[i, j - 1])
+        i, j = len(a) - 1, len(b) - 1
+        total, count = cost[i, j], 1
+        while i or j:
+            if i and j and table[i - 1, j - 1] <= min(table[i, j - 1], table[i - 1, j]):
+                i, j = i - 1, j - 1
+            elif j and (not i or table[i, j - 1] <= table[i - 1, j]):
+                j -= 1
+            else:
+                i -= 1
+            total += cost[i, j]
+            count += 1
+        return total / count
+
+    return mean_along_path
+
+
+def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512,
+        floor_db: float | None = -80.0) -> float | np.ndarray:
+    """Log-spectral distance between two sounds of one length, sample-aligned.
+
+    mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT. Powers under `floor_db` below the reference's
+    strongest bin are raised to that floor in both; without one, frames in which nothing sounds decide the value.
+
+    Card:
+        estimates: size of the difference of two spectra in decibels, all frequencies alike
+        direction: ↓
+        range: [0, ∞)
+        unit: dB
+        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak
+        aggregation: root mean square over bins, then mean over frames
+        blind to: phase; it sees a delay of one beat or another take of the same notes as error
+        minimum n: 30 pairs
+        source: Gray & Markel (1976), IEEE ASSP 24
+
+    Args:
+        reference: [N] or [B, N], finite, not silent. generated: the same shape.
+        n_fft, hop_length: window and hop, samples.
+        floor_db: dB relative to the reference's strongest bin; ``None``: no floor.
+
+    Returns:
+        dB: a float, or [B] for a batch.
+
+    Raises:
+        KlangfarbeError: other shapes, silence, or a bin that is exactly 0 while there is no floor.
+
+    Notebook: 05.
+    """
+    import librosa
+
+    reference, generated = _alike(reference, generated, n_fft)
+    power, other = (np.abs(librosa.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2 for x in (reference, generated))  # [..., F, T]
+    if floor_db is not None:
+        floor = power.max(axis=(-2, -1), keepdims=True) * 10 ** (floor_db / 10)
+        power, other = np.maximum(power, floor), np.maximum(other, floor)
+    if power.min() == 0 or other.min() == 0:
+        raise KlangfarbeError("power above 0 in every bin", "bins of digital silence", "keep the floor, floor_db=-80")
+    value = np.sqrt(np.mean((10 * np.log10(power / other)) ** 2, axis=-2)).mean(axis=-1)
+    return float(value) if value.ndim == 0 else value
+
+
+def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *, n_harmonics: int = 10) -> float:
+    """Total harmonic distortion of **one** tone of known pitch: the amplitude of its overtones over that of its fundamental.
+
+    √(A_2² + … + A_H²) / A_1, each A from the energy of a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the harmonic.
+    It was made for an amplifier fed with a pure sine. For music it is undefined: a chord has several fundamentals, and the
+    overtones of an instrument are no distortion.
+
+    Card:
+        estimates: how much a device that was fed one sine adds at its multiples
+        direction: ↓
+        range: [0, ∞)
+        unit: none (a ratio of amplitudes; 0.1 is −20 dB)
+        input: one mono sound of at least 12 periods with a known fundamental
+        aggregation: over the whole sound
+        blind to: anything between the harmonics: noise, and every note that is no multiple of the fundamental
+        minimum n: 1
+        source: IEEE Std 1241-2010, sec. 4.4 (relative to the fundamental)
+
+    Args:
+        sound: mono [N], finite, not silent.
+        sample_rate_hz: its rate.
+        fundamental_hz: the known pitch. ``None`` is refused: without a fundamental there is no THD.
+        n_harmonics: H; those above half the rate are left out.
+
+    Returns:
+        The ratio, ≥ 0.
+
+    Raises:
+        KlangfarbeError: no fundamental, none of its overtones below half the rate, a sound too short to tell its harmonics
+            apart, or nothing at the fundamental (under −60 dB of the whole).
+
+    Notebook: 05.
+    """
+    from scipy.signal import get_window
+
+    sound = sounding(sound, 2)
+    if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
+        raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
+                              "THD is defined for one known fundamental only: do not take it of music")
+    harmonics = fundamental_hz * np.arange(1, n_harmonics + 1)
+    harmonics = harmonics[harmonics < 0.49 * sample_rate_hz]
+    if sound.ndim != 1 or len(harmonics) < 2 or len(sound) * fundamental_hz < 12 * sample_rate_hz:
+        raise KlangfarbeError("a mono tone of at least 12 periods whose octave lies below half the rate",
+                              f"{sound.shape} samples at {sample_rate_hz} Hz, fundamental {fundamental_hz:g} Hz", "give a longer sound")
+    energy = np.abs(np.fft.rfft(sound * get_window("blackmanharris", len(sound)))) ** 2
+    centre = harmonics * len(sound) / sample_rate_hz  # bins
+    reach = np.maximum(5.0, 0.01 * centre[0])
+    amplitude2 = [energy[max(0, int(np.ceil(c - reach))) : int(c + reach) + 1].sum() for c in centre]
+    if amplitude2[0] < 1e-6 * energy.sum():
+        raise KlangfarbeError(f"a tone at {fundamental_hz:g} Hz", "less than a millionth of the energy there", "name its real fundamental")
+    return float(np.sqrt(sum(amplitude2[1:]) / amplitude2[0]))
+
+
+def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
+    """Signal-to-noise ratio of a sound whose clean original is known: 10 log10 Σ ref² / Σ (ref − gen)².
+
+    Card:
+        estimates: how much louder the original is than what was added to it
+        direction: ↑
+        range: (−∞, ∞)
+        unit: dB
+        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample, the first the clean original
+        aggregation: over all samples
+        blind to: what the error sounds like; a delay of a millisecond or a flipped sign counts as noise louder than the signal
+        minimum n: 1
+        source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
+
+    Args:
+        reference: [N] or [B, N], finite, not silent. generated: the same shape, finite (silence is allowed: 0 dB).
+
+    Returns:
+        dB: a float, or [B] for a batch.
+
+    Raises:
+        KlangfarbeError: other shapes, a silent original, or two equal sounds (the ratio is infinite).
+
+    Notebook: 05.
+    """
+    reference, generated = _alike(reference, generated, 1, silent_ok=True)
+    noise = np.square(reference - generated).sum(axis=-1)
+    if np.min(noise) == 0:
+        raise KlangfarbeError("a sound that differs from its original", "the original itself: the ratio is infinite", "leave it out")
+    value = 10 * np.log10(np.square(reference).sum(axis=-1) / noise)
+    return float(value) if value.ndim == 0 else value
+
+
+def sounding(sound: np.ndarray, at_least: int) -> np.ndarray:
+    """A sound [N] or batch [B, N] as float64, refused if silent (RMS under −80 dBFS), not finite, or under `at_least` samples."""
+    sound = np.asarray(sound, np.float64)
+    if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
+        raise KlangfarbeError(f"a mono sound [N ≥ {at_least}] or a batch [B, N]", str(sound.shape), "average channels, or give more")
+    if not np.isfinite(sound).all():
+        raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
+    rms = np.sqrt(np.square(sound).mean(axis=-1))
+    if np.min(rms) < SILENCE_RMS:
+        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out, and say how many there were")
+    return sound
+
+
+def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *, silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    if np.shape(reference) != np.shape(generated):
+        raise KlangfarbeError("two sounds of one length", f"{np.shape(reference)} and {np.shape(generated)}", "cut both to one length")
+    reference = sounding(reference, at_least)
+    if silent_ok:
+        generated = np.asarray(generated, np.float64)
+        if not np.isfinite(generated).all():
+            raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
+        return reference, generated
+    return reference, sounding(generated, at_least)
