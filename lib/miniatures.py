@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from lib import artefacts, paths, repro
 
 SEED = 0
+LISTENER_SEED = 4  # the listening miniatures' own collection: no generator trains on it and nothing is tested on it
+CLIP_SECONDS = 10.0
+N_TRAIN, N_CHOICE, N_TEST = 3600, 300, 400  # clips: to train, to choose settings by, to report (of TEST_SEED)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,141 @@ def make_unet() -> None:
     pretraining.make()
 
 
+def make_tagger() -> None:
+    """The music tagger (genre, valence, arousal; embeddings for Fréchet distances): about 15 minutes on one core, resumable."""
+    from functools import partial
+
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from lib import foundations, training
+    from lib.data import atelier
+    from lib.data.atelier import factors, render
+    from lib.foundations import train_tagger
+    from lib.metrics import affect, embedders, stats
+    from lib.models.tagger import MusicTagger
+
+    training.set_threads()
+    torch.manual_seed(SEED)
+    model = MusicTagger(len(factors.GENRES))
+    mel, key = heard(partial(train_tagger.mels, model), "tagger", LISTENER_SEED, range(N_TRAIN))
+    genres, felt = _truth(LISTENER_SEED, range(N_TRAIN))
+    curve = train_tagger.train(model, mel, genres, felt, paths.PROCESSED / "listening" / "tagger.safetensors", seed=SEED, key=key)
+    config = {"labels": factors.GENRES, "sample_rate_hz": model.sample_rate_hz, "window_seconds": model.window_seconds}
+    bundle("tagger/config.json", config, key)
+    bundle("tagger/model.safetensors", _halved(model), key)
+    bundle("tagger/curves.csv", _means(curve), key)
+    encoder = foundations.load("tagger", device="cpu")
+    sounds, felt = render.sounds(atelier.TEST_SEED, range(N_TEST), CLIP_SECONDS)
+    genres, _ = _truth(atelier.TEST_SEED, range(N_TEST))
+    right = embedders.logits_of_clips(encoder, sounds, render.SAMPLE_RATE_HZ).argmax(1) == genres
+    low, high = stats.bootstrap(np.mean, right)
+    rows = [{"measure": "genre_accuracy", "value": right.mean(), "low": low, "high": high, "null": 1 / len(factors.GENRES), "n": N_TEST}]
+    table = affect.agreement(felt, embedders.mean_over_windows(encoder, encoder.affect, 2, sounds, render.SAMPLE_RATE_HZ))
+    for row in table.to_dict("records"):
+        rows.append({"measure": f"{row['axis']}_ccc", "value": row["ccc"], **{k: row[k] for k in ("low", "high", "null", "n")}})
+        rows.append({"measure": f"{row['axis']}_r2", "value": row["r2"], "n": row["n"]})
+    bundle("tagger/heldout.csv", pd.DataFrame(rows), repro.content_hash(sounds))
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
+
+
+def make_text_audio() -> None:
+    """The text-audio encoder (a tiny CLAP): about 20 minutes on one core, resumable."""
+    from functools import partial
+
+    import numpy as np
+    import pandas as pd
+
+    from lib import foundations, training
+    from lib.data import atelier
+    from lib.data.atelier import render, words
+    from lib.data.atelier.factors import draw
+    from lib.foundations import train_text_audio
+    from lib.metrics import embedders, retrieval, stats, text_audio
+
+    training.set_threads()
+    items = [draw(LISTENER_SEED, i) for i in range(N_TRAIN)]
+    descriptions, tags = [words.description(f) for f in items], [words.tags(f) for f in items]
+    tokenizer = train_text_audio.tokenizer([*descriptions, *(", ".join(t) for t in tags)])
+    model, extractor = train_text_audio.build(len(tokenizer), seed=SEED)
+    mel, key = heard(partial(train_text_audio.mels, extractor), "text_audio", LISTENER_SEED, range(N_TRAIN))
+    curve = train_text_audio.train(model, tokenizer, mel, descriptions, tags, paths.PROCESSED / "listening" / "text_audio.safetensors",
+                                   seed=SEED, key=key)
+    folder = paths.MINIATURES / "text_audio"
+    for part in (model.half(), extractor, tokenizer):
+        part.save_pretrained(folder)
+    for file in sorted(folder.glob("*.json")) + sorted(folder.glob("*.safetensors")):
+        if not file.name.endswith(artefacts.PROVENANCE_SUFFIX):
+            artefacts.write(file.with_name(file.name + artefacts.PROVENANCE_SUFFIX), repro.provenance("mini", SEED, key))
+    bundle("text_audio/curves.csv", _means(curve), key)
+    encoder = foundations.load("text_audio", device="cpu")
+    sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), CLIP_SECONDS)
+    said = [words.description(draw(atelier.TEST_SEED, i)) for i in range(N_TEST)]
+    audio, text = embedders.embed_clips(encoder, sounds, render.SAMPLE_RATE_HZ), encoder.embed_text(said)
+    ranks = pd.concat([retrieval.ranks(text[i : i + 100], audio[i : i + 100]) for i in range(0, N_TEST, 100)])
+    low, high = stats.bootstrap(np.mean, ranks["r_at_1"].to_numpy())
+    check = text_audio.trusted(encoder, sounds, render.SAMPLE_RATE_HZ, said)
+    table = pd.DataFrame([
+        {"measure": "r_at_1_of_100", "value": ranks["r_at_1"].mean(), "low": low, "high": high, "null": 0.01, "n": N_TEST},
+        {"measure": "r_at_10_of_100", "value": ranks["r_at_10"].mean(), "null": 0.1, "n": N_TEST},
+        {"measure": "median_rank_of_100", "value": ranks["rank"].median(), "null": 50.5, "n": N_TEST},
+        {"measure": "two_caption_rate", "value": check.rate, "null": 0.5, "n": check.n}])
+    bundle("text_audio/heldout.csv", table, repro.content_hash(sounds))
+    print(table.round(3).to_string(index=False))
+
+
+def _truth(seed: int, indices: range):
+    """Genre numbers [N] and (valence, arousal) [N, 2] of atelier items."""
+    import numpy as np
+
+    from lib.data.atelier.factors import GENRES, draw
+
+    items = [draw(seed, i) for i in indices]
+    return np.array([GENRES.index(f.genre) for f in items]), np.array([(f.valence, f.arousal) for f in items], np.float32)
+
+
+def _halved(model) -> dict:
+    """A network's tensors in half precision, as they are bundled."""
+    return {name: t.half() if t.is_floating_point() else t for name, t in model.state_dict().items()}
+
+
+def _means(curve: list[dict], every: int = 50):
+    """A curve as a table of means of `every` steps."""
+    import pandas as pd
+
+    table = pd.DataFrame(curve)
+    return table.groupby((table["step"] - 1) // every).mean().assign(step=lambda t: (t.index + 1) * every)
+
+
+def heard(mels: Callable, name: str, seed: int, indices: range, chunk: int = 50):
+    """Mels of atelier clips, rendered once and kept under ``data/processed/listening/`` until the renderer or the mel changes.
+
+    Args:
+        mels: float32 [n, samples] → [n, …], applied to `chunk` clips at a time. name: of the mel, for the file.
+
+    Returns:
+        (array [N, …] mapped from disk, key: hash of the first clips' sound and mel and of the range).
+    """
+    import numpy as np
+
+    from lib import training
+    from lib.data.atelier import render
+
+    sounds, _ = render.sounds(seed, indices[:2], CLIP_SECONDS)
+    first = mels(sounds)
+    key = repro.content_hash(sounds, first, repr((seed, indices)).encode())
+    path = paths.PROCESSED / "listening" / f"{name}-{key}.npy"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = np.zeros((len(indices), *first.shape[1:]), first.dtype)
+        for at in training.progress(len(indices) // chunk + (len(indices) % chunk > 0), f"render {name}"):
+            part = indices[at * chunk : (at + 1) * chunk]
+            made[at * chunk : at * chunk + len(part)] = mels(render.sounds(seed, part, CLIP_SECONDS)[0])
+        artefacts.write(path, made)
+    return np.load(path, mmap_mode="r"), key
+
+
 def bundle(file: str, content, data_hash: str) -> None:
     """Writes a miniature with its provenance beside it."""
     path = artefacts.write(paths.MINIATURES / file, content)
@@ -61,4 +199,9 @@ RECIPES = {
     "forest": Recipe("hears valence and arousal in music", ("31_music2image_forest/forest.skops",), make_forest),
     "unet": Recipe("paints from valence and arousal", ("33_music2image_diffusion/unet_neutral.safetensors",
                                                        "33_music2image_diffusion/unet.safetensors"), make_unet),
+    "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics",
+                     ("tagger/config.json", "tagger/model.safetensors"), make_tagger),
+    "text_audio": Recipe("says how near a text and a sound are (a tiny CLAP)",
+                         tuple(f"text_audio/{name}" for name in ("config.json", "model.safetensors", "preprocessor_config.json",
+                                                                 "tokenizer.json", "tokenizer_config.json")), make_text_audio),
 }

@@ -93,7 +93,7 @@ def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], s
         range: [−1, 1]
         unit: none
         input: N texts and N mono clips at any rate, resampled to the checkpoint's; rate, window and hash on the encoder's card
-        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors (CLAP's are of unit length), then the cosine
+        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors, each of unit length
         blind to: whatever the checkpoint never learned; quality of sound; values of different checkpoints do not compare
         minimum n: 1 (a table wants the mean of 50 or more, with shuffled texts as its null)
         source: Wu et al. (2023), Large-scale contrastive language-audio pretraining, §3

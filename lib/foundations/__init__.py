@@ -1,0 +1,53 @@
+"""Pretrained networks behind one door: ``load(part, source)``, where the source is bundled, a folder, or a name on the hub.
+
+    part ──► PARTS ──► sources.find ──► folder in hub layout + SHA-256 ──► the part's module: encoder(source, device, dtype)
+
+What comes back answers to the protocols of :mod:`lib.metrics.embedders` where it embeds. A further part is one more line in ``PARTS``
+and one more module with an ``encoder`` function.
+
+Notebook: 05.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from lib.errors import KlangfarbeError
+from lib.foundations.sources import MINIATURE, Known, Part, find
+
+PARTS = {
+    "tagger": Part("music tagger: genre, valence and arousal, and the embedding of Fréchet distances", "tagger",
+                   ("config.json", "model.safetensors"), {}, miniature="tagger"),
+    "text_audio": Part("CLAP: text and sound in one space", "text_audio",
+                       ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"),
+                       {"laion/clap-htsat-unfused": Known("Apache-2.0"), "laion/larger_clap_music": Known("Apache-2.0"),
+                        "laion/larger_clap_music_and_speech": Known("Apache-2.0")}, miniature="text_audio"),
+    "image_text": Part("CLIP: pictures and text in one space", "image_text",
+                       ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
+                        "preprocessor_config.json|open_clip_config.json", "tokenizer.json|open_clip_config.json",
+                        "tokenizer_config.json|open_clip_config.json"),
+                       {"openai/clip-vit-base-patch32": Known("MIT"), "openai/clip-vit-large-patch14": Known("MIT"),
+                        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
+}
+
+
+def load(part: str, source: str | Path = MINIATURE, *, revision: str | None = None, device: str | None = None, dtype=None):
+    """Loads a part.
+
+    Args:
+        part: a name out of ``PARTS``.
+        source: ``"miniature"``, a folder in the hub's layout, or a name on the hub (``"org/name"``).
+        revision: of the hub; ``None``: the pinned one where there is one, else ``main``, and the card says which.
+        device: ``"cpu"``, ``"cuda"`` …; ``None``: the best there is. dtype: a torch type; ``None``: float32.
+
+    Returns:
+        The encoder, in evaluation mode, with ``name``, ``sha256``, ``licence`` and ``revision``.
+
+    Raises:
+        KlangfarbeError: an unknown part, missing files (the line lists them), pickled weights, or weights of another network.
+    """
+    if part not in PARTS:
+        raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")
+    from lib import repro
+
+    found = find(part, PARTS[part], source, revision)
+    return import_module(f"lib.foundations.{PARTS[part].module}").encoder(found, device or repro.device(), dtype)

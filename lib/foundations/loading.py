@@ -1,0 +1,40 @@
+"""Loads a transformers model from a folder so that a half-loaded one cannot go unnoticed."""
+
+from lib.errors import KlangfarbeError
+from lib.foundations.sources import Source
+
+
+def whole_model(model_class, source: Source, dtype):
+    """``model_class.from_pretrained(folder)``, safetensors only, nothing fetched, every weight found.
+
+    transformers warns of a weight it cannot find and leaves it random; a metric would then measure noise. Here that is an error.
+
+    Raises:
+        KlangfarbeError: ``config.json`` of another kind of network, weights lacking or of another shape.
+    """
+    from transformers import AutoConfig
+    from transformers.utils import logging
+
+    try:
+        config = AutoConfig.from_pretrained(source.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise KlangfarbeError(f"a {model_class.__name__}'s config.json", f"{source.folder}: {str(error).splitlines()[0][:120]}",
+                              "use the folder that save_pretrained wrote") from error
+    if not isinstance(config, model_class.config_class):
+        raise KlangfarbeError(f"a {model_class.__name__}", f"{source.folder}: a {config.model_type}", "give the right network's folder")
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model, told = model_class.from_pretrained(source.folder, config=config, use_safetensors=True, local_files_only=True, dtype=dtype,
+                                                  output_loading_info=True, ignore_mismatched_sizes=True)
+    except Exception as error:  # a damaged file raises safetensors' own error, others OSError or ValueError
+        raise KlangfarbeError(f"whole weights in {source.folder}", f"{type(error).__name__}: {str(error).splitlines()[0][:120]}",
+                              "copy or fetch them again") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    faults = [*sorted(told["missing_keys"]), *(name for name, *_ in told["mismatched_keys"])]
+    if faults:
+        raise KlangfarbeError(f"every weight of {model_class.__name__} in {source.folder}",
+                              f"{len(faults)} missing or of another shape: {faults[0]} …", "take both from one checkpoint")
+    return model

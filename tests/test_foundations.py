@@ -1,0 +1,334 @@
+"""One door for pretrained networks: bundled, from a folder, from the hub; only safetensors; nothing half-loaded; windows fixed."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from lib import foundations, paths
+from lib.errors import KlangfarbeError
+from lib.foundations import fitting, sources, train_text_audio
+from lib.metrics import embedders, text_audio
+
+TINY = train_text_audio.Config(hidden=8, depths=(1, 1), heads=(2, 2), spec_size=64, n_mels=32, n_fft=512, sample_rate_hz=16_000,
+                               hop_length=320, window_seconds=1, text_hidden=32, text_layers=1, vocabulary=300, projection=16)
+SAID = [f"{mood} {kind} number {i}" for i, (mood, kind) in enumerate([("quiet", "waltz"), ("loud", "march"), ("slow", "song")] * 6)]
+
+
+def tone(hz, seconds, rate_hz):
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    return (0.4 * np.sin(2 * np.pi * hz * t) * (1 + 0.5 * np.sin(2 * np.pi * 3 * t))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Eighteen clips of 1 to 2.7 s at 32 kHz."""
+    return [tone(200 + 100 * i, 1 + 0.1 * i, 32_000) for i in range(18)]
+
+
+@pytest.fixture(scope="module")
+def clap_folder(tmp_path_factory):
+    """A CLAP of random weights in the hub's layout."""
+    folder = tmp_path_factory.mktemp("clap")
+    words = train_text_audio.tokenizer(SAID, TINY)
+    model, extractor = train_text_audio.build(len(words), TINY)
+    for part in (model, extractor, words):
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    """A CLIP of random weights in the hub's layout."""
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+
+    folder = tmp_path_factory.mktemp("clip")
+    torch.manual_seed(0)
+    words = train_text_audio.tokenizer(SAID, TINY)
+    text = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "max_position_embeddings": 32, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32,
+              "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """``copied(folder)`` → a copy of it to spoil."""
+
+    def copy(folder):
+        return shutil.copytree(folder, tmp_path / "copy")
+
+    return copy
+
+
+def refuses(match, *args, **kwargs):
+    with pytest.raises(KlangfarbeError, match=match):
+        foundations.load(*args, **kwargs)
+
+
+# --- the bundled two ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def atelier_clips():
+    """Forty pieces no miniature has heard: sounds, descriptions, genre numbers, affect."""
+    from lib.data import atelier
+    from lib.data.atelier import factors, render, words
+
+    items = [factors.draw(atelier.TEST_SEED, i) for i in range(1000, 1040)]
+    sounds, va = render.sounds(atelier.TEST_SEED, range(1000, 1040), 10.0)
+    return sounds, [words.description(f) for f in items], np.array([factors.GENRES.index(f.genre) for f in items]), va
+
+
+def test_the_bundled_tagger_hears_genre_and_affect(atelier_clips):
+    sounds, _, genres, va = atelier_clips
+    tagger = foundations.load("tagger", device="cpu")
+    assert isinstance(tagger, embedders.Tagger) and len(tagger.labels) == 10
+    assert (embedders.logits_of_clips(tagger, sounds, 22_050).argmax(1) == genres).mean() >= 0.8
+    felt = embedders.mean_over_windows(tagger, tagger.affect, 2, sounds, 22_050)
+    assert [np.corrcoef(felt[:, k], va[:, k])[0, 1] > 0.75 for k in (0, 1)] == [True, True]
+    vectors = embedders.embed_clips(tagger, sounds[:4], 22_050, batch=3)
+    assert vectors.shape == (4, tagger.width) and np.allclose(vectors, embedders.embed_clips(tagger, sounds[:4], 22_050), atol=1e-4)
+
+
+def test_the_bundled_tagger_wants_its_own_windows():
+    tagger = foundations.load("tagger", device="cpu")
+    with pytest.raises(KlangfarbeError):
+        tagger.embed(np.zeros((2, 22_050), np.float32))
+    assert np.isfinite(tagger.embed(np.zeros((1, round(tagger.sample_rate_hz * tagger.window_seconds)), np.float32))).all(), "silence"
+
+
+def test_the_bundled_text_audio_encoder_passes_the_two_caption_check(atelier_clips):
+    sounds, said, _, _ = atelier_clips
+    encoder = foundations.load("text_audio", device="cpu")
+    check = text_audio.trusted(encoder, sounds, 22_050, said)
+    assert check.rate > 0.75
+    assert text_audio.clap(check, said, sounds, 22_050).mean() > text_audio.clap(check, said[1:] + said[:1], sounds, 22_050).mean() + 0.1
+
+
+@pytest.mark.parametrize("part", ["tagger", "text_audio"])
+def test_a_miniature_has_a_card_and_is_small(part):
+    card = embedders.card(foundations.load(part, device="cpu"))
+    assert len(card["sha256"]) == 64 and "miniature" in card["name"]
+    folder = paths.MINIATURES / part
+    assert card["sha256"] in (folder / "CARD.md").read_text(encoding="utf-8"), "CARD.md names the hash of the weights beside it"
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 5e6
+    assert all(p.with_name(p.name + ".provenance.json").is_file() for p in folder.glob("*.csv"))
+
+
+# --- a CLAP from a folder -----------------------------------------------------------------------------------------------
+
+
+def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
+    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    assert isinstance(encoder, embedders.TextAudioEncoder)
+    assert (encoder.sample_rate_hz, encoder.window_seconds, encoder.width) == (16_000, 1.0, 16)
+    assert embedders.windows(clips[-1], 32_000, encoder).shape == (3, 16_000), "2.7 s: two windows and one that ends with the clip"
+    vectors = encoder.embed(embedders.windows(clips[-1], 32_000, encoder))
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert np.allclose(np.linalg.norm(encoder.embed_text(SAID), axis=1), 1, atol=1e-5)
+
+
+def test_the_same_clips_give_the_same_vectors_whatever_the_batch(clap_folder, clips):
+    first = embedders.embed_clips(foundations.load("text_audio", clap_folder, device="cpu"), clips, 32_000, batch=1)
+    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    for batch in (1, 4, 64):
+        assert np.allclose(first, embedders.embed_clips(encoder, clips, 32_000, batch=batch), atol=1e-5)
+    one_by_one = np.concatenate([encoder.embed_text([t]) for t in SAID])
+    assert np.allclose(one_by_one, encoder.embed_text(SAID), atol=1e-5), "padding must not change a sentence"
+    assert len(encoder.embed_text(["word " * 500])) == 1, "a long text is cut, not an error"
+
+
+def test_a_fused_clap_draws_nothing_either(clap_folder, tmp_path, clips):
+    """Its released processor picks a clip of every batch at random and treats it as a longer one."""
+    from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel
+
+    config = ClapConfig.from_pretrained(clap_folder)
+    config.audio_config.enable_fusion, config.audio_config.fusion_type = True, "aff_2d"
+    ClapModel(config).save_pretrained(tmp_path)
+    ClapFeatureExtractor.from_pretrained(clap_folder, truncation="fusion").save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(clap_folder).save_pretrained(tmp_path)
+    encoder = foundations.load("text_audio", tmp_path, device="cpu")
+    given = np.stack([embedders.windows(c, 32_000, encoder)[0] for c in clips[:4]])
+    assert all(np.array_equal(encoder.embed(given), encoder.embed(given)) for _ in range(5))
+
+
+def test_an_untrained_clap_is_not_trusted(clap_folder, clips):
+    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    with pytest.raises(KlangfarbeError, match="on one point|more often than luck"):
+        text_audio.trusted(encoder, clips, 32_000, SAID)
+
+
+def test_half_precision_loads(clap_folder, clips):
+    import torch
+
+    whole = foundations.load("text_audio", clap_folder, device="cpu")
+    half = foundations.load("text_audio", clap_folder, device="cpu", dtype=torch.bfloat16)
+    assert half.model.dtype == torch.bfloat16 and half.sha256 == whole.sha256
+    assert np.allclose(half.embed_text(SAID), whole.embed_text(SAID), atol=0.05)
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------------
+
+
+def test_pickled_weights_are_refused(clap_folder, copied):
+    folder = copied(clap_folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    refuses("safe_serialization=True", "text_audio", folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"])
+def test_a_folder_that_lacks_a_file_is_told_which(clap_folder, copied, file):
+    folder = copied(clap_folder)
+    (folder / file).unlink()
+    refuses(f"all but {file}", "text_audio", folder)
+
+
+def test_a_lacking_weight_is_an_error_not_a_warning(clap_folder, copied):
+    from safetensors.torch import load_file, save_file
+
+    folder = copied(clap_folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("audio_projection.linear1.weight")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    refuses("1 missing or of another shape: audio_projection.linear1.weight", "text_audio", folder)
+
+
+@pytest.mark.parametrize("spoil", ["truncate", "shape"])
+def test_damaged_weights_are_refused(clap_folder, copied, spoil):
+    folder = copied(clap_folder)
+    if spoil == "truncate":
+        whole = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        config["projection_dim"] = config["text_config"]["projection_dim"] = config["audio_config"]["projection_dim"] = 24
+        (folder / "config.json").write_text(json.dumps(config))
+    refuses("weight", "text_audio", folder)
+
+
+def test_a_folder_of_another_network_is_refused(clap_folder, clip_folder, copied):
+    refuses("a ClapModel", "text_audio", clip_folder)
+    refuses("a tagger's config.json", "tagger", clap_folder)
+
+
+def test_the_hash_goes_by_content(clap_folder, copied):
+    folder = copied(clap_folder)
+    before = sources.sha256(folder)
+    assert before == sources.sha256(clap_folder) and len(before) == 64
+    (folder / "CARD.md").write_text("read me")
+    (folder / "model.safetensors.provenance.json").write_text("{}")
+    assert sources.sha256(folder) == before, "a card changes no number"
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    changed = sources.sha256(folder)
+    (folder / "preprocessor_config.json").write_text((folder / "preprocessor_config.json").read_text() + " ")
+    assert len({before, changed, sources.sha256(folder)}) == 3
+
+
+def test_names_that_lead_nowhere(tmp_path):
+    refuses("a part out of tagger, text_audio, image_text", "taggr")
+    refuses("a hub name", "text_audio", tmp_path / "nothing here")
+    refuses("none yet", "image_text")
+
+
+# --- the hub ------------------------------------------------------------------------------------------------------------
+
+
+def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(KlangfarbeError) as caught:
+        foundations.load("text_audio", "laion/clap-htsat-unfused")
+    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "clap-htsat-unfused at main", "clap-htsat-unfused,"):
+        assert word in str(caught.value)
+
+
+def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder):
+    import huggingface_hub
+
+    asked = []
+
+    def snapshot_download(name, *, revision, allow_patterns, local_files_only):
+        asked.append((name, revision, local_files_only))
+        assert not any("bin" in p or p == "*.safetensors" for p in allow_patterns)
+        return str(clap_folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    encoder = foundations.load("text_audio", "laion/clap-htsat-unfused", revision="abc123", device="cpu")
+    assert asked == [("laion/clap-htsat-unfused", "abc123", True)]
+    card = embedders.card(encoder)
+    assert (card["name"], card["revision"], card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
+    assert foundations.load("text_audio", "someone/unknown", device="cpu").licence == "unknown" and asked[-1][1] == "main"
+
+
+# --- CLIP ---------------------------------------------------------------------------------------------------------------
+
+
+def pictures(count=3, size=40):
+    return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def test_a_clip_folder_loads_and_embeds(clip_folder):
+    encoder = foundations.load("image_text", clip_folder, device="cpu")
+    assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 12
+    seen = embedders.embed_pictures(encoder, pictures())
+    assert np.allclose(np.linalg.norm(seen, axis=1), 1, atol=1e-5)
+    assert np.allclose(seen, embedders.embed_pictures(encoder, pictures(), batch=1), atol=1e-5)
+    assert np.abs(seen[0] - seen[1]).max() > 1e-4, "different pictures, different vectors"
+    assert encoder.embed_text(SAID).shape == (18, 12)
+
+
+def test_an_open_clip_folder_loads_and_embeds(tmp_path):
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    config = {"embed_dim": 12, "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
+              "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}}
+    torch.manual_seed(0)
+    save_file(open_clip.model.CLIP(**config).state_dict(), tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    encoder = foundations.load("image_text", tmp_path, device="cpu")
+    assert encoder.embed_pictures(pictures()).shape == (3, 12) and encoder.embed_text(["a hill", "the sea"]).shape == (2, 12)
+    (tmp_path / "open_clip_model.safetensors").rename(tmp_path / "open_clip_pytorch_model.bin")
+    refuses("safetensors", "image_text", tmp_path)
+
+
+# --- training -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_training_goes_on_where_it_stood(tmp_path):
+    import torch
+
+    def run(n_stop, folder):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+        calls = iter(range(n_stop))
+
+        def loss_of(rng):
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+            loss = model(torch.from_numpy(rng.standard_normal((8, 3), dtype=np.float32))).square().mean()
+            return loss, {"loss": loss.item()}
+
+        try:
+            curve = fitting.fit(model, loss_of, 8, learning_rate=0.1, checkpoint=folder / "m.safetensors", key="k", warm_up=2, every=3)
+        except KeyboardInterrupt:
+            return None
+        return curve, torch.cat([p.flatten() for p in model.parameters()])
+
+    straight = run(99, tmp_path / "straight")
+    assert run(5, tmp_path / "killed") is None
+    resumed = run(99, tmp_path / "killed")
+    assert resumed[0] == straight[0] and torch.equal(resumed[1], straight[1])
+    assert [row["step"] for row in resumed[0]] == list(range(1, 9))
