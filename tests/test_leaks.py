@@ -187,16 +187,19 @@ def test_near_duplicates_equal_the_plain_double_loop():
     item = np.array([f"i{k}" for k in range(90)])
     plain = {item[k] for i in range(90) for j in range(90) for k in (i, j)
              if of[i] != of[j] and groups[i] != groups[j] and float(vectors[i] @ vectors[j]) >= 0.98}
-    found, examples = leaks_checks.alike(vectors, 0.98, of, groups, item)
+    found, examples = leaks_checks.alike([(vectors, 0.98)], of, groups, item)
     assert found == plain and 0 < len(plain) < 90 and len(examples) == leaks_checks.EXAMPLES
 
 
 def test_blocks_of_rows_give_what_one_product_gives(monkeypatch):
     vectors = leaks_checks.embedding_vectors(np.random.default_rng(5).normal(size=(200, 3)))
+    other = leaks_checks.embedding_vectors(np.random.default_rng(6).normal(size=(200, 3)))
     of, item = np.repeat(["train", "test"], 100), np.arange(200).astype(str)
-    whole = leaks_checks.alike(vectors, 0.99, of, None, item)
+    whole = leaks_checks.alike([(vectors, 0.99), (other, 0)], of, None, item)
     monkeypatch.setattr(leaks_checks, "BLOCK", 7)
-    assert leaks_checks.alike(vectors, 0.99, of, None, item)[0] == whole[0] != set()
+    again = leaks_checks.alike([(vectors, 0.99), (other, 0)], of, None, item)
+    assert again[0] == whole[0] != set()
+    assert leaks_checks.alike([(vectors, 0.99)], of, None, item)[0] > whole[0]  # every view must agree
 
 
 def test_one_loud_column_does_not_make_everything_a_duplicate():
@@ -213,18 +216,22 @@ def test_a_picture_is_known_again_after_what_happens_to_pictures():
     from PIL import Image
 
     pictures, _ = paint.pictures(11, range(24), 96)
-    hashes = leaks.picture_hash(pictures)
+    prints, bits = leaks.fingerprints(pictures), leaks_checks.HASH_BITS
+    assert np.linalg.norm(prints[:, :bits], axis=1) == pytest.approx(1, abs=1e-6) == np.linalg.norm(prints[:, bits:], axis=1)
     small = [np.asarray(Image.fromarray(p).resize((60, 60))) for p in pictures]
     bright = np.clip(pictures * 1.15 + 4, 0, 255).astype(np.uint8)
     noisy = np.clip(pictures + np.random.default_rng(0).normal(0, 8, pictures.shape), 0, 255).astype(np.uint8)
     for changed in (small, bright, noisy):
-        assert np.median((leaks.picture_hash(changed) != hashes).mean(axis=1)) < leaks.BITS
-    others = (hashes[:, None] != hashes[None]).mean(axis=2)[np.triu_indices(24, 1)]
+        product = leaks.fingerprints(changed) * prints
+        assert product[:, bits:].sum(1).min() > leaks.COLOURS and (1 - product[:, :bits].sum(1)).max() / 2 < leaks.BITS
+    others = ((1 - prints[:, :bits] @ prints[:, :bits].T) / 2)[np.triu_indices(24, 1)]
     assert others.min() > leaks.BITS
+    flat = leaks.fingerprints(np.full((1, 20, 30, 3), 7, np.uint8))
+    assert np.isfinite(flat).all() and not flat[:, bits:].any()
     table = pd.DataFrame({"item_id": [f"p{i}" for i in range(25)], "split": ["train"] * 24 + ["test"]})
     found = leaks.check(table, pictures=[*pictures, small[7]]).findings
     assert [f.name for f in found] == ["near_duplicates"] and found[0].count == 2 and "p7 (train)" in found[0].examples[0]
-    assert leaks.check(table, pictures=np.concatenate([hashes, leaks.picture_hash(small[7:8])])).findings == found
+    assert leaks.check(table, pictures=np.concatenate([prints, leaks.fingerprints(small[7:8])])).findings == found
 
 
 def test_copies_byte_for_byte_need_no_picture():

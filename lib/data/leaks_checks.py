@@ -12,7 +12,8 @@ import numpy as np
 from lib.errors import KlangfarbeError
 
 EXAMPLES = 5
-HASH_SIDE = 16                   # a picture's hash: the signs of its 16 × 16 lowest cosine waves, the constant one left out
+HASH_SIDE, THUMB_SIDE = 16, 8
+HASH_BITS = HASH_SIDE**2 - 1
 BLOCK = 1024
 TARGET_COLUMNS = ("caption", "description", "keywords", "genre", "emotion")
 N_SHUFFLES, MOST_ROWS = 20, 5000
@@ -61,33 +62,39 @@ def _spread_examples(spread) -> tuple[str, ...]:
     return tuple(f"{value}: {splits}" for value, splits in spread.head(EXAMPLES).items())
 
 
-def picture_hash(pictures: Sequence) -> np.ndarray:
-    """A fingerprint that survives resizing, compression, brightening and a little noise, but not cropping; colour is not seen.
+def fingerprints(pictures: Sequence) -> np.ndarray:
+    """What stays of a picture that is resized, compressed, brightened or a little noisy, but not of one that is cropped.
 
-    Grey, averaged to 32², cosine transform, the 16 × 16 lowest waves without the constant: above their median or not.
-    Measured: copies differ in at most 17 % of the bits, usually under 6 %; 500 atelier pictures by 19 % or more, 300 paintings
-    by 37 % or more.
+    Two unit vectors side by side. The first is a hash: grey, averaged to 32², cosine transform, the 16 × 16 lowest waves without
+    the constant, each above their median or not; its product with another's is 1 − 2 · (share of bits that differ). The second
+    is the 8 × 8 thumbnail's colours about their mean; its product is a correlation. Copies agree in both. Measured on copies:
+    at most 18 % of the bits differ, mostly under 6 %, correlation at least .964. No two of 1,500 atelier pictures, 300 paintings
+    or 300 photographs come within 15 % *and* .96; by the bits alone the atelier's nearest differ by 12 %.
 
     Args:
         pictures: uint8 [N, H, W, 3], or N pictures of any sizes.
 
     Returns:
-        bool [N, 255].
+        float32 [N, 255 + 192].
 
-    Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash Functions, §3.2.1 (there with 8 × 8).
+    Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash Functions, §3.2.1 (there 8 × 8, grey alone).
     """
     from PIL import Image
     from scipy.fft import dctn
 
-    hashes = np.zeros((len(pictures), HASH_SIDE**2 - 1), bool)
+    found = np.zeros((len(pictures), HASH_BITS + 3 * THUMB_SIDE**2), np.float32)
     for row, picture in enumerate(pictures):
         picture = np.asarray(picture)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
             raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}", "convert with images.from_tensor")
-        grey = np.asarray(Image.fromarray(picture).convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
+        opened = Image.fromarray(picture)
+        grey = np.asarray(opened.convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
         waves = dctn(grey, norm="ortho")[:HASH_SIDE, :HASH_SIDE].reshape(-1)[1:]
-        hashes[row] = waves > np.median(waves)
-    return hashes
+        found[row, :HASH_BITS] = np.where(waves > np.median(waves), 1, -1) / np.sqrt(HASH_BITS)
+        colours = np.asarray(opened.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX), np.float64).reshape(-1)
+        colours -= colours.mean()
+        found[row, HASH_BITS:] = colours / max(np.linalg.norm(colours), 1e-9)
+    return found
 
 
 def copies(table) -> tuple[set, list[str]]:
@@ -105,11 +112,6 @@ def copies(table) -> tuple[set, list[str]]:
     return set(found["name"]), [" = ".join(f"{n} ({s})" for n, s in zip(same["name"], same["split"])) for same in sets[:EXAMPLES]]
 
 
-def hash_vectors(hashes: np.ndarray) -> np.ndarray:
-    """Hashes bool [N, bits] → unit vectors float32 [N, bits]: their product is 1 − 2 · (share of bits that differ)."""
-    return np.where(hashes, 1, -1).astype(np.float32) / np.float32(np.sqrt(hashes.shape[1]))
-
-
 def embedding_vectors(embeddings: np.ndarray) -> np.ndarray:
     """Embeddings [N, D] → unit vectors float32, each column standardised first, so that a cosine does not measure one loud column."""
     embeddings = np.asarray(embeddings, np.float64)
@@ -120,27 +122,32 @@ def embedding_vectors(embeddings: np.ndarray) -> np.ndarray:
     return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
 
-def alike(vectors: np.ndarray, least: float, splits: np.ndarray, groups: np.ndarray | None, names: np.ndarray) -> tuple[set, list[str]]:
-    """Names of rows whose product with a row of another split (and another group) is at least `least`, and examples of such pairs.
+def alike(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray, groups: np.ndarray | None,
+          names: np.ndarray) -> tuple[set, list[str]]:
+    """Names of rows that are near a row of another split (and another group), and examples of such pairs.
 
     Args:
-        vectors: float32 [N, D], unit length. splits, groups, names: [N].
+        views: pairs of unit vectors float32 [N, D] and the least product that counts as near; rows must be near in every view.
+        splits, groups, names: [N].
     """
-    hit, examples = np.zeros(len(vectors), bool), []
+    hit, examples = np.zeros(len(names), bool), []
     kinds = sorted(set(splits))
     for i, first in enumerate(kinds):
         for second in kinds[i + 1 :]:
             here, there = np.flatnonzero(splits == first), np.flatnonzero(splits == second)
             for start in range(0, len(here), BLOCK):
                 rows = here[start : start + BLOCK]
-                product = vectors[rows] @ vectors[there].T  # [≤ 1024, M]
-                near = product >= least
+                near, products = True, []
+                for vectors, least in views:
+                    products.append(vectors[rows] @ vectors[there].T)  # [≤ 1024, M]
+                    near = near & (products[-1] >= least)
                 if groups is not None:
                     near &= groups[rows][:, None] != groups[there][None]
                 hit[rows] |= near.any(axis=1)
                 hit[there] |= near.any(axis=0)
                 pairs = np.argwhere(near)[: max(0, EXAMPLES - len(examples))]
-                examples += [f"{names[rows[a]]} ({first}) ~ {names[there[b]]} ({second}), {product[a, b]:.3f}" for a, b in pairs]
+                examples += [f"{names[rows[a]]} ({first}) ~ {names[there[b]]} ({second}), "
+                             + " and ".join(f"{product[a, b]:.3f}" for product in products) for a, b in pairs]
     return set(names[hit]), examples
 
 
