@@ -247,8 +247,22 @@ def test_a_clip_of_the_test_set_in_a_training_pair():
     table = pd.DataFrame({"item_id": ["p1", "p2", "c1", "c2"], "split": ["train", "test", "train", "test"], "group_id": list("abcd")})
     straight = pd.DataFrame({"image_id": ["p1", "p2"], "audio_id": ["c1", "c2"]})
     assert leaks.check(table, pairs=straight).findings == []
+    with pytest.raises(KlangfarbeError, match="1 others, e.g. p9"):
+        leaks.check(table, pairs=straight.assign(image_id=["p1", "p9"]))
     crossed = leaks.check(table, pairs=straight.assign(audio_id=["c2", "c2"])).findings
     assert [f.name for f in crossed] == ["clip_reused_across_splits"] and crossed[0].examples == ("c2: test, train",)
+
+
+def test_a_check_that_could_see_nothing_is_not_counted_as_made():
+    table = pd.DataFrame({"item_id": list("abc"), "modality": "audio", "sha256": ["1" * 64, "2" * 64, "3" * 64], "source": "one",
+                          "split": ["train", "train", "test"], "valence": 0.5, "arousal": 0.5})
+    assert leaks.check(table).made == ("clip_reused_across_splits",)
+    assert leaks.check(table.assign(modality="image")).made == ("near_duplicates",)
+
+
+def test_categories_count_like_words():
+    table = leaky_table().astype("category")
+    assert [f.count for f in leaks.check(table).findings] == [1] and leaks.check(table.iloc[:2]).findings[0].of == 1
 
 
 def test_words_are_whole_and_common_ones_do_not_count():
@@ -293,9 +307,12 @@ def test_one_other_scale_for_all_is_no_finding(scale):
 # --- what it says, and when it stops ----------------------------------------------------------------------------------
 
 
+def leaky_table():
+    return pd.DataFrame({"group_id": ["a", "a", "b"], "split": ["train", "test", "test"]})
+
+
 def leaky():
-    table = pd.DataFrame({"group_id": ["a", "a", "b"], "split": ["train", "test", "test"]})
-    return leaks.check(table, usage={"selected_on": "test", "reported_on": "test"})
+    return leaks.check(leaky_table(), usage={"selected_on": "test", "reported_on": "test"})
 
 
 def test_training_stops_at_a_finding_and_goes_on_when_it_is_named(capsys):
@@ -307,7 +324,7 @@ def test_training_stops_at_a_finding_and_goes_on_when_it_is_named(capsys):
     leaks.stop_on(leaky(), accepted=["tuned_on_test", "group_in_two_splits"])
     said = capsys.readouterr().out
     assert "accepted: group_in_two_splits, 1 of 2" in said and "e.g. a: test, train" in said and "LEAK" not in said
-    assert "not looked for (no table given): near_duplicates, clip_reused_across_splits" in said
+    assert "not looked for (nothing given that would show it): near_duplicates, clip_reused_across_splits" in said
 
 
 def test_an_acceptance_that_outlived_its_leak_is_refused(capsys):
@@ -331,6 +348,7 @@ def test_the_report_has_a_row_per_check_made():
     ({"manifest": pd.DataFrame({"caption": ["a"]})}, "no table with the columns"),
     ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.zeros((3, 3))}, "each of the manifest's 2 rows"),
     ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.array([[1.0, np.nan], [0, 1]])}, "finite embeddings"),
+    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.array([1.0, 2])}, "finite embeddings"),
     ({"manifest": pd.DataFrame({"split": ["train"]}), "pictures": [np.zeros((4, 4))]}, "pictures uint8"),
     ({"pairs": pd.DataFrame({"image_id": ["a"], "audio_id": ["b"]})}, "pairs with image_id"),
     ({"condition": pd.DataFrame({"text": ["a"]})}, "a condition with text"),
@@ -372,7 +390,8 @@ def test_the_atelier_is_clean(seed):
     pairs = pd.DataFrame({"image_id": [f"{f.item_id}-image" for f in items], "audio_id": [f"{f.item_id}-audio" for f in items]})
     checked = leaks.check(table, pairs=pairs, pictures=[order.get(i) for i in table["item_id"]], embeddings=features, condition=told)
     assert checked.findings == []
-    assert set(checked.not_made) == {"metric_embedder_is_pairing_embedder", "tuned_on_test", "rows_out_of_step"}
+    one_source = "labels_on_two_scales"
+    assert set(checked.not_made) == {one_source, "metric_embedder_is_pairing_embedder", "tuned_on_test", "rows_out_of_step"}
 
 
 def test_the_music_described_in_the_condition_is_a_leak_on_the_atelier():

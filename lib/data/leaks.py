@@ -72,19 +72,19 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none", "give the rows they belong to, with their splits")
     made = {}
     table = _of_a_split(manifest)
-    group_uses, clip_uses = _uses(table, _checked_pairs(pairs, table))
+    group_uses, clip_uses = _uses(table, _checked_pairs(pairs, manifest))
     if group_uses is not None:
         made["group_in_two_splits"] = checks.groups(group_uses)
     if clip_uses is not None:
         made["clip_reused_across_splits"] = checks.clips(clip_uses)
-    if table is not None and (embeddings is not None or pictures is not None or _known(table, "sha256", "modality")):
+    if table is not None and (embeddings is not None or pictures is not None or len(_hashed(table, ("image",)))):
         made["near_duplicates"] = _near_duplicates(manifest, embeddings, pictures, cosine, bits)
     if condition is not None:
         if "text" not in condition or not set(checks.TARGET_COLUMNS) & set(condition) or not len(condition):
             raise KlangfarbeError(f"a condition with text and one of {', '.join(checks.TARGET_COLUMNS)}",
                                   f"{len(condition)} rows of {', '.join(condition)}", "add what the target must not tell")
         made["target_in_condition"] = checks.words(condition)
-    if manifest is not None and _known(manifest, "source", "valence", "arousal"):
+    if manifest is not None and _known(manifest, "source", "valence", "arousal") and manifest["source"].nunique() > 1:
         made["labels_on_two_scales"] = checks.scales(manifest[["source", "valence", "arousal"]].dropna().astype({"valence": float,
                                                                                                                 "arousal": float}))
     if encoders is not None:
@@ -126,7 +126,7 @@ def stop_on(checked: Checked, accepted: Collection[str] = ()) -> None:
         raise KlangfarbeError(f"accepted names out of {', '.join(NAMES)}", ", ".join(unknown), "mend the spelling")
     print(f"leaks looked for: {', '.join(checked.made)}")
     if checked.not_made:
-        print(f"not looked for (no table given): {', '.join(checked.not_made)}")
+        print(f"not looked for (nothing given that would show it): {', '.join(checked.not_made)}")
     for finding in checked.findings:
         mark = "accepted" if finding.name in accepted else "LEAK"
         print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: {finding.what}\n  {NAMES[finding.name]}")
@@ -157,27 +157,34 @@ def _of_a_split(manifest):
     return manifest[manifest["split"].notna()]
 
 
-def _checked_pairs(pairs, table):
+def _hashed(table, modalities: tuple[str, ...]):
+    """Rows of these modalities whose content is known by its hash."""
+    return table[table["modality"].isin(modalities) & table["sha256"].notna()] if _known(table, "sha256", "modality") else table[:0]
+
+
+def _checked_pairs(pairs, manifest):
     """Pairs ``image_id, audio_id, split, image_group, audio_group``, and after them each clip's own split in the manifest."""
     import pandas as pd
 
     if pairs is None:
         return None
-    has_ids = table is not None and "item_id" in table
-    if not {"image_id", "audio_id"} <= set(pairs) or not ("split" in pairs or has_ids):
+    has_items = manifest is not None and _known(manifest, "item_id", "split")
+    if not {"image_id", "audio_id"} <= set(pairs) or not ("split" in pairs or has_items):
         raise KlangfarbeError("pairs with image_id, audio_id and split", ", ".join(pairs), "add the split, or give the manifest too")
-    items = table.set_index("item_id") if has_ids else None
-    filled = pairs.copy()
+    items, filled = manifest.set_index("item_id") if has_items else None, pairs.copy()
     if "split" not in filled:
+        unknown = filled["image_id"][~filled["image_id"].isin(items.index)]
+        if len(unknown):
+            raise KlangfarbeError("pairs of the manifest's pictures", f"{len(unknown)} others, e.g. {unknown.iloc[0]}", "add their split")
         filled["split"] = filled["image_id"].map(items["split"])
     for side in ("image", "audio"):
         if f"{side}_group" not in filled:
-            known = has_ids and "group_id" in items
+            known = has_items and "group_id" in items
             filled[f"{side}_group"] = filled[f"{side}_id"].map(items["group_id"]) if known else pd.NA
-    if has_ids:  # a clip of the test set that a training pair uses is in both
+    if has_items:  # a clip of the test set that a training pair uses is in both
         of_clip = filled.assign(split=filled["audio_id"].map(items["split"]), image_id=pd.NA, image_group=pd.NA)
         filled = pd.concat([filled, of_clip], ignore_index=True)
-    if has_ids and "sha256" in items:
+    if has_items and "sha256" in items:
         filled["audio_id"] = filled["audio_id"].map(items["sha256"]).fillna(filled["audio_id"])
     return filled[filled["split"].notna()]
 
@@ -189,8 +196,7 @@ def _uses(table, pairs):
     of_groups, of_clips = [], []
     if table is not None and _known(table, "group_id"):
         of_groups.append(table[["group_id", "split"]].set_axis(["group", "split"], axis=1))
-    if table is not None and _known(table, "sha256", "modality"):
-        sounds = table[table["modality"].isin(("audio", "midi"))]
+    if table is not None and len(sounds := _hashed(table, ("audio", "midi"))):
         of_clips.append(sounds[["sha256", "split"]].set_axis(["clip", "split"], axis=1))
     if pairs is not None:
         of_clips.append(pairs[["audio_id", "split"]].set_axis(["clip", "split"], axis=1))
@@ -220,7 +226,7 @@ def _near_duplicates(manifest, embeddings, pictures, cosine: float, bits: float)
             examples.extend(told)
 
     if _known(manifest, "sha256", "modality"):
-        rows = np.flatnonzero((manifest["modality"] == "image").to_numpy(bool) & manifest["sha256"].notna().to_numpy() & there)
+        rows = np.flatnonzero(manifest["modality"].eq("image").to_numpy(bool) & manifest["sha256"].notna().to_numpy() & there)
         of = {"name": names, "split": splits, "sha256": manifest["sha256"].to_numpy(object)} | ({} if groups is None else {"group": groups})
         hit, told = checks.copies(pd.DataFrame({column: values[rows] for column, values in of.items()}))
         seen.update(names[rows])
@@ -235,7 +241,7 @@ def _near_duplicates(manifest, embeddings, pictures, cosine: float, bits: float)
     for found in (embeddings.values() if isinstance(embeddings, Mapping) else [] if embeddings is None else [embeddings]):
         vectors = np.asarray(found, np.float64)
         _as_many(vectors, manifest, "embeddings")
-        rows = np.flatnonzero(there & ~np.isnan(vectors).all(axis=1))
+        rows = np.flatnonzero(there & ~np.isnan(vectors.reshape(len(vectors), -1)).all(axis=1))
         if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
             raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)", str(vectors.shape), "mend them before use")
         look(rows, (checks.embedding_vectors(vectors[rows]), cosine))
