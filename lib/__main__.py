@@ -87,6 +87,7 @@ def dispatch(args: argparse.Namespace) -> int:
 
         if args.profile not in PROFILES:
             raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(args.profile), "name one of them")
+        print(f"{args.profile}: {PROFILES[args.profile]}\n")
         for row in claims.show(claims.fill(args.profile)).itertuples():
             print(f"{row.id:5} {row.verdict:18} {row.claim}" + (f" ({row.on})" if row.on else "") + f"\n      {row.ours}")
         return 0

@@ -4,7 +4,12 @@ import os
 
 from lib.errors import KlangfarbeError
 
-PROFILES = ("smoke", "mini", "gpu", "paper")
+PROFILES = {
+    "smoke": "seconds a notebook: shows that everything runs; its numbers, and the verdicts computed from them, mean nothing",
+    "mini": "minutes on two cores: everything is trained for real, small, from the bundled miniatures",
+    "gpu": "one GPU: atelier data, published sizes",
+    "paper": "published data, weights and settings",
+}
 PROFILE_VARIABLE = "KLANGFARBE_PROFILE"
 
 

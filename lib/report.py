@@ -1,10 +1,11 @@
-"""``results/<profile>/report.html``: one page that opens offline: the ledger, then every run's pictures, sounds, tables, times, failures."""
+"""``results/<profile>/report.html``, one page that opens offline: the ledger, then every run's pictures, sounds, tables, failures."""
 
 import base64
 import html
 from pathlib import Path
 
 from lib import artefacts, claims, paths, repro, workflow
+from lib.profiles import PROFILES
 
 STYLE = """body{font:16px/1.5 Georgia,serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}h1,h2{font-weight:normal}
 table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace;margin:1rem 0}
@@ -32,8 +33,9 @@ def failure(profile: str, stem: str) -> str | None:
 def build(profile: str) -> Path:
     """Writes the page from what stands in ``results/<profile>`` and ``papermill_runs/<profile>``; returns its path."""
     stamp = repro.provenance(profile, 0)
-    parts = [f"<h1>Klangfarbe, profile {profile}</h1><p>Commit {stamp['git_commit']}, {stamp['machine']}, {stamp['made_utc']}; "
-             + ", ".join(f"{k} {v}" for k, v in stamp["versions"].items()) + "</p>", _ledger(profile), _times(profile)]
+    versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
+    parts = [f"<h1>Klangfarbe, profile {profile}</h1><p>{PROFILES[profile].capitalize()}.</p>"
+             f"<p>Commit {stamp['git_commit']}, {stamp['machine']}, {stamp['made_utc']}; {versions}</p>", _ledger(profile), _times(profile)]
     for stem in workflow.STEPS:
         folder = paths.RESULTS / profile / stem
         reason = failure(profile, stem)

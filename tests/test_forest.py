@@ -130,6 +130,13 @@ def test_scores_stand_between_the_mean_and_the_true_point(data, result):
         assert r2["value"]["published: elsewhere"] == 0.6
 
 
+def test_r2_of_both_axes_is_scikit_learns_average():
+    from sklearn.metrics import r2_score
+
+    truth, predicted = np.random.default_rng(4).normal(size=(2, 30, 2))
+    assert forest_measures.r2_of_both(truth, predicted) == pytest.approx(r2_score(truth, predicted))
+
+
 def test_importance_finds_what_was_planted_and_nothing_else(data, result):
     lost = forest_measures.losses(data, result, SMALL)
     table = forest_measures.importance(lost, data.groups, SMALL).set_index(["axis", "family"])[["loss", "low"]]

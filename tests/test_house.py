@@ -120,6 +120,7 @@ print(len(names))
     assert int(done.stdout) > 20 and done.stdout.strip().isdigit(), "importing printed something"
 
 
+TRAINS = re.compile(r"\.train_step\(|= forest\.search\(")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|tmp|root|home|Users|mnt|opt)/\w")
 
 
@@ -206,6 +207,14 @@ def test_a_notebook_begins_with_its_question_and_its_parameters(file):
     assert values["PROFILE"] == "mini" and values["SEED"] == 0 and all(name.isupper() for name in values)
     assert sum("parameters" in c["metadata"].get("tags", []) for c in cells(file, "code")) == 1
     assert file.stem in workflow.STEPS, "lib/workflow.py lists what every notebook needs and produces"
+
+
+@pytest.mark.parametrize("file", [f for f in NOTEBOOKS if TRAINS.search(f.read_text(encoding="utf-8"))], ids=name_of)
+def test_a_notebook_that_trains_looks_for_leaks_and_leaves_evidence(file):
+    code = [source(cell) for cell in cells(file, "code")]
+    looked, trained, saved = (next((i for i, text in enumerate(code) if re.search(word, text)), None)
+                              for word in (r"leaks\.stop_on\(", TRAINS.pattern, r"claims\.save\("))
+    assert looked is not None and saved is not None and looked < trained < saved
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=name_of)

@@ -174,7 +174,8 @@ def test_sets_have_a_ceiling_and_no_shuffled_row():
     rng = np.random.default_rng(9)
     real = rng.normal(size=(200, 3))
     outputs = {"ours": rng.normal(0.1, 1, (40, 3)), "far": rng.normal(3, 1, (40, 3))}
-    found = table.whole(outputs, [table.Measure("distance", distance, real, table.SETS, reference_groups=np.arange(200) // 4)], n_swaps=199)
+    measure = table.Measure("distance", distance, real, table.SETS, reference_groups=np.arange(200) // 4)
+    found = table.whole(outputs, [measure], n_swaps=199)
     assert np.isnan(row(found, table.SHUFFLED, "distance")["value"]) and "condition" in row(found, table.SHUFFLED, "distance")["note"]
     assert row(found, table.REAL, "distance")["value"] < 0.2 and row(found, table.REAL, "distance")["n"] == 100
     assert row(found, "far", "distance")["system_is"] == "better"
@@ -186,6 +187,7 @@ def test_few_rows_are_said_and_wrong_shapes_refused():
     assert "minimum of 30" in found["note"][0]
     for outputs, measure in (({"a": target, "b": target[:5]}, table.Measure("CCC", affect.ccc, target, table.ROWS)),
                              ({"a": target}, table.Measure("CCC", affect.ccc, target[:5], table.ROWS)),
-                             ({"a": target}, table.Measure("CCC", affect.ccc, target, "pairs")), ({}, table.Measure("CCC", affect.ccc, target))):
+                             ({"a": target}, table.Measure("CCC", affect.ccc, target, "pairs")),
+                             ({}, table.Measure("CCC", affect.ccc, target))):
         with pytest.raises(KlangfarbeError):
             table.whole(outputs, [measure])

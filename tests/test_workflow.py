@@ -37,6 +37,9 @@ def project(tmp_path_factory):
     source = (root / "lib" / "workflow.py").read_text()
     (root / "lib" / "workflow.py").write_text(source + TWO_STEPS)
     (root / "notebooks").mkdir()
+    (root / "data").mkdir()
+    for table in ("claims.csv", "published.csv"):
+        shutil.copy(paths.ROOT / "data" / table, root / "data")
     head = "import json\nfrom lib import artefacts\n"
     notebook(root / "notebooks" / "10_first.ipynb", 'PROFILE = "mini"\nSTEPS = 3\nBREAK = False',
              head + "if BREAK:\n    raise RuntimeError('planted')",
@@ -128,6 +131,30 @@ def test_an_unwritten_report_names_the_command_that_fills_it(own_results, monkey
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     page = report.build("smoke").read_text()
     assert 'make run PROFILE=smoke NOTEBOOKS="31"' in page
+
+
+def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_results, monkeypatch):
+    import numpy as np
+    import pandas as pd
+
+    from lib import artefacts, audio, claims, report
+
+    monkeypatch.setattr(paths, "RUNS", own_results / "runs")
+    monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
+    run = "33_music2image_diffusion"
+    tone = 0.2 * np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
+    for name, content in (("tone.mp3", audio.encode_mp3(tone)), ("red.png", np.full((8, 8, 3), (200, 0, 0), np.uint8)),
+                          ("red.jpg", np.full((8, 8, 3), (200, 0, 0), np.uint8)), ("numbers.csv", pd.DataFrame({"planted": [0.25]}))):
+        artefacts.save(content, run, "smoke", name, seed=0)
+    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
+    claims.save(rows, run, "smoke", seed=0)
+    page = report.build("smoke").read_text()
+    for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,", "src='data:image/jpeg;base64,", "planted",
+                 "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "not built yet"):
+        assert part in page
+    assert "src='http" not in page and "href=" not in page, "it opens offline"
+    filled = pd.read_csv(paths.RESULTS / "smoke" / "claims.csv").set_index("id")["verdict"]
+    assert filled["S3-5"] == "holds" and (paths.RESULTS / "smoke" / "claims.png").is_file()
 
 
 def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):

@@ -58,8 +58,9 @@ def card(function: Callable) -> Card:
     wrong = sorted(set(FIELDS) ^ set(found)) + [field for field in FIELDS if not found.get(field, "?")]
     number = re.match(r"\d+", found.get("minimum n", ""))
     if wrong or found["direction"] not in DIRECTIONS or not number:
+        got = ", ".join(wrong) or f"{found['direction']} / {found['minimum n']}"
         raise KlangfarbeError(f"the fields {', '.join(FIELDS)} on the card of {name}, a direction out of {' '.join(DIRECTIONS)}"
-                              ", a whole minimum n", f"{', '.join(wrong) or found['direction'] + ' / ' + found['minimum n']}", "mend its docstring")
+                              ", a whole minimum n", got, "mend its docstring")
     return Card(name, **{field.replace(" ", "_"): int(number[0]) if field == "minimum n" else found[field] for field in FIELDS})
 
 

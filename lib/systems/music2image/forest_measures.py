@@ -14,7 +14,8 @@ GROUPS = {family: tuple(i for i, of in enumerate(features.FAMILY_OF) if of == fa
 GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"), features.NAMES.index("mfcc_00_std"))
 
 
-def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, published: Mapping[str, float] | None = None, seed: int = 0):
+def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, published: Mapping[str, float] | None = None,
+           seed: int = 0):
     """The forest's agreement with its listeners, beside what knows nothing and what knows everything.
 
     Args:
@@ -40,6 +41,11 @@ def scores(data: forest.Table, result: forest.Nested, config: forest.Config, *, 
                 for name, metric, printed in (("CCC", affect.ccc, {}), ("R²", affect.r2, published or {}), ("RMSE", affect.rmse, {}))
                 for k, axis in enumerate(forest.AXES)]
     return tables.whole(outputs, measures, groups=data.groups, seed=seed, n_resamples=config.n_resamples)
+
+
+def r2_of_both(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean R² of the two axes, [N, 2] each: what the text's single R² is (scikit-learn's uniform average over outputs)."""
+    return float(np.mean([affect.r2(truth[:, k], predicted[:, k]) for k in range(2)]))
 
 
 def losses(data: forest.Table, result: forest.Nested, config: forest.Config, *, seed: int = 0) -> dict[str, np.ndarray]:
