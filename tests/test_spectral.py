@@ -97,8 +97,11 @@ def test_mcd_is_zero_for_itself_blind_to_loudness_and_forgives_tempo():
 def test_mcd_many_takes_pairs_of_any_length():
     pairs = [(tune(s), tune(s + 5)[: 20_000 + 500 * s]) for s in range(3)]
     assert spectral.mcd_many(*zip(*pairs), RATE) == pytest.approx([spectral.mcd(a, b, RATE) for a, b in pairs])
-    with pytest.raises(KlangfarbeError):
-        spectral.mcd_many([tune(0)], [], RATE)
+    batch = np.stack([tune(0), tune(1)]), np.stack([tune(2), tune(3)])
+    assert spectral.mcd(*batch) == pytest.approx([spectral.mcd(a, b, RATE) for a, b in zip(*batch)])  # 22 050 Hz unless told otherwise
+    for a, b in (([tune(0)], []), (batch[0], batch[1][:1]), (batch[0], tune(0))):
+        with pytest.raises(KlangfarbeError):
+            spectral.mcd_many(a, b, RATE)
 
 
 # --- log-spectral distance --------------------------------------------------------------------------------------------

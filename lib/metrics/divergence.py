@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lib.audio import SAMPLE_RATE_HZ
 from lib.errors import KlangfarbeError
 from lib.metrics.spectral import sounding
 
@@ -46,8 +47,8 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
     return np.maximum((np.exp(log_p) * (log_p - log_q)).sum(axis=1), 0)  # rounding may leave −1e-17
 
 
-def mel_energy_kld(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int, *, n_mels: int = 128, n_fft: int = 1024,
-                   hop_length: int = 256, floor: float = 1e-8) -> float | np.ndarray:
+def mel_energy_kld(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *, n_mels: int = 128,
+                   n_fft: int = 1024, hop_length: int = 256, floor: float = 1e-8) -> float | np.ndarray:
     """KL divergence between the long-term spectra of two sounds: how energy is spread over mel bands.
 
     KL(p ‖ q) with p(b) the share of the reference's **power** in mel band b, summed over time, q the generated sound's: one filter

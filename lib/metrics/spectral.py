@@ -1,6 +1,6 @@
 """Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance, signal-to-noise ratio; and THD.
 
-All but THD compare a sound with the one sound it should have been. Music that is as good but different scores badly on each.
+All but THD compare a sound with the one it should have been. Music that is as good but different scores badly on each.
 """
 
 import functools
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lib.audio import MEL, SILENCE_RMS
+from lib.audio import MEL, SAMPLE_RATE_HZ, SILENCE_RMS
 from lib.errors import KlangfarbeError
 
 N_COEFFICIENTS = 13                        # c1 … c13; c0, the loudness, is left out
@@ -16,8 +16,8 @@ MEL_FLOOR = 1e-5                           # amplitude below which a mel band co
 DECIBEL = 10 * np.sqrt(2) / np.log(10)     # of the cepstral distance
 
 
-def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS,
-        n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float:
+def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *, n_coefficients: int = N_COEFFICIENTS,
+        n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float | np.ndarray:
     """Mel-cepstral distortion between two sounds, aligned by dynamic time warping.
 
     (10√2 / ln 10) · mean over the DTW path of ‖c_1 … c_K of the reference − c_1 … c_K of the generated‖; c0 excluded, K = 13.
@@ -37,13 +37,13 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int, *, n_
         source: Kubichek (1993), IEEE Pacific Rim, eq. 1; DTW as in Battenberg et al. (2020)
 
     Args:
-        reference: mono [N], finite, not silent. generated: mono [M].
+        reference: mono [N], or a batch [B, N]; finite, not silent. generated: mono [M], or [B, M].
         sample_rate_hz: rate of both.
         n_coefficients: K.
         n_mels, n_fft, hop_length: of the mel-spectrogram; say so where they differ from :data:`lib.audio.MEL`.
 
     Returns:
-        dB, ≥ 0.
+        dB, ≥ 0: a float, or [B] for a batch.
 
     Raises:
         KlangfarbeError: a sound that is silent, not finite, not mono, or shorter than one window.
@@ -51,10 +51,13 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int, *, n_
     Notebook: 05.
     """
     settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft, "hop_length": hop_length}
+    if np.ndim(reference) == 2:
+        return mcd_many(reference, generated, sample_rate_hz, **settings)
     return cepstral_distortion(mel_cepstra(reference, sample_rate_hz, **settings), mel_cepstra(generated, sample_rate_hz, **settings))
 
 
-def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray], sample_rate_hz: int, **settings) -> np.ndarray:
+def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray],
+             sample_rate_hz: int = SAMPLE_RATE_HZ, **settings) -> np.ndarray:
     """:func:`mcd` of many pairs, of one length or of several: two aligned sequences of N sounds → dB [N]."""
     if len(references) != len(generated) or not len(references):
         raise KlangfarbeError("as many references as generated sounds", f"{len(references)} and {len(generated)}", "align them")
@@ -274,7 +277,7 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
     return float(value) if value.ndim == 0 else value
 
 
-def sounding(sound: np.ndarray, at_least: int) -> np.ndarray:
+def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
     """A sound [N] or batch [B, N] as float64, refused if silent (RMS under −80 dBFS), not finite, or under `at_least` samples."""
     sound = np.asarray(sound, np.float64)
     if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
@@ -282,7 +285,7 @@ def sounding(sound: np.ndarray, at_least: int) -> np.ndarray:
     if not np.isfinite(sound).all():
         raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
     rms = np.sqrt(np.square(sound).mean(axis=-1))
-    if np.min(rms) < SILENCE_RMS:
+    if np.min(rms) < SILENCE_RMS and not silent_ok:
         raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out, and say how many there were")
     return sound
 
@@ -291,9 +294,4 @@ def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *, silen
     if np.shape(reference) != np.shape(generated):
         raise KlangfarbeError("two sounds of one length", f"{np.shape(reference)} and {np.shape(generated)}", "cut both to one length")
     reference = sounding(reference, at_least)
-    if silent_ok:
-        generated = np.asarray(generated, np.float64)
-        if not np.isfinite(generated).all():
-            raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
-        return reference, generated
-    return reference, sounding(generated, at_least)
+    return reference, sounding(generated, at_least, silent_ok=silent_ok)
