@@ -111,7 +111,7 @@ def released_histogram_kl(a: np.ndarray, b: np.ndarray, *, n_bins: int = 100) ->
         direction: –
         range: [0, ∞)
         unit: nat
-        input: two arrays of any numbers (released: samples of two sounds)
+        input: two arrays of any numbers
         aggregation: all values at once
         blind to: any shift a + c and any stretch c · a with c > 0
         minimum n: 1000 values
