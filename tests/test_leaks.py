@@ -296,6 +296,16 @@ def test_r2_of_the_source_alone_is_the_systems_own():
     assert f"valence {adjusted[0]:.3f}, arousal {adjusted[1]:.3f}" in found.what and "1 leave [−1, 1]" not in found.what
 
 
+def test_a_source_that_explains_the_labels_is_told_though_all_lie_in_one_range():
+    rng = np.random.default_rng(8)
+    gay = np.repeat([True, False], 60)
+    table = pd.DataFrame({"source": np.where(gay, "gay", "sad"), "arousal": rng.uniform(-1, 1, 120),
+                          "valence": np.where(gay, rng.uniform(-0.1, 1, 120), rng.uniform(-1, 0.1, 120))})
+    assert "the source explains most" in leaks.check(table).findings[0].what
+    table["valence"] = np.where(gay, rng.uniform(-0.6, 1, 120), rng.uniform(-1, 0.6, 120))
+    assert leaks.check(table).findings == []
+
+
 @pytest.mark.parametrize("scale", ["oasis", "deam"])
 def test_one_other_scale_for_all_is_no_finding(scale):
     table = clean(3)["manifest"][["source", "valence", "arousal"]]

@@ -41,7 +41,7 @@ def ranks(queries: np.ndarray, items: np.ndarray, groups: np.ndarray | None = No
         cosine, ours = queries[rows] @ items.T, member[rows, None] == member  # [≤ 1024, N]
         best = np.where(ours, cosine, -np.inf).max(axis=1, keepdims=True)
         level = np.abs(cosine - best) <= SAME
-        better[rows] = ((cosine > best + SAME) & ~ours).sum(axis=1)
+        better[rows] = (cosine > best + SAME).sum(axis=1)  # none of ours is
         tied[rows] = (level & ~ours).sum(axis=1)
         right[rows] = (level & ours).sum(axis=1)
     return pd.DataFrame(_expected(better, tied, right))
