@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     miniature.add_argument("name")
 
     ledger = commands.add_parser("claims", help="the ledger: every claim, our number, its verdict")
-    ledger.add_argument("--profile", default="mini", help=" | ".join(PROFILES))
+    ledger.add_argument("--profile", default="mini", help=f"{' | '.join(PROFILES)} | reference (the stored run)")
 
     commands.add_parser("reference", help="the numbers on real collections, into results/reference/")
 
@@ -85,9 +85,10 @@ def dispatch(args: argparse.Namespace) -> int:
     if args.command == "claims":
         from lib import claims
 
-        if args.profile not in PROFILES:
-            raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(args.profile), "name one of them")
-        print(f"{args.profile}: {PROFILES[args.profile]}\n")
+        known = PROFILES | {claims.STORED: "the mini run that is stored with the repository, and the real collections"}
+        if args.profile not in known:
+            raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(args.profile), "name one of them")
+        print(f"{args.profile}: {known[args.profile]}\n")
         for row in claims.show(claims.fill(args.profile)).itertuples():
             print(f"{row.id:5} {row.verdict:18} {row.claim}" + (f" ({row.on})" if row.on else "") + f"\n      {row.ours}")
         return 0

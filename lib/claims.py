@@ -23,6 +23,7 @@ from lib.errors import KlangfarbeError
 
 CLAIMS, PUBLISHED, EVIDENCE = paths.ROOT / "data" / "claims.csv", paths.ROOT / "data" / "published.csv", "evidence.csv"
 HOLDS, FAILS, OPEN, EMPTY, UNTESTABLE = "holds", "does not hold", "inconclusive", "not measured", "not testable here"
+STORED = "reference"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "0.6", UNTESTABLE: "0.6"}
 CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
@@ -148,13 +149,17 @@ def published(claim: str) -> dict[str, float]:
 def fill(profile: str) -> Ledger:
     """The ledger as it stands: all evidence of a profile's notebooks, and that of the real collections, with verdicts.
 
+    The profile :data:`STORED` is the run whose outputs stand in the repository.
+
     ``claims`` has ``id, claim, where, published, tested_by, rule, data, verdict, would_fill``; a claim tested on two collections has two
     rows, one that nothing was measured for has one. ``quantities`` has :data:`COLUMNS` and ``published, inside`` (does the
     published number lie in our interval?), ``notebook, verdict``.
     """
     import pandas as pd
 
-    files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}")) + sorted((paths.REFERENCE / "real").glob(EVIDENCE))
+    files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
+    real = paths.REFERENCE / "real" / EVIDENCE
+    files += [real] if real.is_file() and real not in files else []
     found = [artefacts.read(file).assign(notebook=file.parent.name) for file in files]
     quantities = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS, "notebook"])
     printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]].rename(columns={"value": "published"})

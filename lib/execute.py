@@ -74,6 +74,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
                         "language_info": {"name": "python"}}
         stored.append(artefacts.write(source, nbformat.writes(old) + "\n"))
         _keep_small(paths.RESULTS / profile / stem, paths.REFERENCE / stem)
+    _keep_small(paths.RESULTS / profile, paths.REFERENCE / "ledger")
     return stored
 
 

@@ -125,6 +125,11 @@ def test_a_full_claim_gets_its_verdict_and_real_data_one_of_their_own(elsewhere)
     assert "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64" in claims.show(ledger).query("on == 'atelier'")["ours"].iloc[0]
 
 
+def test_the_stored_run_counts_real_collections_once(elsewhere):
+    claims.save([good(data="photographs"), good(data="photographs", quantity="ccc_arousal")], "real", claims.STORED, seed=0)
+    assert len(claims.fill(claims.STORED).quantities) == 2
+
+
 def test_published_numbers_stand_beside_ours(elsewhere):
     rows = [claims.evidence("S3-1", "r2", value, value - 0.02, value + 0.02, 100, data=data) for value, data in ((0.6, "a"), (0.7, "b"))]
     claims.save(rows, "31_music2image_forest", "mini", seed=0)

@@ -28,6 +28,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(music2image, "paint", lambda points, profile, seed: np.full((len(points), 32, 32, 3), 100 + seed, np.uint8))
 
 
+def test_claims_prints_a_verdict_for_every_claim_and_refuses_an_unknown_profile(capsys):
+    assert main(["claims", "--profile", "reference"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n{name} " in said for name in ("S1-1", "S2-8", "S3-6", "S4-5", "X-2")) and "not built yet" in said
+    assert main(["claims", "--profile", "tiny"]) == 2 and "smoke, mini" in capsys.readouterr().err
+
+
 def test_paint_writes_one_picture_and_says_what_it_heard(tone, tmp_path, quick, capsys):
     target = tmp_path / "out.png"
     assert main(["paint", str(tone), "-o", str(target), "--seed", "7"]) == 0
