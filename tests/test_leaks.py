@@ -231,6 +231,8 @@ def test_a_picture_is_known_again_after_what_happens_to_pictures():
     table = pd.DataFrame({"item_id": [f"p{i}" for i in range(25)], "split": ["train"] * 24 + ["test"]})
     found = leaks.check(table, pictures=[*pictures, small[7]]).findings
     assert [f.name for f in found] == ["near_duplicates"] and found[0].count == 2 and "p7 (train)" in found[0].examples[0]
+    grey = np.repeat((pictures[7] @ [0.299, 0.587, 0.114])[..., None], 3, axis=2).astype(np.uint8)
+    assert leaks.check(table, pictures=[*pictures, grey]).findings == []  # the same drawing in other colours is another picture
     assert leaks.check(table, pictures=np.concatenate([prints, leaks.fingerprints(small[7:8])])).findings == found
 
 
@@ -251,6 +253,7 @@ def test_a_clip_of_the_test_set_in_a_training_pair():
         leaks.check(table, pairs=straight.assign(image_id=["p1", "p9"]))
     crossed = leaks.check(table, pairs=straight.assign(audio_id=["c2", "c2"])).findings
     assert [f.name for f in crossed] == ["clip_reused_across_splits"] and crossed[0].examples == ("c2: test, train",)
+    assert leaks.check(table, pairs=straight[:1].assign(audio_id="c2")).findings == crossed  # one pair, of a test clip
 
 
 def test_a_check_that_could_see_nothing_is_not_counted_as_made():
@@ -267,8 +270,8 @@ def test_categories_count_like_words():
 
 def test_words_are_whole_and_common_ones_do_not_count():
     texts = ["a partly sad, slow-tempo song"] * 40
-    rare = pd.DataFrame({"text": texts, "keywords": [("art", "low tempo")] * 20 + [("ad", "son")] * 20})
-    assert leaks.check(condition=rare).findings == []  # parts of words
+    parts = pd.DataFrame({"text": texts[:20] + ["bright dances"] * 20, "keywords": [("art", "low tempo")] * 20 + [("right", "dance")] * 20})
+    assert leaks.check(condition=parts).findings == []
     common = pd.DataFrame({"text": texts, "keywords": ["sad, slow tempo"] * 40})
     assert leaks.check(condition=common).findings == []  # whole words, but of every target alike
     own = pd.DataFrame({"text": texts[:20] + ["a gay dance"] * 20, "genre": ["slow_tempo"] * 20 + ["Dance"] * 20})

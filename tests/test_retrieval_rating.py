@@ -177,6 +177,17 @@ def test_the_interval_of_two_is_the_binomials():
     assert found.high[0] - found.low[0] == pytest.approx(width, rel=0.1)  # strengths are ± half of the difference
 
 
+def test_resamples_without_finite_strengths_count_as_both_extremes():
+    wins = np.array([[0, 30, 40], [20, 0, 40], [3, 2, 0]])
+    found = rating.bradley_terry(wins, n_resamples=2000, seed=1)
+    chance = np.random.default_rng(1).multinomial(135, wins.reshape(-1) / 135, 2000).reshape(2000, 3, 3)
+    lost = (chance.sum(axis=2) == 0).any(axis=1)
+    assert 3 < lost.sum() < 50  # some, but less than a tail of 2.5 %
+    without = np.sort(rating._fit(chance[~lost].astype(float))[:, 0])
+    assert found.low[0] == pytest.approx(without[50 - lost.sum()]) and found.low[0] < without[50]
+    assert found.high[0] == pytest.approx(without[::-1][50 - lost.sum()])
+
+
 def test_listeners_are_drawn_whole():
     one = np.array([[0, 3], [2, 0]])
     alike = rating.bradley_terry(np.stack([one] * 20))
@@ -251,6 +262,8 @@ def test_kid_by_subsets_is_the_same_each_time_and_leaves_torchs_luck_alone():
     assert torch.equal(before, torch.random.get_rng_state())
     assert first == pictures.kid(a, b, seed=3) != pictures.kid(a, b, seed=4)
     assert pictures.kid(a, b, subset_size=40, seed=3) == pytest.approx(first, rel=0.2)
+    few, many = (np.std([pictures.kid(a, b, subset_size=20, n_subsets=n, seed=seed) for seed in range(8)]) for n in (1, 40))
+    assert many < 0.5 * few
 
 
 @pytest.mark.parametrize("metric", [pictures.fid, pictures.kid])
