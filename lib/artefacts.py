@@ -54,7 +54,7 @@ def write(path: Path, content) -> Path:
 
     ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array · ``.json``: JSON ·
     ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib
-    figure · ``.mp3``: bytes (:func:`lib.audio.encode_mp3`) · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
+    figure · ``.svg``: a matplotlib figure · ``.mp3``: bytes (:func:`lib.audio.encode_mp3`) · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
     """
     path = Path(path)
     suffix = path.suffix
@@ -82,14 +82,14 @@ def write(path: Path, content) -> Path:
             import skops.io
 
             skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)  # a forest shrinks to a third
-        elif suffix in (".png", ".jpg"):
+        elif suffix in (".png", ".jpg", ".svg"):
             _write_picture(temporary, content)
         elif suffix == ".mp3":
             temporary.write_bytes(content)
         elif suffix in (".txt", ".html", ".md", ".ipynb"):
             temporary.write_text(content, encoding="utf-8")
         else:
-            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, mp3, txt, html, md",
+            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, svg, mp3, txt, html, md",
                                   repr(suffix), "rename the file")
     return path
 
@@ -172,7 +172,12 @@ def _write_picture(path: Path, content) -> None:
     import io
 
     made = io.BytesIO()  # not straight to the file: Pillow's JPEG writer does not notice a full disk
-    if hasattr(content, "savefig"):
+    if path.suffix == ".svg":
+        import matplotlib
+
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "klangfarbe"}):  # words stay words; the same bytes again
+            content.savefig(made, format="svg", bbox_inches="tight", metadata={"Date": None})
+    elif hasattr(content, "savefig"):
         content.savefig(made, dpi=90, bbox_inches="tight", format=path.suffix[1:])
     else:
         from PIL import Image

@@ -205,27 +205,42 @@ def show(ledger: Ledger):
 
 
 def draw(ledger: Ledger):
-    """The forest plot: a line per measured number, its interval, its null (|), its published number (◇), coloured by the verdict.
+    """The forest plot: under each claim and its verdict a line per number, with its interval and what it is held against.
 
-    Units differ, so each line has a scale of its own, from the least to the greatest of what is drawn on it.
+    Drawn are the null (|), the rule's own bound (dotted), the published number (◇). Numbers that no rule asks for are grey. Units
+    differ, so each line has a scale of its own, wide enough for all that stands on it and for 0.
     """
     import matplotlib.pyplot as plt
 
-    quantities = ledger.quantities.reset_index(drop=True)
-    figure, axis = plt.subplots(figsize=(9, max(1.2, 0.26 * len(quantities) + 0.5)))
-    for line, q in quantities.iterrows():
-        known = [x for x in (q["low"], q["high"], q["null"], q["published"]) if np.isfinite(x)]
-        left, width = min(known), max(known) - min(known) or 1.0
-        low, value, high, null, printed = ((q[name] - left) / width for name in ("low", "value", "high", "null", "published"))
-        colour = COLOURS[q["verdict"].split(":")[0]]
-        axis.plot([low, high], [line, line], color=colour, lw=2, solid_capstyle="butt")
-        axis.plot(value, line, "o", color=colour, ms=4)
-        axis.plot(null, line, "|", color="0.3", ms=9)
-        axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=5)
-        axis.text(-0.04, line, f"{q['claim']}  {q['quantity']} · {q['data']}", ha="right", va="center", fontsize=7)
-        ours = f"{q['value']:.3g} [{q['low']:.3g}, {q['high']:.3g}]  n {q['n']}  {q['verdict']}"
-        axis.text(1.04, line, ours, va="center", fontsize=7, color=colour)
-    axis.set(xlim=(-0.03, 1.03), ylim=(len(quantities) - 0.5, -0.5))
+    rows = []
+    for claim in ledger.claims.itertuples():
+        of = ledger.quantities[(ledger.quantities["claim"] == claim.id) & (ledger.quantities["data"] == claim.data)]
+        bounds = {name: bound for name, _, bound in conditions(claim.rule)}
+        if len(of):
+            rows.append((claim, None, ""))
+            rows += [(claim, q, bounds.get(q.quantity, "")) for q in of.itertuples()]
+    figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
+    for line, (claim, q, bound) in enumerate(rows):
+        colour = COLOURS[claim.verdict.split(":")[0]]
+        if q is None:
+            axis.text(-0.6, line, f"{claim.id}  {claim.claim} ({claim.data}): {claim.verdict}", va="center", fontsize=8, color=colour)
+        else:
+            _line(axis, line, q, bound, colour if bound else "0.6")
+    axis.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
     axis.set_axis_off()
-    axis.set_title("● ours with its 95 % interval · | null · ◇ published · each line on its own scale", fontsize=8)
+    axis.set_title("● ours, 95 % interval · | null · ┊ the rule's bound · ◇ published · each line on its own scale", fontsize=7)
     return figure
+
+
+def _line(axis, line: int, q, bound: str, colour: str) -> None:
+    edge = float(bound) if bound and not bound[0].isalpha() else np.nan
+    known = [x for x in (0.0, q.low, q.high, q.null, q.published, edge) if np.isfinite(x)]
+    left, width = min(known), max(known) - min(known) or 1.0
+    low, value, high, null, printed, edge = ((x - left) / width for x in (q.low, q.value, q.high, q.null, q.published, edge))
+    axis.plot([low, high], [line, line], color=colour, lw=2, solid_capstyle="butt")
+    axis.plot(value, line, "o", color=colour, ms=4)
+    axis.plot(null, line, "|", color="0.3", ms=8)
+    axis.plot([edge, edge], [line - 0.4, line + 0.4], ":", color="0.3", lw=1)
+    axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=4)
+    axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=7, color="0.3")
+    axis.text(1.05, line, f"{q.value:.3g} [{q.low:.3g}, {q.high:.3g}]  n {q.n}", va="center", fontsize=7, color=colour)

@@ -82,7 +82,7 @@ def _keep_small(results: Path, reference: Path) -> None:
     """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
     shutil.rmtree(reference, ignore_errors=True)
     for file in sorted(results.glob("*")):
-        if file.suffix in (".csv", ".png", ".jpg") and file.stat().st_size <= MAX_KEPT_BYTES:
+        if file.suffix in (".csv", ".png", ".jpg", ".svg") and file.stat().st_size <= MAX_KEPT_BYTES:
             reference.mkdir(parents=True, exist_ok=True)
             for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
                 if kept.is_file():

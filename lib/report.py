@@ -13,7 +13,7 @@ td,th{border-bottom:1px solid #ccc;padding:.2rem .7rem;text-align:left}
 td{vertical-align:top}.ledger td{font-family:Georgia,serif}img{max-width:100%;image-rendering:pixelated}.ledger img{image-rendering:auto}
 figure{margin:1rem 0}figcaption{font-size:13px;color:#666}.failed{color:#a02020}"""
 MAX_ROWS = 40
-MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
+MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
 
 
 def failure(profile: str, stem: str) -> str | None:
@@ -71,7 +71,7 @@ def _ledger(profile: str) -> str:
         import matplotlib
 
         matplotlib.use("agg")
-        drawn = _medium(artefacts.write(folder / "claims.png", claims.draw(ledger)))
+        drawn = _medium(artefacts.write(folder / "claims.svg", claims.draw(ledger)))
     counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
     text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
     return f"<h2 id='claims'>Ledger</h2><p>{text}.</p><div class='ledger'>{shown.to_html(index=False, border=0)}{drawn}</div>"

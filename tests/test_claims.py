@@ -150,5 +150,5 @@ def test_the_forest_plot_draws_every_number_with_its_interval(elsewhere):
     figure = claims.draw(claims.fill("mini"))
     words = [text.get_text() for text in figure.axes[0].texts]
     assert any("ccc_arousal" in word for word in words) and any("0.5 [0.1, 0.9]" in word for word in words)
-    bars = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    bars = [line.get_xdata() for line in figure.axes[0].lines if line.get_linewidth() == 2]
     assert len(bars) == 2 and all(low < high for low, high in bars)

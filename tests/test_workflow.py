@@ -154,7 +154,7 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
         assert part in page
     assert "src='http" not in page and "href=" not in page, "it opens offline"
     filled = pd.read_csv(paths.RESULTS / "smoke" / "claims.csv").set_index("id")["verdict"]
-    assert filled["S3-5"] == "holds" and (paths.RESULTS / "smoke" / "claims.png").is_file()
+    assert filled["S3-5"] == "holds" and (paths.RESULTS / "smoke" / "claims.svg").is_file()
 
 
 def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
