@@ -8,7 +8,7 @@ import pytest
 
 from lib import foundations, paths
 from lib.errors import KlangfarbeError
-from lib.foundations import fitting, sources, train_text_audio
+from lib.foundations import fitting, sources, train_tagger, train_text_audio
 from lib.metrics import embedders, text_audio
 
 TINY = train_text_audio.Config(hidden=8, depths=(1, 1), heads=(2, 2), spec_size=64, n_mels=32, n_fft=512, sample_rate_hz=16_000,
@@ -219,18 +219,19 @@ def test_a_folder_of_another_network_is_refused(clap_folder, clip_folder, copied
 
 
 def test_the_hash_goes_by_content(clap_folder, copied):
-    folder = copied(clap_folder)
-    before = sources.sha256(folder)
-    assert before == sources.sha256(clap_folder) and len(before) == 64
+    folder, part = copied(clap_folder), foundations.PARTS["text_audio"]
+    before = sources.sha256(folder, part)
+    assert before == sources.sha256(clap_folder, part) and len(before) == 64
     (folder / "CARD.md").write_text("read me")
     (folder / "model.safetensors.provenance.json").write_text("{}")
-    assert sources.sha256(folder) == before, "a card changes no number"
+    (folder / "tf_model.h5").write_text("for another library")
+    assert sources.sha256(folder, part) == before, "what is not read changes no number"
     weights = bytearray((folder / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(weights)
-    changed = sources.sha256(folder)
+    changed = sources.sha256(folder, part)
     (folder / "preprocessor_config.json").write_text((folder / "preprocessor_config.json").read_text() + " ")
-    assert len({before, changed, sources.sha256(folder)}) == 3
+    assert len({before, changed, sources.sha256(folder, part)}) == 3
 
 
 def test_names_that_lead_nowhere(tmp_path):
@@ -332,3 +333,55 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     resumed = run(99, tmp_path / "killed")
     assert resumed[0] == straight[0] and torch.equal(resumed[1], straight[1])
     assert [row["step"] for row in resumed[0]] == list(range(1, 9))
+
+
+def test_hiss_is_as_loud_as_asked_and_treble_is_cut():
+    from lib.models.tagger import FLOOR, MusicTagger
+
+    network, lowest = MusicTagger(n_genres=2, widths=(4, 4)), float(np.log(FLOOR))
+    white = (network.bands.sum(0) * network.hann.square().sum()).numpy()
+    noise = np.random.default_rng(0).standard_normal((2, 110_250)).astype(np.float32) * 0.05
+    measured = np.exp(train_tagger.mels(network, noise).astype(np.float32)).mean((0, 2))
+    ratio = (measured / (white * 0.05**2)).reshape(16, 8).mean(1)
+    assert np.allclose(ratio, 1, atol=0.1), "the mel of white noise is known in closed form"
+    config = train_tagger.Config(p_hiss=1.0, hiss_dbfs=(-26.02, -26.02), p_dull=0.0)
+    silent = np.full((200, 128, 20), lowest, np.float32)
+    spoiled = train_tagger._spoil(silent, white, np.random.default_rng(0), config, lowest)
+    assert np.exp(spoiled[:, 60:68]).mean() == pytest.approx(np.exp(lowest) + 0.05**2 * white[60:68].mean(), rel=0.05)
+    dull = train_tagger._spoil(silent + 5, white, np.random.default_rng(0), train_tagger.Config(p_hiss=0.0, p_dull=1.0), lowest)
+    cut = (dull == np.float32(lowest)).all(2)
+    assert (cut.sum(1) >= 1).all() and not cut[:, :64].any() and (np.diff(cut.astype(int), axis=1) >= 0).all()
+
+
+def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
+    """Clips with one loud band: which band is the genre, how loud the feeling."""
+    import torch
+
+    from lib.models.tagger import MusicTagger
+
+    rng = np.random.default_rng(0)
+    genres, affect = rng.integers(0, 2, 64), rng.uniform(-1, 1, (64, 2)).astype(np.float32)
+    mel = np.full((64, 128, 230), -8, np.float16)
+    for k in range(64):
+        mel[k, 20 + 60 * genres[k] : 30 + 60 * genres[k]] = 2 + 3 * affect[k, 0]
+    affect[:, 1] = affect[:, 0]
+    torch.manual_seed(0)
+    network = MusicTagger(2, widths=(4, 8), embedding=8)
+    config = train_tagger.Config(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0, p_hiss=0.0, p_dull=0.0, n_masks=1)
+    train_tagger.train(network, mel, genres, affect, tmp_path / "t.safetensors", config)
+    with torch.inference_mode():
+        logits, felt = network.heads(network.embed(torch.from_numpy(mel[:, :, :216].astype(np.float32))))
+    assert (logits.argmax(1).numpy() == genres).mean() > 0.9
+    assert np.corrcoef(felt[:, 0], affect[:, 0])[0, 1] > 0.7 and not network.training
+
+
+def test_material_is_rendered_once_and_kept_by_content(own_results):
+    from lib import miniatures
+    from lib.data.atelier import render
+
+    made, key = miniatures.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3), chunk=2)
+    assert np.array_equal(made, render.sounds(9, range(3), miniatures.CLIP_SECONDS)[0][:, 1000:1010])
+    again, same = miniatures.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3))
+    _, other = miniatures.heard(lambda sounds: sounds[:, 1001:1011], "probe", 9, range(3))
+    assert same == key != other and np.array_equal(made, again)
+    assert len(list((own_results / "processed" / "listening").glob("probe-*.npy"))) == 2

@@ -99,7 +99,7 @@ def looked_at(folder: Path, part: Part, name: str, *, revision: str = "", licenc
     if lacking:
         raise KlangfarbeError(f"the files {', '.join(part.files)} in {folder}", f"all but {', '.join(lacking)}",
                               "put the missing files there (weights offered only as .bin: convert them where you trust them)")
-    return Source(folder, name, sha256(folder), revision, licence)
+    return Source(folder, name, sha256(folder, part), revision, licence)
 
 
 def weights(folder: Path) -> list[Path]:
@@ -107,14 +107,15 @@ def weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def sha256(folder: Path) -> str:
-    """SHA-256 over the weights and the ``.json`` and ``.txt`` files beside them, names and contents: 64 hex digits.
+def sha256(folder: Path, part: Part) -> str:
+    """SHA-256 over the files that move numbers, names and contents: 64 hex digits.
 
-    Cards, tables, curves and provenance do not count: they change no number.
+    These are the part's own files and the shards of large weights. Whatever else lies in the folder (a card, a table, weights for
+    another library) does not count, so that a clone and a fetched copy of one checkpoint carry one hash.
     """
     digest = hashlib.sha256()
-    beside = [p for suffix in ("json", "txt") for p in folder.glob(f"*.{suffix}") if not p.name.endswith(".provenance.json")]
-    for path in sorted(weights(folder) + beside):
+    named = {folder / choice for file in part.files for choice in file.split("|")} | set(folder.glob("model-*.safetensors"))
+    for path in sorted(path for path in named if path.is_file()):
         digest.update(path.name.encode() + b"\0")
         with open(path, "rb") as file:
             while block := file.read(1 << 22):

@@ -1,6 +1,8 @@
-"""Training of the bundled music tagger: random five-second crops of cached mels, masked and turned up and down.
+"""Training of the bundled music tagger: random five-second crops of cached mels, spoiled as recordings and generators spoil sound.
 
-Its data come in as arrays; the recipe that renders them is ``python -m lib miniature tagger``.
+Trained on clean renders alone it names every genre, and 42 of 100 once white noise 20 dB below the music is added: a judge of
+generated sound must not read the noise floor. So crops are turned up and down, hiss is laid under them, treble is cut, bands and
+frames are masked. Its data come in as arrays; the recipe that renders them is ``python -m lib miniature tagger``.
 Notebook: 05.
 """
 
@@ -19,7 +21,11 @@ class Config:
     n_steps: int = 2500
     batch_size: int = 32
     learning_rate: float = 2e-3
-    gain_db: float = 4.0             # each crop is turned up or down by up to this much
+    gain_db: float = 6.0             # each crop is turned up or down by up to this much
+    p_hiss: float = 0.6              # share of crops with noise under them,
+    hiss_dbfs: tuple[float, float] = (-90.0, -35.0)  # as loud as this
+    p_dull: float = 0.3              # share of crops without the treble, cut anywhere above the lowest `dull_bands`
+    dull_bands: int = 64
     n_masks: int = 2                 # along bands and along frames
     mask_bands: int = 12
     mask_frames: int = 24
@@ -52,6 +58,7 @@ def train(model, mel: np.ndarray, genres: np.ndarray, affect: np.ndarray, checkp
 
     frames = model.window_samples // model.hop_length + 1
     lowest = float(np.log(FLOOR))
+    white = (model.bands.sum(0) * model.hann.square().sum()).numpy()                      # [M] mel power of white noise of RMS 1
 
     def loss_of(rng):
         rows = rng.choice(len(mel), min(config.batch_size, len(mel)), replace=False)
@@ -59,6 +66,7 @@ def train(model, mel: np.ndarray, genres: np.ndarray, affect: np.ndarray, checkp
         batch = np.stack([mel[r, :, s : s + frames] for r, s in zip(rows, starts, strict=True)]).astype(np.float32)
         gains = rng.uniform(-1, 1, len(rows)) * config.gain_db * np.log(10) / 10
         batch = np.maximum(batch + gains[:, None, None].astype(np.float32), lowest)
+        batch = _spoil(batch, white, rng, config, lowest)
         _mask(batch, rng, config, lowest)
         logits, felt = model.heads(model.embed(torch.from_numpy(batch)))
         target = torch.from_numpy(affect[rows].astype(np.float32))
@@ -68,6 +76,19 @@ def train(model, mel: np.ndarray, genres: np.ndarray, affect: np.ndarray, checkp
 
     key = repro.content_hash(repr((asdict(config), seed, key)).encode())
     return fitting.fit(model, loss_of, config.n_steps, learning_rate=config.learning_rate, checkpoint=checkpoint, key=key, seed=seed)
+
+
+def _spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config: Config, lowest: float) -> np.ndarray:
+    """Hiss of random loudness and tilt under some crops, no treble in some. [B, M, T] → [B, M, T]."""
+    count, bands, _ = batch.shape
+    level = rng.uniform(*config.hiss_dbfs, count) * np.log(10) / 10
+    level[rng.random(count) > config.p_hiss] = -np.inf
+    tilt = rng.uniform(-1.5, 1.5, count)[:, None] * np.linspace(-1, 1, bands)             # ±6.5 dB from bass to treble
+    hiss = (np.exp(level[:, None] + tilt) * white)[:, :, None] * rng.gamma(2.0, 0.5, batch.shape).astype(np.float32)
+    spoiled = np.log(np.exp(batch) + hiss.astype(np.float32))
+    for row in np.flatnonzero(rng.random(count) < config.p_dull):
+        spoiled[row, rng.integers(config.dull_bands, bands) :] = lowest
+    return spoiled
 
 
 def _mask(batch: np.ndarray, rng: np.random.Generator, config: Config, value: float) -> None:

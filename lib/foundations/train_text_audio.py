@@ -33,7 +33,7 @@ class Config:
     vocabulary: int = 1000
     positions: int = 130
     projection: int = 128
-    n_steps: int = 1200
+    n_steps: int = 700
     batch_size: int = 64
     learning_rate: float = 1e-3
     p_description: float = 0.6       # else some of the tags
