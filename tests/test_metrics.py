@@ -32,6 +32,17 @@ def test_ccc_never_exceeds_pearson(x):
         assert abs(affect.ccc(x, y)) <= abs(np.corrcoef(x, y)[0, 1]) + 1e-9
 
 
+def test_quadrants_by_hand():
+    truth = np.array([[0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]])
+    assert affect.quadrant_accuracy(truth, 0.1 * truth).tolist() == [1, 1, 1, 1], "only the signs count"
+    assert affect.quadrant_accuracy(truth, -truth).tolist() == [0, 0, 0, 0]
+    assert affect.quadrant_accuracy(truth, truth * [1, -1]).tolist() == [0, 0, 0, 0]
+    assert affect.quadrant_accuracy(truth, np.full((4, 2), 0.3)).mean() == 0.25, "a constant is right once in four"
+    for bad in (truth[:, 0], truth[:3], np.full((4, 2), np.nan)):
+        with pytest.raises(KlangfarbeError):
+            affect.quadrant_accuracy(truth, bad)
+
+
 def test_r2_agrees_with_scikit_learn_and_rmse_with_the_formula():
     rng = np.random.default_rng(1)
     t, p = rng.normal(size=80), rng.normal(size=80)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lib import affect as plane
 from lib.errors import KlangfarbeError
 from lib.metrics import stats
 
@@ -66,6 +67,33 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """
     truth, predicted = _pair(truth, predicted)
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
+
+
+def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Whether each prediction lies in the truth's quadrant of the plane: [N, 2], [N, 2] → float64 [N], 1 or 0; its mean is the accuracy.
+
+    Card:
+        estimates: share of outputs whose mood is right as a word would say it (excited, tense, gloomy, calm)
+        direction: ↑
+        range: [0, 1]
+        unit: none
+        input: valence and arousal on a scale whose middle is 0; the measured ones from a judge that conditioned nothing
+        aggregation: mean over rows
+        blind to: how far off a point is; near an axis a hair decides (a quarter is luck only where quadrants are equally common)
+        minimum n: 50
+        source: Russell (1980), J. Personality and Social Psychology 39 (the plane); METRICS
+
+    Raises:
+        KlangfarbeError: shapes that do not fit, or values that are not finite.
+
+    Notebook: 05.
+    """
+    truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 2 or not len(truth):
+        raise KlangfarbeError("two arrays [N, 2]", f"{truth.shape} and {predicted.shape}", "give valence and arousal as columns")
+    if not (np.isfinite(truth).all() and np.isfinite(predicted).all()):
+        raise KlangfarbeError("finite values", "NaN or infinity", "drop unlabelled rows before measuring")
+    return (plane.quadrant(*truth.T) == plane.quadrant(*predicted.T)).astype(np.float64)
 
 
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *, seed: int = 0, n_resamples: int = 1000):
