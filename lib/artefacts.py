@@ -52,9 +52,9 @@ def atomic(path: Path) -> Iterator[Path]:
 def write(path: Path, content) -> Path:
     """Writes `content` atomically in the form the suffix of `path` names, and returns the path.
 
-    ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array · ``.json``: JSON ·
-    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib
-    figure · ``.svg``: a matplotlib figure · ``.mp3``: bytes (:func:`lib.audio.encode_mp3`) · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
+    ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array · ``.json``: JSON · ``.skops``:
+    scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure · ``.svg``: a matplotlib figure ·
+    ``.mp3``: bytes (:func:`lib.audio.encode_mp3`) · ``.txt``, ``.html``, ``.md``, ``.ipynb``: text.
     """
     path = Path(path)
     suffix = path.suffix
