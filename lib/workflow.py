@@ -33,6 +33,7 @@ STEPS = {
     "00_start_here": Step(("first_picture.png",)),
     "01_start_affect": Step(("words.csv",)),
     "02_start_atelier": Step(("truth.csv",)),
+    "05_start_metrics": Step(("metrics.csv",)),
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv", "evidence.csv")),
     "32_music2image_gan": Step(("generator.safetensors", "collapse.csv", "evidence.csv")),
