@@ -25,7 +25,7 @@ CLAIMS, PUBLISHED, EVIDENCE = paths.ROOT / "data" / "claims.csv", paths.ROOT / "
 HOLDS, FAILS, OPEN, EMPTY, UNTESTABLE = "holds", "does not hold", "inconclusive", "not measured", "not testable here"
 STORED = "reference"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
-COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "0.6", UNTESTABLE: "0.6"}
+COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray", UNTESTABLE: "gray"}
 CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
 
 
@@ -198,7 +198,7 @@ def show(ledger: Ledger):
         of = ledger.quantities[(ledger.quantities["claim"] == claim.id) & (ledger.quantities["data"] == claim.data)]
         used = {name for name, *_ in conditions(claim.rule)}
         ours = [f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]" + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
-                + f", n {q.n}" for q in of.itertuples() if q.quantity in used]
+                + f", n {q.n}, seed {q.seed}" for q in of.itertuples() if q.quantity in used]
         rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published, "ours": "; ".join(ours) or claim.would_fill,
                      "on": claim.data, "rule": claim.rule, "verdict": claim.verdict})
     return pd.DataFrame(rows)

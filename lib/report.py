@@ -9,9 +9,10 @@ from lib.profiles import PROFILES
 
 STYLE = """body{font:16px/1.5 Georgia,serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}h1,h2{font-weight:normal}
 table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace;margin:1rem 0}
-td,th{border-bottom:1px solid #ccc;padding:.2rem .7rem;text-align:left}
-td{vertical-align:top}.ledger td{font-family:Georgia,serif}img{max-width:100%;image-rendering:pixelated}.ledger img{image-rendering:auto}
-figure{margin:1rem 0}figcaption{font-size:13px;color:#666}.failed{color:#a02020}"""
+td,th{border-bottom:1px solid #ccc;padding:.2rem .7rem;text-align:left;vertical-align:top}
+.ledger td{font-family:Georgia,serif}.ledger td:first-child{white-space:nowrap}
+img{max-width:100%;image-rendering:pixelated}.ledger img{image-rendering:auto}
+figure{margin:1rem 0;overflow-x:auto}figcaption{font-size:13px;color:#666}.failed{color:#a02020}"""
 MAX_ROWS = 40
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
 
@@ -74,7 +75,10 @@ def _ledger(profile: str) -> str:
         drawn = _medium(artefacts.write(folder / "claims.svg", claims.draw(ledger)))
     counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
     text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
-    return f"<h2 id='claims'>Ledger</h2><p>{text}.</p><div class='ledger'>{shown.to_html(index=False, border=0)}{drawn}</div>"
+    rows = shown.to_html(index=False, border=0)
+    for name, colour in claims.COLOURS.items():
+        rows = rows.replace(f"<td>{name}</td>", f"<td style='color:{colour.removeprefix('tab:')}'>{name}</td>")
+    return f"<h2 id='claims'>Ledger</h2><p>{text}.</p><div class='ledger'>{rows}{drawn}</div>"
 
 
 def _medium(file: Path) -> str:

@@ -122,7 +122,7 @@ def test_a_full_claim_gets_its_verdict_and_real_data_one_of_their_own(elsewhere)
     verdicts = ledger.claims[ledger.claims["id"] == "S3-5"].set_index("data")["verdict"]
     assert verdicts.to_dict() == {"atelier": claims.HOLDS, "photographs": claims.FAILS}
     assert ledger.quantities["seed"].tolist() == [3, 3, 0, 0]
-    assert "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64" in claims.show(ledger).query("on == 'atelier'")["ours"].iloc[0]
+    assert "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64, seed 3" in claims.show(ledger).query("on == 'atelier'")["ours"].iloc[0]
 
 
 def test_the_stored_run_counts_real_collections_once(elsewhere):
