@@ -134,6 +134,7 @@ def test_the_table_tells_control_from_chance_also_after_folding():
     tempo, mode = table.loc["tempo_bpm"], table.loc["mode"]
     assert tempo["r_folded"] > 0.98 > tempo["null_folded"] > 0.7 and tempo["r"] < 0.8 and tempo["n"] == 80
     assert mode["low"] < mode["null"] and np.isnan(mode["r_folded"])
+    assert tempo["r"] == pytest.approx(np.corrcoef(np.log2(asked), np.log2(obeyed["tempo_bpm"]))[0, 1])  # tempi are heard in ratios
     ignored = control.agreement({"tempo_bpm": asked}, heard_like(rng.permutation(asked), 0.03, rng), n_resamples=100)
     assert ignored["r_folded"][0] > 0.6 and ignored["r_folded"][0] < ignored["null_folded"][0] + 0.03  # folding alone looks like control
     assert "r_folded" not in control.agreement({"mode": wanted["mode"]}, obeyed, n_resamples=50)
