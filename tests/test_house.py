@@ -26,6 +26,7 @@ ROWS = [
     ("__main__", "bench", "benches", "doctor", "execute", "miniatures", "report", "workflow", "claims", "store"),
 ]
 CLOSED = (2, 3)
+OPEN = (("foundations", "models"),)  # a loader builds the networks it loads weights into
 HEAVY = (
     "torch", "librosa", "sklearn", "scipy", "matplotlib", "pandas", "pandera", "pyarrow", "soundfile", "soxr", "pretty_midi",
     "tinysoundfont", "diffusers", "transformers", "optuna", "skops", "numba", "joblib", "torchmetrics", "papermill", "nbformat", "IPython",
@@ -34,6 +35,7 @@ ALLOWED = [
     ("systems", "data", True), ("data", "data", True), ("benches", "systems", True), ("plots", "audio", True),
     ("data", "metrics", False), ("metrics", "models", False), ("audio", "data", False), ("artefacts", "audio", False),
     ("novel", "audio", False), ("features_rows", "data", False), ("claims", "metrics", True),
+    ("foundations", "models", True), ("models", "foundations", False), ("foundations", "metrics", False),
 ]  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def wrong_way(importer, imported):
         return f"{importer if here is None else imported} stands in no row of ROWS"
     if there > here:
         return f"{importer} (row {here}) imports {imported} (row {there})"
-    if here == there and here in CLOSED and importer != imported:
+    if here == there and here in CLOSED and importer != imported and (importer, imported) not in OPEN:
         return f"{importer} imports {imported}: modules of that row never import each other"
     return ""
 
