@@ -184,6 +184,13 @@ def test_sets_have_a_ceiling_and_no_shuffled_row():
     assert row(found, "far", "distance")["system_is"] == "better"
 
 
+def test_the_network_behind_a_number_is_named_by_its_content():
+    target = np.linspace(-1, 1, 40)
+    card = {"name": "tagger", "sha256": "0123456789abcdef"}
+    found = table.whole({"ours": target}, [table.Measure("CCC", affect.ccc, target, table.ROWS, encoder=card)], n_resamples=50, seed=5)
+    assert set(found["encoder"]) == {"tagger 0123456789ab"} and set(found["seed"]) == {5}
+
+
 def test_few_rows_are_said_and_wrong_shapes_refused():
     target = np.linspace(-1, 1, 10)
     found = table.whole({"ours": target}, [table.Measure("CCC", affect.ccc, target, table.ROWS)], n_resamples=50)

@@ -19,7 +19,7 @@ from lib.metrics import cards, paired, stats
 ITEMS, ROWS, SETS = "items", "rows", "sets"
 SHUFFLED, REAL, ROUND_TRIP, RETRIEVAL, MEAN = "shuffled condition", "real against real", "round trip", "retrieval", "mean predictor"
 BETTER, WORSE, UNSURE = "better", "worse", "inconclusive"
-COLUMNS = ("measure", "row", "value", "low", "high", "n", "direction", "p_holm", "system_is", "note")
+COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "p_holm", "system_is", "encoder", "note")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Measure:
         reference_groups: groups of a set's reference, for the halves of *real against real*.
         published: row → number as a paper prints it; shown beside ours, never as ours.
         printed: direction as the paper prints it where it differs from the card's.
+        encoder: the network the numbers depend on: the card of an encoder (:func:`lib.metrics.embedders.card`) or a judge's name.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Measure:
     reference_groups: np.ndarray | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     printed: str = ""
+    encoder: Mapping | str = ""
 
 
 def whole(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *, groups: np.ndarray | None = None, seed: int = 0,
@@ -102,7 +104,9 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
     if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1 and MEAN not in seen:
         seen[MEAN] = np.full(count, reference.mean())
     few = f"n below the metric's minimum of {card.minimum_n}" if count < card.minimum_n else ""
-    base = {"measure": measure.name, "direction": measure.printed or card.direction, "n": count, "note": few, "p": np.nan, "gain": 0.0}
+    encoder = measure.encoder if isinstance(measure.encoder, str) else f"{measure.encoder['name']} {measure.encoder['sha256'][:12]}"
+    base = {"measure": measure.name, "direction": measure.printed or card.direction, "n": count, "seed": seed, "encoder": encoder,
+            "note": few, "p": np.nan, "gain": 0.0}
 
     def number(rows: np.ndarray, target: np.ndarray = reference) -> float:
         return float(np.mean(measure.metric(target, rows)))
