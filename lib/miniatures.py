@@ -70,8 +70,7 @@ def make_tagger() -> None:
     mel, key = heard(partial(train_tagger.mels, model), "tagger", LISTENER_SEED, range(N_TRAIN))
     genres, felt = _truth(LISTENER_SEED, range(N_TRAIN))
     curve = train_tagger.train(model, mel, genres, felt, paths.PROCESSED / "listening" / "tagger.safetensors", seed=SEED, key=key)
-    config = {"labels": factors.GENRES, "sample_rate_hz": model.sample_rate_hz, "window_seconds": model.window_seconds}
-    bundle("tagger/config.json", config, key)
+    bundle("tagger/config.json", {"labels": factors.GENRES, **model.settings}, key)
     bundle("tagger/model.safetensors", _halved(model), key)
     bundle("tagger/curves.csv", _means(curve), key)
     encoder = foundations.load("tagger", device="cpu")

@@ -18,7 +18,7 @@ from lib.foundations import fitting
 class Config:
     """How the tagger was trained; ours, so there are no published values."""
 
-    n_steps: int = 2500
+    n_steps: int = 1500
     batch_size: int = 32
     learning_rate: float = 2e-3
     gain_db: float = 6.0             # each crop is turned up or down by up to this much
@@ -80,12 +80,14 @@ def train(model, mel: np.ndarray, genres: np.ndarray, affect: np.ndarray, checkp
 
 def _spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config: Config, lowest: float) -> np.ndarray:
     """Hiss of random loudness and tilt under some crops, no treble in some. [B, M, T] → [B, M, T]."""
-    count, bands, _ = batch.shape
+    count, bands, frames = batch.shape
     level = rng.uniform(*config.hiss_dbfs, count) * np.log(10) / 10
     level[rng.random(count) > config.p_hiss] = -np.inf
     tilt = rng.uniform(-1.5, 1.5, count)[:, None] * np.linspace(-1, 1, bands)             # ±6.5 dB from bass to treble
-    hiss = (np.exp(level[:, None] + tilt) * white)[:, :, None] * rng.gamma(2.0, 0.5, batch.shape).astype(np.float32)
-    spoiled = np.log(np.exp(batch) + hiss.astype(np.float32))
+    texture = rng.gamma(2.0, 0.5, (bands, 2 * frames)).astype(np.float32)                 # drawn once; each crop starts elsewhere in it
+    starts = rng.integers(0, frames, count)
+    rough = np.stack([texture[:, start : start + frames] for start in starts])
+    spoiled = np.log(np.exp(batch) + (np.exp(level[:, None] + tilt) * white).astype(np.float32)[:, :, None] * rough)
     for row in np.flatnonzero(rng.random(count) < config.p_dull):
         spoiled[row, rng.integers(config.dull_bands, bands) :] = lowest
     return spoiled

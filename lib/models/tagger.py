@@ -29,6 +29,9 @@ class MusicTagger(nn.Module):
         sample_rate_hz, window_seconds: what it was trained on; it refuses windows of another length.
         n_fft, hop_length, n_mels: of the mel; lowest_hz, highest_hz: its range.
 
+    Attributes:
+        settings: the arguments it was built with, `n_genres` aside: what its ``config.json`` holds beside the labels.
+
     Source: ours; the form is that of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05.
     """
 
@@ -38,6 +41,9 @@ class MusicTagger(nn.Module):
         super().__init__()
         from torchaudio.functional import melscale_fbanks
 
+        self.settings = {"widths": tuple(widths), "embedding": embedding, "sample_rate_hz": sample_rate_hz,
+                         "window_seconds": window_seconds, "n_fft": n_fft, "hop_length": hop_length, "n_mels": n_mels,
+                         "lowest_hz": lowest_hz, "highest_hz": highest_hz}
         self.sample_rate_hz, self.window_seconds = sample_rate_hz, window_seconds
         self.n_fft, self.hop_length = n_fft, hop_length
         bands = melscale_fbanks(n_fft // 2 + 1, lowest_hz, highest_hz, n_mels, sample_rate_hz, norm="slaney", mel_scale="slaney")
