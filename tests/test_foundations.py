@@ -255,7 +255,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
         assert word in str(caught.value)
 
 
-def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder):
+def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_path):
     import huggingface_hub
 
     asked = []
@@ -270,7 +270,9 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder):
     assert asked == [("laion/clap-htsat-unfused", "abc123", True)]
     card = embedders.card(encoder)
     assert (card["name"], card["revision"], card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
-    assert foundations.load("text_audio", "someone/unknown", device="cpu").licence == "unknown" and asked[-1][1] == "main"
+    clap_folder = shutil.copytree(clap_folder, tmp_path / ("0123abcd" * 5))  # as the hub's cache names it
+    unknown = foundations.load("text_audio", "someone/unknown", device="cpu")
+    assert asked[-1][1] == "main" and (unknown.revision, unknown.licence) == ("0123abcd" * 5, "unknown")
 
 
 # --- CLIP ---------------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def load(part: str, source: str | Path = MINIATURE, *, revision: str | None = No
     Args:
         part: a name out of ``PARTS``.
         source: ``"miniature"``, a folder in the hub's layout, or a name on the hub (``"org/name"``).
-        revision: of the hub; ``None``: the pinned one where there is one, else ``main``, and the card says which.
+        revision: of the hub; ``None``: the pinned one where there is one, else ``main``; the card names the commit that was got.
         device: ``"cpu"``, ``"cuda"`` …; ``None``: the best there is. dtype: a torch type; ``None``: float32.
 
     Returns:

@@ -5,6 +5,7 @@ of its content. What follows, in :mod:`lib.foundations`, is one code path.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,9 @@ def find(part_name: str, part: Part, source: str | Path, revision: str | None = 
         raise KlangfarbeError(f'a {part_name}: "miniature", a folder, or a hub name "org/name"', repr(name), "check the path")
     known = part.hub.get(name, Known("unknown"))
     revision = revision or known.revision or "main"
-    return looked_at(_fetched(part_name, part, name, revision), part, name, revision=revision, licence=known.licence)
+    folder = _fetched(part_name, part, name, revision)
+    commit = folder.name if re.fullmatch("[0-9a-f]{40}", folder.name) else revision  # the hub's cache names a folder by its commit
+    return looked_at(folder, part, name, revision=commit, licence=known.licence)
 
 
 def looked_at(folder: Path, part: Part, name: str, *, revision: str = "", licence: str = "unknown") -> Source:
