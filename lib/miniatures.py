@@ -210,7 +210,7 @@ def heard(mels: Callable, name: str, seed: int, indices: range, chunk: int = 50)
             part = indices[at * chunk : (at + 1) * chunk]
             made[at * chunk : at * chunk + len(part)] = mels(render.sounds(seed, part, CLIP_SECONDS)[0])
         artefacts.write(path, made)
-    return np.load(path, mmap_mode="r"), key
+    return np.load(path, mmap_mode="r", allow_pickle=False), key
 
 
 def bundle(file: str, content, data_hash: str) -> None:

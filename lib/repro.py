@@ -13,7 +13,7 @@ import numpy as np
 
 from lib import paths
 
-STAMPED_PACKAGES = ("torch", "numpy", "librosa", "scikit-learn", "diffusers", "pillow")
+STAMPED_PACKAGES = ("torch", "transformers", "numpy", "librosa", "scikit-learn", "diffusers", "pillow")
 
 
 def seed_everything(seed: int) -> np.random.Generator:

@@ -161,7 +161,7 @@ def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray], s
         aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors, then the cosine; one number a pair
         blind to: whatever the checkpoint never learned; circular, and refused, where the same encoder built the pairs
         minimum n: 1 (a table wants the mean of 50 or more, with shuffled pictures as its null)
-        source: system 4's IMSM: the cosine of image and music embeddings
+        source: text 001, Table 6.4 (IMSM); the cosine of image and music embeddings
 
     Args:
         trusted: an encoder that passed :func:`trusted` with pictures for captions.
