@@ -65,14 +65,14 @@ def _times(profile: str) -> str:
 def _ledger(profile: str) -> str:
     """The claims with their verdicts, and the forest plot; both are files of their own as well."""
     ledger = claims.fill(profile)
-    shown, folder = claims.show(ledger), paths.RESULTS / profile
-    artefacts.write(folder / "claims.csv", shown)
+    shown = claims.show(ledger)
+    artefacts.save(shown, "", profile, "claims.csv", seed=0)
     drawn = ""
     if len(ledger.quantities):
         import matplotlib
 
         matplotlib.use("agg")
-        drawn = _medium(artefacts.write(folder / "claims.svg", claims.draw(ledger)))
+        drawn = _medium(artefacts.save(claims.draw(ledger), "", profile, "claims.svg", seed=0))
     counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
     text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
     rows = shown.to_html(index=False, border=0)
