@@ -19,7 +19,7 @@ SCALES = ((512, 40), (1024, 64), (2048, 128), (4096, 192))  # of the losses: win
 class Config:
     """How the codec was trained; ours, so there are no published values."""
 
-    n_steps: int = 2000
+    n_steps: int = 1200
     batch_size: int = 16
     crop_seconds: float = 2.0
     learning_rate: float = 1e-3
@@ -42,8 +42,8 @@ CONVERGENCE = (512, 2048)
 def spectral_losses(sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = SCALES):
     """A module: (made [B, N], true [B, N]) → (mean over scales of ln-mel L1, mean over CONVERGENCE of spectral convergence).
 
-    ln-mel L1: mean |ln mel(made) − ln mel(true)|. Spectral convergence: ‖|S| − |Ŝ|‖ / ‖|S|‖ of each item (Frobenius), at most weighing
-    an item's own loudness.
+    ln-mel L1: mean |ln mel(made) − ln mel(true)|. Spectral convergence: ‖|S| − |Ŝ|‖ / ‖|S|‖ of each item (Frobenius), so that soft
+    crops count like loud ones.
 
     Source: Arik et al. (2018) for spectral convergence; Kong et al. (2020), eq. 3, for ln-mel L1.
     """
@@ -99,7 +99,7 @@ def adversarial_losses(critics, made, true):
 
 def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config(), *, seed: int = 0, key: str = "",
           every: int = 100) -> list[dict]:
-    """Trains in place and returns the curve: ``mel``, ``convergence``, ``commitment``, ``perplexity`` (the least used codebook's, of a batch).
+    """Trains in place and returns the curve: the losses, and the perplexity, in a batch, of the codebook that is used least.
 
     Args:
         model: lib.models.codec.SpectralCodec. sounds: float32 [N, samples] at its rate, at least ``crop_seconds`` long.
