@@ -1,0 +1,171 @@
+"""How the bundled codec was made and what it reaches on music it never heard: ``python -m lib miniature codec``."""
+
+import numpy as np
+
+SEED = 0
+CODEC_SEED = 5  # the codec's own collection: nothing is tested on it, and no listener or judge has heard it
+N_TRAIN, N_TEST, N_HEARD, TEST_SECONDS = 2000, 200, 100, 8.0  # tempo and key, slow to find, of the first N_HEARD
+SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart at 120 BPM
+
+
+def make() -> None:
+    """The codec: rendering 2 minutes, training about 35 on one shared core (resumable), measuring 5."""
+    from lib import artefacts, foundations, paths, repro
+    from lib.data import atelier
+    from lib.data.atelier import render
+    from lib.foundations.codec import KIND
+
+    model, curve, key = trained()
+    _bundle("config.json", {"model_type": KIND, **model.settings}, key)
+    _bundle("model.safetensors", {name: tensor.half() for name, tensor in model.state_dict().items()}, key)
+    _bundle("curves.csv", _means(curve), key)
+    codec = foundations.load("codec", device="cpu")
+    sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)
+    table = measured(codec, sounds)
+    _bundle("heldout.csv", table, repro.content_hash(sounds))
+    print(table.round(3).to_string(index=False))
+    print(f"SHA-256 {codec.sha256}; {artefacts.read(paths.MINIATURES / 'codec' / 'config.json')}")
+
+
+def rendered():
+    """The training music, rendered once: (float32 [N, samples] mapped from disk, key)."""
+    from lib.miniatures import heard
+
+    return heard(_whole, "codec", CODEC_SEED, range(N_TRAIN))
+
+
+def trained():
+    """The network, trained or taken up from its checkpoint: (SpectralCodec, curve, key of data and settings)."""
+    import torch
+
+    from lib import paths, training
+    from lib.foundations import train_codec
+    from lib.models.codec import SpectralCodec
+
+    training.set_threads()
+    sounds, key = rendered()
+    torch.manual_seed(SEED)
+    model = SpectralCodec()
+    curve = train_codec.train(model, sounds, paths.PROCESSED / "codec" / "codec.safetensors", seed=SEED, key=key)
+    return model, curve, key
+
+
+def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
+    """What the round trip keeps of music it never heard.
+
+    - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)|, 64 bands of amplitude, floor 1e-5, FFT 1024, hop 256; told with 1 to K codebooks.
+      ``ln_mel_l1_of_power``: the same of mel power. ``ln_mel_l1_unquantised``: with the vectors themselves, the quantiser left out.
+    - ``perplexity``: of each codebook, over all steps of all clips.
+    - ``tempo_agrees``: librosa's tempo within 5 %; ``tempo_agrees_folded``: whole octaves apart counts too. ``key_agrees``: the same
+      best of 24 keys; ``mode_agrees``: major stays major; ``tonic_agrees``: the best key's tonic.
+    - ``loudness_r``, ``brightness_r``, ``density_r``: correlation of before and after.
+
+    Args:
+        codec: as ``foundations.load("codec")`` gives it. sounds: float32 [n, N] at its rate.
+        n_heard: of how many of them tempo, key and controls are measured.
+
+    Returns:
+        DataFrame ``measure, codebooks, value, low, high, null, n``; null: the same against the next clip instead of its own.
+    """
+    import pandas as pd
+    import torch
+
+    from lib.metrics import control, stats
+    from lib.models.quantiser import perplexity
+
+    rows = []
+
+    def add(measure: str, value: float, codebooks: int = codec.n_codebooks, interval=(np.nan, np.nan), null: float = np.nan,
+            n: int = len(sounds)):
+        rows.append({"measure": measure, "codebooks": codebooks, "value": value, "low": interval[0], "high": interval[1], "null": null,
+                     "n": n})
+
+    def distances(of, power: bool = False):
+        return np.array([np.abs(ln_mel(a, rate, power) - ln_mel(b, rate, power)).mean() for a, b in zip(sounds, of, strict=True)])
+
+    rate, batches = codec.sample_rate_hz, [sounds[i : i + 16, None] for i in range(0, len(sounds), 16)]
+    codes = torch.cat([codec.encode(batch) for batch in batches])
+    strangers = distances(np.roll(sounds, 1, axis=0)).mean()
+    for k in range(1, codec.n_codebooks + 1):
+        after = np.concatenate([codec.decode(part[:, :k], sounds.shape[1]).cpu().numpy()[:, 0] for part in codes.split(16)])
+        l1 = distances(after)
+        add("ln_mel_l1", l1.mean(), k, stats.bootstrap(np.mean, l1), strangers)
+    l1 = distances(after, power=True)
+    add("ln_mel_l1_of_power", l1.mean(), interval=stats.bootstrap(np.mean, l1), null=distances(np.roll(sounds, 1, axis=0), True).mean())
+    with torch.no_grad():
+        whole = [codec.model.sound_of(codec.model.latents(torch.from_numpy(b).to(codec.device))).cpu().numpy()[:, 0] for b in batches]
+    l1 = distances(np.concatenate(whole)[:, : sounds.shape[1]])
+    add("ln_mel_l1_unquantised", l1.mean(), 0, stats.bootstrap(np.mean, l1), strangers)
+    for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist()):
+        add("perplexity", used, k + 1)
+    heard = sounds[:n_heard], after[:n_heard]
+    before, left = (control.measured(list(group), rate) for group in heard)
+    tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]
+    keys = [np.array([key_of(s, rate) for s in group]) for group in heard]
+    modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
+
+    def share(measure: str, same, pair) -> None:
+        right = same(*pair)
+        add(measure, right.mean(), interval=_wilson(right), null=same(pair[0], np.roll(pair[1], 1)).mean(), n=len(right))
+
+    share("tempo_agrees", _near, tempi)
+    share("tempo_agrees_folded", lambda a, b: _near(a, control.folded(a, b)), tempi)
+    share("key_agrees", np.equal, keys)
+    share("tonic_agrees", lambda a, b: a % 12 == b % 12, keys)
+    share("mode_agrees", np.equal, modes)
+    for name, column in (("loudness_r", "loudness_db"), ("brightness_r", "brightness_hz"), ("density_r", "density_per_s")):
+        pair = before[column].to_numpy(), left[column].to_numpy()
+        add(name, control.correlation(*pair), interval=stats.bootstrap(control.correlation, *pair), n=len(before))
+    return pd.DataFrame(rows)
+
+
+def ln_mel(sound: np.ndarray, sample_rate_hz: int, power: bool = False) -> np.ndarray:
+    """ln-mel [64, T] of a sound [N], by librosa and not by the codec's own transform: floor 1e-5, FFT 1024, hop 256."""
+    import librosa
+
+    from lib.metrics import spectral
+
+    amplitude = np.abs(librosa.stft(sound, n_fft=1024, hop_length=256))
+    bands = spectral.mel_filters(sample_rate_hz, 1024, 64) @ (amplitude**2 if power else amplitude)
+    return np.log(np.maximum(bands, spectral.MEL_FLOOR))
+
+
+def key_of(sound: np.ndarray, sample_rate_hz: int) -> int:
+    """The key whose profile the chroma of a sound [N] fits best: 0 … 11 major on C … B, 12 … 23 minor."""
+    import librosa
+
+    from lib.metrics import control
+
+    chroma = librosa.feature.chroma_cqt(y=sound, sr=sample_rate_hz)
+    level = librosa.feature.rms(y=sound)[0]
+    heard = chroma @ level[: chroma.shape[1]]
+    profiles = [np.roll(profile, tonic) for profile in (control.MAJOR, control.MINOR) for tonic in range(12)]
+    return int(np.argmax([control.correlation(profile, heard) for profile in profiles]))
+
+
+def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(b / a - 1) <= SAME_TEMPO
+
+
+def _whole(sounds: np.ndarray) -> np.ndarray:
+    return np.asarray(sounds, np.float32)
+
+
+def _wilson(right: np.ndarray) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    return interval.low, interval.high
+
+
+def _means(curve: list[dict], every: int = 50):
+    import pandas as pd
+
+    table = pd.DataFrame(curve)
+    return table.groupby((table["step"] - 1) // every).mean().assign(step=lambda t: (t.index + 1) * every)
+
+
+def _bundle(file: str, content, data_hash: str) -> None:
+    from lib.miniatures import bundle
+
+    bundle(f"codec/{file}", content, data_hash)
