@@ -1,0 +1,399 @@
+"""MusicGen's parts: delay pattern, loss, dropout of conditions, stored tensors, LoRA, loading from a folder, fast sampling."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.errors import KlangfarbeError
+from lib.foundations import musicgen_sampling, musicgen_store
+from lib.foundations import musicgen_training as training
+from lib.models import delay, musicgen_step
+
+K, V, D = 4, 16, 32
+SAID = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz"]
+
+
+def musicgen(seed=0, text_width=16, **changes):
+    """A random MusicGen, text encoder and codec included."""
+    from transformers import EncodecConfig, MusicgenConfig, MusicgenDecoderConfig, MusicgenForConditionalGeneration, T5Config
+
+    torch.manual_seed(seed)
+    text = T5Config(vocab_size=300, d_model=text_width, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    codec = EncodecConfig(sampling_rate=800, audio_channels=1, num_filters=4, num_residual_layers=1, upsampling_ratios=[4, 4, 2],
+                          codebook_size=V, hidden_size=16, codebook_dim=16, num_lstm_layers=1, target_bandwidths=[0.4], normalize=False,
+                          chunk_length_s=None, norm_type="weight_norm")
+    settings = {"vocab_size": V, "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 2 * D, "num_codebooks": K,
+                "pad_token_id": V, "bos_token_id": V, "max_position_embeddings": 64, "dropout": 0.0, "layerdrop": 0.0}
+    decoder = MusicgenDecoderConfig(**(settings | changes))
+    model = MusicgenForConditionalGeneration(
+        MusicgenConfig(text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict())).eval()
+    for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
+        setattr(model.generation_config, name, V)
+    for p in (*model.decoder.parameters(), *model.enc_to_dec_proj.parameters()):
+        p.data += 0.15 * torch.randn_like(p)  # far from the small weights of a fresh network, so that what goes wrong is seen
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return musicgen()
+
+
+@pytest.fixture(scope="module")
+def items():
+    """Three items of their own lengths: codes [K, S] and states [L, 16]."""
+    g = torch.Generator().manual_seed(1)
+    codes = [torch.randint(0, V, (K, s), generator=g) for s in (12, 7, 9)]
+    return codes, [torch.randn(n, 16, generator=g) for n in (3, 5, 4)]
+
+
+# --- the delay pattern --------------------------------------------------------------------------------------------------
+
+EXAMPLE = torch.arange(20).view(1, 4, 5)
+P = 99
+DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P], [P, P, P, 10, 11, 12, 13, 14, P],
+                         [P, P, P, P, 15, 16, 17, 18, 19]]])
+
+
+def test_the_example_of_four_by_five():
+    assert torch.equal(delay.build(EXAMPLE, P), DELAYED) and torch.equal(delay.revert(DELAYED), EXAMPLE)
+    assert torch.equal(delay.taken(4, 5), DELAYED[0] != P)
+    short = delay.build(EXAMPLE, P, torch.tensor([3]))
+    assert torch.equal(short[0, 1], torch.tensor([P, P, 5, 6, 7, P, P, P, P]))
+    assert torch.equal(short[..., :7], delay.build(EXAMPLE[..., :3], P)), "a padded item begins as the item alone"
+
+
+@given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 3), st.randoms(use_true_random=False))
+def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
+    codes = torch.tensor([random.randrange(7) for _ in range(batch * n_codebooks * n_steps)]).view(batch, n_codebooks, n_steps)
+    line = delay.build(codes, 7)
+    assert line.shape == (batch, n_codebooks, n_steps + n_codebooks) and torch.equal(delay.revert(line), codes)
+    assert torch.equal(line != 7, delay.taken(n_codebooks, n_steps).expand(batch, -1, -1))
+    assert bool((line[..., 0] == 7).all()), "column 0 is the start"
+    for k in range(n_codebooks):
+        assert torch.equal(line[:, k, k + 1 : k + 1 + n_steps], codes[:, k])
+
+
+def test_the_pattern_is_transformers_own(model):
+    decoder = model.decoder
+    first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V, max_length=9 + K)
+    assert torch.equal(mask == -1, delay.taken(K, 9)) and torch.equal(first, torch.full((K, 1), V))
+
+
+@pytest.mark.parametrize("codes", [torch.zeros(2, 3), torch.zeros(1, 2, 3), torch.tensor([[[5]]]), torch.tensor([[[-1]]])])
+def test_codes_that_are_none_are_refused(codes):
+    with pytest.raises(KlangfarbeError, match="codes"):
+        delay.build(codes, 5)
+
+
+def test_a_code_outside_is_refused_only_where_it_is_real():
+    codes = torch.tensor([[[1, 2, 50]]])
+    assert delay.build(codes, 7, torch.tensor([2])).max() == 7
+    with pytest.raises(KlangfarbeError, match="codec and model of one size"):
+        delay.build(codes, 7, torch.tensor([3]))
+
+
+# --- the loss -----------------------------------------------------------------------------------------------------------
+
+
+def test_uniform_logits_cost_ln_v():
+    targets = delay.build(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
+    value, each = delay.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
+    assert math.isclose(value.item(), math.log(V), rel_tol=1e-6) and torch.allclose(each, torch.full((K,), math.log(V)))
+
+
+def test_each_codebook_weighs_the_same_and_padding_nothing():
+    targets = torch.full((1, 2, 4), V)
+    targets[0, 0], targets[0, 1, :1] = 3, 3
+    logits = torch.zeros(1, 2, 4, V)
+    logits[0, 1, 0, 3] = 50.0                 # codebook 1 is sure of its one code
+    logits[0, 1, 1:, :] = 1e6 * torch.randn(3, V)
+    value, each = delay.cross_entropy(logits, targets, V)
+    assert torch.allclose(each, torch.tensor([math.log(V), 0.0]), atol=1e-5) and math.isclose(value.item(), math.log(V) / 2, rel_tol=1e-5)
+    with pytest.raises(KlangfarbeError, match="real code in every codebook"):
+        delay.cross_entropy(logits, torch.full((1, 2, 4), V), V)
+
+
+def test_a_padded_batch_costs_what_its_items_cost_alone(model, items):
+    with torch.no_grad():
+        whole, each = training.loss(model, training.collate(*items))
+        alone = [training.loss(model, training.collate([c], [s]))[1] for c, s in zip(*items, strict=True)]
+    lengths = torch.tensor([c.shape[1] for c in items[0]]).float()
+    expected = (torch.stack(alone) * lengths[:, None]).sum(0) / lengths.sum()  # each real code weighs the same
+    assert torch.allclose(each, expected, atol=1e-5) and torch.isclose(whole, expected.mean(), atol=1e-5)
+
+
+def test_the_loss_is_transformers_own(model, items):
+    batch = training.collate([items[0][0]] * 2, [items[1][0]] * 2)
+    line = delay.build(batch.codes, V)
+    with torch.no_grad():
+        given_states = training.condition(model, batch.states, batch.mask)
+        theirs = model.decoder(line[..., :-1].flatten(0, 1), encoder_hidden_states=given_states, encoder_attention_mask=batch.mask,
+                               labels=line[..., 1:].transpose(1, 2)).loss
+        assert torch.isclose(training.loss(model, batch)[0], theirs, atol=1e-5)
+
+
+# --- conditions ---------------------------------------------------------------------------------------------------------
+
+
+def test_conditions_are_dropped_at_the_asked_rate():
+    states, mask = torch.ones(20_000, 2, 1), torch.ones(20_000, 2, dtype=torch.long)
+    dropped, marks = training.drop_conditions(states, mask, 0.1, torch.Generator().manual_seed(0))
+    gone = (marks.sum(1) == 0)
+    assert abs(gone.float().mean().item() - 0.1) < 4 * math.sqrt(0.09 / 20_000)
+    assert torch.equal(gone, dropped.sum((1, 2)) == 0) and bool((marks[~gone] == 1).all()), "a condition goes whole or stays whole"
+    same = training.drop_conditions(states, mask, 0.0)
+    assert same[0] is states and same[1] is mask
+    assert not training.drop_conditions(states, mask, 1.0)[1].any()
+    with pytest.raises(KlangfarbeError, match="share"):
+        training.drop_conditions(states, mask, 1.5)
+
+
+def test_the_null_is_explicit_and_hears_nothing(model, items):
+    batch = training.collate(*items)
+    line = delay.build(batch.codes, V, batch.lengths)[..., :-1]
+    states, mask = training.with_null(batch.states, batch.mask)
+    assert torch.equal(states[3:], torch.zeros_like(batch.states)) and not mask[3:].any() and torch.equal(mask[:3], batch.mask)
+    with torch.no_grad():
+        both = training.predict(model, torch.cat([line, line]), states, mask)
+        other = training.predict(model, line, torch.randn_like(batch.states), torch.zeros_like(batch.mask))
+    assert both.isfinite().all() and torch.allclose(both[3:], other, atol=1e-5), "with mask 0 neither state nor bias matters"
+    assert (both[:3] - both[3:]).abs().max() > 0.1
+
+
+# --- training -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_step_changes_the_weights_and_many_learn_a_batch_by_heart(items):
+    model = musicgen(2)
+    model.text_encoder.requires_grad_(False)
+    model.audio_encoder.requires_grad_(False)
+    batch = training.collate(*items)
+    before = {n: p.clone() for n, p in model.named_parameters()}
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=6e-3, weight_decay=0.0)
+    model.train()
+    first = training.train_step(model, optimiser, batch, dropped=0.0)
+    changed = {n.split(".")[0] for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == {"decoder", "enc_to_dec_proj"} and first["gradient"] > 0 and len(first["per_codebook"]) == K
+    for _ in range(150):
+        last = training.train_step(model, optimiser, batch, dropped=0.0)
+    assert first["loss"] > 2.5 and last["loss"] < 0.05
+
+
+def test_a_step_at_nan_leaves_the_weights(items):
+    model = musicgen(2)
+    batch = training.collate(*items)
+    batch.states[0, 0, 0] = torch.nan
+    optimiser = torch.optim.SGD(model.decoder.parameters(), lr=1.0)
+    before = model.decoder.lm_heads[0].weight.clone()
+    with pytest.raises(KlangfarbeError, match="finite loss"):
+        training.train_step(model, optimiser, batch, dropped=0.0)
+    assert torch.equal(model.decoder.lm_heads[0].weight, before)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_lora_trains_its_own_weights_only_and_merges(items, whole):
+    network = musicgen(3) if whole else musicgen(3).decoder
+    codes, states = items
+    batch = training.collate(codes, states if whole else [torch.randn(len(s), D) for s in states])
+    with torch.no_grad():
+        plain = training.predict(network, delay.build(batch.codes, V)[..., :-1], batch.states, batch.mask)
+    wrapped = training.lora(network, rank=4)
+    names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
+    assert names and all("lora_" in n for n in names) and not any("text_encoder" in n or "audio_encoder" in n for n in names)
+    assert len(names) == 2 * 2 * 10, "two matrices for each of ten projections in two layers"
+    frozen = {n: p.clone() for n, p in wrapped.named_parameters() if not p.requires_grad}
+    optimiser = torch.optim.AdamW([p for p in wrapped.parameters() if p.requires_grad], lr=1e-2)
+    losses = [training.train_step(wrapped, optimiser, batch, dropped=0.0)["loss"] for _ in range(8)]
+    assert losses[-1] < losses[0] and all(torch.equal(p, frozen[n]) for n, p in wrapped.named_parameters() if n in frozen)
+    with torch.no_grad():
+        line = delay.build(batch.codes, V)[..., :-1]
+        apart = training.predict(wrapped, line, batch.states, batch.mask)
+        one = training.merged(wrapped)
+        assert type(one) is type(network) and (apart - plain).abs().max() > 0.01
+        assert torch.allclose(training.predict(one, line, batch.states, batch.mask), apart, atol=1e-5)
+
+
+# --- the store ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
+    calls = []
+
+    def encode(texts):
+        calls.append(list(texts))
+        lengths = torch.tensor([len(t.split()) for t in texts])
+        states = torch.stack([torch.full((9, 2), float(len(t))) for t in texts])
+        return states, (torch.arange(9) < lengths[:, None]).long()
+
+    texts = [*SAID, SAID[0]]
+    first = musicgen_store.text_states(musicgen_store.Store(tmp_path), texts, encode, "a" * 64, batch=2)
+    assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0, 0] == len(SAID[1]) and calls == [SAID[:2], SAID[2:]]
+    again = musicgen_store.text_states(musicgen_store.Store(tmp_path), texts[::-1], encode, "a" * 64)
+    assert len(calls) == 2 and all(torch.equal(a, b) for a, b in zip(first, again[::-1], strict=True))
+    musicgen_store.text_states(musicgen_store.Store(tmp_path), texts[:1], encode, "b" * 64)
+    assert calls[2:] == [SAID[:1]], "another network's states are others"
+
+
+def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
+    keys, done = [f"k{i}" for i in range(10)], []
+
+    def compute(rows):
+        if 6 in rows and not done:
+            done.append(True)
+            raise KeyboardInterrupt
+        return [torch.full((i + 1,), i) for i in rows]
+
+    store = musicgen_store.Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        store.fill(keys, compute, chunk=3)
+    store = musicgen_store.Store(tmp_path)
+    assert len(store) == 6 and "k5" in store and "k6" not in store
+    with pytest.raises(KlangfarbeError, match="4 are lacking"):
+        store.read(keys)
+    assert store.fill(keys, compute, chunk=3) == 4 and store.fill(keys, compute) == 0
+    assert [len(t) for t in store.read(keys)] == list(range(1, 11))
+    victim = sorted(tmp_path.glob("chunk-*.safetensors"))[0]
+    victim.write_bytes(victim.read_bytes()[:20])
+    store = musicgen_store.Store(tmp_path)
+    assert 0 < store.fill(keys, compute, chunk=3) <= 3 and [int(t[0]) for t in store.read(keys)] == list(range(10))
+    assert not list(tmp_path.glob(".*")), "nothing half-written is left"
+
+
+def test_what_is_not_finite_is_not_stored(tmp_path):
+    store = musicgen_store.Store(tmp_path)
+    with pytest.raises(KlangfarbeError, match="not finite"):
+        store.fill(["a"], lambda rows: [torch.tensor([torch.nan])])
+    with pytest.raises(KlangfarbeError, match="2 finite tensors"):
+        store.fill(["a", "b"], lambda rows: [torch.zeros(1)])
+    assert len(store) == 0
+
+
+def test_keys_know_content_network_and_kind():
+    sound = np.zeros(4, np.float32)
+    keys = {musicgen_store.sound_key(sound, "n"), musicgen_store.sound_key(sound, "m"), musicgen_store.sound_key(sound[:3], "n"),
+            musicgen_store.sound_key(sound + 1e-7, "n"), musicgen_store.text_key("", "n"), musicgen_store.text_key("n", "")}
+    assert len(keys) == 6 and all(len(k) == 32 for k in keys)
+
+
+# --- fast sampling ------------------------------------------------------------------------------------------------------
+
+
+def plain_generate(model, states, mask, n_steps, guidance, **settings):
+    """Codes [B, K, S] of transformers' own generate from stored states."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    kept = []
+    own = model.audio_encoder.decode
+    model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(audio_values=codes)
+    states, marks = training.with_null(states, mask) if guidance > 1 else (states, mask)
+    try:
+        model.generate(input_ids=torch.zeros(len(mask), 1, dtype=torch.long), encoder_outputs=BaseModelOutput(states), attention_mask=marks,
+                       guidance_scale=guidance, max_length=n_steps + K, **settings)
+    finally:
+        model.audio_encoder.decode = own
+    return kept[0]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize("n_tokens", [5, 60])
+@pytest.mark.parametrize("padded", [False, True])
+def test_greedy_tokens_are_those_of_the_plain_generate(model, guidance, n_tokens, padded):
+    g = torch.Generator().manual_seed(5)
+    states, mask = torch.randn(3, n_tokens, 16, generator=g), torch.ones(3, n_tokens, dtype=torch.long)
+    if padded:
+        mask[1, 2:] = 0
+    with torch.no_grad():
+        theirs = plain_generate(model, states, mask, 20, guidance, do_sample=False)
+        given_states = training.condition(model, states, mask)
+    ours = musicgen_sampling.sample(model.decoder, given_states, mask, 20, guidance=guidance, top_k=1)
+    assert torch.equal(ours, theirs) and ours.shape == (3, K, 20) and len(ours.unique()) > 5
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("n_tokens", [5, 60])
+def test_every_form_of_the_step_gives_the_logits_of_the_whole_network(model, packed, fixed, n_tokens):
+    """`fixed` is what is compiled or captured on a GPU: no shape depends on the position."""
+    torch.manual_seed(0)
+    states, mask = torch.randn(2, n_tokens, D), torch.ones(2, n_tokens, dtype=torch.long)
+    mask[0, 3:] = 0
+    states = states * mask[..., None]
+    line = delay.build(torch.randint(0, V, (2, K, 10)), V)
+    with torch.no_grad():
+        asked = training.predict(model.decoder, line[..., :-1], states, mask)
+        null = training.predict(model.decoder, line[..., :-1], 0 * states, 0 * mask)
+        step = musicgen_step.StaticDecoder(model.decoder, 2, line.shape[-1] - 1, 3.0, packed=packed)
+        step.condition(states, mask)
+        made = [step.step(line[..., i], torch.tensor([i]), None if fixed else i + 1) for i in range(line.shape[-1] - 1)]
+    assert step.cross[0].folded is (n_tokens == 5)
+    assert torch.allclose(torch.stack(made, 2), null + 3 * (asked - null), atol=1e-4)
+
+
+def test_draws_follow_the_softmax_cut_to_its_largest():
+    from scipy import stats
+
+    logits = torch.tensor([1.5, -0.3, 0.8, 0.0, -2.0, 1.1])
+    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7, 4, torch.Generator().manual_seed(0))
+    counts = np.bincount(drawn.numpy(), minlength=6)
+    kept = [0, 2, 3, 5]
+    share = torch.softmax(logits[kept] / 0.7, 0).double().numpy()
+    assert counts[[1, 4]].sum() == 0 and stats.chisquare(counts[kept], 40_000 * share / share.sum()).pvalue > 0.001
+    wrong = torch.softmax(logits[kept], 0).double().numpy()
+    assert stats.chisquare(counts[kept], 40_000 * wrong / wrong.sum()).pvalue < 1e-6, "the test can tell another temperature"
+
+
+def test_sampled_first_tokens_follow_the_networks_own_softmax(model):
+    from scipy import stats
+
+    torch.manual_seed(0)
+    states, mask = torch.randn(1, 3, D).expand(4000, -1, -1), torch.ones(4000, 3, dtype=torch.long)
+    drawn = musicgen_sampling.sample(model.decoder, states, mask, 1, guidance=2.0, top_k=6, temperature=1.5)
+    assert drawn.shape == (4000, K, 1)
+    with torch.no_grad():
+        start = torch.full((1, K, 1), V)
+        asked = training.predict(model.decoder, start, states[:1], mask[:1])
+        null = training.predict(model.decoder, start, 0 * states[:1], 0 * mask[:1])
+    best, which = (null + 2 * (asked - null))[0, 0, 0].topk(6)
+    share = torch.softmax(best.double() / 1.5, 0).numpy()
+    counts = np.bincount(drawn[:, 0, 0].numpy(), minlength=V)
+    assert counts.sum() == counts[which.numpy()].sum()
+    assert stats.chisquare(counts[which.numpy()], 4000 * share / share.sum()).pvalue > 0.001
+
+
+def test_a_seed_repeats_and_another_differs(model):
+    states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
+    one, same, other = (musicgen_sampling.sample(model.decoder, states, mask, 12, seed=s) for s in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other) and int(one.max()) < V
+    everything = musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1, top_k=0)
+    assert torch.equal(everything, one), "top-k 250 of 16 cuts nothing"
+
+
+@pytest.mark.parametrize(("change", "match"), [
+    ({"states": torch.zeros(2, 3, D + 1)}, "project"), ({"mask": torch.ones(2, 4)}, "mask"), ({"n_steps": 0}, "n_steps"),
+    ({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"), ({"step": "graph"}, "CUDA"), ({"step": "fast"}, "eager"),
+    ({"states": torch.full((2, 3, D), torch.inf)}, "finite conditions")])
+def test_what_cannot_be_sampled_is_refused(model, change, match):
+    settings = {"states": torch.zeros(2, 3, D), "mask": torch.ones(2, 3, dtype=torch.long), "n_steps": 4} | change
+    with pytest.raises(KlangfarbeError, match=match):
+        musicgen_sampling.sample(model.decoder, **settings)
+
+
+def test_nan_in_the_weights_is_told():
+    decoder = musicgen(4).decoder
+    decoder.model.decoder.layers[1].fc1.weight.data[0, 0] = torch.nan
+    with pytest.raises(KlangfarbeError, match="finite logits"):
+        musicgen_sampling.sample(decoder, torch.randn(1, 2, D), torch.ones(1, 2, dtype=torch.long), 3)
+
+
+def test_a_decoder_of_another_kind_is_refused():
+    with pytest.raises(KlangfarbeError, match="gelu"):
+        musicgen_step.StaticDecoder(musicgen(activation_function="relu").decoder, 1, 4)
+    with pytest.raises(KlangfarbeError, match="mono"):
+        musicgen_sampling.sample(musicgen(audio_channels=2).decoder, torch.zeros(1, 2, D), torch.ones(1, 2), 4)
