@@ -49,13 +49,14 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special, device=states.device)
         codes_here = delay.taken(n_codebooks, n_steps, states.device)
         at, last = torch.zeros(1, dtype=torch.long, device=states.device), torch.zeros((), device=states.device)
+        blank = torch.full((), special, device=states.device)  # a number of Python's would be copied over at every step
 
         def advance(length=None):
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
             drawn = draw(logits, temperature, top_k or special, generator)
             at.add_(1)
-            line.index_copy_(2, at, drawn[..., None].where(codes_here.index_select(1, at), special))
-            last.copy_(logits.sum())
+            line.index_copy_(2, at, torch.where(codes_here.index_select(1, at), drawn[..., None], blank))
+            last.copy_(logits.float().sum())
 
         def rewind():
             at.zero_()

@@ -100,13 +100,15 @@ def text_states(store: Store, texts: Sequence[str], encode: Callable, network_sh
     """States of texts, read where they are stored, else computed and stored: a float32 tensor [L, D] each, L its own tokens.
 
     Args:
-        encode: list of N texts → (states [N, L, D], mask [N, L]). network_sha256: of the text encoder.
+        encode: list of N texts → (states [N, L, D], mask [N, L]), arrays or tensors. network_sha256: of the text encoder.
     """
+    import torch
+
     keys = [text_key(text, network_sha256) for text in texts]
 
     def compute(rows):
         states, mask = encode([texts[i] for i in rows])
-        return [s[: int(m.sum())].float().cpu() for s, m in zip(states, mask, strict=True)]
+        return [torch.as_tensor(s[: int(m.sum())]).float().cpu() for s, m in zip(states, mask, strict=True)]
 
     store.fill(keys, compute, chunk=batch, label="text states")
     return store.read(keys)

@@ -23,7 +23,8 @@ class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for sampling `n_items` pieces of up to `n_positions` steps.
 
     Attributes:
-        keys, values: a cache a layer, [rows, heads, positions, D/heads]; rows = B in the first layer, 2B with guidance in the others.
+        cache: keys and values of each layer, [2, rows, heads, positions, D/heads]; rows = B in the first layer, with guidance 2B in the
+            others.
     """
 
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *, packed: bool = False):
@@ -42,9 +43,8 @@ class StaticDecoder:
         self.cross = [_Cross(layer.encoder_attn, self.heads) for layer in decoder.layers]
         self.norm = _norm(decoder.layer_norm)
         self.to_logits = product(torch.cat([head.weight for head in network.lm_heads]), n_items)
-        shapes = [(n_items if i == 0 else self.rows, self.heads, n_positions, config.hidden_size // self.heads)
-                  for i in range(len(self.layers))]
-        self.keys, self.values = ([torch.zeros(s, device=device, dtype=dtype) for s in shapes] for _ in range(2))
+        self.cache = [torch.zeros(2, n_items if i == 0 else self.rows, self.heads, n_positions, config.hidden_size // self.heads,
+                                  device=device, dtype=dtype) for i in range(len(self.layers))]
         self.places = torch.arange(n_positions, device=device)
 
     def condition(self, states: torch.Tensor, mask: torch.Tensor) -> None:
@@ -70,11 +70,10 @@ class StaticDecoder:
         """
         x = F.embedding(tokens + self.offsets, self.table).sum(1) + self.positions.index_select(0, at)  # [B, D]
         seen = None if length else (self.places <= at)[None]  # the future is not
-        for layer, cross, keys, values in zip(self.layers, self.cross, self.keys, self.values, strict=True):
-            q, k, v = layer["qkv"](F.layer_norm(x, *layer["norm_self"])).view(len(x), 3, self.heads, 1, -1).unbind(1)
-            keys.index_copy_(2, at, k)
-            values.index_copy_(2, at, v)
-            heard = F.scaled_dot_product_attention(q, keys[:, :, :length], values[:, :, :length], attn_mask=seen)
+        for layer, cross, cache in zip(self.layers, self.cross, self.cache, strict=True):
+            made = layer["qkv"](F.layer_norm(x, *layer["norm_self"])).view(len(x), 3, self.heads, 1, -1)
+            cache.index_copy_(3, at, made[:, 1:].transpose(0, 1))
+            heard = F.scaled_dot_product_attention(made[:, 0], *cache[:, :, :, :length], attn_mask=seen)
             x = layer["out"](heard.view(x.shape), x)
             if len(x) < self.rows:
                 x = x.repeat(2, 1)  # from here on the null half goes its own way
