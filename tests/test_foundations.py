@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -235,10 +236,11 @@ def test_the_hash_goes_by_content(clap_folder, copied):
     assert len({before, changed, sources.sha256(folder, part)}) == 3
 
 
-def test_names_that_lead_nowhere(tmp_path):
+def test_names_that_lead_nowhere(tmp_path, monkeypatch):
     refuses("a part out of tagger, text_audio, image_text", "taggr")
     refuses("a hub name", "text_audio", tmp_path / "nothing here")
-    refuses("none yet", "image_text")
+    monkeypatch.setitem(foundations.PARTS, "bare", replace(foundations.PARTS["text_audio"], miniature=""))
+    refuses("none yet", "bare")
 
 
 # --- the hub ------------------------------------------------------------------------------------------------------------

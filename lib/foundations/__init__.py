@@ -26,7 +26,7 @@ PARTS = {
                         "preprocessor_config.json|open_clip_config.json", "tokenizer.json|open_clip_config.json",
                         "tokenizer_config.json|open_clip_config.json"),
                        {"openai/clip-vit-base-patch32": Known("MIT"), "openai/clip-vit-large-patch14": Known("MIT"),
-                        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
+                        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}, miniature="image_text"),
 }
 
 

@@ -1,7 +1,7 @@
 """CLIP as an encoder of pictures and sentences: transformers' CLIPModel, or open_clip's networks from their own folder.
 
 Two layouts are read, told apart by their files: transformers' (``config.json``) and open_clip's (``open_clip_config.json`` with
-``open_clip_model.safetensors``). No miniature is bundled yet.
+``open_clip_model.safetensors``); the bundled miniature is of the second kind.
 
 Notebook: 05.
 """
@@ -61,7 +61,7 @@ def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
         return _transformers(source, device, dtype)
     except KlangfarbeError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:  # open_clip asserts widths
         raise KlangfarbeError("a CLIP's folder, whole", f"{source.folder}: {type(error).__name__} {str(error).splitlines()[0][:120]}",
                               "use one checkpoint's files, all of them") from error
 
