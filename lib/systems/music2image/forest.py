@@ -61,7 +61,7 @@ class Config:
 
 
 PROFILES = {
-    "smoke": Config(n_trees=12, n_pieces=60, excerpts=2, piece_seconds=4.0, outer_folds=2, inner_folds=2, n_trials=2, search_trees=4,
+    "smoke": Config(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2, inner_folds=2, n_trials=2, search_trees=4,
                     n_repeats=1, n_resamples=50),
     "mini": Config(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0, outer_folds=4, inner_folds=3, n_trials=5, search_trees=15,
                    n_repeats=3, n_resamples=300),
