@@ -48,7 +48,7 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special, device=states.device)
         codes_here = delay.taken(n_codebooks, n_steps, states.device)
-        at, last = torch.zeros(1, dtype=torch.long, device=states.device), torch.zeros((), device=states.device)
+        at = torch.zeros(1, dtype=torch.long, device=states.device)
         blank = torch.full((), special, device=states.device)  # a number of Python's would be copied over at every step
 
         def advance(length=None):
@@ -56,33 +56,33 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
             drawn = draw(logits, temperature, top_k or special, generator)
             at.add_(1)
             line.index_copy_(2, at, torch.where(codes_here.index_select(1, at), drawn[..., None], blank))
-            last.copy_(logits.float().sum())
+            return logits
 
         def rewind():
             at.zero_()
             generator.manual_seed(seed)
 
-        _run(advance, rewind, n_steps + n_codebooks - 1, step, generator)
-    if not bool(last.isfinite()):  # NaN stays in the cache, so the last step has seen every earlier one
+        last = _run(advance, rewind, n_steps + n_codebooks - 1, step, generator)
+    if not bool(last.isfinite().all()):  # NaN stays in the cache, so the last step has seen every earlier one
         raise KlangfarbeError("finite logits", "NaN or infinity while sampling", "check weights and conditions; try float32")
     return delay.revert(line).clone()
 
 
-def _run(advance, rewind, n_times: int, step: str, generator) -> None:
-    """Calls `advance` `n_times` from the start of the line, as it is, compiled, or as a replayed graph."""
+def _run(advance, rewind, n_times: int, step: str, generator):
+    """Calls `advance` `n_times` from the start of the line, as it is, compiled, or as a replayed graph; returns its last logits."""
     import torch
 
     if step == "eager":
         rewind()
         for i in range(n_times):
-            advance(i + 1)
-        return
+            logits = advance(i + 1)
+        return logits
     if step == "compile":
         advance = torch.compile(advance, dynamic=False)
         rewind()
         for _ in range(n_times):
-            advance()
-        return
+            logits = advance()
+        return logits
     rewind()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -94,10 +94,11 @@ def _run(advance, rewind, n_times: int, step: str, generator) -> None:
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     with torch.cuda.graph(graph):
-        advance()
+        logits = advance()
     rewind()
     for _ in range(n_times):
         graph.replay()
+    return logits.clone()  # the graph's own memory goes with the graph
 
 
 def _check(config, states, mask, n_steps: int, temperature: float, top_k: int) -> None:

@@ -78,7 +78,7 @@ class StaticDecoder:
             if len(x) < self.rows:
                 x = x.repeat(2, 1)  # from here on the null half goes its own way
             x[: self.n_items] += cross(F.layer_norm(x[: self.n_items], *layer["norm_cross"]))
-            x = layer["ff_out"](F.gelu(layer["ff_in"](F.layer_norm(x, *layer["norm_ff"]))), x)
+            x = layer["ff_out"](layer["ff_in"](F.layer_norm(x, *layer["norm_ff"])), x)
         x = F.layer_norm(x, *self.norm)
         if self.rows > self.n_items:
             asked, null = x.chunk(2)
@@ -136,23 +136,24 @@ def can_pack(weight: torch.Tensor) -> bool:
     return known and torch.backends.mkldnn.is_available() and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
-def _plain(weight: torch.Tensor, n_rows: int):
-    """weight [out, in] → ``product(x, added=None)`` = x · weightᵀ (+ added)."""
+def _plain(weight: torch.Tensor, n_rows: int, *, gelu: bool = False):
+    """weight [out, in] → ``product(x, added=None)`` = x · weightᵀ (+ added), or gelu of it."""
     turned = weight.detach().t().contiguous()
 
     def product(x, added=None):
-        return x @ turned if added is None else torch.addmm(added, x, turned)
+        made = x @ turned if added is None else torch.addmm(added, x, turned)
+        return F.gelu(made) if gelu else made
 
     return product
 
 
-def _one_dnn(weight: torch.Tensor, n_rows: int):
+def _one_dnn(weight: torch.Tensor, n_rows: int, *, gelu: bool = False):
     """As :func:`_plain`, the weight laid out for `n_rows` rows: an ordinary product lays it out anew at every call."""
     laid_out = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), n_rows)
-    linear = torch.ops.mkldnn._linear_pointwise
+    linear, after = torch.ops.mkldnn._linear_pointwise, ("gelu", [], "none") if gelu else ("none", [], "")
 
     def product(x, added=None):
-        return linear(x, laid_out, None, "none", [], "") if added is None else linear.binary(x, added, laid_out, None, "add")
+        return linear(x, laid_out, None, *after) if added is None else linear.binary(x, added, laid_out, None, "add")
 
     return product
 
@@ -169,6 +170,6 @@ def _layer(layer, n_rows: int, product) -> dict:
     if any(linear.bias is not None for linear in linears):
         raise KlangfarbeError("projections without bias, as MusicGen has them", "a bias", "sample with transformers' own generate")
     return {"qkv": product(torch.cat([linear.weight for linear in qkv]), n_rows), "out": product(own.out_proj.weight, n_rows),
-            "ff_in": product(layer.fc1.weight, n_rows), "ff_out": product(layer.fc2.weight, n_rows),
+            "ff_in": product(layer.fc1.weight, n_rows, gelu=True), "ff_out": product(layer.fc2.weight, n_rows),
             "norm_self": _norm(layer.self_attn_layer_norm), "norm_cross": _norm(layer.encoder_attn_layer_norm),
             "norm_ff": _norm(layer.final_layer_norm)}
