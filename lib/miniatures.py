@@ -169,6 +169,13 @@ def make_image_text() -> None:
     miniatures_pictures.make_image_text()
 
 
+def make_describer() -> None:
+    """The describer (a tiny Llama): about 12 minutes on one shared core, resumable."""
+    from lib import miniatures_words
+
+    miniatures_words.make_describer()
+
+
 def _truth(seed: int, indices: range):
     """Genre numbers [N] and (valence, arousal) [N, 2] of atelier items."""
     import numpy as np
@@ -240,4 +247,7 @@ RECIPES = {
     "image_text": Recipe("says how near a text and a picture are (a tiny CLIP)",
                          tuple(f"image_text/{name}" for name in ("open_clip_config.json", "open_clip_model.safetensors",
                                                                  "tokenizer.json", "tokenizer_config.json")), make_image_text),
+    "describer": Recipe("rewrites a caption and its emotion word as a musical description (a tiny Llama)",
+                        tuple(f"describer/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
+                                                               "tokenizer_config.json")), make_describer),
 }

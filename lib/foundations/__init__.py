@@ -27,6 +27,10 @@ PARTS = {
                         "tokenizer_config.json|open_clip_config.json"),
                        {"openai/clip-vit-base-patch32": Known("MIT"), "openai/clip-vit-large-patch14": Known("MIT"),
                         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}, miniature="image_text"),
+    "describer": Part("causal language model: a caption becomes a musical description of two lines", "describer",
+                      ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+                      {"tiiuae/falcon-rw-1b": Known("Apache-2.0"), "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")},
+                      miniature="describer"),
 }
 
 
