@@ -5,7 +5,7 @@ import numpy as np
 from lib import artefacts, paths, repro
 
 SEED = 0
-PICTURE_SEED = 6  # these miniatures' own collection: no generator trains on it and nothing is tested on it
+PICTURE_SEED = 6  # this miniature's own collection: no generator trains on it and nothing is tested on it
 SIZE = 64
 N_TRAIN, N_TEST, AMONG, VERSIONS = 8000, 400, 100, 10
 
