@@ -169,11 +169,25 @@ def make_image_text() -> None:
     miniatures_pictures.make_image_text()
 
 
+def make_codec() -> None:
+    """The codec (about 25 minutes on one shared core, resumable)."""
+    from lib import miniatures_codec
+
+    miniatures_codec.make()
+
+
 def make_describer() -> None:
     """The describer (a tiny Llama): about 12 minutes on one shared core, resumable."""
     from lib import miniatures_words
 
     miniatures_words.make_describer()
+
+
+def make_text_encoder() -> None:
+    """The text encoder (the encoder of a tiny T5): about 8 minutes on one shared core, resumable."""
+    from lib import miniatures_texts
+
+    miniatures_texts.make_text_encoder()
 
 
 def _truth(seed: int, indices: range):
@@ -241,6 +255,8 @@ RECIPES = {
                                                        "33_music2image_diffusion/unet.safetensors"), make_unet),
     "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics",
                      ("tagger/config.json", "tagger/model.safetensors"), make_tagger),
+    "codec": Recipe("turns sound into four numbers 25 times a second, and back",
+                    ("codec/config.json", "codec/model.safetensors"), make_codec),
     "text_audio": Recipe("says how near a text and a sound are (a tiny CLAP)",
                          tuple(f"text_audio/{name}" for name in ("config.json", "model.safetensors", "preprocessor_config.json",
                                                                  "tokenizer.json", "tokenizer_config.json")), make_text_audio),
@@ -250,4 +266,7 @@ RECIPES = {
     "describer": Recipe("rewrites a caption and its emotion word as a musical description (a tiny Llama)",
                         tuple(f"describer/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
                                                                "tokenizer_config.json")), make_describer),
+    "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
+                           tuple(f"text_encoder/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
+                                                                     "tokenizer_config.json")), make_text_encoder),
 }

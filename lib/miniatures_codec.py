@@ -4,27 +4,28 @@ import numpy as np
 
 SEED = 0
 CODEC_SEED = 5  # the codec's own collection: nothing is tested on it, and no listener or judge has heard it
-N_TRAIN, N_TEST, N_HEARD, TEST_SECONDS = 2000, 200, 100, 8.0  # tempo and key, slow to find, of the first N_HEARD
+N_TRAIN, N_TEST, N_HEARD, TEST_SECONDS = 2000, 150, 80, 8.0  # tempo and key, slow to find, of the first N_HEARD
 SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart at 120 BPM
 
 
 def make() -> None:
     """The codec: rendering 2 minutes, training about 35 on one shared core (resumable), measuring 5."""
-    from lib import artefacts, foundations, paths, repro
+    from lib import foundations, repro
     from lib.data import atelier
     from lib.data.atelier import render
     from lib.foundations.codec import KIND
+    from lib.miniatures import _halved, _means, bundle
 
     model, curve, key = trained()
-    _bundle("config.json", {"model_type": KIND, **model.settings}, key)
-    _bundle("model.safetensors", {name: tensor.half() for name, tensor in model.state_dict().items()}, key)
-    _bundle("curves.csv", _means(curve), key)
+    bundle("codec/config.json", {"model_type": KIND, **model.settings}, key)
+    bundle("codec/model.safetensors", _halved(model), key)
+    bundle("codec/curves.csv", _means(curve), key)
     codec = foundations.load("codec", device="cpu")
     sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)
     table = measured(codec, sounds)
-    _bundle("heldout.csv", table, repro.content_hash(sounds))
+    bundle("codec/heldout.csv", table, repro.content_hash(sounds))
     print(table.round(3).to_string(index=False))
-    print(f"SHA-256 {codec.sha256}; {artefacts.read(paths.MINIATURES / 'codec' / 'config.json')}")
+    print(f"SHA-256 {codec.sha256}")
 
 
 def rendered():
@@ -71,6 +72,7 @@ def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
     import torch
 
     from lib.metrics import control, stats
+    from lib.miniatures import _wilson
     from lib.models.quantiser import perplexity
 
     rows = []
@@ -106,7 +108,8 @@ def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
 
     def share(measure: str, same, pair) -> None:
         right = same(*pair)
-        add(measure, right.mean(), interval=_wilson(right), null=same(pair[0], np.roll(pair[1], 1)).mean(), n=len(right))
+        ends = _wilson(right)
+        add(measure, right.mean(), interval=(ends["low"], ends["high"]), null=same(pair[0], np.roll(pair[1], 1)).mean(), n=len(right))
 
     share("tempo_agrees", _near, tempi)
     share("tempo_agrees_folded", lambda a, b: _near(a, control.folded(a, b)), tempi)
@@ -149,23 +152,3 @@ def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _whole(sounds: np.ndarray) -> np.ndarray:
     return np.asarray(sounds, np.float32)
-
-
-def _wilson(right: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return interval.low, interval.high
-
-
-def _means(curve: list[dict], every: int = 50):
-    import pandas as pd
-
-    table = pd.DataFrame(curve)
-    return table.groupby((table["step"] - 1) // every).mean().assign(step=lambda t: (t.index + 1) * every)
-
-
-def _bundle(file: str, content, data_hash: str) -> None:
-    from lib.miniatures import bundle
-
-    bundle(f"codec/{file}", content, data_hash)

@@ -21,6 +21,8 @@ PARTS = {
                        ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"),
                        {"laion/clap-htsat-unfused": Known("Apache-2.0"), "laion/larger_clap_music": Known("Apache-2.0"),
                         "laion/larger_clap_music_and_speech": Known("Apache-2.0")}, miniature="text_audio"),
+    "codec": Part("neural codec: sound to a few whole numbers many times a second, and back", "codec", ("config.json", "model.safetensors"),
+                  {"facebook/encodec_32khz": Known("unknown"), "facebook/encodec_24khz": Known("unknown")}, miniature="codec"),
     "image_text": Part("CLIP: pictures and text in one space", "image_text",
                        ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
                         "preprocessor_config.json|open_clip_config.json", "tokenizer.json|open_clip_config.json",
