@@ -33,6 +33,13 @@ PARTS = {
                       ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
                       {"tiiuae/falcon-rw-1b": Known("Apache-2.0"), "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")},
                       miniature="describer"),
+    "text_encoder": Part("T5: a text as one state a token", "text_encoder",
+                         ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+                         {"google-t5/t5-base": Known("Apache-2.0")}, miniature="text_encoder"),
+    "sentences": Part("sentence encoder: a text as one unit vector", "sentences",
+                      ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json"),
+                      {"sentence-transformers/all-MiniLM-L6-v2": Known("Apache-2.0"),
+                       "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
 }
 
 
