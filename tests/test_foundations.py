@@ -237,7 +237,7 @@ def test_the_hash_goes_by_content(clap_folder, copied):
 
 
 def test_names_that_lead_nowhere(tmp_path, monkeypatch):
-    refuses("a part out of tagger, text_audio, image_text", "taggr")
+    refuses("a part out of tagger, text_audio, ", "taggr")
     refuses("a hub name", "text_audio", tmp_path / "nothing here")
     monkeypatch.setitem(foundations.PARTS, "bare", replace(foundations.PARTS["text_audio"], miniature=""))
     refuses("none yet", "bare")
