@@ -76,7 +76,7 @@ class StaticDecoder:
             heard = F.scaled_dot_product_attention(made[:, 0], *cache[:, :, :, :length], attn_mask=seen)
             x = layer["out"](heard.view(x.shape), x)
             if len(x) < self.rows:
-                x = x.repeat(2, 1)  # from here on the null half goes its own way
+                x = torch.cat([x, x])  # from here on the null half goes its own way
             x[: self.n_items] += cross(F.layer_norm(x[: self.n_items], *layer["norm_cross"]))
             x = layer["ff_out"](layer["ff_in"](F.layer_norm(x, *layer["norm_ff"])), x)
         x = F.layer_norm(x, *self.norm)
