@@ -1,6 +1,8 @@
 """MusicGen's parts: delay pattern, loss, dropout of conditions, stored tensors, LoRA, loading from a folder, fast sampling."""
 
+import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib import foundations
 from lib.errors import KlangfarbeError
+from lib.foundations import musicgen as loader
 from lib.foundations import musicgen_sampling, musicgen_store
 from lib.foundations import musicgen_training as training
 from lib.models import delay, musicgen_step
@@ -385,6 +389,13 @@ def test_what_cannot_be_sampled_is_refused(model, change, match):
         musicgen_sampling.sample(model.decoder, **settings)
 
 
+def test_half_precision_samples_nearly_the_same():
+    states, mask = torch.randn(4, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(4, 3, dtype=torch.long)
+    whole, half = (musicgen_sampling.sample(musicgen(6).decoder.to(t), states, mask, 6, guidance=1.5, top_k=1)
+                   for t in (torch.float32, torch.bfloat16))
+    assert (whole[..., 0] == half[..., 0]).float().mean() > 0.6, "before differences add up"
+
+
 def test_nan_in_the_weights_is_told():
     decoder = musicgen(4).decoder
     decoder.model.decoder.layers[1].fc1.weight.data[0, 0] = torch.nan
@@ -397,3 +408,128 @@ def test_a_decoder_of_another_kind_is_refused():
         musicgen_step.StaticDecoder(musicgen(activation_function="relu").decoder, 1, 4)
     with pytest.raises(KlangfarbeError, match="mono"):
         musicgen_sampling.sample(musicgen(audio_channels=2).decoder, torch.zeros(1, 2, D), torch.ones(1, 2), 4)
+
+
+# --- loading ------------------------------------------------------------------------------------------------------------
+
+
+def words():
+    """A word-level tokenizer in T5's manner: padding to the right, an end mark."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    known = ["<pad>", "</s>", "<unk>", *sorted({w for text in SAID for w in text.split()})]
+    made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, model):
+    """The random MusicGen in the hub's layout."""
+    path = tmp_path_factory.mktemp("musicgen")
+    model.save_pretrained(path)
+    words().save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def spoiled(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+def test_a_folder_in_hub_layout_makes_music(folder, model):
+    music = foundations.load("musicgen", folder, device="cpu")
+    assert (music.sample_rate_hz, music.frame_rate_hz, music.width, music.text_width, music.n_codebooks) == (800, 25, D, 16, K)
+    assert len(music.sha256) == 64 and music.licence == "unknown"
+    states, mask = music.states(SAID)
+    assert states.shape == (3, 7, 16) and mask.sum(1).tolist() == [7, 5, 4]
+    sounds = music.generate(SAID, 1.0, top_k=1)
+    assert sounds.shape == (3, 800) and sounds.dtype == np.float32 and np.isfinite(sounds).all() and sounds.std() > 0
+    with torch.no_grad():
+        tokens = words()(SAID, padding=True, return_tensors="pt", return_token_type_ids=False)
+        theirs = model.generate(**tokens, guidance_scale=3.0, do_sample=False, max_length=25 + K)
+    assert np.allclose(sounds, theirs[:, 0].numpy(), atol=1e-5), "transformers' own generate, from text to sound"
+    again = music.generate_from(music.condition(states, mask), mask, 1.0, top_k=1)
+    assert np.array_equal(sounds, again)
+
+
+def test_the_checkpoints_of_the_hub_keep_older_names_of_weights(folder, spoiled):
+    from safetensors.torch import load_file, save_file
+
+    old = {n.replace("parametrizations.weight.original0", "weight_g").replace("parametrizations.weight.original1", "weight_v"): t
+           for n, t in load_file(folder / "model.safetensors").items()}
+    assert any("weight_g" in n for n in old)
+    save_file(old, spoiled / "model.safetensors", metadata={"format": "pt"})
+    one, other = (foundations.load("musicgen", f, device="cpu").generate(SAID[:1], 0.5, seed=1) for f in (folder, spoiled))
+    assert np.array_equal(one, other)
+
+
+def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
+    music = foundations.load("musicgen", folder, device="cpu")
+    store = musicgen_store.Store(tmp_path)
+    states = musicgen_store.text_states(store, SAID, music.states, music.sha256)
+    for text, stored in zip(SAID, states, strict=True):
+        assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
+    sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
+    codes = musicgen_store.sound_codes(store, sounds, music.codec.encode, music.sha256)
+    assert len(store) == 5 and [tuple(c.shape) for c in codes] == [(K, 25), (K, 16)] and codes[0].dtype == torch.int16
+    assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])
+    batch = training.collate(codes, states[:2])
+    optimiser = torch.optim.AdamW(music.network.decoder.parameters(), lr=1e-3)
+    assert np.isfinite(training.train_step(music.network, optimiser, batch)["loss"])
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+def test_a_folder_that_lacks_a_file_is_told_which(spoiled, file):
+    (spoiled / file).unlink()
+    with pytest.raises(KlangfarbeError, match=f"all but {file}"):
+        foundations.load("musicgen", spoiled, device="cpu")
+
+
+def test_a_lacking_weight_and_a_stereo_decoder_are_refused(spoiled):
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(spoiled / "model.safetensors")
+    kept = tensors.pop("enc_to_dec_proj.weight")
+    save_file(tensors, spoiled / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(KlangfarbeError, match="1 missing or of another shape: enc_to_dec_proj.weight"):
+        foundations.load("musicgen", spoiled, device="cpu")
+    save_file(tensors | {"enc_to_dec_proj.weight": kept}, spoiled / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((spoiled / "config.json").read_text())
+    config["decoder"]["audio_channels"] = 2
+    (spoiled / "config.json").write_text(json.dumps(config))
+    with pytest.raises(KlangfarbeError, match="mono"):
+        foundations.load("musicgen", spoiled, device="cpu")
+
+
+def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    def absent(*args, **kwargs):
+        raise OSError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
+    with pytest.raises(KlangfarbeError, match="fetch config.json, model.safetensors, tokenizer.json, tokenizer_config.json of facebook/m"):
+        foundations.load("musicgen", "facebook/musicgen-small")
+
+
+def test_a_duration_out_of_reach_is_refused(folder):
+    music = foundations.load("musicgen", folder, device="cpu")
+    for seconds in (0, -1, 31, math.nan):
+        with pytest.raises(KlangfarbeError, match="duration"):
+            music.generate(SAID, seconds)
+
+
+def test_the_bundled_layout_names_its_parts_and_refuses_others(folder, tmp_path, monkeypatch):
+    music = foundations.load("musicgen", folder, device="cpu")
+    music.text.sha256, music.codec.sha256 = "a" * 64, "b" * 64
+    loader.save(tmp_path / "small", music.network, music.text, music.codec)
+    real = foundations.load
+    monkeypatch.setattr(foundations, "load", lambda part, *a, **k: getattr(music, {"text_encoder": "text"}.get(part, part)))
+    again = real("musicgen", tmp_path / "small", device="cpu")
+    assert np.array_equal(again.generate(SAID, 0.4, seed=2), music.generate(SAID, 0.4, seed=2))
+    music.codec.sha256 = "c" * 64
+    with pytest.raises(KlangfarbeError, match="the codec it was trained with"):
+        real("musicgen", tmp_path / "small", device="cpu")
