@@ -190,6 +190,13 @@ def make_text_encoder() -> None:
     miniatures_texts.make_text_encoder()
 
 
+def make_sentences() -> None:
+    """The sentence encoder (a tiny BERT): about 5 minutes on one shared core, resumable."""
+    from lib import miniatures_texts
+
+    miniatures_texts.make_sentences()
+
+
 def _truth(seed: int, indices: range):
     """Genre numbers [N] and (valence, arousal) [N, 2] of atelier items."""
     import numpy as np
@@ -269,4 +276,7 @@ RECIPES = {
     "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
                            tuple(f"text_encoder/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
                                                                      "tokenizer_config.json")), make_text_encoder),
+    "sentences": Recipe("says how alike two texts feel (a tiny BERT)",
+                        tuple(f"sentences/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
+                                                               "tokenizer_config.json", "1_Pooling/config.json")), make_sentences),
 }

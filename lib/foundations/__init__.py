@@ -39,7 +39,7 @@ PARTS = {
     "sentences": Part("sentence encoder: a text as one unit vector", "sentences",
                       ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json"),
                       {"sentence-transformers/all-MiniLM-L6-v2": Known("Apache-2.0"),
-                       "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
+                       "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}, miniature="sentences"),
     "musicgen": Part("MusicGen: text or a vector becomes music", "musicgen",
                      ("config.json", "model.safetensors", "tokenizer.json|parts.json", "tokenizer_config.json|parts.json"),
                      {"facebook/musicgen-small": Known("CC-BY-NC-4.0"), "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),
