@@ -248,6 +248,7 @@ def test_names_that_lead_nowhere(tmp_path, monkeypatch):
 
 def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
     import huggingface_hub
+    import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
@@ -259,6 +260,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
 
 def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_path):
     import huggingface_hub
+    import huggingface_hub.constants
 
     asked = []
 
