@@ -344,7 +344,7 @@ def test_draws_follow_the_softmax_cut_to_its_largest():
     from scipy import stats
 
     logits = torch.tensor([1.5, -0.3, 0.8, 0.0, -2.0, 1.1])
-    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7, 4, torch.Generator().manual_seed(0))
+    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7, musicgen_step.clocks((40_000, 4), torch.Generator().manual_seed(0)))
     counts = np.bincount(drawn.numpy(), minlength=6)
     kept = [0, 2, 3, 5]
     share = torch.softmax(logits[kept] / 0.7, 0).double().numpy()

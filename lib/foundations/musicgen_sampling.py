@@ -33,7 +33,7 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
     import torch
 
     from lib.models import delay
-    from lib.models.musicgen_step import StaticDecoder, draw
+    from lib.models.musicgen_step import StaticDecoder, clocks, draw
 
     config = decoder.config
     _check(config, states, mask, n_steps, temperature, top_k)
@@ -42,9 +42,10 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
         raise KlangfarbeError(f"a step out of {', '.join(STEPS)} (graph on a CUDA device)", f"{step!r} on {states.device.type}",
                               "eager works everywhere")
     n_items, n_codebooks, special = len(states), config.num_codebooks, config.vocab_size
-    generator = torch.Generator(states.device)
+    n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
-        network = StaticDecoder(decoder, n_items, n_steps + n_codebooks - 1, guidance, packed=step == "eager")
+        clock = clocks((n_times, n_items, n_codebooks, kept), torch.Generator(states.device).manual_seed(seed))
+        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager")
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special, device=states.device)
         codes_here = delay.taken(n_codebooks, n_steps, states.device)
@@ -53,49 +54,41 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
 
         def advance(length=None):
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
-            drawn = draw(logits, temperature, top_k or special, generator)
+            drawn = draw(logits, temperature, clock.index_select(0, at)[0])
             at.add_(1)
             line.index_copy_(2, at, torch.where(codes_here.index_select(1, at), drawn[..., None], blank))
             return logits
 
-        def rewind():
-            at.zero_()
-            generator.manual_seed(seed)
-
-        last = _run(advance, rewind, n_steps + n_codebooks - 1, step, generator)
+        last = _run(advance, at, n_times, step)
     if not bool(last.isfinite().all()):  # NaN stays in the cache, so the last step has seen every earlier one
         raise KlangfarbeError("finite logits", "NaN or infinity while sampling", "check weights and conditions; try float32")
     return delay.revert(line).clone()
 
 
-def _run(advance, rewind, n_times: int, step: str, generator):
+def _run(advance, at, n_times: int, step: str):
     """Calls `advance` `n_times` from the start of the line, as it is, compiled, or as a replayed graph; returns its last logits."""
     import torch
 
     if step == "eager":
-        rewind()
         for i in range(n_times):
             logits = advance(i + 1)
         return logits
     if step == "compile":
         advance = torch.compile(advance, dynamic=False)
-        rewind()
         for _ in range(n_times):
             logits = advance()
         return logits
-    rewind()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(min(2, n_times)):  # kernels and workspaces are made before the capture
             advance()
     torch.cuda.current_stream().wait_stream(stream)
-    rewind()
     graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(generator)
+    at.zero_()
     with torch.cuda.graph(graph):
         logits = advance()
-    rewind()
+    at.zero_()
     for _ in range(n_times):
         graph.replay()
     return logits.clone()  # the graph's own memory goes with the graph

@@ -119,14 +119,21 @@ class _Cross:
         return F.linear(heard.view(n_items, -1), self.out)
 
 
-def draw(logits: torch.Tensor, temperature: float, top_k: int, generator: torch.Generator) -> torch.Tensor:
-    """Draws one token a row from softmax(logits / temperature) cut to its `top_k` largest: [..., V] → int64 [...]; top_k 1 is greedy.
+def clocks(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """Minus the waiting times, at rate 1, that :func:`draw` reads: ln u, u uniform in [0, 1)."""
+    return torch.empty(shape, device=generator.device).uniform_(generator=generator).log_()
+
+
+def draw(logits: torch.Tensor, temperature: float, clock: torch.Tensor) -> torch.Tensor:
+    """Draws one token a row from softmax(logits / temperature) cut to its largest: [..., V] → int64 [...].
 
     Of exponential waiting times with the tokens' probabilities as rates, each token comes first just that often.
+
+    Args:
+        clock: of :func:`clocks`, [..., k]; k is how many tokens are kept, 1 is greedy.
     """
-    best, which = logits.float().topk(min(top_k, logits.shape[-1]), sorted=False)
-    waiting = torch.empty_like(best).uniform_(generator=generator).log_().neg_()  # −ln u: at rate 1
-    first = (torch.softmax(best / temperature, -1) / waiting).argmax(-1, keepdim=True)
+    best, which = logits.float().topk(clock.shape[-1], sorted=False)
+    first = (torch.softmax(best / temperature, -1) / clock).argmin(-1, keepdim=True)
     return which.gather(-1, first).squeeze(-1)
 
 
