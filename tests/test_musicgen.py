@@ -379,6 +379,14 @@ def test_a_seed_repeats_and_another_differs(model):
     assert torch.equal(everything, one), "top-k 250 of 16 cuts nothing"
 
 
+def test_the_walk_with_fixed_shapes_is_the_same_walk(model, monkeypatch):
+    """What a GPU captures and torch.compile compiles: no step knows its number but from a tensor."""
+    states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
+    eager = musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1)
+    monkeypatch.setattr(musicgen_sampling, "_run", lambda advance, at, n_times, step: [advance() for _ in range(n_times)][-1])
+    assert torch.equal(eager, musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1))
+
+
 @pytest.mark.parametrize(("change", "match"), [
     ({"states": torch.zeros(2, 3, D + 1)}, "project"), ({"mask": torch.ones(2, 4)}, "mask"), ({"n_steps": 0}, "n_steps"),
     ({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"), ({"step": "graph"}, "CUDA"), ({"step": "fast"}, "eager"),
