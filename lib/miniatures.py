@@ -184,7 +184,7 @@ def make_describer() -> None:
 
 
 def make_text_encoder() -> None:
-    """The text encoder (the encoder of a tiny T5): about 8 minutes on one shared core, resumable."""
+    """The text encoder (the encoder of a tiny T5): about 4 minutes on one core, resumable."""
     from lib import miniatures_texts
 
     miniatures_texts.make_text_encoder()

@@ -12,7 +12,7 @@ N_PROBE = 400  # items of the next seed, to fit a linear probe on
 
 
 def make_text_encoder() -> None:
-    """The text encoder (the encoder of a tiny T5): about 8 minutes on one busy core, resumable."""
+    """The text encoder (the encoder of a tiny T5): about 4 minutes on one core, resumable."""
     from lib import foundations, paths, repro, training
     from lib.data import atelier
     from lib.data.atelier import words
@@ -77,7 +77,7 @@ def _truth(item) -> dict[str, str]:
 
 
 def make_sentences() -> None:
-    """The sentence encoder (a tiny BERT): about 6 minutes on one busy core, resumable."""
+    """The sentence encoder (a tiny BERT): about 5 minutes on one shared core, resumable."""
     from lib import foundations, paths, repro, training
     from lib.data import atelier
     from lib.foundations import sentences

@@ -91,7 +91,7 @@ class Config:
     vocabulary: int = 2000
     n_steps: int = 500
     batch_size: int = 48
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     p_tags: float = 0.5      # description → tags; else gaps are filled
     p_gap: float = 0.15      # of a text's words
     gap_words: float = 2.0   # mean length of a gap
