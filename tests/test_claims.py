@@ -145,6 +145,18 @@ def test_rows_out_of_a_table():
         claims.from_table(found, "S1-2", {"fad_m1": ("FAD", "theirs")})
 
 
+def test_the_null_lies_on_the_side_the_metric_is_better_on_whatever_a_paper_prints():
+    from lib.metrics import affect
+    from lib.metrics import table as tables
+
+    target = np.linspace(-1, 1, 40)
+    measure = tables.Measure("RMSE", affect.rmse, target, tables.ROWS, published={"M1": 1.0}, printed="↑")
+    found = tables.whole({"ours": 0.9 * target}, [measure], n_resamples=50)
+    shuffled = found.set_index("row").loc["shuffled condition"]
+    row, = claims.from_table(found, "S3-5", {"rmse": ("RMSE", "ours")})
+    assert row["null"] == shuffled["low"] < shuffled["high"]
+
+
 def test_the_forest_plot_draws_every_number_with_its_interval(elsewhere):
     claims.save([good(), good(quantity="ccc_arousal", value=0.5, low=0.1)], "33_music2image_diffusion", "mini", seed=0)
     figure = claims.draw(claims.fill("mini"))

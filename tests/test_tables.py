@@ -165,8 +165,10 @@ def test_direction_turns_the_verdict():
     rng = np.random.default_rng(8)
     target = rng.normal(size=50)
     outputs = {"near": target + 0.1, "far": target + rng.normal(0, 2, 50)}
-    found = table.whole(outputs, [table.Measure("RMSE", affect.rmse, target, table.ROWS, printed="↑ (as printed)")], n_resamples=100)
-    assert row(found, "far", "RMSE")["system_is"] == "better" and row(found, "far", "RMSE")["direction"] == "↑ (as printed)"
+    measure = table.Measure("RMSE", affect.rmse, target, table.ROWS, published={"M1": 1.0}, printed="↑")
+    found = table.whole(outputs, [measure], n_resamples=100)
+    assert row(found, "far", "RMSE")["system_is"] == "better" and row(found, "far", "RMSE")["direction"] == "↓"
+    assert row(found, "published: M1", "RMSE")["direction"] == "↑", "copied as printed, and nowhere else"
 
 
 def test_sets_have_a_ceiling_and_no_shuffled_row():

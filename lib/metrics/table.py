@@ -36,7 +36,7 @@ class Measure:
         view: raw outputs [N, …] → that representation (an encoder, a judge, a column).
         reference_groups: groups of a set's reference, for the halves of *real against real*.
         published: row → number as a paper prints it; shown beside ours, never as ours.
-        printed: direction as the paper prints it where it differs from the card's.
+        printed: direction as the paper prints it where it differs from the card's; it stands on the published rows alone.
         encoder: the network the numbers depend on: the card of an encoder (:func:`lib.metrics.embedders.card`) or a judge's name.
     """
 
@@ -105,7 +105,7 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
         seen[MEAN] = np.full(count, reference.mean())
     few = f"n below the metric's minimum of {card.minimum_n}" if count < card.minimum_n else ""
     encoder = measure.encoder if isinstance(measure.encoder, str) else f"{measure.encoder['name']} {measure.encoder['sha256'][:12]}"
-    base = {"measure": measure.name, "direction": measure.printed or card.direction, "n": count, "seed": seed, "encoder": encoder,
+    base = {"measure": measure.name, "direction": card.direction, "n": count, "seed": seed, "encoder": encoder,
             "note": few, "p": np.nan, "gain": 0.0}
 
     def number(rows: np.ndarray, target: np.ndarray = reference) -> float:
@@ -123,7 +123,8 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
     found.append(base | {"row": SHUFFLED} | _null(measure, seen[system], groups, seed, n_shuffles))
     if measure.of == SETS:
         found.append(base | {"row": REAL} | _real(measure, number, seed))
-    found += [base | {"row": f"published: {name}", "value": value, "n": np.nan, "note": "as printed"}
+    found += [base | {"row": f"published: {name}", "value": value, "n": np.nan, "note": "as printed",
+                      "direction": measure.printed or card.direction}
               for name, value in measure.published.items()]
     return found
 
