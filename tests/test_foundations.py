@@ -243,6 +243,15 @@ def test_names_that_lead_nowhere(tmp_path, monkeypatch):
     refuses("none yet", "bare")
 
 
+@pytest.mark.parametrize(("part", "kind"), [("text_audio", "clap"), ("image_text", "clip")])
+@pytest.mark.parametrize("file", ["tokenizer.json", "preprocessor_config.json"])
+def test_a_damaged_file_beside_the_weights_gives_one_line(part, kind, file, copied, request):
+    folder = copied(request.getfixturevalue(f"{kind}_folder"))
+    (folder / file).write_text('{"cut')
+    with pytest.raises(KlangfarbeError, match="preprocessor_config.json and tokenizer"):
+        foundations.load(part, folder)
+
+
 # --- the hub ------------------------------------------------------------------------------------------------------------
 
 

@@ -179,16 +179,12 @@ def encoder(source: Source, device: str, dtype=None) -> Describer:
     import torch
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
 
-    try:
+    with readable(source, "a causal language model's config.json and tokenizer"):
         kind = type(AutoConfig.from_pretrained(source.folder, local_files_only=True))
         model_class = MODEL_FOR_CAUSAL_LM_MAPPING.get(kind, LlamaForCausalLM)
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a causal language model's config.json and tokenizer",
-                              f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that save_pretrained wrote") from error
     model = whole_model(model_class, source, dtype or torch.float32).to(device).eval()
     ends = model.generation_config.eos_token_id
     ends = tokenizer.eos_token_id if ends is None else ends

@@ -69,11 +69,12 @@ def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
 def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
 
     model = whole_model(CLIPModel, source, dtype).to(device).eval()
-    processor = CLIPImageProcessorPil.from_pretrained(source.folder, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+    with readable(source, "a CLIP's preprocessor_config.json and tokenizer"):
+        processor = CLIPImageProcessorPil.from_pretrained(source.folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
 
     def see(pictures):
         pixels = processor(list(pictures), return_tensors="pt", input_data_format="channels_last")["pixel_values"]

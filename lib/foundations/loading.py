@@ -1,7 +1,20 @@
 """Loads a transformers model from a folder so that a half-loaded one cannot go unnoticed."""
 
+import contextlib
+from collections.abc import Iterator
+
 from lib.errors import KlangfarbeError
 from lib.foundations.sources import Source
+
+
+@contextlib.contextmanager
+def readable(source: Source, what: str) -> Iterator[None]:
+    """Whatever a library raises inside at a missing or damaged file of the folder becomes one line that says `what` was expected."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise KlangfarbeError(what, f"{source.folder}: {str(error).splitlines()[0][:120]}",
+                              "use the folder that save_pretrained of the whole processor wrote, or fetch it again") from error
 
 
 def whole_model(model_class, source: Source, dtype):
@@ -15,11 +28,8 @@ def whole_model(model_class, source: Source, dtype):
     from transformers import AutoConfig
     from transformers.utils import logging
 
-    try:
+    with readable(source, f"a {model_class.__name__}'s config.json"):
         config = AutoConfig.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError(f"a {model_class.__name__}'s config.json", f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that save_pretrained wrote") from error
     if not isinstance(config, model_class.config_class):
         raise KlangfarbeError(f"a {model_class.__name__}", f"{source.folder}: a {config.model_type}", "give the right network's folder")
     bars = logging.is_progress_bar_enabled()

@@ -90,18 +90,15 @@ def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
     from transformers import AutoTokenizer, MusicgenForConditionalGeneration
 
     from lib.foundations.codec import Codec, Encodec
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
     from lib.foundations.text_encoder import TextEncoder
 
     model = whole_model(MusicgenForConditionalGeneration, source, dtype or torch.float32).to(device).eval()
     if model.config.decoder.audio_channels != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {model.config.decoder.audio_channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
-    try:
+    with readable(source, "a MusicGen's tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a MusicGen's tokenizer", f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that save_pretrained of the whole processor wrote") from error
     codec = Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), device)
     return MusicGenerator(source, model, TextEncoder(source, model.text_encoder, tokenizer, device), codec, device)
 

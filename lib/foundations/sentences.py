@@ -69,15 +69,12 @@ def encoder(source: Source, device: str, dtype=None) -> SentenceEncoder:
     import torch
     from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, BertModel
 
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
 
-    try:
+    with readable(source, f"a sentence encoder's config.json, {POOLING} and tokenizer"):
         told = json.loads((source.folder / POOLING).read_text(encoding="utf-8"))
         kind = type(AutoConfig.from_pretrained(source.folder, local_files_only=True))
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError(f"a sentence encoder's config.json, {POOLING} and tokenizer",
-                              f"{source.folder}: {str(error).splitlines()[0][:120]}", "copy or fetch the folder again") from error
     ways = sorted(name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
                   for name, on in told.items() if name.startswith("pooling_mode_") and on is True)
     if ways not in (["mean"], ["cls"]):

@@ -8,7 +8,6 @@ Notebook: 05.
 
 import numpy as np
 
-from lib.errors import KlangfarbeError
 from lib.foundations.sources import Source
 
 
@@ -69,13 +68,10 @@ def encoder(source: Source, device: str, dtype=None) -> ClapEncoder:
     import torch
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
 
     model = whole_model(ClapModel, source, dtype or torch.float32)
-    try:
+    with readable(source, "a CLAP's preprocessor_config.json and tokenizer"):
         extractor = ClapFeatureExtractor.from_pretrained(source.folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a CLAP's preprocessor_config.json and tokenizer", f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that save_pretrained of the whole processor wrote") from error
     return ClapEncoder(source, model.to(device).eval(), extractor, tokenizer, device)

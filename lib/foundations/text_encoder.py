@@ -69,14 +69,11 @@ def encoder(source: Source, device: str, dtype=None) -> TextEncoder:
     import torch
     from transformers import AutoTokenizer, T5EncoderModel
 
-    from lib.foundations.loading import whole_model
+    from lib.foundations.loading import readable, whole_model
 
     model = whole_model(T5EncoderModel, source, dtype or torch.float32)
-    try:
+    with readable(source, "a T5's tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a T5's tokenizer", f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that save_pretrained of model and tokenizer wrote") from error
     return TextEncoder(source, model.to(device).eval(), tokenizer, device)
 
 
