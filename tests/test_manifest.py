@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -174,6 +174,7 @@ def undisturbed(tmp_path_factory):
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.tuples(st.sampled_from(["measure", "before write", "after write"]), st.integers(0, 19)), min_size=1, max_size=3))
+@example(kills=[("after write", 7)])  # after the last file, before the parts are cleared away
 def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_factory, undisturbed, kills):
     root, rows, whole = undisturbed
     out = tmp_path_factory.mktemp("out")

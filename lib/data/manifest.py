@@ -123,6 +123,7 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     key = _key(records, root)
     targets = [folder / name for name in ("manifest.parquet", "rejects.parquet", "manifest.json")]
     if all(t.is_file() for t in targets) and artefacts.read(targets[2]).get("key") == key:
+        _clear(folder)  # a kill may have come between the last file and the clearing
         return Built(artefacts.read(targets[0]), artefacts.read(targets[1]))
     parts = folder / f"parts-{key}"
     kept, rejected = [], []
@@ -141,9 +142,13 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     artefacts.write(targets[0], manifest)
     artefacts.write(targets[1], rejects)
     artefacts.write(targets[2], {"key": key, "rows": len(manifest), "rejects": len(rejects)})
+    _clear(folder)
+    return Built(manifest, rejects)
+
+
+def _clear(folder: Path) -> None:
     for old in folder.glob("parts-*"):
         shutil.rmtree(old)
-    return Built(manifest, rejects)
 
 
 def summary(built: Built) -> str:
