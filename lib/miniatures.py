@@ -169,6 +169,13 @@ def make_image_text() -> None:
     miniatures_pictures.make_image_text()
 
 
+def make_captioner() -> None:
+    """The captioner (a tiny BLIP): about 7 minutes on one core, resumable."""
+    from lib import miniatures_captioner
+
+    miniatures_captioner.make_captioner()
+
+
 def make_codec() -> None:
     """The codec (about 25 minutes on one shared core, resumable)."""
     from lib import miniatures_codec
@@ -270,6 +277,9 @@ RECIPES = {
     "image_text": Recipe("says how near a text and a picture are (a tiny CLIP)",
                          tuple(f"image_text/{name}" for name in ("open_clip_config.json", "open_clip_model.safetensors",
                                                                  "tokenizer.json", "tokenizer_config.json")), make_image_text),
+    "captioner": Recipe("says what it sees and, led by an emotion word, how it feels (a tiny BLIP)",
+                        tuple(f"captioner/{name}" for name in ("config.json", "model.safetensors", "preprocessor_config.json",
+                                                               "tokenizer.json", "tokenizer_config.json")), make_captioner),
     "describer": Recipe("rewrites a caption and its emotion word as a musical description (a tiny Llama)",
                         tuple(f"describer/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json",
                                                                "tokenizer_config.json")), make_describer),
