@@ -35,8 +35,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("name")
     bench.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
-    miniature = commands.add_parser("miniature", help="make a bundled miniature again")
-    miniature.add_argument("name")
+    miniature = commands.add_parser("miniature", help="make bundled miniatures again, or measure them")
+    miniature.add_argument("names", nargs="*", metavar="NAME", help="with --check none is all")
+    miniature.add_argument("--check", action="store_true", help="measure them on held-out items and compare with their cards")
 
     ledger = commands.add_parser("claims", help="the ledger: every claim, our number, its verdict")
     ledger.add_argument("--profile", default="mini", help=f"{' | '.join(PROFILES)} | reference (the stored run)")
@@ -78,9 +79,12 @@ def dispatch(args: argparse.Namespace) -> int:
     if args.command == "miniature":
         from lib import miniatures
 
-        if args.name not in miniatures.RECIPES:
-            raise KlangfarbeError(f"a miniature out of {', '.join(miniatures.RECIPES)}", repr(args.name), "name one of them")
-        miniatures.RECIPES[args.name].make()
+        if args.check:
+            return miniatures.check(args.names)
+        if not args.names:
+            raise KlangfarbeError(f"a miniature out of {', '.join(miniatures.RECIPES)}", "none", "name one, or measure all: --check")
+        for name in args.names:
+            miniatures.make(name)
         return 0
     if args.command == "claims":
         from lib import claims

@@ -71,7 +71,7 @@ def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 
     for name, recipe in miniatures.RECIPES.items():
         faults += [(f"miniature {file} is missing", f"git checkout -- data/miniatures, or make it: python -m lib miniature {name}")
-                   for file in recipe.files if file not in bundled]
+                   for file in recipe.files if not (paths.MINIATURES / file).is_file()]
     real = os.environ.get(paths.REAL_DATA_VARIABLE)
     facts.append(("real collections", real or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)"))
     return facts, faults

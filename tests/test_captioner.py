@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib import artefacts, foundations, miniatures_captioner, paths
+from lib import artefacts, foundations, paths
 from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.errors import KlangfarbeError
 from lib.foundations import captioner, train_captioner
+from lib.miniatures import captioner as recipe
 
 SEE = train_captioner.Eye(image_size=32, width=32, layers=1, heads=2, n_steps=2, batch_size=8, brief=False)
 TINY = train_captioner.Config(eye=SEE, text_width=32, text_layers=1, text_heads=2, vocabulary=400, n_steps=2, batch_size=8)
@@ -26,7 +27,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return train_captioner.tokenizer(items[1], miniatures_captioner.feelings(), TINY)
+    return train_captioner.tokenizer(items[1], recipe.feelings(), TINY)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def trained(where, items, tokens, **changes):
     config = replace(TINY, eye=eye, **{name: value for name, value in changes.items() if hasattr(TINY, name)})
     model = train_captioner.build(len(tokens), config)
     seen = train_captioner.look(model, items[0], np.arange(len(items[0])), where / "e.safetensors", eye)
-    return model, seen, train_captioner.train(model, tokens, *items, miniatures_captioner.feelings(), where / "c.safetensors", config)
+    return model, seen, train_captioner.train(model, tokens, *items, recipe.feelings(), where / "c.safetensors", config)
 
 
 # --- the network and its words ------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def test_only_what_is_said_is_learned(items, tokens):
 
 
 def test_feelings_belong_to_one_word_each():
-    felt = miniatures_captioner.feelings()
+    felt = recipe.feelings()
     assert list(felt) == ["happy", "fun", "angry", "sad", "neutral"] and all(len(group) >= 5 for group in felt.values())
     everything = [f for group in felt.values() for f in group]
     assert len(everything) == len(set(everything)) and "furious" in felt["angry"] and "desolate" in felt["sad"]
@@ -96,11 +97,11 @@ def test_feelings_belong_to_one_word_each():
 def test_what_counts_as_named():
     for index in range(300):
         item = draw(77, index)
-        assert miniatures_captioner.named(words.caption(item)) == ({item.subject}, {item.manner})
-    assert miniatures_captioner.named("a seascape of fruit on a table with a cloth.") == ({"fruit"}, {"seascape", "still_life"})
-    assert miniatures_captioner.named("something else") == (set(), set())
-    assert miniatures_captioner.spoken_feelings("a sad painting: hills. it feels sad and lonely.") == ["sad", "lonely"]
-    assert miniatures_captioner.spoken_feelings("hills.") == []
+        assert recipe.named(words.caption(item)) == ({item.subject}, {item.manner})
+    assert recipe.named("a seascape of fruit on a table with a cloth.") == ({"fruit"}, {"seascape", "still_life"})
+    assert recipe.named("something else") == (set(), set())
+    assert recipe.spoken_feelings("a sad painting: hills. it feels sad and lonely.") == ["sad", "lonely"]
+    assert recipe.spoken_feelings("hills.") == []
 
 
 # --- the hub's layout ---------------------------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ def test_each_phase_leaves_the_other_half_alone(tmp_path, items, tokens):
     train_captioner.look(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", SEE)
     looked = {name: p.clone() for name, p in model.named_parameters()}
     assert {name.split(".")[0] for name, p in looked.items() if not torch.equal(p, fresh[name])} == {"vision_model"}
-    train_captioner.train(model, tokens, *items, miniatures_captioner.feelings(), tmp_path / "c.safetensors", TINY)
+    train_captioner.train(model, tokens, *items, recipe.feelings(), tmp_path / "c.safetensors", TINY)
     assert {name.split(".")[0] for name, p in model.named_parameters() if not torch.equal(p, looked[name])} == {"text_decoder"}
 
 
@@ -254,16 +255,16 @@ class Parrot:
         self.obeys = obeys
 
     def caption(self, pictures, asked=None):
-        felt = miniatures_captioner.feelings()
+        felt = recipe.feelings()
         return self.said if asked is None else [train_captioner.said(word, text, felt[word if self.obeys else "sad"][:2])
                                                 for word, text in zip(asked, self.said, strict=True)]
 
 
 def test_the_measures_tell_a_seeing_captioner_from_a_blind_and_a_deaf_one(monkeypatch):
-    monkeypatch.setattr(miniatures_captioner, "painted", lambda seed, indices: (np.zeros((len(indices), 4, 4, 3), np.uint8), "key"))
+    monkeypatch.setattr(recipe, "painted", lambda seed, indices, size: (np.zeros((len(indices), 4, 4, 3), np.uint8), "key"))
 
     def values(**how):
-        return miniatures_captioner.measured_captioner(Parrot(100, **how), 99, range(100))[0].set_index("measure")["value"]
+        return recipe.table(Parrot(100, **how), 99, range(100))[0].set_index("measure")["value"]
 
     right = {f"{way}_{what}_named": 1.0 for way in ("unled", "led") for what in ("subject", "manner")}
     assert values().to_dict() == right | {"led_feeling_follows": 1.0, "led_form": 1.0, "unled_feeling": 0.0}
@@ -280,11 +281,11 @@ def test_the_bundled_captioner_names_what_it_sees_and_follows_the_word():
     loaded = foundations.load("captioner", device="cpu")
     drawn = [draw(atelier.TEST_SEED, i) for i in range(2000, 2040)]
     pictures = np.stack([paint.paint(f, 64) for f in drawn])
-    named = [miniatures_captioner.named(text) for text in loaded.caption(pictures)]
+    named = [recipe.named(text) for text in loaded.caption(pictures)]
     assert np.mean([manners == {f.manner} for (_, manners), f in zip(named, drawn, strict=True)]) > 0.8
     asked = ["sad", "happy"] * 20
-    told = [miniatures_captioner.spoken_feelings(text) for text in loaded.caption(pictures, asked)]
-    felt = miniatures_captioner.feelings()
+    told = [recipe.spoken_feelings(text) for text in loaded.caption(pictures, asked)]
+    felt = recipe.feelings()
     assert np.mean([set(t) <= set(felt[w]) and len(t) == 2 for t, w in zip(told, asked, strict=True)]) > 0.9
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from lib import foundations, paths
-from lib import miniatures_words as mw
 from lib.data import atelier
 from lib.data.atelier import factors, words
 from lib.data.atelier.compose import describe
 from lib.errors import KlangfarbeError
 from lib.foundations import describer, train_describer
+from lib.miniatures import describer as mw
 
 TINY = train_describer.Config(hidden=32, layers=1, heads=2, inner=64, vocabulary=400, positions=512, n_steps=120, batch_size=4,
                               learning_rate=1e-2, p_front=1.0, p_nowhere=0.0)

@@ -263,7 +263,8 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(KlangfarbeError) as caught:
         foundations.load("text_audio", "laion/clap-htsat-unfused")
-    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "clap-htsat-unfused at main", "clap-htsat-unfused,"):
+    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "clap-htsat-unfused at 8fa0f1c6d0433df6",
+                 "clap-htsat-unfused,"):
         assert word in str(caught.value)
 
 
@@ -283,9 +284,18 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_pat
     assert asked == [("laion/clap-htsat-unfused", "abc123", True)]
     card = embedders.card(encoder)
     assert (card["name"], card["revision"], card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
+    foundations.load("text_audio", "laion/clap-htsat-unfused", device="cpu")
+    assert asked[-1][1] == "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a", "without a wish the pinned commit is asked for"
     clap_folder = shutil.copytree(clap_folder, tmp_path / ("0123abcd" * 5))  # as the hub's cache names it
     unknown = foundations.load("text_audio", "someone/unknown", device="cpu")
     assert asked[-1][1] == "main" and (unknown.revision, unknown.licence) == ("0123abcd" * 5, "unknown")
+
+
+def test_what_is_pinned_is_a_commit():
+    known = [(name, k) for part in foundations.PARTS.values() for name, k in part.hub.items()]
+    pinned = [k.revision for _, k in known if k.revision]
+    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef") for revision in pinned) and len(set(pinned)) == len(pinned)
+    assert len(pinned) >= 10 and all("/" in name and k.licence for name, k in known)
 
 
 # --- CLIP ---------------------------------------------------------------------------------------------------------------
@@ -392,12 +402,12 @@ def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
 
 
 def test_material_is_rendered_once_and_kept_by_content(own_results):
-    from lib import miniatures
     from lib.data.atelier import render
+    from lib.miniatures import bundling
 
-    made, key = miniatures.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3), chunk=2)
-    assert np.array_equal(made, render.sounds(9, range(3), miniatures.CLIP_SECONDS)[0][:, 1000:1010])
-    again, same = miniatures.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3))
-    _, other = miniatures.heard(lambda sounds: sounds[:, 1001:1011], "probe", 9, range(3))
+    made, key = bundling.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3), chunk=2)
+    assert np.array_equal(made, render.sounds(9, range(3), bundling.CLIP_SECONDS)[0][:, 1000:1010])
+    again, same = bundling.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3))
+    _, other = bundling.heard(lambda sounds: sounds[:, 1001:1011], "probe", 9, range(3))
     assert same == key != other and np.array_equal(made, again)
     assert len(list((own_results / "processed" / "listening").glob("probe-*.npy"))) == 2

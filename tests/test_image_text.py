@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib import foundations, miniatures_pictures, paths
+from lib import foundations, paths
 from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.errors import KlangfarbeError
 from lib.foundations import train_image_text
 from lib.metrics import embedders
+from lib.miniatures import bundling
 
 TINY = train_image_text.Config(image_size=32, width=8, text_width=32, text_layers=1, text_heads=2, vocabulary=300, positions=48,
                                projection=24, n_steps=3, batch_size=8)
@@ -172,10 +173,10 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
 
 
 def test_pictures_are_painted_once_and_kept_by_content(own_results):
-    made, key = miniatures_pictures.painted(9, range(3), 16, chunk=2)
+    made, key = bundling.painted(9, range(3), 16, chunk=2)
     assert np.array_equal(made, paint.pictures(9, range(3), 16)[0])
-    again, same = miniatures_pictures.painted(9, range(3), 16)
-    assert same == key and np.array_equal(made, again) and miniatures_pictures.painted(9, range(2), 16)[1] != key
+    again, same = bundling.painted(9, range(3), 16)
+    assert same == key and np.array_equal(made, again) and bundling.painted(9, range(2), 16)[1] != key
     assert len(list((own_results / "processed" / "pictures").glob("16-*.npy"))) == 2
 
 

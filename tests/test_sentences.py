@@ -181,12 +181,12 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
-    from lib import miniatures_texts
     from lib.data import atelier
-    from lib.miniatures_words import first_items
+    from lib.miniatures import text_encoder as recipe
+    from lib.miniatures.bundling import first_items
 
     loaded = foundations.load("text_encoder", device="cpu")
-    table = miniatures_texts.probe_table({"trained": loaded.pooled}, first_items(12, 120), first_items(atelier.TEST_SEED + 9, 60))
+    table = recipe.probe_table({"trained": loaded.pooled}, first_items(12, 120), first_items(atelier.TEST_SEED + 9, 60))
     read = table.set_index(["text", "measure"]).loc["description"]
     assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
 
@@ -194,7 +194,7 @@ def test_the_bundled_text_encoder_keeps_what_a_description_says():
 def test_the_bundled_sentence_encoder_hears_what_feels_alike():
     from lib.data import atelier
     from lib.data.atelier import words
-    from lib.miniatures_words import first_items
+    from lib.miniatures.bundling import first_items
 
     items, loaded = first_items(atelier.TEST_SEED + 9, 40), foundations.load("sentences", device="cpu")
     near = loaded.embed_text([words.comment(f) for f in items]) @ loaded.embed_text([words.description(f) for f in items]).T

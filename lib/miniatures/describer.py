@@ -9,9 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SEED = 0
+from lib.miniatures.bundling import N_TEST, SEED, first_items, save, share
+
 WORDS_SEED = 8  # the language networks' own collection: no other network was trained or tested on it
-N_TRAIN, N_TEST = 6000, 400
+N_TRAIN = 6000
 DRAWS = 3  # of each held-out caption, where the describer draws
 NEAR = 0.9  # a word suits an emotion unless the emotion makes it rarer than this share of its usual frequency
 
@@ -119,26 +120,40 @@ def suits(descriptions: Sequence[str], emotions: Sequence[str]) -> Suits:
     return Suits(counts)
 
 
-def make_describer() -> None:
-    """The describer (a tiny Llama): training 12 minutes on one shared core (resumable), measuring 3."""
-    from lib import foundations, paths, repro, training
-    from lib.data import atelier
+def make() -> None:
+    """The describer (a tiny Llama): 12 minutes on one shared core, resumable."""
+    from lib import paths, training
     from lib.foundations import train_describer
 
     training.set_threads()
-    captions, emotions, descriptions = _pairs(WORDS_SEED, N_TRAIN)
-    key = repro.content_hash(repr((captions, emotions, descriptions)).encode())
+    captions, emotions, descriptions, key = material()
     words = train_describer.tokenizer([*captions, *map(train_describer.response, descriptions), *sorted(set(emotions)) * 50])
     model = train_describer.build(len(words), seed=SEED)
     curve = train_describer.train(model, words, captions, emotions, descriptions, paths.PROCESSED / "words" / "describer.safetensors",
                                   seed=SEED, key=key)
     save("describer", (model.half(), words), curve, key)
+
+
+def material():
+    """What it was trained on: (captions, emotion words, descriptions, key)."""
+    from lib import repro
+
+    pairs = _pairs(WORDS_SEED, N_TRAIN)
+    return *pairs, repro.content_hash(repr(pairs).encode())
+
+
+def measure():
+    """What the bundled describer says of held-out captions: (table, hash of the captions)."""
+    from lib import foundations, repro
+    from lib.data import atelier
+
+    _, emotions, descriptions, _ = material()
     fresh = _pairs(atelier.TEST_SEED, N_TEST)
-    table = describer_table(foundations.load("describer", device="cpu"), *fresh, suits(descriptions, emotions), set(descriptions))
-    finish("describer", table, repro.content_hash(repr(fresh).encode()))
+    rule = suits(descriptions, emotions)
+    return table(foundations.load("describer", device="cpu"), *fresh, rule, set(descriptions)), repro.content_hash(repr(fresh).encode())
 
 
-def describer_table(model, captions: Sequence[str], emotions: Sequence[str], descriptions: Sequence[str], rule: Suits, known: set[str]):
+def table(model, captions: Sequence[str], emotions: Sequence[str], descriptions: Sequence[str], rule: Suits, known: set[str]):
     """How often each part of a description suits its emotion, and how often a raw response has the form that was asked for.
 
     Rows of a `way`: likeliest words, drawn words, each other prompt, no emotion word, and the atelier's own descriptions (the ceiling).
@@ -172,53 +187,9 @@ def describer_table(model, captions: Sequence[str], emotions: Sequence[str], des
     return pd.DataFrame(rows)
 
 
-def first_items(seed: int, n: int) -> list:
-    """The first n items of a collection."""
-    from lib.data.atelier.factors import draw
-
-    return [draw(seed, index) for index in range(n)]
-
-
 def _pairs(seed: int, n: int) -> tuple[list[str], list[str], list[str]]:
     """Captions, emotion words and descriptions of the first n items of a collection."""
     from lib.data.atelier import words
 
     items = first_items(seed, n)
     return [words.caption(f) for f in items], [words.emotion_word(f) for f in items], [words.description(f) for f in items]
-
-
-def share(right) -> dict:
-    """A share with its 95 % interval (Wilson) and n."""
-    import numpy as np
-    from scipy.stats import binomtest
-
-    right = np.asarray(right, bool)
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return {"value": right.mean(), "low": interval.low, "high": interval.high, "n": len(right)}
-
-
-def save(name: str, parts, curve: list[dict], key: str) -> None:
-    """Writes network and tokenizer in the hub's layout, each file with its provenance, and the curve."""
-    import pandas as pd
-
-    from lib import artefacts, paths, repro
-
-    folder = paths.MINIATURES / name
-    for part in parts:
-        part.save_pretrained(folder)
-    table = pd.DataFrame(curve)
-    artefacts.write(folder / "curves.csv", table.groupby((table["step"] - 1) // 50).mean().assign(step=lambda t: (t.index + 1) * 50))
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".safetensors", ".csv") and not file.name.endswith(artefacts.PROVENANCE_SUFFIX):
-            file.chmod(0o644)
-            artefacts.write(file.with_name(file.name + artefacts.PROVENANCE_SUFFIX), repro.provenance("mini", SEED, key))
-
-
-def finish(name: str, table, data_hash: str) -> None:
-    """Writes the held-out table and prints it with the hash that the card names."""
-    from lib import foundations
-    from lib.miniatures import bundle
-
-    bundle(f"{name}/heldout.csv", table, data_hash)
-    print(table.round(3).to_string(index=False))
-    print("SHA-256", foundations.load(name, device="cpu").sha256)

@@ -2,40 +2,38 @@
 
 import numpy as np
 
-from lib import artefacts, paths, repro
-from lib.miniatures_pictures import N_TRAIN, PICTURE_SEED, SEED, _interval, _means, material, painted
+from lib import paths, repro
+from lib.miniatures.bundling import SEED, first_items, means, painted, share, vouch, write
+from lib.miniatures.image_text import N_TRAIN, PICTURE_SEED, SIZE, material
 
 FRESH = range(400, 800)  # of TEST_SEED; the first 400 were looked at while it was found how long the eye must learn
 
 
-def make_captioner() -> None:
+def make() -> None:
     """The captioner (a tiny BLIP): the eye 4 minutes of one core, the words 3 (both resumable); the pictures are image_text's."""
-    from lib import foundations
     from lib.foundations import train_captioner
-    from lib.miniatures import bundle
 
-    model, words, curves, key = trained_captioner()
-    for file in train_captioner.save(paths.MINIATURES / "captioner", model, words):
-        artefacts.write(file.with_name(file.name + artefacts.PROVENANCE_SUFFIX), repro.provenance("mini", SEED, key))
-    for phase, curve in curves.items():
-        bundle(f"captioner/curves_{phase}.csv", _means(curve), key)
-    captioner = foundations.load("captioner", device="cpu")
-    table, data_hash = measured_captioner(captioner)
-    bundle("captioner/heldout.csv", table, data_hash)
-    print(table.round(3).to_string(index=False))
-    print(f"SHA-256 {captioner.sha256}")
+    model, words, curves, key = trained()
+    vouch("captioner", [file.name for file in train_captioner.save(paths.MINIATURES / "captioner", model, words)], key)
+    write("captioner", {f"curves_{phase}.csv": means(curve) for phase, curve in curves.items()}, key)
 
 
-def trained_captioner():
+def measure():
+    """What the bundled captioner says of held-out paintings: (table, hash of the pictures)."""
+    from lib import foundations
+
+    return table(foundations.load("captioner", device="cpu"))
+
+
+def trained():
     """The network, trained or taken up from its checkpoints: (BlipForConditionalGeneration, tokenizer, {phase: curve}, key of data)."""
     from lib import training
     from lib.data.atelier import words
-    from lib.data.atelier.factors import draw
     from lib.foundations import train_captioner
 
     training.set_threads()
     pictures, captions, _, key = material()
-    items, felt, where = [draw(PICTURE_SEED, i) for i in range(N_TRAIN)], feelings(), paths.PROCESSED / "pictures"
+    items, felt, where = first_items(PICTURE_SEED, N_TRAIN), feelings(), paths.PROCESSED / "pictures"
     tokenizer = train_captioner.tokenizer(captions, felt)
     model = train_captioner.build(len(tokenizer), seed=SEED)
     shown = np.array([subjects().index(item.subject) for item in items])
@@ -61,7 +59,7 @@ def feelings() -> dict[str, list[str]]:
             for word in affect.EMOTION_POINTS}
 
 
-def measured_captioner(captioner, seed: int | None = None, indices: range = FRESH):
+def table(captioner, seed: int | None = None, indices: range = FRESH):
     """What the captioner says of paintings it never saw, led by nothing and led by a word drawn without looking at the painting.
 
     - ``…subject_named``: the caption holds a phrase of the right one of 32 subjects and of no other.
@@ -85,12 +83,12 @@ def measured_captioner(captioner, seed: int | None = None, indices: range = FRES
 
     seed = atelier.TEST_SEED if seed is None else seed
     n, items = len(indices), [draw(seed, i) for i in indices]
-    pictures, names, felt = painted(seed, indices)[0], list(feelings()), feelings()
+    pictures, names, felt = painted(seed, indices, SIZE)[0], list(feelings()), feelings()
     asked = [names[k] for k in np.random.default_rng(seed).integers(0, len(names), n)]
     rows = []
 
     def add(measure: str, right, null: float = np.nan) -> None:
-        rows.append({"measure": measure, "value": np.mean(right), **_interval(right), "null": null, "n": n})
+        rows.append({"measure": measure, **share(right), "null": null})
 
     most = [max(np.bincount([list(of).index(getattr(f, kind)) for f in items])) / n
             for kind, of in (("subject", subjects()), ("manner", MANNERS))]

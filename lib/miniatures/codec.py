@@ -2,36 +2,34 @@
 
 import numpy as np
 
-SEED = 0
+from lib.miniatures.bundling import SEED, halved, heard, means, share, write
+
 CODEC_SEED = 5  # the codec's own collection: nothing is tested on it, and no listener or judge has heard it
 N_TRAIN, N_TEST, N_HEARD, TEST_SECONDS = 2000, 150, 80, 8.0  # tempo and key, slow to find, of the first N_HEARD
 SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart at 120 BPM
 
 
 def make() -> None:
-    """The codec: rendering 2 minutes, training about 35 on one shared core (resumable), measuring 5."""
+    """The codec: rendering 2 minutes, training about 25 on one core (resumable)."""
+    from lib.foundations.codec import KIND
+
+    model, curve, key = trained()
+    write("codec", {"config.json": {"model_type": KIND, **model.settings}, "model.safetensors": halved(model), "curves.csv": means(curve)},
+          key)
+
+
+def measure():
+    """What the bundled codec keeps of held-out music: (table, hash of the sounds)."""
     from lib import foundations, repro
     from lib.data import atelier
     from lib.data.atelier import render
-    from lib.foundations.codec import KIND
-    from lib.miniatures import _halved, _means, bundle
 
-    model, curve, key = trained()
-    bundle("codec/config.json", {"model_type": KIND, **model.settings}, key)
-    bundle("codec/model.safetensors", _halved(model), key)
-    bundle("codec/curves.csv", _means(curve), key)
-    codec = foundations.load("codec", device="cpu")
     sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)
-    table = measured(codec, sounds)
-    bundle("codec/heldout.csv", table, repro.content_hash(sounds))
-    print(table.round(3).to_string(index=False))
-    print(f"SHA-256 {codec.sha256}")
+    return table(foundations.load("codec", device="cpu"), sounds), repro.content_hash(sounds)
 
 
 def rendered():
     """The training music, rendered once: (float32 [N, samples] mapped from disk, key)."""
-    from lib.miniatures import heard
-
     return heard(_whole, "codec", CODEC_SEED, range(N_TRAIN))
 
 
@@ -51,7 +49,7 @@ def trained():
     return model, curve, key
 
 
-def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
+def table(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
     """What the round trip keeps of music it never heard.
 
     - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)|, 64 bands of amplitude, floor 1e-5, FFT 1024, hop 256; told with 1 to K codebooks.
@@ -72,7 +70,6 @@ def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
     import torch
 
     from lib.metrics import control, stats
-    from lib.miniatures import _wilson
     from lib.models.quantiser import perplexity
 
     rows = []
@@ -106,16 +103,15 @@ def measured(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
     keys = [np.array([key_of(s, rate) for s in group]) for group in heard]
     modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
 
-    def share(measure: str, same, pair) -> None:
-        right = same(*pair)
-        ends = _wilson(right)
-        add(measure, right.mean(), interval=(ends["low"], ends["high"]), null=same(pair[0], np.roll(pair[1], 1)).mean(), n=len(right))
+    def agrees(measure: str, same, pair) -> None:
+        rows.append({"measure": measure, "codebooks": codec.n_codebooks, **share(same(*pair)),
+                     "null": same(pair[0], np.roll(pair[1], 1)).mean()})
 
-    share("tempo_agrees", _near, tempi)
-    share("tempo_agrees_folded", lambda a, b: _near(a, control.folded(a, b)), tempi)
-    share("key_agrees", np.equal, keys)
-    share("tonic_agrees", lambda a, b: a % 12 == b % 12, keys)
-    share("mode_agrees", np.equal, modes)
+    agrees("tempo_agrees", _near, tempi)
+    agrees("tempo_agrees_folded", lambda a, b: _near(a, control.folded(a, b)), tempi)
+    agrees("key_agrees", np.equal, keys)
+    agrees("tonic_agrees", lambda a, b: a % 12 == b % 12, keys)
+    agrees("mode_agrees", np.equal, modes)
     for name, column in (("loudness_r", "loudness_db"), ("brightness_r", "brightness_hz"), ("density_r", "density_per_s")):
         pair = before[column].to_numpy(), left[column].to_numpy()
         add(name, control.correlation(*pair), interval=stats.bootstrap(control.correlation, *pair), n=len(before))

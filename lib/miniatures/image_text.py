@@ -2,29 +2,28 @@
 
 import numpy as np
 
-from lib import artefacts, paths, repro
+from lib import paths, repro
+from lib.miniatures.bundling import N_TEST, SEED, first_items, mean, means, painted, vouch, write
 
-SEED = 0
 PICTURE_SEED = 6  # this miniature's own collection: no generator trains on it and nothing is tested on it
 SIZE = 64
-N_TRAIN, N_TEST, AMONG, VERSIONS = 8000, 400, 100, 10
+N_TRAIN, AMONG, VERSIONS = 8000, 100, 10
 
 
-def make_image_text() -> None:
+def make() -> None:
     """The picture–text encoder (a tiny CLIP): painting 3 minutes, training 15 on one busy core (resumable), measuring 2."""
-    from lib import foundations
     from lib.foundations import train_image_text
-    from lib.miniatures import bundle
 
     model, words, curve, key = trained()
-    for file in train_image_text.save(paths.MINIATURES / "image_text", model, words):
-        artefacts.write(file.with_name(file.name + artefacts.PROVENANCE_SUFFIX), repro.provenance("mini", SEED, key))
-    bundle("image_text/curves.csv", _means(curve), key)
-    encoder = foundations.load("image_text", device="cpu")
-    table, data_hash = measured(encoder)
-    bundle("image_text/heldout.csv", table, data_hash)
-    print(table.round(3).to_string(index=False))
-    print(f"SHA-256 {encoder.sha256}")
+    vouch("image_text", [file.name for file in train_image_text.save(paths.MINIATURES / "image_text", model, words)], key)
+    write("image_text", {"curves.csv": means(curve)}, key)
+
+
+def measure():
+    """What the bundled encoder finds among held-out paintings: (table, hash of the pictures)."""
+    from lib import foundations
+
+    return table(foundations.load("image_text", device="cpu"))
 
 
 def trained():
@@ -44,35 +43,13 @@ def trained():
 def material():
     """The training pictures and what is said of them: (uint8 [N, 64, 64, 3], captions, comments, key)."""
     from lib.data.atelier import words
-    from lib.data.atelier.factors import draw
 
-    items = [draw(PICTURE_SEED, i) for i in range(N_TRAIN)]
-    pictures, key = painted(PICTURE_SEED, range(N_TRAIN))
+    items = first_items(PICTURE_SEED, N_TRAIN)
+    pictures, key = painted(PICTURE_SEED, range(N_TRAIN), SIZE)
     return pictures, [words.caption(f) for f in items], [words.comment(f) for f in items], key
 
 
-def painted(seed: int, indices: range, size: int = SIZE, chunk: int = 100):
-    """Atelier pictures, painted once and kept under ``data/processed/pictures/`` until the painter changes.
-
-    Returns:
-        (uint8 [N, size, size, 3] mapped from disk, key: hash of the first pictures and of the range).
-    """
-    from lib import training
-    from lib.data.atelier import paint
-
-    key = repro.content_hash(paint.pictures(seed, indices[:4], size)[0], repr((seed, indices)).encode())
-    path = paths.PROCESSED / "pictures" / f"{size}-{key}.npy"
-    if not path.is_file():
-        made = np.zeros((len(indices), size, size, 3), np.uint8)
-        for at in training.progress(-(-len(indices) // chunk), "paint"):
-            part = indices[at * chunk : (at + 1) * chunk]
-            made[at * chunk : at * chunk + len(part)] = paint.pictures(seed, part, size)[0]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        artefacts.write(path, made)
-    return np.load(path, mmap_mode="r", allow_pickle=False), key
-
-
-def measured(encoder, seed: int | None = None, n: int = N_TEST):
+def table(encoder, seed: int | None = None, n: int = N_TEST):
     """What the encoder finds among paintings it never saw, with the words it never read.
 
     - ``…_r_at_1_of_100``: the right picture comes first for its caption, its comment, or both; and the right text for its picture.
@@ -100,8 +77,8 @@ def measured(encoder, seed: int | None = None, n: int = N_TEST):
     from lib.metrics import retrieval
 
     seed = atelier.TEST_SEED if seed is None else seed
-    items = [draw(seed, i) for i in range(n)]
-    pictures = painted(seed, range(n))[0]
+    items = first_items(seed, n)
+    pictures = painted(seed, range(n), SIZE)[0]
     subjects = np.array([list(SEEN).index(f.subject) for f in items])
     said = {"caption": [words.caption(f) for f in items], "comment": [words.comment(f) for f in items]}
     said["both"] = [both(*pair) for pair in zip(said["caption"], said["comment"], strict=True)]
@@ -110,7 +87,7 @@ def measured(encoder, seed: int | None = None, n: int = N_TEST):
     rows = []
 
     def add(measure: str, right, null: float, ceiling: float = np.nan) -> None:
-        rows.append({"measure": measure, "value": right.mean(), **_interval(right), "null": null, "ceiling": ceiling, "n": len(right)})
+        rows.append({"measure": measure, **mean(right), "null": null, "ceiling": ceiling})
 
     def found(queries, targets, groups=None):
         return pd.concat([retrieval.ranks(queries[h], targets[h], None if groups is None else groups[h]) for h in hundreds])
@@ -154,21 +131,3 @@ def two_caption(seen: np.ndarray, read: np.ndarray) -> np.ndarray:
     cosine = np.asarray(seen, np.float64) @ np.asarray(read, np.float64).T  # [pictures, texts]
     cosine -= cosine.mean(axis=0)
     return np.diagonal(cosine) - np.diagonal(np.roll(cosine, -1, axis=1)) > 1e-9
-
-
-def _interval(right) -> dict:
-    """95 % interval of a mean: Wilson's of single answers, the bootstrap's over scenes where each gives a share."""
-    from lib.metrics import stats
-    from lib.miniatures import _wilson
-
-    right = np.asarray(right, np.float64)
-    if np.isin(right, (0, 1)).all():
-        return _wilson(right > 0.5)
-    low, high = stats.bootstrap(np.mean, right)
-    return {"low": low, "high": high}
-
-
-def _means(curve: list[dict]):
-    from lib.miniatures import _means as means
-
-    return means(curve)

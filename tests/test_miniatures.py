@@ -1,0 +1,107 @@
+"""The figures miniatures must reach: read from their tables, measured again, and confessed on their cards where they are missed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import doctor, foundations, miniatures, paths
+from lib.__main__ import main
+from lib.errors import KlangfarbeError
+from lib.miniatures import Wanted, bundling, musicgen
+
+TABLE = pd.DataFrame([{"music": "atelier", "measure": "mode_r", "value": 0.5, "low": 0.4, "high": 0.6, "n": 40},
+                      {"music": "generated", "measure": "mode_r", "value": 0.31, "low": 0.2, "high": 0.4, "n": 40},
+                      {"music": "generated", "measure": "fad", "value": 7.0, "low": np.nan, "high": np.nan, "n": 40}])
+WITH_FIGURES = [name for name, recipe in miniatures.RECIPES.items() if recipe.wanted]
+
+
+def test_a_figure_is_read_with_its_bound():
+    mode = Wanted("mode", "mode_r", 0.6, where={"music": "generated"}, of={"music": "atelier"})
+    assert mode.read(TABLE) == {"what": "mode", "value": 0.31, "low": 0.2, "high": 0.4, "wanted": 0.3, "at_most": False, "met": True,
+                                "n": 40}
+    assert not Wanted("mode", "mode_r", 0.7, where={"music": "generated"}, of={"music": "atelier"}).read(TABLE)["met"]
+    assert Wanted("far", "fad", 7.0, at_most=True).read(TABLE)["met"] and not Wanted("far", "fad", 6.9, at_most=True).read(TABLE)["met"]
+    for where in ({}, {"music": "nobody's"}):
+        with pytest.raises(KlangfarbeError, match="one row mode_r"):
+            Wanted("mode", "mode_r", 0.6, where=where).read(TABLE)
+
+
+def test_what_differs_from_the_card_is_named():
+    assert miniatures.differing(TABLE, TABLE) == []
+    inside, outside, unheard = TABLE.copy(), TABLE.copy(), TABLE.copy()
+    inside.loc[1, "value"], outside.loc[1, "value"], unheard.loc[2, "value"] = 0.39, 0.41, 7.2
+    assert miniatures.differing(inside, TABLE) == []
+    assert miniatures.differing(outside, TABLE) == ["mode_r: 0.41, stored 0.31"]
+    assert miniatures.differing(unheard, TABLE) == ["fad: 7.2, stored 7"], "without an interval two per cent are the room"
+    assert miniatures.differing(TABLE.iloc[:2], TABLE) == ["other rows: 2 against 3"]
+    unheard.loc[2, "value"] = np.nan
+    assert miniatures.differing(unheard, TABLE) == ["fad: nan, stored 7"]
+
+
+@pytest.mark.parametrize("name", WITH_FIGURES)
+def test_a_card_says_what_is_missed(name):
+    found, card = miniatures.figures(name), (paths.MINIATURES / name / "CARD.md").read_text(encoding="utf-8")
+    assert len(found) == len(miniatures.RECIPES[name].wanted) and found["n"].min() >= 40
+    assert card.count("**missed**") >= (~found["met"]).sum(), "each missed figure is named in the card's table"
+    assert ("**missed**" in card) == (not found["met"].all())
+
+
+def test_every_part_has_a_bundled_miniature_with_card_curve_and_table():
+    size = 0
+    for name, part in foundations.PARTS.items():
+        folder = paths.MINIATURES / part.miniature
+        assert part.miniature == name and name in miniatures.RECIPES
+        assert foundations.load(name, device="cpu").sha256 in (folder / "CARD.md").read_text(encoding="utf-8")
+        curves = [f"{name}/{file.name}" for file in folder.glob("curves*.csv")]
+        for file in (*miniatures.RECIPES[name].files, *curves, f"{name}/heldout.csv"):
+            assert (paths.MINIATURES / file).is_file() and (paths.MINIATURES / f"{file}.provenance.json").is_file(), file
+        assert curves
+        own = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        assert own < 16e6, f"{name}: {own / 1e6:.1f} MB"
+        size += own
+    assert size < 50e6
+
+
+def test_a_fresh_clone_lacks_no_miniature():
+    assert not [what for what, _ in doctor.examine()[1] if "miniature" in what]
+
+
+def test_the_command_measures_again_and_says_where_it_differs(monkeypatch, capsys):
+    stored = bundling.artefacts.read(paths.MINIATURES / "tagger" / "heldout.csv")
+    recipe = miniatures.RECIPES["tagger"]
+    module = __import__("lib.miniatures.tagger", fromlist=["measure"])
+    monkeypatch.setattr(module, "measure", lambda: (stored, "hash"))
+    assert main(["miniature", "--check", "tagger"]) == 0 and "0 differ" in (said := capsys.readouterr().out)
+    assert said.count("met ") == len(recipe.wanted)
+    worse = stored.assign(value=stored["value"] / 2)
+    monkeypatch.setattr(module, "measure", lambda: (worse, "hash"))
+    assert main(["miniature", "--check", "tagger"]) == 2 and "MISSED" in capsys.readouterr().out
+    assert main(["miniature", "--check", "forest"]) == 2 and main(["miniature"]) == 2 and main(["miniature", "nobody"]) == 2
+
+
+def test_shares_and_means_have_intervals():
+    assert bundling.share([True, True, False, False]) == {"value": 0.5, "low": pytest.approx(0.15, abs=0.01),
+                                                           "high": pytest.approx(0.85, abs=0.01), "n": 4}
+    assert bundling.mean([1.0, 0.0, 1.0])["value"] == pytest.approx(2 / 3)
+    several = bundling.mean([0.2, 0.4, 0.6, 0.3, 0.5])
+    assert several["low"] < several["value"] == pytest.approx(0.4) and 0.4 < several["high"] < 0.6
+
+
+def test_silence_and_loops_are_found():
+    rate = 1000
+    loud = 0.1 * np.random.default_rng(0).standard_normal(8 * rate)
+    hole = loud.copy()
+    hole[2 * rate : 3 * rate] = 0
+    assert musicgen.silent(hole, rate) and not musicgen.silent(loud, rate)
+    codes = np.random.default_rng(1).integers(0, 512, (4, 200))
+    assert musicgen.looped(codes, 25.0) == 0
+    assert musicgen.looped(np.tile(codes[:, :50], 4), 25.0) == 1, "two seconds again and again"
+    one = np.tile(codes[:, :50], 4)
+    one[3] = codes[3]
+    assert musicgen.looped(one, 25.0) < 0.1, "all codebooks must come back"
+
+
+def test_levels_are_brought_to_one():
+    sounds = np.random.default_rng(2).standard_normal((3, 5000)).astype(np.float32) * np.array([[0.01], [0.1], [1.0]], np.float32)
+    rms = np.sqrt(np.square(musicgen.levelled(sounds)).mean(1))
+    assert np.allclose(rms, 0.1, rtol=1e-4)
