@@ -20,16 +20,17 @@ LONGEST = 5292
 class Config:
     """How the codec was trained; ours, so there are no published values."""
 
-    n_steps: int = 750
+    n_steps: int = 2400
     batch_size: int = 16
     crop_seconds: float = 2.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     unquantised_steps: int = 100     # then the codebooks start from k-means of `start_crops` crops
     start_crops: int = 256
     gain_db: float = 6.0             # each crop is turned down by up to this much
     p_fewer: float = 0.2             # share of crops told with fewer codebooks than all
     w_mel: float = 1.0
     w_convergence: float = 1.0       # of the windows of CONVERGENCE
+    w_notes: float = 0.5
     w_commitment: float = 0.25
     adversarial_from: int = -1       # step from which a discriminator joins in; −1: never
     w_adversarial: float = 0.1
@@ -71,6 +72,25 @@ def spectral_losses(sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = S
             return sum(distances) / len(distances), sum(misses) / max(1, len(misses))
 
     return Losses()
+
+
+def note_loss(tones, peaks):
+    """Mean |ln tones − ln peaks| where either sounds, weighted by the root of their amplitudes: soft notes count, silence hardly.
+
+    Without it the spectra alone must teach the oscillators, and a network that cannot place a note yet does best to hum none.
+
+    Args:
+        tones: amplitudes the decoder gives its oscillators, [B, T, P]. peaks: those of the true sound
+            (:meth:`lib.models.codec.Pitches.peaks`), [B, T / 2, P].
+
+    Returns:
+        Scalar, in nepers. Amplitudes below 1e-5 count as 1e-5.
+    """
+    from lib.models.codec import FLOOR
+
+    true, told = peaks.clamp_min(FLOOR).repeat_interleave(2, dim=1), tones.clamp_min(FLOOR)
+    weight = true.sqrt() + told.detach().sqrt() + FLOOR**0.5
+    return (weight * (true.log() - told.log()).abs()).sum() / weight.sum()
 
 
 def adversarial_losses(critics, made, true):
@@ -149,8 +169,10 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
             spoken = model.spoken(told)
         made = model.sounded(*spoken)
         mel, convergence = losses(made, sound[:, 0])
-        loss = config.w_mel * mel + config.w_convergence * convergence + config.w_commitment * commitment
-        curve = {"mel": mel.item(), "convergence": convergence.item(), "commitment": commitment.item(), "perplexity": used}
+        notes = note_loss(spoken[1], model.pitches.peaks(model.pitches(sound[:, 0])))
+        loss = config.w_mel * mel + config.w_convergence * convergence + config.w_notes * notes + config.w_commitment * commitment
+        curve = {"mel": mel.item(), "convergence": convergence.item(), "notes": notes.item(), "commitment": commitment.item(),
+                 "perplexity": used}
         if trained.critics is not None and step >= config.adversarial_from:
             fooling, feature, judging = adversarial_losses(trained.critics, made, sound[:, 0])
             loss = loss + config.w_adversarial * fooling + config.w_feature * feature + judging

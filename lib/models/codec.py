@@ -1,17 +1,21 @@
 """A codec for sound: 25 times a second, four numbers out of 512 each; and back, through an inverse Fourier transform.
 
-    sound [B, 1, N] ──ln-mel, ln-pitches──► [B, T, M] ──ConvNeXt──► ÷2 ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
+    sound [B, 1, N] ──ln-mel, ln-pitches, peaks──► [B, T, M + 2P] ──ConvNeXt──► ÷2 ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
     codes ──sum of vectors──► [B, S, D] ──► ×2 ──ConvNeXt─┬─► magnitude and phase [B, T, F] ──inverse STFT──┬─► sound [B, 1, N]
                                                           └─► loudness of 169 tones [B, T, P] ──oscillators──┘
 
 It is heard twice: through a short window, to know when, and through a long one, to know which note. And it speaks twice. A network
 whose frames all see the same thing says the same thing in each, so what it makes of a held note repeats every 40 ms: it can sing
 multiples of 25 Hz and nothing between them, and below 440 Hz semitones lie closer than that. The oscillators know what time it is.
+Which of them should sound can be read from the long window: where a quarter tone is louder than its neighbours. The encoder is told so
+outright, and the training asks the decoder for it (lib.foundations.train_codec.note_loss).
 
 T = N / hop_length, S = T / 2.
 
 Notebook: 03.
 """
+
+import math
 
 import torch
 from torch import nn
@@ -88,6 +92,9 @@ class Pitches(nn.Module):
 
     Args:
         hz: centres [P]. n_fft, hop_length: of the long window it listens through.
+
+    Attributes:
+        gain: [P], what a sine of amplitude 1 on a centre is heard as there.
     """
 
     def __init__(self, sample_rate_hz: int, hz: torch.Tensor, n_fft: int, hop_length: int):
@@ -97,6 +104,9 @@ class Pitches(nn.Module):
         half_width = torch.maximum(hz * (2 ** (1 / PER_OCTAVE) - 1), torch.tensor(1.5 * sample_rate_hz / n_fft))
         bands = (1 - (bins[:, None] - hz).abs() / half_width).clamp_min(0)                 # [F, P], triangles
         self.register_buffer("bands", 0.02 * bands / bands.sum(0), persistent=False)       # .02: about as large as a mel of 1,024
+        sines = torch.sin(2 * torch.pi * hz.double()[:, None] / sample_rate_hz * torch.arange(n_fft))      # [P, n_fft]
+        heard = torch.fft.rfft(sines * self.frames.window).abs().float()                   # [P, F]
+        self.register_buffer("gain", (heard * self.bands.T).sum(1), persistent=False)
 
     def of(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Amplitude [B, T, F] → ln amplitude of pitches [B, T, P]."""
@@ -105,6 +115,11 @@ class Pitches(nn.Module):
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """Sound [B, N] → [B, T, P]."""
         return self.of(magnitude(self.frames.analyse(sound)))
+
+    def peaks(self, heard: torch.Tensor) -> torch.Tensor:
+        """What :meth:`of` gives [B, T, P] → amplitudes in [0, 1] of the tones that would be heard so; 0 but at local maxima."""
+        loud = torch.where(heard > math.log(2 * FLOOR), heard.exp() / self.gain, 0)
+        return torch.where(loud == F.max_pool1d(loud, 3, 1, 1), loud, 0).clamp_max(1)
 
 
 def quarter_tones(lowest_hz: float, count: int) -> torch.Tensor:
@@ -190,7 +205,7 @@ class SpectralCodec(nn.Module):
         scale = quarter_tones(lowest_hz, n_pitches)
         self.mel = Mel(sample_rate_hz, n_fft, hop_length, n_mels)
         self.pitches = Pitches(sample_rate_hz, scale, long_fft, 2 * hop_length)
-        self.enter = nn.Linear(n_mels + n_pitches, width)
+        self.enter = nn.Linear(n_mels + 2 * n_pitches, width)
         self.encoder = nn.Sequential(*(ConvNeXt(width, encoder_blocks) for _ in range(encoder_blocks)))
         self.halve = nn.Linear(2 * width, latent)
         self.quantiser = ResidualQuantiser(n_codebooks, codebook_size, latent)
@@ -198,6 +213,7 @@ class SpectralCodec(nn.Module):
         self.decoder = nn.Sequential(*(ConvNeXt(width, decoder_blocks) for _ in range(decoder_blocks)), nn.LayerNorm(width))
         self.frames = Frames(n_fft, hop_length)
         self.head = nn.Linear(width, 2 * (n_fft // 2 + 1))
+        nn.init.constant_(self.head.bias[: n_fft // 2 + 1], -3.0)                         # softer: tones first, then the rest
         self.oscillators = Oscillators(sample_rate_hz, scale, self.frames)
         self.tones = nn.Linear(width, n_pitches)
         nn.init.constant_(self.tones.bias, -7.0)                                          # they begin at −60 dB
@@ -212,9 +228,10 @@ class SpectralCodec(nn.Module):
             raise KlangfarbeError("mono sounds [B, 1, N]", str(tuple(sound.shape)), "average the channels and write sound[:, None]")
         sound = F.pad(sound[:, 0], (0, -sound.shape[2] % self.samples_per_step))
         with torch.autocast(sound.device.type, enabled=False):  # the ear stays exact where the networks are trained in half precision
-            notes = self.pitches(sound.float()).repeat_interleave(2, dim=1)
-            heard = torch.cat([self.mel(sound.float()), notes], dim=2)                    # [B, T, M + P]
-        x = self.encoder(self.enter((heard + 6) / 3))
+            pitches = self.pitches(sound.float())
+            notes = torch.cat([(pitches + 6) / 3, 10 * self.pitches.peaks(pitches).sqrt()], dim=2).repeat_interleave(2, dim=1)
+            heard = torch.cat([(self.mel(sound.float()) + 6) / 3, notes], dim=2)          # [B, T, M + 2P], about as large as 1
+        x = self.encoder(self.enter(heard))
         return self.halve(x.reshape(len(x), -1, 2 * x.shape[2]))
 
     def encode(self, sound: torch.Tensor, n_codebooks: int | None = None) -> torch.Tensor:
