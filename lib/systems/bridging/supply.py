@@ -1,0 +1,83 @@
+"""System 1, what each step of fine-tuning is given: text states and codes, read where they are stored or made anew.
+
+    stored   all texts ──T5──► states ┐ once, into one folder ──► rows of a step ──► Batch
+             all clips ──codec► codes ┘
+    fresh    rows of a step ──words dropped, chunk drawn──► T5, codec ──► Batch            (again in every epoch)
+
+Source: text 000, §IV.D (M4's stored tensors); audiocraft's T5 conditioner for dropped words. Notebook: 13.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lib import training
+from lib.errors import KlangfarbeError
+
+
+def batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], config, *, seed: int = 0, store: Path | None = None) -> Callable:
+    """Batches by the number of their step: ``batches(…)(step)`` → Batch, the same whether training was resumed or not.
+
+    Stored: T5 and codec run once, here, over everything. Else they run at each step over its own items.
+
+    Args:
+        start: a MusicGenerator. config: ``music.Config``.
+        clips: sounds [N] at the codec's rate, each of at least ``clip_seconds``; any sequence, so that files may be decoded when used.
+        store: folder of stored tensors; ``None``: ``data/processed/bridging``.
+
+    Raises:
+        KlangfarbeError: not a text for each clip, an empty text, or a clip that is too short.
+    """
+    from lib import paths
+    from lib.foundations import musicgen_store
+    from lib.foundations import musicgen_training as steps
+
+    if len(clips) != len(texts) or not len(texts) or not all(text.strip() for text in texts):
+        raise KlangfarbeError("a text with words for each clip", f"{len(texts)} texts, {len(clips)} clips", "look at the text column")
+    n_samples, order = round(config.clip_seconds * start.sample_rate_hz), _Order(len(texts), config.batch_size, seed)
+
+    def cut(row: int, rng=None) -> np.ndarray:
+        clip = np.asarray(clips[row], np.float32)
+        if len(clip) < n_samples:
+            raise KlangfarbeError(f"clips of {config.clip_seconds:g} s", f"{len(clip) / start.sample_rate_hz:.2f} s (row {row})",
+                                  "cut longer segments, or set a shorter clip_seconds")
+        first = 0 if rng is None else int(rng.integers(len(clip) - n_samples + 1))
+        return clip[first : first + n_samples]
+
+    if config.stored:
+        kept, codes = musicgen_store.Store(store or paths.PROCESSED / "bridging"), []
+        for at in range(0, len(texts), 64):  # not all sounds in memory at once
+            sounds = [cut(row) for row in range(at, min(at + 64, len(texts)))]
+            codes += musicgen_store.sound_codes(kept, sounds, start.codec.encode, start.codec.sha256)
+        states = musicgen_store.text_states(kept, texts, start.text.states, start.text.sha256)
+        return lambda step: steps.collate([codes[row] for row in order[step]], [states[row] for row in order[step]], start.device)
+
+    def fresh(step: int):
+        rng, rows = np.random.default_rng([seed, step, 1]), order[step]
+        said = [_without_words(texts[row], config.word_dropout, rng) for row in rows]
+        states, mask = start.text.states([text or " " for text in said])
+        sounds = np.stack([cut(row, rng if config.chunk == "random" else None) for row in rows])
+        codes = list(start.codec.encode(sounds[:, None]).cpu())
+        batch = steps.collate(codes, [s[m] for s, m in zip(states, mask, strict=True)], start.device)
+        for row, text in enumerate(said):
+            batch.mask[row] *= bool(text)  # a text that lost all its words says nothing: the null condition
+        return batch
+
+    return fresh
+
+
+class _Order:
+    """Which rows a step takes: endless shuffled epochs, asked by the step's number."""
+
+    def __init__(self, n_items: int, batch_size: int, seed: int):
+        self._endless, self._known = training.batches(n_items, batch_size, np.random.default_rng(seed)), []
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        self._known += itertools.islice(self._endless, max(0, step + 1 - len(self._known)))
+        return self._known[step]
+
+
+def _without_words(text: str, share: float, rng: np.random.Generator) -> str:
+    return " ".join(word for word in text.split() if not share or rng.random() >= share)

@@ -1,0 +1,319 @@
+"""System 1's decoder: four models on one code path, stored tensors, resumed training, and the released notebook's habits measured."""
+
+import math
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib import artefacts, foundations
+from lib.errors import KlangfarbeError
+from lib.foundations import musicgen as loader
+from lib.foundations import musicgen_training as steps
+from lib.foundations import train_musicgen
+from lib.systems.bridging import music, released, supply
+
+TINY = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
+CONFIG = music.Config(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0, learning_rate=3e-3, n_at_once=3)
+TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major", "sad strings, very soft", "an angry march",
+         "a happy song", "a quiet night", "three loud horns"]
+
+
+def random_start(folder, seed=0, **changes):
+    """A random decoder of miniature kind with the bundled text encoder and codec, written to a folder and loaded from it."""
+    codec, text = (foundations.load(part, device="cpu") for part in ("codec", "text_encoder"))
+    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width, replace(TINY, **changes), seed)
+    return foundations.load("musicgen", loader.save(folder, network, text, codec), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return random_start(tmp_path_factory.mktemp("start"))
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Eight sounds of 1.5 s at the codec's rate, a tone each under a little noise."""
+    t, rng = np.arange(33_075) / 22_050, np.random.default_rng(0)
+    return [(0.2 * np.sin(2 * np.pi * 220 * 1.2**i * t) + 0.01 * rng.standard_normal(len(t))).astype(np.float32) for i in range(8)]
+
+
+@pytest.fixture(scope="module")
+def batch(start, clips, tmp_path_factory):
+    return supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path_factory.mktemp("batch"))(0)
+
+
+def weights(models):
+    return torch.cat([p.detach().flatten() for p in music.trained(models.network)]).clone()
+
+
+# --- the four models ----------------------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_in_what_is_stored():
+    published = music.Config()
+    assert (published.learning_rate, published.warm_up, published.batch_size, published.epochs) == (1e-4, 100, 16, 40)
+    assert (published.clip_seconds, published.top_k, published.temperature, published.dropped) == (30.0, 250, 1.0, 0.0)
+    assert music.of("m4", published) == published == music.PROFILES["paper"]
+    four = {name: music.of(name, music.PROFILES["mini"]) for name in music.COLUMNS}
+    assert [music.COLUMNS[name] for name in four] == ["emotion", "caption", "description", "description"]
+    assert len({replace(c, model="m1") for name, c in four.items() if name != "m4"}) == 1, "M1 to M3 differ by their texts alone"
+    differing = {k for k, v in vars(four["m3"]).items() if v != getattr(four["m4"], k)}
+    assert differing == {"model", "stored", "chunk", "word_dropout", "dropped"}
+
+
+@pytest.mark.parametrize("bad", [{"model": "m5"}, {"chunk": "long"}, {"word_dropout": 0.3}, {"chunk": "random"}, {"accumulate": 3},
+                                 {"accumulate": 0}, {"released": ("haste",)}, {"released": ("zero_grad_each",)},
+                                 {"released": ("first_item_loss",), "accumulate": 16}])
+def test_settings_that_do_not_belong_together_are_refused(bad):
+    with pytest.raises(KlangfarbeError):
+        music.Config(**bad)
+
+
+def test_stored_and_fresh_tensors_give_the_same_batches_and_the_same_training(start, clips, tmp_path):
+    fresh = replace(CONFIG, stored=False)
+    one, other = (supply.batches(start, clips, TEXTS, c, store=tmp_path) for c in (CONFIG, fresh))
+    for step in (0, 3):
+        a, b = one(step), other(step)
+        assert torch.equal(a.codes, b.codes) and torch.equal(a.mask, b.mask) and torch.equal(a.lengths, b.lengths)
+        assert torch.allclose(a.states, b.states, atol=1e-5) and a.codes.shape == (4, 4, 25)
+    curves = [music.train(music.build(c, start), clips, TEXTS, c, store=tmp_path) for c in (CONFIG, fresh)]
+    np.testing.assert_allclose([row["loss"] for row in curves[0]], [row["loss"] for row in curves[1]], rtol=1e-4)
+    assert len(list(tmp_path.glob("chunk-*"))) == 2, "codes and states, a file each, and none from the fresh way"
+
+
+def test_an_epoch_meets_every_pair_once_and_stored_tensors_are_computed_once(start, clips, tmp_path, monkeypatch):
+    calls = []
+    own = start.codec.encode
+    monkeypatch.setattr(start.codec, "encode", lambda sound: calls.append(len(sound)) or own(sound))
+    batches = supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path)
+    assert len(calls) == 8
+    seen = torch.cat([batches(step).codes for step in (1, 0)])
+    assert len({tuple(c.flatten().tolist()) for c in seen}) == 8
+    supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path)(5)
+    assert len(calls) == 8, "another run reads what the first one stored"
+
+
+def test_words_and_chunks_are_drawn_at_random_where_they_are_not_stored(start, clips):
+    config = replace(CONFIG, stored=False, chunk="random", word_dropout=0.5)
+    batches = supply.batches(start, clips, TEXTS, config)
+    again = supply.batches(start, clips, TEXTS, config)
+    assert all(torch.equal(batches(s).codes, again(s).codes) and torch.equal(batches(s).states, again(s).states) for s in (1, 0))
+    whole = supply.batches(start, clips, TEXTS, replace(CONFIG, stored=False))
+    assert not torch.equal(whole(0).codes, batches(0).codes)
+    assert batches(0).mask.sum() < whole(0).mask.sum()
+    silent = supply.batches(start, clips, TEXTS, replace(config, word_dropout=1.0))(0)
+    assert not silent.mask.any(), "a text without words is the null condition"
+
+
+@given(st.integers(1, 30), st.floats(0, 1), st.integers(0, 999))
+def test_words_are_left_out_and_never_changed(n, share, seed):
+    words = [f"w{i}" for i in range(n)]
+    left = supply._without_words(" ".join(words), share, np.random.default_rng(seed)).split()
+    assert [w for w in words if w in left] == left and (share > 0 or left == words) and (share < 1 or not left)
+
+
+@pytest.mark.parametrize("bad", [lambda c, t: (c[:-1], t), lambda c, t: ([c[0][:900], *c[1:]], t), lambda c, t: (c, [" ", *t[1:]]),
+                                 lambda c, t: ([], [])])
+def test_clips_and_texts_that_do_not_fit_are_refused(start, clips, tmp_path, bad):
+    with pytest.raises(KlangfarbeError):
+        supply.batches(start, *bad(clips, TEXTS), CONFIG, store=tmp_path)
+
+
+# --- one step -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_step_is_the_shared_step(start, batch):
+    """Without faults and with one micro-batch it is lib.foundations.musicgen_training.train_step."""
+    ours, theirs = (music.build(CONFIG, start) for _ in range(2))
+    told = music.train_step(ours, batch, CONFIG, 3e-3)
+    expected = steps.train_step(theirs.network, theirs.optimiser, batch, dropped=0.0)
+    assert math.isclose(told["loss"], expected["loss"], rel_tol=1e-6) and math.isclose(told["gradient"], expected["gradient"], rel_tol=1e-5)
+    assert torch.allclose(weights(ours), weights(theirs), atol=1e-7)
+
+
+def test_micro_batches_add_up_to_the_whole_batch(start, batch):
+    whole = music.gradient(music.build(CONFIG, start), batch, CONFIG)
+    in_parts = replace(CONFIG, accumulate=4)
+    parts = music.gradient(music.build(in_parts, start), batch, in_parts)
+    assert torch.allclose(whole, parts, atol=1e-6 * float(whole.abs().max()) + 1e-7) and whole.norm() > 0.01
+
+
+def test_a_step_moves_the_copy_and_leaves_the_start(start, batch):
+    before = {n: p.clone() for n, p in start.network.named_parameters()}
+    models = music.build(CONFIG, start)
+    first = weights(models)
+    music.train_step(models, batch, CONFIG, 0.0)
+    assert torch.equal(weights(models), first), "at rate 0 nothing moves"
+    music.train_step(models, batch, CONFIG, 1e-2)
+    changed = {n.split(".")[0] for n, p in models.network.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == {"decoder", "enc_to_dec_proj"}
+    assert all(torch.equal(p, before[n]) for n, p in start.network.named_parameters())
+
+
+def test_one_batch_is_learned_by_heart(start, batch):
+    models = music.build(CONFIG, start)
+    models.network.train()
+    first = music.train_step(models, batch, CONFIG, 1e-2)["loss"]
+    for _ in range(120):
+        last = music.train_step(models, batch, CONFIG, 1e-2)["loss"]
+    assert first > 5 and last < 0.5
+
+
+def test_a_loss_that_is_not_finite_leaves_the_weights(start, batch):
+    models = music.build(CONFIG, start)
+    first = weights(models)
+    broken = steps.Batch(batch.codes, batch.lengths, batch.states.clone(), batch.mask)
+    broken.states[0, 0, 0] = torch.nan
+    with pytest.raises(KlangfarbeError, match="finite loss"):
+        music.train_step(models, broken, CONFIG, 1e-2)
+    assert torch.equal(weights(models), first)
+
+
+# --- training -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monkeypatch):
+    start = random_start(tmp_path / "start", dropout=0.1)
+    config = replace(CONFIG, epochs=3, dropped=0.3, accumulate=2)
+
+    def run(checkpoint):
+        models = music.build(config, start)
+        return models, music.train(models, clips, TEXTS, config, checkpoint, store=tmp_path / "store", every=2)
+
+    whole, curve = run(tmp_path / "whole.safetensors")
+    own, calls = music.train_step, []
+
+    def killed(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return own(*arguments, **named)
+
+    monkeypatch.setattr(music, "train_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed.safetensors")
+    monkeypatch.setattr(music, "train_step", own)
+    resumed, again = run(tmp_path / "killed.safetensors")
+    assert curve == again and len(curve) == 6 and torch.equal(weights(whole), weights(resumed))
+    other = music.build(replace(config, epochs=4), start)
+    assert music._resume(tmp_path / "killed.safetensors", other, "another key") == []
+
+
+def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):
+    config = replace(CONFIG, epochs=12, learning_rate=1e-2)
+    before = music.held_out(music.build(config, start), clips, TEXTS, config, store=tmp_path)
+    n_trained = {}
+    for rank in (0, 4):
+        tried = replace(config, lora=rank)
+        models = music.build(tried, start)
+        n_trained[rank] = sum(p.numel() for p in music.trained(models.network))
+        curve = music.train(models, clips, TEXTS, tried, store=tmp_path)
+        after = music.held_out(models, clips, TEXTS, tried, store=tmp_path)
+        assert after < before - (0.1 if rank else 0.5) and len(curve) == 24 and curve[0]["rate"] == 0
+    assert n_trained[4] < n_trained[0] / 3
+    folder = loader.save(tmp_path / "tuned", music.tuned(models).network, start.text, start.codec)
+    kept = artefacts.read(folder / "model.safetensors")
+    assert not [name for name in kept if "lora" in name]
+    again = foundations.load("musicgen", folder, device="cpu")
+    loss = music.held_out(music.build(config, again), clips, TEXTS, config, store=tmp_path)
+    assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
+
+
+def test_unsteadiness_is_the_noise_and_not_the_slope():
+    noise = np.random.default_rng(0).standard_normal(4000)
+    curve = [{"loss": 5 - 0.0005 * i + 0.2 * n} for i, n in enumerate(noise)]
+    assert abs(music.spread(curve) - 0.2) < 0.01
+    assert music.spread([{"loss": 1.0}, {"loss": 3.0}]) == math.sqrt(2)
+    with pytest.raises(KlangfarbeError, match="at least 2"):
+        music.spread([{"loss": 1.0}])
+
+
+def test_generation_has_the_asked_length_and_is_repeatable(start):
+    sounds = music.generate(start, TEXTS[:4], CONFIG, seed=5)
+    assert sounds.shape == (4, 22_050) and sounds.dtype == np.float32 and np.isfinite(sounds).all()
+    np.testing.assert_array_equal(sounds, music.generate(start, TEXTS[:4], CONFIG, seed=5))
+    assert not np.array_equal(sounds, music.generate(start, TEXTS[:4], CONFIG, seed=6))
+    assert music.generate(start, TEXTS[:1], CONFIG, seconds=0.4, guidance=1.0).shape == (1, 8820)
+
+
+# --- what the released notebook does ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [0.4, 1.6, 5.9])
+def test_the_schedule_given_a_loss_stays_at_one_step_of_warm_up(loss):
+    """The released call, made: torch's LambdaLR under transformers' cosine schedule takes the loss for the number of the step."""
+    from transformers import get_cosine_schedule_with_warmup
+
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], 1e-4)
+    scheduler = get_cosine_schedule_with_warmup(optimiser, 100, 3000)
+    for _ in range(5):
+        optimiser.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scheduler.step(torch.tensor(loss))
+    config = music.Config(released=("schedule_by_loss",))
+    rate = optimiser.param_groups[0]["lr"]
+    assert rate == pytest.approx(1e-4 * loss / 100) and rate == pytest.approx(music.learning_rate(config, 5, 3000, loss))
+
+
+def test_a_loss_of_1_6_is_1_6_per_cent():
+    assert released.share_of_rate(1.6, 100, 3000) == pytest.approx(0.016)
+
+
+@pytest.mark.parametrize(("warm_up", "total"), [(0, 10), (3, 20), (100, 150)])
+def test_the_schedule_that_counts_is_transformers_own(warm_up, total):
+    from transformers import get_cosine_schedule_with_warmup
+
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.5)
+    scheduler = get_cosine_schedule_with_warmup(optimiser, warm_up, total)
+    config = music.Config(learning_rate=0.5, warm_up=warm_up)
+    for step in range(total):
+        assert math.isclose(optimiser.param_groups[0]["lr"], music.learning_rate(config, step, total), rel_tol=1e-9, abs_tol=1e-12)
+        optimiser.step()
+        scheduler.step()
+
+
+def test_the_loss_of_item_0_hears_nothing_else(start, batch):
+    faulty = replace(CONFIG, released=("first_item_loss",))
+    mine = music.gradient(music.build(faulty, start), batch, faulty)
+    others = steps.Batch(batch.codes.clone(), batch.lengths, batch.states.clone(), batch.mask)
+    others.codes[1:], others.states[1:] = 7, 0.5
+    assert torch.equal(mine, music.gradient(music.build(faulty, start), others, faulty))
+    alone = steps.collate([batch.codes[0]], [batch.states[0][batch.mask[0].bool()]])
+    assert torch.allclose(mine, music.gradient(music.build(CONFIG, start), alone, CONFIG), atol=1e-6)
+    assert not torch.allclose(mine, music.gradient(music.build(CONFIG, start), batch, CONFIG), atol=1e-3)
+
+
+def test_how_many_pairs_item_0_ever_meets():
+    """By simulation: shuffled epochs, item 0 of each batch."""
+    rng, n, batch_size, epochs = np.random.default_rng(0), 960, 16, 40
+    met = np.zeros(n, bool)
+    for _ in range(epochs):
+        met[rng.permutation(n)[::batch_size]] = True
+    assert abs(met.mean() - released.share_met(batch_size, epochs)) < 4 * math.sqrt(0.076 * 0.924 / n)
+    assert released.share_met(16, 40) == pytest.approx(0.924, abs=5e-4) and released.share_met(1, 1) == 1
+
+
+def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
+    faulty = replace(CONFIG, accumulate=4, released=("zero_grad_each",))
+    mine = music.gradient(music.build(faulty, start), batch, faulty)
+    last = steps.collate([batch.codes[3]], [batch.states[3][batch.mask[3].bool()]])
+    assert torch.allclose(mine, music.gradient(music.build(CONFIG, start), last, CONFIG) / 4, atol=1e-6)
+
+
+def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
+    config = replace(CONFIG, batch_size=8, accumulate=4, warm_up=100)
+    table = released.effects(start, clips, TEXTS, config, n_steps=6, store=tmp_path).set_index("fault")
+    assert list(table.index) == ["none", *released.FAULTS] and isinstance(table, pd.DataFrame)
+    assert table["items_a_step"].to_dict() == {"none": 8, "first_item_loss": 4, "schedule_by_loss": 8, "zero_grad_each": 2}
+    assert table.loc[["none", "schedule_by_loss"], "cosine"].tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert table.loc["first_item_loss", "cosine"] < 0.97 and table.loc["zero_grad_each", "cosine"] < table.loc["first_item_loss", "cosine"]
+    assert table.loc["none", "rate_share"] > 0.99 and 0.04 < table.loc["schedule_by_loss", "rate_share"] < 0.07, "a loss of 4 to 7 nats"
+    assert table.loc["schedule_by_loss", "moved"] < 0.2 * table.loc["none", "moved"]
+    assert table.loc["first_item_loss", "step_spread"] > 0
