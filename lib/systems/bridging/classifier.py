@@ -66,7 +66,7 @@ class Config:
 _SMALL = {"backbone": "small", "initial": "", "heads": 4, "dropout": 0.3, "learning_rate": 2e-3, "brief": True}
 PROFILES = {
     "smoke": Config(**_SMALL | {"hidden": 16, "width": 8, "n_paintings": 100, "n_steps": 12, "warm_up": 4, "every": 6}),
-    "mini": Config(**_SMALL | {"hidden": 32, "n_paintings": 2000, "n_steps": 700}),
+    "mini": Config(**_SMALL | {"hidden": 32, "n_paintings": 2000, "n_steps": 400}),
     "gpu": Config(initial="", n_paintings=20_000, batch_size=64, n_steps=6000, learning_rate=3e-4, brief=True, every=1000),
     "paper": Config(),
 }
