@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import artefacts, foundations
+from lib.benches import epoch, generate
 from lib.errors import KlangfarbeError
 from lib.foundations import musicgen as loader
 from lib.foundations import musicgen_training as steps
@@ -317,3 +318,46 @@ def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
     assert table.loc["none", "rate_share"] > 0.99 and 0.04 < table.loc["schedule_by_loss", "rate_share"] < 0.07, "a loss of 4 to 7 nats"
     assert table.loc["schedule_by_loss", "moved"] < 0.2 * table.loc["none", "moved"]
     assert table.loc["first_item_loss", "step_spread"] > 0
+
+
+# --- bench epoch --------------------------------------------------------------------------------------------------------
+
+
+def test_the_bench_splits_the_time_of_four_ways(start, tmp_path):
+    config = replace(CONFIG, batch_size=2, clip_seconds=0.6)
+    found = epoch.measure(start, config, tmp_path, n_batches=2, repeats=1)
+    spent = found["seconds"]
+    assert tuple(spent) == epoch.WAYS and all(tuple(parts) == epoch.PARTS and parts["model"] > 0 for parts in spent.values())
+    for way, parts in spent.items():
+        made = [parts[p] for p in ("decode", "codec", "text")]
+        assert all(p > 0 for p in made) if way in ("published", "batched") else not any(made)
+        assert (parts["load"] == 0) == (way == "bare")
+    assert found["n"] == 4 and found["ours"] == pytest.approx(sum(spent["stored"].values()), abs=1e-3)
+    assert found["overhead"] == pytest.approx(sum(spent["stored"].values()) / sum(spent["bare"].values()), abs=0.02)
+    assert found["ratio"] > 1 and found["stored_kb"] > 1 and found["overhead_of_loading"] > 1
+
+
+def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
+    config = replace(CONFIG, batch_size=3, clip_seconds=0.6)
+    files, texts, store, codes, said = epoch._material(start, config, tmp_path, 3)
+    kept = epoch._stored(start, store, codes, said, range(3))
+    for one_by_one in (True, False):
+        made = epoch._made(start, files, texts, range(3), epoch._Watch(False), one_by_one=one_by_one)
+        assert torch.equal(made.codes, kept.codes) and torch.allclose(made.states, kept.states, atol=1e-4)
+
+
+def test_the_published_sizes_run_through_the_same_code(monkeypatch, tmp_path):
+    """The GPU's way, narrow and on the CPU: EnCodec at 32 kHz and 50 Hz, T5 and projection of their own widths."""
+    monkeypatch.setattr(generate, "SMALL", {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+                                            "ffn_dim": 64})
+    monkeypatch.setattr(epoch, "T5_BASE", {"d_model": 24, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2})
+    start = epoch.small("cpu")
+    assert (start.sample_rate_hz, start.frame_rate_hz, start.width, start.text_width) == (32_000, 50, 32, 24)
+    found = epoch.measure(start, replace(CONFIG, batch_size=2, clip_seconds=0.5), tmp_path, n_batches=1, repeats=1)
+    assert found["n"] == 2 and found["ratio"] > 1
+
+
+def test_the_count_of_operations():
+    assert epoch.step_flop(10, 0, 0, 7) == 6 * 10 * 7
+    assert epoch.step_flop(0, 2, 3, 5) == 12 * 2 * 3 * 25
+    assert 16 * epoch.step_flop(420_000_000, 24, 1024, 1503) == pytest.approx(7.13e13, rel=0.01), "MusicGen-small, 16 × 30 s"
