@@ -33,7 +33,7 @@ def test_a_pair_shares_its_emotion_and_nothing_is_used_twice(how):
     for side, source in (("painting", seen), ("piece", heard)):
         of = source.set_index(side)["emotion"]
         assert (table[side].map(of) == table["emotion"]).all()
-    assert table["painting"].is_unique and table["clip"].is_unique
+    assert table["painting"].is_unique and table["segment"].is_unique
     assert set(table["start_s"]) == {0.0, 30.0} and (table["seconds"] == 30).all(), "65 s are two segments; 5 s are left out"
     assert table.equals(pairs.pairs(seen, heard, how=how, seed=3))
     assert not table.equals(pairs.pairs(seen, heard, how=how, seed=4))
@@ -49,7 +49,7 @@ def test_published_shares_are_80_10_10_of_each_class_by_pair():
 def test_which_painting_meets_which_segment_is_chance():
     """Over many seeds a painting meets every segment of its class, each about equally often."""
     seen, heard = collection(per_class=4, pieces=2)
-    met = pd.concat([pairs.pairs(seen, heard, seed=s).query("painting == 'phappy0'")[["clip"]] for s in range(200)])["clip"].value_counts()
+    met = pd.concat([pairs.pairs(seen, heard, seed=s).query("painting == 'phappy0'")[["segment"]] for s in range(200)])["segment"].value_counts()
     assert len(met) == 4 and met.min() > 50 - 4 * np.sqrt(200 * 0.25 * 0.75)
 
 
@@ -131,9 +131,9 @@ def test_atelier_pieces_are_cut_from_one_rendering():
     from lib.data.atelier import TRAIN_SEED, render
 
     whole = render.sounds(TRAIN_SEED, [int(heard.loc[two, "index"].iloc[0])], 3.0)[0][0]
-    assert set(made) == set(some["clip"])
-    for clip, start in zip(some["clip"], some["start_s"]):
-        np.testing.assert_array_equal(made[clip], whole[round(start * 22_050) :][:22_050])
+    assert set(made) == set(some["segment"])
+    for name, start in zip(some["segment"], some["start_s"]):
+        np.testing.assert_array_equal(made[name], whole[round(start * 22_050) :][:22_050])
     half = dict(pairs.sounds(some, heard[two], config, 11_025))
     assert {len(sound) for sound in half.values()} == {11_025}
 

@@ -28,7 +28,7 @@ from lib.errors import KlangfarbeError
 
 HOW = ("published", "corrected")
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-COLUMNS = ("painting", "painting_group", "piece", "piece_group", "clip", "start_s", "seconds", "emotion", "split")
+COLUMNS = ("painting", "painting_group", "piece", "piece_group", "segment", "start_s", "seconds", "emotion", "split")
 PIECES_FROM = 100_000  # atelier pieces are items from this index on, paintings from 0 on: no item is both
 
 
@@ -66,7 +66,7 @@ def pairs(paintings, pieces, *, how: str = "published", seed: int = 0, segment_s
         how: ``published`` or ``corrected``. seed: of every shuffle. segment_seconds: what a piece is cut into; a rest is left out.
 
     Returns:
-        DataFrame of :data:`COLUMNS`, classes and splits in turn; ``clip`` names the segment, ``piece@start``.
+        DataFrame of :data:`COLUMNS`, classes and splits in turn; ``segment`` is its name, ``piece@start``.
 
     Raises:
         KlangfarbeError: columns that lack, a name that comes twice, an emotion without both sides, or too few groups to split.
@@ -96,7 +96,7 @@ def pairs(paintings, pieces, *, how: str = "published", seed: int = 0, segment_s
 
 
 def segments(pieces, segment_seconds: float):
-    """Pieces cut into segments that do not overlap: DataFrame ``piece, piece_group, emotion, clip, start_s, seconds``; a rest is left out.
+    """Pieces cut into segments that do not overlap: DataFrame ``piece, piece_group, emotion, segment, start_s, seconds``; a rest is left out.
 
     Raises:
         KlangfarbeError: no piece as long as one segment.
@@ -110,14 +110,14 @@ def segments(pieces, segment_seconds: float):
     place = np.concatenate([np.arange(count) for count in counts])
     cut = pieces.loc[pieces.index.repeat(counts), ["piece", "piece_group", "emotion"]].reset_index(drop=True)
     cut = cut.assign(start_s=place * segment_seconds, seconds=float(segment_seconds))
-    return cut.assign(clip=[f"{piece}@{start:g}" for piece, start in zip(cut["piece"], cut["start_s"], strict=True)])
+    return cut.assign(segment=[f"{piece}@{start:g}" for piece, start in zip(cut["piece"], cut["start_s"], strict=True)])
 
 
 def looked_at(table):
     """What the leak linter finds in a table of pairs: ``lib.data.leaks.check``'s answer, for ``report`` and ``stop_on``."""
     from lib.data import leaks
 
-    names = {"painting": "image_id", "clip": "audio_id", "painting_group": "image_group", "piece_group": "audio_group"}
+    names = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group", "piece_group": "audio_group"}
     return leaks.check(pairs=table.rename(columns=names)[[*names.values(), "split"]])
 
 
@@ -179,7 +179,7 @@ def atelier(config: Config, collection: int | None = None) -> tuple:
 
 
 def sounds(table, pieces, config: Config, sample_rate_hz: int, collection: int | None = None) -> Iterator[tuple[str, np.ndarray]]:
-    """The segments of an atelier table, piece by piece: (clip, float32 [segment_seconds · rate]), each piece rendered once.
+    """The segments of an atelier table, piece by piece: (its name, float32 [segment_seconds · rate]), each piece rendered once.
 
     Args:
         table: :func:`pairs`'s. pieces: :func:`atelier`'s second answer. sample_rate_hz: the codec's.
@@ -194,9 +194,9 @@ def sounds(table, pieces, config: Config, sample_rate_hz: int, collection: int |
     for piece, of in table.groupby("piece", sort=False):
         whole, _ = render.sounds(TRAIN_SEED if collection is None else collection, [int(index[piece])], config.piece_seconds)
         sound = whole[0] if sample_rate_hz == SAMPLE_RATE_HZ else soxr.resample(whole[0], SAMPLE_RATE_HZ, sample_rate_hz)
-        for clip, start_s in zip(of["clip"], of["start_s"], strict=True):
+        for name, start_s in zip(of["segment"], of["start_s"], strict=True):
             start = round(start_s * sample_rate_hz)
-            yield clip, np.asarray(sound[start : start + length], np.float32)
+            yield name, np.asarray(sound[start : start + length], np.float32)
 
 
 def _items(collection: int, n: int, start: int):
@@ -250,7 +250,7 @@ def _matched(paintings, segments, rng: np.random.Generator):
     n = min(len(paintings), len(segments))
     seen, heard = (table.iloc[rng.permutation(len(table))[:n]].reset_index(drop=True) for table in (paintings, segments))
     return pd.concat([seen[["painting", "painting_group"]],
-                      heard[["piece", "piece_group", "clip", "start_s", "seconds", "emotion"]]], axis=1)
+                      heard[["piece", "piece_group", "segment", "start_s", "seconds", "emotion"]]], axis=1)
 
 
 def _by_pair(n: int) -> np.ndarray:
