@@ -9,7 +9,7 @@ Source: text 000, §IV.D and §V.C: AdamW, learning rate 1e-4 (the text prints "
 epochs, 30 s; sampling top-k 250, temperature 1. Copet et al. (2023) for MusicGen itself.
 
 Known deviations and choices where the text is silent: all of the decoder and the projection are trained, text encoder and codec are frozen
-(MusicGen's own way) · words are dropped from M1–M3's texts at audiocraft's rate (.3), conditions at .1 (ours; audiocraft .3), neither in M4 ·
+(MusicGen's own way) · words are dropped from M1–M3's texts at audiocraft's rate (.3), conditions at .1 (audiocraft: .3), none in M4 ·
 segments of 30 s have one chunk of 30 s, so M4's fixed chunk changes nothing at the published sizes: it does where segments are longer ·
 gradients are cut at norm 1 · the corrected loss (all items, each codebook's mean) is the default; ``released`` names the faults.
 Notebook: 13, 14.

@@ -96,7 +96,7 @@ def pairs(paintings, pieces, *, how: str = "published", seed: int = 0, segment_s
 
 
 def segments(pieces, segment_seconds: float):
-    """Pieces cut into segments that do not overlap: DataFrame ``piece, piece_group, emotion, segment, start_s, seconds``; a rest is left out.
+    """Pieces cut without overlap, a rest left out: DataFrame ``piece, piece_group, emotion, segment, start_s, seconds``.
 
     Raises:
         KlangfarbeError: no piece as long as one segment.
