@@ -199,6 +199,36 @@ def test_a_killed_run_goes_on_where_it_stood(tmp_path, monkeypatch):
     assert len(calls) == 5 + 3 + 6, "another config's checkpoint is not taken up"
 
 
+def test_balanced_training_draws_the_rare_class_as_often(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(classifier, "train_step", lambda model, optimiser, pictures, labels, **_: drawn.extend(labels.tolist()) or {})
+    pictures, table = coloured(60)
+    train = np.flatnonzero(table["split"] == "train")
+    table.loc[train[1:], "emotion"], table.loc[train[0], "emotion"] = "happy", "sad"
+    for balanced, share in ((False, 1 / 30), (True, 1 / 2)):
+        drawn.clear()
+        config = replace(TINY, n_steps=60, every=60, balanced=balanced)
+        classifier.train(classifier.build(config), config, pictures, table)
+        assert np.mean(np.array(drawn) == classifier.EMOTIONS.index("sad")) == pytest.approx(share, abs=0.08)
+
+
+def test_folds_know_nothing_of_the_artist_they_tell(monkeypatch):
+    pictures, table = coloured(50)
+    table = table.assign(artist=[f"hand {k // 5}" for k in range(50)])
+    trained = []
+
+    def watches(model, config, pictures, rows, **_):
+        trained.append(rows)
+
+    monkeypatch.setattr(classifier, "train", watches)
+    found = labels.predicted(TINY, pictures, table, k=5)
+    assert found.shape == (50, 5) and len(trained) == 5
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+    tested = pd.concat([rows[rows["split"] == "test"] for rows in trained])
+    assert sorted(tested.index) == list(range(50)), "every row is told once"
+    assert all(rows.groupby("artist")["split"].nunique().max() == 1 for rows in trained)
+
+
 def test_training_asks_for_both_splits_and_known_words():
     pictures, table = coloured(20)
     with pytest.raises(KlangfarbeError, match="rows of train and of validation"):

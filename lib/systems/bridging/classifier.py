@@ -41,7 +41,7 @@ class Config:
         n_paintings: of the atelier; real paintings are as many as there are.
         n_steps, batch_size, learning_rate, weight_decay: of AdamW, with a linear warm-up over `warm_up` steps and a cosine fall.
         smoothing: of the labels. mirrored: half of the pictures are. brief: the residual network in bfloat16 while training.
-        every: steps between checkpoints and looks at the validation set.
+        balanced: every class is drawn equally often, however rare it is. every: steps between checkpoints and looks at validation.
     """
 
     backbone: str = "resnet50"
@@ -60,6 +60,7 @@ class Config:
     smoothing: float = 0.0
     mirrored: bool = True
     brief: bool = False
+    balanced: bool = False
     every: int = 100
 
 
@@ -145,6 +146,9 @@ def train(model, config: Config, pictures: np.ndarray, table, checkpoint: Path |
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * share(step, config)
         chosen, rng = rows[next(order)], np.random.default_rng([seed, step])
+        if config.balanced:
+            kinds = rng.choice(np.unique(labels[rows]), len(chosen))
+            chosen = np.array([rng.choice(rows[labels[rows] == kind]) for kind in kinds])
         seen = images.to_tensor(pictures[chosen])
         if config.mirrored:
             flipped = torch.from_numpy(rng.random(len(chosen)) < 0.5)

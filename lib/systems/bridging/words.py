@@ -8,8 +8,9 @@ Source: text 000, "Bridging Paintings and Music", §III.B, equation 5 (BLIP-larg
 Table 1 (Falcon-RW-1B).
 
 Known deviations: published, the describer reads the led caption and nothing else (``told="caption"``); the bundled describer grew up
-with the word in front of what is seen, and ``told="word"`` gives it that · how "given the emotion" reaches BLIP is not said: here the
-caption begins with "a sad painting" · texts are the likeliest ones, so that a painting has one for ever, unless a seed draws them.
+with the word in front of what is seen, and ``told="word"``, the miniatures' setting, gives it that · how "given the emotion" reaches
+BLIP is not said: here the caption begins with "a sad painting" · texts are the likeliest ones, so that
+a painting has one for ever, unless a seed draws them.
 Notebook: 12.
 """
 
@@ -50,7 +51,7 @@ class Config:
             raise KlangfarbeError(f"what the describer is told, out of {', '.join(TOLD)}", repr(self.told), "name one of them")
 
 
-_MINIATURES = Config(captioner="miniature", describer="miniature")
+_MINIATURES = Config(captioner="miniature", describer="miniature", told="word")
 PROFILES = {"smoke": _MINIATURES, "mini": _MINIATURES, "gpu": _MINIATURES, "paper": Config()}
 
 
