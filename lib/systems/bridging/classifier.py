@@ -153,7 +153,7 @@ def train(model, config: Config, pictures: np.ndarray, table, checkpoint: Path |
         if config.mirrored:
             flipped = torch.from_numpy(rng.random(len(chosen)) < 0.5)
             seen[flipped] = seen[flipped].flip(3)
-        with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed * 1_000_003 + step)  # dropout's draw hangs on the step alone
             model.train()
             told = train_step(model, optimiser, seen.to(device), torch.from_numpy(labels[chosen]).to(device),
