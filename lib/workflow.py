@@ -33,6 +33,8 @@ STEPS = {
     "00_start_here": Step(("first_picture.png",)),
     "01_start_affect": Step(("words.csv",)),
     "02_start_atelier": Step(("truth.csv",)),
+    "03_start_miniatures": Step(("codebooks.csv", "parts.csv", "curve.csv", "codecs.csv", "words.csv", "asked_for.csv", "config.json",
+                                 "model.safetensors")),
     "05_start_metrics": Step(("metrics.csv",)),
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv", "evidence.csv")),
