@@ -154,7 +154,7 @@ def test_no_code_branches_on_a_profiles_name(file):
     assert not list(profile_comparisons(ast.parse(file.read_text(encoding="utf-8"))))
 
 
-SYSTEMS = [f for f in sorted((LIB / "systems").rglob("*.py")) if f.stem in ("forest", "gan", "diffusion")]
+SYSTEMS = [f for f in sorted((LIB / "systems").rglob("*.py")) if f.stem in ("forest", "gan", "diffusion", "classifier", "music")]
 
 
 @pytest.mark.parametrize("file", SYSTEMS, ids=name_of)
@@ -162,7 +162,7 @@ def test_the_stages_share_one_order_of_names(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
     lines = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     profiles_at = next(n.lineno for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "PROFILES")
-    step, end = ("fit", "predict") if file.stem == "forest" else ("train_step", "generate")
+    step, end = {"forest": ("fit", "predict"), "classifier": ("train_step", "predict")}.get(file.stem, ("train_step", "generate"))
     places = [lines["Config"].lineno, profiles_at, lines["build"].lineno, lines[step].lineno, lines[end].lineno]
     assert places == sorted(places)
     body = lines[step].body[1:] if ast.get_docstring(lines[step]) else lines[step].body

@@ -16,9 +16,14 @@ SYSTEMS = {
 
 
 def table():
-    """The four systems as a DataFrame, with whether each stands in this version (its module can be imported)."""
+    """The four systems as a DataFrame. ``stands``: ``yes`` (it has its tour), ``in part`` (code, no tour yet) or ``not yet``."""
     import pandas as pd
 
-    rows = [{"module": name, **facts, "stands": "yes" if importlib.util.find_spec(f"lib.systems.{name}") else "not yet"}
-            for name, facts in SYSTEMS.items()]
-    return pd.DataFrame(rows)
+    from lib import paths
+
+    def stands(name: str) -> str:
+        if any(paths.NOTEBOOKS.glob(f"[0-9][0-9]_{name}_tour.ipynb")):
+            return "yes"
+        return "in part" if importlib.util.find_spec(f"lib.systems.{name}") else "not yet"
+
+    return pd.DataFrame([{"module": name, **facts, "stands": stands(name)} for name, facts in SYSTEMS.items()])
