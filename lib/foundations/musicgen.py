@@ -118,26 +118,34 @@ def save(folder: Path, network, text, codec, *, dtype=None) -> Path:
     return folder
 
 
-def empty(config, text_width: int):
-    """An untrained network for the bundled layout: MusicgenForCausalLM of a MusicgenDecoderConfig, and the projection to its width."""
-    import torch
-    from transformers import MusicgenForCausalLM
+def empty(settings: dict, text_width: int):
+    """An untrained network for the bundled layout: MusicgenForCausalLM and the projection to its width.
 
-    network = torch.nn.Module()
-    network.decoder = MusicgenForCausalLM(config)
+    Args:
+        settings: of a MusicgenDecoderConfig.
+    """
+    import torch
+    from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
+    from transformers.utils import logging
+
+    network, said = torch.nn.Module(), logging.get_verbosity()
+    logging.set_verbosity_error()  # the special token is number V, one beyond the codebook, as published: it would warn of that
+    try:
+        network.decoder = MusicgenForCausalLM(MusicgenDecoderConfig.from_dict(settings))
+    finally:
+        logging.set_verbosity(said)
+    config = network.decoder.config
     if text_width != config.hidden_size:
         network.enc_to_dec_proj = torch.nn.Linear(text_width, config.hidden_size)
     return network
 
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
-    from transformers import MusicgenDecoderConfig
-
     from lib import artefacts, foundations
 
     try:
         parts = artefacts.read(source.folder / PARTS_FILE)
-        network = empty(MusicgenDecoderConfig.from_dict(artefacts.read(source.folder / "config.json")), parts["text_width"])
+        network = empty(artefacts.read(source.folder / "config.json"), parts["text_width"])
         network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
     except (KeyError, TypeError, RuntimeError) as error:
         raise KlangfarbeError("a decoder's config.json, parts.json and weights that fit",
