@@ -36,6 +36,8 @@ STEPS = {
     "03_start_miniatures": Step(("codebooks.csv", "parts.csv", "curve.csv", "codecs.csv", "words.csv", "asked_for.csv", "config.json",
                                  "model.safetensors")),
     "05_start_metrics": Step(("metrics.csv",)),
+    "11_bridging_classifier": Step(("classifier.safetensors", "classifier.json", "curve.csv", "confusion.csv", "scores.csv",
+                                    "evidence.csv")),
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv", "evidence.csv")),
     "32_music2image_gan": Step(("generator.safetensors", "collapse.csv", "evidence.csv")),
