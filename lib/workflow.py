@@ -38,6 +38,8 @@ STEPS = {
     "05_start_metrics": Step(("metrics.csv",)),
     "11_bridging_classifier": Step(("classifier.safetensors", "classifier.json", "curve.csv", "confusion.csv", "scores.csv",
                                     "evidence.csv")),
+    "12_bridging_words": Step(("richness.csv", "kept.csv", "texts.parquet"),
+                              ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors")),
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv", "evidence.csv")),
     "32_music2image_gan": Step(("generator.safetensors", "collapse.csv", "evidence.csv")),
