@@ -26,6 +26,15 @@ def progress(n_steps: int, label: str, start: int = 0):
     return tqdm(range(start, n_steps), desc=label, initial=start, total=n_steps, file=sys.stderr, mininterval=2.0, ascii=True)
 
 
+def share_of_rate(step: int, warm_up: int, n_steps: int) -> float:
+    """Share of the nominal learning rate at a step (0 …): a linear rise over the warm-up, then a half cosine down towards 0."""
+    import math
+
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up))
+
+
 class MovingAverage:
     """Exponential moving average of a module's parameters and buffers, with warm-up: decay_t = min(decay, (1+t)/(10+t))."""
 

@@ -199,7 +199,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(KlangfarbeError) as caught:
         foundations.load("captioner", "Salesforce/blip-image-captioning-large")
-    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "Salesforce/blip-image-captioning-large at main"):
+    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "blip-image-captioning-large at 2227ac38c9f16105"):
         assert word in str(caught.value)
 
 

@@ -295,7 +295,7 @@ def test_what_is_pinned_is_a_commit():
     known = [(name, k) for part in foundations.PARTS.values() for name, k in part.hub.items()]
     pinned = [k.revision for _, k in known if k.revision]
     assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef") for revision in pinned) and len(set(pinned)) == len(pinned)
-    assert len(pinned) >= 10 and all("/" in name and k.licence for name, k in known)
+    assert len(pinned) >= 11 and all("/" in name and k.licence for name, k in known)
 
 
 # --- CLIP ---------------------------------------------------------------------------------------------------------------

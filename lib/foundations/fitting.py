@@ -1,6 +1,5 @@
 """The loop every bundled miniature is trained with: seeded step by step, so that a killed run goes on exactly where it stood."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def fit(model, loss_of: Callable, n_steps: int, *, learning_rate: float, checkpo
     model.train()
     for step in training.progress(n_steps, checkpoint.stem, start):
         torch.manual_seed(seed * 1_000_003 + step)
-        share = (step + 1) / warm_up if step < warm_up else 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up))
+        share = training.share_of_rate(step, warm_up, n_steps)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * share
         loss, told = loss_of(np.random.default_rng([seed, step]))

@@ -12,7 +12,6 @@ gpu profile a small residual network, trained from nothing, stands for the pretr
 Notebook: 11.
 """
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -169,10 +168,8 @@ def train(model, config: Config, pictures: np.ndarray, table, checkpoint: Path |
 
 
 def share(step: int, config: Config) -> float:
-    """Share of the learning rate at a step (0 …): up to 1 over the warm-up, then a cosine down towards 0."""
-    if step < config.warm_up:
-        return (step + 1) / config.warm_up
-    return 0.5 + 0.5 * math.cos(math.pi * (step - config.warm_up) / max(1, config.n_steps - config.warm_up))
+    """Share of the learning rate at a step (0 …): :func:`lib.training.share_of_rate` with the config's numbers."""
+    return training.share_of_rate(step, config.warm_up, config.n_steps)
 
 
 def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray:
