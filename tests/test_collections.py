@@ -163,6 +163,12 @@ def make_cgna10766(root):
     picture(root / "Images" / "000001.jpg")
 
 
+def make_mirex(root):
+    write(root / "dataset" / "clusters.txt", "Cluster 5\nCluster 2\n")
+    write(root / "dataset" / "categories.txt", "Agressive\nCheerful\n")
+    sound(root / "dataset" / "Audio" / "002.mp3")
+
+
 EXPECTED = {  # item → (path, group, valence, arousal)
     "deam": {
         "deam-0002": ("MEMD_audio/2.mp3", "artist:Someone", -0.5, -0.475),
@@ -202,6 +208,10 @@ EXPECTED = {  # item → (path, group, valence, arousal)
     "cgna10766": {
         "cgna10766-000001": ("Images/000001.jpg", "cgna10766-000001", 1, -1),
         "cgna10766-000002": (None, "cgna10766-000002", 0, 0),
+    },
+    "mirex": {
+        "mirex-001-audio": (None, "mirex-001", -0.7, 0.8),
+        "mirex-002-audio": ("dataset/Audio/002.mp3", "mirex-002", 0.8, 0.2),
     },
 }
 
