@@ -112,6 +112,39 @@ def test_words_and_chunks_are_drawn_at_random_where_they_are_not_stored(start, c
     assert not silent.mask.any(), "a text without words is the null condition"
 
 
+def test_one_seed_draws_one_order_and_the_same_chunks_whatever_the_texts(start, clips):
+    config = replace(CONFIG, stored=False, chunk="random", word_dropout=0.5)
+    longer = [f"{text} and {text}" for text in TEXTS]  # another number of words: the chunks must not feel it
+    one, other = (supply.batches(start, clips, texts, config) for texts in (TEXTS, longer))
+    assert all(torch.equal(one(step).codes, other(step).codes) for step in range(3))
+    assert not torch.equal(one(0).codes, supply.batches(start, clips, TEXTS, config, seed=1)(0).codes)
+
+
+def test_codes_that_were_encoded_once_serve_other_runs(start, clips, monkeypatch):
+    config, encoded, calls = replace(CONFIG, stored=False, chunk="random"), {}, []
+    own = start.codec.encode
+    monkeypatch.setattr(start.codec, "encode", lambda sound: calls.append(len(sound)) or own(sound))
+    first = [supply.batches(start, clips, TEXTS, config, encoded=encoded)(step).codes for step in range(2)]
+    assert sum(calls) == len(encoded) == 8
+    again = [supply.batches(start, clips, TEXTS, replace(config, word_dropout=0.3), encoded=encoded)(step).codes for step in range(2)]
+    assert sum(calls) == 8 and all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    alone = [supply.batches(start, clips, TEXTS, config)(step).codes for step in range(2)]
+    assert sum(calls) == 16 and all(torch.equal(a, b) for a, b in zip(first, alone, strict=True)), "what is kept is what is computed"
+
+
+def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
+    models = music.build(CONFIG, start)
+    each = music.held_out(models, clips, TEXTS, replace(CONFIG, stored=False, chunk="random", dropped=1.0), store=tmp_path)
+    for row in (0, 5):
+        codes = start.codec.encode(clips[row][None, None, :22_050])
+        states, mask = start.text.states([TEXTS[row]])
+        with torch.inference_mode():
+            alone = steps.loss(models.network.eval(), steps.collate(list(codes), [states[0][mask[0]]]))[0]
+        assert each[row] == pytest.approx(alone.item(), abs=1e-4)
+    other = music.held_out(models, clips, [TEXTS[1], *TEXTS[1:]], CONFIG, store=tmp_path)
+    assert other[0] != each[0] and np.allclose(other[1:], each[1:], atol=1e-5), "another text moves its own pair's loss and no other"
+
+
 @given(st.integers(1, 30), st.floats(0, 1), st.integers(0, 999))
 def test_words_are_left_out_and_never_changed(n, share, seed):
     words = [f"w{i}" for i in range(n)]
@@ -208,21 +241,21 @@ def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monk
 
 def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):
     config = replace(CONFIG, epochs=12, learning_rate=1e-2)
-    before = music.held_out(music.build(config, start), clips, TEXTS, config, store=tmp_path)
+    before = music.held_out(music.build(config, start), clips, TEXTS, config, store=tmp_path).mean()
     n_trained = {}
     for rank in (0, 4):
         tried = replace(config, lora=rank)
         models = music.build(tried, start)
         n_trained[rank] = sum(p.numel() for p in music.trained(models.network))
         curve = music.train(models, clips, TEXTS, tried, store=tmp_path)
-        after = music.held_out(models, clips, TEXTS, tried, store=tmp_path)
+        after = music.held_out(models, clips, TEXTS, tried, store=tmp_path).mean()
         assert after < before - (0.1 if rank else 0.5) and len(curve) == 24 and curve[0]["rate"] == 0
     assert n_trained[4] < n_trained[0] / 3
     folder = loader.save(tmp_path / "tuned", music.tuned(models).network, start.text, start.codec)
     kept = artefacts.read(folder / "model.safetensors")
     assert not [name for name in kept if "lora" in name]
     again = foundations.load("musicgen", folder, device="cpu")
-    loss = music.held_out(music.build(config, again), clips, TEXTS, config, store=tmp_path)
+    loss = music.held_out(music.build(config, again), clips, TEXTS, config, store=tmp_path).mean()
     assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
 
 

@@ -16,8 +16,8 @@ SETTINGS = "music.json"
 
 
 def weights(models: music.Models) -> dict:
-    """Tensors for ``artefacts.save(…, "m4.safetensors")``: the tuned decoder and projection."""
-    return {name: tensor.detach().contiguous().cpu() for name, tensor in music.tuned(models).network.state_dict().items()
+    """Tensors for ``artefacts.save(…, "m4.safetensors")``: the tuned decoder and projection, half precision; :func:`load` widens them."""
+    return {name: tensor.detach().half().contiguous().cpu() for name, tensor in music.tuned(models).network.state_dict().items()
             if name.startswith(("decoder.", "enc_to_dec_proj."))}
 
 
