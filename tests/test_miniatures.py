@@ -40,7 +40,7 @@ def test_what_differs_from_the_card_is_named():
 
 @pytest.mark.parametrize("name", WITH_FIGURES)
 def test_a_card_says_what_is_missed(name):
-    found, card = miniatures.figures(name), (paths.MINIATURES / name / "CARD.md").read_text(encoding="utf-8")
+    found, card = miniatures.figures(name), (paths.MINIATURES / miniatures.RECIPES[name].folder / "CARD.md").read_text(encoding="utf-8")
     assert len(found) == len(miniatures.RECIPES[name].wanted) and found["n"].min() >= 40
     assert card.count("**missed**") >= (~found["met"]).sum(), "each missed figure is named in the card's table"
     assert ("**missed**" in card) == (not found["met"].all())
@@ -61,6 +61,37 @@ def test_every_part_has_a_bundled_miniature_with_card_curve_and_table():
         assert own < 16e6, f"{name}: {own / 1e6:.1f} MB"
         size += own
     assert size < 50e6
+
+
+def test_the_bundled_classifier_is_loaded_in_full_precision_and_names_most_words(own_results, capsys):
+    import hashlib
+
+    import torch
+
+    from lib.data.atelier import TEST_SEED, paint, words
+    from lib.miniatures import emotion_cnn
+    from lib.systems.bridging import classifier
+
+    folder = paths.MINIATURES / emotion_cnn.FOLDER
+    assert miniatures.RECIPES["emotion_cnn"].folder == emotion_cnn.FOLDER == classifier.NOTEBOOK
+    model, config, temperature = classifier.load("mini")  # not run in these results: the bundled one
+    assert capsys.readouterr().out.count("bundled miniature") == 2 and config == emotion_cnn.config() and 0.5 < temperature < 2
+    assert {t.dtype for t in model.state_dict().values()} == {torch.float32, torch.int64}
+    stored = bundling.artefacts.read(folder / "classifier.safetensors")
+    assert stored["classes.weight"].dtype == torch.float16 and torch.equal(stored["classes.weight"].float(), model.classes.weight)
+    said = classifier.predict(model, paint.pictures(TEST_SEED, range(2000, 2100), model.side)[0], temperature).argmax(1)
+    right = [classifier.EMOTIONS[k] == words.emotion_word(item) for k, item in zip(said, items(2000, 2100), strict=True)]
+    assert np.mean(right) > 0.7, "held-out accuracy is .88; a hundred paintings scatter by .03"
+    digest = hashlib.sha256((folder / "classifier.safetensors").read_bytes()).hexdigest()
+    assert digest in (folder / "CARD.md").read_text(encoding="utf-8")
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 1e6
+    assert sum(file.stat().st_size for file in paths.MINIATURES.rglob("*") if file.is_file()) < 50e6
+
+
+def items(first, last):
+    from lib.data.atelier import TEST_SEED, factors
+
+    return [factors.draw(TEST_SEED, index) for index in range(first, last)]
 
 
 def test_a_fresh_clone_lacks_no_miniature():
