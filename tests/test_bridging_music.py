@@ -145,10 +145,17 @@ def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
     assert other[0] != each[0] and np.allclose(other[1:], each[1:], atol=1e-5), "another text moves its own pair's loss and no other"
 
 
+def test_a_text_of_two_lines_is_told_alike_stored_and_fresh(start, clips, tmp_path):
+    texts = [f"{text}.\nSecond line" for text in TEXTS]
+    kept, fresh = (supply.batches(start, clips, texts, replace(CONFIG, stored=stored), store=tmp_path)(0) for stored in (True, False))
+    assert torch.equal(kept.mask, fresh.mask) and torch.allclose(kept.states, fresh.states, atol=1e-5)
+
+
 @given(st.integers(1, 30), st.floats(0, 1), st.integers(0, 999))
 def test_words_are_left_out_and_never_changed(n, share, seed):
     words = [f"w{i}" for i in range(n)]
-    left = supply._without_words(" ".join(words), share, np.random.default_rng(seed)).split()
+    left = supply._without_words("\n".join(words), share, np.random.default_rng(seed)).split("\n")
+    left = left if left != [""] else []
     assert [w for w in words if w in left] == left and (share > 0 or left == words) and (share < 1 or not left)
 
 

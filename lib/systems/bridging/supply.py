@@ -8,6 +8,7 @@ Source: text 000, §IV.D (M4's stored tensors); audiocraft's T5 conditioner for 
 """
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -92,4 +93,5 @@ class _Order:
 
 
 def _without_words(text: str, share: float, rng: np.random.Generator) -> str:
-    return " ".join(word for word in text.split() if not share or rng.random() >= share)
+    """Each word goes by itself, and the space behind it; at share 0 the text stays as it is, line breaks and all."""
+    return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip() if share else text
