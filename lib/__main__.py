@@ -1,12 +1,15 @@
-"""The command line: ``python -m lib run | paint | claims | doctor | bench | miniature | reference | store``."""
+"""The command line: ``python -m lib run | paint | hear | claims | doctor | bench | miniature | reference | store``."""
 
 import argparse
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILES
+
+HEARING = {"bridging": "lib.systems.bridging"}  # the systems that turn a painting into music
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +31,14 @@ def parser() -> argparse.ArgumentParser:
     paint.add_argument("--profile", default="bundled", help="models of a profile you ran; default: the bundled ones, which saw more")
     paint.add_argument("--variations", type=int, default=1, help="pictures per piece, side by side")
     paint.add_argument("--seed", type=int, default=0)
+
+    hear = commands.add_parser("hear", help="a painting becomes a piece of music")
+    hear.add_argument("painting", nargs="+", type=Path, help="jpg, png, webp, tiff, gif, bmp; several: one piece each")
+    hear.add_argument("--system", default="bridging", help=" | ".join(HEARING))
+    hear.add_argument("-o", "--output", type=Path, required=True, help="the music (wav, flac, mp3), or a folder for several paintings")
+    hear.add_argument("--profile", default="bundled", help="models of a profile you ran; default: the bundled ones")
+    hear.add_argument("--seed", type=int, default=0, help="another seed, another piece for the same painting")
+    hear.add_argument("--seconds", type=float, default=8.0, help="length, up to 30 (default 8, what the bundled player was trained on)")
 
     commands.add_parser("doctor", help="what this machine has and what is missing")
 
@@ -66,6 +77,11 @@ def dispatch(args: argparse.Namespace) -> int:
         from lib.systems import music2image
 
         return music2image.paint_files(args.music, args.output, profile=args.profile, variations=args.variations, seed=args.seed)
+    if args.command == "hear":
+        if args.system not in HEARING:
+            raise KlangfarbeError(f"a system out of {', '.join(HEARING)}", repr(args.system), "name one of them")
+        system = import_module(HEARING[args.system])
+        return system.hear_files(args.painting, args.output, profile=args.profile, seed=args.seed, seconds=args.seconds)
     if args.command == "doctor":
         from lib import doctor
 

@@ -1,6 +1,7 @@
 """Sound in and out: one sample rate, one mel definition, and a loader that meets bad files with one clear line."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ SAMPLE_RATE_HZ = 22_050
 MEL = {"n_fft": 1024, "hop_length": 256, "n_mels": 80}
 MIN_SECONDS = 0.5
 SILENCE_RMS = 1e-4  # −80 dBFS
+WRITTEN = (".wav", ".flac", ".mp3")
 
 
 def load(path: Path | str, *, seconds: float | None = 45.0, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
@@ -84,13 +86,34 @@ def _check(duration_s: float, rms: float, name: str) -> None:
 
 def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
     """MP3 bytes of a mono sound [N], small enough to store inside a notebook (about 6 kB a second)."""
-    import io
-
     import soundfile
 
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(sound, -1, 1), sample_rate_hz, format="MP3", bitrate_mode="CONSTANT", compression_level=0.85)
     return buffer.getvalue()
+
+
+def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
+    """Writes a mono sound, float32 [N] in [−1, 1], atomically: 16-bit .wav or .flac, or .mp3. What stands outside is clipped.
+
+    Raises:
+        KlangfarbeError: another suffix, or a place that cannot be written.
+    """
+    import soundfile
+
+    from lib import artefacts
+
+    path = Path(path)
+    if path.suffix.lower() not in WRITTEN:
+        raise KlangfarbeError(f"a sound's name ending in {', '.join(WRITTEN)}", str(path), "for instance music.wav")
+    with artefacts.atomic(path) as temporary:
+        if path.suffix.lower() == ".mp3":
+            temporary.write_bytes(encode_mp3(sound, sample_rate_hz))
+        else:
+            made = io.BytesIO()  # not straight to the file: libsndfile's error for a full disk is its own
+            soundfile.write(made, np.clip(sound, -1, 1), sample_rate_hz, format=path.suffix[1:].upper(), subtype="PCM_16")
+            temporary.write_bytes(made.getvalue())
+    return path
 
 
 @contextlib.contextmanager

@@ -10,21 +10,26 @@ from lib.errors import KlangfarbeError
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """Loads a picture upright and opaque, crops black letterbox bars and the centre square, and resizes it.
 
-    A photograph's orientation mark is obeyed; what is transparent is laid on white; of an animation the first frame counts.
+    A photograph's orientation mark is obeyed; what is transparent is laid on white; of an animation, or of several pages, the first
+    counts. A JPEG of more than 178 million pixels is decoded at an eighth of its sides, in the memory of a small picture.
 
     Returns:
         uint8 [H, W, 3]; H = W = `size` where it is given.
 
     Raises:
-        KlangfarbeError: missing, a folder, empty, not a picture, cut short, or of more than 178 million pixels.
+        KlangfarbeError: missing, a folder, empty, unreadable, not a picture, cut short, or of more than 178 million pixels and no
+            JPEG that can be decoded small.
     """
     path = Path(path)
-    if path.is_dir():
-        raise KlangfarbeError("a picture", f"{path}: a folder", "name one file in it")
-    if not path.is_file():
-        raise KlangfarbeError("a picture", f"{path}: no such file", "check the path")
-    if path.stat().st_size == 0:
-        raise KlangfarbeError("a picture", f"{path}: empty (0 bytes)", "copy or download it again")
+    try:
+        if path.is_dir():
+            raise KlangfarbeError("a picture", f"{path}: a folder", "name one file in it")
+        if not path.is_file():
+            raise KlangfarbeError("a picture", f"{path}: no such file", "check the path")
+        if path.stat().st_size == 0:
+            raise KlangfarbeError("a picture", f"{path}: empty (0 bytes)", "copy or download it again")
+    except OSError as error:  # a folder above it that may not be entered, a name that is too long
+        raise KlangfarbeError("a picture that may be read", f"{str(path)[:200]}: {error.strerror}", "check path and permissions") from error
     picture = crop_bars(_decode(path))
     return picture if size is None else square(picture, size)
 
@@ -40,9 +45,9 @@ def _decode(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as opened:
+            with _opened(path) as opened:
                 upright = ImageOps.exif_transpose(opened)
-                if upright.has_transparency_data:
+                if upright.has_transparency_data and not upright.mode.startswith(("I", "F")):
                     white = Image.new("RGBA", upright.size, "white")
                     upright = Image.alpha_composite(white, upright.convert("RGBA"))
                 return _to_rgb(upright)
@@ -50,9 +55,37 @@ def _decode(path: Path) -> np.ndarray:
         raise KlangfarbeError("a picture (png, jpg, webp)", f"{path}: no picture format is recognised in it",
                               "open it in an image program and export it again") from error
     except Image.DecompressionBombError as error:
-        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that", "scale it down first") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # each format's decoder has its own error for a damaged file
+        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that", "scale it down first, or save it as "
+                              "a JPEG (not a progressive one), which can be decoded small") from error
+    except PermissionError as error:
+        raise KlangfarbeError("a picture that may be read", f"{path}: {error.strerror}", "change its permissions, or copy it") from error
+    except MemoryError as error:
+        raise KlangfarbeError("a picture that fits into memory", f"{path}: it does not", "scale it down first") from error
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:  # each decoder has its own for a damaged file
         raise KlangfarbeError("a whole picture", f"{path}: {error}", "copy or download it again") from error
+
+
+def _opened(path: Path):
+    """Pillow's picture, not yet decoded; a JPEG that is too large for it set to an eighth of its sides.
+
+    A progressive one is not helped by that: its coefficients are in memory all at once, whatever the scale.
+    """
+    from PIL import Image
+
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError as error:
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        try:
+            giant = JpegImageFile(path)  # Image.open would look at the size again
+        except SyntaxError:
+            raise error from None
+        giant.draft(None, (max(1, giant.width // 8), max(1, giant.height // 8)))
+        if giant.info.get("progressive") or giant.width * giant.height > 2 * Image.MAX_IMAGE_PIXELS:
+            giant.close()
+            raise error
+        return giant
 
 
 def _to_rgb(picture) -> np.ndarray:
@@ -67,8 +100,8 @@ def _to_rgb(picture) -> np.ndarray:
 
 def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
     """Removes uniformly dark rows and columns at the edges: uint8 [H, W, 3] → uint8 [h, w, 3]. A wholly dark picture stays."""
-    lit = picture.max(axis=2) > darkness
-    rows, columns = np.flatnonzero(lit.mean(axis=1) > 0.02), np.flatnonzero(lit.mean(axis=0) > 0.02)
+    dark = (picture[..., 0] <= darkness) & (picture[..., 1] <= darkness) & (picture[..., 2] <= darkness)
+    rows, columns = (np.flatnonzero(np.count_nonzero(~dark, axis=axis) / dark.shape[axis] > 0.02) for axis in (1, 0))
     if len(rows) < 8 or len(columns) < 8:
         return picture
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
