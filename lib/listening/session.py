@@ -110,6 +110,9 @@ class Session:
             KlangfarbeError: something is missing, or the disk refuses (the page stays, nothing is lost).
         """
         lacking = self.missing()
+        if not study.knows(self.study, self.rater):  # withdrawn in another window: nothing more may be stored
+            self.state, self.trial, self.answers = GONE, None, {}
+            raise KlangfarbeError("a sitting that goes on", "Your answers were deleted", "Begin a new sitting, if you like")
         if lacking:
             raise KlangfarbeError("a whole page", lacking, "do what it says, then go on")
         store.append(self.study.ratings, Row(

@@ -2,7 +2,7 @@
 
 ```
 <folder>/<rater>.jsonl     one JSON object a line, only ever appended to, under a lock, flushed to the disk
-<folder>/.<rater>.lock     held while a line is written; two windows of one listener cannot mix their lines
+<folder>/.lock             held while a line is written: lines never mix; the system frees it when its holder dies
 <folder>/withdrawn.jsonl   how many answers were deleted on request, and when: never whose, never what
 ```
 """
@@ -27,12 +27,13 @@ def append(folder: Path | str, row: Row) -> None:
     A line that a crash left torn is closed off first, so that it cannot swallow this one.
 
     Raises:
-        KlangfarbeError: the disk is full or cannot be written, or another window has held the file for 20 s.
+        KlangfarbeError: the disk is full or cannot be written, or another page has held the folder for 20 s.
     """
     folder = Path(folder)
     line = (json.dumps(row.plain(), ensure_ascii=False) + "\n").encode()
-    with _locked(folder, row.rater):
-        path, new = _file(folder, row.rater), not _file(folder, row.rater).exists()
+    path = _file(folder, row.rater)
+    with _locked(folder):
+        new = not path.exists()
         _write(path, line)
         if new:
             _flush_folder(folder)
@@ -71,7 +72,7 @@ def delete(folder: Path | str, rater: str) -> int:
     """Removes every answer of a listener from the disk and returns how many there were; only their number and the day are kept."""
     folder = Path(folder)
     path = _file(folder, rater)
-    with _locked(folder, rater):
+    with _locked(folder):
         if not path.is_file():
             return 0
         count = len(_lines(path)[0])
@@ -80,7 +81,6 @@ def delete(folder: Path | str, rater: str) -> int:
             os.fsync(file.fileno())
         path.unlink()
         _flush_folder(folder)
-    with _locked(folder, "withdrawn"):
         _write(folder / WITHDRAWN, (json.dumps({"answers": count, "day": datetime.now(UTC).date().isoformat()}) + "\n").encode())
     return count
 
@@ -100,8 +100,8 @@ def _file(folder: Path, rater: str) -> Path:
     return folder / f"{rater}.jsonl"
 
 
-def _locked(folder: Path, name: str):
-    """The lock of one listener's file, as a context."""
+def _locked(folder: Path):
+    """The folder's lock, as a context."""
     import contextlib
 
     from filelock import FileLock, Timeout
@@ -110,10 +110,10 @@ def _locked(folder: Path, name: str):
     def held():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / f".{name}.lock", timeout=LOCK_SECONDS):
+            with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
                 yield
         except Timeout as error:
-            raise KlangfarbeError(f"the answers of {name} to be free", "another window is writing", "close the other window") from error
+            raise KlangfarbeError("the answers' folder to be free", "another page is writing", "try again in a moment") from error
         except OSError as error:
             raise KlangfarbeError(f"to write in {folder}", error.strerror or str(error),
                                   "free some space or choose another folder; earlier answers are safe") from error

@@ -1,0 +1,385 @@
+"""A study laid out, one listener's sitting as a machine of states, and the same through the widgets and a real browser."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+
+from lib import audio, paths
+from lib.errors import KlangfarbeError
+from lib.listening import design, page, serve, session, store, study
+from lib.listening.questions import NAMES, QUESTIONS
+
+SECONDS = 0.6
+
+
+def clips(n_items=6, systems=("first", "second")):
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (n_items, 16, 16, 3)).astype(np.uint8)
+    sound = lambda: (0.3 * rng.standard_normal(int(SECONDS * audio.SAMPLE_RATE_HZ))).astype(np.float32)  # noqa: E731
+    return [study.Clip(system, f"item{i}", pictures[i], sound()) for i in range(n_items) for system in systems]
+
+
+@pytest.fixture
+def small(tmp_path):
+    odd = [(np.full((16, 16, 3), k, np.uint8), clips()[k].sound[::-1]) for k in range(2)]
+    return study.lay_out(tmp_path / "study", clips(), n_raters=2, per_rater=3, n_pairs=1, wrong=odd)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def answer_all(sitting, value=3):
+    if sitting.trial["kind"] == "compare":
+        sitting.answer("better", "left")
+        sitting.answer("fitting", "right")
+    else:
+        for question in QUESTIONS:
+            sitting.answer(question.name, value if question.high == 5 else 10 * value)
+
+
+def listen(sitting, clock):
+    for side in sitting.sides:
+        sitting.play(side)
+        clock.now += SECONDS
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
+    for name in small.trials["audio"].unique():
+        sound, rate = soundfile.read(io.BytesIO(small.audio(name)))
+        rms = np.sqrt(np.mean(sound**2))
+        assert rate == audio.SAMPLE_RATE_HZ and (rms == 0 or 20 * np.log10(rms) == pytest.approx(study.LEVEL_DBFS, abs=0.05))
+        assert small.seconds(name) == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
+    for file in small.folder.rglob("*"):
+        assert not re.search("first|second|item|silence|wrong", file.name)
+    assert "first" not in (small.folder / study.TRIALS).read_text() and "silence" not in (small.folder / study.TRIALS).read_text()
+    again = study.load(small.folder)
+    assert again.name == small.name and again.trials.equals(small.trials) and len(again.block(1)) == 3 + 3 + 1
+
+
+def test_levelling_keeps_silence_silent_and_never_clips():
+    assert not study.level(np.zeros(100, np.float32)).any()
+    peaky = np.zeros(10_000, np.float32)
+    peaky[::1000] = 1e-2
+    assert np.abs(study.level(peaky)).max() == pytest.approx(study.CEILING, rel=1e-5)
+
+
+def test_a_study_is_not_laid_over_another_and_must_be_there(small, tmp_path):
+    with pytest.raises(KlangfarbeError, match="there is one"):
+        study.lay_out(small.folder, clips(), n_raters=2, per_rater=3)
+    with pytest.raises(KlangfarbeError, match="no study.json"):
+        study.load(tmp_path / "nowhere")
+
+
+def test_the_rule_is_part_of_the_plan(tmp_path):
+    names = [study.lay_out(tmp_path / str(k), clips(), n_raters=2, per_rater=3, rule=rule).name
+             for k, rule in enumerate((study.Rule(), study.Rule(), study.Rule(silent_ovl=50)))]
+    assert names[0] == names[1] != names[2]  # a rule changed afterwards does not fit the answers any more
+
+
+def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(small):
+    taken = {}
+    claimers = [threading.Thread(target=lambda r=r: taken.update({r: study.claim(small, r)})) for r in ("aaa", "bbb")]
+    [claimer.start() for claimer in claimers]
+    [claimer.join() for claimer in claimers]
+    assert sorted(taken.values()) == [0, 1] and study.claim(small, "aaa") == taken["aaa"]
+    with pytest.raises(KlangfarbeError, match="a free place"):
+        study.claim(small, "ccc")
+    study.withdraw(small, "aaa")
+    assert study.claim(small, "ccc") == taken["aaa"] and not study.knows(small, "aaa")
+
+
+# --- a sitting --------------------------------------------------------------------------------------------------------
+
+
+def test_a_sitting_from_consent_to_the_end(small):
+    clock = Clock()
+    sitting = session.Session(small, "abc", clock=clock)
+    assert sitting.state == "consent" and "7 pages, about 3 minutes" in sitting.text
+    sitting.agree()
+    seen = []
+    while sitting.state == "page":
+        seen.append(sitting.trial["code"])
+        assert "play" in sitting.missing().lower()
+        listen(sitting, clock)
+        assert "Still to answer" in sitting.missing()
+        answer_all(sitting)
+        assert sitting.missing() == ""
+        sitting.submit()
+    assert sitting.state == "done" and seen == [p["code"] for p in small.block(0)] and sitting.progress == (7, 7)
+    rows = study.answers(small.folder)
+    assert len(rows) == 7 and rows["heard"].all() and not rows["simulated"].any() and rows.attrs["faults"] == []
+    assert rows["what"].value_counts().to_dict() == {"pair": 3, "silence": 2, "wrong pair": 1, "comparison": 1}
+    assert rows.loc[rows["kind"] == "rate", "seconds"].eq(SECONDS).all()
+    assert rows.loc[rows["what"] == "comparison", "other_system"].isin(["first", "second"]).all()
+
+
+def test_no_page_passes_unheard_or_half_answered(small):
+    clock = Clock()
+    sitting = session.Session(small, "abc", clock=clock)
+    sitting.agree()
+    answer_all(sitting)
+    for _ in range(5):  # a sound begun again and again is never heard
+        sitting.play()
+        clock.now += 0.2
+    assert "to its end" in sitting.missing()
+    with pytest.raises(KlangfarbeError, match="to its end"):
+        sitting.submit()
+    clock.now += 0.2
+    assert sitting.missing() == ""
+    del sitting.answers["novelty"]
+    with pytest.raises(KlangfarbeError, match="Novelty"):
+        sitting.submit()
+    assert len(store.read(small.ratings)) == 0
+    sitting.answer("novelty", 0)
+    sitting.submit()
+    assert store.read(small.ratings)["plays"].tolist() == [5]
+
+
+def test_both_sides_of_a_comparison_must_be_heard(small):
+    clock = Clock()
+    sitting = session.Session(small, "abc", clock=clock)
+    sitting.agree()
+    while sitting.trial["kind"] == "rate":
+        listen(sitting, clock)
+        answer_all(sitting)
+        sitting.submit()
+    answer_all(sitting)
+    sitting.play("left")
+    clock.now += SECONDS
+    assert sitting.missing() == "Please play the right sound first."
+    assert sitting.play("right") == small.audio(sitting.trial["other"]) != small.audio(sitting.trial["audio"])
+    clock.now += SECONDS / 3
+    assert sitting.missing() == "Please hear the right sound to its end."
+    clock.now += SECONDS
+    sitting.submit()
+    assert sitting.state == "done"
+
+
+def test_a_sitting_goes_on_where_it_stopped_and_only_answers_of_this_plan_count(small):
+    clock = Clock()
+    first = session.Session(small, "abc", clock=clock)
+    first.agree()
+    for _ in range(2):
+        listen(first, clock)
+        answer_all(first)
+        first.submit()
+    stopped_at = first.trial
+    again = session.Session(small, "abc", clock=clock)
+    again.agree()
+    assert again.trial == stopped_at and again.progress == (2, 7)
+    stranger = store.read(small.ratings).iloc[0].dropna().to_dict() | {"study": "another plan", "trial": 5}
+    store.append(small.ratings, session.Row(**{k: int(v) if k in NAMES else v for k, v in stranger.items()}))
+    third = session.Session(small, "abc", clock=clock)
+    third.agree()
+    assert third.progress == (2, 7) and "another plan" in study.answers(small.folder).attrs["faults"][0]
+
+
+def test_answers_off_the_page_or_off_the_scale_are_refused(small):
+    sitting = session.Session(small, "abc", clock=Clock())
+    with pytest.raises(KlangfarbeError, match="'consent'"):
+        sitting.answer("ovl", 5)
+    sitting.agree()
+    for name, value in (("ovl", 101), ("ovl", 5.0), ("quality", 6), ("better", "left"), ("loudness", 3), ("quality", True)):
+        with pytest.raises(KlangfarbeError, match="on the scale"):
+            sitting.answer(name, value)
+    with pytest.raises(KlangfarbeError, match="a side out of left"):
+        sitting.play("right")
+    with pytest.raises(KlangfarbeError, match="'page'"):
+        sitting.agree()
+
+
+def test_stopping_deletes_everything_also_for_a_second_window(small):
+    clock = Clock()
+    sitting, second = (session.Session(small, "abc", clock=clock) for _ in range(2))
+    sitting.agree()
+    listen(sitting, clock)
+    answer_all(sitting)
+    sitting.submit()
+    second.agree()
+    assert sitting.withdraw() == 1 and sitting.state == "gone" and len(store.read(small.ratings)) == 0
+    listen(second, clock)
+    answer_all(second)
+    with pytest.raises(KlangfarbeError, match="were deleted"):
+        second.submit()
+    assert len(store.read(small.ratings)) == 0 and second.state == "gone"
+
+
+def test_declining_stores_nothing(small):
+    sitting = session.Session(small, "abc")
+    sitting.decline()
+    assert sitting.state == "gone" and not (small.folder / study.PLACES).exists() and not small.ratings.exists()
+
+
+# --- the widgets ------------------------------------------------------------------------------------------------------
+
+
+def fill(shown, clock):
+    for side in shown.session.sides:
+        shown.controls[f"play {side}"].click()
+        clock.now += SECONDS
+    for name, control in shown.controls.items():
+        if name in NAMES:
+            control.value = 4 if name not in ("ovl", "rel") else 81
+        elif name in ("better", "fitting"):
+            control.value = "right"
+
+
+def test_the_page_from_the_first_click_to_the_last(small):
+    clock = Clock()
+    shown = page.page(small, clock=clock)
+    assert list(shown.controls) == ["code", "begin", "decline"]
+    shown.controls["begin"].click()
+    assert list(shown.controls) == ["play left", *NAMES, "next", "stop"]  # the order in which Tab goes
+    shown.controls["next"].click()
+    assert "Please play the sound first." in shown.message.value and shown.session.progress == (0, 7)
+    pages = 0
+    while shown.session.state == "page":
+        fill(shown, clock)
+        player = shown.sound.children[0]
+        assert player.autoplay and not player.loop and bytes(player.value)[:4] == b"fLaC"
+        shown.controls["next"].click()
+        pages += 1
+    assert pages == 7 and "Thank you" in shown.box.children[0].value
+    rows = study.answers(small.folder)
+    assert rows["ovl"].dropna().eq(81).all() and rows["quality"].dropna().eq(4).all() and rows["better"].dropna().eq("right").all()
+    assert rows["rater"].nunique() == 1 and shown.session.rater in shown.box.children[0].value
+
+
+def test_a_slider_that_was_never_moved_is_no_answer(small):
+    clock = Clock()
+    shown = page.page(small, clock=clock)
+    shown.controls["begin"].click()
+    for name in NAMES[:4]:
+        assert shown.controls[name].value is None  # nothing is chosen beforehand
+        shown.controls[name].value = 0
+    shown.controls["ovl"].value = 51
+    shown.controls["play left"].click()
+    clock.now += SECONDS
+    shown.controls["next"].click()
+    assert "Still to answer: Relevance (REL)" in shown.message.value
+    shown.controls["rel"].value = 0
+    shown.controls["next"].click()
+    assert store.read(small.ratings)[["ovl", "rel"]].to_numpy().tolist() == [[51, 0]]
+
+
+def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
+    clock = Clock()
+    shown = page.page(small, clock=clock)
+    shown.controls["code"].value = "unknown1"
+    shown.controls["begin"].click()
+    assert "No sitting has this code" in shown.message.value and shown.session.state == "consent"
+    shown.controls["code"].value = ""
+    shown.controls["begin"].click()
+    fill(shown, clock)
+    shown.controls["next"].click()
+    again = page.page(small, clock=clock)
+    again.controls["code"].value = shown.session.rater
+    again.controls["begin"].click()
+    assert again.session.progress == (1, 7)
+    again.controls["stop"].click()
+    assert len(store.read(small.ratings)) == 1
+    again.controls["sure"].click()
+    assert len(store.read(small.ratings)) == 0 and "Nothing of yours is stored" in again.box.children[0].value
+
+
+def test_a_full_study_and_a_refusing_disk_are_told_on_the_page(small, monkeypatch):
+    clock = Clock()
+    study.claim(small, "aaa")
+    shown = page.page(small, clock=clock)
+    shown.controls["begin"].click()
+    full = page.page(small, clock=clock)
+    full.controls["begin"].click()
+    assert "all 2 are taken" in full.message.value
+    fill(shown, clock)
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "write", refuse)
+    shown.controls["next"].click()
+    assert "No space left" in shown.message.value and shown.session.progress == (0, 7)
+    monkeypatch.undo()
+    shown.controls["next"].click()
+    assert shown.session.progress == (1, 7)  # the answers still stood on the page
+
+
+def test_the_still_page_shows_the_same_questions_and_no_system(small):
+    sitting = session.Session(small, "abc", clock=Clock())
+    assert "A listening study" in page.still(sitting).data
+    sitting.agree()
+    drawn = page.still(sitting).data
+    assert all(question.text in drawn for question in QUESTIONS) and "5 Strongly Agree" in drawn and drawn.count("radio") == 24
+    assert not re.search("first|second|item|pair", drawn)
+    assert len(store.read(small.ratings)) == 0
+
+
+# --- the browser ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(small):
+    pytest.importorskip("voila", reason="Voila is not installed")
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("no Chromium or Chrome on this machine")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve.write_page(small.folder)
+    server = subprocess.Popen(serve.command(small.folder, port), env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in server.stderr:
+        if "running at" in line:
+            break
+    threading.Thread(target=server.stderr.read, daemon=True).start()
+    yield small, f"http://127.0.0.1:{port}", browser
+    server.terminate()
+    server.wait(20)
+
+
+def test_one_page_in_a_browser_with_the_keyboard_alone(served):
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    of, address, browser = served
+    with api.sync_playwright() as play:
+        window = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--autoplay-policy=user-gesture-required"])
+        tab = window.new_page()
+        tab.goto(address, timeout=60_000)
+        tab.get_by_role("button", name=page.BEGIN).focus(timeout=60_000)
+        tab.keyboard.press("Enter")
+        tab.get_by_role("button", name="▶ Play").focus()
+        tab.keyboard.press("Enter")
+        tab.wait_for_function("[...document.querySelectorAll('audio')].some(a => a.currentTime > 0.5)", timeout=20_000)
+        for _ in range(4):
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("Space")  # the first step of each row of six, then two to the right
+            tab.keyboard.press("ArrowRight")
+            tab.keyboard.press("ArrowRight")
+        for _ in range(2):
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("ArrowRight")
+        tab.get_by_role("button", name=page.NEXT).focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_text(re.compile("Page 2 of 7")).wait_for(timeout=20_000)
+        key = tab.request.get(f"{address}/voila/files/{study.KEY}")
+        assert key.status in (403, 404)
+        window.close()
+    found = study.answers(of.folder)
+    assert found[list(NAMES)].astype(int).to_numpy().tolist() == [[2, 2, 2, 2, 51, 51]] and found["plays"].tolist() == [1]
+    assert design.PAIR in found["what"].to_numpy()
