@@ -47,8 +47,8 @@ class Config:
 
 
 PROFILES = {
-    "smoke": Config(n_paintings=20, seconds=2.0),
-    "mini": Config(n_paintings=100, seconds=5.0),
+    "smoke": Config(n_paintings=15, seconds=2.0),
+    "mini": Config(n_paintings=80, seconds=5.0),
     "gpu": Config(n_paintings=500),
     "paper": Config(),
 }

@@ -20,7 +20,7 @@ from lib import affect as plane
 from lib.errors import KlangfarbeError
 
 LEVEL = 0.05              # RMS that every clip is brought to before sets are compared
-COMMON = "{} song"        # the published Figure 4 asks this of every model
+FIGURE_4 = "{} song"      # what the published Figure 4 asks of every model
 N_BINS = 100              # of the released histograms
 MODELS = ("M1", "M2", "M3", "M4")
 
@@ -68,6 +68,31 @@ def hear(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str], common: 
     for name, found in columns.items():
         made[name] = found
     return made
+
+
+@functools.cache
+def common_text(word: str) -> str:
+    """One text for all models, in the bundled text–audio encoder's own vocabulary: the two moods nearest to the word's point.
+
+    :data:`FIGURE_4` is what the text asks; the bundled encoder never met "happy song", and :func:`named` shows how little it makes of it.
+    """
+    from lib.data.atelier.lexicon import MOODS
+
+    point = np.array(plane.EMOTION_POINTS[word])
+    first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10 - point).sum()))[:2]
+    return f"A {first} and {second} piece."
+
+
+def named(clap, texts: Mapping[str, str], words: Sequence[str], sounds: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Whether, of K texts, a sound's own is the nearest: float64 [N], 1 or 0; a text's mean cosine over all sounds is taken off first.
+
+    Args:
+        clap: as in :func:`hear`. texts: word → its text. words: N of them. sounds: float32 [N, samples].
+    """
+    from lib.metrics import embedders
+
+    cosines = _unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz)) @ _unit(clap.encoder.embed_text(list(texts.values()))).T
+    return recovered(np.array(words), np.array(list(texts))[(cosines - cosines.mean(0)).argmax(1)])
 
 
 def recovered(asked: np.ndarray, heard: np.ndarray) -> np.ndarray:
