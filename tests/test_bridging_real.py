@@ -205,7 +205,7 @@ def test_every_profile_has_an_origin_and_the_atelier_is_what_it_was():
     made = dict(pairs.sounds(some, found.pieces, config, 22_050))
     for name, clip in zip(some["segment"], found.clips(some, 22_050), strict=True):
         np.testing.assert_array_equal(clip, made[name])
-    assert found.pictures(some["painting"], 128).shape == (2, 128, 128, 3)
+    assert found.pictures(some["painting"], 128).shape == (2, 128, 128, 3) and found.side == 128
     assert found.pictures(some["painting"], 200).shape == (2, 200, 200, 3)
 
 
@@ -216,9 +216,10 @@ def on_the_shelf(folders, own_results, monkeypatch):
     return folders
 
 
-def test_paper_takes_the_published_folders(on_the_shelf, data):
+def test_paper_takes_the_published_folders(on_the_shelf, data, capsys):
     found = real.source("paper")
-    assert found.origin == "published" and found.table.equals(data.table)
+    assert found.origin == "published" and found.table.equals(data.table) and found.side == 384
+    assert "50 pairs of 50 paintings" in (said := capsys.readouterr().out) and "3 files set aside, first images/fun7.png" in said
     assert (paths.PROCESSED / "bridging" / "published" / "sounds" / "001.mid.flac").is_file()
 
 

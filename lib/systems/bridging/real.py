@@ -27,7 +27,7 @@ from lib.errors import KlangfarbeError
 from lib.systems.bridging import labels, pairs
 from lib.systems.bridging.clips import Clips
 
-RATE_HZ = 32_000
+RATE_HZ, SIDE = 32_000, 384
 ORIGIN = {"smoke": "atelier", "mini": "atelier", "gpu": "atelier", "paper": "published"}  # profile → where its data come from
 PAINTINGS = ("wikiart_emotions", "wikiart_paintings")  # folders looked for, with pictures in images/ or emotion_labelled/
 MUSIC = ("mirex", "MIREX-like_mood")
@@ -43,6 +43,7 @@ class Data(NamedTuple):
         pieces: DataFrame ``piece, emotion, seconds``; the atelier's have ``index``, published ones ``piece_group, adjective, sound``.
         rejects: DataFrame ``item, file, reason``: what is damaged, or shorter than a segment.
         pictures: (names of paintings, side) → uint8 [N, side, side, 3].
+        side: at which the captioner is best shown them: the atelier's own 128, published ones 384, what BLIP-large sees.
         clips: (rows of the table, rate in Hz) → sequence of float32 [segment_seconds · rate], in the rows' order.
     """
 
@@ -52,6 +53,7 @@ class Data(NamedTuple):
     pieces: "pandas.DataFrame"  # noqa: F821
     rejects: "pandas.DataFrame"  # noqa: F821
     pictures: Callable[[Sequence[str], int], np.ndarray]
+    side: int
     clips: Callable[["pandas.DataFrame", int], Sequence[np.ndarray]]  # noqa: F821
 
 
@@ -121,7 +123,7 @@ def paired(paintings_folder: Path | str, mirex_folder: Path | str, config: pairs
     table = pairs.pairs(paintings, pieces, how=config.how, seed=seed, segment_seconds=config.segment_seconds)
     path_of, sound_of = paintings.set_index("painting")["path"], pieces.set_index("piece")["sound"]
     return Data(table, "published", paintings, pieces, pd.concat([broken_paintings, broken_pieces], ignore_index=True),
-                lambda names, side: _pictures(folder, path_of.loc[list(names)], side),
+                lambda names, side: _pictures(folder, path_of.loc[list(names)], side), SIDE,
                 lambda some, rate_hz: Clips([work / "sounds" / sound for sound in sound_of.loc[some["piece"]]], some["start_s"],
                                             config.segment_seconds, rate_hz))
 
@@ -244,7 +246,11 @@ def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
 
 def _published(config: pairs.Config, seed: int, n_jobs: int) -> Data:
     paintings, music = shelf(PAINTINGS, ("images", "emotion_labelled")), shelf(MUSIC)
-    return paired(paintings, music, config, paths.PROCESSED / "bridging" / WORK, seed=seed, n_jobs=n_jobs)
+    data = paired(paintings, music, config, paths.PROCESSED / "bridging" / WORK, seed=seed, n_jobs=n_jobs)
+    print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and {data.table['piece'].nunique()} of "
+          f"{len(data.pieces)} pieces; {len(data.rejects)} files set aside"
+          + (f", first {data.rejects['file'].iloc[0]} ({data.rejects['reason'].iloc[0]})" if len(data.rejects) else ""))
+    return data
 
 
 def _atelier(config: pairs.Config, seed: int, _n_jobs: int) -> Data:
@@ -265,7 +271,8 @@ def _atelier(config: pairs.Config, seed: int, _n_jobs: int) -> Data:
         made = dict(pairs.sounds(some, pieces, config, rate_hz))
         return [made[name] for name in some["segment"]]
 
-    return Data(table, "atelier", paintings, pieces, pd.DataFrame(columns=["item", "file", "reason"], dtype=object), pictures, clips)
+    return Data(table, "atelier", paintings, pieces, pd.DataFrame(columns=["item", "file", "reason"], dtype=object), pictures,
+                paint.MASTER, clips)
 
 
 def _pictures(folder: Path, files: Sequence[str], side: int) -> np.ndarray:
