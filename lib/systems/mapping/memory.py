@@ -1,0 +1,59 @@
+"""Arrays too large for memory, computed once, chunk by chunk: a memory map on disk and a mark for every row that stands.
+
+    rows(folder, "vectors", n, shape, dtype, compute) ─► <folder>/vectors.npy         what was computed
+                                                         <folder>/vectors.done.npy    bool [n], written after the rows themselves
+
+A killed run goes on with the rows that lack. Whatever the rows depend on (pictures, networks by their hashes, settings) belongs into
+the folder's name: :func:`folder`.
+
+Source: text 001, §5.4 speaks of targets computed offline; memory maps are ours.  Notebook: 21.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lib import artefacts, paths, repro, training
+from lib.errors import KlangfarbeError
+
+
+def folder(*depends_on) -> Path:
+    """``data/processed/mapping/<hash of all that the rows depend on>``."""
+    return paths.PROCESSED / "mapping" / repro.content_hash(repr(depends_on).encode())[:16]
+
+
+def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute: Callable[[np.ndarray], np.ndarray], *,
+         chunk: int = 32) -> np.ndarray:
+    """An array [n, *shape], read from its memory map, of which what lacks is computed first. Two at once wait for each other.
+
+    Args:
+        where: folder, made where absent. compute: row numbers [b] → [b, *shape]. chunk: rows a call, which is what a kill costs.
+
+    Raises:
+        KlangfarbeError: `compute` gave another shape, or numbers that are not finite.
+    """
+    from filelock import FileLock
+
+    path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
+    where.mkdir(parents=True, exist_ok=True)
+    with FileLock(where / f"{name}.lock"):
+        done = artefacts.read(marks) if marks.is_file() and path.is_file() else np.zeros(n, bool)
+        if len(done) != n:
+            raise KlangfarbeError(f"{n} rows of {name} in {where}", str(len(done)), "delete that folder, or name what changed in its key")
+        if done.all():
+            return np.load(path, mmap_mode="r")
+        kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype, shape=(n, *shape))
+        lacking = np.flatnonzero(~done)
+        starts = range(0, len(lacking), chunk)
+        for step in training.progress(len(starts), name):
+            some = lacking[starts[step] : starts[step] + chunk]
+            made = np.asarray(compute(some))
+            if made.shape != (len(some), *shape) or not np.isfinite(made).all():
+                raise KlangfarbeError(f"finite {name} {(len(some), *shape)}", f"{made.shape}, finite {bool(np.isfinite(made).all())}",
+                                      "look at what computes them")
+            kept[some] = made
+            kept.flush()
+            done[some] = True
+            artefacts.write(marks, done)
+    return np.load(path, mmap_mode="r")

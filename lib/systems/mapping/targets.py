@@ -1,0 +1,186 @@
+"""System 2, offline: everything that training reads, computed once and stored as memory maps.
+
+    picture ──CLIP──► v [V, D_in]                                       of every view
+       └─► emotion word ─► caption ─► directive ──T5, projection──► [L, D] ──n means──► m′ [n, D]         Study II's targets
+    sound ──codec──► codes [K, S] ──the music model's own tables, Σ over K──► [S, D] ──n means──► m [n, D]    Study I's targets
+
+Study I's target is "extracted by quantizing an audio clip into its codebook embeddings", 1024 wide. The codec's own vectors are 128
+wide; what is 1024 wide in MusicGen-small are the decoder's tables of those codes, so their sum over codebooks is what we take.
+
+Source: text 001, §4.2.1, §4.3.2, §5.2, Table 3.1; §5.6 for the other texts.
+
+Known deviations: how a text's states become one vector is not said: here their mean over tokens, or `n` means over equal stretches ·
+the "emotion classification stage" that §5.6 removes and no other section describes is read as the word that leads the caption.
+Notebook: 21.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib import images, repro
+from lib.errors import KlangfarbeError
+from lib.systems.mapping import aimus, memory
+
+TEXTS = {
+    "enriched": "emotion word, caption, directive by the prompt of Table 3.1",
+    "caption": "no LLM: emotion word and caption",
+    "own": "no enrichment: the music's own description",
+    "open": "the other prompt, §5.6",
+    "plain": "no emotion word: caption and directive of the picture alone",
+}
+AUDIO = "audio"  # Study I's target
+
+
+@dataclass(frozen=True)
+class Material:
+    """What training reads: N pairs, in the order of ``table``.
+
+    Attributes:
+        table: of :func:`lib.systems.mapping.aimus.merged`. pictures: uint8 [N, H, W, 3]. vectors: float32 [N, V, D_in], view 0 the picture
+            itself. sounds: float16 [N, samples] at the codec's rate. codes: int16 [N, K, S]. words: N emotion words that lead.
+        where: the folder of the memory maps.
+    """
+
+    table: "pandas.DataFrame"  # noqa: F821
+    pictures: np.ndarray
+    vectors: np.ndarray
+    sounds: np.ndarray
+    codes: np.ndarray
+    words: tuple[str, ...]
+    where: object
+
+
+def material(table, pictures: np.ndarray, sound_of, words: Sequence[str], clip, codec, config: aimus.Config, seed: int = 0) -> Material:
+    """Vectors, sounds and codes of a table's pairs; what stands already is read.
+
+    Args:
+        pictures: uint8 [N, H, W, 3]. sound_of: row number → mono float32 at the codec's rate, `clip_seconds` or longer.
+        words: an emotion word for each picture. clip: ``foundations.load("image_text")``. codec: the music model's.
+
+    Raises:
+        KlangfarbeError: not a word for each picture, or a sound that is too short.
+    """
+    if not len(table) == len(pictures) == len(words):
+        raise KlangfarbeError(f"{len(table)} pictures and words", f"{len(pictures)} and {len(words)}", "align them with the table")
+    n, n_samples = len(table), round(config.clip_seconds * codec.sample_rate_hz)
+    where = memory.folder(list(table["pair"]), repro.content_hash(np.ascontiguousarray(pictures)), clip.sha256, codec.sha256, config, seed)
+
+    def seen(rows):
+        made = aimus.views(pictures[rows], config.n_views, seed * 1_000_003 + rows)
+        return clip.embed_pictures(made.reshape(-1, *made.shape[2:])).reshape(len(rows), config.n_views, -1)
+
+    def heard(rows):
+        some = [np.asarray(sound_of(int(row)), np.float32)[:n_samples] for row in rows]
+        if short := [int(row) for row, sound in zip(rows, some, strict=True) if len(sound) < n_samples]:
+            raise KlangfarbeError(f"sounds of {config.clip_seconds:g} s", f"row {short[0]} is shorter", "pad it, or set clip_seconds")
+        return np.stack(some).astype(np.float16)
+
+    sounds = memory.rows(where, "sounds", n, (n_samples,), np.float16, heard)
+    n_steps = -(-n_samples // codec.samples_per_step)
+    codes = memory.rows(where, "codes", n, (codec.n_codebooks, n_steps), np.int16,
+                        lambda rows: codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy())
+    vectors = memory.rows(where, "vectors", n, (config.n_views, clip.width), np.float32, seen)
+    return Material(table, pictures, vectors, sounds, codes, tuple(words), where)
+
+
+def texts(material: Material, kind: str, captioner, describer) -> list[str]:
+    """What the music model's text encoder is given for each pair.
+
+    Args:
+        kind: out of :data:`TEXTS`. captioner, describer: as ``foundations.load`` gives them.
+
+    Raises:
+        KlangfarbeError: another kind, or pairs without a text of their own where ``own`` asks for it.
+    """
+    from lib.systems.bridging.words import unled
+
+    if kind not in TEXTS:
+        raise KlangfarbeError(f"a kind of text out of {', '.join(TEXTS)}", repr(kind), "name one of them")
+    if kind == "own":
+        own = material.table["text"]
+        if own.isna().all():
+            raise KlangfarbeError("descriptions of the music itself (MeLBench)", "none in this table", "use another kind of text")
+        return list(own.fillna(""))
+    words = [None] * len(material.words) if kind == "plain" else list(material.words)
+    captions = captioner.caption(material.pictures, words)
+    if kind == "caption":
+        return captions
+    if kind == "plain":
+        return describer.describe(captions, prompt="mapping")
+    seen = [unled(caption, word) for caption, word in zip(captions, words, strict=True)]  # the bundled describer wants the word in front
+    return describer.describe(seen, words, prompt="open" if kind == "open" else "mapping")
+
+
+def text_targets(said: Sequence[str], generator, n_tokens: int = 1) -> np.ndarray:
+    """Texts → conditions of the decoder's width, float32 [N, n_tokens, D]: states, projected, then averaged; 0 for an empty text."""
+    made = np.zeros((len(said), n_tokens, generator.width), np.float32)
+    full = [row for row, text in enumerate(said) if text.strip()]
+    for at in range(0, len(full), 64):
+        some = full[at : at + 64]
+        states, mask = generator.states([said[row] for row in some])
+        made[some] = means(generator.condition(states, mask).cpu().numpy(), mask.cpu().numpy(), n_tokens)
+    return made
+
+
+def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray:
+    """Codes int [N, K, S] → float32 [N, n_tokens, D]: the decoder's tables of the codes, summed over codebooks, averaged over time."""
+    import torch
+
+    tables = generator.network.decoder.model.decoder.embed_tokens
+    made = []
+    with torch.inference_mode():
+        for at in range(0, len(codes), 64):
+            some = torch.as_tensor(np.asarray(codes[at : at + 64], np.int64)).to(generator.device)
+            summed = sum(table(some[:, k]) for k, table in enumerate(tables))  # [B, S, D]
+            made.append(means(summed.float().cpu().numpy(), np.ones(summed.shape[:2], bool), n_tokens))
+    return np.concatenate(made)
+
+
+def means(states: np.ndarray, mask: np.ndarray, n_tokens: int) -> np.ndarray:
+    """States [N, L, D], mask [N, L] → [N, n_tokens, D]: each text's own states in `n_tokens` equal stretches, a mean of each.
+
+    Stretch k of l states goes from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than stretches neighbours repeat. n = 1 is the plain mean.
+    """
+    if n_tokens < 1 or not mask.any(1).all():
+        raise KlangfarbeError("at least 1 stretch, and a state in every row", f"{n_tokens}; {int((~mask.any(1)).sum())} empty rows",
+                              "leave empty texts out")
+    made = np.empty((len(states), n_tokens, states.shape[2]), np.float32)
+    for row, (own, keep) in enumerate(zip(states, mask.astype(bool), strict=True)):
+        kept = own[keep]
+        for k in range(n_tokens):
+            made[row, k] = kept[k * len(kept) // n_tokens : -(-(k + 1) * len(kept) // n_tokens)].mean(0)
+    return made
+
+
+def atelier(config: aimus.Config, generator, clip, words=None, *, seed: int = 0, collection: int | None = None) -> Material:
+    """The atelier's :class:`Material`: tables merged, pictures painted, sounds rendered at the codec's rate, all stored.
+
+    Args:
+        words: function pictures uint8 → N emotion words (a classifier's); ``None``: the paintings' own.
+    """
+    import soxr
+
+    from lib.audio import SAMPLE_RATE_HZ
+    from lib.data.atelier import TRAIN_SEED, paint, render
+    from lib.data.atelier.factors import draw
+    from lib.data.atelier.words import emotion_word
+
+    collection = TRAIN_SEED if collection is None else collection
+    parts = aimus.atelier(config, collection)
+    table = aimus.merged(*parts, seed=seed)
+    index = {**dict(zip(parts[0]["image"], parts[0]["picture_index"], strict=True)),
+             **dict(zip(parts[1]["image"], parts[1]["picture_index"], strict=True))}
+    piece = {**dict(zip(parts[0]["audio"], parts[0]["piece_index"], strict=True)),
+             **dict(zip(parts[1]["audio"], parts[1]["piece_index"], strict=True))}
+    items = [draw(collection, int(index[name])) for name in table["image"]]
+    painted = np.stack([images.square(paint.paint(item), config.image_side) for item in items])
+    rate = generator.codec.sample_rate_hz
+
+    def sound_of(row: int) -> np.ndarray:
+        sound = render.sounds(collection, [int(piece[table["audio"].iloc[row]])], config.clip_seconds)[0][0]
+        return sound if rate == SAMPLE_RATE_HZ else soxr.resample(sound, SAMPLE_RATE_HZ, rate)
+
+    told = [emotion_word(item) for item in items] if words is None else list(words(painted))
+    return material(table, painted, sound_of, told, clip, generator.codec, config, seed)

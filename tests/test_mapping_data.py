@@ -1,0 +1,189 @@
+"""System 2's data: two collections merged without a leak, views, targets, and memory maps that survive a kill."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib import foundations
+from lib.errors import KlangfarbeError
+from lib.systems.mapping import aimus, memory, targets
+
+SMALL = aimus.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return aimus.merged(*aimus.atelier(SMALL))
+
+
+# --- merged -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_linked_groups_are_the_connected_components(edges):
+    parent = {}
+
+    def root(node):
+        while parent.setdefault(node, node) != node:
+            node = parent[node]
+        return node
+
+    for left, right in edges:
+        parent[root(("image", left))] = root(("audio", right))
+    found = aimus.linked([left for left, _ in edges], [right for _, right in edges])
+    for i, (left, _) in enumerate(edges):
+        for j, (other, _) in enumerate(edges):
+            assert (found[i] == found[j]) == (root(("image", left)) == root(("image", other)))
+
+
+def test_a_merged_table_has_every_pair_once_and_no_group_on_two_sides(table):
+    assert len(table) == 60 and not table["pair"].duplicated().any() and set(table["split"]) == set(aimus.FRACTIONS)
+    for side in ("image_group", "audio_group", "linked"):
+        assert (table.groupby(side)["split"].nunique() == 1).all()
+    assert not aimus.looked_at(table).findings
+    assert (table.groupby("source").size() == 30).all()
+    shared = table[table["source"] == "emotion-tagged"].groupby("audio").size()
+    assert shared.max() == SMALL.pictures_per_sound, "a sound goes with two pictures of its word"
+
+
+def test_the_linter_finds_a_sound_that_was_put_on_two_sides(table):
+    spoiled = table.copy()
+    shared = spoiled[spoiled.duplicated("audio", keep=False)].index[0]
+    spoiled.loc[shared, "split"] = "test" if spoiled.loc[shared, "split"] != "test" else "train"
+    assert {finding.name for finding in aimus.looked_at(spoiled).findings} >= {"clip_reused_across_splits"}
+
+
+def test_each_stratum_is_dealt_by_itself():
+    emotion = pd.DataFrame({"image": [f"i{k}" for k in range(200)], "audio": [f"a{k}" for k in range(200)],
+                            "emotion": np.repeat(["sad", "fun"], [150, 50])})
+    genre = pd.DataFrame({"image": [f"j{k}" for k in range(100)], "audio": [f"b{k}" for k in range(100)],
+                          "genre": ["rock"] * 98 + ["once", "twice"]})
+    made = aimus.merged(emotion, genre)
+    share = made[made["split"] == "train"].groupby(["emotion", "genre"]).size() / made.groupby(["emotion", "genre"]).size()
+    assert share[("sad", aimus.UNKNOWN)] == pytest.approx(0.8, abs=0.01) and share[("fun", aimus.UNKNOWN)] == pytest.approx(0.8)
+    assert share[(aimus.UNKNOWN, "rock")] == pytest.approx(0.8, abs=0.02), "two genres of one pair each join the largest stratum"
+
+
+@pytest.mark.parametrize(("spoil", "line"), [
+    (lambda e, g: (e.drop(columns="emotion"), g), "lacking: emotion"), (lambda e, g: (pd.concat([e, e]), g), "twice")])
+def test_tables_that_cannot_be_merged_are_refused(spoil, line):
+    emotion, genre = aimus.atelier(SMALL)
+    with pytest.raises(KlangfarbeError, match=line):
+        aimus.merged(*spoil(emotion, genre))
+
+
+# --- views --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_alone():
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    made = aimus.views(pictures, 3, [5, 6, 7])
+    assert made.shape == (3, 3, 32, 32, 3) and made.dtype == np.uint8
+    assert (made[:, 0] == pictures).all() and (made[:, 1] != pictures).any()
+    assert (aimus.views(pictures[1:], 3, [6, 7]) == made[1:]).all()
+    change = np.abs(made[:, 1:].astype(int).mean((2, 3, 4)) - pictures.mean((1, 2, 3))[:, None]) / pictures.mean((1, 2, 3))[:, None]
+    assert change.max() < aimus.JITTER + 0.02, "brightness moves by a tenth at most"
+
+
+# --- targets ------------------------------------------------------------------------------------------------------------
+
+
+def test_means_of_stretches():
+    states = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
+    mask = np.array([[1, 1, 1, 1, 0, 0]])
+    assert (targets.means(states, mask, 1)[0] == states[0, :4].mean(0)).all()
+    assert (targets.means(states, mask, 2)[0] == [states[0, :2].mean(0), states[0, 2:4].mean(0)]).all()
+    assert (targets.means(states, mask, 4)[0] == states[0, :4]).all()
+    assert (targets.means(states, mask, 8)[0] == np.repeat(states[0, :4], 2, axis=0)).all(), "with too few states neighbours repeat"
+    with pytest.raises(KlangfarbeError, match="empty rows"):
+        targets.means(states, np.zeros((1, 6)), 1)
+
+
+@given(st.integers(1, 20), st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
+def test_every_state_lies_in_a_stretch_and_no_stretch_is_empty(length, n):
+    covered = np.zeros(length, bool)
+    for k in range(n):
+        stretch = slice(k * length // n, -(-(k + 1) * length // n))
+        assert len(range(length)[stretch]) >= 1
+        covered[stretch] = True
+    assert covered.all()
+    constant = np.ones((1, length, 1), np.float32)
+    assert targets.means(constant, np.ones((1, length)), n) == pytest.approx(np.ones((1, n, 1)))
+
+
+def test_targets_of_a_sound_are_the_decoders_own_tables():
+    generator = foundations.load("musicgen", device="cpu")
+    codes = np.random.default_rng(0).integers(0, generator.codec.codebook_size, (2, generator.n_codebooks, 6))
+    tables = [table.weight.detach().numpy() for table in generator.network.decoder.model.decoder.embed_tokens]
+    by_hand = np.mean([sum(tables[k][codes[0, k, s]] for k in range(generator.n_codebooks)) for s in range(6)], axis=0)
+    found = targets.audio_targets(codes, generator)
+    assert found.shape == (2, 1, generator.width) and np.allclose(found[0, 0], by_hand, atol=1e-5)
+
+
+def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
+    generator = foundations.load("musicgen", device="cpu")
+    said = ["a slow sad waltz for piano", "loud and fast drums in D minor, with a bright trumpet", ""]
+    found = targets.text_targets(said, generator, 2)
+    assert found.shape == (3, 2, generator.width) and (found[2] == 0).all()
+    states, mask = generator.states(said[:1])
+    alone = generator.condition(states, mask).numpy()[0, : int(mask.sum())]
+    assert np.allclose(found[0, 0], alone[: -(-len(alone) // 2)].mean(0), atol=1e-5), "neighbours' padding changes nothing"
+
+
+def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path, monkeypatch):
+    from lib import paths
+
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path)
+    config = aimus.Config(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
+    generator, clip = foundations.load("musicgen", device="cpu"), foundations.load("image_text", device="cpu")
+    found = targets.atelier(config, generator, clip)
+    assert found.vectors.shape == (30, 2, clip.width) and found.codes.shape[:2] == (30, generator.n_codebooks)
+    assert np.allclose(found.vectors[3, 0], clip.embed_pictures(found.pictures[3:4])[0], atol=1e-5)
+    codes = generator.codec.encode(torch.from_numpy(found.sounds[5:6].astype(np.float32))[:, None])[0].numpy()
+    assert (codes == found.codes[5]).all()
+    before = {file: file.stat().st_mtime_ns for file in found.where.glob("*.npy")}
+    again = targets.atelier(config, generator, clip)
+    assert before == {file: file.stat().st_mtime_ns for file in again.where.glob("*.npy")} and len(before) == 6
+    captioner, describer = foundations.load("captioner", device="cpu"), foundations.load("describer", device="cpu")
+    captions = targets.texts(found, "caption", captioner, describer)
+    assert all(text.startswith(("a ", "an ")) and word in text[:20] for text, word in zip(captions, found.words, strict=True))
+    assert all(len(text.splitlines()) == 2 for text in targets.texts(found, "enriched", captioner, describer))
+    own = targets.texts(found, "own", captioner, describer)
+    assert sum(map(bool, own)) == 15, "emotion-tagged pairs bring no text"
+    with pytest.raises(KlangfarbeError, match="kind of text"):
+        targets.texts(found, "poem", captioner, describer)
+
+
+# --- memory maps --------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    calls = []
+
+    def compute(rows):
+        calls.append(list(rows))
+        if len(calls) == 3:
+            raise RuntimeError("killed")
+        return rows[:, None] * np.ones(4)
+
+    with pytest.raises(RuntimeError):
+        memory.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+    resumed = memory.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+    assert calls[3:] == [[6, 7, 8], [9]], "the chunk that was lost is computed again, what stands is not"
+    whole = memory.rows(tmp_path / "whole", "x", 10, (4,), np.float32, lambda rows: rows[:, None] * np.ones(4), chunk=10)
+    assert (resumed == whole).all() and (tmp_path / "killed/x.npy").read_bytes() == (tmp_path / "whole/x.npy").read_bytes()
+
+
+def test_rows_that_are_wrong_are_refused_and_leave_no_mark(tmp_path):
+    with pytest.raises(KlangfarbeError, match="finite x"):
+        memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.full((len(rows), 2), np.nan))
+    with pytest.raises(KlangfarbeError, match="finite x"):
+        memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.zeros((len(rows), 3)))
+    assert (memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.ones((len(rows), 2))) == 1).all()
+    with pytest.raises(KlangfarbeError, match="delete that folder"):
+        memory.rows(tmp_path, "x", 5, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))
