@@ -143,6 +143,9 @@ def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
         assert each[row] == pytest.approx(alone.item(), abs=1e-4)
     other = music.held_out(models, clips, [TEXTS[1], *TEXTS[1:]], CONFIG, store=tmp_path)
     assert other[0] != each[0] and np.allclose(other[1:], each[1:], atol=1e-5), "another text moves its own pair's loss and no other"
+    silent = music.held_out(models, clips, TEXTS, CONFIG, store=tmp_path, silent=True)
+    deaf = music.held_out(models, clips, [TEXTS[0]] * 8, CONFIG, store=tmp_path, silent=True)
+    assert np.allclose(silent, deaf, atol=1e-5) and not np.allclose(silent, each, atol=1e-5), "who is told nothing cannot tell texts apart"
 
 
 def test_a_text_of_two_lines_is_told_alike_stored_and_fresh(start, clips, tmp_path):

@@ -15,6 +15,7 @@ gradients are cut at norm 1 · the corrected loss (all items, each codebook's me
 Notebook: 13, 14.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -113,8 +114,6 @@ def build(config: Config, start=None, seed: int = 0) -> Models:
     Args:
         start: a MusicGenerator; ``None``: ``foundations.load("musicgen", config.start)``. seed: of LoRA's additions.
     """
-    import copy
-
     import torch
 
     from lib import foundations
@@ -260,23 +259,22 @@ def spread(curve: list[dict]) -> float:
     return math.sqrt(float(np.mean(np.diff(losses) ** 2)) / 2)
 
 
-def held_out(models: Models, clips, texts, config: Config, *, seed: int = 0, store: Path | None = None) -> np.ndarray:
-    """Each pair's loss (nats), float64 [N] in the pairs' order: whole texts, fixed chunks, nothing dropped, whatever the config says."""
+def held_out(models: Models, clips, texts, config: Config, *, store: Path | None = None, silent: bool = False) -> np.ndarray:
+    """Each pair's loss, nats [N], in the pairs' order: whole texts (``silent``: no text, the null condition), fixed chunks, no faults."""
     import torch
 
     from lib.foundations import musicgen_training as steps
 
     plain = replace(config, **PUBLISHED["m4"], model=config.model, released=(), batch_size=1, accumulate=1)
-    batches = supply.batches(models.start, clips, texts, plain, seed=seed, store=store, shuffled=False)
+    batches, said = supply.batches(models.start, clips, texts, plain, store=store, shuffled=False), 0 if silent else 1
     models.network.eval()
-    with torch.inference_mode():
-        return np.array([steps.loss(models.network, batches(row))[0].item() for row in range(len(texts))])
+    with torch.inference_mode(), torch.autocast(models.start.device.split(":")[0], torch.bfloat16, enabled=config.bfloat16):
+        return np.array([steps.loss(models.network, replace(batch, states=said * batch.states, mask=said * batch.mask))[0].item()
+                         for batch in map(batches, range(len(texts)))])
 
 
 def tuned(models: Models):
     """The MusicGenerator that was made of the start: LoRA merged, in evaluation mode; ``musicgen.save`` writes it."""
-    import copy
-
     from lib.foundations import musicgen_training as steps
 
     made = copy.copy(models.start)
