@@ -1,20 +1,16 @@
-"""A study laid out, one listener's sitting as a machine of states, and the same through the widgets and a real browser."""
+"""A study laid out, one listener's sitting as a machine of states, and the same through the widgets."""
 
 import io
-import os
 import re
-import shutil
-import socket
-import subprocess
 import threading
 
 import numpy as np
 import pytest
 import soundfile
 
-from lib import audio, paths
+from lib import audio
 from lib.errors import KlangfarbeError
-from lib.listening import design, page, serve, session, store, study
+from lib.listening import page, session, store, study
 from lib.listening.questions import NAMES, QUESTIONS
 
 SECONDS = 0.6
@@ -328,58 +324,3 @@ def test_the_still_page_shows_the_same_questions_and_no_system(small):
     assert all(question.text in drawn for question in QUESTIONS) and "5 Strongly Agree" in drawn and drawn.count("radio") == 24
     assert not re.search("first|second|item|pair", drawn)
     assert len(store.read(small.ratings)) == 0
-
-
-# --- the browser ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def served(small):
-    pytest.importorskip("voila", reason="Voila is not installed")
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not browser:
-        pytest.skip("no Chromium or Chrome on this machine")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    serve.write_page(small.folder)
-    server = subprocess.Popen(serve.command(small.folder, port), env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        if "running at" in line:
-            break
-    threading.Thread(target=server.stderr.read, daemon=True).start()
-    yield small, f"http://127.0.0.1:{port}", browser
-    server.terminate()
-    server.wait(20)
-
-
-def test_one_page_in_a_browser_with_the_keyboard_alone(served):
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    of, address, browser = served
-    with api.sync_playwright() as play:
-        window = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--autoplay-policy=user-gesture-required"])
-        tab = window.new_page()
-        tab.goto(address, timeout=60_000)
-        tab.get_by_role("button", name=page.BEGIN).focus(timeout=60_000)
-        tab.keyboard.press("Enter")
-        tab.get_by_role("button", name="▶ Play").focus()
-        tab.keyboard.press("Enter")
-        tab.wait_for_function("[...document.querySelectorAll('audio')].some(a => a.currentTime > 0.5)", timeout=20_000)
-        for _ in range(4):
-            tab.keyboard.press("Tab")
-            tab.keyboard.press("Space")  # the first step of each row of six, then two to the right
-            tab.keyboard.press("ArrowRight")
-            tab.keyboard.press("ArrowRight")
-        for _ in range(2):
-            tab.keyboard.press("Tab")
-            tab.keyboard.press("ArrowRight")
-        tab.get_by_role("button", name=page.NEXT).focus()
-        tab.keyboard.press("Enter")
-        tab.get_by_text(re.compile("Page 2 of 7")).wait_for(timeout=20_000)
-        key = tab.request.get(f"{address}/voila/files/{study.KEY}")
-        assert key.status in (403, 404)
-        window.close()
-    found = study.answers(of.folder)
-    assert found[list(NAMES)].astype(int).to_numpy().tolist() == [[2, 2, 2, 2, 51, 51]] and found["plays"].tolist() == [1]
-    assert design.PAIR in found["what"].to_numpy()

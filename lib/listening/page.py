@@ -1,4 +1,4 @@
-"""The page a listener sees, in ipywidgets: every control can be reached with Tab and worked with arrows, space and enter.
+"""The page a listener sees, in ipywidgets: every control is reached with Tab and worked with number keys, arrows and enter.
 
 It only shows a :class:`lib.listening.session.Session` and passes on what is pressed; what is allowed when stands there.
 :func:`still` draws the same page as plain HTML, for a reader who has no kernel running.
@@ -13,9 +13,10 @@ from lib.listening import session as sessions
 from lib.listening import study as studies
 from lib.listening.questions import CHOICES, COMPARE, QUESTIONS, SIDES, Question
 
-PICTURE_WIDTH = "320px"
+PICTURE_WIDTH, LABEL_WIDTH = "320px", "220px"
 BEGIN, DECLINE, NEXT, STOP, SURE = ("I agree: begin", "I do not wish to take part", "Next page", "Stop and delete my answers",
                                     "Yes, delete them all")
+KEYS = "With the keyboard: Tab goes on, enter plays, 0 to 5 answer a list, the arrows move a slider (its number can be typed, too)."
 PLAY = {"left": "▶ Play", "right": "▶ Play right"}
 
 
@@ -108,7 +109,8 @@ class Page:
         if self.session.trial["kind"] == COMPARE:
             asked = [self._choice(name, text) for name, text in CHOICES]
         else:
-            asked = [self._scale(question) for question in QUESTIONS]
+            scales = [self._scale(question) for question in QUESTIONS]
+            asked = [self._w.HTML(KEYS), self._w.HBox(scales[:2]), self._w.HBox(scales[2:4]), *scales[4:]]
         end = self._w.HBox([self._button("next", NEXT, self._submit, button_style="primary"), self._button("stop", STOP, self._ask)])
         return [head, self._w.HBox([picture, self._w.VBox(plays)]), self.sound, *asked, self.message, end]
 
@@ -138,26 +140,29 @@ class Page:
         self.say("This removes every answer you have given.")
 
     def _scale(self, question: Question):
-        label = self._w.HTML(f"<b>{html.escape(question.title)}.</b> {html.escape(question.text)}")
+        label = self._w.HTML(html.escape(question.text))
         if question.high == 5:
             steps = [(_step(question, value), value) for value in range(question.low, question.high + 1)]
-            control = self._w.RadioButtons(options=steps, value=None, orientation="horizontal", layout={"width": "auto"})
+            control = self._w.Select(options=steps, value=None, rows=len(steps), description=question.title, **self._wide("400px"))
         else:
-            control = self._w.IntSlider(value=50, min=question.low, max=question.high, description="not set", layout={"width": "520px"})
-        control.tooltip = question.title
+            control = self._w.IntSlider(value=50, min=question.low, max=question.high, description=f"{question.title}, not set",
+                                        **self._wide("820px"))
 
         def changed(change):
             self.session.answer(question.name, int(change["new"]))
             if question.high != 5:
-                control.description = "set"
+                control.description = question.title
 
         control.observe(changed, "value")
         self.controls[question.name] = control
-        return self._w.VBox([label, control], layout={"margin": "6px 0"})
+        return self._w.VBox([label, control], layout={"margin": "6px 0", "width": "415px" if question.high == 5 else "auto"})
+
+    def _wide(self, width: str) -> dict:
+        return {"layout": {"width": width}, "style": {"description_width": LABEL_WIDTH}}
 
     def _choice(self, name: str, text: str):
-        control = self._w.RadioButtons(options=[(f"the {side} one", side) for side in SIDES], value=None, orientation="horizontal",
-                                       tooltip=text)
+        control = self._w.Select(options=[(side, side) for side in SIDES], value=None, rows=2, description=name.capitalize(),
+                                 **self._wide("400px"))
         control.observe(lambda change: self.session.answer(name, change["new"]), "value")
         self.controls[name] = control
         return self._w.VBox([self._w.HTML(f"<b>{html.escape(text)}</b>"), control], layout={"margin": "6px 0"})

@@ -1,0 +1,66 @@
+"""The listening page served by Voila in a real browser, worked with the keyboard alone; skipped where there is no browser."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+from test_listening_page import small  # noqa: F401 (a fixture)
+
+from lib import paths
+from lib.listening import design, page, serve, study
+from lib.listening.questions import NAMES
+
+
+@pytest.fixture
+def served(small):  # noqa: F811
+    pytest.importorskip("voila", reason="Voila is not installed")
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("no Chromium or Chrome on this machine")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serve.write_page(small.folder)
+    server = subprocess.Popen(serve.command(small.folder, port), env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for line in server.stderr:
+        if "running at" in line:
+            break
+    threading.Thread(target=server.stderr.read, daemon=True).start()
+    yield small, f"http://127.0.0.1:{port}", browser
+    server.terminate()
+    server.wait(20)
+
+
+def test_one_page_in_a_browser_with_the_keyboard_alone(served):
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    of, address, browser = served
+    with api.sync_playwright() as play:
+        window = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--autoplay-policy=document-user-activation-required"])
+        tab = window.new_page()
+        tab.goto(address, timeout=60_000)
+        tab.get_by_role("button", name=page.BEGIN).focus(timeout=60_000)
+        tab.keyboard.press("Enter")
+        tab.get_by_role("button", name="▶ Play").focus()
+        tab.keyboard.press("Enter")
+        tab.wait_for_function("[...document.querySelectorAll('audio')].some(a => a.currentTime > 0.5)", timeout=20_000)
+        for _ in range(4):
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("2")
+        for _ in range(2):
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("ArrowRight")
+            tab.keyboard.press("Tab")  # the number beside the slider, which can be typed over
+        tab.get_by_role("button", name=page.NEXT).focus()
+        tab.keyboard.press("Enter")
+        tab.get_by_text(re.compile("Page 2 of 7")).wait_for(timeout=20_000)
+        key = tab.request.get(f"{address}/voila/files/{study.KEY}")
+        assert key.status in (403, 404)
+        window.close()
+    found = study.answers(of.folder)
+    assert found[list(NAMES)].astype(int).to_numpy().tolist() == [[2, 2, 2, 2, 51, 51]] and found["plays"].tolist() == [1]
+    assert design.PAIR in found["what"].to_numpy()
