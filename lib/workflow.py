@@ -43,6 +43,8 @@ STEPS = {
                                     "evidence.csv")),
     "12_bridging_words": Step(("richness.csv", "kept.csv", "texts.parquet"),
                               ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors")),
+    "13_bridging_music": Step(("m1.safetensors", "m2.safetensors", "m3.safetensors", "m4.safetensors", "music.json", "curves.csv",
+                               "held_out.csv", "released.csv", "evidence.csv")),
     "15_bridging_table": Step(("table.csv", "confusion.csv", "evidence.csv"),
                               ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",
                                "13_bridging_music/music.json", "13_bridging_music/m1.safetensors", "13_bridging_music/m2.safetensors",
