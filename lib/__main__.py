@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib run | paint | hear | claims | doctor | bench | miniature | reference | store``."""
+"""The command line: ``python -m lib run | paint | hear | claims | doctor | bench | miniature | listen | reference | store``."""
 
 import argparse
 import json
@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     hear.add_argument("--profile", default="bundled", help="models of a profile you ran; default: the bundled ones")
     hear.add_argument("--seed", type=int, default=0, help="another seed, another piece for the same painting")
     hear.add_argument("--seconds", type=float, default=8.0, help="length, up to 30 (default 8, what the bundled player was trained on)")
+
+    listen = commands.add_parser("listen", help="serve a listening study as a web page")
+    listen.add_argument("folder", nargs="?", default="", help="a study laid out by lib.listening.study; none: the atelier's pilot")
+    listen.add_argument("--port", type=int, default=8866)
+    listen.add_argument("--host", default="127.0.0.1", help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")
 
     commands.add_parser("doctor", help="what this machine has and what is missing")
 
@@ -82,6 +87,10 @@ def dispatch(args: argparse.Namespace) -> int:
             raise KlangfarbeError(f"a system out of {', '.join(HEARING)}", repr(args.system), "name one of them")
         system = import_module(HEARING[args.system])
         return system.hear_files(args.painting, args.output, profile=args.profile, seed=args.seed, seconds=args.seconds)
+    if args.command == "listen":
+        from lib.listening import serve
+
+        return serve.serve(args.folder, args.port, host=args.host)
     if args.command == "doctor":
         from lib import doctor
 

@@ -8,11 +8,24 @@ import subprocess
 import threading
 
 import pytest
-from test_listening_page import small  # noqa: F401 (a fixture)
+from test_listening_page import clips, small  # noqa: F401 (a fixture)
 
 from lib import paths
+from lib.__main__ import main
 from lib.listening import design, page, serve, study
 from lib.listening.questions import NAMES
+
+
+def test_the_command_lays_out_the_pilot_once_and_serves_it(tmp_path, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(serve, "FIRST", tmp_path / "pilot")
+    monkeypatch.setattr(serve.pilot, "lay_out",
+                        lambda folder: called.append("laid out") or study.lay_out(folder, clips(), n_raters=2, per_rater=3))
+    monkeypatch.setattr(serve.subprocess, "run", lambda words, **_: called.append(words) or subprocess.CompletedProcess(words, 0))
+    assert main(["listen"]) == main(["listen", "--port", "9001"]) == 0
+    assert called[0] == "laid out" and len(called) == 3 and "--port=9001" in called[2] and "--Voila.ip=127.0.0.1" in called[2]
+    assert "answers go to" in capsys.readouterr().out
+    assert main(["listen", str(tmp_path / "nowhere")]) == 2 and "no study.json" in capsys.readouterr().err
 
 
 @pytest.fixture
