@@ -124,20 +124,25 @@ class Batch(NamedTuple):
     sounds: object = None
 
 
-def build(config: Config, generator, width_in: int, seed: int = 0) -> Models:
-    """Networks and optimisers, the same for the same seed; the generator's weights are frozen in place."""
+def build(config: Config, generator, width_in: int, seed: int = 0, *, width_out: int | None = None) -> Models:
+    """Networks and optimisers, the same for the same seed; the generator's weights are frozen in place.
+
+    Args:
+        width_in: D_in, of the picture's vector. width_out: of the targets; ``None``: the decoder's D. What goes beyond it is not heard.
+    """
     import torch
 
     from lib.models import projector
     from lib.models.codec import Mel
 
+    width = width_out or generator.width
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if config.study == "one":
-            network = projector.StudyOne(width_in, generator.width, config.n_tokens, config.hidden, config.heads, config.dropout)
-            critic = projector.VectorCritic(generator.width)
+            network = projector.StudyOne(width_in, width, config.n_tokens, config.hidden, config.heads, config.dropout)
+            critic = projector.VectorCritic(width)
         else:
-            network = projector.StudyTwo(width_in, generator.width, config.n_tokens, config.hidden, config.dropout)
+            network = projector.StudyTwo(width_in, width, config.n_tokens, config.hidden, config.dropout)
             critic = projector.SoundCritic(N_MELS)
     device = generator.device
     network, critic = network.to(device), critic.to(device) if config.w_adversarial else None
@@ -161,15 +166,15 @@ def losses(models: Models, batch: Batch, config: Config) -> tuple[dict, tuple]:
     if config.w_adversarial and config.study == "one":
         told = (batch.targets, made)
     if config.is_heard:
-        few = len(batch.codes)
-        heard = path.hear(models.generator, made[:few], batch.codes, with_sound=bool(config.w_mel or config.w_adversarial))
+        few, width = len(batch.codes), models.generator.width
+        heard = path.hear(models.generator, made[:few, :, :width], batch.codes, with_sound=bool(config.w_mel or config.w_adversarial))
         if config.w_mel or (config.w_adversarial and config.study == "two"):
             true, ours = models.mel(batch.sounds), models.mel(heard.sound[:, : batch.sounds.shape[1]])
             terms["mel"] = distance[config.mel](ours, true)
             told = told or (true, ours)
         if config.w_features:
             with torch.no_grad():
-                wanted = path.hear(models.generator, batch.targets[:few], batch.codes, with_sound=False).features
+                wanted = path.hear(models.generator, batch.targets[:few, :, :width], batch.codes, with_sound=False).features
             terms["features"] = torch.stack([F.l1_loss(a, b) for a, b in zip(heard.features, wanted, strict=True)]).mean()
     if config.w_adversarial:
         terms["adversarial"] = F.softplus(-models.critic(told[1])).mean()  # the critic's logit for "real" should be high
@@ -260,7 +265,7 @@ def generate(generator, conditions: np.ndarray, config: Config, seed: int = 0, *
     import torch
 
     settings = {"top_k": config.top_k, "temperature": config.temperature, "guidance": config.guidance} | settings
-    mask = torch.ones(conditions.shape[:2], dtype=torch.long)
+    conditions, mask = conditions[..., : generator.width], torch.ones(conditions.shape[:2], dtype=torch.long)
     parts = [generator.generate_from(torch.as_tensor(conditions[at : at + batch]).to(generator.device), mask[at : at + batch].to(
         generator.device), seconds, seed=seed + at, **settings) for at in range(0, len(conditions), batch)]
     return np.concatenate(parts)
