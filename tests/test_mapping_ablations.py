@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lib import foundations
+from lib.benches import latency
 from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.factors import draw
 from lib.errors import KlangfarbeError
@@ -116,3 +117,14 @@ def test_anchors_are_as_many_of_either_and_change_the_spaces_hash(space):
     assert len(seen) == len(heard) == space.width == 15 and len(set(seen)) == len(set(heard)) == 15
     with pytest.raises(KlangfarbeError, match="sentences"):
         anchors.Anchors(space._sees, space._hears, seen[:2], heard[:2], np.zeros((2, 8, 8, 3), np.uint8), [], 22_050)
+
+
+def test_the_bench_adds_up_its_parts(monkeypatch):
+    monkeypatch.setattr(latency, "N_PICTURES", 2)
+    monkeypatch.setattr(latency, "SECONDS", 0.4)
+    found = latency.bench()
+    parts = found["parts_ms"]
+    assert set(parts) == {*latency.PROJECTION, *latency.PIPELINE, *latency.SHARED} and min(parts.values()) > 0
+    assert found["ours"] == pytest.approx(parts["clip"] + parts["projection"], abs=0.05)
+    assert found["ratio"] == pytest.approx((parts["captioner"] + parts["language model"]) / found["ours"], rel=0.05)
+    assert found["whole_ratio"] == pytest.approx(found["whole_ms"] / found["pipeline_whole_ms"], abs=0.01)
