@@ -94,9 +94,9 @@ def gpu(seconds: float = 10.0) -> dict:
                 marks.append(time.perf_counter())
             times.append([1e3 * (b - a) for a, b in zip(marks, marks[1:], strict=False)])
     best = min(times[1:], key=sum)
+    parts = dict(zip(("condition", "tokens", "codec"), (round(part, 1) for part in best), strict=True))
     return {"gpu": torch.cuda.get_device_name(), "gpu_ms": round(sum(best), 1), "gpu_wanted_ms": WANTED_MS,
-            "gpu_published_ms": PUBLISHED_MS, "gpu_parts_ms": dict(zip(("condition", "tokens", "codec"), (round(x, 1) for x in best), strict=True)),
-            "gpu_peak_mb": round(torch.cuda.max_memory_allocated() / 2**20)}
+            "gpu_published_ms": PUBLISHED_MS, "gpu_parts_ms": parts, "gpu_peak_mb": round(torch.cuda.max_memory_allocated() / 2**20)}
 
 
 def _codes(generator, condition):
