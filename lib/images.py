@@ -95,6 +95,11 @@ def _to_rgb(picture) -> np.ndarray:
         tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
         top = next((t for t in tops if grey.max() <= t), float(grey.max()))
         return np.repeat((255 * np.clip(grey / top, 0, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
+    if picture.mode == "LAB":  # of scanners; Pillow converts it by profile only
+        from PIL import ImageCms
+
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
     return np.asarray(picture.convert("RGB"))
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from lib import affect, audio, images
 from lib.__main__ import HEARING, main
@@ -32,6 +32,11 @@ def rgb():
 
 def cmyk():
     return Image.fromarray(np.dstack([255 - UPRIGHT, np.zeros((HEIGHT, WIDTH), np.uint8)]), "CMYK")  # without black: 255 − RGB
+
+
+def lab():
+    spaces = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    return ImageCms.profileToProfile(rgb(), *spaces, outputMode="LAB")
 
 
 def clear(picture):
@@ -106,6 +111,7 @@ GOOD = {
     "16 bit.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.uint16) * 257), "TIFF"), GREY3, 1),
     "float.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"), GREY3, 1),
     "pages.tiff": (lambda: several("TIFF"), UPRIGHT, 0),
+    "lab.tiff": (lambda: as_bytes(lab(), "TIFF"), UPRIGHT, 3),
     "lzw.tiff": (lambda: as_bytes(rgb(), "TIFF", compression="tiff_lzw"), UPRIGHT, 0),
     "still.gif": (lambda: as_bytes(rgb(), "GIF"), UPRIGHT, 10),
     "animated.gif": (lambda: several("GIF"), UPRIGHT, 10),
