@@ -78,6 +78,7 @@ def effects(start, clips, texts, config, *, n_steps: int = 8, seed: int = 0, sto
     import dataclasses
 
     import pandas as pd
+    import torch
 
     from lib.systems.bridging import music, supply
 
@@ -98,6 +99,7 @@ def effects(start, clips, texts, config, *, n_steps: int = 8, seed: int = 0, sto
         kept = config.accumulate if fault == "first_item_loss" else config.batch_size
         rows.append({"fault": fault, "items_a_step": config.batch_size // config.accumulate if fault == "zero_grad_each" else kept,
                      "rate_share": sum(row["rate"] for row in curve) / n_steps / config.learning_rate,
-                     "step_spread": music.spread(curve[1:]), "cosine": float((gradient @ reference) / (gradient.norm() * reference.norm())),
+                     "step_spread": music.spread(curve[1:]),
+                     "cosine": float(torch.cosine_similarity(gradient.double(), reference.double(), dim=0)),
                      "moved": way / config.learning_rate})
     return pd.DataFrame(rows)
