@@ -9,7 +9,7 @@ from pathlib import Path
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILES
 
-HEARING = {"bridging": "lib.systems.bridging"}  # the systems that turn a painting into music
+HEARING = {"bridging": "lib.systems.bridging", "mapping": "lib.systems.mapping"}  # the systems that turn a painting into music
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ with its probability, and each text is returned: published is the sound alone ·
 Notebook: 10 (the tour), 11–15.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import artefacts, audio, images
-from lib.errors import KlangfarbeError
+from lib import artefacts
+from lib.systems import hearing
 
-PEAK = 0.99  # what would be louder is turned down to this
-SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
+PEAK = hearing.PEAK
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Models(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Heard:
+class Heard(hearing.Sound):
     """A painting's way to music.
 
     Attributes:
         emotion, probability: the leading word and how sure the classifier is of it. second, second_probability: the runner-up.
-        caption, description: the two texts. sound: float32 [N] in [−1, 1], mono. sample_rate_hz: its rate.
+        caption, description: the two texts.
     """
 
     emotion: str
@@ -72,18 +72,6 @@ class Heard:
     second_probability: float
     caption: str
     description: str
-    sound: np.ndarray
-    sample_rate_hz: int
-
-    @property
-    def peak_db(self) -> float:
-        """The loudest sample, in dB below full scale."""
-        return float(20 * np.log10(max(1e-9, np.abs(self.sound).max())))
-
-    @property
-    def loudness_db(self) -> float:
-        """Root mean square, in dB below full scale."""
-        return float(10 * np.log10(max(1e-18, np.square(self.sound, dtype=np.float64).mean())))
 
 
 def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
@@ -110,10 +98,7 @@ def of(profile: str) -> Config:
     Raises:
         KlangfarbeError: no such profile.
     """
-    known = {artefacts.BUNDLED: PROFILES["mini"]} | PROFILES
-    if profile not in known:
-        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one of them")
-    return known[profile]
+    return hearing.of(PROFILES, profile)
 
 
 def hear(painting: np.ndarray, models: Models, *, seed: int = 0, seconds: float | None = None) -> Heard:
@@ -129,7 +114,7 @@ def hear(painting: np.ndarray, models: Models, *, seed: int = 0, seconds: float 
     """
     from lib.systems.bridging import classifier, music, words
 
-    _check_seconds(models.music.clip_seconds if seconds is None else seconds)
+    hearing.check_seconds(models.music.clip_seconds if seconds is None else seconds)
     picture = classifier.prepared([painting], models.side)                                # [1, side, side, 3]
     sure = classifier.predict(models.classifier, picture, models.temperature)[0]          # [5]
     first, second = np.argsort(-sure, kind="stable")[:2]
@@ -137,65 +122,23 @@ def hear(painting: np.ndarray, models: Models, *, seed: int = 0, seconds: float 
                        seed=models.words.seed).iloc[0]
     told = said[music.COLUMNS[models.music.model]]
     sound = music.generate(models.player, [told], models.music, seed, seconds=seconds)[0]
-    loudest = float(np.abs(sound).max(initial=0))
-    sound = sound * np.float32(min(1.0, PEAK / max(loudest, 1e-9)))
-    return Heard(classifier.EMOTIONS[first], float(sure[first]), classifier.EMOTIONS[second], float(sure[second]), said["caption"],
-                 said["description"], sound, models.player.sample_rate_hz)
+    return Heard(hearing.turned_down(sound), models.player.sample_rate_hz, emotion=classifier.EMOTIONS[first],
+                 probability=float(sure[first]), second=classifier.EMOTIONS[second], second_probability=float(sure[second]),
+                 caption=said["caption"], description=said["description"])
 
 
 def hear_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
     """``python -m lib hear``: hears each painting, writes the music, says what was seen; returns the exit code.
 
-    Whatever can be refused is refused before a model is loaded. One bad file among several is told and passed over (exit code 2 at
-    the end); the others are heard.
-
     Args:
-        output: a name ending in .wav, .flac or .mp3; for several paintings a folder.
+        paintings, output, seed, seconds: as :func:`lib.systems.hearing.files`, which also says what is refused.
     """
-    paintings, output = [Path(path) for path in paintings], Path(output)
-    side, several = of(profile).side, len(paintings) > 1
-    _check_output(paintings, output)
-    _check_seconds(seconds)
-    if not 0 <= seed < 2**63:
-        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
-    good, faults = [], []
-    for path in paintings:
-        try:
-            good.append((path, images.load(path, size=side)))
-        except KlangfarbeError as fault:
-            faults.append(fault)
-    if faults and not several:
-        raise faults[0]
-    models = load(profile) if good else None
-    for path, picture in good:
-        heard = hear(picture, models, seed=seed, seconds=seconds)
-        target = audio.write(output / f"{path.stem}.wav" if several else output, heard.sound, heard.sample_rate_hz)
-        print(f"{path.name} → {target}\n{told(heard)}")
-    for fault in faults:
-        print(f"klangfarbe: passed over: {fault}")
-    return 2 if faults else 0
+    return hearing.files(paintings, output, side=of(profile).side, load=lambda: load(profile), told=told, seed=seed, seconds=seconds,
+                         hear=functools.partial(hear, seed=seed, seconds=seconds))
 
 
 def told(heard: Heard) -> str:
     """What was seen and heard, four lines."""
     return "\n".join((f"  emotion      {heard.emotion} {heard.probability:.0%}, then {heard.second} {heard.second_probability:.0%}",
                       f"  caption      {' '.join(heard.caption.split())}", f"  description  {' '.join(heard.description.split())}",
-                      f"  music        {len(heard.sound) / heard.sample_rate_hz:.1f} s, loudness {heard.loudness_db:.0f} dB, "
-                      f"peak {heard.peak_db:.1f} dB"))
-
-
-def _check_seconds(seconds: float) -> None:
-    if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
-        raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s", f"{seconds:g} s", "leave --seconds out for 8 s")
-
-
-def _check_output(paintings: list[Path], output: Path) -> None:
-    if len(paintings) == 1:
-        if output.suffix.lower() not in audio.WRITTEN or output.is_dir():
-            raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output), "for instance -o music.wav")
-        return
-    if output.suffix or output.is_file():
-        raise KlangfarbeError("a folder for several paintings", str(output), "for instance -o music/")
-    stems = [path.stem for path in paintings]
-    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
-        raise KlangfarbeError("paintings of different names: each names its music", f"{twice!r} more than once", "rename one of them")
+                      f"  music        {heard.told}"))

@@ -124,6 +124,15 @@ class Batch(NamedTuple):
     sounds: object = None
 
 
+def network(config: Config, width_in: int, width_out: int):
+    """A study's projection, untrained, as the random state of the moment draws it: [B, D_in] → [B, n, D_out]."""
+    from lib.models import projector
+
+    if config.study == "one":
+        return projector.StudyOne(width_in, width_out, config.n_tokens, config.hidden, config.heads, config.dropout)
+    return projector.StudyTwo(width_in, width_out, config.n_tokens, config.hidden, config.dropout)
+
+
 def build(config: Config, generator, width_in: int, seed: int = 0, *, width_out: int | None = None) -> Models:
     """Networks and optimisers, the same for the same seed; the generator's weights are frozen in place.
 
@@ -138,18 +147,14 @@ def build(config: Config, generator, width_in: int, seed: int = 0, *, width_out:
     width = width_out or generator.width
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if config.study == "one":
-            network = projector.StudyOne(width_in, width, config.n_tokens, config.hidden, config.heads, config.dropout)
-            critic = projector.VectorCritic(width)
-        else:
-            network = projector.StudyTwo(width_in, width, config.n_tokens, config.hidden, config.dropout)
-            critic = projector.SoundCritic(N_MELS)
+        projection = network(config, width_in, width)
+        critic = projector.VectorCritic(width) if config.study == "one" else projector.SoundCritic(N_MELS)
     device = generator.device
-    network, critic = network.to(device), critic.to(device) if config.w_adversarial else None
-    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    projection, critic = projection.to(device), critic.to(device) if config.w_adversarial else None
+    optimiser = torch.optim.AdamW(projection.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     judge = None if critic is None else torch.optim.AdamW(critic.parameters(), config.critic_rate, betas=(0.5, 0.9), weight_decay=0.0)
     mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
-    return Models(network, optimiser, critic, judge, path.frozen(generator), mel)
+    return Models(projection, optimiser, critic, judge, path.frozen(generator), mel)
 
 
 def losses(models: Models, batch: Batch, config: Config) -> tuple[dict, tuple]:
