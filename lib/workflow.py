@@ -52,6 +52,7 @@ STEPS = {
                               ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",
                                "13_bridging_music/music.json", "13_bridging_music/m1.safetensors", "13_bridging_music/m2.safetensors",
                                "13_bridging_music/m3.safetensors", "13_bridging_music/m4.safetensors")),
+    "26_mapping_listening": Step(("ratings.csv", "simulated_recovery.csv", "simulated_promise.csv", "power.csv", "published.csv")),
     "30_music2image_tour": Step(("tour.png",)),
     "31_music2image_forest": Step(("forest.skops", "scores.csv", "importance.csv", "released.csv", "evidence.csv")),
     "32_music2image_gan": Step(("generator.safetensors", "collapse.csv", "evidence.csv")),

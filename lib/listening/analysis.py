@@ -88,13 +88,15 @@ def means(answers, name: str, *, confidence: float = 0.95):
 
 
 def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
-    """Every two systems: the difference of means with its two-way interval, and a paired permutation test within listeners, Holm's way.
+    """Every two systems: the difference of means with its interval, and two paired tests, both corrected Holm's way.
 
-    The test flips the sign of whole listeners' differences (:func:`lib.metrics.paired.sign_flip`): under "the system makes no
-    difference" a listener's two means could as well have been the other way round.
+    ``p`` is of the two-way error: could other listeners *and other pictures* have given this difference by luck? ``p_within`` is of a
+    permutation within listeners (:func:`lib.metrics.paired.sign_flip`): a listener's two means could as well have been the other way
+    round. It needs no normal distribution, but it holds the pictures: what it finds is true of these pictures. Claims go by ``p_holm``.
 
     Returns:
-        DataFrame ``question, a, b, difference`` (a − b)``, low, high, naive_low, naive_high, p, p_holm, raters, n``.
+        DataFrame ``question, a, b, difference`` (a − b)``, low, high, naive_low, naive_high, p, p_holm, p_within, p_within_holm,
+        raters, n``.
     """
     import pandas as pd
     from scipy.stats import t
@@ -109,10 +111,11 @@ def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
         each = (by_rater[a] - by_rater[b]).dropna().to_numpy()
         gap = difference[0]
         rows.append({"question": name, "a": a, "b": b, "difference": gap, "low": gap - reach, "high": gap + reach,
-                     "naive_low": gap - narrow, "naive_high": gap + narrow, "p": paired.sign_flip(each, seed=seed),
-                     "raters": len(each), "n": int(shares)})
+                     "naive_low": gap - narrow, "naive_high": gap + narrow, "p": 2 * t.sf(abs(gap) / error[0], freedom),
+                     "p_within": paired.sign_flip(each, seed=seed), "raters": len(each), "n": int(shares)})
     table = pd.DataFrame(rows)
-    table["p_holm"] = paired.holm(table["p"].to_numpy())
+    for name in ("p", "p_within"):
+        table.insert(table.columns.get_loc(name) + 1, f"{name}_holm", paired.holm(table[name].to_numpy()))
     return table
 
 

@@ -15,13 +15,14 @@ from lib.listening.simulate import Spread
 
 class Curve(NamedTuple):
     """`found`: share of studies whose 95 % interval leaves out 0, for each of `differences` (points of 0–100); `smallest`: where it passes
-    the share asked for (NaN where it does not); `half_width`: median half interval; `false_alarms`: the share at difference 0;
-    `n`: answers on the two systems."""
+    the share asked for (NaN where it does not); `half_width`: median half interval of the difference, `mean_half_width`: of one mean;
+    `false_alarms`: the share at difference 0; `n`: answers on the two systems."""
 
     differences: np.ndarray
     found: np.ndarray
     smallest: float
     half_width: float
+    mean_half_width: float
     false_alarms: float
     n: int
 
@@ -57,7 +58,9 @@ def curve(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_item
     y += draw(spread.rater_system, n_raters, 2)[:, rater, system] + draw(spread.item_system, n_items, 2)[:, item, system]
     estimate, n, freedom, error, _ = analysis.contrast(y, system == 0, rater, item)
     reach = t.ppf(0.975, freedom) * error
+    own = y[:, system == 0]
+    alone, fewer = analysis.two_way((own - own.mean(axis=1, keepdims=True)) / own.shape[1], rater[system == 0], item[system == 0])
     found = (np.abs(estimate[None] + differences[:, None]) > reach[None]).mean(axis=1)
     enough = np.flatnonzero(found >= share)
     return Curve(differences, found, float(differences[enough[0]]) if len(enough) else np.nan, float(np.median(reach)),
-                 float((np.abs(estimate) > reach).mean()), n)
+                 float(np.median(t.ppf(0.975, fewer) * alone)), float((np.abs(estimate) > reach).mean()), n)
