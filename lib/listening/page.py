@@ -181,6 +181,10 @@ def _step(question: Question, value: int) -> str:
     return f"{value} {word}".strip()
 
 
+def _list(options) -> str:
+    return f'<select size="{len(options)}" disabled>{"".join(f"<option>{option}</option>" for option in options)}</select>'
+
+
 def still(session: sessions.Session):
     """The present page of a sitting as HTML that needs no kernel, for reading; it stores nothing."""
     from IPython.display import HTML
@@ -194,13 +198,14 @@ def still(session: sessions.Session):
     rows = []
     for question in QUESTIONS:
         if question.high == 5:
-            control = " ".join(f'<label><input type="radio" disabled> {_step(question, value)}</label>' for value in range(6))
+            control = _list([_step(question, value) for value in range(6)])
         else:
             control = f'0 <input type="range" min="0" max="{question.high}" value="50" disabled style="width:22em"> {question.high}'
-        rows.append(f"<p><b>{html.escape(question.title)}.</b> {html.escape(question.text)}<br>{control}</p>")
+        width = 48 if question.high == 5 else 98
+        rows.append(f'<p style="display:inline-block;vertical-align:top;width:{width}%"><b>{html.escape(question.title)}.</b> '
+                    f"{html.escape(question.text)}<br>{control}</p>")
     if session.trial["kind"] == COMPARE:
-        rows = [f"<p><b>{html.escape(text)}</b><br>" + " ".join(f'<label><input type="radio" disabled> the {side} one</label>'
-                                                                for side in SIDES) + "</p>" for _, text in CHOICES]
+        rows = [f"<p><b>{html.escape(text)}</b><br>{_list(SIDES)}</p>" for _, text in CHOICES]
     plays = " ".join(f"<button disabled>▶ Play{f' {side}' if len(session.sides) == 2 else ''}</button>" for side in session.sides)
     return HTML(f'<div style="border:1px solid #999;padding:1em;max-width:820px"><p>Page {done + 1} of {pages} · your code: '
                 f'<b>{session.rater}</b></p><p><img src="data:image/png;base64,{data}" style="width:{PICTURE_WIDTH}" alt="the picture"> '
