@@ -1,0 +1,215 @@
+"""HiFi-GAN: ln-mel to sound, the two kinds of critic that judged it while it learned, and their losses.
+
+    ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks of several reaches)─► … ─conv, tanh─► sound [B, 1, T·hop]
+                                                                    or, for the small one:  ─► magnitude, phase ─inverse STFT─►
+
+    sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period critics: what repeats every p samples
+           └─ as it is, halved, quartered ────────────────► multi-scale critics: what it looks like from afar
+
+V1 to V3 are the published sizes; "small" stops upsampling early and lets an inverse Fourier transform do the rest (Kaneko et al. 2022),
+which trains on a CPU.
+
+Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A (sizes, losses); Kaneko et al. (2022), "iSTFTNet", §3.
+Notebook: 43.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from lib.errors import KlangfarbeError
+
+SLOPE = 0.1
+PERIODS, SCALES = (2, 3, 5, 7, 11), 3
+W_FEATURE, W_MEL = 2.0, 45.0  # Kong et al., equation 7
+
+
+@dataclass(frozen=True)
+class Size:
+    """A generator's size; the defaults are V1's.
+
+    Attributes:
+        channels: after the first convolution, halved at each upsampling. rates, kernels: of the transposed convolutions.
+        reaches: kernels of the residual blocks behind each; dilations: theirs. two_deep: each dilation is followed by a plain one (V1, V2).
+        n_mels: M. fourier: 0, or the size of the inverse STFT that ends it, its hop a quarter of that.
+    """
+
+    channels: int = 512
+    rates: tuple[int, ...] = (8, 8, 2, 2)
+    kernels: tuple[int, ...] = (16, 16, 4, 4)
+    reaches: tuple[int, ...] = (3, 7, 11)
+    dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    two_deep: bool = True
+    n_mels: int = 80
+    fourier: int = 0
+
+    @property
+    def hop_length(self) -> int:
+        """Samples a mel frame: the product of the rates and of the inverse STFT's hop."""
+        product = self.fourier // 4 if self.fourier else 1
+        for rate in self.rates:
+            product *= rate
+        return product
+
+
+SIZES = {
+    "v1": Size(),
+    "v2": Size(channels=128),
+    "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7), dilations=((1, 2), (2, 6), (3, 12)),
+               two_deep=False),
+    "small": Size(channels=160, rates=(8, 2), kernels=(16, 4), reaches=(3, 7), dilations=((1, 3, 5), (1, 3, 5)),
+                  two_deep=False, fourier=64),
+}
+
+
+class Residual(nn.Module):
+    """x + convolutions of x, one after the other, each with another dilation: [B, C, T] → [B, C, T]."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], two_deep: bool):
+        super().__init__()
+        self.first = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, dilation=d, padding=(kernel - 1) * d // 2))
+                                   for d in dilations)
+        self.second = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, padding=kernel // 2))
+                                    for _ in dilations) if two_deep else [nn.Identity()] * len(dilations)
+        self.two_deep = two_deep
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, T] → [B, C, T]."""
+        for first, second in zip(self.first, self.second, strict=True):
+            y = first(F.leaky_relu(x, SLOPE))
+            x = x + (second(F.leaky_relu(y, SLOPE)) if self.two_deep else y)
+        return x
+
+
+class Generator(nn.Module):
+    """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1]."""
+
+    def __init__(self, size: Size):
+        super().__init__()
+        if len(size.rates) != len(size.kernels) or len(size.reaches) != len(size.dilations):
+            raise KlangfarbeError("a kernel for each rate and dilations for each reach", f"{size}", "give as many of one as of the other")
+        self.size = size
+        self.enter = weight_norm(nn.Conv1d(size.n_mels, size.channels, 7, padding=3))
+        self.up, self.blocks, width = nn.ModuleList(), nn.ModuleList(), size.channels
+        for rate, kernel in zip(size.rates, size.kernels, strict=True):
+            self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)))
+            width //= 2
+            self.blocks.append(nn.ModuleList(Residual(width, reach, some, size.two_deep)
+                                             for reach, some in zip(size.reaches, size.dilations, strict=True)))
+        self.leave = weight_norm(nn.Conv1d(width, size.fourier + 2 if size.fourier else 1, 7, padding=3))
+        if size.fourier:
+            self.register_buffer("window", torch.hann_window(size.fourier), persistent=False)
+        for part in self.modules():
+            if isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
+                nn.init.normal_(part.parametrizations.weight.original1, 0.0, 0.01)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        """[B, M, T] → [B, T·hop]."""
+        if mel.ndim != 3 or mel.shape[1] != self.size.n_mels:
+            raise KlangfarbeError(f"ln-mel [B, {self.size.n_mels}, T]", str(tuple(mel.shape)), "if it is [B, T, M], transpose(1, 2)")
+        x = self.enter(mel)
+        for up, blocks in zip(self.up, self.blocks, strict=True):
+            x = up(F.leaky_relu(x, SLOPE))
+            x = sum(block(x) for block in blocks) / len(blocks)
+        x = self.leave(F.leaky_relu(x))
+        if not self.size.fourier:
+            return torch.tanh(x)[:, 0]
+        size = self.size.fourier
+        loud, turn = x.float().chunk(2, dim=1)
+        spectrum = torch.polar(loud.clamp_max(6.0).exp(), torch.pi * torch.sin(turn))  # [B, F, T′]
+        sound = torch.istft(F.pad(spectrum, (0, 1), mode="replicate"), size, size // 4, window=self.window, center=True,
+                            length=mel.shape[2] * self.size.hop_length)
+        return sound.clamp(-1, 1)
+
+
+class PeriodCritic(nn.Module):
+    """One period: sound [B, N] → (scores [B, n], features), a 2-D network whose kernels never reach across a period."""
+
+    def __init__(self, period: int, width: int = 32):
+        super().__init__()
+        self.period = period
+        widths = (1, width, 4 * width, 16 * width, 32 * width)
+        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)))
+                                    for a, b in zip(widths, widths[1:], strict=False))
+        self.layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
+        self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
+
+    def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
+        """[B, N] → ([B, n], a feature a layer)."""
+        x = F.pad(sound[:, None], (0, -sound.shape[1] % self.period), mode="reflect")
+        return _walk(x.unflatten(2, (-1, self.period)), self.layers, self.score)
+
+
+class ScaleCritic(nn.Module):
+    """One scale: sound [B, N] → (scores [B, n], features), grouped 1-D convolutions."""
+
+    def __init__(self, width: int = 128, *, spectral: bool = False):
+        super().__init__()
+        norm = spectral_norm if spectral else weight_norm
+        form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16), (4, 8, 41, 4, 16), (8, 8, 41, 1, 16),
+                (8, 8, 5, 1, 1))  # channels in and out in widths, kernel, stride, groups
+        self.layers = nn.ModuleList(norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel, stride, padding=kernel // 2,
+                                                   groups=min(groups, width))) for k, (a, b, kernel, stride, groups) in enumerate(form))
+        self.score = norm(nn.Conv1d(8 * width, 1, 3, padding=1))
+
+    def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
+        """[B, N] → ([B, n], a feature a layer)."""
+        return _walk(sound[:, None], self.layers, self.score)
+
+
+class Critics(nn.Module):
+    """All critics: sound [B, N] → (a list of scores, a list of their features).
+
+    Args:
+        width: of the multi-period ones; the multi-scale ones are four times as wide. periods, scales: which and how many.
+    """
+
+    def __init__(self, width: int = 32, periods: tuple[int, ...] = PERIODS, scales: int = SCALES):
+        super().__init__()
+        self.periods = nn.ModuleList(PeriodCritic(period, width) for period in periods)
+        self.scales = nn.ModuleList(ScaleCritic(4 * width, spectral=number == 0) for number in range(scales))
+
+    def forward(self, sound: torch.Tensor) -> tuple[list, list]:
+        """[B, N] → (scores, features), one entry a critic."""
+        answers = [critic(sound) for critic in self.periods]
+        for critic in self.scales:
+            answers.append(critic(sound))
+            sound = F.avg_pool1d(sound[:, None], 4, 2, padding=2)[:, 0]
+        return [score for score, _ in answers], [features for _, features in answers]
+
+
+def critic_loss(real: list, made: list) -> torch.Tensor:
+    """Least squares: real scores towards 1, made ones towards 0, summed over critics (Kong et al., equation 1)."""
+    return sum((1 - r).square().mean() + m.square().mean() for r, m in zip(real, made, strict=True))
+
+
+def fooling_loss(made: list) -> torch.Tensor:
+    """Least squares: made scores towards 1 (Kong et al., equation 2)."""
+    return sum((1 - m).square().mean() for m in made)
+
+
+def feature_loss(real: list, made: list) -> torch.Tensor:
+    """Mean absolute difference of the critics' features, summed over layers and critics (Kong et al., equation 4)."""
+    return sum(F.l1_loss(m, r.detach()) for of_real, of_made in zip(real, made, strict=True) for r, m in zip(of_real, of_made, strict=True))
+
+
+def plain(generator: Generator) -> Generator:
+    """The generator with weight normalisation folded into its weights: what is played with and saved."""
+    from torch.nn.utils import parametrize
+
+    for part in generator.modules():
+        if parametrize.is_parametrized(part, "weight"):
+            parametrize.remove_parametrizations(part, "weight")
+    return generator.eval()
+
+
+def _walk(x: torch.Tensor, layers, score) -> tuple[torch.Tensor, list]:
+    features = []
+    for layer in layers:
+        x = F.leaky_relu(layer(x), SLOPE)
+        features.append(x)
+    x = score(x)
+    return x.flatten(1), [*features, x]

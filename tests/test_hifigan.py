@@ -1,0 +1,86 @@
+"""The vocoder's networks: published sizes, hops that fit, losses by hand, critics that look where they should."""
+
+import pytest
+import torch
+
+from lib.errors import KlangfarbeError
+from lib.models import hifigan
+
+TINY = hifigan.Size(channels=16, rates=(4, 2), kernels=(8, 4), reaches=(3,), dilations=((1, 3),), n_mels=8)
+TINY_FOURIER = hifigan.Size(channels=16, rates=(4,), kernels=(8,), reaches=(3,), dilations=((1, 3),), n_mels=8, fourier=16, two_deep=False)
+
+
+def millions(network):
+    return sum(p.numel() for p in network.parameters()) / 1e6
+
+
+@pytest.mark.parametrize(("name", "published"), [("v1", 13.92), ("v2", 0.92), ("v3", 1.46)])
+def test_published_sizes_have_the_published_number_of_weights(name, published):
+    size = hifigan.SIZES[name]
+    generator = hifigan.plain(hifigan.Generator(size))  # counted without weight normalisation's lengths, as published
+    assert millions(generator) == pytest.approx(published, abs=0.01) and size.hop_length == 256
+
+
+@pytest.mark.parametrize("size", [TINY, TINY_FOURIER, hifigan.SIZES["small"]])
+def test_a_frame_becomes_a_hop_and_nothing_leaves_full_scale(size):
+    torch.manual_seed(0)
+    generator = hifigan.Generator(size)
+    for n_frames in (1, 7, 20):
+        sound = generator(3 * torch.randn(2, size.n_mels, n_frames))
+        assert sound.shape == (2, n_frames * size.hop_length) and float(sound.detach().abs().max()) <= 1
+    with pytest.raises(KlangfarbeError, match="transpose"):
+        generator(torch.zeros(2, 20, size.n_mels))
+
+
+@pytest.mark.parametrize("size", [TINY, TINY_FOURIER])
+def test_plain_weights_play_the_same(size):
+    torch.manual_seed(0)
+    generator, mel, other = hifigan.Generator(size), torch.randn(1, size.n_mels, 9), hifigan.Generator(size)
+    other.load_state_dict(generator.state_dict())
+    folded = hifigan.plain(other)
+    assert torch.allclose(generator.eval()(mel), folded(mel), atol=1e-5)
+    assert not [name for name in folded.state_dict() if "parametrizations" in name]
+
+
+def test_a_period_critic_never_mixes_the_columns_of_its_fold():
+    torch.manual_seed(0)
+    critic, period = hifigan.PeriodCritic(3, 2), 3
+    sound = torch.randn(1, 300, requires_grad=True)
+    scores, _ = critic(sound)  # [1, n · 3]: row by row of the fold
+    scores.view(1, -1, period)[0, 1, 1].backward()
+    touched = sound.grad[0].nonzero().flatten()
+    assert len(touched) and set((touched % period).tolist()) == {1}
+
+
+def test_critics_answer_for_every_length_and_scale():
+    critics = hifigan.Critics(2, periods=(2, 5), scales=2)
+    scores, features = critics(torch.randn(2, 4001))
+    assert len(scores) == len(features) == 4 and all(score.shape[0] == 2 for score in scores)
+    assert scores[3].shape[1] < scores[2].shape[1], "the second scale hears half as many samples"
+
+
+def test_losses_by_hand():
+    real, made = [torch.tensor([1.0, 0.0])], [torch.tensor([0.0, 0.5])]
+    assert hifigan.critic_loss(real, made).item() == pytest.approx(0.5 + 0.125)
+    assert hifigan.fooling_loss(made).item() == pytest.approx((1 + 0.25) / 2)
+    assert hifigan.fooling_loss([torch.ones(3)]).item() == 0
+    a, b = [[torch.zeros(2, 2), torch.ones(1)]], [[torch.full((2, 2), 2.0), torch.zeros(1)]]
+    assert hifigan.feature_loss(a, b).item() == pytest.approx(3.0) and hifigan.feature_loss(a, a).item() == 0
+
+
+def test_a_generator_learns_one_tone_by_heart():
+    torch.manual_seed(0)
+    generator = hifigan.Generator(TINY_FOURIER)
+    optimiser = torch.optim.AdamW(generator.parameters(), 5e-3)
+    wave = 0.5 * torch.sin(2 * torch.pi * torch.arange(320) / 16)[None]
+    mel = torch.randn(1, 8, 320 // TINY_FOURIER.hop_length)
+    losses = []
+    for _ in range(150):
+        made = generator(mel)
+        spectra = [torch.stft(x, 64, 16, window=torch.hann_window(64), return_complex=True).abs() for x in (made, wave)]
+        loss = (spectra[0] - spectra[1]).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
