@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import foundations
+from lib import foundations, paths
+from lib.data.atelier.words import emotion_word
 from lib.errors import KlangfarbeError
-from lib.systems.mapping import aimus, memory, targets
+from lib.systems.mapping import aimus, ceiling, imemnet, memory, targets
 
 SMALL = aimus.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
@@ -136,8 +137,6 @@ def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
 
 
 def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path, monkeypatch):
-    from lib import paths
-
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
     config = aimus.Config(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
     generator, clip = foundations.load("musicgen", device="cpu"), foundations.load("image_text", device="cpu")
@@ -149,6 +148,8 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
     before = {file: file.stat().st_mtime_ns for file in found.where.glob("*.npy")}
     again = targets.atelier(config, generator, clip)
     assert before == {file: file.stat().st_mtime_ns for file in again.where.glob("*.npy")} and len(before) == 6
+    assert len(list(tmp_path.rglob("pictures.npy"))) == 1, "painted once, looked up from then on"
+    assert found.words == tuple(aimus.truth(found.table)["word"]) and list(aimus.truth(found.table)["heard_word"]) == list(found.words)
     captioner, describer = foundations.load("captioner", device="cpu"), foundations.load("describer", device="cpu")
     captions = targets.texts(found, "caption", captioner, describer)
     assert all(text.startswith(("a ", "an ")) and word in text[:20] for text, word in zip(captions, found.words, strict=True))
@@ -157,6 +158,86 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
     assert sum(map(bool, own)) == 15, "emotion-tagged pairs bring no text"
     with pytest.raises(KlangfarbeError, match="kind of text"):
         targets.texts(found, "poem", captioner, describer)
+    everything = targets.written(found, captioner, describer)
+    assert list(everything) == ["pair", "word", *targets.TEXTS] and list(everything["pair"]) == list(found.table["pair"])
+    alone = describer.describe(captioner.caption(found.pictures[:3]), prompt="mapping")
+    assert list(everything["plain"][:3]) == alone and list(everything["caption"]) == captions, "shared captions change no text"
+    rows = np.flatnonzero(found.table["split"] == "test")
+    twins = ceiling.twins(found, rows, generator, config.clip_seconds)
+    assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1, 2)).all(), "another piece to each picture"
+    for piece, picture, source in zip(ceiling._pieces(found.table), aimus.items(found.table["image"]), found.table["source"], strict=True):
+        assert emotion_word(piece) == emotion_word(picture) and piece.index >= ceiling.TWINS_FROM
+        assert ((piece.valence, piece.arousal) == (picture.valence, picture.arousal)) == (source == "genre-tagged")
+
+
+# --- how much a picture can know ----------------------------------------------------------------------------------------
+
+
+def test_a_share_is_what_the_groups_means_explain_and_luck_is_zero():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(20), 20)
+    whole, noise = rng.normal(size=(20, 30))[labels], rng.normal(size=(400, 30))
+    assert ceiling.share(whole, labels) == pytest.approx(1) and abs(ceiling.share(noise, labels)) < 0.02
+    known = 1 / (1 + 3.0)  # variance 1 of the means, 3 of the rest
+    found = ceiling.explained(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
+    assert found["low"] < known * 400 / 399 < found["high"] and found["value"] > found["null"] > 0 and found["n"] == 400
+    luck = ceiling.explained(noise, labels, n_shuffles=50)
+    assert luck["low"] < 0 < luck["high"]
+    with pytest.raises(KlangfarbeError, match="fewer groups"):
+        ceiling.share(noise, np.arange(400))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.2, 0.7])
+def test_twins_share_what_the_picture_decides_and_the_cosine_of_a_perfect_prediction_follows(rho):
+    rng = np.random.default_rng(1)
+    mean, known = rng.normal(size=256), np.sqrt(rho) * rng.normal(size=(2000, 256))
+    a, b = (mean + known + np.sqrt(1 - rho) * rng.normal(size=known.shape) for _ in range(2))
+    assert ceiling.shared(a, b, mean) == pytest.approx(rho, abs=0.01)
+    best = mean + known
+    cosines = (best * a).sum(1) / np.linalg.norm(best, axis=1) / np.linalg.norm(a, axis=1)
+    assert ceiling.cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
+
+
+# --- published lists ----------------------------------------------------------------------------------------------------
+
+LISTS = {"val": "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n", "test": "7-3 sun 0.1\n9-1 sea 0.9\n"}
+
+
+def test_published_matchings_are_read_and_say_what_was_met_before(tmp_path):
+    for name, text in LISTS.items():
+        (tmp_path / f"{name}_matching.txt").write_text(text)
+    table = imemnet.read(tmp_path)
+    assert list(table["song"]) == ["7", "7", "8", "7", "9"] and list(table["published"]) == ["val"] * 3 + ["test"] * 2
+    found = imemnet.known(table, table["published"].replace({"val": "train"}))
+    assert found["met"].to_dict() == {"clip": 0, "song": 1, "image": 1} and found.loc["song", "pairs"] == 0.5
+    with pytest.raises(KlangfarbeError, match="pairs in the test set"):
+        imemnet.known(table, table["published"].replace({"test": "train"}))
+
+
+@pytest.mark.parametrize("text", ["", "seven sea 0.5\n", "7-1 sea\n"])
+def test_lists_of_another_form_are_refused(tmp_path, text):
+    if text:
+        (tmp_path / "val_matching.txt").write_text(text)
+    with pytest.raises(KlangfarbeError):
+        imemnet.read(tmp_path)
+
+
+def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"song": rng.integers(0, 60, 3000).astype(str), "image": rng.integers(0, 300, 3000).astype(str)}).assign(
+        clip=lambda t: t["song"])
+    split = imemnet.two_sided(table, aimus.FRACTIONS)
+    assert imemnet.known(table, split)["met"].sum() == 0
+    assert (split == "train").mean() == pytest.approx(0.64, abs=0.05) and (split == "").mean() == pytest.approx(0.34, abs=0.05)
+
+
+@pytest.mark.real_data
+def test_the_published_lists_hang_together():
+    table = imemnet.read(paths.real_data("imemnet"))
+    sizes = np.bincount(aimus.linked(table["image"], table["song"]))
+    assert set(table["published"]) >= {"val", "test"} and sizes.max() / len(table) > 0.6, "no split by linked groups can be even"
+    here, there = (set(table.loc[table["published"] == name, "song"]) for name in ("val", "test"))
+    assert here <= there
 
 
 # --- memory maps --------------------------------------------------------------------------------------------------------

@@ -136,6 +136,28 @@ def atelier(config: Config, collection: int | None = None) -> tuple:
     return pd.DataFrame(rows), pd.DataFrame(own)
 
 
+def items(names) -> list:
+    """The atelier's items by their names, as :func:`atelier` writes them into ``image`` and ``audio``: a list of ``Factors``."""
+    from lib.data.atelier.factors import draw
+
+    return [draw(*map(int, str(name).split("-")[1:])) for name in names]
+
+
+def truth(table):
+    """What the atelier knows of each pair and the tags do not say: DataFrame, a row a pair of :func:`merged`'s table.
+
+    Columns ``word, valence, arousal, manner, subject`` of the picture; ``heard_genre, heard_word`` of the sound.
+    """
+    import pandas as pd
+
+    from lib.data.atelier.words import emotion_word
+
+    seen, heard = items(table["image"]), items(table["audio"])
+    return pd.DataFrame({"word": [emotion_word(item) for item in seen], **{name: [getattr(item, name) for item in seen] for name in (
+        "valence", "arousal", "manner", "subject")}, "heard_genre": [item.genre for item in heard],
+        "heard_word": [emotion_word(item) for item in heard]}, index=table.index)
+
+
 def views(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     """Each picture and its augmented versions, uint8 [N, H, W, 3] → [N, n_views, H, W, 3]; view 0 is the picture itself.
 

@@ -85,11 +85,12 @@ def material(table, pictures: np.ndarray, sound_of, words: Sequence[str], clip, 
     return Material(table, pictures, vectors, sounds, codes, tuple(words), where)
 
 
-def texts(material: Material, kind: str, captioner, describer) -> list[str]:
+def texts(material: Material, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
     """What the music model's text encoder is given for each pair.
 
     Args:
         kind: out of :data:`TEXTS`. captioner, describer: as ``foundations.load`` gives them.
+        captions: an empty dict lent from kind to kind, so that each picture is captioned once with its word and once without.
 
     Raises:
         KlangfarbeError: another kind, or pairs without a text of their own where ``own`` asks for it.
@@ -103,14 +104,34 @@ def texts(material: Material, kind: str, captioner, describer) -> list[str]:
         if own.isna().all():
             raise KlangfarbeError("descriptions of the music itself (MeLBench)", "none in this table", "use another kind of text")
         return list(own.fillna(""))
-    words = [None] * len(material.words) if kind == "plain" else list(material.words)
-    captions = captioner.caption(material.pictures, words)
+    captions, led = {} if captions is None else captions, kind != "plain"
+    words = list(material.words) if led else [None] * len(material.words)
+    if led not in captions:
+        captions[led] = captioner.caption(material.pictures, words)
     if kind == "caption":
-        return captions
+        return list(captions[led])
     if kind == "plain":
-        return describer.describe(captions, prompt="mapping")
-    seen = [unled(caption, word) for caption, word in zip(captions, words, strict=True)]  # the bundled describer wants the word in front
-    return describer.describe(seen, words, prompt="open" if kind == "open" else "mapping")
+        return _once(captions[led], words, lambda seen, _: describer.describe(seen, prompt="mapping"))
+    seen = [unled(caption, word) for caption, word in zip(captions[led], words, strict=True)]  # the word goes in front, not inside
+    prompt = "open" if kind == "open" else "mapping"
+    return _once(seen, words, lambda some, leading: describer.describe(some, leading, prompt=prompt))
+
+
+def written(material: Material, captioner, describer, kinds: Sequence[str] = tuple(TEXTS)):
+    """Several kinds of text for every pair: DataFrame ``pair, word`` and a column a kind; each picture is captioned twice at most."""
+    import pandas as pd
+
+    captions: dict = {}
+    made = {kind: texts(material, kind, captioner, describer, captions) for kind in kinds}
+    return pd.DataFrame({"pair": list(material.table["pair"]), "word": list(material.words), **made})
+
+
+def _once(seen: list[str], words: list, describe) -> list[str]:
+    """Descriptions of captions, each different (caption, word) described once: the likeliest words are the same for the same caption."""
+    asked = list(zip(seen, words, strict=True))
+    different = sorted(set(asked), key=lambda pair: (len(pair[0]), pair[0], str(pair[1])))  # of one length together: less padding
+    said = dict(zip(different, describe([caption for caption, _ in different], [word for _, word in different]), strict=True))
+    return [said[pair] for pair in asked]
 
 
 def text_targets(said: Sequence[str], generator, n_tokens: int = 1) -> np.ndarray:
@@ -164,23 +185,36 @@ def atelier(config: aimus.Config, generator, clip, words=None, *, seed: int = 0,
 
     from lib.audio import SAMPLE_RATE_HZ
     from lib.data.atelier import TRAIN_SEED, paint, render
-    from lib.data.atelier.factors import draw
     from lib.data.atelier.words import emotion_word
 
     collection = TRAIN_SEED if collection is None else collection
     parts = aimus.atelier(config, collection)
     table = aimus.merged(*parts, seed=seed)
-    index = {**dict(zip(parts[0]["image"], parts[0]["picture_index"], strict=True)),
-             **dict(zip(parts[1]["image"], parts[1]["picture_index"], strict=True))}
-    piece = {**dict(zip(parts[0]["audio"], parts[0]["piece_index"], strict=True)),
-             **dict(zip(parts[1]["audio"], parts[1]["piece_index"], strict=True))}
-    items = [draw(collection, int(index[name])) for name in table["image"]]
-    painted = np.stack([images.square(paint.paint(item), config.image_side) for item in items])
-    rate = generator.codec.sample_rate_hz
+    items, pieces = aimus.items(table["image"]), aimus.items(table["audio"])
+    side = config.image_side
+    where = memory.folder("pictures", list(table["image"]), side, _hand(paint))
+    painted = memory.rows(where, "pictures", len(table), (side, side, 3), np.uint8,
+                          lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows]))
+    rate, twice = generator.codec.sample_rate_hz, set(table.loc[table["audio"].duplicated(keep=False), "audio"])
+    kept: dict[str, np.ndarray] = {}
 
     def sound_of(row: int) -> np.ndarray:
-        sound = render.sounds(collection, [int(piece[table["audio"].iloc[row]])], config.clip_seconds)[0][0]
-        return sound if rate == SAMPLE_RATE_HZ else soxr.resample(sound, SAMPLE_RATE_HZ, rate)
+        piece = pieces[row]
+        if piece.item_id in kept:
+            return kept[piece.item_id]
+        sound = render.sounds(collection, [piece.index], config.clip_seconds)[0][0]
+        sound = sound if rate == SAMPLE_RATE_HZ else soxr.resample(sound, SAMPLE_RATE_HZ, rate)
+        if piece.item_id in twice:  # it goes with another picture too
+            kept[piece.item_id] = sound
+        return sound
 
+    painted = np.asarray(painted)
     told = [emotion_word(item) for item in items] if words is None else list(words(painted))
     return material(table, painted, sound_of, told, clip, generator.codec, config, seed)
+
+
+def _hand(module) -> str:
+    """A hash of the package a module is from: what it paints is another picture once its code has changed."""
+    from pathlib import Path
+
+    return repro.content_hash(b"".join(file.read_bytes() for file in sorted(Path(module.__file__).parent.glob("*.py"))))
