@@ -10,7 +10,7 @@ import soundfile
 
 from lib import audio
 from lib.errors import KlangfarbeError
-from lib.listening import page, session, store, study
+from lib.listening import analysis, page, session, store, study
 from lib.listening.questions import NAMES, QUESTIONS
 
 SECONDS = 0.6
@@ -87,6 +87,7 @@ def test_the_rule_is_part_of_the_plan(tmp_path):
     names = [study.lay_out(tmp_path / str(k), clips(), n_raters=2, per_rater=3, rule=rule).name
              for k, rule in enumerate((study.Rule(), study.Rule(), study.Rule(silent_ovl=50)))]
     assert names[0] == names[1] != names[2]  # a rule changed afterwards does not fit the answers any more
+    assert study.load(tmp_path / "2").rule == study.Rule(silent_ovl=50)
 
 
 def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(small):
@@ -215,6 +216,17 @@ def test_stopping_deletes_everything_also_for_a_second_window(small):
     with pytest.raises(KlangfarbeError, match="were deleted"):
         second.submit()
     assert len(store.read(small.ratings)) == 0 and second.state == "gone"
+
+
+def test_a_program_that_answers_says_so(small):
+    clock = Clock()
+    shown = page.page(small, clock=clock, simulated=True)
+    shown.controls["begin"].click()
+    fill(shown, clock)
+    shown.controls["next"].click()
+    assert study.answers(small.folder)["simulated"].tolist() == [True]
+    with pytest.raises(KlangfarbeError, match="simulated ones"):
+        analysis.ratings_for_ledger(study.answers(small.folder))
 
 
 def test_declining_stores_nothing(small):

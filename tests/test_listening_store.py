@@ -115,6 +115,24 @@ _many(Path({str(tmp_path)!r}), "victim", 0, 10**6)
     assert store.read(tmp_path)["trial"].tolist() == [*before["trial"], 10**6]
 
 
+def test_a_disk_that_fills_in_the_middle_of_a_line_costs_that_line_only(tmp_path, monkeypatch):
+    store.append(tmp_path, row(0))
+    write = os.write
+
+    def half(handle, data):
+        if len(data) < 100:
+            raise OSError(28, "No space left on device")
+        return write(handle, data[: len(data) // 2])
+
+    monkeypatch.setattr(store.os, "write", half)
+    with pytest.raises(KlangfarbeError, match="No space left on device"):
+        store.append(tmp_path, row(1))
+    monkeypatch.undo()
+    store.append(tmp_path, row(1, ovl=1))
+    found = store.read(tmp_path)
+    assert found[["trial", "ovl"]].to_numpy().tolist() == [[0, 64], [1, 1]] and len(found.attrs["faults"]) == 1
+
+
 def test_deletion_leaves_a_number_and_a_day(tmp_path):
     _many(tmp_path, "abc123", 0, 3)
     _many(tmp_path, "other1", 0, 2)

@@ -20,13 +20,14 @@ KEYS = "With the keyboard: Tab goes on, enter plays, 0 to 5 answer a list, the a
 PLAY = {"left": "▶ Play", "right": "▶ Play right"}
 
 
-def page(study: studies.Study, rater: str = "", **clock):
+def page(study: studies.Study, rater: str = "", **options):
     """The interface to one sitting; display what it returns. ``page(study).box`` in Voila gives each visitor a sitting of their own.
 
     Args:
         rater: a code to go on with; empty: a new random one, or the one the listener types.
+        options: `clock` and `simulated` of :class:`lib.listening.session.Session`.
     """
-    return Page(study, rater, **clock)
+    return Page(study, rater, **options)
 
 
 class Page:
@@ -37,12 +38,12 @@ class Page:
             ``quality``, ``next`` …), in the order in which Tab reaches them.
     """
 
-    def __init__(self, study: studies.Study, rater: str = "", **clock):
+    def __init__(self, study: studies.Study, rater: str = "", **options):
         import ipywidgets
 
-        self._w, self._study, self._clock = ipywidgets, study, clock
+        self._w, self._study, self._options = ipywidgets, study, options
         self._typed = rater
-        self.session = sessions.Session(study, rater or secrets.token_hex(4), **clock)
+        self.session = sessions.Session(study, rater or secrets.token_hex(4), **options)
         self.message = ipywidgets.HTML()
         self.sound = ipywidgets.Box()  # the player has no controls of its own: what is not pressed here could not be counted
         self.box = ipywidgets.VBox(layout={"max_width": "860px"})
@@ -88,7 +89,7 @@ class Page:
             if typed and typed != self.session.rater:
                 if not studies.knows(self._study, typed):
                     return self.say("No sitting has this code. Leave the field empty to begin a new one.")
-                self.session = sessions.Session(self._study, typed, **self._clock)
+                self.session = sessions.Session(self._study, typed, **self._options)
             self.session.agree()
             self._show()
             return None

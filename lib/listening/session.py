@@ -25,15 +25,16 @@ class Session:
     Args:
         of: the study. rater: the listener's code; with a known one the sitting goes on where it stopped.
         clock: seconds that only rise; tests give their own.
+        simulated: True where a program answers: its rows say so, and the ledger refuses them.
 
     Attributes:
         state: ``consent``, ``page``, ``done`` or ``gone``. trial: the page's row of the plan, or None.
         answers: what has been answered on this page.
     """
 
-    def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic, simulated: bool = False):
         store.check_code(rater)
-        self.study, self.rater, self.clock = of, rater, clock
+        self.study, self.rater, self.clock, self.simulated = of, rater, clock, simulated
         self.state, self.trial, self.answers = CONSENT, None, {}
         self._block, self._done, self._plays, self._since = [], set(), [], 0.0
 
@@ -118,7 +119,7 @@ class Session:
         store.append(self.study.ratings, Row(
             study=self.study.name, rater=self.rater, trial=self.trial["trial"], kind=self.trial["kind"], code=self.trial["code"],
             plays=len(self._plays), heard=True, seconds=round(self.clock() - self._since, 1),
-            at=datetime.now(UTC).isoformat(timespec="seconds"), **self.answers))
+            at=datetime.now(UTC).isoformat(timespec="seconds"), simulated=self.simulated, **self.answers))
         self._done.add(self.trial["trial"])
         self._next()
 

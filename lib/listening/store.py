@@ -123,7 +123,7 @@ def _locked(folder: Path):
 
 def _write(path: Path, line: bytes) -> None:
     """Appends `line` and flushes it to the disk; a torn end of the file is closed off with a newline of its own."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
     try:
         size = os.fstat(handle).st_size
         if size:

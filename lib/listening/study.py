@@ -61,6 +61,11 @@ class Study(NamedTuple):
         return self.settings["study"]
 
     @property
+    def rule(self) -> Rule:
+        """Who is left out, as it was fixed with the plan."""
+        return Rule(**self.settings["rule"])
+
+    @property
     def ratings(self) -> Path:
         """Where answers go."""
         return self.folder / RATINGS
