@@ -103,6 +103,12 @@ def test_every_subject_paints_at_the_corners_and_differs_from_the_next(manner, s
     assert np.abs(vivid.astype(int) - other).mean() > 8
 
 
+@pytest.mark.parametrize("index", [300_378, 302_600])
+def test_a_band_narrower_than_its_margins_is_painted_as_a_line(index):
+    pictures, _ = paint.pictures(1, [index])
+    assert pictures.shape[0] == 1 and pictures.std() > 5
+
+
 def test_smaller_sizes_are_area_averages_of_the_master(collection):
     items, pictures, _ = collection
     small = np.stack([paint.paint(f, 32) for f in items[:6]])

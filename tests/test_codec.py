@@ -495,6 +495,18 @@ def test_offline_the_line_says_what_to_fetch(monkeypatch, tmp_path, name):
         foundations.load("codec", name)
 
 
+def test_a_network_that_is_not_there_gives_the_same_line(monkeypatch, tmp_path):
+    import httpx
+    import huggingface_hub
+
+    def no_network(*_, local_files_only=False, **__):
+        raise FileNotFoundError if local_files_only else httpx.ConnectError("name or service not known")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", no_network)
+    with pytest.raises(KlangfarbeError, match=r"neither cached nor within reach \(ConnectError\)"):
+        foundations.load("codec", "facebook/encodec_24khz")
+
+
 # --- the bundled one ----------------------------------------------------------------------------------------------------
 
 

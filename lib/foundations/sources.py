@@ -128,6 +128,7 @@ def sha256(folder: Path, part: Part) -> str:
 
 def _fetched(part_name: str, part: Part, name: str, revision: str) -> Path:
     """The hub's folder, of each choice of files the first: from the cache where it is there, else fetched."""
+    import httpx
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -141,7 +142,7 @@ def _fetched(part_name: str, part: Part, name: str, revision: str) -> Path:
         except KlangfarbeError:
             if not offline:
                 raise
-        except (OSError, ValueError, errors.HfHubHTTPError) as error:
+        except (OSError, ValueError, httpx.HTTPError, errors.HfHubHTTPError) as error:
             why = error
     raise KlangfarbeError(
         f"the checkpoint {name} at {revision}", f"neither cached nor within reach ({type(why).__name__})",

@@ -9,7 +9,8 @@ from lib.data.atelier.palette import SINE
 def _cloud_box(s: Scene, left: int, top: int, right: int, bottom: int, colour, strength: int = 100) -> None:
     """A field with soft edges when calm, hard ones when aroused, and an uneven depth of paint."""
     mask = Image.new("L", (SIDE // 2, SIDE // 2))
-    ImageDraw.Draw(mask).rectangle((left // 2, top // 2, right // 2, bottom // 2), fill=255 * strength // 100)
+    box = (left // 2, top // 2, right // 2, max(top, bottom) // 2)  # of a band narrower than its margins a line is left
+    ImageDraw.Draw(mask).rectangle(box, fill=255 * strength // 100)
     mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // 16)).filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // 20))
     depth = s.noise(5, 5).point([200 + k * 55 // 255 for k in range(256)])
     mask = Image.composite(mask, Image.new("L", mask.size), depth)
