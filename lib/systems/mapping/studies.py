@@ -13,8 +13,8 @@ Source: text 001, §4.2.2, §4.2.3, §4.3.3 to §4.3.5, Table 5.1.
 
 Known deviations: the adversary's form and its rate are not given: non-saturating cross-entropy and `critic_rate` are ours · λ₃ of Study I
 stands in Table 5.1 only (.2) · the losses that are heard are taken over the first `audible` items of a batch and a window of
-`window_seconds`, drawn anew each time (published: everything, 48 hours) · mel is ln of the amplitude in 128 bands, FFT 1024, hop 256; Study II counts it in
-units of 80 dB, for the published mel error, .087 (§4.2.4), is an eighth of a nat's size: a spectrogram scaled to [0, 1].
+`window_seconds`, drawn anew each time (published: everything, 48 hours) · mel is ln of the amplitude in 128 bands, FFT 1024, hop 256;
+counted in units of 80 dB: the published mel error, .087 (§4.2.4), is that of a spectrogram scaled to [0, 1].
 Notebook: 22, 23, 24.
 """
 
@@ -39,7 +39,8 @@ class Config:
 
     Attributes:
         study: ``one`` or ``two``: the network. target: ``text`` or ``audio``. n_tokens: vectors to attend to, 1 as published.
-        hidden, heads, dropout: of the network. latent: ``mae`` or ``mse``; mel: likewise, of the ln-mels.
+        hidden, heads, dropout: of the network. latent: ``mae`` or ``mse``; mel: likewise, of the ln-mels, in units of `mel_unit` nats.
+        gain: Study I's last LayerNorm begins with it (usually 1); the targets' scale saves the rate thousands of steps.
         w_latent, w_mel, w_adversarial, w_features: weights of the four losses; 0 leaves one out.
         audible: how many items of a batch are heard; window_seconds: how much of each.
         learning_rate, weight_decay, critic_rate, batch_size, epochs, patience: of training; max_norm: gradients are cut there.
@@ -55,6 +56,7 @@ class Config:
     latent: str = "mae"
     mel: str = "mae"
     mel_unit: float = 1.0
+    gain: float = 1.0
     w_latent: float = 1.0
     w_mel: float = 0.5
     w_adversarial: float = 0.2
@@ -87,7 +89,7 @@ class Config:
 
 STUDIES = {
     "one": Config(study="one", target="audio", mel="mse", w_features=0.0, audible=32, learning_rate=1e-4, weight_decay=1e-3, batch_size=32,
-                  epochs=100),
+                  epochs=100, mel_unit=RANGE_80_DB),
     "two": Config(mel_unit=RANGE_80_DB),
 }
 _SHORT = {"audible": 8, "window_seconds": 1.0}
@@ -97,6 +99,9 @@ PROFILES = {
     "gpu": {"audible": 16, "window_seconds": 4.0},
     "paper": {},
 }
+_ONE = {"audible": 2, "window_seconds": 0.5, "gain": 0.1}
+# What one study alone has at a profile.
+OWN = {("two", "mini"): {"audible": 4, "window_seconds": 0.5}, ("one", "mini"): _ONE, ("one", "smoke"): _ONE}
 
 
 def of(study: str, profile: str, **changes) -> Config:
@@ -104,7 +109,7 @@ def of(study: str, profile: str, **changes) -> Config:
     if study not in STUDIES or profile not in PROFILES:
         raise KlangfarbeError(f"a study out of {', '.join(STUDIES)} at a profile out of {', '.join(PROFILES)}", f"{study} at {profile}",
                               "name one of each")
-    return replace(STUDIES[study], **PROFILES[profile] | changes)
+    return replace(STUDIES[study], **PROFILES[profile] | OWN.get((study, profile), {}) | changes)
 
 
 class Models(NamedTuple):
@@ -132,7 +137,9 @@ def network(config: Config, width_in: int, width_out: int):
     from lib.models import projector
 
     if config.study == "one":
-        return projector.StudyOne(width_in, width_out, config.n_tokens, config.hidden, config.heads, config.dropout)
+        made = projector.StudyOne(width_in, width_out, config.n_tokens, config.hidden, config.heads, config.dropout)
+        made.leave[1].weight.data.fill_(config.gain)
+        return made
     return projector.StudyTwo(width_in, width_out, config.n_tokens, config.hidden, config.dropout)
 
 
@@ -260,7 +267,7 @@ def predict(models: Models, vectors: np.ndarray, batch: int = 256) -> np.ndarray
 
     models.projection.eval()
     with torch.inference_mode():
-        parts = [models.projection(torch.as_tensor(np.array(vectors[at : at + batch])).to(models.generator.device)).float().cpu()
+        parts = [models.projection(torch.as_tensor(np.array(vectors[at : at + batch], np.float32)).to(models.generator.device)).float().cpu()
                  for at in range(0, len(vectors), batch)]
     return torch.cat(parts).numpy()
 
