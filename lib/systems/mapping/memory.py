@@ -17,6 +17,8 @@ import numpy as np
 from lib import artefacts, paths, repro, training
 from lib.errors import KlangfarbeError
 
+WORTH_A_BAR = 8  # chunks
+
 
 def folder(*depends_on) -> Path:
     """``data/processed/mapping/<hash of all that the rows depend on>``."""
@@ -46,7 +48,7 @@ def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute:
         kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype, shape=(n, *shape))
         lacking = np.flatnonzero(~done)
         starts = range(0, len(lacking), chunk)
-        for step in training.progress(len(starts), name):
+        for step in training.progress(len(starts), name) if len(starts) >= WORTH_A_BAR else range(len(starts)):
             some = lacking[starts[step] : starts[step] + chunk]
             made = np.asarray(compute(some))
             if made.shape != (len(some), *shape) or not np.isfinite(made).all():
