@@ -99,9 +99,9 @@ PROFILES = {
     "gpu": {"audible": 16, "window_seconds": 4.0},
     "paper": {},
 }
-_ONE = {"audible": 2, "window_seconds": 0.5, "gain": 0.1}
+_ONE = {"audible": 2, "window_seconds": 0.5, "gain": 0.1, "critic_rate": 1e-4}
 # What one study alone has at a profile.
-OWN = {("two", "mini"): {"audible": 4, "window_seconds": 0.5}, ("one", "mini"): _ONE, ("one", "smoke"): _ONE}
+OWN = {("two", "mini"): {"audible": 4, "window_seconds": 0.5}, ("one", "mini"): _ONE | {"epochs": 8}, ("one", "smoke"): _ONE}
 
 
 def of(study: str, profile: str, **changes) -> Config:
@@ -267,7 +267,7 @@ def predict(models: Models, vectors: np.ndarray, batch: int = 256) -> np.ndarray
 
     models.projection.eval()
     with torch.inference_mode():
-        parts = [models.projection(torch.as_tensor(np.array(vectors[at : at + batch], np.float32)).to(models.generator.device)).float().cpu()
+        parts = [models.projection(torch.as_tensor(np.float32(vectors[at : at + batch])).to(models.generator.device)).float().cpu()
                  for at in range(0, len(vectors), batch)]
     return torch.cat(parts).numpy()
 
