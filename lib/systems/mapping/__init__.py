@@ -124,8 +124,10 @@ def hear(painting: np.ndarray, models: Models, *, seed: int = 0, seconds: float 
     vector = models.sees.embed_pictures(picture)                                          # [1, D_in]
     condition = studies.predict(models.projection, vector)                                # [1, n, D]
     sound = hearing.turned_down(studies.generate(models.player, condition, models.config, seed, seconds=seconds)[0])
-    ear = listening.judged(models.ear, [sound], models.player.sample_rate_hz).iloc[0]
-    return Heard(sound, models.player.sample_rate_hz, vector=vector[0], condition=condition[0], valence=float(ear.valence),
+    rate = models.player.sample_rate_hz
+    audible = np.pad(sound, (0, max(0, rate - len(sound))))                                # below half a second nobody listens
+    ear = listening.judged(models.ear, [audible], rate).iloc[0]
+    return Heard(sound, rate, vector=vector[0], condition=condition[0], valence=float(ear.valence),
                  arousal=float(ear.arousal), emotion=ear.word)
 
 
