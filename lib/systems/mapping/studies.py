@@ -267,9 +267,10 @@ def predict(models: Models, vectors: np.ndarray, batch: int = 256) -> np.ndarray
     """Vectors [N, D_in] → conditions float32 [N, n, D], dropout off."""
     import torch
 
+    device = models.generator.device
     models.projection.eval()
     with torch.inference_mode():
-        parts = [models.projection(torch.as_tensor(np.float32(vectors[at : at + batch])).to(models.generator.device)).float().cpu()
+        parts = [models.projection(torch.as_tensor(np.array(vectors[at : at + batch], np.float32)).to(device)).float().cpu()
                  for at in range(0, len(vectors), batch)]
     return torch.cat(parts).numpy()
 
