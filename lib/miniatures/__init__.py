@@ -96,6 +96,12 @@ RECIPES = {
                           _folder("11_bridging_classifier", "classifier.json", "classifier.safetensors"), "emotion_cnn", (
         Wanted("right word of five", "accuracy", 0.8), Wanted("calibration error", "calibration_error", 0.1, at_most=True),
         *(Wanted(f"{word} recognised", "recall", 0.5, where={"word": word}) for word in ("happy", "fun", "angry", "sad", "neutral")))),
+    "projection": Recipe("turns a picture's vector into what conditions a music model (system 2)",
+                         _folder("23_mapping_study_two", "study_two.json", "study_two.safetensors"), "projection", (
+        Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine", 1.0, where={"row": "Study II"},
+               of={"row": "mean vector"}),
+        Wanted("cosine with the mean taken off", "centred cosine", 0.2, where={"row": "Study II"}),
+        Wanted("MAE, as a share of the mean vector's", "mae", 1.0, at_most=True, where={"row": "Study II"}, of={"row": "mean vector"}))),
     "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics", _folder("tagger", *_NETWORK), "tagger", (
         Wanted("genre named", "genre_accuracy", 0.85, where={"clips": "as they are"}),
         Wanted("valence, R²", "valence_r2", 0.7, where={"clips": "as they are"}),

@@ -51,5 +51,5 @@ def measure():
     material, wanted, generator, clip = pairs()
     models, _ = projections.load(artefacts.BUNDLED, "two", generator, clip)
     vectors = material.vectors[:, 0]
-    rows = {"projection": studies.predict(models, vectors), "ridge": alignment.ridge(material.table, vectors, wanted)}
+    rows = {"Study II": studies.predict(models, vectors), "ridge": alignment.ridge(material.table, vectors, wanted)}
     return alignment.scores(material.table, rows, wanted, seed=SEED), repro.content_hash(wanted)

@@ -18,11 +18,12 @@ FRESH_FROM = 700_000  # items of TEST_SEED that nothing else in the workbook dra
 
 
 class Fresh(NamedTuple):
-    """N paintings nobody trained on: ``pictures`` uint8 [N, H, W, 3], ``words`` [N] their own, ``affect`` [N, 2] in [−1, 1]."""
+    """N paintings nobody trained on: ``pictures`` uint8 [N, H, W, 3], ``words`` [N] their own, ``affect`` [N, 2] in ±1, ``indices``."""
 
     pictures: np.ndarray
     words: np.ndarray
     affect: np.ndarray
+    indices: tuple[int, ...] = ()
 
 
 def fresh(n: int, side: int, start: int = FRESH_FROM) -> Fresh:
@@ -49,7 +50,7 @@ def fresh(n: int, side: int, start: int = FRESH_FROM) -> Fresh:
             wanted[emotion_word(item)] -= 1
             items.append(item)
     return Fresh(np.stack([images.square(paint.paint(item), side) for item in items]), np.array([emotion_word(item) for item in items]),
-                 np.array([[item.valence, item.arousal] for item in items]))
+                 np.array([[item.valence, item.arousal] for item in items]), tuple(item.index for item in items))
 
 
 def heard(paintings: Fresh, ears: Mapping, *, seed: int = 0):
