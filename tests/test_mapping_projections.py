@@ -185,6 +185,7 @@ def test_the_lift_compares_each_with_its_own_mean_on_pairs_of_both():
     value, low, high, n = alignment.lift(good, poor.iloc[3:])
     by_hand = (good["cosine"] - good["cosine_mean"])[3:].mean() - (poor["cosine"] - poor["cosine_mean"])[3:].mean()
     assert n == 17 and value == pytest.approx(by_hand) and 0 < low <= value <= high
+    assert alignment.lift(good, poor, bare=True)[0] == pytest.approx(good["cosine"].mean() - poor["cosine"].mean())
     assert alignment.lift(poor, good)[0] < 0 < poor["cosine"].mean(), "a high cosine that is all mean is no lift"
 
 

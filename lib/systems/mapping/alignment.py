@@ -79,16 +79,18 @@ def scores(table, rows: dict[str, np.ndarray], wanted: np.ndarray, *, split: str
     return pd.DataFrame(found)
 
 
-def lift(ours, theirs, *, seed: int = 0) -> tuple[float, float, float, int]:
+def lift(ours, theirs, *, bare: bool = False, seed: int = 0) -> tuple[float, float, float, int]:
     """Claim S2-1: our cosine over our own mean vector's, minus theirs over their own, on the same pairs: (value, low, high, n).
 
     The two studies have different targets, and a mean vector reaches a different cosine in each: only what goes beyond it compares.
 
     Args:
         ours, theirs: of :func:`per_pair`, as read from ``alignment.csv``; pairs of both take part. Interval: 95 %, over linked groups.
+        bare: leave the mean vectors out: one cosine minus the other, which the published table does.
     """
     both = ours.merge(theirs, on="pair", suffixes=("", "_theirs"))
-    difference = ((both["cosine"] - both["cosine_mean"]) - (both["cosine_theirs"] - both["cosine_mean_theirs"])).to_numpy()
+    difference = both["cosine"] - both["cosine_theirs"]
+    difference = (difference if bare else difference - (both["cosine_mean"] - both["cosine_mean_theirs"])).to_numpy()
     return float(difference.mean()), *stats.bootstrap(np.mean, difference, groups=both["linked"].to_numpy(), seed=seed), len(both)
 
 
