@@ -9,17 +9,20 @@
 Source: text 001, §5.5, §5.6, Tables 6.1 to 6.4.
 
 Known deviation: the genre module's classifier is trained on MeLBench's genres in the text; here it is a ridge regression from the
-directive's own vector to the genre that stands in the directive or with the pair, fitted on training pairs. Notebook: 24.
+directive's own vector to the genre that stands in the directive or with the pair, fitted on training pairs · in a
+minute's training the losses that are heard come in late, for the last few epochs (:func:`late`). Notebook: 24.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lib.errors import KlangfarbeError
-from lib.systems.mapping import studies, targets
+from lib.systems.mapping import studies, supply, targets
 
 FULL = "full"
+N_BLOCKS = 20  # that paintings are dealt into, to be left out one after the other
 
 
 @dataclass(frozen=True)
@@ -90,21 +93,98 @@ def genres(material, vectors: np.ndarray, alpha: float = 10.0) -> np.ndarray:
 
 
 def trained(name: str, material, said: list[str], generator, width_in: int, profile: str, *, seed: int = 0, checkpoint=None,
-            **changes) -> tuple:
-    """One ablation trained: (models, curve, targets [N, n, D], rows that have a target).
+            to: tuple | None = None, heard_epochs: int | None = None, rows=None, **changes) -> tuple:
+    """One ablation trained: (models, curve, targets [N, n, D], rows that took part, bool [N]).
 
     Args:
+        to: of :func:`wanted`, where it was made before. checkpoint: of :func:`studies.train`.
+        heard_epochs: ``None`` trains as the study does (:func:`studies.train`); a number: :func:`late`, which costs a fraction.
+        rows: bool [N], pairs that may take part; ``None``: all. Pairs of an empty text never do.
         changes: of ``studies.Config``, over the profile's and below the ablation's own.
     """
-    from dataclasses import replace
-
-    made, has = wanted(name, material, said, generator)
+    made, has = wanted(name, material, said, generator) if to is None else to
     chosen = ABLATIONS[name]
     config = studies.of("two", profile, **changes | chosen.changes)
     models = studies.build(config, generator, width_in, seed, width_out=made.shape[2])
-    if not has.all():
-        rows = np.flatnonzero(has)
-        few = replace(material, table=material.table.iloc[rows].reset_index(drop=True), vectors=material.vectors[rows],
-                      sounds=material.sounds[rows], codes=material.codes[rows])
-        return models, studies.train(models, few, made[rows], config, checkpoint, seed=seed), made, has
-    return models, studies.train(models, material, made, config, checkpoint, seed=seed), made, has
+    has = has if rows is None else has & rows
+    few, theirs = some(material, has), made[has]
+    if heard_epochs is None:
+        return models, studies.train(models, few, theirs, config, checkpoint, seed=seed), made, has
+    return models, late(models, few, theirs, config, heard_epochs, seed=seed), made, has
+
+
+def some(material, rows: np.ndarray):
+    """The material of these pairs alone, bool [N]."""
+    if rows.all():
+        return material
+    at = np.flatnonzero(rows)
+    return replace(material, table=material.table.iloc[at].reset_index(drop=True), pictures=material.pictures[at],
+                   vectors=material.vectors[at], sounds=material.sounds[at], codes=material.codes[at],
+                   words=tuple(material.words[row] for row in at))
+
+
+def late(models, material, made: np.ndarray, config: studies.Config, heard_epochs: int, *, seed: int = 0) -> list[dict]:
+    """Trains in place, `config.epochs` epochs, of which only the last `heard_epochs` have the losses that go through the decoder.
+
+    Those cost some fifteen times as much a step as the latent loss alone. There is no early stopping and the last weights stay, so that
+    all ablations take the same steps.
+
+    Args:
+        made: targets float32 [N, n, D] of the material's pairs.
+
+    Returns:
+        The curve, a dict an epoch: the losses averaged over its steps, ``validation``, ``cosine``, ``epoch``.
+    """
+    quiet = replace(config, **dict.fromkeys(("w_mel", "w_adversarial", "w_features"), 0.0))
+    curve = []
+    for epoch in range(config.epochs):
+        now = config if epoch >= config.epochs - heard_epochs else quiet
+        models.projection.train()
+        rows = [studies.train_step(models, batch, now) for batch in supply.epochs(material, made, now, models, seed)(epoch)]
+        curve.append({"epoch": epoch + 1, **{key: float(np.mean([row[key] for row in rows])) for key in rows[0]},
+                      **supply.validated(models, material, made, config)})
+    models.projection.eval()
+    return curve
+
+
+def heard_part(conditions: np.ndarray, width: int) -> np.ndarray:
+    """Conditions [N, n, D + …] → float32 [N, 1, D]: what the decoder is given of them, averaged over its vectors."""
+    return conditions[..., :width].mean(1, keepdims=True)
+
+
+def minus(statistic: Callable[[np.ndarray], float], ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], groups=None, *,
+          seed: int = 0) -> tuple[float, float, float]:
+    """One ablation minus another over S seeds and N paintings at once: (value, low, high), 95 %.
+
+    The value is the mean over seeds of statistic(ours) − statistic(theirs). Two things make it uncertain: other seeds, whose variance is
+    that of the S differences over S; other paintings, whose variance comes from leaving the same blocks of paintings out of all 2S. Both
+    are added (what chance both share is counted twice: a little too wide rather than too narrow), t has Satterthwaite's degrees of freedom.
+
+    Args:
+        statistic: rows [n, …] → number. ours, theirs: S arrays [N, …] each, seed by seed, the same paintings.
+        groups: [N], rows that belong together are left out together; ``None``: each by itself.
+
+    Raises:
+        KlangfarbeError: fewer than two seeds, or arrays of other sizes.
+    """
+    from scipy.stats import t
+
+    sizes = {len(rows) for rows in (*ours, *theirs)}
+    if len(ours) != len(theirs) or len(ours) < 2 or len(sizes) != 1:
+        raise KlangfarbeError("as many seeds of either, two or more, and the same paintings in all", f"{len(ours)}, {len(theirs)}, {sizes}",
+                              "train both with the same seeds")
+    n = sizes.pop()
+    names = np.unique(np.arange(n) if groups is None else np.asarray(groups), return_inverse=True)[1]
+    blocks = np.array_split(np.random.default_rng(seed).permutation(names.max() + 1), min(N_BLOCKS, names.max() + 1))
+
+    def differences(keep: np.ndarray) -> np.ndarray:
+        return np.array([statistic(a[keep]) - statistic(b[keep]) for a, b in zip(ours, theirs, strict=True)])
+
+    whole = differences(np.arange(n))
+    left_out = np.array([differences(np.flatnonzero(~np.isin(names, block))).mean() for block in blocks])
+    of_seeds = whole.var(ddof=1) / len(whole)
+    of_paintings = (len(blocks) - 1) / len(blocks) * np.square(left_out - left_out.mean()).sum()
+    total = of_seeds + of_paintings
+    freedom = total**2 / max(of_seeds**2 / (len(whole) - 1) + of_paintings**2 / (len(blocks) - 1), 1e-300) if total else len(blocks) - 1
+    reach = float(t.ppf(0.975, freedom) * np.sqrt(total))
+    return float(whole.mean()), float(whole.mean() - reach), float(whole.mean() + reach)

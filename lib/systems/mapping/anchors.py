@@ -18,6 +18,8 @@ import numpy as np
 
 from lib.errors import KlangfarbeError
 
+CHECKED_FROM, N_CHECKED, SECONDS = 690_000, 80, 5.0  # TEST_SEED's items that the space is tried on; nothing else draws them
+
 
 class Anchors:
     """Pictures and sounds as their likeness to sentences.
@@ -50,6 +52,32 @@ class Anchors:
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] at ``sample_rate_hz`` → float64 [N, P]."""
         return _unit((_unit(self._hears.embed(windows)) @ self._heard.T - self._offset[1]) / self._scale[1])
+
+
+def fitted(sees, hears, known, rate_hz: int, *, n: int = 150, seed: int = 0) -> Anchors:
+    """The space of :func:`of_emotions`, its offsets taken from training pairs.
+
+    Args:
+        sees, hears: as for :class:`Anchors`. known: a ``targets.Material``. rate_hz: of its sounds. n: how many pairs, evenly out of them.
+    """
+    rows = np.flatnonzero(known.table["split"] == "train")
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[:n])
+    sounds = [np.asarray(known.sounds[row, : round(SECONDS * rate_hz)], np.float32) for row in rows]
+    return Anchors(sees, hears, *of_emotions(), known.pictures[rows], sounds, rate_hz)
+
+
+def checked(space: Anchors, side: int = 128, seed: int = 0):
+    """The space put to the two-caption check (``text_audio.trusted``) with fresh atelier items: a painting and its own piece.
+
+    Raises:
+        KlangfarbeError: it finds a sound's picture among two no more often than luck.
+    """
+    from lib.data.atelier import TEST_SEED, paint, render
+    from lib.metrics import text_audio
+
+    items = range(CHECKED_FROM, CHECKED_FROM + N_CHECKED)
+    sounds, _ = render.sounds(TEST_SEED, items, SECONDS)
+    return text_audio.trusted(space, list(sounds), render.SAMPLE_RATE_HZ, paint.pictures(TEST_SEED, items, side)[0], seed=seed)
 
 
 def of_emotions() -> tuple[list[str], list[str]]:

@@ -1,0 +1,292 @@
+"""System 2's examination: paintings nobody trained on, what each way of getting from picture to music plays to them, and what it is worth.
+
+    fresh paintings, every manner with every word ─┬─ CLIP ─► projections (Study I, Study II, ablations × seeds) ─┐
+          │                                        ├─ caption (─► directive), written at run time ────────────────┼─► music ─► hear ─► marks
+          │                                        └─ nearest training picture ─► its music (retrieval) ──────────┘
+    fresh pieces of the same word ─► one is the reference, one more is real music, and it through the codec
+
+Source: text 001, chapters 5 and 6, Tables 6.1 to 6.4.
+
+Known deviations: the published test set is a tenth of the pairs; here paintings and pieces are the atelier's ``TEST_SEED``, at indices that
+nothing else draws, held against the training table by the leak linter · one clip in a set's distance is levelled first, as in system 1's
+examination, whose measures are used here (``bridging.marks``) · differences between ablations are taken over seeds and paintings at once
+(:func:`ablations.minus`); how often each was trained in the text is not said. Notebook: 24.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from lib import affect
+from lib.errors import KlangfarbeError
+
+EMOTIONS = tuple(affect.EMOTION_POINTS)
+PICTURES_FROM, ABROAD_FROM, PIECES_LATER = 700_000, 750_000, 100_000  # indices in TEST_SEED: nothing else draws them
+ABSTRACT = ("colour_field", "geometric", "gestural")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How large the examination is, and how long the ablations train. Defaults: a tenth of 13,000 pairs, clips of 10 s, trained in full.
+
+    Attributes:
+        n_pictures: a multiple of eight (manners); 40 hold every word in every manner. seconds: of every clip. side: of the pictures.
+        n_played, played_seconds: how many of them the ablations play to, and how long. n_seeds: trainings of each ablation.
+        n_abstract: further pictures, in abstract manners.
+        heard_epochs, schedule: of the ablations' training (``ablations.trained``); all of them have the same.
+        n_real: real paintings of each collection.
+    """
+
+    n_pictures: int = 1_280
+    seconds: float = 10.0
+    side: int = 128
+    n_played: int = 320
+    played_seconds: float = 10.0
+    n_abstract: int = 300
+    n_seeds: int = 3
+    heard_epochs: int | None = None
+    schedule: dict = field(default_factory=dict)
+    n_real: int = 300
+
+    def __post_init__(self):
+        if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures or self.n_seeds < 2:
+            raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to, two or more seeds",
+                                  f"{self.n_pictures}, {self.n_played}, {self.n_seeds}", "change n_pictures, n_played or n_seeds")
+
+
+PROFILES = {
+    "smoke": Config(n_pictures=24, seconds=1.0, n_played=8, played_seconds=0.6, n_abstract=15, n_seeds=2, heard_epochs=1, n_real=8,
+                    schedule={"epochs": 6, "audible": 2, "window_seconds": 0.2, "batch_size": 16}),
+    "mini": Config(n_pictures=48, seconds=5.0, n_played=16, played_seconds=3.0, n_abstract=30, heard_epochs=2, n_real=16,
+                   schedule={"epochs": 14, "learning_rate": 1e-3, "audible": 2, "window_seconds": 0.4}),
+    "gpu": Config(n_pictures=400, n_played=160, n_abstract=150, schedule={"audible": 8}),
+    "paper": Config(),
+}
+
+
+class Material(NamedTuple):
+    """N fresh paintings and real music to each, rows aligned.
+
+    Attributes:
+        table: DataFrame ``pair, image, emotion, manner, valence, arousal`` (the painting's own, in [−1, 1])``, audio`` (the reference)
+            ``, real``.
+        pictures: uint8 [N, H, W, 3]. reference, real: float32 [N, samples], pieces of the painting's word. rate_hz: of both.
+    """
+
+    table: "pandas.DataFrame"  # noqa: F821
+    pictures: np.ndarray
+    reference: np.ndarray
+    real: np.ndarray
+    rate_hz: int
+
+
+def material(config: Config, rate_hz: int, known, *, abstract: bool = False) -> Material:
+    """Paintings in all manners and words by turns (any 40 in a row hold every word in every manner), and two real pieces for each.
+
+    Args:
+        rate_hz: the codec's. known: the merged table of ``aimus.merged`` that the projections were trained on.
+        abstract: others, `n_abstract` of them, in abstract manners alone (any 15 in a row hold every word in each).
+
+    Raises:
+        KlangfarbeError: one of these is in that table.
+    """
+    import pandas as pd
+
+    from lib.data.atelier import TEST_SEED, factors, paint, words
+
+    manners, at, n = (ABSTRACT, ABROAD_FROM, config.n_abstract) if abstract else (factors.MANNERS, PICTURES_FROM, config.n_pictures)
+    later, seen = at + PIECES_LATER, []
+    for k in range(n):
+        turn, column = divmod(k, len(manners))
+        word = EMOTIONS[(turn + column) % len(EMOTIONS)]
+        while words.emotion_word(item := factors.draw(TEST_SEED, at, manner=manners[column])) != word:
+            at += 1
+        seen.append(item)
+        at += 1
+    free = {word: [] for word in EMOTIONS}
+    wanted = {word: 2 * sum(words.emotion_word(item) == word for item in seen) for word in EMOTIONS}
+    while any(len(free[word]) < wanted[word] for word in EMOTIONS):
+        piece = factors.draw(TEST_SEED, later)
+        free[words.emotion_word(piece)].append(piece)
+        later += 1
+    pieces = [[free[words.emotion_word(item)].pop(0) for item in seen] for _ in range(2)]
+    table = pd.DataFrame({"pair": [f"{a.item_id}+{b.item_id}" for a, b in zip(seen, pieces[0], strict=True)],
+                          "image": [f.item_id for f in seen], "emotion": [words.emotion_word(f) for f in seen],
+                          "manner": [f.manner for f in seen], "valence": [f.valence for f in seen], "arousal": [f.arousal for f in seen],
+                          "audio": [f.item_id for f in pieces[0]], "real": [f.item_id for f in pieces[1]]})
+    unseen(table, known)
+    pictures = np.stack([paint.paint(item, config.side) for item in seen])
+    return Material(table, pictures, *(_played(some, config.seconds, rate_hz) for some in pieces), rate_hz)
+
+
+def unseen(table, known) -> None:
+    """Refuses pictures and pieces that are in the training table, by the leak linter.
+
+    Raises:
+        KlangfarbeError: says which.
+    """
+    import pandas as pd
+
+    from lib.data import leaks
+
+    old = known.rename(columns={"image": "image_id", "audio": "audio_id"})[["image_id", "audio_id", "image_group", "audio_group"]]
+    fresh = [pd.DataFrame({"image_id": table["image"], "audio_id": table[side], "image_group": table["image"], "audio_group": table[side],
+                           "split": "test"}) for side in ("audio", "real")]
+    if found := leaks.check(pairs=pd.concat([old.assign(split="train"), *fresh], ignore_index=True)).findings:
+        raise KlangfarbeError("paintings and pieces that training never saw", f"{found[0].name}: {', '.join(found[0].examples)[:80]}",
+                              "draw others: raise PICTURES_FROM or PIECES_FROM")
+
+
+def written(known, profile: str, captioner, describer):
+    """The texts of the training pairs, a column a kind (``targets.TEXTS``): notebook 21's where it ran, else written now."""
+    from lib import artefacts
+    from lib.systems.mapping import targets
+
+    try:
+        found = artefacts.load("21_mapping_data", profile, "texts.parquet")
+        if list(found["pair"]) == list(known.table["pair"]):
+            return found
+    except KlangfarbeError as absent:
+        print(f"the texts are written now ({absent.do})")
+    return targets.written(known, captioner, describer)
+
+
+def study_one(profile: str, known, generator, clip, seed: int = 0) -> tuple:
+    """Study I, (studies.Models, studies.Config): notebook 22's where it ran, else one trained now by its latent loss alone."""
+    from lib.systems.mapping import projections, studies, targets
+
+    try:
+        return projections.load(profile, "one", generator, clip)
+    except KlangfarbeError as absent:
+        print(f"Study I is trained now, by its latent loss alone and shorter than published ({absent.do})")
+    config = studies.of("one", profile, w_mel=0.0, w_adversarial=0.0)
+    models = studies.build(config, generator, clip.width, seed)
+    studies.train(models, known, targets.audio_targets(known.codes, generator), config, seed=seed)
+    return models, config
+
+
+def told(generator, texts: Sequence[str], config, seed: int, seconds: float, batch: int = 32) -> np.ndarray:
+    """Texts → music float32 [N, samples] the way MusicGen is meant to be used, with the sampling and the dice of ``studies.generate``."""
+    settings = {"top_k": config.top_k, "temperature": config.temperature, "guidance": config.guidance}
+    return np.concatenate([generator.generate(list(texts[at : at + batch]), seconds, seed=seed + at, **settings)
+                           for at in range(0, len(texts), batch)])
+
+
+def paintings(collection: str, n: int, side: int) -> np.ndarray:
+    """Real paintings, evenly out of a collection's list of files: uint8 [n, side, side, 3], black bars cut off.
+
+    Args:
+        collection: ``monet_jpg`` or ``wikiart_paintings``, below ``KLANGFARBE_REAL_DATA`` or ``data/raw``.
+
+    Raises:
+        KlangfarbeError: it is not there.
+    """
+    from lib import images
+    from lib.systems.bridging import real
+
+    folder = real.shelf((collection,))
+    files = sorted(folder.glob("*.jpg")) or sorted((folder / "emotion_labelled").glob("*.jpg"))
+    if not files:
+        raise KlangfarbeError(f"pictures in {collection}", "none", "see data/README.md for where to get it and where to put it")
+    chosen = [files[k * len(files) // n] for k in range(min(n, len(files)))]
+    return np.stack([images.square(images.crop_bars(images.load(file)), side) for file in chosen])
+
+
+def retrieved(fresh: np.ndarray, known, n_samples: int) -> np.ndarray:
+    """The music of the training pair whose picture's vector lies nearest (cosine): float32 [N, n_samples].
+
+    Args:
+        fresh: vectors [N, D_in]. known: a ``targets.Material``; its training pairs are looked through.
+    """
+    rows = np.flatnonzero(known.table["split"] == "train")
+    there, here = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (np.asarray(known.vectors[rows, 0]), fresh))
+    nearest = rows[(here @ there.T).argmax(1)]
+    return np.stack([np.resize(known.sounds[row].astype(np.float32), n_samples) for row in nearest])
+
+
+def hear(sounds: np.ndarray, tagger, space, rate_hz: int):
+    """A row of the examination as the measures see it: a structured array [N].
+
+    ``affect`` [2] and ``word`` as the tagger hears the clips as played; ``embedding`` of the levelled ones; ``anchors`` [P], the place
+    in the space that IMSM is measured in; ``shares`` [128], how power is spread over mel bands (:func:`shares`).
+    """
+    from lib.metrics import embedders
+    from lib.systems.bridging import marks
+
+    heard = np.clip(embedders.embed_clips(_affect(tagger), list(sounds), rate_hz), -1, 1)
+    columns = {"affect": heard, "word": np.array([affect.emotion_word(*point) for point in heard], "U8"),
+               "embedding": embedders.embed_clips(tagger, list(marks.levelled(sounds)), rate_hz),
+               "anchors": embedders.embed_clips(space, list(sounds), rate_hz), "shares": shares(sounds, rate_hz)}
+    made = np.empty(len(sounds), [(name, found.dtype, found.shape[1:]) for name, found in columns.items()])
+    for name, found in columns.items():
+        made[name] = found
+    return made
+
+
+def shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
+    """A sound's power spread over 128 mel bands, [N, samples] → [N, 128], rows of sum 1, as ``divergence.mel_energy_kld`` has it."""
+    import librosa
+
+    power = librosa.feature.melspectrogram(y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128, power=2.0,
+                                           center=False).sum(axis=-1).astype(np.float64)
+    share = power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) + floor
+    return share / share.sum(axis=1, keepdims=True)
+
+
+def measures(exam: Material, reference, seen: np.ndarray, tagger, checked) -> list:
+    """Table 6.4's measures and the emotion's, for :func:`lib.metrics.table.whole`; rows are :func:`hear`'s, FAD has a table of its own.
+
+    Args:
+        reference: :func:`hear` of the reference pieces. seen: the pictures' places among the anchors [N, P].
+        checked: of ``text_audio.trusted``, for its card.
+    """
+    from lib.metrics import affect as agree
+    from lib.metrics import divergence, embedders, kernel, text_audio
+    from lib.metrics.table import ROWS, SETS, Measure
+    from lib.systems.bridging import marks
+
+    ears, width = embedders.card(tagger), kernel.median_distance(reference["embedding"])
+    return [
+        Measure("IMSM", marks.carded(text_audio.imsm, cosines), seen, view=lambda rows: rows["anchors"], encoder=checked.card()),
+        Measure("KLD", marks.carded(divergence.mel_energy_kld, divergences), reference["shares"], view=lambda rows: rows["shares"]),
+        Measure("CCC valence", agree.ccc, exam.table["valence"].to_numpy(), of=ROWS, view=lambda rows: rows["affect"][:, 0], encoder=ears),
+        Measure("CCC arousal", agree.ccc, exam.table["arousal"].to_numpy(), of=ROWS, view=lambda rows: rows["affect"][:, 1], encoder=ears),
+        Measure("word heard", marks.recovered, exam.table["emotion"].to_numpy("U8"), view=lambda rows: rows["word"], encoder=ears),
+        Measure("KAD", marks.carded(kernel.kad, functools.partial(kernel.kad, bandwidth=width)), reference["embedding"], of=SETS,
+                view=lambda rows: rows["embedding"], encoder=ears),
+    ]
+
+
+def cosines(seen: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Row by row, [N, P] twice → [N]."""
+    lengths = np.linalg.norm(seen, axis=1) * np.linalg.norm(heard, axis=1)
+    return (seen * heard).sum(1) / np.maximum(lengths, 1e-12)
+
+
+def divergences(reference: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """KL of shares, row by row, nats: [N, 128] twice → [N]."""
+    return np.maximum((reference * np.log(reference / heard)).sum(1), 0)
+
+
+class _affect:
+    """The tagger with valence and arousal for a vector."""
+
+    def __init__(self, tagger):
+        self.name, self.sha256, self.width, self.embed = tagger.name, tagger.sha256, 2, tagger.affect
+        self.sample_rate_hz, self.window_seconds = tagger.sample_rate_hz, tagger.window_seconds
+
+
+def _played(items: list, seconds: float, rate_hz: int) -> np.ndarray:
+    import soxr
+
+    from lib.audio import SAMPLE_RATE_HZ
+    from lib.data.atelier import compose, render
+
+    sounds = [render.render(compose.compose(item, seconds), seconds) for item in items]
+    if rate_hz != SAMPLE_RATE_HZ:
+        sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, rate_hz) for sound in sounds]
+    length = min(map(len, sounds))
+    return np.stack([sound[:length] for sound in sounds]).astype(np.float32)
