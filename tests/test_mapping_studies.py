@@ -150,6 +150,25 @@ def test_feature_matching_is_zero_at_the_target_itself(generator, material, want
     assert studies.losses(exact, batch, config)[0]["latent"].item() == 0
 
 
+@pytest.mark.parametrize(("mel", "power"), [("mae", 1), ("mse", 2)])
+def test_the_mel_loss_is_counted_in_its_unit(generator, material, wanted, mel, power):
+    found = []
+    for unit in (1.0, studies.RANGE_80_DB):
+        config = config_of(mel=mel, mel_unit=unit, dropout=0.0, w_features=0.0)
+        models = studies.build(config, generator, 8)
+        found.append(studies.losses(models, one_batch(material, wanted, config, models), config)[0]["mel"].item())
+    assert found[0] == pytest.approx(found[1] * studies.RANGE_80_DB**power, rel=1e-4)
+    assert studies.of("two", "paper").mel_unit == studies.RANGE_80_DB == pytest.approx(80 / 20 * np.log(10), abs=0.01)
+
+
+def test_vectors_of_any_precision_are_predicted_from_with_dropout_off(generator, material):
+    config = config_of(dropout=0.5, **QUIET)
+    models = studies.build(config, generator, 8)
+    vectors = material.vectors[:, 0]
+    once, again = studies.predict(models, vectors), studies.predict(models, vectors.astype(np.float64), batch=3)
+    assert np.allclose(once, again, atol=1e-5) and once.dtype == np.float32
+
+
 # --- training -----------------------------------------------------------------------------------------------------------
 
 
