@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lib import foundations, paths
 from lib.data.atelier.words import emotion_word
 from lib.errors import KlangfarbeError
-from lib.systems.mapping import aimus, ceiling, imemnet, memory, targets
+from lib.systems.mapping import aimus, ceiling, imemnet, memory, studies, targets
 
 SMALL = aimus.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
@@ -196,6 +196,13 @@ def test_twins_share_what_the_picture_decides_and_the_cosine_of_a_perfect_predic
     best = mean + known
     cosines = (best * a).sum(1) / np.linalg.norm(best, axis=1) / np.linalg.norm(a, axis=1)
     assert ceiling.cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
+
+
+def test_study_ones_vectors_begin_as_long_as_its_gain_says():
+    vectors = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
+    for gain in (1.0, 0.1):
+        made = studies.network(studies.of("one", "smoke", gain=gain), 32, 256).eval()(vectors)
+        assert made.norm(dim=-1).detach().numpy() == pytest.approx(gain * 16, rel=0.02)
 
 
 # --- published lists ----------------------------------------------------------------------------------------------------
