@@ -58,10 +58,10 @@ class Config:
 
 
 PROFILES = {
-    "smoke": Config(n_pictures=24, seconds=1.0, n_played=8, played_seconds=0.6, n_abstract=15, n_seeds=2, heard_epochs=1, n_real=8,
+    "smoke": Config(n_pictures=16, seconds=1.0, n_played=8, played_seconds=0.6, n_abstract=15, n_seeds=2, heard_epochs=1, n_real=4,
                     schedule={"epochs": 6, "audible": 2, "window_seconds": 0.2, "batch_size": 16}),
-    "mini": Config(n_pictures=48, seconds=5.0, n_played=16, played_seconds=3.0, n_abstract=30, heard_epochs=2, n_real=16,
-                   schedule={"epochs": 14, "learning_rate": 1e-3, "audible": 2, "window_seconds": 0.4}),
+    "mini": Config(n_pictures=48, seconds=5.0, n_played=16, played_seconds=2.5, n_abstract=30, heard_epochs=2, n_real=16,
+                   schedule={"epochs": 12, "learning_rate": 1e-3, "audible": 2, "window_seconds": 0.3}),
     "gpu": Config(n_pictures=400, n_played=160, n_abstract=150, schedule={"audible": 8}),
     "paper": Config(),
 }
