@@ -44,7 +44,7 @@ def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute:
         if len(done) != n:
             raise KlangfarbeError(f"{n} rows of {name} in {where}", str(len(done)), "delete that folder, or name what changed in its key")
         if done.all():
-            return np.load(path, mmap_mode="r")
+            return np.load(path, mmap_mode="r", allow_pickle=False)
         kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype, shape=(n, *shape))
         lacking = np.flatnonzero(~done)
         starts = range(0, len(lacking), chunk)
@@ -58,4 +58,4 @@ def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute:
             kept.flush()
             done[some] = True
             artefacts.write(marks, done)
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
