@@ -222,3 +222,42 @@ def test_real_paintings_come_square_and_evenly_out_of_the_folder(monkeypatch, tm
     monkeypatch.setenv("KLANGFARBE_REAL_DATA", str(tmp_path))
     found = exam.paintings("monet_jpg", 3, 16)
     assert found.shape == (3, 16, 16, 3) and np.allclose(found.mean((1, 2, 3)), [20, 80, 140], atol=2)
+
+
+def test_texts_of_other_pairs_are_not_taken_for_these(monkeypatch, capsys):
+    from lib import artefacts
+
+    known = targets.Material(pd.DataFrame({"pair": ["a", "b"]}), None, None, None, None, ("sad", "sad"), None)
+    monkeypatch.setattr(targets, "written", lambda *_: "written now")
+    monkeypatch.setattr(artefacts, "load", lambda *_: pd.DataFrame({"pair": ["a", "b"], "enriched": ["x", "y"]}))
+    assert exam.written(known, "smoke", None, None)["enriched"].tolist() == ["x", "y"]
+    monkeypatch.setattr(artefacts, "load", lambda *_: pd.DataFrame({"pair": ["b", "a"]}))
+    assert exam.written(known, "smoke", None, None) == "written now"
+
+    def absent(*_):
+        raise KlangfarbeError("a file", "none", "run notebook 21")
+
+    monkeypatch.setattr(artefacts, "load", absent)
+    assert exam.written(known, "smoke", None, None) == "written now" and "run notebook 21" in capsys.readouterr().out
+
+
+def test_without_notebook_22_study_one_is_trained_in_short_and_says_so(material, generator, monkeypatch, capsys):
+    from types import SimpleNamespace
+
+    from lib.systems.mapping import projections
+
+    def absent(*_):
+        raise KlangfarbeError("a file", "none", "run notebook 22")
+
+    monkeypatch.setattr(projections, "load", absent)
+    models, config = exam.study_one("smoke", material, generator, SimpleNamespace(width=6))
+    assert config.study == "one" and not config.is_heard and "run notebook 22" in capsys.readouterr().out
+    assert studies.predict(models, material.vectors[:2, 0]).shape == (2, 1, generator.width)
+
+
+def test_text_is_played_with_the_dice_of_the_projections(generator):
+    config = studies.of("two", "smoke")
+    sounds = exam.told(generator, ["A calm piece.", "A wild march."], config, 3, 0.4)
+    alone = generator.generate(["A calm piece.", "A wild march."], 0.4, seed=3, top_k=config.top_k, temperature=config.temperature,
+                               guidance=config.guidance)
+    assert sounds.shape == (2, round(0.4 * generator.sample_rate_hz)) and np.array_equal(sounds, alone)
