@@ -10,7 +10,7 @@ from lib import artefacts, paths
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILE_VARIABLE
 
-MAX_KEPT_BYTES = 100_000
+MAX_KEPT_BYTES, MAX_DRAWING_BYTES = 100_000, 300_000  # a drawing is text, and the ledger's grows with its claims
 
 
 def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
@@ -82,7 +82,8 @@ def _keep_small(results: Path, reference: Path) -> None:
     """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
     shutil.rmtree(reference, ignore_errors=True)
     for file in sorted(results.glob("*")):
-        if file.suffix in (".csv", ".png", ".jpg", ".svg") and file.stat().st_size <= MAX_KEPT_BYTES:
+        most = MAX_DRAWING_BYTES if file.suffix == ".svg" else MAX_KEPT_BYTES
+        if file.suffix in (".csv", ".png", ".jpg", ".svg") and file.stat().st_size <= most:
             reference.mkdir(parents=True, exist_ok=True)
             for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
                 if kept.is_file():
