@@ -236,3 +236,18 @@ def sounds(seed: int, indices, seconds: float = 10.0, *, n_jobs: int = 1) -> tup
     va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)], dtype=np.float32).reshape(-1, 2)
     made = _map(_one, [(seed, i, seconds) for i in indices], n_jobs)
     return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32), va
+
+
+def played(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """The music of items that are drawn already, at any rate: float32 [n, N].
+
+    Args:
+        items: ``factors.Factors``. seconds: length of each. sample_rate_hz: what it is resampled to, a codec's say.
+    """
+    import soxr
+
+    sounds = [render(compose(item, seconds), seconds) for item in items]
+    if sample_rate_hz != SAMPLE_RATE_HZ:
+        sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]
+    length = min(map(len, sounds))
+    return np.stack([sound[:length] for sound in sounds]).astype(np.float32)

@@ -83,7 +83,7 @@ def material(config: Config, sample_rate_hz: int, training) -> Material:
     """
     import pandas as pd
 
-    from lib.data.atelier import TEST_SEED, paint, words
+    from lib.data.atelier import TEST_SEED, paint, render, words
 
     each = config.n_paintings // len(EMOTIONS)
     seen, heard = _balanced(TEST_SEED, each, PAINTINGS_FROM), _balanced(TEST_SEED, 2 * each, PIECES_FROM)
@@ -95,7 +95,7 @@ def material(config: Config, sample_rate_hz: int, training) -> Material:
                           "real": [f.item_id for f in real], "real_description": [words.description(f) for f in real]})
     unseen(table, training)
     pictures = np.stack([paint.paint(f, config.picture_size) for f in seen])
-    return Material(table, pictures, *(_played(some, config.seconds, sample_rate_hz) for some in (reference, real)), sample_rate_hz)
+    return Material(table, pictures, *(render.played(some, config.seconds, sample_rate_hz) for some in (reference, real)), sample_rate_hz)
 
 
 def unseen(table, training) -> None:
@@ -232,16 +232,3 @@ def _balanced(collection: int, each: int, start: int) -> list:
 
 def _index(item_id: str) -> int:
     return int(item_id.rsplit("-", 1)[1])
-
-
-def _played(items: list, seconds: float, sample_rate_hz: int) -> np.ndarray:
-    import soxr
-
-    from lib.audio import SAMPLE_RATE_HZ
-    from lib.data.atelier import compose, render
-
-    sounds = [render.render(compose.compose(item, seconds), seconds) for item in items]
-    if sample_rate_hz != SAMPLE_RATE_HZ:
-        sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]
-    length = min(map(len, sounds))
-    return np.stack([sound[:length] for sound in sounds]).astype(np.float32)

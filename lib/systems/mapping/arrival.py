@@ -14,7 +14,7 @@ import numpy as np
 
 from lib.errors import KlangfarbeError
 
-FRESH_FROM = 700_000  # items of TEST_SEED that nothing else in the workbook draws
+FRESH_FROM = 700_000  # items of TEST_SEED: nothing trains or chooses on them; notebooks 20 to 25 ask them different questions
 
 
 class Fresh(NamedTuple):

@@ -8,7 +8,7 @@
 Source: text 001, chapters 5 and 6, Tables 6.1 to 6.4.
 
 Known deviations: the published test set is a tenth of the pairs; here paintings and pieces are the atelier's ``TEST_SEED``, at indices that
-nothing else draws, held against the training table by the leak linter · one clip in a set's distance is levelled first, as in system 1's
+nothing trains on, held against the training table by the leak linter · one clip in a set's distance is levelled first, as in system 1's
 examination, whose measures are used here (``bridging.marks``) · differences between ablations are taken over seeds and paintings at once
 (:func:`ablations.minus`); how often each was trained in the text is not said. Notebook: 24.
 """
@@ -24,7 +24,7 @@ from lib import affect
 from lib.errors import KlangfarbeError
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
-PICTURES_FROM, ABROAD_FROM, PIECES_LATER = 700_000, 750_000, 100_000  # indices in TEST_SEED: nothing else draws them
+PICTURES_FROM, ABROAD_FROM, PIECES_LATER = 700_000, 750_000, 100_000  # indices in TEST_SEED: nothing trains or chooses on them
 ABSTRACT = ("colour_field", "geometric", "gestural")
 
 
@@ -95,7 +95,7 @@ def material(config: Config, rate_hz: int, known, *, abstract: bool = False) -> 
     """
     import pandas as pd
 
-    from lib.data.atelier import TEST_SEED, factors, paint, words
+    from lib.data.atelier import TEST_SEED, factors, paint, render, words
 
     manners, at, n = (ABSTRACT, ABROAD_FROM, config.n_abstract) if abstract else (factors.MANNERS, PICTURES_FROM, config.n_pictures)
     later, seen = at + PIECES_LATER, []
@@ -119,7 +119,7 @@ def material(config: Config, rate_hz: int, known, *, abstract: bool = False) -> 
                           "audio": [f.item_id for f in pieces[0]], "real": [f.item_id for f in pieces[1]]})
     unseen(table, known)
     pictures = np.stack([paint.paint(item, config.side) for item in seen])
-    return Material(table, pictures, *(_played(some, config.seconds, rate_hz) for some in pieces), rate_hz)
+    return Material(table, pictures, *(render.played(some, config.seconds, rate_hz) for some in pieces), rate_hz)
 
 
 def unseen(table, known) -> None:
@@ -277,16 +277,3 @@ class _affect:
     def __init__(self, tagger):
         self.name, self.sha256, self.width, self.embed = tagger.name, tagger.sha256, 2, tagger.affect
         self.sample_rate_hz, self.window_seconds = tagger.sample_rate_hz, tagger.window_seconds
-
-
-def _played(items: list, seconds: float, rate_hz: int) -> np.ndarray:
-    import soxr
-
-    from lib.audio import SAMPLE_RATE_HZ
-    from lib.data.atelier import compose, render
-
-    sounds = [render.render(compose.compose(item, seconds), seconds) for item in items]
-    if rate_hz != SAMPLE_RATE_HZ:
-        sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, rate_hz) for sound in sounds]
-    length = min(map(len, sounds))
-    return np.stack([sound[:length] for sound in sounds]).astype(np.float32)
