@@ -10,7 +10,7 @@ from lib.errors import KlangfarbeError
 # Scale of each collection as its publisher ships it: (lowest, highest).
 SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0), "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0),
           "cgna10766": (1.0, 9.0), "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
-          "atelier": (-1.0, 1.0)}
+          "imemnet": (0.0, 1.0), "atelier": (-1.0, 1.0)}
 
 # Emotify's nine GEMS emotions (Zentner, Grandjean & Scherer 2008) as points (valence, arousal). GEMS ships no such map and nobody
 # rated these: the points are our placement. A choice, not a fact.

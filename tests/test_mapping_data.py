@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lib import foundations, paths
 from lib.data.atelier.words import emotion_word
+from lib.data.collections import imemnet
 from lib.errors import KlangfarbeError
-from lib.systems.mapping import aimus, ceiling, imemnet, memory, studies, targets
+from lib.systems.mapping import aimus, ceiling, memory, studies, targets
 
 SMALL = aimus.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
