@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib run | paint | hear | claims | doctor | bench | miniature | listen | reference | store``."""
+"""The command line: ``python -m lib run | paint | hear | data | claims | doctor | bench | miniature | listen | reference | store``."""
 
 import argparse
 import json
@@ -44,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
     listen.add_argument("folder", nargs="?", default="", help="a study laid out by lib.listening.study; none: the atelier's pilot")
     listen.add_argument("--port", type=int, default=8866)
     listen.add_argument("--host", default="127.0.0.1", help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")
+
+    data = commands.add_parser("data", help="the real collections: what is there, whether it is whole, how to get the rest")
+    data.add_argument("action", help="list | check | fetch")
+    data.add_argument("names", nargs="*", metavar="NAME", help="with list and check none is all")
 
     commands.add_parser("doctor", help="what this machine has and what is missing")
 
@@ -91,6 +95,10 @@ def dispatch(args: argparse.Namespace) -> int:
         from lib.listening import serve
 
         return serve.serve(args.folder, args.port, host=args.host)
+    if args.command == "data":
+        from lib.data import command
+
+        return command.run(args.action, args.names)
     if args.command == "doctor":
         from lib import doctor
 
@@ -122,8 +130,10 @@ def dispatch(args: argparse.Namespace) -> int:
             print(f"{row.id:5} {row.verdict:18} {row.claim}" + (f" ({row.on})" if row.on else "") + f"\n      {row.ours}")
         return 0
     if args.command == "reference":
+        from lib.data import census
         from lib.systems.music2image import reference
 
+        census.store()
         reference.run()
         from lib import claims
 

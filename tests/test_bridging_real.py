@@ -14,7 +14,7 @@ from test_bridging_music import random_start
 from test_mirex import make_mirex
 
 from lib import affect, artefacts, images, paths, profiles
-from lib.data import leaks
+from lib.data import leaks, registry
 from lib.data.atelier import render
 from lib.errors import KlangfarbeError
 from lib.systems.bridging import classifier, labels, music, pairs, real
@@ -236,13 +236,13 @@ def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_t
 def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RAW", folders)
     monkeypatch.delenv(paths.REAL_DATA_VARIABLE, raising=False)
-    assert real.shelf(real.MUSIC) == folders / "mirex" and real.shelf(real.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
+    assert registry.shelf(real.MUSIC) == folders / "mirex" and registry.shelf(real.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path))
     (tmp_path / "wikiart_emotions").mkdir()
     with pytest.raises(KlangfarbeError, match="mirex/ in"):
-        real.shelf(real.MUSIC)
+        registry.shelf(real.MUSIC)
     with pytest.raises(KlangfarbeError, match="wikiart_emotions/ with images/ or b/"):
-        real.shelf(real.PAINTINGS, ("images", "b"))
+        registry.shelf(real.PAINTINGS, ("images", "b"))
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------

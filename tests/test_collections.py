@@ -12,7 +12,20 @@ from PIL import Image
 
 from lib import affect, paths
 from lib.data import collections, manifest
-from lib.data.collections import cgna10766, deam, emomusic, emotify, layout, oasis, pmemo, vgmidi, wikiart_emotions
+from lib.data.collections import (
+    art2mus,
+    cgna10766,
+    deam,
+    emomusic,
+    emotify,
+    imemnet,
+    layout,
+    melbench,
+    oasis,
+    pmemo,
+    vgmidi,
+    wikiart_emotions,
+)
 from lib.errors import KlangfarbeError
 
 ADAPTERS = {name: importlib.import_module(f"lib.data.collections.{name}") for name in collections.NAMES}
@@ -169,6 +182,27 @@ def make_mirex(root):
     sound(root / "dataset" / "Audio" / "002.mp3")
 
 
+def make_imemnet(root):
+    write(root / "val_matching.txt", "7-1 sea 0.5\n7-2 sky 0.25\n")
+    write(root / "test_matching.txt", "7-1 sea 0.5\n9-1 sun 0.9\n")
+    picture(root / "images" / "sea.jpg")
+    sound(root / "music" / "9-1.wav")
+
+
+def make_melbench(root):
+    write(root / "data" / "train_final.json", '{"captions": "a waltz", "location": "/else/audio/a.wav", "img_path": "/else/img/x.png"}\n'
+          '{"captions": "a march", "location": "/else/audio/b.wav", "img_path": "/else/img/x.png", "genre": "march"}\n')
+    write(root / "data" / "test_final.json", '{"captions": "a hum", "location": "/else/audio/c.wav", "img_path": "/else/img/y.png"}\n')
+    picture(root / "img" / "x.png")
+    sound(root / "audio" / "c.wav")
+
+
+def make_art2mus(root):
+    write(root / "image_audio_subset_df.json", '{"Image": {"0": "a-painter_first.jpg", "1": "a-painter_second.jpg"}, '
+          '"Audio": {"0": "fma-dataset/fma_large/010/010425.mp3", "1": "fma-dataset/fma_large/036/036460.mp3"}}')
+    picture(root / "images" / "a-painter_first.jpg")
+
+
 EXPECTED = {  # item → (path, group, valence, arousal)
     "deam": {
         "deam-0002": ("MEMD_audio/2.mp3", "artist:Someone", -0.5, -0.475),
@@ -212,6 +246,27 @@ EXPECTED = {  # item → (path, group, valence, arousal)
     "mirex": {
         "mirex-001-audio": (None, "mirex-001", -0.7, 0.8),
         "mirex-002-audio": ("dataset/Audio/002.mp3", "mirex-002", 0.8, 0.2),
+    },
+    "imemnet": {
+        "imemnet-audio-7-1": (None, "imemnet-audio-7", None, None),
+        "imemnet-audio-7-2": (None, "imemnet-audio-7", None, None),
+        "imemnet-audio-9-1": ("music/9-1.wav", "imemnet-audio-9", None, None),
+        "imemnet-image-sea": ("images/sea.jpg", "imemnet-image-sea", None, None),
+        "imemnet-image-sky": (None, "imemnet-image-sky", None, None),
+        "imemnet-image-sun": (None, "imemnet-image-sun", None, None),
+    },
+    "melbench": {
+        "melbench-image-img/x": ("img/x.png", "melbench-1", None, None),
+        "melbench-image-img/y": (None, "melbench-0", None, None),
+        "melbench-audio-audio/a": (None, "melbench-1", None, None),
+        "melbench-audio-audio/b": (None, "melbench-1", None, None),
+        "melbench-audio-audio/c": ("audio/c.wav", "melbench-0", None, None),
+    },
+    "art2mus": {
+        "art2mus-image-a-painter_first": ("images/a-painter_first.jpg", "artist:a-painter", None, None),
+        "art2mus-image-a-painter_second": (None, "artist:a-painter", None, None),
+        "art2mus-audio-010425": (None, "art2mus-010425", None, None),
+        "art2mus-audio-036460": (None, "art2mus-036460", None, None),
     },
 }
 
@@ -330,6 +385,53 @@ def test_layout_finds_the_first_of_several_places(tmp_path):
     assert layout.files_below(tmp_path / "absent", tmp_path, (".mp3",)) == {}
 
 
+def test_imemnets_items_keep_their_list_and_take_the_points_of_a_table_beside_it(tmp_path):
+    make_imemnet(tmp_path / "imemnet")
+    write(tmp_path / "imemnet_c" / "image_va.csv", ",img,valence,arousal\n0,sea,1,0.25\n1,sea,0,0\n")
+    write(tmp_path / "imemnet" / "music_va.csv", ",clip_id,valence,arousal,caption\n0,9-1,0,1,a slow hum\n")
+    rows = imemnet.manifest(tmp_path / "imemnet").set_index("item_id")
+    assert rows.loc["imemnet-image-sea", ["valence", "arousal"]].tolist() == [1, -0.5], "the first of two points is taken"
+    assert rows.loc["imemnet-audio-9-1", ["valence", "arousal", "description"]].tolist() == [-1, 1, "a slow hum"]
+    assert rows["split"].isna().tolist() == [True, False, False, True, False, False], "what stands in two lists belongs to none"
+    assert rows["split"].dropna().tolist() == ["validation", "test", "validation", "test"]
+    write(tmp_path / "imemnet" / "image_va.csv", ",img,valence,arousal\n0,sea,5,2\n")
+    with pytest.raises(KlangfarbeError, match="another scale"):
+        imemnet.manifest(tmp_path / "imemnet")
+
+
+def test_melbenchs_triplets_hang_together_by_picture_and_sound(tmp_path):
+    make_melbench(tmp_path)
+    write(tmp_path / "data" / "validation.jsonl", '{"captions": "again", "location": "audio/c.wav", "img_path": "img/x.png"}\n')
+    table = melbench.triplets(tmp_path)
+    assert table["group"].nunique() == 1 and table["split"].tolist() == ["test", "train", "train", "validation"]
+    assert table["genre"].tolist() == [None, None, "march", None] and table["image"].tolist() == ["img/y.png", *["img/x.png"] * 3]
+    rows = melbench.manifest(tmp_path).set_index("item_id")
+    assert pd.isna(rows.loc["melbench-audio-audio/c", "split"]) and rows.loc["melbench-image-img/y", "split"] == "test"
+
+
+def test_melbench_takes_the_file_whose_last_parts_agree(tmp_path):
+    for place in ("one", "two"):
+        picture(tmp_path / place / "x.png")
+    write(tmp_path / "train.csv", "captions,location,img_path\na waltz,a.wav,/far/two/x.png\n")
+    assert melbench.triplets(tmp_path)["image"].tolist() == ["two/x.png"]
+
+
+@pytest.mark.parametrize(("adapter", "file", "text"), [
+    (melbench, "train.json", "{"), (melbench, "train.json", '{"captions": "a", "location": "b.wav"}'), (melbench, "train.json", "[1]"),
+    (melbench, "train.json", ""), (art2mus, "image_audio_subset_df.json", "{"),
+    (art2mus, "image_audio_subset_df.json", '{"Image": {"0": "a"}}'),
+    (imemnet, "test_matching.txt", "7-1 sea much\n"), (imemnet, "test_matching.txt", "")])
+def test_lists_of_another_form_are_refused_in_one_line(adapter, file, text, tmp_path):
+    write(tmp_path / file, text)
+    with pytest.raises(KlangfarbeError) as error:
+        adapter.manifest(tmp_path)
+    assert file in str(error.value) or "score" in str(error.value)
+    assert "\n" not in str(error.value)
+    (tmp_path / file).unlink()
+    with pytest.raises(KlangfarbeError, match=re.escape(adapter.URL)):
+        adapter.manifest(tmp_path)
+
+
 # --- cards ----------------------------------------------------------------------------------------------------------
 
 
@@ -410,3 +512,14 @@ def test_real_emotify_and_vgmidi(real_data, tmp_path):
     there = there[there["path"].notna()].reset_index(drop=True)
     built = manifest.build(there, tmp_path / "out", root=tmp_path)
     assert len(there) == 20 and len(built.manifest) + len(built.rejects) == 20 and built.manifest["duration_s"].gt(0).all()
+
+
+@pytest.mark.real_data
+def test_real_lists_of_pairs(real_data):
+    rows = imemnet.manifest(real_data("imemnet"))
+    assert rows["modality"].value_counts().to_dict() == {"audio": 6912, "image": 5040}
+    lists = imemnet.read(real_data("imemnet"))
+    there = set(map(tuple, lists.loc[lists["published"] == "test", ["clip", "image"]].to_numpy()))
+    assert sum(pair in there for pair in map(tuple, lists.loc[lists["published"] == "val", ["clip", "image"]].to_numpy())) == 4114
+    named = art2mus.manifest(real_data("art2mus_pairs"))
+    assert len(named) == 20_000 and named.loc[named["modality"] == "image", "group_id"].nunique() < 10_000

@@ -240,8 +240,8 @@ def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
 
 
 @pytest.mark.real_data
-def test_the_published_lists_hang_together():
-    table = imemnet.read(paths.real_data("imemnet"))
+def test_the_published_lists_hang_together(real_data):
+    table = imemnet.read(real_data("imemnet"))
     sizes = np.bincount(aimus.linked(table["image"], table["song"]))
     assert set(table["published"]) >= {"val", "test"} and sizes.max() / len(table) > 0.6, "no split by linked groups can be even"
     here, there = (set(table.loc[table["published"] == name, "song"]) for name in ("val", "test"))

@@ -4,4 +4,5 @@ An adapter takes the folder as its publisher ships it, says exactly which file i
 valence and arousal once, and opens no sound and no picture: ``lib.data.manifest.build`` does that.
 """
 
-NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766", "mirex")
+NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766", "mirex", "imemnet", "melbench",
+         "art2mus")

@@ -50,6 +50,8 @@ def pairs(folder: Path | str):
     file = layout.require(folder, ["image_audio_subset_df.json", "data/extra/image_audio_subset_df.json"], "Art2Mus' list of pairs", WHERE)
     try:
         table = pd.read_json(file)
-        return pd.DataFrame({"image": table["Image"].astype(str), "audio": [name.split("fma_large/")[-1] for name in table["Audio"]]})
+        sounds = [name.split("fma_large/")[-1] for name in table["Audio"]]
+        return pd.DataFrame({"image": table["Image"].astype(str), "audio": sounds})
     except (ValueError, KeyError, AttributeError) as error:
-        raise KlangfarbeError(f"columns Image and Audio in {file}", f"{type(error).__name__}: {str(error)[:80]}", "download it again") from error
+        raise KlangfarbeError(f"columns Image and Audio in {file}", f"{type(error).__name__}: {str(error)[:80]}",
+                              "download it again") from error

@@ -25,7 +25,7 @@ CARD = """\
 - **Licence.** None stated for the lists; IMEMNet-C's page says that each source's own agreement holds.
 - **Layout.** `<train|val|test>_matching.txt`, a pair a line: `song-clip picture score`; at least one of the three. `image_va.csv` and `music_va.csv` (IMEMNet-C) in the same folder, or in `imemnet_c/` beside it, are read where they are. Pictures in `images/<id>.jpg`, clips in `music/<song-clip>.wav`, where you put them: the publishers ship no folder for both.
 - **Scale.** The points 0–1 (V/A −1…1 here = 2x − 1), normalised by their authors over all sources. Group: the song for clips, the picture itself for pictures. Split: that of the list, where an item stands in one list only.
-- **Known defects.** (1) The lists are no split: all 90 songs and 1,598 of 1,750 clips of `val` stand in `test`, too, and 4,116 of its 8,795 pairs. (2) 7 and 9 pairs stand twice in their own list. (3) Songs and pictures form two linked groups (22,004 and 12,906 pairs): no split by both ends can keep all pairs. (4) The score is computed from the two points, not given by listeners. (5) 14 pictures have two points in `image_va.csv`; the first is taken. About 4 % of the pairs' pictures have none.
+- **Known defects.** (1) The lists are no split: all 90 songs and 1,598 of 1,750 clips of `val` stand in `test`, too, and 4,114 of its 8,795 pairs. (2) 7 and 9 pairs stand twice in their own list. (3) Songs and pictures form two linked groups (22,004 and 12,906 pairs): no split by both ends can keep all pairs. (4) By its paper's account the score is computed from the two points; no listener was asked about a pair. (5) 14 pictures have two points in `image_va.csv`; the first is taken. About 4 % of the pairs' pictures have none.
 """  # noqa: E501  (cards are read as text)
 
 URL = "https://github.com/linkAmy/IMEMNet"
@@ -33,7 +33,8 @@ LICENCE = "none stated; the sources' own agreements hold"
 WHERE = f"download val_matching.txt and test_matching.txt from {URL}"
 LISTS = ("train", "val", "test")
 ENDS = ("clip", "song", "image")
-POINTS = {"image_va.csv": ("img", "image"), "music_va.csv": ("clip", "audio")}
+POINTS = {"image": "image_va.csv", "audio": "music_va.csv"}  # of IMEMNet-C
+IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # how the column of names may be called
 
 
 def manifest(folder: Path | str):
@@ -49,7 +50,7 @@ def manifest(folder: Path | str):
     table = read(folder)
     files = {"image": layout.files_below(folder / "images", folder, layout.PICTURES),
              "audio": layout.files_below(folder / "music", folder, layout.AUDIO)}
-    known = {kind: _points(folder, name, kind) for name, (_, kind) in POINTS.items()}
+    known = {kind: _points(folder, name, kind) for kind, name in POINTS.items()}
     lists = {"train": "train", "val": "validation", "test": "test"}
     rows = []
     for end, kind in (("clip", "audio"), ("image", "image")):
@@ -69,8 +70,7 @@ def _points(folder: Path, name: str, kind: str) -> dict[str, tuple]:
     if file is None:
         return {}
     table = layout.table(file, ("valence", "arousal"))
-    item = next((c for c in table.columns if c.lower().replace("_", " ") in ("img", "image", "image id", "clip", "clip id", "music", "music id")),
-                None)
+    item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
     if item is None:
         raise KlangfarbeError(f"a column of {kind} ids in {file}", ", ".join(table.columns)[:200], "use the published table as it is")
     table = table.assign(item=table[item].astype(str)).drop_duplicates("item")

@@ -29,6 +29,7 @@ URL = "https://github.com/schowdhury671/melfusion"
 LICENCE = "none found; sounds and pictures of their makers"
 WHERE = f"ask the authors for the lists ({URL}) and put them, sounds and pictures into one folder"
 KEYS = {"text": ("captions", "caption", "text"), "audio": ("location", "audio", "audio_path"), "image": ("img_path", "image", "image_path")}
+LISTS = (".json", ".jsonl", ".csv")
 SPLITS = (("valid", "validation"), ("val", "validation"), ("test", "test"), ("train", "train"))  # what a file's name holds → its split
 
 
@@ -57,8 +58,8 @@ def triplets(folder: Path | str):
         folder: holds the lists, at its root or in ``data/``.
 
     Returns:
-        ``image`` and ``audio`` relative to `folder` where the file is there (else the last two parts of the path that the list has); ``genre``
-        and ``split`` null where they are not told; ``group``: a number, equal for triplets that hang together by a picture or a sound.
+        ``image`` and ``audio`` relative to `folder` where the file is there (else the last two parts of the path that the list has);
+        ``genre`` and ``split`` null where they are not told; ``group``: a number, equal for triplets that hang together.
 
     Raises:
         KlangfarbeError: no list, or one that lacks a key; the line names both.
@@ -66,8 +67,8 @@ def triplets(folder: Path | str):
     import pandas as pd
 
     folder = Path(folder)
-    layout.require(folder, ["*.json", "data/*.json", "*.jsonl", "data/*.jsonl", "*.csv", "data/*.csv"], "MeLBench's list of triplets", WHERE)
-    lists = sorted(file for place in (folder, folder / "data") for file in place.glob("*") if file.suffix in (".json", ".jsonl", ".csv"))
+    layout.require(folder, [f"{place}*{suffix}" for suffix in LISTS for place in ("", "data/")], "MeLBench's list of triplets", WHERE)
+    lists = sorted(file for place in (folder, folder / "data") for file in place.glob("*") if file.suffix in LISTS)
     below = defaultdict(list)
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in layout.AUDIO + layout.PICTURES:
@@ -80,7 +81,8 @@ def triplets(folder: Path | str):
             lacking = [KEYS[field][0] for field, value in row.items() if value is None]
             if lacking:
                 raise KlangfarbeError(f"{', '.join(keys[0] for keys in KEYS.values())} in each triplet of {file}",
-                                      f"no {', '.join(lacking)} among {', '.join(map(str, record))[:200]}", "use the published list as it is")
+                                      f"no {', '.join(lacking)} among {', '.join(map(str, record))[:200]}",
+                                      "use the published list as it is")
             rows.append({**{kind: _placed(row[kind], below) for kind in ("image", "audio")}, "text": row["text"],
                          "genre": layout.text(record.get("genre")), "split": split})
     table = pd.DataFrame(rows, columns=["image", "text", "audio", "genre", "split"], dtype=object)

@@ -15,7 +15,6 @@ fill up · all pieces that can be played are taken, 193 or 196 · a piece's rest
 voices are this workbook's. Notebook: 11, 13.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,14 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import affect, images, paths
+from lib.data import registry
 from lib.errors import KlangfarbeError
 from lib.systems.bridging import labels, pairs
 from lib.systems.bridging.clips import Clips
 
 RATE_HZ, SIDE = 32_000, 384
 ORIGIN = {"smoke": "atelier", "mini": "atelier", "gpu": "atelier", "paper": "published"}  # profile → where its data come from
-PAINTINGS = ("wikiart_emotions", "wikiart_paintings")  # folders looked for, with pictures in images/ or emotion_labelled/
-MUSIC = ("mirex", "MIREX-like_mood")
+PAINTINGS = registry.COLLECTIONS["wikiart_emotions"].folders  # looked for with pictures, in images/ or emotion_labelled/
+MUSIC = registry.COLLECTIONS["mirex"].folders
 WORK = "published"  # below data/processed/bridging
 
 
@@ -92,7 +92,7 @@ def labelled(profile: str, config, *, seed: int = 0) -> tuple:
 
     if ORIGIN[profile] == "atelier":
         return classifier.atelier(config)
-    folder = shelf(PAINTINGS, ("images", "emotion_labelled"))
+    folder = registry.shelf(PAINTINGS, ("images", "emotion_labelled"))
     rows, _ = whole(folder, paths.PROCESSED / "bridging" / WORK)
     rows = labels.dealt(chosen(rows, config.n_paintings, seed=seed), seed=seed)
     return _pictures(folder, rows["path"], SIDES[config.backbone]), rows.assign(group_id=rows["artist"])
@@ -226,26 +226,8 @@ def both_ways(paintings, pieces, config: pairs.Config, seed: int = 0):
     return pd.DataFrame(lines)
 
 
-def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
-    """The first folder of these names that is there, below ``KLANGFARBE_REAL_DATA`` where it is set, else below ``data/raw``.
-
-    Args:
-        inside: sub-folders of which it must have one.
-
-    Raises:
-        KlangfarbeError: there is none; the line says where it was looked for.
-    """
-    root = Path(os.environ.get(paths.REAL_DATA_VARIABLE) or paths.RAW)
-    for name in names:
-        if any((root / name / part).is_dir() for part in inside):
-            return root / name
-    part = f" with {' or '.join(f'{part}/' for part in inside)}" if any(inside) else ""
-    raise KlangfarbeError(f"the collection {names[0]}/{part} in {root}", "no such folder",
-                          "see data/README.md for where to get it and where to put it")
-
-
 def _published(config: pairs.Config, seed: int, n_jobs: int) -> Data:
-    paintings, music = shelf(PAINTINGS, ("images", "emotion_labelled")), shelf(MUSIC)
+    paintings, music = registry.shelf(PAINTINGS, ("images", "emotion_labelled")), registry.shelf(MUSIC)
     data = paired(paintings, music, config, paths.PROCESSED / "bridging" / WORK, seed=seed, n_jobs=n_jobs)
     print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and {data.table['piece'].nunique()} of "
           f"{len(data.pieces)} pieces; {len(data.rejects)} files set aside"

@@ -185,9 +185,9 @@ def paintings(collection: str, n: int, side: int) -> np.ndarray:
         KlangfarbeError: it is not there.
     """
     from lib import images
-    from lib.systems.bridging import real
+    from lib.data import registry
 
-    folder = real.shelf((collection,))
+    folder = registry.shelf((collection,))
     files = sorted(folder.glob("*.jpg")) or sorted((folder / "emotion_labelled").glob("*.jpg"))
     if not files:
         raise KlangfarbeError(f"pictures in {collection}", "none", "see data/README.md for where to get it and where to put it")

@@ -1,0 +1,156 @@
+"""Which real collections there are, who uses them, where they are looked for, and how one gets them: a row each.
+
+    KLANGFARBE_REAL_DATA, else data/raw ──folders of a row──► places ──the row's adapter──► lib.data.census
+
+Nothing is downloaded unasked: :func:`fetch` takes what is to be had without a form and has a known checksum, and prints the steps for the
+rest.
+"""
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib import paths
+from lib.data import collections
+from lib.errors import KlangfarbeError
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is to be had without a form.
+
+    Attributes:
+        name: in the collection's folder. url: whence. sha256: of the copy this workbook was tested with.
+    """
+
+    name: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One row.
+
+    Attributes:
+        name: of the adapter, a module of ``lib.data.collections``. what: in a few words. used_by: systems, ``1`` … ``4``, or what else.
+        folders: looked for below the shelf, the publisher's own name first. files: what :func:`fetch` may take.
+        stands_in: no data of the four sources, but of a form that lets the same code run on real files.
+    """
+
+    name: str
+    what: str
+    used_by: str
+    folders: tuple[str, ...]
+    files: tuple[File, ...] = ()
+    stands_in: bool = False
+
+    @property
+    def adapter(self):
+        """The module with ``CARD``, ``URL``, ``LICENCE``, ``WHERE`` and ``manifest(folder)``."""
+        return importlib.import_module(f"lib.data.collections.{self.name}")
+
+
+_RAW = "https://raw.githubusercontent.com/"
+_MUSICCAPS = f"{_RAW}ben-ogden/musiccaps/dad6d3542777453324326d60f72484e7b9210b4a/google/musiccaps/"
+_ART2MUS = f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
+_IMEMNET = f"{_RAW}linkAmy/IMEMNet/e9bf84491903be7020a3c97b47666005f796ea36/"
+_ROWS = (
+    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 2, 4", ("wikiart_emotions", "wikiart_paintings")),
+    Collection("mirex", "songs and MIDI, mood adjectives", "1", ("mirex", "MIREX-like_mood")),
+    Collection("imemnet", "pairs of clip and picture, scored", "2", ("imemnet", "IMEMNet"), (
+        File("val_matching.txt", f"{_IMEMNET}val_matching.txt", "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
+        File("test_matching.txt", f"{_IMEMNET}test_matching.txt", "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
+        File("image_va.csv", f"{_RAW}schoi828/IMEMNet-C/a56911bcc63152cf1aeb1f9a5b96e6311ecb82a0/image_va.csv",
+             "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
+    Collection("melbench", "triplets of picture, text and music", "2", ("melbench", "MeLBench")),
+    Collection("deam", "music, valence and arousal", "3", ("deam", "DEAM", "mer_annotations/deam")),
+    Collection("pmemo", "pop choruses, valence and arousal", "3", ("pmemo", "PMEmo2019", "mer_annotations/pmemo")),
+    Collection("cgna10766", "photographs, valence and arousal", "3", ("cgna10766", "CGnA10766")),
+    Collection("artemis", "comments on paintings, nine emotions", "4", ("artemis", "ArtEmis")),
+    Collection("musiccaps", "captions of ten-second clips", "4", ("musiccaps", "MusicCaps"), (
+        File("musiccaps-public.csv", f"{_MUSICCAPS}musiccaps-public.csv",
+             "8cc109ac507b5e5aed8ea73a5c8f897a9d0793f7397427e000adf4c05f6021c7"),)),
+    Collection("emomusic", "music, valence and arousal; DEAM's first year", "3",
+               ("emomusic", "mer_annotations/emomusic", "deam_audio_sample"), stands_in=True),
+    Collection("emotify", "music, nine felt emotions", "3", ("emotify",), stands_in=True),
+    Collection("oasis", "photographs, valence and arousal", "3", ("oasis",), stands_in=True),
+    Collection("vgmidi", "MIDI phrases, two signs", "1, 3", ("vgmidi", "vgmidi_phrases"), stands_in=True),
+    Collection("art2mus", "pairs of painting and track", "2", ("art2mus", "art2mus_pairs"), (
+        File("image_audio_subset_df.json", f"{_ART2MUS}image_audio_subset_df.json",
+             "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
+)
+COLLECTIONS = {row.name: row for row in _ROWS if row.name in collections.NAMES}  # a row counts where its adapter stands
+
+
+def named(names: Sequence[str]) -> list[Collection]:
+    """Rows by name, all of them for none.
+
+    Raises:
+        KlangfarbeError: a name that no row has.
+    """
+    for name in names:
+        if name not in COLLECTIONS:
+            raise KlangfarbeError(f"a collection out of {', '.join(COLLECTIONS)}", repr(name), "name one of them")
+    return [COLLECTIONS[name] for name in names] if names else list(COLLECTIONS.values())
+
+
+def root() -> Path:
+    """The shelf: ``KLANGFARBE_REAL_DATA`` where it is set, else ``data/raw``."""
+    return Path(os.environ.get(paths.REAL_DATA_VARIABLE) or paths.RAW)
+
+
+def places(row: Collection) -> list[Path]:
+    """Every folder of a row that is there: a collection may lie in parts, tables in one folder and files with a second table in another."""
+    there = [root() / folder for folder in row.folders if (root() / folder).is_dir()]
+    return [place for k, place in enumerate(there) if not any(place.samefile(other) for other in there[:k])]
+
+
+def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
+    """The first folder of these names that is on the shelf.
+
+    Args:
+        inside: sub-folders of which it must have one.
+
+    Raises:
+        KlangfarbeError: there is none; the line says where it was looked for.
+    """
+    for name in names:
+        if any((root() / name / part).is_dir() for part in inside):
+            return root() / name
+    part = f" with {' or '.join(f'{part}/' for part in inside)}" if any(inside) else ""
+    raise KlangfarbeError(f"the collection {names[0]}/{part} in {root()}", "no such folder",
+                          "see data/README.md for where to get it and where to put it")
+
+
+def steps(row: Collection) -> str:
+    """How one gets a collection, for a reader: whence, what to do, where to put it, under which licence."""
+    card = dict(line.removeprefix("- **").split(".** ", 1) for line in row.adapter.CARD.splitlines() if line.startswith("- **"))
+    return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}", f"     ({card['Where']})",
+                      f"  2. it belongs into {root() / row.folders[0]}, as {card['Layout']}",
+                      f"  3. python -m lib data check {row.name}", f"  licence: {card['Licence']}"])
+
+
+def fetch(row: Collection) -> list[Path]:
+    """Downloads what may be had without a form into the collection's first folder; a file that is there already is only compared.
+
+    Returns:
+        the files; none where :func:`steps` is all there is.
+
+    Raises:
+        KlangfarbeError: no way to the file, another checksum than the known one, or a folder that cannot be written.
+    """
+    import pooch
+
+    folder, found = root() / row.folders[0], []
+    pooch.get_logger().setLevel("ERROR")
+    for file in row.files:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            found.append(Path(pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}", fname=file.name, path=folder)))
+        except (OSError, ValueError) as error:  # requests' faults are OSErrors; another checksum is a ValueError
+            raise KlangfarbeError(f"{file.name} from {file.url}", f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
+                                  f"try again later, or put it into {folder} by hand: {row.adapter.WHERE}") from error
+    return found
