@@ -35,6 +35,7 @@ STEPS = {
     "02_start_atelier": Step(("truth.csv",)),
     "03_start_miniatures": Step(("codebooks.csv", "parts.csv", "curve.csv", "codecs.csv", "words.csv", "asked_for.csv", "config.json",
                                  "model.safetensors")),
+    "04_start_collections": Step(("counts.csv", "planes.csv")),
     "05_start_metrics": Step(("metrics.csv",)),
     "10_bridging_tour": Step(("tour.png", "links.csv", "happy.mp3", "fun.mp3", "angry.mp3", "sad.mp3", "neutral.mp3"),
                              ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",

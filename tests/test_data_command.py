@@ -195,12 +195,13 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
 
 def test_what_is_stored_holds_counts_and_no_item(oasis):
     census.store()
-    counted, spread = census.reference()
+    counted, spread, defects = census.reference()
+    assert defects["defect"].tolist() == ["1 of 3 rows have no file here", "2 of 3 rows share their caption with another"]
     assert counted["collection"].tolist() == ["oasis"] and counted["rows"].tolist() == [3] and spread["count"].sum() == 6
     folder = paths.REFERENCE / census.RUN
     written = "".join(file.read_text() for file in folder.iterdir())
     assert "Acorns" not in written and "images/" not in written and "Pixabay" not in written
-    assert all((folder / f"{name}{artefacts.PROVENANCE_SUFFIX}").is_file() for name in ("collections.csv", "planes.csv"))
+    assert all((folder / f"{name}{artefacts.PROVENANCE_SUFFIX}").is_file() for name in census.TABLES)
 
 
 # --- fetching -----------------------------------------------------------------------------------------------------------
@@ -250,11 +251,12 @@ def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
 @pytest.mark.real_data
 def test_the_stored_numbers_are_those_of_the_shelf(real_data):
     real_data("mer_annotations")
-    counted, spread, refused = census.taken()
-    kept, kept_spread = census.reference()
+    counted, spread, defects, refused = census.taken()
+    kept, kept_spread, kept_defects = census.reference()
     both = counted.merge(kept, on=["collection", "folder"], suffixes=("", "_kept"))
     assert len(both) >= 8 and not refused
     assert (both["checksum"] == both["checksum_kept"]).all() and (both["rows"] == both["rows_kept"]).all()
+    assert set(defects["defect"]) <= set(kept_defects["defect"])
     assert set(map(tuple, kept_spread.to_numpy().tolist())) >= set(map(tuple, spread[spread["collection"] == "deam"].to_numpy().tolist()))
 
 
@@ -270,5 +272,5 @@ def test_the_real_defects_are_found(real_data):
 
 
 def test_a_known_frame_of_nothing_is_still_a_table(shelf):
-    counted, spread, refused = census.taken()
+    counted, spread, _, refused = census.taken()
     assert isinstance(counted, pd.DataFrame) and not len(counted) and not len(spread) and refused == [] and command.ACTIONS[0] == "list"

@@ -17,7 +17,7 @@ from lib.errors import KlangfarbeError
 
 AXES = ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
-RUN = "real"  # below results/reference/
+RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
 CONTENT = ("item_id", "group_id", "split", "emotion", "valence", "arousal", "caption", "comment", "description", "genre")
 
 
@@ -50,13 +50,14 @@ def planes(collection: str, table):
 
 
 def taken(rows=None):
-    """The whole shelf: (DataFrame of summaries with ``collection, folder``, DataFrame of :func:`planes`, list of what cannot be read).
+    """The whole shelf: (DataFrame of summaries with ``collection, folder``, DataFrame of :func:`planes`, DataFrame ``collection, folder,
+    defect`` of :func:`defects`, list of what cannot be read).
 
-    Opens tables alone, no sound and no picture. Of a collection in several folders each is counted.
+    Opens tables alone, no sound and no picture. Of a collection in several folders each is counted, and the first one's points are spread.
     """
     import pandas as pd
 
-    counted, spread, refused = [], [], []
+    counted, spread, known, refused = [], [], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
         for place in registry.places(row):
             folder = place.relative_to(registry.root()).as_posix()
@@ -66,10 +67,11 @@ def taken(rows=None):
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
-            alone = folder == row.folders[0] or len(registry.places(row)) == 1
-            spread.append(planes(row.name if alone else f"{row.name} ({folder})", table))
+            spread += [planes(row.name, table)] if place == registry.places(row)[0] else []
+            known += [{"collection": row.name, "folder": folder, "defect": defect} for defect in defects(row, place, table)]
     columns = ["collection", "folder", *summary(manifests.frame([]))]
-    return (pd.DataFrame(counted, columns=columns), pd.concat([planes("", manifests.frame([])), *(s for s in spread if len(s))]), refused)
+    return (pd.DataFrame(counted, columns=columns), pd.concat([planes("", manifests.frame([])), *(s for s in spread if len(s))]),
+            pd.DataFrame(known, columns=["collection", "folder", "defect"], dtype=object), refused)
 
 
 def store() -> None:
@@ -78,10 +80,10 @@ def store() -> None:
     Raises:
         KlangfarbeError: nothing is on the shelf.
     """
-    counted, spread, refused = taken()
+    counted, spread, known, refused = taken()
     if not len(counted):
         raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none", "see data/README.md")
-    for name, table in (("collections.csv", counted), ("planes.csv", spread)):
+    for name, table in zip(TABLES, (counted, spread, known), strict=True):
         path = artefacts.write(paths.REFERENCE / RUN / name, table)
         stamp = repro.provenance("reference", 0, repro.content_hash("".join(counted["checksum"]).encode()))
         artefacts.write(path.with_name(name + artefacts.PROVENANCE_SUFFIX), stamp)
@@ -89,12 +91,12 @@ def store() -> None:
 
 
 def reference():
-    """The stored numbers: (summaries, planes), read back.
+    """The stored numbers: (summaries, planes, defects), read back.
 
     Raises:
         KlangfarbeError: they are not there.
     """
-    return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in ("collections.csv", "planes.csv"))
+    return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in TABLES)
 
 
 def defects(row: registry.Collection, place, table) -> list[str]:

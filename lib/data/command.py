@@ -29,7 +29,7 @@ def listed(rows: Sequence[registry.Collection]) -> int:
     print(f"looked for in {registry.root()}")
     missing = []
     for row in rows:
-        counted, _, refused = census.taken([row])
+        counted, _, _, refused = census.taken([row])
         there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points" for c in counted.itertuples()] + refused
         there = there or [f"missing (looked for {', '.join(f'{folder}/' for folder in row.folders)})"]
         print("\n  ".join([f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system {row.used_by}", *there,

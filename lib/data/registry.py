@@ -58,7 +58,7 @@ _MUSICCAPS = f"{_RAW}ben-ogden/musiccaps/dad6d3542777453324326d60f72484e7b9210b4
 _ART2MUS = f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
 _IMEMNET = f"{_RAW}linkAmy/IMEMNet/e9bf84491903be7020a3c97b47666005f796ea36/"
 _ROWS = (
-    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 2, 4", ("wikiart_emotions", "wikiart_paintings")),
+    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4", ("wikiart_emotions", "wikiart_paintings")),
     Collection("mirex", "songs and MIDI, mood adjectives", "1", ("mirex", "MIREX-like_mood")),
     Collection("imemnet", "pairs of clip and picture, scored", "2", ("imemnet", "IMEMNet"), (
         File("val_matching.txt", f"{_IMEMNET}val_matching.txt", "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
