@@ -71,3 +71,50 @@ class MelDecoder(nn.Module):
         states, _ = self.bilstm(steps)                                        # [B, S, 2·hidden]
         mel = self.to_mel(states).unflatten(2, (self.at_once, self.n_mels)).flatten(1, 2)  # [B, S·r, M]
         return mel[:, : self.n_frames].transpose(1, 2)
+
+
+class Flow(nn.Module):
+    """The velocity that carries noise to a mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S].
+
+    x stands for a mel: S patches of `at_once` frames each, k principal components a patch (:meth:`encode`, :meth:`decode`). Residual
+    convolutions along the patches, each twice as far-reaching as the one before (cycled after four); t and h scale and shift each.
+    """
+
+    def __init__(self, width_in: int, n_mels: int = 80, at_once: int = 8, components: int = 48, channels: int = 64, blocks: int = 6):
+        super().__init__()
+        self.n_mels, self.at_once, self.components = n_mels, at_once, components
+        self.register_buffer("mean", torch.zeros(n_mels * at_once))
+        self.register_buffer("basis", torch.zeros(components, n_mels * at_once))  # rows of length 1
+        self.register_buffer("scale", torch.ones(components))
+        self.condition = nn.Sequential(nn.Linear(width_in + 64, channels), nn.SiLU())
+        self.enter, self.leave = nn.Conv1d(components, channels, 3, padding=1), nn.Conv1d(channels, components, 1)
+        reach = [2 ** (k % 4) for k in range(blocks)]
+        self.blocks = nn.ModuleList(nn.Conv1d(channels, 2 * channels, 3, padding=r, dilation=r) for r in reach)
+        self.turn = nn.ModuleList(nn.Linear(channels, 2 * channels) for _ in reach)
+        self.mix = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in reach)
+        nn.init.zeros_(self.leave.weight)
+
+    def patches(self, mel: torch.Tensor) -> torch.Tensor:
+        """Mel [B, M, T] → patches [B, M·r, S]; what does not fill a patch is left out."""
+        whole = mel[:, :, : mel.shape[2] // self.at_once * self.at_once].unflatten(2, (-1, self.at_once))  # [B, M, S, r]
+        return whole.permute(0, 1, 3, 2).flatten(1, 2)
+
+    def encode(self, mel: torch.Tensor) -> torch.Tensor:
+        """Mel [B, M, T] → z [B, k, S]."""
+        return torch.einsum("kp,bps->bks", self.basis, self.patches(mel) - self.mean[:, None]) / self.scale[:, None]
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """z [B, k, S] → mel [B, M, S·r]."""
+        patches = torch.einsum("kp,bks->bps", self.basis, z * self.scale[:, None]) + self.mean[:, None]
+        return patches.unflatten(1, (self.n_mels, self.at_once)).permute(0, 1, 3, 2).flatten(2)
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """[B, k, S], [B], [B, H] → [B, k, S]."""
+        angle = 1000 * t[:, None] * torch.exp(-6.9 * torch.arange(32, device=x.device) / 32)
+        told = self.condition(torch.cat([h, angle.sin(), angle.cos()], dim=1))  # [B, C]
+        y = self.enter(x)
+        for block, turn, mix in zip(self.blocks, self.turn, self.mix, strict=True):
+            scale, shift = turn(told)[..., None].chunk(2, dim=1)                # [B, C, 1]
+            a, b = block(y * (1 + scale) + shift).chunk(2, dim=1)
+            y = y + mix(torch.tanh(a) * torch.sigmoid(b))
+        return self.leave(torch.nn.functional.silu(y))
