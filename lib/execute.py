@@ -80,11 +80,12 @@ def store(profile: str, stems: list[str]) -> list[Path]:
 
 def _keep_small(results: Path, reference: Path) -> None:
     """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
-    shutil.rmtree(reference, ignore_errors=True)
-    for file in sorted(results.glob("*")):
-        most = MAX_DRAWING_BYTES if file.suffix == ".svg" else MAX_KEPT_BYTES
-        if file.suffix in (".csv", ".png", ".jpg", ".svg") and file.stat().st_size <= most:
-            reference.mkdir(parents=True, exist_ok=True)
+    most = {".csv": MAX_KEPT_BYTES, ".png": MAX_KEPT_BYTES, ".jpg": MAX_KEPT_BYTES, ".svg": MAX_DRAWING_BYTES}
+    small = [file for file in sorted(results.glob("*")) if file.stat().st_size <= most.get(file.suffix, -1)]
+    if small:  # a run that made none leaves the older ones: one notebook's run has no ledger
+        shutil.rmtree(reference, ignore_errors=True)
+        reference.mkdir(parents=True)
+        for file in small:
             for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
                 if kept.is_file():
                     shutil.copyfile(kept, reference / kept.name)

@@ -211,3 +211,26 @@ def test_the_bundled_encoder_has_a_card_and_is_small():
     assert encoder.sha256 in (where / "CARD.md").read_text(encoding="utf-8") and encoder.licence.startswith("MIT")
     assert sum(p.stat().st_size for p in where.iterdir()) < 6e6
     assert all(p.with_name(p.name + ".provenance.json").is_file() for p in where.iterdir() if p.suffix in (".csv", ".safetensors"))
+
+
+def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
+    import torch
+
+    from lib.foundations import image_text
+
+    model = train_image_text.build(len(tokens), TINY, seed=7).eval()
+    draw_numbers = torch.Generator().manual_seed(0)
+    for part in model.visual.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # as after training: nothing at 0 or 1
+            for tensor, low in ((part.running_mean, -1), (part.running_var, 0.5), (part.weight.data, 0.5), (part.bias.data, -1)):
+                tensor.copy_(torch.rand(tensor.shape, generator=draw_numbers) + low)
+    pixels = train_image_text.pixels(items[0])
+    with torch.no_grad():
+        before = model.encode_image(pixels)
+        image_text.folded(model.visual)
+        after = model.encode_image(pixels)
+        model.visual.conv2.bias.add_(0.1)
+        planted = model.encode_image(pixels)
+    assert not [part for part in model.visual.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(planted, before, rtol=1e-4, atol=1e-5)

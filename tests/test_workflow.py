@@ -171,7 +171,11 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
     source = paths.NOTEBOOKS / "10_first.ipynb"
     notebook(source, 'PROFILE = "mini"\nSTEPS = 3', "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
     assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb", {"PROFILE": "smoke", "STEPS": 5}, 1)
+    ledger = paths.REFERENCE / "ledger" / "claims.csv"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("of an earlier run\n")
     execute.store("smoke", ["10_first"])
+    assert ledger.read_text() == "of an earlier run\n", "this run has no ledger to put in its place"
     stored = nbformat.read(source, as_version=4)
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
     assert [output.text for output in stored.cells[1].outputs] == ["smoke 5\n"]
