@@ -1,0 +1,173 @@
+"""ArtiCaps: exact matching that goes on where it was killed, the two splits, the prompt with and without the leak, keywords."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib import foundations
+from lib.data import leaks
+from lib.errors import KlangfarbeError
+from lib.systems.art2music import articaps, keywords, matching
+
+CONFIG = articaps.of("smoke")
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return foundations.load("sentences", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def both():
+    return articaps.sides(CONFIG)
+
+
+# --- matching -----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 12), st.integers(1, 50), st.integers(0, 10))
+def test_it_is_brute_force(n, m, width, chunk, seed):
+    rng = np.random.default_rng(seed)
+    left, right = rng.standard_normal((n, width)), rng.standard_normal((m, width))
+    which, cosine = matching.top_one(left, right, chunk=chunk)
+    table = (left / np.linalg.norm(left, axis=1)[:, None]) @ (right / np.linalg.norm(right, axis=1)[:, None]).T
+    np.testing.assert_allclose(table[np.arange(n), which], table.max(1), atol=1e-6)
+    np.testing.assert_allclose(cosine, table.max(1), atol=1e-5)
+
+
+def test_of_equals_the_first_and_lengths_do_not_matter():
+    right = np.array([[0.0, 1], [2, 0], [5, 0]])
+    which, cosine = matching.top_one(np.array([[3.0, 0], [0, 9]]), right)
+    assert which.tolist() == [1, 0] and np.allclose(cosine, 1)
+
+
+def test_a_killed_match_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((90, 8)), rng.standard_normal((20, 8))
+    whole = matching.top_one(left, right)
+    real, calls = np.matmul, []
+
+    def counted(*args, **words):
+        calls.append(len(args[0]))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args, **words)
+
+    monkeypatch.setattr(np, "matmul", counted)
+    with pytest.raises(KeyboardInterrupt):
+        matching.top_one(left, right, tmp_path / "m", chunk=16)
+    calls[:] = [0] * 10
+    found = matching.top_one(left, right, tmp_path / "m", chunk=16)
+    assert len(calls) - 10 == 3, "three of six chunks stood"
+    assert np.array_equal(found[0], whole[0]) and np.allclose(found[1], whole[1])
+    again = matching.top_one(left, right, tmp_path / "m", chunk=16)
+    assert len(calls) - 10 == 3 and np.array_equal(again[0], found[0])
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.ones(3), np.ones((2, 4))])
+def test_what_cannot_be_matched_is_refused(wrong):
+    with pytest.raises(KlangfarbeError):
+        matching.top_one(wrong, np.eye(3))
+
+
+# --- the data set -------------------------------------------------------------------------------------------------------
+
+
+def test_viewers_of_one_painting_speak_of_it_in_other_words(both):
+    comments, clips = both
+    assert len(comments) == CONFIG.n_paintings * CONFIG.comments_each and len(clips) == CONFIG.n_clips
+    first = comments.groupby("painting")
+    assert (first["comment"].nunique() == CONFIG.comments_each).mean() > 0.9
+    assert (first[["valence", "emotion"]].nunique() == 1).all(axis=None)
+    assert not set(comments["index"]) & set(clips["index"])
+
+
+@pytest.mark.parametrize("split", articaps.SPLITS)
+def test_both_splits_by_one_function(both, encoder, split):
+    pairs = articaps.paired(*both, encoder, split, seed=3)
+    comments, clips = both
+    said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(list(clips["caption"]))
+    allowed = np.ones((len(comments), len(clips)), bool)
+    if split == "corrected":
+        part = dict(pairs[["audio_id", "split"]].itertuples(index=False))
+        assert pairs.groupby("audio_id")["split"].nunique().max() == pairs.groupby("image_id")["split"].nunique().max() == 1
+        sides_of = np.array([part.get(clip, "") for clip in clips["clip"]])
+        allowed = pairs["split"].to_numpy()[:, None] == sides_of  # clips nobody chose lie somewhere too: a lower bound
+    cosines = said @ sounding.T
+    chosen = cosines[np.arange(len(pairs)), pairs["clip_row"]]
+    assert (chosen >= np.where(allowed, cosines, -2).max(1) - 1e-5).all()
+    np.testing.assert_allclose(pairs["score"], chosen, atol=1e-5)
+    assert set(pairs["split"]) == {"train", "validation", "test"}
+    assert pairs.equals(articaps.paired(*both, encoder, split, seed=3))
+
+
+def test_the_linter_finds_what_the_published_way_leaks_and_nothing_in_the_corrected(encoder):
+    both = articaps.sides(articaps.of("smoke", n_paintings=60, n_clips=40))
+    found = {(split, setting): {f.name for f in articaps.looked_at(articaps.paired(*both, encoder, split), *both, setting).findings}
+             for split in articaps.SPLITS for setting in articaps.SETTINGS}
+    crossing = {"group_in_two_splits", "clip_reused_across_splits"}
+    assert found["published", "with_audio_keywords"] == crossing | {"target_in_condition"}
+    assert found["published", "comment_only"] == crossing
+    assert found["corrected", "with_audio_keywords"] == {"target_in_condition"}
+    assert not found["corrected", "comment_only"]
+    assert found["published", "comment_only"] <= set(leaks.NAMES)
+
+
+def test_the_prompt_is_the_papers_word_for_word():
+    comment = {"comment": "Looks like a painting of some smug weirdo", "keywords": "smug"}
+    clip = {"labels": "Music, Electronic music, House music, Trance music", "keywords": "classical music, contemporary, theremin"}
+    assert articaps.prompt(comment, clip) == (
+        "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug. "
+        "Audio: Music, Electronic music, House music, Trance music. Audio keywords: classical music, contemporary, theremin.")
+    alone = articaps.prompt(comment, clip, "comment_only")
+    assert alone == "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug."
+    with pytest.raises(KlangfarbeError, match="setting"):
+        articaps.prompt(comment, clip, "all")
+
+
+# --- keywords -----------------------------------------------------------------------------------------------------------
+
+
+def test_keywords_keep_order_once_each_and_the_label_first():
+    lexicon = {"happy": 3, "calm": 2, "sad": -2, "like": 2}
+    assert keywords.of("Happy, so HAPPY; calm like a sad lake", lexicon, emotion="awe") == ("awe", "happy", "calm", "like", "sad")
+
+    def speaks(text):
+        return [(word, "ADP" if word == "like" else "ADJ") for word in text.lower().split()]
+
+    assert keywords.of("happy like calm", lexicon, speaks) == ("happy", "calm")
+    assert keywords.of("happy", lexicon, emotion=keywords.ELSE) == ("happy",)
+
+
+def test_polarity_is_the_sign_of_the_sum():
+    lexicon = {"happy": 3, "sad": -2, "grim": -1}
+    assert [keywords.polarity(words, lexicon) for words in (("happy", "sad"), ("happy", "sad", "grim"), (), ("sadness",), ("awe",))] == [
+        "positive", "neutral", "neutral", "negative", "positive"]
+
+
+def test_labels_lie_where_their_points_do():
+    assert all(keywords.label(v / 10, a / 10) == name for name, (v, a) in keywords.ARTEMIS.items())
+    assert keywords.label(0.05, -0.05) == keywords.ELSE
+
+
+def test_afinn_is_read_as_published(tmp_path):
+    (tmp_path / "a.txt").write_text("abandon\t-2\ncan't stand\t-3\nwow\t4\n")
+    assert keywords.afinn(tmp_path / "a.txt") == {"abandon": -2, "can't stand": -3, "wow": 4}
+    (tmp_path / "b.txt").write_text("good\t3\nbad 3\n")
+    with pytest.raises(KlangfarbeError, match="line 2"):
+        keywords.afinn(tmp_path / "b.txt")
+    with pytest.raises(KlangfarbeError, match="no such file"):
+        keywords.afinn(tmp_path / "c.txt")
+
+
+@pytest.mark.real_data
+def test_the_real_afinn(real_data):
+    scores = keywords.afinn(real_data("lexicons") / "afinn" / "AFINN-111.txt")
+    assert len(scores) == 2477 and min(scores.values()) == -5 and max(scores.values()) == 5
+
+
+def test_the_published_numbers_are_the_defaults():
+    config = articaps.of("paper")
+    assert config.n_clips == 4717 and config.split == "published" and config.matcher.startswith("sentence-transformers/")
