@@ -20,7 +20,8 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
         states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens.
         n_steps: S. guidance: 1 switches it off; else the null half (zeros, mask 0) is made here. temperature, top_k: as published,
             1 and 250; top_k 1 is greedy, 0 cuts nothing. seed: the same seed, batch and machine give the same codes.
-        step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: torch.compile. ``None``: graph on CUDA, else eager.
+        step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: torch.compile makes one
+            program of a layer first, which takes seconds once for each length. ``None``: graph on CUDA, else eager.
 
     Returns:
         Codes int64 [B, K, S].
@@ -45,7 +46,7 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
     n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
         clock = clocks((n_times, n_items, n_codebooks, kept), torch.Generator(states.device).manual_seed(seed))
-        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager")
+        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager", compiled=step == "compile")
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special, device=states.device)
         codes_here = delay.taken(n_codebooks, n_steps, states.device)
@@ -66,15 +67,14 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
 
 
 def _run(advance, at, n_times: int, step: str):
-    """Calls `advance` `n_times` from the start of the line, as it is, compiled, or as a replayed graph; returns its last logits."""
+    """Calls `advance` `n_times` from the start of the line, on a GPU as a replayed graph; returns its last logits."""
     import torch
 
     if step == "eager":
         for i in range(n_times):
             logits = advance(i + 1)
         return logits
-    if step == "compile":
-        advance = torch.compile(advance, dynamic=False)
+    if at.device.type != "cuda":
         for _ in range(n_times):
             logits = advance()
         return logits

@@ -8,7 +8,8 @@ transformers' own `generate` is right and general; this does only what sampling 
 - both halves of guidance are one batch. The null half has zeros for its condition and MusicGen's projections have no bias, so its
   cross-attention is exactly 0 and is left out; up to the first of them both halves are equal, so they part only there; the heads are
   linear, so guidance is applied before them, once;
-- q, k and v are one product, as are the K heads; on a CPU the weights are laid out once as a product of few rows likes them.
+- q, k and v are one product, as are the K heads; on a CPU the weights are laid out once as a product of few rows likes them, and for
+  torch.compile a layer is one program, whose few products of a row or two are sums.
 
 Notebook: 03.
 """
@@ -18,16 +19,21 @@ from torch.nn import functional as F
 
 from lib.errors import KlangfarbeError
 
+FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
+
 
 class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for sampling `n_items` pieces of up to `n_positions` steps.
 
+    Args:
+        packed: weights laid out once for oneDNN, on a CPU. compiled: torch.compile makes one program of a layer, for all of them.
+
     Attributes:
         cache: keys and values of each layer, [2, rows, heads, positions, D/heads]; rows = B in the first layer, with guidance 2B in the
-            others.
+            others; positions are rounded up to a multiple of 16, which attention's kernels ask for.
     """
 
-    def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *, packed: bool = False):
+    def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *, packed: bool = False, compiled: bool = False):
         config, decoder = network.config, network.model.decoder
         if config.activation_function != "gelu":
             raise KlangfarbeError("a decoder with gelu", config.activation_function, "sample with transformers' own generate")
@@ -38,14 +44,18 @@ class StaticDecoder:
         device, dtype = self.table.device, self.table.dtype
         self.offsets = torch.arange(self.n_codebooks, device=device) * (self.vocabulary + 1)
         self.positions = decoder.embed_positions.get_embedding(n_positions, config.hidden_size).to(device, dtype)
-        product = _one_dnn if packed and can_pack(self.table) else _plain
-        self.layers = [_layer(layer, n_items if i == 0 else self.rows, product) for i, layer in enumerate(decoder.layers)]
-        self.cross = [_Cross(layer.encoder_attn, self.heads) for layer in decoder.layers]
+        self.lay, self.product = (_lay_packed, _packed) if packed and can_pack(self.table) else (_lay, _plain)
+        if compiled and self.rows <= FEW_ROWS:
+            self.product = _by_rows
+        self.layers = [_layer(layer, n_items if i == 0 else self.rows, self.lay) for i, layer in enumerate(decoder.layers)]
+        self.attentions, self.crosses = [layer.encoder_attn for layer in decoder.layers], []
         self.norm = _norm(decoder.layer_norm)
-        self.to_logits = product(torch.cat([head.weight for head in network.lm_heads]), n_items)
-        self.cache = [torch.zeros(2, n_items if i == 0 else self.rows, self.heads, n_positions, config.hidden_size // self.heads,
+        self.to_logits = self.lay(torch.cat([head.weight for head in network.lm_heads]), n_items)
+        n_places = -(-n_positions // 16) * 16
+        self.cache = [torch.zeros(2, n_items if i == 0 else self.rows, self.heads, n_places, config.hidden_size // self.heads,
                                   device=device, dtype=dtype) for i in range(len(self.layers))]
-        self.places = torch.arange(n_positions, device=device)
+        self.places = torch.arange(n_places, device=device)
+        self.block = torch.compile(block, dynamic=False, fullgraph=True) if compiled else block
 
     def condition(self, states: torch.Tensor, mask: torch.Tensor) -> None:
         """Computes once what cross-attention needs: states [B, L, D] of the decoder's width, mask [B, L] (1: a real token).
@@ -55,8 +65,8 @@ class StaticDecoder:
         mask = mask.bool()
         states = (states * mask[..., None]).to(self.table.dtype)
         seen = mask | ~mask.any(1, keepdim=True)
-        for cross in self.cross:
-            cross.condition(states, None if bool(seen.all()) else seen)
+        seen = None if bool(seen.all()) else seen[:, None, None, :]  # [B, 1, 1, L]
+        self.crosses = [_cross(attention, states, seen, self.heads) for attention in self.attentions]
 
     def step(self, tokens: torch.Tensor, at: torch.Tensor, length: int | None = None) -> torch.Tensor:
         """Reads one column of the delayed line and predicts the next.
@@ -69,54 +79,65 @@ class StaticDecoder:
             Guided logits [B, K, V].
         """
         x = F.embedding(tokens + self.offsets, self.table).sum(1) + self.positions.index_select(0, at)  # [B, D]
-        seen = None if length else (self.places <= at)[None]  # the future is not
-        for layer, cross, cache in zip(self.layers, self.cross, self.cache, strict=True):
-            made = layer["qkv"](F.layer_norm(x, *layer["norm_self"])).view(len(x), 3, self.heads, 1, -1)
-            cache.index_copy_(3, at, made[:, 1:].transpose(0, 1))
-            heard = F.scaled_dot_product_attention(made[:, 0], *cache[:, :, :, :length], attn_mask=seen)
-            x = layer["out"](heard.view(x.shape), x)
-            if len(x) < self.rows:
-                x = torch.cat([x, x])  # from here on the null half goes its own way
-            x[: self.n_items] += cross(F.layer_norm(x[: self.n_items], *layer["norm_cross"]))
-            x = layer["ff_out"](layer["ff_in"](F.layer_norm(x, *layer["norm_ff"])), x)
-        x = F.layer_norm(x, *self.norm)
+        future = None  # what is added to the scores: −∞ where a place is not yet written
+        if not length:
+            future = torch.zeros(len(self.places), dtype=x.dtype, device=x.device).masked_fill_(self.places > at, -torch.inf)
+            future = future.view(1, 1, 1, -1)
+        for layer, cross, cache in zip(self.layers, self.crosses, self.cache, strict=True):
+            x = self.block(x, layer, cross, cache, at, future, length, self.rows, self.product)
+        x = F.layer_norm(x, x.shape[1:], *self.norm)
         if self.rows > self.n_items:
             asked, null = x.chunk(2)
             x = torch.lerp(null, asked, self.guidance)  # null + guidance · (asked − null)
-        return self.to_logits(x).view(self.n_items, self.n_codebooks, self.vocabulary)
+        return self.product(x, self.to_logits).view(self.n_items, self.n_codebooks, self.vocabulary)
 
 
-class _Cross:
-    """Cross-attention to a condition that stays: [B, D] → [B, D]."""
+def block(x, layer: dict, cross: dict, cache, at, future, length: int | None, rows: int, product) -> torch.Tensor:
+    """One decoder layer for one column: [B or rows, D] → [rows, D]; the column's keys and values are written into `cache`.
 
-    def __init__(self, attention, heads: int):
-        self.q, self.k, self.v, self.out = (p.weight.detach() for p in
-                                            (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj))
-        self.heads, self.width = heads, len(self.q)
+    Everything comes in as a tensor, so that torch.compile makes one program for all layers.
 
-    def condition(self, states: torch.Tensor, seen: torch.Tensor | None) -> None:
-        """Keys and values of states [B, L, D], and the products with the projections around them where these are smaller."""
-        n_items, n_tokens, _ = states.shape
-        split = (n_items, n_tokens, self.heads, -1)
-        self.keys, self.values = ((states @ weight.t()).view(split).transpose(1, 2).contiguous() for weight in (self.k, self.v))
-        self.seen = None if seen is None else seen[:, None, None, :]  # [B, 1, 1, L]
-        self.folded = n_items * self.heads * n_tokens <= 4 * self.width
-        if self.folded:
-            q, out = self.q.view(self.heads, -1, self.width), self.out.t().reshape(self.heads, -1, self.width)  # [H, D/H, D]
-            scale = q.shape[1] ** -0.5
-            self.ask = (torch.einsum("bhld,hdi->bihl", self.keys, q) * scale).reshape(n_items, self.width, -1).contiguous()  # [B, D, H·L]
-            self.give = torch.einsum("bhld,hdo->bhlo", self.values, out).reshape(n_items, -1, self.width).contiguous()       # [B, H·L, D]
+    Args:
+        layer, cross: of :func:`_layer` and :func:`_cross`. future: added to the scores [1, 1, 1, positions], or ``None`` with a `length`.
+        product: ``product(x, weight, added=None, gelu=False)`` = x · weightᵀ (+ added), or gelu of it; `added` may be written over.
+    """
+    n_items, heads = (cross["values"] if "values" in cross else cross["give"]).shape[0], cache.shape[2]
+    made = product(_normed(x, layer["norm_self"]), layer["qkv"]).view(len(x), 3, heads, 1, -1)
+    cache.index_copy_(3, at, made[:, 1:].transpose(0, 1))
+    keys, values = cache if length is None else cache[:, :, :, :length]
+    heard = F.scaled_dot_product_attention(made[:, 0], keys, values, attn_mask=future)
+    x = product(heard.reshape(x.shape), layer["out"], x)
+    if len(x) < rows:
+        x = torch.cat([x, x])  # from here on the null half goes its own way
+    x[:n_items] += _answer(_normed(x[:n_items], layer["norm_cross"]), cross, heads)
+    return product(product(_normed(x, layer["norm_ff"]), layer["ff_in"], gelu=True), layer["ff_out"], x)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        n_items = len(x)
-        if self.folded:
-            scores = torch.bmm(x[:, None], self.ask).view(n_items, self.heads, 1, -1)
-            if self.seen is not None:
-                scores = scores.masked_fill(~self.seen, -torch.inf)
-            return torch.bmm(torch.softmax(scores, -1).view(n_items, 1, -1), self.give).squeeze(1)
-        q = F.linear(x, self.q).view(n_items, self.heads, 1, -1)
-        heard = F.scaled_dot_product_attention(q, self.keys, self.values, attn_mask=self.seen)
-        return F.linear(heard.view(n_items, -1), self.out)
+
+def _cross(attention, states: torch.Tensor, seen: torch.Tensor | None, heads: int) -> dict:
+    """Cross-attention to a condition that stays: keys and values of states [B, L, D], or, where these are smaller, their products with the
+    projections around them, ``ask`` [B, D, H·L] and ``give`` [B, H·L, D]; ``seen`` [B, 1, 1, L] where some tokens are not."""
+    w_q, w_k, w_v, w_out = (p.weight.detach() for p in (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj))
+    (n_items, n_tokens, width), split = states.shape, (*states.shape[:2], heads, -1)
+    keys, values = ((states @ weight.t()).view(split).transpose(1, 2).contiguous() for weight in (w_k, w_v))
+    marks = {} if seen is None else {"seen": seen}
+    if n_items * heads * n_tokens > 4 * width:
+        return {"keys": keys, "values": values, "q": w_q, "out": w_out} | marks
+    q, out = w_q.view(heads, -1, width), w_out.t().reshape(heads, -1, width)  # [H, D/H, D]
+    ask = torch.einsum("bhld,hdi->bihl", keys, q) * q.shape[1] ** -0.5
+    give = torch.einsum("bhld,hdo->bhlo", values, out)
+    return {"ask": ask.reshape(n_items, width, -1).contiguous(), "give": give.reshape(n_items, -1, width).contiguous()} | marks
+
+
+def _answer(x: torch.Tensor, cross: dict, heads: int) -> torch.Tensor:
+    """What cross-attention adds to x [B, D]."""
+    if "ask" in cross:
+        scores = torch.bmm(x[:, None], cross["ask"]).view(len(x), heads, 1, -1)
+        if "seen" in cross:
+            scores = scores.masked_fill(~cross["seen"], -torch.inf)
+        return torch.bmm(torch.softmax(scores, -1).view(len(x), 1, -1), cross["give"]).squeeze(1)
+    q = F.linear(x, cross["q"]).view(len(x), heads, 1, -1)
+    heard = F.scaled_dot_product_attention(q, cross["keys"], cross["values"], attn_mask=cross.get("seen"))
+    return F.linear(heard.view(x.shape), cross["out"])
 
 
 def clocks(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
@@ -143,40 +164,53 @@ def can_pack(weight: torch.Tensor) -> bool:
     return known and torch.backends.mkldnn.is_available() and weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
-def _plain(weight: torch.Tensor, n_rows: int, *, gelu: bool = False):
-    """weight [out, in] → ``product(x, added=None)`` = x · weightᵀ (+ added), or gelu of it."""
-    turned = weight.detach().t().contiguous()
-
-    def product(x, added=None):
-        made = x @ turned if added is None else torch.addmm(added, x, turned)
-        return F.gelu(made) if gelu else made
-
-    return product
+def _lay(weight: torch.Tensor, n_rows: int) -> torch.Tensor:
+    return weight.detach().contiguous()
 
 
-def _one_dnn(weight: torch.Tensor, n_rows: int, *, gelu: bool = False):
-    """As :func:`_plain`, the weight laid out for `n_rows` rows: an ordinary product lays it out anew at every call."""
-    laid_out = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), n_rows)
+def _lay_packed(weight: torch.Tensor, n_rows: int) -> torch.Tensor:
+    """The weight laid out for products of `n_rows` rows: an ordinary product lays it out anew at every call."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), n_rows)
+
+
+def _plain(x, weight, added=None, gelu: bool = False):
+    made = F.linear(x, weight) if added is None else added.addmm_(x, weight.t())
+    return F.gelu(made) if gelu else made
+
+
+def _packed(x, weight, added=None, gelu: bool = False):
     linear, after = torch.ops.mkldnn._linear_pointwise, ("gelu", [], "none") if gelu else ("none", [], "")
+    return linear(x, weight, None, *after) if added is None else linear.binary(x, added, weight, None, "add")
 
-    def product(x, added=None):
-        return linear(x, laid_out, None, *after) if added is None else linear.binary(x, added, laid_out, None, "add")
 
-    return product
+def _by_rows(x, weight, added=None, gelu: bool = False):
+    """For a few rows, as sums that a compiler fuses with what stands around them: a matrix product's tiles would be nearly empty.
+
+    Not where many inputs make fewer outputs: fused, these inputs (a gelu) would be computed anew for every output.
+    """
+    if x.shape[1] > len(weight):
+        return _plain(x, weight, added, gelu)
+    made = [(weight * row).sum(-1) for row in x]
+    made = torch.stack([F.gelu(row) for row in made] if gelu else made)
+    return made if added is None else added + made
+
+
+def _normed(x: torch.Tensor, norm: tuple) -> torch.Tensor:
+    return F.layer_norm(x, x.shape[1:], *norm)
 
 
 def _norm(norm) -> tuple:
-    return norm.normalized_shape, norm.weight.detach(), norm.bias.detach(), norm.eps
+    return norm.weight.detach(), norm.bias.detach(), norm.eps
 
 
-def _layer(layer, n_rows: int, product) -> dict:
-    """A decoder layer's products and norms by name."""
+def _layer(layer, n_rows: int, lay) -> dict:
+    """A decoder layer's weights, laid out, and norms by name."""
     own, other = layer.self_attn, layer.encoder_attn
     qkv = (own.q_proj, own.k_proj, own.v_proj)
     linears = (*qkv, own.out_proj, other.q_proj, other.k_proj, other.v_proj, other.out_proj, layer.fc1, layer.fc2)
     if any(linear.bias is not None for linear in linears):
         raise KlangfarbeError("projections without bias, as MusicGen has them", "a bias", "sample with transformers' own generate")
-    return {"qkv": product(torch.cat([linear.weight for linear in qkv]), n_rows), "out": product(own.out_proj.weight, n_rows),
-            "ff_in": product(layer.fc1.weight, n_rows, gelu=True), "ff_out": product(layer.fc2.weight, n_rows),
+    return {"qkv": lay(torch.cat([linear.weight for linear in qkv]), n_rows), "out": lay(own.out_proj.weight, n_rows),
+            "ff_in": lay(layer.fc1.weight, n_rows), "ff_out": lay(layer.fc2.weight, n_rows),
             "norm_self": _norm(layer.self_attn_layer_norm), "norm_cross": _norm(layer.encoder_attn_layer_norm),
             "norm_ff": _norm(layer.final_layer_norm)}
