@@ -8,6 +8,7 @@ import platform
 import random
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -85,3 +86,8 @@ def provenance(profile: str, seed: int, data_hash: str = "") -> dict:
     """
     return {"profile": profile, "seed": seed, "git_commit": git_commit(), "data_hash": data_hash,
             "versions": versions(), "machine": machine(), "made_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def package_hash(module) -> str:
+    """A hash of the code of the package a module is from: what it makes is another thing once that has changed."""
+    return content_hash(b"".join(file.read_bytes() for file in sorted(Path(module.__file__).parent.glob("*.py"))))

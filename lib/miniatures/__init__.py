@@ -102,6 +102,11 @@ RECIPES = {
                of={"row": "mean vector"}),
         Wanted("cosine with the mean taken off", "centred cosine", 0.2, where={"row": "Study II"}),
         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, at_most=True, where={"row": "Study II"}, of={"row": "mean vector"}))),
+    "vocoder": Recipe("makes sound of a mel-spectrogram (system 4)",
+                      _folder("43_art2music_vocoder", "generator.json", "generator.safetensors"), "vocoder", (
+        Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, at_most=True, where={"row": "vocoder"}),
+        Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, at_most=True, where={"row": "vocoder"},
+               of={"row": "untrained"}))),
     "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics", _folder("tagger", *_NETWORK), "tagger", (
         Wanted("genre named", "genre_accuracy", 0.85, where={"clips": "as they are"}),
         Wanted("valence, R²", "valence_r2", 0.7, where={"clips": "as they are"}),

@@ -1,18 +1,20 @@
 """HiFi-GAN: ln-mel to sound, the two kinds of critic that judged it while it learned, and their losses.
 
     ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks of several reaches)─► … ─conv, tanh─► sound [B, 1, T·hop]
-                                                                    or, for the small one:  ─► magnitude, phase ─inverse STFT─►
+
+    the small one: ln-mel ─conv─► ConvNeXt × n, all at one frame rate ─► magnitude and phase [B, T, F] ─inverse STFT─► sound
 
     sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period critics: what repeats every p samples
            └─ as it is, halved, quartered ────────────────► multi-scale critics: what it looks like from afar
 
-V1 to V3 are the published sizes; "small" stops upsampling early and lets an inverse Fourier transform do the rest (Kaneko et al. 2022),
-which trains on a CPU.
+V1 to V3 are the published sizes. "small" keeps HiFi-GAN's critics and losses and leaves the upsampling to an inverse Fourier transform, as
+iSTFTNet and Vocos do: it trains in minutes on a CPU.
 
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A (sizes, losses); Kaneko et al. (2022), "iSTFTNet", §3.
+Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3; Siuzdak (2023), "Vocos".
 Notebook: 43.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from lib.errors import KlangfarbeError
+from lib.models.codec import ConvNeXt, Frames
 
 SLOPE = 0.1
 PERIODS, SCALES = (2, 3, 5, 7, 11), 3
@@ -34,7 +37,7 @@ class Size:
     Attributes:
         channels: after the first convolution, halved at each upsampling. rates, kernels: of the transposed convolutions.
         reaches: kernels of the residual blocks behind each; dilations: theirs. two_deep: each dilation is followed by a plain one (V1, V2).
-        n_mels: M. fourier: 0, or the size of the inverse STFT that ends it, its hop a quarter of that.
+        n_mels: M.
     """
 
     channels: int = 512
@@ -44,15 +47,22 @@ class Size:
     dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     two_deep: bool = True
     n_mels: int = 80
-    fourier: int = 0
 
     @property
     def hop_length(self) -> int:
-        """Samples a mel frame: the product of the rates and of the inverse STFT's hop."""
-        product = self.fourier // 4 if self.fourier else 1
-        for rate in self.rates:
-            product *= rate
-        return product
+        """Samples a mel frame: the product of the rates."""
+        return math.prod(self.rates)
+
+
+@dataclass(frozen=True)
+class FrameSize:
+    """The small generator's size: `blocks` of width `channels`, n_mels M, an inverse STFT of `n_fft` and `hop_length` samples."""
+
+    channels: int = 128
+    blocks: int = 4
+    n_mels: int = 80
+    n_fft: int = 1024
+    hop_length: int = 256
 
 
 SIZES = {
@@ -60,8 +70,7 @@ SIZES = {
     "v2": Size(channels=128),
     "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7), dilations=((1, 2), (2, 6), (3, 12)),
                two_deep=False),
-    "small": Size(channels=160, rates=(8, 2), kernels=(16, 4), reaches=(3, 7), dilations=((1, 3, 5), (1, 3, 5)),
-                  two_deep=False, fourier=64),
+    "small": FrameSize(),
 }
 
 
@@ -99,30 +108,43 @@ class Generator(nn.Module):
             width //= 2
             self.blocks.append(nn.ModuleList(Residual(width, reach, some, size.two_deep)
                                              for reach, some in zip(size.reaches, size.dilations, strict=True)))
-        self.leave = weight_norm(nn.Conv1d(width, size.fourier + 2 if size.fourier else 1, 7, padding=3))
-        if size.fourier:
-            self.register_buffer("window", torch.hann_window(size.fourier), persistent=False)
+        self.leave = weight_norm(nn.Conv1d(width, 1, 7, padding=3))
         for part in self.modules():
             if isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(part.parametrizations.weight.original1, 0.0, 0.01)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         """[B, M, T] → [B, T·hop]."""
-        if mel.ndim != 3 or mel.shape[1] != self.size.n_mels:
-            raise KlangfarbeError(f"ln-mel [B, {self.size.n_mels}, T]", str(tuple(mel.shape)), "if it is [B, T, M], transpose(1, 2)")
+        _expect(mel, self.size.n_mels)
         x = self.enter(mel)
         for up, blocks in zip(self.up, self.blocks, strict=True):
             x = up(F.leaky_relu(x, SLOPE))
             x = sum(block(x) for block in blocks) / len(blocks)
-        x = self.leave(F.leaky_relu(x))
-        if not self.size.fourier:
-            return torch.tanh(x)[:, 0]
-        size = self.size.fourier
-        loud, turn = x.float().chunk(2, dim=1)
-        spectrum = torch.polar(loud.clamp_max(6.0).exp(), torch.pi * torch.sin(turn))  # [B, F, T′]
-        sound = torch.istft(F.pad(spectrum, (0, 1), mode="replicate"), size, size // 4, window=self.window, center=True,
-                            length=mel.shape[2] * self.size.hop_length)
-        return sound.clamp(-1, 1)
+        return torch.tanh(self.leave(F.leaky_relu(x)))[:, 0]
+
+
+class FrameGenerator(nn.Module):
+    """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1], by a magnitude and a phase for each frame."""
+
+    def __init__(self, size: FrameSize):
+        super().__init__()
+        self.size = size
+        self.enter, self.norm = nn.Conv1d(size.n_mels, size.channels, 7, padding=3), nn.LayerNorm(size.channels)
+        self.blocks = nn.Sequential(*(ConvNeXt(size.channels, size.blocks) for _ in range(size.blocks)), nn.LayerNorm(size.channels))
+        self.leave = nn.Linear(size.channels, size.n_fft + 2)
+        self.frames = Frames(size.n_fft, size.hop_length)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        """[B, M, T] → [B, T·hop]."""
+        _expect(mel, self.size.n_mels)
+        x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))              # [B, T, C]; ln-mels are about −5 ± 3
+        loud, turn = self.leave(self.blocks(x)).float().chunk(2, dim=2)       # [B, T, F]
+        return self.frames.synthesise(torch.polar(loud.clamp_max(6.0).exp(), turn)).clamp(-1, 1)
+
+
+def generator(size: Size | FrameSize) -> nn.Module:
+    """The untrained generator of a size, as the random state of the moment draws it."""
+    return FrameGenerator(size) if isinstance(size, FrameSize) else Generator(size)
 
 
 class PeriodCritic(nn.Module):
@@ -196,14 +218,19 @@ def feature_loss(real: list, made: list) -> torch.Tensor:
     return sum(F.l1_loss(m, r.detach()) for of_real, of_made in zip(real, made, strict=True) for r, m in zip(of_real, of_made, strict=True))
 
 
-def plain(generator: Generator) -> Generator:
-    """The generator with weight normalisation folded into its weights: what is played with and saved."""
+def plain(network: nn.Module) -> nn.Module:
+    """A generator with weight normalisation, where it has any, folded into its weights: what is played with and saved."""
     from torch.nn.utils import parametrize
 
-    for part in generator.modules():
+    for part in network.modules():
         if parametrize.is_parametrized(part, "weight"):
             parametrize.remove_parametrizations(part, "weight")
-    return generator.eval()
+    return network.eval()
+
+
+def _expect(mel: torch.Tensor, n_mels: int) -> None:
+    if mel.ndim != 3 or mel.shape[1] != n_mels:
+        raise KlangfarbeError(f"ln-mel [B, {n_mels}, T]", str(tuple(mel.shape)), "if it is [B, T, M], transpose(1, 2)")
 
 
 def _walk(x: torch.Tensor, layers, score) -> tuple[torch.Tensor, list]:
