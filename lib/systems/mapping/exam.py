@@ -216,7 +216,7 @@ def hear(sounds: np.ndarray, tagger, space, rate_hz: int):
     from lib.metrics import embedders
     from lib.systems.bridging import marks
 
-    heard = np.clip(embedders.embed_clips(_affect(tagger), list(sounds), rate_hz), -1, 1)
+    heard = heard_affect(tagger, sounds, rate_hz)
     columns = {"affect": heard, "word": np.array([affect.emotion_word(*point) for point in heard], "U8"),
                "embedding": embedders.embed_clips(tagger, list(marks.levelled(sounds)), rate_hz),
                "anchors": embedders.embed_clips(space, list(sounds), rate_hz), "shares": shares(sounds, rate_hz)}
@@ -271,9 +271,8 @@ def divergences(reference: np.ndarray, heard: np.ndarray) -> np.ndarray:
     return np.maximum((reference * np.log(reference / heard)).sum(1), 0)
 
 
-class _affect:
-    """The tagger with valence and arousal for a vector."""
+def heard_affect(tagger, sounds: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Valence and arousal of each clip as the tagger hears it, averaged over windows: [N, samples] → float64 [N, 2] in [−1, 1]."""
+    from lib.metrics import embedders
 
-    def __init__(self, tagger):
-        self.name, self.sha256, self.width, self.embed = tagger.name, tagger.sha256, 2, tagger.affect
-        self.sample_rate_hz, self.window_seconds = tagger.sample_rate_hz, tagger.window_seconds
+    return np.clip(embedders.mean_over_windows(tagger, tagger.affect, 2, list(sounds), rate_hz), -1, 1)

@@ -192,7 +192,7 @@ def atelier(config: aimus.Config, generator, clip, words=None, *, seed: int = 0,
     table = aimus.merged(*parts, seed=seed)
     items, pieces = aimus.items(table["image"]), aimus.items(table["audio"])
     side = config.image_side
-    where = memory.folder("pictures", list(table["image"]), side, _hand(paint))
+    where = memory.folder("pictures", list(table["image"]), side, repro.package_hash(paint))
     painted = memory.rows(where, "pictures", len(table), (side, side, 3), np.uint8,
                           lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows]))
     rate, twice = generator.codec.sample_rate_hz, set(table.loc[table["audio"].duplicated(keep=False), "audio"])
@@ -211,10 +211,3 @@ def atelier(config: aimus.Config, generator, clip, words=None, *, seed: int = 0,
     painted = np.asarray(painted)
     told = [emotion_word(item) for item in items] if words is None else list(words(painted))
     return material(table, painted, sound_of, told, clip, generator.codec, config, seed)
-
-
-def _hand(module) -> str:
-    """A hash of the package a module is from: what it paints is another picture once its code has changed."""
-    from pathlib import Path
-
-    return repro.content_hash(b"".join(file.read_bytes() for file in sorted(Path(module.__file__).parent.glob("*.py"))))
