@@ -42,12 +42,12 @@ lab: $(READY)
 doctor: $(READY)
 	$(BIN)/python -m lib doctor
 
-# The first line verifies uv by the lock's own hash; uv then installs the rest of the lock in seconds.
+# The first line verifies uv by the lock's own hash; uv then installs the rest and compiles it, once for all.
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(CLEAN) $(PYTHON) -m venv .venv
 	awk '/^[a-z]/ { keep = /^uv==/ } keep' requirements.lock > .venv/uv.txt
 	$(CLEAN) $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
-	VIRTUAL_ENV=.venv $(CLEAN) $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv $(CLEAN) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	VIRTUAL_ENV=.venv $(CLEAN) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -12,6 +12,7 @@ PROFILE = REQUEST.get("profile", "mini")
 CHOSEN = REQUEST.get("notebooks", list(graph.STEPS))
 PARAMS = REQUEST.get("params", {})
 CODE = graph.code_hash()
+PRIORITIES = graph.priorities(CHOSEN)
 
 
 def made(stem, names):
@@ -43,6 +44,7 @@ for stem in CHOSEN:
         log: notebook=f"papermill_runs/{PROFILE}/{stem}.ipynb", text=f"papermill_runs/{PROFILE}/{stem}.log"
         benchmark: f"papermill_runs/{PROFILE}/benchmarks/{stem}.tsv"
         threads: 1
+        priority: PRIORITIES[stem]
         resources:
             mem_mb=3500,
             runtime=240,

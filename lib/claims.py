@@ -185,7 +185,7 @@ def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
     """What to do for an empty cell; nothing where it is full."""
     if not missing:
         return ""
-    how = f'make run PROFILE={profile} NOTEBOOKS="{filled_by}"' if filled_by.isdigit() else f"{filled_by}; not built yet"
+    how = f'make run PROFILE={profile} NOTEBOOKS="{filled_by}"' if filled_by.replace(" ", "").isdigit() else f"{filled_by}; not built yet"
     return f"{how} ({', '.join(missing)})"
 
 

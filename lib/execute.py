@@ -51,7 +51,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
     """
     import nbformat
 
-    from lib import report
+    from lib import claims, report
 
     stored = []
     for stem in stems:
@@ -74,7 +74,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
                         "language_info": {"name": "python"}}
         stored.append(artefacts.write(source, nbformat.writes(old) + "\n"))
         _keep_small(paths.RESULTS / profile / stem, paths.REFERENCE / stem)
-    _keep_small(paths.RESULTS / profile, paths.REFERENCE / "ledger")
+    report.write_ledger(claims.STORED, "ledger")  # over everything that is stored, of this run and of earlier ones
     return stored
 
 
@@ -82,7 +82,7 @@ def _keep_small(results: Path, reference: Path) -> None:
     """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
     most = {".csv": MAX_KEPT_BYTES, ".png": MAX_KEPT_BYTES, ".jpg": MAX_KEPT_BYTES, ".svg": MAX_DRAWING_BYTES}
     small = [file for file in sorted(results.glob("*")) if file.stat().st_size <= most.get(file.suffix, -1)]
-    if small:  # a run that made none leaves the older ones: one notebook's run has no ledger
+    if small:  # a run that made none leaves the older ones
         shutil.rmtree(reference, ignore_errors=True)
         reference.mkdir(parents=True)
         for file in small:

@@ -62,17 +62,27 @@ def _times(profile: str) -> str:
     return pd.DataFrame(rows).to_html(index=False, border=0) if rows else ""
 
 
-def _ledger(profile: str) -> str:
-    """The claims with their verdicts, and the forest plot; both are files of their own as well."""
+def write_ledger(profile: str, folder: str = "") -> tuple:
+    """The claims with their verdicts as ``claims.csv`` and the forest plot as ``claims.svg`` below the profile's results.
+
+    Returns:
+        The ledger, its table, and the plot's file, ``None`` where nothing was measured yet.
+    """
     ledger = claims.fill(profile)
     shown = claims.show(ledger)
-    artefacts.save(shown, "", profile, "claims.csv", seed=0)
-    drawn = ""
-    if len(ledger.quantities):
-        import matplotlib
+    artefacts.save(shown, folder, profile, "claims.csv", seed=0)
+    if not len(ledger.quantities):
+        return ledger, shown, None
+    import matplotlib
 
-        matplotlib.use("agg")
-        drawn = _medium(artefacts.save(claims.draw(ledger), "", profile, "claims.svg", seed=0))
+    matplotlib.use("agg")
+    return ledger, shown, artefacts.save(claims.draw(ledger), folder, profile, "claims.svg", seed=0)
+
+
+def _ledger(profile: str) -> str:
+    """The ledger as a section of the page."""
+    ledger, shown, drawing = write_ledger(profile)
+    drawn = "" if drawing is None else _medium(drawing)
     counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
     text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
     rows = shown.to_html(index=False, border=0)

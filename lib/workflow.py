@@ -4,6 +4,7 @@ import ast
 import base64
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -102,6 +103,29 @@ def select(words: list[str]) -> list[str]:
             raise KlangfarbeError("notebooks out of " + ", ".join(by_number), repr(word), "name them by number or full name")
         chosen.append(stem)
     return [stem for stem in STEPS if stem in chosen]
+
+
+def seconds(stem: str) -> int:
+    """How long a notebook takes at mini, as the table at its top says; 0 where it says nothing."""
+    import nbformat
+
+    top = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4).cells[0].source
+    found = re.search(r"\| smoke \| mini \|\n.*\n.*\|\s*(\d+) s[^|]*\|\s*$", top, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def priorities(stems: list[str]) -> dict[str, int]:
+    """Seconds from the start of each notebook to the end of the last one that waits for it: whoever holds up most goes first."""
+    own = {stem: seconds(stem) for stem in stems}
+    waiting = {stem: [other for other in stems if any(need.startswith(f"{stem}/") for need in STEPS[other].needs)] for stem in stems}
+    found: dict[str, int] = {}
+
+    def longest(stem: str) -> int:
+        if stem not in found:
+            found[stem] = own[stem] + max(map(longest, waiting[stem]), default=0)
+        return found[stem]
+
+    return {stem: longest(stem) for stem in stems}
 
 
 def parameters(stem: str) -> dict:

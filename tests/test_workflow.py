@@ -120,6 +120,15 @@ def test_every_need_is_produced_by_its_notebook():
             assert name in workflow.STEPS[stem].produces
 
 
+def test_who_holds_up_most_goes_first():
+    known = workflow.priorities(list(workflow.STEPS))
+    assert all(workflow.seconds(stem) > 0 for stem in workflow.STEPS)
+    for stem, step in workflow.STEPS.items():
+        for needed in {need.split("/")[0] for need in step.needs}:
+            assert known[needed] >= known[stem] + workflow.seconds(needed)
+    assert workflow.priorities(["13_bridging_music"]) == {"13_bridging_music": workflow.seconds("13_bridging_music")}
+
+
 def test_parameters_survive_the_shell():
     values = {"TITLE": "it's \"quoted\" $HOME `x`", "STEPS": 3, "RATE": 1e-4}
     assert execute.decode(workflow.encode(values)) == values
@@ -158,6 +167,8 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
 
 
 def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
+    from lib import artefacts, claims
+
     monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
@@ -171,11 +182,11 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
     source = paths.NOTEBOOKS / "10_first.ipynb"
     notebook(source, 'PROFILE = "mini"\nSTEPS = 3', "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
     assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb", {"PROFILE": "smoke", "STEPS": 5}, 1)
-    ledger = paths.REFERENCE / "ledger" / "claims.csv"
-    ledger.parent.mkdir(parents=True)
-    ledger.write_text("of an earlier run\n")
+    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
+    claims.save(rows, "33_of_an_earlier_run", claims.STORED, seed=0)
     execute.store("smoke", ["10_first"])
-    assert ledger.read_text() == "of an earlier run\n", "this run has no ledger to put in its place"
+    ledger = artefacts.read(paths.REFERENCE / "ledger" / "claims.csv").set_index("id").verdict
+    assert ledger["S3-5"] == "holds", "the ledger is over all that is stored, not over this run alone"
     stored = nbformat.read(source, as_version=4)
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
     assert [output.text for output in stored.cells[1].outputs] == ["smoke 5\n"]

@@ -124,11 +124,13 @@ def build(config: Config, start=None, seed: int = 0) -> Models:
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
             setattr(network, name, copy.deepcopy(getattr(start.network, name)).requires_grad_(True))
+    if torch.device(start.device).type == "cpu":
+        network.decoder.set_attn_implementation("eager")  # torch's fused kernel takes twice as long backwards, on a CPU
     if config.lora:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = steps.lora(network, rank=config.lora)
-    return Models(network, torch.optim.AdamW(trained(network), config.learning_rate), start)
+    return Models(network, torch.optim.AdamW(trained(network), config.learning_rate, fused=True), start)
 
 
 def trained(network) -> list:
