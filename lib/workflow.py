@@ -84,6 +84,7 @@ STEPS = {
     "35_music2image_chain": Step(("chain.csv", "chain.png", "evidence.csv"),
                                  ("31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors",
                                   "33_music2image_diffusion/unet.json")),
+    "41_art2music_articaps": Step(("splits.csv", "same.csv", "examples.csv", "truth.csv", "consistency.png", "evidence.csv")),
 }
 
 

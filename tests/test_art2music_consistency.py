@@ -38,7 +38,9 @@ def test_similarity_and_polarity_by_hand():
     heat = consistency.heat(found)
     assert heat.loc["positive", "positive"] == 1 and heat.loc["negative", "neutral"] == 1 and heat.notna().to_numpy().sum() == 2
     told = consistency.examples(found, comments, clips, each=1)
-    assert told["audio_id"].is_unique and set(told["caption"]) <= set(clips["caption"])
+    assert len(told) == 2 and set(told["caption"]) <= set(clips["caption"])
+    told = consistency.examples(found.assign(similarity=[0.9, 0.5, 0.8, 0.1], audio_id=["m0", "m1", "m0", "m0"]), comments, clips, each=1)
+    assert told["similarity"].tolist() == [0.9, 0.1], "the best and the worst, though one clip has both"
     with pytest.raises(KlangfarbeError, match="a pair for each comment"):
         consistency.compared(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
 

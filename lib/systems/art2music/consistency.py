@@ -107,8 +107,15 @@ def same(found, *, seed: int = 0, n_shuffles: int = 200) -> dict[str, tuple]:
 
 
 def examples(found, comments, clips, each: int = 2):
-    """Table II: pairs of the highest and of the lowest similarity, no clip twice: rows of :func:`compared` with ``comment, caption``."""
+    """Table II: pairs of the highest and of the lowest similarity, among either no clip twice.
+
+    Returns:
+        Rows of `found` with ``comment, caption`` beside them, the most similar first.
+    """
+    import pandas as pd
+
     caption = found["audio_id"].map(clips.drop_duplicates("clip").set_index("clip")["caption"])
     told = found.assign(comment=comments["comment"].to_numpy(), caption=caption.to_numpy()).dropna(subset="similarity")
-    ranked = told.sort_values("similarity", ascending=False, kind="stable").drop_duplicates("audio_id")
-    return ranked.iloc[[*range(min(each, len(ranked))), *range(max(each, len(ranked) - each), len(ranked))]].reset_index(drop=True)
+    ranked = told.sort_values("similarity", ascending=False, kind="stable")
+    best, worst = (some.drop_duplicates("audio_id").head(each) for some in (ranked, ranked.iloc[::-1]))
+    return pd.concat([best, worst.iloc[::-1]]).drop_duplicates("comment_id").reset_index(drop=True)
