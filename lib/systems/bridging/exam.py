@@ -48,7 +48,7 @@ class Config:
 
 PROFILES = {
     "smoke": Config(n_paintings=15, seconds=2.0),
-    "mini": Config(n_paintings=80, seconds=5.0),
+    "mini": Config(n_paintings=60, seconds=5.0),
     "gpu": Config(n_paintings=500),
     "paper": Config(),
 }
