@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lib import foundations
+from lib.data.atelier import TEST_SEED
 from lib.errors import KlangfarbeError
 from lib.metrics import spectral
 from lib.systems.art2music import articaps, exam, matching, mel, supply
@@ -23,7 +24,7 @@ def fresh(parts):
 
 def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
     n = len(fresh.comments)
-    _, clips = articaps.sides(articaps.Config(n_paintings=n, comments_each=1, n_clips=16, seconds=1.0), exam_seed(), exam.PAINTINGS_FROM)
+    _, clips = articaps.sides(articaps.Config(n_paintings=n, comments_each=1, n_clips=16, seconds=1.0), TEST_SEED, exam.PAINTINGS_FROM)
     cosines = matching.unit(parts.sentences.embed_text(list(fresh.comments["comment"]))) @ matching.unit(
         parts.sentences.embed_text(list(clips["caption"]))).T
     own = matching.unit(parts.sentences.embed_text(list(fresh.clips["caption"])))
@@ -32,12 +33,6 @@ def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
     assert fresh.pictures.shape == (n, 128, 128, 3) and fresh.reference.shape == fresh.real.shape
     assert (np.abs(fresh.reference - fresh.real).max(1) > 0).all(), "the second nearest is another clip"
     np.testing.assert_allclose(fresh.mels, supply.mel_of(fresh.reference, fresh.mels.shape[2]), atol=1e-6)
-
-
-def exam_seed() -> int:
-    from lib.data.atelier import TEST_SEED
-
-    return TEST_SEED
 
 
 def test_the_inputs_lack_what_their_names_say(fresh):

@@ -11,7 +11,7 @@ N_HELD, HELD_FROM = 48, 860_000
 
 
 def make() -> None:
-    """The vocoder: about ten minutes on one core; resumable."""
+    """The vocoder: about 35 minutes on one core; resumable."""
     import numpy as np
 
     from lib import paths, repro, training

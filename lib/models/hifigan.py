@@ -27,7 +27,6 @@ from lib.models.codec import ConvNeXt, Frames
 
 SLOPE = 0.1
 PERIODS, SCALES = (2, 3, 5, 7, 11), 3
-W_FEATURE, W_MEL = 2.0, 45.0  # Kong et al., equation 7
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def build(config: Config, start=None, seed: int = 0) -> Models:
         if getattr(start.network, name, None) is not None:
             setattr(network, name, copy.deepcopy(getattr(start.network, name)).requires_grad_(True))
     if torch.device(start.device).type == "cpu":
-        network.decoder.set_attn_implementation("eager")  # torch's fused kernel takes twice as long backwards, on a CPU
+        network.decoder.set_attn_implementation("eager")  # a step takes a sixth less than with torch's fused kernel, on a CPU
     if config.lora:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
