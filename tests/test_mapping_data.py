@@ -1,5 +1,8 @@
 """System 2's data: two collections merged without a leak, views, targets, and memory maps that survive a kill."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -266,6 +269,20 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert calls[3:] == [[6, 7, 8], [9]], "the chunk that was lost is computed again, what stands is not"
     whole = memory.rows(tmp_path / "whole", "x", 10, (4,), np.float32, lambda rows: rows[:, None] * np.ones(4), chunk=10)
     assert (resumed == whole).all() and (tmp_path / "killed/x.npy").read_bytes() == (tmp_path / "whole/x.npy").read_bytes()
+
+
+@given(st.integers(1, 17), st.integers(1, 5), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_two_workers_write_what_one_writes(n, chunk, workers):
+    calls = []
+
+    def compute(rows):
+        calls.append(len(rows))
+        return rows[:, None] * np.ones(3)
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = np.array(memory.rows(Path(folder), "x", n, (3,), np.float32, compute, chunk=chunk, workers=workers))
+    assert (made == np.arange(n)[:, None]).all() and sum(calls) == n and len(calls) == -(-n // chunk)
 
 
 def test_rows_that_are_wrong_are_refused_and_leave_no_mark(tmp_path):

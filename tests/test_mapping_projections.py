@@ -10,7 +10,7 @@ from lib import affect, artefacts, audio, images, paths
 from lib.__main__ import main
 from lib.errors import KlangfarbeError
 from lib.systems import hearing, mapping
-from lib.systems.mapping import alignment, arrival, projections, studies
+from lib.systems.mapping import alignment, arrival, projections, studies, supply
 
 RAMP = np.stack(np.broadcast_arrays(np.linspace(0, 255, 128)[None], np.linspace(255, 0, 128)[:, None], 90.0), 2).astype(np.uint8)
 
@@ -187,6 +187,24 @@ def test_the_lift_compares_each_with_its_own_mean_on_pairs_of_both():
     assert n == 17 and value == pytest.approx(by_hand) and 0 < low <= value <= high
     assert alignment.lift(good, poor, bare=True)[0] == pytest.approx(good["cosine"].mean() - poor["cosine"].mean())
     assert alignment.lift(poor, good)[0] < 0 < poor["cosine"].mean(), "a high cosine that is all mean is no lift"
+
+
+def test_dealt_is_the_mean_cosine_with_every_other_group_and_never_its_own():
+    table, rng = table_of(12), np.random.default_rng(3)
+    made, wanted = (rng.standard_normal((12, 2, 5)).astype(np.float32) for _ in range(2))
+    found = alignment.dealt(table, made, wanted)
+    for row in range(12):
+        others = [k for k in range(12) if table["linked"][k] != table["linked"][row]]
+        by_hand = np.mean([supply.cosines(made[row : row + 1], wanted[k : k + 1])[0] for k in others])
+        assert len(others) == 10 and found[row] == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_a_mean_from_elsewhere_takes_the_place_of_the_tables_own():
+    table, rng = table_of(), np.random.default_rng(4)
+    wanted = (1 + rng.standard_normal((60, 1, 8))).astype(np.float32)
+    mean = np.ones((1, 1, 8), np.float32)
+    found = alignment.per_pair(table.assign(split="test"), wanted, wanted, mean=mean)
+    assert len(found) == 60 and np.allclose(found["cosine_mean"], supply.cosines(np.repeat(mean, 60, axis=0), wanted))
 
 
 # --- arrival ----------------------------------------------------------------------------------------------------------

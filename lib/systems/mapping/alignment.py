@@ -6,7 +6,7 @@
 A cosine between two conditions is high for all of them, for all point roughly where their mean points. The *centred* cosine takes the
 training targets' mean off both: 0 for whoever says the same of every picture.
 
-Source: text 001, §6.2.1, Table 6.1; the rows beneath the system's are ours.  Notebook: 22, 23, 24.
+Source: text 001, §6.2.1, Table 6.1; the rows beneath the system's are ours.  Notebook: 22, 23, 24, 27.
 """
 
 import numpy as np
@@ -17,15 +17,16 @@ from lib.systems.mapping import supply
 MEASURES = ("cosine", "mae", "centred cosine")
 
 
-def per_pair(table, made: np.ndarray, wanted: np.ndarray, split: str = "test"):
+def per_pair(table, made: np.ndarray, wanted: np.ndarray, split: str = "test", mean: np.ndarray | None = None):
     """One row for each pair of a split: DataFrame ``pair, linked, cosine, mae, centred cosine, cosine_mean, mae_mean``.
 
     Args:
         table: of ``aimus.merged``, N pairs. made, wanted: [N, n, D], in its order; `made` may hold anything where it is not of `split`.
+        mean: [1, n, D], of the targets that were trained on; ``None``: of this table's own training pairs.
     """
     import pandas as pd
 
-    rows, mean = np.flatnonzero(table["split"] == split), _mean(table, wanted)
+    rows, mean = np.flatnonzero(table["split"] == split), _mean(table, wanted) if mean is None else mean
     some = table.iloc[rows].reset_index(drop=True)
     found = {f"{name}{which}": values for which, guess in (("", made[rows]), ("_mean", np.repeat(mean, len(rows), axis=0)))
              for name, values in measured(guess, wanted[rows], mean).items() if not which or name != "centred cosine"}
@@ -79,13 +80,25 @@ def scores(table, rows: dict[str, np.ndarray], wanted: np.ndarray, *, split: str
     return pd.DataFrame(found)
 
 
+def dealt(table, made: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Each prediction's mean cosine with the targets of all other linked groups: [N]. What dealing the targets leaves, without dice.
+
+    Args:
+        table: N pairs with ``linked``, more than one group. made, wanted: [N, n, D].
+    """
+    made, wanted = (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12) for x in (np.asarray(made, np.float64), wanted))
+    linked = table["linked"].to_numpy()
+    others = linked[:, None] != linked[None]
+    return (np.einsum("and,bnd->ab", made, wanted) / made.shape[1] * others).sum(1) / others.sum(1)
+
+
 def lift(ours, theirs, *, bare: bool = False, seed: int = 0) -> tuple[float, float, float, int]:
     """Claim S2-1: our cosine over our own mean vector's, minus theirs over their own, on the same pairs: (value, low, high, n).
 
     The two studies have different targets, and a mean vector reaches a different cosine in each: only what goes beyond it compares.
 
     Args:
-        ours, theirs: of :func:`per_pair`, as read from ``alignment.csv``; pairs of both take part. Interval: 95 %, over linked groups.
+        ours, theirs: of :func:`per_pair`; pairs of both take part. Interval: 95 %, over linked groups.
         bare: leave the mean vectors out: one cosine minus the other, which the published table does.
     """
     both = ours.merge(theirs, on="pair", suffixes=("", "_theirs"))

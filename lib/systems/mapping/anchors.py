@@ -8,7 +8,7 @@ Neither network has met the other's material; both have read the same words. Wha
 said of both. It answers to ``lib.metrics.embedders.ImageMusicEncoder``, so that IMSM can use it, after the same check as any other.
 
 Source: Moschella et al. (2023), "Relative representations enable zero-shot latent space communication" (the idea of anchors); text 001,
-§6.1.2 takes CLIP's picture vector and an audio network's as if they lay in one space, which they do not. Notebook: 24.
+§6.1.2 takes CLIP's picture vector and an audio network's as if they lay in one space, which they do not. Notebook: 24, 27.
 """
 
 import hashlib

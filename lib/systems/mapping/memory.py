@@ -10,6 +10,7 @@ Source: text 001, §5.4 speaks of targets computed offline; memory maps are ours
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,12 @@ def folder(*depends_on) -> Path:
 
 
 def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute: Callable[[np.ndarray], np.ndarray], *,
-         chunk: int = 32) -> np.ndarray:
+         chunk: int = 32, workers: int = 1) -> np.ndarray:
     """An array [n, *shape], read from its memory map, of which what lacks is computed first. Two at once wait for each other.
 
     Args:
-        where: folder, made where absent. compute: row numbers [b] → [b, *shape]. chunk: rows a call, which is what a kill costs.
+        where: folder, made where absent. compute: row numbers [b] → [b, *shape]. chunk: rows a call; a kill costs `workers` of them.
+        workers: threads that compute chunks side by side; more than one only where `compute` draws no numbers and keeps nothing.
 
     Raises:
         KlangfarbeError: `compute` gave another shape, or numbers that are not finite.
@@ -47,15 +49,17 @@ def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype, shape=(n, *shape))
         lacking = np.flatnonzero(~done)
-        starts = range(0, len(lacking), chunk)
-        for step in training.progress(len(starts), name) if len(starts) >= WORTH_A_BAR else range(len(starts)):
-            some = lacking[starts[step] : starts[step] + chunk]
-            made = np.asarray(compute(some))
-            if made.shape != (len(some), *shape) or not np.isfinite(made).all():
-                raise KlangfarbeError(f"finite {name} {(len(some), *shape)}", f"{made.shape}, finite {bool(np.isfinite(made).all())}",
-                                      "look at what computes them")
-            kept[some] = made
-            kept.flush()
-            done[some] = True
-            artefacts.write(marks, done)
+        parts = [lacking[start : start + chunk] for start in range(0, len(lacking), chunk)]
+        with ThreadPoolExecutor(workers) as pool:
+            for step in training.progress(len(parts), name) if len(parts) >= WORTH_A_BAR else range(len(parts)):
+                if step % workers == 0:  # as many as there are workers, so that a fault stops the rest
+                    ahead = pool.map(compute, parts[step : step + workers])
+                some, made = parts[step], np.asarray(next(ahead))
+                if made.shape != (len(some), *shape) or not np.isfinite(made).all():
+                    raise KlangfarbeError(f"finite {name} {(len(some), *shape)}", f"{made.shape}, finite {bool(np.isfinite(made).all())}",
+                                          "look at what computes them")
+                kept[some] = made
+                kept.flush()
+                done[some] = True
+                artefacts.write(marks, done)
     return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,4 +1,4 @@
-"""System 2's projections as files: what notebooks 22 and 23 write, and what ``hear``, notebooks 20, 24 and 25 play.
+"""System 2's projections as files: what notebooks 22 and 23 write, and what ``hear``, notebooks 20, 24, 25 and 27 play.
 
     study_two.safetensors   the projection's weights      study_two.json   its config, D_in, and which networks it stands between
 

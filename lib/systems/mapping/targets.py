@@ -15,6 +15,7 @@ Notebook: 21.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,11 +78,13 @@ def material(table, pictures: np.ndarray, sound_of, words: Sequence[str], clip, 
             raise KlangfarbeError(f"sounds of {config.clip_seconds:g} s", f"row {short[0]} is shorter", "pad it, or set clip_seconds")
         return np.stack(some).astype(np.float16)
 
-    sounds = memory.rows(where, "sounds", n, (n_samples,), np.float16, heard)
     n_steps = -(-n_samples // codec.samples_per_step)
-    codes = memory.rows(where, "codes", n, (codec.n_codebooks, n_steps), np.int16,
-                        lambda rows: codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy())
-    vectors = memory.rows(where, "vectors", n, (config.n_views, clip.width), np.float32, seen)
+    with ThreadPoolExecutor(1) as beside:  # pictures and sounds wait for nothing of each other; only the views draw numbers
+        looking = beside.submit(memory.rows, where, "vectors", n, (config.n_views, clip.width), np.float32, seen)
+        sounds = memory.rows(where, "sounds", n, (n_samples,), np.float16, heard)
+        codes = memory.rows(where, "codes", n, (codec.n_codebooks, n_steps), np.int16,
+                            lambda rows: codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
+        vectors = looking.result()
     return Material(table, pictures, vectors, sounds, codes, tuple(words), where)
 
 
