@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib run | paint | hear | data | claims | doctor | bench | miniature | listen | reference | store``."""
+"""The command line: ``python -m lib COMMAND``, of which :func:`parser` has the list."""
 
 import argparse
 import json
@@ -9,7 +9,8 @@ from pathlib import Path
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILES
 
-HEARING = {"bridging": "lib.systems.bridging", "mapping": "lib.systems.mapping"}  # the systems that turn a painting into music
+HEARING = {"bridging": "lib.systems.bridging", "mapping": "lib.systems.mapping",
+           "art2music": "lib.systems.art2music"}  # the systems that turn a painting into music
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,10 +36,20 @@ def parser() -> argparse.ArgumentParser:
     hear = commands.add_parser("hear", help="a painting becomes a piece of music")
     hear.add_argument("painting", nargs="+", type=Path, help="jpg, png, webp, tiff, gif, bmp; several: one piece each")
     hear.add_argument("--system", default="bridging", help=" | ".join(HEARING))
+    hear.add_argument("--comment", default="", metavar="TEXT", help="what you feel before it (art2music; none: a captioner speaks)")
     hear.add_argument("-o", "--output", type=Path, required=True, help="the music (wav, flac, mp3), or a folder for several paintings")
     hear.add_argument("--profile", default="bundled", help="models of a profile you ran; default: the bundled ones")
     hear.add_argument("--seed", type=int, default=0, help="another seed, another piece for the same painting")
     hear.add_argument("--seconds", type=float, default=8.0, help="length, up to 30 (default 8, what the bundled player was trained on)")
+
+    judge = commands.add_parser("judge", help="a language model rates painting, comment and music")
+    judge.add_argument("painting", type=Path)
+    judge.add_argument("music", type=Path)
+    judge.add_argument("--comment", default="", metavar="TEXT")
+    judge.add_argument("--backend", default="gemini", help="openai (or who speaks its protocol) | gemini | local; key in the environment")
+    judge.add_argument("--model", default="", help="its name at the service, or a folder")
+    judge.add_argument("--base-url", default="", help="of another service that speaks the protocol")
+    judge.add_argument("-o", "--output", type=Path, help="a .jsonl that keeps the answer; none: it is printed alone")
 
     listen = commands.add_parser("listen", help="serve a listening study as a web page")
     listen.add_argument("folder", nargs="?", default="", help="a study laid out by lib.listening.study; none: the atelier's pilot")
@@ -89,8 +100,15 @@ def dispatch(args: argparse.Namespace) -> int:
     if args.command == "hear":
         if args.system not in HEARING:
             raise KlangfarbeError(f"a system out of {', '.join(HEARING)}", repr(args.system), "name one of them")
-        system = import_module(HEARING[args.system])
-        return system.hear_files(args.painting, args.output, profile=args.profile, seed=args.seed, seconds=args.seconds)
+        if args.comment and args.system != "art2music":
+            raise KlangfarbeError(f"no comment for {args.system}, which listens to the painting alone", repr(args.comment[:40]),
+                                  "add --system art2music, or leave --comment out")
+        system, said = import_module(HEARING[args.system]), {"comment": args.comment} if args.comment else {}
+        return system.hear_files(args.painting, args.output, profile=args.profile, seed=args.seed, seconds=args.seconds, **said)
+    if args.command == "judge":
+        from lib.judging import command as judging
+
+        return judging.run(args.painting, args.music, args.comment, args.backend, args.model, args.base_url, args.output)
     if args.command == "listen":
         from lib.listening import serve
 

@@ -107,6 +107,11 @@ RECIPES = {
         Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, at_most=True, where={"row": "vocoder"}),
         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, at_most=True, where={"row": "vocoder"},
                of={"row": "untrained"}))),
+    "flow": Recipe("makes a mel-spectrogram of a painting, a comment and dice (system 4)",
+                   _folder("42_art2music_decoder", "flow.json", "flow.safetensors"), "flow", (
+        Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, where={"row": "flow"}),
+        Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, where={"row": "flow"}),
+        Wanted("how far two seeds lie apart, as a share of two clips", "two_seeds_apart_of_two_clips", 0.5, where={"row": "flow"}))),
     "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics", _folder("tagger", *_NETWORK), "tagger", (
         Wanted("genre named", "genre_accuracy", 0.85, where={"clips": "as they are"}),
         Wanted("valence, R²", "valence_r2", 0.7, where={"clips": "as they are"}),

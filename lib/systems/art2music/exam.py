@@ -11,7 +11,8 @@ Source: text 003, §IV-A.3 and 4, Table IV.
 
 Known deviations: how an input is removed is not said (here it is 0; a model trained without it is a further row) · the published cosine is
 between "embeddings obtained from the Art2Music model", which made the sound: here it is between the bundled tagger's, which took no part,
-their mean over the references taken off · every clip is levelled before embeddings are compared, as in system 1's examination.
+each set's own mean taken off (what all clips of a row share is the player's sound, not the painting's) · every clip is levelled before
+embeddings are compared, as in system 1's examination.
 Notebook: 44.
 """
 
@@ -131,8 +132,8 @@ def hear(sounds: np.ndarray, exam: Material, tagger, *, system: bool = False):
     from lib.systems.mapping.exam import heard_affect
 
     embedding, there = (embedders.embed_clips(tagger, list(marks.levelled(some)), mel.RATE_HZ) for some in (sounds, exam.reference))
-    centre = there.mean(0)
-    unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12) for some in (embedding - centre, there - centre)]
+    off = [some - some.mean(0) for some in (embedding, there)]
+    unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     columns = {"affect": heard_affect(tagger, sounds, mel.RATE_HZ), "embedding": embedding, "cosine": unit[0] @ unit[1].T,
                **against(sounds, exam.reference, whole=system)}
     made = np.empty(len(sounds), [(name, found.dtype, found.shape[1:]) for name, found in columns.items()])
@@ -186,9 +187,9 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         direction: ↑
         range: [−1, 1]
         unit: none
-        input: embeddings of levelled clips, the references' mean taken off both, by an encoder that neither paired nor generated
+        input: embeddings of levelled clips, the mean of each set taken off, by an encoder that neither paired nor generated
         aggregation: mean over clips
-        blind to: whether the reference suits the painting in the first place
+        blind to: whether the reference suits the painting in the first place; what all clips of a set have in common
         minimum n: 30
         source: text 003, §IV-A.3 ("feeling consistency")
     """

@@ -51,7 +51,7 @@ class Config:
 _SMALL = {"hidden": 64, "channels": 64, "blocks": 6, "components": 48, "learning_rate": 3e-3, "warm_up": 30, "decay": 0.99, "n_euler": 16}
 PROFILES = {
     "smoke": Config(**_SMALL | {"channels": 16, "components": 8, "n_euler": 4}, seconds=1.0, n_steps=6),
-    "mini": Config(**_SMALL, seconds=5.0, n_steps=400),
+    "mini": Config(**_SMALL, seconds=5.0, n_steps=800),
     "gpu": Config(),
     "paper": Config(),
 }

@@ -40,7 +40,9 @@ def distances(true: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def ln_mel_l1(true: np.ndarray, made: np.ndarray, batch: int = 32) -> np.ndarray:
-    """Mean |ln mel(made) − ln mel(true)| of each pair of sounds [N, samples], nats: float64 [N]."""
+    """Mean |ln mel(made) − ln mel(true)| of each pair of sounds [N, samples], nats: float64 [N]; the longer is cut."""
+    length = min(true.shape[1], made.shape[1])
+    true, made = true[:, :length], made[:, :length]
     parts = [(mel.ln_mel(made[at : at + batch]) - mel.ln_mel(true[at : at + batch])).abs().mean((1, 2)).double().numpy()
              for at in range(0, len(true), batch)]
     return np.concatenate(parts)

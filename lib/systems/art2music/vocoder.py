@@ -70,7 +70,7 @@ _SMALL = {"size": "small", "segment": 12_288, "cosine": True, "w_spectral": 45.0
           "max_norm": 100.0, "batch_size": 8}
 PROFILES = {
     "smoke": Config(**_SMALL | {"segment": 4096, "batch_size": 2}, n_steps=3, learning_rate=2e-4, critics_from=1),
-    "mini": Config(**_SMALL, n_steps=60, learning_rate=2e-4, warm_up=5),
+    "mini": Config(**_SMALL, n_steps=24, learning_rate=2e-4, warm_up=3),
     "gpu": Config(n_steps=20_000),
     "paper": Config(),
 }
