@@ -22,7 +22,7 @@ ROWS = [
     ("errors", "paths", "profiles", "repro", "artefacts"),
     ("audio", "images", "affect", "text", "features", "training", "plots"),
     ("data", "models", "foundations", "metrics"),
-    ("systems", "listening"),
+    ("systems", "listening", "judging"),
     ("__main__", "bench", "benches", "doctor", "execute", "miniatures", "report", "workflow", "claims", "store"),
 ]
 CLOSED = (2, 3)
