@@ -160,7 +160,7 @@ def fill(profile: str) -> Ledger:
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
     files += [real] if real.is_file() and real not in files else []
-    found = [artefacts.read(file).assign(notebook=file.parent.name) for file in files]
+    found = [table for file in files if len(table := artefacts.read(file).assign(notebook=file.parent.name))]
     quantities = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS, "notebook"])
     printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]].rename(columns={"value": "published"})
     quantities = quantities.merge(printed, on=["claim", "quantity"], how="left")
@@ -182,10 +182,12 @@ def fill(profile: str) -> Ledger:
 
 
 def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
-    """What to do for an empty cell; nothing where it is full."""
+    """What to do for an empty cell (numbers of notebooks, and further words of the command); nothing where it is full."""
     if not missing:
         return ""
-    how = f'make run PROFILE={profile} NOTEBOOKS="{filled_by}"' if filled_by.replace(" ", "").isdigit() else f"{filled_by}; not built yet"
+    numbers, _, more = filled_by.partition(" PARAMS=")
+    more = f" PARAMS={more}" if more else ""
+    how = f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more}' if numbers.replace(" ", "").isdigit() else f"{filled_by}; not built yet"
     return f"{how} ({', '.join(missing)})"
 
 
