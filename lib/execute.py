@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from lib import artefacts, paths
+from lib import artefacts, compiled, paths
 from lib.errors import KlangfarbeError
 from lib.profiles import PROFILE_VARIABLE
 
@@ -31,6 +31,7 @@ def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
     os.environ.pop(PROFILE_VARIABLE, None)
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # the kernel imports the code of this clone, whatever is installed
+    compiled.own_folder()
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(source, executed, values, kernel_name="python3", cwd=str(paths.NOTEBOOKS), progress_bar=False,

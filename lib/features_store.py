@@ -82,7 +82,8 @@ def _rows(indices: list[int], sound_of: Callable[[int], np.ndarray], n_jobs: int
         return np.stack([_row(sound_of, index) for index in indices])
     import joblib
 
-    return np.stack(joblib.Parallel(n_jobs=n_jobs)(joblib.delayed(_row)(sound_of, index) for index in indices))
+    first = _row(sound_of, indices[0])  # here: what numba has to compile must not be compiled by several at once (lib.compiled)
+    return np.stack([first, *joblib.Parallel(n_jobs=n_jobs)(joblib.delayed(_row)(sound_of, index) for index in indices[1:])])
 
 
 def _code() -> list[bytes]:

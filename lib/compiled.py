@@ -1,0 +1,42 @@
+"""A folder of compiled functions for each process that runs beside others.
+
+numba keeps what it compiles beside librosa, in numbered files and an index. Two processes that compile at once overwrite each other's
+numbers, and whoever reads them later calls the wrong function and crashes, for as long as the folder stands. So each runs with a folder
+that nobody else writes to while it lives: ``data/processed/compiled/<k>``, the first that is free.
+"""
+
+import os
+
+from lib import paths
+
+VARIABLE = "NUMBA_CACHE_DIR"
+_HELD = []  # locks are let go when the process ends, however it ends
+
+
+def own_folder() -> str:
+    """Takes the first free folder for this process and those it starts, by numba's own variable; a folder set by the user stays.
+
+    Must come before numba is imported, which is when it reads the variable.
+    """
+    from filelock import FileLock, Timeout
+
+    if VARIABLE in os.environ:
+        return os.environ[VARIABLE]
+    for k in range(1_000):
+        folder = paths.PROCESSED / "compiled" / str(k)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            continue
+        _HELD.append(lock)
+        os.environ[VARIABLE] = str(folder)
+        break
+    return os.environ[VARIABLE]
+
+
+def pytest_configure(config) -> None:
+    """As a plugin of pytest: a folder for each worker of pytest-xdist, and for the notebooks' kernels it starts."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        own_folder()
