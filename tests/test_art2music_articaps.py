@@ -1,6 +1,7 @@
 """ArtiCaps: exact matching that goes on where it was killed, the two splits, the prompt with and without the leak, keywords."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +142,12 @@ def test_keywords_keep_order_once_each_and_the_label_first():
     assert keywords.of("happy", lexicon, emotion=keywords.ELSE) == ("happy",)
 
 
+def test_quotation_marks_belong_to_no_word():
+    lexicon = {"happy": 3, "sad": -2, "don't": -1, "light-hearted": 2}
+    assert keywords.of("['happy', 'sad piano']", lexicon) == ("happy", "sad")
+    assert keywords.of("I don't, it is light-hearted - 'sad' -", lexicon) == ("don't", "light-hearted", "sad")
+
+
 def test_polarity_is_the_sign_of_the_sum():
     lexicon = {"happy": 3, "sad": -2, "grim": -1}
     assert [keywords.polarity(words, lexicon) for words in (("happy", "sad"), ("happy", "sad", "grim"), (), ("sadness",), ("awe",))] == [
@@ -171,3 +178,36 @@ def test_the_real_afinn(real_data):
 def test_the_published_numbers_are_the_defaults():
     config = articaps.of("paper")
     assert config.n_clips == 4717 and config.split == "published" and config.matcher.startswith("sentence-transformers/")
+
+
+# --- real words -------------------------------------------------------------------------------------------------------
+
+
+def test_real_sides_go_through_matching_prompt_and_linter():
+    lexicon = {"calm": 2, "sad": -2}
+    comments = pd.DataFrame({"painting": ["a", "a", "b"], "comment": ["So calm.", "It is sad.", "A puzzle."],
+                             "emotion": ["contentment", "sadness", None]})
+    captions = pd.DataFrame({"clip": ["x", "y"], "caption": ["a calm song", "a sad song"], "keywords": ["calm, slow", None]})
+    said, heard = articaps.brought(comments, captions, lexicon)
+    assert said["keywords"].tolist() == ["contentment, calm", "sadness, sad", ""] and said["comment_id"].is_unique
+    assert heard["keywords"].tolist() == ["calm, slow", ""] and heard["labels"].tolist() == ["", ""]
+
+    class Encoder:
+        def embed_text(self, texts):
+            return np.array([[1.0, 0.1] if "calm" in text else [0.1, 1.0] for text in texts], np.float32)
+
+    pairs = articaps.paired(said, heard, Encoder(), "published")
+    assert pairs["audio_id"].tolist() == ["x", "y", "y"]
+    assert articaps.prompts(pairs, said, heard, "comment_only")[0] == "Art Commentary: So calm. Painting Emotion: contentment, calm."
+    plain, _ = articaps.brought(comments[["painting", "comment"]], captions, lexicon)
+    assert plain["keywords"].tolist() == ["calm", "sad", ""]
+
+
+@pytest.mark.parametrize(("comments", "captions", "told"), [
+    ({"painting": ["a"]}, {"clip": ["x"], "caption": ["c"]}, "comments with painting and comment"),
+    ({"painting": ["a"], "comment": ["c"]}, {"clip": ["x"]}, "captions with clip and caption"),
+    ({"painting": ["a"], "comment": [" "]}, {"clip": ["x"], "caption": ["c"]}, "comments, each with a text"),
+    ({"painting": ["a"], "comment": ["c"]}, {"clip": [], "caption": []}, "captions, each with a text")])
+def test_sides_without_words_are_refused(comments, captions, told):
+    with pytest.raises(KlangfarbeError, match=told):
+        articaps.brought(pd.DataFrame(comments), pd.DataFrame(captions), {})

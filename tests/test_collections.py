@@ -14,6 +14,7 @@ from lib import affect, paths
 from lib.data import collections, manifest
 from lib.data.collections import (
     art2mus,
+    artemis,
     cgna10766,
     deam,
     emomusic,
@@ -21,6 +22,7 @@ from lib.data.collections import (
     imemnet,
     layout,
     melbench,
+    musiccaps,
     oasis,
     pmemo,
     vgmidi,
@@ -203,6 +205,20 @@ def make_art2mus(root):
     picture(root / "images" / "a-painter_first.jpg")
 
 
+def make_artemis(root):
+    write(root / "official_data" / "artemis_dataset_release_v0.csv", "art_style,painting,emotion,utterance,repetition\n"
+          'Impressionism,a-painter_first,contentment,"Calm, like a held breath.",2\n'
+          "Impressionism,a-painter_first,Sadness,The grey makes me sad.,2\nCubism,b-painter_second,something else,A puzzle.,1\n")
+    picture(root / "wikiart" / "Impressionism" / "a-painter_first.jpg")
+
+
+def make_musiccaps(root):
+    write(root / "musiccaps-public.csv", "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,is_balanced_subset,"
+          "is_audioset_eval\n-0Gj8,30,40,\"/m/04rlf,/m/0140xf\",\"['sad', 'mellow piano']\",A sad piano plays.,4,False,True\n"
+          "xyz,0,10,/m/04rlf,\"['happy']\",A happy tune.,1,True,False\n")
+    sound(root / "clips" / "xyz.wav")
+
+
 EXPECTED = {  # item → (path, group, valence, arousal)
     "deam": {
         "deam-0002": ("MEMD_audio/2.mp3", "artist:Someone", -0.5, -0.475),
@@ -261,6 +277,15 @@ EXPECTED = {  # item → (path, group, valence, arousal)
         "melbench-audio-audio/a": (None, "melbench-1", None, None),
         "melbench-audio-audio/b": (None, "melbench-1", None, None),
         "melbench-audio-audio/c": ("audio/c.wav", "melbench-0", None, None),
+    },
+    "artemis": {
+        "artemis-000000": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first", None, None),
+        "artemis-000001": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first", None, None),
+        "artemis-000002": (None, "artemis-b-painter_second", None, None),
+    },
+    "musiccaps": {
+        "musiccaps--0Gj8-30": (None, "musiccaps--0Gj8", None, None),
+        "musiccaps-xyz-0": ("clips/xyz.wav", "musiccaps-xyz", None, None),
     },
     "art2mus": {
         "art2mus-image-a-painter_first": ("images/a-painter_first.jpg", "artist:a-painter", None, None),
@@ -414,6 +439,33 @@ def test_melbench_takes_the_file_whose_last_parts_agree(tmp_path):
         picture(tmp_path / place / "x.png")
     write(tmp_path / "train.csv", "captions,location,img_path\na waltz,a.wav,/far/two/x.png\n")
     assert melbench.triplets(tmp_path)["image"].tolist() == ["two/x.png"]
+
+
+def test_artemis_keeps_words_label_and_painting_and_refuses_another_label(tmp_path):
+    make_artemis(tmp_path)
+    table = artemis.comments(tmp_path)
+    assert table["emotion"].tolist() == ["contentment", "sadness", "something else"]
+    assert table["comment"].tolist()[0] == "Calm, like a held breath." and table["painting"].nunique() == 2
+    file = tmp_path / "official_data" / "artemis_dataset_release_v0.csv"
+    file.write_text(file.read_text().replace("Sadness", "bored"))
+    with pytest.raises(KlangfarbeError, match="'bored'"):
+        artemis.manifest(tmp_path)
+
+
+def test_musiccaps_lists_become_words_and_the_evaluation_set_is_the_test(tmp_path):
+    make_musiccaps(tmp_path)
+    table = musiccaps.captions(tmp_path)
+    assert table["keywords"].tolist() == ["sad, mellow piano", "happy"] and table["split"].tolist() == ["test", "train"]
+    file = tmp_path / "musiccaps-public.csv"
+    file.write_text(file.read_text().replace("['happy']", "['happy'"))
+    with pytest.raises(KlangfarbeError, match="lists of aspects"):
+        musiccaps.captions(tmp_path)
+
+
+def test_real_musiccaps_is_whole(real_data):
+    table = musiccaps.captions(real_data("musiccaps"))
+    assert len(table) == 5521 and table["clip"].is_unique and table["caption"].str.len().min() > 10
+    assert table["keywords"].str.contains("[", regex=False).sum() == 0 and set(table["split"]) == {"train", "test"}
 
 
 @pytest.mark.parametrize(("adapter", "file", "text"), [

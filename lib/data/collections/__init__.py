@@ -5,4 +5,4 @@ valence and arousal once, and opens no sound and no picture: ``lib.data.manifest
 """
 
 NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766", "mirex", "imemnet", "melbench",
-         "art2mus")
+         "artemis", "musiccaps", "art2mus")

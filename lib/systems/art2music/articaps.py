@@ -95,6 +95,31 @@ def sides(config: Config, collection: int | None = None, first: int = 0) -> tupl
     return pd.DataFrame(told, columns=COMMENTS), pd.DataFrame(heard, columns=CLIPS)
 
 
+def brought(comments, captions, lexicon, speaks=None) -> tuple:
+    """Real comments and captions as the two sides that :func:`paired`, :func:`prompts` and ``consistency.compared`` read.
+
+    Args:
+        comments: DataFrame with ``painting, comment`` (ArtEmis' ``comments``, or one's own); ``comment_id, emotion`` where known.
+        captions: DataFrame with ``clip, caption`` (MusicCaps' ``captions``); ``labels, keywords`` where known.
+        lexicon, speaks: as ``keywords.of``.
+
+    Raises:
+        KlangfarbeError: a column that lacks, no row, or an empty text.
+    """
+    for name, table, needed in (("comments", comments, ("painting", "comment")), ("captions", captions, ("clip", "caption"))):
+        if lacking := [column for column in needed if column not in table]:
+            raise KlangfarbeError(f"{name} with {' and '.join(needed)}", f"no {', '.join(lacking)}", "rename the columns")
+        if not len(table) or not table[needed[1]].fillna("").str.strip().all():
+            raise KlangfarbeError(f"{name}, each with a text", f"{len(table)} rows, some of them without", "leave empty ones out")
+    told, heard = comments.reset_index(drop=True), captions.reset_index(drop=True)
+    emotions = told["emotion"].fillna("") if "emotion" in told else [""] * len(told)
+    words = [", ".join(keywords.of(text, lexicon, speaks, emotion=emotion))
+             for text, emotion in zip(told["comment"], emotions, strict=True)]
+    names = told["comment_id"] if "comment_id" in told else [f"comment-{k:06d}" for k in range(len(told))]
+    told = told.assign(comment_id=names, emotion=emotions, keywords=words)
+    return told, heard.assign(**{name: heard[name].fillna("") if name in heard else "" for name in ("labels", "keywords")})
+
+
 def paired(comments, clips, encoder, split: str = "corrected", seed: int = 0, where=None):
     """Every comment with its nearest clip, and which part of the data the two belong to.
 

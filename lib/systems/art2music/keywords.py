@@ -20,7 +20,7 @@ ARTEMIS = {"amusement": (6, 4), "awe": (5, 7), "contentment": (7, -5), "exciteme
 ELSE, ELSE_WITHIN = "something else", 2.0  # tenths from the middle of the plane: nothing in particular
 KEPT = ("ADJ", "ADV", "NOUN", "VERB")
 POLARITIES = ("positive", "neutral", "negative")
-WORD = re.compile(r"[a-z][a-z'-]*")
+WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")  # an apostrophe inside a word is its own, one at its end a quotation mark
 
 
 def afinn(path: Path | str) -> dict[str, int]:
