@@ -264,6 +264,72 @@ def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read(
         local.asking(SimpleNamespace(image_processor=object()), network)
 
 
+SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>", "vision_bos_token": "<|vision_bos|>",
+           "vision_eos_token": "<|vision_eos|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"}
+TEMPLATE = ("{% for m in messages %}{{ m['role'] }}: {% for p in m['content'] %}{% if p['type'] == 'image' %}<|vision_bos|><|IMAGE|>"
+            "<|vision_eos|>{% elif p['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>{% else %}{{ p['text'] }}{% endif %}"
+            "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}")
+
+
+@pytest.fixture(scope="module")
+def tiny_omni(tmp_path_factory):
+    """A Qwen2.5-Omni thinker of random weights, one layer a tower, in the hub's layout."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Qwen2_5OmniProcessor,
+        Qwen2_5OmniThinkerConfig,
+        Qwen2_5OmniThinkerForConditionalGeneration,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+        WhisperFeatureExtractor,
+    )
+
+    folder = tmp_path_factory.mktemp("omni")
+    letters = Tokenizer(models.BPE({letter: k for k, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, []))
+    letters.pre_tokenizer, letters.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    words = PreTrainedTokenizerFast(tokenizer_object=letters, eos_token="<|end|>", pad_token="<|end|>", extra_special_tokens=SPECIAL)
+    at = {name: words.convert_tokens_to_ids(word) for name, word in SPECIAL.items()}
+    Qwen2_5OmniProcessor(Qwen2VLImageProcessor(min_pixels=784, max_pixels=3136), Qwen2VLVideoProcessor(),
+                         WhisperFeatureExtractor(feature_size=128), words, chat_template=TEMPLATE).save_pretrained(folder)
+    small = {"hidden_size": 16, "intermediate_size": 16}
+    config = Qwen2_5OmniThinkerConfig(
+        audio_config={"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "output_dim": 16},
+        vision_config=small | {"depth": 1, "num_heads": 2, "out_hidden_size": 16, "fullatt_block_indexes": [0]},
+        text_config=small | {"vocab_size": len(words), "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+                             "rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}},
+        audio_token_index=at["audio_token"], image_token_index=at["image_token"], video_token_index=at["video_token"],
+        audio_start_token_id=at["audio_bos_token"], audio_end_token_id=at["audio_eos_token"],
+        vision_start_token_id=at["vision_bos_token"], vision_end_token_id=at["vision_eos_token"])
+    torch.manual_seed(0)
+    network = Qwen2_5OmniThinkerForConditionalGeneration(config)
+    network.generation_config.eos_token_id = network.generation_config.pad_token_id = words.eos_token_id
+    network.save_pretrained(folder)
+    return folder
+
+
+def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating(tiny_omni, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "MAX_TOKENS", 8)
+    judge = backends.of("local", str(tiny_omni))
+    found = panel.judge([case()], judge, tmp_path / "a.jsonl", n_tries=2, sleep=lambda s: pytest.fail("waited"))
+    assert found.status.tolist() == [panel.MALFORMED] and found.tries.tolist() == [2] and found.score.isna().all()
+
+
+def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
+    from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+    seen = {}
+    network = AutoModelForMultimodalLM.from_pretrained(tiny_omni).eval()
+    processor = AutoProcessor.from_pretrained(tiny_omni)
+    network.generate = lambda **given: seen.update(given) or given["input_ids"]
+    local.asking(processor, network)(case(), rating.PROMPT)
+    tokens = seen["input_ids"][0].tolist()
+    at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name])) for name in ("image_token", "audio_token")]
+    assert at[0] < at[1] and seen["pixel_values"].numel() and seen["feature_attention_mask"].sum() == 10, "a tenth of a second"
+    said = processor.tokenizer.decode(tokens)
+    assert rating.PROMPT in said and "It feels calm." in said and said.endswith("assistant: ")
+
+
 def test_a_folder_that_is_no_model_is_one_line(tmp_path):
     with pytest.raises(KlangfarbeError, match="sees, hears and writes"):
         backends.of("local", str(tmp_path))

@@ -33,11 +33,11 @@ def load(model: str, device: str | None = None) -> Callable[[Case, str], str]:
 
 
 def asking(processor, network) -> Callable[[Case, str], str]:
-    """``ask`` with a processor (chat template, ``feature_extractor.sampling_rate``) and a network that generates."""
+    """``ask`` with a processor (chat template, an extractor with ``sampling_rate``) and a network that generates."""
     import torch
 
-    ears = getattr(processor, "feature_extractor", None)
-    if ears is None or not hasattr(processor, "image_processor"):
+    ears = getattr(processor, "feature_extractor", None) or getattr(processor, "audio_processor", None)
+    if ears is None or getattr(processor, "image_processor", None) is None:
         raise KlangfarbeError("a model that sees and hears", type(processor).__name__, "use one whose processor has both")
 
     def ask(case: Case, prompt: str) -> str:
