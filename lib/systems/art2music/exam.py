@@ -9,7 +9,7 @@
 
 Source: text 003, §IV-A.3 and 4, Table IV.
 
-Known deviations: how an input is removed is not said (here it is 0; a model trained without it is a further row) · the published cosine is
+Known deviations: how an input is removed is not said (here it is 0; 44's exercises try its mean) · the published cosine is
 between "embeddings obtained from the Art2Music model", which made the sound: here it is between the bundled tagger's, which took no part,
 each set's own mean taken off (what all clips of a row share is the player's sound, not the painting's) · every clip is levelled before
 embeddings are compared, as in system 1's examination.
