@@ -187,8 +187,7 @@ def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
         return ""
     numbers, _, more = filled_by.partition(" PARAMS=")
     more = f" PARAMS={more}" if more else ""
-    how = f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more}' if numbers.replace(" ", "").isdigit() else f"{filled_by}; not built yet"
-    return f"{how} ({', '.join(missing)})"
+    return f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more} ({", ".join(missing)})'
 
 
 def show(ledger: Ledger):

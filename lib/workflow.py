@@ -110,6 +110,14 @@ STEPS = {
                              "33_music2image_diffusion/unet.json", "42_art2music_decoder/flow.json",
                              "42_art2music_decoder/flow.safetensors", "43_art2music_vocoder/generator.json",
                              "43_art2music_vocoder/generator.safetensors")),
+    "91_round_trip": Step(("stations.csv", "chain.csv", "round.png", "evidence.csv"),
+                          ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",
+                           "13_bridging_music/music.json", "13_bridging_music/m4.safetensors",
+                           "23_mapping_study_two/study_two.json", "23_mapping_study_two/study_two.safetensors",
+                           "31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors",
+                           "33_music2image_diffusion/unet.json", "42_art2music_decoder/flow.json",
+                           "42_art2music_decoder/flow.safetensors", "43_art2music_vocoder/generator.json",
+                           "43_art2music_vocoder/generator.safetensors")),
 }
 
 

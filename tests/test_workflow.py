@@ -159,7 +159,7 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
     claims.save(rows, run, "smoke", seed=0)
     page = report.build("smoke").read_text()
     for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,", "src='data:image/jpeg;base64,", "planted",
-                 "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "not built yet"):
+                 "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "NOTEBOOKS="):
         assert part in page
     assert "src='http" not in page and "href=" not in page, "it opens offline"
     filled = pd.read_csv(paths.RESULTS / "smoke" / "claims.csv").set_index("id")["verdict"]
