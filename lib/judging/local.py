@@ -24,8 +24,9 @@ def load(model: str, device: str | None = None) -> Callable[[Case, str], str]:
     from lib import repro
 
     try:
-        processor = AutoProcessor.from_pretrained(model)
-        network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True).to(device or repro.device()).eval()
+        processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
+        network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True, trust_remote_code=False)
+        network = network.to(device or repro.device()).eval()
     except (OSError, ValueError, KeyError) as error:
         raise KlangfarbeError("a model of transformers that sees, hears and writes", f"{model}: {str(error).splitlines()[0][:120]}",
                               "give a folder in the hub's layout, for instance of Gemma 3n or Qwen2.5-Omni") from error
