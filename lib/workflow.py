@@ -30,6 +30,11 @@ class Step:
     needs: tuple[str, ...] = ()
 
 
+_ALL_FOUR = ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors", "13_bridging_music/music.json",
+             "13_bridging_music/m4.safetensors", "23_mapping_study_two/study_two.json", "23_mapping_study_two/study_two.safetensors",
+             "31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors", "33_music2image_diffusion/unet.json",
+             "42_art2music_decoder/flow.json", "42_art2music_decoder/flow.safetensors", "43_art2music_vocoder/generator.json",
+             "43_art2music_vocoder/generator.safetensors")  # what plays or paints in each system
 STEPS = {
     "00_start_here": Step(("first_picture.png",)),
     "01_start_affect": Step(("words.csv",)),
@@ -103,21 +108,9 @@ STEPS = {
     "45_art2music_loss": Step(("bands.csv", "sizes.csv", "evidence.csv")),
     "46_art2music_judge": Step(("controls.csv", "by_rule.jsonl", "evidence.csv")),
     "90_side_by_side": Step(("table.csv", "cost.csv", "wall.png", "bridging.mp3", "mapping.mp3", "art2music.mp3", "evidence.csv"),
-                            ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",
-                             "13_bridging_music/music.json", "13_bridging_music/m4.safetensors",
-                             "23_mapping_study_two/study_two.json", "23_mapping_study_two/study_two.safetensors",
-                             "31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors",
-                             "33_music2image_diffusion/unet.json", "42_art2music_decoder/flow.json",
-                             "42_art2music_decoder/flow.safetensors", "43_art2music_vocoder/generator.json",
-                             "43_art2music_vocoder/generator.safetensors")),
+                            _ALL_FOUR),
     "91_round_trip": Step(("stations.csv", "chain.csv", "round.png", "evidence.csv"),
-                          ("11_bridging_classifier/classifier.json", "11_bridging_classifier/classifier.safetensors",
-                           "13_bridging_music/music.json", "13_bridging_music/m4.safetensors",
-                           "23_mapping_study_two/study_two.json", "23_mapping_study_two/study_two.safetensors",
-                           "31_music2image_forest/forest.skops", "33_music2image_diffusion/unet.safetensors",
-                           "33_music2image_diffusion/unet.json", "42_art2music_decoder/flow.json",
-                           "42_art2music_decoder/flow.safetensors", "43_art2music_vocoder/generator.json",
-                           "43_art2music_vocoder/generator.safetensors")),
+                          _ALL_FOUR),
 }
 
 
