@@ -24,7 +24,7 @@ import numpy as np
 from lib.errors import KlangfarbeError
 from lib.systems.art2music import articaps, mel
 
-PAINTINGS_FROM = 800_000  # index in TEST_SEED; clips lie CLIPS_FROM later; nothing else is drawn there
+PAINTINGS_FROM = 800_000  # index in TEST_SEED; clips lie CLIPS_FROM later; nothing trains or chooses there
 BANDS = ((0, 27), (27, 54), (54, 80))  # low, middle, high: mel bands of claim S4-2
 
 
