@@ -54,7 +54,8 @@ class Material(NamedTuple):
 
     Attributes:
         pictures: uint8 [N, H, W, 3]. comments: N. sounds: float32 [N, samples], each painting's own piece. truth: [N, 2] in [−1, 1].
-        words: N, out of five. known_pictures, known_sounds: [K, …] of the training collection. rate_hz: of all sounds.
+        words: N, out of five. known_pictures, known_comments, known_sounds, known_truth: [K, …] of the training collection.
+        rate_hz: of all sounds.
     """
 
     pictures: np.ndarray
@@ -63,7 +64,9 @@ class Material(NamedTuple):
     truth: np.ndarray
     words: np.ndarray
     known_pictures: np.ndarray
+    known_comments: list
     known_sounds: np.ndarray
+    known_truth: np.ndarray
     rate_hz: int
 
 
@@ -71,12 +74,17 @@ def material(config: Config) -> Material:
     """The atelier's items and known pairs."""
     from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
 
-    items = [factors.draw(TEST_SEED, ITEMS_FROM + k) for k in range(config.n_items)]
-    here, known = (range(first, first + n) for first, n in ((ITEMS_FROM, config.n_items), (KNOWN_FROM, config.n_known)))
-    return Material(paint.pictures(TEST_SEED, here, config.side)[0], [words.comment(item) for item in items],
-                    render.sounds(TEST_SEED, here, config.seconds)[0], np.array([(item.valence, item.arousal) for item in items]),
-                    np.array([words.emotion_word(item) for item in items]), paint.pictures(TRAIN_SEED, known, config.side)[0],
-                    render.sounds(TRAIN_SEED, known, config.seconds)[0], render.SAMPLE_RATE_HZ)
+    items, known = ([factors.draw(seed, first + k) for k in range(n)] for seed, first, n in
+                    ((TEST_SEED, ITEMS_FROM, config.n_items), (TRAIN_SEED, KNOWN_FROM, config.n_known)))
+
+    def both(seed: int, some: list) -> tuple:
+        numbers = range(some[0].index, some[0].index + len(some))
+        return (paint.pictures(seed, numbers, config.side)[0], [words.comment(item) for item in some],
+                render.sounds(seed, numbers, config.seconds)[0], np.array([(item.valence, item.arousal) for item in some]))
+
+    pictures, comments, sounds, truth = both(TEST_SEED, items)
+    return Material(pictures, comments, sounds, truth, np.array([words.emotion_word(item) for item in items]), *both(TRAIN_SEED, known),
+                    render.SAMPLE_RATE_HZ)
 
 
 def nearest(here: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -161,17 +161,31 @@ def generate(models: Models, pictures, texts, config: Config, *, seed: int = 0, 
 
     Item n's noise depends on the seed and n alone, not on what is played beside it. seconds: ``None``: those of training.
     """
+    return mels(models, fused(models, pictures, texts), config, seed=seed, seconds=seconds, batch=batch)
+
+
+def fused(models: Models, pictures, texts) -> np.ndarray:
+    """The projector's answer: vectors [N, D] twice → h float32 [N, H], all that the network is told."""
+    import torch
+
+    device = next(models.network.parameters()).device
+    with torch.inference_mode():
+        return models.projector(*(torch.as_tensor(np.asarray(some, np.float32)).to(device) for some in (pictures, texts))).cpu().numpy()
+
+
+def mels(models: Models, h: np.ndarray, config: Config, *, seed: int = 0, seconds: float | None = None, batch: int = 32) -> np.ndarray:
+    """As :func:`generate`, from h [N, H], wherever that is from."""
     import torch
 
     device, network = next(models.network.parameters()).device, models.network
     n_frames = mel.frames(config.seconds if seconds is None else seconds)
     n_patches, made = -(-n_frames // config.at_once), []
     with torch.inference_mode():
-        for at in range(0, len(pictures), batch):
-            h = models.projector(*(torch.as_tensor(np.asarray(some[at : at + batch], np.float32)).to(device) for some in (pictures, texts)))
-            noise = [np.random.default_rng([seed, at + k]).standard_normal((config.components, n_patches)) for k in range(len(h))]
+        for at in range(0, len(h), batch):
+            some = torch.as_tensor(np.asarray(h[at : at + batch], np.float32)).to(device)
+            noise = [np.random.default_rng([seed, at + k]).standard_normal((config.components, n_patches)) for k in range(len(some))]
             x = torch.from_numpy(np.stack(noise).astype(np.float32)).to(device)
             for step in range(config.n_euler):
-                x = x + network(x, torch.full((len(h),), step / config.n_euler, device=device), h) / config.n_euler
+                x = x + network(x, torch.full((len(some),), step / config.n_euler, device=device), some) / config.n_euler
             made.append(network.decode(x).float().cpu().numpy()[:, :, :n_frames])
     return np.concatenate(made).clip(-1, 1)
