@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lib.errors import KlangfarbeError
 from lib.metrics import stats
-from lib.systems import side, swap
+from lib.systems import real, side, swap
 from lib.systems.bridging import marks
 
 
@@ -79,7 +79,7 @@ def test_each_bridge_says_of_an_item_what_it_says_of_it_alone(room, parts, said)
     for name in ("vector", "fused", "numbers"):
         np.testing.assert_allclose(alone[name][0], here[name][2], atol=1e-3)
         assert np.ptp(here[name], axis=0).max() > 1e-3, "different items, different things said"
-    with pytest.raises(KlangfarbeError, match="a comment and a piece"):
+    with pytest.raises(KlangfarbeError, match="a comment and a piece to each"):
         swap.carried(parts, room.pictures, room.comments[:2], room.sounds, room.rate_hz)
 
 
@@ -97,6 +97,17 @@ def test_each_decoder_plays_or_paints_what_it_is_told(room, parts, said):
             assert not np.array_equal(made[0], made[1]), "it listens to what it is told, or at least to its dice"
     with pytest.raises(KlangfarbeError, match="a decoder out of MusicGen"):
         swap.decode(parts, "organ", here["numbers"])
+
+
+def test_three_systems_play_without_a_comment_and_two_of_them_as_their_own_parts_do(room, parts, said):
+    played, descriptions = real.played(parts, room.pictures[:2], None, seconds=1.0, rate_hz=22_050)
+    assert list(played) == ["bridging", "mapping", "art2music"] and descriptions == said[1][:2]
+    assert all(sounds.shape == (2, 22_050) and np.abs(sounds).max(1).min() > 1e-3 for sounds in played.values())
+    alone, rate = swap.decode(parts, "MusicGen", said[0]["vector"][:2], seconds=1.0)
+    np.testing.assert_allclose(side.alike(list(alone), [rate] * 2, 22_050, 1.0), played["mapping"], atol=1e-3)
+    with_comment, _ = real.played(parts, room.pictures[:2], room.comments[:2], seconds=1.0)
+    assert not np.allclose(with_comment["art2music"], played["art2music"])
+    np.testing.assert_allclose(with_comment["mapping"], played["mapping"], atol=1e-3)
 
 
 def test_the_diffusion_models_couple_is_closer_to_the_truth_than_luck(parts):

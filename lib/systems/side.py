@@ -70,12 +70,12 @@ class Material(NamedTuple):
     rate_hz: int
 
 
-def material(config: Config) -> Material:
-    """The atelier's items and known pairs."""
+def material(config: Config, items_from: int = ITEMS_FROM) -> Material:
+    """The atelier's items, numbered from `items_from` on in its ``TEST_SEED``, and known pairs."""
     from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
 
     items, known = ([factors.draw(seed, first + k) for k in range(n)] for seed, first, n in
-                    ((TEST_SEED, ITEMS_FROM, config.n_items), (TRAIN_SEED, KNOWN_FROM, config.n_known)))
+                    ((TEST_SEED, items_from, config.n_items), (TRAIN_SEED, KNOWN_FROM, config.n_known)))
 
     def both(seed: int, some: list) -> tuple:
         numbers = range(some[0].index, some[0].index + len(some))
