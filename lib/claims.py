@@ -190,16 +190,21 @@ def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
     return f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more} ({", ".join(missing)})'
 
 
+def numbers(ledger: Ledger, claim) -> list[tuple[str, str]]:
+    """The numbers that a row of ``ledger.claims`` rests on: (*value [low, high], null, n, seed* to be read, the notebook that made it)."""
+    of = ledger.quantities[(ledger.quantities["claim"] == claim.id) & (ledger.quantities["data"] == claim.data)]
+    used = {name for name, *_ in conditions(claim.rule)}
+    return [(f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]" + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
+             + f", n {q.n}, seed {q.seed}", q.notebook) for q in of.itertuples() if q.quantity in used]
+
+
 def show(ledger: Ledger):
     """The ledger to be read: a row a claim, each number as *value [low, high] n*, empty cells saying what would fill them."""
     import pandas as pd
 
     rows = []
     for claim in ledger.claims.itertuples():
-        of = ledger.quantities[(ledger.quantities["claim"] == claim.id) & (ledger.quantities["data"] == claim.data)]
-        used = {name for name, *_ in conditions(claim.rule)}
-        ours = [f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]" + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
-                + f", n {q.n}, seed {q.seed}" for q in of.itertuples() if q.quantity in used]
+        ours = [text for text, _ in numbers(ledger, claim)]
         rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published, "ours": "; ".join(ours) or claim.would_fill,
                      "on": claim.data, "rule": claim.rule, "verdict": claim.verdict})
     return pd.DataFrame(rows)

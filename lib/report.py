@@ -1,11 +1,15 @@
-"""``results/<profile>/report.html``, one page that opens offline: the ledger, then every run's pictures, sounds, tables, failures."""
+"""``results/<profile>/report.html``, one page that opens offline: the ledger, then every run's pictures, sounds, tables, failures.
+
+Each number leads to the cell of the executed notebook that made it (:mod:`lib.report_pages`), by a relative link.
+"""
 
 import base64
 import html
 from pathlib import Path
 
-from lib import artefacts, claims, paths, repro, workflow
+from lib import artefacts, claims, paths, report_pages, repro, workflow
 from lib.profiles import PROFILES
+from lib.report_pages import EVIDENCE, href, linked
 
 STYLE = """body{font:16px/1.5 Georgia,serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}h1,h2{font-weight:normal}
 table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace;margin:1rem 0}
@@ -41,10 +45,11 @@ def build(profile: str) -> Path:
         folder = paths.RESULTS / profile / stem
         reason = failure(profile, stem)
         if folder.is_dir() or reason:
-            parts.append(f"<h2 id='{stem}'>{stem}</h2>")
+            report_pages.page(profile, stem)
+            parts.append(f"<h2 id='{stem}'>{linked(stem, href(profile, stem))}</h2>")
             parts += [f"<p class='failed'>failed: {html.escape(reason)}</p>"] if reason else []
-            parts += [_medium(file) for suffix in MEDIA for file in sorted(folder.glob(f"*{suffix}"))]
-            parts += [_table(file) for file in sorted(folder.glob("*.csv")) if file.name != claims.EVIDENCE]
+            parts += [_medium(file, href(profile, stem, file.name)) for suffix in MEDIA for file in sorted(folder.glob(f"*{suffix}"))]
+            parts += [_table(file, href(profile, stem, file.name)) for file in sorted(folder.glob("*.csv")) if file.name != claims.EVIDENCE]
         else:
             parts.append(f"<h2>{stem}</h2><p>Nothing yet: <code>make run PROFILE={profile} NOTEBOOKS=\"{stem[:2]}\"</code> fills it.</p>")
     head = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Klangfarbe {profile}</title><style>{STYLE}</style>"
@@ -58,8 +63,9 @@ def _times(profile: str) -> str:
     rows = []
     for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv")):
         measured = pd.read_csv(file, sep="\t").iloc[-1]
-        rows.append({"notebook": file.stem, "seconds": f"{measured['s']:.0f}", "peak memory, MB": f"{float(measured['max_rss']):.0f}"})
-    return pd.DataFrame(rows).to_html(index=False, border=0) if rows else ""
+        rows.append({"notebook": linked(file.stem, href(profile, file.stem)), "seconds": f"{measured['s']:.0f}",
+                     "peak memory, MB": f"{float(measured['max_rss']):.0f}"})
+    return pd.DataFrame(rows).to_html(index=False, border=0, escape=False) if rows else ""
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple:
@@ -85,24 +91,28 @@ def _ledger(profile: str) -> str:
     drawn = "" if drawing is None else _medium(drawing)
     counts = ledger.claims["verdict"].str.split(":").str[0].value_counts()
     text = "Claims of the sources: " + ", ".join(f"{name} {count}" for name, count in counts.items())
-    rows = shown.to_html(index=False, border=0)
+    shown = shown.map(lambda text: html.escape(str(text)))
+    numbers = [[linked(text, href(profile, notebook, EVIDENCE)) for text, notebook in claims.numbers(ledger, claim)]
+               for claim in ledger.claims.itertuples()]
+    shown["ours"] = ["; ".join(some) or text for some, text in zip(numbers, shown["ours"], strict=True)]
+    rows = shown.to_html(index=False, border=0, escape=False)
     for name, colour in claims.COLOURS.items():
         rows = rows.replace(f"<td>{name}</td>", f"<td style='color:{colour.removeprefix('tab:')}'>{name}</td>")
     return f"<h2 id='claims'>Ledger</h2><p>{text}.</p><div class='ledger'>{rows}{drawn}</div>"
 
 
-def _medium(file: Path) -> str:
-    """A picture or a sound, inside the page."""
+def _medium(file: Path, way: str = "") -> str:
+    """A picture or a sound, inside the page; its name leads the given way."""
     data = f"data:{MEDIA[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"
     shown = f"<audio controls src='{data}'></audio>" if file.suffix == ".mp3" else f"<img src='{data}' alt='{file.stem}'>"
-    return f"<figure>{shown}<figcaption>{file.stem}{_stamp(file)}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption>{linked(file.stem, way)}{_stamp(file)}</figcaption></figure>"
 
 
-def _table(file: Path) -> str:
+def _table(file: Path, way: str) -> str:
     table = artefacts.read(file)
     more = f"<p>… {len(table) - MAX_ROWS} more rows in {file.name}</p>" if len(table) > MAX_ROWS else ""
     shown = table.head(MAX_ROWS).to_html(index=False, border=0, float_format="%.3g")
-    return f"<figure>{shown}{more}<figcaption>{file.stem}{_stamp(file)}</figcaption></figure>"
+    return f"<figure>{shown}{more}<figcaption>{linked(file.stem, way)}{_stamp(file)}</figcaption></figure>"
 
 
 def _stamp(file: Path) -> str:

@@ -161,9 +161,41 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
     for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,", "src='data:image/jpeg;base64,", "planted",
                  "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "NOTEBOOKS="):
         assert part in page
-    assert "src='http" not in page and "href=" not in page, "it opens offline"
+    assert "src='http" not in page and "href=" not in page, "it opens offline; what no notebook of this run made has no link"
     filled = pd.read_csv(paths.RESULTS / "smoke" / "claims.csv").set_index("id")["verdict"]
     assert filled["S3-5"] == "holds" and (paths.RESULTS / "smoke" / "claims.svg").is_file()
+
+
+def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, monkeypatch):
+    import re
+
+    import pandas as pd
+
+    from lib import artefacts, claims, report
+
+    monkeypatch.setattr(paths, "RUNS", own_results / "runs")
+    monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
+    run = "33_music2image_diffusion"
+    folder = paths.RUNS / "smoke"
+    folder.mkdir(parents=True)
+    saved = 'artefacts.save(table, RUN, profile, "numbers.csv")'
+    notebook(folder / f"{run}.ipynb", 'PROFILE = "smoke"', saved, "1 < 2", "claims.save(rows)")
+    artefacts.save(pd.DataFrame({"planted": [0.25]}), run, "smoke", "numbers.csv", seed=0)
+    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
+    claims.save(rows, run, "smoke", seed=0)
+    page = report.build("smoke")
+    links = dict(re.findall(r"<a href='([^']+)'>([^<]+)</a>", page.read_text()))
+    wanted = {"numbers": 1, "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64, seed 0": 3, run: None}
+    found = {text: way for way, text in re.findall(r"<a href='([^']+)'>([^<]+)</a>", page.read_text())}
+    for text, cell in wanted.items():
+        file, _, place = found[text].partition("#")
+        target = (page.parent / file).resolve()
+        assert target == folder / f"{run}.html" and not file.startswith("/"), "a link that moves with the folder"
+        assert place == ("" if cell is None else f"cell-id=c{cell}") and f'id="{place}"' in target.read_text() + 'id=""'
+    assert all("://" not in way for way in links) and "://" not in re.sub(r"(?s)<style>.*?</style>", "", target.read_text())
+    before = target.stat().st_mtime_ns
+    report.build("smoke")
+    assert target.stat().st_mtime_ns == before, "a page that is newer than its notebook stays"
 
 
 def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
