@@ -15,7 +15,7 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress lint unit notebooks lab doctor clean
+.PHONY: run test regress reference lint unit notebooks lab doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
@@ -35,6 +35,11 @@ notebooks: $(READY)
 
 regress: $(READY)
 	KLANGFARBE_PROFILE=mini KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=1800 -n $(CORES)
+
+# The runs that are kept (outputs in notebooks/, tables in results/reference/), made again; then read the notebooks' prose against them.
+reference: $(READY)
+	$(BIN)/python -m lib run --profile mini --cores $(CORES)
+	$(BIN)/python -m lib store --profile mini
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

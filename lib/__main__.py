@@ -66,6 +66,10 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("name")
     bench.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
+    train = commands.add_parser("train", help="notebook 33's training ahead of it, by as many processes as torchrun starts")
+    train.add_argument("--profile", default="mini", help=" | ".join(PROFILES))
+    train.add_argument("--seed", type=int, default=0)
+
     miniature = commands.add_parser("miniature", help="make bundled miniatures again, or measure them")
     miniature.add_argument("names", nargs="*", metavar="NAME", help="with --check none is all")
     miniature.add_argument("--check", action="store_true", help="measure them on held-out items and compare with their cards")
@@ -78,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     store = commands.add_parser("store", help="put a run's outputs into the notebooks")
     store.add_argument("--profile", default="mini")
     store.add_argument("--notebooks", nargs="*", default=[], metavar="NN")
+    store.add_argument("--check", action="store_true", help="say which kept runs are older than the code that stands here")
 
     execute = commands.add_parser("execute", help="run one notebook (what the graph calls)")
     execute.add_argument("source", type=Path)
@@ -127,6 +132,10 @@ def dispatch(args: argparse.Namespace) -> int:
         found = bench.run(args.name)
         print(json.dumps(found) if args.json else "\n".join(f"{key:10} {value}" for key, value in found.items()))
         return 0
+    if args.command == "train":
+        from lib.systems.music2image import pretraining
+
+        return pretraining.ahead(args.profile, args.seed)
     if args.command == "miniature":
         from lib import miniatures
 
@@ -157,10 +166,12 @@ def dispatch(args: argparse.Namespace) -> int:
 
         claims.save([claims.evidence(**row) for row in reference.evidence()], reference.RUN, "reference", seed=reference.SEED)
         return 0
-    from lib import execute, workflow
+    from lib import execute, store, workflow
 
     if args.command == "store":
-        for path in execute.store(args.profile, workflow.select(args.notebooks)):
+        if args.check:
+            return store.check(workflow.select(args.notebooks))
+        for path in store.store(args.profile, workflow.select(args.notebooks)):
             print(f"stored {path.name}, {path.stat().st_size / 1e6:.2f} MB")
         return 0
     return 0 if execute.execute(args.source, args.executed, execute.decode(args.parameters), args.threads) else 1

@@ -111,6 +111,8 @@ STEPS = {
                             _ALL_FOUR),
     "91_round_trip": Step(("stations.csv", "chain.csv", "round.png", "evidence.csv"),
                           _ALL_FOUR),
+    "92_swapped_parts": Step(("couples.csv", "who.csv", "changed.csv", "swapped.png", "fused_musicgen.mp3"), _ALL_FOUR),
+    "93_real_worlds": Step(("table.csv", "worlds.png"), _ALL_FOUR),
 }
 
 

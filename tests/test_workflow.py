@@ -11,7 +11,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from lib import execute, paths, workflow
 from lib.__main__ import main
-from lib.errors import KlangfarbeError
 
 TWO_STEPS = """
 
@@ -196,34 +195,3 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
     before = target.stat().st_mtime_ns
     report.build("smoke")
     assert target.stat().st_mtime_ns == before, "a page that is newer than its notebook stays"
-
-
-def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkeypatch):
-    from lib import artefacts, claims
-
-    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(paths, "REFERENCE", tmp_path / "results" / "reference")
-    paths.NOTEBOOKS.mkdir()
-    made = paths.RESULTS / "smoke" / "10_first"
-    made.mkdir(parents=True)
-    (made / "scores.csv").write_text("a\n1\n")
-    (made / "weights.safetensors").write_bytes(b"large")
-    (made / "large.csv").write_bytes(b"0" * 200_000)
-    source = paths.NOTEBOOKS / "10_first.ipynb"
-    notebook(source, 'PROFILE = "mini"\nSTEPS = 3', "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
-    assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb", {"PROFILE": "smoke", "STEPS": 5}, 1)
-    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
-    claims.save(rows, "33_of_an_earlier_run", claims.STORED, seed=0)
-    execute.store("smoke", ["10_first"])
-    ledger = artefacts.read(paths.REFERENCE / "ledger" / "claims.csv").set_index("id").verdict
-    assert ledger["S3-5"] == "holds", "the ledger is over all that is stored, not over this run alone"
-    stored = nbformat.read(source, as_version=4)
-    assert [cell.execution_count for cell in stored.cells] == [1, 2]
-    assert [output.text for output in stored.cells[1].outputs] == ["smoke 5\n"]
-    assert 'PROFILE = "mini"' in stored.cells[0].source  # the reader's defaults are untouched
-    assert [file.name for file in (paths.REFERENCE / "10_first").iterdir()] == ["scores.csv"]
-    notebook(source, 'PROFILE = "mini"\nSTEPS = 4', "print(PROFILE)")
-    with pytest.raises(KlangfarbeError, match="edited since"):
-        execute.store("smoke", ["10_first"])

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import artefacts, images, training
+from lib import artefacts, images, repro, training
 from lib.errors import KlangfarbeError
 from lib.systems.music2image import schedule
 
@@ -113,19 +113,21 @@ class Models(NamedTuple):
 def build(config: Config, seed: int = 0, device: str = "cpu"):
     """A fresh network (or the neutral one, where ``config.start`` says so), its average, and its optimiser: (Models, AdamW).
 
-    On device ``"meta"`` the network has shapes and no numbers: enough to trace the largest config.
+    The same seed gives the same weights on every device. On device ``"meta"`` the network has shapes and no numbers: enough to trace the
+    largest config.
     """
     import torch
 
     from lib.models.unet import EmotionUNet
 
-    with torch.random.fork_rng(devices=[]), torch.device(device):
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
         network = EmotionUNet(config.size, config.channels, layers=config.layers, attention_levels=config.attention_levels,
                               embedding=config.embedding, null=config.null, patch=config.patch)
     if config.start == "neutral":
         network.load_state_dict(artefacts.read(artefacts.find(NOTEBOOK, "any", "unet_neutral.safetensors")))
         network.emotion_from_null()
+    network = network.to(device)
     average = training.MovingAverage(network, config.ema_decay) if config.ema_decay else None
     return Models(network, average), torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=1e-4)
 
@@ -154,12 +156,13 @@ def learning_rate(config: Config, step: int) -> float:
     return config.learning_rate * rise * (min(1.0, (config.n_steps - step) / falling) if falling else 1.0)
 
 
-def train_step(models: Models, optimiser, x_0, affect, config: Config, draw, step: int = 0) -> float:
+def train_step(models: Models, optimiser, x_0, affect, config: Config, draw, step: int = 0, rows: slice = slice(None)) -> float:
     """One step of denoising score matching; returns the loss.
 
     Args:
         x_0: [B, 3, H, W] in [−1, 1]; affect: [B, 2].
         draw: the ``torch.Generator`` that time steps, noise and dropped labels come from.
+        rows: of the batch, those this process learns from (:mod:`lib.training_parallel`); the dice fall for all.
 
     Source: Ho et al. (2020), algorithm 1; Salimans & Ho (2022), appendix D; Ho & Salimans (2021), algorithm 1.  Notebook: 33.
     """
@@ -175,7 +178,7 @@ def train_step(models: Models, optimiser, x_0, affect, config: Config, draw, ste
 
     x_t = signal * x_0 + spread * noise                                                  # q(x_t | x_0)
     target = noise if config.prediction == "epsilon" else signal * noise - spread * x_0  # ε, or v = √ᾱ·ε − √(1−ᾱ)·x_0
-    loss = (target - models.network(x_t, t, affect, dropped)).square().mean()
+    loss = (target[rows] - models.network(x_t[rows], t[rows], affect[rows], dropped[rows])).square().mean()
 
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, step)
@@ -209,8 +212,6 @@ def guided(network, x_t, t, affect, guidance: float, rescale: float = 0.0):
     return mixed
 
 
-
-
 def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance: float | None = None, sampler: str = "",
              n_sampling: int = 0, network=None, one_noise: bool = False) -> np.ndarray:
     """Paints: affects [N, 2] → uint8 [N, H, W, 3]; the same starting noise for the same seed, whatever the affects.
@@ -242,10 +243,16 @@ def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance:
     return images.from_tensor(x)
 
 
+def key(config: Config, seed: int, pictures: np.ndarray, models: Models) -> str:
+    """What is being trained: a hash of config, seed, data and first weights. A checkpoint of another key is passed over."""
+    first = models.network.unet.conv_in.weight.detach().cpu().numpy()
+    return repro.content_hash(pictures, first, repr((config, seed)).encode())
+
+
 def save_checkpoint(path: Path, models: Models, optimiser, draw, step: int, curve: list[float], key: str = "") -> None:
     """Everything training needs to go on after `step` steps as if it had not stopped.
 
-    `key` says what is being trained (a hash of config, seed and data): :func:`load_checkpoint` passes over another key's.
+    `key` says what is being trained (:func:`key`): :func:`load_checkpoint` passes over another's.
     """
     tensors = {f"network.{key}": value for key, value in models.network.state_dict().items()}
     if models.average is not None:

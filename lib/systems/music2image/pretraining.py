@@ -13,8 +13,10 @@ Notebook: 33.
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lib import artefacts, paths, repro, training
+from lib import artefacts, paths, repro, training, training_parallel
+from lib.errors import KlangfarbeError
 from lib.systems.music2image import diffusion
+from lib.training_parallel import ALONE, Team
 
 SEED = 0
 _FOLDER = paths.MINIATURES / diffusion.NOTEBOOK
@@ -25,26 +27,56 @@ NEUTRAL = replace(diffusion.PROFILES["mini"], start="scratch", p_null=1.0, n_pic
 TUNED = replace(diffusion.PROFILES["mini"], n_pictures=6_000, n_steps=1_200, ema_decay=0.995)
 
 
-def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Path, *, every: int = 250):
+def train(config: diffusion.Config, pictures, affect, seed: int, checkpoint: Path, *, every: int = 250, team: Team = ALONE):
     """Trains to ``config.n_steps``, going on from `checkpoint` where one is: (Models, loss of every step).
 
     Args:
         pictures: uint8 [N, size, size, 3]; affect: [N, 2] (shown to the network unless ``config.p_null`` is 1).
         checkpoint: ``….safetensors``, written every `every` steps.
+        team: the processes that share each batch; the first of them writes.
+
+    Raises:
+        KlangfarbeError: a batch that the team cannot share equally.
     """
     import torch
 
-    models, optimiser = diffusion.build(config, seed)
-    draw = torch.Generator().manual_seed(seed)
-    key = repro.content_hash(pictures, repr((config, seed)).encode())
+    rows = team.rows(min(config.batch_size, len(pictures)))
+    models, optimiser = diffusion.build(config, seed, team.device)
+    draw = torch.Generator(team.device).manual_seed(seed)
+    key = diffusion.key(config, seed, pictures, models)
     start, curve = diffusion.load_checkpoint(checkpoint, models, optimiser, draw, key)
-    steps = diffusion.batches(pictures, affect, config, seed, start)
+    steps, shared = diffusion.batches(pictures, affect, config, seed, start), models._replace(network=team.joined(models.network))
     for _ in training.progress(config.n_steps, checkpoint.stem, start):
         step, x_0, va = next(steps)
-        curve.append(diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
-        if (step + 1) % every == 0 or step + 1 == config.n_steps:
+        curve.append(team.mean(diffusion.train_step(shared, optimiser, x_0, va, config, draw, step, rows)))
+        if team.rank == 0 and ((step + 1) % every == 0 or step + 1 == config.n_steps):
             diffusion.save_checkpoint(checkpoint, models, optimiser, draw, step + 1, curve, key)
     return models, curve
+
+
+def ahead(profile: str, seed: int = 0) -> int:
+    """``python -m lib train``: notebook 33's training done before the notebook runs, by one process or by as many as ``torchrun`` starts.
+
+    The checkpoint lies where the notebook looks for its own; it finds all steps done and measures at once. Returns the exit code.
+
+    Raises:
+        KlangfarbeError: no such profile, or a batch that the processes cannot share equally.
+    """
+    from lib.data import atelier
+    from lib.data.atelier import paint
+
+    if profile not in diffusion.PROFILES:
+        raise KlangfarbeError(f"a profile out of {', '.join(diffusion.PROFILES)}", repr(profile), "name one of them")
+    config = diffusion.PROFILES[profile]
+    with training_parallel.team() as team:
+        if team.size == 1:
+            training.set_threads()
+        pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(config.n_pictures), config.size)
+        checkpoint = paths.results_dir(profile, diffusion.NOTEBOOK) / "training.safetensors"
+        _, curve = train(config, pictures, affect, seed, checkpoint, team=team)
+        if team.rank == 0:
+            print(f"{diffusion.NOTEBOOK}: {config.n_steps} steps, {team.size} at a time, loss {curve[0]:.4f} → {curve[-1]:.4f}")
+    return 0
 
 
 def make() -> None:
