@@ -244,9 +244,9 @@ def generate(models: Models, affect, config: Config, seed: int = 0, *, guidance:
 
 
 def key(config: Config, seed: int, pictures: np.ndarray, models: Models) -> str:
-    """What is being trained: a hash of config, seed, data and first weights. A checkpoint of another key is passed over."""
-    first = models.network.unet.conv_in.weight.detach().cpu().numpy()
-    return repro.content_hash(pictures, first, repr((config, seed)).encode())
+    """What is being trained: a hash of config, seed, data, first weights and the kind of device, each of which has its own dice."""
+    first = models.network.unet.conv_in.weight.detach()
+    return repro.content_hash(pictures, first.cpu().numpy(), repr((config, seed, first.device.type)).encode())
 
 
 def save_checkpoint(path: Path, models: Models, optimiser, draw, step: int, curve: list[float], key: str = "") -> None:
