@@ -1,4 +1,4 @@
-"""What every training loop shares: endless seeded batches, a plain progress bar, an exponential moving average, checkpoints."""
+"""What every training loop shares: endless seeded batches, a plain progress bar, an exponential moving average, checkpoints, bfloat16."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +101,21 @@ def restore_optimizer(optimizer, tensors: dict, prefix: str = "optimizer") -> No
     whole = optimizer.state_dict()
     whole["state"] = state
     optimizer.load_state_dict(whole)
+
+
+def half(device: str, wanted: bool = True):
+    """The context of a forward pass in bfloat16, where it is wanted and the processor has it; elsewhere the pass stays in float32.
+
+    A CPU that has no bfloat16 imitates it: a step of notebook 11's network took 7 times as long as in float32 (AVX2, one core).
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1`` … wanted: a config's own switch.
+    """
+    import torch
+
+    kind = torch.device(device).type
+    has = kind != "cpu" or (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast(kind, torch.bfloat16, enabled=wanted and has)
 
 
 def set_threads(n_threads: int | None = None) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib import training
 from lib.foundations import captioner, fitting
 from lib.foundations.train_image_text import MEAN, STD, moved, pixels
 
@@ -118,7 +119,7 @@ def look(model, pictures: np.ndarray, subjects: np.ndarray, checkpoint: Path, ey
 
     def loss_of(rng):
         rows = np.sort(rng.choice(len(pictures), min(eye.batch_size, len(pictures)), replace=False))
-        with torch.autocast("cpu", torch.bfloat16, enabled=eye.brief):
+        with training.half("cpu", eye.brief):
             read = reading(tower(pixel_values=pixels(moved(pictures[rows], rng, eye.shift))).last_hidden_state.mean(1)).float()
         loss = torch.nn.functional.cross_entropy(read, known[rows], label_smoothing=eye.smoothing)
         return loss, {"loss": loss.item(), "right": (read.argmax(1) == known[rows]).float().mean().item()}
@@ -139,7 +140,6 @@ def train(model, words, pictures: np.ndarray, captions: Sequence[str], own: Sequ
 
     Source: Li et al. (2022), §3.1 (language modelling loss; the leading words are given, not learned).
     """
-    import torch
 
     from lib import repro
 
@@ -155,7 +155,7 @@ def train(model, words, pictures: np.ndarray, captions: Sequence[str], own: Sequ
     def loss_of(rng):
         rows = np.sort(rng.choice(len(pictures), min(config.batch_size, len(pictures)), replace=False))
         ids, mask, labels = targets(words, [spoken(r, rng) for r in rows], config.positions)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.eye.brief):
+        with training.half("cpu", config.eye.brief):
             out = model(pixel_values=pixels(moved(pictures[rows], rng, config.eye.shift)), input_ids=ids, attention_mask=mask,
                         labels=labels)
         known = labels[:, 1:] >= 0

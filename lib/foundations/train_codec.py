@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib import training
 from lib.foundations import fitting
 
 SCALES = ((512, 40), (1024, 64), (2048, 128))  # of the losses: window, mel bands; hop a quarter; and one more, in quarter tones
@@ -148,7 +149,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
         return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]       # [B, 1, N]
 
     def latents(sound):
-        with torch.autocast(sound.device.type, torch.bfloat16, enabled=config.bfloat16):
+        with training.half(sound.device.type, config.bfloat16):
             return model.latents(sound).float()
 
     def loss_of(rng):
@@ -165,7 +166,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
             keep = np.where(rng.random(len(sound)) < config.p_fewer, rng.integers(1, model.n_codebooks + 1, len(sound)), model.n_codebooks)
             told, commitment, codes = model.quantiser(z, torch.from_numpy(keep))
             used = float(perplexity(codes, model.codebook_size).min())
-        with torch.autocast(sound.device.type, torch.bfloat16, enabled=config.bfloat16):
+        with training.half(sound.device.type, config.bfloat16):
             spoken = model.spoken(told)
         made = model.sounded(*spoken)
         mel, convergence = losses(made, sound[:, 0])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib import training
 from lib.foundations import fitting
 
 
@@ -68,7 +69,7 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: 
         batch = steps.collate([np.asarray(codes[r, :, p : p + config.crop_steps], np.int64) for r, p in zip(rows, places, strict=True)],
                               [states[r] for r in rows])
         given = steps.drop_conditions(batch.states, batch.mask, config.dropped, torch.Generator().manual_seed(int(rng.integers(2**31))))
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        with training.half("cpu", config.bfloat16):
             loss, each = steps.loss(network, steps.Batch(batch.codes, batch.lengths, *given))
         return loss, {"loss": loss.item(), **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}
 

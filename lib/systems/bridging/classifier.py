@@ -95,7 +95,7 @@ def train_step(model, optimiser, pictures, labels, *, smoothing: float = 0.0, br
 
     Args:
         pictures: float [B, 3, side, side] in [−1, 1]. labels: int64 [B], places in :data:`EMOTIONS`.
-        brief: the residual network in bfloat16 where torch's autocast sees no harm in it; what follows it is in full.
+        brief: the residual network in bfloat16 where the processor has it and autocast sees no harm in it; what follows is in full.
 
     Returns:
         ``loss`` (nat) and ``accuracy`` of this batch before the step.
@@ -106,7 +106,7 @@ def train_step(model, optimiser, pictures, labels, *, smoothing: float = 0.0, br
     import torch
     from torch.nn import functional as F
 
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=brief):
+    with training.half(pictures.device.type, brief):
         cells = model.cells(pictures)                                                     # [B, C, 7, 7]
     logits = model.head(cells)                                                            # [B, 5]
     loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)

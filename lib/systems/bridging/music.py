@@ -45,7 +45,7 @@ class Config:
         stored: text states and codes are computed once and kept. chunk: ``fixed``, a segment's first ``clip_seconds``, or ``random``.
         word_dropout: share of a text's words left out, each time anew. dropped: share of conditions replaced by the null one.
         released: names out of ``released.FAULTS``. accumulate: micro-batches a step.
-        lora: rank of low-rank additions, which alone train; 0: every weight trains. bfloat16: forward pass in bfloat16.
+        lora: rank of low-rank additions, which alone train; 0: every weight trains. bfloat16: forward pass in it, where it is had.
         epochs, batch_size, learning_rate, warm_up, max_norm: of training. clip_seconds: of what is learned and played.
         top_k, temperature, guidance: of sampling; guidance 1 switches it off. n_at_once: texts sampled in one batch.
     """
@@ -189,7 +189,7 @@ def _backward(models: Models, batch, config: Config, generator) -> list[float]:
         part = steps.Batch(batch.codes[rows], batch.lengths[rows], states[rows], mask[rows])
         if "first_item_loss" in config.released:
             part = faults.first_item(part)
-        with torch.autocast(device, torch.bfloat16, enabled=config.bfloat16):
+        with training.half(device, config.bfloat16):
             value, _ = steps.loss(models.network, part)
         if not bool(value.isfinite()):
             raise KlangfarbeError("a finite loss", str(value.item()), "lower the learning rate; look for NaN in the tensors")
@@ -270,7 +270,7 @@ def held_out(models: Models, clips, texts, config: Config, *, store: Path | None
     plain = replace(config, **PUBLISHED["m4"], model=config.model, released=(), batch_size=1, accumulate=1)
     batches, said = supply.batches(models.start, clips, texts, plain, store=store, shuffled=False), 0 if silent else 1
     models.network.eval()
-    with torch.inference_mode(), torch.autocast(models.start.device.split(":")[0], torch.bfloat16, enabled=config.bfloat16):
+    with torch.inference_mode(), training.half(models.start.device, config.bfloat16):
         return np.array([steps.loss(models.network, replace(batch, states=said * batch.states, mask=said * batch.mask))[0].item()
                          for batch in map(batches, range(len(texts)))])
 
