@@ -1,6 +1,6 @@
 """``results/<profile>/report.html``, one page that opens offline: the ledger, then every run's pictures, sounds, tables, failures.
 
-Each number leads to the cell of the executed notebook that made it (:mod:`lib.report_pages`), by a relative link.
+Each number leads to the executed notebook that made it, to the cell where one names its file (:mod:`lib.report_pages`).
 """
 
 import base64

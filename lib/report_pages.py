@@ -18,7 +18,7 @@ pre{font:13px/1.4 ui-monospace,monospace;overflow-x:auto;white-space:pre-wrap}
 .jp-InputArea pre,.highlight pre{background:#f6f6f4;padding:.5rem}
 img{max-width:100%}table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace}td,th{padding:.1rem .7rem;text-align:right}
 .jp-InputPrompt,.jp-OutputPrompt,.anchor-link{display:none}"""
-EVIDENCE = "claims.save("  # who writes evidence never names its file
+EVIDENCE, WRITES = "claims.save(", "save"  # who writes evidence never names its file; artefacts.save, figure.savefig
 
 
 def executed(profile: str, stem: str) -> Path:
@@ -49,7 +49,8 @@ def page(profile: str, stem: str) -> Path | None:
 def href(profile: str, stem: str, word: str = "") -> str:
     """A relative link from the profile's report to the cell of an executed notebook that wrote `word`, a file's name or :data:`EVIDENCE`.
 
-    It leads to the notebook's top where no cell names the word; it is empty where the notebook has not run.
+    A cell that writes it in so many words goes before one that only names it. The link leads to the notebook's top where no cell names
+    the word, and is empty where the notebook has not run.
     """
     notebook = executed(profile, stem)
     if not notebook.is_file():
@@ -57,7 +58,8 @@ def href(profile: str, stem: str, word: str = "") -> str:
     way = os.path.relpath(notebook.with_suffix(".html"), paths.RESULTS / profile).replace(os.sep, "/")
     cells = _read(notebook, notebook.stat().st_mtime_ns).cells
     naming = [cell["id"] for cell in cells if cell.cell_type == "code" and word and word in cell.source]
-    return f"{way}#cell-id={naming[-1]}" if naming else way
+    writing = [cell["id"] for cell in cells if any(word in line and WRITES in line for line in cell.source.splitlines())]
+    return f"{way}#cell-id={(writing or naming)[0]}" if naming else way
 
 
 def linked(text: str, way: str) -> str:

@@ -1,7 +1,7 @@
 """Keeping a run, and saying when what is kept is older than the code that made it.
 
     papermill_runs/mini/NN.ipynb ─┬─ outputs ─► notebooks/NN.ipynb, as a reader opens it
-    results/mini/NN/ ─────────────┼─ small tables, figures, sounds ─► results/reference/NN/
+    results/mini/NN/ ─────────────┼─ small tables and figures ─► results/reference/NN/
     the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json ──stale──► which kept runs ran on other code
 
 ``make reference`` makes all of them again. What is hashed is what a module does: another comment or docstring is the same code. Modules
@@ -23,7 +23,7 @@ CODE, KEPT, NOTEBOOK = ".code.json", "code.json", "notebook"  # beside an execut
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Makes a finished run the one that is kept: outputs into ``notebooks/``, small tables, figures and sounds into ``results/reference/``.
+    """Makes a finished run the one that is kept: outputs into ``notebooks/``, small tables and figures into ``results/reference/``.
 
     What changes from run to run (times, warnings, the injected cell) stays behind. :data:`KEPT` remembers the code it ran on.
 
@@ -61,8 +61,8 @@ def store(profile: str, stems: list[str]) -> list[Path]:
 
 
 def _keep_small(results: Path, reference: Path) -> None:
-    """Replaces `reference` by the tables, figures and sounds of `results` that are small enough to be committed, with their provenance."""
-    most = {".csv": MAX_KEPT_BYTES, ".png": MAX_KEPT_BYTES, ".jpg": MAX_KEPT_BYTES, ".mp3": MAX_KEPT_BYTES, ".svg": MAX_DRAWING_BYTES}
+    """Replaces `reference` by the tables and figures of `results` that are small enough to be committed, with their provenance."""
+    most = {".csv": MAX_KEPT_BYTES, ".png": MAX_KEPT_BYTES, ".jpg": MAX_KEPT_BYTES, ".svg": MAX_DRAWING_BYTES}
     small = [file for file in sorted(results.glob("*")) if file.stat().st_size <= most.get(file.suffix, -1)]
     if small:  # a run that made none leaves the older ones
         shutil.rmtree(reference, ignore_errors=True)

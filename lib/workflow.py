@@ -107,7 +107,7 @@ STEPS = {
                                 "43_art2music_vocoder/generator.json", "43_art2music_vocoder/generator.safetensors")),
     "45_art2music_loss": Step(("bands.csv", "sizes.csv", "evidence.csv")),
     "46_art2music_judge": Step(("controls.csv", "by_rule.jsonl", "evidence.csv")),
-    "90_side_by_side": Step(("table.csv", "cost.csv", "wall.jpg", "bridging.mp3", "mapping.mp3", "art2music.mp3", "evidence.csv"),
+    "90_side_by_side": Step(("table.csv", "cost.csv", "wall.png", "bridging.mp3", "mapping.mp3", "art2music.mp3", "evidence.csv"),
                             _ALL_FOUR),
     "91_round_trip": Step(("stations.csv", "chain.csv", "round.png", "evidence.csv"),
                           _ALL_FOUR),

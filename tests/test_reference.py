@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lib import artefacts, paths
+from lib.data import splits
 from lib.data.collections import oasis
 from lib.errors import KlangfarbeError
 from lib.metrics import judge
@@ -51,7 +52,7 @@ def test_no_prediction_has_seen_its_own_group():
         assert np.array_equal(points, truth[inputs])
         return truth[unseen]
 
-    assert np.array_equal(reference.cross_validated(fit_predict, np.arange(48), truth, groups), truth)
+    assert np.array_equal(splits.cross_validated(fit_predict, np.arange(48), truth, groups), truth)
     assert len(calls) == reference.FOLDS and all(not seen & unseen for seen, unseen in calls)
     assert sorted(g for _, unseen in calls for g in unseen) == list(range(12))
 

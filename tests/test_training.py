@@ -16,5 +16,5 @@ def test_a_cpu_that_would_imitate_bfloat16_computes_in_float32(monkeypatch, want
     assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == torch.float32, "the context ends with its block"
 
 
-def test_a_gpu_is_taken_at_its_word():
+def test_the_context_is_for_the_devices_kind():
     assert training.half("cuda:1", False).device == "cuda" and training.half("cpu").device == "cpu"

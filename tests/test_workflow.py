@@ -178,7 +178,7 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
     folder = paths.RUNS / "smoke"
     folder.mkdir(parents=True)
     saved = 'artefacts.save(table, RUN, profile, "numbers.csv")'
-    notebook(folder / f"{run}.ipynb", 'PROFILE = "smoke"', saved, "1 < 2", "claims.save(rows)")
+    notebook(folder / f"{run}.ipynb", 'PROFILE = "smoke"', saved, "1 < 2", "claims.save(rows)", 'artefacts.read("numbers.csv")')
     artefacts.save(pd.DataFrame({"planted": [0.25]}), run, "smoke", "numbers.csv", seed=0)
     rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
     claims.save(rows, run, "smoke", seed=0)

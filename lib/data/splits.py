@@ -1,11 +1,13 @@
 """Splits that no group crosses: every excerpt of a piece, every photo of a theme, lies on one side."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from lib.errors import KlangfarbeError
+
+FOLDS = 5
 
 
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
@@ -47,6 +49,22 @@ def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
     if k < 2:
         raise KlangfarbeError("at least 2 folds", str(k), "give k = 5, say")
     return _deal(groups, np.full(k, 1 / k), seed)
+
+
+def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], inputs: np.ndarray, truth: np.ndarray,
+                    groups: np.ndarray, *, k: int = FOLDS, seed: int = 0) -> np.ndarray:
+    """Held-out predictions [N, 2]: each fold's groups are predicted by a model that has seen none of them.
+
+    Args:
+        fit_predict: (inputs to learn from, their points, inputs to predict) → points.
+        inputs: [N, …]; truth: [N, 2]; groups: [N].
+    """
+    part = folds(groups, k, seed)
+    predicted = np.empty_like(truth, dtype=np.float64)
+    for fold in range(k):
+        test = part == fold
+        predicted[test] = fit_predict(inputs[~test], truth[~test], inputs[test])
+    return predicted
 
 
 def _deal(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:

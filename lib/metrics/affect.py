@@ -96,6 +96,12 @@ def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return (plane.quadrant(*truth.T) == plane.quadrant(*predicted.T)).astype(np.float64)
 
 
+def correlation(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Pearson's r, [−1, 1] ↑: agreement that forgives a wrong mean and a wrong spread; 0 where one side does not vary."""
+    truth, predicted = _pair(truth, predicted)
+    return float(np.corrcoef(truth, predicted)[0, 1]) if truth.std() > 1e-12 and predicted.std() > 1e-12 else 0.0
+
+
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *, seed: int = 0, n_resamples: int = 1000):
     """The table of intended against measured affect.
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib.data.splits import FOLDS
 from lib.errors import KlangfarbeError
 from lib.systems import swap
 
-ITEMS_FROM, KNOWN_FROM = 970_000, 380_000  # of the atelier's TEST_SEED and TRAIN_SEED
-FOLDS = 5
+ITEMS_FROM = 970_000  # of the atelier's TEST_SEED
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,7 @@ def played(parts: swap.Parts, pictures: np.ndarray, comments: list[str] | None, 
 
     said, descriptions = swap.carried(parts, pictures, comments, None)
     player = parts.bridging.player
-    told = [music.generate(player, descriptions[at : at + 32], parts.bridging.music, seed + at, seconds=seconds)
-            for at in range(0, len(descriptions), 32)]
-    made = {"bridging": (np.concatenate(told), player.sample_rate_hz),
+    made = {"bridging": (music.generate(player, descriptions, parts.bridging.music, seed, seconds=seconds), player.sample_rate_hz),
             "mapping": swap.decode(parts, "MusicGen", said["vector"], seed=seed, seconds=seconds),
             "art2music": swap.decode(parts, "flow", said["fused"], seed=seed, seconds=seconds)}
     return {name: side.alike(list(sounds), [rate] * len(sounds), rate_hz, seconds) for name, (sounds, rate) in made.items()}, descriptions
@@ -134,17 +132,15 @@ def read_out(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, seed: in
     """What a straight line makes of `inputs` [N, D], each group predicted by a line that never saw it: [N, 2]. What could be known."""
     from lib.data import splits
 
-    part = splits.folds(groups, min(FOLDS, len(set(groups))), seed)
-    found = np.empty_like(truth)
-    for fold in set(part):
-        found[part == fold] = swap.interpreter(inputs[part != fold], truth[part != fold]).predict(inputs[part == fold])
-    return found
+    return splits.cross_validated(lambda known, felt, unseen: swap.interpreter(known, felt).predict(unseen), inputs, truth, groups,
+                                  k=min(FOLDS, len(set(groups))), seed=seed)
 
 
 def correlation(truth: np.ndarray, found: np.ndarray) -> float:
     """Pearson's r of valence and of arousal, averaged, [−1, 1] ↑: agreement that forgives a wrong middle and a wrong spread."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.mean([np.nan_to_num(np.corrcoef(truth[:, axis], found[:, axis])[0, 1]) for axis in (0, 1)]))
+    from lib.metrics import affect
+
+    return float(np.mean([affect.correlation(truth[:, axis], found[:, axis]) for axis in (0, 1)]))
 
 
 def compared(truth: np.ndarray, found: dict[str, np.ndarray], groups: np.ndarray | None = None, *, seed: int = 0):

@@ -11,7 +11,6 @@ predictor and, where ratings allow it, another panel of listeners as the ceiling
 and passed over. Notebook: 35.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from lib.metrics import affect as agreements
 from lib.metrics import judge, stats
 
 RUN = "real"
-FOLDS = 5
+FOLDS = splits.FOLDS
 SEED = 0
 AXES = ["valence", "arousal"]
 
@@ -74,10 +73,10 @@ def emotify_forest():
     folder, tracks = _collection("emotify", emotify)
     features = _features(folder, tracks)
     truth, groups = tracks[AXES].to_numpy(float), tracks["group_id"].to_numpy()
-    predicted = cross_validated(_forest, features, truth, groups)
+    predicted = splits.cross_validated(_forest, features, truth, groups)
     rows = [_rows("forest", truth, predicted, groups),
-            _rows("genre mean", truth, cross_validated(_class_mean, tracks["genre"].to_numpy(), truth, groups), groups),
-            _rows("mean", truth, cross_validated(_mean, features, truth, groups), groups)]
+            _rows("genre mean", truth, splits.cross_validated(_class_mean, tracks["genre"].to_numpy(), truth, groups), groups),
+            _rows("mean", truth, splits.cross_validated(_mean, features, truth, groups), groups)]
     panel = _rows("another panel", *emotify.panels(folder), groups)
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
@@ -97,17 +96,13 @@ def _emotions(features: np.ndarray, shares, tracks, groups: np.ndarray) -> None:
 
     config = dataclasses.replace(forest.Config(), n_trees=200, max_features=0.33)
     ticked = shares.set_index("track id").loc[tracks["item_id"].str[-3:].astype(int), list(affect.GEMS_POINTS)].to_numpy()
-    predicted = cross_validated(lambda x, y, unseen: forest.build(config, SEED).fit(x, y).predict(unseen), features, ticked, groups)
+    predicted = splits.cross_validated(lambda x, y, unseen: forest.build(config, SEED).fit(x, y).predict(unseen), features, ticked, groups)
     rows = []
     for (emotion, point), truth, found in zip(affect.GEMS_POINTS.items(), ticked.T, predicted.T, strict=True):
-        low, high = stats.bootstrap(_correlation, truth, found, groups=groups, seed=SEED)
-        rows.append({"emotion": emotion, "valence": point[0], "arousal": point[1], "correlation": _correlation(truth, found),
+        low, high = stats.bootstrap(agreements.correlation, truth, found, groups=groups, seed=SEED)
+        rows.append({"emotion": emotion, "valence": point[0], "arousal": point[1], "correlation": agreements.correlation(truth, found),
                      "low": low, "high": high, "r2": agreements.r2(truth, found), "n": len(truth)})
     _write("emotify_emotions.csv", [pd.DataFrame(rows).assign(data_hash=repro.content_hash(features, ticked))])
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-12 and y.std() > 1e-12 else 0.0
 
 
 def picture_judge():
@@ -123,15 +118,15 @@ def picture_judge():
         folder, table = _collection(name, adapter, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in table["path"]])
         truth, groups = table[AXES].to_numpy(float), table["group_id"].to_numpy()
-        rows = [_rows("judge", truth, cross_validated(_judge, pictures, truth, groups), groups),
+        rows = [_rows("judge", truth, splits.cross_validated(_judge, pictures, truth, groups), groups),
                 _rows("atelier judge", truth, judge.load_judge().predict(pictures), groups),
-                _rows("class mean", truth, cross_validated(_class_mean, table["genre"].to_numpy(), truth, groups), groups),
-                _rows("mean", truth, cross_validated(_mean, pictures, truth, groups), groups)]
+                _rows("class mean", truth, splits.cross_validated(_class_mean, table["genre"].to_numpy(), truth, groups), groups),
+                _rows("mean", truth, splits.cross_validated(_mean, pictures, truth, groups), groups)]
         if adapter is oasis:
             rows.append(_panel(oasis.reliability(folder), len(table)))
         else:
             artists = table["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
-            rows.append(_rows("judge, unseen artists", truth, cross_validated(_judge, pictures, truth, artists), artists))
+            rows.append(_rows("judge, unseen artists", truth, splits.cross_validated(_judge, pictures, truth, artists), artists))
             alone = adapter.manifest(folder, seen="image", **settings).set_index("item_id").loc[table["item_id"], AXES].to_numpy(float)
             rows.append(_rows("image alone", truth, alone, groups))
         found.append(_labelled(rows, {"oasis": "OASIS photographs"}.get(name, "WikiArt Emotions paintings"), pictures, truth))
@@ -181,22 +176,6 @@ def transfer():
     return table
 
 
-def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], inputs: np.ndarray, truth: np.ndarray,
-                    groups: np.ndarray, *, k: int = FOLDS, seed: int = SEED) -> np.ndarray:
-    """Held-out predictions [N, 2]: each fold's groups are predicted by a model that has seen none of them.
-
-    Args:
-        fit_predict: (inputs to learn from, their points, inputs to predict) → points.
-        inputs: [N, …]; truth: [N, 2]; groups: [N].
-    """
-    part = splits.folds(groups, k, seed)
-    predicted = np.empty_like(truth, dtype=np.float64)
-    for fold in range(k):
-        test = part == fold
-        predicted[test] = fit_predict(inputs[~test], truth[~test], inputs[test])
-    return predicted
-
-
 def _forest(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
     from lib.systems.music2image import forest
 
@@ -236,7 +215,7 @@ def _rows(predictor: str, truth: np.ndarray, predicted: np.ndarray, groups: np.n
     table = agreements.agreement(truth, predicted, groups, seed=SEED)
     table.insert(0, "predictor", predictor)
     # Beside the CCC: what would be left if the predictions' mean and spread were set right.
-    table.insert(table.columns.get_loc("r2"), "correlation", [_correlation(truth[:, i], predicted[:, i]) for i in range(2)])
+    table.insert(table.columns.get_loc("r2"), "correlation", [agreements.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
     table["n_groups"] = len(truth) if groups is None else len(set(groups))
     return table
 
