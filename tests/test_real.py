@@ -41,6 +41,7 @@ def test_paintings_come_without_bars_with_their_painters_and_what_people_felt(sh
         assert content[0, 0, 0] == 60 + 15 * k and painter == f"Painter {k % 4}" and (valence < 0) == bool(k % 2)
     few = real.paintings(6, 16, seed=1)
     assert len(few.files) == 6 and set(few.files) < set(works.files) and few.files == real.paintings(6, 16, seed=1).files
+    assert works.files != real.paintings(99, 16, seed=1).files, "the order is drawn too, not the collection's"
 
 
 def test_pieces_come_at_the_rate_and_length_that_was_asked_for(shelf):

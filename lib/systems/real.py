@@ -103,11 +103,11 @@ def pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> Works:
 
 
 def _drawn(rows, n: int, seed: int):
-    """Up to `n` rows that have a file and a label, in their own order."""
+    """Up to `n` rows that have a file and a label, in random order: a collection may lie by genre, and half of it must be like the rest."""
     rows = rows[rows["path"].notna() & rows["valence"].notna()]
     if len(rows) < FOLDS:
         raise KlangfarbeError(f"{FOLDS} files with labels or more", str(len(rows)), "see data/README.md for where to get them")
-    return rows.sample(min(n, len(rows)), random_state=seed).sort_index()
+    return rows.sample(min(n, len(rows)), random_state=seed)
 
 
 def played(parts: swap.Parts, pictures: np.ndarray, comments: list[str] | None, *, seed: int = 0, seconds: float = 4.0,
