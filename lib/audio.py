@@ -197,3 +197,16 @@ def _quiet_decoder(kind: str) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """libsndfile's own words without the path it repeats."""
     return str(error).rsplit("': ", 1)[-1].strip().rstrip(".") or type(error).__name__
+
+
+def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
+    """A sound [N] or batch [B, N] as float64, refused if silent (RMS under −80 dBFS), not finite, or under `at_least` samples."""
+    sound = np.asarray(sound, np.float64)
+    if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
+        raise KlangfarbeError(f"a mono sound [N ≥ {at_least}] or a batch [B, N]", str(sound.shape), "average channels, or give more")
+    if not np.isfinite(sound).all():
+        raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
+    rms = np.sqrt(np.square(sound).mean(axis=-1))
+    if np.min(rms) < SILENCE_RMS and not silent_ok:
+        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out, and say how many there were")
+    return sound

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from lib import artefacts, compiled, paths, store
+from lib import artefacts, paths, store, workers
 from lib.profiles import PROFILE_VARIABLE
 
 
@@ -27,7 +27,8 @@ def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
     os.environ.pop(PROFILE_VARIABLE, None)
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # the kernel imports the code of this clone, whatever is installed
-    compiled.own_folder()
+    workers.own_folder()
+    workers.keep_memory()
     executed.parent.mkdir(parents=True, exist_ok=True)
     artefacts.write(executed.with_suffix(store.CODE), store.code_of(source))
     try:

@@ -164,7 +164,7 @@ def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0, sample_rate_hz: 
     else:
         import joblib
 
-        # The first one here: what numba has to compile must not be compiled by several at once (lib.compiled).
+        # The first one here: what numba has to compile must not be compiled by several at once (lib.workers).
         # One clip a message, through the pipe: hashing and mapping it to disk first, as joblib would, takes longer.
         calls = (joblib.delayed(extract)(sound, sample_rate_hz) for sound in sounds[1:])
         rows = [extract(sounds[0], sample_rate_hz), *joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(calls)]

@@ -82,7 +82,7 @@ def _rows(indices: list[int], sound_of: Callable[[int], np.ndarray], n_jobs: int
         return np.stack([_row(sound_of, index) for index in indices])
     import joblib
 
-    first = _row(sound_of, indices[0])  # here: what numba has to compile must not be compiled by several at once (lib.compiled)
+    first = _row(sound_of, indices[0])  # here: what numba has to compile must not be compiled by several at once (lib.workers)
     return np.stack([first, *joblib.Parallel(n_jobs=n_jobs)(joblib.delayed(_row)(sound_of, index) for index in indices[1:])])
 
 

@@ -19,7 +19,7 @@ SOLUTIONS = sorted((paths.NOTEBOOKS / "solutions").glob("*.ipynb"))
 
 # Rows of HOUSE.md, lowest first. A module may import its own row and those before it; in `CLOSED` rows only its own package.
 ROWS = [
-    ("errors", "paths", "profiles", "repro", "artefacts", "compiled"),
+    ("errors", "paths", "profiles", "repro", "artefacts", "workers"),
     ("audio", "images", "affect", "text", "features", "training", "plots"),
     ("data", "models", "foundations", "metrics"),
     ("systems", "listening", "judging"),

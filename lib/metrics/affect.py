@@ -27,9 +27,10 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     Notebook: 35.
     """
     truth, predicted = _pair(truth, predicted)
-    covariance = np.mean((truth - truth.mean()) * (predicted - predicted.mean()))
-    spread = truth.var() + predicted.var() + (truth.mean() - predicted.mean()) ** 2
-    return float(2 * covariance / spread) if spread > 0 else 0.0
+    middle, centre = truth.mean(), predicted.mean()
+    truth, predicted = truth - middle, predicted - centre
+    spread = truth @ truth + predicted @ predicted + len(truth) * (middle - centre) ** 2
+    return float(2 * (truth @ predicted) / spread) if spread > 0 else 0.0
 
 
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from lib.audio import SAMPLE_RATE_HZ
+from lib.audio import SAMPLE_RATE_HZ, sounding
 from lib.errors import KlangfarbeError
-from lib.metrics.spectral import sounding
 
 
 def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lib.audio import MEL, SAMPLE_RATE_HZ, SILENCE_RMS
+from lib.audio import MEL, SAMPLE_RATE_HZ, sounding
 from lib.errors import KlangfarbeError
 
 N_COEFFICIENTS = 13                        # c1 … c13; c0, the loudness, is left out
@@ -178,16 +178,26 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_
 
     Notebook: 05.
     """
+    reference, generated = (log_spectra(sound, n_fft, hop_length) for sound in _alike(reference, generated, n_fft))
+    return spectral_distance(reference, generated, floor_db)
+
+
+def log_spectra(sound: np.ndarray, n_fft: int = 2048, hop_length: int = 512) -> np.ndarray:
+    """10 log10 of the power of a Hann-windowed STFT of sounds [..., N], [..., F, T] dB; −∞ where nothing is at all."""
     import librosa
 
-    reference, generated = _alike(reference, generated, n_fft)
-    power, other = (np.abs(librosa.stft(x, n_fft=n_fft, hop_length=hop_length)) ** 2 for x in (reference, generated))  # [..., F, T]
+    with np.errstate(divide="ignore"):
+        return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=n_fft, hop_length=hop_length)))
+
+
+def spectral_distance(reference: np.ndarray, generated: np.ndarray, floor_db: float | None = -80.0) -> float | np.ndarray:
+    """:func:`lsd` from log spectra [..., F, T], for whoever holds one sound against many: dB."""
     if floor_db is not None:
-        floor = power.max(axis=(-2, -1), keepdims=True) * 10 ** (floor_db / 10)
-        power, other = np.maximum(power, floor), np.maximum(other, floor)
-    if power.min() == 0 or other.min() == 0:
+        floor = reference.max(axis=(-2, -1), keepdims=True) + floor_db
+        reference, generated = np.maximum(reference, floor), np.maximum(generated, floor)
+    if np.isneginf([reference.min(), generated.min()]).any():
         raise KlangfarbeError("power above 0 in every bin", "bins of digital silence", "keep the floor, floor_db=-80")
-    value = np.sqrt(np.mean((10 * np.log10(power / other)) ** 2, axis=-2)).mean(axis=-1)
+    value = np.sqrt(np.mean(np.square(reference - generated), axis=-2)).mean(axis=-1)
     return float(value) if value.ndim == 0 else value
 
 
@@ -275,19 +285,6 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
         raise KlangfarbeError("a sound that differs from its original", "the original itself: the ratio is infinite", "leave it out")
     value = 10 * np.log10(np.square(reference).sum(axis=-1) / noise)
     return float(value) if value.ndim == 0 else value
-
-
-def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
-    """A sound [N] or batch [B, N] as float64, refused if silent (RMS under −80 dBFS), not finite, or under `at_least` samples."""
-    sound = np.asarray(sound, np.float64)
-    if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
-        raise KlangfarbeError(f"a mono sound [N ≥ {at_least}] or a batch [B, N]", str(sound.shape), "average channels, or give more")
-    if not np.isfinite(sound).all():
-        raise KlangfarbeError("finite samples", "NaN or infinite ones", "look at what made the sound")
-    rms = np.sqrt(np.square(sound).mean(axis=-1))
-    if np.min(rms) < SILENCE_RMS and not silent_ok:
-        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out, and say how many there were")
-    return sound
 
 
 def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *, silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:

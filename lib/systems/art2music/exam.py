@@ -153,10 +153,10 @@ def against(sounds: np.ndarray, reference: np.ndarray, *, whole: bool) -> dict[s
     for row in range(n):
         for column in range(n) if whole else (row,):
             made["mcd"][row, column] = spectral.cepstral_distortion(theirs[column], ours[row])
-    shifts = range(n) if whole else (0,)
-    for shift in shifts:  # a diagonal at a time: lsd takes batches
+    ours, theirs = spectral.log_spectra(sounds), spectral.log_spectra(reference)
+    for shift in range(n) if whole else (0,):  # a diagonal at a time
         columns = (np.arange(n) + shift) % n
-        made["lsd"][np.arange(n), columns] = spectral.lsd(reference[columns], sounds)
+        made["lsd"][np.arange(n), columns] = spectral.spectral_distance(theirs[columns], ours)
     return made
 
 
