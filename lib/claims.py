@@ -9,7 +9,8 @@ notebooks ──save──►  results/<profile>/<notebook>/evidence.csv        
 
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``. A condition is true where the whole 95 % interval
 lies on its side, false where the whole interval lies on the other, and open where it does not; one false condition and the claim
-*does not hold*, one open condition and it is *inconclusive*, all true and it *holds*. Nothing is ever typed in as a verdict.
+*does not hold*, whatever else is known, else one that nobody measured and it is *not measured*, else one open and it is
+*inconclusive*, all true and it *holds*. Nothing is ever typed in as a verdict.
 """
 
 import re
@@ -58,9 +59,9 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
             null's central 95 % that the quantity has to pass).
 
     Returns:
-        One of :data:`HOLDS`, :data:`FAILS`, :data:`OPEN`, or :data:`EMPTY` where a quantity is missing.
+        One of :data:`HOLDS`, :data:`FAILS`, :data:`OPEN`, or :data:`EMPTY` where a quantity is missing and none of the others decides.
     """
-    answers = []
+    answers, missing = [], False
     for name, sign, bound in conditions(rule):
         known = measured.get(name)
         if bound == "null":
@@ -70,11 +71,14 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
         else:
             low = high = float(bound) if not bound[0].isalpha() else np.nan
         if not known or not np.isfinite([known["low"], known["high"], low, high]).all():
-            return EMPTY
+            missing = True
+            continue
         above, below = known["low"] > high, known["high"] < low
         answers.append((above, below) if sign == ">" else (below, above))
     if any(wrong for _, wrong in answers):
         return FAILS
+    if missing:
+        return EMPTY
     return HOLDS if all(right for right, _ in answers) else OPEN
 
 
@@ -186,6 +190,7 @@ def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
     if not missing:
         return ""
     numbers, _, more = filled_by.partition(" PARAMS=")
+    profile = "mini" if profile == STORED else profile  # what is stored is a run at mini
     more = f" PARAMS={more}" if more else ""
     return f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more} ({", ".join(missing)})'
 
@@ -204,8 +209,8 @@ def show(ledger: Ledger):
 
     rows = []
     for claim in ledger.claims.itertuples():
-        ours = [text for text, _ in numbers(ledger, claim)]
-        rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published, "ours": "; ".join(ours) or claim.would_fill,
+        ours = [text for text, _ in numbers(ledger, claim)] + ([claim.would_fill] if claim.would_fill else [])
+        rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published, "ours": "; ".join(ours),
                      "on": claim.data, "rule": claim.rule, "verdict": claim.verdict})
     return pd.DataFrame(rows)
 

@@ -27,7 +27,8 @@ def of(**quantities):
     ("a > b", of(a=(0.5, 0.6), b=(0.1, 0.4)), claims.HOLDS), ("a > b", of(a=(0.3, 0.6), b=(0.1, 0.4)), claims.OPEN),
     ("a > b", of(a=(0.5, 0.6)), claims.EMPTY), ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(0.1, 0.2)), claims.HOLDS),
     ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(-0.1, 0.2)), claims.OPEN), ("a > 0 and b > 0", of(a=(-0.1, 0.2), b=(-0.3, -0.2)), claims.FAILS),
-    ("a > 0 and b > 0", of(b=(-0.3, -0.2)), claims.EMPTY),
+    ("a > 0 and b > 0", of(b=(0.2, 0.3)), claims.EMPTY), ("a > 0 and b > 0", of(b=(-0.1, 0.3)), claims.EMPTY),
+    ("a > 0 and b > 0", of(b=(-0.3, -0.2)), claims.FAILS), ("a > 0 and b > 0", of(a=(-0.3, -0.2)), claims.FAILS),
 ])  # fmt: skip
 def test_verdicts(rule, measured, expected):
     assert claims.verdict(rule, measured) == expected
@@ -115,6 +116,8 @@ def test_half_the_evidence_names_the_other_half(elsewhere):
     claims.save([good()], "33_music2image_diffusion", "mini", seed=0)
     row = claims.fill("mini").claims.set_index("id").loc["S3-5"]
     assert row["verdict"] == claims.EMPTY and row["would_fill"].endswith("(ccc_arousal)")
+    shown = claims.show(claims.fill("mini")).set_index("id")["ours"]["S3-5"]
+    assert shown.startswith("ccc_valence") and shown.endswith(row["would_fill"]), "the half that is there, and what the other half needs"
 
 
 def test_a_full_claim_gets_its_verdict_and_real_data_one_of_their_own(elsewhere):
