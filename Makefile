@@ -27,7 +27,7 @@ lint: $(READY)
 	$(BIN)/ruff check lib tests
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests -n $(CORES)
+	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder
 
 # Every stored check cell must print the same again, at smoke (`make test`) or at mini (`make regress`).
 notebooks: $(READY)

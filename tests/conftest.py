@@ -5,6 +5,13 @@ import pytest
 from lib import paths
 from lib.errors import KlangfarbeError
 
+LONGEST = ("test_workflow.py", "test_training_parallel.py", "test_atelier_music.py")
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first: else one process works on it at the end while the other has nothing left to do."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture
 def real_data():
