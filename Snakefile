@@ -1,4 +1,4 @@
-# One rule a notebook, made from the table in lib/workflow.py. `python -m lib run` calls this; so can Snakemake alone:
+# One rule a notebook, made from the table in lib/workbook/runner.py. `python -m lib run` calls this; so can Snakemake alone:
 #   snakemake --cores 2            (profile mini, all notebooks)
 # The executed notebook stands under `log:`: a failed rule's outputs are deleted, its logs are kept.
 import base64

@@ -1,15 +1,19 @@
-"""Shared fixtures: real collections where they are, a results folder of one's own, one torch thread."""
+"""Shared fixtures: real collections where they are, a results folder of one's own, one torch
+thread.
+"""
 
 import pytest
 
-from lib import paths
-from lib.errors import KlangfarbeError
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 
 LONGEST = ("test_workflow.py", "test_training_parallel.py", "test_atelier_music.py")
 
 
 def pytest_collection_modifyitems(items):
-    """What takes longest begins first: else one process works on it at the end while the other has nothing left to do."""
+    """What takes longest begins first: else one process works on it at the end while the other has
+    nothing left to do.
+    """
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 

@@ -1,4 +1,6 @@
-"""ArtiCaps: exact matching that goes on where it was killed, the two splits, the prompt with and without the leak, keywords."""
+"""ArtiCaps: exact matching that goes on where it was killed, the two splits, the prompt with and
+without the leak, keywords.
+"""
 
 import numpy as np
 import pandas as pd
@@ -6,29 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import foundations
-from lib.data import leaks
-from lib.errors import KlangfarbeError
-from lib.systems.art2music import articaps, keywords, matching
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
+from lib.data import leakage
+from lib.systems.art2music import data, keywords, matching
 
-CONFIG = articaps.of("smoke")
+CONFIG = data.of("smoke")
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return foundations.load("sentences", device="cpu")
+    return pretrained.load("sentences", device="cpu")
 
 
 @pytest.fixture(scope="module")
 def both():
-    return articaps.sides(CONFIG)
+    return data.sides(CONFIG)
 
 
-# --- matching -----------------------------------------------------------------------------------------------------------
+# --- matching -------------------------------------------------------------------------------------
+# ----------------------
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 12), st.integers(1, 50), st.integers(0, 10))
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 12), st.integers(1, 50),
+       st.integers(0, 10))
 def test_it_is_brute_force(n, m, width, chunk, seed):
     rng = np.random.default_rng(seed)
     left, right = rng.standard_normal((n, width)), rng.standard_normal((m, width))
@@ -67,73 +71,84 @@ def test_a_killed_match_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     assert len(calls) - 10 == 3 and np.array_equal(again[0], found[0])
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.ones(3), np.ones((2, 4))])
+@pytest.mark.parametrize("wrong", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.ones(3),
+                                   np.ones((2, 4))])
 def test_what_cannot_be_matched_is_refused(wrong):
     with pytest.raises(KlangfarbeError):
         matching.top_one(wrong, np.eye(3))
 
 
-# --- the data set -------------------------------------------------------------------------------------------------------
+# --- the data set ---------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_viewers_of_one_painting_speak_of_it_in_other_words(both):
     comments, clips = both
-    assert len(comments) == CONFIG.n_paintings * CONFIG.comments_each and len(clips) == CONFIG.n_clips
+    assert len(comments) == CONFIG.n_paintings * CONFIG.comments_each and len(
+        clips) == CONFIG.n_clips
     first = comments.groupby("painting")
     assert (first["comment"].nunique() == CONFIG.comments_each).mean() > 0.9
     assert (first[["valence", "emotion"]].nunique() == 1).all(axis=None)
     assert not set(comments["index"]) & set(clips["index"])
 
 
-@pytest.mark.parametrize("split", articaps.SPLITS)
+@pytest.mark.parametrize("split", data.SPLITS)
 def test_both_splits_by_one_function(both, encoder, split):
-    pairs = articaps.paired(*both, encoder, split, seed=3)
+    pairs = data.paired(*both, encoder, split, seed=3)
     comments, clips = both
-    said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(list(clips["caption"]))
+    said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(
+        list(clips["caption"]))
     allowed = np.ones((len(comments), len(clips)), bool)
     if split == "corrected":
         part = dict(pairs[["audio_id", "split"]].itertuples(index=False))
-        assert pairs.groupby("audio_id")["split"].nunique().max() == pairs.groupby("image_id")["split"].nunique().max() == 1
+        assert pairs.groupby("audio_id")["split"].nunique().max() == pairs.groupby("image_id")[
+            "split"].nunique().max() == 1
         sides_of = np.array([part.get(clip, "") for clip in clips["clip"]])
-        allowed = pairs["split"].to_numpy()[:, None] == sides_of  # clips nobody chose lie somewhere too: a lower bound
+        # clips nobody chose lie somewhere too: a lower bound
+        allowed = pairs["split"].to_numpy()[:, None] == sides_of
     cosines = said @ sounding.T
     chosen = cosines[np.arange(len(pairs)), pairs["clip_row"]]
     assert (chosen >= np.where(allowed, cosines, -2).max(1) - 1e-5).all()
     np.testing.assert_allclose(pairs["score"], chosen, atol=1e-5)
     assert set(pairs["split"]) == {"train", "validation", "test"}
-    assert pairs.equals(articaps.paired(*both, encoder, split, seed=3))
+    assert pairs.equals(data.paired(*both, encoder, split, seed=3))
 
 
 def test_the_linter_finds_what_the_published_way_leaks_and_nothing_in_the_corrected(encoder):
-    both = articaps.sides(articaps.of("smoke", n_paintings=60, n_clips=40))
-    found = {(split, setting): {f.name for f in articaps.looked_at(articaps.paired(*both, encoder, split), *both, setting).findings}
-             for split in articaps.SPLITS for setting in articaps.SETTINGS}
+    both = data.sides(data.of("smoke", n_paintings=60, n_clips=40))
+    found = {(split, setting): {f.name
+                                for f in data.looked_at(data.paired(*both, encoder, split), *both,
+                                                        setting).findings} for split in data.SPLITS
+             for setting in data.SETTINGS}
     crossing = {"group_in_two_splits", "clip_reused_across_splits"}
     assert found["published", "with_audio_keywords"] == crossing | {"target_in_condition"}
     assert found["published", "comment_only"] == crossing
     assert found["corrected", "with_audio_keywords"] == {"target_in_condition"}
     assert not found["corrected", "comment_only"]
-    assert found["published", "comment_only"] <= set(leaks.NAMES)
+    assert found["published", "comment_only"] <= set(leakage.NAMES)
 
 
 def test_the_prompt_is_the_papers_word_for_word():
     comment = {"comment": "Looks like a painting of some smug weirdo", "keywords": "smug"}
-    clip = {"labels": "Music, Electronic music, House music, Trance music", "keywords": "classical music, contemporary, theremin"}
-    assert articaps.prompt(comment, clip) == (
+    clip = {"labels": "Music, Electronic music, House music, Trance music",
+            "keywords": "classical music, contemporary, theremin"}
+    assert data.prompt(comment, clip) == (
         "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug. "
         "Audio: Music, Electronic music, House music, Trance music. Audio keywords: classical music, contemporary, theremin.")
-    alone = articaps.prompt(comment, clip, "comment_only")
+    alone = data.prompt(comment, clip, "comment_only")
     assert alone == "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug."
     with pytest.raises(KlangfarbeError, match="setting"):
-        articaps.prompt(comment, clip, "all")
+        data.prompt(comment, clip, "all")
 
 
-# --- keywords -----------------------------------------------------------------------------------------------------------
+# --- keywords -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_keywords_keep_order_once_each_and_the_label_first():
     lexicon = {"happy": 3, "calm": 2, "sad": -2, "like": 2}
-    assert keywords.of("Happy, so HAPPY; calm like a sad lake", lexicon, emotion="awe") == ("awe", "happy", "calm", "like", "sad")
+    assert keywords.of("Happy, so HAPPY; calm like a sad lake", lexicon,
+                       emotion="awe") == ("awe", "happy", "calm", "like", "sad")
 
     def speaks(text):
         return [(word, "ADP" if word == "like" else "ADJ") for word in text.lower().split()]
@@ -145,13 +160,15 @@ def test_keywords_keep_order_once_each_and_the_label_first():
 def test_quotation_marks_belong_to_no_word():
     lexicon = {"happy": 3, "sad": -2, "don't": -1, "light-hearted": 2}
     assert keywords.of("['happy', 'sad piano']", lexicon) == ("happy", "sad")
-    assert keywords.of("I don't, it is light-hearted - 'sad' -", lexicon) == ("don't", "light-hearted", "sad")
+    assert keywords.of("I don't, it is light-hearted - 'sad' -",
+                       lexicon) == ("don't", "light-hearted", "sad")
 
 
 def test_polarity_is_the_sign_of_the_sum():
     lexicon = {"happy": 3, "sad": -2, "grim": -1}
-    assert [keywords.polarity(words, lexicon) for words in (("happy", "sad"), ("happy", "sad", "grim"), (), ("sadness",), ("awe",))] == [
-        "positive", "neutral", "neutral", "negative", "positive"]
+    assert [keywords.polarity(words, lexicon)
+            for words in (("happy", "sad"), ("happy", "sad", "grim"), (), ("sadness",),
+                          ("awe",))] == ["positive", "neutral", "neutral", "negative", "positive"]
 
 
 def test_labels_lie_where_their_points_do():
@@ -176,38 +193,49 @@ def test_the_real_afinn(real_data):
 
 
 def test_the_published_numbers_are_the_defaults():
-    config = articaps.of("paper")
-    assert config.n_clips == 4717 and config.split == "published" and config.matcher.startswith("sentence-transformers/")
+    config = data.of("paper")
+    assert config.n_clips == 4717 and config.split == "published" and config.matcher.startswith(
+        "sentence-transformers/")
 
 
-# --- real words -------------------------------------------------------------------------------------------------------
+# --- real words -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_real_sides_go_through_matching_prompt_and_linter():
     lexicon = {"calm": 2, "sad": -2}
-    comments = pd.DataFrame({"painting": ["a", "a", "b"], "comment": ["So calm.", "It is sad.", "A puzzle."],
+    comments = pd.DataFrame({"painting": ["a", "a", "b"],
+                             "comment": ["So calm.", "It is sad.", "A puzzle."],
                              "emotion": ["contentment", "sadness", None]})
-    captions = pd.DataFrame({"clip": ["x", "y"], "caption": ["a calm song", "a sad song"], "keywords": ["calm, slow", None]})
-    said, heard = articaps.brought(comments, captions, lexicon)
-    assert said["keywords"].tolist() == ["contentment, calm", "sadness, sad", ""] and said["comment_id"].is_unique
+    captions = pd.DataFrame({"clip": ["x", "y"], "caption": ["a calm song", "a sad song"],
+                             "keywords": ["calm, slow", None]})
+    said, heard = data.brought(comments, captions, lexicon)
+    assert said["keywords"].tolist() == ["contentment, calm", "sadness, sad",
+                                         ""] and said["comment_id"].is_unique
     assert heard["keywords"].tolist() == ["calm, slow", ""] and heard["labels"].tolist() == ["", ""]
 
     class Encoder:
         def embed_text(self, texts):
-            return np.array([[1.0, 0.1] if "calm" in text else [0.1, 1.0] for text in texts], np.float32)
+            return np.array([[1.0, 0.1] if "calm" in text else [0.1, 1.0] for text in texts],
+                            np.float32)
 
-    pairs = articaps.paired(said, heard, Encoder(), "published")
+    pairs = data.paired(said, heard, Encoder(), "published")
     assert pairs["audio_id"].tolist() == ["x", "y", "y"]
-    assert articaps.prompts(pairs, said, heard, "comment_only")[0] == "Art Commentary: So calm. Painting Emotion: contentment, calm."
-    plain, _ = articaps.brought(comments[["painting", "comment"]], captions, lexicon)
+    assert data.prompts(pairs, said, heard,
+                        "comment_only")[
+        0] == "Art Commentary: So calm. Painting Emotion: contentment, calm."
+    plain, _ = data.brought(comments[["painting", "comment"]], captions, lexicon)
     assert plain["keywords"].tolist() == ["calm", "sad", ""]
 
 
-@pytest.mark.parametrize(("comments", "captions", "told"), [
-    ({"painting": ["a"]}, {"clip": ["x"], "caption": ["c"]}, "comments with painting and comment"),
-    ({"painting": ["a"], "comment": ["c"]}, {"clip": ["x"]}, "captions with clip and caption"),
-    ({"painting": ["a"], "comment": [" "]}, {"clip": ["x"], "caption": ["c"]}, "comments, each with a text"),
-    ({"painting": ["a"], "comment": ["c"]}, {"clip": [], "caption": []}, "captions, each with a text")])
+@pytest.mark.parametrize(
+    ("comments", "captions", "told"),
+    [({"painting": ["a"]}, {"clip": ["x"], "caption": ["c"]}, "comments with painting and comment"),
+     ({"painting": ["a"], "comment": ["c"]}, {"clip": ["x"]}, "captions with clip and caption"),
+     ({"painting": ["a"], "comment": [" "]}, {"clip": ["x"], "caption": ["c"]},
+      "comments, each with a text"), ({"painting": ["a"], "comment": ["c"]},
+                                      {"clip": [], "caption": []}, "captions, each with a text")],
+)
 def test_sides_without_words_are_refused(comments, captions, told):
     with pytest.raises(KlangfarbeError, match=told):
-        articaps.brought(pd.DataFrame(comments), pd.DataFrame(captions), {})
+        data.brought(pd.DataFrame(comments), pd.DataFrame(captions), {})

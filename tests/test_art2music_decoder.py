@@ -1,4 +1,6 @@
-"""System 4's stage one: the weighted loss, what a step trains, where a killed run goes on; and the flow that adds dice."""
+"""System 4's stage one: the weighted loss, what a step trains, where a killed run goes on; and the
+flow that adds dice.
+"""
 
 from dataclasses import replace
 
@@ -6,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib import artefacts
-from lib.errors import KlangfarbeError
-from lib.systems.art2music import decoder, flow, mel
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.systems.art2music import mel, train_decoder, train_flow
 
-CONFIG = decoder.of("smoke", lstm=8, hidden=12, layers=2, seconds=0.2, epochs=3, batch_size=4, learning_rate=1e-2)
+CONFIG = train_decoder.of("smoke", lstm=8, hidden=12, layers=2, seconds=0.2, epochs=3, batch_size=4,
+                          learning_rate=1e-2)
 WIDTH, N = 6, 20
 SPLITS = ["train"] * 14 + ["validation"] * 6
 
@@ -20,43 +23,48 @@ def pairs():
     rng = np.random.default_rng(0)
     pictures, texts = (rng.standard_normal((N, WIDTH)).astype(np.float32) for _ in range(2))
     levels = np.tanh(texts[:, :1, None] + 0.3 * pictures[:, 1:2, None])
-    mels = np.clip(levels + 0.05 * rng.standard_normal((N, mel.N_MELS, CONFIG.n_frames)), -1, 1).astype(np.float32)
+    mels = np.clip(levels + 0.05 * rng.standard_normal((N, mel.N_MELS, CONFIG.n_frames)), -1,
+                   1).astype(np.float32)
     return pictures, texts, mels
 
 
 def batch_of(pairs, rows):
-    return decoder.Batch(*(torch.from_numpy(part[rows]) for part in pairs))
+    return train_decoder.Batch(*(torch.from_numpy(part[rows]) for part in pairs))
 
 
 def test_the_published_settings():
-    config = decoder.of("paper")
+    config = train_decoder.of("paper")
     assert (config.hidden, config.lstm, config.layers, config.n_frames) == (512, 512, 4, 896)
-    assert (config.learning_rate, config.batch_size, config.epochs, config.high_weight) == (1e-4, 32, 10, 1.5)
+    assert (config.learning_rate, config.batch_size, config.epochs,
+            config.high_weight) == (1e-4, 32, 10, 1.5)
 
 
 def test_equation_2_by_hand(pairs):
-    weights = decoder.band_weights(1.5)
+    weights = train_decoder.band_weights(1.5)
     assert weights[0] == 1 and weights[-1] == 1.5 and np.allclose(np.diff(weights), 0.5 / 79)
-    models, batch = decoder.build(CONFIG, WIDTH), batch_of(pairs, slice(0, 4))
-    made = decoder.predict(models, pairs[0][:4], pairs[1][:4], clipped=False)
-    by_hand = np.mean([[weights[f] * np.abs(made[b, f] - pairs[2][b, f]).mean() for f in range(80)] for b in range(4)])
-    step = decoder.train_step(models, batch, CONFIG)
+    models, batch = train_decoder.build(CONFIG, WIDTH), batch_of(pairs, slice(0, 4))
+    made = train_decoder.predict(models, pairs[0][:4], pairs[1][:4], clipped=False)
+    by_hand = np.mean([[weights[f] * np.abs(made[b, f] - pairs[2][b, f]).mean() for f in range(80)]
+                       for b in range(4)])
+    step = train_decoder.train_step(models, batch, CONFIG)
     assert step["loss"] == pytest.approx(by_hand, rel=1e-5)
     assert step["l1"] == pytest.approx(np.abs(made - pairs[2][:4]).mean(), rel=1e-5)
 
 
 def test_plain_l1_is_the_weighted_one_with_ones(pairs):
     plain = replace(CONFIG, high_weight=1.0)
-    step = decoder.train_step(decoder.build(plain, WIDTH), batch_of(pairs, slice(0, 4)), plain)
+    step = train_decoder.train_step(train_decoder.build(plain, WIDTH), batch_of(pairs, slice(0, 4)),
+                                    plain)
     assert step["loss"] == pytest.approx(step["l1"], rel=1e-6)
 
 
 @pytest.mark.parametrize("trains", [True, False])
 def test_a_step_moves_the_decoder_and_the_projector_only_where_it_is_trained(pairs, trains):
     config = replace(CONFIG, trains_projector=trains)
-    models = decoder.build(config, WIDTH)
-    before = [[p.detach().clone() for p in part.parameters()] for part in (models.projector, models.decoder)]
-    decoder.train_step(models, batch_of(pairs, slice(0, 4)), config)
+    models = train_decoder.build(config, WIDTH)
+    before = [[p.detach().clone() for p in part.parameters()]
+              for part in (models.projector, models.decoder)]
+    train_decoder.train_step(models, batch_of(pairs, slice(0, 4)), config)
     moved = [[bool((p != old).any()) for p, old in zip(part.parameters(), olds, strict=True)]
              for part, olds in zip((models.projector, models.decoder), before, strict=True)]
     assert all(moved[1])
@@ -65,17 +73,18 @@ def test_a_step_moves_the_decoder_and_the_projector_only_where_it_is_trained(pai
 
 def test_training_learns_and_keeps_the_best_epoch(pairs):
     config = replace(CONFIG, epochs=30)
-    models = decoder.build(config, WIDTH)
-    curve = decoder.train(models, *pairs, SPLITS, config)
+    models = train_decoder.build(config, WIDTH)
+    curve = train_decoder.train(models, *pairs, SPLITS, config)
     best = min(row["validation"] for row in curve)
     assert len(curve) == 30 and best < 0.6 * curve[0]["validation"]
-    assert decoder.validated(models, *pairs, np.arange(14, 20)) == pytest.approx(best, rel=1e-5)
+    assert train_decoder.validated(models, *pairs,
+                                   np.arange(14, 20)) == pytest.approx(best, rel=1e-5)
 
 
 def test_a_killed_run_ends_with_the_same_weights(pairs, tmp_path, monkeypatch):
-    whole, halves = decoder.build(CONFIG, WIDTH), decoder.build(CONFIG, WIDTH)
-    curve = decoder.train(whole, *pairs, SPLITS, CONFIG)
-    real, calls = decoder.train_step, []
+    whole, halves = train_decoder.build(CONFIG, WIDTH), train_decoder.build(CONFIG, WIDTH)
+    curve = train_decoder.train(whole, *pairs, SPLITS, CONFIG)
+    real, calls = train_decoder.train_step, []
 
     def killed(*args):
         calls.append(1)
@@ -83,69 +92,78 @@ def test_a_killed_run_ends_with_the_same_weights(pairs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(decoder, "train_step", killed)
+    monkeypatch.setattr(train_decoder, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        decoder.train(halves, *pairs, SPLITS, CONFIG, tmp_path / "d.safetensors")
-    monkeypatch.setattr(decoder, "train_step", real)
-    again = decoder.build(CONFIG, WIDTH)
-    assert decoder.train(again, *pairs, SPLITS, CONFIG, tmp_path / "d.safetensors") == curve
-    assert all(torch.equal(a, b) for a, b in zip(whole.decoder.parameters(), again.decoder.parameters(), strict=True))
+        train_decoder.train(halves, *pairs, SPLITS, CONFIG, tmp_path / "d.safetensors")
+    monkeypatch.setattr(train_decoder, "train_step", real)
+    again = train_decoder.build(CONFIG, WIDTH)
+    assert train_decoder.train(again, *pairs, SPLITS, CONFIG, tmp_path / "d.safetensors") == curve
+    assert all(torch.equal(a, b) for a,
+               b in zip(whole.decoder.parameters(), again.decoder.parameters(), strict=True))
 
 
 def test_a_checkpoint_of_other_settings_is_not_taken(pairs, tmp_path):
     path = tmp_path / "d.safetensors"
-    decoder.train(decoder.build(CONFIG, WIDTH), *pairs, SPLITS, CONFIG, path)
+    train_decoder.train(train_decoder.build(CONFIG, WIDTH), *pairs, SPLITS, CONFIG, path)
     other = replace(CONFIG, learning_rate=5e-3)
-    fresh, resumed = decoder.build(other, WIDTH), decoder.build(other, WIDTH)
-    assert decoder.train(resumed, *pairs, SPLITS, other, path) == decoder.train(fresh, *pairs, SPLITS, other)
+    fresh, resumed = train_decoder.build(other, WIDTH), train_decoder.build(other, WIDTH)
+    assert train_decoder.train(resumed, *pairs, SPLITS, other,
+                               path) == train_decoder.train(fresh, *pairs, SPLITS, other)
     assert artefacts.read(next(tmp_path.glob("*.json")))["step"] == 3
 
 
 def test_mels_may_come_by_row_numbers(pairs):
     pictures, texts, mels = pairs
-    one, two = (decoder.train(decoder.build(CONFIG, WIDTH), pictures, texts, given, SPLITS, CONFIG)
+    one, two = (train_decoder.train(train_decoder.build(CONFIG, WIDTH), pictures, texts, given,
+                                    SPLITS, CONFIG)
                 for given in (mels, lambda rows: mels[rows].astype(np.float32)))
     assert one == two
 
 
 def test_the_decoder_knows_no_dice_and_does_not_mix_rows(pairs):
-    models = decoder.build(CONFIG, WIDTH)
-    whole = decoder.predict(models, pairs[0], pairs[1])
-    assert np.array_equal(whole, decoder.predict(models, pairs[0], pairs[1]))
-    np.testing.assert_allclose(whole, decoder.predict(models, pairs[0], pairs[1], batch=3), atol=1e-6)
+    models = train_decoder.build(CONFIG, WIDTH)
+    whole = train_decoder.predict(models, pairs[0], pairs[1])
+    assert np.array_equal(whole, train_decoder.predict(models, pairs[0], pairs[1]))
+    np.testing.assert_allclose(whole, train_decoder.predict(models, pairs[0], pairs[1], batch=3),
+                               atol=1e-6)
 
 
 def test_refusals(pairs):
     with pytest.raises(KlangfarbeError, match="profile"):
-        decoder.of("large")
+        train_decoder.of("large")
     with pytest.raises(KlangfarbeError, match="weight of 1"):
-        decoder.of("mini", high_weight=0.5)
+        train_decoder.of("mini", high_weight=0.5)
     with pytest.raises(KlangfarbeError, match="to choose by"):
-        decoder.train(decoder.build(CONFIG, WIDTH), *pairs, ["train"] * N, CONFIG)
+        train_decoder.train(train_decoder.build(CONFIG, WIDTH), *pairs, ["train"] * N, CONFIG)
     with pytest.raises(KlangfarbeError, match="finite loss"):
-        decoder.train_step(decoder.build(CONFIG, WIDTH), batch_of((*pairs[:2], pairs[2] * np.nan), slice(0, 2)), CONFIG)
+        train_decoder.train_step(train_decoder.build(CONFIG, WIDTH),
+                                 batch_of((*pairs[:2], pairs[2] * np.nan), slice(0, 2)), CONFIG)
 
 
-# --- the flow -----------------------------------------------------------------------------------------------------------
+# --- the flow -------------------------------------------------------------------------------------
+# ----------------------
 
-FLOW = flow.of("smoke", hidden=12, channels=24, blocks=3, components=6, at_once=4, seconds=0.2, n_steps=5, batch_size=8, n_euler=8)
+FLOW = train_flow.of("smoke", hidden=12, channels=24, blocks=3, components=6, at_once=4,
+                     seconds=0.2, n_steps=5, batch_size=8, n_euler=8)
 
 
 def test_patches_go_there_and_back():
-    network = flow.build(replace(FLOW, components=320), WIDTH).network
+    network = train_flow.build(replace(FLOW, components=320), WIDTH).network
     mels = torch.rand(2, 80, 18)
     network.basis.copy_(torch.linalg.qr(torch.randn(320, 320))[0])
     network.mean.copy_(torch.randn(320))
     network.scale.copy_(torch.rand(320) + 0.5)
-    np.testing.assert_allclose(network.decode(network.encode(mels)), mels[:, :, :16], atol=1e-4)  # two frames fill no patch
+    # two frames fill no patch
+    np.testing.assert_allclose(network.decode(network.encode(mels)), mels[:, :, :16], atol=1e-4)
 
 
 def test_the_basis_is_scikit_learns(pairs):
     from sklearn.decomposition import PCA
 
-    models = flow.build(FLOW, WIDTH)
-    kept = flow.fit_basis(models, pairs[2])
-    patches = models.network.patches(torch.from_numpy(pairs[2])).transpose(1, 2).flatten(0, 1).numpy()
+    models = train_flow.build(FLOW, WIDTH)
+    kept = train_flow.fit_basis(models, pairs[2])
+    patches = models.network.patches(torch.from_numpy(pairs[2])).transpose(1, 2).flatten(0,
+                                                                                         1).numpy()
     theirs = PCA(6).fit(patches)
     assert kept == pytest.approx(theirs.explained_variance_ratio_.sum(), rel=1e-3)
     wanted = theirs.inverse_transform(theirs.transform(patches))
@@ -156,7 +174,9 @@ def test_the_basis_is_scikit_learns(pairs):
 
 
 def test_a_flow_that_knows_the_way_arrives():
-    """With the true velocity of straight paths to one point, Euler's steps end on it, however few."""
+    """With the true velocity of straight paths to one point, Euler's steps end on it, however
+    few.
+    """
     z = torch.randn(1, 6, 4)
 
     class Known(torch.nn.Module):
@@ -172,36 +192,42 @@ def test_a_flow_that_knows_the_way_arrives():
         def decode(self, x):
             return x / 10
 
-    models = flow.Models(flow.build(FLOW, WIDTH).projector, Known(), None)
+    models = train_flow.Models(train_flow.build(FLOW, WIDTH).projector, Known(), None)
     for n_euler in (1, 5):
         here = np.zeros((1, WIDTH))
-        made = flow.generate(models, here, here, replace(FLOW, n_euler=n_euler), seconds=16 * 256 / 22_050)
+        made = train_flow.generate(models, here, here, replace(FLOW, n_euler=n_euler),
+                                   seconds=16 * 256 / 22_050)
         np.testing.assert_allclose(made, z.numpy()[:, :, :16] / 10, atol=1e-5)
 
 
 def test_a_flow_learns_where_the_mel_is_and_dice_change_it(pairs):
     config = replace(FLOW, n_steps=250, learning_rate=5e-3, warm_up=10, decay=0.9)
-    models = flow.build(config, WIDTH)
-    flow.fit_basis(models, pairs[2])
-    played, curve = flow.train(models, *pairs, np.arange(N), config)
+    models = train_flow.build(config, WIDTH)
+    train_flow.fit_basis(models, pairs[2])
+    played, curve = train_flow.train(models, *pairs, np.arange(N), config)
     first, last = (np.mean([row["loss"] for row in some]) for some in (curve[:10], curve[-20:]))
     assert last < 0.6 * first
-    made, other = (flow.generate(played, pairs[0], pairs[1], config, seed=seed) for seed in (0, 1))
+    made, other = (train_flow.generate(played, pairs[0], pairs[1], config, seed=seed)
+                   for seed in (0, 1))
     assert np.corrcoef(made.mean((1, 2)), pairs[2].mean((1, 2)))[0, 1] > 0.9
     assert np.abs(made - other).mean() > 1e-3
-    assert np.array_equal(made, flow.generate(played, pairs[0], pairs[1], config, seed=0))
-    alone = flow.generate(played, pairs[0][:1], pairs[1][:1], config, seed=0)
+    assert np.array_equal(made, train_flow.generate(played, pairs[0], pairs[1], config, seed=0))
+    alone = train_flow.generate(played, pairs[0][:1], pairs[1][:1], config, seed=0)
     np.testing.assert_allclose(alone, made[:1], atol=1e-5)
-    assert flow.generate(played, pairs[0][:1], pairs[1][:1], config, seconds=0.5).shape == (1, 80, mel.frames(0.5))
+    assert train_flow.generate(played, pairs[0][:1], pairs[1][:1], config,
+                               seconds=0.5).shape == (1, 80, mel.frames(0.5))
 
 
 def test_a_flow_step_trains_both_networks(pairs):
-    models = flow.build(FLOW, WIDTH)
-    flow.fit_basis(models, pairs[2])
+    models = train_flow.build(FLOW, WIDTH)
+    train_flow.fit_basis(models, pairs[2])
     dice, batch = torch.Generator().manual_seed(0), batch_of(pairs, slice(0, 8))
-    flow.train_step(models, batch, FLOW, dice)  # the last layer begins at 0, so the first step moves it alone
+    # the last layer begins at 0, so the first step moves it alone
+    train_flow.train_step(models, batch, FLOW, dice)
     before = [p.detach().clone() for part in models[:2] for p in part.parameters()]
     basis = models.network.basis.clone()
-    flow.train_step(models, batch, FLOW, dice)
-    assert all(bool((p != old).any()) for p, old in zip((p for part in models[:2] for p in part.parameters()), before, strict=True))
+    train_flow.train_step(models, batch, FLOW, dice)
+    assert all(bool((p != old).any()) for p,
+               old in zip((p for part in models[:2] for p in part.parameters()), before,
+                          strict=True))
     assert torch.equal(basis, models.network.basis)

@@ -1,42 +1,49 @@
-"""System 4's examination on fresh atelier items: its references, its rows, its measures on rows whose worth is known beforehand."""
+"""System 4's examination on fresh atelier items: its references, its rows, its measures on rows
+whose worth is known beforehand.
+"""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lib import foundations
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED
-from lib.errors import KlangfarbeError
 from lib.metrics import spectral
-from lib.systems.art2music import articaps, exam, matching, mel, supply
+from lib.systems.art2music import data, evaluate, matching, mel, triplets
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return SimpleNamespace(**{part: foundations.load(part, device="cpu") for part in ("image_text", "sentences", "tagger")})
+    return SimpleNamespace(**{part: pretrained.load(part, device="cpu")
+                              for part in ("image_text", "sentences", "tagger")})
 
 
 @pytest.fixture(scope="module")
 def fresh(parts):
-    return exam.material(exam.PROFILES["smoke"], parts.image_text, parts.sentences)
+    return evaluate.material(evaluate.PROFILES["smoke"], parts.image_text, parts.sentences)
 
 
 def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
     n = len(fresh.comments)
-    _, clips = articaps.sides(articaps.Config(n_paintings=n, comments_each=1, n_clips=16, seconds=1.0), TEST_SEED, exam.PAINTINGS_FROM)
-    cosines = matching.unit(parts.sentences.embed_text(list(fresh.comments["comment"]))) @ matching.unit(
+    _, clips = data.sides(data.Config(n_paintings=n, comments_each=1, n_clips=16, seconds=1.0),
+                          TEST_SEED, evaluate.PAINTINGS_FROM)
+    cosines = matching.unit(parts.sentences.embed_text(
+            list(fresh.comments["comment"]))) @ matching.unit(
         parts.sentences.embed_text(list(clips["caption"]))).T
     own = matching.unit(parts.sentences.embed_text(list(fresh.clips["caption"])))
     here = (matching.unit(parts.sentences.embed_text(list(fresh.comments["comment"]))) * own).sum(1)
     np.testing.assert_allclose(here, cosines.max(1), atol=1e-5)
     assert fresh.pictures.shape == (n, 128, 128, 3) and fresh.reference.shape == fresh.real.shape
-    assert (np.abs(fresh.reference - fresh.real).max(1) > 0).all(), "the second nearest is another clip"
-    np.testing.assert_allclose(fresh.mels, supply.mel_of(fresh.reference, fresh.mels.shape[2]), atol=1e-6)
+    assert (np.abs(fresh.reference - fresh.real).max(1)
+            > 0).all(), "the second nearest is another clip"
+    np.testing.assert_allclose(fresh.mels, triplets.mel_of(fresh.reference, fresh.mels.shape[2]),
+                               atol=1e-6)
 
 
 def test_the_inputs_lack_what_their_names_say(fresh):
-    rows = exam.inputs(fresh)
+    rows = evaluate.inputs(fresh)
     v, u = rows["full"]
     assert np.array_equal(rows["no text"][0], v) and not rows["no text"][1].any()
     assert np.array_equal(rows["no image"][1], u) and not rows["no image"][0].any()
@@ -46,20 +53,26 @@ def test_the_inputs_lack_what_their_names_say(fresh):
 
 
 def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
-    same, other = (exam.hear(sounds, fresh, parts.tagger, system=True) for sounds in (fresh.reference, fresh.real))
-    assert np.allclose(np.diagonal(same["mcd"]), 0, atol=1e-4) and np.allclose(np.diagonal(same["lsd"]), 0, atol=1e-3)
+    same, other = (evaluate.hear(sounds, fresh, parts.tagger, system=True)
+                   for sounds in (fresh.reference, fresh.real))
+    assert np.allclose(np.diagonal(same["mcd"]), 0,
+                       atol=1e-4) and np.allclose(np.diagonal(same["lsd"]), 0, atol=1e-3)
     assert np.allclose(np.diagonal(same["cosine"]), 1, atol=1e-4)
     assert (np.diagonal(other["mcd"]) > 1).all() and np.diagonal(other["cosine"]).mean() < 0.95
     assert np.isfinite(same["mcd"]).all()
-    quick = exam.hear(fresh.real, fresh, parts.tagger)
+    quick = evaluate.hear(fresh.real, fresh, parts.tagger)
     np.testing.assert_allclose(np.diagonal(quick["mcd"]), np.diagonal(other["mcd"]), rtol=1e-6)
     assert np.isnan(quick["mcd"][~np.eye(len(quick), dtype=bool)]).all()
-    assert float(other["mcd"][2, 5]) == pytest.approx(float(spectral.mcd(fresh.reference[5], fresh.real[2], mel.RATE_HZ)), rel=1e-5)
+    assert float(other["mcd"][2,
+                              5]) == pytest.approx(float(spectral.mcd(fresh.reference[5],
+                                                                      fresh.real[2], mel.RATE_HZ)),
+                                                   rel=1e-5)
 
 
 def test_differences_to_the_full_input_carry_their_sign(fresh, parts):
-    rows = {"full": exam.hear(fresh.reference, fresh, parts.tagger), "another clip": exam.hear(fresh.real, fresh, parts.tagger)}
-    found = {quantity: numbers for quantity, *numbers in exam.harms(rows)}
+    rows = {"full": evaluate.hear(fresh.reference, fresh, parts.tagger),
+            "another clip": evaluate.hear(fresh.real, fresh, parts.tagger)}
+    found = {quantity: numbers for quantity, *numbers in evaluate.harms(rows)}
     value, low, high, n = found["mcd_another_clip_minus_full"]
     assert 0 < low < value < high and n == len(fresh.comments)
     assert found["mcd_full"][0] == pytest.approx(0, abs=1e-4)
@@ -68,17 +81,19 @@ def test_differences_to_the_full_input_carry_their_sign(fresh, parts):
 def test_band_errors_and_cosines_by_hand():
     true, made = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.float32)
     made[1, 2] = (1, -1, 0, 2)
-    assert exam.band_errors(made, true).tolist() == [[0, 0, 0], [0, 0, 1]]
-    assert exam.feeling_cosine(np.array([[3.0, 4.0], [1.0, 0.0]]), np.array([[4.0, 3.0], [0.0, 0.0]])).tolist() == [0.96, 0.0]
+    assert evaluate.band_errors(made, true).tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert evaluate.feeling_cosine(np.array([[3.0, 4.0], [1.0, 0.0]]),
+                                   np.array([[4.0, 3.0], [0.0, 0.0]])).tolist() == [0.96, 0.0]
 
 
 def test_a_measure_a_row_and_printed_values_where_the_paper_has_them(fresh, parts):
-    reference = exam.hear(fresh.reference, fresh, parts.tagger)
-    measures = {measure.name: measure for measure in exam.measures(fresh, reference, parts.tagger)}
+    reference = evaluate.hear(fresh.reference, fresh, parts.tagger)
+    measures = {measure.name: measure
+                for measure in evaluate.measures(fresh, reference, parts.tagger)}
     assert list(measures) == ["MCD", "LSD", "cosine", "CCC valence", "CCC arousal", "KAD"]
     assert set(measures["MCD"].published) == {"full", "no text", "no image", "noise"}
 
 
 def test_too_small_an_examination_is_refused():
     with pytest.raises(KlangfarbeError, match="ten paintings"):
-        exam.Config(n_paintings=5)
+        evaluate.Config(n_paintings=5)

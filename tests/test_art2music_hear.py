@@ -1,4 +1,6 @@
-"""System 4 from end to end: its stages as files, and a painting with a comment that becomes music or one clear line."""
+"""System 4 from end to end: its stages as files, and a painting with a comment that becomes music
+or one clear line.
+"""
 
 from types import SimpleNamespace
 
@@ -7,11 +9,21 @@ import pytest
 import torch
 from PIL import Image
 
-from lib import artefacts, audio, foundations, paths
+from lib import pretrained
 from lib.__main__ import main
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio
 from lib.systems import art2music
-from lib.systems.art2music import articaps, decoder, flow, keywords, mel, stage_one, vocoder
+from lib.systems.art2music import (
+    checkpoints,
+    data,
+    keywords,
+    mel,
+    train_decoder,
+    train_flow,
+    train_vocoder,
+)
 
 RAMP = np.tile(np.linspace(40, 220, 64)[None, :, None], (64, 1, 3)).astype(np.uint8)
 SAID = "It makes me feel calm."
@@ -19,7 +31,7 @@ SAID = "It makes me feel calm."
 
 @pytest.fixture(scope="module")
 def sees():
-    return foundations.load("image_text")
+    return pretrained.load("image_text")
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +41,32 @@ def chain():
 
 def built(stage: str, sees, seed: int = 3):
     """An untrained stage at smoke sizes, and its config."""
-    module = stage_one.STAGES[stage]
+    module = checkpoints.STAGES[stage]
     config = module.of("smoke")
     return module.build(config, sees.width, seed), config
 
 
 def saved(stage: str, sees, **changes):
     models, config = built(stage, sees)
-    artefacts.save(stage_one.settings(stage, config, sees, "comment_only") | changes, stage_one.NOTEBOOK, "smoke", f"{stage}.json", seed=0)
-    artefacts.save(stage_one.weights(models), stage_one.NOTEBOOK, "smoke", f"{stage}.safetensors", seed=0)
+    artefacts.save(checkpoints.settings(stage, config, sees, "comment_only") | changes,
+                   checkpoints.NOTEBOOK, "smoke", f"{stage}.json", seed=0)
+    artefacts.save(checkpoints.weights(models), checkpoints.NOTEBOOK, "smoke",
+                   f"{stage}.safetensors", seed=0)
     return models, config
 
 
-# --- stages as files ----------------------------------------------------------------------------------------------------
+# --- stages as files ------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize("stage", ["decoder", "flow"])
-def test_a_saved_stage_says_the_same_to_half_precision_and_keeps_its_projector(stage, sees, own_results):
+def test_a_saved_stage_says_the_same_to_half_precision_and_keeps_its_projector(stage, sees,
+                                                                               own_results):
     models, config = saved(stage, sees)
-    again, its_config, setting = stage_one.load("smoke", stage, sees)
+    again, its_config, setting = checkpoints.load("smoke", stage, sees)
     v, u = np.random.default_rng(0).standard_normal((2, 4, sees.width)).astype(np.float32)
-    say = {"decoder": lambda some: decoder.predict(some, v, u), "flow": lambda some: flow.generate(some, v, u, config, seed=1)}[stage]
+    say = {"decoder": lambda some: train_decoder.predict(some, v, u),
+           "flow": lambda some: train_flow.generate(some, v, u, config, seed=1)}[stage]
     assert its_config == config and setting == "comment_only" and again.optimiser is None
     assert np.abs(say(again) - say(models)).max() < 0.02
     for name, tensor in models.projector.state_dict().items():
@@ -59,70 +76,82 @@ def test_a_saved_stage_says_the_same_to_half_precision_and_keeps_its_projector(s
 def test_another_clip_another_size_and_another_stage_are_refused(sees, own_results):
     saved("decoder", sees, sees_sha256="0" * 64)
     with pytest.raises(KlangfarbeError, match="CLIP it was trained with"):
-        stage_one.load("smoke", "decoder", sees)
+        checkpoints.load("smoke", "decoder", sees)
     models, config = built("decoder", sees)
-    wider = stage_one.settings("decoder", decoder.of("smoke", lstm=24), sees, "comment_only")
-    artefacts.save(wider, stage_one.NOTEBOOK, "smoke", "decoder.json", seed=0)
+    wider = checkpoints.settings("decoder", train_decoder.of("smoke", lstm=24), sees,
+                                 "comment_only")
+    artefacts.save(wider, checkpoints.NOTEBOOK, "smoke", "decoder.json", seed=0)
     with pytest.raises(KlangfarbeError, match="weights that fit"):
-        stage_one.load("smoke", "decoder", sees)
+        checkpoints.load("smoke", "decoder", sees)
     with pytest.raises(KlangfarbeError, match="decoder, told, flow"):
-        stage_one.load("smoke", "vocoder")
+        checkpoints.load("smoke", "vocoder")
     with pytest.raises(KlangfarbeError, match="told"):
-        stage_one.settings("decoder", config, sees, "everything")
+        checkpoints.settings("decoder", config, sees, "everything")
 
 
 def test_the_decoder_is_not_bundled_and_the_flow_is(sees, own_results, capsys):
     with pytest.raises(KlangfarbeError, match='NOTEBOOKS="42"'):
-        stage_one.load("smoke", "decoder")
-    _, config, setting = stage_one.load("smoke", "flow", sees)
-    assert capsys.readouterr().out.count("bundled miniature") == 2 and setting == "comment_only" and config.components == 48
-    assert sum(file.stat().st_size for file in (paths.MINIATURES / stage_one.NOTEBOOK).iterdir()) < 7e5
+        checkpoints.load("smoke", "decoder")
+    _, config, setting = checkpoints.load("smoke", "flow", sees)
+    assert capsys.readouterr().out.count(
+        "bundled miniature") == 2 and setting == "comment_only" and config.components == 48
+    assert sum(file.stat().st_size for file in (paths.MINIATURES
+                                                / checkpoints.NOTEBOOK).iterdir()) < 7e5
 
 
-def test_a_decoder_is_trained_where_none_is_at_hand_and_read_where_one_is(sees, own_results, capsys):
+def test_a_decoder_is_trained_where_none_is_at_hand_and_read_where_one_is(sees, own_results,
+                                                                          capsys):
     rng, n = np.random.default_rng(0), 40
-    config = decoder.of("smoke")
+    config = train_decoder.of("smoke")
     mels = rng.uniform(-1, 1, (n, mel.N_MELS, config.n_frames)).astype(np.float32)
     known = SimpleNamespace(vectors=rng.standard_normal((n, sees.width)).astype(np.float32),
-                            texts={name: rng.standard_normal((n, sees.width)).astype(np.float32) for name in articaps.SETTINGS},
-                            mels_of=lambda rows: mels[rows], pairs={"split": np.array(["train"] * 34 + ["validation"] * 6)})
-    first, _ = stage_one.ready("smoke", known, sees)
+                            texts={name: rng.standard_normal((n, sees.width)).astype(np.float32)
+                                   for name in data.SETTINGS}, mels_of=lambda rows: mels[rows],
+                            pairs={"split": np.array(["train"] * 34 + ["validation"] * 6)})
+    first, _ = checkpoints.ready("smoke", known, sees)
     assert "trained now" in capsys.readouterr().out
-    untrained = decoder.build(config, sees.width, 0)
+    untrained = train_decoder.build(config, sees.width, 0)
     assert not torch.equal(first.projector.fuse.weight, untrained.projector.fuse.weight)
     kept, _ = saved("decoder", sees)
-    second, _ = stage_one.ready("smoke", known, sees)
-    torch.testing.assert_close(second.projector.fuse.weight, kept.projector.fuse.weight, rtol=2e-3, atol=1e-4)
+    second, _ = checkpoints.ready("smoke", known, sees)
+    torch.testing.assert_close(second.projector.fuse.weight, kept.projector.fuse.weight, rtol=2e-3,
+                               atol=1e-4)
     assert "trained now" not in capsys.readouterr().out
 
 
 def test_a_visitors_text_is_the_published_one_without_the_clips_fields(sees):
-    v, u = stage_one.shown_with(RAMP[None], [SAID], ["calm"], sees)
-    np.testing.assert_allclose(u, sees.embed_text(["Art Commentary: It makes me feel calm. Painting Emotion: calm."]), atol=1e-6)
+    v, u = checkpoints.shown_with(RAMP[None], [SAID], ["calm"], sees)
+    np.testing.assert_allclose(u,
+                               sees.embed_text(
+            ["Art Commentary: It makes me feel calm. Painting Emotion: calm."]), atol=1e-6)
     np.testing.assert_allclose(v, sees.embed_pictures(RAMP[None]), atol=1e-6)
 
 
-# --- hear ---------------------------------------------------------------------------------------------------------------
+# --- hear -----------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_one_call_is_the_stations_by_hand(chain):
     heard = art2music.hear(RAMP, chain, comment=SAID, seed=5, seconds=2.0)
-    from lib.systems.bridging import classifier
+    from lib.systems.bridging import train_classifier
 
-    picture = classifier.prepared([RAMP], chain.side)
+    picture = train_classifier.prepared([RAMP], chain.side)
     words = ", ".join(keywords.of(SAID, keywords.atelier()))
-    v, u = stage_one.shown_with(picture, [SAID], [words], chain.sees)
-    made = flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
-    sound = vocoder.vocode(chain.vocoder, mel.to_ln(made))[0]
+    v, u = checkpoints.shown_with(picture, [SAID], [words], chain.sees)
+    made = train_flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
+    sound = train_vocoder.vocode(chain.vocoder, mel.to_ln(made))[0]
     np.testing.assert_allclose(heard.mel, made[0], atol=1e-6)
-    np.testing.assert_allclose(heard.sound, sound * min(1, 0.99 / max(np.abs(sound).max(), 1e-9)), atol=1e-6)
+    np.testing.assert_allclose(heard.sound, sound * min(1, 0.99 / max(np.abs(sound).max(), 1e-9)),
+                               atol=1e-6)
     assert heard.said_by == "you" and "calm" in heard.keywords and 0 < heard.gate < 1
     assert len(heard.sound) == mel.frames(2.0) * mel.HOP and heard.sample_rate_hz == mel.RATE_HZ
 
 
 def test_seeds_and_sentences_change_the_music_and_nothing_else_does(chain):
     first = art2music.hear(RAMP, chain, comment=SAID, seconds=1.0)
-    assert np.array_equal(first.sound, art2music.hear(RAMP, chain, comment=f"  {SAID}\n", seconds=1.0).sound), "spaces say nothing"
+    assert np.array_equal(first.sound,
+                          art2music.hear(RAMP, chain, comment=f"  {SAID}\n",
+                                         seconds=1.0).sound), "spaces say nothing"
     for other in (art2music.hear(RAMP, chain, comment=SAID, seconds=1.0, seed=1),
                   art2music.hear(RAMP, chain, comment="It makes me feel furious.", seconds=1.0),
                   art2music.hear(RAMP[:, ::-1] // 2, chain, comment=SAID, seconds=1.0)):
@@ -138,14 +167,16 @@ def test_the_published_decoder_plays_too_and_no_longer_than_it_learnt(sees, own_
     models, config = saved("decoder", sees)
     once = chain._replace(stage=models, config=config, name="decoder")
     heard = art2music.hear(RAMP, once, comment=SAID, seed=1)
-    assert np.array_equal(heard.sound, art2music.hear(RAMP, once, comment=SAID, seed=2).sound), "it has no dice"
+    assert np.array_equal(heard.sound,
+                          art2music.hear(RAMP, once, comment=SAID, seed=2).sound), "it has no dice"
     with pytest.raises(KlangfarbeError, match="flow gives any length"):
         art2music.hear(RAMP, once, comment=SAID, seconds=8.0)
 
 
 def test_a_command_line_with_a_comment_writes_music_and_says_what_was_said(tmp_path, capsys):
     Image.fromarray(RAMP).save(tmp_path / "a.png")
-    line = ["hear", str(tmp_path / "a.png"), "--system", "art2music", "-o", str(tmp_path / "a.wav"), "--seconds", "1"]
+    line = ["hear", str(tmp_path / "a.png"), "--system", "art2music", "-o", str(tmp_path / "a.wav"),
+            "--seconds", "1"]
     assert main([*line, "--comment", SAID]) == 0
     out = capsys.readouterr().out
     assert SAID in out and "said by you" in out and "calm" in out
@@ -153,12 +184,17 @@ def test_a_command_line_with_a_comment_writes_music_and_says_what_was_said(tmp_p
     assert 0.9 < len(sound) / audio.SAMPLE_RATE_HZ < 1.1 and 0.001 < np.abs(sound).max() < 1
 
 
-@pytest.mark.parametrize(("comment", "system", "told"), [
-    ("calm", "bridging", "--system art2music"), ("calm", "mapping", "--system art2music"), ("…!?", "art2music", "in words"),
-    ("very " * 500, "art2music", "at most")])
-def test_comments_that_cannot_be_heard_are_refused_before_anything_is_loaded(comment, system, told, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("comment", "system", "told"),
+    [("calm", "bridging", "--system art2music"), ("calm", "mapping", "--system art2music"),
+     ("…!?", "art2music", "in words"), ("very " * 500, "art2music", "at most")],
+)
+def test_comments_that_cannot_be_heard_are_refused_before_anything_is_loaded(comment, system, told,
+                                                                             tmp_path, monkeypatch,
+                                                                             capsys):
     monkeypatch.setattr(art2music, "load", lambda *_: pytest.fail("loaded"))
     Image.fromarray(RAMP).save(tmp_path / "a.png")
-    assert main(["hear", str(tmp_path / "a.png"), "--system", system, "-o", str(tmp_path / "a.wav"), "--comment", comment]) == 2
+    assert main(["hear", str(tmp_path / "a.png"), "--system", system, "-o", str(tmp_path / "a.wav"),
+                 "--comment", comment]) == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1 and not (tmp_path / "a.wav").exists()

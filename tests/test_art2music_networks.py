@@ -1,4 +1,6 @@
-"""System 4's groundwork: the one mel, the gated residual projector (text 003, equation 1) and the BiLSTM decoder."""
+"""System 4's groundwork: the one mel, the gated residual projector (text 003, equation 1) and the
+BiLSTM decoder.
+"""
 
 import librosa
 import numpy as np
@@ -7,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.errors import KlangfarbeError
-from lib.models.feeling import GatedResidualProjector, MelDecoder
+from lib.core.errors import KlangfarbeError
+from lib.models.fusion import GatedResidualProjector, MelDecoder
 from lib.systems.art2music import mel
 
 
@@ -17,7 +19,8 @@ def test_the_mel_is_librosas_in_natural_logarithms():
     ours = mel.ln_mel(sound[None])[0].numpy()  # [M, T]
     before = (1024 - 256) // 2  # frame t is centred on (t + ½)·hop
     padded = np.pad(sound[: ours.shape[1] * 256], (before, 1024 - 256 - before))
-    theirs = librosa.feature.melspectrogram(y=padded, sr=22_050, n_fft=1024, hop_length=256, n_mels=80, power=1.0, center=False)
+    theirs = librosa.feature.melspectrogram(y=padded, sr=22_050, n_fft=1024, hop_length=256,
+                                            n_mels=80, power=1.0, center=False)
     assert ours.shape == (80, 22_050 // 256)
     np.testing.assert_allclose(ours, np.log(np.maximum(theirs, 1e-5)), atol=2e-3)
 
@@ -48,7 +51,8 @@ def test_equation_1_by_hand():
     network = GatedResidualProjector(6, 4)
     v, u = torch.randn(3, 6), torch.randn(3, 6)
     h, g = network.parts(v, u)
-    w_x, w_r, w_g = (part.weight.detach().numpy() for part in (network.fuse, network.residual, network.gate))
+    w_x, w_r, w_g = (part.weight.detach().numpy()
+                     for part in (network.fuse, network.residual, network.gate))
     x, r = np.hstack([v, u]), u.numpy() @ w_r.T
     gate = 1 / (1 + np.exp(-np.hstack([x, r]) @ w_g.T))
     np.testing.assert_allclose(g.detach(), gate, atol=1e-6)
@@ -58,7 +62,8 @@ def test_equation_1_by_hand():
 def test_a_closed_gate_leaves_the_text_alone_and_an_open_one_the_fusion():
     network = GatedResidualProjector(6, 4)
     v, u = torch.rand(2, 6) + 0.1, torch.rand(2, 6) + 0.1
-    for weight, wanted in ((-1e4, network.residual(u)), (1e4, network.fuse(torch.cat([v, u], dim=1)))):
+    for weight, wanted in ((-1e4, network.residual(u)),
+                           (1e4, network.fuse(torch.cat([v, u], dim=1)))):
         torch.nn.init.zeros_(network.gate.weight)
         network.gate.weight.data[:, :12] = weight  # of x alone, which is positive
         assert torch.allclose(network(v, u), wanted, atol=1e-6)
@@ -81,7 +86,8 @@ def test_frames_come_out_in_order(n_frames, at_once):
     quiet = network(torch.zeros(1, 3))[0]
     for frame in range(n_frames):
         step, within = divmod(frame, at_once)
-        assert torch.allclose(quiet[:, frame], still[step, within * 5 : (within + 1) * 5], atol=1e-6)
+        assert torch.allclose(quiet[:, frame], still[step, within * 5 : (within + 1) * 5],
+                              atol=1e-6)
 
 
 def test_two_conditions_are_learnt_by_heart():

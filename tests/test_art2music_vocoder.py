@@ -1,4 +1,6 @@
-"""System 4's stage two: what a step trains, where a killed run goes on, pieces without seams, and mels on the wrong scale."""
+"""System 4's stage two: what a step trains, where a killed run goes on, pieces without seams, and
+mels on the wrong scale.
+"""
 
 from dataclasses import replace
 
@@ -6,22 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from lib.errors import KlangfarbeError
-from lib.systems.art2music import mel, roundtrip, vocoder
+from lib.core.errors import KlangfarbeError
+from lib.systems.art2music import mel, roundtrip, train_vocoder
 
-CONFIG = vocoder.of("smoke", n_steps=4, critics_from=2, critic_width=2, learning_rate=1e-3)
+CONFIG = train_vocoder.of("smoke", n_steps=4, critics_from=2, critic_width=2, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
 def sounds():
     """Three chords with a beat, a second and a half each: float32 [3, N]."""
     t = np.arange(129 * 256) / mel.RATE_HZ
-    made = [sum(np.sin(2 * np.pi * f * t) for f in (root, root * 1.25, root * 1.5)) * np.exp(-4 * (t % 0.4)) for root in (196, 262, 330)]
+    made = [sum(np.sin(2 * np.pi * f * t) for f in (root, root * 1.25, root * 1.5))
+            * np.exp(-4 * (t % 0.4)) for root in (196, 262, 330)]
     return (np.stack(made) / 6).astype(np.float32)
 
 
 def parameters(models):
-    return [[p.detach().clone() for p in part.parameters()] for part in (models.generator, models.critics)]
+    return [[p.detach().clone() for p in part.parameters()]
+            for part in (models.generator, models.critics)]
 
 
 def moved(models, before):
@@ -30,17 +34,19 @@ def moved(models, before):
 
 
 def test_the_published_settings():
-    config = vocoder.of("paper")
-    assert (config.learning_rate, config.betas, config.decay, config.segment, config.batch_size) == (2e-4, (0.8, 0.99), 0.999, 8192, 16)
-    assert (config.w_mel, config.w_feature, config.w_spectral, config.critics_from, config.size) == (45, 2, 0, 0, "v1")
+    config = train_vocoder.of("paper")
+    assert (config.learning_rate, config.betas, config.decay, config.segment,
+            config.batch_size) == (2e-4, (0.8, 0.99), 0.999, 8192, 16)
+    assert (config.w_mel, config.w_feature, config.w_spectral, config.critics_from,
+            config.size) == (45, 2, 0, 0, "v1")
 
 
 def test_a_step_moves_both_sides_or_the_generator_alone(sounds):
-    batch = vocoder.batch_of(sounds, CONFIG, 0, 0)
+    batch = train_vocoder.batch_of(sounds, CONFIG, 0, 0)
     for judged in (False, True):
-        models = vocoder.build(CONFIG)
+        models = train_vocoder.build(CONFIG)
         before = parameters(models)
-        row = vocoder.train_step(models, batch, CONFIG, judged=judged)
+        row = train_vocoder.train_step(models, batch, CONFIG, judged=judged)
         ours, theirs = moved(models, before)
         assert all(ours) and any(theirs) is judged and ("critics" in row) is judged
 
@@ -49,33 +55,36 @@ def test_the_losses_of_a_step_by_hand(sounds):
     from lib.models import hifigan
 
     config = replace(CONFIG, w_spectral=0.0, learning_rate=0.0)  # nothing moves
-    models, batch = vocoder.build(config), vocoder.batch_of(sounds, config, 0, 0)
-    row = vocoder.train_step(models, batch, config)
+    models, batch = train_vocoder.build(config), train_vocoder.batch_of(sounds, config, 0, 0)
+    row = train_vocoder.train_step(models, batch, config)
     with torch.no_grad():
         made = models.generator(batch.mels)
         (fake, ours), (real, theirs) = models.critics(made), models.critics(batch.sounds)
         distance = np.abs(mel.ln_mel(made).numpy() - mel.ln_mel(batch.sounds).numpy()).mean()
         features = hifigan.feature_loss(theirs, ours).item()
         fooling = sum(float(((1 - f) ** 2).mean()) for f in fake)
-        judging = sum(float(((1 - r) ** 2).mean() + (f**2).mean()) for r, f in zip(real, fake, strict=True))
-    assert row["mel"] == pytest.approx(distance, rel=1e-4) and row["critics"] == pytest.approx(judging, rel=1e-3)
+        judging = sum(float(((1 - r) ** 2).mean() + (f**2).mean()) for r,
+                      f in zip(real, fake, strict=True))
+    assert row["mel"] == pytest.approx(distance,
+                                       rel=1e-4) and row["critics"] == pytest.approx(judging,
+                                                                                     rel=1e-3)
     assert row["loss"] == pytest.approx(45 * distance + fooling + 2 * features, rel=1e-3)
 
 
 def test_one_sound_is_learnt_by_heart(sounds):
-    config = vocoder.of("smoke", n_steps=100, critics_from=100, learning_rate=3e-3, warm_up=5)
-    models = vocoder.build(config)
-    curve = vocoder.train(models, sounds[:1], config)
+    config = train_vocoder.of("smoke", n_steps=100, critics_from=100, learning_rate=3e-3, warm_up=5)
+    models = train_vocoder.build(config)
+    curve = train_vocoder.train(models, sounds[:1], config)
     first, last = (np.mean([row["mel"] for row in some]) for some in (curve[:5], curve[-10:]))
     assert last < 0.4 * first
-    made = vocoder.vocode(models.generator, mel.ln_mel(sounds).numpy())
+    made = train_vocoder.vocode(models.generator, mel.ln_mel(sounds).numpy())
     assert roundtrip.ln_mel_l1(sounds, made)[0] == roundtrip.ln_mel_l1(sounds, made).min()
 
 
 def test_a_killed_run_ends_with_the_same_weights(sounds, tmp_path, monkeypatch):
-    whole = vocoder.build(CONFIG)
-    curve = vocoder.train(whole, sounds, CONFIG)
-    real, calls = vocoder.train_step, []
+    whole = train_vocoder.build(CONFIG)
+    curve = train_vocoder.train(whole, sounds, CONFIG)
+    real, calls = train_vocoder.train_step, []
 
     def killed(*args, **words):
         calls.append(1)
@@ -83,24 +92,26 @@ def test_a_killed_run_ends_with_the_same_weights(sounds, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args, **words)
 
-    monkeypatch.setattr(vocoder, "train_step", killed)
+    monkeypatch.setattr(train_vocoder, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        vocoder.train(vocoder.build(CONFIG), sounds, CONFIG, tmp_path / "v.safetensors", every=1)
-    monkeypatch.setattr(vocoder, "train_step", real)
-    again = vocoder.build(CONFIG)
-    assert vocoder.train(again, sounds, CONFIG, tmp_path / "v.safetensors", every=1) == curve
-    assert all(torch.equal(a, b) for part in ("generator", "critics")
-               for a, b in zip(getattr(whole, part).parameters(), getattr(again, part).parameters(), strict=True))
+        train_vocoder.train(train_vocoder.build(CONFIG), sounds, CONFIG, tmp_path / "v.safetensors",
+                            every=1)
+    monkeypatch.setattr(train_vocoder, "train_step", real)
+    again = train_vocoder.build(CONFIG)
+    assert train_vocoder.train(again, sounds, CONFIG, tmp_path / "v.safetensors", every=1) == curve
+    assert all(torch.equal(a, b) for part in ("generator", "critics") for a,
+               b in zip(getattr(whole, part).parameters(), getattr(again, part).parameters(),
+                        strict=True))
 
 
 def test_a_share_of_windows_is_given_the_predicted_mel(sounds):
     predicted = np.full((3, 80, 129), -3.0, np.float32)
     config = replace(CONFIG, batch_size=64, predicted_share=0.25)
-    batch = vocoder.batch_of(sounds, config, 0, 0, predicted)
+    batch = train_vocoder.batch_of(sounds, config, 0, 0, predicted)
     given = (batch.mels == -3).flatten(1).all(1)
     assert 0.1 < given.float().mean() < 0.45
     assert torch.allclose(batch.mels[~given], mel.ln_mel(batch.sounds[~given]))
-    assert not (vocoder.batch_of(sounds, config, 0, 0).mels == -3).flatten(1).all(1).any()
+    assert not (train_vocoder.batch_of(sounds, config, 0, 0).mels == -3).flatten(1).all(1).any()
 
 
 @pytest.mark.parametrize("size", ["small", "v3"])
@@ -110,31 +121,33 @@ def test_a_long_mel_is_played_without_seams(size, monkeypatch):
     torch.manual_seed(0)
     generator = hifigan.generator(hifigan.SIZES[size]).eval()
     given = torch.randn(1, 80, 500) * 2 - 5
-    whole = vocoder.vocode(generator, given)
-    monkeypatch.setattr(vocoder, "PIECE", 200)
-    pieces = vocoder.vocode(generator, given)
+    whole = train_vocoder.vocode(generator, given)
+    monkeypatch.setattr(train_vocoder, "PIECE", 200)
+    pieces = train_vocoder.vocode(generator, given)
     assert pieces.shape == whole.shape == (1, 500 * 256)
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
 
 
 def test_weights_are_saved_plain_and_gone_on_with(sounds, tmp_path):
-    models = vocoder.build(CONFIG)
-    kept = vocoder.weights(models)
+    models = train_vocoder.build(CONFIG)
+    kept = train_vocoder.weights(models)
     assert all(tensor.dtype == torch.float16 for tensor in kept.values())
-    again = vocoder.build(CONFIG, seed=1, weights={name: tensor.float() for name, tensor in kept.items()})
+    again = train_vocoder.build(CONFIG, seed=1,
+                                weights={name: tensor.float() for name, tensor in kept.items()})
     given = mel.ln_mel(sounds)
-    np.testing.assert_allclose(vocoder.vocode(again.generator, given), vocoder.vocode(models.generator, given), atol=2e-2)
+    np.testing.assert_allclose(train_vocoder.vocode(again.generator, given),
+                               train_vocoder.vocode(models.generator, given), atol=2e-2)
 
 
 def test_the_bundled_vocoder_hears_which_scale_is_right(capsys):
     from lib.data.atelier import TEST_SEED, render
 
     true = render.sounds(TEST_SEED, range(861_000, 861_004), 2.0)[0]
-    vocoder.load.cache_clear()
-    generator, _ = vocoder.load()
+    train_vocoder.load.cache_clear()
+    generator, _ = train_vocoder.load()
     assert "bundled miniature" in capsys.readouterr().out
     given = mel.ln_mel(true).numpy()
-    right, unit, ten = (roundtrip.ln_mel_l1(true, vocoder.vocode(generator, some)).mean()
+    right, unit, ten = (roundtrip.ln_mel_l1(true, train_vocoder.vocode(generator, some)).mean()
                         for some in (given, mel.to_unit(given), given / np.log(10)))
     assert right < 0.5 and unit > 4 * right and ten > 4 * right
 
@@ -142,14 +155,18 @@ def test_the_bundled_vocoder_hears_which_scale_is_right(capsys):
 def test_griffin_lim_keeps_the_mel_and_the_time(sounds):
     made = roundtrip.griffin_lim(mel.ln_mel(sounds[:1]).numpy())
     found = roundtrip.distances(sounds[:1], made)
-    assert made.shape == (1, 129 * 256) and found["ln_mel_l1"][0] < 1.5 and abs(found["loudness"][0]) < 3
+    assert made.shape == (1,
+                          129
+                          * 256) and found["ln_mel_l1"][0] < 1.5 and abs(found["loudness"][0]) < 3
     late = roundtrip.ln_mel_l1(sounds[:1], np.roll(made, 2048, axis=1))
     assert found["ln_mel_l1"][0] < late[0]
 
 
 def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
-    assert all(np.allclose(values, 0, atol=1e-6) for values in roundtrip.distances(sounds, sounds).values())
-    loud = np.random.default_rng(0).standard_normal((2, 20 * 256)).astype(np.float32)  # nothing of it lies at the floor
+    assert all(np.allclose(values, 0, atol=1e-6)
+               for values in roundtrip.distances(sounds, sounds).values())
+    # nothing of it lies at the floor
+    loud = np.random.default_rng(0).standard_normal((2, 20 * 256)).astype(np.float32)
     half = roundtrip.distances(loud, loud / 2)
     np.testing.assert_allclose(half["loudness"], -6.02, atol=0.01)
     np.testing.assert_allclose(half["ln_mel_l1"], np.log(2), atol=1e-3)
@@ -159,8 +176,9 @@ def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
 
 def test_refusals(sounds):
     with pytest.raises(KlangfarbeError, match="segment"):
-        vocoder.of("mini", segment=1000)
+        train_vocoder.of("mini", segment=1000)
     with pytest.raises(KlangfarbeError, match="finite ln-mels"):
-        vocoder.vocode(vocoder.build(CONFIG).generator, np.full((1, 80, 4), np.nan))
+        train_vocoder.vocode(train_vocoder.build(CONFIG).generator, np.full((1, 80, 4), np.nan))
     with pytest.raises(KlangfarbeError, match="finite loss"):
-        vocoder.train_step(vocoder.build(CONFIG), vocoder.batch_of(sounds * np.nan, CONFIG, 0, 0), CONFIG)
+        train_vocoder.train_step(train_vocoder.build(CONFIG),
+                                 train_vocoder.batch_of(sounds * np.nan, CONFIG, 0, 0), CONFIG)

@@ -1,4 +1,6 @@
-"""Artefacts and checkpoints: atomic under every way of dying, stamped with their provenance, never pickled."""
+"""Artefacts and checkpoints: atomic under every way of dying, stamped with their provenance, never
+pickled.
+"""
 
 import ast
 import json
@@ -11,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import artefacts, paths, profiles, training
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths, profiles
+from lib.core.errors import KlangfarbeError
+from lib.training import loop
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
-TABLE = pd.DataFrame(np.random.default_rng(0).random((300, 100)), columns=[f"c{i}" for i in range(100)])
+TABLE = pd.DataFrame(np.random.default_rng(0).random((300, 100)),
+                     columns=[f"c{i}" for i in range(100)])
 
 
 def contents():
@@ -23,7 +27,8 @@ def contents():
     from sklearn.linear_model import LinearRegression
 
     values = TABLE.to_numpy()
-    targets = np.random.default_rng(1).standard_normal((len(values), 900))  # a model that stays large when compressed
+    # a model that stays large when compressed
+    targets = np.random.default_rng(1).standard_normal((len(values), 900))
     return {
         "a.safetensors": {"weight": torch.tensor(values)}, "a.parquet": TABLE, "a.csv": TABLE, "a.npy": values,
         "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, targets), "a.png": PICTURE, "a.jpg": PICTURE,
@@ -31,26 +36,31 @@ def contents():
     }  # fmt: skip
 
 
-NAMES = ["a.safetensors", "a.parquet", "a.csv", "a.npy", "a.json", "a.skops", "a.png", "a.jpg", "a.txt", "a.html", "a.md"]
+NAMES = ["a.safetensors", "a.parquet", "a.csv", "a.npy", "a.json", "a.skops", "a.png", "a.jpg",
+         "a.txt", "a.html", "a.md"]
 
 
-# --- round trip -------------------------------------------------------------------------------------------------------
+# --- round trip -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_what_is_written_is_read_back(tmp_path):
     import torch
 
     made = contents()
-    back = {name: artefacts.read(artefacts.write(tmp_path / name, made[name])) for name in NAMES[:6]}
+    back = {name: artefacts.read(artefacts.write(tmp_path / name, made[name]))
+            for name in NAMES[:6]}
     assert torch.equal(back["a.safetensors"]["weight"], made["a.safetensors"]["weight"])
     pd.testing.assert_frame_equal(back["a.parquet"], TABLE)
     assert np.allclose(back["a.csv"], TABLE, rtol=1e-5)
-    assert np.array_equal(back["a.npy"], TABLE.to_numpy()) and back["a.json"] == TABLE.to_numpy().tolist()
+    assert np.array_equal(back["a.npy"],
+                          TABLE.to_numpy()) and back["a.json"] == TABLE.to_numpy().tolist()
     assert np.array_equal(back["a.skops"].coef_, made["a.skops"].coef_)
 
 
 def test_a_suffix_without_a_form_is_refused(tmp_path):
-    for act in (lambda: artefacts.write(tmp_path / "a.pkl", {}), lambda: artefacts.read(_touch(tmp_path / "a.pkl"))):
+    for act in (lambda: artefacts.write(tmp_path / "a.pkl", {}),
+                lambda: artefacts.read(_touch(tmp_path / "a.pkl"))):
         with pytest.raises(KlangfarbeError, match="suffix"):
             act()
     assert [p.name for p in tmp_path.iterdir()] == ["a.pkl"]
@@ -61,10 +71,12 @@ def _touch(path):
     return path
 
 
-# --- dying while writing ------------------------------------------------------------------------------------------------
+# --- dying while writing
+# ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files, which Windows has not")
+@pytest.mark.skipif(sys.platform == "win32",
+                    reason="needs a limit on the size of files, which Windows has not")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_disk_that_fills_up_midway_costs_nothing_made_before(name, tmp_path):
     import resource
@@ -74,14 +86,16 @@ def test_a_disk_that_fills_up_midway_costs_nothing_made_before(name, tmp_path):
     target.write_bytes(b"made before")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # every write beyond 4 kB now fails, as on a full disk
+    # every write beyond 4 kB now fails, as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(KlangfarbeError) as error:
             artefacts.write(target, content)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
-    assert str(error.value).startswith(f"expected to write {target}; got ") and "untouched" in str(error.value)
+    assert str(error.value).startswith(f"expected to write {target}; got ") and "untouched" in str(
+        error.value)
     assert target.read_bytes() == b"made before" and [p.name for p in tmp_path.iterdir()] == [name]
 
 
@@ -112,13 +126,15 @@ def test_a_folder_that_cannot_be_made_gives_one_line(tmp_path):
         artefacts.write(tmp_path / "file" / "a.txt", "x")
 
 
-# --- provenance -------------------------------------------------------------------------------------------------------
+# --- provenance -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_every_artefact_says_where_it_came_from(own_results):
     path = artefacts.save({"answer": 1}, "99_probe", "smoke", "a.json", seed=7, data_hash="abc")
     stamp = json.loads(path.with_name("a.json.provenance.json").read_text())
-    assert set(stamp) == {"profile", "seed", "git_commit", "data_hash", "versions", "machine", "made_utc"}
+    assert set(stamp) == {"profile", "seed", "git_commit", "data_hash", "versions", "machine",
+                          "made_utc"}
     assert (stamp["profile"], stamp["seed"], stamp["data_hash"]) == ("smoke", 7, "abc")
     assert re.fullmatch(r"[0-9a-f]{12}\+?|unknown", stamp["git_commit"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stamp["made_utc"])
@@ -126,10 +142,12 @@ def test_every_artefact_says_where_it_came_from(own_results):
     assert str(paths.ROOT) not in json.dumps(stamp), "a stamp names no folder of this machine"
 
 
-def test_the_profiles_own_result_comes_before_the_miniature_and_it_says_which(own_results, monkeypatch, capsys):
+def test_the_profiles_own_result_comes_before_the_miniature_and_it_says_which(own_results,
+                                                                              monkeypatch, capsys):
     monkeypatch.setattr(paths, "MINIATURES", own_results / "miniatures")
     artefacts.write(paths.MINIATURES / "99_probe" / "a.json", "bundled")
-    assert artefacts.load("99_probe", "mini", "a.json") == "bundled" and "bundled miniature" in capsys.readouterr().out
+    assert artefacts.load("99_probe", "mini",
+                          "a.json") == "bundled" and "bundled miniature" in capsys.readouterr().out
     artefacts.save("own", "99_probe", "mini", "a.json", seed=0)
     assert artefacts.load("99_probe", "mini", "a.json") == "own" and "made by notebook 99 at mini" in capsys.readouterr().out
     assert artefacts.load("99_probe", "gpu", "a.json") == "bundled"
@@ -142,10 +160,12 @@ def test_an_unknown_profile_is_refused(word, monkeypatch):
         profiles.active(word)
 
 
-# --- nothing is unpickled ---------------------------------------------------------------------------------------------
+# --- nothing is unpickled
+# ---------------------------------------------------------------------------------------------
 
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal"}
-PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas") for f in ("load", "save", "dump", "read_pickle")}
+PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas")
+                  for f in ("load", "save", "dump", "read_pickle")}
 ARRAY_CALLS = ("np.load", "numpy.load", "np.save", "numpy.save")
 CAUGHT = ["import pickle", "from joblib import load", "import torch\ntorch.load('x')", "np.load(f)", "np.load(f, allow_pickle=True)",
           "frame.to_pickle('x')", "import joblib\njoblib.dump(x, 'y')"]  # fmt: skip
@@ -158,18 +178,22 @@ def pickling(tree):
             yield from (f"import {a.name}" for a in node.names if a.name.split(".")[0] in PICKLERS)
         elif isinstance(node, ast.ImportFrom) and node.module:
             root = node.module.split(".")[0]
-            yield from (f"from {node.module} import {a.name}" for a in node.names if root in PICKLERS or (root, a.name) in PICKLING_CALLS)
+            yield from (f"from {node.module} import {a.name}" for a in node.names
+                        if root in PICKLERS or (root, a.name) in PICKLING_CALLS)
         elif isinstance(node, ast.Attribute):
             if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in PICKLING_CALLS or node.attr == "to_pickle":
                 yield ast.unparse(node)
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             if not (isinstance(node.value, ast.Constant) and node.value.value is False):
                 yield "allow_pickle"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ARRAY_CALLS and "allow_pickle" not in {k.arg for k in node.keywords}:
+        elif isinstance(node,
+                        ast.Call) and ast.unparse(
+            node.func) in ARRAY_CALLS and "allow_pickle" not in {k.arg for k in node.keywords}:
             yield f"{ast.unparse(node.func)} without allow_pickle=False"
 
 
-@pytest.mark.parametrize("file", sorted((paths.ROOT / "lib").rglob("*.py")), ids=lambda p: str(p.relative_to(paths.ROOT)))
+@pytest.mark.parametrize("file", sorted((paths.ROOT / "lib").rglob("*.py")),
+                         ids=lambda p: str(p.relative_to(paths.ROOT)))
 def test_no_module_pickles(file):
     assert not list(pickling(ast.parse(file.read_text(encoding="utf-8"))))
 
@@ -188,7 +212,8 @@ def test_a_skops_file_of_an_unknown_type_is_not_loaded(tmp_path):
         artefacts.read(tmp_path / "a.skops")
 
 
-# --- checkpoints ------------------------------------------------------------------------------------------------------
+# --- checkpoints ----------------------------------------------------------------------------------
+# --------------------
 
 
 def trainer(seed=0):
@@ -196,7 +221,9 @@ def trainer(seed=0):
 
     torch.manual_seed(seed)
     model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    return model, torch.optim.Adam(model.parameters(), 1e-2), training.MovingAverage(model, 0.9), np.random.default_rng(seed)
+    return model, torch.optim.Adam(model.parameters(),
+                                   1e-2), loop.MovingAverage(model,
+                                                             0.9), np.random.default_rng(seed)
 
 
 def run(parts, start, stop, path=None):
@@ -215,17 +242,20 @@ def run(parts, start, stop, path=None):
             tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
             tensors |= {f"average.{k}": v for k, v in average.module.state_dict().items()}
             state = {"step": step + 1, "updates": average.updates, "rng": rng.bit_generator.state}
-            training.save_checkpoint(path, tensors | training.flat_optimizer(optimiser), state)
-    return {k: v.clone() for k, v in (model.state_dict() | {f"a.{k}": v for k, v in average.module.state_dict().items()}).items()}
+            loop.save_checkpoint(path, tensors | loop.flat_optimizer(optimiser), state)
+    return {k: v.clone() for k, v in (model.state_dict()
+                                      | {f"a.{k}": v for k,
+                                         v in average.module.state_dict().items()}).items()}
 
 
 def resumed(path):
-    tensors, state = training.load_checkpoint(path)
+    tensors, state = loop.load_checkpoint(path)
     model, optimiser, average, rng = parts = trainer(seed=99)
     model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    average.module.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
+    average.module.load_state_dict({k[8:]: v for k,
+                                    v in tensors.items() if k.startswith("average.")})
     average.updates, rng.bit_generator.state = state["updates"], state["rng"]
-    training.restore_optimizer(optimiser, tensors)
+    loop.restore_optimizer(optimiser, tensors)
     return parts, state["step"]
 
 
@@ -243,21 +273,25 @@ def test_stopped_and_resumed_training_ends_where_undisturbed_training_ends(stop,
 
 def test_only_the_newest_checkpoint_is_kept_and_half_of_one_does_not_count(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
-    assert training.load_checkpoint(path) is None
+    assert loop.load_checkpoint(path) is None
     run(trainer(), 0, 3, path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.0000003.json", "run.0000003.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.0000003.json",
+                                                          "run.0000003.safetensors"]
     inner = artefacts.write
-    monkeypatch.setattr(artefacts, "write", lambda p, c: (_ for _ in ()).throw(KeyboardInterrupt) if p.suffix == ".json" else inner(p, c))
+    monkeypatch.setattr(artefacts, "write", lambda p,
+                        c: (_ for _ in ()).throw(KeyboardInterrupt) if p.suffix == ".json"
+                        else inner(p, c))
     parts, step = resumed(path)
     with pytest.raises(KeyboardInterrupt):
         run(parts, step, step + 1, path)
-    assert training.load_checkpoint(path)[1]["step"] == 3, "tensors without their state are not a checkpoint"
+    assert loop.load_checkpoint(path)[1][
+        "step"] == 3, "tensors without their state are not a checkpoint"
 
 
 def test_batches_meet_every_item_once_an_epoch_and_repeat_from_their_seed():
-    first = training.batches(10, 4, np.random.default_rng(3))
+    first = loop.batches(10, 4, np.random.default_rng(3))
     epoch = np.concatenate([next(first), next(first)])
     assert len(set(epoch.tolist())) == 8
-    again = training.batches(10, 4, np.random.default_rng(3))
+    again = loop.batches(10, 4, np.random.default_rng(3))
     assert np.array_equal(epoch, np.concatenate([next(again), next(again)]))
-    assert len(next(training.batches(3, 8, np.random.default_rng(0)))) == 3
+    assert len(next(loop.batches(3, 8, np.random.default_rng(0)))) == 3

@@ -1,4 +1,6 @@
-"""The atelier's paintings: the same everywhere, true to their affect, and silent about it in subject and manner."""
+"""The atelier's paintings: the same everywhere, true to their affect, and silent about it in
+subject and manner.
+"""
 
 import dataclasses
 import hashlib
@@ -11,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.core.errors import KlangfarbeError
 from lib.data.atelier import JUDGE_SEED, paint, palette
 from lib.data.atelier.factors import MANNERS, SUBJECTS, draw
-from lib.errors import KlangfarbeError
 
 N_ITEMS, N_TRAIN = 390, 260
 # The first items of JUDGE_SEED, one of each manner: (index, SHA-256's first twelve digits).
@@ -34,11 +36,14 @@ def features(collection):
 
 
 def colour_features(pictures):
-    """Means and spreads of hue-free colour planes, and how many edges: [n, 16]. Nothing but numpy, nothing of lib.metrics."""
+    """Means and spreads of hue-free colour planes, and how many edges: [n, 16]. Nothing but numpy,
+    nothing of lib.metrics.
+    """
     x = pictures.astype(np.float32) / 255
     high, low = x.max(-1), x.min(-1)
     level = x @ np.array([0.299, 0.587, 0.114], np.float32)
-    planes = (high, (high - low) / np.maximum(high, 0.01), level, high - low, x[..., 2] - level, x[..., 0] - level)
+    planes = (high, (high - low) / np.maximum(high, 0.01), level, high - low, x[..., 2] - level,
+              x[..., 0] - level)
     columns = [statistic(plane, axis=(1, 2)) for plane in planes for statistic in (np.mean, np.std)]
     steps = [np.abs(np.diff(level, axis=axis)) for axis in (1, 2)]
     columns += [step.mean((1, 2)) for step in steps] + [(step > 0.1).mean((1, 2)) for step in steps]
@@ -79,8 +84,8 @@ def test_a_processor_without_vector_instructions_paints_the_same():
     script = ("from lib.data.atelier import paint; from lib.data.atelier.factors import draw; import hashlib, sys;"
               "print(*(hashlib.sha256(paint.paint(draw(2, int(i))).tobytes()).hexdigest()[:12] for i in sys.argv[1:]))")
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"}
-    out = subprocess.run([sys.executable, "-W", "ignore", "-c", script, *map(str, KNOWN)], env=plain, capture_output=True, text=True,
-                         timeout=120, check=False)
+    out = subprocess.run([sys.executable, "-W", "ignore", "-c", script, *map(str, KNOWN)],
+                         env=plain, capture_output=True, text=True, timeout=120, check=False)
     assert out.stdout.split() == list(KNOWN.values()), out.stderr
 
 
@@ -96,7 +101,8 @@ def test_any_item_paints_at_any_size_and_twice_alike(seed, index, valence, arous
 @pytest.mark.parametrize(("manner", "subject"), [(m, s) for m in MANNERS for s in SUBJECTS[m]])
 def test_every_subject_paints_at_the_corners_and_differs_from_the_next(manner, subject):
     item = dataclasses.replace(draw(1, 3, manner=manner), subject=subject)
-    grey, vivid = (paint.paint(dataclasses.replace(item, valence=x, arousal=x)) for x in (-1.0, 1.0))
+    grey, vivid = (paint.paint(dataclasses.replace(item, valence=x, arousal=x))
+                   for x in (-1.0, 1.0))
     assert min(grey.std(), vivid.std()) > 5
     next_one = SUBJECTS[manner][(SUBJECTS[manner].index(subject) + 1) % 4]
     other = paint.paint(dataclasses.replace(item, subject=next_one, valence=1.0, arousal=1.0))
@@ -119,7 +125,8 @@ def test_pictures_come_with_their_truth_in_the_order_asked(collection):
     items, pictures, va = collection
     some, points = paint.pictures(JUDGE_SEED, [5, 2])
     assert np.array_equal(some, pictures[[5, 2]]) and np.array_equal(points, va[[5, 2]]) and points.dtype == np.float32
-    assert np.allclose(points, [[items[5].valence, items[5].arousal], [items[2].valence, items[2].arousal]])
+    assert np.allclose(points, [[items[5].valence, items[5].arousal],
+                                [items[2].valence, items[2].arousal]])
     none, no_points = paint.pictures(JUDGE_SEED, [], 16)
     assert none.shape == (0, 16, 16, 3) and no_points.shape == (0, 2)
 
@@ -154,7 +161,8 @@ def test_a_colour_has_the_brightness_asked_for(hue, level, chroma):
 
 def test_hues_are_warm_when_aroused_and_cool_when_calm():
     def warmth(arousal):    # cosine to orange-red, mean over main hues
-        main = [palette.Palette(v, arousal, [k * 7919 % 65536 for k in range(i, i + 8)]).hues[0] for i in range(40) for v in (-0.8, 0.8)]
+        main = [palette.Palette(v, arousal, [k * 7919 % 65536 for k in range(i, i + 8)]).hues[0]
+                for i in range(40) for v in (-0.8, 0.8)]
         return np.cos(2 * np.pi * (np.array(main) - 12) / 256).mean()
 
     assert warmth(0.9) > warmth(0.0) + 0.3 > warmth(-0.9) + 0.6
@@ -165,7 +173,8 @@ def test_hues_are_warm_when_aroused_and_cool_when_calm():
 @pytest.mark.parametrize("size", [128, 32])
 def test_ordinary_colour_features_recover_valence_and_arousal(collection, features, size):
     _, pictures, va = collection
-    assert held_out_r2(features if size == 128 else colour_features(at_32(pictures)), va).min() >= 0.6
+    assert held_out_r2(features if size == 128 else colour_features(at_32(pictures)),
+                       va).min() >= 0.6
 
 
 def test_subject_manner_and_genre_recover_nothing(collection):
@@ -175,7 +184,8 @@ def test_subject_manner_and_genre_recover_nothing(collection):
 
 def test_manner_does_not_give_brightness_or_colourfulness(collection, features):
     items = collection[0]
-    seen = held_out_r2(one_hot(items, lambda f: (f.manner,)), features[:, [4, 6]])     # mean level, mean colourfulness
+    # mean level, mean colourfulness
+    seen = held_out_r2(one_hot(items, lambda f: (f.manner,)), features[:, [4, 6]])
     assert seen.max() < 0.08
 
 
@@ -202,10 +212,13 @@ def test_nights_can_be_happy_and_landscapes_sad():
 @pytest.mark.parametrize("manner", MANNERS)
 def test_arousal_brings_contrast_and_edges_in_every_manner(manner):
     def crowd(arousal):
-        return np.stack([paint.paint(draw(4, i, manner=manner, valence=0.0, arousal=arousal)) for i in range(5)])
+        return np.stack([paint.paint(draw(4, i, manner=manner, valence=0.0, arousal=arousal))
+                         for i in range(5)])
 
-    features_calm, features_wild = colour_features(crowd(-0.9)).mean(0), colour_features(crowd(0.9)).mean(0)
-    assert features_wild[5] > 1.15 * features_calm[5]                               # spread of brightness
+    features_calm, features_wild = colour_features(crowd(-0.9)).mean(0), colour_features(
+        crowd(0.9)).mean(0)
+    # spread of brightness
+    assert features_wild[5] > 1.15 * features_calm[5]
     assert features_wild[14:].sum() > 1.3 * features_calm[14:].sum()                # share of edges
 
 
@@ -217,9 +230,8 @@ def test_manners_are_told_apart_by_eye(collection):
     level = at_32(pictures).astype(np.float32).mean(-1)
     level = (level - level.mean((1, 2), keepdims=True)) / level.std((1, 2), keepdims=True)
     rows, columns = np.abs(np.diff(level, axis=1)), np.abs(np.diff(level, axis=2))
-    features = np.concatenate([plane.reshape(len(plane), -1) for plane in (level, rows,
-                                                                           columns)] + [np.stack([rows.mean((1, 2)),
-                                                                                                  columns.mean((1, 2))], 1)], 1)
+    features = np.concatenate([plane.reshape(len(plane), -1) for plane in (level, rows, columns)]
+                              + [np.stack([rows.mean((1, 2)), columns.mean((1, 2))], 1)], 1)
     manners = np.array([f.manner for f in items])
     forest = ExtraTreesClassifier(150, random_state=0).fit(features[:N_TRAIN], manners[:N_TRAIN])
     assert forest.score(features[N_TRAIN:], manners[N_TRAIN:]) > 0.45

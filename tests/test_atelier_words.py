@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import affect
 from lib.data.atelier import JUDGE_SEED, lexicon, words
 from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import GENRES, MANNERS, SUBJECTS, draw
+from lib.signal import affect
 
 N_ITEMS, N_TRAIN = 1200, 800
 unit = st.floats(-1, 1)
@@ -52,9 +52,12 @@ def test_the_check_finds_captions_that_leak(items):
 
 
 def test_captions_tell_the_subject(items):
-    """Every caption holds one of its own subject's phrases, and no phrase belongs to two subjects."""
+    """Every caption holds one of its own subject's phrases, and no phrase belongs to two
+    subjects.
+    """
     for f in items[:300]:
-        assert any(phrase.lower() in words.caption(f).lower() for phrase in lexicon.SEEN[f.subject][1])
+        assert any(phrase.lower() in words.caption(f).lower()
+                   for phrase in lexicon.SEEN[f.subject][1])
     phrases = [phrase for _, seen in lexicon.SEEN.values() for phrase in seen]
     assert len(set(phrases)) == len(phrases)
 
@@ -70,7 +73,8 @@ def test_there_are_many_ways_of_saying(items):
     assert len({words.comment(f) for f in items}) > 1100
     few = items[:60]
     assert len({words.description(f) for f in few}) == len(few)
-    one = [dataclasses.replace(items[0], index=i) for i in range(40)]           # the same factors, other draws
+    # the same factors, other draws
+    one = [dataclasses.replace(items[0], index=i) for i in range(40)]
     assert len({words.comment(f) for f in one}) >= 36 and len({words.caption(f) for f in one}) >= 25
 
 
@@ -126,21 +130,26 @@ def test_tags_name_genre_mode_and_instruments():
 @given(unit, unit)
 def test_the_emotion_word_is_one_of_five(valence, arousal):
     f = draw(1, 0, valence=valence, arousal=arousal)
-    assert words.emotion_word(f) == affect.emotion_word(valence, arousal) and words.emotion_word(f) in affect.EMOTION_POINTS
+    assert words.emotion_word(f) == affect.emotion_word(valence,
+                                                        arousal) and words.emotion_word(
+        f) in affect.EMOTION_POINTS
 
 
-@pytest.mark.parametrize(("name", "said"), [("Pad 2 (warm)", "warm pad"), ("Lead 1 (square)", "square lead"),
-                                            ("Electric Bass (pick)", "electric bass"),
-                                            ("Acoustic Guitar (nylon)", "nylon-string guitar"), ("Synth Strings 1", "synth strings"),
-                                            ("FX 3 (crystal)", "crystal sounds"), ("Violin", "violin"),
-                                            ("Electric Guitar (jazz)", "jazz electric guitar")])
+@pytest.mark.parametrize(("name", "said"),
+                         [("Pad 2 (warm)", "warm pad"), ("Lead 1 (square)", "square lead"),
+                          ("Electric Bass (pick)", "electric bass"),
+                          ("Acoustic Guitar (nylon)", "nylon-string guitar"),
+                          ("Synth Strings 1", "synth strings"),
+                          ("FX 3 (crystal)", "crystal sounds"), ("Violin", "violin"),
+                          ("Electric Guitar (jazz)", "jazz electric guitar")])
 def test_instruments_are_named_as_musicians_do(name, said):
     assert words.instrument(name) == said
 
 
 def test_the_lexicon_covers_every_subject_genre_and_quadrant():
     assert set(lexicon.SEEN) == {s for subjects in SUBJECTS.values() for s in subjects}
-    assert set(lexicon.STYLES) == set(MANNERS) == set(words.STUFF) and set(lexicon.GENRE_NAMES) == set(GENRES)
+    assert set(lexicon.STYLES) == set(MANNERS) == set(words.STUFF) and set(
+        lexicon.GENRE_NAMES) == set(GENRES)
     for places in (lexicon.FEELINGS, lexicon.IMAGES, lexicon.LOOKS, lexicon.MOODS):
         points = np.array(list(places.values()))
         assert np.abs(points).max() <= 10

@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import artefacts, audio, images, paths
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio, images
 
 RATE = 22_050
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=25, deadline=None,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def tone(seconds, rate=RATE, hertz=440.0, channels=1):
@@ -43,14 +45,18 @@ def one_line(error):
     return text
 
 
-# --- sound ---------------------------------------------------------------------------------------------------------
+# --- sound ----------------------------------------------------------------------------------------
+# -----------------
 
 BAD_SOUNDS = {
     "missing": (lambda d: d / "absent.wav", "no such file"),
     "a folder": (lambda d: d, "a folder"),
     "empty": (lambda d: _bytes(d / "a.wav", b""), "empty"),
-    "text": (lambda d: _bytes(d / "a.wav", b"this is no sound at all, only words\n" * 40), "sound file"),
-    "text called mp3": (lambda d: _bytes(d / "a.mp3", b"this is no sound at all, only words\n" * 40), "sound file"),
+    "text": (lambda d: _bytes(d / "a.wav", b"this is no sound at all, only words\n" * 40),
+             "sound file"),
+    "text called mp3": (lambda d: _bytes(d / "a.mp3",
+                                         b"this is no sound at all, only words\n" * 40),
+                        "sound file"),
     "a picture called wav": (lambda d: _picture(d / "a.png").rename(d / "b.wav"), "sound file"),
     "header only": (lambda d: cut(written(d / "a.wav", tone(3)), 0.0005), "whole sound file"),
     "truncated wav": (lambda d: cut(written(d / "a.wav", tone(3)), 0.5), "cut short"),
@@ -62,9 +68,12 @@ BAD_SOUNDS = {
     "nearly silent": (lambda d: written(d / "a.wav", 3e-5 * tone(3), subtype="FLOAT"), "silence"),
     "0.05 s": (lambda d: written(d / "a.wav", tone(0.05)), "0.05 s"),
     "no samples": (lambda d: written(d / "a.wav", np.zeros(0)), "0.00 s"),
-    "all NaN": (lambda d: written(d / "a.wav", np.full(3 * RATE, np.nan), subtype="FLOAT"), "NaN or infinite"),
-    "one infinity": (lambda d: written(d / "a.wav", _with(tone(3), 100, np.inf), subtype="FLOAT"), "1 samples are NaN or infinite"),
-    "cancelling channels": (lambda d: written(d / "a.wav", np.stack([tone(3), -tone(3)], axis=1)), "cancel"),
+    "all NaN": (lambda d: written(d / "a.wav", np.full(3 * RATE, np.nan), subtype="FLOAT"),
+                "NaN or infinite"),
+    "one infinity": (lambda d: written(d / "a.wav", _with(tone(3), 100, np.inf), subtype="FLOAT"),
+                     "1 samples are NaN or infinite"),
+    "cancelling channels": (lambda d: written(d / "a.wav", np.stack([tone(3), -tone(3)], axis=1)),
+                            "cancel"),
 }
 
 
@@ -79,7 +88,8 @@ def _with(sound, position, value):
 
 
 def _picture(path, size=(40, 30), **options):
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).save(path, **options)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3),
+                                                      dtype=np.uint8)).save(path, **options)
     return path
 
 
@@ -110,7 +120,10 @@ def test_a_missing_end_is_seen_by_inspect_where_the_middle_is_whole(suffix, tmp_
 @pytest.mark.parametrize("channels", [1, 2, 6])
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_mono_stereo_and_surround_become_the_mean_of_their_channels(channels, suffix, tmp_path):
-    frames = tone(1.0, channels=channels) if channels == 1 else np.stack([tone(1.0, hertz=220 * (c + 1)) for c in range(channels)], axis=1)
+    frames = tone(1.0,
+                  channels=channels) if channels == 1 else np.stack([tone(1.0, hertz=220 * (c + 1))
+                                                                     for c in range(channels)],
+                                                                    axis=1)
     sound = audio.load(written(tmp_path / f"a.{suffix}", frames))
     expected = frames if channels == 1 else frames.mean(axis=1)
     assert sound.dtype == np.float32 and sound.shape == expected.shape
@@ -125,9 +138,12 @@ def test_three_hours_cost_no_more_memory_than_a_minute(tmp_path):
         file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
         file.setnframes(seconds * rate)
         file.writeframes(b"")
-    with open(path, "r+b") as file:  # a sparse file: three hours of nothing, and a tone in the middle
+    # a sparse file: three hours of nothing, and a tone in the middle
+    with open(path, "r+b") as file:
         header = bytearray(file.read(44))
-        header[4:8], header[40:44] = (36 + 2 * seconds * rate).to_bytes(4, "little"), (2 * seconds * rate).to_bytes(4, "little")
+        header[4:8], header[40:44] = (36 + 2 * seconds
+                                      * rate).to_bytes(4, "little"), (2 * seconds
+                                                                      * rate).to_bytes(4, "little")
         file.seek(0)
         file.write(header)
         file.truncate(44 + 2 * seconds * rate)
@@ -138,7 +154,8 @@ def test_three_hours_cost_no_more_memory_than_a_minute(tmp_path):
     sound = audio.load(path, seconds=15.0)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(sound) == 15 * RATE and np.sqrt(np.mean(sound**2)) == pytest.approx(0.3 / np.sqrt(2), rel=1e-2)
+    assert len(sound) == 15 * RATE and np.sqrt(np.mean(sound**2)) == pytest.approx(0.3 / np.sqrt(2),
+                                                                                   rel=1e-2)
     assert peak < 12e6, f"{peak / 1e6:.0f} MB for 15 s of a 3 h file"
 
 
@@ -151,8 +168,11 @@ def test_three_hours_cost_no_more_memory_than_a_minute(tmp_path):
     level=st.floats(0.01, 0.99),
     seed=st.integers(0, 99),
 )
-def test_lossless_files_come_back_as_they_were_written(tmp_path, rate, channels, suffix, seconds, level, seed):
-    frames = level * np.random.default_rng(seed).uniform(-1, 1, (int(seconds * rate) + 1, channels)).astype(np.float32)
+def test_lossless_files_come_back_as_they_were_written(tmp_path, rate, channels, suffix, seconds,
+                                                       level, seed):
+    frames = level * np.random.default_rng(seed).uniform(-1, 1,
+                                                         (int(seconds * rate) + 1,
+                                                          channels)).astype(np.float32)
     path = written(tmp_path / f"a.{suffix}", frames, rate)
     sound = audio.load(path, seconds=None, sample_rate_hz=rate)
     assert sound.shape == (len(frames),)
@@ -168,8 +188,10 @@ def test_lossless_files_come_back_as_they_were_written(tmp_path, rate, channels,
     seconds=st.floats(0.6, 1.5),
     hertz=st.floats(100, 2_000),
 )
-def test_any_rate_becomes_ours_with_pitch_level_and_length_kept(tmp_path, rate, channels, suffix, seconds, hertz):
-    sound = audio.load(written(tmp_path / f"a.{suffix}", tone(seconds, rate, hertz, channels), rate))
+def test_any_rate_becomes_ours_with_pitch_level_and_length_kept(tmp_path, rate, channels, suffix,
+                                                                seconds, hertz):
+    sound = audio.load(written(tmp_path / f"a.{suffix}", tone(seconds, rate, hertz, channels),
+                               rate))
     assert abs(len(sound) - int(seconds * rate) * RATE / rate) <= 2
     middle = sound[len(sound) // 8 : -len(sound) // 8]
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.1)
@@ -181,7 +203,8 @@ def test_any_rate_becomes_ours_with_pitch_level_and_length_kept(tmp_path, rate, 
 @given(
     junk=st.binary(max_size=3000),
     suffix=st.sampled_from(["wav", "flac", "ogg", "mp3", "aiff", "m4a"]),
-    head=st.sampled_from([b"", b"RIFF\x00\x10\x00\x00WAVEfmt ", b"fLaC", b"OggS", b"ID3", b"FORM\x00\x00\x10\x00AIFF"]),
+    head=st.sampled_from([b"", b"RIFF\x00\x10\x00\x00WAVEfmt ", b"fLaC", b"OggS", b"ID3",
+                          b"FORM\x00\x00\x10\x00AIFF"]),
 )
 def test_no_bytes_whatever_raise_anything_else(tmp_path, junk, suffix, head):
     path = _bytes(tmp_path / f"a.{suffix}", head + junk)
@@ -190,14 +213,16 @@ def test_no_bytes_whatever_raise_anything_else(tmp_path, junk, suffix, head):
     one_line(error)
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------
+# --- pictures -------------------------------------------------------------------------------------
+# -----------------
 
 BAD_PICTURES = {
     "missing": (lambda d: d / "absent.png", "no such file"),
     "a folder": (lambda d: d, "a folder"),
     "empty": (lambda d: _bytes(d / "a.png", b""), "empty"),
     "text": (lambda d: _bytes(d / "a.jpg", b"this is no picture\n" * 50), "no picture format"),
-    "a sound called jpg": (lambda d: written(d / "a.wav", tone(1)).rename(d / "b.jpg"), "no picture format"),
+    "a sound called jpg": (lambda d: written(d / "a.wav", tone(1)).rename(d / "b.jpg"),
+                           "no picture format"),
     "truncated png": (lambda d: cut(_picture(d / "a.png"), 0.6), "whole picture"),
     "truncated jpg": (lambda d: cut(_picture(d / "a.jpg", (200, 200)), 0.5), "whole picture"),
     "truncated webp": (lambda d: cut(_picture(d / "a.webp", (200, 200)), 0.5), "picture"),
@@ -240,7 +265,9 @@ def test_every_mode_becomes_rgb(mode, tmp_path):
     elif mode == "F":
         picture, name = Image.fromarray(grey.astype(np.float32)), "a.tiff"
     else:
-        picture, name = Image.fromarray(np.repeat(grey[:, :, None], 3, 2)).convert(mode), "a.tiff" if mode == "CMYK" else "a.png"
+        picture, name = Image.fromarray(np.repeat(grey[:, :, None], 3,
+                                                  2)).convert(
+            mode), "a.tiff" if mode == "CMYK" else "a.png"
     picture.save(tmp_path / name)
     loaded = images.load(tmp_path / name)
     assert loaded.shape == (32, 32, 3) and loaded.dtype == np.uint8
@@ -250,7 +277,10 @@ def test_every_mode_becomes_rgb(mode, tmp_path):
 
 @QUICK
 @given(
-    width=st.integers(1, 90), height=st.integers(1, 90), size=st.sampled_from([None, 8, 32]), suffix=st.sampled_from(["png", "jpg", "webp"])
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    size=st.sampled_from([None, 8, 32]),
+    suffix=st.sampled_from(["png", "jpg", "webp"]),
 )
 def test_any_picture_loads_at_the_size_asked_for(tmp_path, width, height, size, suffix):
     loaded = images.load(_picture(tmp_path / f"a.{suffix}", (width, height)), size=size)
@@ -259,7 +289,8 @@ def test_any_picture_loads_at_the_size_asked_for(tmp_path, width, height, size, 
 
 
 @QUICK
-@given(top=st.integers(0, 12), left=st.integers(0, 12), bottom=st.integers(0, 12), right=st.integers(0, 12))
+@given(top=st.integers(0, 12), left=st.integers(0, 12), bottom=st.integers(0, 12),
+       right=st.integers(0, 12))
 def test_letterbox_bars_go_and_nothing_else(top, left, bottom, right):
     picture = np.random.default_rng(1).integers(60, 255, (24, 30, 3), dtype=np.uint8)
     framed = np.pad(picture, ((top, bottom), (left, right), (0, 0)))
@@ -272,7 +303,8 @@ def test_letterbox_bars_go_and_nothing_else(top, left, bottom, right):
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
     share=st.floats(0.05, 1),
 )
-def test_a_damaged_picture_loads_or_gives_one_line_and_nothing_else(tmp_path, suffix, changes, share):
+def test_a_damaged_picture_loads_or_gives_one_line_and_nothing_else(tmp_path, suffix, changes,
+                                                                    share):
     content = bytearray(_picture(tmp_path / f"whole.{suffix}").read_bytes())
     for place, value in changes:
         content[int(place * (len(content) - 1))] = value
@@ -290,7 +322,8 @@ def test_a_wholly_black_picture_stays_whole():
     assert images.crop_bars(black).shape == black.shape
 
 
-# --- the command line's exit code -----------------------------------------------------------------------------------
+# --- the command line's exit code
+# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["missing", "text", "0.05 s", "truncated wav"])
@@ -306,7 +339,8 @@ def test_the_command_line_ends_with_two_and_one_line(name, tmp_path, capsys):
     assert output.read_bytes() == b"made before"
 
 
-# --- weights ---------------------------------------------------------------------------------------------------------
+# --- weights --------------------------------------------------------------------------------------
+# -------------------
 
 
 def test_a_missing_weight_file_names_the_notebook_that_makes_it(own_results, monkeypatch):
@@ -316,7 +350,8 @@ def test_a_missing_weight_file_names_the_notebook_that_makes_it(own_results, mon
     assert "make run PROFILE=mini" in one_line(error) and '"33"' in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["a.safetensors", "a.parquet", "a.npy", "a.json", "a.skops", "a.csv"])
+@pytest.mark.parametrize("name", ["a.safetensors", "a.parquet", "a.npy", "a.json", "a.skops",
+                                  "a.csv"])
 def test_a_damaged_artefact_gives_one_clear_line(name, tmp_path):
     (tmp_path / name).write_bytes(b"" if name.endswith("csv") else os.urandom(64))
     with pytest.raises(KlangfarbeError) as error:

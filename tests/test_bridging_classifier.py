@@ -11,18 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from lib import affect, artefacts
-from lib.data import atelier, leaks
-from lib.errors import KlangfarbeError
-from lib.models.emotion_cnn import EmotionCNN, idle
-from lib.systems.bridging import calibration, classifier, labels, pairs
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.data import atelier, leakage
+from lib.metrics import calibration
+from lib.models.emotion_classifier import EmotionCNN, idle
+from lib.signal import affect
+from lib.systems.bridging import data, labels, train_classifier
 
-TINY = replace(classifier.PROFILES["smoke"], n_paintings=30, n_steps=6, every=3, batch_size=8)
+TINY = replace(train_classifier.PROFILES["smoke"], n_paintings=30, n_steps=6, every=3, batch_size=8)
 
 
 def network(sequence="grid", **more):
     torch.manual_seed(0)
-    return EmotionCNN(backbone="small", sequence=sequence, hidden=8, heads=4, width=4, **more).eval()
+    return EmotionCNN(backbone="small", sequence=sequence, hidden=8, heads=4, width=4,
+                      **more).eval()
 
 
 def some_pictures(n=4):
@@ -31,50 +34,67 @@ def some_pictures(n=4):
 
 def coloured(n, seed=0):
     """Pictures whose mean colour is their class: something a few steps can learn."""
-    rng, colours = np.random.default_rng(seed), np.array([[220, 60, 60], [60, 220, 60], [60, 60, 220], [220, 220, 60], [120, 120, 120]])
+    rng, colours = np.random.default_rng(seed), np.array([[220, 60, 60], [60, 220, 60],
+                                                          [60, 60, 220], [220, 220, 60],
+                                                          [120, 120, 120]])
     kind = np.arange(n) % 5
-    pictures = np.clip(colours[kind][:, None, None] + rng.normal(0, 25, (n, 56, 56, 3)), 0, 255).astype(np.uint8)
+    pictures = np.clip(colours[kind][:, None, None] + rng.normal(0, 25, (n, 56, 56, 3)), 0,
+                       255).astype(np.uint8)
     split = np.array(["train", "train", "validation", "test"])[(np.arange(n) // 5) % 4]
-    return pictures, pd.DataFrame({"emotion": np.array(classifier.EMOTIONS)[kind], "split": split})
+    return pictures, pd.DataFrame({"emotion": np.array(train_classifier.EMOTIONS)[kind],
+                                   "split": split})
 
 
-# --- the network ------------------------------------------------------------------------------------------------------
+# --- the network ----------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.mark.parametrize(("sequence", "steps"), [("grid", 49), ("single", 1)])
 def test_the_shapes_of_every_stage(sequence, steps):
     stages = dict(network(sequence).trace(some_pictures(2)))
-    assert stages["cells"] == (2, 16, 7, 7) and stages["steps"] == (2, steps, 16) and stages["GRU states"] == (2, steps, 16)
+    assert stages["cells"] == (2, 16, 7,
+                               7) and stages["steps"] == (2, steps,
+                                                          16) and stages["GRU states"] == (2, steps,
+                                                                                           16)
     assert stages["attention weights"] == (2, 4, steps, steps) and stages["logits"] == (2, 5)
 
 
 def test_the_published_network_gives_49_steps_at_224():
     with torch.device("meta"):
         stages = dict(EmotionCNN().trace(torch.empty(1, 3, 224, 224)))
-    assert stages["cells"] == (1, 2048, 7, 7) and stages["steps"] == (1, 49, 2048) and stages["GRU states"] == (1, 49, 512)
+    assert stages["cells"] == (1, 2048, 7,
+                               7) and stages["steps"] == (1, 49,
+                                                          2048) and stages["GRU states"] == (1, 49,
+                                                                                             512)
 
 
 def test_over_one_step_attention_is_all_ones_and_recurrence_never_acts():
-    """The released code's sequence of length 1: the state starts at zero, and a softmax over one key is 1."""
+    """The released code's sequence of length 1: the state starts at zero, and a softmax over one
+    key is 1.
+    """
     model = network("single")
     with torch.no_grad():
         states, _ = model.gru(model.steps(model.cells(some_pictures())))
         _, weights = model.attend(states, weights=True)
     assert torch.equal(weights, torch.ones(4, 4, 1, 1))
     still = idle(model, some_pictures())
-    assert set(still) == {f"gru.weight_hh_l{k}{way}" for k in (0, 1) for way in ("", "_reverse")} | {"attention.in_proj_weight"}
+    assert set(still) == {f"gru.weight_hh_l{k}{way}" for k in (0, 1)
+                          for way in ("", "_reverse")} | {"attention.in_proj_weight"}
     assert still["attention.in_proj_weight"] == 2 * 16 * 16  # queries and keys, not values
     assert all(still[name] == 3 * 8 * 8 for name in still if name.startswith("gru"))
     assert idle(network("grid"), some_pictures()) == {}
 
 
 def test_over_one_step_the_network_is_plain_feed_forward_layers():
-    """The whole head again without any GRU or attention: gates of the input alone, then values and their projection."""
+    """The whole head again without any GRU or attention: gates of the input alone, then values and
+    their projection.
+    """
     model, parts = network("single"), {}
     pictures = some_pictures()
 
     def layer(x, k, way):
-        w, b, c = (getattr(model.gru, f"{name}_l{k}{way}") for name in ("weight_ih", "bias_ih", "bias_hh"))
+        w, b, c = (getattr(model.gru, f"{name}_l{k}{way}")
+                   for name in ("weight_ih", "bias_ih", "bias_hh"))
         (ir, iz, n), (hr, hz, hn) = (x @ w.T + b).chunk(3, -1), c.chunk(3)
         return (1 - torch.sigmoid(iz + hz)) * torch.tanh(n + torch.sigmoid(ir + hr) * hn)
 
@@ -125,17 +145,20 @@ def test_published_weights_enter_by_name_and_see_what_torchvision_sees(tmp_path)
     torch.manual_seed(3)
     whole = resnet50(weights=None).eval()
     artefacts.write(tmp_path / "model.safetensors", whole.state_dict())
-    model = classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1, initial=str(tmp_path))).eval()
+    model = train_classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1,
+                                           initial=str(tmp_path))).eval()
     whole.avgpool, whole.fc = torch.nn.Identity(), torch.nn.Identity()
     pictures = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(model.backbone(pictures).flatten(1), whole(pictures))
     artefacts.write(tmp_path / "model.safetensors", {"conv1.weight": whole.conv1.weight.detach()})
     with pytest.raises(KlangfarbeError, match=r"torchvision's names; got .*lacking"):
-        classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1, initial=str(tmp_path)))
+        train_classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1,
+                                       initial=str(tmp_path)))
 
 
-# --- training ---------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_a_step_is_cross_entropy_and_moves_every_part():
@@ -144,39 +167,46 @@ def test_a_step_is_cross_entropy_and_moves_every_part():
     optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
     target = torch.tensor([0, 1, 2, 3])
     expected = F.cross_entropy(network(dropout=0.0).train()(some_pictures()), target).item()
-    told = classifier.train_step(model, optimiser, some_pictures(), target)
+    told = train_classifier.train_step(model, optimiser, some_pictures(), target)
     assert told["loss"] == pytest.approx(expected, rel=1e-5) and 0 <= told["accuracy"] <= 1
-    assert not [name for name, weight in model.named_parameters() if torch.equal(weight, before[name])]
+    assert not [name for name, weight in model.named_parameters()
+                if torch.equal(weight, before[name])]
 
 
 def test_a_step_that_is_not_finite_is_an_error():
     model = network().train()
     with pytest.raises(KlangfarbeError, match="finite loss"):
-        classifier.train_step(model, torch.optim.AdamW(model.parameters()), some_pictures() * torch.nan, torch.tensor([0, 1, 2, 3]))
+        train_classifier.train_step(model, torch.optim.AdamW(model.parameters()),
+                                    some_pictures() * torch.nan, torch.tensor([0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("sequence", ["grid", "single"])
 def test_it_learns_one_batch_by_heart(sequence):
     model = network(sequence, dropout=0.0).train()
     optimiser, target = torch.optim.AdamW(model.parameters(), 5e-3), torch.arange(8) % 5
-    losses = [classifier.train_step(model, optimiser, some_pictures(8), target)["loss"] for _ in range(60)]
+    losses = [train_classifier.train_step(model, optimiser, some_pictures(8), target)["loss"]
+              for _ in range(60)]
     assert losses[0] > 1.2 and losses[-1] < 0.1
 
 
 def test_training_learns_what_it_has_not_seen():
     pictures, table = coloured(120)
-    model = classifier.build(replace(TINY, dropout=0.1))
-    curve = classifier.train(model, replace(TINY, dropout=0.1, n_steps=40, every=20, learning_rate=5e-3, batch_size=16), pictures, table)
+    model = train_classifier.build(replace(TINY, dropout=0.1))
+    curve = train_classifier.train(model,
+                                   replace(TINY, dropout=0.1, n_steps=40, every=20,
+                                           learning_rate=5e-3, batch_size=16), pictures, table)
     fresh, own = coloured(50, seed=9)
-    assert calibration.accuracy(classifier.codes(own["emotion"]), classifier.predict(model, fresh)) > 0.9
-    assert [row["step"] for row in curve if "validation" in row] == [20, 40] and curve[-1]["validation"] > 0.9
+    assert calibration.accuracy(train_classifier.codes(own["emotion"]),
+                                train_classifier.predict(model, fresh)) > 0.9
+    assert [row["step"] for row in curve
+            if "validation" in row] == [20, 40] and curve[-1]["validation"] > 0.9
 
 
 def test_a_killed_run_goes_on_where_it_stood(tmp_path, monkeypatch):
     pictures, table = coloured(60)
-    straight = classifier.build(TINY)
-    curve = classifier.train(straight, TINY, pictures, table)
-    step = classifier.train_step
+    straight = train_classifier.build(TINY)
+    curve = train_classifier.train(straight, TINY, pictures, table)
+    step = train_classifier.train_step
     calls = []
 
     def dies(*given, **more):
@@ -185,31 +215,36 @@ def test_a_killed_run_goes_on_where_it_stood(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return step(*given, **more)
 
-    monkeypatch.setattr(classifier, "train_step", dies)
-    killed = classifier.build(TINY)
+    monkeypatch.setattr(train_classifier, "train_step", dies)
+    killed = train_classifier.build(TINY)
     with pytest.raises(KeyboardInterrupt):
-        classifier.train(killed, TINY, pictures, table, tmp_path / "classifier.safetensors")
-    resumed = classifier.build(TINY)
-    again = classifier.train(resumed, TINY, pictures, table, tmp_path / "classifier.safetensors")
+        train_classifier.train(killed, TINY, pictures, table, tmp_path / "classifier.safetensors")
+    resumed = train_classifier.build(TINY)
+    again = train_classifier.train(resumed, TINY, pictures, table,
+                                   tmp_path / "classifier.safetensors")
     assert len(calls) == 5 + 3, "three steps were left after the checkpoint"
     assert again == curve
-    assert all(torch.equal(a, b) for a, b in zip(straight.state_dict().values(), resumed.state_dict().values(), strict=True))
+    assert all(torch.equal(a, b) for a,
+               b in zip(straight.state_dict().values(), resumed.state_dict().values(), strict=True))
     other = replace(TINY, learning_rate=1e-4)
-    classifier.train(classifier.build(other), other, pictures, table, tmp_path / "classifier.safetensors")
+    train_classifier.train(train_classifier.build(other), other, pictures, table,
+                           tmp_path / "classifier.safetensors")
     assert len(calls) == 5 + 3 + 6, "another config's checkpoint is not taken up"
 
 
 def test_balanced_training_draws_the_rare_class_as_often(monkeypatch):
     drawn = []
-    monkeypatch.setattr(classifier, "train_step", lambda model, optimiser, pictures, labels, **_: drawn.extend(labels.tolist()) or {})
+    monkeypatch.setattr(train_classifier, "train_step", lambda model, optimiser, pictures, labels,
+                        **_: drawn.extend(labels.tolist()) or {})
     pictures, table = coloured(60)
     train = np.flatnonzero(table["split"] == "train")
     table.loc[train[1:], "emotion"], table.loc[train[0], "emotion"] = "happy", "sad"
     for balanced, share in ((False, 1 / 30), (True, 1 / 2)):
         drawn.clear()
         config = replace(TINY, n_steps=60, every=60, balanced=balanced)
-        classifier.train(classifier.build(config), config, pictures, table)
-        assert np.mean(np.array(drawn) == classifier.EMOTIONS.index("sad")) == pytest.approx(share, abs=0.08)
+        train_classifier.train(train_classifier.build(config), config, pictures, table)
+        assert np.mean(np.array(drawn)
+                       == train_classifier.EMOTIONS.index("sad")) == pytest.approx(share, abs=0.08)
 
 
 def test_folds_know_nothing_of_the_artist_they_tell(monkeypatch):
@@ -220,7 +255,7 @@ def test_folds_know_nothing_of_the_artist_they_tell(monkeypatch):
     def watches(model, config, pictures, rows, **_):
         trained.append(rows)
 
-    monkeypatch.setattr(classifier, "train", watches)
+    monkeypatch.setattr(train_classifier, "train", watches)
     found = labels.predicted(TINY, pictures, table, k=5)
     assert found.shape == (50, 5) and len(trained) == 5
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
@@ -232,85 +267,96 @@ def test_folds_know_nothing_of_the_artist_they_tell(monkeypatch):
 def test_training_asks_for_both_splits_and_known_words():
     pictures, table = coloured(20)
     with pytest.raises(KlangfarbeError, match="rows of train and of validation"):
-        classifier.train(classifier.build(TINY), TINY, pictures, table.assign(split="train"))
+        train_classifier.train(train_classifier.build(TINY), TINY, pictures,
+                               table.assign(split="train"))
     with pytest.raises(KlangfarbeError, match="got joyous"):
-        classifier.train(classifier.build(TINY), TINY, pictures, table.assign(emotion="joyous"))
+        train_classifier.train(train_classifier.build(TINY), TINY, pictures,
+                               table.assign(emotion="joyous"))
     with pytest.raises(KlangfarbeError, match="got None"):
-        classifier.codes(["sad", None])
+        train_classifier.codes(["sad", None])
 
 
 def test_the_learning_rate_rises_and_falls():
     config = replace(TINY, n_steps=100, warm_up=10)
-    shares = [classifier.share(step, config) for step in range(100)]
+    shares = [train_classifier.share(step, config) for step in range(100)]
     assert shares[9] == shares[10] == 1 and shares[0] == 0.1 and shares[-1] < 0.01
     assert all(a >= b for a, b in zip(shares[10:], shares[11:], strict=False))
 
 
-# --- predicting -------------------------------------------------------------------------------------------------------
+# --- predicting -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_predictions_are_probabilities_of_any_size_of_picture_and_leave_no_trace():
     model = network().train()
     picture = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    found = classifier.predict(model, [picture, picture[:60, :60]])
+    found = train_classifier.predict(model, [picture, picture[:60, :60]])
     assert found.shape == (2, 5) and found.dtype == np.float32
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(found, classifier.predict(model, [picture, picture[:60, :60]]))
-    assert classifier.predict(model, np.zeros((0, 56, 56, 3), np.uint8)).shape == (0, 5)
+    np.testing.assert_array_equal(found,
+                                  train_classifier.predict(model, [picture, picture[:60, :60]]))
+    assert train_classifier.predict(model, np.zeros((0, 56, 56, 3), np.uint8)).shape == (0, 5)
     with pytest.raises(KlangfarbeError, match="uint8"):
-        classifier.predict(model, [picture / 255.0])
+        train_classifier.predict(model, [picture / 255.0])
 
 
 def test_a_temperature_changes_confidence_and_no_answer():
     pictures, _ = coloured(10)
-    sharp, plain, soft = (classifier.predict(network(), pictures, t) for t in (0.01, 1.0, 50.0))
+    sharp, plain, soft = (train_classifier.predict(network(), pictures, t)
+                          for t in (0.01, 1.0, 50.0))
     assert (sharp.max(1) > plain.max(1)).all() and (plain.max(1) > soft.max(1)).all()
     np.testing.assert_array_equal(sharp.argmax(1), soft.argmax(1))
 
 
 def test_the_temperature_is_fitted_on_validation_only():
     model, (pictures, table) = network(), coloured(60)
-    found = classifier.fit_temperature(model, pictures, table)
+    found = train_classifier.fit_temperature(model, pictures, table)
     turned, held = table.copy(), (table["split"] == "validation").to_numpy()
     turned.loc[~held, "emotion"] = "neutral"
     other = np.where(held[:, None, None, None], pictures, 0)
-    assert classifier.fit_temperature(model, other, turned) == found
+    assert train_classifier.fit_temperature(model, other, turned) == found
     turned.loc[held, "emotion"] = "neutral"
-    assert classifier.fit_temperature(model, pictures, turned) != found
+    assert train_classifier.fit_temperature(model, pictures, turned) != found
     with pytest.raises(KlangfarbeError, match="rows of validation"):
-        classifier.fit_temperature(model, pictures, table.assign(split="test"))
+        train_classifier.fit_temperature(model, pictures, table.assign(split="test"))
 
 
 def test_saved_and_loaded_it_says_the_same(own_results):
-    model = classifier.build(TINY).eval()
-    artefacts.save(classifier.settings(TINY, 1.5), classifier.NOTEBOOK, "smoke", "classifier.json", seed=0)
-    artefacts.save(classifier.weights(model), classifier.NOTEBOOK, "smoke", "classifier.safetensors", seed=0)
-    again, config, temperature = classifier.load("smoke")
+    model = train_classifier.build(TINY).eval()
+    artefacts.save(train_classifier.settings(TINY, 1.5), train_classifier.NOTEBOOK, "smoke",
+                   "classifier.json", seed=0)
+    artefacts.save(train_classifier.weights(model), train_classifier.NOTEBOOK, "smoke",
+                   "classifier.safetensors", seed=0)
+    again, config, temperature = train_classifier.load("smoke")
     assert config == TINY and temperature == 1.5
-    np.testing.assert_allclose(classifier.predict(again, coloured(5)[0]), classifier.predict(model, coloured(5)[0]), atol=2e-3)
+    np.testing.assert_allclose(train_classifier.predict(again, coloured(5)[0]),
+                               train_classifier.predict(model, coloured(5)[0]), atol=2e-3)
 
 
 def test_the_ateliers_table_holds_the_truth_and_no_leak():
-    pictures, table = classifier.atelier(TINY)
-    assert pictures.shape == (30, 56, 56, 3) and set(table["split"]) == {"train", "validation", "test"}
-    nearest = [affect.emotion_word(v, a) for v, a in zip(table["valence"], table["arousal"], strict=True)]
+    pictures, table = train_classifier.atelier(TINY)
+    assert pictures.shape == (30, 56, 56,
+                              3) and set(table["split"]) == {"train", "validation", "test"}
+    nearest = [affect.emotion_word(v, a) for v,
+               a in zip(table["valence"], table["arousal"], strict=True)]
     assert nearest == table["emotion"].tolist()
     own = {int(item.rsplit("-", 1)[1]) for item in table["item_id"]}
-    seen, _ = pairs.atelier(pairs.PROFILES["smoke"])
-    assert min(own) == classifier.PAINTINGS_FROM and not own & set(seen["index"])
-    leaks.stop_on(leaks.check(table, pictures=list(pictures)))
+    seen, _ = data.atelier(data.PROFILES["smoke"])
+    assert min(own) == train_classifier.PAINTINGS_FROM and not own & set(seen["index"])
+    leakage.stop_on(leakage.check(table, pictures=list(pictures)))
     pictures[(table["split"] == "test").to_numpy().argmax()] = pictures[(table["split"] == "train").to_numpy().argmax()]
     with pytest.raises(KlangfarbeError, match="near_duplicates"):
-        leaks.stop_on(leaks.check(table, pictures=list(pictures)))
+        leakage.stop_on(leakage.check(table, pictures=list(pictures)))
 
 
 def test_profiles_train_on_one_collection_and_are_tested_on_another():
-    assert atelier.TEST_SEED != atelier.TRAIN_SEED and classifier.Config() == classifier.PROFILES["paper"]
-    assert classifier.Config().backbone == "resnet50" and classifier.Config().sequence == "grid"
-    json.dumps(classifier.settings(classifier.PROFILES["mini"]))
+    assert atelier.TEST_SEED != atelier.TRAIN_SEED and train_classifier.Config() == train_classifier.PROFILES["paper"]
+    assert train_classifier.Config().backbone == "resnet50" and train_classifier.Config().sequence == "grid"
+    json.dumps(train_classifier.settings(train_classifier.PROFILES["mini"]))
 
 
-# --- measures ---------------------------------------------------------------------------------------------------------
+# --- measures -------------------------------------------------------------------------------------
+# --------------------
 
 
 def one_hot(said):
@@ -320,14 +366,19 @@ def one_hot(said):
 def test_closed_forms_of_the_three_measures():
     truth = np.array([0, 0, 1, 2])
     assert calibration.accuracy(truth, one_hot([0, 1, 1, 2])) == 0.75
-    assert calibration.macro_f1(truth, one_hot([0, 1, 1, 2])) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
-    assert calibration.calibration_error(truth, one_hot([0, 1, 1, 2])) == pytest.approx(0.25)  # certain, and right three times in four
+    assert calibration.macro_f1(truth,
+                                one_hot([0, 1, 1, 2])) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    # certain, and right three times in four
+    assert calibration.calibration_error(truth, one_hot([0, 1, 1, 2])) == pytest.approx(0.25)
     half = np.tile([0.6, 0.4, 0, 0, 0], (5, 1))
-    assert calibration.calibration_error(np.array([0, 0, 0, 1, 1]), half) == pytest.approx(0, abs=1e-12)
+    assert calibration.calibration_error(np.array([0, 0, 0, 1, 1]),
+                                         half) == pytest.approx(0, abs=1e-12)
 
 
-probabilities_and_labels = st.integers(0, 10_000).map(
-    lambda seed: (np.random.default_rng(seed).dirichlet(np.ones(5), 40), np.random.default_rng(seed + 1).integers(0, 5, 40)))
+probabilities_and_labels = st.integers(0,
+                                       10_000).map(lambda seed: (
+        np.random.default_rng(seed).dirichlet(np.ones(5), 40),
+        np.random.default_rng(seed + 1).integers(0, 5, 40)))
 
 
 @settings(max_examples=15, deadline=None)
@@ -341,7 +392,8 @@ def test_the_measures_agree_with_independent_ones(drawn):
     assert calibration.accuracy(truth, found) == pytest.approx(accuracy_score(truth, said))
     theirs = f1_score(truth, said, labels=np.unique(truth), average="macro", zero_division=0)
     assert calibration.macro_f1(truth, found) == pytest.approx(theirs)
-    theirs = multiclass_calibration_error(torch.from_numpy(found), torch.from_numpy(truth), 5, n_bins=10, norm="l1")
+    theirs = multiclass_calibration_error(torch.from_numpy(found), torch.from_numpy(truth), 5,
+                                          n_bins=10, norm="l1")
     assert calibration.calibration_error(truth, found) == pytest.approx(float(theirs), abs=1e-5)
     counts = calibration.confusion(found, truth)
     assert counts.to_numpy().sum() == 40 and np.trace(counts) == (truth == said).sum()
@@ -353,9 +405,12 @@ def test_the_measures_agree_with_independent_ones(drawn):
 def test_a_temperature_undoes_what_was_multiplied_in():
     rng = np.random.default_rng(0)
     said = 2 * rng.normal(size=(4000, 5))
-    truth = np.array([rng.choice(5, p=p) for p in np.exp(said) / np.exp(said).sum(1, keepdims=True)])
+    truth = np.array([rng.choice(5, p=p)
+                      for p in np.exp(said) / np.exp(said).sum(1, keepdims=True)])
     assert calibration.temperature(said, truth) == pytest.approx(1, abs=0.1)
-    assert calibration.temperature(3 * said, truth) == pytest.approx(3 * calibration.temperature(said, truth), rel=1e-3)
+    assert calibration.temperature(3 * said,
+                                   truth) == pytest.approx(3 * calibration.temperature(said, truth),
+                                                           rel=1e-3)
 
 
 def test_the_table_has_intervals_and_two_nulls():
@@ -365,19 +420,24 @@ def test_the_table_has_intervals_and_two_nulls():
     table = calibration.evaluate(good, truth, common=2).set_index("measure")
     row = table.loc["accuracy"]
     assert row["low"] < row["value"] < row["high"] and row["shuffled_high"] < row["low"]
-    assert row["shuffled"] == pytest.approx(0.2, abs=0.03) and row["majority"] == np.mean(truth == 2)
+    assert row["shuffled"] == pytest.approx(0.2,
+                                            abs=0.03) and row["majority"] == np.mean(truth == 2)
     assert table.loc["calibration error", "direction"] == "↓" and table["n"].eq(200).all()
-    words = np.array(classifier.EMOTIONS)[truth]
-    pd.testing.assert_frame_equal(calibration.evaluate(good, words, common=2).set_index("measure"), table)
-    lucky = calibration.evaluate(one_hot(rng.permutation(truth)), truth).set_index("measure").loc["accuracy"]
-    assert lucky["value"] <= lucky["shuffled_high"] + 0.05, "answers without knowledge lie where the shuffled ones lie"
+    words = np.array(train_classifier.EMOTIONS)[truth]
+    pd.testing.assert_frame_equal(calibration.evaluate(good, words, common=2).set_index("measure"),
+                                  table)
+    lucky = calibration.evaluate(one_hot(rng.permutation(truth)),
+                                 truth).set_index("measure").loc["accuracy"]
+    assert lucky["value"] <= lucky[
+        "shuffled_high"] + 0.05, "answers without knowledge lie where the shuffled ones lie"
 
 
 def test_the_interval_is_of_paintings_not_of_rows():
     rng = np.random.default_rng(1)
     truth, right = rng.integers(0, 5, 60), rng.random(60) < 0.6
     answers = one_hot(np.where(right, truth, (truth + 1) % 5))
-    repeated = calibration.evaluate(np.repeat(answers, 9, 0), np.repeat(truth, 9), groups=np.repeat(np.arange(60), 9)).iloc[0]
+    repeated = calibration.evaluate(np.repeat(answers, 9, 0), np.repeat(truth, 9),
+                                    groups=np.repeat(np.arange(60), 9)).iloc[0]
     once = calibration.evaluate(answers, truth).iloc[0]
     assert repeated["high"] - repeated["low"] == pytest.approx(once["high"] - once["low"], rel=0.1)
 
@@ -391,7 +451,8 @@ def test_faults_of_the_measures_are_told(found, truth, why):
         calibration.evaluate(found, truth)
 
 
-# --- real paintings' ratings ------------------------------------------------------------------------------------------
+# --- real paintings' ratings
+# ------------------------------------------------------------------------------------------
 
 NAMES = list(affect.WIKIART_POINTS)
 
@@ -402,16 +463,22 @@ def shares(**given):
 
 def test_every_emotion_goes_to_one_word_by_the_stated_rule():
     placed = {name: word for word, group in labels.GROUPS.items() for name in group}
-    assert set(placed) == set(NAMES) and sum(map(len, labels.GROUPS.values())) == 20 and set(labels.GROUPS) == set(affect.EMOTION_POINTS)
+    assert set(placed) == set(NAMES) and sum(map(len,
+                                                 labels.GROUPS.values())) == 20 and set(
+        labels.GROUPS) == set(affect.EMOTION_POINTS)
     nearest = {name: affect.emotion_word(*point) for name, point in affect.WIKIART_POINTS.items()}
     assert {name for name in NAMES if placed[name] != nearest[name]} == {"happiness", "humility"}
 
 
 def test_several_labels_become_one_word_or_none():
-    found = labels.five([shares(happiness=0.5, trust=0.7, sadness=0.6), shares(fear=0.4, surprise=0.39), shares(sadness=0.39),
-                         shares(anger=0.5, surprise=0.5), shares(), shares(love=0.3, trust=0.3, gratitude=0.3, sadness=0.41)])
+    found = labels.five([shares(happiness=0.5, trust=0.7, sadness=0.6),
+                         shares(fear=0.4, surprise=0.39), shares(sadness=0.39),
+                         shares(anger=0.5, surprise=0.5), shares(),
+                         shares(love=0.3, trust=0.3, gratitude=0.3, sadness=0.41)])
     assert found["emotion"].tolist() == ["happy", "angry", None, None, None, "sad"]
-    assert found.loc[0, list(affect.EMOTION_POINTS)].to_dict() == {"happy": 0.7, "fun": 0, "angry": 0, "sad": 0.6, "neutral": 0}
+    assert found.loc[0, list(affect.EMOTION_POINTS)].to_dict() == {"happy": 0.7, "fun": 0,
+                                                                   "angry": 0, "sad": 0.6,
+                                                                   "neutral": 0}
     assert labels.five([shares(sadness=0.39)], agreement=0.3)["emotion"].tolist() == ["sad"]
 
 
@@ -430,16 +497,23 @@ def test_ratings_of_another_form_are_refused(given):
 
 
 def write_replica(root, joined):
-    """Three works in either layout that circulates: the publisher's tsv, or the table joined with its pictures."""
-    identity, artist, title, separator = ("wikiart_emotions_id", "artist", "title", ",") if joined else ("ID", "Artist", "Title", "\t")
-    rows = [("a1", "Hand, A.", "One", "yes", shares(sadness=0.8)), ("a2", "Hand, A.", "Two", "no", shares(anger=0.9)),
+    """Three works in either layout that circulates: the publisher's tsv, or the table joined with
+    its pictures.
+    """
+    identity, artist, title, separator = ("wikiart_emotions_id", "artist", "title",
+                                          ",") if joined else ("ID", "Artist", "Title", "\t")
+    rows = [("a1", "Hand, A.", "One", "yes", shares(sadness=0.8)),
+            ("a2", "Hand, A.", "Two", "no", shares(anger=0.9)),
             ("a0", "", "Three", "yes", shares(trust=0.5, fear=0.5))]
     table = pd.DataFrame([{identity: i, artist: who, title: name, "Is painting": painting}
-                          | {f"{seen}: {e}": s for seen in ("Art (image+title)", "ImageOnly") for e, s in zip(NAMES, values, strict=True)}
-                          for i, who, name, painting, values in rows])
-    table.to_csv(root / ("emotion_labelled.csv" if joined else "WikiArt-Emotions-All.tsv"), sep=separator, index=False)
+                          | {f"{seen}: {e}": s for seen in ("Art (image+title)", "ImageOnly") for e,
+                             s in zip(NAMES, values, strict=True)} for i, who, name, painting,
+                          values in rows])
+    table.to_csv(root / ("emotion_labelled.csv" if joined else "WikiArt-Emotions-All.tsv"),
+                 sep=separator, index=False)
     (root / ("emotion_labelled" if joined else "images")).mkdir()
-    artefacts.write(root / ("emotion_labelled" if joined else "images") / "a1.png", np.zeros((4, 4, 3), np.uint8))
+    artefacts.write(root / ("emotion_labelled" if joined else "images") / "a1.png",
+                    np.zeros((4, 4, 3), np.uint8))
 
 
 @pytest.mark.parametrize("joined", [True, False])
@@ -447,15 +521,19 @@ def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
     write_replica(tmp_path, joined)
     rows = labels.wikiart(tmp_path).set_index("item_id")
     assert rows["emotion"].to_dict() == {"wikiart-a0": None, "wikiart-a1": "sad"}, "no sculpture; a tie is no word; rows keep their own"
-    assert rows["artist"].to_dict() == {"wikiart-a0": "wikiart-a0", "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1", "sad"] == 0.8
-    assert labels.counts(rows) == {"happy": 0, "fun": 0, "angry": 0, "sad": 1, "neutral": 0, "none": 1}
+    assert rows["artist"].to_dict() == {"wikiart-a0": "wikiart-a0",
+                                        "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1",
+                                                                               "sad"] == 0.8
+    assert labels.counts(rows) == {"happy": 0, "fun": 0, "angry": 0, "sad": 1, "neutral": 0,
+                                   "none": 1}
     assert labels.wikiart(tmp_path, pictures_only=True)["item_id"].tolist() == ["wikiart-a1"]
     with pytest.raises(KlangfarbeError, match="WikiArt Emotions"):
         labels.wikiart(tmp_path / "images")
 
 
 def test_no_hand_paints_on_two_sides():
-    rows = pd.DataFrame({"emotion": ["sad", "happy", None] * 20, "artist": [f"hand {k // 4}" for k in range(60)]})
+    rows = pd.DataFrame({"emotion": ["sad", "happy", None] * 20,
+                         "artist": [f"hand {k // 4}" for k in range(60)]})
     found = labels.dealt(rows)
     assert len(found) == 40 and found.groupby("artist")["split"].nunique().max() == 1
     assert set(found["split"]) == {"train", "validation", "test"}
@@ -472,10 +550,11 @@ def test_the_real_ratings_have_these_classes(real_data, folder, expected):
 
 @pytest.mark.real_data
 def test_real_paintings_are_read_and_classified(real_data):
-    from lib import images
+    from lib.signal import images
 
     root = real_data("wikiart_paintings")
     rows = labels.dealt(labels.wikiart(root, pictures_only=True))
     seen = [images.load(root / path, size=56) for path in rows["path"][:12]]
-    found = classifier.predict(classifier.build(TINY), seen)
-    assert found.shape == (12, 5) and calibration.evaluate(found, rows["emotion"][:12].tolist(), n_resamples=50).shape[0] == 3
+    found = train_classifier.predict(train_classifier.build(TINY), seen)
+    assert found.shape == (12, 5) and calibration.evaluate(found, rows["emotion"][:12].tolist(),
+                                                           n_resamples=50).shape[0] == 3

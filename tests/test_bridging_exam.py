@@ -1,4 +1,6 @@
-"""System 1's examination: nothing known to training, everyone told their own text, and marks that come out where a hand can check them."""
+"""System 1's examination: nothing known to training, everyone told their own text, and marks that
+come out where a hand can check them.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,26 +9,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import affect, artefacts, paths
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
 from lib.metrics import cards, divergence, frechet, spectral, text_audio
-from lib.metrics import table as tables
-from lib.systems.bridging import exam, marks, music, pairs, words
+from lib.metrics import evaluation_table as tables
+from lib.signal import affect
+from lib.systems import evaluation
+from lib.systems.bridging import data, evaluate, prompts, train_musicgen
 
 RATE = 22_050
-CONFIG = exam.Config(n_paintings=10, seconds=1.0, picture_size=32)
-TRAINING = pairs.Config(n_paintings=15, n_pieces=15, piece_seconds=2.0, segment_seconds=1.0, how="corrected")
+CONFIG = evaluate.Config(n_paintings=10, seconds=1.0, picture_size=32)
+TRAINING = data.Config(n_paintings=15, n_pieces=15, piece_seconds=2.0, segment_seconds=1.0,
+                       how="corrected")
 
 
 @pytest.fixture(scope="module")
 def trained():
-    paintings, pieces = pairs.atelier(TRAINING)
-    return pairs.pairs(paintings, pieces, how="corrected", segment_seconds=1.0), pieces
+    paintings, pieces = data.atelier(TRAINING)
+    return data.pairs(paintings, pieces, how="corrected", segment_seconds=1.0), pieces
 
 
 @pytest.fixture(scope="module")
 def material(trained):
-    return exam.material(CONFIG, RATE, trained[0])
+    return evaluate.material(CONFIG, RATE, trained[0])
 
 
 @pytest.fixture(scope="module")
@@ -41,26 +46,28 @@ class Ears:
     name, sha256, sample_rate_hz, window_seconds, width = "ears", "0" * 64, RATE, 1.0, 4
 
     def embed(self, windows):
-        return np.stack([np.abs(np.fft.rfft(w)) for w in windows])[:, :10_000].reshape(len(windows), 4, -1).mean(2)
+        return np.stack([np.abs(np.fft.rfft(w))
+                         for w in windows])[:, :10_000].reshape(len(windows), 4, -1).mean(2)
 
     def embed_text(self, texts):
         return np.array([[1 + text.count(letter) for letter in "aeio"] for text in texts], float)
 
 
-# --- the material -----------------------------------------------------------------------------------------------------
+# --- the material ---------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.mark.parametrize("wrong", [{"n_paintings": 12}, {"n_paintings": 5}, {"seconds": 0.5}])
 def test_an_examination_that_could_not_be_balanced_or_heard_is_refused(wrong):
     with pytest.raises(KlangfarbeError):
-        exam.Config(**wrong)
+        evaluate.Config(**wrong)
 
 
 def test_rows_are_aligned_balanced_and_all_different(material):
     table = material.table
     assert material.pictures.shape == (10, 32, 32, 3) and material.pictures.dtype == np.uint8
     assert material.reference.shape == material.real.shape == (10, RATE) and material.reference.dtype == np.float32
-    assert table["emotion"].tolist() == list(exam.EMOTIONS) * 2
+    assert table["emotion"].tolist() == list(evaluate.EMOTIONS) * 2
     for row in table.itertuples():
         assert affect.emotion_word(row.valence, row.arousal) == row.emotion
         for piece in (row.piece, row.real):
@@ -78,25 +85,28 @@ def words_of(item_id):
     return own_words.emotion_word(factors.draw(int(seed), int(index)))
 
 
-@pytest.mark.parametrize(("column", "side"), [("painting", "painting"), ("painting_group", "painting"), ("piece_group", "piece"),
-                                              ("piece_group", "real")])
+@pytest.mark.parametrize(("column", "side"),
+                         [("painting", "painting"), ("painting_group", "painting"),
+                          ("piece_group", "piece"), ("piece_group", "real")])
 def test_what_training_knew_is_refused(material, trained, column, side):
     known = trained[0].copy()
     known.loc[0, column] = material.table[side][3]
     if column == "painting":
         known.loc[0, "painting_group"] = known.loc[0, "painting"]
-    exam.unseen(material.table, trained[0])
+    evaluate.unseen(material.table, trained[0])
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
-        exam.unseen(material.table, known)
+        evaluate.unseen(material.table, known)
 
 
-# --- who leads, who plays ---------------------------------------------------------------------------------------------
+# --- who leads, who plays
+# ---------------------------------------------------------------------------------------------
 
 
 def writers():
     """A captioner and a describer whose texts say what they were given."""
     def caption(pictures, told):
-        return [f"a {word} painting: {int(picture.sum())}" for picture, word in zip(pictures, told, strict=True)]
+        return [f"a {word} painting: {int(picture.sum())}" for picture,
+                word in zip(pictures, told, strict=True)]
 
     def describe(captions, *_, seed=None):
         return [f"music for {caption}" for caption in captions]
@@ -107,7 +117,8 @@ def writers():
 def player(shift):
     """A generator whose sound is the length of its text, moved by its own shift, and its dice."""
     def generate(texts, seconds, *, seed, **_):
-        return np.stack([np.full(round(100 * seconds), len(text) + shift + 1000 * seed, np.float32) for text in texts])
+        return np.stack([np.full(round(100 * seconds), len(text) + shift + 1000 * seed, np.float32)
+                         for text in texts])
 
     return SimpleNamespace(generate=generate)
 
@@ -115,35 +126,44 @@ def player(shift):
 def test_each_model_is_told_its_own_text_and_only_changed_words_are_played_anew(material):
     true = material.table["emotion"].tolist()
     said = ["sad" if word == "angry" else word for word in true]
-    written = exam.texts(material, {"true word": true, "classifier's word": said}, *writers(), told="caption")
+    written = evaluate.texts(material, {"true word": true, "classifier's word": said}, *writers(),
+                             told="caption")
     first, second = written.values()
     changed = np.array(true) == "angry"
     assert (first[~changed].to_numpy() == second[~changed].to_numpy()).all()
-    assert second.loc[changed, "emotion"].eq("sad").all() and second.loc[changed, "caption"].str.startswith("a sad painting").all()
-    settings = music.PROFILES["smoke"]
-    band = {f"m{k}": (player(k), music.of(f"m{k}", settings)) for k in (1, 2, 3, 4)}
-    rows = exam.play(band, written, 1.0, player(0.5))
-    assert list(rows) == [*exam.MODELS, exam.GUESSED, exam.START] and all(len(row) == 10 for row in rows.values())
+    assert second.loc[changed, "emotion"].eq("sad").all() and second.loc[changed,
+                                                                         "caption"].str.startswith(
+        "a sad painting").all()
+    settings = train_musicgen.PROFILES["smoke"]
+    band = {f"m{k}": (player(k), train_musicgen.of(f"m{k}", settings)) for k in (1, 2, 3, 4)}
+    rows = evaluate.play(band, written, 1.0, player(0.5))
+    assert list(rows) == [*evaluate.MODELS, evaluate.GUESSED,
+                          evaluate.START] and all(len(row) == 10 for row in rows.values())
     assert rows["M1"][:, 0].tolist() == [len(word) + 1 for word in true]
     assert rows["M2"][:, 0].tolist() == [len(text) + 2 for text in first["caption"]]
     assert rows["M3"][:, 0].tolist() == [len(text) + 3 for text in first["description"]]
-    assert np.array_equal(rows[exam.START], rows["M4"] - 3.5)
-    assert np.array_equal(rows[exam.GUESSED][~changed], rows["M4"][~changed])
-    assert rows[exam.GUESSED][changed][:, 0].tolist() == [len(text) + 4 for text in second.loc[changed, "description"]]
+    assert np.array_equal(rows[evaluate.START], rows["M4"] - 3.5)
+    assert np.array_equal(rows[evaluate.GUESSED][~changed], rows["M4"][~changed])
+    assert rows[evaluate.GUESSED][changed][:,
+                                           0].tolist() == [len(text) + 4
+                                                           for text in second.loc[changed,
+                                                                                  "description"]]
 
 
 def test_without_a_classifier_the_true_words_lead_alone(material, monkeypatch, capsys):
-    from lib.systems.bridging import classifier
+    from lib.systems.bridging import train_classifier
 
     def absent(_):
         raise KlangfarbeError("a classifier", "none", "run 11")
 
-    monkeypatch.setattr(classifier, "load", absent)
-    leading, probabilities = exam.leaders(material, "smoke")
-    assert list(leading) == ["true word"] and probabilities is None and "run 11" in capsys.readouterr().out
-    written = exam.texts(material, leading, *writers(), told="caption")
-    band = {f"m{k}": (player(k), music.of(f"m{k}", music.PROFILES["smoke"])) for k in (1, 2, 3, 4)}
-    assert list(exam.play(band, written, 1.0)) == list(exam.MODELS)
+    monkeypatch.setattr(train_classifier, "load", absent)
+    leading, probabilities = evaluate.leaders(material, "smoke")
+    assert list(leading) == [
+        "true word"] and probabilities is None and "run 11" in capsys.readouterr().out
+    written = evaluate.texts(material, leading, *writers(), told="caption")
+    band = {f"m{k}": (player(k), train_musicgen.of(f"m{k}", train_musicgen.PROFILES["smoke"]))
+            for k in (1, 2, 3, 4)}
+    assert list(evaluate.play(band, written, 1.0)) == list(evaluate.MODELS)
 
 
 def test_retrieval_of_a_training_painting_finds_what_it_was_paired_with(material, trained):
@@ -151,124 +171,169 @@ def test_retrieval_of_a_training_painting_finds_what_it_was_paired_with(material
 
     table, pieces = trained
     known = table[table["split"] == "train"].iloc[[3, 0, 3, 4]]
-    painted = np.stack([paint.paint(factors.draw(TRAIN_SEED, int(name.split("-")[2])), 32) for name in known["painting"]])
-    eyes = SimpleNamespace(name="eyes", width=32 * 32 * 3, embed_pictures=lambda some: some.reshape(len(some), -1) - 128.0)
-    found, nearest = exam.retrieved(material._replace(pictures=painted), table, pieces, TRAINING, eyes)
-    own = dict(pairs.sounds(known.drop_duplicates(), pieces, TRAINING, RATE))
+    painted = np.stack([paint.paint(factors.draw(TRAIN_SEED, int(name.split("-")[2])), 32)
+                        for name in known["painting"]])
+    eyes = SimpleNamespace(name="eyes", width=32 * 32 * 3,
+                           embed_pictures=lambda some: some.reshape(len(some), -1) - 128.0)
+    found, nearest = evaluate.retrieved(material._replace(pictures=painted), table, pieces,
+                                        TRAINING, eyes)
+    own = dict(data.sounds(known.drop_duplicates(), pieces, TRAINING, RATE))
     assert nearest.tolist() == known["painting"].tolist() and found.shape == (4, RATE)
-    assert all(np.array_equal(sound, own[name]) for sound, name in zip(found, known["segment"], strict=True))
+    assert all(np.array_equal(sound, own[name]) for sound,
+               name in zip(found, known["segment"], strict=True))
 
 
 def test_the_codec_keeps_the_length_and_changes_the_sound(material):
-    from lib import foundations
+    from lib import pretrained
 
-    back = exam.through_codec(material.real[:3], foundations.load("codec"), batch=2)
+    back = evaluate.through_codec(material.real[:3], pretrained.load("codec"), batch=2)
     assert back.shape == (3, RATE) and np.isfinite(back).all()
     likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(back, material.real, strict=False)]
     assert 0.1 < np.mean(likeness) < 0.9999
 
 
-# --- the marks --------------------------------------------------------------------------------------------------------
+# --- the marks ------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_levels_are_one_and_silence_stays():
     rng = np.random.default_rng(1)
-    made = marks.levelled(np.stack([0.3 * rng.normal(size=1000), 1e-3 * rng.normal(size=1000), np.zeros(1000)]))
-    assert np.sqrt((made.astype(float) ** 2).mean(1)) == pytest.approx([marks.LEVEL, marks.LEVEL, 0], rel=1e-5)
+    made = evaluation.levelled(np.stack([0.3 * rng.normal(size=1000), 1e-3 * rng.normal(size=1000),
+                                         np.zeros(1000)]))
+    assert np.sqrt((made.astype(float) ** 2).mean(1)) == pytest.approx([evaluation.LEVEL,
+                                                                        evaluation.LEVEL, 0],
+                                                                       rel=1e-5)
 
 
 def test_ratios_against_every_reference_are_the_metrics_own(sounds):
     other = np.roll(sounds, 1, axis=0) + 0.01
-    snr, kl = marks._snr(sounds, other), marks._histogram_kl(sounds, other)
+    snr, kl = evaluation._snr(sounds, other), evaluation._histogram_kl(sounds, other)
     for i, j in np.ndindex(4, 4):
         assert snr[i, j] == pytest.approx(spectral.snr(other[j], sounds[i]), abs=1e-9)
-        assert kl[i, j] == pytest.approx(divergence.released_histogram_kl(other[j], sounds[i], n_bins=marks.N_BINS), abs=1e-12)
+        assert kl[i,
+                  j] == pytest.approx(divergence.released_histogram_kl(other[j], sounds[i],
+                                                                       n_bins=evaluation.N_BINS),
+                                      abs=1e-12)
 
 
 def test_the_strongest_tone_is_taken_for_the_fundamental():
     t = np.arange(RATE) / RATE
-    assert marks._thd(np.sin(2 * np.pi * 300 * t) + 0.1 * np.sin(2 * np.pi * 600 * t), RATE) == pytest.approx(0.1, rel=1e-3)
+    assert evaluation._thd(np.sin(2 * np.pi * 300 * t) + 0.1 * np.sin(2 * np.pi * 600 * t),
+                           RATE) == pytest.approx(0.1, rel=1e-3)
 
 
 def test_a_row_as_it_is_heard_agrees_with_the_metrics(material):
-    from lib import foundations
+    from lib import pretrained
 
     own, common = [f"text {'aeio'[k % 4] * k}" for k in range(10)], ["a", "e"] * 5
     clap = text_audio.Trusted(Ears(), 10, 1.0, 0.0, 1.0, "texts")
-    row = marks.hear(material.real, material.reference, own, common, foundations.load("tagger"), clap, RATE)
-    assert np.diagonal(row["own"]) == pytest.approx(text_audio.clap(clap, own, list(material.real), RATE))
-    assert np.diagonal(row["common"]) == pytest.approx(text_audio.clap(clap, common, list(material.real), RATE))
-    louder = marks.hear(3 * material.real, material.reference, own, common, foundations.load("tagger"), clap, RATE)
-    assert louder["embedding"] == pytest.approx(row["embedding"], abs=1e-3) and np.abs(louder["loud"] - row["loud"]).max() > 0.1
+    row = evaluation.hear(material.real, material.reference, own, common, pretrained.load("tagger"),
+                          clap, RATE)
+    assert np.diagonal(row["own"]) == pytest.approx(text_audio.clap(clap, own, list(material.real),
+                                                                    RATE))
+    assert np.diagonal(row["common"]) == pytest.approx(text_audio.clap(clap, common,
+                                                                       list(material.real), RATE))
+    louder = evaluation.hear(3 * material.real, material.reference, own, common,
+                             pretrained.load("tagger"), clap, RATE)
+    assert louder["embedding"] == pytest.approx(row["embedding"],
+                                                abs=1e-3) and np.abs(louder["loud"]
+                                                                     - row["loud"]).max() > 0.1
     assert [affect.emotion_word(*point) for point in row["affect"]] == row["word"].tolist()
     with pytest.raises(KlangfarbeError):
-        marks.hear(material.real, material.reference, own[:-1], common, foundations.load("tagger"), clap, RATE)
+        evaluation.hear(material.real, material.reference, own[:-1], common,
+                        pretrained.load("tagger"), clap, RATE)
 
 
 def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
-    """A system that answers its own painting only falls to its null when it is dealt out, and to nothing where a measure is deaf."""
+    """A system that answers its own painting only falls to its null when it is dealt out, and to
+    nothing where a measure is deaf.
+    """
     rng = np.random.default_rng(0)
     n = 30
-    asked = np.resize(np.array(exam.EMOTIONS), n)
-    table = pd.DataFrame({"emotion": asked, "valence": rng.uniform(-1, 1, n), "arousal": rng.uniform(-1, 1, n)})
-    kinds = [("affect", "f8", 2), ("word", "U8"), ("logits", "f8", 3), ("embedding", "f8", 4), ("own", "f8", n), ("common", "f8", n),
-             ("snr", "f8", n), ("histogram", "f8", n), ("thd", "f8")]
+    asked = np.resize(np.array(evaluate.EMOTIONS), n)
+    table = pd.DataFrame({"emotion": asked, "valence": rng.uniform(-1, 1, n),
+                          "arousal": rng.uniform(-1, 1, n)})
+    kinds = [("affect", "f8", 2), ("word", "U8"), ("logits", "f8", 3), ("embedding", "f8", 4),
+             ("own", "f8", n), ("common", "f8", n), ("snr", "f8", n), ("histogram", "f8", n),
+             ("thd", "f8")]
     ideal = np.zeros(n, kinds)
     ideal["affect"], ideal["word"], ideal["own"], ideal["common"] = table[["valence", "arousal"]], asked, np.eye(n), 0.5
     ideal["embedding"], ideal["logits"] = rng.normal(size=(n, 4)), rng.normal(size=(n, 3))
     deaf = np.roll(ideal, 7)
     reference = ideal.copy()
     card = SimpleNamespace(name="ears", sha256="0" * 64, width=4)
-    found = tables.whole({"M4": ideal, "deaf": deaf}, marks.measures(table, reference, card, SimpleNamespace(card=lambda: vars(card))),
+    found = tables.whole({"M4": ideal, "deaf": deaf},
+                         evaluation.measures(table, reference, card,
+                                             SimpleNamespace(card=lambda: vars(card))),
                          n_resamples=50, n_shuffles=20, n_swaps=199).set_index(["measure", "row"])
-    assert found.loc[("CLAP, own text", "M4"), "value"] == 1 and found.loc[("CLAP, own text", tables.SHUFFLED), "value"] < 0.2
-    assert found.loc[("word heard", "M4"), "value"] == 1 and found.loc[("CCC valence", "M4"), "value"] == pytest.approx(1)
-    assert found.loc[("word heard", "deaf"), "system_is"] == "better" and found.loc[("paired KL", "M4"), "value"] == 0
-    assert found.loc[("CLAP, common text", "deaf"), "value"] == found.loc[("CLAP, common text", tables.SHUFFLED), "value"] == 0.5
-    assert tables.MEAN not in found.loc["word heard"].index and (found.loc["THD", "system_is"] == "").all()
-    assert found.loc[("THD", "published: M3"), "value"] == 1.92 and found.loc[("THD", "published: M3"), "direction"] == "↑"
+    assert found.loc[("CLAP, own text", "M4"),
+                     "value"] == 1 and found.loc[("CLAP, own text", tables.SHUFFLED), "value"] < 0.2
+    assert found.loc[("word heard", "M4"),
+                     "value"] == 1 and found.loc[("CCC valence", "M4"), "value"] == pytest.approx(1)
+    assert found.loc[("word heard", "deaf"),
+                     "system_is"] == "better" and found.loc[("paired KL", "M4"), "value"] == 0
+    assert found.loc[("CLAP, common text", "deaf"),
+                     "value"] == found.loc[("CLAP, common text", tables.SHUFFLED), "value"] == 0.5
+    assert tables.MEAN not in found.loc["word heard"].index and (found.loc["THD", "system_is"]
+                                                                 == "").all()
+    assert found.loc[("THD", "published: M3"),
+                     "value"] == 1.92 and found.loc[("THD", "published: M3"), "direction"] == "↑"
 
 
 @pytest.mark.parametrize("metric", [spectral.snr, spectral.thd, text_audio.clap])
 def test_a_metric_on_known_values_keeps_its_card(metric):
-    kept, unranked = marks.at(metric), marks.at(metric, ranked=False)
+    kept, unranked = evaluation.at(metric), evaluation.at(metric, ranked=False)
     assert cards.card(kept) == cards.card(metric) and cards.card(metric).sign != 0
-    assert cards.card(unranked)._replace(direction=cards.card(metric).direction) == cards.card(metric) and cards.card(unranked).sign == 0
+    assert cards.card(unranked)._replace(direction=cards.card(metric).direction) == cards.card(
+        metric) and cards.card(unranked).sign == 0
     assert kept(np.array([[2], [0]]), np.arange(6).reshape(2, 3)).tolist() == [2, 3]
 
 
 def test_differences_by_hand():
     groups = np.arange(40)
-    assert marks.minus(groups + 0.5, groups, groups) == (0.5, 0.5, 0.5)
-    assert marks.share(np.repeat([1, 0], 5)) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
-    assert marks.recovered(np.array(["sad", "fun"]), np.array(["sad", "sad"])).tolist() == [1, 0]
+    assert evaluation.minus(groups + 0.5, groups, groups) == (0.5, 0.5, 0.5)
+    assert evaluation.share(np.repeat([1, 0], 5)) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
+    assert evaluation.recovered(np.array(["sad", "fun"]),
+                                np.array(["sad", "sad"])).tolist() == [1, 0]
     rng = np.random.default_rng(0)
-    reference, cloud, shift = rng.normal(size=(60, 3)), rng.normal(size=(40, 3)), np.array([1.0, -2.0, 0.5])
-    assert marks.fad_minus(reference, cloud, cloud, groups) == (0, 0, 0)
+    reference, cloud, shift = rng.normal(size=(60,
+                                               3)), rng.normal(size=(40, 3)), np.array([1.0, -2.0,
+                                                                                        0.5])
+    assert evaluation.fad_minus(reference, cloud, cloud, groups) == (0, 0, 0)
     gap = reference.mean(0) - cloud.mean(0)
-    value, low, high = marks.fad_minus(reference, cloud + shift, cloud, groups)
-    assert value == pytest.approx(((gap - shift) ** 2 - gap**2).sum()) and low < value < high  # a shift moves the means alone
-    table = marks.frechet_table({"a": {"embedding": cloud}}, {"embedding": reference}, groups=groups, n_folds=4)
-    assert table.set_index(["measure", "row"]).loc[("FAD", "a"), "value"] == pytest.approx(frechet.fad(reference, cloud))
+    value, low, high = evaluation.fad_minus(reference, cloud + shift, cloud, groups)
+    # a shift moves the means alone
+    assert value == pytest.approx(((gap - shift) ** 2 - gap**2).sum()) and low < value < high
+    table = evaluation.frechet_table({"a": {"embedding": cloud}}, {"embedding": reference},
+                                     groups=groups, n_folds=4)
+    assert table.set_index(["measure", "row"]).loc[("FAD", "a"),
+                                                   "value"] == pytest.approx(frechet.fad(reference,
+                                                                                         cloud))
 
 
 def test_agreement_and_what_luck_makes_of_it():
     rng = np.random.default_rng(0)
     wanted, other = rng.uniform(-1, 1, (50, 2)), rng.uniform(-1, 1, (50, 2))
-    assert marks.agreement(wanted, wanted) == pytest.approx(1) and marks.agreement(wanted, np.zeros((50, 2))) == 0
-    assert marks.told_apart(wanted, wanted, n_shuffles=99) == 0.01
-    by_luck = [marks.told_apart(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99, seed=seed) for seed in range(40)]
-    assert 0.35 < np.mean(by_luck) < 0.65 and np.mean(np.array(by_luck) <= 0.05) < 0.2  # uniform where there is nothing
-    assert marks.agreement_minus(wanted, wanted, wanted, np.arange(50)) == (0, 0, 0)
-    value, low, high = marks.agreement_minus(wanted, wanted, other, np.arange(50))
-    assert value == pytest.approx(1 - marks.agreement(wanted, other)) and 0 < low < value < high
+    assert evaluation.agreement(wanted, wanted) == pytest.approx(1) and evaluation.agreement(wanted, np.zeros((50, 2))) == 0
+    assert evaluation.told_apart(wanted, wanted, n_shuffles=99) == 0.01
+    by_luck = [evaluation.told_apart(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99, seed=seed)
+               for seed in range(40)]
+    # uniform where there is nothing
+    assert 0.35 < np.mean(by_luck) < 0.65 and np.mean(np.array(by_luck) <= 0.05) < 0.2
+    assert evaluation.agreement_minus(wanted, wanted, wanted, np.arange(50)) == (0, 0, 0)
+    value, low, high = evaluation.agreement_minus(wanted, wanted, other, np.arange(50))
+    assert value == pytest.approx(1 - evaluation.agreement(wanted,
+                                                           other)) and 0 < low < value < high
 
 
 def test_the_common_text_says_the_word_and_the_printed_table_is_whole():
-    texts = {word: marks.common_text(word) for word in exam.EMOTIONS}
-    assert {word: words.read(text, words.DESCRIPTION, "lexicon") for word, text in texts.items()} == {word: word for word in texts}
-    printed = marks.published()
-    assert all(list(of) == list(marks.MODELS) for of in printed.values()) and printed["kl"]["M4"] == 0.012 and printed["snr"]["M2"] == -2.47
+    texts = {word: evaluation.common_text(word) for word in evaluate.EMOTIONS}
+    assert {word: prompts.read(text, prompts.DESCRIPTION, "lexicon") for word,
+            text in texts.items()} == {word: word for word in texts}
+    printed = evaluation.published()
+    assert all(list(of) == list(evaluation.MODELS)
+               for of in printed.values()) and printed["kl"]["M4"] == 0.012 and printed["snr"][
+        "M2"] == -2.47
     table = artefacts.read(paths.ROOT / "data" / "published.csv")
     of_table = table[table["claim"].isin(["S1-1", "S1-2"]) & table["where"].eq("text 000, Table 2")]
     assert sorted(of_table["value"]) == sorted(x for of in printed.values() for x in of.values())
@@ -281,9 +346,10 @@ def test_an_encoder_names_the_nearest_of_five_after_what_it_always_likes_is_take
     clips = np.repeat(np.array([[0.0], [0.1], [0.2]], np.float32), RATE, axis=1)
     clap = text_audio.Trusted(ears, 10, 1.0, 0.0, 1.0, "texts")
     texts = {"happy": "aaaaaaaa", "sad": "eeeeeeee", "fun": "iiiiiiii"}
-    assert marks.named(clap, texts, ["happy", "sad", "happy"], clips, RATE).tolist() == [1, 1, 0]
+    assert evaluation.named(clap, texts, ["happy", "sad", "happy"], clips,
+                            RATE).tolist() == [1, 1, 0]
 
 
 def test_profiles_differ_in_size_alone():
-    assert exam.PROFILES["paper"] == exam.Config() and all(replace(c, n_paintings=c.n_paintings) == c for c in exam.PROFILES.values())
-    assert set(exam.PROFILES) == {"smoke", "mini", "gpu", "paper"}
+    assert evaluate.PROFILES["paper"] == evaluate.Config() and all(replace(c, n_paintings=c.n_paintings) == c for c in evaluate.PROFILES.values())
+    assert set(evaluate.PROFILES) == {"smoke", "mini", "gpu", "paper"}

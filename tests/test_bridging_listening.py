@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import foundations
-from lib.errors import KlangfarbeError
-from lib.systems.bridging import listening
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
+from lib.metrics import audio_quality
 
 RATE = 22_050
 
@@ -22,7 +22,7 @@ def sounds():
 
 @pytest.fixture(scope="module")
 def told(sounds):
-    return listening.measured(list(sounds.values()), RATE).set_axis(list(sounds))
+    return audio_quality.measured(list(sounds.values()), RATE).set_axis(list(sounds))
 
 
 def test_white_noise_has_the_flatness_of_exponential_powers_and_a_tone_has_none(told):
@@ -33,43 +33,46 @@ def test_white_noise_has_the_flatness_of_exponential_powers_and_a_tone_has_none(
 def test_silence_is_counted_where_it_is(told):
     assert told.silent["half"] == pytest.approx(0.5, abs=0.02) and told.blank["half"] > 0.5
     assert told.silent["noise"] == told.silent["tone"] == 0 and told.blank["noise"] == 0
-    assert told.silent["silence"] == told.blank["silence"] == 1 and np.isnan(told.flatness["silence"])
+    assert told.silent["silence"] == told.blank["silence"] == 1 and np.isnan(
+        told.flatness["silence"])
     assert told.flatness["half"] < 1e-2, "silent frames do not count as noise"
 
 
 def test_loudness_and_clipping_by_hand(told):
     assert told.loudness_db["tone"] == pytest.approx(10 * np.log10(0.125), abs=0.01)
     assert told.clipped["tone"] == 0
-    assert told.clipped["loud"] == pytest.approx(2 / 3, abs=0.01)  # |2 sin| ≥ 1 for two thirds of a turn
+    # |2 sin| ≥ 1 for two thirds of a turn
+    assert told.clipped["loud"] == pytest.approx(2 / 3, abs=0.01)
 
 
 def test_a_gain_changes_the_loudness_alone(sounds, told):
-    softer = listening.measured([0.1 * sounds["noise"]], RATE).iloc[0]
+    softer = audio_quality.measured([0.1 * sounds["noise"]], RATE).iloc[0]
     assert softer.loudness_db == pytest.approx(told.loudness_db["noise"] - 20, abs=1e-3)
     shape = ["silent", "blank", "flatness"]
-    assert softer[shape].to_numpy() == pytest.approx(told.loc["noise", shape].to_numpy(float), abs=1e-4)
+    assert softer[shape].to_numpy() == pytest.approx(told.loc["noise", shape].to_numpy(float),
+                                                     abs=1e-4)
 
 
-@pytest.mark.parametrize("bad", [[], [np.zeros((2, 4000))], [np.full(4000, np.nan)], [np.zeros(100)]],
-                         ids=["none", "stereo", "nan", "short"])
+@pytest.mark.parametrize("bad", [[], [np.zeros((2, 4000))], [np.full(4000, np.nan)],
+                                 [np.zeros(100)]], ids=["none", "stereo", "nan", "short"])
 def test_what_no_frame_can_be_cut_from_is_refused(bad):
     with pytest.raises(KlangfarbeError):
-        listening.measured(bad, RATE)
+        audio_quality.measured(bad, RATE)
 
 
 def test_repeats_of_known_codes():
     rng = np.random.default_rng(0)
     random = rng.integers(0, 512, (4, 200))
-    assert listening.repeats(random, 25.0) == 0
-    assert listening.repeats(np.zeros((4, 200), int), 25.0) == 1
-    assert listening.repeats(np.tile(random[:, :30], 5), 25.0) == 1  # a circle of 30 steps
+    assert audio_quality.repeats(random, 25.0) == 0
+    assert audio_quality.repeats(np.zeros((4, 200), int), 25.0) == 1
+    assert audio_quality.repeats(np.tile(random[:, :30], 5), 25.0) == 1  # a circle of 30 steps
     still = random.copy()
     still[0] = 7
-    assert listening.repeats(still, 25.0) == 0, "one codebook that stands still is a held note, no loop"
+    assert audio_quality.repeats(still, 25.0) == 0, "one codebook that stands still is a held note, no loop"
     half = np.concatenate([random[:, :101], np.repeat(random[:, 100:101], 99, axis=1)], axis=1)
-    assert listening.repeats(half, 25.0) == pytest.approx(99 / 199)
+    assert audio_quality.repeats(half, 25.0) == pytest.approx(99 / 199)
     with pytest.raises(KlangfarbeError):
-        listening.repeats(random[0], 25.0)
+        audio_quality.repeats(random[0], 25.0)
 
 
 def test_the_judge_hears_real_pieces(sounds):
@@ -79,19 +82,21 @@ def test_the_judge_hears_real_pieces(sounds):
 
     played, _ = render.sounds(atelier.TEST_SEED, range(40), 5.0)
     own = [words.emotion_word(draw(atelier.TEST_SEED, index)) for index in range(40)]
-    heard = listening.judged(foundations.load("tagger", device="cpu"), played, RATE)
+    heard = audio_quality.judged(pretrained.load("tagger", device="cpu"), played, RATE)
     assert heard[["valence", "arousal"]].abs().to_numpy().max() <= 1
     assert np.mean(heard.word == own) > 0.7 > 0.4 > np.mean(heard.word == np.roll(own, 1))
 
 
 def test_means_are_means_with_intervals_that_hold_them():
-    table = pd.DataFrame({"music": ["a"] * 30 + ["b"] * 30, "x": np.r_[np.arange(30.0), np.full(30, 2.0)],
+    table = pd.DataFrame({"music": ["a"] * 30 + ["b"] * 30,
+                          "x": np.r_[np.arange(30.0), np.full(30, 2.0)],
                           "right": [True] * 15 + [False] * 15 + [True] * 30})
-    found = listening.means(table, ["music"], "x", seed=1).set_index("music")
-    assert found.value["a"] == 14.5 and found.low["a"] < 14.5 < found.high["a"] and found.n["a"] == 30
+    found = audio_quality.means(table, ["music"], "x", seed=1).set_index("music")
+    assert found.value["a"] == 14.5 and found.low["a"] < 14.5 < found.high["a"] and found.n[
+        "a"] == 30
     assert found.low["b"] == found.high["b"] == 2.0
-    shares = listening.means(table, ["music"], "right").set_index("music")
+    shares = audio_quality.means(table, ["music"], "right").set_index("music")
     assert shares.value.tolist() == [0.5, 1.0] and shares.high["b"] == pytest.approx(1.0)
     assert shares.low["b"] == pytest.approx(0.886, abs=0.001)  # Wilson's: 1 / (1 + z²/n)
     with pytest.raises(KlangfarbeError):
-        listening.means(table.iloc[:1], ["music"], "x")
+        audio_quality.means(table.iloc[:1], ["music"], "x")

@@ -1,4 +1,6 @@
-"""System 1's published data: both collections in their publishers' layouts become pairs, segments and one step of training."""
+"""System 1's published data: both collections in their publishers' layouts become pairs, segments
+and one step of training.
+"""
 
 import os
 from dataclasses import replace
@@ -13,29 +15,38 @@ from hypothesis import strategies as st
 from test_bridging_music import random_start
 from test_mirex import make_mirex
 
-from lib import affect, artefacts, images, paths, profiles
-from lib.data import leaks, registry
+from lib.core import artefacts, paths, profiles
+from lib.core.errors import KlangfarbeError
+from lib.data import leakage, registry
 from lib.data.atelier import render
-from lib.errors import KlangfarbeError
-from lib.systems.bridging import classifier, labels, music, pairs, real
+from lib.signal import affect, images
+from lib.systems.bridging import data as pairs
+from lib.systems.bridging import labels, train_classifier, train_musicgen
+from lib.systems.bridging import real_data as real
 from lib.systems.bridging.clips import Clips
 
 NAMES = list(affect.WIKIART_POINTS)
-LEADING = {"happy": "happiness", "fun": "surprise", "angry": "anger", "sad": "sadness", "neutral": "neutral"}
-ADJECTIVE = {"happy": (2, "Cheerful"), "fun": (4, "Silly"), "angry": (5, "Agressive"), "sad": (3, "Wistful"), "neutral": (3, "Literate")}
+LEADING = {"happy": "happiness", "fun": "surprise", "angry": "anger", "sad": "sadness",
+           "neutral": "neutral"}
+ADJECTIVE = {"happy": (2, "Cheerful"), "fun": (4, "Silly"), "angry": (5, "Agressive"),
+             "sad": (3, "Wistful"), "neutral": (3, "Literate")}
 WORDS = list(affect.EMOTION_POINTS)
 N_SONGS, N_PAINTINGS, LENGTH = 5, 12, 1.25
 CONFIG = pairs.Config(n_paintings=50, segment_seconds=LENGTH)
 
 
 def make_paintings(root, n=N_PAINTINGS):
-    """WikiArt-Emotions' table and pictures: `n` of each word by n / 2 painters; one picture is missing, one damaged; one has no word."""
+    """WikiArt-Emotions' table and pictures: `n` of each word by n / 2 painters; one picture is
+    missing, one damaged; one has no word.
+    """
     rng, lines = np.random.default_rng(0), []
     for word, emotion in LEADING.items():
         for i in range(n):
             shares = dict.fromkeys(NAMES, 0.1) | {emotion: 0.5 + 0.04 * i}
-            lines.append({"ID": f"{word}{i}", "Artist": f"{word} painter {i // 2}", "Title": f"{word} {i}", "Is painting": "yes"}
-                         | {f"{seen}: {name}": share for seen in ("Art (image+title)", "ImageOnly") for name, share in shares.items()})
+            lines.append({"ID": f"{word}{i}", "Artist": f"{word} painter {i // 2}",
+                          "Title": f"{word} {i}", "Is painting": "yes"}
+                         | {f"{seen}: {name}": share for seen in ("Art (image+title)", "ImageOnly")
+                            for name, share in shares.items()})
             picture = rng.integers(0, 255, (12, 16, 3), dtype=np.uint8)
             artefacts.write(root / "images" / f"{word}{i}.png", picture)
     lines.append(lines[0] | {"ID": "dull", f"Art (image+title): {LEADING['happy']}": 0.2})
@@ -46,13 +57,18 @@ def make_paintings(root, n=N_PAINTINGS):
 
 
 def make_music(root):
-    """MIREX's layout with real scores of 3 s: `N_SONGS` of each word by four artists; song 2 is damaged, song 6 lasts 0.2 s."""
-    songs = [(f"Cluster {ADJECTIVE[word][0]}", ADJECTIVE[word][1], f"{word} band {i % 4}") for i in range(N_SONGS) for word in WORDS]
-    inner = make_mirex(root, [*songs, ("Cluster 5", "Fiery", "nobody")], scores=range(1, len(songs) + 1))
+    """MIREX's layout with real scores of 3 s: `N_SONGS` of each word by four artists; song 2 is
+    damaged, song 6 lasts 0.2 s.
+    """
+    songs = [(f"Cluster {ADJECTIVE[word][0]}", ADJECTIVE[word][1], f"{word} band {i % 4}")
+             for i in range(N_SONGS) for word in WORDS]
+    inner = make_mirex(root, [*songs, ("Cluster 5", "Fiery", "nobody")],
+                       scores=range(1, len(songs) + 1))
     for number in range(1, len(songs) + 1):
         score, piano = pretty_midi.PrettyMIDI(), pretty_midi.Instrument(0)
         ends = 0.2 if number == 6 else 2.9
-        piano.notes = [pretty_midi.Note(90, 48 + number, t, min(t + 0.5, ends)) for t in np.arange(0, ends, 0.5)]
+        piano.notes = [pretty_midi.Note(90, 48 + number, t, min(t + 0.5, ends))
+                       for t in np.arange(0, ends, 0.5)]
         score.instruments.append(piano)
         score.write(str(inner / "MIDIs" / f"{number:03d}.mid"))
     (inner / "MIDIs" / "002.mid").write_bytes(b"MThd and nothing else")
@@ -70,57 +86,78 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(folders, tmp_path_factory):
-    return real.paired(folders / "wikiart_emotions", folders / "mirex", CONFIG, tmp_path_factory.mktemp("work"))
+    return real.paired(folders / "wikiart_emotions", folders / "mirex", CONFIG,
+                       tmp_path_factory.mktemp("work"))
 
 
-# --- the paired set -----------------------------------------------------------------------------------------------------
+# --- the paired set -------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_two_folders_become_pairs_of_one_word(data):
     assert list(data.table) == list(pairs.COLUMNS) and data.origin == "published"
     for side, source in (("painting", data.paintings), ("piece", data.pieces)):
-        assert (data.table[side].map(source.set_index(side)["emotion"]) == data.table["emotion"]).all()
-    assert data.table["painting"].is_unique and data.table["segment"].is_unique and set(data.table["emotion"]) == set(WORDS)
-    assert len(data.table) == len(data.paintings) == 50, "as many paintings as asked for, each with a segment"
+        assert (data.table[side].map(source.set_index(side)["emotion"])
+                == data.table["emotion"]).all()
+    assert data.table["painting"].is_unique and data.table["segment"].is_unique and set(
+        data.table["emotion"]) == set(WORDS)
+    assert len(data.table) == len(
+        data.paintings) == 50, "as many paintings as asked for, each with a segment"
     words = dict(zip(data.pieces["adjective"], data.pieces["emotion"]))
-    assert words == {"cheerful": "happy", "silly": "fun", "aggressive": "angry", "wistful": "sad", "literate": "neutral"}
+    assert words == {"cheerful": "happy", "silly": "fun", "aggressive": "angry", "wistful": "sad",
+                     "literate": "neutral"}
 
 
 def test_what_is_damaged_missing_or_short_is_named_and_ends_nothing(data):
     why = data.rejects.set_index("item")["reason"]
-    assert list(why.index) == ["wikiart-fun7", "mirex-002", "mirex-006"] and not data.rejects.isna().any().any()
-    assert "no picture format" in why["wikiart-fun7"] and why["mirex-002"] and "shorter than a segment" in why["mirex-006"]
-    assert set(data.rejects["item"]).isdisjoint(data.table["painting"]) and set(data.rejects["item"]).isdisjoint(data.table["piece"])
-    assert "wikiart-sad0" not in set(data.paintings["painting"]) and "wikiart-dull" not in set(data.paintings["painting"])
+    assert list(why.index) == ["wikiart-fun7", "mirex-002",
+                               "mirex-006"] and not data.rejects.isna().any().any()
+    assert "no picture format" in why["wikiart-fun7"] and why[
+        "mirex-002"] and "shorter than a segment" in why["mirex-006"]
+    assert set(data.rejects["item"]).isdisjoint(data.table["painting"]) and set(
+        data.rejects["item"]).isdisjoint(data.table["piece"])
+    assert "wikiart-sad0" not in set(data.paintings["painting"]) and "wikiart-dull" not in set(
+        data.paintings["painting"])
     assert len(data.pieces) == 5 * N_SONGS - 2
 
 
 def test_segments_are_what_was_rendered(data, folders):
     row = data.table[data.table["start_s"] == LENGTH].iloc[:1]
-    whole = render.render_file(folders / "mirex" / "dataset" / "MIDIs" / f"{row['piece'].iloc[0][-3:]}.mid", sample_rate_hz=32_000)
+    whole = render.render_file(folders / "mirex" / "dataset" / "MIDIs"
+                               / f"{row['piece'].iloc[0][-3:]}.mid", sample_rate_hz=32_000)
     (clip,) = data.clips(row, 32_000)
-    assert clip.dtype == np.float32 and np.abs(clip - whole[40_000:80_000]).max() < 2e-5 and np.abs(clip).max() > 0.01
+    assert clip.dtype == np.float32 and np.abs(clip
+                                               - whole[40_000:80_000]).max() < 2e-5 and np.abs(
+        clip).max() > 0.01
     (slow,) = data.clips(row, 22_050)
-    assert slow.shape == (round(LENGTH * 22_050),) and abs(np.square(slow).mean() / np.square(clip).mean() - 1) < 0.05
-    assert data.clips(data.table, 22_050).key != data.clips(data.table, 32_000).key == data.clips(data.table, 32_000).key
+    assert slow.shape == (round(LENGTH * 22_050),) and abs(np.square(slow).mean()
+                                                           / np.square(clip).mean() - 1) < 0.05
+    assert data.clips(data.table, 22_050).key != data.clips(data.table,
+                                                            32_000).key == data.clips(data.table,
+                                                                                      32_000).key
 
 
 def test_pictures_come_in_the_order_asked_for(data, folders):
     names = data.paintings["painting"].tolist()[:3]
     seen = data.pictures(names[::-1], 10)
     assert seen.shape == (3, 10, 10, 3) and seen.dtype == np.uint8
-    np.testing.assert_array_equal(seen[2], images.load(folders / "wikiart_emotions" / data.paintings["path"].iloc[0], size=10))
+    np.testing.assert_array_equal(seen[2],
+                                  images.load(folders / "wikiart_emotions"
+                                              / data.paintings["path"].iloc[0], size=10))
     assert data.pictures([], 10).shape == (0, 10, 10, 3)
 
 
 def test_the_published_way_leaks_and_the_corrected_one_does_not(data, capsys):
     found = real.both_ways(data.paintings, data.pieces, CONFIG).set_index("how")
-    assert list(found.index) == list(pairs.HOW) and (found[["train", "validation", "test"]].sum(axis=1) == found["pairs"]).all()
+    assert list(found.index) == list(pairs.HOW) and (found[["train", "validation",
+                                                            "test"]].sum(axis=1)
+                                                     == found["pairs"]).all()
     assert found.loc["published", "artist_leak"] > 0 and found.loc["published", "findings"] == "group_in_two_splits"
-    drawn = [pairs.leaking(pairs.pairs(data.paintings, data.pieces, seed=seed, segment_seconds=LENGTH)) for seed in range(20)]
+    drawn = [pairs.leaking(pairs.pairs(data.paintings, data.pieces, seed=seed,
+                                       segment_seconds=LENGTH)) for seed in range(20)]
     assert np.mean(drawn) > 0.6, "a song has three segments, an artist one song or two"
     assert found.loc["corrected", ["artist_leak", "painter_leak"]].tolist() == [0, 0] and found.loc["corrected", "findings"] == ""
-    leaks.stop_on(pairs.looked_at(data.table), accepted=("group_in_two_splits",))
+    leakage.stop_on(pairs.looked_at(data.table), accepted=("group_in_two_splits",))
     assert "accepted" in capsys.readouterr().out
 
 
@@ -138,44 +175,58 @@ def test_a_killed_run_goes_on_where_it_stood(folders, data, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         real.paired(*arguments)
     made = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
-    assert made == ["001.mid.flac", "003.mid.flac", "004.mid.flac"], "whole files only; the damaged score left none"
+    assert made == ["001.mid.flac", "003.mid.flac",
+                    "004.mid.flac"], "whole files only; the damaged score left none"
     again = real.paired(*arguments)
-    assert len(calls) == 5 + 25 - 3 and again.table.equals(data.table) and again.rejects.equals(data.rejects)
+    assert len(calls) == 5 + 25 - 3 and again.table.equals(data.table) and again.rejects.equals(
+        data.rejects)
     real.paired(*arguments)
     assert calls[5 + 22 :] == ["002.mid"], "only the damaged one is tried again"
 
 
 def test_one_step_of_model_4_on_published_pairs(data, tmp_path):
     start = random_start(tmp_path / "start")
-    config = music.Config(start="miniature", epochs=1, batch_size=4, warm_up=1, clip_seconds=1.0, learning_rate=3e-3)
+    config = train_musicgen.Config(start="miniature", epochs=1, batch_size=4, warm_up=1,
+                                   clip_seconds=1.0, learning_rate=3e-3)
     some = data.table[data.table["split"] == "train"].head(4)
-    models = music.build(config, start)
-    before = torch.cat([p.detach().flatten() for p in music.trained(models.network)]).clone()
+    models = train_musicgen.build(config, start)
+    before = torch.cat([p.detach().flatten()
+                        for p in train_musicgen.trained(models.network)]).clone()
     clips = data.clips(some, start.sample_rate_hz)
-    curve = music.train(models, clips, [f"a {word} piece" for word in some["emotion"]], replace(config, warm_up=0),
-                        store=tmp_path / "store", key=clips.key)
-    after = torch.cat([p.detach().flatten() for p in music.trained(models.network)])
-    assert len(curve) == 1 and np.isfinite(curve[0]["loss"]) and curve[0]["loss"] > 1 and not torch.equal(before, after)
+    curve = train_musicgen.train(models, clips, [f"a {word} piece" for word in some["emotion"]],
+                                 replace(config, warm_up=0), store=tmp_path / "store",
+                                 key=clips.key)
+    after = torch.cat([p.detach().flatten() for p in train_musicgen.trained(models.network)])
+    assert len(curve) == 1 and np.isfinite(curve[0]["loss"]) and curve[0][
+        "loss"] > 1 and not torch.equal(before, after)
 
 
-# --- which paintings ----------------------------------------------------------------------------------------------------
+# --- which paintings ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_1200_are_shared_out_as_the_ratings_allow():
     there = {"happy": 1466, "fun": 864, "angry": 285, "sad": 190, "neutral": 129}
-    assert real.quotas(there, 1200) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190, "neutral": 129}
-    assert real.quotas({"happy": 9, "fun": 9}, 5) == {"fun": 2, "happy": 3} and real.quotas({"sad": 3}, 5) == {"sad": 3}
+    assert real.quotas(there, 1200) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190,
+                                        "neutral": 129}
+    assert real.quotas({"happy": 9, "fun": 9}, 5) == {"fun": 2,
+                                                      "happy": 3} and real.quotas({"sad": 3},
+                                                                                  5) == {"sad": 3}
 
 
 @given(st.dictionaries(st.sampled_from(WORDS), st.integers(0, 50), min_size=1), st.integers(0, 200))
 def test_quotas_are_full_and_even(there, n):
     taken = real.quotas(there, n)
-    assert sum(taken.values()) == min(n, sum(there.values())) and all(0 <= taken[word] <= there[word] for word in there)
-    assert all(taken[word] >= max(taken.values()) - 1 for word in there if taken[word] < there[word])
+    assert sum(taken.values()) == min(n,
+                                      sum(there.values())) and all(0 <= taken[word] <= there[word]
+                                                                   for word in there)
+    assert all(taken[word] >= max(taken.values()) - 1 for word in there
+               if taken[word] < there[word])
 
 
 def rated(shares, words=None):
-    return pd.DataFrame({"item_id": [f"w{i}" for i in range(len(shares))], "emotion": words or ["sad"] * len(shares)}
+    return pd.DataFrame({"item_id": [f"w{i}" for i in range(len(shares))],
+                         "emotion": words or ["sad"] * len(shares)}
                         | {word: [s[k] for s in shares] for k, word in enumerate(WORDS)})
 
 
@@ -187,19 +238,26 @@ def test_the_surest_are_taken_and_luck_decides_between_equals():
 
     rows = rated([row(0.5), row(0.9), row(0.7, 0.6), row(0.7, 0.1)])
     assert real.chosen(rows, 2)["item_id"].tolist() == ["w1", "w3"], "by share, then by lead, in the rows' own order"
-    assert real.chosen(rows, 9)["share"].tolist() == [0.5, 0.9, 0.7, 0.7] and real.chosen(rows, 4, {"sad": 1})["item_id"].tolist() == ["w1"]
+    assert real.chosen(rows, 9)["share"].tolist() == [0.5, 0.9, 0.7,
+                                                      0.7] and real.chosen(rows, 4,
+                                                                           {"sad": 1})[
+        "item_id"].tolist() == ["w1"]
     same = rated([row(0.8)] * 10)
     drawn = [tuple(real.chosen(same, 3, seed=seed)["item_id"]) for seed in range(20)]
     assert len(set(drawn)) > 10 and drawn[0] == tuple(real.chosen(same, 3, seed=0)["item_id"])
 
 
-# --- how a notebook reaches it ------------------------------------------------------------------------------------------
+# --- how a notebook reaches it
+# ------------------------------------------------------------------------------------------
 
 
 def test_every_profile_has_an_origin_and_the_atelier_is_what_it_was():
-    assert set(real.ORIGIN) == set(profiles.PROFILES) and [p for p, of in real.ORIGIN.items() if of != "atelier"] == ["paper"]
+    assert set(real.ORIGIN) == set(profiles.PROFILES) and [p for p,
+                                                           of in real.ORIGIN.items()
+                                                           if of != "atelier"] == ["paper"]
     config, found = pairs.PROFILES["smoke"], real.source("smoke")
-    table = pairs.pairs(*pairs.atelier(config), how=config.how, segment_seconds=config.segment_seconds)
+    table = pairs.pairs(*pairs.atelier(config), how=config.how,
+                        segment_seconds=config.segment_seconds)
     assert found.table.equals(table) and found.origin == "atelier" and not len(found.rejects)
     some = table.iloc[[3, 0]]
     made = dict(pairs.sounds(some, found.pieces, config, 22_050))
@@ -219,16 +277,22 @@ def on_the_shelf(folders, own_results, monkeypatch):
 def test_paper_takes_the_published_folders(on_the_shelf, data, capsys):
     found = real.source("paper")
     assert found.origin == "published" and found.table.equals(data.table) and found.side == 384
-    assert "50 pairs of 50 paintings" in (said := capsys.readouterr().out) and "3 files set aside, first images/fun7.png" in said
+    assert "50 pairs of 50 paintings" in (
+        said := capsys.readouterr().out) and "3 files set aside, first images/fun7.png" in said
     assert (paths.PROCESSED / "bridging" / "published" / "sounds" / "001.mid.flac").is_file()
 
 
 def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_the_shelf):
-    config = replace(classifier.PROFILES["smoke"], n_paintings=30)
+    config = replace(train_classifier.PROFILES["smoke"], n_paintings=30)
     pictures, table = real.labelled("paper", config)
-    assert pictures.shape == (30, 56, 56, 3) and len(table) == 30 and set(table["split"]) == {"train", "validation", "test"}
-    assert table.groupby("group_id")["split"].nunique().max() == 1 and set(classifier.codes(table["emotion"])) == set(range(5))
-    leaks.stop_on(leaks.check(table, usage={"selected_on": ["validation"], "reported_on": ["test"]}))
+    assert pictures.shape == (30, 56, 56,
+                              3) and len(table) == 30 and set(table["split"]) == {"train",
+                                                                                  "validation",
+                                                                                  "test"}
+    assert table.groupby("group_id")["split"].nunique().max() == 1 and set(
+        train_classifier.codes(table["emotion"])) == set(range(5))
+    leakage.stop_on(leakage.check(table,
+                                  usage={"selected_on": ["validation"], "reported_on": ["test"]}))
     drawn, own = real.labelled("smoke", config)
     assert drawn.shape == pictures.shape and own["source"].unique().tolist() == ["atelier"]
 
@@ -236,7 +300,9 @@ def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_t
 def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RAW", folders)
     monkeypatch.delenv(paths.REAL_DATA_VARIABLE, raising=False)
-    assert registry.shelf(real.MUSIC) == folders / "mirex" and registry.shelf(real.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
+    assert registry.shelf(real.MUSIC) == folders / "mirex" and registry.shelf(real.PAINTINGS,
+                                                                              (
+            "images",)) == folders / "wikiart_emotions"
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path))
     (tmp_path / "wikiart_emotions").mkdir()
     with pytest.raises(KlangfarbeError, match="mirex/ in"):
@@ -245,7 +311,8 @@ def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, mon
         registry.shelf(real.PAINTINGS, ("images", "b"))
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_folders_without_scores_or_pictures_are_refused(folders, tmp_path):
@@ -255,7 +322,8 @@ def test_folders_without_scores_or_pictures_are_refused(folders, tmp_path):
     (tmp_path / "mirex" / "dataset" / "MIDIs" / "001.mid").touch()
     with pytest.raises(KlangfarbeError, match="none of 1, 001.mid: empty"):
         real.played(tmp_path / "mirex", tmp_path / "sounds", shortest_s=1)
-    (tmp_path / "WikiArt-Emotions-All.tsv").write_bytes((folders / "wikiart_emotions" / "WikiArt-Emotions-All.tsv").read_bytes())
+    (tmp_path / "WikiArt-Emotions-All.tsv").write_bytes((folders / "wikiart_emotions"
+                                                         / "WikiArt-Emotions-All.tsv").read_bytes())
     with pytest.raises(KlangfarbeError, match="pictures of paintings"):
         real.whole(tmp_path, tmp_path / "work")
 
@@ -271,32 +339,42 @@ def test_an_emotion_on_one_side_only_is_refused(folders, tmp_path):
 
 def test_segments_that_cannot_be_decoded_say_so(data, tmp_path):
     clips = data.clips(data.table, 22_050)
-    assert [len(clip) for clip in clips[-2:]] == [round(LENGTH * 22_050)] * 2 and len(clips) == len(data.table)
+    assert [len(clip) for clip in clips[-2:]] == [round(LENGTH
+                                                        * 22_050)] * 2 and len(clips) == len(
+        data.table)
     (tmp_path / "a.flac").write_bytes(b"no sound")
-    for files, start, expected in (([tmp_path / "a.flac"], 0, "a sound file"), ([tmp_path / "b.flac"], 0, "a sound file"),
-                                   (clips.files[:1], 3.5, "s from 3.5 s on"), (clips.files[:1], 99.0, "0.00 s")):
+    for files, start, expected in (([tmp_path / "a.flac"], 0, "a sound file"),
+                                   ([tmp_path / "b.flac"], 0, "a sound file"),
+                                   (clips.files[:1], 3.5, "s from 3.5 s on"),
+                                   (clips.files[:1], 99.0, "0.00 s")):
         with pytest.raises(KlangfarbeError, match=expected):
             Clips(files, [start], LENGTH, 22_050)[0]
 
 
-# --- the real files -----------------------------------------------------------------------------------------------------
+# --- the real files -------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.real_data
 def test_the_real_ratings_share_1200_out_and_leak_by_painter(real_data):
     rows = labels.wikiart(real_data("wikiart_emotions"))
     rows = real.chosen(rows[rows["emotion"].notna()], 1200)
-    assert labels.counts(rows) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190, "neutral": 129, "none": 0}
+    assert labels.counts(rows) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190,
+                                   "neutral": 129, "none": 0}
     least = rows.groupby("emotion")["share"].min()
-    assert least["happy"] > least["angry"] >= labels.AGREEMENT, "where there are more to choose from, the choice is surer"
+    assert least["happy"] > least[
+        "angry"] >= labels.AGREEMENT, "where there are more to choose from, the choice is surer"
     paintings = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
-    pieces = pd.DataFrame([(f"m{i}", WORDS[i % 5], 330.0) for i in range(150)], columns=["piece", "emotion", "seconds"])
+    pieces = pd.DataFrame([(f"m{i}", WORDS[i % 5], 330.0) for i in range(150)],
+                          columns=["piece", "emotion", "seconds"])
     found = real.both_ways(paintings, pieces, pairs.Config()).set_index("how")
-    assert found.loc["published", "painter_leak"] > 0.4 and found.loc["corrected", "painter_leak"] == 0
+    assert found.loc["published", "painter_leak"] > 0.4 and found.loc["corrected",
+                                                                      "painter_leak"] == 0
     assert found.loc["published", "pairs"] == 1200 and found.loc["corrected", "findings"] == ""
 
 
 @pytest.mark.real_data
 def test_real_pictures_are_whole(real_data, tmp_path):
     rows, rejects = real.whole(real_data("wikiart_paintings"), tmp_path)
-    assert labels.counts(rows) == {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14, "none": 0} and not len(rejects)
+    assert labels.counts(rows) == {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14,
+                                   "none": 0} and not len(rejects)

@@ -1,4 +1,6 @@
-"""System 1's text columns: what the makers are told, and how much of the emotion readers hear again."""
+"""System 1's text columns: what the makers are told, and how much of the emotion readers hear
+again.
+"""
 
 import numpy as np
 import pandas as pd
@@ -6,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import foundations
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.data.atelier import lexicon, paint, words
 from lib.data.atelier.factors import draw
-from lib.errors import KlangfarbeError
-from lib.systems.bridging import words as texts
+from lib.systems.bridging import prompts as texts
 
 FELT = {"happy": "glad and warm", "fun": "festive and playful", "angry": "furious and hostile", "sad": "lonely and gloomy",
         "neutral": "undecided and attentive"}  # fmt: skip
-MOODS = {"happy": "sunny", "fun": "jubilant", "angry": "aggressive", "sad": "bleak", "neutral": "even-tempered"}
+MOODS = {"happy": "sunny", "fun": "jubilant", "angry": "aggressive", "sad": "bleak",
+         "neutral": "even-tempered"}
 
 
 class Captioner:
@@ -23,7 +26,8 @@ class Captioner:
 
     def caption(self, pictures, emotions):
         article = {word: "an" if word[0] in "aeiou" else "a" for word in emotions}
-        return [f"{article[word]} {word} painting: a view of the coast. it feels {FELT[word]}." for word in emotions]
+        return [f"{article[word]} {word} painting: a view of the coast. it feels {FELT[word]}."
+                for word in emotions]
 
 
 class Describer:
@@ -39,25 +43,30 @@ class Describer:
 
 def table(emotions, moods=MOODS):
     return pd.DataFrame({"emotion": emotions, "caption": Captioner().caption(None, emotions),
-                         "description": [f"A {moods[word]} piece with a warm pad." for word in emotions]})
+                         "description": [f"A {moods[word]} piece with a warm pad."
+                                         for word in emotions]})
 
 
 FIFTY = [texts.EMOTIONS[k % 5] for k in range(50)]
 
 
-# --- making -----------------------------------------------------------------------------------------------------------
+# --- making ---------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_what_is_seen():
     pictures, asked = np.zeros((2, 8, 8, 3), np.uint8), Describer()
     made = texts.texts(pictures, ["angry", "sad"], Captioner(), asked)
-    assert list(made) == ["emotion", "caption", "description"] and made["emotion"].tolist() == ["angry", "sad"]
-    assert made["caption"][0] == "an angry painting: a view of the coast. it feels furious and hostile."
+    assert list(made) == ["emotion", "caption",
+                          "description"] and made["emotion"].tolist() == ["angry", "sad"]
+    assert made["caption"][
+        0] == "an angry painting: a view of the coast. it feels furious and hostile."
     assert asked.asked == [(made["caption"].tolist(), None, None)]
     other = Describer()
     again = texts.texts(pictures, ["angry", "sad"], Captioner(), other, told="word", seed=3)
     assert other.asked == [(["a view of the coast."] * 2, ["angry", "sad"], 3)]
-    assert again["caption"].tolist() == made["caption"].tolist(), "the captions' column is the same either way"
+    assert again["caption"].tolist() == made[
+        "caption"].tolist(), "the captions' column is the same either way"
 
 
 @pytest.mark.parametrize(("caption", "word", "behind", "seen"), [
@@ -90,11 +99,13 @@ def test_faults_of_the_makers_are_told():
 
 
 def test_published_settings_are_the_defaults():
-    assert texts.PROFILES["paper"] == texts.Config() and texts.Config().describer == "tiiuae/falcon-rw-1b"
+    assert texts.PROFILES[
+        "paper"] == texts.Config() and texts.Config().describer == "tiiuae/falcon-rw-1b"
     assert texts.Config().captioner == "Salesforce/blip-image-captioning-large" and texts.Config().told == "caption"
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.mark.parametrize(("text", "step", "heard"), [
@@ -116,21 +127,26 @@ def test_the_longest_name_is_taken_first_and_each_once():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(sorted(lexicon.MOODS)), min_size=1, max_size=4, unique=True), st.randoms(use_true_random=False))
+@given(st.lists(st.sampled_from(sorted(lexicon.MOODS)), min_size=1, max_size=4, unique=True),
+       st.randoms(use_true_random=False))
 def test_the_order_of_the_words_does_not_matter(moods, rng):
     turned = list(moods)
     rng.shuffle(turned)
     for reader in ("lexicon", "counted"):
-        assert texts.read(" ".join(moods), texts.DESCRIPTION, reader) == texts.read(" ".join(turned), texts.DESCRIPTION, reader)
+        assert texts.read(" ".join(moods), texts.DESCRIPTION,
+                          reader) == texts.read(" ".join(turned), texts.DESCRIPTION, reader)
 
 
 def test_the_counting_reader_counts_the_judges_own_texts():
     items = [draw(atelier.JUDGE_SEED, index) for index in range(texts.N_COUNTED)]
-    says, of = [words.comment(item).lower() for item in items], [words.emotion_word(item) for item in items]
-    expected = [np.log((sum("lonely" in text for text, label in zip(says, of, strict=True) if label == word) + 0.5) / (of.count(word) + 1))
-                for word in texts.EMOTIONS]
+    says, of = [words.comment(item).lower()
+                for item in items], [words.emotion_word(item) for item in items]
+    expected = [np.log((sum("lonely" in text for text,
+                            label in zip(says, of, strict=True) if label == word) + 0.5)
+                       / (of.count(word) + 1)) for word in texts.EMOTIONS]
     np.testing.assert_allclose(texts.counted(texts.CAPTION)["lonely"], expected)
-    assert texts.read("lonely", texts.CAPTION, "counted") == texts.EMOTIONS[int(np.argmax(expected))] == "sad"
+    assert texts.read("lonely", texts.CAPTION,
+                      "counted") == texts.EMOTIONS[int(np.argmax(expected))] == "sad"
     assert texts.read("1234 zyx", texts.CAPTION, "counted") is None
 
 
@@ -140,39 +156,53 @@ def test_both_readers_hear_the_ateliers_own_texts(step, reader):
     assert texts.own_texts(step, reader, 200) > 0.6
 
 
-# --- what is kept -----------------------------------------------------------------------------------------------------
+# --- what is kept ---------------------------------------------------------------------------------
+# --------------------
 
 
 def test_what_is_wholly_kept_is_heard_and_chance_is_known():
     found = texts.kept(table(FIFTY)).set_index(["step", "reader"])
     named = found.xs("lexicon", level="reader")
-    assert (named["value"] == 1).all() and (named["high"] == 1).all() and named["low"].between(0.9, 0.95).all()
-    assert named["null"].between(0.15, 0.25).all() and (named["null_high"] < named["low"]).all() and (named["silent"] == 0).all()
-    assert set(found["n"]) == {50} and ((found["low"] <= found["value"]) & (found["value"] <= found["high"])).all()
+    assert (named["value"] == 1).all() and (named["high"]
+                                            == 1).all() and named["low"].between(0.9, 0.95).all()
+    assert named["null"].between(0.15,
+                                 0.25).all() and (named["null_high"]
+                                                  < named["low"]).all() and (named["silent"]
+                                                                             == 0).all()
+    assert set(found["n"]) == {50} and ((found["low"] <= found["value"])
+                                        & (found["value"] <= found["high"])).all()
 
 
 def test_a_description_that_forgets_is_found_out():
     lost = texts.kept(table(FIFTY, dict.fromkeys(FELT, "sunny"))).set_index(["step", "reader"])
     row = lost.loc[(texts.DESCRIPTION, "lexicon")]
     assert row["value"] == row["null"] == 0.2 and lost.loc[(texts.CAPTION, "lexicon"), "value"] == 1
-    silent = texts.kept(table(FIFTY, dict.fromkeys(FELT, "long"))).set_index(["step", "reader"]).loc[(texts.DESCRIPTION, "lexicon")]
+    silent = texts.kept(table(FIFTY, dict.fromkeys(FELT,
+                                                   "long"))).set_index(["step",
+                                                                        "reader"]).loc[
+        (texts.DESCRIPTION, "lexicon")]
     assert silent["silent"] == 1 and silent["value"] == 0
 
 
 def test_the_lead_is_not_what_is_heard():
-    """A captioner that repeats the word and feels nothing else keeps everything with its lead and nothing without."""
-    empty = table(FIFTY).assign(caption=[f"{'an' if word == 'angry' else 'a'} {word} painting: a view." for word in FIFTY])
+    """A captioner that repeats the word and feels nothing else keeps everything with its lead and
+    nothing without.
+    """
+    empty = table(FIFTY).assign(caption=[
+            f"{'an' if word == 'angry' else 'a'} {word} painting: a view." for word in FIFTY])
     found = texts.kept(empty).set_index(["step", "reader"])
     in_lexicon = np.mean([word in lexicon.FEELINGS for word in FIFTY])
     assert found.loc[(texts.CAPTION, "lexicon"), "value"] == in_lexicon == 0.6
-    assert found.loc[(texts.UNLED, "lexicon"), "value"] == 0 and found.loc[(texts.UNLED, "lexicon"), "silent"] == 1
+    assert found.loc[(texts.UNLED, "lexicon"),
+                     "value"] == 0 and found.loc[(texts.UNLED, "lexicon"), "silent"] == 1
 
 
 def test_against_the_painting_the_classifiers_mistakes_count():
     own = [texts.EMOTIONS[(k + (k < 10)) % 5] for k in range(50)]
     found = texts.kept(table(FIFTY).assign(own=own), against="own").set_index(["step", "reader"])
     assert found.loc[("emotion", "as told"), "value"] == 0.8
-    assert found.loc[(texts.DESCRIPTION, "lexicon"), "value"] == 0.8, "a chain that forgets nothing hands the mistakes on"
+    assert found.loc[(texts.DESCRIPTION, "lexicon"),
+                     "value"] == 0.8, "a chain that forgets nothing hands the mistakes on"
 
 
 @pytest.mark.parametrize(("given", "why"), [
@@ -186,20 +216,28 @@ def test_tables_of_another_form_are_refused(given, why):
 def test_richness_counts_words():
     found = texts.richness(table(FIFTY)).set_index("step")
     assert found.loc["emotion"].tolist() == [1, 5, 0.1] and found.loc["description", "words"] == 7
-    assert found.loc["description", "vocabulary"] == len({"a", "piece", "with", "warm", "pad", "even", "tempered"} | set(MOODS.values()) - {
-        "even-tempered"})
+    assert found.loc["description", "vocabulary"] == len({"a", "piece", "with", "warm", "pad",
+                                                          "even", "tempered"} | set(MOODS.values())
+                                                         - {"even-tempered"})
 
 
-# --- the bundled networks ---------------------------------------------------------------------------------------------
+# --- the bundled networks
+# ---------------------------------------------------------------------------------------------
 
 
 def test_the_bundled_chain_keeps_the_emotion_it_is_told():
-    """Words drawn without looking at the paintings: what is heard can only have come through the texts."""
+    """Words drawn without looking at the paintings: what is heard can only have come through the
+    texts.
+    """
     n = 40
     pictures = paint.pictures(atelier.TEST_SEED, range(2000, 2000 + n), 64)[0]
     told = [texts.EMOTIONS[k] for k in np.random.default_rng(0).integers(0, 5, n)]
-    captioner, describer = (foundations.load(part, device="cpu") for part in ("captioner", "describer"))
-    found = texts.kept(texts.texts(pictures, told, captioner, describer)).set_index(["step", "reader"])
+    captioner, describer = (pretrained.load(part, device="cpu")
+                            for part in ("captioner", "describer"))
+    found = texts.kept(texts.texts(pictures, told, captioner,
+                                   describer)).set_index(["step", "reader"])
     for reader in ("lexicon", "counted"):
-        assert found.loc[(texts.UNLED, reader), "value"] > 0.85 and found.loc[(texts.DESCRIPTION, reader), "low"] > 0.5
-        assert found.loc[(texts.DESCRIPTION, reader), "null_high"] < found.loc[(texts.DESCRIPTION, reader), "low"]
+        assert found.loc[(texts.UNLED, reader),
+                         "value"] > 0.85 and found.loc[(texts.DESCRIPTION, reader), "low"] > 0.5
+        assert found.loc[(texts.DESCRIPTION, reader),
+                         "null_high"] < found.loc[(texts.DESCRIPTION, reader), "low"]

@@ -1,4 +1,6 @@
-"""Sound to codes and back: closed forms of the quantiser, a transform that inverts, one interface for two codecs, a real training."""
+"""Sound to codes and back: closed forms of the quantiser, a transform that inverts, one interface
+for two codecs, a real training.
+"""
 
 import json
 
@@ -9,19 +11,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import artefacts, foundations, paths
-from lib.errors import KlangfarbeError
-from lib.foundations import codec as door
-from lib.foundations import train_codec
+from lib import pretrained
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
 from lib.metrics import spectral
-from lib.miniatures import codec as recipe
-from lib.models.codec import FLOOR, Critics, Frames, Mel, Oscillators, Pitches, SpectralCodec, quarter_tones
 from lib.models.quantiser import ResidualQuantiser, nearest, perplexity
+from lib.models.spectral_codec import (
+    FLOOR,
+    Critics,
+    Frames,
+    Mel,
+    Oscillators,
+    Pitches,
+    SpectralCodec,
+    quarter_tones,
+)
+from lib.pretrained import codec as door
+from lib.recipes import codec as recipe
+from lib.recipes import train_codec
 
-TINY = {"sample_rate_hz": 8000, "hop_length": 80, "n_fft": 240, "n_mels": 20, "long_fft": 960, "n_pitches": 140, "width": 24,
-        "encoder_blocks": 1, "decoder_blocks": 2, "latent": 8, "codebook_size": 16}
+TINY = {"sample_rate_hz": 8000, "hop_length": 80, "n_fft": 240, "n_mels": 20, "long_fft": 960,
+        "n_pitches": 140, "width": 24, "encoder_blocks": 1, "decoder_blocks": 2, "latent": 8,
+        "codebook_size": 16}
 STEP = 160
-BRIEF = train_codec.Config(n_steps=8, batch_size=4, crop_seconds=0.6, unquantised_steps=3, start_crops=8, bfloat16=False)
+BRIEF = train_codec.Config(n_steps=8, batch_size=4, crop_seconds=0.6, unquantised_steps=3,
+                           start_crops=8, bfloat16=False)
 
 
 def tiny(seed=0):
@@ -45,9 +59,11 @@ def noise(*shape, seed=0):
 def music():
     """Six pieces of 1.5 s at 8 kHz: a chord with an attack each half second."""
     t = np.arange(12_000) / 8000
-    chords = [sum(np.sin(2 * np.pi * hz * (1 + 0.12 * i) * t + k) for k, hz in enumerate((262, 330, 392))) for i in range(6)]
+    chords = [sum(np.sin(2 * np.pi * hz * (1 + 0.12 * i) * t + k) for k,
+                  hz in enumerate((262, 330, 392))) for i in range(6)]
     hiss = 0.01 * np.random.default_rng(0).standard_normal((6, len(t)))
-    return (np.stack([0.1 * chord * np.exp(-4 * (t % 0.5)) for chord in chords]) + hiss).astype(np.float32)
+    return (np.stack([0.1 * chord * np.exp(-4 * (t % 0.5)) for chord in chords])
+            + hiss).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +75,19 @@ def quantiser():
     return started, vectors
 
 
-# --- the quantiser ------------------------------------------------------------------------------------------------------
+# --- the quantiser --------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_one_codebook_is_k_means(quantiser):
     from sklearn.cluster import KMeans
 
     started, vectors = quantiser
-    theirs = KMeans(16, init="random", n_init=1, max_iter=12, random_state=0).fit(vectors.double().numpy())
+    theirs = KMeans(16, init="random", n_init=1, max_iter=12,
+                    random_state=0).fit(vectors.double().numpy())
     assert np.allclose(started.codebooks[0].numpy(), theirs.cluster_centers_, atol=1e-6)
-    assert np.array_equal(started.encode(vectors[None], 1)[0, 0].numpy(), theirs.predict(vectors.double().numpy()))
+    assert np.array_equal(started.encode(vectors[None], 1)[0, 0].numpy(),
+                          theirs.predict(vectors.double().numpy()))
 
 
 def test_nearest_is_nearest():
@@ -79,7 +98,8 @@ def test_nearest_is_nearest():
 def test_more_codebooks_leave_less(quantiser):
     started, vectors = quantiser
     codes = started.encode(vectors[None])
-    left = [vectors.square().sum()] + [(vectors - started.decode(codes[:, :k])[0]).square().sum() for k in (1, 2, 3, 4)]
+    left = [vectors.square().sum()] + [(vectors - started.decode(codes[:, :k])[0]).square().sum()
+                                       for k in (1, 2, 3, 4)]
     assert all(after < before for before, after in zip(left, left[1:], strict=False))
 
 
@@ -87,11 +107,15 @@ def test_codes_name_sums_of_vectors(quantiser):
     started, vectors = quantiser
     codes = started.encode(vectors[None])
     by_hand = sum(started.codebooks[k][codes[0, k]] for k in range(4))
-    assert codes.shape == (1, 4, 600) and codes.dtype == torch.int64 and torch.allclose(started.decode(codes)[0], by_hand, atol=1e-6)
+    assert codes.shape == (1, 4,
+                           600) and codes.dtype == torch.int64 and torch.allclose(
+        started.decode(codes)[0], by_hand, atol=1e-6)
     shares = torch.nn.functional.one_hot(codes, 16).float()
     assert torch.allclose(started.soft_decode(shares), started.decode(codes), atol=1e-5)
     half = 0.5 * shares + 0.5 * shares.roll(1, dims=2)
-    assert torch.allclose(started.soft_decode(half), 0.5 * (started.decode(codes) + started.decode(codes).roll(1, dims=1)), atol=1e-5)
+    assert torch.allclose(started.soft_decode(half),
+                          0.5 * (started.decode(codes) + started.decode(codes).roll(1, dims=1)),
+                          atol=1e-5)
 
 
 def test_the_gradient_passes_straight_through(quantiser):
@@ -102,7 +126,8 @@ def test_the_gradient_passes_straight_through(quantiser):
     (told * weight).sum().backward()
     assert torch.equal(z.grad, weight)
     residuals = [z.detach()[0] - started.decode(codes[:, :k])[0] for k in (1, 2, 3, 4)]
-    assert commitment.item() == pytest.approx((sum(r.square().mean() for r in residuals) / 4).item(), rel=1e-5)
+    assert commitment.item() == pytest.approx((sum(r.square().mean() for r in residuals)
+                                               / 4).item(), rel=1e-5)
 
 
 def test_fewer_codebooks_can_be_told_item_by_item(quantiser):
@@ -117,7 +142,8 @@ def test_codebooks_move_as_the_equation_says():
     moving = ResidualQuantiser(1, 2, 1, decay=0.9, dead_below=0)
     moving.codebooks[0], moving.hits[0] = torch.tensor([[0.0], [10.0]]), torch.tensor([4.0, 1.0])
     moving.train()(torch.tensor([[[1.0], [2.0], [11.0]]]))
-    # hits: .9·4 + .1·2 and .9·1 + .1·1; vectors: (.9·4·0 + .1·(1 + 2)) / 3.8 and (.9·1·10 + .1·11) / 1
+    # hits: .9·4 + .1·2 and .9·1 + .1·1; vectors: (.9·4·0 + .1·(1 + 2)) / 3.8 and (.9·1·10 + .1·11)
+    # / 1
     assert torch.allclose(moving.hits[0], torch.tensor([3.8, 1.0]))
     assert torch.allclose(moving.codebooks[0, :, 0], torch.tensor([0.3 / 3.8, 10.1]))
     before = moving.codebooks.clone()
@@ -137,15 +163,19 @@ def test_a_code_that_nothing_falls_to_starts_afresh():
 
 def test_perplexity_counts_codes():
     even, one = torch.arange(8).repeat(1, 1, 5), torch.zeros(2, 1, 20, dtype=torch.int64)
-    assert float(perplexity(even, 8)) == pytest.approx(8) and float(perplexity(one, 8)) == pytest.approx(1)
+    assert float(perplexity(even, 8)) == pytest.approx(8) and float(perplexity(one,
+                                                                               8)) == pytest.approx(
+        1)
     two = torch.cat([even, torch.tensor([0, 1] * 20).reshape(1, 1, 40)], dim=1)
     assert perplexity(two, 8).tolist() == pytest.approx([8, 2])
 
 
-# --- the transforms -----------------------------------------------------------------------------------------------------
+# --- the transforms -------------------------------------------------------------------------------
+# ----------------------
 
 
-@given(hop=st.integers(5, 60), times=st.floats(2.0, 5.0), n_frames=st.integers(1, 12), seed=st.integers(0, 99))
+@given(hop=st.integers(5, 60), times=st.floats(2.0, 5.0), n_frames=st.integers(1, 12),
+       seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_the_inverse_transform_gives_the_sound_back(hop, times, n_frames, seed):
     frames, sound = Frames(int(hop * times) + 1, hop), noise(2, n_frames * hop, seed=seed)
@@ -162,8 +192,10 @@ def test_the_frames_are_librosas():
     theirs = librosa.stft(padded, n_fft=1323, hop_length=441, window="hann", center=False).T
     assert np.allclose(ours, theirs, atol=1e-3)
     mel = Mel(22_050, 1024, 490, 80)(sound)[0].numpy()
-    magnitudes = np.abs(librosa.stft(np.pad(sound[0].numpy(), (267, 267)), n_fft=1024, hop_length=490, center=False))
-    assert np.allclose(mel, np.log(np.maximum(spectral.mel_filters(22_050, 1024, 80) @ magnitudes, 1e-5)).T, atol=2e-3)
+    magnitudes = np.abs(librosa.stft(np.pad(sound[0].numpy(), (267, 267)), n_fft=1024,
+                                     hop_length=490, center=False))
+    assert np.allclose(mel, np.log(np.maximum(spectral.mel_filters(22_050, 1024, 80) @ magnitudes,
+                                              1e-5)).T, atol=2e-3)
 
 
 def test_a_head_that_is_told_magnitude_and_phase_returns_the_sound():
@@ -186,25 +218,35 @@ def test_an_oscillator_is_one_unbroken_sine():
     loudness[0, :, 17] = 0.25
     sound = frames.overlap(Oscillators(8000, hz, frames)(loudness) * frames.window)[0].double()
     t = torch.arange(len(sound)) / 8000
-    pair = torch.stack([(2 * torch.pi * float(hz[17]) * t).cos(), (2 * torch.pi * float(hz[17]) * t).sin()], dim=1).double()
+    pair = torch.stack([(2 * torch.pi * float(hz[17]) * t).cos(),
+                        (2 * torch.pi * float(hz[17]) * t).sin()], dim=1).double()
     fit = torch.linalg.lstsq(pair, sound[:, None]).solution
-    assert float(fit.norm()) == pytest.approx(0.25, rel=1e-3) and (pair @ fit - sound[:, None]).abs().max() < 1e-3
+    assert float(fit.norm()) == pytest.approx(0.25,
+                                              rel=1e-3) and (pair @ fit
+                                                             - sound[:, None]).abs().max() < 1e-3
 
 
 def test_without_oscillators_a_held_note_repeats_every_step():
-    """The reason why there are oscillators: a network whose frames see the same says the same, so its sound has the steps' period."""
+    """The reason why there are oscillators: a network whose frames see the same says the same, so
+    its sound has the steps' period.
+    """
     model, held = tiny(), noise(1, 1, 8).expand(1, 60, 8)
     with torch.no_grad():
         spectrum, tones = model.spoken(held)
         plain, whole = model.frames.synthesise(spectrum)[0], model.sounded(spectrum, tones + 0.1)[0]
     middle = slice(20 * STEP, 40 * STEP)
     one_later = slice(21 * STEP, 41 * STEP)
-    assert torch.allclose(plain[middle], plain[one_later], atol=1e-5) and not torch.allclose(whole[middle], whole[one_later], atol=1e-2)
+    assert torch.allclose(plain[middle], plain[one_later],
+                          atol=1e-5) and not torch.allclose(whole[middle], whole[one_later],
+                                                            atol=1e-2)
 
 
 def test_pitches_tell_quarter_tones_apart():
     hz = quarter_tones(32.703, 169)
-    assert float(hz[24] / hz[0]) == pytest.approx(2) and float(hz[2 * (69 - 24)]) == pytest.approx(440, rel=1e-4)
+    assert float(hz[24]
+                 / hz[0]) == pytest.approx(2) and float(hz[2
+                                                           * (69 - 24)]) == pytest.approx(440,
+                                                                                          rel=1e-4)
     ear, t = Pitches(22_050, hz, 5292, 882), torch.arange(44_100) / 22_050
     for band in (60, 90, 130, 160):  # from 185 Hz on the window is long enough
         heard = ear(torch.sin(2 * torch.pi * hz[band] * t)[None])[0, 25]
@@ -212,14 +254,17 @@ def test_pitches_tell_quarter_tones_apart():
 
 
 def test_peaks_are_the_tones_that_made_the_sound():
-    """What the encoder is told and the decoder is asked for: loudness of the oscillators, exact where no two are heard as one."""
+    """What the encoder is told and the decoder is asked for: loudness of the oscillators, exact
+    where no two are heard as one.
+    """
     model = SpectralCodec()
     tones = torch.zeros(1, 100, 169)
     tones[0, :, 60], tones[0, :, 100], tones[0, :, 140] = 0.1, 0.3, 0.02
     sound = model.frames.overlap(model.oscillators(tones) * model.frames.window)
     peaks = model.pitches.peaks(model.pitches(sound))
     middle = peaks[0, 10:40]
-    assert torch.allclose(middle, tones[0, 20:80:2], atol=2e-3) and int((middle > 2e-3).sum()) == 3 * 30
+    assert torch.allclose(middle, tones[0, 20:80:2],
+                          atol=2e-3) and int((middle > 2e-3).sum()) == 3 * 30
     assert not model.pitches.peaks(model.pitches(torch.zeros(1, 8820))).any(), "silence has none"
     assert float(model.pitches.peaks(model.pitches(sound * 1000)).max()) == 1, "an oscillator has amplitude 1 at most"
 
@@ -232,15 +277,18 @@ def test_the_note_loss_has_closed_forms():
     root = FLOOR**0.5
     sounding = sum(a**0.5 + (a / 2) ** 0.5 + root for a in (0.5, 0.01))
     halved = train_codec.note_loss(tones / 2, peaks)
-    assert float(halved) == pytest.approx(np.log(2) * sounding / (sounding + 167 * 3 * root), rel=1e-4)
-    loud, soft = (train_codec.note_loss(torch.where(torch.arange(169) == band, 0, tones), peaks) for band in (40, 90))
+    assert float(halved) == pytest.approx(np.log(2) * sounding / (sounding + 167 * 3 * root),
+                                          rel=1e-4)
+    loud, soft = (train_codec.note_loss(torch.where(torch.arange(169) == band, 0, tones), peaks)
+                  for band in (40, 90))
     assert loud > soft > 0, "a loud note that lacks is worse than a soft one"
     wrong = torch.roll(tones, 1, dims=2).requires_grad_()
     train_codec.note_loss(wrong, peaks).backward()
     assert (wrong.grad[..., 41] > 0).all() and not wrong.grad[..., 40].any(), "what sounds too much is turned down (no slope below 1e-5)"
 
 
-# --- the codec ----------------------------------------------------------------------------------------------------------
+# --- the codec ------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize("n_samples", [1, STEP - 1, STEP, STEP + 1, 5003])
@@ -258,16 +306,19 @@ def test_the_batch_does_not_matter(music):
     with torch.no_grad():
         together, alone = model.encode(sound), torch.cat([model.encode(s[None]) for s in sound])
         assert torch.equal(together, alone)
-        assert torch.allclose(model.decode(together), torch.cat([model.decode(c[None]) for c in together]), atol=1e-5)
+        assert torch.allclose(model.decode(together),
+                              torch.cat([model.decode(c[None]) for c in together]), atol=1e-5)
 
 
 def test_the_published_rates():
     model = SpectralCodec()
-    assert (model.sample_rate_hz, model.frame_rate_hz, model.n_codebooks, model.codebook_size) == (22_050, 25.0, 4, 512)
+    assert (model.sample_rate_hz, model.frame_rate_hz, model.n_codebooks,
+            model.codebook_size) == (22_050, 25.0, 4, 512)
     assert sum(p.numel() for p in model.parameters()) < 3.3e6
 
 
-# --- the losses ---------------------------------------------------------------------------------------------------------
+# --- the losses -----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_spectral_losses_have_closed_forms():
@@ -275,25 +326,32 @@ def test_the_spectral_losses_have_closed_forms():
     same, miss = losses(sound, sound)
     assert float(same) == 0 and float(miss) == 0
     softer, miss = losses(sound / np.e, sound)
-    assert float(softer) == pytest.approx(1, abs=1e-3) and float(miss) == pytest.approx(1 - 1 / np.e, abs=1e-4)
+    assert float(softer) == pytest.approx(1,
+                                          abs=1e-3) and float(miss) == pytest.approx(1 - 1 / np.e,
+                                                                                     abs=1e-4)
     assert float(losses(torch.zeros_like(sound), sound)[1]) == pytest.approx(1, abs=1e-4)
 
 
 def test_maker_and_critics_are_moved_by_their_own_losses_alone():
     torch.manual_seed(0)
-    critics, made, true = Critics((256, 128), width=4), noise(2, 2048).requires_grad_(), noise(2, 2048, seed=1)
+    critics, made, true = Critics((256, 128), width=4), noise(2,
+                                                              2048).requires_grad_(), noise(2, 2048,
+                                                                                            seed=1)
     fooling, feature, judging = train_codec.adversarial_losses(critics, made, true)
     weights = list(critics.parameters())
-    assert all(g is None for loss in (fooling, feature) for g in torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
+    assert all(g is None for loss in (fooling, feature)
+               for g in torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
     assert torch.autograd.grad(judging, made, retain_graph=True, allow_unused=True)[0] is None
     assert torch.autograd.grad(fooling + feature, made)[0].abs().sum() > 0
-    verdicts = [(of_true[-1], of_made[-1]) for of_true, of_made in zip(critics(true), critics(made), strict=True)]
+    verdicts = [(of_true[-1], of_made[-1]) for of_true,
+                of_made in zip(critics(true), critics(made), strict=True)]
     by_hand = [(1 - t).clamp_min(0).mean() + (1 + m).clamp_min(0).mean() for t, m in verdicts]
     assert judging.item() == pytest.approx((sum(by_hand) / 2).item(), rel=1e-5)
     assert float(train_codec.adversarial_losses(critics, true, true)[1]) == 0
 
 
-# --- the training -------------------------------------------------------------------------------------------------------
+# --- the training ---------------------------------------------------------------------------------
+# ----------------------
 
 
 class Dies:
@@ -316,11 +374,16 @@ def test_a_killed_training_goes_on_where_it_stood(music, tmp_path):
     whole, killed = tiny().train(), tiny().train()
     curve = train_codec.train(whole, music, tmp_path / "whole" / "c.safetensors", BRIEF, every=2)
     with pytest.raises(KeyboardInterrupt):
-        train_codec.train(killed, Dies(music, 4 * 5), tmp_path / "killed" / "c.safetensors", BRIEF, every=2)
+        train_codec.train(killed, Dies(music, 4 * 5), tmp_path / "killed" / "c.safetensors", BRIEF,
+                          every=2)
     resumed = tiny(seed=7)
     again = train_codec.train(resumed, music, tmp_path / "killed" / "c.safetensors", BRIEF, every=2)
-    assert [row["step"] for row in again] == list(range(1, 9)) and [r["mel"] for r in again] == [r["mel"] for r in curve]
-    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
+    assert [row["step"] for row in again] == list(range(1,
+                                                        9)) and [r["mel"]
+                                                                 for r in again] == [r["mel"]
+                                                                                     for r in curve]
+    assert all(torch.equal(a, b) for a,
+               b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
 
 
 def test_a_step_moves_networks_and_codebooks_and_the_critics_can_join(music, tmp_path):
@@ -328,18 +391,26 @@ def test_a_step_moves_networks_and_codebooks_and_the_critics_can_join(music, tmp
 
     model = tiny()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    curve = train_codec.train(model, music, tmp_path / "c.safetensors", replace(BRIEF, n_steps=5, adversarial_from=4), every=5)
-    assert np.isnan([row["perplexity"] for row in curve[:3]]).all() and curve[3]["perplexity"] > 2, "the quantiser joins in at step 4"
-    assert [row.keys() >= {"fooling", "feature", "judging"} for row in curve] == [False] * 4 + [True]
-    assert all(np.isfinite([row["mel"], row["convergence"], row["commitment"]]).all() for row in curve)
-    assert not [name for name, tensor in model.state_dict().items() if torch.equal(tensor, before[name])]
+    curve = train_codec.train(model, music, tmp_path / "c.safetensors",
+                              replace(BRIEF, n_steps=5, adversarial_from=4), every=5)
+    assert np.isnan([row["perplexity"]
+                     for row in curve[:3]]).all() and curve[3][
+        "perplexity"] > 2, "the quantiser joins in at step 4"
+    assert [row.keys() >= {"fooling", "feature", "judging"}
+            for row in curve] == [False] * 4 + [True]
+    assert all(np.isfinite([row["mel"], row["convergence"], row["commitment"]]).all()
+               for row in curve)
+    assert not [name for name, tensor in model.state_dict().items()
+                if torch.equal(tensor, before[name])]
     kept = artefacts.read(next(tmp_path.glob("*.safetensors")))
-    assert any(name.startswith("model.critics.") for name in kept), "a resumed run finds the critics too"
+    assert any(name.startswith("model.critics.")
+               for name in kept), "a resumed run finds the critics too"
 
 
 def test_it_learns_one_clip_by_heart(music, tmp_path):
-    config = train_codec.Config(n_steps=80, batch_size=2, crop_seconds=1.0, unquantised_steps=30, start_crops=8, gain_db=0, p_fewer=0,
-                                learning_rate=1e-2, bfloat16=False)
+    config = train_codec.Config(n_steps=80, batch_size=2, crop_seconds=1.0, unquantised_steps=30,
+                                start_crops=8, gain_db=0, p_fewer=0, learning_rate=1e-2,
+                                bfloat16=False)
     model = tiny()
     train_codec.train(model, music[:1], tmp_path / "c.safetensors", config, every=1000)
     losses, clip = train_codec.spectral_losses(8000), torch.from_numpy(music[:1])
@@ -349,13 +420,15 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
     assert learnt < 0.5 * untrained
 
 
-# --- one door -----------------------------------------------------------------------------------------------------------
+# --- one door -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def saved(model, folder):
     """A codec's folder, as the recipe writes it: half precision."""
     artefacts.write(folder / "config.json", {"model_type": door.KIND, **model.settings})
-    artefacts.write(folder / "model.safetensors", {name: tensor.half() for name, tensor in model.state_dict().items()})
+    artefacts.write(folder / "model.safetensors",
+                    {name: tensor.half() for name, tensor in model.state_dict().items()})
     return folder
 
 
@@ -365,16 +438,21 @@ def ours(tmp_path_factory, music):
 
 
 def encodec(folder, **changes):
-    """An EnCodec of random weights in the hub's layout: 3 bandwidths of 2, 4 and 8 codebooks of 32."""
+    """An EnCodec of random weights in the hub's layout: 3 bandwidths of 2, 4 and 8 codebooks of
+    32.
+    """
     from transformers import EncodecConfig, EncodecModel
 
     torch.manual_seed(0)
-    config = EncodecConfig(sampling_rate=8000, num_filters=2, hidden_size=8, codebook_dim=8, codebook_size=32, upsampling_ratios=[8, 5],
+    config = EncodecConfig(sampling_rate=8000, num_filters=2, hidden_size=8, codebook_dim=8,
+                           codebook_size=32, upsampling_ratios=[8, 5],
                            target_bandwidths=[2.0, 4.0, 8.0], num_lstm_layers=1, **changes)
     model = EncodecModel(config)
     with torch.no_grad():
-        vectors = model.encoder(0.2 * noise(4, config.audio_channels, 4000)).transpose(1, 2).reshape(-1, 8)
-        for k, layer in enumerate(model.quantizer.layers):  # vectors the encoder really gives, and differences between them
+        vectors = model.encoder(0.2 * noise(4, config.audio_channels,
+                                            4000)).transpose(1, 2).reshape(-1, 8)
+        # vectors the encoder really gives, and differences between them
+        for k, layer in enumerate(model.quantizer.layers):
             drawn = torch.randint(len(vectors), (2, 32))
             layer.codebook.embed.copy_(vectors[drawn[0]] - (vectors[drawn[1]] if k else 0))
     model.save_pretrained(folder)
@@ -390,7 +468,7 @@ def theirs(tmp_path_factory):
 
 @pytest.fixture(params=["ours", "theirs"])
 def codec(request):
-    return foundations.load("codec", request.getfixturevalue(request.param), device="cpu")
+    return pretrained.load("codec", request.getfixturevalue(request.param), device="cpu")
 
 
 def test_both_codecs_answer_alike(codec, music):
@@ -398,13 +476,17 @@ def test_both_codecs_answer_alike(codec, music):
     sound = music[:3, None, :5003]
     codes = codec.encode(sound)
     assert codes.dtype == torch.int64 and codes.shape == (3, 4, -(-5003 // codec.samples_per_step))
-    assert set(codes.unique().tolist()) <= set(range(codec.codebook_size)) and len(codes.unique()) > 4
+    assert set(codes.unique().tolist()) <= set(range(codec.codebook_size)) and len(
+        codes.unique()) > 4
     assert torch.equal(codec.encode(torch.from_numpy(sound), 2), codes[:, :2])
     back = codec.decode(codes)
-    assert back.dtype == torch.float32 and back.shape == (3, 1, codes.shape[2] * codec.samples_per_step)
-    assert torch.equal(codec.round_trip(sound), back[..., :5003]) and codec.round_trip(sound, 1).shape == (3, 1, 5003)
+    assert back.dtype == torch.float32 and back.shape == (3, 1,
+                                                          codes.shape[2] * codec.samples_per_step)
+    assert torch.equal(codec.round_trip(sound),
+                       back[..., :5003]) and codec.round_trip(sound, 1).shape == (3, 1, 5003)
     assert torch.allclose(codec.decode(codes[1:2]), back[1:2], atol=1e-5)
-    assert np.array_equal(codec.decode(codes.numpy()).numpy(), back.numpy()), "arrays do as well as tensors"
+    assert np.array_equal(codec.decode(codes.numpy()).numpy(),
+                          back.numpy()), "arrays do as well as tensors"
 
 
 def test_a_gradient_runs_from_the_sound_to_the_probabilities(codec, music):
@@ -414,14 +496,16 @@ def test_a_gradient_runs_from_the_sound_to_the_probabilities(codec, music):
     logits = noise(*certain.shape).requires_grad_()
     codec.soft_decode(logits.softmax(-1), 4000).square().mean().backward()
     assert logits.grad.abs().sum((0, 2, 3)).min() > 0, "to every codebook"
-    assert logits.grad.isfinite().all() and not any(p.requires_grad for p in _network(codec).parameters())
+    assert logits.grad.isfinite().all() and not any(p.requires_grad
+                                                    for p in _network(codec).parameters())
 
 
 def _network(codec):
     return codec.model.model if isinstance(codec.model, door.Encodec) else codec.model
 
 
-@pytest.mark.parametrize("sound", [np.zeros((1, 2, 800)), np.zeros((1, 800)), np.zeros((1, 1, 0)), np.full((1, 1, 800), np.nan)])
+@pytest.mark.parametrize("sound", [np.zeros((1, 2, 800)), np.zeros((1, 800)), np.zeros((1, 1, 0)),
+                                   np.full((1, 1, 800), np.nan)])
 def test_what_is_no_mono_sound_is_refused(codec, sound):
     with pytest.raises(KlangfarbeError, match=r"mono sounds \[B, 1, N\]"):
         codec.encode(sound)
@@ -429,8 +513,9 @@ def test_what_is_no_mono_sound_is_refused(codec, sound):
 
 def test_what_are_no_codes_is_refused(codec):
     fine = torch.zeros(1, 4, 3, dtype=torch.int64)
-    for codes, match in ((fine - 1, "codes in 0"), (fine + codec.codebook_size, "codes in 0"), (fine[0], "whole numbers"),
-                         (fine.repeat(1, 2, 1), "1 to 4"), (fine.float(), "whole numbers"), (fine[..., :0], "whole numbers")):
+    for codes, match in ((fine - 1, "codes in 0"), (fine + codec.codebook_size, "codes in 0"),
+                         (fine[0], "whole numbers"), (fine.repeat(1, 2, 1), "1 to 4"),
+                         (fine.float(), "whole numbers"), (fine[..., :0], "whole numbers")):
         with pytest.raises(KlangfarbeError, match=match):
             codec.decode(codes)
     with pytest.raises(KlangfarbeError, match="1 to 4 codebooks"):
@@ -445,8 +530,10 @@ def test_silence_stays_finite(codec):
 
 def test_the_loaded_one_is_the_saved_one(ours, music):
     model = started(music)
-    model.load_state_dict({name: tensor.half().float() for name, tensor in model.state_dict().items()})  # what half precision leaves of it
-    loaded = foundations.load("codec", ours, device="cpu")
+    # what half precision leaves of it
+    model.load_state_dict({name: tensor.half().float() for name,
+                           tensor in model.state_dict().items()})
+    loaded = pretrained.load("codec", ours, device="cpu")
     with torch.no_grad():
         codes = model.encode(torch.from_numpy(music)[:, None])
         assert torch.equal(loaded.encode(music[:, None]), codes)
@@ -457,7 +544,7 @@ def test_an_encodec_gives_transformers_own_codes_and_sounds(theirs, music):
     from transformers import EncodecModel
 
     model, sound = EncodecModel.from_pretrained(theirs).eval(), torch.from_numpy(music[:2, None])
-    loaded = foundations.load("codec", theirs, device="cpu")
+    loaded = pretrained.load("codec", theirs, device="cpu")
     assert loaded.model.bandwidth == 4.0, "the smallest with four codebooks"
     with torch.no_grad():
         known = model.encode(sound, bandwidth=4.0)
@@ -466,11 +553,13 @@ def test_an_encodec_gives_transformers_own_codes_and_sounds(theirs, music):
         assert torch.allclose(loaded.decode(known.audio_codes[0]), sounds, atol=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{"audio_channels": 2}, {"chunk_length_s": 1.0, "overlap": 0.01}, {"normalize": True}])
+@pytest.mark.parametrize("changes",
+                         [{"audio_channels": 2}, {"chunk_length_s": 1.0, "overlap": 0.01},
+                          {"normalize": True}])
 def test_an_encodec_that_cuts_or_normalises_is_refused(tmp_path, changes):
     encodec(tmp_path, **changes)
     with pytest.raises(KlangfarbeError, match="takes a clip whole"):
-        foundations.load("codec", tmp_path)
+        pretrained.load("codec", tmp_path)
 
 
 def test_weights_of_another_network_are_refused(ours, theirs, tmp_path):
@@ -479,10 +568,10 @@ def test_weights_of_another_network_are_refused(ours, theirs, tmp_path):
         saved(tiny(), tmp_path)
         artefacts.write(tmp_path / "config.json", config | change)
         with pytest.raises(KlangfarbeError, match="spectral codec's config.json"):
-            foundations.load("codec", tmp_path)
+            pretrained.load("codec", tmp_path)
     (tmp_path / "config.json").write_bytes((theirs / "config.json").read_bytes())
     with pytest.raises(KlangfarbeError, match="every weight of EncodecModel"):
-        foundations.load("codec", tmp_path)
+        pretrained.load("codec", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["facebook/encodec_24khz", "facebook/encodec_32khz"])
@@ -492,7 +581,7 @@ def test_offline_the_line_says_what_to_fetch(monkeypatch, tmp_path, name):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(KlangfarbeError, match=rf"neither cached nor within reach.*fetch config.json, model.safetensors of {name}"):
-        foundations.load("codec", name)
+        pretrained.load("codec", name)
 
 
 def test_a_network_that_is_not_there_gives_the_same_line(monkeypatch, tmp_path):
@@ -500,20 +589,23 @@ def test_a_network_that_is_not_there_gives_the_same_line(monkeypatch, tmp_path):
     import huggingface_hub
 
     def no_network(*_, local_files_only=False, **__):
-        raise FileNotFoundError if local_files_only else httpx.ConnectError("name or service not known")
+        raise FileNotFoundError if local_files_only else httpx.ConnectError(
+            "name or service not known")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", no_network)
     with pytest.raises(KlangfarbeError, match=r"neither cached nor within reach \(ConnectError\)"):
-        foundations.load("codec", "facebook/encodec_24khz")
+        pretrained.load("codec", "facebook/encodec_24khz")
 
 
-# --- the bundled one ----------------------------------------------------------------------------------------------------
+# --- the bundled one ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_ear_of_the_table_knows_keys_and_distances():
     t = np.arange(3 * 22_050) / 22_050
     for key, degrees in ((7, (67, 71, 74, 79)), (21, (57, 60, 64, 69))):  # G major, A minor
-        sound = sum(np.sin(2 * np.pi * librosa.midi_to_hz(note) * t) for note in degrees).astype(np.float32)
+        sound = sum(np.sin(2 * np.pi * librosa.midi_to_hz(note) * t)
+                    for note in degrees).astype(np.float32)
         assert recipe.key_of(0.1 * sound, 22_050) == key
     sound = 0.1 * np.random.default_rng(0).standard_normal(22_050).astype(np.float32)
     softer = recipe.ln_mel(sound, 22_050) - recipe.ln_mel(sound / 2, 22_050)
@@ -526,8 +618,9 @@ def test_the_bundled_codec_keeps_music_it_never_heard():
     from lib.data.atelier import render
 
     sounds, _ = render.sounds(atelier.TEST_SEED, range(1000, 1012), 6.0)
-    codec = foundations.load("codec", device="cpu")
-    assert (codec.sample_rate_hz, codec.frame_rate_hz, codec.n_codebooks, codec.codebook_size) == (22_050, 25.0, 4, 512)
+    codec = pretrained.load("codec", device="cpu")
+    assert (codec.sample_rate_hz, codec.frame_rate_hz, codec.n_codebooks,
+            codec.codebook_size) == (22_050, 25.0, 4, 512)
     codes = codec.encode(sounds[:, None])
     assert codes.shape == (12, 4, 150) and perplexity(codes, 512).min() > 64, "12 pieces, most of them in few chords"
     far = []
@@ -536,16 +629,20 @@ def test_the_bundled_codec_keeps_music_it_never_heard():
         far.append(np.mean([np.abs(recipe.ln_mel(a, 22_050) - recipe.ln_mel(b, 22_050)).mean()
                             for a, b in zip(back, sounds, strict=True)]))
     assert far[3] < 0.6 and far == sorted(far, reverse=True), "each codebook adds something"
-    kept = [recipe.key_of(a, 22_050) == recipe.key_of(b, 22_050) for a, b in zip(back, sounds, strict=True)]
+    kept = [recipe.key_of(a, 22_050) == recipe.key_of(b, 22_050) for a,
+            b in zip(back, sounds, strict=True)]
     assert np.mean(kept) >= 0.4, "luck keeps one key of twenty"
 
 
 def test_the_bundled_codec_has_a_card_with_its_hash_and_its_figures():
     folder = paths.MINIATURES / "codec"
-    card, table = (folder / "CARD.md").read_text(encoding="utf-8"), artefacts.read(folder / "heldout.csv")
-    assert foundations.load("codec", device="cpu").sha256 in card
+    card, table = (folder / "CARD.md").read_text(encoding="utf-8"), artefacts.read(folder
+                                                                                   / "heldout.csv")
+    assert pretrained.load("codec", device="cpu").sha256 in card
     assert sum(p.stat().st_size for p in folder.iterdir()) < 8e6
-    assert all(p.with_name(p.name + ".provenance.json").is_file() for p in folder.iterdir() if p.suffix in (".csv", ".safetensors"))
+    assert all(p.with_name(p.name + ".provenance.json").is_file() for p in folder.iterdir()
+               if p.suffix in (".csv", ".safetensors"))
     l1 = table[(table["measure"] == "ln_mel_l1") & (table["codebooks"] == 4)]
-    assert len(l1) == 1 and float(l1["value"].iloc[0]) <= 0.8 and f"{float(l1['value'].iloc[0]):.2f}" in card
+    assert len(l1) == 1 and float(l1["value"].iloc[
+            0]) <= 0.8 and f"{float(l1['value'].iloc[0]):.2f}" in card
     assert (table.loc[table["measure"] == "perplexity", "value"] >= 256).all()

@@ -1,4 +1,6 @@
-"""The adapters, on small replicas in the publishers' own layouts and on the real files where they are."""
+"""The adapters, on small replicas in the publishers' own layouts and on the real files where they
+are.
+"""
 
 import importlib
 import re
@@ -10,7 +12,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from lib import affect, paths
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.data import collections, manifest
 from lib.data.collections import (
     art2mus,
@@ -28,9 +31,10 @@ from lib.data.collections import (
     vgmidi,
     wikiart_emotions,
 )
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
-ADAPTERS = {name: importlib.import_module(f"lib.data.collections.{name}") for name in collections.NAMES}
+ADAPTERS = {name: importlib.import_module(f"lib.data.collections.{name}")
+            for name in collections.NAMES}
 
 
 def write(path, text):
@@ -48,7 +52,8 @@ def picture(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(path)
 
 
-# --- replicas: what the publisher ships, three rows of it ------------------------------------------------------------
+# --- replicas: what the publisher ships, three rows of it
+# ------------------------------------------------------------
 
 
 def make_deam(root):
@@ -61,7 +66,8 @@ def make_deam(root):
         place / "static_annotations_averaged_songs_2000_2058.csv",
         "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2001,1,1,7,1\n",
     )
-    write(root / "metadata" / "metadata_2013.csv", 'song_id,file_name,Artist,Song title,Genre\n2,2.mp3,"Someone\t","\tA Song\t",\tBlues\n')
+    write(root / "metadata" / "metadata_2013.csv",
+          'song_id,file_name,Artist,Song title,Genre\n2,2.mp3,"Someone\t","\tA Song\t",\tBlues\n')
     sound(root / "MEMD_audio" / "2.mp3")
 
 
@@ -82,7 +88,8 @@ def make_emomusic(root):
 
 def make_pmemo(root):
     inner = root / "PMEmo2019"
-    write(inner / "annotations" / "static_annotations.csv", "musicId,Arousal(mean),Valence(mean)\n1,0.4,0.575\n5,1,0\n")
+    write(inner / "annotations" / "static_annotations.csv",
+          "musicId,Arousal(mean),Valence(mean)\n1,0.4,0.575\n5,1,0\n")
     write(
         inner / "metadata.csv",
         "musicId,fileName,title,artist,album,duration,chorus_start_time,chorus_end_time\n"
@@ -135,20 +142,11 @@ def make_oasis(root):  # the first heading is empty, lines end in CR alone
 
 def make_wikiart_emotions(root):
     emotions = list(affect.WIKIART_POINTS)
-    head = [
-        "ID",
-        "Style",
-        "Category",
-        "Artist",
-        "Title",
-        "Year",
-        "Image URL",
-        "Painting Info URL",
-        "Artist Info URL",
-        "Is painting",
-        "Face/body",
-        "Ave. art rating",
-    ] + [f"{seen}: {e}" for seen in ("Art (image+title)", "ImageOnly", "TitleOnly") for e in emotions]
+    head = ["ID", "Style", "Category", "Artist", "Title", "Year", "Image URL", "Painting Info URL",
+            "Artist Info URL", "Is painting", "Face/body",
+            "Ave. art rating",] + [f"{seen}: {e}"
+                                   for seen in ("Art (image+title)", "ImageOnly", "TitleOnly")
+                                   for e in emotions]
 
     def row(identity, painting, **shares):
         return [
@@ -168,13 +166,15 @@ def make_wikiart_emotions(root):
             *["0"] * 40,
         ]
 
-    lines = [head, row("58a", "yes", happiness=0.5, sadness=0.5), row("58b", "no", fear=0.9), row("58c", "yes")]
+    lines = [head, row("58a", "yes", happiness=0.5, sadness=0.5), row("58b", "no", fear=0.9),
+             row("58c", "yes")]
     write(root / "WikiArt-Emotions-All.tsv", "\n".join("\t".join(line) for line in lines) + "\n")
     picture(root / "images" / "58a.jpg")
 
 
 def make_cgna10766(root):
-    write(root / "CGnA10766.csv", "Image_Name,Mean_Valence,Mean_Arousal\n000001.jpg,9,1\n000002.jpg,5,5\n")
+    write(root / "CGnA10766.csv",
+          "Image_Name,Mean_Valence,Mean_Arousal\n000001.jpg,9,1\n000002.jpg,5,5\n")
     picture(root / "Images" / "000001.jpg")
 
 
@@ -194,7 +194,8 @@ def make_imemnet(root):
 def make_melbench(root):
     write(root / "data" / "train_final.json", '{"captions": "a waltz", "location": "/else/audio/a.wav", "img_path": "/else/img/x.png"}\n'
           '{"captions": "a march", "location": "/else/audio/b.wav", "img_path": "/else/img/x.png", "genre": "march"}\n')
-    write(root / "data" / "test_final.json", '{"captions": "a hum", "location": "/else/audio/c.wav", "img_path": "/else/img/y.png"}\n')
+    write(root / "data" / "test_final.json",
+          '{"captions": "a hum", "location": "/else/audio/c.wav", "img_path": "/else/img/y.png"}\n')
     picture(root / "img" / "x.png")
     sound(root / "audio" / "c.wav")
 
@@ -309,22 +310,26 @@ def test_the_publishers_layout_is_read(replica):
     assert set(found) == set(EXPECTED[name])
     for item, (path, group, valence, arousal) in EXPECTED[name].items():
         row = found[item]
-        assert (None if pd.isna(row["path"]) else row["path"]) == path and row["group_id"] == group and row["source"] == name
+        assert (None if pd.isna(row["path"])
+                else row["path"]) == path and row["group_id"] == group and row["source"] == name
         for value, expected in ((row["valence"], valence), (row["arousal"], arousal)):
-            assert (pd.isna(value) and expected is None) or value == pytest.approx(expected, abs=1e-9)
+            assert (pd.isna(value) and expected
+                    is None) or value == pytest.approx(expected, abs=1e-9)
         assert path is None or (root / path).is_file()
 
 
 def test_a_missing_file_is_named_with_where_to_get_it(replica):
     name, root = replica
-    tables = [p for p in sorted(root.rglob("*")) if p.suffix in (".csv", ".tsv") and "metadata_2013" not in p.name]
+    tables = [p for p in sorted(root.rglob("*"))
+              if p.suffix in (".csv", ".tsv") and "metadata_2013" not in p.name]
     for file in tables:
         kept = file.read_bytes()
         file.unlink()
         with pytest.raises(KlangfarbeError) as error:
             ADAPTERS[name].manifest(root)
         line = str(error.value)
-        assert (file.name in line or name == "cgna10766") and ADAPTERS[name].URL in line and "\n" not in line
+        assert (file.name in line or name
+                == "cgna10766") and ADAPTERS[name].URL in line and "\n" not in line
         file.write_bytes(kept)
     with pytest.raises(KlangfarbeError, match="no such folder"):
         ADAPTERS[name].manifest(root / "elsewhere")
@@ -369,7 +374,8 @@ def test_labels_on_another_scale_are_refused(adapter, maker, file, column, tmp_p
     maker(tmp_path)
     text = (tmp_path / file).read_bytes().decode()
     assert column in text
-    (tmp_path / file).write_bytes(text.replace(column, ",7,0" if column == ",1,0" else "57.5").encode())
+    (tmp_path / file).write_bytes(text.replace(column,
+                                               ",7,0" if column == ",1,0" else "57.5").encode())
     with pytest.raises(KlangfarbeError, match="another scale"):
         adapter.manifest(tmp_path)
 
@@ -381,9 +387,11 @@ def test_pmemo_tells_its_two_scales_apart(tmp_path):
         tmp_path / "repackaged" / "meta" / "static_annotations.csv",
         "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n1,5.6,0.16,4.2,0.15\n5,1,0.1,9,0.1\n",
     )
-    write(tmp_path / "repackaged" / "meta" / "metadata.csv", (tmp_path / "PMEmo2019" / "metadata.csv").read_text())
+    write(tmp_path / "repackaged" / "meta" / "metadata.csv",
+          (tmp_path / "PMEmo2019" / "metadata.csv").read_text())
     repackaged = pmemo.manifest(tmp_path / "repackaged")
-    assert np.allclose(published[["valence", "arousal"]], repackaged[["valence", "arousal"]], equal_nan=True)
+    assert np.allclose(published[["valence", "arousal"]], repackaged[["valence", "arousal"]],
+                       equal_nan=True)
 
 
 def test_deam_as_published_keeps_the_exchange(tmp_path):
@@ -395,7 +403,9 @@ def test_deam_as_published_keeps_the_exchange(tmp_path):
 
 def test_wikiart_can_leave_out_what_is_no_painting(tmp_path):
     make_wikiart_emotions(tmp_path)
-    assert wikiart_emotions.manifest(tmp_path, paintings_only=True)["item_id"].tolist() == ["wikiart-58a", "wikiart-58c"]
+    assert wikiart_emotions.manifest(tmp_path,
+                                     paintings_only=True)["item_id"].tolist() == ["wikiart-58a",
+                                                                                  "wikiart-58c"]
 
 
 def test_an_unknown_heading_is_listed(tmp_path):
@@ -406,18 +416,25 @@ def test_an_unknown_heading_is_listed(tmp_path):
 
 def test_layout_finds_the_first_of_several_places(tmp_path):
     write(tmp_path / "b" / "second.csv", "x\n")
-    assert layout.require(tmp_path, ["a/first.csv", "b/*.csv"], "the table", "get it").name == "second.csv"
+    assert layout.require(tmp_path, ["a/first.csv", "b/*.csv"], "the table",
+                          "get it").name == "second.csv"
     assert layout.files_below(tmp_path / "absent", tmp_path, (".mp3",)) == {}
 
 
 def test_imemnets_items_keep_their_list_and_take_the_points_of_a_table_beside_it(tmp_path):
     make_imemnet(tmp_path / "imemnet")
-    write(tmp_path / "imemnet_c" / "image_va.csv", ",img,valence,arousal\n0,sea,1,0.25\n1,sea,0,0\n")
-    write(tmp_path / "imemnet" / "music_va.csv", ",clip_id,valence,arousal,caption\n0,9-1,0,1,a slow hum\n")
+    write(tmp_path / "imemnet_c" / "image_va.csv",
+          ",img,valence,arousal\n0,sea,1,0.25\n1,sea,0,0\n")
+    write(tmp_path / "imemnet" / "music_va.csv",
+          ",clip_id,valence,arousal,caption\n0,9-1,0,1,a slow hum\n")
     rows = imemnet.manifest(tmp_path / "imemnet").set_index("item_id")
-    assert rows.loc["imemnet-image-sea", ["valence", "arousal"]].tolist() == [1, -0.5], "the first of two points is taken"
-    assert rows.loc["imemnet-audio-9-1", ["valence", "arousal", "description"]].tolist() == [-1, 1, "a slow hum"]
-    assert rows["split"].isna().tolist() == [True, False, False, True, False, False], "what stands in two lists belongs to none"
+    assert rows.loc["imemnet-image-sea",
+                    ["valence", "arousal"]].tolist() == [1,
+                                                         -0.5], "the first of two points is taken"
+    assert rows.loc["imemnet-audio-9-1",
+                    ["valence", "arousal", "description"]].tolist() == [-1, 1, "a slow hum"]
+    assert rows["split"].isna().tolist() == [True, False, False, True, False,
+                                             False], "what stands in two lists belongs to none"
     assert rows["split"].dropna().tolist() == ["validation", "test", "validation", "test"]
     write(tmp_path / "imemnet" / "image_va.csv", ",img,valence,arousal\n0,sea,5,2\n")
     with pytest.raises(KlangfarbeError, match="another scale"):
@@ -426,12 +443,17 @@ def test_imemnets_items_keep_their_list_and_take_the_points_of_a_table_beside_it
 
 def test_melbenchs_triplets_hang_together_by_picture_and_sound(tmp_path):
     make_melbench(tmp_path)
-    write(tmp_path / "data" / "validation.jsonl", '{"captions": "again", "location": "audio/c.wav", "img_path": "img/x.png"}\n')
+    write(tmp_path / "data" / "validation.jsonl",
+          '{"captions": "again", "location": "audio/c.wav", "img_path": "img/x.png"}\n')
     table = melbench.triplets(tmp_path)
-    assert table["group"].nunique() == 1 and table["split"].tolist() == ["test", "train", "train", "validation"]
-    assert table["genre"].tolist() == [None, None, "march", None] and table["image"].tolist() == ["img/y.png", *["img/x.png"] * 3]
+    assert table["group"].nunique() == 1 and table["split"].tolist() == ["test", "train", "train",
+                                                                         "validation"]
+    assert table["genre"].tolist() == [None, None, "march",
+                                       None] and table["image"].tolist() == ["img/y.png",
+                                                                             *["img/x.png"] * 3]
     rows = melbench.manifest(tmp_path).set_index("item_id")
-    assert pd.isna(rows.loc["melbench-audio-audio/c", "split"]) and rows.loc["melbench-image-img/y", "split"] == "test"
+    assert pd.isna(rows.loc["melbench-audio-audio/c",
+                            "split"]) and rows.loc["melbench-image-img/y", "split"] == "test"
 
 
 def test_melbench_takes_the_file_whose_last_parts_agree(tmp_path):
@@ -445,7 +467,8 @@ def test_artemis_keeps_words_label_and_painting_and_refuses_another_label(tmp_pa
     make_artemis(tmp_path)
     table = artemis.comments(tmp_path)
     assert table["emotion"].tolist() == ["contentment", "sadness", "something else"]
-    assert table["comment"].tolist()[0] == "Calm, like a held breath." and table["painting"].nunique() == 2
+    assert table["comment"].tolist()[0] == "Calm, like a held breath." and table[
+        "painting"].nunique() == 2
     file = tmp_path / "official_data" / "artemis_dataset_release_v0.csv"
     file.write_text(file.read_text().replace("Sadness", "bored"))
     with pytest.raises(KlangfarbeError, match="'bored'"):
@@ -455,7 +478,8 @@ def test_artemis_keeps_words_label_and_painting_and_refuses_another_label(tmp_pa
 def test_musiccaps_lists_become_words_and_the_evaluation_set_is_the_test(tmp_path):
     make_musiccaps(tmp_path)
     table = musiccaps.captions(tmp_path)
-    assert table["keywords"].tolist() == ["sad, mellow piano", "happy"] and table["split"].tolist() == ["test", "train"]
+    assert table["keywords"].tolist() == ["sad, mellow piano",
+                                          "happy"] and table["split"].tolist() == ["test", "train"]
     file = tmp_path / "musiccaps-public.csv"
     file.write_text(file.read_text().replace("['happy']", "['happy'"))
     with pytest.raises(KlangfarbeError, match="lists of aspects"):
@@ -465,14 +489,20 @@ def test_musiccaps_lists_become_words_and_the_evaluation_set_is_the_test(tmp_pat
 def test_real_musiccaps_is_whole(real_data):
     table = musiccaps.captions(real_data("musiccaps"))
     assert len(table) == 5521 and table["clip"].is_unique and table["caption"].str.len().min() > 10
-    assert table["keywords"].str.contains("[", regex=False).sum() == 0 and set(table["split"]) == {"train", "test"}
+    assert table["keywords"].str.contains("[",
+                                          regex=False).sum() == 0 and set(table["split"]) == {
+        "train", "test"}
 
 
-@pytest.mark.parametrize(("adapter", "file", "text"), [
-    (melbench, "train.json", "{"), (melbench, "train.json", '{"captions": "a", "location": "b.wav"}'), (melbench, "train.json", "[1]"),
-    (melbench, "train.json", ""), (art2mus, "image_audio_subset_df.json", "{"),
-    (art2mus, "image_audio_subset_df.json", '{"Image": {"0": "a"}}'),
-    (imemnet, "test_matching.txt", "7-1 sea much\n"), (imemnet, "test_matching.txt", "")])
+@pytest.mark.parametrize(
+    ("adapter", "file", "text"),
+    [(melbench, "train.json", "{"), (melbench, "train.json",
+                                     '{"captions": "a", "location": "b.wav"}'),
+     (melbench, "train.json", "[1]"), (melbench, "train.json", ""),
+     (art2mus, "image_audio_subset_df.json", "{"),
+     (art2mus, "image_audio_subset_df.json", '{"Image": {"0": "a"}}'),
+     (imemnet, "test_matching.txt", "7-1 sea much\n"), (imemnet, "test_matching.txt", "")],
+)
 def test_lists_of_another_form_are_refused_in_one_line(adapter, file, text, tmp_path):
     write(tmp_path / file, text)
     with pytest.raises(KlangfarbeError) as error:
@@ -484,7 +514,8 @@ def test_lists_of_another_form_are_refused_in_one_line(adapter, file, text, tmp_
         adapter.manifest(tmp_path)
 
 
-# --- cards ----------------------------------------------------------------------------------------------------------
+# --- cards ----------------------------------------------------------------------------------------
+# ------------------
 
 
 @pytest.mark.parametrize("name", collections.NAMES)
@@ -492,14 +523,16 @@ def test_every_collection_has_a_whole_card_and_the_readme_shows_it(name):
     card = ADAPTERS[name].CARD
     assert card.startswith("### ")
     fields = re.findall(r"^- \*\*(.+?)\.\*\* (.+)$", card, flags=re.M)
-    assert [field for field, _ in fields] == ["What", "Where", "Licence", "Layout", "Scale", "Known defects"]
+    assert [field for field, _ in fields] == ["What", "Where", "Licence", "Layout", "Scale",
+                                              "Known defects"]
     assert all(len(text) > 10 for _, text in fields)
     assert card.strip() in (paths.DATA / "README.md").read_text(encoding="utf-8"), (
         "data/README.md: paste the card as it stands in the adapter"
     )
 
 
-# --- the real files ---------------------------------------------------------------------------------------------------
+# --- the real files -------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.mark.real_data
@@ -515,22 +548,30 @@ def test_real_label_tables(real_data):
 def test_deam_and_emomusic_agree_on_their_744_songs_once_exchanged(real_data):
     first = emomusic.manifest(real_data("mer_annotations") / "emomusic").set_index("item_id")
     first.index = first.index.str.replace("emomusic", "deam")
-    ours = deam.manifest(real_data("mer_annotations") / "deam").set_index("item_id").loc[first.index]
-    theirs = deam.manifest(real_data("mer_annotations") / "deam", exchange_2013=False).set_index("item_id").loc[first.index]
+    ours = deam.manifest(real_data("mer_annotations")
+                         / "deam").set_index("item_id").loc[first.index]
+    theirs = deam.manifest(real_data("mer_annotations") / "deam",
+                           exchange_2013=False).set_index("item_id").loc[first.index]
     for axis, other in (("valence", "arousal"), ("arousal", "valence")):
         assert ours[axis].corr(first[axis]) > 0.999
-        assert theirs[axis].corr(first[axis]) == pytest.approx(0.599, abs=0.002) and theirs[axis].corr(first[other]) > 0.999
+        assert theirs[axis].corr(first[axis]) == pytest.approx(0.599,
+                                                               abs=0.002) and theirs[axis].corr(
+            first[other]) > 0.999
     means = first.groupby("genre")[["valence", "arousal"]].mean()
-    assert means["arousal"].idxmax() == "rock" and means["arousal"].idxmin() == "classical" and means["valence"].idxmax() == "country"
+    assert means["arousal"].idxmax() == "rock" and means[
+        "arousal"].idxmin() == "classical" and means["valence"].idxmax() == "country"
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", ["deam", "pmemo", "emomusic"])
 def test_mood_probabilities_are_the_labels_in_disguise(name, real_data):
     meta = real_data("mer_annotations") / name / "meta"
-    labels = pd.read_csv(meta / "static_annotations.csv").set_index("song_id")[["valence_mean", "arousal_mean"]]
+    labels = pd.read_csv(meta
+                         / "static_annotations.csv").set_index("song_id")[["valence_mean",
+                                                                           "arousal_mean"]]
     moods = pd.read_csv(meta / "mood_probabilities.csv").set_index("song_id").loc[labels.index]
-    tags = pd.read_csv(real_data("mer_annotations") / "jamendo" / "meta" / "moodtag_va_scores.csv").set_index("MoodTag").loc[moods.columns]
+    tags = pd.read_csv(real_data("mer_annotations") / "jamendo" / "meta"
+                       / "moodtag_va_scores.csv").set_index("MoodTag").loc[moods.columns]
     distance = np.linalg.norm(labels.to_numpy()[:, None] - tags.to_numpy()[None], axis=2)
     assert np.abs(moods.to_numpy() - 2 / (1 + np.exp(distance))).max() < 1e-12
 
@@ -544,7 +585,8 @@ def test_real_pictures_and_sounds_build_without_a_reject(real_data, tmp_path):
     ):
         table = adapter.manifest(real_data(collection))
         assert table["path"].notna().sum() == with_file
-        built = manifest.build(table[table["path"].notna()].reset_index(drop=True), tmp_path / collection, root=real_data(collection))
+        built = manifest.build(table[table["path"].notna()].reset_index(drop=True),
+                               tmp_path / collection, root=real_data(collection))
         assert len(built.rejects) == 0 and not built.manifest["sha256"].duplicated().any()
 
 
@@ -552,18 +594,23 @@ def test_real_pictures_and_sounds_build_without_a_reject(real_data, tmp_path):
 def test_real_emotify_and_vgmidi(real_data, tmp_path):
     tracks = emotify.manifest(real_data("emotify"))
     assert len(tracks) == 301 and tracks["path"].notna().all()
-    assert all(path.startswith(f"audio_15s/{genre}_") for path, genre in zip(tracks["path"], tracks["genre"], strict=True))
+    assert all(path.startswith(f"audio_15s/{genre}_") for path,
+               genre in zip(tracks["path"], tracks["genre"], strict=True))
     given = pd.read_csv(real_data("emotify") / "emotify_mean.csv")
-    assert (given["dominant"].to_numpy() == tracks["emotion"].to_numpy()).mean() > 0.95  # ties are broken by column order here
+    # ties are broken by column order here
+    assert (given["dominant"].to_numpy() == tracks["emotion"].to_numpy()).mean() > 0.95
     phrases = vgmidi.manifest(real_data("vgmidi_phrases"))
-    assert len(phrases) == 6795 and phrases["group_id"].nunique() == 200 and phrases["path"].isna().all()
+    assert len(phrases) == 6795 and phrases["group_id"].nunique() == 200 and phrases[
+        "path"].isna().all()
     with zipfile.ZipFile(real_data("vgmidi_phrases") / "phrases.zip") as archive:
         archive.extractall(tmp_path, members=archive.namelist()[:20])
-    (tmp_path / "phrases.csv").write_bytes((real_data("vgmidi_phrases") / "phrases.csv").read_bytes())
+    (tmp_path / "phrases.csv").write_bytes((real_data("vgmidi_phrases")
+                                            / "phrases.csv").read_bytes())
     there = vgmidi.manifest(tmp_path)
     there = there[there["path"].notna()].reset_index(drop=True)
     built = manifest.build(there, tmp_path / "out", root=tmp_path)
-    assert len(there) == 20 and len(built.manifest) + len(built.rejects) == 20 and built.manifest["duration_s"].gt(0).all()
+    assert len(there) == 20 and len(built.manifest) + len(built.rejects) == 20 and built.manifest[
+        "duration_s"].gt(0).all()
 
 
 @pytest.mark.real_data
@@ -572,6 +619,9 @@ def test_real_lists_of_pairs(real_data):
     assert rows["modality"].value_counts().to_dict() == {"audio": 6912, "image": 5040}
     lists = imemnet.read(real_data("imemnet"))
     there = set(map(tuple, lists.loc[lists["published"] == "test", ["clip", "image"]].to_numpy()))
-    assert sum(pair in there for pair in map(tuple, lists.loc[lists["published"] == "val", ["clip", "image"]].to_numpy())) == 4114
+    assert sum(pair in there for pair in map(tuple,
+                                             lists.loc[lists["published"] == "val",
+                                                       ["clip", "image"]].to_numpy())) == 4114
     named = art2mus.manifest(real_data("art2mus_pairs"))
-    assert len(named) == 20_000 and named.loc[named["modality"] == "image", "group_id"].nunique() < 10_000
+    assert len(named) == 20_000 and named.loc[named["modality"] == "image",
+                                              "group_id"].nunique() < 10_000

@@ -1,4 +1,6 @@
-"""Controls on sounds whose tempo, mode, loudness, brightness and density are known: made by hand, then by the atelier."""
+"""Controls on sounds whose tempo, mode, loudness, brightness and density are known: made by hand,
+then by the atelier.
+"""
 
 import librosa
 import numpy as np
@@ -7,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.core.errors import KlangfarbeError
 from lib.data.atelier import render
 from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import draw
-from lib.errors import KlangfarbeError
 from lib.metrics import cards, control
 
 RATE = 22_050
@@ -18,13 +20,15 @@ C, E_FLAT, E, G = 261.63, 311.13, 329.63, 392.0
 
 
 def clicks(bpm, seconds=8.0):
-    return librosa.clicks(times=np.arange(0, seconds, 60 / bpm), sr=RATE, length=int(seconds * RATE)).astype(np.float32)
+    return librosa.clicks(times=np.arange(0, seconds, 60 / bpm), sr=RATE,
+                          length=int(seconds * RATE)).astype(np.float32)
 
 
 def triad(*notes, seconds=4.0):
     """Half-second chords with two overtones that die away."""
     t = np.arange(int(0.5 * RATE)) / RATE
-    chord = sum(np.sin(2 * np.pi * f * k * t) / k for f in notes for k in (1, 2, 3)) * np.exp(-4 * t)
+    chord = sum(np.sin(2 * np.pi * f * k * t) / k for f in notes
+                for k in (1, 2, 3)) * np.exp(-4 * t)
     return 0.1 * np.tile(chord, int(seconds / 0.5)).astype(np.float32)
 
 
@@ -32,38 +36,46 @@ def noise(low_hz, high_hz, seconds=3.0):
     rng = np.random.default_rng(0)
     spectrum = np.fft.rfft(rng.normal(size=int(seconds * RATE)))
     frequency = np.fft.rfftfreq(int(seconds * RATE), 1 / RATE)
-    return (0.1 * np.fft.irfft(spectrum * ((frequency > low_hz) & (frequency < high_hz)))).astype(np.float32)
+    return (0.1 * np.fft.irfft(spectrum
+                               * ((frequency > low_hz) & (frequency < high_hz)))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
 def by_hand():
     """Measured once: clicks at four tempi, major and minor, soft and loud, dark and bright."""
     soft = triad(C, E, G)
-    sounds = {**{f"clicks {bpm}": clicks(bpm) for bpm in (70, 96, 120, 150)}, "major": soft, "minor": triad(C, E_FLAT, G), "loud": 2 * soft,
-              "dark": noise(200, 1000), "bright": noise(3000, 6000)}
+    sounds = {**{f"clicks {bpm}": clicks(bpm) for bpm in (70, 96, 120, 150)}, "major": soft,
+              "minor": triad(C, E_FLAT, G), "loud": 2 * soft, "dark": noise(200, 1000),
+              "bright": noise(3000, 6000)}
     return control.measured(list(sounds.values()), RATE).set_index(np.array(list(sounds)))
 
 
 def test_tempo_and_density_of_clicks(by_hand):
     for bpm in (70, 96, 120, 150):
         row = by_hand.loc[f"clicks {bpm}"]
-        assert abs(np.log2(control.folded([bpm], [row["tempo_bpm"]])[0] / bpm)) < np.log2(1.04)  # one step of the lags
-        assert row["density_per_s"] == pytest.approx(bpm / 60, rel=0.15)  # the first click has no before
-    assert by_hand.loc["clicks 120", "tempo_bpm"] == pytest.approx(120, rel=0.04)  # at the prior's middle even the octave is right
+        # one step of the lags
+        assert abs(np.log2(control.folded([bpm], [row["tempo_bpm"]])[0] / bpm)) < np.log2(1.04)
+        # the first click has no before
+        assert row["density_per_s"] == pytest.approx(bpm / 60, rel=0.15)
+    # at the prior's middle even the octave is right
+    assert by_hand.loc["clicks 120", "tempo_bpm"] == pytest.approx(120, rel=0.04)
 
 
 def test_mode_of_triads(by_hand):
     assert by_hand.loc["major", "mode"] > 0.05 and by_hand.loc["minor", "mode"] < -0.05
-    transposed = control.measured([triad(*(f * 2 ** (5 / 12) for f in chord)) for chord in ((C, E, G), (C, E_FLAT, G))], RATE)["mode"]
+    transposed = control.measured([triad(*(f * 2 ** (5 / 12) for f in chord))
+                                   for chord in ((C, E, G), (C, E_FLAT, G))], RATE)["mode"]
     assert transposed[0] > 0.05 and transposed[1] < -0.05
 
 
 def test_twice_the_amplitude_is_six_decibels_and_nothing_else(by_hand):
     soft, loud = by_hand.loc["major"], by_hand.loc["loud"]
     assert loud["loudness_db"] - soft["loudness_db"] == pytest.approx(20 * np.log10(2), abs=1e-6)
-    assert loud.drop("loudness_db").to_numpy() == pytest.approx(soft.drop("loudness_db").to_numpy(), rel=1e-3)
+    assert loud.drop("loudness_db").to_numpy() == pytest.approx(soft.drop("loudness_db").to_numpy(),
+                                                                rel=1e-3)
     sine = np.sin(2 * np.pi * 441 * np.arange(RATE) / RATE)
-    assert control.measured([sine], RATE)["loudness_db"][0] == pytest.approx(10 * np.log10(0.5), abs=1e-6)
+    assert control.measured([sine], RATE)["loudness_db"][0] == pytest.approx(10 * np.log10(0.5),
+                                                                             abs=1e-6)
 
 
 def test_brightness_lies_inside_the_band_of_the_noise(by_hand):
@@ -71,9 +83,11 @@ def test_brightness_lies_inside_the_band_of_the_noise(by_hand):
 
 
 def test_silence_around_a_sound_does_not_dim_it(by_hand):
-    padded = np.concatenate([np.zeros(2 * RATE, np.float32), noise(3000, 6000), np.zeros(2 * RATE, np.float32)])
+    padded = np.concatenate([np.zeros(2 * RATE, np.float32), noise(3000, 6000),
+                             np.zeros(2 * RATE, np.float32)])
     table = control.measured([padded], RATE)
-    assert table["brightness_hz"][0] == pytest.approx(by_hand.loc["bright", "brightness_hz"], rel=0.03)
+    assert table["brightness_hz"][0] == pytest.approx(by_hand.loc["bright", "brightness_hz"],
+                                                      rel=0.03)
 
 
 def test_another_sample_rate_hears_the_same():
@@ -81,7 +95,8 @@ def test_another_sample_rate_hears_the_same():
     table = control.measured([high], 32_000)
     plain = control.measured([triad(C, E, G)], RATE)
     assert table["loudness_db"][0] == pytest.approx(plain["loudness_db"][0], abs=0.05)
-    assert table["brightness_hz"][0] == pytest.approx(plain["brightness_hz"][0], rel=0.03) and table["mode"][0] > 0.05
+    assert table["brightness_hz"][0] == pytest.approx(plain["brightness_hz"][0],
+                                                      rel=0.03) and table["mode"][0] > 0.05
 
 
 @pytest.mark.parametrize(("sounds", "line"), [
@@ -93,7 +108,8 @@ def test_sounds_without_a_measure_are_refused_by_number(sounds, line):
         control.measured(sounds, RATE)
 
 
-# --- correlation ------------------------------------------------------------------------------------------------------
+# --- correlation ----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_correlation_closed_forms():
@@ -103,7 +119,8 @@ def test_correlation_closed_forms():
     assert control.correlation(x, [7.0, 7, 7, 7]) == 0
 
 
-@pytest.mark.parametrize("bad", [([1.0, 1, 1], [1.0, 2, 3]), ([1.0, 2], [1.0, 2]), ([1, 2, np.nan], [1.0, 2, 3]), ([1.0, 2, 3], [1.0, 2])])
+@pytest.mark.parametrize("bad", [([1.0, 1, 1], [1.0, 2, 3]), ([1.0, 2], [1.0, 2]),
+                                 ([1, 2, np.nan], [1.0, 2, 3]), ([1.0, 2, 3], [1.0, 2])])
 def test_correlations_that_do_not_exist_are_refused(bad):
     with pytest.raises(KlangfarbeError):
         control.correlation(*bad)
@@ -121,7 +138,8 @@ def test_folded_tempi_are_octaves_away_and_within_half_an_octave(tempi):
 
 
 def heard_like(asked, error, rng):
-    return pd.DataFrame({"tempo_bpm": asked * 2 ** (error * rng.normal(size=len(asked))), "mode": rng.choice([-0.1, 0.1], len(asked))})
+    return pd.DataFrame({"tempo_bpm": asked * 2 ** (error * rng.normal(size=len(asked))),
+                         "mode": rng.choice([-0.1, 0.1], len(asked))})
 
 
 def test_the_table_tells_control_from_chance_also_after_folding():
@@ -132,11 +150,17 @@ def test_the_table_tells_control_from_chance_also_after_folding():
     obeyed["tempo_bpm"] *= rng.choice([0.5, 1, 2], 80)  # half of the octaves wrong
     table = control.agreement(wanted, obeyed, n_resamples=100).set_index("control")
     tempo, mode = table.loc["tempo_bpm"], table.loc["mode"]
-    assert tempo["r_folded"] > 0.98 > tempo["null_folded"] > 0.7 and tempo["r"] < 0.8 and tempo["n"] == 80
+    assert tempo["r_folded"] > 0.98 > tempo["null_folded"] > 0.7 and tempo["r"] < 0.8 and tempo[
+        "n"] == 80
     assert mode["low"] < mode["null"] and np.isnan(mode["r_folded"])
-    assert tempo["r"] == pytest.approx(np.corrcoef(np.log2(asked), np.log2(obeyed["tempo_bpm"]))[0, 1])  # tempi are heard in ratios
-    ignored = control.agreement({"tempo_bpm": asked}, heard_like(rng.permutation(asked), 0.03, rng), n_resamples=100)
-    assert ignored["r_folded"][0] > 0.6 and ignored["r_folded"][0] < ignored["null_folded"][0] + 0.03  # folding alone looks like control
+    # tempi are heard in ratios
+    assert tempo["r"] == pytest.approx(np.corrcoef(np.log2(asked),
+                                                   np.log2(obeyed["tempo_bpm"]))[0, 1])
+    ignored = control.agreement({"tempo_bpm": asked}, heard_like(rng.permutation(asked), 0.03, rng),
+                                n_resamples=100)
+    # folding alone looks like control
+    assert ignored["r_folded"][0] > 0.6 and ignored["r_folded"][0] < ignored["null_folded"][
+        0] + 0.03
     assert "r_folded" not in control.agreement({"mode": wanted["mode"]}, obeyed, n_resamples=50)
 
 
@@ -145,29 +169,37 @@ def test_groups_widen_the_interval():
     pieces = np.repeat(np.arange(12), 8)
     asked = rng.uniform(-1, 1, 12)[pieces]
     heard = asked + 0.5 * rng.normal(size=12)[pieces] + 0.02 * rng.normal(size=96)
-    table = [control.agreement({"mode": asked}, pd.DataFrame({"mode": heard}), groups, n_resamples=200) for groups in (None, pieces)]
+    table = [control.agreement({"mode": asked}, pd.DataFrame({"mode": heard}), groups,
+                               n_resamples=200) for groups in (None, pieces)]
     widths = [float(t["high"][0] - t["low"][0]) for t in table]
     assert widths[1] > 1.8 * widths[0] and table[0]["r"][0] == table[1]["r"][0]
 
 
-@pytest.mark.parametrize("asked", [{}, {"loudness": np.ones(5)}, {"tempo_bpm": np.array([60.0, -1, 70])}])
+@pytest.mark.parametrize("asked", [{}, {"loudness": np.ones(5)},
+                                   {"tempo_bpm": np.array([60.0, -1, 70])}])
 def test_requests_that_are_not_measured_are_refused(asked):
     with pytest.raises(KlangfarbeError):
         control.agreement(asked, pd.DataFrame({"tempo_bpm": [60.0, 61, 62]}), n_resamples=10)
 
 
-# --- the atelier: what the score says and what is heard ---------------------------------------------------------------
+# --- the atelier: what the score says and what is heard
+# ---------------------------------------------------------------
 
 
 def test_what_the_ateliers_scores_ask_for_is_heard():
     sounds, _ = render.sounds(22, range(40))
     told = [describe(draw(22, index)) for index in range(40)]
-    asked = {"tempo_bpm": [t["tempo_bpm"] for t in told], "mode": [1.0 if t["mode"] == "major" else -1.0 for t in told],
-             "loudness_db": [t["loudness"] for t in told], "density_per_s": [t["density"] for t in told]}
-    table = control.agreement(asked, control.measured(sounds, RATE), n_resamples=200).set_index("control")
+    asked = {"tempo_bpm": [t["tempo_bpm"] for t in told],
+             "mode": [1.0 if t["mode"] == "major" else -1.0 for t in told],
+             "loudness_db": [t["loudness"] for t in told],
+             "density_per_s": [t["density"] for t in told]}
+    table = control.agreement(asked, control.measured(sounds, RATE),
+                              n_resamples=200).set_index("control")
     least = {"tempo_bpm": 0.3, "mode": 0.5, "loudness_db": 0.6, "density_per_s": 0.7}
     assert all(table.loc[name, "r"] > r for name, r in least.items())
-    assert (table["r"] > table["null"]).all() and (table["low"] > table["null"])[["loudness_db", "density_per_s"]].all()
+    assert (table["r"] > table["null"]).all() and (table["low"]
+                                                   > table["null"])[["loudness_db",
+                                                                     "density_per_s"]].all()
     assert table.loc["tempo_bpm", "r_folded"] > table.loc["tempo_bpm", "null_folded"]
 
 

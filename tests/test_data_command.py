@@ -1,4 +1,6 @@
-"""The shelf of real collections: what is found, what is counted, what is fetched (from a server of our own), what the command says."""
+"""The shelf of real collections: what is found, what is counted, what is fetched (from a server of
+our own), what the command says.
+"""
 
 import functools
 import hashlib
@@ -13,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import artefacts, paths
 from lib.__main__ import main
-from lib.data import census, collections, command, manifest, registry
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
+from lib.data import collections, command, inventory, manifest, registry
 
 LIST = "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n"
 OASIS = ("id,Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,Arousal_N,file\n"
@@ -52,7 +54,8 @@ def server(tmp_path):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as served:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0),
+                                         functools.partial(Quiet, directory=folder)) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{served.server_port}/"
         served.shutdown()
@@ -60,20 +63,24 @@ def server(tmp_path):
 
 def points(valence, arousal, source="x"):
     shared = {"modality": "audio", "source": source, "licence": "none"}
-    return manifest.frame([{**shared, "item_id": f"{source}-{k:04d}", "group_id": f"{source}-{k}", "valence": v, "arousal": a}
-                           for k, (v, a) in enumerate(zip(valence, arousal, strict=True))])
+    return manifest.frame([{**shared, "item_id": f"{source}-{k:04d}", "group_id": f"{source}-{k}",
+                            "valence": v, "arousal": a} for k,
+                           (v, a) in enumerate(zip(valence, arousal, strict=True))])
 
 
-# --- the rows -----------------------------------------------------------------------------------------------------------
+# --- the rows -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
     assert set(registry.COLLECTIONS) == set(collections.NAMES)
     for row in registry.COLLECTIONS.values():
-        assert all(getattr(row.adapter, name) for name in ("CARD", "URL", "LICENCE", "WHERE", "manifest"))
+        assert all(getattr(row.adapter, name)
+                   for name in ("CARD", "URL", "LICENCE", "WHERE", "manifest"))
         told = registry.steps(row)
         assert row.adapter.URL in told and row.folders[0] in told and "licence: " in told
-        assert all(len(file.sha256) == 64 and file.url.startswith("https://") and file.url.endswith(file.name) for file in row.files)
+        assert all(len(file.sha256) == 64 and file.url.startswith("https://")
+                   and file.url.endswith(file.name) for file in row.files)
     looked_for = [folder for row in registry.COLLECTIONS.values() for folder in row.folders]
     assert len(looked_for) == len(set(looked_for)), "a folder that two rows claim"
 
@@ -89,54 +96,62 @@ def test_a_collection_in_two_folders_is_found_twice_and_under_two_names_once(she
     assert [place.name for place in registry.places(registry.COLLECTIONS["mirex"])] == ["mirex"]
 
 
-# --- numbers ------------------------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
+# ----------------------
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_every_point_lies_in_one_slice_of_each_axis(drawn):
-    found = census.planes("x", points(*zip(*drawn, strict=True)))
-    assert len(found) == 40 and found.groupby("axis")["count"].sum().to_dict() == {"valence": len(drawn), "arousal": len(drawn)}
+    found = inventory.planes("x", points(*zip(*drawn, strict=True)))
+    assert len(found) == 40 and found.groupby("axis")["count"].sum().to_dict() == {
+        "valence": len(drawn), "arousal": len(drawn)}
     assert found["low"].between(-1, 0.9).all()
 
 
 def test_the_summary_is_what_numpy_says_and_the_checksum_follows_the_labels_alone():
     rng = np.random.default_rng(0)
     table = points(rng.uniform(-1, 1, 50), rng.uniform(-1, 1, 50))
-    found = census.summary(table)
+    found = inventory.summary(table)
     assert found["valence_mean"] == pytest.approx(table["valence"].mean())
     assert found["arousal_sd"] == pytest.approx(table["arousal"].std(ddof=0))
-    assert found["correlation"] == pytest.approx(table["valence"].astype(float).corr(table["arousal"].astype(float)))
+    assert found["correlation"] == pytest.approx(
+        table["valence"].astype(float).corr(table["arousal"].astype(float)))
     assert (found["rows"], found["files"], found["points"], found["groups"]) == (50, 0, 50, 50)
     moved, relabelled = table.assign(path="elsewhere.wav"), table.copy()
     relabelled.loc[3, "valence"] += 0.001
-    assert census.summary(moved)["checksum"] == found["checksum"] != census.summary(relabelled)["checksum"]
-    empty = census.summary(manifest.frame([]))
-    assert empty["rows"] == 0 and np.isnan(empty["valence_mean"]) and not len(census.planes("x", manifest.frame([])))
+    assert inventory.summary(moved)["checksum"] == found["checksum"] != inventory.summary(
+        relabelled)["checksum"]
+    empty = inventory.summary(manifest.frame([]))
+    assert empty["rows"] == 0 and np.isnan(empty["valence_mean"]) and not len(inventory.planes("x", manifest.frame([])))
 
 
 def test_columns_that_stand_exchanged_are_told_from_columns_that_do_not():
     rng = np.random.default_rng(1)
     valence, arousal = rng.uniform(-1, 1, (2, 200))
     trusted, crossed = points(valence, arousal), points(arousal, valence, "y")
-    found = census.exchanged(crossed, trusted)
-    assert found["songs"] == 200 and found["agree_crossed"] == 200 and found["crossed"] == pytest.approx(1) and abs(found["straight"]) < 0.3
-    straight = census.exchanged(points(valence, arousal, "y"), trusted)
-    assert straight["agree"] == 200 and straight["straight"] == pytest.approx(1) and straight["crossed"] < 0.3
-    assert census.exchanged(points([0.1], [0.2]), trusted)["songs"] == 1
+    found = inventory.exchanged(crossed, trusted)
+    assert found["songs"] == 200 and found["agree_crossed"] == 200 and found[
+        "crossed"] == pytest.approx(1) and abs(found["straight"]) < 0.3
+    straight = inventory.exchanged(points(valence, arousal, "y"), trusted)
+    assert straight["agree"] == 200 and straight["straight"] == pytest.approx(1) and straight[
+        "crossed"] < 0.3
+    assert inventory.exchanged(points([0.1], [0.2]), trusted)["songs"] == 1
 
 
 def test_planted_defects_are_counted(shelf):
     row = registry.COLLECTIONS["emotify"]
     table = points([0.5, -0.5, 0.5, -0.5, 0.5, -0.5, None], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, None])
-    table = table.assign(group_id=["a", "a", *"bcdef"], split=["train", "test", *["train"] * 5], caption=["x", "x", *"uvwyz"],
-                         sha256=["0" * 64] * 2 + [None] * 5, path=["a.wav", "b.wav", *[None] * 5])
-    assert census.defects(row, shelf, table) == [
+    table = table.assign(group_id=["a", "a", *"bcdef"], split=["train", "test", *["train"] * 5],
+                         caption=["x", "x", *"uvwyz"], sha256=["0" * 64] * 2 + [None] * 5,
+                         path=["a.wav", "b.wav", *[None] * 5])
+    assert inventory.defects(row, shelf, table) == [
         "5 of 7 rows have no file here", "1 of 7 rows have no point: join by name, never by position",
         "valence takes 2 values only: a side, not a place", "1 of 6 groups stand in two of the published splits",
         "2 of 7 rows share their caption with another", "2 files are byte for byte another row's"]
-    sound = points(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7)).assign(path=[f"{k}.wav" for k in range(7)])
-    assert census.defects(row, shelf, sound) == []
+    sound = points(np.linspace(-1, 1, 7),
+                   np.linspace(-1, 1, 7)).assign(path=[f"{k}.wav" for k in range(7)])
+    assert inventory.defects(row, shelf, sound) == []
 
 
 def test_lists_that_share_their_songs_say_so(shelf):
@@ -144,18 +159,20 @@ def test_lists_that_share_their_songs_say_so(shelf):
     (shelf / "imemnet" / "val_matching.txt").write_text("7-1 sea 0.5\n7-2 sky 0.25\n")
     (shelf / "imemnet" / "test_matching.txt").write_text(LIST + "8-1 sea 0.75\n")
     row = registry.COLLECTIONS["imemnet"]
-    found = census.defects(row, shelf / "imemnet", row.adapter.manifest(shelf / "imemnet"))
+    found = inventory.defects(row, shelf / "imemnet", row.adapter.manifest(shelf / "imemnet"))
     assert "val shares with test 2 of its 2 clips, 1 of its 1 songs, 2 of its 2 images" in found
     assert "1 pairs stand twice in their own list" in found
 
 
-@pytest.mark.parametrize(("means", "deviations", "expected"), [([2.0, 8.8], [0.1, 0.3], True), ([2.0, 8.8], [1.2, 0.9], False),
-                                                               ([0.2, 0.9], [0.1, 0.3], False)])
+@pytest.mark.parametrize(("means", "deviations", "expected"),
+                         [([2.0, 8.8], [0.1, 0.3], True), ([2.0, 8.8], [1.2, 0.9], False),
+                          ([0.2, 0.9], [0.1, 0.3], False)])
 def test_deviations_left_on_the_old_scale(means, deviations, expected):
-    assert census.spread_of_another_scale(np.array(means), np.array(deviations)) is expected
+    assert inventory.spread_of_another_scale(np.array(means), np.array(deviations)) is expected
 
 
-# --- the command --------------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_an_empty_shelf_is_listed_and_cannot_be_checked(shelf, capsys):
@@ -165,14 +182,16 @@ def test_an_empty_shelf_is_listed_and_cannot_be_checked(shelf, capsys):
     assert main(["data", "check"]) == 2 and "at least one collection" in capsys.readouterr().err
     assert main(["data", "check", "oasis"]) == 2 and "data fetch oasis" in capsys.readouterr().err
     with pytest.raises(KlangfarbeError, match="real collection"):
-        census.store()
+        inventory.store()
 
 
-@pytest.mark.parametrize("words", [["guess"], ["check", "nothing"], ["fetch"], ["list", "oasis", "Oasis"]])
+@pytest.mark.parametrize("words", [["guess"], ["check", "nothing"], ["fetch"],
+                                   ["list", "oasis", "Oasis"]])
 def test_faults_are_one_line_and_code_two(words, shelf, capsys):
     assert main(["data", *words]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("klangfarbe: expected ") and said.err.count("\n") == 1 and not said.out
+    assert said.err.startswith("klangfarbe: expected ") and said.err.count(
+        "\n") == 1 and not said.out
 
 
 def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, capsys):
@@ -180,7 +199,7 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
     said = capsys.readouterr().out
     assert "3 rows, 2 groups, 2 files, 3 points" in said and "opened: 1 whole, 1 set aside\n    images/b.jpg: " in said
     assert "valence +0.00 … +1.00, mean +0.44" in said and "1 of 2 rows have no file here" in said and "no stored numbers for it" in said
-    census.store()
+    inventory.store()
     capsys.readouterr()
     main(["data", "check", "oasis"])
     assert "as stored with this workbook" in capsys.readouterr().out
@@ -194,31 +213,39 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
 
 
 def test_what_is_stored_holds_counts_and_no_item(oasis):
-    census.store()
-    counted, spread, defects = census.reference()
-    assert defects["defect"].tolist() == ["1 of 3 rows have no file here", "2 of 3 rows share their caption with another"]
-    assert counted["collection"].tolist() == ["oasis"] and counted["rows"].tolist() == [3] and spread["count"].sum() == 6
-    folder = paths.REFERENCE / census.RUN
+    inventory.store()
+    counted, spread, defects = inventory.reference()
+    assert defects["defect"].tolist() == ["1 of 3 rows have no file here",
+                                          "2 of 3 rows share their caption with another"]
+    assert counted["collection"].tolist() == ["oasis"] and counted["rows"].tolist() == [
+        3] and spread["count"].sum() == 6
+    folder = paths.REFERENCE / inventory.RUN
     written = "".join(file.read_text() for file in folder.iterdir())
     assert "Acorns" not in written and "images/" not in written and "Pixabay" not in written
-    assert all((folder / f"{name}{artefacts.PROVENANCE_SUFFIX}").is_file() for name in census.TABLES)
+    assert all((folder / f"{name}{artefacts.PROVENANCE_SUFFIX}").is_file()
+               for name in inventory.TABLES)
 
 
-# --- fetching -----------------------------------------------------------------------------------------------------------
+# --- fetching -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def of_server(address, text):
     checksum = hashlib.sha256(text.encode()).hexdigest()
-    return replace(registry.COLLECTIONS["imemnet"], files=(registry.File("test_matching.txt", address + "test_matching.txt", checksum),))
+    return replace(registry.COLLECTIONS["imemnet"],
+                   files=(registry.File("test_matching.txt", address + "test_matching.txt",
+                                        checksum),))
 
 
-def test_fetch_brings_what_has_a_known_checksum_and_the_steps_for_the_rest(shelf, server, capsys, monkeypatch):
+def test_fetch_brings_what_has_a_known_checksum_and_the_steps_for_the_rest(shelf, server, capsys,
+                                                                           monkeypatch):
     folder, address = server
     (folder / "test_matching.txt").write_text(LIST)
     monkeypatch.setitem(registry.COLLECTIONS, "imemnet", of_server(address, LIST))
     assert main(["data", "fetch", "imemnet"]) == 0
     assert (shelf / "imemnet" / "test_matching.txt").read_text() == LIST
-    assert "checksum as known" in (said := capsys.readouterr().out) and "python -m lib data check imemnet" in said
+    assert "checksum as known" in (
+        said := capsys.readouterr().out) and "python -m lib data check imemnet" in said
     (folder / "test_matching.txt").unlink()
     assert main(["data", "fetch", "imemnet"]) == 0, "what is there is compared, not loaded again"
     assert main(["data", "check", "imemnet"]) == 0
@@ -235,7 +262,8 @@ def test_another_checksum_leaves_nothing_behind(shelf, server, monkeypatch):
 def test_no_way_to_the_file_is_one_line(shelf, server, capsys, monkeypatch):
     monkeypatch.setitem(registry.COLLECTIONS, "imemnet", of_server(server[1], LIST))
     assert main(["data", "fetch", "imemnet"]) == 2
-    assert (said := capsys.readouterr().err).count("\n") == 1 and "by hand: download val_matching.txt" in said
+    assert (said := capsys.readouterr().err).count(
+        "\n") == 1 and "by hand: download val_matching.txt" in said
 
 
 def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
@@ -245,17 +273,19 @@ def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
     assert not list(shelf.iterdir()), "nothing is made where nothing is fetched"
 
 
-# --- the real shelf -----------------------------------------------------------------------------------------------------
+# --- the real shelf -------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.real_data
 def test_the_stored_numbers_are_those_of_the_shelf(real_data):
     real_data("mer_annotations")
-    counted, spread, defects, refused = census.taken()
-    kept, kept_spread, kept_defects = census.reference()
+    counted, spread, defects, refused = inventory.taken()
+    kept, kept_spread, kept_defects = inventory.reference()
     both = counted.merge(kept, on=["collection", "folder"], suffixes=("", "_kept"))
     assert len(both) >= 8 and not refused
-    assert (both["checksum"] == both["checksum_kept"]).all() and (both["rows"] == both["rows_kept"]).all()
+    assert (both["checksum"] == both["checksum_kept"]).all() and (both["rows"]
+                                                                  == both["rows_kept"]).all()
     assert set(defects["defect"]) <= set(kept_defects["defect"])
     assert set(map(tuple, kept_spread.to_numpy().tolist())) >= set(map(tuple, spread[spread["collection"] == "deam"].to_numpy().tolist()))
 
@@ -266,11 +296,15 @@ def test_the_real_defects_are_found(real_data):
     for name in ("deam", "pmemo", "imemnet"):
         row = registry.COLLECTIONS[name]
         real_data("mer_annotations")
-        said[name] = " · ".join(d for place in registry.places(row) for d in census.defects(row, place, row.adapter.manifest(place)))
-    assert "of 744 songs shared with emoMusic 738 agree only when" in said["deam"] and "rescaled to 1–9" in said["pmemo"]
+        said[name] = " · ".join(d for place in registry.places(row)
+                                for d in inventory.defects(row, place, row.adapter.manifest(place)))
+    assert "of 744 songs shared with emoMusic 738 agree only when" in said[
+        "deam"] and "rescaled to 1–9" in said["pmemo"]
     assert "90 of its 90 songs" in said["imemnet"]
 
 
 def test_a_known_frame_of_nothing_is_still_a_table(shelf):
-    counted, spread, _, refused = census.taken()
-    assert isinstance(counted, pd.DataFrame) and not len(counted) and not len(spread) and refused == [] and command.ACTIONS[0] == "list"
+    counted, spread, _, refused = inventory.taken()
+    assert isinstance(counted,
+                      pd.DataFrame) and not len(counted) and not len(
+        spread) and refused == [] and command.ACTIONS[0] == "list"

@@ -1,4 +1,6 @@
-"""The diffusion model of system 3: schedules, targets, guidance and samplers against closed forms and diffusers; training, resume, null."""
+"""The diffusion model of system 3: schedules, targets, guidance and samplers against closed forms
+and diffusers; training, resume, null.
+"""
 
 import math
 from dataclasses import asdict, replace
@@ -9,14 +11,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import artefacts, images
-from lib.errors import KlangfarbeError
-from lib.models.unet import EmotionUNet, scale_shift
-from lib.systems.music2image import diffusion, schedule
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.models.emotion_unet import EmotionUNet, scale_shift
+from lib.signal import images
+from lib.systems.music2image import schedule, train_diffusion
 
-TINY = diffusion.Config(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16, batch_size=4, n_steps=6, learning_rate=2e-3,
-                        n_diffusion=20, schedule="zero_terminal_snr", prediction="v", null="learned", p_null=0.3, ema_decay=0.9,
-                        guidance=2.0, sampler="dpm_solver", n_sampling=4, n_slow=20)
+TINY = train_diffusion.Config(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16,
+                              batch_size=4, n_steps=6, learning_rate=2e-3, n_diffusion=20,
+                              schedule="zero_terminal_snr", prediction="v", null="learned",
+                              p_null=0.3, ema_decay=0.9, guidance=2.0, sampler="dpm_solver",
+                              n_sampling=4, n_slow=20)
 PUBLISHED = replace(TINY, schedule="published", prediction="epsilon", null="zero", ema_decay=0.0)
 
 
@@ -34,12 +39,12 @@ def data():
 
 
 def trained(config, data, n_steps, seed=0):
-    models, optimiser = diffusion.build(config, seed)
+    models, optimiser = train_diffusion.build(config, seed)
     draw, curve = torch.Generator().manual_seed(seed), []
-    for step, x_0, va in diffusion.batches(*data, config, seed):
+    for step, x_0, va in train_diffusion.batches(*data, config, seed):
         if step == n_steps:
             return models, optimiser, draw, curve
-        curve.append(diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
+        curve.append(train_diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
 
 
 # ---------------------------------------------------------------- schedules
@@ -62,16 +67,22 @@ def test_zero_terminal_snr_is_exactly_zero_and_agrees_with_diffusers():
     assert ours[-1] == 0.0 and schedule.snr("zero_terminal_snr")[-1] == 0.0
     assert ours[0] == pytest.approx(schedule.alphas_bar("published")[0], rel=1e-12)
     theirs = rescale_zero_terminal_snr(torch.tensor(schedule.betas("published")))
-    np.testing.assert_allclose(schedule.betas("zero_terminal_snr"), theirs.numpy(), rtol=1e-9, atol=1e-12)
-    assert (np.diff(ours) < 0).all() and schedule.alphas_bar("published")[-1] > 0  # planted: the unscaled one does not pass
+    np.testing.assert_allclose(schedule.betas("zero_terminal_snr"), theirs.numpy(), rtol=1e-9,
+                               atol=1e-12)
+    # planted: the unscaled one does not pass
+    assert (np.diff(ours) < 0).all() and schedule.alphas_bar("published")[-1] > 0
 
 
-@pytest.mark.parametrize(("name", "prediction"), [("published", "epsilon"), ("zero_terminal_snr", "v")])
-@pytest.mark.parametrize(("kind", "n_sampling"), [("dpm_solver", 20), ("ancestral", 50), ("ancestral", 1000)])
+@pytest.mark.parametrize(("name", "prediction"),
+                         [("published", "epsilon"), ("zero_terminal_snr", "v")])
+@pytest.mark.parametrize(("kind", "n_sampling"),
+                         [("dpm_solver", 20), ("ancestral", 50), ("ancestral", 1000)])
 def test_samplers_know_our_schedule(name, prediction, kind, n_sampling):
     steps = schedule.sampler(kind, n_sampling, name, prediction)
-    np.testing.assert_allclose(steps.alphas_cumprod.numpy(), schedule.alphas_bar(name), rtol=2e-4, atol=1e-7)
-    assert len(steps.timesteps) == n_sampling and int(steps.timesteps[0]) == 999  # trailing: begins in pure noise
+    np.testing.assert_allclose(steps.alphas_cumprod.numpy(), schedule.alphas_bar(name), rtol=2e-4,
+                               atol=1e-7)
+    # trailing: begins in pure noise
+    assert len(steps.timesteps) == n_sampling and int(steps.timesteps[0]) == 999
 
 
 # ---------------------------------------------------------------- targets and samplers
@@ -82,25 +93,31 @@ def test_v_and_noise_give_the_picture_back(t, seed):
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     theirs = DDPMScheduler(1000, trained_betas=schedule.betas("zero_terminal_snr"))
-    x_0, noise = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(seed)).double().chunk(2)
+    x_0, noise = torch.randn(2, 3, 4, 4,
+                             generator=torch.Generator().manual_seed(seed)).double().chunk(2)
     left = schedule.alphas_bar("zero_terminal_snr")[t]
-    x_t, v = left**0.5 * x_0 + (1 - left) ** 0.5 * noise, left**0.5 * noise - (1 - left) ** 0.5 * x_0
+    x_t, v = left**0.5 * x_0 + (1 - left) ** 0.5 * noise, left**0.5 * noise - (1
+                                                                               - left) ** 0.5 * x_0
     assert torch.allclose(left**0.5 * x_t - (1 - left) ** 0.5 * v, x_0, atol=1e-12)
     assert torch.allclose((1 - left) ** 0.5 * x_t + left**0.5 * v, noise, atol=1e-12)
-    assert torch.allclose(schedule.foreseen(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1), atol=1e-12)
+    assert torch.allclose(schedule.foreseen(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1),
+                          atol=1e-12)
     left_published = schedule.alphas_bar("published")[t]
     mixed = left_published**0.5 * x_0 + (1 - left_published) ** 0.5 * noise
-    assert torch.allclose(schedule.foreseen(mixed, noise, t, "published", "epsilon"), x_0.clamp(-1, 1), atol=1e-10)
+    assert torch.allclose(schedule.foreseen(mixed, noise, t, "published", "epsilon"),
+                          x_0.clamp(-1, 1), atol=1e-10)
     when = torch.tensor([t])
     assert torch.allclose(theirs.add_noise(x_0, noise, when), x_t, atol=1e-3)
     assert torch.allclose(theirs.get_velocity(x_0, noise, when), v, atol=1e-3)
 
 
 def test_ancestral_step_is_the_posterior():
-    steps, left, t = schedule.sampler("ancestral", 1000, "published", "epsilon"), schedule.alphas_bar("published"), 400
+    steps, left, t = schedule.sampler("ancestral", 1000, "published",
+                                      "epsilon"), schedule.alphas_bar("published"), 400
     draw = torch.Generator().manual_seed(3)
     x, noise = torch.randn(2, 1, 3, 8, 8, generator=draw)
-    got = steps.step(0.1 * noise, t, 0.1 * x, generator=torch.Generator().manual_seed(5)).prev_sample
+    got = steps.step(0.1 * noise, t, 0.1 * x,
+                     generator=torch.Generator().manual_seed(5)).prev_sample
     beta, before = 1 - left[t] / left[t - 1], left[t - 1]
     x_0 = (0.1 * x - (1 - left[t]) ** 0.5 * 0.1 * noise) / left[t] ** 0.5
     mean = before**0.5 * beta / (1 - left[t]) * x_0.clamp(-1, 1) + (1 - beta) ** 0.5 * (1 - before) / (1 - left[t]) * 0.1 * x
@@ -110,17 +127,22 @@ def test_ancestral_step_is_the_posterior():
 
 
 def test_first_solver_step_is_the_exponential_integrator():
-    steps, left = schedule.sampler("dpm_solver", 20, "published", "epsilon"), schedule.alphas_bar("published")
+    steps, left = schedule.sampler("dpm_solver", 20, "published",
+                                   "epsilon"), schedule.alphas_bar("published")
     noise, x = torch.randn(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(3)) * 0.1
     now, then = int(steps.timesteps[0]), int(steps.timesteps[1])
     (a, s), (b, r) = ((left[t] ** 0.5, (1 - left[t]) ** 0.5) for t in (now, then))
     x_0 = ((x - s * noise) / a).clamp(-1, 1)
     expected = r / s * x - b * (math.exp(-(math.log(b / r) - math.log(a / s))) - 1) * x_0
-    assert torch.allclose(steps.step(noise, steps.timesteps[0], x).prev_sample, expected.float(), atol=1e-4)
+    assert torch.allclose(steps.step(noise, steps.timesteps[0], x).prev_sample, expected.float(),
+                          atol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "n_sampling"), [("dpm_solver", 1), ("dpm_solver", 20), ("ancestral", 7), ("ancestral", 100)])
-@pytest.mark.parametrize(("name", "prediction"), [("published", "epsilon"), ("zero_terminal_snr", "v")])
+@pytest.mark.parametrize(("kind", "n_sampling"),
+                         [("dpm_solver", 1), ("dpm_solver", 20), ("ancestral", 7),
+                          ("ancestral", 100)])
+@pytest.mark.parametrize(("name", "prediction"),
+                         [("published", "epsilon"), ("zero_terminal_snr", "v")])
 def test_a_network_that_knows_the_picture_paints_it(name, prediction, kind, n_sampling):
     left = schedule.alphas_bar(name, 100)
     truth = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
@@ -143,31 +165,36 @@ def test_a_network_that_knows_the_picture_paints_it(name, prediction, kind, n_sa
 def test_guidance_algebra():
     def network(x, t, affect, is_null=None):
         emotional = x * 0.5 + affect[:, :1, None, None]
-        return emotional if is_null is None else torch.where(is_null[:, None, None, None], x * 2.0, emotional)
+        return emotional if is_null is None else torch.where(is_null[:, None, None, None], x * 2.0,
+                                                             emotional)
 
     x, t, affect = torch.randn(3, 3, 4, 4), torch.zeros(3), torch.rand(3, 2)
     emotion, null = network(x, t, affect), x * 2.0
-    assert torch.equal(diffusion.guided(network, x, t, affect, 0.0), null)
-    assert torch.equal(diffusion.guided(network, x, t, affect, 1.0), emotion)
+    assert torch.equal(train_diffusion.guided(network, x, t, affect, 0.0), null)
+    assert torch.equal(train_diffusion.guided(network, x, t, affect, 1.0), emotion)
     for s in (0.3, 2.0, 5.0):
-        assert torch.allclose(diffusion.guided(network, x, t, affect, s), null + s * (emotion - null))
-    rescaled = diffusion.guided(network, x, t, affect, 5.0, rescale=1.0)
+        assert torch.allclose(train_diffusion.guided(network, x, t, affect, s),
+                              null + s * (emotion - null))
+    rescaled = train_diffusion.guided(network, x, t, affect, 5.0, rescale=1.0)
     assert torch.allclose(rescaled.std((1, 2, 3)), emotion.std((1, 2, 3)), rtol=1e-5)
-    assert not torch.allclose(diffusion.guided(network, x, t, affect, 5.0).std((1, 2, 3)), emotion.std((1, 2, 3)), rtol=0.1)
+    assert not torch.allclose(train_diffusion.guided(network, x, t, affect, 5.0).std((1, 2, 3)),
+                              emotion.std((1, 2, 3)), rtol=0.1)
 
 
 def test_null_is_the_point_zero_or_a_vector_of_its_own():
     affect, everyone = torch.tensor([[0.9, -0.4], [0.0, 0.0]]), torch.tensor([True, True])
     torch.manual_seed(0)
     zero = EmotionUNet(8, (8, 16), embedding=16, null="zero")
-    assert torch.equal(zero.embed(affect, everyone)[0], zero.embed(affect)[1])  # "no emotion" is a calm picture's own condition
+    # "no emotion" is a calm picture's own condition
+    assert torch.equal(zero.embed(affect, everyone)[0], zero.embed(affect)[1])
     learned = EmotionUNet(8, (8, 16), embedding=16, null="learned")
     learned.null.data.normal_()
     shown = learned.embed(affect, torch.tensor([True, False]))
     assert torch.equal(shown[0], learned.null) and torch.equal(shown[1], learned.embed(affect)[1])
     assert not torch.allclose(shown[0], learned.embed(affect)[1])
     learned.emotion_from_null()
-    assert torch.equal(learned.embed(affect)[0], learned.null) and torch.equal(learned.embed(affect)[1], learned.null)
+    assert torch.equal(learned.embed(affect)[0],
+                       learned.null) and torch.equal(learned.embed(affect)[1], learned.null)
     with pytest.raises(KlangfarbeError, match="learned null"):
         zero.emotion_from_null()
 
@@ -175,10 +202,11 @@ def test_null_is_the_point_zero_or_a_vector_of_its_own():
 @pytest.mark.parametrize("p_null", [0.0, 1.0])
 def test_dropped_labels_train_the_null_and_nothing_else(data, p_null):
     config = replace(TINY, p_null=p_null)
-    models, optimiser = diffusion.build(config, 0)
-    _, x_0, va = next(diffusion.batches(*data, config, 0))
-    diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0))
-    emotion = sum(float(p.grad.abs().sum()) for p in models.network.emotion.parameters() if p.grad is not None)
+    models, optimiser = train_diffusion.build(config, 0)
+    _, x_0, va = next(train_diffusion.batches(*data, config, 0))
+    train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0))
+    emotion = sum(float(p.grad.abs().sum()) for p in models.network.emotion.parameters()
+                  if p.grad is not None)
     assert (emotion > 0) == (p_null == 0.0)
     assert (float(models.network.null.grad.abs().sum()) > 0) == (p_null == 1.0)
 
@@ -191,9 +219,11 @@ def test_every_residual_block_is_the_texts_adain_with_group_norm():
     blocks = [m for m in network.unet.modules() if type(m).__name__ == "ResnetBlock2D"]
     seen = {}
     for i, block in enumerate(blocks):
-        block.time_emb_proj.register_forward_hook(lambda m, args, out, i=i: seen.update({(i, "proj"): out}))
+        block.time_emb_proj.register_forward_hook(lambda m, args, out,
+                                                  i=i: seen.update({(i, "proj"): out}))
         block.norm2.register_forward_hook(lambda m, args, out, i=i: seen.update({(i, "norm"): out}))
-        block.dropout.register_forward_hook(lambda m, args, out, i=i: seen.update({(i, "after"): out}))
+        block.dropout.register_forward_hook(lambda m, args, out,
+                                            i=i: seen.update({(i, "after"): out}))
     network(torch.randn(2, 3, 8, 8), torch.tensor([3, 40]), torch.rand(2, 2))
     assert len(blocks) == 8
     for i in range(len(blocks)):
@@ -214,7 +244,8 @@ def test_patch_folds_and_unfolds():
     torch.manual_seed(0)
     for patch in (1, 2):
         network = EmotionUNet(16, (8, 16), embedding=16, patch=patch)
-        assert network(torch.randn(2, 3, 16, 16), torch.tensor([0, 9]), torch.rand(2, 2)).shape == (2, 3, 16, 16)
+        assert network(torch.randn(2, 3, 16, 16), torch.tensor([0, 9]),
+                       torch.rand(2, 2)).shape == (2, 3, 16, 16)
         assert network.unet.config.in_channels == 3 * patch**2 and network.unet.config.sample_size == 16 // patch
     with pytest.raises(KlangfarbeError, match="divisible by 4"):
         EmotionUNet(18, (8, 16), patch=2)
@@ -223,85 +254,100 @@ def test_patch_folds_and_unfolds():
 
 
 def test_paper_profile_builds_without_memory():
-    config = diffusion.PROFILES["paper"]
-    assert (config.size, config.n_diffusion, config.schedule, config.prediction, config.null, config.ema_decay, config.embedding) == (
-        128, 1000, "published", "epsilon", "zero", 0.0, 256)
-    models, _ = diffusion.build(config, device="meta")
+    config = train_diffusion.PROFILES["paper"]
+    assert (config.size, config.n_diffusion, config.schedule, config.prediction, config.null,
+            config.ema_decay, config.embedding) == (128, 1000, "published", "epsilon", "zero", 0.0,
+                                                    256)
+    models, _ = train_diffusion.build(config, device="meta")
     with torch.device("meta"):
-        out = models.network(torch.empty(1, 3, 128, 128), torch.zeros(1, dtype=torch.long), torch.empty(1, 2))
+        out = models.network(torch.empty(1, 3, 128, 128), torch.zeros(1, dtype=torch.long),
+                             torch.empty(1, 2))
     assert out.shape == (1, 3, 128, 128) and out.device.type == "meta"
     assert 2e7 < sum(p.numel() for p in models.network.parameters()) < 2e8
-    diffusion.build(replace(diffusion.PROFILES["gpu"]), device="meta")
+    train_diffusion.build(replace(train_diffusion.PROFILES["gpu"]), device="meta")
 
 
 # ---------------------------------------------------------------- training
 
 @pytest.mark.parametrize("config", [TINY, PUBLISHED], ids=["corrected", "published"])
 def test_one_training_step_moves_every_weight(data, config):
-    before = diffusion.build(replace(config, p_null=0.5), 0)[0].network.state_dict()
+    before = train_diffusion.build(replace(config, p_null=0.5), 0)[0].network.state_dict()
     models, _, _, curve = trained(replace(config, p_null=0.5), data, 1)
     assert 0.2 < curve[0] < 5 and (models.average is None) == (config.ema_decay == 0)
-    still = [name for name, value in models.network.state_dict().items() if torch.equal(value, before[name])]
+    still = [name for name, value in models.network.state_dict().items()
+             if torch.equal(value, before[name])]
     assert still == []
 
 
 def test_overfits_one_batch(data):
     config = replace(TINY, learning_rate=1e-2, n_steps=40, warm_up=3)
-    models, optimiser = diffusion.build(config, 0)
-    _, x_0, va = next(diffusion.batches(*data, config, 0))
-    losses = [diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)  # the same noise each time
+    models, optimiser = train_diffusion.build(config, 0)
+    _, x_0, va = next(train_diffusion.batches(*data, config, 0))
+    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)  # the same noise each time
               for step in range(40)]
     assert losses[-1] < 0.15 * losses[0]
 
 
 def test_average_is_the_recursion(data):
-    models, optimiser = diffusion.build(TINY, 0)
+    models, optimiser = train_diffusion.build(TINY, 0)
     draw = torch.Generator().manual_seed(0)
     expected = models.network.null.detach().clone().double()
-    for step, x_0, va in diffusion.batches(*data, TINY, 0):
+    for step, x_0, va in train_diffusion.batches(*data, TINY, 0):
         if step == 5:
             break
-        diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step)
+        train_diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step)
         decay = min(0.9, (2 + step) / (11 + step))
         expected = decay * expected + (1 - decay) * models.network.null.detach().double()
     assert torch.allclose(models.average.module.null.double(), expected, atol=1e-6)
-    assert models.painter is models.average.module and not torch.allclose(models.painter.null, models.network.null, atol=1e-6)
+    assert models.painter is models.average.module and not torch.allclose(models.painter.null,
+                                                                          models.network.null,
+                                                                          atol=1e-6)
 
 
 def test_resume_is_bit_identical(data, tmp_path):
     straight, _, _, curve = trained(TINY, data, 6)
     stopped, optimiser, draw, half = trained(TINY, data, 3)
-    diffusion.save_checkpoint(tmp_path / "ck.safetensors", stopped, optimiser, draw, 3, half, "a")
+    train_diffusion.save_checkpoint(tmp_path / "ck.safetensors", stopped, optimiser, draw, 3, half,
+                                    "a")
 
     def resumed(forget_draws=False):
-        models, optimiser = diffusion.build(TINY, 99)  # other weights: all must come from the file
+        # other weights: all must come from the file
+        models, optimiser = train_diffusion.build(TINY, 99)
         draw = torch.Generator()
-        start, losses = diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, optimiser, draw, "a")
+        start, losses = train_diffusion.load_checkpoint(tmp_path / "ck.safetensors", models,
+                                                        optimiser, draw, "a")
         draw = torch.Generator() if forget_draws else draw
-        for step, x_0, va in diffusion.batches(*data, TINY, 0, start):
+        for step, x_0, va in train_diffusion.batches(*data, TINY, 0, start):
             if step == 6:
                 return models, losses
-            losses.append(diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step))
+            losses.append(train_diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step))
 
     models, losses = resumed()
     assert losses == curve
     for ours, theirs in ((models.network, straight.network), (models.painter, straight.painter)):
-        assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
+        assert all(torch.equal(a, b) for a,
+                   b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
     assert models.average.updates == straight.average.updates == 6
-    assert resumed(forget_draws=True)[1] != curve  # planted: without the stored generator it would not be
-    assert diffusion.load_checkpoint(tmp_path / "none.safetensors", models, None, None, "a") == (0, [])
-    assert diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, None, None, "b") == (0, [])  # another config's, seed's or data's
+    # planted: without the stored generator it would not be
+    assert resumed(forget_draws=True)[1] != curve
+    assert train_diffusion.load_checkpoint(tmp_path / "none.safetensors", models, None, None,
+                                           "a") == (0, [])
+    # another config's, seed's or data's
+    assert train_diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, None, None,
+                                           "b") == (0, [])
 
 
 def test_learning_rate_rises_stands_and_falls():
     config = replace(TINY, n_steps=100, warm_up=10, decay=0.5, learning_rate=1.0)
-    rates = [diffusion.learning_rate(config, step) for step in range(100)]
-    assert rates[0] == 0.1 and rates[9:50] == [1.0] * 41 and rates[75] == 0.5 and 0 < rates[99] < 0.03
-    assert diffusion.learning_rate(diffusion.PROFILES["paper"], 100_000) == 2e-4
+    rates = [train_diffusion.learning_rate(config, step) for step in range(100)]
+    assert rates[0] == 0.1 and rates[9:50] == [1.0] * 41 and rates[75] == 0.5 and 0 < rates[
+        99] < 0.03
+    assert train_diffusion.learning_rate(train_diffusion.PROFILES["paper"], 100_000) == 2e-4
 
 
 def test_batches_are_the_same_from_any_start(data):
-    whole, late = diffusion.batches(*data, TINY, 5), diffusion.batches(*data, TINY, 5, 3)
+    whole, late = train_diffusion.batches(*data, TINY,
+                                          5), train_diffusion.batches(*data, TINY, 5, 3)
     for _ in range(3):
         next(whole)
     for (step, x, va), (step_late, x_late, va_late), _ in zip(whole, late, range(4)):
@@ -309,7 +355,7 @@ def test_batches_are_the_same_from_any_start(data):
         colours = torch.stack([va[:, 0], va[:, 1], -va[:, 1]], dim=1)
         assert (x.mean((2, 3)) - colours).abs().max() < 0.01  # each picture has its own label
     with pytest.raises(KlangfarbeError, match="N affects"):
-        next(diffusion.batches(data[0], data[1][:3], TINY, 0))
+        next(train_diffusion.batches(data[0], data[1][:3], TINY, 0))
 
 
 # ---------------------------------------------------------------- painting
@@ -318,45 +364,56 @@ def test_batches_are_the_same_from_any_start(data):
 def test_painting_is_deterministic_and_starts_from_the_seed(data, kind):
     models, *_ = trained(TINY, data, 3)
     affect = np.array([[0.5, -0.5], [-0.5, 0.5]])
-    first = diffusion.generate(models, affect, TINY, 4, sampler=kind)
+    first = train_diffusion.generate(models, affect, TINY, 4, sampler=kind)
     assert first.dtype == np.uint8 and first.shape == (2, 8, 8, 3)
-    assert np.array_equal(first, diffusion.generate(models, affect, TINY, 4, sampler=kind))
-    assert not np.array_equal(first, diffusion.generate(models, affect, TINY, 5, sampler=kind))
-    unguided = [diffusion.generate(models, va, TINY, 4, sampler=kind, guidance=0) for va in (affect, -affect)]
+    assert np.array_equal(first, train_diffusion.generate(models, affect, TINY, 4, sampler=kind))
+    assert not np.array_equal(first, train_diffusion.generate(models, affect, TINY, 5,
+                                                              sampler=kind))
+    unguided = [train_diffusion.generate(models, va, TINY, 4, sampler=kind, guidance=0)
+                for va in (affect, -affect)]
     assert np.array_equal(*unguided)  # s = 0: the emotion is not heard
-    raw = diffusion.generate(models, affect, TINY, 4, sampler=kind, network=models.network)
+    raw = train_diffusion.generate(models, affect, TINY, 4, sampler=kind, network=models.network)
     assert not np.array_equal(first, raw)
 
 
 def test_emotion_reaches_the_picture():
     affect = np.random.default_rng(0).uniform(-1, 1, (64, 2)).astype(np.float32)
-    config = replace(TINY, size=4, channels=(16,), embedding=32, learning_rate=2e-2, warm_up=5, decay=0.5, n_steps=60, batch_size=32,
-                     p_null=0.1, ema_decay=0.0, guidance=1.0)
+    config = replace(TINY, size=4, channels=(16,), embedding=32, learning_rate=2e-2, warm_up=5,
+                     decay=0.5, n_steps=60, batch_size=32, p_null=0.1, ema_decay=0.0, guidance=1.0)
     models, *_ = trained(config, (one_colour(affect, 4), affect), 60)
-    bright, dark, red, green = diffusion.generate(models, [[0.9, 0], [-0.9, 0], [0, 0.9], [0, -0.9]], config, 0, n_sampling=10).mean((1, 2))
+    bright, dark, red, green = train_diffusion.generate(models,
+                                                        [[0.9, 0], [-0.9, 0], [0, 0.9], [0, -0.9]],
+                                                        config, 0, n_sampling=10).mean((1, 2))
     assert bright[0] > dark[0] + 60 and red[1] > green[1] + 60
 
 
 def test_saved_painter_paints_the_same(data, own_results):
     models, *_ = trained(TINY, data, 3)
-    artefacts.save(asdict(TINY), diffusion.NOTEBOOK, "smoke", "unet.json", seed=0)
-    artefacts.save(diffusion.weights(models), diffusion.NOTEBOOK, "smoke", "unet.safetensors", seed=0)
-    again, config = diffusion.load("smoke")
+    artefacts.save(asdict(TINY), train_diffusion.NOTEBOOK, "smoke", "unet.json", seed=0)
+    artefacts.save(train_diffusion.weights(models), train_diffusion.NOTEBOOK, "smoke",
+                   "unet.safetensors", seed=0)
+    again, config = train_diffusion.load("smoke")
     assert config == replace(TINY, ema_decay=0.0)
-    here, there = (images.to_tensor(diffusion.generate(m, [[0.2, 0.3]], c, 0)) for m, c in ((models, TINY), (again, config)))
+    here, there = (images.to_tensor(train_diffusion.generate(m, [[0.2, 0.3]], c, 0)) for m,
+                   c in ((models, TINY), (again, config)))
     assert (here - there).abs().max() < 0.05  # half precision on disk
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"schedule": "linear"}, "schedule out of"), ({"null": "none"}, "null out of"), ({"prediction": "x"}, "prediction out of"),
-    ({"start": "moon"}, "start out of"), ({"schedule": "zero_terminal_snr", "prediction": "epsilon"}, "prediction 'v'")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"schedule": "linear"}, "schedule out of"), ({"null": "none"}, "null out of"),
+     ({"prediction": "x"}, "prediction out of"), ({"start": "moon"}, "start out of"),
+     ({"schedule": "zero_terminal_snr", "prediction": "epsilon"}, "prediction 'v'")],
+)
 def test_impossible_settings_are_refused(change, said):
     with pytest.raises(KlangfarbeError, match=said):
-        replace(diffusion.Config(), **change)
+        replace(train_diffusion.Config(), **change)
 
 
 def test_impossible_samplers_are_refused():
-    for arguments, said in ((("euler", 20, "published", "v"), "sampler out of"), (("ancestral", 20, "cubic", "v"), "schedule out of"),
-                            (("ancestral", 20, "published", "x"), "prediction out of"), (("dpm_solver", 0, "published", "v"), "1 to 1000")):
+    for arguments, said in ((("euler", 20, "published", "v"), "sampler out of"),
+                            (("ancestral", 20, "cubic", "v"), "schedule out of"),
+                            (("ancestral", 20, "published", "x"), "prediction out of"),
+                            (("dpm_solver", 0, "published", "v"), "1 to 1000")):
         with pytest.raises(KlangfarbeError, match=said):
             schedule.sampler(*arguments)

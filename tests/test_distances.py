@@ -1,11 +1,13 @@
-"""FAD, FAD∞, KAD and the divergences: closed forms, other people's code, and what each must not see."""
+"""FAD, FAD∞, KAD and the divergences: closed forms, other people's code, and what each must not
+see.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import cards, divergence, frechet, kernel
 
 RNG = np.random.default_rng(0)
@@ -13,20 +15,25 @@ RNG = np.random.default_rng(0)
 
 def cloud(n, width, seed=0, scale=1.0, shift=0.0):
     rng = np.random.default_rng(seed)
-    return scale * rng.normal(size=(n, width)) @ (rng.normal(size=(width, width)) / np.sqrt(width)) + shift
+    return scale * rng.normal(size=(n, width)) @ (rng.normal(size=(width, width))
+                                                  / np.sqrt(width)) + shift
 
 
-# --- Fréchet ----------------------------------------------------------------------------------------------------------
+# --- Fréchet --------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_two_gaussians_by_hand():
     # Diagonal: Σ (μ1−μ2)² + Σ (σ1−σ2)² = (9 + 16) + (2−1)² + (3−5)² = 30.
-    assert frechet.frechet(np.zeros(2), np.diag([4.0, 9.0]), np.array([3.0, 4.0]), np.diag([1.0, 25.0])) == pytest.approx(30)
+    assert frechet.frechet(np.zeros(2), np.diag([4.0, 9.0]), np.array([3.0, 4.0]),
+                           np.diag([1.0, 25.0])) == pytest.approx(30)
     # Two that do not commute: tr(Σ1Σ2)^½ of 2×2 is √(tr Σ1Σ2 + 2 √det Σ1Σ2).
     a, b = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[3.0, 0.0], [0.0, 1.0]])
     root = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a @ b)))
-    assert frechet.frechet(np.zeros(2), a, np.zeros(2), b) == pytest.approx(np.trace(a + b) - 2 * root)
-    assert frechet.frechet(np.zeros(1), np.zeros((1, 1)), np.ones(1), np.array([[4.0]])) == pytest.approx(5)
+    assert frechet.frechet(np.zeros(2), a, np.zeros(2),
+                           b) == pytest.approx(np.trace(a + b) - 2 * root)
+    assert frechet.frechet(np.zeros(1), np.zeros((1, 1)), np.ones(1),
+                           np.array([[4.0]])) == pytest.approx(5)
 
 
 def test_agrees_with_scipys_matrix_root_and_with_torchmetrics():
@@ -51,7 +58,8 @@ def test_agrees_with_scipys_matrix_root_and_with_torchmetrics():
 @given(st.integers(0, 10_000), st.integers(2, 9), st.integers(3, 40), st.floats(-50, 50))
 def test_symmetric_invariant_to_turns_and_quadratic_in_a_shift(seed, width, n, shift):
     rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=(n, width)), 2 * rng.normal(size=(n + 3, width)) + 1  # n < width too: covariances not of full rank
+    # n < width too: covariances not of full rank
+    a, b = rng.normal(size=(n, width)), 2 * rng.normal(size=(n + 3, width)) + 1
     value = frechet.fad(a, b)
     assert value >= 0 and frechet.fad(b, a) == pytest.approx(value, rel=1e-6, abs=1e-6)
     turn, _ = np.linalg.qr(rng.normal(size=(width, width)))
@@ -66,10 +74,12 @@ def test_never_negative_never_imaginary_where_rounding_is_at_its_worst():
     for a, b in ((one, one), (few, few), (few, few + 1e-9), (one, few)):
         assert 0 <= frechet.fad(a, b) < np.inf
     far = 1e6 + RNG.normal(size=(5000, 4))
-    assert frechet.gaussian(far)[1] == pytest.approx(np.cov(far.T), rel=1e-7)  # x'x − nμμ' would have lost this
+    # x'x − nμμ' would have lost this
+    assert frechet.gaussian(far)[1] == pytest.approx(np.cov(far.T), rel=1e-7)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((1, 3)), np.zeros(5), np.full((5, 3), np.nan), np.array([[0, 0, np.inf]] * 4), np.zeros((5, 4))])
+@pytest.mark.parametrize("bad", [np.zeros((1, 3)), np.zeros(5), np.full((5, 3), np.nan),
+                                 np.array([[0, 0, np.inf]] * 4), np.zeros((5, 4))])
 def test_faults_raise_and_never_return_minus_one(bad):
     for metric in (frechet.fad, kernel.kad):
         with pytest.raises(KlangfarbeError):
@@ -86,9 +96,11 @@ def test_a_matrix_that_is_no_covariance_is_refused():
 def test_bias_of_identical_gaussians_and_what_fad_infinity_leaves_of_it():
     rng = np.random.default_rng(4)
     reference = rng.normal(size=(20_000, 128))
-    means = {n: np.mean([frechet.fad(reference, rng.normal(size=(n, 128))) for _ in range(4)]) for n in (150, 600)}
+    means = {n: np.mean([frechet.fad(reference, rng.normal(size=(n, 128))) for _ in range(4)])
+             for n in (150, 600)}
     assert 31 < means[150] < 35 and 7.0 < means[600] < 8.0
-    corrected = frechet.fad_infinity(reference[:2000], rng.normal(size=(600, 128)), n_draws=2, n_folds=3)
+    corrected = frechet.fad_infinity(reference[:2000], rng.normal(size=(600, 128)), n_draws=2,
+                                     n_folds=3)
     assert abs(corrected.value) < 1 and corrected.fads[0] > 7
     assert corrected.fads[0] == pytest.approx(corrected.value + corrected.slope / 600, abs=0.5)
 
@@ -98,7 +110,9 @@ def test_the_interval_of_fad_infinity_holds_the_truth_as_often_as_it_says():
     truth = width * (0.3**2 + 0.2**2)  # shift .3, scale 1.2
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        found = frechet.fad_infinity(rng.normal(size=(250, width)), 1.2 * rng.normal(size=(200, width)) + 0.3, seed=seed, n_draws=3)
+        found = frechet.fad_infinity(rng.normal(size=(250, width)),
+                                     1.2 * rng.normal(size=(200, width)) + 0.3, seed=seed,
+                                     n_draws=3)
         hits += found.low <= truth <= found.high
         values.append(found.value)
     assert np.mean(values) == pytest.approx(truth, abs=0.08)
@@ -111,23 +125,30 @@ def test_fad_infinity_draws_whole_groups():
     reference = rng.normal(size=(600, 4))
     pieces = np.repeat(np.arange(40), 10)
     generated = np.repeat(rng.normal(size=(40, 4)), 10, axis=0) + 0.01 * rng.normal(size=(400, 4))
-    alone, grouped = frechet.fad_infinity(reference, generated), frechet.fad_infinity(reference, generated, groups=pieces)
+    alone, grouped = frechet.fad_infinity(reference,
+                                          generated), frechet.fad_infinity(reference, generated,
+                                                                           groups=pieces)
     assert grouped.sizes.max() == 40 and alone.sizes.max() == 400
-    # 400 rows that say only 40 things: as rows the bias stays, and the interval is far too sure of itself.
-    assert grouped.value < alone.value and grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
-    for wrong in ({"groups": pieces[:-1]}, {"sizes": (400,)}, {"sizes": (800, 100)}, {"n_folds": 1}):
+    # 400 rows that say only 40 things: as rows the bias stays, and the interval is far too sure of
+    # itself.
+    assert grouped.value < alone.value and grouped.high - grouped.low > 1.5 * (alone.high
+                                                                               - alone.low)
+    for wrong in ({"groups": pieces[:-1]}, {"sizes": (400,)}, {"sizes": (800, 100)},
+                  {"n_folds": 1}):
         with pytest.raises(KlangfarbeError):
             frechet.fad_infinity(reference, generated, **wrong)
 
 
-# --- kernel -----------------------------------------------------------------------------------------------------------
+# --- kernel ---------------------------------------------------------------------------------------
+# --------------------
 
 
 def naive_mmd(x, y, h):
     def k(a, b):
         return np.exp(-np.sum((a - b) ** 2) / (2 * h * h))
 
-    within = [np.mean([k(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j]) for z in (x, y)]
+    within = [np.mean([k(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j])
+              for z in (x, y)]
     return sum(within) - 2 * np.mean([k(a, b) for a in x for b in y])
 
 
@@ -144,13 +165,15 @@ def test_kad_of_two_points_in_closed_form():
     # All rows of each set alike but for one unit step: within means exp(−1/2h²)…, here h = 1.
     x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
     e = [np.exp(-d * d / 2) for d in range(4)]
-    assert kernel.kad(x, y, bandwidth=1) == pytest.approx(2 * e[1] - 2 * (2 * e[2] + e[1] + e[3]) / 4)
+    assert kernel.kad(x, y, bandwidth=1) == pytest.approx(2 * e[1] - 2 * (2 * e[2] + e[1] + e[3])
+                                                          / 4)
 
 
 @pytest.mark.parametrize("n", [4, 12, 60])
 def test_kad_has_mean_zero_for_one_distribution_at_any_n(n):
     rng = np.random.default_rng(n)
-    values = np.array([kernel.kad(rng.normal(size=(n, 16)), rng.normal(size=(n, 16)), bandwidth=5.0) for _ in range(600)])
+    values = np.array([kernel.kad(rng.normal(size=(n, 16)), rng.normal(size=(n, 16)), bandwidth=5.0)
+                       for _ in range(600)])
     assert abs(values.mean()) < 3.5 * values.std() / np.sqrt(len(values))
     assert (values < 0).mean() > 0.3  # not clipped
     fads = [frechet.fad(rng.normal(size=(n, 16)), rng.normal(size=(n, 16))) for _ in range(5)]
@@ -159,7 +182,8 @@ def test_kad_has_mean_zero_for_one_distribution_at_any_n(n):
 
 def test_kad_sees_what_fad_cannot_and_refuses_a_bandwidth_of_zero():
     rng = np.random.default_rng(6)
-    coin, bell = rng.choice([-1.0, 1.0], size=(1500, 2)), rng.normal(size=(1500, 2))  # the same two moments
+    # the same two moments
+    coin, bell = rng.choice([-1.0, 1.0], size=(1500, 2)), rng.normal(size=(1500, 2))
     assert frechet.fad(bell, coin) < 0.02 and kernel.kad(bell, coin) > 0.003
     assert abs(kernel.kad(bell, rng.normal(size=(1500, 2)))) < 0.001
     with pytest.raises(KlangfarbeError, match="bandwidth"):
@@ -173,7 +197,8 @@ def test_neither_sees_which_clip_answers_which_condition(shuffle_seed):
     assert frechet.fad(a, shuffled) == pytest.approx(frechet.fad(a, b)) and kernel.kad(a, shuffled) == pytest.approx(kernel.kad(a, b))
 
 
-# --- divergences ------------------------------------------------------------------------------------------------------
+# --- divergences ----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_paired_kl_by_hand_and_blind_to_a_constant():
@@ -181,10 +206,13 @@ def test_paired_kl_by_hand_and_blind_to_a_constant():
     by_hand = 0.5 * np.log(2) + 0.25 * np.log(0.5)  # = 0.25 ln 2
     logits = np.log([p, p, q]), np.log([q, p, p])
     assert divergence.paired_kl(*logits) == pytest.approx([by_hand, 0, by_hand])
-    assert divergence.paired_kl(logits[0] + 1000, logits[1] - 300) == pytest.approx([by_hand, 0, by_hand])
-    # The direction matters: a tag the reference has and the other lacks costs more than the reverse.
+    assert divergence.paired_kl(logits[0] + 1000,
+                                logits[1] - 300) == pytest.approx([by_hand, 0, by_hand])
+    # The direction matters: a tag the reference has and the other lacks costs more than the
+    # reverse.
     sure, unsure = np.array([[4.0, 0, 0]]), np.array([[0.0, 0, 0]])
-    assert divergence.paired_kl(sure, unsure) != pytest.approx(divergence.paired_kl(unsure, sure), rel=0.1)
+    assert divergence.paired_kl(sure, unsure) != pytest.approx(divergence.paired_kl(unsure, sure),
+                                                               rel=0.1)
     assert divergence.paired_kl(np.array([[1e4, 0.0]]), np.array([[1e4, 0.0]])) == 0
 
 
@@ -196,11 +224,13 @@ def test_paired_kl_agrees_with_scipys_entropy(seed):
 
     rng = np.random.default_rng(seed)
     a, b = 3 * rng.normal(size=(5, 7)), 3 * rng.normal(size=(5, 7))
-    assert divergence.paired_kl(a, b) == pytest.approx(entropy(softmax(a, 1), softmax(b, 1), axis=1), rel=1e-9)
+    assert divergence.paired_kl(a, b) == pytest.approx(entropy(softmax(a, 1), softmax(b, 1),
+                                                               axis=1), rel=1e-9)
 
 
 def test_paired_kl_refuses_what_does_not_pair():
-    for a, b in ((np.zeros((3, 2)), np.zeros((2, 2))), (np.zeros(3), np.zeros(3)), (np.array([[0, -np.inf]]), np.zeros((1, 2)))):
+    for a, b in ((np.zeros((3, 2)), np.zeros((2, 2))), (np.zeros(3), np.zeros(3)),
+                 (np.array([[0, -np.inf]]), np.zeros((1, 2)))):
         with pytest.raises(KlangfarbeError):
             divergence.paired_kl(a, b)
 
@@ -210,8 +240,10 @@ def test_the_released_histogram_kl_cannot_see_a_shift_nor_a_stretch(change):
     a, b = RNG.normal(size=20_000), RNG.exponential(size=20_000).round(3)
     told = divergence.released_histogram_kl(a, b)
     assert told > 0.5  # it does see another shape
-    assert divergence.released_histogram_kl(a, change(b)) == pytest.approx(told, rel=0.02)  # edges fall anew on rounded values
-    assert divergence.released_histogram_kl(b, change(b)) < 0.01  # and takes the changed for the unchanged
+    # edges fall anew on rounded values
+    assert divergence.released_histogram_kl(a, change(b)) == pytest.approx(told, rel=0.02)
+    # and takes the changed for the unchanged
+    assert divergence.released_histogram_kl(b, change(b)) < 0.01
     shared = np.histogram_bin_edges(np.concatenate([b, change(b)]), 100)
     p, q = (np.histogram(x, shared)[0] + 1e-10 for x in (b, change(b)))
     from scipy.stats import entropy
@@ -221,12 +253,14 @@ def test_the_released_histogram_kl_cannot_see_a_shift_nor_a_stretch(change):
 
 def test_released_histogram_kl_is_zero_for_itself_and_refuses_constants():
     assert divergence.released_histogram_kl(RNG.normal(size=99).reshape(9, 11), np.arange(5.0)) > 0
-    assert divergence.released_histogram_kl(np.arange(50.0), np.arange(50.0) + 9) == pytest.approx(0, abs=1e-12)
+    assert divergence.released_histogram_kl(np.arange(50.0),
+                                            np.arange(50.0) + 9) == pytest.approx(0, abs=1e-12)
     with pytest.raises(KlangfarbeError):
         divergence.released_histogram_kl(np.zeros(5), np.arange(5.0))
 
 
-# --- memory, time, cards ----------------------------------------------------------------------------------------------
+# --- memory, time, cards
+# ----------------------------------------------------------------------------------------------
 
 
 def test_kad_holds_a_chunk_of_the_kernel_not_the_whole():
@@ -241,14 +275,16 @@ def test_kad_holds_a_chunk_of_the_kernel_not_the_whole():
 
 
 def test_fad_costs_about_its_own_products():
-    from lib.benches.frechet import bench
+    from lib.workbook.benchmarks.frechet import bench
 
     found = bench(n_vectors=6000, width=256, repeats=3)
-    assert found["times_of_its_products"] < 2  # 1.1 to 1.3; a root of Σ1Σ2 by Schur decomposition would take ten times as long
+    # 1.1 to 1.3; a root of Σ1Σ2 by Schur decomposition would take ten times as long
+    assert found["times_of_its_products"] < 2
     assert found["relative_error"] < 1e-9
 
 
-@pytest.mark.parametrize("metric", [frechet.frechet, frechet.fad, frechet.fad_infinity, kernel.kad, divergence.paired_kl,
-                                    divergence.mel_energy_kld, divergence.released_histogram_kl], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("metric", [frechet.frechet, frechet.fad, frechet.fad_infinity, kernel.kad,
+                                    divergence.paired_kl, divergence.mel_energy_kld,
+                                    divergence.released_histogram_kl], ids=lambda f: f.__name__)
 def test_every_metric_carries_a_card(metric):
     assert cards.card(metric).sign == (0 if metric is divergence.released_histogram_kl else -1)

@@ -1,11 +1,13 @@
-"""The seam between metrics and networks: windows, means over them, the two-caption check, CLAP and IMSM."""
+"""The seam between metrics and networks: windows, means over them, the two-caption check, CLAP and
+IMSM.
+"""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders, text_audio
 
 RATE_HZ = 8000
@@ -15,11 +17,13 @@ TONES_HZ = (300, 500, 800, 1300, 2100, 3400)
 class Ear:
     """Hears which of six tones is loudest: a vector a window, known in closed form."""
 
-    name, sha256, sample_rate_hz, window_seconds, width = "ear", "e" * 64, RATE_HZ, 1.0, len(TONES_HZ)
+    name, sha256, sample_rate_hz, window_seconds, width = "ear", "e" * 64, RATE_HZ, 1.0, len(
+        TONES_HZ)
 
     def embed(self, windows):
         spectrum = np.abs(np.fft.rfft(windows, axis=1))
-        return spectrum[:, np.array(TONES_HZ) * windows.shape[1] // RATE_HZ] / (windows.shape[1] / 2)
+        return spectrum[:, np.array(TONES_HZ) * windows.shape[1]
+                        // RATE_HZ] / (windows.shape[1] / 2)
 
     def embed_text(self, texts):
         return np.eye(self.width)[[TONES_HZ.index(int(t.split()[0])) for t in texts]]
@@ -29,7 +33,8 @@ class Ear:
 
 
 def tone(hz, seconds=1.0, rate_hz=RATE_HZ, amplitude=0.5):
-    return (amplitude * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype(np.float32)
+    return (amplitude * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz))
+                               / rate_hz)).astype(np.float32)
 
 
 @pytest.fixture
@@ -39,10 +44,12 @@ def clips():
     return [tone(f, 1.0 + 0.3 * i) for i, f in enumerate(hz)], [f"{f} hertz" for f in hz]
 
 
-# --- windows and means over them ----------------------------------------------------------------------------------------
+# --- windows and means over them
+# ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(0.7, 1), (1.0, 1), (1.49, 1), (1.5, 2), (2.0, 2), (2.4, 2), (10.0, 10)])
+@pytest.mark.parametrize(("seconds", "count"),
+                         [(0.7, 1), (1.0, 1), (1.49, 1), (1.5, 2), (2.0, 2), (2.4, 2), (10.0, 10)])
 def test_how_many_windows_a_clip_gives(seconds, count):
     assert embedders.windows(tone(300, seconds), RATE_HZ, Ear()).shape == (count, RATE_HZ)
 
@@ -67,9 +74,12 @@ def test_a_clip_at_another_rate_is_brought_to_the_checkpoints_own():
     assert heard[0, 2] == pytest.approx(0.5, abs=0.01) and np.delete(heard[0], 2).max() < 0.01
 
 
-@pytest.mark.parametrize(("sound", "rate_hz"), [
-    (np.zeros((2, 8000)), RATE_HZ), (np.full(8000, np.nan), RATE_HZ), (np.r_[np.inf, np.zeros(8000)], RATE_HZ),
-    (np.zeros(3999), RATE_HZ), (np.zeros(8000), 0), (np.zeros(0), RATE_HZ)])
+@pytest.mark.parametrize(
+    ("sound", "rate_hz"),
+    [(np.zeros((2, 8000)), RATE_HZ), (np.full(8000, np.nan), RATE_HZ),
+     (np.r_[np.inf, np.zeros(8000)], RATE_HZ), (np.zeros(3999), RATE_HZ), (np.zeros(8000), 0),
+     (np.zeros(0), RATE_HZ)],
+)
 def test_what_is_no_clip_is_refused(sound, rate_hz):
     with pytest.raises(KlangfarbeError):
         embedders.windows(sound, rate_hz, Ear())
@@ -77,14 +87,17 @@ def test_what_is_no_clip_is_refused(sound, rate_hz):
 
 def test_a_clip_is_the_mean_of_its_windows_whatever_the_batch(clips):
     half_and_half = np.concatenate([tone(300), tone(3400, amplitude=0.3)])
-    assert np.allclose(embedders.embed_clips(Ear(), [half_and_half], RATE_HZ)[0], [0.25, 0, 0, 0, 0, 0.15], atol=1e-4)
+    assert np.allclose(embedders.embed_clips(Ear(), [half_and_half], RATE_HZ)[0],
+                       [0.25, 0, 0, 0, 0, 0.15], atol=1e-4)
     first = embedders.embed_clips(Ear(), clips[0], RATE_HZ, batch=1)
     assert first.dtype == np.float64 and first.shape == (12, 6)
     for batch in (2, 5, 1000):
-        assert np.allclose(first, embedders.embed_clips(Ear(), clips[0], RATE_HZ, batch=batch), atol=1e-12)
+        assert np.allclose(first, embedders.embed_clips(Ear(), clips[0], RATE_HZ, batch=batch),
+                           atol=1e-12)
 
 
-@pytest.mark.parametrize("answer", [lambda w: np.zeros((len(w), 5)), lambda w: np.zeros((1, 6)), lambda w: np.full((len(w), 6), np.nan)])
+@pytest.mark.parametrize("answer", [lambda w: np.zeros((len(w), 5)), lambda w: np.zeros((1, 6)),
+                                    lambda w: np.full((len(w), 6), np.nan)])
 def test_an_encoder_that_answers_wrongly_is_refused(answer, clips):
     ear = Ear()
     ear.embed = answer
@@ -119,31 +132,36 @@ def test_the_cache_goes_by_content(clips, own_results):
             sounds[3] = sounds[3] * np.float32(0.999)
         else:
             rate_hz = RATE_HZ + 1
-        assert np.array_equal(embedders.embed_clips(other, sounds, rate_hz, cached=True), np.ones((12, 6))), change
+        assert np.array_equal(embedders.embed_clips(other, sounds, rate_hz, cached=True),
+                              np.ones((12, 6))), change
     assert len(list((own_results / "processed" / "embeddings").glob("*.npy"))) == 4
 
 
 def test_a_card_names_the_checkpoint_and_the_windows():
     card = embedders.card(Ear())
-    assert card == {"name": "ear", "sha256": "e" * 64, "width": 6, "sample_rate_hz": RATE_HZ, "window_seconds": 1.0,
-                    "windows": embedders.WINDOWS}
+    assert card == {"name": "ear", "sha256": "e" * 64, "width": 6, "sample_rate_hz": RATE_HZ,
+                    "window_seconds": 1.0, "windows": embedders.WINDOWS}
 
 
 def test_protocols_tell_encoders_apart():
     class OnlyHears:
         name, sha256, sample_rate_hz, window_seconds, width, embed = "x", "", 1, 1.0, 1, len
 
-    assert isinstance(Ear(), embedders.TextAudioEncoder) and isinstance(Ear(), embedders.ImageMusicEncoder)
+    assert isinstance(Ear(), embedders.TextAudioEncoder) and isinstance(Ear(),
+                                                                        embedders.ImageMusicEncoder)
     assert isinstance(OnlyHears(), embedders.AudioEmbedder) and not isinstance(OnlyHears(), embedders.TextAudioEncoder)
 
 
-@pytest.mark.parametrize("pictures", [np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4, 4, 3), np.uint8)])
+@pytest.mark.parametrize("pictures",
+                         [np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8),
+                          np.zeros((0, 4, 4, 3), np.uint8)])
 def test_pictures_must_be_pictures(pictures):
     with pytest.raises(KlangfarbeError):
         embedders.embed_pictures(Ear(), pictures)
 
 
-# --- the two-caption check ----------------------------------------------------------------------------------------------
+# --- the two-caption check
+# ----------------------------------------------------------------------------------------------
 
 
 def test_an_ear_that_hears_is_trusted(clips):
@@ -178,21 +196,28 @@ def test_an_encoder_that_hears_the_opposite_is_refused(clips):
 
 
 def test_a_liking_for_some_captions_whatever_sounds_wins_nothing(clips):
-    """Wrong captions all of one kind that a deaf encoder dislikes: uncorrected, every right one would win."""
+    """Wrong captions all of one kind that a deaf encoder dislikes: uncorrected, every right one
+    would win.
+    """
     ear = Ear()
     spread = np.random.default_rng(1)
-    ear.embed = lambda windows: np.c_[np.ones(len(windows)), 0.3 * spread.standard_normal((len(windows), 5))]
-    ear.embed_text = lambda texts: np.array([[-1.0 if t == "nothing" else 1.0, 0, 0, 0, 0, 0] for t in texts])
+    ear.embed = lambda windows: np.c_[np.ones(len(windows)),
+                                      0.3 * spread.standard_normal((len(windows), 5))]
+    ear.embed_text = lambda texts: np.array([[-1.0 if t == "nothing" else 1.0, 0, 0, 0, 0, 0]
+                                             for t in texts])
     wrong = ["nothing"] * 12
     heard = embedders.embed_clips(ear, clips[0], RATE_HZ)
-    assert ((heard @ ear.embed_text(clips[1]).T).diagonal() > (heard @ ear.embed_text(wrong).T).diagonal()).all()
+    assert ((heard @ ear.embed_text(clips[1]).T).diagonal()
+            > (heard @ ear.embed_text(wrong).T).diagonal()).all()
     with pytest.raises(KlangfarbeError, match="more often than luck"):
         text_audio.trusted(ear, clips[0], RATE_HZ, clips[1], wrong)
 
 
-@pytest.mark.parametrize(("right", "wrong"), [
-    (["300 hertz"] * 6, ["500 hertz"] * 6), (["300 hertz"] * 12, None), (["300 hertz"] * 12, ["500 hertz"] * 11 + ["300 hertz"]),
-    ([" "] * 12, ["500 hertz"] * 12)])
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [(["300 hertz"] * 6, ["500 hertz"] * 6), (["300 hertz"] * 12, None),
+     (["300 hertz"] * 12, ["500 hertz"] * 11 + ["300 hertz"]), ([" "] * 12, ["500 hertz"] * 12)],
+)
 def test_captions_that_cannot_decide_are_refused(right, wrong, clips):
     with pytest.raises(KlangfarbeError):
         text_audio.trusted(Ear(), clips[0][: len(right)], RATE_HZ, right, wrong)
@@ -209,18 +234,22 @@ def test_dealt_captions_never_fall_to_their_own(captions, seed):
     except KlangfarbeError:
         assert 3 * most > len(captions), "only tight hands may fail"
         return
-    assert sorted(dealt) == sorted(captions) and all(a != b for a, b in zip(captions, dealt, strict=True))
+    assert sorted(dealt) == sorted(captions) and all(a != b for a,
+                                                     b in zip(captions, dealt, strict=True))
 
 
-# --- CLAP and IMSM ------------------------------------------------------------------------------------------------------
+# --- CLAP and IMSM --------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_clap_is_the_cosine_of_text_and_clip(clips):
     check = text_audio.trusted(Ear(), clips[0], RATE_HZ, clips[1])
     assert np.allclose(text_audio.clap(check, clips[1], clips[0], RATE_HZ), 1, atol=1e-3)
-    assert np.allclose(text_audio.clap(check, clips[1][1:] + clips[1][:1], clips[0], RATE_HZ), 0, atol=1e-3)
+    assert np.allclose(text_audio.clap(check, clips[1][1:] + clips[1][:1], clips[0], RATE_HZ), 0,
+                       atol=1e-3)
     halves = np.concatenate([tone(300), tone(3400)])
-    assert text_audio.clap(check, ["300 hertz"], [halves], RATE_HZ)[0] == pytest.approx(np.sqrt(0.5), abs=1e-3)
+    assert text_audio.clap(check, ["300 hertz"], [halves],
+                           RATE_HZ)[0] == pytest.approx(np.sqrt(0.5), abs=1e-3)
 
 
 def test_clap_wants_a_checked_encoder_and_as_many_texts_as_clips(clips):
@@ -240,14 +269,18 @@ def test_a_random_crop_gives_another_number_and_fixed_windows_do_not(clips):
     drawn = [text_audio.clap_random_crop(check, said, halves, RATE_HZ, seed=s) for s in (0, 0, 1)]
     assert np.array_equal(drawn[0], drawn[1]) and np.abs(drawn[0] - drawn[2]).max() > 0.1
     assert np.ptp(text_audio.clap(check, said, halves, RATE_HZ)) == 0
-    assert np.array_equal(text_audio.clap_random_crop(check, clips[1][:1], clips[0][:1], RATE_HZ, seed=3),
-                          text_audio.clap(check, clips[1][:1], clips[0][:1], RATE_HZ)), "a clip of one window has nothing to crop"
+    assert np.array_equal(text_audio.clap_random_crop(check, clips[1][:1], clips[0][:1], RATE_HZ,
+                                                      seed=3),
+                          text_audio.clap(check, clips[1][:1], clips[0][:1],
+                                          RATE_HZ)), "a clip of one window has nothing to crop"
 
 
 def test_imsm_scores_pairs_and_refuses_who_made_them(clips):
-    pictures = np.zeros((12, 4, 4, 3), np.uint8) + np.tile(np.arange(6, dtype=np.uint8), 2)[:, None, None, None]
+    pictures = np.zeros((12, 4, 4, 3), np.uint8) + np.tile(np.arange(6, dtype=np.uint8),
+                                                           2)[:, None, None, None]
     check = text_audio.trusted(Ear(), clips[0], RATE_HZ, pictures)
     assert check.partners == "pictures"
-    assert np.allclose(text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="f" * 64), 1, atol=1e-3)
+    assert np.allclose(text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="f" * 64),
+                       1, atol=1e-3)
     with pytest.raises(KlangfarbeError, match="did not build the pairs"):
         text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="e" * 64)

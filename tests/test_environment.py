@@ -8,10 +8,12 @@ import tomllib
 import pytest
 import yaml
 
-from lib import doctor, paths
+from lib.core import paths
+from lib.workbook import doctor
 
-FIXED_PACKAGES = ("jupyterlab", "papermill", "torch", "transformers", "audiocraft", "open-clip-torch", "diffusers", "librosa", "ipywidgets",
-                  "seaborn", "pandas", "nbval")
+FIXED_PACKAGES = ("jupyterlab", "papermill", "torch", "transformers", "audiocraft",
+                  "open-clip-torch", "diffusers", "librosa", "ipywidgets", "seaborn", "pandas",
+                  "nbval")
 LOCK = (paths.ROOT / "requirements.lock").read_text()
 
 
@@ -39,11 +41,14 @@ def test_the_lock_has_a_hash_for_every_pin_and_no_address():
 def test_the_environment_file_gives_this_python_and_the_locks_one_line():
     text = (paths.ROOT / "environment.yml").read_text()
     environment = yaml.safe_load(text)
-    required = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    python = next(d for d in environment["dependencies"] if d.startswith("python=")).removeprefix("python=")
+    required = tomllib.loads((paths.ROOT
+                              / "pyproject.toml").read_text())["project"]["requires-python"]
+    python = next(d for d in environment["dependencies"]
+                  if d.startswith("python=")).removeprefix("python=")
     assert f">={python}," in required.replace(" ", "") + ","
     assert {"pip", "ffmpeg"} <= set(environment["dependencies"])
-    assert not any(isinstance(d, dict) for d in environment["dependencies"])  # a pip: section cannot carry --no-deps
+    # a pip: section cannot carry --no-deps
+    assert not any(isinstance(d, dict) for d in environment["dependencies"])
     line = re.search(r"pip install --no-deps --require-hashes -r requirements\.lock", text)
     assert line and line[0] in (paths.ROOT / "README.md").read_text()
 
@@ -55,12 +60,13 @@ def test_installed_versions_are_the_locked_ones():
 
 def dry(target, **environment):
     """What make would type, with the caller's environment."""
-    return subprocess.run(["make", "--dry-run", "--always-make", target], cwd=paths.ROOT, text=True, capture_output=True, check=True,
-                          env={**os.environ, **environment}).stdout
+    return subprocess.run(["make", "--dry-run", "--always-make", target], cwd=paths.ROOT, text=True,
+                          capture_output=True, check=True, env={**os.environ, **environment}).stdout
 
 
 def test_the_callers_pip_settings_do_not_reach_the_install():
-    typed = dry(".venv/ready", PIP_FIND_LINKS="/stray", PIP_CONSTRAINT="/stray.txt", UV_INDEX="file:///stray", PIP_CERT="/ca.pem")
+    typed = dry(".venv/ready", PIP_FIND_LINKS="/stray", PIP_CONSTRAINT="/stray.txt",
+                UV_INDEX="file:///stray", PIP_CERT="/ca.pem")
     installs = [line for line in typed.splitlines() if " pip " in line]
     assert len(installs) == 3
     for line in installs:

@@ -1,17 +1,21 @@
-"""The forest: its equation, a search that never meets what it is judged on, and the released experiment's three defects."""
+"""The forest: its equation, a search that never meets what it is judged on, and the released
+experiment's three defects.
+"""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from lib import affect, artefacts, features
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
 from lib.data import atelier
-from lib.errors import KlangfarbeError
 from lib.metrics import affect as agreement
-from lib.systems.music2image import forest, forest_measures, released
+from lib.signal import affect, features
+from lib.systems.music2image import evaluate_forest, original_code, train_forest
 
-SMALL = forest.Config(n_trees=12, max_depth=8, n_trials=3, search_trees=5, outer_folds=3, inner_folds=2, n_repeats=2, n_resamples=60)
+SMALL = train_forest.Config(n_trees=12, max_depth=8, n_trials=3, search_trees=5, outer_folds=3,
+                            inner_folds=2, n_repeats=2, n_resamples=60)
 RMS = [i for i, family in enumerate(features.FAMILY_OF) if family == "rms"]
 MFCC = features.NAMES.index("mfcc_02_mean")
 
@@ -24,8 +28,9 @@ def made_up(n_groups=40, per_group=2, noise=0.05, seed=0):
     rows[:, MFCC], rows[:, RMS[0]] = truth[:, 0] * 20, 0.2 + 0.1 * truth[:, 1]
     va = np.clip(truth + noise * rng.standard_normal(truth.shape), -1, 1)
     names = np.repeat([f"piece-{i}" for i in range(n_groups)], per_group)
-    kinds = np.repeat(rng.choice(["rock", "ambient", "waltz"], n_groups, p=[0.3, 0.4, 0.3]), per_group)
-    return forest.Table(rows, va, truth, names, kinds)
+    kinds = np.repeat(rng.choice(["rock", "ambient", "waltz"], n_groups, p=[0.3, 0.4, 0.3]),
+                      per_group)
+    return train_forest.Table(rows, va, truth, names, kinds)
 
 
 @pytest.fixture(scope="module")
@@ -41,69 +46,82 @@ def database(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(data, database):
-    return forest.nested(data, SMALL, database)
+    return train_forest.nested(data, SMALL, database)
 
 
 def test_the_papers_settings_are_the_defaults():
-    config = forest.Config()
-    assert (config.n_trees, config.max_depth, config.min_split, config.min_leaf, config.max_features) == (600, 20, 2, 3, 1.0)
+    config = train_forest.Config()
+    assert (config.n_trees, config.max_depth, config.min_split, config.min_leaf,
+            config.max_features) == (600, 20, 2, 3, 1.0)
     names = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features")
-    settings = forest.build(config).get_params()
+    settings = train_forest.build(config).get_params()
     assert [settings[name] for name in names] == [600, 20, 2, 3, 1.0]
 
 
 def test_the_forest_is_the_mean_of_its_trees(data):
-    model = forest.fit(data.features, data.va, SMALL)
+    model = train_forest.fit(data.features, data.va, SMALL)
     by_hand = np.mean([tree.predict(data.features) for tree in model.estimators_], axis=0)
     assert len(model.estimators_) == SMALL.n_trees
-    assert np.allclose(forest.predict(model, data.features), np.clip(by_hand, -1, 1), atol=1e-12)
+    assert np.allclose(train_forest.predict(model, data.features), np.clip(by_hand, -1, 1),
+                       atol=1e-12)
 
 
 def test_a_forest_grown_at_several_volumes_asks_less_of_loudness(data):
-    plain, turned = (forest.fit(data.features, data.va, dataclasses.replace(SMALL, gain_db=gain)) for gain in (0.0, 12.0))
+    plain, turned = (train_forest.fit(data.features, data.va,
+                                      dataclasses.replace(SMALL, gain_db=gain))
+                     for gain in (0.0, 12.0))
     quieter = features.at_volume(data.features, np.full(len(data.va), -12.0))
-    moved = [np.abs(forest.predict(model, quieter) - forest.predict(model, data.features))[:, 1].mean() for model in (plain, turned)]
+    moved = [np.abs(train_forest.predict(model, quieter)
+                    - train_forest.predict(model, data.features))[:, 1].mean()
+             for model in (plain, turned)]
     assert moved[1] < 0.7 * moved[0]
 
 
 def test_survives_skops(data, own_results):
-    model = forest.fit(data.features, data.va, SMALL)
-    artefacts.save(model, forest.NOTEBOOK, "smoke", "forest.skops", seed=0)
-    again = artefacts.load(forest.NOTEBOOK, "smoke", "forest.skops")
-    assert np.array_equal(forest.predict(again, data.features), forest.predict(model, data.features))
+    model = train_forest.fit(data.features, data.va, SMALL)
+    artefacts.save(model, train_forest.NOTEBOOK, "smoke", "forest.skops", seed=0)
+    again = artefacts.load(train_forest.NOTEBOOK, "smoke", "forest.skops")
+    assert np.array_equal(train_forest.predict(again, data.features),
+                          train_forest.predict(model, data.features))
 
 
-@pytest.mark.parametrize(("rows", "va"), [(np.zeros((4, 135)), np.full((4, 2), 5.0)), (np.zeros((4, 135)), np.zeros((3, 2))),
-                                          (np.zeros((4, 135)), np.full((4, 2), np.nan))])
+@pytest.mark.parametrize(("rows", "va"),
+                         [(np.zeros((4, 135)), np.full((4, 2), 5.0)),
+                          (np.zeros((4, 135)), np.zeros((3, 2))),
+                          (np.zeros((4, 135)), np.full((4, 2), np.nan))])
 def test_refuses_two_scales_and_rows_that_do_not_match(rows, va):
     with pytest.raises(KlangfarbeError, match="ratings"):
-        forest.fit(rows, va, SMALL)
+        train_forest.fit(rows, va, SMALL)
 
 
 def test_refuses_other_features(data):
-    model = forest.fit(data.features, data.va, SMALL)
+    model = train_forest.fit(data.features, data.va, SMALL)
     with pytest.raises(KlangfarbeError, match="135"):
-        forest.predict(model, data.features[:, :60])
+        train_forest.predict(model, data.features[:, :60])
 
 
 def test_no_fold_ever_meets_the_piece_it_is_judged_on(data, database, monkeypatch):
-    """Every fit of the whole nested search is watched; a group on both sides would show as a row of the same piece."""
+    """Every fit of the whole nested search is watched; a group on both sides would show as a row of
+    the same piece.
+    """
     seen_in_fit = []
-    real = forest.fit
+    real = train_forest.fit
 
     def watched(rows, va, config, seed=0):
         seen_in_fit.append({tuple(row) for row in np.asarray(rows)})
         return real(rows, va, config, seed)
 
-    monkeypatch.setattr(forest, "fit", watched)
+    monkeypatch.setattr(train_forest, "fit", watched)
     config = dataclasses.replace(SMALL, n_trials=2)
-    result = forest.nested(data, config, database)
+    result = train_forest.nested(data, config, database)
     per_fold = config.n_trials * config.inner_folds + 1
     assert len(seen_in_fit) == config.outer_folds * per_fold
     for fold in range(config.outer_folds):
         pieces = set(data.groups[result.part == fold])
-        unseen = {tuple(row) for row, group in zip(data.features, data.groups, strict=True) if group in pieces}
-        assert all(not (rows & unseen) for rows in seen_in_fit[fold * per_fold : (fold + 1) * per_fold])
+        unseen = {tuple(row) for row, group in zip(data.features, data.groups, strict=True)
+                  if group in pieces}
+        assert all(not (rows & unseen) for rows in seen_in_fit[fold * per_fold : (fold + 1)
+                                                               * per_fold])
     assert all(len(set(result.part[data.groups == group])) == 1 for group in set(data.groups))
 
 
@@ -111,22 +129,30 @@ def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
     """Planted leak: ratings are pure chance, but both excerpts of a piece carry its fingerprint."""
     rng = np.random.default_rng(1)
     data = made_up(60)
-    fingerprint = rng.standard_normal((60, len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
-    chance = forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0), data.truth, data.groups, data.kinds)
+    fingerprint = rng.standard_normal((60,
+                                       len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
+    chance = train_forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0),
+                                data.truth, data.groups, data.kinds)
     config = dataclasses.replace(SMALL, n_trials=1)
-    by_piece = forest.nested(chance, config, database)
-    by_excerpt = forest.nested(dataclasses.replace(chance, groups=np.arange(120)), config, database)
-    honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)]) for r in (by_piece, by_excerpt))
+    by_piece = train_forest.nested(chance, config, database)
+    by_excerpt = train_forest.nested(dataclasses.replace(chance, groups=np.arange(120)), config,
+                                     database)
+    honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)])
+                       for r in (by_piece, by_excerpt))
     assert honest < 0.05 < 0.2 < leaking
 
 
 def test_scores_stand_between_the_mean_and_the_true_point(data, result):
-    table = forest_measures.scores(data, result, SMALL, published={"elsewhere": 0.6})
-    for axis in forest.AXES:
-        r2, ccc = (table[table["measure"] == f"{name} {axis}"].set_index("row") for name in ("R²", "CCC"))
-        assert r2["value"]["mean predictor"] <= 0 < 0.5 < r2["value"]["forest"] < r2["value"]["true point"] <= 1
-        assert ccc["high"]["shuffled condition"] < ccc["low"]["forest"] < ccc["value"]["forest"] < ccc["high"]["forest"]
-        assert r2["system_is"]["mean predictor"] == "better" and r2["system_is"]["true point"] == "worse"
+    table = evaluate_forest.scores(data, result, SMALL, published={"elsewhere": 0.6})
+    for axis in train_forest.AXES:
+        r2, ccc = (table[table["measure"] == f"{name} {axis}"].set_index("row")
+                   for name in ("R²", "CCC"))
+        assert r2["value"]["mean predictor"] <= 0 < 0.5 < r2["value"]["forest"] < r2["value"][
+            "true point"] <= 1
+        assert ccc["high"]["shuffled condition"] < ccc["low"]["forest"] < ccc["value"][
+            "forest"] < ccc["high"]["forest"]
+        assert r2["system_is"]["mean predictor"] == "better" and r2["system_is"][
+            "true point"] == "worse"
         assert r2["value"]["published: elsewhere"] == 0.6
 
 
@@ -134,12 +160,13 @@ def test_r2_of_both_axes_is_scikit_learns_average():
     from sklearn.metrics import r2_score
 
     truth, predicted = np.random.default_rng(4).normal(size=(2, 30, 2))
-    assert forest_measures.r2_of_both(truth, predicted) == pytest.approx(r2_score(truth, predicted))
+    assert evaluate_forest.r2_of_both(truth, predicted) == pytest.approx(r2_score(truth, predicted))
 
 
 def test_importance_finds_what_was_planted_and_nothing_else(data, result):
-    lost = forest_measures.losses(data, result, SMALL)
-    table = forest_measures.importance(lost, data.groups, SMALL).set_index(["axis", "family"])[["loss", "low"]]
+    lost = evaluate_forest.losses(data, result, SMALL)
+    table = evaluate_forest.importance(lost, data.groups,
+                                       SMALL).set_index(["axis", "family"])[["loss", "low"]]
     loudness = table.xs("loudness", level="family")["loss"]
     for axis, family in (("valence", "mfcc"), ("arousal", "rms")):
         own = table.loc[axis].drop("loudness")
@@ -150,10 +177,13 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
 
 
 def test_only_the_planted_family_leads(data, result):
-    lost = forest_measures.losses(data, result, SMALL)
-    rms, mfcc = (forest_measures.margin(lost, data.groups, SMALL, family).set_index("axis") for family in ("rms", "mfcc"))
-    assert rms["low"]["arousal"] > 0.2 and rms["high"]["valence"] < 0 and rms["rival"]["valence"] == "mfcc"
-    assert mfcc["low"]["valence"] > 0.2 and mfcc["high"]["arousal"] < 0 and mfcc["rival"]["arousal"] == "rms"
+    lost = evaluate_forest.losses(data, result, SMALL)
+    rms, mfcc = (evaluate_forest.margin(lost, data.groups, SMALL, family).set_index("axis")
+                 for family in ("rms", "mfcc"))
+    assert rms["low"]["arousal"] > 0.2 and rms["high"]["valence"] < 0 and rms["rival"][
+        "valence"] == "mfcc"
+    assert mfcc["low"]["valence"] > 0.2 and mfcc["high"]["arousal"] < 0 and mfcc["rival"][
+        "arousal"] == "rms"
     assert (rms["low"] <= rms["margin"]).all() and (rms["margin"] <= rms["high"]).all()
 
 
@@ -161,8 +191,8 @@ def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
     import optuna
 
     config = dataclasses.replace(SMALL, n_trials=4)
-    whole = forest.search(data, config, database)
-    real, calls = forest.fit, []
+    whole = train_forest.search(data, config, database)
+    real, calls = train_forest.fit, []
 
     def breaks(*arguments, **settings):
         calls.append(1)
@@ -171,38 +201,44 @@ def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
         return real(*arguments, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest, "fit", breaks)
+        patch.setattr(train_forest, "fit", breaks)
         with pytest.raises(KeyboardInterrupt):
-            forest.search(data, config, tmp_path / "cut.sqlite")
+            train_forest.search(data, config, tmp_path / "cut.sqlite")
         calls.append("stopped")
-        patch.setattr(forest, "fit", lambda *a, **s: (calls.append(1), real(*a, **s))[1])
-        resumed = forest.search(data, config, tmp_path / "cut.sqlite")
+        patch.setattr(train_forest, "fit", lambda *a, **s: (calls.append(1), real(*a, **s))[1])
+        resumed = train_forest.search(data, config, tmp_path / "cut.sqlite")
     assert resumed == whole
-    assert len(calls) - calls.index("stopped") - 1 == 2 * config.inner_folds  # two trials were not run again
+    # two trials were not run again
+    assert len(calls) - calls.index("stopped") - 1 == 2 * config.inner_folds
     name = optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")
     assert len(name) == 1
-    forest.search(made_up(seed=5), config, tmp_path / "cut.sqlite")  # other data: a study of its own
+    # other data: a study of its own
+    train_forest.search(made_up(seed=5), config, tmp_path / "cut.sqlite")
     assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")) == 2
 
 
 def test_the_searchs_first_guess_is_the_config_itself(data, database):
-    best, error = forest.search(data, dataclasses.replace(SMALL, n_trials=1), database)
-    assert {s: getattr(best, s) for s in forest.SEARCH_SPACE} == {s: getattr(SMALL, s) for s in forest.SEARCH_SPACE} and error > 0
+    best, error = train_forest.search(data, dataclasses.replace(SMALL, n_trials=1), database)
+    assert {s: getattr(best, s) for s in train_forest.SEARCH_SPACE} == {s: getattr(SMALL, s) for s in train_forest.SEARCH_SPACE} and error > 0
 
 
 def test_atelier_excerpts_share_piece_and_rating(own_results, monkeypatch):
     monkeypatch.setenv("KLANGFARBE_THREADS", "1")
-    config = forest.Config(n_pieces=3, excerpts=2, piece_seconds=2.0)
-    data = forest.atelier_table(config, atelier.TEST_SEED)
+    config = train_forest.Config(n_pieces=3, excerpts=2, piece_seconds=2.0)
+    data = train_forest.atelier_table(config, atelier.TEST_SEED)
     assert data.features.shape == (6, 135) and np.isfinite(data.features).all()
     assert list(data.groups[:4]) == ["atelier-3-000000"] * 2 + ["atelier-3-000001"] * 2
-    assert np.array_equal(data.va[0], data.va[1]) and not np.array_equal(data.features[0], data.features[1])
-    piece = forest._piece(atelier.TEST_SEED, 1, 2.0)
-    assert np.array_equal(np.concatenate([forest.excerpt(atelier.TEST_SEED, 2.0, 2, k) for k in (2, 3)]), piece[: len(piece) // 2 * 2])
+    assert np.array_equal(data.va[0], data.va[1]) and not np.array_equal(data.features[0],
+                                                                         data.features[1])
+    piece = train_forest._piece(atelier.TEST_SEED, 1, 2.0)
+    assert np.array_equal(np.concatenate([train_forest.excerpt(atelier.TEST_SEED, 2.0, 2, k)
+                                          for k in (2, 3)]), piece[: len(piece) // 2 * 2])
 
 
 def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch):
-    """Replicas of DEAM and PMEmo: songs out of order, one unrated, one whose file is missing, two by one artist."""
+    """Replicas of DEAM and PMEmo: songs out of order, one unrated, one whose file is missing, two
+    by one artist.
+    """
     import soundfile
 
     monkeypatch.setenv("KLANGFARBE_REAL_DATA", str(own_results))
@@ -212,25 +248,34 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
         (own_results / folder).mkdir(parents=True)
         for song in songs:
             hz = 150 + 20 * (song % 997)
-            soundfile.write(own_results / folder / f"{song}.wav", 0.3 * np.sin(2 * np.pi * hz * t), features.RATE)
+            soundfile.write(own_results / folder / f"{song}.wav", 0.3 * np.sin(2 * np.pi * hz * t),
+                            features.RATE)
     for folder in ("deam/meta", "pmemo/meta"):
         (own_results / folder).mkdir()
     heading = "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n"
     (own_results / "deam/meta/static_annotations.csv").write_text(heading + "1002,5,1,1,1\n1003,9,1,5,1\n1004,5,1,5,1\n1005,1,1,9,1\n")
-    (own_results / "pmemo/meta/static_annotations.csv").write_text(heading + "1,5,1,9,1\n7,1,1,5,1\n")
-    (own_results / "pmemo/meta/metadata.csv").write_text("musicId,title,artist\n1,a,Ann\n2,b,Ann\n7,c,Ann\n")
-    data = forest.table(forest.Config(collections=("deam", "pmemo")), seed=0)
+    (own_results / "pmemo/meta/static_annotations.csv").write_text(heading
+                                                                   + "1,5,1,9,1\n7,1,1,5,1\n")
+    (own_results
+     / "pmemo/meta/metadata.csv").write_text("musicId,title,artist\n1,a,Ann\n2,b,Ann\n7,c,Ann\n")
+    data = train_forest.table(train_forest.Config(collections=("deam", "pmemo")), seed=0)
     assert data.va.tolist() == [[0, -1], [1, 0], [-1, 1], [0, 1], [-1, 0]]
-    assert data.features.shape == (5, 135) and len(set(data.features[:, features.NAMES.index("centroid_mean")])) == 5
+    assert data.features.shape == (5,
+                                   135) and len(set(data.features[:,
+                                                                  features.NAMES.index(
+                    "centroid_mean")])) == 5
     assert data.groups[3] == data.groups[4] == "artist:Ann" and len(set(data.groups)) == 4
-    expected = features.extract(soundfile.read(own_results / "deam/MEMD_audio/1005.wav", dtype="float32")[0])
+    expected = features.extract(soundfile.read(own_results / "deam/MEMD_audio/1005.wav",
+                                               dtype="float32")[0])
     assert np.allclose(data.features[2], expected, rtol=1e-3, atol=1e-3)
     with pytest.raises(KlangfarbeError, match="no such folder"):
-        forest.table(forest.Config(collections=("cgna10766",)), seed=0)
+        train_forest.table(train_forest.Config(collections=("cgna10766",)), seed=0)
 
 
 def test_the_cache_key_knows_every_file_the_music_is_made_by():
-    """A module of the atelier that composing or rendering imports, but the recipe forgets, would leave old sounds in use."""
+    """A module of the atelier that composing or rendering imports, but the recipe forgets, would
+    leave old sounds in use.
+    """
     import ast
     import inspect
 
@@ -241,18 +286,21 @@ def test_the_cache_key_knows_every_file_the_music_is_made_by():
         module = stack.pop()
         needed.add(module.__name__.rsplit(".", 1)[1])
         for node in ast.walk(ast.parse(inspect.getsource(module))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib.data.atelier"):
-                names = [node.module] if node.module != "lib.data.atelier" else [f"{node.module}.{a.name}" for a in node.names]
+            if isinstance(node, ast.ImportFrom) and (node.module
+                                                     or "").startswith("lib.data.atelier"):
+                names = [node.module] if node.module != "lib.data.atelier" else [
+                    f"{node.module}.{a.name}" for a in node.names]
                 for name in names:
                     found = __import__(name, fromlist=["_"])
                     if found.__name__.rsplit(".", 1)[1] not in needed:
                         stack.append(found)
-    source = inspect.getsource(forest.atelier_table)
+    source = inspect.getsource(train_forest.atelier_table)
     listed = set(source.split("modules = (")[1].split(")")[0].replace(" ", "").split(","))
     assert needed <= listed
 
 
-# --- as released ---------------------------------------------------------------------------------------------------------
+# --- as released ----------------------------------------------------------------------------------
+# -----------------------
 
 
 def two_parts(n=60, unrated=(2,)):
@@ -260,60 +308,68 @@ def two_parts(n=60, unrated=(2,)):
     parts = []
     for name, size in (("pmemo", n), ("deam", 2 * n)):
         ratings = rng.uniform(-0.5, 0.5, (size, 2))
-        rows = np.column_stack([ratings, np.full(size, name == "pmemo"), np.arange(size)]).astype(float)
+        rows = np.column_stack([ratings, np.full(size, name == "pmemo"),
+                                np.arange(size)]).astype(float)
         if name == "pmemo":
             ratings[list(unrated)] = np.nan
-        parts.append(released.Part(name, rows, ratings, name))
+        parts.append(original_code.Part(name, rows, ratings, name))
     return parts
 
 
 def test_joined_by_song_and_by_position():
     parts = two_parts(unrated=(2, 5))
-    rows, labels, collection = released.joined(parts, one_scale=True, by_song=True)
+    rows, labels, collection = original_code.joined(parts, one_scale=True, by_song=True)
     assert np.allclose(rows[:, :2], labels) and list(np.bincount(collection)) == [58, 120]
-    rows, labels, _ = released.joined(parts, one_scale=True, by_song=False)
+    rows, labels, _ = original_code.joined(parts, one_scale=True, by_song=False)
     right = np.isclose(rows[:, :2], labels).all(axis=1)
-    assert right[:2].all() and not right[2:].any()  # from the first unrated song on, no row has its own rating
+    # from the first unrated song on, no row has its own rating
+    assert right[:2].all() and not right[2:].any()
     assert np.allclose(rows[4:, 0][:50], np.concatenate([p.features for p in parts])[4:54, 0])
 
 
 def test_two_scales_stand_in_one_column():
-    _, labels, collection = released.joined(two_parts(), one_scale=False, by_song=True)
+    _, labels, collection = original_code.joined(two_parts(), one_scale=False, by_song=True)
     assert labels[collection == 0].max() <= 1 < labels[collection == 1].min()
-    _, labels, _ = released.joined(two_parts(), one_scale=True, by_song=True)
+    _, labels, _ = original_code.joined(two_parts(), one_scale=True, by_song=True)
     assert np.abs(labels).max() <= 1
-    assert (released.knowing_only_which(*released.joined(two_parts(), one_scale=False, by_song=True)[1:]) > 0.7).all()
-    assert (released.knowing_only_which(*released.joined(two_parts(), one_scale=True, by_song=True)[1:]) < 0.1).all()
+    assert (original_code.knowing_only_which(*original_code.joined(two_parts(), one_scale=False,
+                                                                   by_song=True)[1:]) > 0.7).all()
+    assert (original_code.knowing_only_which(*original_code.joined(two_parts(), one_scale=True,
+                                                                   by_song=True)[1:]) < 0.1).all()
 
 
 def test_each_mended_defect_is_seen():
     parts, config = two_parts(), dataclasses.replace(SMALL, n_trees=20, n_trials=2)
-    table = released.compare(parts, config).groupby("step").mean(numeric_only=True)
+    table = original_code.compare(parts, config).groupby("step").mean(numeric_only=True)
     assert table.loc["as released", "r2"] > 0.5 and table.loc["as released", "r2_deam"] < 0.1
     assert table.loc["… scales mended", "r2"] < 0.1  # what was learned was the scale
-    assert table.loc["… rows mended", "r2_deam"] > 0.5 > table.loc["… without the search", "r2_deam"]
+    assert table.loc["… rows mended", "r2_deam"] > 0.5 > table.loc["… without the search",
+                                                                   "r2_deam"]
     assert table.loc["both mended", "r2"] > 0.8 and table.loc["both mended", "which"] < 0.1
 
 
 def test_a_search_on_the_test_set_finds_something_in_nothing():
-    """On pure noise the reported best must look better than the settings deserve; on fresh rows it does not."""
+    """On pure noise the reported best must look better than the settings deserve; on fresh rows it
+    does not.
+    """
     gain = []
     for seed in range(4):
         rng = np.random.default_rng(seed)
         rows, labels = rng.standard_normal((120, 12)), rng.uniform(-1, 1, (120, 2))
         test = np.arange(120) >= 90
         config = dataclasses.replace(SMALL, n_trials=8, n_trees=6)
-        _, chosen = released.search_on_test(rows, labels, test, config, seed=seed)
-        plain = forest.build(config, seed).fit(rows[~test], labels[~test]).predict(rows[test])
+        _, chosen = original_code.search_on_test(rows, labels, test, config, seed=seed)
+        plain = train_forest.build(config, seed).fit(rows[~test], labels[~test]).predict(rows[test])
         gain.append(np.mean((plain - labels[test]) ** 2) - np.mean((chosen - labels[test]) ** 2))
     assert min(gain) >= 0 and np.mean(gain) > 0.005
 
 
 def test_the_miniature_has_the_proportions_of_the_real_thing():
     data = made_up(400)
-    chorus = np.isin(data.kinds, released.CHORUS_GENRES)
-    parts = {part.name: part for part in released.in_miniature(data)}
-    assert len(parts["pmemo"].ratings) == chorus.sum() / 2 and len(parts["deam"].ratings) == (~chorus).sum() / 2
+    chorus = np.isin(data.kinds, original_code.CHORUS_GENRES)
+    parts = {part.name: part for part in original_code.in_miniature(data)}
+    assert len(parts["pmemo"].ratings) == chorus.sum() / 2 and len(parts["deam"].ratings) == (
+        ~chorus).sum() / 2
     unrated = np.isnan(parts["pmemo"].ratings).any(axis=1)
     assert unrated[2] and 0.02 < unrated.mean() < 0.06 and not np.isnan(parts["deam"].ratings).any()
     assert affect.from_unit(parts["deam"].ratings, "deam").std() == pytest.approx(1.2, rel=0.1)
@@ -321,11 +377,14 @@ def test_the_miniature_has_the_proportions_of_the_real_thing():
 
 @pytest.mark.real_data
 def test_the_published_r2_appears_without_a_word_about_emotion(real_data):
-    table = released.real_labels(real_data("mer_annotations")).set_index(["features", "step"])
+    table = original_code.real_labels(real_data("mer_annotations")).set_index(["features", "step"])
     blind = table.loc[("collection only", "as released")]
-    assert blind["r2"].mean() == pytest.approx(0.609, abs=0.05) and blind["mse"].mean() == pytest.approx(1.812, rel=0.1)
+    assert blind["r2"].mean() == pytest.approx(0.609,
+                                               abs=0.05) and blind["mse"].mean() == pytest.approx(
+        1.812, rel=0.1)
     assert (blind["r2_deam"] < 0).all()
     assert blind["which"].to_numpy() == pytest.approx(np.array([0.775, 0.721]), abs=0.06)
     assert (table.loc[("collection only", "both mended")]["r2"] < 0.2).all()
-    assert (table.loc[("mood probabilities", "both mended")]["r2"] > 0.98).all()  # computed from the ratings: a leak
+    # computed from the ratings: a leak
+    assert (table.loc[("mood probabilities", "both mended")]["r2"] > 0.98).all()
     assert (table.loc[("mood probabilities", "… scales mended")]["r2"] < 0).all()

@@ -1,4 +1,6 @@
-"""One door for pretrained networks: bundled, from a folder, from the hub; only safetensors; nothing half-loaded; windows fixed."""
+"""One door for pretrained networks: bundled, from a folder, from the hub; only safetensors; nothing
+half-loaded; windows fixed.
+"""
 
 import json
 import shutil
@@ -7,19 +9,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib import foundations, paths
-from lib.errors import KlangfarbeError
-from lib.foundations import fitting, sources, train_tagger, train_text_audio
+from lib import pretrained
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders, text_audio
+from lib.pretrained import sources
+from lib.recipes import train_tagger, train_text_audio
+from lib.training import fit
 
-TINY = train_text_audio.Config(hidden=8, depths=(1, 1), heads=(2, 2), spec_size=64, n_mels=32, n_fft=512, sample_rate_hz=16_000,
-                               hop_length=320, window_seconds=1, text_hidden=32, text_layers=1, vocabulary=300, projection=16)
-SAID = [f"{mood} {kind} number {i}" for i, (mood, kind) in enumerate([("quiet", "waltz"), ("loud", "march"), ("slow", "song")] * 6)]
+TINY = train_text_audio.Config(hidden=8, depths=(1, 1), heads=(2, 2), spec_size=64, n_mels=32,
+                               n_fft=512, sample_rate_hz=16_000, hop_length=320, window_seconds=1,
+                               text_hidden=32, text_layers=1, vocabulary=300, projection=16)
+SAID = [f"{mood} {kind} number {i}" for i,
+        (mood, kind) in enumerate([("quiet", "waltz"), ("loud", "march"), ("slow", "song")] * 6)]
 
 
 def tone(hz, seconds, rate_hz):
     t = np.arange(round(seconds * rate_hz)) / rate_hz
-    return (0.4 * np.sin(2 * np.pi * hz * t) * (1 + 0.5 * np.sin(2 * np.pi * 3 * t))).astype(np.float32)
+    return (0.4 * np.sin(2 * np.pi * hz * t)
+            * (1 + 0.5 * np.sin(2 * np.pi * 3 * t))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +56,15 @@ def clip_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
     words = train_text_audio.tokenizer(SAID, TINY)
-    text = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "max_position_embeddings": 32, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
-    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32,
-              "patch_size": 8}
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    text = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32,
+            "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32,
+            "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+              "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision,
+                         projection_dim=12)).save_pretrained(folder)
+    CLIPImageProcessorPil(size={"shortest_edge": 32},
+                          crop_size={"height": 32, "width": 32}).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
 
@@ -70,10 +81,11 @@ def copied(tmp_path):
 
 def refuses(match, *args, **kwargs):
     with pytest.raises(KlangfarbeError, match=match):
-        foundations.load(*args, **kwargs)
+        pretrained.load(*args, **kwargs)
 
 
-# --- the bundled two ----------------------------------------------------------------------------------------------------
+# --- the bundled two ------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.fixture(scope="module")
@@ -84,51 +96,62 @@ def atelier_clips():
 
     items = [factors.draw(atelier.TEST_SEED, i) for i in range(1000, 1024)]
     sounds, va = render.sounds(atelier.TEST_SEED, range(1000, 1024), 5.0)
-    return sounds, [words.description(f) for f in items], np.array([factors.GENRES.index(f.genre) for f in items]), va
+    return sounds, [words.description(f)
+                    for f in items], np.array([factors.GENRES.index(f.genre) for f in items]), va
 
 
 def test_the_bundled_tagger_hears_genre_and_affect(atelier_clips):
     sounds, _, genres, va = atelier_clips
-    tagger = foundations.load("tagger", device="cpu")
+    tagger = pretrained.load("tagger", device="cpu")
     assert isinstance(tagger, embedders.Tagger) and len(tagger.labels) == 10
     assert (embedders.logits_of_clips(tagger, sounds, 22_050).argmax(1) == genres).mean() >= 0.8
     felt = embedders.mean_over_windows(tagger, tagger.affect, 2, sounds, 22_050)
     assert [np.corrcoef(felt[:, k], va[:, k])[0, 1] > 0.75 for k in (0, 1)] == [True, True]
     vectors = embedders.embed_clips(tagger, sounds[:4], 22_050, batch=3)
-    assert vectors.shape == (4, tagger.width) and np.allclose(vectors, embedders.embed_clips(tagger, sounds[:4], 22_050), atol=1e-4)
+    assert vectors.shape == (4, tagger.width) and np.allclose(vectors,
+                                                              embedders.embed_clips(tagger,
+                                                                                    sounds[:4],
+                                                                                    22_050),
+                                                              atol=1e-4)
 
 
 def test_the_bundled_tagger_wants_its_own_windows():
-    tagger = foundations.load("tagger", device="cpu")
+    tagger = pretrained.load("tagger", device="cpu")
     with pytest.raises(KlangfarbeError):
         tagger.embed(np.zeros((2, 22_050), np.float32))
-    assert np.isfinite(tagger.embed(np.zeros((1, round(tagger.sample_rate_hz * tagger.window_seconds)), np.float32))).all(), "silence"
+    assert np.isfinite(tagger.embed(np.zeros((1,
+                                              round(tagger.sample_rate_hz * tagger.window_seconds)),
+                                             np.float32))).all(), "silence"
 
 
 def test_the_bundled_text_audio_encoder_passes_the_two_caption_check(atelier_clips):
     sounds, said, _, _ = atelier_clips
-    encoder = foundations.load("text_audio", device="cpu")
+    encoder = pretrained.load("text_audio", device="cpu")
     check = text_audio.trusted(encoder, sounds, 22_050, said)
     assert check.rate > 0.75
-    right, other = (text_audio.clap(check, said[k : k + 8], sounds[:8], 22_050).mean() for k in (0, 1))
+    right, other = (text_audio.clap(check, said[k : k + 8], sounds[:8], 22_050).mean()
+                    for k in (0, 1))
     assert right > other + 0.1
 
 
 @pytest.mark.parametrize("part", ["tagger", "text_audio"])
 def test_a_miniature_has_a_card_and_is_small(part):
-    card = embedders.card(foundations.load(part, device="cpu"))
+    card = embedders.card(pretrained.load(part, device="cpu"))
     assert len(card["sha256"]) == 64 and "miniature" in card["name"]
     folder = paths.MINIATURES / part
-    assert card["sha256"] in (folder / "CARD.md").read_text(encoding="utf-8"), "CARD.md names the hash of the weights beside it"
+    assert card["sha256"] in (folder
+                              / "CARD.md").read_text(
+        encoding="utf-8"), "CARD.md names the hash of the weights beside it"
     assert sum(p.stat().st_size for p in folder.iterdir()) < 5e6
     assert all(p.with_name(p.name + ".provenance.json").is_file() for p in folder.glob("*.csv"))
 
 
-# --- a CLAP from a folder -----------------------------------------------------------------------------------------------
+# --- a CLAP from a folder
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
-    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    encoder = pretrained.load("text_audio", clap_folder, device="cpu")
     assert isinstance(encoder, embedders.TextAudioEncoder)
     assert (encoder.sample_rate_hz, encoder.window_seconds, encoder.width) == (16_000, 1.0, 16)
     assert embedders.windows(clips[-1], 32_000, encoder).shape == (3, 16_000), "2.7 s: two windows and one that ends with the clip"
@@ -138,17 +161,22 @@ def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
 
 
 def test_the_same_clips_give_the_same_vectors_whatever_the_batch(clap_folder, clips):
-    first = embedders.embed_clips(foundations.load("text_audio", clap_folder, device="cpu"), clips, 32_000, batch=1)
-    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    first = embedders.embed_clips(pretrained.load("text_audio", clap_folder, device="cpu"), clips,
+                                  32_000, batch=1)
+    encoder = pretrained.load("text_audio", clap_folder, device="cpu")
     for batch in (1, 4, 64):
-        assert np.allclose(first, embedders.embed_clips(encoder, clips, 32_000, batch=batch), atol=1e-5)
+        assert np.allclose(first, embedders.embed_clips(encoder, clips, 32_000, batch=batch),
+                           atol=1e-5)
     one_by_one = np.concatenate([encoder.embed_text([t]) for t in SAID])
-    assert np.allclose(one_by_one, encoder.embed_text(SAID), atol=1e-5), "padding must not change a sentence"
+    assert np.allclose(one_by_one, encoder.embed_text(SAID),
+                       atol=1e-5), "padding must not change a sentence"
     assert len(encoder.embed_text(["word " * 500])) == 1, "a long text is cut, not an error"
 
 
 def test_a_fused_clap_draws_nothing_either(clap_folder, tmp_path, clips):
-    """Its released processor picks a clip of every batch at random and treats it as a longer one."""
+    """Its released processor picks a clip of every batch at random and treats it as a longer
+    one.
+    """
     from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel
 
     config = ClapConfig.from_pretrained(clap_folder)
@@ -156,13 +184,13 @@ def test_a_fused_clap_draws_nothing_either(clap_folder, tmp_path, clips):
     ClapModel(config).save_pretrained(tmp_path)
     ClapFeatureExtractor.from_pretrained(clap_folder, truncation="fusion").save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(clap_folder).save_pretrained(tmp_path)
-    encoder = foundations.load("text_audio", tmp_path, device="cpu")
+    encoder = pretrained.load("text_audio", tmp_path, device="cpu")
     given = np.stack([embedders.windows(c, 32_000, encoder)[0] for c in clips[:4]])
     assert all(np.array_equal(encoder.embed(given), encoder.embed(given)) for _ in range(5))
 
 
 def test_an_untrained_clap_is_not_trusted(clap_folder, clips):
-    encoder = foundations.load("text_audio", clap_folder, device="cpu")
+    encoder = pretrained.load("text_audio", clap_folder, device="cpu")
     with pytest.raises(KlangfarbeError, match="on one point|more often than luck"):
         text_audio.trusted(encoder, clips, 32_000, SAID)
 
@@ -170,13 +198,14 @@ def test_an_untrained_clap_is_not_trusted(clap_folder, clips):
 def test_half_precision_loads(clap_folder, clips):
     import torch
 
-    whole = foundations.load("text_audio", clap_folder, device="cpu")
-    half = foundations.load("text_audio", clap_folder, device="cpu", dtype=torch.bfloat16)
+    whole = pretrained.load("text_audio", clap_folder, device="cpu")
+    half = pretrained.load("text_audio", clap_folder, device="cpu", dtype=torch.bfloat16)
     assert half.model.dtype == torch.bfloat16 and half.sha256 == whole.sha256
     assert np.allclose(half.embed_text(SAID), whole.embed_text(SAID), atol=0.05)
 
 
-# --- what is refused ----------------------------------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_pickled_weights_are_refused(clap_folder, copied):
@@ -185,7 +214,8 @@ def test_pickled_weights_are_refused(clap_folder, copied):
     refuses("safe_serialization=True", "text_audio", folder)
 
 
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"])
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json",
+                                  "preprocessor_config.json"])
 def test_a_folder_that_lacks_a_file_is_told_which(clap_folder, copied, file):
     folder = copied(clap_folder)
     (folder / file).unlink()
@@ -210,7 +240,8 @@ def test_damaged_weights_are_refused(clap_folder, copied, spoil):
         (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     else:
         config = json.loads((folder / "config.json").read_text())
-        config["projection_dim"] = config["text_config"]["projection_dim"] = config["audio_config"]["projection_dim"] = 24
+        config["projection_dim"] = config["text_config"]["projection_dim"] = config["audio_config"][
+            "projection_dim"] = 24
         (folder / "config.json").write_text(json.dumps(config))
     refuses("weight", "text_audio", folder)
 
@@ -221,7 +252,7 @@ def test_a_folder_of_another_network_is_refused(clap_folder, clip_folder, copied
 
 
 def test_the_hash_goes_by_content(clap_folder, copied):
-    folder, part = copied(clap_folder), foundations.PARTS["text_audio"]
+    folder, part = copied(clap_folder), pretrained.PARTS["text_audio"]
     before = sources.sha256(folder, part)
     assert before == sources.sha256(clap_folder, part) and len(before) == 64
     (folder / "CARD.md").write_text("read me")
@@ -232,14 +263,17 @@ def test_the_hash_goes_by_content(clap_folder, copied):
     weights[-1] ^= 1
     (folder / "model.safetensors").write_bytes(weights)
     changed = sources.sha256(folder, part)
-    (folder / "preprocessor_config.json").write_text((folder / "preprocessor_config.json").read_text() + " ")
+    (folder / "preprocessor_config.json").write_text((folder
+                                                      / "preprocessor_config.json").read_text()
+                                                     + " ")
     assert len({before, changed, sources.sha256(folder, part)}) == 3
 
 
 def test_names_that_lead_nowhere(tmp_path, monkeypatch):
     refuses("a part out of tagger, text_audio, ", "taggr")
     refuses("a hub name", "text_audio", tmp_path / "nothing here")
-    monkeypatch.setitem(foundations.PARTS, "bare", replace(foundations.PARTS["text_audio"], miniature=""))
+    monkeypatch.setitem(pretrained.PARTS, "bare",
+                        replace(pretrained.PARTS["text_audio"], miniature=""))
     refuses("none yet", "bare")
 
 
@@ -249,10 +283,11 @@ def test_a_damaged_file_beside_the_weights_gives_one_line(part, kind, file, copi
     folder = copied(request.getfixturevalue(f"{kind}_folder"))
     (folder / file).write_text('{"cut')
     with pytest.raises(KlangfarbeError, match="preprocessor_config.json and tokenizer"):
-        foundations.load(part, folder)
+        pretrained.load(part, folder)
 
 
-# --- the hub ------------------------------------------------------------------------------------------------------------
+# --- the hub --------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
@@ -262,9 +297,9 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(KlangfarbeError) as caught:
-        foundations.load("text_audio", "laion/clap-htsat-unfused")
-    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json", "clap-htsat-unfused at 8fa0f1c6d0433df6",
-                 "clap-htsat-unfused,"):
+        pretrained.load("text_audio", "laion/clap-htsat-unfused")
+    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json",
+                 "clap-htsat-unfused at 8fa0f1c6d0433df6", "clap-htsat-unfused,"):
         assert word in str(caught.value)
 
 
@@ -280,25 +315,31 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_pat
         return str(clap_folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    encoder = foundations.load("text_audio", "laion/clap-htsat-unfused", revision="abc123", device="cpu")
+    encoder = pretrained.load("text_audio", "laion/clap-htsat-unfused", revision="abc123",
+                              device="cpu")
     assert asked == [("laion/clap-htsat-unfused", "abc123", True)]
     card = embedders.card(encoder)
-    assert (card["name"], card["revision"], card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
-    foundations.load("text_audio", "laion/clap-htsat-unfused", device="cpu")
+    assert (card["name"], card["revision"],
+            card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
+    pretrained.load("text_audio", "laion/clap-htsat-unfused", device="cpu")
     assert asked[-1][1] == "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a", "without a wish the pinned commit is asked for"
-    clap_folder = shutil.copytree(clap_folder, tmp_path / ("0123abcd" * 5))  # as the hub's cache names it
-    unknown = foundations.load("text_audio", "someone/unknown", device="cpu")
-    assert asked[-1][1] == "main" and (unknown.revision, unknown.licence) == ("0123abcd" * 5, "unknown")
+    # as the hub's cache names it
+    clap_folder = shutil.copytree(clap_folder, tmp_path / ("0123abcd" * 5))
+    unknown = pretrained.load("text_audio", "someone/unknown", device="cpu")
+    assert asked[-1][1] == "main" and (unknown.revision,
+                                       unknown.licence) == ("0123abcd" * 5, "unknown")
 
 
 def test_what_is_pinned_is_a_commit():
-    known = [(name, k) for part in foundations.PARTS.values() for name, k in part.hub.items()]
+    known = [(name, k) for part in pretrained.PARTS.values() for name, k in part.hub.items()]
     pinned = [k.revision for _, k in known if k.revision]
-    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef") for revision in pinned) and len(set(pinned)) == len(pinned)
+    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+               for revision in pinned) and len(set(pinned)) == len(pinned)
     assert len(pinned) >= 11 and all("/" in name and k.licence for name, k in known)
 
 
-# --- CLIP ---------------------------------------------------------------------------------------------------------------
+# --- CLIP -----------------------------------------------------------------------------------------
+# ----------------------
 
 
 def pictures(count=3, size=40):
@@ -306,7 +347,7 @@ def pictures(count=3, size=40):
 
 
 def test_a_clip_folder_loads_and_embeds(clip_folder):
-    encoder = foundations.load("image_text", clip_folder, device="cpu")
+    encoder = pretrained.load("image_text", clip_folder, device="cpu")
     assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 12
     seen = embedders.embed_pictures(encoder, pictures())
     assert np.allclose(np.linalg.norm(seen, axis=1), 1, atol=1e-5)
@@ -320,18 +361,22 @@ def test_an_open_clip_folder_loads_and_embeds(tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    config = {"embed_dim": 12, "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
-              "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}}
+    config = {"embed_dim": 12, "vision_cfg": {"image_size": 32, "layers": 1, "width": 16,
+                                              "head_width": 8, "patch_size": 8},
+              "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2,
+                           "layers": 1}}
     torch.manual_seed(0)
     save_file(open_clip.model.CLIP(**config).state_dict(), tmp_path / "open_clip_model.safetensors")
-    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
-    encoder = foundations.load("image_text", tmp_path, device="cpu")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config,
+                                                                "preprocess_cfg": {}}))
+    encoder = pretrained.load("image_text", tmp_path, device="cpu")
     assert encoder.embed_pictures(pictures()).shape == (3, 12) and encoder.embed_text(["a hill", "the sea"]).shape == (2, 12)
     (tmp_path / "open_clip_model.safetensors").rename(tmp_path / "open_clip_pytorch_model.bin")
     refuses("safetensors", "image_text", tmp_path)
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_killed_training_goes_on_where_it_stood(tmp_path):
@@ -339,17 +384,20 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
 
     def run(n_stop, folder):
         torch.manual_seed(0)
-        model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5),
+                                    torch.nn.Linear(4, 1))
         calls = iter(range(n_stop))
 
         def loss_of(rng):
             if next(calls, None) is None:
                 raise KeyboardInterrupt
-            loss = model(torch.from_numpy(rng.standard_normal((8, 3), dtype=np.float32))).square().mean()
+            loss = model(torch.from_numpy(rng.standard_normal((8, 3),
+                                                              dtype=np.float32))).square().mean()
             return loss, {"loss": loss.item()}
 
         try:
-            curve = fitting.fit(model, loss_of, 8, learning_rate=0.1, checkpoint=folder / "m.safetensors", key="k", warm_up=2, every=3)
+            curve = fit.fit(model, loss_of, 8, learning_rate=0.1,
+                            checkpoint=folder / "m.safetensors", key="k", warm_up=2, every=3)
         except KeyboardInterrupt:
             return None
         return curve, torch.cat([p.flatten() for p in model.parameters()])
@@ -362,7 +410,7 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
 
 
 def test_hiss_is_as_loud_as_asked_and_treble_is_cut():
-    from lib.models.tagger import FLOOR, MusicTagger
+    from lib.models.music_tagger import FLOOR, MusicTagger
 
     network, lowest = MusicTagger(n_genres=2, widths=(4, 4)), float(np.log(FLOOR))
     white = (network.bands.sum(0) * network.hann.square().sum()).numpy()
@@ -373,17 +421,21 @@ def test_hiss_is_as_loud_as_asked_and_treble_is_cut():
     config = train_tagger.Config(p_hiss=1.0, hiss_dbfs=(-26.02, -26.02), p_dull=0.0)
     silent = np.full((200, 128, 20), lowest, np.float32)
     spoiled = train_tagger._spoil(silent, white, np.random.default_rng(0), config, lowest)
-    assert np.exp(spoiled[:, 60:68]).mean() == pytest.approx(np.exp(lowest) + 0.05**2 * white[60:68].mean(), rel=0.05)
-    dull = train_tagger._spoil(silent + 5, white, np.random.default_rng(0), train_tagger.Config(p_hiss=0.0, p_dull=1.0), lowest)
+    assert np.exp(spoiled[:, 60:68]).mean() == pytest.approx(np.exp(lowest) + 0.05**2
+                                                             * white[60:68].mean(), rel=0.05)
+    dull = train_tagger._spoil(silent + 5, white, np.random.default_rng(0),
+                               train_tagger.Config(p_hiss=0.0, p_dull=1.0), lowest)
     cut = (dull == np.float32(lowest)).all(2)
-    assert (cut.sum(1) >= 1).all() and not cut[:, :64].any() and (np.diff(cut.astype(int), axis=1) >= 0).all()
+    assert (cut.sum(1) >= 1).all() and not cut[:,
+                                               :64].any() and (np.diff(cut.astype(int), axis=1)
+                                                               >= 0).all()
 
 
 def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
     """Clips with one loud band: which band is the genre, how loud the feeling."""
     import torch
 
-    from lib.models.tagger import MusicTagger
+    from lib.models.music_tagger import MusicTagger
 
     rng = np.random.default_rng(0)
     genres, affect = rng.integers(0, 2, 64), rng.uniform(-1, 1, (64, 2)).astype(np.float32)
@@ -393,17 +445,19 @@ def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
     affect[:, 1] = affect[:, 0]
     torch.manual_seed(0)
     network = MusicTagger(2, widths=(4, 8), embedding=8)
-    config = train_tagger.Config(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0, p_hiss=0.0, p_dull=0.0, n_masks=1)
+    config = train_tagger.Config(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0,
+                                 p_hiss=0.0, p_dull=0.0, n_masks=1)
     train_tagger.train(network, mel, genres, affect, tmp_path / "t.safetensors", config)
     with torch.inference_mode():
-        logits, felt = network.heads(network.embed(torch.from_numpy(mel[:, :, :216].astype(np.float32))))
+        logits, felt = network.heads(network.embed(torch.from_numpy(mel[:, :,
+                                                                        :216].astype(np.float32))))
     assert (logits.argmax(1).numpy() == genres).mean() > 0.9
     assert np.corrcoef(felt[:, 0], affect[:, 0])[0, 1] > 0.7 and not network.training
 
 
 def test_material_is_rendered_once_and_kept_by_content(own_results):
     from lib.data.atelier import render
-    from lib.miniatures import bundling
+    from lib.recipes import bundling
 
     made, key = bundling.heard(lambda sounds: sounds[:, 1000:1010], "probe", 9, range(3), chunk=2)
     assert np.array_equal(made, render.sounds(9, range(3), bundling.CLIP_SECONDS)[0][:, 1000:1010])

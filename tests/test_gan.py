@@ -1,4 +1,6 @@
-"""The WGAN-GP of system 3: unit, penalty and growing against closed forms; one real step, one batch learnt, resume; planted faults."""
+"""The WGAN-GP of system 3: unit, penalty and growing against closed forms; one real step, one batch
+learnt, resume; planted faults.
+"""
 
 from dataclasses import replace
 
@@ -9,16 +11,19 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import images
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import diversity
-from lib.models import gan as networks
-from lib.models.gan import Growth
-from lib.systems.music2image import gan
+from lib.models import wgan_gp as networks
+from lib.models.wgan_gp import Growth
+from lib.signal import images
+from lib.systems.music2image import train_gan
 
-PUBLISHED = gan.Config(size=8, channels=(12, 8), depth=1, n_noise=8, n_pictures=16, batch_size=8, steps=(3, 5), n_critic=1)
-CORRECTED = replace(gan.CORRECTED["mini"], size=8, channels=(12, 8), n_noise=8, n_pictures=16, batch_size=8, steps=(3, 5))
-EACH_SETTING = pytest.mark.parametrize("config", [PUBLISHED, CORRECTED], ids=["published", "corrected"])
+PUBLISHED = train_gan.Config(size=8, channels=(12, 8), depth=1, n_noise=8, n_pictures=16,
+                             batch_size=8, steps=(3, 5), n_critic=1)
+CORRECTED = replace(train_gan.CORRECTED["mini"], size=8, channels=(12, 8), n_noise=8, n_pictures=16,
+                    batch_size=8, steps=(3, 5))
+EACH_SETTING = pytest.mark.parametrize("config", [PUBLISHED, CORRECTED],
+                                       ids=["published", "corrected"])
 
 
 def one_colour(affect, size):
@@ -35,16 +40,17 @@ def data():
 
 
 def train(config, data, n_steps, seed=0, built=None):
-    models, optimisers = built or gan.build(config, seed)
+    models, optimisers = built or train_gan.build(config, seed)
     draw, curve = torch.Generator().manual_seed(seed), []
-    for step, growth, real, affect in gan.batches(*data, config, seed):
+    for step, growth, real, affect in train_gan.batches(*data, config, seed):
         if step == n_steps:
             return models, optimisers, draw, curve
-        curve.append(gan.train_step(models, optimisers, real, affect, growth, config, draw))
+        curve.append(train_gan.train_step(models, optimisers, real, affect, growth, config, draw))
 
 
 def largest_change(before, module):
-    return max(float((before[name] - value).abs().max()) for name, value in module.state_dict().items())
+    return max(float((before[name] - value).abs().max()) for name,
+               value in module.state_dict().items())
 
 
 def copy_of(module):
@@ -59,7 +65,8 @@ def convolved(x, layer):
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
     out = np.zeros((len(weight), *x.shape[1:]))
     for o, row, column in np.ndindex(*out.shape):
-        out[o, row, column] = (weight[o] * padded[:, row : row + 3, column : column + 3]).sum() + bias[o]
+        out[o, row, column] = (weight[o] * padded[:, row : row + 3,
+                                                  column : column + 3]).sum() + bias[o]
     return out
 
 
@@ -74,7 +81,8 @@ def test_the_unit_is_the_texts_four_equations(equalised):
     for i in range(2):
         generated, planes = m[i].numpy(), np.ones((2, 4, 4)) * affect[i].numpy()[:, None, None]
         v, a = (1 / (1 + np.exp(-convolved(np.concatenate([plane[None], generated]), layer)))
-                for plane, layer in zip(planes, (unit.maps.valence, unit.maps.arousal), strict=True))
+                for plane, layer in zip(planes, (unit.maps.valence, unit.maps.arousal),
+                                        strict=True))
         e = np.tanh(convolved(np.concatenate([v * generated + a * generated, planes]), unit.out))
         np.testing.assert_allclose(painted.picture[i].detach(), e, atol=1e-5)
         for ours, theirs in zip(unit.maps(m, affect), (v, a), strict=True):
@@ -102,15 +110,16 @@ def unit_learns(models):
 
 
 def test_the_unit_learns_and_a_detached_one_is_caught(monkeypatch):
-    models, _ = gan.build(PUBLISHED)
+    models, _ = train_gan.build(PUBLISHED)
     assert unit_learns(models)
     whole = networks.AffectiveMaps.forward
-    monkeypatch.setattr(networks.AffectiveMaps, "forward", lambda self, *a, **k: tuple(m.detach() for m in whole(self, *a, **k)))
+    monkeypatch.setattr(networks.AffectiveMaps, "forward", lambda self, *a,
+                        **k: tuple(m.detach() for m in whole(self, *a, **k)))
     assert not unit_learns(models)
 
 
 def test_the_critic_reads_through_the_generators_convolutions_and_does_not_own_them():
-    models, (_, adam_critic) = gan.build(PUBLISHED)
+    models, (_, adam_critic) = train_gan.build(PUBLISHED)
     real, affect = torch.rand(2, 3, 8, 8), torch.rand(2, 2)
     before = models.critic.affective_maps(real, affect)
     torch.testing.assert_close(before, models.generator.unit.maps(real, affect))
@@ -134,8 +143,11 @@ def test_frozen_matching_moves_the_picture_and_not_the_measure():
 # ---------------------------------------------------------------- the gradient penalty
 
 def one_dimension_only(score_of, real, fake, mix):
-    """A fault seen in the wild: the norm over the channels, once a pixel, instead of over the whole picture."""
-    between = (mix.view(-1, 1, 1, 1) * real + (1 - mix.view(-1, 1, 1, 1)) * fake).requires_grad_(True)
+    """A fault seen in the wild: the norm over the channels, once a pixel, instead of over the whole
+    picture.
+    """
+    between = (mix.view(-1, 1, 1, 1) * real + (1 - mix.view(-1, 1, 1, 1))
+               * fake).requires_grad_(True)
     gradient, = torch.autograd.grad(score_of(between).sum(), between, create_graph=True)
     return (gradient.norm(dim=1) - 1).square().mean()
 
@@ -155,20 +167,27 @@ def test_penalty_of_a_linear_critic_and_a_planted_fault(scale):
 
 
 def test_penalty_is_taken_between_the_pairs_and_reaches_the_critic():
-    """score = c‖x‖²/2 has gradient c·x: the penalty is the mean of (c‖x̂‖ − 1)², and its slope in c is known too."""
+    """score = c‖x‖²/2 has gradient c·x: the penalty is the mean of (c‖x̂‖ − 1)², and its slope in c
+    is known too.
+    """
     torch.manual_seed(3)
     c = torch.tensor(0.3, requires_grad=True)
-    real, fake, mix = torch.randn(6, 3, 4, 4), torch.randn(6, 3, 4, 4), torch.tensor([0.0, 0.1, 0.4, 0.5, 0.9, 1.0])
-    penalty = networks.gradient_penalty(lambda x: c * x.square().flatten(1).sum(1) / 2, real, fake, mix)
-    norm = torch.stack([(m * r + (1 - m) * f).norm() for m, r, f in zip(mix, real, fake, strict=True)])
+    real, fake, mix = torch.randn(6, 3, 4, 4), torch.randn(6, 3, 4,
+                                                           4), torch.tensor([0.0, 0.1, 0.4, 0.5,
+                                                                             0.9, 1.0])
+    penalty = networks.gradient_penalty(lambda x: c * x.square().flatten(1).sum(1) / 2, real, fake,
+                                        mix)
+    norm = torch.stack([(m * r + (1 - m) * f).norm() for m, r,
+                        f in zip(mix, real, fake, strict=True)])
     assert float(penalty.detach()) == pytest.approx(float(((0.3 * norm - 1) ** 2).mean()), rel=1e-5)
     penalty.backward()
     assert float(c.grad) == pytest.approx(float((2 * (0.3 * norm - 1) * norm).mean()), rel=1e-4)
 
 
 def test_the_critic_judges_each_picture_alone_unless_asked_to_see_the_batch():
-    for config, alone in ((PUBLISHED, True), (replace(CORRECTED, batch_deviation=False), True), (CORRECTED, False)):
-        critic = gan.build(config)[0].critic
+    for config, alone in ((PUBLISHED, True), (replace(CORRECTED, batch_deviation=False), True),
+                          (CORRECTED, False)):
+        critic = train_gan.build(config)[0].critic
         assert not [m for m in critic.modules() if "Norm" in type(m).__name__]
         pictures, affect = torch.rand(4, 3, 8, 8), torch.rand(4, 2)
         others = torch.cat([pictures[:1], 3 * pictures[1:]])
@@ -180,23 +199,25 @@ def test_the_critic_judges_each_picture_alone_unless_asked_to_see_the_batch():
 
 @EACH_SETTING
 def test_a_new_stage_begins_as_the_old_one_enlarged(config):
-    (generator, critic, _), _ = gan.build(config)
+    (generator, critic, _), _ = train_gan.build(config)
     z, affect, real = torch.randn(3, 8), torch.rand(3, 2), torch.randn(3, 3, 8, 8)
     small, grown = (generator(z, affect, g).picture for g in (Growth(0, 1.0), Growth(1, 0.0)))
     torch.testing.assert_close(grown, small.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    torch.testing.assert_close(critic(real, affect, Growth(1, 0.0)), critic(F.avg_pool2d(real, 2), affect, Growth(0, 1.0)))
+    torch.testing.assert_close(critic(real, affect, Growth(1, 0.0)),
+                               critic(F.avg_pool2d(real, 2), affect, Growth(0, 1.0)))
     coarse = F.avg_pool2d(real, 2)
-    torch.testing.assert_close(networks.at_growth(real, Growth(1, 0.0)), coarse.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    torch.testing.assert_close(networks.at_growth(real, Growth(1, 0.0)),
+                               coarse.repeat_interleave(2, 2).repeat_interleave(2, 3))
     middle, full = (generator(z, affect, Growth(1, a)).picture for a in (0.25, 1.0))
     torch.testing.assert_close(middle, 0.75 * grown + 0.25 * full)
 
 
 def test_the_schedule_fades_each_stage_in_and_ends_full_size():
-    config = gan.PROFILES["mini"]
-    stages = [gan.growth_at(config, step) for step in range(config.n_steps)]
+    config = train_gan.PROFILES["mini"]
+    stages = [train_gan.growth_at(config, step) for step in range(config.n_steps)]
     assert [sum(g.stage == s for g in stages) for s in range(3)] == list(config.steps)
     assert [g.size for g in stages] == sorted(g.size for g in stages)
-    assert stages[-1] == gan.growth_at(config, config.n_steps) == Growth(2, 1.0)
+    assert stages[-1] == train_gan.growth_at(config, config.n_steps) == Growth(2, 1.0)
     for s in (1, 2):
         alphas = [g.alpha for g in stages if g.stage == s]
         assert alphas == sorted(alphas) and alphas[0] < 0.01 and sum(a < 1 for a in alphas) == pytest.approx(len(alphas) / 2, abs=1)
@@ -205,20 +226,22 @@ def test_the_schedule_fades_each_stage_in_and_ends_full_size():
 @given(st.lists(st.integers(1, 10_000), min_size=2, max_size=6), st.integers(0, 20_000))
 @settings(max_examples=60, deadline=None)
 def test_any_number_of_steps_is_shared_among_all_stages(steps, n_steps):
-    config = replace(PUBLISHED, size=4 * 2 ** (len(steps) - 1), channels=(8,) * len(steps), steps=tuple(steps))
+    config = replace(PUBLISHED, size=4 * 2 ** (len(steps) - 1), channels=(8,) * len(steps),
+                     steps=tuple(steps))
     if 0 < n_steps < len(steps):
         with pytest.raises(KlangfarbeError):
-            gan.with_steps(config, n_steps)
+            train_gan.with_steps(config, n_steps)
     else:
-        shared = gan.with_steps(config, n_steps)
+        shared = train_gan.with_steps(config, n_steps)
         assert shared.n_steps == (n_steps or config.n_steps) and min(shared.steps) >= 1
 
 
-@pytest.mark.parametrize("table", [gan.PUBLISHED, gan.CORRECTED], ids=["published", "corrected"])
+@pytest.mark.parametrize("table", [train_gan.PUBLISHED, train_gan.CORRECTED],
+                         ids=["published", "corrected"])
 @pytest.mark.parametrize("profile", ["smoke", "mini", "gpu", "paper"])
 def test_every_profile_builds_and_every_stage_has_its_shape(table, profile):
     config = table[profile]
-    models, _ = gan.build(config, device="meta")
+    models, _ = train_gan.build(config, device="meta")
     noise, affect = torch.empty(2, config.n_noise, device="meta"), torch.empty(2, 2, device="meta")
     for stage in range(len(config.channels)):
         growth = Growth(stage, 0.5)
@@ -226,21 +249,22 @@ def test_every_profile_builds_and_every_stage_has_its_shape(table, profile):
         assert painted.picture.shape == painted.map.shape == (2, 3, growth.size, growth.size)
         assert models.critic(painted.picture, affect, growth).shape == (2,)
     assert growth.size == config.size
-    assert (config.lr_generator, config.lr_critic) == (5e-4, 5e-9) or table is gan.CORRECTED
+    assert (config.lr_generator, config.lr_critic) == (5e-4, 5e-9) or table is train_gan.CORRECTED
 
 
 # ---------------------------------------------------------------- training
 
 @EACH_SETTING
 def test_one_real_step(config, data):
-    built = gan.build(config)
+    built = train_gan.build(config)
     before = [copy_of(m) for m in built[0][:2]]
     models, _, _, curve = train(config, data, 1, built=built)
     moved = [largest_change(b, m) for b, m in zip(before, models[:2], strict=True)]
     assert all(np.isfinite(list(curve[0].values()))) and curve[0]["penalty"] >= 0
     assert curve[0]["critic"] == pytest.approx(
         -curve[0]["distance"] + 10 * curve[0]["penalty"], abs=1e-5 + config.drift * 10)
-    assert moved[0] == pytest.approx(config.lr_generator, rel=0.1)  # Adam's first step moves a weight by the rate itself
+    # Adam's first step moves a weight by the rate itself
+    assert moved[0] == pytest.approx(config.lr_generator, rel=0.1)
     if config.lr_critic > 1e-4:
         assert moved[1] == pytest.approx(config.lr_critic, rel=0.1)
     else:
@@ -250,7 +274,7 @@ def test_one_real_step(config, data):
 def test_each_loss_moves_its_own_network_only(data):
     for still in ("lr_generator", "lr_critic"):
         config = replace(CORRECTED, **{still: 0.0})
-        built = gan.build(config)
+        built = train_gan.build(config)
         before = [copy_of(m) for m in built[0][:2]]
         models, *_ = train(config, data, 2, built=built)
         moved = [largest_change(b, m) > 0 for b, m in zip(before, models[:2], strict=True)]
@@ -263,15 +287,17 @@ def test_the_critic_learns_to_tell_real_from_painted(data):
 
 
 def test_one_batch_is_learnt(data):
-    """Eight plain colours with their affects: the generator must paint the colour that the affect asks for."""
+    """Eight plain colours with their affects: the generator must paint the colour that the affect
+    asks for.
+    """
     config = replace(CORRECTED, lr_generator=8e-3, lr_critic=1e-2, steps=(70, 50))
     pictures, affect = data[0][:8], data[1][:8]
 
     def error(models):
-        painted = images.to_tensor(gan.generate(models, affect, config, seed=3))
+        painted = images.to_tensor(train_gan.generate(models, affect, config, seed=3))
         return float((painted - images.to_tensor(pictures)).mean((2, 3)).abs().mean())
 
-    start = error(gan.build(config)[0])
+    start = error(train_gan.build(config)[0])
     models, *_ = train(config, (pictures, affect), config.n_steps)
     assert error(models) < 0.35 * start
 
@@ -280,31 +306,37 @@ def test_one_batch_is_learnt(data):
 def test_a_resumed_run_is_the_unbroken_one_to_the_bit(config, data, tmp_path):
     whole, _, draw_whole, curve_whole = train(config, data, 8)
     models, optimisers, draw, curve = train(config, data, 4)
-    gan.save_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw, 4, curve, "this")
-    models, optimisers = gan.build(config, seed=99)
+    train_gan.save_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw, 4, curve,
+                              "this")
+    models, optimisers = train_gan.build(config, seed=99)
     draw = torch.Generator()
-    assert gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw, "another") == (0, [])
-    start, curve = gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw, "this")
+    assert train_gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw,
+                                     "another") == (0, [])
+    start, curve = train_gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers,
+                                             draw, "this")
     assert start == 4
-    for step, growth, real, affect in gan.batches(*data, config, 0, start):
+    for step, growth, real, affect in train_gan.batches(*data, config, 0, start):
         if step == 8:
             break
-        curve.append(gan.train_step(models, optimisers, real, affect, growth, config, draw))
+        curve.append(train_gan.train_step(models, optimisers, real, affect, growth, config, draw))
     assert curve == curve_whole and torch.equal(draw.get_state(), draw_whole.get_state())
-    for ours, theirs in ((models.generator, whole.generator), (models.critic, whole.critic), (models.painter, whole.painter)):
-        assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
+    for ours, theirs in ((models.generator, whole.generator), (models.critic, whole.critic),
+                         (models.painter, whole.painter)):
+        assert all(torch.equal(a, b) for a,
+                   b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
 
 
 def test_generate_is_repeatable_and_what_is_saved_paints_the_same(data):
     models, *_ = train(CORRECTED, data, 4)
     affect = data[1][:3]
-    first = gan.generate(models, affect, CORRECTED, 5)
+    first = train_gan.generate(models, affect, CORRECTED, 5)
     assert first.dtype == np.uint8 and first.shape == (3, 8, 8, 3)
-    again, other = (gan.generate(models, affect, CORRECTED, seed) for seed in (5, 6))
+    again, other = (train_gan.generate(models, affect, CORRECTED, seed) for seed in (5, 6))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
-    fresh, _ = gan.build(replace(CORRECTED, ema_decay=0.0), 9)
-    fresh.generator.load_state_dict(gan.weights(models))
-    assert np.abs(first.astype(int) - gan.generate(fresh, affect, CORRECTED, 5)).max() <= 2  # half precision on disk
+    fresh, _ = train_gan.build(replace(CORRECTED, ema_decay=0.0), 9)
+    fresh.generator.load_state_dict(train_gan.weights(models))
+    # half precision on disk
+    assert np.abs(first.astype(int) - train_gan.generate(fresh, affect, CORRECTED, 5)).max() <= 2
 
 
 def test_equalised_layers_answer_alike_and_move_at_one_speed():
@@ -312,7 +344,8 @@ def test_equalised_layers_answer_alike_and_move_at_one_speed():
     x = torch.randn(64, 32, 8, 8)
     for equalised in (False, True):
         layer = networks.Convolution(32, 64, 3, equalised=equalised)
-        assert float(layer(x)[..., 2:-2, 2:-2].detach().var()) == pytest.approx(2.0, rel=0.1)  # He: twice the input's variance
+        # He: twice the input's variance
+        assert float(layer(x)[..., 2:-2, 2:-2].detach().var()) == pytest.approx(2.0, rel=0.1)
     assert float(layer.weight.detach().std()) == pytest.approx(1.0, abs=0.03) and layer.scale == pytest.approx((2 / 288) ** 0.5)
 
 
@@ -320,10 +353,13 @@ def test_sameness_is_the_mean_correlation_of_all_pairs():
     rng = np.random.default_rng(0)
     real, some = rng.normal(size=(50, 6, 6, 3)), rng.normal(size=(7, 6, 6, 3))
     rows = [(p - real.mean(0)).ravel() for p in some]
-    by_hand = np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for i, a in enumerate(rows) for b in rows[:i]])
+    by_hand = np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for i,
+                       a in enumerate(rows) for b in rows[:i]])
     assert diversity.sameness(some, real) == pytest.approx(by_hand, rel=1e-9)
     one = np.repeat(some[:1], 5, axis=0)
-    assert diversity.sameness(one, real) == pytest.approx(1.0) and abs(diversity.sameness(real, real)) < 0.05
+    assert diversity.sameness(one,
+                              real) == pytest.approx(1.0) and abs(diversity.sameness(real,
+                                                                                     real)) < 0.05
     louder = real.mean(0) + np.arange(1, 6)[:, None, None, None] * (one - real.mean(0))
     assert diversity.sameness(louder, real) == pytest.approx(1.0), "contrast is not variety"
     with pytest.raises(KlangfarbeError):
@@ -334,14 +370,21 @@ def test_ranks_lie_between_0_and_1_and_bound_what_is_outside():
     reference = np.array([[1.0], [2.0], [2.0], [9.0]])
     found = diversity.ranks(np.array([[-1e9], [1.0], [2.0], [5.0], [1e9]]), reference)
     np.testing.assert_allclose(found[:, 0], [0, 1 / 8, 1 / 2, 3 / 4, 1])
-    np.testing.assert_array_equal(diversity.ranks(np.exp(reference), np.exp(reference)), diversity.ranks(reference, reference))
+    np.testing.assert_array_equal(diversity.ranks(np.exp(reference), np.exp(reference)),
+                                  diversity.ranks(reference, reference))
 
 
 def test_collapse_knows_a_full_set_from_one_picture():
     rng = np.random.default_rng(0)
-    real, again, one = rng.normal(size=(120, 5)), rng.normal(size=(120, 5)), np.repeat(rng.normal(size=(1, 5)), 120, axis=0)
+    real, again, one = rng.normal(size=(120,
+                                        5)), rng.normal(size=(120,
+                                                              5)), np.repeat(rng.normal(size=(1,
+                                                                                              5)),
+                                                                             120, axis=0)
     full, none = diversity.collapse(real, again), diversity.collapse(real, one)
-    assert full["spread"] == pytest.approx(1, abs=0.06) and full["spread_low"] < full["spread"] < full["spread_high"]
+    assert full["spread"] == pytest.approx(1,
+                                           abs=0.06) and full["spread_low"] < full["spread"] < full[
+        "spread_high"]
     assert full["recall"] > 0.8 and full["recall_low"] < full["recall"] < full["recall_high"]
     assert none["spread"] == none["recall"] == 0 and none["recall_high"] < 0.05
     with pytest.raises(KlangfarbeError):
@@ -349,13 +392,13 @@ def test_collapse_knows_a_full_set_from_one_picture():
 
 
 @pytest.mark.parametrize("fault", [
-    lambda m, d: gan.Config(size=64, channels=(8, 8), steps=(1, 1)),
-    lambda m, d: next(gan.batches(d[0][:, :4], d[1], PUBLISHED, 0)),
-    lambda m, d: next(gan.batches(d[0], d[1][:3], PUBLISHED, 0)),
+    lambda m, d: train_gan.Config(size=64, channels=(8, 8), steps=(1, 1)),
+    lambda m, d: next(train_gan.batches(d[0][:, :4], d[1], PUBLISHED, 0)),
+    lambda m, d: next(train_gan.batches(d[0], d[1][:3], PUBLISHED, 0)),
     lambda m, d: m.generator(torch.randn(2, 8), torch.rand(2, 3), Growth(0, 1.0)),
     lambda m, d: m.generator(torch.randn(2, 8), torch.rand(2, 2), Growth(2, 1.0)),
     lambda m, d: m.critic(torch.rand(2, 3, 8, 8), torch.rand(2, 2), Growth(0, 1.0)),
 ], ids=["stages", "size", "labels", "affect", "stage", "picture"])
 def test_a_wrong_shape_is_named(fault, data):
     with pytest.raises(KlangfarbeError, match="expected"):
-        fault(gan.build(PUBLISHED)[0], data)
+        fault(train_gan.build(PUBLISHED)[0], data)

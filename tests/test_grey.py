@@ -1,4 +1,6 @@
-"""The grey experiment: paired tests against closed forms, and effects found where they were planted and nowhere else."""
+"""The grey experiment: paired tests against closed forms, and effects found where they were planted
+and nowhere else.
+"""
 
 import itertools
 from dataclasses import asdict
@@ -9,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import colour, paired
-from lib.systems.music2image import diffusion, grey, schedule
+from lib.systems.music2image import grey, schedule, train_diffusion
 
 
 def test_sign_flip_against_all_patterns():
@@ -19,7 +21,8 @@ def test_sign_flip_against_all_patterns():
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
     exact = np.mean(np.abs(signs @ differences) >= differences.sum() - 1e-12)
     assert paired.sign_flip(differences, n_flips=20_000) == pytest.approx(exact, abs=0.01)
-    assert paired.sign_flip(np.ones(40)) < 0.001 and paired.sign_flip(np.tile([1.0, -1.0], 20)) == 1.0
+    assert paired.sign_flip(np.ones(40)) < 0.001 and paired.sign_flip(np.tile([1.0, -1.0],
+                                                                              20)) == 1.0
 
 
 def test_sign_flip_groups_flip_together():
@@ -43,30 +46,38 @@ def test_holm_is_monotone_and_never_below_p(p_values):
 
 
 def test_saturation_and_brightness_of_known_colours():
-    known = np.array([[255, 0, 0], [128, 128, 128], [200, 100, 100], [0, 0, 0], [255, 255, 255]], np.uint8)
+    known = np.array([[255, 0, 0], [128, 128, 128], [200, 100, 100], [0, 0, 0], [255, 255, 255]],
+                     np.uint8)
     pictures = np.broadcast_to(known[:, None, None], (5, 8, 8, 3))
     np.testing.assert_allclose(colour.saturation(pictures), [1, 0, 0.5, 0, 0])
-    np.testing.assert_allclose(colour.brightness(pictures), [0.299, 128 / 255, (0.299 * 200 + 0.701 * 100) / 255, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(colour.brightness(pictures),
+                               [0.299, 128 / 255, (0.299 * 200 + 0.701 * 100) / 255, 0, 1],
+                               atol=1e-6)
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    assert colour.saturation(noise, side=64) > 0.6 and colour.saturation(noise) < 0.15  # noise is grey from two steps away
+    # noise is grey from two steps away
+    assert colour.saturation(noise, side=64) > 0.6 and colour.saturation(noise) < 0.15
     with pytest.raises(KlangfarbeError, match="divisible by 8"):
         colour.saturation(noise[:, :60, :60])
 
 
 def test_settings_differ_in_two_things_only():
-    configs = {name: asdict(grey.with_setting(grey.PROFILES["mini"], name)) for name in grey.SETTINGS}
-    changed = {key for key in configs["as released"] if len({str(c[key]) for c in configs.values()}) > 1}
+    configs = {name: asdict(grey.with_setting(grey.PROFILES["mini"], name))
+               for name in grey.SETTINGS}
+    changed = {key for key in configs["as released"]
+               if len({str(c[key]) for c in configs.values()}) > 1}
     assert changed == {"null", "schedule", "prediction"}
     for before, after in (pair for pairs in grey.FACTORS.values() for pair in pairs):
         assert configs[before] != configs[after]
     with pytest.raises(KlangfarbeError, match="setting out of"):
         grey.with_setting(grey.PROFILES["mini"], "greyer")
-    assert grey.with_setting(diffusion.PROFILES["paper"], "as released") == diffusion.PROFILES["paper"]
+    assert grey.with_setting(train_diffusion.PROFILES["paper"],
+                             "as released") == train_diffusion.PROFILES["paper"]
 
 
 def test_wishes_cover_the_plane():
     asked = grey.wishes(50)
-    assert asked.shape == (50, 2) and len(np.unique(asked, axis=0)) == 25 and np.allclose(asked.mean(0), 0)
+    assert asked.shape == (50, 2) and len(np.unique(asked,
+                                                    axis=0)) == 25 and np.allclose(asked.mean(0), 0)
     assert tuple(asked[0]) == (-0.9, 0.9) and tuple(asked[12]) == (0.0, 0.0)
 
 
@@ -80,12 +91,15 @@ def test_colour_left_is_the_mean_in_units_of_its_noise():
 
 
 def planted(effect, n_seeds=2, n=60, noise=0.05):
-    """A table in which the learned null adds `effect` to the saturation and nothing else differs but noise."""
+    """A table in which the learned null adds `effect` to the saturation and nothing else differs
+    but noise.
+    """
     rng, tables = np.random.default_rng(1), []
     asked, same = grey.wishes(n), np.full((n, 8, 8, 3), 90, np.uint8)
     for seed in range(n_seeds):
         for setting in grey.SETTINGS:
-            table = grey.measured(setting, asked, same, np.full(n, 0.5), asked + 0.1 * rng.standard_normal((n, 2)), seed)
+            table = grey.measured(setting, asked, same, np.full(n, 0.5),
+                                  asked + 0.1 * rng.standard_normal((n, 2)), seed)
             shift = effect if grey.SETTINGS[setting]["null"] == "learned" else 0.0
             tables.append(table.assign(saturation=0.4 + shift + noise * rng.standard_normal(n)))
     return pd.concat(tables)
@@ -96,7 +110,8 @@ def test_effects_are_found_where_they_were_planted():
     row = found.loc["learned null", "saturation"]
     assert row.verdict == "raises" and row.low < 0.1 < row.high and row.same_sign == row.seeds == 2 and row.n == 120
     assert (found.drop(("learned null", "saturation")).verdict == "inconclusive").all()
-    greyer = grey.effects(planted(-0.1)).set_index(["factor", "measure"]).loc["learned null", "saturation"]
+    greyer = grey.effects(planted(-0.1)).set_index(["factor",
+                                                    "measure"]).loc["learned null", "saturation"]
     assert greyer.verdict == "lowers"
 
 
@@ -111,4 +126,5 @@ def test_no_effect_no_claim_and_trainings_must_agree():
 
 def test_verdict_is_computed_from_the_numbers():
     sentences = grey.verdict(grey.effects(planted(0.1)))
-    assert len(sentences) == 2 and "learned null makes pictures more colourful" in sentences[0] and "no effect" in sentences[1]
+    assert len(sentences) == 2 and "learned null makes pictures more colourful" in sentences[
+        0] and "no effect" in sentences[1]

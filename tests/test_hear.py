@@ -1,4 +1,6 @@
-"""``python -m lib hear``: any painting a person may have becomes music or one clear line, and nothing is loaded before all is checked."""
+"""``python -m lib hear``: any painting a person may have becomes music or one clear line, and
+nothing is loaded before all is checked.
+"""
 
 import io
 import struct
@@ -10,16 +12,18 @@ import pytest
 import soundfile
 from PIL import Image, ImageCms
 
-from lib import affect, audio, images
 from lib.__main__ import HEARING, main
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
+from lib.signal import affect, audio, images
 from lib.systems import bridging
-from lib.systems.bridging import classifier, music, words
+from lib.systems.bridging import prompts, train_classifier, train_musicgen
 
 HEIGHT, WIDTH = 40, 56
 RAMP = np.linspace(60, 230, WIDTH)
-UPRIGHT = np.stack([np.tile(RAMP, (HEIGHT, 1)), np.tile(np.linspace(220, 80, HEIGHT)[:, None], (1, WIDTH)),
-                    np.full((HEIGHT, WIDTH), 120.0)], axis=2).astype(np.uint8)  # red grows to the right, green falls to the bottom
+# red grows to the right, green falls to the bottom
+UPRIGHT = np.stack([np.tile(RAMP, (HEIGHT, 1)),
+                    np.tile(np.linspace(220, 80, HEIGHT)[:, None], (1, WIDTH)),
+                    np.full((HEIGHT, WIDTH), 120.0)], axis=2).astype(np.uint8)
 GREY = np.tile(RAMP, (HEIGHT, 1)).astype(np.uint8)
 GREY3 = np.repeat(GREY[:, :, None], 3, axis=2)
 HALF = UPRIGHT.copy()
@@ -31,7 +35,8 @@ def rgb():
 
 
 def cmyk():
-    return Image.fromarray(np.dstack([255 - UPRIGHT, np.zeros((HEIGHT, WIDTH), np.uint8)]), "CMYK")  # without black: 255 − RGB
+    # without black: 255 − RGB
+    return Image.fromarray(np.dstack([255 - UPRIGHT, np.zeros((HEIGHT, WIDTH), np.uint8)]), "CMYK")
 
 
 def lab():
@@ -61,13 +66,18 @@ def without_marker(jpeg):
 
 
 def png(width, height, bits, colour, rows, more=b""):
-    """A PNG by hand, for what Pillow does not write: 16 bits a channel, or a header without a body."""
+    """A PNG by hand, for what Pillow does not write: 16 bits a channel, or a header without a
+    body.
+    """
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I",
+                                                                        zlib.crc32(name + body))
 
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)) + more
-            + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR",
+                                         struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0,
+                                                     0)) + more + chunk(b"IDAT", body)
+            + chunk(b"IEND", b""))
 
 
 def deep():
@@ -85,7 +95,8 @@ def one_bit_clear():
 
 
 def several(kind, **options):
-    return as_bytes(rgb(), kind, save_all=True, append_images=[Image.new("RGB", (WIDTH, HEIGHT), "blue")] * 2, **options)
+    return as_bytes(rgb(), kind, save_all=True,
+                    append_images=[Image.new("RGB", (WIDTH, HEIGHT), "blue")] * 2, **options)
 
 
 # name → (bytes, what must be seen, mean difference allowed)
@@ -94,7 +105,8 @@ GOOD = {
     "progressive.jpg": (lambda: as_bytes(rgb(), "JPEG", quality=95, progressive=True), UPRIGHT, 2),
     "grey.jpg": (lambda: as_bytes(Image.fromarray(GREY), "JPEG", quality=95), GREY3, 2),
     "cmyk with adobe marker.jpg": (lambda: as_bytes(cmyk(), "JPEG", quality=95), UPRIGHT, 4),
-    "cmyk without marker.jpg": (lambda: without_marker(as_bytes(cmyk(), "JPEG", quality=95)), UPRIGHT, 4),
+    "cmyk without marker.jpg": (lambda: without_marker(as_bytes(cmyk(), "JPEG", quality=95)),
+                                UPRIGHT, 4),
     "rgb.png": (lambda: as_bytes(rgb(), "PNG"), UPRIGHT, 0),
     "16 bit.png": (deep, UPRIGHT, 1),
     "16 bit grey.png": (deep_grey, GREY3, 1),
@@ -102,14 +114,18 @@ GOOD = {
     "palette.png": (lambda: as_bytes(rgb().quantize(256), "PNG"), UPRIGHT, 8),
     "palette with alpha.png": (lambda: as_bytes(clear(rgb()).quantize(64), "PNG"), HALF, 8),
     "alpha.png": (lambda: as_bytes(clear(rgb()), "PNG"), HALF, 0),
-    "grey with alpha.png": (lambda: as_bytes(clear(Image.fromarray(GREY)).convert("LA"), "PNG"), None, 0),
-    "one bit, black transparent.png": (one_bit_clear, np.full((HEIGHT, WIDTH, 3), 255, np.uint8), 0),
+    "grey with alpha.png": (lambda: as_bytes(clear(Image.fromarray(GREY)).convert("LA"), "PNG"),
+                            None, 0),
+    "one bit, black transparent.png": (one_bit_clear, np.full((HEIGHT, WIDTH, 3), 255, np.uint8),
+                                       0),
     "still.webp": (lambda: as_bytes(rgb(), "WEBP", quality=95), UPRIGHT, 4),
     "animated.webp": (lambda: several("WEBP", lossless=True), UPRIGHT, 0),
     "alpha.webp": (lambda: as_bytes(clear(rgb()), "WEBP", lossless=True), HALF, 0),
     "cmyk.tiff": (lambda: as_bytes(cmyk(), "TIFF"), UPRIGHT, 1),
-    "16 bit.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.uint16) * 257), "TIFF"), GREY3, 1),
-    "float.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"), GREY3, 1),
+    "16 bit.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.uint16) * 257), "TIFF"), GREY3,
+                    1),
+    "float.tiff": (lambda: as_bytes(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"), GREY3,
+                   1),
     "pages.tiff": (lambda: several("TIFF"), UPRIGHT, 0),
     "lab.tiff": (lambda: as_bytes(lab(), "TIFF"), UPRIGHT, 3),
     "lzw.tiff": (lambda: as_bytes(rgb(), "TIFF", compression="tiff_lzw"), UPRIGHT, 0),
@@ -119,8 +135,9 @@ GOOD = {
     "a jpeg called.png": (lambda: as_bytes(rgb(), "JPEG", quality=95), UPRIGHT, 2),
 }
 # where the camera lay: what is done to an upright picture before it is stored under each mark
-TURNS = {1: lambda x: x, 2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud, 5: lambda x: x.swapaxes(0, 1), 6: np.rot90,
-         7: lambda x: np.rot90(x.swapaxes(0, 1), 2), 8: lambda x: np.rot90(x, -1)}
+TURNS = {1: lambda x: x, 2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud,
+         5: lambda x: x.swapaxes(0, 1), 6: np.rot90, 7: lambda x: np.rot90(x.swapaxes(0, 1), 2),
+         8: lambda x: np.rot90(x, -1)}
 
 
 def written(path, content):
@@ -135,7 +152,8 @@ def test_what_paintings_come_as_is_seen_as_it_is(name, tmp_path):
     seen = images.load(path)
     assert seen.dtype == np.uint8 and seen.shape == (HEIGHT, WIDTH, 3)
     if wanted is None:
-        assert np.ptp(seen[:, : WIDTH // 2].astype(int), axis=2).max() == 0 and (seen[:, WIDTH // 2 :] == 255).all()
+        assert np.ptp(seen[:, : WIDTH // 2].astype(int),
+                      axis=2).max() == 0 and (seen[:, WIDTH // 2 :] == 255).all()
     else:
         assert np.abs(seen.astype(int) - wanted).mean() <= room
     assert images.load(path, size=128).shape == (128, 128, 3)
@@ -147,7 +165,9 @@ def test_however_the_camera_lay_the_painting_stands(kind, mark, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = mark
     turned = Image.fromarray(np.ascontiguousarray(TURNS[mark](UPRIGHT)))
-    seen = images.load(written(tmp_path / "turned", as_bytes(turned, kind, exif=exif, **({} if kind == "PNG" else {"quality": 95}))))
+    seen = images.load(written(tmp_path / "turned",
+                               as_bytes(turned, kind, exif=exif,
+                                        **({} if kind == "PNG" else {"quality": 95}))))
     assert seen.shape == UPRIGHT.shape and np.abs(seen.astype(int) - UPRIGHT).mean() < 5
 
 
@@ -186,7 +206,8 @@ BAD = {
     "cut.bmp": (lambda: as_bytes(rgb(), "BMP")[:-500], "whole picture"),
     "header only.png": (lambda: as_bytes(rgb(), "PNG")[:40], "picture"),
     "20,000 × 20,000.png": (lambda: header_of(20_000), "178 million pixels"),
-    "20,000 × 20,000, cut.jpg": (lambda: cut_in_half(sized(as_bytes(rgb(), "JPEG"), 20_000)), "whole picture"),
+    "20,000 × 20,000, cut.jpg": (lambda: cut_in_half(sized(as_bytes(rgb(), "JPEG"), 20_000)),
+                                 "whole picture"),
 }
 
 
@@ -215,21 +236,26 @@ def test_a_folder_and_what_may_not_be_read_are_refused(tmp_path, monkeypatch):
 
 def test_a_jpeg_beyond_the_limit_is_decoded_small_and_nothing_else_is(tmp_path, monkeypatch):
     large = Image.fromarray(UPRIGHT).resize((WIDTH * 8, HEIGHT * 8), Image.Resampling.BICUBIC)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT)  # the limit is twice that: stands for 178 million
+    # the limit is twice that: stands for 178 million
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", WIDTH * HEIGHT)
     seen = images.load(written(tmp_path / "a.jpg", as_bytes(large, "JPEG", quality=95)))
     assert seen.shape == (HEIGHT, WIDTH, 3) and np.abs(seen.astype(int) - UPRIGHT).mean() < 4
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = images.load(written(tmp_path / "t.jpg", as_bytes(large.rotate(90, expand=True), "JPEG", quality=95, exif=exif)))
+    turned = images.load(written(tmp_path / "t.jpg",
+                                 as_bytes(large.rotate(90, expand=True), "JPEG", quality=95,
+                                          exif=exif)))
     assert turned.shape == (HEIGHT, WIDTH, 3)
     for kind, options in (("PNG", {}), ("JPEG", {"progressive": True})):
         with pytest.raises(KlangfarbeError, match="178 million pixels"):
             images.load(written(tmp_path / "b", as_bytes(large, kind, **options)))
     with pytest.raises(KlangfarbeError, match="178 million pixels"):  # small, and still too large
-        images.load(written(tmp_path / "c.jpg", as_bytes(large.resize((WIDTH * 16, HEIGHT * 16)), "JPEG")))
+        images.load(written(tmp_path / "c.jpg",
+                            as_bytes(large.resize((WIDTH * 16, HEIGHT * 16)), "JPEG")))
 
 
-# --- sound out --------------------------------------------------------------------------------------------------------
+# --- sound out ------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_sounds_are_written_as_16_bits_and_whole(tmp_path):
@@ -245,10 +271,12 @@ def test_sounds_are_written_as_16_bits_and_whole(tmp_path):
         audio.write(tmp_path / "a.ogg", sound, 22_050)
     with pytest.raises(KlangfarbeError, match="to write"):
         audio.write(tmp_path / "a.mp3" / "b.wav", sound, 22_050)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp3", "loud.wav", "new"], "nothing half written stays"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp3", "loud.wav",
+                                                          "new"], "nothing half written stays"
 
 
-# --- the chain --------------------------------------------------------------------------------------------------------
+# --- the chain ------------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +298,9 @@ def painting(tmp_path):
 
 
 class Player:
-    """Stands in for a MusicGenerator: notes what it was told and plays one sine, as loud as wanted."""
+    """Stands in for a MusicGenerator: notes what it was told and plays one sine, as loud as
+    wanted.
+    """
 
     sample_rate_hz = 1000
 
@@ -279,51 +309,68 @@ class Player:
 
     def generate(self, texts, seconds, **settings):
         self.told += texts
-        return self.loud * np.sin(np.arange(round(seconds * 1000), dtype=np.float32))[None].repeat(len(texts), 0)
+        return self.loud * np.sin(np.arange(round(seconds * 1000),
+                                            dtype=np.float32))[None].repeat(len(texts), 0)
 
 
 def test_each_link_is_told_what_the_one_before_said(chain):
     player, picture = Player(0.5), images.square(UPRIGHT, 128)
-    for model, column in music.COLUMNS.items():
-        heard = bridging.hear(picture, chain._replace(player=player, music=music.of(model, chain.music)), seconds=1.0)
+    for model, column in train_musicgen.COLUMNS.items():
+        heard = bridging.hear(picture, chain._replace(player=player,
+                                                      music=train_musicgen.of(model, chain.music)),
+                              seconds=1.0)
         assert player.told[-1] == getattr(heard, column)
-    sure = classifier.predict(chain.classifier, picture[None], chain.temperature)[0]
-    assert classifier.EMOTIONS[sure.argmax()] == heard.emotion and heard.probability == pytest.approx(sure.max())
-    assert heard.second_probability == pytest.approx(np.sort(sure)[-2]) and heard.second != heard.emotion
-    by_hand = words.texts(picture[None], [heard.emotion], chain.captioner, chain.describer, told="word").iloc[0]
+    sure = train_classifier.predict(chain.classifier, picture[None], chain.temperature)[0]
+    assert train_classifier.EMOTIONS[
+        sure.argmax()] == heard.emotion and heard.probability == pytest.approx(sure.max())
+    assert heard.second_probability == pytest.approx(
+        np.sort(sure)[-2]) and heard.second != heard.emotion
+    by_hand = prompts.texts(picture[None], [heard.emotion], chain.captioner, chain.describer,
+                            told="word").iloc[0]
     assert (by_hand.caption, by_hand.description) == (heard.caption, heard.description)
-    assert heard.caption.startswith(f"{'an' if heard.emotion == 'angry' else 'a'} {heard.emotion} painting")
+    assert heard.caption.startswith(
+        f"{'an' if heard.emotion == 'angry' else 'a'} {heard.emotion} painting")
 
 
 @pytest.mark.parametrize("loud", [0.0, 0.2, 0.99, 3.0])
 def test_loud_music_is_turned_down_whole_and_quiet_music_stays_quiet(chain, loud):
-    heard = bridging.hear(images.square(UPRIGHT, 128), chain._replace(player=Player(loud)), seconds=1.0)
+    heard = bridging.hear(images.square(UPRIGHT, 128), chain._replace(player=Player(loud)),
+                          seconds=1.0)
     plain = Player(loud).generate([""], 1.0)[0]
     assert np.abs(heard.sound).max() <= bridging.PEAK + 1e-6 and np.isfinite([heard.peak_db, heard.loudness_db]).all()
-    assert np.allclose(heard.sound, plain * min(1, bridging.PEAK / max(np.abs(plain).max(), 1e-9)), atol=1e-6)
+    assert np.allclose(heard.sound, plain * min(1, bridging.PEAK / max(np.abs(plain).max(), 1e-9)),
+                       atol=1e-6)
 
 
 def test_a_painting_becomes_music_and_the_same_again(painting, loaded, tmp_path, capsys):
     target = tmp_path / "music.wav"
-    assert main(["hear", str(painting), "--system", "bridging", "-o", str(target), "--seconds", "1.5"]) == 0
+    assert main(["hear", str(painting), "--system", "bridging", "-o", str(target), "--seconds",
+                 "1.5"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["painting.png", "emotion", "caption", "description", "music"]
+    assert [line.split()[0] for line in lines] == ["painting.png", "emotion", "caption",
+                                                   "description", "music"]
     assert lines[1].split()[1] in affect.EMOTION_POINTS and lines[1].count("%") == 2
     sound, rate = soundfile.read(target)
-    assert (len(sound), rate, soundfile.info(target).subtype) == (round(1.5 * rate), loaded.player.sample_rate_hz, "PCM_16")
+    assert (len(sound), rate, soundfile.info(target).subtype) == (round(1.5 * rate),
+                                                                  loaded.player.sample_rate_hz,
+                                                                  "PCM_16")
     assert 1e-3 < np.abs(sound).max() < 0.995 and np.sqrt(np.square(sound).mean()) > 1e-3
     first = target.read_bytes()
-    assert main(["hear", str(painting), "-o", str(target), "--seconds", "1.5"]) == 0 and target.read_bytes() == first
-    assert main(["hear", str(painting), "-o", str(target), "--seconds", "1.5", "--seed", "1"]) == 0 and target.read_bytes() != first
+    assert main(["hear", str(painting), "-o", str(target), "--seconds",
+                 "1.5"]) == 0 and target.read_bytes() == first
+    assert main(["hear", str(painting), "-o", str(target), "--seconds", "1.5", "--seed",
+                 "1"]) == 0 and target.read_bytes() != first
 
 
-def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(painting, loaded, tmp_path, capsys):
+def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(painting, loaded,
+                                                                               tmp_path, capsys):
     other = written(tmp_path / "cmyk.jpg", GOOD["cmyk with adobe marker.jpg"][0]())
     dot = Image.new("RGB", (1, 1), "red")
     dot.save(tmp_path / "dot.gif")
     bad = written(tmp_path / "bad.jpg", b"no painting")
     folder = tmp_path / "music"
-    assert main(["hear", *map(str, (other, bad, painting, tmp_path / "dot.gif")), "-o", str(folder), "--seconds", "0.5"]) == 2
+    assert main(["hear", *map(str, (other, bad, painting, tmp_path / "dot.gif")), "-o", str(folder),
+                 "--seconds", "0.5"]) == 2
     said = capsys.readouterr().out
     assert said.count("passed over") == 1 and "bad.jpg" in said.splitlines()[-1]
     assert sorted(p.name for p in folder.iterdir()) == ["cmyk.wav", "dot.wav", "painting.wav"]
@@ -347,7 +394,8 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
     ("{painting} -o x.wav --system telepathy", ", ".join(HEARING)),
     ("absent.jpg gone.png -o music", ""),
 ])
-def test_refusals_come_in_one_line_before_any_model_is_loaded(line, told, painting, tmp_path, monkeypatch, capsys):
+def test_refusals_come_in_one_line_before_any_model_is_loaded(line, told, painting, tmp_path,
+                                                              monkeypatch, capsys):
     def early(*_):
         raise AssertionError("a model was loaded for what could have been refused")
 
@@ -367,11 +415,15 @@ def test_every_system_that_hears_has_the_same_door():
 
     for name, module in HEARING.items():
         own = ["comment"] if name == "art2music" else []
-        assert list(signature(import_module(module).hear_files).parameters) == ["paintings", "output", *own, "profile", "seed", "seconds"]
+        assert list(signature(import_module(module).hear_files).parameters) == ["paintings",
+                                                                                "output", *own,
+                                                                                "profile", "seed",
+                                                                                "seconds"]
 
 
-def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypatch, painting, tmp_path, capsys):
-    from lib import paths
+def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypatch, painting,
+                                                           tmp_path, capsys):
+    from lib.core import paths
 
     monkeypatch.setattr(paths, "MINIATURES", tmp_path / "none")
     assert main(["hear", str(painting), "-o", str(tmp_path / "x.wav")]) == 2
@@ -381,7 +433,8 @@ def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypa
 @pytest.mark.parametrize("collection", ["monet_jpg", "wikiart_paintings"])
 def test_real_paintings_become_music(collection, real_data, loaded, tmp_path, capsys):
     paintings = sorted(real_data(collection).rglob("*.jpg"))[:2]
-    assert main(["hear", *map(str, paintings), "-o", str(tmp_path / "music"), "--seconds", "1"]) == 0
+    assert main(["hear", *map(str, paintings), "-o", str(tmp_path / "music"), "--seconds",
+                 "1"]) == 0
     made = sorted((tmp_path / "music").iterdir())
     assert len(made) == len(paintings) == 2
     for path in made:

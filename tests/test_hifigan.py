@@ -1,12 +1,15 @@
-"""The vocoder's networks: published sizes, hops that fit, losses by hand, critics that look where they should."""
+"""The vocoder's networks: published sizes, hops that fit, losses by hand, critics that look where
+they should.
+"""
 
 import pytest
 import torch
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
 
-TINY = hifigan.Size(channels=16, rates=(4, 2), kernels=(8, 4), reaches=(3,), dilations=((1, 3),), n_mels=8)
+TINY = hifigan.Size(channels=16, rates=(4, 2), kernels=(8, 4), reaches=(3,), dilations=((1, 3),),
+                    n_mels=8)
 TINY_FRAMES = hifigan.FrameSize(channels=16, blocks=2, n_mels=8, n_fft=64, hop_length=16)
 
 
@@ -17,7 +20,8 @@ def millions(network):
 @pytest.mark.parametrize(("name", "published"), [("v1", 13.92), ("v2", 0.92), ("v3", 1.46)])
 def test_published_sizes_have_the_published_number_of_weights(name, published):
     size = hifigan.SIZES[name]
-    generator = hifigan.plain(hifigan.generator(size))  # counted without weight normalisation's lengths, as published
+    # counted without weight normalisation's lengths, as published
+    generator = hifigan.plain(hifigan.generator(size))
     assert millions(generator) == pytest.approx(published, abs=0.01) and size.hop_length == 256
 
 
@@ -27,7 +31,8 @@ def test_a_frame_becomes_a_hop_and_nothing_leaves_full_scale(size):
     generator = hifigan.generator(size)
     for n_frames in (1, 7, 20):
         sound = generator(3 * torch.randn(2, size.n_mels, n_frames))
-        assert sound.shape == (2, n_frames * size.hop_length) and float(sound.detach().abs().max()) <= 1
+        assert sound.shape == (2, n_frames
+                               * size.hop_length) and float(sound.detach().abs().max()) <= 1
     with pytest.raises(KlangfarbeError, match="transpose"):
         generator(torch.zeros(2, 20, size.n_mels))
 
@@ -35,7 +40,8 @@ def test_a_frame_becomes_a_hop_and_nothing_leaves_full_scale(size):
 @pytest.mark.parametrize("size", [TINY, TINY_FRAMES])
 def test_plain_weights_play_the_same(size):
     torch.manual_seed(0)
-    generator, mel, other = hifigan.generator(size), torch.randn(1, size.n_mels, 9), hifigan.generator(size)
+    generator, mel, other = hifigan.generator(size), torch.randn(1, size.n_mels,
+                                                                 9), hifigan.generator(size)
     other.load_state_dict(generator.state_dict())
     folded = hifigan.plain(other)
     assert torch.allclose(generator.eval()(mel), folded(mel), atol=1e-5)
@@ -77,7 +83,8 @@ def test_a_generator_learns_one_tone_by_heart():
     losses = []
     for _ in range(150):
         made = generator(mel)
-        spectra = [torch.stft(x, 64, 16, window=torch.hann_window(64), return_complex=True).abs() for x in (made, wave)]
+        spectra = [torch.stft(x, 64, 16, window=torch.hann_window(64), return_complex=True).abs()
+                   for x in (made, wave)]
         loss = (spectra[0] - spectra[1]).abs().mean()
         optimiser.zero_grad()
         loss.backward()

@@ -1,4 +1,6 @@
-"""A tiny CLIP of open_clip's own class: shapes, the hub layout, training that repeats itself, and the bundled one."""
+"""A tiny CLIP of open_clip's own class: shapes, the hub layout, training that repeats itself, and
+the bundled one.
+"""
 
 import json
 import shutil
@@ -7,24 +9,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib import foundations, paths
+from lib import pretrained
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
-from lib.errors import KlangfarbeError
-from lib.foundations import train_image_text
 from lib.metrics import embedders
-from lib.miniatures import bundling
+from lib.recipes import bundling, train_image_text
 
-TINY = train_image_text.Config(image_size=32, width=8, text_width=32, text_layers=1, text_heads=2, vocabulary=300, positions=48,
-                               projection=24, n_steps=3, batch_size=8)
+TINY = train_image_text.Config(image_size=32, width=8, text_width=32, text_layers=1, text_heads=2,
+                               vocabulary=300, positions=48, projection=24, n_steps=3, batch_size=8)
 
 
 @pytest.fixture(scope="module")
 def items():
     """Twelve paintings with caption and comment: uint8 [12, 32, 32, 3] and two lists."""
     drawn = [draw(99, i) for i in range(12)]
-    return paint.pictures(99, range(12), 32)[0], [words.caption(f) for f in drawn], [words.comment(f) for f in drawn]
+    return paint.pictures(99, range(12),
+                          32)[0], [words.caption(f) for f in drawn], [words.comment(f)
+                                                                      for f in drawn]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,8 @@ def trained(tmp_path, items, tokens, **changes):
     return model, curve, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-# --- the network --------------------------------------------------------------------------------------------------------
+# --- the network ----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_configuration_fixes_every_shape(items, tokens):
@@ -59,7 +64,8 @@ def test_the_configuration_fixes_every_shape(items, tokens):
     assert isinstance(model, open_clip.CLIP)
     read = train_image_text.tokens_of(tokens, items[1], TINY.positions)
     assert read.shape == (12, 48) and int(read.max()) < len(tokens) == model.vocab_size
-    assert model.encode_image(train_image_text.pixels(items[0])).shape == model.encode_text(read).shape == (12, 24)
+    assert model.encode_image(train_image_text.pixels(items[0])).shape == model.encode_text(
+        read).shape == (12, 24)
     published = train_image_text.build(1000)
     assert 1.5e6 < sum(p.numel() for p in published.parameters()) < 2.5e6
 
@@ -87,55 +93,62 @@ def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items):
     assert 0 < same.sum() < 12 and np.array_equal(still[~same], items[0][~same][:, :, ::-1])
 
 
-# --- the hub's layout ---------------------------------------------------------------------------------------------------
+# --- the hub's layout -----------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_hub_layout_round_trip(folder, items, tokens):
-    """What was saved is what is loaded, up to half precision; the pictures' recipe in the folder is the one trained with."""
+    """What was saved is what is loaded, up to half precision; the pictures' recipe in the folder is
+    the one trained with.
+    """
     import torch
 
-    assert {p.name for p in folder.iterdir()} == {"open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json",
+    assert {p.name for p in folder.iterdir()} == {"open_clip_config.json",
+                                                  "open_clip_model.safetensors", "tokenizer.json",
                                                   "tokenizer_config.json"}
-    encoder = foundations.load("image_text", folder, device="cpu")
+    encoder = pretrained.load("image_text", folder, device="cpu")
     assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 24 and encoder.name == folder.name
     model = train_image_text.build(len(tokens), TINY, seed=5).eval()
     with torch.inference_mode():
         seen = model.encode_image(train_image_text.pixels(items[0]), normalize=True).numpy()
-        read = model.encode_text(train_image_text.tokens_of(tokens, items[1], TINY.positions), normalize=True).numpy()
+        read = model.encode_text(train_image_text.tokens_of(tokens, items[1], TINY.positions),
+                                 normalize=True).numpy()
     assert np.allclose(encoder.embed_pictures(items[0]), seen, atol=5e-3)
     assert np.allclose(encoder.embed_text(items[1]), read, atol=5e-3)
 
 
 def test_batch_size_does_not_matter(folder, items):
-    encoder = foundations.load("image_text", folder, device="cpu")
+    encoder = pretrained.load("image_text", folder, device="cpu")
     one_by_one = np.concatenate([encoder.embed_pictures(p[None]) for p in items[0]])
     assert np.allclose(one_by_one, encoder.embed_pictures(items[0]), atol=1e-5)
-    assert np.allclose(np.concatenate([encoder.embed_text([t]) for t in items[2]]), encoder.embed_text(items[2]), atol=1e-5)
+    assert np.allclose(np.concatenate([encoder.embed_text([t]) for t in items[2]]),
+                       encoder.embed_text(items[2]), atol=1e-5)
     assert np.allclose(np.linalg.norm(one_by_one, axis=1), 1, atol=1e-5)
     assert encoder.embed_text(["word " * 300]).shape == (1, 24), "a long text is cut, not an error"
     assert encoder.embed_pictures(np.zeros((1, 50, 90, 3), np.uint8)).shape == (1, 24), "other sizes are scaled and cut"
 
 
 def test_every_file_counts_and_none_may_lack(folder, tmp_path):
-    first = foundations.load("image_text", folder, device="cpu").sha256
+    first = pretrained.load("image_text", folder, device="cpu").sha256
     assert len(first) == 64
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert foundations.load("image_text", copy, device="cpu").sha256 == first
+    assert pretrained.load("image_text", copy, device="cpu").sha256 == first
     tokenizer = (copy / "tokenizer.json").read_text()
     (copy / "tokenizer.json").write_text(tokenizer + " ")
-    assert foundations.load("image_text", copy, device="cpu").sha256 != first
+    assert pretrained.load("image_text", copy, device="cpu").sha256 != first
     for name in ("tokenizer.json", "open_clip_model.safetensors", "open_clip_config.json"):
         lacking = shutil.copytree(folder, tmp_path / name)
         (lacking / name).unlink()
-        with pytest.raises(KlangfarbeError, match="image_text|CLIP|the files|safetensors|tokenizer"):
-            foundations.load("image_text", lacking, device="cpu")
+        with pytest.raises(KlangfarbeError,
+                           match="image_text|CLIP|the files|safetensors|tokenizer"):
+            pretrained.load("image_text", lacking, device="cpu")
 
 
 def test_pickled_weights_are_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "open_clip_model.safetensors").rename(copy / "open_clip_pytorch_model.bin")
     with pytest.raises(KlangfarbeError, match="could run code"):
-        foundations.load("image_text", copy, device="cpu")
+        pretrained.load("image_text", copy, device="cpu")
 
 
 def test_weights_of_another_configuration_are_refused(folder, tmp_path):
@@ -144,14 +157,17 @@ def test_weights_of_another_configuration_are_refused(folder, tmp_path):
     config["model_cfg"]["text_cfg"]["width"] = 64
     (copy / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(KlangfarbeError, match="a CLIP's folder, whole"):
-        foundations.load("image_text", copy, device="cpu")
+        pretrained.load("image_text", copy, device="cpu")
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
-    """Three steps: a bottleneck's last scale starts at 0 and lets gradients through from the second step on."""
+    """Three steps: a bottleneck's last scale starts at 0 and lets gradients through from the second
+    step on.
+    """
     import torch
 
     before = dict(train_image_text.build(len(tokens), TINY).named_parameters())
@@ -164,65 +180,79 @@ def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
 
 def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
     few = [part[:6] for part in items]
-    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3, shift=0, p_caption=0.0, p_comment=0.0)
+    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3,
+                              shift=0, p_caption=0.0, p_comment=0.0)
     assert curve[0]["found"] < 0.6 and np.mean([row["found"] for row in curve[-10:]]) > 0.95
     assert np.mean([row["loss"] for row in curve[-10:]]) < 0.3 * curve[0]["loss"]
 
 
-# --- the measures -------------------------------------------------------------------------------------------------------
+# --- the measures ---------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_pictures_are_painted_once_and_kept_by_content(own_results):
     made, key = bundling.painted(9, range(3), 16, chunk=2)
     assert np.array_equal(made, paint.pictures(9, range(3), 16)[0])
     again, same = bundling.painted(9, range(3), 16)
-    assert same == key and np.array_equal(made, again) and bundling.painted(9, range(2), 16)[1] != key
+    assert same == key and np.array_equal(made,
+                                          again) and bundling.painted(9, range(2), 16)[1] != key
     assert len(list((own_results / "processed" / "pictures").glob("16-*.npy"))) == 2
 
 
-# --- the bundled one ----------------------------------------------------------------------------------------------------
+# --- the bundled one ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_bundled_encoder_finds_paintings_it_never_saw():
     from lib.metrics import retrieval
 
-    encoder = foundations.load("image_text", device="cpu")
+    encoder = pretrained.load("image_text", device="cpu")
     drawn = [draw(atelier.TEST_SEED, i) for i in range(2000, 2060)]
     seen = encoder.embed_pictures(np.stack([paint.paint(f, 64) for f in drawn]))
-    read = encoder.embed_text([train_image_text.both(words.caption(f), words.comment(f)) for f in drawn])
-    assert retrieval.retrieval(read, seen)["r_at_1"] > 0.4 and retrieval.retrieval(read, np.roll(seen, 1, axis=0))["r_at_1"] < 0.2
+    read = encoder.embed_text([train_image_text.both(words.caption(f), words.comment(f))
+                               for f in drawn])
+    assert retrieval.retrieval(read, seen)["r_at_1"] > 0.4 and retrieval.retrieval(read,
+                                                                                   np.roll(seen, 1,
+                                                                                           axis=0))[
+        "r_at_1"] < 0.2
 
 
 def test_the_bundled_encoder_hears_feeling_alone():
     """The same scene painted with two feelings: the comment tells which is which."""
-    encoder = foundations.load("image_text", device="cpu")
+    encoder = pretrained.load("image_text", device="cpu")
     right = []
     for index in range(3000, 3020):
-        calm, angry = draw(atelier.TEST_SEED, index, valence=0.6, arousal=-0.7), draw(atelier.TEST_SEED, index, valence=-0.7, arousal=0.7)
-        cosine = encoder.embed_text([words.comment(f) for f in (calm, angry)]) @ encoder.embed_pictures(
+        calm, angry = draw(atelier.TEST_SEED, index, valence=0.6,
+                           arousal=-0.7), draw(atelier.TEST_SEED, index, valence=-0.7, arousal=0.7)
+        cosine = encoder.embed_text([words.comment(f)
+                                     for f in (calm, angry)]) @ encoder.embed_pictures(
             np.stack([paint.paint(f, 64) for f in (calm, angry)])).T
         right += [cosine[0, 0] > cosine[0, 1], cosine[1, 1] > cosine[1, 0]]
     assert np.mean(right) > 0.85
 
 
 def test_the_bundled_encoder_has_a_card_and_is_small():
-    encoder = foundations.load("image_text", device="cpu")
+    encoder = pretrained.load("image_text", device="cpu")
     where = paths.MINIATURES / "image_text"
-    assert encoder.sha256 in (where / "CARD.md").read_text(encoding="utf-8") and encoder.licence.startswith("MIT")
+    assert encoder.sha256 in (where
+                              / "CARD.md").read_text(
+        encoding="utf-8") and encoder.licence.startswith("MIT")
     assert sum(p.stat().st_size for p in where.iterdir()) < 6e6
-    assert all(p.with_name(p.name + ".provenance.json").is_file() for p in where.iterdir() if p.suffix in (".csv", ".safetensors"))
+    assert all(p.with_name(p.name + ".provenance.json").is_file() for p in where.iterdir()
+               if p.suffix in (".csv", ".safetensors"))
 
 
 def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
     import torch
 
-    from lib.foundations import image_text
+    from lib.pretrained import image_text
 
     model = train_image_text.build(len(tokens), TINY, seed=7).eval()
     draw_numbers = torch.Generator().manual_seed(0)
     for part in model.visual.modules():
         if isinstance(part, torch.nn.BatchNorm2d):  # as after training: nothing at 0 or 1
-            for tensor, low in ((part.running_mean, -1), (part.running_var, 0.5), (part.weight.data, 0.5), (part.bias.data, -1)):
+            for tensor, low in ((part.running_mean, -1), (part.running_var, 0.5),
+                                (part.weight.data, 0.5), (part.bias.data, -1)):
                 tensor.copy_(torch.rand(tensor.shape, generator=draw_numbers) + low)
     pixels = train_image_text.pixels(items[0])
     with torch.no_grad():

@@ -1,4 +1,6 @@
-"""A language model as a judge: the published form, both protocols against a server on this machine, patience, resume, and the controls."""
+"""A language model as a judge: the published form, both protocols against a server on this machine,
+patience, resume, and the controls.
+"""
 
 import base64
 import io
@@ -15,17 +17,19 @@ import torch
 from PIL import Image
 
 from lib.__main__ import main
-from lib.errors import KlangfarbeError
-from lib.judging import backends, controls, local, panel, rating
+from lib.core.errors import KlangfarbeError
+from lib.studies.judge import backends, controls, local, panel, rating
 
 RATE = 8_000
-GOOD = {"scores": {"Feeling_alignment": 7}, "keywords": {name: ["calm", "warm"] for name in ("text", "image", "audio")},
+GOOD = {"scores": {"Feeling_alignment": 7},
+        "keywords": {name: ["calm", "warm"] for name in ("text", "image", "audio")},
         "explanations": dict.fromkeys(("text", "image", "audio", "overall"), "because")}
 
 
 def case(name="0000 own", order=backends.ORDERS[0]):
     picture = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
-    return backends.Case(name, picture, "It feels calm.", np.sin(np.arange(800) / 9).astype(np.float32), RATE, order)
+    return backends.Case(name, picture, "It feels calm.",
+                         np.sin(np.arange(800) / 9).astype(np.float32), RATE, order)
 
 
 def openai(content, **message):
@@ -39,21 +43,25 @@ def gemini(text, **candidate):
 
 @pytest.fixture
 def service():
-    """A service on this machine: answers (status, body[, headers]) one after the other, the last for ever; ``None``: no answer at all."""
+    """A service on this machine: answers (status, body[, headers]) one after the other, the last
+    for ever; ``None``: no answer at all.
+    """
     seen, over = [], threading.Event()
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             seen.append(SimpleNamespace(path=self.path, headers=self.headers, body=body))
-            answer = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+            answer = self.server.answers.pop(0) if len(
+                self.server.answers) > 1 else self.server.answers[0]
             if answer is None:
                 over.wait(10)
                 return
             status, content, *headers = answer
             raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
-            for key, value in (*(headers[0].items() if headers else ()), ("Content-Length", str(len(raw)))):
+            for key, value in (*(headers[0].items() if headers else ()),
+                               ("Content-Length", str(len(raw)))):
                 self.send_header(key, value)
             self.end_headers()
             self.wfile.write(raw)
@@ -75,7 +83,8 @@ def service():
     server.server_close()
 
 
-# --- the form -----------------------------------------------------------------------------------------------------------
+# --- the form -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_prompt_is_the_printed_one():
@@ -87,26 +96,37 @@ def test_the_prompt_is_the_printed_one():
 def test_the_schema_has_table_ix_and_no_references():
     whole = rating.schema()
     assert "$ref" not in json.dumps(whole) and "$defs" not in whole
-    assert whole["properties"]["scores"]["properties"]["Feeling_alignment"] == {"maximum": 10, "minimum": 0, "type": "integer"}
+    assert whole["properties"]["scores"]["properties"]["Feeling_alignment"] == {"maximum": 10,
+                                                                                "minimum": 0,
+                                                                                "type": "integer"}
     words = whole["properties"]["keywords"]["properties"]["audio"]
     assert (words["minItems"], words["maxItems"]) == (1, 5) and set(whole["required"]) == {"scores", "keywords", "explanations"}
     assert whole["properties"]["explanations"]["required"] == ["text", "image", "audio", "overall"]
 
 
 def test_a_good_answer_is_read_also_in_a_fence_and_comes_back_as_it_was():
-    for text in (json.dumps(GOOD), f"```json\n{json.dumps(GOOD)}\n```", f"  ```{json.dumps(GOOD)}```\n"):
+    for text in (json.dumps(GOOD), f"```json\n{json.dumps(GOOD)}\n```",
+                 f"  ```{json.dumps(GOOD)}```\n"):
         found = rating.read(text)
         assert found.score == 7 and rating.written(found) == GOOD | {"notes": None}
     assert rating.read(json.dumps(GOOD | {"notes": "a caveat"})).notes == "a caveat"
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    ({"scores": {"Feeling_alignment": 11}}, "Feeling_alignment"), ({"scores": {"Feeling_alignment": -1}}, "Feeling_alignment"),
-    ({"scores": {"Feeling_alignment": 7.5}}, "Feeling_alignment"), ({"scores": {"Feeling_alignment": "7"}}, "Feeling_alignment"),
-    ({"scores": {"Feeling_alignment": True}}, "Feeling_alignment"), ({"scores": {}}, "Feeling_alignment"),
-    ({"keywords": GOOD["keywords"] | {"audio": []}}, "keywords.audio"), ({"keywords": GOOD["keywords"] | {"text": list("abcdef")}}, "text"),
-    ({"keywords": GOOD["keywords"] | {"text": ["  "]}}, "keywords.text"), ({"explanations": {"text": "t"}}, "explanations"),
-    ({"explanations": GOOD["explanations"] | {"overall": ""}}, "overall"), ({"mood": "fine"}, "mood")])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"scores": {"Feeling_alignment": 11}}, "Feeling_alignment"),
+     ({"scores": {"Feeling_alignment": -1}}, "Feeling_alignment"),
+     ({"scores": {"Feeling_alignment": 7.5}}, "Feeling_alignment"),
+     ({"scores": {"Feeling_alignment": "7"}}, "Feeling_alignment"),
+     ({"scores": {"Feeling_alignment": True}}, "Feeling_alignment"),
+     ({"scores": {}}, "Feeling_alignment"),
+     ({"keywords": GOOD["keywords"] | {"audio": []}}, "keywords.audio"),
+     ({"keywords": GOOD["keywords"] | {"text": list("abcdef")}}, "text"),
+     ({"keywords": GOOD["keywords"] | {"text": ["  "]}}, "keywords.text"),
+     ({"explanations": {"text": "t"}}, "explanations"),
+     ({"explanations": GOOD["explanations"] | {"overall": ""}}, "overall"),
+     ({"mood": "fine"}, "mood")],
+)
 def test_an_answer_outside_the_form_is_unreadable_and_says_where(change, told):
     with pytest.raises(rating.Unreadable, match=told):
         rating.read(json.dumps(GOOD | change))
@@ -118,31 +138,41 @@ def test_what_is_no_json_object_is_unreadable(text):
         rating.read(text)
 
 
-# --- both protocols -----------------------------------------------------------------------------------------------------
+# --- both protocols -------------------------------------------------------------------------------
+# ----------------------
 
 
 def parts_of(name, body):
     """(kind, payload) of the user's parts in the order they were sent."""
     if name == "openai":
-        kinds = {"text": lambda p: p["text"], "image_url": lambda p: p["image_url"]["url"].split(",")[1],
+        kinds = {"text": lambda p: p["text"],
+                 "image_url": lambda p: p["image_url"]["url"].split(",")[1],
                  "input_audio": lambda p: p["input_audio"]["data"]}
         return [(p["type"], kinds[p["type"]](p)) for p in body["messages"][1]["content"]]
-    return [("text", p["text"]) if "text" in p else (p["inline_data"]["mime_type"], p["inline_data"]["data"])
+    return [("text", p["text"]) if "text" in p
+            else (p["inline_data"]["mime_type"], p["inline_data"]["data"])
             for p in body["contents"][0]["parts"]]
 
 
-@pytest.mark.parametrize(("name", "answer", "path", "header"), [
-    ("openai", openai(json.dumps(GOOD)), "/v1/chat/completions", ("Authorization", "Bearer secret")),
-    ("gemini", gemini(json.dumps(GOOD)), "/v1/models/wise:generateContent", ("x-goog-api-key", "secret"))])
-def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, answer, path, header, service):
+@pytest.mark.parametrize(
+    ("name", "answer", "path", "header"),
+    [("openai", openai(json.dumps(GOOD)), "/v1/chat/completions",
+      ("Authorization", "Bearer secret")),
+     ("gemini", gemini(json.dumps(GOOD)), "/v1/models/wise:generateContent",
+      ("x-goog-api-key", "secret"))],
+)
+def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, answer, path, header,
+                                                                     service):
     base, seen = service(answer)
     one, turned = case(), case(order=backends.ORDERS[1])
     judge = backends.of(name, "wise", base, "secret")
     assert rating.read(judge.ask(one, rating.PROMPT)).score == 7 and judge.name == f"{name} wise"
     judge.ask(turned, rating.PROMPT)
     first, second = (parts_of(name, request.body) for request in seen)
-    asked = {"openai": lambda body: body["messages"][0]["content"], "gemini": lambda body: body["systemInstruction"]["parts"][0]["text"]}
-    assert seen[0].path == path and seen[0].headers[header[0]] == header[1] and asked[name](seen[0].body) == rating.PROMPT
+    asked = {"openai": lambda body: body["messages"][0]["content"],
+             "gemini": lambda body: body["systemInstruction"]["parts"][0]["text"]}
+    assert seen[0].path == path and seen[0].headers[header[0]] == header[1] and asked[name](
+        seen[0].body) == rating.PROMPT
     assert [kind for kind, _ in second] == [kind for kind, _ in first][::-1] and first[0] == ("text", "Text: It feels calm.")
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1][1]))))
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(first[2][1])))
@@ -150,49 +180,67 @@ def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, answe
     assert '"maximum": 10' in json.dumps(seen[0].body) and "secret" not in json.dumps(seen[0].body)
 
 
-@pytest.mark.parametrize(("name", "answer"), [
-    ("openai", openai(None, refusal="I would rather not")),
-    ("openai", (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})),
-    ("gemini", gemini("", finishReason="SAFETY")), ("gemini", (200, {"promptFeedback": {"blockReason": "OTHER"}}))])
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("openai", openai(None, refusal="I would rather not")),
+     ("openai",
+      (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})),
+     ("gemini", gemini("", finishReason="SAFETY")),
+     ("gemini", (200, {"promptFeedback": {"blockReason": "OTHER"}}))],
+)
 def test_a_refusal_is_a_refusal_and_is_not_asked_again(name, answer, service, tmp_path):
     base, seen = service(answer)
-    found = panel.judge([case()], backends.of(name, "wise", base, "k"), tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
+    found = panel.judge([case()], backends.of(name, "wise", base, "k"), tmp_path / "a.jsonl",
+                        sleep=lambda s: pytest.fail("waited"))
     assert found.status.tolist() == [panel.REFUSED] and found.score.isna().all() and len(seen) == 1
 
 
-@pytest.mark.parametrize("trouble", [(429, {}, {"Retry-After": "7"}), (503, {}), (200, b"<html>"), (200, {"choices": []}), (200, {})])
+@pytest.mark.parametrize("trouble",
+                         [(429, {}, {"Retry-After": "7"}), (503, {}), (200, b"<html>"),
+                          (200, {"choices": []}), (200, {})])
 def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
     base, seen = service(trouble, trouble, openai(json.dumps(GOOD)))
     waited = []
-    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl", sleep=waited.append)
-    assert found.status.tolist() == [panel.RATED] and found.score.tolist() == [7] and found.tries.tolist() == [3] and len(seen) == 3
+    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl",
+                        sleep=waited.append)
+    assert found.status.tolist() == [panel.RATED] and found.score.tolist() == [
+        7] and found.tries.tolist() == [3] and len(seen) == 3
     assert waited == ([7, 7] if trouble[0] == 429 else [2, 4])
 
 
-def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_time(service, tmp_path):
+def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_time(service,
+                                                                                    tmp_path):
     base, _ = service(None)
     silent = backends.of("openai", "wise", base, "k", timeout_s=0.05)
     with pytest.raises(KlangfarbeError, match="no answer in 0.05 s.*goes on from there"):
-        panel.judge([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl", n_tries=2, sleep=lambda s: None)
+        panel.judge([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl", n_tries=2,
+                    sleep=lambda s: None)
     assert [row["status"] for row in panel._lines(tmp_path / "a.jsonl")] == [panel.SILENT] * 3
     base, seen = service(openai(json.dumps(GOOD)))
-    found = panel.judge([case(f"{k}") for k in range(6)], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl")
-    assert found.status.tolist() == [panel.RATED] * 6 and len([row for row in seen if row.body]) >= 6
+    found = panel.judge([case(f"{k}") for k in range(6)], backends.of("openai", "wise", base, "k"),
+                        tmp_path / "a.jsonl")
+    assert found.status.tolist() == [panel.RATED] * 6 and len([row for row in seen
+                                                               if row.body]) >= 6
 
 
 def test_malformed_answers_are_asked_again_and_never_mended(service, tmp_path):
-    base, _ = service(openai("seven"), openai('{"scores": {"Feeling_alignment": 70}}'), openai(json.dumps(GOOD)))
-    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
+    base, _ = service(openai("seven"), openai('{"scores": {"Feeling_alignment": 70}}'),
+                      openai(json.dumps(GOOD)))
+    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl",
+                        sleep=lambda s: pytest.fail("waited"))
     assert found.tries.tolist() == [3] and found.score.tolist() == [7]
     base, _ = service(openai("seven"))
-    found = panel.judge([case("other")], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl", n_tries=2)
-    assert found.status.tolist() == [panel.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
+    found = panel.judge([case("other")], backends.of("openai", "wise", base, "k"),
+                        tmp_path / "a.jsonl", n_tries=2)
+    assert found.status.tolist() == [
+        panel.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
 
 
 def test_a_wrong_key_is_one_line_and_what_was_answered_stays(service, tmp_path):
     base, _ = service(openai(json.dumps(GOOD)), (401, {"error": "bad key"}))
     with pytest.raises(KlangfarbeError, match="status 401.*bad key"):
-        panel.judge([case("a"), case("b")], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl")
+        panel.judge([case("a"), case("b")], backends.of("openai", "wise", base, "k"),
+                    tmp_path / "a.jsonl")
     assert panel.read(tmp_path / "a.jsonl", "openai wise").case.tolist() == ["a"]
 
 
@@ -207,7 +255,8 @@ def test_without_a_key_nobody_is_asked(monkeypatch):
         backends.of("gemini", "")
 
 
-# --- patience and memory ------------------------------------------------------------------------------------------------
+# --- patience and memory
+# ------------------------------------------------------------------------------------------------
 
 
 def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
@@ -223,17 +272,23 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         panel.judge(cases, judge, path)
     with open(path, "ab") as file:
-        file.write(b'{"judge": "j", "case": "c", "sta')                   # the machine was switched off in the middle of a line
+        # the machine was switched off in the middle of a line
+        file.write(b'{"judge": "j", "case": "c", "sta')
     found = panel.judge(cases, judge, path)
-    assert asked == ["a", "b", "c", "c", "d"] and found.case.tolist() == list("abcd") and (found.status == panel.RATED).all()
-    assert panel.judge(cases, backends.Backend("j", lambda *_: 1 / 0), path).score.tolist() == [7] * 4
-    assert len(panel.judge(cases, backends.Backend("another", ask), path)) == 4 and len(panel.read(path, "j")) == 4
+    assert asked == ["a", "b", "c", "c",
+                     "d"] and found.case.tolist() == list("abcd") and (found.status
+                                                                       == panel.RATED).all()
+    assert panel.judge(cases, backends.Backend("j", lambda *_: 1 / 0),
+                       path).score.tolist() == [7] * 4
+    assert len(panel.judge(cases, backends.Backend("another", ask),
+                           path)) == 4 and len(panel.read(path, "j")) == 4
     with pytest.raises(KlangfarbeError, match="different names"):
         panel.judge([case("a"), case("a")], judge, path)
     assert panel.read(tmp_path / "none.jsonl", "j").empty
 
 
-# --- on this machine ----------------------------------------------------------------------------------------------------
+# --- on this machine ------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read():
@@ -252,20 +307,25 @@ def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read(
             assert tokens.tolist() == [[9, 9]] and skip_special_tokens
             return [json.dumps(GOOD)]
 
-    network = SimpleNamespace(device="cpu", generate=lambda **given: torch.cat([given["input_ids"], torch.full((1, 2), 9)], dim=1))
+    network = SimpleNamespace(device="cpu",
+                              generate=lambda **given: torch.cat([given["input_ids"],
+                                                                  torch.full((1, 2), 9)], dim=1))
     processor = Processor()
     one = case(order=backends.ORDERS[1])
     assert rating.read(local.asking(processor, network)(one, rating.PROMPT)).score == 7
     system, user = processor.chat
-    assert system["content"][0]["text"].startswith(rating.PROMPT) and "Feeling_alignment" in system["content"][0]["text"]
+    assert system["content"][0]["text"].startswith(rating.PROMPT) and "Feeling_alignment" in system[
+        "content"][0]["text"]
     assert [part["type"] for part in user["content"]] == list(backends.ORDERS[1])
-    assert len(user["content"][0]["audio"]) == len(one.sound) // 2 and user["content"][1]["image"].size == (6, 8)
+    assert len(user["content"][0]["audio"]) == len(one.sound) // 2 and user["content"][1][
+        "image"].size == (6, 8)
     with pytest.raises(KlangfarbeError, match="sees and hears"):
         local.asking(SimpleNamespace(image_processor=object()), network)
 
 
-SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>", "vision_bos_token": "<|vision_bos|>",
-           "vision_eos_token": "<|vision_eos|>", "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"}
+SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
+           "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
+           "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"}
 TEMPLATE = ("{% for m in messages %}{{ m['role'] }}: {% for p in m['content'] %}{% if p['type'] == 'image' %}<|vision_bos|><|IMAGE|>"
             "<|vision_eos|>{% elif p['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>{% else %}{{ p['text'] }}{% endif %}"
             "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}")
@@ -286,21 +346,34 @@ def tiny_omni(tmp_path_factory):
     )
 
     folder = tmp_path_factory.mktemp("omni")
-    letters = Tokenizer(models.BPE({letter: k for k, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, []))
-    letters.pre_tokenizer, letters.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    words = PreTrainedTokenizerFast(tokenizer_object=letters, eos_token="<|end|>", pad_token="<|end|>", extra_special_tokens=SPECIAL)
+    letters = Tokenizer(models.BPE({letter: k for k,
+                                    letter in enumerate(sorted(
+                        pre_tokenizers.ByteLevel.alphabet()))}, []))
+    letters.pre_tokenizer, letters.decoder = pre_tokenizers.ByteLevel(
+        add_prefix_space=False), decoders.ByteLevel()
+    words = PreTrainedTokenizerFast(tokenizer_object=letters, eos_token="<|end|>",
+                                    pad_token="<|end|>", extra_special_tokens=SPECIAL)
     at = {name: words.convert_tokens_to_ids(word) for name, word in SPECIAL.items()}
-    Qwen2_5OmniProcessor(Qwen2VLImageProcessor(min_pixels=784, max_pixels=3136), Qwen2VLVideoProcessor(),
-                         WhisperFeatureExtractor(feature_size=128), words, chat_template=TEMPLATE).save_pretrained(folder)
+    Qwen2_5OmniProcessor(Qwen2VLImageProcessor(min_pixels=784, max_pixels=3136),
+                         Qwen2VLVideoProcessor(), WhisperFeatureExtractor(feature_size=128), words,
+                         chat_template=TEMPLATE).save_pretrained(folder)
     small = {"hidden_size": 16, "intermediate_size": 16}
     config = Qwen2_5OmniThinkerConfig(
-        audio_config={"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "output_dim": 16},
-        vision_config=small | {"depth": 1, "num_heads": 2, "out_hidden_size": 16, "fullatt_block_indexes": [0]},
-        text_config=small | {"vocab_size": len(words), "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+        audio_config={"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2,
+                      "encoder_ffn_dim": 16, "output_dim": 16},
+        vision_config=small | {"depth": 1, "num_heads": 2, "out_hidden_size": 16,
+                               "fullatt_block_indexes": [0]},
+        text_config=small | {"vocab_size": len(words), "num_hidden_layers": 1,
+                             "num_attention_heads": 2, "num_key_value_heads": 1,
                              "rope_scaling": {"rope_type": "default", "mrope_section": [1, 1, 2]}},
-        audio_token_index=at["audio_token"], image_token_index=at["image_token"], video_token_index=at["video_token"],
-        audio_start_token_id=at["audio_bos_token"], audio_end_token_id=at["audio_eos_token"],
-        vision_start_token_id=at["vision_bos_token"], vision_end_token_id=at["vision_eos_token"])
+        audio_token_index=at["audio_token"],
+        image_token_index=at["image_token"],
+        video_token_index=at["video_token"],
+        audio_start_token_id=at["audio_bos_token"],
+        audio_end_token_id=at["audio_eos_token"],
+        vision_start_token_id=at["vision_bos_token"],
+        vision_end_token_id=at["vision_eos_token"],
+    )
     torch.manual_seed(0)
     network = Qwen2_5OmniThinkerForConditionalGeneration(config)
     network.generation_config.eos_token_id = network.generation_config.pad_token_id = words.eos_token_id
@@ -308,11 +381,15 @@ def tiny_omni(tmp_path_factory):
     return folder
 
 
-def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating(tiny_omni, tmp_path, monkeypatch):
+def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating(tiny_omni,
+                                                                                 tmp_path,
+                                                                                 monkeypatch):
     monkeypatch.setattr(local, "MAX_TOKENS", 8)
     judge = backends.of("local", str(tiny_omni))
-    found = panel.judge([case()], judge, tmp_path / "a.jsonl", n_tries=2, sleep=lambda s: pytest.fail("waited"))
-    assert found.status.tolist() == [panel.MALFORMED] and found.tries.tolist() == [2] and found.score.isna().all()
+    found = panel.judge([case()], judge, tmp_path / "a.jsonl", n_tries=2,
+                        sleep=lambda s: pytest.fail("waited"))
+    assert found.status.tolist() == [panel.MALFORMED] and found.tries.tolist() == [
+        2] and found.score.isna().all()
 
 
 def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
@@ -324,8 +401,10 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
     network.generate = lambda **given: seen.update(given) or given["input_ids"]
     local.asking(processor, network)(case(), rating.PROMPT)
     tokens = seen["input_ids"][0].tolist()
-    at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name])) for name in ("image_token", "audio_token")]
-    assert at[0] < at[1] and seen["pixel_values"].numel() and seen["feature_attention_mask"].sum() == 10, "a tenth of a second"
+    at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name]))
+          for name in ("image_token", "audio_token")]
+    assert at[0] < at[1] and seen["pixel_values"].numel() and seen[
+        "feature_attention_mask"].sum() == 10, "a tenth of a second"
     said = processor.tokenizer.decode(tokens)
     assert rating.PROMPT in said and "It feels calm." in said and said.endswith("assistant: ")
 
@@ -335,7 +414,8 @@ def test_a_folder_that_is_no_model_is_one_line(tmp_path):
         backends.of("local", str(tmp_path))
 
 
-# --- controls -----------------------------------------------------------------------------------------------------------
+# --- controls -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def items(n=30, seed=0):
@@ -349,17 +429,23 @@ def test_cases_are_what_their_names_say():
     made = {one.case: one for one in controls.cases(pictures, texts, sounds, RATE)}
     assert len(made) == 30
     for k in range(6):
-        assert np.array_equal(made[f"{k:04d} own"].sound, sounds[k]) and made[f"{k:04d} own"].text == texts[k]
-        assert np.array_equal(made[f"{k:04d} another"].sound, sounds[(k - 3) % 6]) and not made[f"{k:04d} silence"].sound.any()
-        assert made[f"{k:04d} turned"].order == backends.ORDERS[1] and np.array_equal(made[f"{k:04d} again"].sound, sounds[k])
-        assert all(np.array_equal(made[f"{k:04d} {name}"].picture, pictures[k]) for name in controls.CONDITIONS)
-    for wrong in ({"others": np.arange(6)}, {"others": np.zeros(3, int)}, {"conditions": ("own", "loud")}):
+        assert np.array_equal(made[f"{k:04d} own"].sound,
+                              sounds[k]) and made[f"{k:04d} own"].text == texts[k]
+        assert np.array_equal(made[f"{k:04d} another"].sound,
+                              sounds[(k - 3) % 6]) and not made[f"{k:04d} silence"].sound.any()
+        assert made[f"{k:04d} turned"].order == backends.ORDERS[1] and np.array_equal(
+            made[f"{k:04d} again"].sound, sounds[k])
+        assert all(np.array_equal(made[f"{k:04d} {name}"].picture, pictures[k])
+                   for name in controls.CONDITIONS)
+    for wrong in ({"others": np.arange(6)}, {"others": np.zeros(3, int)},
+                  {"conditions": ("own", "loud")}):
         with pytest.raises(KlangfarbeError, match="two items or more"):
             controls.cases(pictures, texts, sounds, RATE, **wrong)
 
 
 def answered(score, n=30):
-    rows = [{"judge": "j", "case": f"{k:04d} {name}", "status": panel.RATED, "score": score(k, name), "tries": 1, "why": "", "rating": None}
+    rows = [{"judge": "j", "case": f"{k:04d} {name}", "status": panel.RATED,
+             "score": score(k, name), "tries": 1, "why": "", "rating": None}
             for name in controls.CONDITIONS for k in range(n)]
     return pd.DataFrame(rows)
 
@@ -367,34 +453,49 @@ def answered(score, n=30):
 def test_controls_tell_a_judge_that_listens_from_those_that_do_not():
     rng = np.random.default_rng(0)
     base = rng.integers(3, 8, 30)
-    listens = {quantity: numbers for quantity, *numbers in controls.found(answered(lambda k, name: base[k] - 3 * (name == "another")
-                                                                                - 2 * (name == "silence")))}
-    assert listens["judge_real_minus_shuffled"][:3] == [3, 3, 3] and listens["judge_real_minus_silence"][0] == 2
-    assert listens["judge_order"][0] == listens["judge_repeat"][0] == 0 and listens["judge_own"][0] == pytest.approx(base.mean())
-    assert listens["judge_rated"][0] == 1 and listens["judge_rated"][3] == 150 and listens["judge_own"][3] == 30
-    polite = {quantity: numbers for quantity, *numbers in controls.found(answered(lambda k, name: 9))}
+    listens = {quantity: numbers for quantity,
+               *numbers in controls.found(answered(lambda k,
+                                                   name: base[k] - 3 * (name == "another") - 2
+                                                   * (name == "silence")))}
+    assert listens["judge_real_minus_shuffled"][:3] == [3, 3,
+                                                        3] and listens["judge_real_minus_silence"][
+        0] == 2
+    assert listens["judge_order"][0] == listens["judge_repeat"][0] == 0 and listens["judge_own"][
+        0] == pytest.approx(base.mean())
+    assert listens["judge_rated"][0] == 1 and listens["judge_rated"][3] == 150 and listens[
+        "judge_own"][3] == 30
+    polite = {quantity: numbers for quantity,
+              *numbers in controls.found(answered(lambda k, name: 9))}
     assert polite["judge_real_minus_shuffled"][0] == 0 and polite["judge_own"][0] == 9
-    hasty = {quantity: numbers for quantity, *numbers in controls.found(answered(lambda k, name: base[k] + 2 * (name == "turned")))}
+    hasty = {quantity: numbers for quantity,
+             *numbers in controls.found(answered(lambda k, name: base[k] + 2 * (name == "turned")))}
     assert hasty["judge_order"][0] == 2 and hasty["judge_repeat"][0] == 0
 
 
 def test_what_was_not_rated_is_left_out_and_counted():
     answers = answered(lambda k, name: 6 - (name == "another"))
-    answers.loc[answers.case.str.startswith(("0003", "0004")), ["status", "score"]] = [panel.REFUSED, None]
+    answers.loc[answers.case.str.startswith(("0003", "0004")),
+                ["status", "score"]] = [panel.REFUSED, None]
     found = {quantity: numbers for quantity, *numbers in controls.found(answers)}
-    assert found["judge_real_minus_shuffled"] == [1, 1, 1, 28] and found["judge_rated"][0] == pytest.approx(28 / 30)
+    assert found["judge_real_minus_shuffled"] == [1, 1, 1,
+                                                  28] and found["judge_rated"][0] == pytest.approx(
+        28 / 30)
     assert controls.found(answers.iloc[:0]) == []
 
 
 def test_a_judge_beside_listeners():
     scores = np.array([1, 4, 2, 8, 6, np.nan, 9, 3])
-    assert controls.with_listeners(scores, 10 * scores)[0] == pytest.approx(1) and controls.with_listeners(scores, 10 * scores)[3] == 7
+    assert controls.with_listeners(scores,
+                                   10
+                                   * scores)[0] == pytest.approx(1) and controls.with_listeners(
+        scores, 10 * scores)[3] == 7
     assert controls.with_listeners(scores, -scores)[0] == pytest.approx(-1)
     with pytest.raises(KlangfarbeError, match="five clips"):
         controls.with_listeners(scores[:4], scores[:4])
 
 
-# --- the command --------------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_command_line_asks_once_and_prints_the_rating(service, tmp_path, monkeypatch, capsys):
@@ -402,22 +503,27 @@ def test_a_command_line_asks_once_and_prints_the_rating(service, tmp_path, monke
     base, seen = service(openai(json.dumps(GOOD)))
     Image.fromarray(case().picture).save(tmp_path / "a.png")
     soundfile.write(tmp_path / "a.wav", np.sin(np.arange(22_050) / 9) / 2, 22_050)
-    line = ["judge", str(tmp_path / "a.png"), str(tmp_path / "a.wav"), "--comment", "calm", "--backend", "openai", "--model", "wise",
-            "--base-url", base, "-o", str(tmp_path / "kept.jsonl")]
+    line = ["judge", str(tmp_path / "a.png"), str(tmp_path / "a.wav"), "--comment", "calm",
+            "--backend", "openai", "--model", "wise", "--base-url", base, "-o",
+            str(tmp_path / "kept.jsonl")]
     assert main(line) == 0 and "openai wise: 7 of 10" in capsys.readouterr().out
     assert main(line) == 0 and len(seen) == 1, "the same question is not asked twice"
-    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(parts_of("openai", seen[0].body)[2][1])))
+    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(parts_of("openai",
+                                                                      seen[0].body)[2][1])))
     assert rate == 22_050 and len(sound) == 22_050
 
 
-@pytest.mark.parametrize(("change", "told"), [(("--comment", " "), "a comment"), (("--model", ""), "a model for openai"),
-                                              (("--backend", "oracle"), "openai, gemini, local"), ((1, "none.png"), "no such file"),
-                                              ((2, "none.wav"), "no such file")])
+@pytest.mark.parametrize(("change", "told"),
+                         [(("--comment", " "), "a comment"),
+                          (("--model", ""), "a model for openai"),
+                          (("--backend", "oracle"), "openai, gemini, local"),
+                          ((1, "none.png"), "no such file"), ((2, "none.wav"), "no such file")])
 def test_what_cannot_be_asked_is_one_line(change, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(case().picture).save("a.png")
     soundfile.write("a.wav", np.zeros(22_050) + 0.1, 22_050)
-    line = ["judge", "a.png", "a.wav", "--comment", "calm", "--backend", "openai", "--model", "wise", "--base-url", "http://127.0.0.1:9"]
+    line = ["judge", "a.png", "a.wav", "--comment", "calm", "--backend", "openai", "--model",
+            "wise", "--base-url", "http://127.0.0.1:9"]
     where, value = change
     line[where if isinstance(where, int) else line.index(where) + 1] = value
     assert main(line) == 2

@@ -1,4 +1,6 @@
-"""Simulated listeners of known truth: the analysis must recover it, find who does not listen, and never let them into the ledger."""
+"""Simulated listeners of known truth: the analysis must recover it, find who does not listen, and
+never let them into the ledger.
+"""
 
 from dataclasses import replace
 
@@ -8,9 +10,9 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
-from lib.errors import KlangfarbeError
-from lib.listening import analysis, design, power, simulate, study
-from lib.listening.questions import FIELDS, NAMES, QUESTIONS, Row
+from lib.core.errors import KlangfarbeError
+from lib.studies.listening import analysis, design, power, simulate, study
+from lib.studies.listening.questions import FIELDS, NAMES, QUESTIONS, Row
 
 SYSTEMS = ("plain", "clear", "fitting")
 TRUTH = simulate.Truth({"plain": (50, 50), "clear": (65, 50), "fitting": (50, 65)})
@@ -18,9 +20,11 @@ WRONG = [(f"odd{k}", f"other{k}") for k in range(4)]
 
 
 def plan(n_raters=30, n_items=24, per_rater=20, n_pairs=0, seed=0):
-    stimuli = [design.Stimulus(f"image{i}", f"audio{s}{i}", s, f"item{i:02}") for i in range(n_items) for s in SYSTEMS]
+    stimuli = [design.Stimulus(f"image{i}", f"audio{s}{i}", s, f"item{i:02}")
+               for i in range(n_items) for s in SYSTEMS]
     blocks = design.blocks(stimuli, n_raters, per_rater, seed, silence="hush", wrong=WRONG)
-    return design.joined(blocks, design.pairs(stimuli, n_raters, n_pairs, seed, first_trial=per_rater + 3)) if n_pairs else blocks
+    return design.joined(blocks, design.pairs(stimuli, n_raters, n_pairs, seed,
+                                              first_trial=per_rater + 3)) if n_pairs else blocks
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +37,15 @@ def heard(planned):
     return simulate.listen(planned, TRUTH, seed=1).answers
 
 
-# --- the simulation itself --------------------------------------------------------------------------------------------
+# --- the simulation itself
+# --------------------------------------------------------------------------------------------
 
 
 def test_every_simulated_row_is_a_whole_answer_and_says_what_it_is(planned, heard):
     assert len(heard) == len(planned.trials) and heard["simulated"].all()
     for record in heard.sample(80, random_state=0)[list(FIELDS)].to_dict("records"):
-        filled = {k: (int(v) if k in NAMES else v) for k, v in record.items() if v is not None and v == v}
+        filled = {k: (int(v) if k in NAMES else v) for k,
+                  v in record.items() if v is not None and v == v}
         Row(**filled)
     assert not set(heard["what"]) - {design.PAIR, design.SILENCE, design.WRONG, design.COMPARISON}
 
@@ -47,34 +53,51 @@ def test_every_simulated_row_is_a_whole_answer_and_says_what_it_is(planned, hear
 def test_without_any_spread_the_answers_are_the_truth(planned):
     exact = replace(TRUTH, spread=simulate.Spread(0, 0, 0, 0, 0, 0))
     rated = simulate.listen(planned, exact, seed=2).answers.query("what == 'pair'")
-    assert rated.groupby("system")["ovl"].agg(set).to_dict() == {"plain": {50}, "clear": {65}, "fitting": {50}}
-    assert rated.groupby("system")["relationship"].agg(set).to_dict() == {"plain": {2}, "clear": {2}, "fitting": {3}}  # 2.5 to even, 3.25
+    assert rated.groupby("system")["ovl"].agg(set).to_dict() == {"plain": {50}, "clear": {65},
+                                                                 "fitting": {50}}
+    # 2.5 to even, 3.25
+    assert rated.groupby("system")["relationship"].agg(set).to_dict() == {"plain": {2},
+                                                                          "clear": {2},
+                                                                          "fitting": {3}}
     assert simulate.expected(exact, "rel") == {"plain": 50, "clear": 50, "fitting": 65}
 
 
 def test_the_expected_answer_counts_the_ends_of_the_scale():
     high = simulate.Truth({"top": (100, 100)}, simulate.Spread(0, 0, 0, 0, 20, 0))
-    assert simulate.expected(high, "ovl")["top"] == pytest.approx(100 - 20 / np.sqrt(2 * np.pi), abs=0.2)  # half a normal is cut off
+    # half a normal is cut off
+    assert simulate.expected(high, "ovl")["top"] == pytest.approx(100 - 20 / np.sqrt(2 * np.pi),
+                                                                  abs=0.2)
 
 
-# --- who is left out --------------------------------------------------------------------------------------------------
+# --- who is left out
+# --------------------------------------------------------------------------------------------------
 
 
 def test_those_who_do_not_listen_are_found_and_the_others_stay(planned):
-    found = [simulate.listen(planned, replace(TRUTH, inattentive=0.2), seed=seed) for seed in range(12)]
-    table = pd.concat([analysis.attention(one.answers).merge(one.raters, on="rater") for one in found])
+    found = [simulate.listen(planned, replace(TRUTH, inattentive=0.2), seed=seed)
+             for seed in range(12)]
+    table = pd.concat([analysis.attention(one.answers).merge(one.raters, on="rater")
+                       for one in found])
     lazy = table["habit"] != ""
-    assert (~table.loc[lazy, "kept"]).mean() > 0.9  # 20 of 100 by luck on both silences, and under 80 for the wrong pair: 3 %
+    # 20 of 100 by luck on both silences, and under 80 for the wrong pair: 3 %
+    assert (~table.loc[lazy, "kept"]).mean() > 0.9
     assert table.loc[~lazy, "kept"].mean() > 0.97
     kept = analysis.kept(found[0].answers)
-    assert set(kept["what"]) == {design.PAIR, design.COMPARISON} and kept["rater"].nunique() == table["kept"].iloc[:30].sum()
+    assert set(kept["what"]) == {design.PAIR,
+                                 design.COMPARISON} and kept["rater"].nunique() == table[
+        "kept"].iloc[:30].sum()
 
 
 def test_the_rule_counts_failed_checks():
-    rows = pd.DataFrame({"rater": ["a"] * 3 + ["b"] * 3 + ["c"] * 3, "what": [design.SILENCE, design.SILENCE, design.WRONG] * 3,
-                         "ovl": [0, 20, 90, 0, 21, 0, 0, 0, 0], "rel": [99, 99, 80, 0, 0, 0, 0, 0, 81], "seconds": 1.0})
+    rows = pd.DataFrame({"rater": ["a"] * 3 + ["b"] * 3 + ["c"] * 3,
+                         "what": [design.SILENCE, design.SILENCE, design.WRONG] * 3,
+                         "ovl": [0, 20, 90, 0, 21, 0, 0, 0, 0],
+                         "rel": [99, 99, 80, 0, 0, 0, 0, 0, 81], "seconds": 1.0})
     table = analysis.attention(rows).set_index("rater")
-    assert table["failed"].to_dict() == {"a": 0, "b": 1, "c": 1} and table["kept"].to_dict() == {"a": True, "b": False, "c": False}
+    assert table["failed"].to_dict() == {"a": 0, "b": 1,
+                                         "c": 1} and table["kept"].to_dict() == {"a": True,
+                                                                                 "b": False,
+                                                                                 "c": False}
     assert analysis.attention(rows, study.Rule(max_failed=1))["kept"].all()
 
 
@@ -85,7 +108,8 @@ def test_inattentive_listeners_pull_systems_together_until_they_are_left_out(pla
     assert gap(mixed) < 0.8 * (truth["clear"] - truth["plain"]) < gap(analysis.kept(mixed))
 
 
-# --- means, differences, intervals ------------------------------------------------------------------------------------
+# --- means, differences, intervals
+# ------------------------------------------------------------------------------------
 
 
 def test_the_two_way_error_is_that_of_an_independent_package():
@@ -123,7 +147,8 @@ def test_intervals_cover_the_truth_where_the_naive_ones_do_not():
         naive.append((found["naive_low"] <= true) & (true <= found["naive_high"]))
         y, is_a = rows.query("system != 'fitting'"), None
         is_a = (y["system"] == "clear").to_numpy()
-        gap, _, freedom, error, _ = analysis.contrast(y["ovl"].to_numpy(float)[None], is_a, y["rater"].to_numpy(), y["item"].to_numpy())
+        gap, _, freedom, error, _ = analysis.contrast(y["ovl"].to_numpy(float)[None], is_a,
+                                                      y["rater"].to_numpy(), y["item"].to_numpy())
         differences.append(abs(gap[0] - truth["clear"] + truth["plain"]) <= 2.14 * error[0])
     assert 0.90 <= np.mean(inside) <= 0.99 and np.mean(naive) < 0.8  # 95 % is promised
     assert 0.90 <= np.mean(differences) <= 1.0
@@ -132,59 +157,79 @@ def test_intervals_cover_the_truth_where_the_naive_ones_do_not():
 def test_differences_that_are_there_are_found_and_the_others_are_not(heard):
     quality = analysis.contrasts(heard, "ovl").set_index(["a", "b"])
     relevance = analysis.contrasts(heard, "rel").set_index(["a", "b"])
-    for table in (quality, relevance):  # whether intervals cover is a matter of many studies: the test above
-        assert (table["low"] < table["difference"]).all() and (table["p"] <= table["p_holm"]).all() and table["p_holm"].le(1).all()
+    # whether intervals cover is a matter of many studies: the test above
+    for table in (quality, relevance):
+        assert (table["low"] < table["difference"]).all() and (table["p"]
+                                                               <= table["p_holm"]).all() and table[
+            "p_holm"].le(1).all()
         assert (table["p_within"] <= table["p_within_holm"]).all()
-    assert quality.loc[("clear", "plain"), "p_holm"] < 0.01 < 0.05 < quality.loc[("fitting", "plain"), "p_holm"]
-    assert relevance.loc[("fitting", "plain"), "p_holm"] < 0.01 < 0.05 < relevance.loc[("clear", "plain"), "p_holm"]
+    assert quality.loc[("clear", "plain"),
+                       "p_holm"] < 0.01 < 0.05 < quality.loc[("fitting", "plain"), "p_holm"]
+    assert relevance.loc[("fitting", "plain"),
+                         "p_holm"] < 0.01 < 0.05 < relevance.loc[("clear", "plain"), "p_holm"]
     assert quality["raters"].eq(30).all() and quality["n"].eq(400).all()
 
 
 def test_equals_are_told_apart_one_time_in_twenty_and_oftener_by_who_forgets_the_pictures():
     same = simulate.Truth(dict.fromkeys(SYSTEMS, (60, 60)), simulate.Spread(item_system=14))
     small = plan(n_raters=16, n_items=12, per_rater=12)
-    table = pd.concat([analysis.contrasts(simulate.listen(small, same, seed=seed).answers, "ovl") for seed in range(60)])
+    table = pd.concat([analysis.contrasts(simulate.listen(small, same, seed=seed).answers, "ovl")
+                       for seed in range(60)])
     assert (table["p"] < 0.05).mean() <= 0.10 and 0.4 < table["p"].mean() < 0.65
-    assert (table["p_within"] < 0.05).mean() > 0.2  # these pictures do differ; other pictures would differ otherwise
-    assert ((table["p"] < 0.05) == ((table["low"] > 0) | (table["high"] < 0))).all()  # the interval and the test say the same
+    # these pictures do differ; other pictures would differ otherwise
+    assert (table["p_within"] < 0.05).mean() > 0.2
+    # the interval and the test say the same
+    assert ((table["p"] < 0.05) == ((table["low"] > 0) | (table["high"] < 0))).all()
     fixed = replace(same, spread=simulate.Spread(item_system=0, item=0))
-    table = pd.concat([analysis.contrasts(simulate.listen(small, fixed, seed=seed).answers, "ovl") for seed in range(60)])
-    assert (table["p_within"] < 0.05).mean() <= 0.10  # where pictures have no favourites the permutation keeps its promise
+    table = pd.concat([analysis.contrasts(simulate.listen(small, fixed, seed=seed).answers, "ovl")
+                       for seed in range(60)])
+    # where pictures have no favourites the permutation keeps its promise
+    assert (table["p_within"] < 0.05).mean() <= 0.10
 
 
 def test_the_mixed_model_finds_means_and_where_the_spread_comes_from():
     spread = simulate.Spread(rater=14, item=3, rater_system=1, item_system=8, residual=11, gain=0.0)
-    rows = simulate.listen(plan(n_raters=40, n_items=30, per_rater=24), replace(TRUTH, spread=spread), seed=3).answers
+    rows = simulate.listen(plan(n_raters=40, n_items=30, per_rater=24),
+                           replace(TRUTH, spread=spread), seed=3).answers
     found = analysis.mixed(rows, "ovl")
     truth = simulate.expected(replace(TRUTH, spread=spread), "ovl")
     assert found.converged
     for row in found.effects.itertuples():
         assert row.low <= truth[row.system] <= row.high
-    for name, wanted, near in (("rater", 14, 4), ("item", 3, 3), ("rater_system", 1, 3), ("item_system", 8, 2.5), ("residual", 11, 0.7)):
+    for name, wanted, near in (("rater", 14, 4), ("item", 3, 3), ("rater_system", 1, 3),
+                               ("item_system", 8, 2.5), ("residual", 11, 0.7)):
         assert found.components[name] == pytest.approx(wanted, abs=near), name
 
 
-# --- agreement and choices --------------------------------------------------------------------------------------------
+# --- agreement and choices
+# --------------------------------------------------------------------------------------------
 
 
 def test_agreement_is_one_zero_or_in_between(planned):
-    exact = simulate.listen(planned, replace(TRUTH, spread=simulate.Spread(0, 0, 0, 0, 0, 0)), seed=0).answers
+    exact = simulate.listen(planned, replace(TRUTH, spread=simulate.Spread(0, 0, 0, 0, 0, 0)),
+                            seed=0).answers
     assert analysis.agreement(exact, "ovl", n_resamples=20)["value"] == 1
     by_luck = []
     for seed in range(8):
         answers, raters = simulate.listen(planned, replace(TRUTH, inattentive=1.0), seed=seed)
-        clicking = answers[answers["rater"].isin(raters.loc[raters["habit"] == simulate.HABITS[0], "rater"])]
+        clicking = answers[answers["rater"].isin(raters.loc[raters["habit"] == simulate.HABITS[0],
+                                                            "rater"])]
         by_luck.append(analysis.agreement(clicking, "quality", n_resamples=20))
-    assert abs(np.mean([found["value"] for found in by_luck])) < 0.03 and by_luck[0]["level"] == "ordinal"
-    some = analysis.agreement(simulate.listen(planned, TRUTH, seed=0).answers, "quality", n_resamples=50)
-    assert 0.1 < some["low"] < some["value"] < some["high"] < 0.6 and some["n"] == 72 and some["raters"] == 30
+    assert abs(np.mean([found["value"]
+                        for found in by_luck])) < 0.03 and by_luck[0]["level"] == "ordinal"
+    some = analysis.agreement(simulate.listen(planned, TRUTH, seed=0).answers, "quality",
+                              n_resamples=50)
+    assert 0.1 < some["low"] < some["value"] < some["high"] < 0.6 and some["n"] == 72 and some[
+        "raters"] == 30
 
 
 def test_strengths_are_the_true_ones(heard):
     found = analysis.preferences(heard, "better", n_resamples=300).set_index("system")
     true = pd.Series({s: m[0] / TRUTH.choice_scale for s, m in TRUTH.means.items()})
     true = (true - true.mean()).reindex(found.index)
-    assert ((found["low"] <= true) & (true <= found["high"])).all() and found["strength"].idxmax() == "clear"
+    assert ((found["low"] <= true) & (true
+                                      <= found["high"])).all() and found[
+        "strength"].idxmax() == "clear"
     assert found["wins"].sum() == found["n"].iloc[0] == 240
     with pytest.raises(KlangfarbeError, match="a choice out of"):
         analysis.preferences(heard, "ovl")
@@ -193,17 +238,22 @@ def test_strengths_are_the_true_ones(heard):
 
 
 def test_shares_of_the_six_steps():
-    rows = pd.DataFrame({"what": "pair", "system": ["a"] * 4 + ["b"], "quality": [0, 5, 5, 5, 2], "rater": "r", "item": "i"})
+    rows = pd.DataFrame({"what": "pair", "system": ["a"] * 4 + ["b"], "quality": [0, 5, 5, 5, 2],
+                         "rater": "r", "item": "i"})
     assert analysis.shares(rows, "quality").loc["a"].tolist() == [0.25, 0, 0, 0, 0, 0.75]
 
 
-# --- power ------------------------------------------------------------------------------------------------------------
+# --- power ----------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_power_agrees_with_the_textbook_where_answers_are_independent():
-    """Only noise: a two-sample comparison; smallest difference found in 80 % is (1.96 + 0.84) · σ · sqrt(2/n)."""
+    """Only noise: a two-sample comparison; smallest difference found in 80 % is (1.96 + 0.84) · σ ·
+    sqrt(2/n).
+    """
     only = simulate.Spread(0, 0, 0, 0, 15, 0)
-    found = power.curve(40, 20, n_items=100, spread=only, n_repeats=1500, differences=np.arange(0, 8, 0.05))
+    found = power.curve(40, 20, n_items=100, spread=only, n_repeats=1500,
+                        differences=np.arange(0, 8, 0.05))
     assert found.n == 800 and found.smallest == pytest.approx(2.8 * 15 * np.sqrt(2 / 400), rel=0.12)
     assert 0.02 <= found.false_alarms <= 0.07 and found.found[0] == found.false_alarms
 
@@ -219,7 +269,8 @@ def test_power_grows_with_listeners_until_the_pictures_are_what_lacks():
     assert np.isnan(power.curve(8, 20, differences=np.array([0, 0.5]), n_repeats=100).smallest)
 
 
-# --- the ledger -------------------------------------------------------------------------------------------------------
+# --- the ledger -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_simulated_answers_never_become_evidence(heard):
@@ -240,7 +291,8 @@ def test_without_listeners_the_table_says_so(heard):
     assert len(analysis.ratings_for_ledger(nobody)) == 0
     told = analysis.table(nobody)
     assert told["result"].eq(analysis.NO_LISTENER).all() and len(told) == len(QUESTIONS)
-    single = heard[heard["rater"] == "simulated-000"].assign(simulated=False)  # as if a person had been the only one
+    # as if a person had been the only one
+    single = heard[heard["rater"] == "simulated-000"].assign(simulated=False)
     assert "too few" in analysis.table(single)["result"].iloc[0]
     for call in (analysis.means, analysis.contrasts, analysis.agreement, analysis.mixed):
         with pytest.raises(KlangfarbeError, match="no listener yet"):
@@ -249,4 +301,6 @@ def test_without_listeners_the_table_says_so(heard):
 
 def test_peoples_answers_give_a_table(heard):
     given = analysis.table(heard.assign(simulated=False))
-    assert len(given) == len(QUESTIONS) * len(SYSTEMS) and (given["low"] < given["value"]).all() and (given["value"] < given["high"]).all()
+    assert len(given) == len(QUESTIONS) * len(SYSTEMS) and (given["low"]
+                                                            < given["value"]).all() and (
+        given["value"] < given["high"]).all()

@@ -1,4 +1,6 @@
-"""Blocks and pairs: balance as a property over many designs, blindness, attention checks, and what is refused."""
+"""Blocks and pairs: balance as a property over many designs, blindness, attention checks, and what
+is refused.
+"""
 
 from itertools import combinations
 
@@ -7,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.errors import KlangfarbeError
-from lib.listening import design
+from lib.core.errors import KlangfarbeError
+from lib.studies.listening import design
 
-sizes = {"n_systems": st.integers(1, 5), "n_items": st.integers(3, 12), "n_raters": st.integers(1, 9), "seed": st.integers(0, 10**6)}
+sizes = {"n_systems": st.integers(1, 5), "n_items": st.integers(3, 12),
+         "n_raters": st.integers(1, 9), "seed": st.integers(0, 10**6)}
 
 
 def stimuli(n_systems, n_items):
-    return [design.Stimulus(f"image{i}", f"audio{s}-{i}", f"system{s}", f"item{i:02}") for s in range(n_systems) for i in range(n_items)]
+    return [design.Stimulus(f"image{i}", f"audio{s}-{i}", f"system{s}", f"item{i:02}")
+            for s in range(n_systems) for i in range(n_items)]
 
 
 def whole(plan):
@@ -25,7 +29,8 @@ def even(counts):
     return max(counts) - min(counts) <= 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60), st.integers(1, 6), st.integers(0, 999))
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60),
+       st.integers(1, 6), st.integers(0, 999))
 @settings(max_examples=120, deadline=None)
 def test_any_graph_is_coloured_evenly_around_every_vertex(edges, n_colours, seed):
     left, right = np.array(edges).T
@@ -41,7 +46,8 @@ def test_any_graph_is_coloured_evenly_around_every_vertex(edges, n_colours, seed
 def test_cards_are_dealt_evenly_and_never_twice_to_one_hand(n_items, n_raters, data):
     per_rater = data.draw(st.integers(1, n_items))
     hands = design.deal(n_items, n_raters, per_rater, np.random.default_rng(0))
-    assert hands.shape == (n_raters, per_rater) and all(len(set(hand)) == per_rater for hand in hands.tolist())
+    assert hands.shape == (n_raters, per_rater) and all(len(set(hand)) == per_rater
+                                                        for hand in hands.tolist())
     assert even(np.bincount(hands.reshape(-1), minlength=n_items))
 
 
@@ -52,28 +58,40 @@ def test_blocks_are_balanced_blind_and_complete(n_systems, n_items, n_raters, se
     plan = design.blocks(stimuli(n_systems, n_items), n_raters, per_rater, seed)
     table = whole(plan)
     assert table["what"].eq(design.PAIR).all() and len(table) == n_raters * per_rater
-    assert even(table.groupby(["system", "item"]).size().reindex(
-        [(f"system{s}", f"item{i:02}") for s in range(n_systems) for i in range(n_items)], fill_value=0))  # also those never used
+    # also those never used
+    assert even(table.groupby(["system",
+                               "item"]).size().reindex([(f"system{s}", f"item{i:02}")
+                                                        for s in range(n_systems)
+                                                        for i in range(n_items)], fill_value=0))
     for _, block in table.groupby("place"):
-        assert even(block["system"].value_counts().reindex([f"system{s}" for s in range(n_systems)], fill_value=0))
+        assert even(block["system"].value_counts().reindex([f"system{s}" for s in range(n_systems)],
+                                                           fill_value=0))
         assert block["image"].is_unique and sorted(block["trial"]) == list(range(per_rater))
-    assert even(table["system"].value_counts().reindex([f"system{s}" for s in range(n_systems)], fill_value=0))
-    assert set(plan.trials.columns).isdisjoint({"system", "item", "what"}) and not plan.trials["code"].str.contains("system").any()
-    assert (table["image"].str[5:] == table["audio"].str.split("-").str[1]).all()  # the clip that was made for the picture
+    assert even(table["system"].value_counts().reindex([f"system{s}" for s in range(n_systems)],
+                                                       fill_value=0))
+    assert set(plan.trials.columns).isdisjoint({"system", "item",
+                                                "what"}) and not plan.trials["code"].str.contains(
+        "system").any()
+    # the clip that was made for the picture
+    assert (table["image"].str[5:] == table["audio"].str.split("-").str[1]).all()
 
 
 @given(**sizes | {"n_systems": st.integers(2, 4)}, share=st.floats(0.1, 1))
 @settings(max_examples=30, deadline=None)
 def test_pairs_meet_evenly_and_change_sides(n_systems, n_items, n_raters, seed, share):
     per_rater = max(1, int(share * n_items))
-    table = whole(design.pairs(stimuli(n_systems, n_items), n_raters, per_rater, seed, first_trial=7))
+    table = whole(design.pairs(stimuli(n_systems, n_items), n_raters, per_rater, seed,
+                               first_trial=7))
     assert (table["system"] != table["other_system"]).all() and table["trial"].min() == 7
-    meetings = [frozenset(pair) for pair in combinations([f"system{s}" for s in range(n_systems)], 2)]
+    meetings = [frozenset(pair) for pair in combinations([f"system{s}" for s in range(n_systems)],
+                                                         2)]
     table["meeting"] = [frozenset(pair) for pair in table[["system", "other_system"]].to_numpy()]
     table["turned"] = table["system"] > table["other_system"]
     assert even(table["meeting"].value_counts().reindex(meetings, fill_value=0))
     for _, block in table.groupby("place"):
-        assert even(block["meeting"].value_counts().reindex(meetings, fill_value=0)) and block["image"].is_unique
+        assert even(block["meeting"].value_counts().reindex(meetings,
+                                                            fill_value=0)) and block[
+            "image"].is_unique
         assert even(block["turned"].value_counts().reindex([False, True], fill_value=0))
     for _, met in table.groupby("meeting"):
         assert even(met["turned"].value_counts().reindex([False, True], fill_value=0))
@@ -82,7 +100,8 @@ def test_pairs_meet_evenly_and_change_sides(n_systems, n_items, n_raters, seed, 
 def test_a_crossed_block_has_every_system_for_each_of_its_pictures_and_never_two_in_a_row():
     table = whole(design.blocks(stimuli(3, 10), 8, 12, 1, crossed=True))
     for _, block in table.sort_values(["place", "trial"]).groupby("place"):
-        assert block.groupby("image")["system"].nunique().eq(3).all() and block["image"].nunique() == 4
+        assert block.groupby("image")["system"].nunique().eq(3).all() and block[
+            "image"].nunique() == 4
         assert (block["image"].to_numpy()[1:] != block["image"].to_numpy()[:-1]).all()
 
 
@@ -106,7 +125,9 @@ def test_attention_checks_are_in_every_block_not_first_and_on_spare_pictures():
     table = whole(design.blocks(stimuli(3, 24), 10, 20, 3, silence="hush", wrong=wrong))
     for _, block in table.groupby("place"):
         assert block["what"].value_counts().to_dict() == {"pair": 20, "silence": 2, "wrong pair": 1}
-        assert block.set_index("trial").loc[0, "what"] == "pair" and block["image"].is_unique and len(block) == 23
+        assert block.set_index("trial").loc[0,
+                                            "what"] == "pair" and block["image"].is_unique and len(
+            block) == 23
         assert (block.loc[block["what"] == "silence", "audio"] == "hush").all()
     places = table[table["what"] != "pair"].groupby("place")["trial"].apply(tuple)
     assert places.nunique() > 5  # not where a listener could expect them
@@ -117,14 +138,16 @@ def test_codes_say_nothing_and_stay_the_same():
     assert first.trials.equals(again.trials) and not set(first.key["code"]) & set(other.key["code"])
     assert first.key["code"].str.fullmatch("[0-9a-f]{10}").all()
     sound = np.linspace(-1, 1, 50, dtype=np.float32)
-    assert design.fingerprint(sound) == design.fingerprint(sound.copy()) != design.fingerprint(sound[::-1])
+    assert design.fingerprint(sound) == design.fingerprint(sound.copy()) != design.fingerprint(
+        sound[::-1])
     assert design.fingerprint(np.zeros((2, 3))) != design.fingerprint(np.zeros((3, 2)))
 
 
 def test_the_two_parts_join_and_refuse_the_same_page_numbers():
     blocks = design.blocks(stimuli(3, 8), 4, 6, 0)
     plan = design.joined(blocks, design.pairs(stimuli(3, 8), 4, 3, 0, first_trial=6))
-    assert plan.trials.groupby("place")["trial"].apply(list).map(lambda t: t == list(range(9))).all()
+    assert plan.trials.groupby("place")["trial"].apply(list).map(lambda t: t
+                                                                 == list(range(9))).all()
     assert set(plan.trials["code"]) == set(plan.key["code"]) and plan.key["code"].is_unique
     with pytest.raises(KlangfarbeError, match="two pages of one number"):
         design.joined(blocks, design.pairs(stimuli(3, 8), 4, 3, 0))

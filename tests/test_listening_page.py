@@ -1,4 +1,6 @@
-"""A study laid out, one listener's sitting as a machine of states, and the same through the widgets."""
+"""A study laid out, one listener's sitting as a machine of states, and the same through the
+widgets.
+"""
 
 import io
 import re
@@ -8,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from lib import audio
-from lib.errors import KlangfarbeError
-from lib.listening import analysis, page, session, store, study
-from lib.listening.questions import NAMES, QUESTIONS
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio
+from lib.studies.listening import analysis, page, session, store, study
+from lib.studies.listening.questions import NAMES, QUESTIONS
 
 SECONDS = 0.6
 
@@ -20,7 +22,8 @@ def clips(n_items=6, systems=("first", "second")):
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (n_items, 16, 16, 3)).astype(np.uint8)
     sound = lambda: (0.3 * rng.standard_normal(int(SECONDS * audio.SAMPLE_RATE_HZ))).astype(np.float32)  # noqa: E731
-    return [study.Clip(system, f"item{i}", pictures[i], sound()) for i in range(n_items) for system in systems]
+    return [study.Clip(system, f"item{i}", pictures[i], sound()) for i in range(n_items)
+            for system in systems]
 
 
 @pytest.fixture
@@ -53,20 +56,23 @@ def listen(sitting, clock):
         clock.now += SECONDS
 
 
-# --- the folder -------------------------------------------------------------------------------------------------------
+# --- the folder -----------------------------------------------------------------------------------
+# --------------------
 
 
 def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
     for name in small.trials["audio"].unique():
         sound, rate = soundfile.read(io.BytesIO(small.audio(name)))
         rms = np.sqrt(np.mean(sound**2))
-        assert rate == audio.SAMPLE_RATE_HZ and (rms == 0 or 20 * np.log10(rms) == pytest.approx(study.LEVEL_DBFS, abs=0.05))
+        assert rate == audio.SAMPLE_RATE_HZ and (rms == 0 or 20 * np.log10(rms)
+                                                 == pytest.approx(study.LEVEL_DBFS, abs=0.05))
         assert small.seconds(name) == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
     for file in small.folder.rglob("*"):
         assert not re.search("first|second|item|silence|wrong", file.name)
     assert "first" not in (small.folder / study.TRIALS).read_text() and "silence" not in (small.folder / study.TRIALS).read_text()
     again = study.load(small.folder)
-    assert again.name == small.name and again.trials.equals(small.trials) and len(again.block(1)) == 3 + 3 + 1
+    assert again.name == small.name and again.trials.equals(small.trials) and len(
+        again.block(1)) == 3 + 3 + 1
 
 
 def test_levelling_keeps_silence_silent_and_never_clips():
@@ -86,13 +92,15 @@ def test_a_study_is_not_laid_over_another_and_must_be_there(small, tmp_path):
 def test_the_rule_is_part_of_the_plan(tmp_path):
     names = [study.lay_out(tmp_path / str(k), clips(), n_raters=2, per_rater=3, rule=rule).name
              for k, rule in enumerate((study.Rule(), study.Rule(), study.Rule(silent_ovl=50)))]
-    assert names[0] == names[1] != names[2]  # a rule changed afterwards does not fit the answers any more
+    # a rule changed afterwards does not fit the answers any more
+    assert names[0] == names[1] != names[2]
     assert study.load(tmp_path / "2").rule == study.Rule(silent_ovl=50)
 
 
 def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(small):
     taken = {}
-    claimers = [threading.Thread(target=lambda r=r: taken.update({r: study.claim(small, r)})) for r in ("aaa", "bbb")]
+    claimers = [threading.Thread(target=lambda r=r: taken.update({r: study.claim(small, r)}))
+                for r in ("aaa", "bbb")]
     [claimer.start() for claimer in claimers]
     [claimer.join() for claimer in claimers]
     assert sorted(taken.values()) == [0, 1] and study.claim(small, "aaa") == taken["aaa"]
@@ -102,7 +110,8 @@ def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(
     assert study.claim(small, "ccc") == taken["aaa"] and not study.knows(small, "aaa")
 
 
-# --- a sitting --------------------------------------------------------------------------------------------------------
+# --- a sitting ------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_a_sitting_from_consent_to_the_end(small):
@@ -119,10 +128,14 @@ def test_a_sitting_from_consent_to_the_end(small):
         answer_all(sitting)
         assert sitting.missing() == ""
         sitting.submit()
-    assert sitting.state == "done" and seen == [p["code"] for p in small.block(0)] and sitting.progress == (7, 7)
+    assert sitting.state == "done" and seen == [p["code"]
+                                                for p in small.block(0)] and sitting.progress == (7,
+                                                                                                  7)
     rows = study.answers(small.folder)
-    assert len(rows) == 7 and rows["heard"].all() and not rows["simulated"].any() and rows.attrs["faults"] == []
-    assert rows["what"].value_counts().to_dict() == {"pair": 3, "silence": 2, "wrong pair": 1, "comparison": 1}
+    assert len(rows) == 7 and rows["heard"].all() and not rows["simulated"].any() and rows.attrs[
+        "faults"] == []
+    assert rows["what"].value_counts().to_dict() == {"pair": 3, "silence": 2, "wrong pair": 1,
+                                                     "comparison": 1}
     assert rows.loc[rows["kind"] == "rate", "seconds"].eq(SECONDS).all()
     assert rows.loc[rows["what"] == "comparison", "other_system"].isin(["first", "second"]).all()
 
@@ -161,7 +174,8 @@ def test_both_sides_of_a_comparison_must_be_heard(small):
     sitting.play("left")
     clock.now += SECONDS
     assert sitting.missing() == "Please play the right sound first."
-    assert sitting.play("right") == small.audio(sitting.trial["other"]) != small.audio(sitting.trial["audio"])
+    assert sitting.play("right") == small.audio(sitting.trial["other"]) != small.audio(
+        sitting.trial["audio"])
     clock.now += SECONDS / 3
     assert sitting.missing() == "Please hear the right sound to its end."
     clock.now += SECONDS
@@ -181,11 +195,15 @@ def test_a_sitting_goes_on_where_it_stopped_and_only_answers_of_this_plan_count(
     again = session.Session(small, "abc", clock=clock)
     again.agree()
     assert again.trial == stopped_at and again.progress == (2, 7)
-    stranger = store.read(small.ratings).iloc[0].dropna().to_dict() | {"study": "another plan", "trial": 5}
-    store.append(small.ratings, session.Row(**{k: int(v) if k in NAMES else v for k, v in stranger.items()}))
+    stranger = store.read(small.ratings).iloc[0].dropna().to_dict() | {"study": "another plan",
+                                                                       "trial": 5}
+    store.append(small.ratings, session.Row(**{k: int(v) if k in NAMES else v for k,
+                                               v in stranger.items()}))
     third = session.Session(small, "abc", clock=clock)
     third.agree()
-    assert third.progress == (2, 7) and "another plan" in study.answers(small.folder).attrs["faults"][0]
+    assert third.progress == (2,
+                              7) and "another plan" in study.answers(small.folder).attrs["faults"][
+        0]
 
 
 def test_answers_off_the_page_or_off_the_scale_are_refused(small):
@@ -193,7 +211,8 @@ def test_answers_off_the_page_or_off_the_scale_are_refused(small):
     with pytest.raises(KlangfarbeError, match="'consent'"):
         sitting.answer("ovl", 5)
     sitting.agree()
-    for name, value in (("ovl", 101), ("ovl", 5.0), ("quality", 6), ("better", "left"), ("loudness", 3), ("quality", True)):
+    for name, value in (("ovl", 101), ("ovl", 5.0), ("quality", 6), ("better", "left"),
+                        ("loudness", 3), ("quality", True)):
         with pytest.raises(KlangfarbeError, match="on the scale"):
             sitting.answer(name, value)
     with pytest.raises(KlangfarbeError, match="a side out of left"):
@@ -210,7 +229,8 @@ def test_stopping_deletes_everything_also_for_a_second_window(small):
     answer_all(sitting)
     sitting.submit()
     second.agree()
-    assert sitting.withdraw() == 1 and sitting.state == "gone" and len(store.read(small.ratings)) == 0
+    assert sitting.withdraw() == 1 and sitting.state == "gone" and len(
+        store.read(small.ratings)) == 0
     listen(second, clock)
     answer_all(second)
     with pytest.raises(KlangfarbeError, match="were deleted"):
@@ -232,10 +252,12 @@ def test_a_program_that_answers_says_so(small):
 def test_declining_stores_nothing(small):
     sitting = session.Session(small, "abc")
     sitting.decline()
-    assert sitting.state == "gone" and not (small.folder / study.PLACES).exists() and not small.ratings.exists()
+    assert sitting.state == "gone" and not (small.folder
+                                            / study.PLACES).exists() and not small.ratings.exists()
 
 
-# --- the widgets ------------------------------------------------------------------------------------------------------
+# --- the widgets ----------------------------------------------------------------------------------
+# --------------------
 
 
 def fill(shown, clock):
@@ -254,9 +276,11 @@ def test_the_page_from_the_first_click_to_the_last(small):
     shown = page.page(small, clock=clock)
     assert list(shown.controls) == ["code", "begin", "decline"]
     shown.controls["begin"].click()
-    assert list(shown.controls) == ["play left", *NAMES, "next", "stop"]  # the order in which Tab goes
+    # the order in which Tab goes
+    assert list(shown.controls) == ["play left", *NAMES, "next", "stop"]
     shown.controls["next"].click()
-    assert "Please play the sound first." in shown.message.value and shown.session.progress == (0, 7)
+    assert "Please play the sound first." in shown.message.value and shown.session.progress == (0,
+                                                                                                7)
     pages = 0
     while shown.session.state == "page":
         fill(shown, clock)
@@ -266,7 +290,8 @@ def test_the_page_from_the_first_click_to_the_last(small):
         pages += 1
     assert pages == 7 and "Thank you" in shown.box.children[0].value
     rows = study.answers(small.folder)
-    assert rows["ovl"].dropna().eq(81).all() and rows["quality"].dropna().eq(4).all() and rows["better"].dropna().eq("right").all()
+    assert rows["ovl"].dropna().eq(81).all() and rows["quality"].dropna().eq(4).all() and rows[
+        "better"].dropna().eq("right").all()
     assert rows["rater"].nunique() == 1 and shown.session.rater in shown.box.children[0].value
 
 
@@ -304,7 +329,9 @@ def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
     again.controls["stop"].click()
     assert len(store.read(small.ratings)) == 1
     again.controls["sure"].click()
-    assert len(store.read(small.ratings)) == 0 and "Nothing of yours is stored" in again.box.children[0].value
+    assert len(
+        store.read(small.ratings)) == 0 and "Nothing of yours is stored" in again.box.children[
+        0].value
 
 
 def test_a_full_study_and_a_refusing_disk_are_told_on_the_page(small, monkeypatch):
@@ -333,6 +360,8 @@ def test_the_still_page_shows_the_same_questions_and_no_system(small):
     assert "A listening study" in page.still(sitting).data
     sitting.agree()
     drawn = page.still(sitting).data
-    assert all(question.text in drawn for question in QUESTIONS) and "5 Strongly Agree" in drawn and drawn.count("<option>") == 24
+    assert all(question.text in drawn
+               for question in QUESTIONS) and "5 Strongly Agree" in drawn and drawn.count(
+        "<option>") == 24
     assert not re.search("first|second|item|pair", drawn)
     assert len(store.read(small.ratings)) == 0

@@ -1,4 +1,6 @@
-"""Answers on disk: nothing lost to a crash but a last line, nothing to a second writer, nothing kept after deletion."""
+"""Answers on disk: nothing lost to a crash but a last line, nothing to a second writer, nothing
+kept after deletion.
+"""
 
 import json
 import multiprocessing
@@ -9,27 +11,32 @@ import sys
 
 import pytest
 
-from lib import paths
-from lib.errors import KlangfarbeError
-from lib.listening import questions, store
-from lib.listening.questions import Row
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+from lib.studies.listening import questions, store
+from lib.studies.listening.questions import Row
 
 
 def row(trial=0, rater="abc123", **changed):
-    answers = {"quality": 3, "novelty": 0, "aesthetics": 5, "relationship": 2, "ovl": 64, "rel": 100}
-    return Row(**{"study": "s1", "rater": rater, "trial": trial, "kind": "rate", "code": f"code{trial}", **answers, "plays": 1,
-                  "heard": True, "seconds": 12.5, "at": "2026-01-01T00:00:00+00:00"} | changed)
+    answers = {"quality": 3, "novelty": 0, "aesthetics": 5, "relationship": 2, "ovl": 64,
+               "rel": 100}
+    return Row(**{"study": "s1", "rater": rater, "trial": trial, "kind": "rate",
+                  "code": f"code{trial}", **answers, "plays": 1, "heard": True, "seconds": 12.5,
+                  "at": "2026-01-01T00:00:00+00:00"} | changed)
 
 
 def test_what_was_appended_is_read(tmp_path):
-    written = [row(k) for k in range(5)] + [row(5, kind="compare", better="left", fitting="right", **dict.fromkeys(questions.NAMES))]
+    written = [row(k) for k in range(5)] + [row(5, kind="compare", better="left", fitting="right",
+                                                **dict.fromkeys(questions.NAMES))]
     for one in written:
         store.append(tmp_path, one)
     found = store.read(tmp_path)
     assert list(found.columns) == list(questions.FIELDS) and found.attrs["faults"] == []
     for one, (_, got) in zip(written, found.iterrows(), strict=True):
         assert {k: v for k, v in one.plain().items() if v is not None} == got.dropna().to_dict()
-    assert store.answered(tmp_path, "abc123", "s1") == set(range(6)) and store.answered(tmp_path, "abc123", "s2") == set()
+    assert store.answered(tmp_path, "abc123",
+                          "s1") == set(range(6)) and store.answered(tmp_path, "abc123",
+                                                                    "s2") == set()
 
 
 def test_no_listener_is_a_table_without_rows(tmp_path):
@@ -45,7 +52,8 @@ def test_cut_at_every_byte_at_most_the_last_answer_is_lost_and_the_next_one_is_n
     starts = [0, *(i + 1 for i, byte in enumerate(content) if byte == 10)]
     for size in range(starts[1], len(content) + 1):
         path.write_bytes(content[:size])
-        whole = sum(size >= end - 1 for end in starts[1:])  # a line without its newline is whole, too
+        # a line without its newline is whole, too
+        whole = sum(size >= end - 1 for end in starts[1:])
         assert store.answered(tmp_path, "abc123", "s1") == set(range(whole)), size
     for size in (starts[2] + 1, len(content) - 2, len(content) - 1, len(content)):
         path.write_bytes(content[:size])
@@ -56,7 +64,9 @@ def test_cut_at_every_byte_at_most_the_last_answer_is_lost_and_the_next_one_is_n
         assert len(found.attrs["faults"]) == int(torn)
 
 
-@pytest.mark.parametrize("garbage", [b"\x00\x00\x00\n", b"{}\n", b"[1, 2]\n", b"\xff\xfe{\n", b'{"study": "s1"}\n', b"null\n"])
+@pytest.mark.parametrize("garbage",
+                         [b"\x00\x00\x00\n", b"{}\n", b"[1, 2]\n", b"\xff\xfe{\n",
+                          b'{"study": "s1"}\n', b"null\n"])
 def test_a_damaged_line_is_told_and_spoils_no_other(tmp_path, garbage):
     store.append(tmp_path, row(0))
     with open(tmp_path / "abc123.jsonl", "ab") as file:
@@ -72,7 +82,8 @@ def test_a_copied_line_of_another_listener_and_a_page_answered_twice_do_not_coun
     with open(tmp_path / "abc123.jsonl", "ab") as file:
         file.write(json.dumps(row(1, rater="other1").plain()).encode() + b"\n")
     found = store.read(tmp_path)
-    assert found[["trial", "ovl"]].to_numpy().tolist() == [[0, 64]] and len(found.attrs["faults"]) == 2
+    assert found[["trial", "ovl"]].to_numpy().tolist() == [[0,
+                                                            64]] and len(found.attrs["faults"]) == 2
 
 
 def _many(folder, rater, first, n):
@@ -84,13 +95,16 @@ def test_writers_at_once_lose_nothing(tmp_path):
     """Four processes: two windows of one listener, and two other listeners."""
     context = multiprocessing.get_context("fork")
     jobs = [("same", 0), ("same", 100), ("first", 0), ("second", 0)]
-    writers = [context.Process(target=_many, args=(tmp_path, rater, first, 25)) for rater, first in jobs]
+    writers = [context.Process(target=_many, args=(tmp_path, rater, first, 25)) for rater,
+               first in jobs]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
     found = store.read(tmp_path)
-    assert found.attrs["faults"] == [] and found.groupby("rater").size().to_dict() == {"first": 25, "same": 50, "second": 25}
+    assert found.attrs["faults"] == [] and found.groupby("rater").size().to_dict() == {"first": 25,
+                                                                                       "same": 50,
+                                                                                       "second": 25}
     assert [writer.exitcode for writer in writers] == [0] * 4
 
 
@@ -103,7 +117,8 @@ from pathlib import Path
 print("begun", flush=True)
 _many(Path({str(tmp_path)!r}), "victim", 0, 10**6)
 """
-    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(paths.ROOT)})
+    writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
+                              env={**os.environ, "PYTHONPATH": str(paths.ROOT)})
     writer.stdout.readline()
     while not len(store.read(tmp_path)):
         assert writer.poll() is None
@@ -130,7 +145,9 @@ def test_a_disk_that_fills_in_the_middle_of_a_line_costs_that_line_only(tmp_path
     monkeypatch.undo()
     store.append(tmp_path, row(1, ovl=1))
     found = store.read(tmp_path)
-    assert found[["trial", "ovl"]].to_numpy().tolist() == [[0, 64], [1, 1]] and len(found.attrs["faults"]) == 1
+    assert found[["trial", "ovl"]].to_numpy().tolist() == [[0, 64],
+                                                           [1,
+                                                            1]] and len(found.attrs["faults"]) == 1
 
 
 def test_deletion_leaves_a_number_and_a_day(tmp_path):
@@ -143,18 +160,23 @@ def test_deletion_leaves_a_number_and_a_day(tmp_path):
     assert set(json.loads((tmp_path / store.WITHDRAWN).read_text())) == {"answers", "day"}
 
 
-@pytest.mark.parametrize("rater", ["", "ab", "../up", "a/b", "A", "a b", "x" * 41, "withdrawn", "-ab", "abc\n", None])
+@pytest.mark.parametrize("rater", ["", "ab", "../up", "a/b", "A", "a b", "x" * 41, "withdrawn",
+                                   "-ab", "abc\n", None])
 def test_what_is_no_code_is_no_file(tmp_path, rater):
-    for call in (store.check_code, lambda r: store.delete(tmp_path, r), lambda r: store.answered(tmp_path, r, "s1")):
+    for call in (store.check_code, lambda r: store.delete(tmp_path, r),
+                 lambda r: store.answered(tmp_path, r, "s1")):
         with pytest.raises(KlangfarbeError, match="listener's code"):
             call(rater)
 
 
-@pytest.mark.parametrize("changed", [
-    {"quality": 6}, {"quality": -1}, {"quality": 2.5}, {"quality": None}, {"quality": True}, {"ovl": 101}, {"rel": None}, {"kind": "guess"},
-    {"better": "left"}, {"trial": -1}, {"trial": 1.0}, {"heard": 1}, {"rater": ""}, {"code": ""}, {"seconds": -1},
-    {"kind": "compare"}, {"kind": "compare", **dict.fromkeys(questions.NAMES), "better": "left", "fitting": "both"}, {"simulated": "no"},
-])
+@pytest.mark.parametrize(
+    "changed",
+    [{"quality": 6}, {"quality": -1}, {"quality": 2.5}, {"quality": None}, {"quality": True},
+     {"ovl": 101}, {"rel": None}, {"kind": "guess"}, {"better": "left"}, {"trial": -1},
+     {"trial": 1.0}, {"heard": 1}, {"rater": ""}, {"code": ""}, {"seconds": -1},
+     {"kind": "compare"}, {"kind": "compare", **dict.fromkeys(questions.NAMES), "better": "left",
+                           "fitting": "both"}, {"simulated": "no"},],
+)
 def test_no_half_answer_is_a_row(changed):
     with pytest.raises(KlangfarbeError, match="a whole answer"):
         row(**changed)
@@ -166,7 +188,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
         store.append(tmp_path / "file", row())
 
 
-# --- the questions, letter by letter ----------------------------------------------------------------------------------
+# --- the questions, letter by letter
+# ----------------------------------------------------------------------------------
 
 
 def test_the_questions_are_the_texts_own():
@@ -189,7 +212,8 @@ def test_the_questions_are_the_texts_own():
 
 def test_consent_says_what_how_long_what_is_stored_and_how_to_stop():
     text = questions.consent(23, 14, "study@example.org")
-    for words in ("23 pages, about 14 minutes", "What is stored", "No name", "random code", "You may stop", "delete my answers",
-                  "without a reason", "writing to study@example.org", "may be silent"):
+    for words in ("23 pages, about 14 minutes", "What is stored", "No name", "random code",
+                  "You may stop", "delete my answers", "without a reason",
+                  "writing to study@example.org", "may be silent"):
         assert words in text
     assert "writing to" not in questions.consent(23, 14)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from lib import bench, benches, doctor, images
 from lib.__main__ import main
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
+from lib.signal import images
 from lib.systems import music2image
+from lib.workbook import bench, benchmarks, doctor
 
 RATE = 22_050
 
@@ -23,9 +24,13 @@ def tone(tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A chain whose two models are stand-ins: the file handling round them is what is tested here."""
-    monkeypatch.setattr(music2image, "hear_many", lambda music, profile: np.tile([0.5, -0.5], (len(music), 1)))
-    monkeypatch.setattr(music2image, "paint", lambda points, profile, seed: np.full((len(points), 32, 32, 3), 100 + seed, np.uint8))
+    """A chain whose two models are stand-ins: the file handling round them is what is tested
+    here.
+    """
+    monkeypatch.setattr(music2image, "hear_many", lambda music,
+                        profile: np.tile([0.5, -0.5], (len(music), 1)))
+    monkeypatch.setattr(music2image, "paint", lambda points, profile,
+                        seed: np.full((len(points), 32, 32, 3), 100 + seed, np.uint8))
 
 
 def test_claims_prints_a_verdict_for_every_claim_and_refuses_an_unknown_profile(capsys):
@@ -45,7 +50,8 @@ def test_paint_writes_one_picture_and_says_what_it_heard(tone, tmp_path, quick, 
     assert "valence +0.50" in said and "arousal -0.50" in said and "calm" in said
 
 
-def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp_path, quick, capsys):
+def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp_path, quick,
+                                                                       capsys):
     broken = tmp_path / "broken.mp3"
     broken.write_bytes(b"this is not music")
     assert main(["paint", str(tone), str(broken), "-o", str(tmp_path / "pictures")]) == 2
@@ -59,7 +65,8 @@ def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp
     (["{tone}", "{tone}", "-o", "x.png"], "a folder for several pieces"),
     (["{tone}", "-o", "x.png", "--variations", "0"], "at least 1 variation"),
 ])
-def test_paint_refuses_with_one_line_and_keeps_what_was_there(words, told, tone, tmp_path, quick, capsys, monkeypatch):
+def test_paint_refuses_with_one_line_and_keeps_what_was_there(words, told, tone, tmp_path, quick,
+                                                              capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.png").write_bytes(b"precious")
     assert main(["paint", *[word.format(tone=tone) for word in words]]) == 2
@@ -79,8 +86,9 @@ def test_an_interrupt_ends_with_130(monkeypatch, tone, capsys):
 
 def test_bench_prints_one_json_object_with_every_key(monkeypatch, capsys, tmp_path):
     measured = "{'what': 'w', 'ours': 4, 'baseline': 2, 'ratio': 2, 'unit': 'u', 'n': 1}"
-    (tmp_path / "doubling.py").write_text(f"def bench():\n    print('noise')\n    return {measured}\n")
-    monkeypatch.setattr(benches, "__path__", [str(tmp_path)])
+    (tmp_path
+     / "doubling.py").write_text(f"def bench():\n    print('noise')\n    return {measured}\n")
+    monkeypatch.setattr(benchmarks, "__path__", [str(tmp_path)])
     assert main(["bench", "doubling", "--json"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
@@ -102,8 +110,9 @@ def test_doctor_names_the_command_that_mends(monkeypatch, capsys):
     assert "of disk left" in said and "mend: rm -rf" in said
 
 
-def test_a_missing_miniature_names_the_notebook_that_makes_it(own_results, monkeypatch, tone, tmp_path, capsys):
-    from lib import paths
+def test_a_missing_miniature_names_the_notebook_that_makes_it(own_results, monkeypatch, tone,
+                                                              tmp_path, capsys):
+    from lib.core import paths
 
     monkeypatch.setattr(paths, "MINIATURES", tmp_path / "none")
     assert main(["paint", str(tone), "-o", str(tmp_path / "x.png")]) == 2
@@ -112,4 +121,5 @@ def test_a_missing_miniature_names_the_notebook_that_makes_it(own_results, monke
 
 def test_errors_have_three_parts():
     error = KlangfarbeError("a", "b", "c")
-    assert str(error) == "expected a; got b; c" and (error.expected, error.got, error.do) == ("a", "b", "c")
+    assert str(error) == "expected a; got b; c" and (error.expected, error.got,
+                                                     error.do) == ("a", "b", "c")

@@ -1,4 +1,6 @@
-"""The manifest: its schema, a build that may be killed anywhere, splits no group crosses, labels that convert both ways."""
+"""The manifest: its schema, a build that may be killed anywhere, splits no group crosses, labels
+that convert both ways.
+"""
 
 import hashlib
 import os
@@ -14,15 +16,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib import affect, artefacts
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest, splits
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
-QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=20, deadline=None,
+                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROW = {"item_id": "a", "modality": "image", "group_id": "g", "source": "s", "licence": "CC0"}
 
 
-# --- schema ---------------------------------------------------------------------------------------------------------
+# --- schema ---------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_columns_are_those_of_the_page_and_missing_ones_are_null():
@@ -79,37 +84,38 @@ def test_two_rows_of_one_id_are_refused():
         manifest.frame([ROW, ROW])
 
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
+words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1,
+                max_size=12)
 unit = st.floats(-1, 1)
 row_sets = st.lists(
-    st.fixed_dictionaries(
-        {"item_id": words, "modality": st.sampled_from(manifest.MODALITIES), "group_id": words, "source": words, "licence": words},
-        optional={
-            "caption": words,
-            "genre": words,
-            "split": st.sampled_from(manifest.SPLITS),
-            "duration_s": st.floats(0, 1e6),
-            "sample_rate_hz": st.integers(1, 192_000),
-        },
-    ),
+    st.fixed_dictionaries({"item_id": words, "modality": st.sampled_from(manifest.MODALITIES),
+                           "group_id": words, "source": words, "licence": words},
+                          optional={"caption": words, "genre": words,
+                                    "split": st.sampled_from(manifest.SPLITS),
+                                    "duration_s": st.floats(0, 1e6),
+                                    "sample_rate_hz": st.integers(1, 192_000),},),
     max_size=6,
     unique_by=lambda r: r["item_id"],
 )
 
 
 @QUICK
-@given(rows=row_sets, points=st.lists(st.tuples(unit, unit), min_size=6, max_size=6), data=st.data())
-def test_a_table_comes_back_from_disk_as_it_was_and_order_does_not_matter(tmp_path, rows, points, data):
+@given(rows=row_sets, points=st.lists(st.tuples(unit, unit), min_size=6, max_size=6),
+       data=st.data())
+def test_a_table_comes_back_from_disk_as_it_was_and_order_does_not_matter(tmp_path, rows, points,
+                                                                          data):
     rows = [{**row, "valence": v, "arousal": a} for row, (v, a) in zip(rows, points, strict=False)]
     table = manifest.frame(rows)
     path = artefacts.write(tmp_path / "m.parquet", table)
     back = manifest.validate(artefacts.read(path))
     pd.testing.assert_frame_equal(back, table)
-    assert back["valence"].tolist() == [r["valence"] for r in sorted(rows, key=lambda r: r["item_id"])]
+    assert back["valence"].tolist() == [r["valence"]
+                                        for r in sorted(rows, key=lambda r: r["item_id"])]
     pd.testing.assert_frame_equal(manifest.frame(data.draw(st.permutations(rows))), table)
 
 
-# --- building -------------------------------------------------------------------------------------------------------
+# --- building -------------------------------------------------------------------------------------
+# ------------------
 
 
 def collection(root, n_whole=7):
@@ -119,7 +125,8 @@ def collection(root, n_whole=7):
     rows = [{**ROW, "item_id": "label-only", "valence": 0.1, "arousal": 0.30000000000000004}]
     for i in range(n_whole):
         soundfile.write(root / "files" / f"{i}.wav", 0.1 * rng.standard_normal(8_000), 8_000)
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(root / "files" / f"{i}.png")
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3),
+                                     dtype=np.uint8)).save(root / "files" / f"{i}.png")
         rows += [
             {**ROW, "item_id": f"sound-{i}", "modality": "audio", "path": f"files/{i}.wav"},
             {**ROW, "item_id": f"picture-{i}", "path": f"files/{i}.png", "caption": "Ä, „quoted“"},
@@ -137,9 +144,8 @@ def collection(root, n_whole=7):
 
 
 def fingerprint(folder):
-    return {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("manifest.parquet", "rejects.parquet", "manifest.json")
-    }
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            for name in ("manifest.parquet", "rejects.parquet", "manifest.json")}
 
 
 def test_broken_files_are_set_aside_by_name_and_the_rest_is_measured(tmp_path):
@@ -148,15 +154,18 @@ def test_broken_files_are_set_aside_by_name_and_the_rest_is_measured(tmp_path):
     assert len(built.manifest) + len(built.rejects) == len(rows)
     reasons = dict(zip(built.rejects["item_id"], built.rejects["reason"], strict=True))
     assert set(reasons) == {"bad-picture", "bad-sound", "bad-score", "absent"}
-    assert reasons["absent"] == "files/absent.png: no such file" and "empty (0 bytes)" in reasons["bad-sound"]
-    assert str(tmp_path) not in " ".join(reasons.values()), "a reason that names this machine is not the same on another"
+    assert reasons["absent"] == "files/absent.png: no such file" and "empty (0 bytes)" in reasons[
+        "bad-sound"]
+    assert str(tmp_path) not in " ".join(
+        reasons.values()), "a reason that names this machine is not the same on another"
     table = built.manifest.set_index("item_id")
-    assert table.loc["sound-3", "duration_s"] == 1.0 and table.loc["sound-3", "sample_rate_hz"] == 8_000
+    assert table.loc["sound-3", "duration_s"] == 1.0 and table.loc["sound-3",
+                                                                   "sample_rate_hz"] == 8_000
     assert table.loc["picture-3", "sha256"] == hashlib.sha256((tmp_path / "in/files/3.png").read_bytes()).hexdigest()
-    assert (
-        table.loc["label-only", ["path", "sha256", "duration_s"]].isna().all() and table.loc["label-only", "arousal"] == 0.30000000000000004
-    )
-    assert manifest.summary(built).startswith("15 rows, 4 set aside; first: absent (files/absent.png: no such file)")
+    assert (table.loc["label-only", ["path", "sha256", "duration_s"]].isna().all()
+            and table.loc["label-only", "arousal"] == 0.30000000000000004)
+    assert manifest.summary(built).startswith(
+        "15 rows, 4 set aside; first: absent (files/absent.png: no such file)")
     assert not list((tmp_path / "out").glob("parts-*"))
 
 
@@ -172,10 +181,13 @@ def undisturbed(tmp_path_factory):
     return root / "in", rows, fingerprint(root / "out")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(kills=st.lists(st.tuples(st.sampled_from(["measure", "before write", "after write"]), st.integers(0, 19)), min_size=1, max_size=3))
+@settings(max_examples=12, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kills=st.lists(st.tuples(st.sampled_from(["measure", "before write", "after write"]),
+                                st.integers(0, 19)), min_size=1, max_size=3))
 @example(kills=[("after write", 7)])  # after the last file, before the parts are cleared away
-def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_factory, undisturbed, kills):
+def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_factory, undisturbed,
+                                                                    kills):
     root, rows, whole = undisturbed
     out = tmp_path_factory.mktemp("out")
     for where, countdown in kills:
@@ -201,12 +213,15 @@ def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_fac
             try:
                 manifest.build(rows, out, root=root, part_rows=4)
             except Killed:
-                assert not (out / "manifest.json").exists() or fingerprint(out) == whole, "a half-made build must not vouch for itself"
+                assert not (out
+                            / "manifest.json").exists() or fingerprint(
+                    out) == whole, "a half-made build must not vouch for itself"
     manifest.build(rows, out, root=root, part_rows=4)
     assert fingerprint(out) == whole and not list(out.glob("parts-*"))
 
 
-def test_what_was_measured_before_the_kill_is_not_measured_again(undisturbed, tmp_path, monkeypatch):
+def test_what_was_measured_before_the_kill_is_not_measured_again(undisturbed, tmp_path,
+                                                                 monkeypatch):
     root, rows, whole = undisturbed
     calls, inner = [], manifest.measure
 
@@ -220,7 +235,8 @@ def test_what_was_measured_before_the_kill_is_not_measured_again(undisturbed, tm
     with pytest.raises(Killed):
         manifest.build(rows, tmp_path, root=root, part_rows=4)
     before = len(calls)
-    monkeypatch.setattr(manifest, "measure", lambda path, modality: (calls.append(path), inner(path, modality))[1])
+    monkeypatch.setattr(manifest, "measure", lambda path,
+                        modality: (calls.append(path), inner(path, modality))[1])
     manifest.build(rows, tmp_path, root=root, part_rows=4)
     with_files = sum("path" in row for row in rows)
     assert fingerprint(tmp_path) == whole and len(calls) - before <= with_files - before + 4
@@ -251,25 +267,32 @@ def test_a_process_that_dies_hard_leaves_a_build_that_can_be_finished(undisturbe
 
 def test_a_changed_file_is_measured_anew(tmp_path):
     rows = collection(tmp_path / "in", 2)
-    first = manifest.build(rows, tmp_path / "out", root=tmp_path / "in").manifest.set_index("item_id")["sha256"]
-    soundfile.write(tmp_path / "in/files/0.wav", 0.1 * np.random.default_rng(9).standard_normal(9_000), 8_000)
-    second = manifest.build(rows, tmp_path / "out", root=tmp_path / "in").manifest.set_index("item_id")["sha256"]
-    assert [name for name in first.index if isinstance(first[name], str) and first[name] != second[name]] == ["sound-0"]
+    first = manifest.build(rows, tmp_path / "out",
+                           root=tmp_path / "in").manifest.set_index("item_id")["sha256"]
+    soundfile.write(tmp_path / "in/files/0.wav",
+                    0.1 * np.random.default_rng(9).standard_normal(9_000), 8_000)
+    second = manifest.build(rows, tmp_path / "out",
+                            root=tmp_path / "in").manifest.set_index("item_id")["sha256"]
+    assert [name for name in first.index
+            if isinstance(first[name], str) and first[name] != second[name]] == ["sound-0"]
 
 
 def test_a_full_disk_leaves_the_last_build_standing(tmp_path, monkeypatch):
     rows = collection(tmp_path / "in", 2)
     manifest.build(rows[:-1], tmp_path / "out", root=tmp_path / "in")
     before = (tmp_path / "out/manifest.parquet").read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(os, "replace",
+                        lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(KlangfarbeError, match="No space left on device"):
         manifest.build(rows, tmp_path / "out", root=tmp_path / "in")
     assert (tmp_path / "out/manifest.parquet").read_bytes() == before
 
 
-# --- splits ---------------------------------------------------------------------------------------------------------
+# --- splits ---------------------------------------------------------------------------------------
+# ------------------
 
-group_lists = st.lists(st.sampled_from([f"piece {i}" for i in range(30)]), min_size=12, max_size=120).filter(lambda g: len(set(g)) >= 5)
+group_lists = st.lists(st.sampled_from([f"piece {i}" for i in range(30)]), min_size=12,
+                       max_size=120).filter(lambda g: len(set(g)) >= 5)
 
 
 @QUICK
@@ -289,7 +312,8 @@ def test_no_group_is_on_two_sides_and_the_order_does_not_matter(groups, seed, da
 def test_shares_are_kept_where_groups_are_small_and_seeds_differ():
     groups = np.repeat(np.arange(400), 3)
     parts = splits.by_group(groups, {"train": 0.8, "validation": 0.1, "test": 0.1}, 0)
-    assert np.allclose([(parts == p).mean() for p in ("train", "validation", "test")], [0.8, 0.1, 0.1], atol=0.01)
+    assert np.allclose([(parts == p).mean() for p in ("train", "validation", "test")],
+                       [0.8, 0.1, 0.1], atol=0.01)
     assert np.ptp(np.bincount(splits.folds(groups, 5, 0))) <= 3
     assert (splits.folds(groups, 5, 0) != splits.folds(groups, 5, 1)).mean() > 0.5
     assert (
@@ -315,7 +339,8 @@ def test_impossible_splits_are_refused(call):
         call()
 
 
-# --- labels ---------------------------------------------------------------------------------------------------------
+# --- labels ---------------------------------------------------------------------------------------
+# ------------------
 
 
 @QUICK
@@ -337,12 +362,16 @@ def test_a_rating_off_its_scale_is_refused(scale, excess):
 
 
 @QUICK
-@given(weights=st.lists(st.lists(st.floats(0, 50), min_size=9, max_size=9), min_size=1, max_size=5), factor=st.floats(0.1, 10))
+@given(weights=st.lists(st.lists(st.floats(0, 50), min_size=9, max_size=9), min_size=1, max_size=5),
+       factor=st.floats(0.1, 10))
 def test_the_point_of_emotions_lies_among_them_and_ignores_how_many_voted(weights, factor):
     points = np.array(list(affect.GEMS_POINTS.values()))
     found = affect.from_emotions(weights, affect.GEMS_POINTS)
-    assert (found >= np.minimum(points.min(0), 0) - 1e-9).all() and (found <= np.maximum(points.max(0), 0) + 1e-9).all()
+    assert (found >= np.minimum(points.min(0), 0)
+            - 1e-9).all() and (found <= np.maximum(points.max(0), 0) + 1e-9).all()
     tiny = np.sum(weights, axis=1) < 1e-200  # such sums underflow when scaled
-    assert np.allclose(affect.from_emotions(np.array(weights) * factor, affect.GEMS_POINTS)[~tiny], found[~tiny], atol=1e-9)
+    assert np.allclose(affect.from_emotions(np.array(weights) * factor, affect.GEMS_POINTS)[~tiny],
+                       found[~tiny], atol=1e-9)
     for i, name in enumerate(affect.GEMS_POINTS):
-        assert np.allclose(affect.from_emotions(np.eye(9)[[i]], affect.GEMS_POINTS)[0], affect.GEMS_POINTS[name])
+        assert np.allclose(affect.from_emotions(np.eye(9)[[i]], affect.GEMS_POINTS)[0],
+                           affect.GEMS_POINTS[name])

@@ -1,4 +1,6 @@
-"""System 2 abroad: pairs that training never saw, two groups of pictures with a luck of their own, manners kept away."""
+"""System 2 abroad: pairs that training never saw, two groups of pictures with a luck of their own,
+manners kept away.
+"""
 
 from dataclasses import replace
 
@@ -6,41 +8,45 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import foundations
-from lib.errors import KlangfarbeError
-from lib.systems.mapping import abroad, aimus, audible, exam, targets
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
+from lib.systems.mapping import data, differentiable_decoding, evaluate, generalisation, targets
 
-SIZES = replace(aimus.PROFILES["smoke"], n_pairs=20, n_views=1, clip_seconds=1.0)
+SIZES = replace(data.PROFILES["smoke"], n_pairs=20, n_views=1, clip_seconds=1.0)
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return audible.frozen(foundations.load("musicgen")), foundations.load("image_text")
+    return differentiable_decoding.frozen(pretrained.load("musicgen")), pretrained.load(
+        "image_text")
 
 
 def test_fresh_pairs_are_all_test_pairs_and_what_training_knows_is_refused(parts, monkeypatch):
-    monkeypatch.setitem(aimus.PROFILES, "smoke", SIZES)
-    known = aimus.merged(*aimus.atelier(SIZES))
-    made = abroad.fresh(abroad.Config(n_pairs=12), "smoke", known, *parts)
-    assert len(made.table) == 12 and set(made.table["split"]) == {"test"} and made.vectors.shape[1] == 1
+    monkeypatch.setitem(data.PROFILES, "smoke", SIZES)
+    known = data.merged(*data.atelier(SIZES))
+    made = generalisation.fresh(generalisation.Config(n_pairs=12), "smoke", known, *parts)
+    assert len(made.table) == 12 and set(made.table["split"]) == {"test"} and made.vectors.shape[
+        1] == 1
     assert not set(made.table["image"]) & set(known["image"])
     planted = known.copy()
     planted.loc[0, ["image", "image_group"]] = made.table["image"].iloc[2]
     with pytest.raises(KlangfarbeError, match="never saw"):
-        abroad.fresh(abroad.Config(n_pairs=12), "smoke", planted, *parts)
+        generalisation.fresh(generalisation.Config(n_pairs=12), "smoke", planted, *parts)
 
 
 def material(n: int = 60) -> targets.Material:
-    table = aimus.merged(*aimus.atelier(aimus.Config(n_pairs=n)))
+    table = data.merged(*data.atelier(data.Config(n_pairs=n)))
     return targets.Material(table, None, None, None, None, ("sad",) * n, None)
 
 
 def test_both_groups_are_as_large_and_abstract_means_the_three_manners():
-    found = abroad.played_to(material(), 6)
-    assert found.groupby("group", sort=False).size().to_dict() == {"abstract": 6, "the rest": 6} and found["image"].is_unique
-    assert (found["manner"].isin(abroad.ABSTRACT) == (found["group"] == "abstract")).all()
+    found = generalisation.played_to(material(), 6)
+    assert found.groupby("group", sort=False).size().to_dict() == {"abstract": 6,
+                                                                   "the rest": 6} and found[
+        "image"].is_unique
+    assert (found["manner"].isin(generalisation.ABSTRACT) == (found["group"] == "abstract")).all()
     with pytest.raises(KlangfarbeError, match="either group"):
-        abroad.played_to(material(), 40)
+        generalisation.played_to(material(), 40)
 
 
 def rows_of(places: np.ndarray, affect: np.ndarray) -> np.ndarray:
@@ -52,24 +58,31 @@ def rows_of(places: np.ndarray, affect: np.ndarray) -> np.ndarray:
 def test_music_that_suits_one_group_alone_is_told_apart():
     rng, n = np.random.default_rng(0), 24
     pictures = pd.DataFrame({"group": np.repeat(["abstract", "the rest"], n),
-                             **{axis: rng.uniform(-1, 1, 2 * n) for axis in ("valence", "arousal")}})
+                             **{axis: rng.uniform(-1, 1, 2 * n)
+                                for axis in ("valence", "arousal")}})
     places = rng.standard_normal((2 * n, 6))
     suits = (pictures["group"] == "abstract").to_numpy()[:, None]
     heard = rows_of(np.where(suits, places, rng.standard_normal((2 * n, 6))),
-                    np.where(suits, pictures[["valence", "arousal"]], rng.uniform(-1, 1, (2 * n, 2))))
-    found = abroad.suited(pictures, places, heard, n_shuffles=199).set_index(["group", "measure"])
+                    np.where(suits, pictures[["valence", "arousal"]],
+                             rng.uniform(-1, 1, (2 * n, 2))))
+    found = generalisation.suited(pictures, places, heard,
+                                  n_shuffles=199).set_index(["group", "measure"])
     for measure in ("IMSM", "agreement"):
-        assert found.loc[("abstract", measure), "value"] == pytest.approx(1) and found.loc[("abstract", measure), "p"] == 1 / 200
+        assert found.loc[("abstract", measure),
+                         "value"] == pytest.approx(1) and found.loc[("abstract", measure),
+                                                                    "p"] == 1 / 200
         other = found.loc[("the rest", measure)]
-        assert other["luck_low"] <= other["value"] <= other["luck_high"] and other["p"] > 0.02 and other["n"] == n
-    assert found.loc[("abstract", "IMSM"), "value"] == pytest.approx(exam.cosines(places[:n], places[:n]).mean())
+        assert other["luck_low"] <= other["value"] <= other["luck_high"] and other[
+            "p"] > 0.02 and other["n"] == n
+    assert found.loc[("abstract", "IMSM"),
+                     "value"] == pytest.approx(evaluate.cosines(places[:n], places[:n]).mean())
 
 
 def test_a_kept_away_manner_is_in_no_training_pair_and_both_choices_are_as_large():
     known = material(300)
     train = (known.table["split"] == "train").to_numpy()
-    strange = aimus.truth(known.table)["manner"].isin(abroad.ABSTRACT).to_numpy()
-    keep = abroad.hidden(known, seed=1)
+    strange = data.truth(known.table)["manner"].isin(generalisation.ABSTRACT).to_numpy()
+    keep = generalisation.hidden(known, seed=1)
     assert not (keep["without"] & train & strange).any() and (keep["with"] & train & strange).any()
     assert (keep["with"] & train).sum() == (keep["without"] & train).sum() < train.sum()
     assert keep["with"][~train].all() and keep["without"][~train].all()

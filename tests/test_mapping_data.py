@@ -1,4 +1,6 @@
-"""System 2's data: two collections merged without a leak, views, targets, and memory maps that survive a kill."""
+"""System 2's data: two collections merged without a leak, views, targets, and memory maps that
+survive a kill.
+"""
 
 import tempfile
 from pathlib import Path
@@ -10,21 +12,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import foundations, paths
+from lib import pretrained
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+from lib.data import memmaps
 from lib.data.atelier.words import emotion_word
 from lib.data.collections import imemnet
-from lib.errors import KlangfarbeError
-from lib.systems.mapping import aimus, ceiling, memory, studies, targets
+from lib.systems.mapping import ceiling, data, targets, train_projection
 
-SMALL = aimus.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
+SMALL = data.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return aimus.merged(*aimus.atelier(SMALL))
+    return data.merged(*data.atelier(SMALL))
 
 
-# --- merged -------------------------------------------------------------------------------------------------------------
+# --- merged ---------------------------------------------------------------------------------------
+# ----------------------
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=30))
@@ -39,17 +44,18 @@ def test_linked_groups_are_the_connected_components(edges):
 
     for left, right in edges:
         parent[root(("image", left))] = root(("audio", right))
-    found = aimus.linked([left for left, _ in edges], [right for _, right in edges])
+    found = data.linked([left for left, _ in edges], [right for _, right in edges])
     for i, (left, _) in enumerate(edges):
         for j, (other, _) in enumerate(edges):
             assert (found[i] == found[j]) == (root(("image", left)) == root(("image", other)))
 
 
 def test_a_merged_table_has_every_pair_once_and_no_group_on_two_sides(table):
-    assert len(table) == 60 and not table["pair"].duplicated().any() and set(table["split"]) == set(aimus.FRACTIONS)
+    assert len(table) == 60 and not table["pair"].duplicated().any() and set(table["split"]) == set(
+        data.FRACTIONS)
     for side in ("image_group", "audio_group", "linked"):
         assert (table.groupby(side)["split"].nunique() == 1).all()
-    assert not aimus.looked_at(table).findings
+    assert not data.looked_at(table).findings
     assert (table.groupby("source").size() == 30).all()
     shared = table[table["source"] == "emotion-tagged"].groupby("audio").size()
     assert shared.max() == SMALL.pictures_per_sound, "a sound goes with two pictures of its word"
@@ -59,51 +65,62 @@ def test_the_linter_finds_a_sound_that_was_put_on_two_sides(table):
     spoiled = table.copy()
     shared = spoiled[spoiled.duplicated("audio", keep=False)].index[0]
     spoiled.loc[shared, "split"] = "test" if spoiled.loc[shared, "split"] != "test" else "train"
-    assert {finding.name for finding in aimus.looked_at(spoiled).findings} >= {"clip_reused_across_splits"}
+    assert {finding.name
+            for finding in data.looked_at(spoiled).findings} >= {"clip_reused_across_splits"}
 
 
 def test_each_stratum_is_dealt_by_itself():
-    emotion = pd.DataFrame({"image": [f"i{k}" for k in range(200)], "audio": [f"a{k}" for k in range(200)],
+    emotion = pd.DataFrame({"image": [f"i{k}" for k in range(200)],
+                            "audio": [f"a{k}" for k in range(200)],
                             "emotion": np.repeat(["sad", "fun"], [150, 50])})
-    genre = pd.DataFrame({"image": [f"j{k}" for k in range(100)], "audio": [f"b{k}" for k in range(100)],
+    genre = pd.DataFrame({"image": [f"j{k}" for k in range(100)],
+                          "audio": [f"b{k}" for k in range(100)],
                           "genre": ["rock"] * 98 + ["once", "twice"]})
-    made = aimus.merged(emotion, genre)
+    made = data.merged(emotion, genre)
     share = made[made["split"] == "train"].groupby(["emotion", "genre"]).size() / made.groupby(["emotion", "genre"]).size()
-    assert share[("sad", aimus.UNKNOWN)] == pytest.approx(0.8, abs=0.01) and share[("fun", aimus.UNKNOWN)] == pytest.approx(0.8)
-    assert share[(aimus.UNKNOWN, "rock")] == pytest.approx(0.8, abs=0.02), "two genres of one pair each join the largest stratum"
+    assert share[("sad", data.UNKNOWN)] == pytest.approx(0.8, abs=0.01) and share[("fun", data.UNKNOWN)] == pytest.approx(0.8)
+    assert share[(data.UNKNOWN, "rock")] == pytest.approx(0.8, abs=0.02), "two genres of one pair each join the largest stratum"
 
 
-@pytest.mark.parametrize(("spoil", "line"), [
-    (lambda e, g: (e.drop(columns="emotion"), g), "lacking: emotion"), (lambda e, g: (pd.concat([e, e]), g), "twice")])
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [(lambda e, g: (e.drop(columns="emotion"), g), "lacking: emotion"),
+     (lambda e, g: (pd.concat([e, e]), g), "twice")],
+)
 def test_tables_that_cannot_be_merged_are_refused(spoil, line):
-    emotion, genre = aimus.atelier(SMALL)
+    emotion, genre = data.atelier(SMALL)
     with pytest.raises(KlangfarbeError, match=line):
-        aimus.merged(*spoil(emotion, genre))
+        data.merged(*spoil(emotion, genre))
 
 
-# --- views --------------------------------------------------------------------------------------------------------------
+# --- views ----------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_alone():
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    made = aimus.views(pictures, 3, [5, 6, 7])
+    made = data.views(pictures, 3, [5, 6, 7])
     assert made.shape == (3, 3, 32, 32, 3) and made.dtype == np.uint8
     assert (made[:, 0] == pictures).all() and (made[:, 1] != pictures).any()
-    assert (aimus.views(pictures[1:], 3, [6, 7]) == made[1:]).all()
-    change = np.abs(made[:, 1:].astype(int).mean((2, 3, 4)) - pictures.mean((1, 2, 3))[:, None]) / pictures.mean((1, 2, 3))[:, None]
-    assert change.max() < aimus.JITTER + 0.02, "brightness moves by a tenth at most"
+    assert (data.views(pictures[1:], 3, [6, 7]) == made[1:]).all()
+    change = np.abs(made[:, 1:].astype(int).mean((2, 3, 4))
+                    - pictures.mean((1, 2, 3))[:, None]) / pictures.mean((1, 2, 3))[:, None]
+    assert change.max() < data.JITTER + 0.02, "brightness moves by a tenth at most"
 
 
-# --- targets ------------------------------------------------------------------------------------------------------------
+# --- targets --------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_means_of_stretches():
     states = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
     mask = np.array([[1, 1, 1, 1, 0, 0]])
     assert (targets.means(states, mask, 1)[0] == states[0, :4].mean(0)).all()
-    assert (targets.means(states, mask, 2)[0] == [states[0, :2].mean(0), states[0, 2:4].mean(0)]).all()
+    assert (targets.means(states, mask, 2)[0]
+            == [states[0, :2].mean(0), states[0, 2:4].mean(0)]).all()
     assert (targets.means(states, mask, 4)[0] == states[0, :4]).all()
-    assert (targets.means(states, mask, 8)[0] == np.repeat(states[0, :4], 2, axis=0)).all(), "with too few states neighbours repeat"
+    assert (targets.means(states, mask, 8)[0]
+            == np.repeat(states[0, :4], 2, axis=0)).all(), "with too few states neighbours repeat"
     with pytest.raises(KlangfarbeError, match="empty rows"):
         targets.means(states, np.zeros((1, 6)), 1)
 
@@ -122,69 +139,94 @@ def test_every_state_lies_in_a_stretch_and_no_stretch_is_empty(length, n):
 
 
 def test_targets_of_a_sound_are_the_decoders_own_tables():
-    generator = foundations.load("musicgen", device="cpu")
-    codes = np.random.default_rng(0).integers(0, generator.codec.codebook_size, (2, generator.n_codebooks, 6))
-    tables = [table.weight.detach().numpy() for table in generator.network.decoder.model.decoder.embed_tokens]
-    by_hand = np.mean([sum(tables[k][codes[0, k, s]] for k in range(generator.n_codebooks)) for s in range(6)], axis=0)
+    generator = pretrained.load("musicgen", device="cpu")
+    codes = np.random.default_rng(0).integers(0, generator.codec.codebook_size,
+                                              (2, generator.n_codebooks, 6))
+    tables = [table.weight.detach().numpy()
+              for table in generator.network.decoder.model.decoder.embed_tokens]
+    by_hand = np.mean([sum(tables[k][codes[0, k, s]] for k in range(generator.n_codebooks))
+                       for s in range(6)], axis=0)
     found = targets.audio_targets(codes, generator)
     assert found.shape == (2, 1, generator.width) and np.allclose(found[0, 0], by_hand, atol=1e-5)
 
 
 def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
-    generator = foundations.load("musicgen", device="cpu")
-    said = ["a slow sad waltz for piano", "loud and fast drums in D minor, with a bright trumpet", ""]
+    generator = pretrained.load("musicgen", device="cpu")
+    said = ["a slow sad waltz for piano", "loud and fast drums in D minor, with a bright trumpet",
+            ""]
     found = targets.text_targets(said, generator, 2)
     assert found.shape == (3, 2, generator.width) and (found[2] == 0).all()
     states, mask = generator.states(said[:1])
     alone = generator.condition(states, mask).numpy()[0, : int(mask.sum())]
-    assert np.allclose(found[0, 0], alone[: -(-len(alone) // 2)].mean(0), atol=1e-5), "neighbours' padding changes nothing"
+    assert np.allclose(found[0, 0], alone[: -(-len(alone) // 2)].mean(0),
+                       atol=1e-5), "neighbours' padding changes nothing"
 
 
-def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path, monkeypatch):
+def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path,
+                                                                                   monkeypatch):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
-    config = aimus.Config(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
-    generator, clip = foundations.load("musicgen", device="cpu"), foundations.load("image_text", device="cpu")
+    config = data.Config(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
+    generator, clip = pretrained.load("musicgen",
+                                      device="cpu"), pretrained.load("image_text", device="cpu")
     found = targets.atelier(config, generator, clip)
-    assert found.vectors.shape == (30, 2, clip.width) and found.codes.shape[:2] == (30, generator.n_codebooks)
+    assert found.vectors.shape == (30, 2,
+                                   clip.width) and found.codes.shape[:2] == (30,
+                                                                             generator.n_codebooks)
     assert np.allclose(found.vectors[3, 0], clip.embed_pictures(found.pictures[3:4])[0], atol=1e-5)
-    codes = generator.codec.encode(torch.from_numpy(found.sounds[5:6].astype(np.float32))[:, None])[0].numpy()
+    codes = generator.codec.encode(torch.from_numpy(found.sounds[5:6].astype(np.float32))[:,
+                                                                                          None])[
+        0].numpy()
     assert (codes == found.codes[5]).all()
     before = {file: file.stat().st_mtime_ns for file in found.where.glob("*.npy")}
     again = targets.atelier(config, generator, clip)
-    assert before == {file: file.stat().st_mtime_ns for file in again.where.glob("*.npy")} and len(before) == 6
+    assert before == {file: file.stat().st_mtime_ns
+                      for file in again.where.glob("*.npy")} and len(before) == 6
     assert len(list(tmp_path.rglob("pictures.npy"))) == 1, "painted once, looked up from then on"
-    assert found.words == tuple(aimus.truth(found.table)["word"]) and list(aimus.truth(found.table)["heard_word"]) == list(found.words)
-    captioner, describer = foundations.load("captioner", device="cpu"), foundations.load("describer", device="cpu")
+    assert found.words == tuple(data.truth(found.table)["word"]) and list(
+        data.truth(found.table)["heard_word"]) == list(found.words)
+    captioner, describer = pretrained.load("captioner",
+                                           device="cpu"), pretrained.load("describer", device="cpu")
     captions = targets.texts(found, "caption", captioner, describer)
-    assert all(text.startswith(("a ", "an ")) and word in text[:20] for text, word in zip(captions, found.words, strict=True))
-    assert all(len(text.splitlines()) == 2 for text in targets.texts(found, "enriched", captioner, describer))
+    assert all(text.startswith(("a ", "an ")) and word in text[:20] for text,
+               word in zip(captions, found.words, strict=True))
+    assert all(len(text.splitlines()) == 2
+               for text in targets.texts(found, "enriched", captioner, describer))
     own = targets.texts(found, "own", captioner, describer)
     assert sum(map(bool, own)) == 15, "emotion-tagged pairs bring no text"
     with pytest.raises(KlangfarbeError, match="kind of text"):
         targets.texts(found, "poem", captioner, describer)
     everything = targets.written(found, captioner, describer)
-    assert list(everything) == ["pair", "word", *targets.TEXTS] and list(everything["pair"]) == list(found.table["pair"])
+    assert list(everything) == ["pair", "word",
+                                *targets.TEXTS] and list(everything["pair"]) == list(
+        found.table["pair"])
     alone = describer.describe(captioner.caption(found.pictures[:3]), prompt="mapping")
-    assert list(everything["plain"][:3]) == alone and list(everything["caption"]) == captions, "shared captions change no text"
+    assert list(everything["plain"][:3]) == alone and list(
+        everything["caption"]) == captions, "shared captions change no text"
     rows = np.flatnonzero(found.table["split"] == "test")
     twins = ceiling.twins(found, rows, generator, config.clip_seconds)
     assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1, 2)).all(), "another piece to each picture"
-    for piece, picture, source in zip(ceiling._pieces(found.table), aimus.items(found.table["image"]), found.table["source"], strict=True):
+    for piece, picture, source in zip(ceiling._pieces(found.table),
+                                      data.items(found.table["image"]), found.table["source"],
+                                      strict=True):
         assert emotion_word(piece) == emotion_word(picture) and piece.index >= ceiling.TWINS_FROM
-        assert ((piece.valence, piece.arousal) == (picture.valence, picture.arousal)) == (source == "genre-tagged")
+        assert ((piece.valence, piece.arousal)
+                == (picture.valence, picture.arousal)) == (source == "genre-tagged")
 
 
-# --- how much a picture can know ----------------------------------------------------------------------------------------
+# --- how much a picture can know
+# ----------------------------------------------------------------------------------------
 
 
 def test_a_share_is_what_the_groups_means_explain_and_luck_is_zero():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 20)
     whole, noise = rng.normal(size=(20, 30))[labels], rng.normal(size=(400, 30))
-    assert ceiling.share(whole, labels) == pytest.approx(1) and abs(ceiling.share(noise, labels)) < 0.02
+    assert ceiling.share(whole,
+                         labels) == pytest.approx(1) and abs(ceiling.share(noise, labels)) < 0.02
     known = 1 / (1 + 3.0)  # variance 1 of the means, 3 of the rest
     found = ceiling.explained(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
-    assert found["low"] < known * 400 / 399 < found["high"] and found["value"] > found["null"] > 0 and found["n"] == 400
+    assert found["low"] < known * 400 / 399 < found["high"] and found["value"] > found[
+        "null"] > 0 and found["n"] == 400
     luck = ceiling.explained(noise, labels, n_shuffles=50)
     assert luck["low"] < 0 < luck["high"]
     with pytest.raises(KlangfarbeError, match="fewer groups"):
@@ -205,11 +247,13 @@ def test_twins_share_what_the_picture_decides_and_the_cosine_of_a_perfect_predic
 def test_study_ones_vectors_begin_as_long_as_its_gain_says():
     vectors = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
     for gain in (1.0, 0.1):
-        made = studies.network(studies.of("one", "smoke", gain=gain), 32, 256).eval()(vectors)
+        made = train_projection.network(train_projection.of("one", "smoke", gain=gain), 32,
+                                        256).eval()(vectors)
         assert made.norm(dim=-1).detach().numpy() == pytest.approx(gain * 16, rel=0.02)
 
 
-# --- published lists ----------------------------------------------------------------------------------------------------
+# --- published lists ------------------------------------------------------------------------------
+# ----------------------
 
 LISTS = {"val": "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n", "test": "7-3 sun 0.1\n9-1 sea 0.9\n"}
 
@@ -218,9 +262,11 @@ def test_published_matchings_are_read_and_say_what_was_met_before(tmp_path):
     for name, text in LISTS.items():
         (tmp_path / f"{name}_matching.txt").write_text(text)
     table = imemnet.read(tmp_path)
-    assert list(table["song"]) == ["7", "7", "8", "7", "9"] and list(table["published"]) == ["val"] * 3 + ["test"] * 2
+    assert list(table["song"]) == ["7", "7", "8", "7",
+                                   "9"] and list(table["published"]) == ["val"] * 3 + ["test"] * 2
     found = imemnet.known(table, table["published"].replace({"val": "train"}))
-    assert found["met"].to_dict() == {"clip": 0, "song": 1, "image": 1} and found.loc["song", "pairs"] == 0.5
+    assert found["met"].to_dict() == {"clip": 0, "song": 1,
+                                      "image": 1} and found.loc["song", "pairs"] == 0.5
     with pytest.raises(KlangfarbeError, match="pairs in the test set"):
         imemnet.known(table, table["published"].replace({"test": "train"}))
 
@@ -235,23 +281,30 @@ def test_lists_of_another_form_are_refused(tmp_path, text):
 
 def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"song": rng.integers(0, 60, 3000).astype(str), "image": rng.integers(0, 300, 3000).astype(str)}).assign(
-        clip=lambda t: t["song"])
-    split = imemnet.two_sided(table, aimus.FRACTIONS)
+    table = pd.DataFrame({"song": rng.integers(0, 60, 3000).astype(str),
+                          "image": rng.integers(0, 300,
+                                                3000).astype(str)}).assign(clip=lambda t: t["song"])
+    split = imemnet.two_sided(table, data.FRACTIONS)
     assert imemnet.known(table, split)["met"].sum() == 0
-    assert (split == "train").mean() == pytest.approx(0.64, abs=0.05) and (split == "").mean() == pytest.approx(0.34, abs=0.05)
+    assert (split == "train").mean() == pytest.approx(0.64,
+                                                      abs=0.05) and (split
+                                                                     == "").mean() == pytest.approx(
+        0.34, abs=0.05)
 
 
 @pytest.mark.real_data
 def test_the_published_lists_hang_together(real_data):
     table = imemnet.read(real_data("imemnet"))
-    sizes = np.bincount(aimus.linked(table["image"], table["song"]))
-    assert set(table["published"]) >= {"val", "test"} and sizes.max() / len(table) > 0.6, "no split by linked groups can be even"
+    sizes = np.bincount(data.linked(table["image"], table["song"]))
+    assert set(table["published"]) >= {"val",
+                                       "test"} and sizes.max() / len(
+        table) > 0.6, "no split by linked groups can be even"
     here, there = (set(table.loc[table["published"] == name, "song"]) for name in ("val", "test"))
     assert here <= there
 
 
-# --- memory maps --------------------------------------------------------------------------------------------------------
+# --- memory maps ----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
@@ -264,10 +317,12 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
         return rows[:, None] * np.ones(4)
 
     with pytest.raises(RuntimeError):
-        memory.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
-    resumed = memory.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
-    assert calls[3:] == [[6, 7, 8], [9]], "the chunk that was lost is computed again, what stands is not"
-    whole = memory.rows(tmp_path / "whole", "x", 10, (4,), np.float32, lambda rows: rows[:, None] * np.ones(4), chunk=10)
+        memmaps.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+    resumed = memmaps.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+    assert calls[3:] == [[6, 7, 8],
+                         [9]], "the chunk that was lost is computed again, what stands is not"
+    whole = memmaps.rows(tmp_path / "whole", "x", 10, (4,), np.float32,
+                         lambda rows: rows[:, None] * np.ones(4), chunk=10)
     assert (resumed == whole).all() and (tmp_path / "killed/x.npy").read_bytes() == (tmp_path / "whole/x.npy").read_bytes()
 
 
@@ -281,15 +336,19 @@ def test_two_workers_write_what_one_writes(n, chunk, workers):
         return rows[:, None] * np.ones(3)
 
     with tempfile.TemporaryDirectory() as folder:
-        made = np.array(memory.rows(Path(folder), "x", n, (3,), np.float32, compute, chunk=chunk, workers=workers))
-    assert (made == np.arange(n)[:, None]).all() and sum(calls) == n and len(calls) == -(-n // chunk)
+        made = np.array(memmaps.rows(Path(folder), "x", n, (3,), np.float32, compute, chunk=chunk,
+                                     workers=workers))
+    assert (made == np.arange(n)[:, None]).all() and sum(calls) == n and len(calls) == -(-n
+                                                                                         // chunk)
 
 
 def test_rows_that_are_wrong_are_refused_and_leave_no_mark(tmp_path):
     with pytest.raises(KlangfarbeError, match="finite x"):
-        memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.full((len(rows), 2), np.nan))
+        memmaps.rows(tmp_path, "x", 4, (2,), np.float32,
+                     lambda rows: np.full((len(rows), 2), np.nan))
     with pytest.raises(KlangfarbeError, match="finite x"):
-        memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.zeros((len(rows), 3)))
-    assert (memory.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.ones((len(rows), 2))) == 1).all()
+        memmaps.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.zeros((len(rows), 3)))
+    assert (memmaps.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))
+            == 1).all()
     with pytest.raises(KlangfarbeError, match="delete that folder"):
-        memory.rows(tmp_path, "x", 5, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))
+        memmaps.rows(tmp_path, "x", 5, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))

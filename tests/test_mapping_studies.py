@@ -1,29 +1,33 @@
-"""System 2's projections: forms as published, a gradient that is right, training that learns, resumes and stops."""
+"""System 2's projections: forms as published, a gradient that is right, training that learns,
+resumes and stops.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from lib import foundations
-from lib.errors import KlangfarbeError
-from lib.foundations import musicgen as loader
-from lib.foundations import train_musicgen
-from lib.models import projector
-from lib.systems.mapping import audible, studies, supply, targets
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
+from lib.models import projections
+from lib.pretrained import musicgen as loader
+from lib.recipes import train_musicgen
+from lib.systems.mapping import batches, differentiable_decoding, targets, train_projection
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 
 
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
-    codec, text = (foundations.load(part, device="cpu") for part in ("codec", "text_encoder"))
+    codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
     tiny = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
     network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width, tiny, 0)
     with torch.no_grad():  # untrained, it hardly listens to its condition; a trained one does
         for name, weight in network.named_parameters():
             weight.mul_(6.0 if "encoder_attn" in name or "lm_heads" in name else 1.0)
-    return audible.frozen(foundations.load("musicgen", loader.save(tmp_path_factory.mktemp("start"), network, text, codec), device="cpu"))
+    return differentiable_decoding.frozen(pretrained.load("musicgen",
+                                                          loader.save(tmp_path_factory.mktemp(
+                    "start"), network, text, codec), device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +37,13 @@ def material(generator):
     vectors = rng.standard_normal((n, 2, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     t = np.arange(generator.sample_rate_hz) / generator.sample_rate_hz
-    sounds = np.stack([0.2 * np.sin(2 * np.pi * 150 * 1.1**k * t) for k in range(n)]).astype(np.float16)
+    sounds = np.stack([0.2 * np.sin(2 * np.pi * 150 * 1.1**k * t)
+                       for k in range(n)]).astype(np.float16)
     codes = generator.codec.encode(torch.from_numpy(sounds.astype(np.float32))[:, None]).numpy().astype(np.int16)
-    table = pd.DataFrame({"pair": [f"p{k}" for k in range(n)], "split": ["train"] * 14 + ["validation"] * 3 + ["test"] * 3})
-    return targets.Material(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes, ("sad",) * n, None)
+    table = pd.DataFrame({"pair": [f"p{k}" for k in range(n)],
+                          "split": ["train"] * 14 + ["validation"] * 3 + ["test"] * 3})
+    return targets.Material(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes,
+                            ("sad",) * n, None)
 
 
 @pytest.fixture(scope="module")
@@ -46,30 +53,34 @@ def wanted(material, generator):
 
 
 def config_of(study="two", **changes):
-    return studies.of(study, "smoke", **{"batch_size": 7, "audible": 3, "window_seconds": 0.3, "learning_rate": 3e-3} | changes)
+    return train_projection.of(study, "smoke",
+                               **{"batch_size": 7, "audible": 3, "window_seconds": 0.3,
+                                  "learning_rate": 3e-3} | changes)
 
 
 def one_batch(material, wanted, config, models):
-    return next(iter(supply.epochs(material, wanted, config, models)(0)))
+    return next(iter(batches.epochs(material, wanted, config, models)(0)))
 
 
-# --- networks -----------------------------------------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_published_sizes():
-    one, two = projector.StudyOne(), projector.StudyTwo()
+    one, two = projections.StudyOne(), projections.StudyTwo()
     block = 4 * 768 * 768 + 4 * 768 + 2 * 4 * 768 * 768 + 4 * 768 + 768 + 2 * 2 * 768
     assert sum(p.numel() for p in one.parameters()) == 512 * 768 + 768 + 2 * 768 + block + 768 * 1024 + 1024 + 2 * 1024
     assert sum(p.numel() for p in two.parameters()) == 512 * 768 + 768 + 2 * 768 + 768 * 1024 + 1024
     assert one(torch.zeros(2, 512)).shape == two(torch.zeros(2, 512)).shape == (2, 1, 1024)
-    assert projector.StudyTwo(n_tokens=8)(torch.zeros(2, 512)).shape == (2, 8, 1024)
-    assert all(float(part.bias.detach().abs().max()) == 0 for part in one.modules() if isinstance(part, torch.nn.Linear))
+    assert projections.StudyTwo(n_tokens=8)(torch.zeros(2, 512)).shape == (2, 8, 1024)
+    assert all(float(part.bias.detach().abs().max()) == 0 for part in one.modules()
+               if isinstance(part, torch.nn.Linear))
     with pytest.raises(KlangfarbeError, match=r"vectors \[B, 512\]"):
         two(torch.zeros(2, 8))
 
 
 def test_over_one_key_attention_chooses_nothing_and_over_two_it_does():
-    assert projector.one_key(4, 32) < 1e-6
+    assert projections.one_key(4, 32) < 1e-6
     torch.manual_seed(0)
     attention = torch.nn.MultiheadAttention(32, 4, batch_first=True)
     query, keys = torch.randn(1, 5, 32), torch.randn(1, 2, 32)
@@ -79,128 +90,149 @@ def test_over_one_key_attention_chooses_nothing_and_over_two_it_does():
 
 def test_study_twos_layers_by_hand():
     torch.manual_seed(0)
-    network, v = projector.StudyTwo(4, 6, 2, 5, 0.0), torch.randn(3, 4)
+    network, v = projections.StudyTwo(4, 6, 2, 5, 0.0), torch.randn(3, 4)
     h = v @ network.first.weight.T + network.first.bias
     h = (h - h.mean(1, keepdim=True)) / torch.sqrt(h.var(1, keepdim=True, unbiased=False) + 1e-5)
     by_hand = h.clamp_min(0) @ network.second.weight.T + network.second.bias
     assert torch.allclose(network(v).flatten(1), by_hand, atol=1e-5)
 
 
-# --- the gradient path --------------------------------------------------------------------------------------------------
+# --- the gradient path
+# --------------------------------------------------------------------------------------------------
 
 
 def test_certain_shares_sound_as_the_codes_do(generator, material):
     codes = torch.from_numpy(material.codes[:2].astype(np.int64))
     shares = torch.nn.functional.one_hot(codes, generator.codec.codebook_size).float()
-    assert torch.allclose(generator.codec.soft_decode(shares), generator.codec.decode(codes), atol=1e-4)
+    assert torch.allclose(generator.codec.soft_decode(shares), generator.codec.decode(codes),
+                          atol=1e-4)
 
 
 def test_what_is_heard_sees_the_true_past_alone(generator, material):
     codes = torch.from_numpy(material.codes[:2].astype(np.int64))
     conditions = torch.randn(2, 1, generator.width, generator=torch.Generator().manual_seed(0))
-    before = audible.hear(generator, conditions, codes)
-    assert before.shares.shape == (2, generator.n_codebooks, codes.shape[2], generator.codec.codebook_size)
+    before = differentiable_decoding.hear(generator, conditions, codes)
+    assert before.shares.shape == (2, generator.n_codebooks, codes.shape[2],
+                                   generator.codec.codebook_size)
     assert torch.allclose(before.shares.sum(-1), torch.ones(before.shares.shape[:-1]), atol=1e-4)
     changed = codes.clone()
     changed[:, :, -1] = (changed[:, :, -1] + 1) % generator.codec.codebook_size
-    after = audible.hear(generator, conditions, changed)
-    assert torch.allclose(before.shares[:, 0, :-1], after.shares[:, 0, :-1], atol=1e-5), "a step sees no later code"
+    after = differentiable_decoding.hear(generator, conditions, changed)
+    assert torch.allclose(before.shares[:, 0, :-1], after.shares[:, 0, :-1],
+                          atol=1e-5), "a step sees no later code"
     assert torch.allclose(before.shares[:, :, 0], after.shares[:, :, 0], atol=1e-5)
     with pytest.raises(KlangfarbeError, match="conditions"):
-        audible.hear(generator, conditions[..., :-1], codes)
+        differentiable_decoding.hear(generator, conditions[..., :-1], codes)
 
 
 @pytest.mark.parametrize("what", ["mel", "features", "adversarial"])
-def test_the_gradient_of_each_heard_loss_is_the_difference_quotient(generator, material, wanted, what):
+def test_the_gradient_of_each_heard_loss_is_the_difference_quotient(generator, material, wanted,
+                                                                    what):
     """Central differences along the gradient; the weights of the music model get no gradient."""
-    config = config_of(w_latent=0.0, **{f"w_{name}": float(name == what) for name in ("mel", "features", "adversarial")})
-    models = studies.build(config, generator, 8)
+    config = config_of(w_latent=0.0, **{f"w_{name}": float(name == what)
+                                        for name in ("mel", "features", "adversarial")})
+    models = train_projection.build(config, generator, 8)
     batch = one_batch(material, wanted, config, models)
     few, rng = len(batch.codes), torch.Generator().manual_seed(0)
 
     class Free(torch.nn.Module):  # the condition itself in place of a projection
         def __init__(self):
             super().__init__()
-            self.condition = torch.nn.Parameter(torch.randn(len(batch.vectors), 1, generator.width, generator=rng))
+            self.condition = torch.nn.Parameter(torch.randn(len(batch.vectors), 1, generator.width,
+                                                            generator=rng))
 
         def forward(self, vectors):
             return self.condition
 
     free = Free()
     models = models._replace(projection=free)
-    studies.losses(models, batch, config)[0][what].backward()
+    train_projection.losses(models, batch, config)[0][what].backward()
     gradient = free.condition.grad
-    assert float(gradient[:few].abs().max()) > 0 and float(gradient[few:].abs().max()) == 0, "items that are not heard get none"
+    assert float(gradient[:few].abs().max()) > 0 and float(
+        gradient[few:].abs().max()) == 0, "items that are not heard get none"
     assert all(p.grad is None for p in generator.network.parameters())
     direction = gradient / gradient.norm()
     start, values, step = free.condition.detach().clone(), [], 5e-2
     for sign in (1, -1):
         with torch.no_grad():
             free.condition.copy_(start + sign * step * direction)
-            values.append(studies.losses(models, batch, config)[0][what].double().item())
+            values.append(train_projection.losses(models, batch, config)[0][what].double().item())
     assert (values[0] - values[1]) / (2 * step) == pytest.approx(gradient.norm().item(), rel=0.05)
 
 
 def test_feature_matching_is_zero_at_the_target_itself(generator, material, wanted):
     config = config_of(w_latent=0.0, w_mel=0.0, w_adversarial=0.0)
-    models = studies.build(config, generator, 8)
+    models = train_projection.build(config, generator, 8)
     batch = one_batch(material, wanted, config, models)
     exact = models._replace(projection=lambda vectors: batch.targets)
-    assert studies.losses(exact, batch, config)[0]["features"].item() == pytest.approx(0, abs=1e-6)
-    assert studies.losses(exact, batch, config)[0]["latent"].item() == 0
+    assert train_projection.losses(exact, batch,
+                                   config)[0]["features"].item() == pytest.approx(0, abs=1e-6)
+    assert train_projection.losses(exact, batch, config)[0]["latent"].item() == 0
 
 
 @pytest.mark.parametrize(("mel", "power"), [("mae", 1), ("mse", 2)])
 def test_the_mel_loss_is_counted_in_its_unit(generator, material, wanted, mel, power):
     found = []
-    for unit in (1.0, studies.RANGE_80_DB):
+    for unit in (1.0, train_projection.RANGE_80_DB):
         config = config_of(mel=mel, mel_unit=unit, dropout=0.0, w_features=0.0)
-        models = studies.build(config, generator, 8)
-        found.append(studies.losses(models, one_batch(material, wanted, config, models), config)[0]["mel"].item())
-    assert found[0] == pytest.approx(found[1] * studies.RANGE_80_DB**power, rel=1e-4)
-    assert studies.of("two", "paper").mel_unit == studies.RANGE_80_DB == pytest.approx(80 / 20 * np.log(10), abs=0.01)
+        models = train_projection.build(config, generator, 8)
+        found.append(train_projection.losses(models, one_batch(material, wanted, config, models),
+                                             config)[0]["mel"].item())
+    assert found[0] == pytest.approx(found[1] * train_projection.RANGE_80_DB**power, rel=1e-4)
+    assert train_projection.of("two", "paper").mel_unit == train_projection.RANGE_80_DB == pytest.approx(80 / 20 * np.log(10), abs=0.01)
 
 
 def test_vectors_of_any_precision_are_predicted_from_with_dropout_off(generator, material):
     config = config_of(dropout=0.5, **QUIET)
-    models = studies.build(config, generator, 8)
+    models = train_projection.build(config, generator, 8)
     vectors = material.vectors[:, 0]
-    once, again = studies.predict(models, vectors), studies.predict(models, vectors.astype(np.float64), batch=3)
+    once, again = train_projection.predict(models,
+                                           vectors), train_projection.predict(models,
+                                                                              vectors.astype(
+            np.float64), batch=3)
     assert np.allclose(once, again, atol=1e-5) and once.dtype == np.float32
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize("study", ["one", "two"])
-def test_one_step_moves_the_projection_and_its_critic_and_nothing_else(generator, material, wanted, study):
+def test_one_step_moves_the_projection_and_its_critic_and_nothing_else(generator, material, wanted,
+                                                                       study):
     config = config_of(study)
-    models = studies.build(config, generator, 8)
-    parts = {"projection": models.projection, "critic": models.critic, "decoder": generator.network.decoder}
+    models = train_projection.build(config, generator, 8)
+    parts = {"projection": models.projection, "critic": models.critic,
+             "decoder": generator.network.decoder}
     before = {name: [p.detach().clone() for p in part.parameters()] for name, part in parts.items()}
-    row = studies.train_step(models, one_batch(material, wanted, config, models), config)
-    expected = {"latent", "mel", "adversarial", "loss", "gradient", "critic"} | ({"features"} if study == "two" else set())
+    row = train_projection.train_step(models, one_batch(material, wanted, config, models), config)
+    expected = {"latent", "mel", "adversarial", "loss", "gradient",
+                "critic"} | ({"features"} if study == "two" else set())
     assert set(row) == expected and all(np.isfinite(list(row.values())))
-    weighted = sum(getattr(config, f"w_{name}") * row[name] for name in ("latent", "mel", "adversarial", "features") if name in row)
+    weighted = sum(getattr(config, f"w_{name}") * row[name]
+                   for name in ("latent", "mel", "adversarial", "features") if name in row)
     assert row["loss"] == pytest.approx(weighted, rel=1e-5)
-    moved = {name: any(not torch.equal(a, b) for a, b in zip(before[name], part.parameters(), strict=True)) for name, part in parts.items()}
+    moved = {name: any(not torch.equal(a, b) for a,
+                       b in zip(before[name], part.parameters(), strict=True)) for name,
+             part in parts.items()}
     assert moved == {"projection": True, "critic": True, "decoder": False}
 
 
 def test_one_batch_can_be_learned_by_heart(generator, material, wanted):
     config = config_of(dropout=0.0, **QUIET)
-    models = studies.build(config, generator, 8)
+    models = train_projection.build(config, generator, 8)
     batch = one_batch(material, wanted, config, models)
-    losses = [studies.train_step(models, batch, config)["latent"] for _ in range(150)]
+    losses = [train_projection.train_step(models, batch, config)["latent"] for _ in range(150)]
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_a_resumed_training_ends_with_the_same_weights(generator, material, wanted, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_with_the_same_weights(generator, material, wanted, tmp_path,
+                                                       monkeypatch):
     config = config_of(epochs=3, w_mel=0.0, w_features=0.0)
-    whole = studies.build(config, generator, 8)
-    curve = studies.train(whole, material, wanted, config, seed=4)
-    parts = studies.build(config, generator, 8)
-    kept, calls = supply.keep, []
+    whole = train_projection.build(config, generator, 8)
+    curve = train_projection.train(whole, material, wanted, config, seed=4)
+    parts = train_projection.build(config, generator, 8)
+    kept, calls = batches.keep, []
 
     def keep_then_stop(*arguments):
         kept(*arguments)
@@ -208,12 +240,14 @@ def test_a_resumed_training_ends_with_the_same_weights(generator, material, want
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(supply, "keep", keep_then_stop)
+    monkeypatch.setattr(batches, "keep", keep_then_stop)
     with pytest.raises(KeyboardInterrupt):
-        studies.train(parts, material, wanted, config, tmp_path / "study.safetensors", seed=4)
-    monkeypatch.setattr(supply, "keep", kept)
-    again = studies.build(config, generator, 8)
-    resumed = studies.train(again, material, wanted, config, tmp_path / "study.safetensors", seed=4)
+        train_projection.train(parts, material, wanted, config, tmp_path / "study.safetensors",
+                               seed=4)
+    monkeypatch.setattr(batches, "keep", kept)
+    again = train_projection.build(config, generator, 8)
+    resumed = train_projection.train(again, material, wanted, config,
+                                     tmp_path / "study.safetensors", seed=4)
     assert [row["loss"] for row in resumed] == [row["loss"] for row in curve]
     for a, b in zip(whole.projection.parameters(), again.projection.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -221,53 +255,63 @@ def test_a_resumed_training_ends_with_the_same_weights(generator, material, want
 
 def test_training_learns_stops_early_and_keeps_the_best_epoch(generator, material, wanted):
     config = config_of(epochs=200, patience=3, learning_rate=1e-2, batch_size=14, **QUIET)
-    models = studies.build(config, generator, 8)
-    curve = studies.train(models, material, wanted, config)
+    models = train_projection.build(config, generator, 8)
+    curve = train_projection.train(models, material, wanted, config)
     best = min(row["validation"] for row in curve)
     assert len(curve) < 200 and curve[-1]["validation"] > best, "it stopped 3 epochs after its best"
-    assert supply.validated(models, material, wanted, config)["validation"] == pytest.approx(best, rel=1e-5)
+    assert batches.validated(models, material, wanted,
+                             config)["validation"] == pytest.approx(best, rel=1e-5)
     test = material.table["split"] == "test"
-    cosine = supply.cosines(studies.predict(models, material.vectors[test, 0]), wanted[test]).mean()
+    cosine = batches.cosines(train_projection.predict(models, material.vectors[test, 0]),
+                             wanted[test]).mean()
     assert cosine > 0.3, "14 pairs say something of 3 others"
 
 
 def test_cosines_by_hand():
     made, wanted = np.array([[[3.0, 0.0], [0.0, 1.0]]]), np.array([[[1.0, 0.0], [1.0, 1.0]]])
-    assert supply.cosines(made, wanted) == pytest.approx([(1 + np.sqrt(0.5)) / 2])
+    assert batches.cosines(made, wanted) == pytest.approx([(1 + np.sqrt(0.5)) / 2])
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(generator, material, wanted):
     config = config_of(**QUIET)
-    models = studies.build(config, generator, 8)
+    models = train_projection.build(config, generator, 8)
     batch = one_batch(material, wanted, config, models)
     before = [p.detach().clone() for p in models.projection.parameters()]
     with pytest.raises(KlangfarbeError, match="finite loss"):
-        studies.train_step(models, batch._replace(targets=batch.targets * float("nan")), config)
-    assert all(torch.equal(a, b) for a, b in zip(before, models.projection.parameters(), strict=True))
+        train_projection.train_step(models, batch._replace(targets=batch.targets * float("nan")),
+                                    config)
+    assert all(torch.equal(a, b) for a,
+               b in zip(before, models.projection.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("change", [{"study": "three"}, {"latent": "huber"}, {"n_tokens": 0}, {"w_latent": 0.0, **QUIET}])
+@pytest.mark.parametrize("change", [{"study": "three"}, {"latent": "huber"}, {"n_tokens": 0},
+                                    {"w_latent": 0.0, **QUIET}])
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(KlangfarbeError):
         config_of(**change)
 
 
 def test_published_settings():
-    one, two = studies.of("one", "paper"), studies.of("two", "paper")
-    assert (one.learning_rate, one.weight_decay, one.batch_size, one.epochs, one.mel, one.w_features) == (1e-4, 1e-3, 32, 100, "mse", 0)
-    assert (two.learning_rate, two.weight_decay, two.batch_size, two.epochs, two.mel, two.w_features) == (3e-4, 1e-2, 64, 60, "mae", 0.1)
+    one, two = train_projection.of("one", "paper"), train_projection.of("two", "paper")
+    assert (one.learning_rate, one.weight_decay, one.batch_size, one.epochs, one.mel,
+            one.w_features) == (1e-4, 1e-3, 32, 100, "mse", 0)
+    assert (two.learning_rate, two.weight_decay, two.batch_size, two.epochs, two.mel,
+            two.w_features) == (3e-4, 1e-2, 64, 60, "mae", 0.1)
     assert (two.w_latent, two.w_mel, two.w_adversarial) == (1.0, 0.5, 0.2) and one.n_tokens == two.n_tokens == 1
 
 
 def test_music_comes_out_of_a_vector(generator):
-    conditions = np.random.default_rng(0).standard_normal((3, 1, generator.width)).astype(np.float32)
+    conditions = np.random.default_rng(0).standard_normal((3, 1,
+                                                           generator.width)).astype(np.float32)
     config = config_of()
-    sounds = studies.generate(generator, conditions, config, seconds=0.48, batch=2)
+    sounds = train_projection.generate(generator, conditions, config, seconds=0.48, batch=2)
     assert sounds.shape == (3, round(0.48 * generator.sample_rate_hz)) and np.isfinite(sounds).all()
-    assert np.array_equal(sounds, studies.generate(generator, conditions, config, seconds=0.48, batch=2))
+    assert np.array_equal(sounds, train_projection.generate(generator, conditions, config,
+                                                            seconds=0.48, batch=2))
 
 
 def test_the_miniature_takes_the_vectors(generator):
-    bundled = foundations.load("musicgen", device="cpu")
-    sound = studies.generate(bundled, np.zeros((1, 1, bundled.width), np.float32), config_of(), seconds=0.48)
+    bundled = pretrained.load("musicgen", device="cpu")
+    sound = train_projection.generate(bundled, np.zeros((1, 1, bundled.width), np.float32),
+                                      config_of(), seconds=0.48)
     assert sound.shape[1] == round(0.48 * bundled.sample_rate_hz)

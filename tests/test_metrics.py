@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import r2_score
 
-from lib.errors import KlangfarbeError
-from lib.metrics import affect, diversity, judge, stats
+from lib.core.errors import KlangfarbeError
+from lib.metrics import affect, diversity, picture_regressor, stats
 
 series = arrays(np.float64, st.integers(5, 40), elements=st.floats(-1, 1, width=32))
 
@@ -34,10 +34,13 @@ def test_ccc_never_exceeds_pearson(x):
 
 def test_quadrants_by_hand():
     truth = np.array([[0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]])
-    assert affect.quadrant_accuracy(truth, 0.1 * truth).tolist() == [1, 1, 1, 1], "only the signs count"
+    assert affect.quadrant_accuracy(truth,
+                                    0.1 * truth).tolist() == [1, 1, 1, 1], "only the signs count"
     assert affect.quadrant_accuracy(truth, -truth).tolist() == [0, 0, 0, 0]
     assert affect.quadrant_accuracy(truth, truth * [1, -1]).tolist() == [0, 0, 0, 0]
-    assert affect.quadrant_accuracy(truth, np.full((4, 2), 0.3)).mean() == 0.25, "a constant is right once in four"
+    assert affect.quadrant_accuracy(truth,
+                                    np.full((4, 2),
+                                            0.3)).mean() == 0.25, "a constant is right once in four"
     for bad in (truth[:, 0], truth[:3], np.full((4, 2), np.nan)):
         with pytest.raises(KlangfarbeError):
             affect.quadrant_accuracy(truth, bad)
@@ -51,7 +54,8 @@ def test_r2_agrees_with_scikit_learn_and_rmse_with_the_formula():
     assert affect.r2(t, np.full(80, t.mean())) == pytest.approx(0)
 
 
-@pytest.mark.parametrize("bad", [(np.zeros(3), np.zeros(4)), (np.zeros((3, 2)), np.zeros((3, 2))), (np.array([0, np.nan]), np.zeros(2))])
+@pytest.mark.parametrize("bad", [(np.zeros(3), np.zeros(4)), (np.zeros((3, 2)), np.zeros((3, 2))),
+                                 (np.array([0, np.nan]), np.zeros(2))])
 def test_series_that_cannot_be_compared_are_refused(bad):
     with pytest.raises(KlangfarbeError):
         affect.ccc(*bad)
@@ -61,15 +65,18 @@ def test_bootstrap_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(2)
     hits = 0
     for trial in range(200):
-        low, high = stats.bootstrap(lambda a: a.mean(), rng.normal(size=40), n_resamples=200, seed=trial)
+        low, high = stats.bootstrap(lambda a: a.mean(), rng.normal(size=40), n_resamples=200,
+                                    seed=trial)
         hits += low <= 0 <= high
-    assert 0.87 <= hits / 200 <= 0.99  # 95 % nominal; the percentile interval is a little short at n = 40
+    # 95 % nominal; the percentile interval is a little short at n = 40
+    assert 0.87 <= hits / 200 <= 0.99
 
 
 def test_bootstrap_over_groups_is_wider_than_over_rows_of_one_piece():
     rng = np.random.default_rng(3)
     pieces = np.repeat(np.arange(20), 10)
-    values = rng.normal(size=20)[pieces] + 0.1 * rng.normal(size=200)  # chunks of a piece are nearly copies
+    # chunks of a piece are nearly copies
+    values = rng.normal(size=20)[pieces] + 0.1 * rng.normal(size=200)
     low, high = stats.bootstrap(lambda a: a.mean(), values)
     grouped_low, grouped_high = stats.bootstrap(lambda a: a.mean(), values, groups=pieces)
     assert (grouped_high - grouped_low) > 2 * (high - low)
@@ -104,7 +111,7 @@ def test_picture_features_see_what_they_name():
     red[..., 0], red[..., 1:] = 255, 0
     stripes = grey.copy()
     stripes[:, :, ::8], stripes[:, :, 4::8] = 0, 255
-    features = judge.picture_features(np.concatenate([grey, red, stripes]))
+    features = picture_regressor.picture_features(np.concatenate([grey, red, stripes]))
     assert np.isfinite(features).all()
     saturation = 10  # channels of five statistics each: grey, value, saturation …
     assert features[0, saturation] == pytest.approx(0, abs=1e-6) and features[1, saturation] == pytest.approx(1, abs=1e-3)
@@ -116,7 +123,8 @@ def test_picture_features_hardly_depend_on_size():
     rng = np.random.default_rng(6)
     small = rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     large = small.repeat(4, axis=1).repeat(4, axis=2)
-    np.testing.assert_allclose(judge.picture_features(small), judge.picture_features(large), atol=1e-5)
+    np.testing.assert_allclose(picture_regressor.picture_features(small),
+                               picture_regressor.picture_features(large), atol=1e-5)
 
 
 def test_judge_learns_brightness_and_refuses_before_fit():
@@ -125,9 +133,9 @@ def test_judge_learns_brightness_and_refuses_before_fit():
     levels = ((affect_points + 1) * 120).astype(np.uint8)
     pictures = np.zeros((120, 32, 32, 3), np.uint8)
     pictures[..., 0], pictures[..., 2] = levels[:, :1, None], levels[:, 1:, None]
-    fitted = judge.PictureJudge().fit(pictures[:80], affect_points[:80])
+    fitted = picture_regressor.PictureJudge().fit(pictures[:80], affect_points[:80])
     assert affect.ccc(affect_points[80:, 0], fitted.predict(pictures[80:])[:, 0]) > 0.9
     with pytest.raises(KlangfarbeError, match="fitted judge"):
-        judge.PictureJudge().predict(pictures)
+        picture_regressor.PictureJudge().predict(pictures)
     with pytest.raises(KlangfarbeError, match="uint8"):
-        judge.picture_features(pictures.astype(float))
+        picture_regressor.picture_features(pictures.astype(float))

@@ -1,25 +1,32 @@
-"""The figures miniatures must reach: read from their tables, measured again, and confessed on their cards where they are missed."""
+"""The figures miniatures must reach: read from their tables, measured again, and confessed on their
+cards where they are missed.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib import doctor, foundations, miniatures, paths
+from lib import pretrained, recipes
 from lib.__main__ import main
-from lib.errors import KlangfarbeError
-from lib.miniatures import Wanted, bundling, musicgen
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+from lib.recipes import Wanted, bundling, musicgen
+from lib.workbook import doctor
 
-TABLE = pd.DataFrame([{"music": "atelier", "measure": "mode_r", "value": 0.5, "low": 0.4, "high": 0.6, "n": 40},
-                      {"music": "generated", "measure": "mode_r", "value": 0.31, "low": 0.2, "high": 0.4, "n": 40},
-                      {"music": "generated", "measure": "fad", "value": 7.0, "low": np.nan, "high": np.nan, "n": 40}])
-WITH_FIGURES = [name for name, recipe in miniatures.RECIPES.items() if recipe.wanted]
+TABLE = pd.DataFrame([{"music": "atelier", "measure": "mode_r", "value": 0.5, "low": 0.4,
+                       "high": 0.6, "n": 40}, {"music": "generated", "measure": "mode_r",
+                                               "value": 0.31, "low": 0.2, "high": 0.4, "n": 40},
+                      {"music": "generated", "measure": "fad", "value": 7.0, "low": np.nan,
+                       "high": np.nan, "n": 40}])
+WITH_FIGURES = [name for name, recipe in recipes.RECIPES.items() if recipe.wanted]
 
 
 def test_a_figure_is_read_with_its_bound():
     mode = Wanted("mode", "mode_r", 0.6, where={"music": "generated"}, of={"music": "atelier"})
-    assert mode.read(TABLE) == {"what": "mode", "value": 0.31, "low": 0.2, "high": 0.4, "wanted": 0.3, "at_most": False, "met": True,
-                                "n": 40}
-    assert not Wanted("mode", "mode_r", 0.7, where={"music": "generated"}, of={"music": "atelier"}).read(TABLE)["met"]
+    assert mode.read(TABLE) == {"what": "mode", "value": 0.31, "low": 0.2, "high": 0.4,
+                                "wanted": 0.3, "at_most": False, "met": True, "n": 40}
+    assert not Wanted("mode", "mode_r", 0.7, where={"music": "generated"},
+                      of={"music": "atelier"}).read(TABLE)["met"]
     assert Wanted("far", "fad", 7.0, at_most=True).read(TABLE)["met"] and not Wanted("far", "fad", 6.9, at_most=True).read(TABLE)["met"]
     for where in ({}, {"music": "nobody's"}):
         with pytest.raises(KlangfarbeError, match="one row mode_r"):
@@ -27,34 +34,42 @@ def test_a_figure_is_read_with_its_bound():
 
 
 def test_what_differs_from_the_card_is_named():
-    assert miniatures.differing(TABLE, TABLE) == []
+    assert recipes.differing(TABLE, TABLE) == []
     inside, outside, unheard = TABLE.copy(), TABLE.copy(), TABLE.copy()
     inside.loc[1, "value"], outside.loc[1, "value"], unheard.loc[2, "value"] = 0.39, 0.41, 7.2
-    assert miniatures.differing(inside, TABLE) == []
-    assert miniatures.differing(outside, TABLE) == ["mode_r: 0.41, stored 0.31"]
-    assert miniatures.differing(unheard, TABLE) == ["fad: 7.2, stored 7"], "without an interval two per cent are the room"
-    assert miniatures.differing(TABLE.iloc[:2], TABLE) == ["other rows: 2 against 3"]
+    assert recipes.differing(inside, TABLE) == []
+    assert recipes.differing(outside, TABLE) == ["mode_r: 0.41, stored 0.31"]
+    assert recipes.differing(unheard,
+                             TABLE) == [
+        "fad: 7.2, stored 7"], "without an interval two per cent are the room"
+    assert recipes.differing(TABLE.iloc[:2], TABLE) == ["other rows: 2 against 3"]
     unheard.loc[2, "value"] = np.nan
-    assert miniatures.differing(unheard, TABLE) == ["fad: nan, stored 7"]
+    assert recipes.differing(unheard, TABLE) == ["fad: nan, stored 7"]
 
 
 @pytest.mark.parametrize("name", WITH_FIGURES)
 def test_a_card_says_what_is_missed(name):
-    found, card = miniatures.figures(name), (paths.MINIATURES / miniatures.RECIPES[name].folder / "CARD.md").read_text(encoding="utf-8")
-    assert len(found) == len(miniatures.RECIPES[name].wanted) and found["n"].min() >= 40
-    assert card.count("**missed**") >= (~found["met"]).sum(), "each missed figure is named in the card's table"
+    found, card = recipes.figures(name), (paths.MINIATURES / recipes.RECIPES[name].folder
+                                          / "CARD.md").read_text(encoding="utf-8")
+    assert len(found) == len(recipes.RECIPES[name].wanted) and found["n"].min() >= 40
+    assert card.count("**missed**") >= (
+        ~found["met"]).sum(), "each missed figure is named in the card's table"
     assert ("**missed**" in card) == (not found["met"].all())
 
 
 def test_every_part_has_a_bundled_miniature_with_card_curve_and_table():
     size = 0
-    for name, part in foundations.PARTS.items():
+    for name, part in pretrained.PARTS.items():
         folder = paths.MINIATURES / part.miniature
-        assert part.miniature == name and name in miniatures.RECIPES
-        assert foundations.load(name, device="cpu").sha256 in (folder / "CARD.md").read_text(encoding="utf-8")
+        assert part.miniature == name and name in recipes.RECIPES
+        assert pretrained.load(name, device="cpu").sha256 in (folder
+                                                              / "CARD.md").read_text(
+            encoding="utf-8")
         curves = [f"{name}/{file.name}" for file in folder.glob("curves*.csv")]
-        for file in (*miniatures.RECIPES[name].files, *curves, f"{name}/heldout.csv"):
-            vouched = file.count("/") > 1 or (paths.MINIATURES / f"{file}.provenance.json").is_file()  # a pooling's folder is its part's
+        for file in (*recipes.RECIPES[name].files, *curves, f"{name}/heldout.csv"):
+            # a pooling's folder is its part's
+            vouched = file.count("/") > 1 or (paths.MINIATURES
+                                              / f"{file}.provenance.json").is_file()
             assert (paths.MINIATURES / file).is_file() and vouched, file
         assert curves
         own = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -63,24 +78,31 @@ def test_every_part_has_a_bundled_miniature_with_card_curve_and_table():
     assert size < 50e6
 
 
-def test_the_bundled_classifier_is_loaded_in_full_precision_and_names_most_words(own_results, capsys):
+def test_the_bundled_classifier_is_loaded_in_full_precision_and_names_most_words(own_results,
+                                                                                 capsys):
     import hashlib
 
     import torch
 
     from lib.data.atelier import TEST_SEED, paint, words
-    from lib.miniatures import emotion_cnn
-    from lib.systems.bridging import classifier
+    from lib.recipes import emotion_classifier
+    from lib.systems.bridging import train_classifier
 
-    folder = paths.MINIATURES / emotion_cnn.FOLDER
-    assert miniatures.RECIPES["emotion_cnn"].folder == emotion_cnn.FOLDER == classifier.NOTEBOOK
-    model, config, temperature = classifier.load("mini")  # not run in these results: the bundled one
-    assert capsys.readouterr().out.count("bundled miniature") == 2 and config == emotion_cnn.config() and 0.5 < temperature < 2
+    folder = paths.MINIATURES / emotion_classifier.FOLDER
+    assert recipes.RECIPES[
+        "emotion_cnn"].folder == emotion_classifier.FOLDER == train_classifier.NOTEBOOK
+    # not run in these results: the bundled one
+    model, config, temperature = train_classifier.load("mini")
+    assert capsys.readouterr().out.count("bundled miniature") == 2 and config == emotion_classifier.config() and 0.5 < temperature < 2
     assert {t.dtype for t in model.state_dict().values()} == {torch.float32, torch.int64}
     stored = bundling.artefacts.read(folder / "classifier.safetensors")
-    assert stored["classes.weight"].dtype == torch.float16 and torch.equal(stored["classes.weight"].float(), model.classes.weight)
-    said = classifier.predict(model, paint.pictures(TEST_SEED, range(2000, 2100), model.side)[0], temperature).argmax(1)
-    right = [classifier.EMOTIONS[k] == words.emotion_word(item) for k, item in zip(said, items(2000, 2100), strict=True)]
+    assert stored["classes.weight"].dtype == torch.float16 and torch.equal(
+        stored["classes.weight"].float(), model.classes.weight)
+    said = train_classifier.predict(model,
+                                    paint.pictures(TEST_SEED, range(2000, 2100), model.side)[0],
+                                    temperature).argmax(1)
+    right = [train_classifier.EMOTIONS[k] == words.emotion_word(item) for k,
+             item in zip(said, items(2000, 2100), strict=True)]
     assert np.mean(right) > 0.7, "held-out accuracy is .88; a hundred paintings scatter by .03"
     digest = hashlib.sha256((folder / "classifier.safetensors").read_bytes()).hexdigest()
     assert digest in (folder / "CARD.md").read_text(encoding="utf-8")
@@ -100,20 +122,24 @@ def test_a_fresh_clone_lacks_no_miniature():
 
 def test_the_command_measures_again_and_says_where_it_differs(monkeypatch, capsys):
     stored = bundling.artefacts.read(paths.MINIATURES / "tagger" / "heldout.csv")
-    recipe = miniatures.RECIPES["tagger"]
-    module = __import__("lib.miniatures.tagger", fromlist=["measure"])
+    recipe = recipes.RECIPES["tagger"]
+    module = __import__("lib.recipes.tagger", fromlist=["measure"])
     monkeypatch.setattr(module, "measure", lambda: (stored, "hash"))
-    assert main(["miniature", "--check", "tagger"]) == 0 and "0 differ" in (said := capsys.readouterr().out)
+    assert main(["miniature", "--check",
+                 "tagger"]) == 0 and "0 differ" in (said := capsys.readouterr().out)
     assert said.count("met ") == len(recipe.wanted)
     worse = stored.assign(value=stored["value"] / 2)
     monkeypatch.setattr(module, "measure", lambda: (worse, "hash"))
     assert main(["miniature", "--check", "tagger"]) == 2 and "MISSED" in capsys.readouterr().out
-    assert main(["miniature", "--check", "forest"]) == 2 and main(["miniature"]) == 2 and main(["miniature", "nobody"]) == 2
+    assert main(["miniature", "--check",
+                 "forest"]) == 2 and main(["miniature"]) == 2 and main(["miniature", "nobody"]) == 2
 
 
 def test_shares_and_means_have_intervals():
-    assert bundling.share([True, True, False, False]) == {"value": 0.5, "low": pytest.approx(0.15, abs=0.01),
-                                                           "high": pytest.approx(0.85, abs=0.01), "n": 4}
+    assert bundling.share([True, True, False, False]) == {"value": 0.5,
+                                                          "low": pytest.approx(0.15, abs=0.01),
+                                                          "high": pytest.approx(0.85, abs=0.01),
+                                                          "n": 4}
     assert bundling.mean([1.0, 0.0, 1.0])["value"] == pytest.approx(2 / 3)
     several = bundling.mean([0.2, 0.4, 0.6, 0.3, 0.5])
     assert several["low"] < several["value"] == pytest.approx(0.4) and 0.4 < several["high"] < 0.6

@@ -1,22 +1,26 @@
-"""The MIREX-like mood dataset, on a replica in its publisher's layout, and our map from its adjectives to system 1's words."""
+"""The MIREX-like mood dataset, on a replica in its publisher's layout, and our map from its
+adjectives to system 1's words.
+"""
 
 import re
 
 import numpy as np
 import pytest
 
-from lib import affect
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest
 from lib.data.collections import mirex
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
-SONGS = [("Cluster 1", "Rousing", "Alma"), ("Cluster 2", "Amiable-good natured", "Bert"), ("Cluster 3", "Wistful", "Alma"),
-         ("Cluster 4", "whimsical", ""), ("Cluster 5", "Agressive", "Carla"), ("Cluster 5", "Tense - Anxious", "Dora")]
+SONGS = [("Cluster 1", "Rousing", "Alma"), ("Cluster 2", "Amiable-good natured", "Bert"),
+         ("Cluster 3", "Wistful", "Alma"), ("Cluster 4", "whimsical", ""),
+         ("Cluster 5", "Agressive", "Carla"), ("Cluster 5", "Tense - Anxious", "Dora")]
 
 
 def make_mirex(root, songs=SONGS, scores=(1, 3), clips=True):
-    """As published: empty sounds and scores, for the adapter opens neither; the table is UTF-16 with semicolons, one row
-    is too long and another opens a quotation mark and never closes it."""
+    """As published: empty sounds and scores, for the adapter opens neither; the table is UTF-16
+    with semicolons, one row is too long and another opens a quotation mark and never closes it.
+    """
     inner = root / "dataset"
     for place in ("Audio", "MIDIs", "Lyrics"):
         (inner / place).mkdir(parents=True)
@@ -25,11 +29,15 @@ def make_mirex(root, songs=SONGS, scores=(1, 3), clips=True):
             (inner / "Audio" / f"{number:03d}.mp3").touch()
         if number in scores:
             (inner / "MIDIs" / f"{number:03d}.mid").touch()
-    (inner / "clusters.txt").write_bytes("\r\n".join(cluster for cluster, *_ in songs).encode() + b"\r\n")
-    (inner / "categories.txt").write_bytes("\r\n".join(mood for _, mood, _ in songs).encode() + b"\r\n")
+    (inner / "clusters.txt").write_bytes("\r\n".join(cluster for cluster, *_ in songs).encode()
+                                         + b"\r\n")
+    (inner / "categories.txt").write_bytes("\r\n".join(mood for _, mood, _ in songs).encode()
+                                           + b"\r\n")
     lines = ["Filename ; Title ; Artist ; Genre ;"]
-    lines += [f"{n:03d}.mp3;A Song;{artist};Rock, Pop;" for n, (*_, artist) in enumerate(songs, start=1)]
-    lines[2], lines[-1] = lines[2].replace("A Song", '"A Song'), lines[-1].replace("A Song", "A; Song")
+    lines += [f"{n:03d}.mp3;A Song;{artist};Rock, Pop;" for n,
+              (*_, artist) in enumerate(songs, start=1)]
+    lines[2], lines[-1] = lines[2].replace("A Song",
+                                           '"A Song'), lines[-1].replace("A Song", "A; Song")
     (inner / "dataset info.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
     return inner
 
@@ -41,19 +49,24 @@ def rows(root):
 def test_a_song_has_its_clip_and_its_score_in_one_group(tmp_path):
     make_mirex(tmp_path)
     found = rows(tmp_path)
-    assert list(found.index) == ["mirex-001-audio", "mirex-001-midi", "mirex-002-audio", "mirex-003-audio", "mirex-003-midi",
-                                 "mirex-004-audio", "mirex-005-audio", "mirex-006-audio"]
+    assert list(found.index) == ["mirex-001-audio", "mirex-001-midi", "mirex-002-audio",
+                                 "mirex-003-audio", "mirex-003-midi", "mirex-004-audio",
+                                 "mirex-005-audio", "mirex-006-audio"]
     assert found.loc["mirex-003-midi", "path"] == "dataset/MIDIs/003.mid"
     assert found.loc["mirex-001-audio", "path"] == "dataset/Audio/001.mp3"
-    assert found["emotion"].tolist() == ["rousing", "rousing", "amiable/good natured", "wistful", "wistful", "whimsical", "aggressive",
-                                         "tense/anxious"]
+    assert found["emotion"].tolist() == ["rousing", "rousing", "amiable/good natured", "wistful",
+                                         "wistful", "whimsical", "aggressive", "tense/anxious"]
     for row in found.itertuples():
         assert (row.valence, row.arousal) == affect.MIREX_POINTS[row.emotion] and (tmp_path / row.path).is_file()
     groups = found["group_id"].to_dict()
-    assert groups["mirex-001-audio"] == groups["mirex-003-midi"] == "artist:Alma" and groups["mirex-004-audio"] == "mirex-004"
-    assert groups["mirex-006-audio"] == "mirex-006", "a row with a cell too many: its artist is not known"
+    assert groups["mirex-001-audio"] == groups["mirex-003-midi"] == "artist:Alma" and groups[
+        "mirex-004-audio"] == "mirex-004"
+    assert groups[
+        "mirex-006-audio"] == "mirex-006", "a row with a cell too many: its artist is not known"
     assert groups["mirex-002-audio"] == "mirex-002", "nor one behind a quotation mark without end; the songs after it keep theirs"
-    assert found.loc["mirex-005-audio", "group_id"] == "artist:Carla" and found.loc["mirex-005-audio", "genre"] == "Rock, Pop"
+    assert found.loc["mirex-005-audio",
+                     "group_id"] == "artist:Carla" and found.loc["mirex-005-audio",
+                                                                 "genre"] == "Rock, Pop"
     assert mirex.labels(tmp_path)["cluster"].tolist() == [1, 2, 3, 4, 5, 5]
 
 
@@ -72,7 +85,8 @@ def test_the_layouts_that_circulate_are_read(tmp_path, change):
         (inner / "dataset info.csv").write_text("number,who\n001,Alma\n")
     found = rows(root)
     scores = found[found["modality"] == "midi"]
-    assert len(found) == 8 and len(scores) == 2 and all((root / path).is_file() for path in scores["path"])
+    assert len(found) == 8 and len(scores) == 2 and all((root / path).is_file()
+                                                        for path in scores["path"])
     assert found.loc[found["modality"] == "audio", "path"].isna().all() == (change == "no clips")
     known = change not in ("no table", "other headings")
     assert found.loc["mirex-001-midi", "group_id"] == ("artist:Alma" if known else "mirex-001")
@@ -87,7 +101,9 @@ def test_either_count_of_scores_is_taken(tmp_path, n_scores):
 
 
 def test_nothing_is_opened_but_the_tables(tmp_path, monkeypatch):
-    """Files of no bytes are rows; opening them is the build's task, which sets them aside with a reason."""
+    """Files of no bytes are rows; opening them is the build's task, which sets them aside with a
+    reason.
+    """
     make_mirex(tmp_path)
     from lib.data.atelier import render
 
@@ -106,7 +122,8 @@ def test_a_missing_file_is_named_with_where_to_get_it(tmp_path, name):
     (inner / name).unlink()
     with pytest.raises(KlangfarbeError) as error:
         mirex.manifest(tmp_path)
-    assert name in str(error.value) and "Coimbra" in str(error.value) and "\n" not in str(error.value)
+    assert name in str(error.value) and "Coimbra" in str(error.value) and "\n" not in str(
+        error.value)
     with pytest.raises(KlangfarbeError, match="no such folder"):
         mirex.manifest(tmp_path / "elsewhere")
 
@@ -138,7 +155,8 @@ def test_a_single_adjective_in_another_cluster_is_no_slip(tmp_path):
     assert mirex.manifest(tmp_path)["emotion"].value_counts().to_dict() == {"rowdy": 19, "fiery": 1}
 
 
-# --- from adjectives to the five words ----------------------------------------------------------------------------------
+# --- from adjectives to the five words
+# ----------------------------------------------------------------------------------
 
 
 def test_every_adjective_has_a_point_and_each_cluster_goes_where_its_adjectives_say():
@@ -150,12 +168,15 @@ def test_every_adjective_has_a_point_and_each_cluster_goes_where_its_adjectives_
         for adjective in members:
             word = affect.emotion_word(*affect.MIREX_POINTS[adjective])
             counts[cluster][word] = counts[cluster].get(word, 0) + 1
-    assert counts == {1: {"fun": 4, "happy": 1}, 2: {"fun": 2, "happy": 3}, 3: {"neutral": 2, "sad": 4},
-                      4: {"fun": 5, "happy": 1, "neutral": 1}, 5: {"angry": 6}}
+    assert counts == {1: {"fun": 4, "happy": 1}, 2: {"fun": 2, "happy": 3},
+                      3: {"neutral": 2, "sad": 4}, 4: {"fun": 5, "happy": 1, "neutral": 1},
+                      5: {"angry": 6}}
     assert {word for of in counts.values() for word in of} == set(affect.EMOTION_POINTS)
 
 
-@pytest.mark.parametrize(("adjective", "word"), [("fun", "fun"), ("cheerful", "happy"), ("aggressive", "angry"), ("brooding", "sad")])
+@pytest.mark.parametrize(("adjective", "word"),
+                         [("fun", "fun"), ("cheerful", "happy"), ("aggressive", "angry"),
+                          ("brooding", "sad")])
 def test_adjectives_that_name_a_word_get_it(adjective, word):
     assert affect.emotion_word(*affect.MIREX_POINTS[adjective]) == word
 
@@ -163,5 +184,6 @@ def test_adjectives_that_name_a_word_get_it(adjective, word):
 def test_no_adjective_hangs_on_a_hair():
     """Moving any point by .01 in any direction leaves its word."""
     for valence, arousal in affect.MIREX_POINTS.values():
-        near = {affect.emotion_word(valence + a, arousal + b) for a in (-0.01, 0, 0.01) for b in (-0.01, 0, 0.01)}
+        near = {affect.emotion_word(valence + a, arousal + b) for a in (-0.01, 0, 0.01)
+                for b in (-0.01, 0, 0.01)}
         assert len(near) == 1

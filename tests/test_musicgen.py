@@ -1,4 +1,6 @@
-"""MusicGen's parts: delay pattern, loss, dropout of conditions, stored tensors, LoRA, loading from a folder, fast sampling."""
+"""MusicGen's parts: delay pattern, loss, dropout of conditions, stored tensors, LoRA, loading from
+a folder, fast sampling.
+"""
 
 import json
 import math
@@ -11,12 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import foundations
-from lib.errors import KlangfarbeError
-from lib.foundations import musicgen as loader
-from lib.foundations import musicgen_sampling, musicgen_store
-from lib.foundations import musicgen_training as training
-from lib.models import delay, musicgen_step
+from lib import pretrained
+from lib.core.errors import KlangfarbeError
+from lib.models import delay_pattern, musicgen_step
+from lib.pretrained import musicgen as loader
+from lib.pretrained import musicgen_cache, musicgen_sampling
+from lib.training import musicgen as training
 
 K, V, D = 4, 16, 32
 SAID = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz"]
@@ -24,22 +26,32 @@ SAID = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz"]
 
 def musicgen(seed=0, text_width=16, **changes):
     """A random MusicGen, text encoder and codec included."""
-    from transformers import EncodecConfig, MusicgenConfig, MusicgenDecoderConfig, MusicgenForConditionalGeneration, T5Config
+    from transformers import (
+        EncodecConfig,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        T5Config,
+    )
 
     torch.manual_seed(seed)
     text = T5Config(vocab_size=300, d_model=text_width, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
-    codec = EncodecConfig(sampling_rate=800, audio_channels=1, num_filters=4, num_residual_layers=1, upsampling_ratios=[4, 4, 2],
-                          codebook_size=V, hidden_size=16, codebook_dim=16, num_lstm_layers=1, target_bandwidths=[0.4], normalize=False,
-                          chunk_length_s=None, norm_type="weight_norm")
-    settings = {"vocab_size": V, "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 2 * D, "num_codebooks": K,
-                "pad_token_id": V, "bos_token_id": V, "max_position_embeddings": 64, "dropout": 0.0, "layerdrop": 0.0}
+    codec = EncodecConfig(sampling_rate=800, audio_channels=1, num_filters=4, num_residual_layers=1,
+                          upsampling_ratios=[4, 4, 2], codebook_size=V, hidden_size=16,
+                          codebook_dim=16, num_lstm_layers=1, target_bandwidths=[0.4],
+                          normalize=False, chunk_length_s=None, norm_type="weight_norm")
+    settings = {"vocab_size": V, "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4,
+                "ffn_dim": 2 * D, "num_codebooks": K, "pad_token_id": V, "bos_token_id": V,
+                "max_position_embeddings": 64, "dropout": 0.0, "layerdrop": 0.0}
     decoder = MusicgenDecoderConfig(**(settings | changes))
-    model = MusicgenForConditionalGeneration(
-        MusicgenConfig(text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict())).eval()
+    model = MusicgenForConditionalGeneration(MusicgenConfig(text_encoder=text.to_dict(),
+                                                            audio_encoder=codec.to_dict(),
+                                                            decoder=decoder.to_dict())).eval()
     for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
         setattr(model.generation_config, name, V)
     for p in (*model.decoder.parameters(), *model.enc_to_dec_proj.parameters()):
-        p.data += 0.15 * torch.randn_like(p)  # far from the small weights of a fresh network, so that what goes wrong is seen
+        # far from the small weights of a fresh network, so that what goes wrong is seen
+        p.data += 0.15 * torch.randn_like(p)
     return model
 
 
@@ -56,28 +68,35 @@ def items():
     return codes, [torch.randn(n, 16, generator=g) for n in (3, 5, 4)]
 
 
-# --- the delay pattern --------------------------------------------------------------------------------------------------
+# --- the delay pattern
+# --------------------------------------------------------------------------------------------------
 
 EXAMPLE = torch.arange(20).view(1, 4, 5)
 P = 99
-DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P], [P, P, P, 10, 11, 12, 13, 14, P],
-                         [P, P, P, P, 15, 16, 17, 18, 19]]])
+DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P],
+                         [P, P, P, 10, 11, 12, 13, 14, P], [P, P, P, P, 15, 16, 17, 18, 19]]])
 
 
 def test_the_example_of_four_by_five():
-    assert torch.equal(delay.build(EXAMPLE, P), DELAYED) and torch.equal(delay.revert(DELAYED), EXAMPLE)
-    assert torch.equal(delay.taken(4, 5), DELAYED[0] != P)
-    short = delay.build(EXAMPLE, P, torch.tensor([3]))
+    assert torch.equal(delay_pattern.build(EXAMPLE, P),
+                       DELAYED) and torch.equal(delay_pattern.revert(DELAYED), EXAMPLE)
+    assert torch.equal(delay_pattern.taken(4, 5), DELAYED[0] != P)
+    short = delay_pattern.build(EXAMPLE, P, torch.tensor([3]))
     assert torch.equal(short[0, 1], torch.tensor([P, P, 5, 6, 7, P, P, P, P]))
-    assert torch.equal(short[..., :7], delay.build(EXAMPLE[..., :3], P)), "a padded item begins as the item alone"
+    assert torch.equal(short[..., :7],
+                       delay_pattern.build(EXAMPLE[..., :3],
+                                           P)), "a padded item begins as the item alone"
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 3), st.randoms(use_true_random=False))
 def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
-    codes = torch.tensor([random.randrange(7) for _ in range(batch * n_codebooks * n_steps)]).view(batch, n_codebooks, n_steps)
-    line = delay.build(codes, 7)
-    assert line.shape == (batch, n_codebooks, n_steps + n_codebooks) and torch.equal(delay.revert(line), codes)
-    assert torch.equal(line != 7, delay.taken(n_codebooks, n_steps).expand(batch, -1, -1))
+    codes = torch.tensor([random.randrange(7)
+                          for _ in range(batch * n_codebooks * n_steps)]).view(batch, n_codebooks,
+                                                                               n_steps)
+    line = delay_pattern.build(codes, 7)
+    assert line.shape == (batch, n_codebooks,
+                          n_steps + n_codebooks) and torch.equal(delay_pattern.revert(line), codes)
+    assert torch.equal(line != 7, delay_pattern.taken(n_codebooks, n_steps).expand(batch, -1, -1))
     assert bool((line[..., 0] == 7).all()), "column 0 is the start"
     for k in range(n_codebooks):
         assert torch.equal(line[:, k, k + 1 : k + 1 + n_steps], codes[:, k])
@@ -85,30 +104,36 @@ def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
 
 def test_the_pattern_is_transformers_own(model):
     decoder = model.decoder
-    first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V, max_length=9 + K)
-    assert torch.equal(mask == -1, delay.taken(K, 9)) and torch.equal(first, torch.full((K, 1), V))
+    first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V,
+                                                   max_length=9 + K)
+    assert torch.equal(mask == -1, delay_pattern.taken(K,
+                                                       9)) and torch.equal(first,
+                                                                           torch.full((K, 1), V))
 
 
-@pytest.mark.parametrize("codes", [torch.zeros(2, 3), torch.zeros(1, 2, 3), torch.tensor([[[5]]]), torch.tensor([[[-1]]])])
+@pytest.mark.parametrize("codes", [torch.zeros(2, 3), torch.zeros(1, 2, 3), torch.tensor([[[5]]]),
+                                   torch.tensor([[[-1]]])])
 def test_codes_that_are_none_are_refused(codes):
     with pytest.raises(KlangfarbeError, match="codes"):
-        delay.build(codes, 5)
+        delay_pattern.build(codes, 5)
 
 
 def test_a_code_outside_is_refused_only_where_it_is_real():
     codes = torch.tensor([[[1, 2, 50]]])
-    assert delay.build(codes, 7, torch.tensor([2])).max() == 7
+    assert delay_pattern.build(codes, 7, torch.tensor([2])).max() == 7
     with pytest.raises(KlangfarbeError, match="codec and model of one size"):
-        delay.build(codes, 7, torch.tensor([3]))
+        delay_pattern.build(codes, 7, torch.tensor([3]))
 
 
-# --- the loss -----------------------------------------------------------------------------------------------------------
+# --- the loss -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_uniform_logits_cost_ln_v():
-    targets = delay.build(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
-    value, each = delay.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
-    assert math.isclose(value.item(), math.log(V), rel_tol=1e-6) and torch.allclose(each, torch.full((K,), math.log(V)))
+    targets = delay_pattern.build(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
+    value, each = delay_pattern.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
+    assert math.isclose(value.item(), math.log(V),
+                        rel_tol=1e-6) and torch.allclose(each, torch.full((K,), math.log(V)))
 
 
 def test_each_codebook_weighs_the_same_and_padding_nothing():
@@ -117,32 +142,38 @@ def test_each_codebook_weighs_the_same_and_padding_nothing():
     logits = torch.zeros(1, 2, 4, V)
     logits[0, 1, 0, 3] = 50.0                 # codebook 1 is sure of its one code
     logits[0, 1, 1:, :] = 1e6 * torch.randn(3, V)
-    value, each = delay.cross_entropy(logits, targets, V)
-    assert torch.allclose(each, torch.tensor([math.log(V), 0.0]), atol=1e-5) and math.isclose(value.item(), math.log(V) / 2, rel_tol=1e-5)
+    value, each = delay_pattern.cross_entropy(logits, targets, V)
+    assert torch.allclose(each, torch.tensor([math.log(V), 0.0]),
+                          atol=1e-5) and math.isclose(value.item(), math.log(V) / 2, rel_tol=1e-5)
     with pytest.raises(KlangfarbeError, match="real code in every codebook"):
-        delay.cross_entropy(logits, torch.full((1, 2, 4), V), V)
+        delay_pattern.cross_entropy(logits, torch.full((1, 2, 4), V), V)
 
 
 def test_a_padded_batch_costs_what_its_items_cost_alone(model, items):
     with torch.no_grad():
         whole, each = training.loss(model, training.collate(*items))
-        alone = [training.loss(model, training.collate([c], [s]))[1] for c, s in zip(*items, strict=True)]
+        alone = [training.loss(model, training.collate([c], [s]))[1] for c,
+                 s in zip(*items, strict=True)]
     lengths = torch.tensor([c.shape[1] for c in items[0]]).float()
-    expected = (torch.stack(alone) * lengths[:, None]).sum(0) / lengths.sum()  # each real code weighs the same
-    assert torch.allclose(each, expected, atol=1e-5) and torch.isclose(whole, expected.mean(), atol=1e-5)
+    # each real code weighs the same
+    expected = (torch.stack(alone) * lengths[:, None]).sum(0) / lengths.sum()
+    assert torch.allclose(each, expected,
+                          atol=1e-5) and torch.isclose(whole, expected.mean(), atol=1e-5)
 
 
 def test_the_loss_is_transformers_own(model, items):
     batch = training.collate([items[0][0]] * 2, [items[1][0]] * 2)
-    line = delay.build(batch.codes, V)
+    line = delay_pattern.build(batch.codes, V)
     with torch.no_grad():
         given_states = training.condition(model, batch.states, batch.mask)
-        theirs = model.decoder(line[..., :-1].flatten(0, 1), encoder_hidden_states=given_states, encoder_attention_mask=batch.mask,
+        theirs = model.decoder(line[..., :-1].flatten(0, 1), encoder_hidden_states=given_states,
+                               encoder_attention_mask=batch.mask,
                                labels=line[..., 1:].transpose(1, 2)).loss
         assert torch.isclose(training.loss(model, batch)[0], theirs, atol=1e-5)
 
 
-# --- conditions ---------------------------------------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_conditions_are_dropped_at_the_asked_rate():
@@ -150,7 +181,9 @@ def test_conditions_are_dropped_at_the_asked_rate():
     dropped, marks = training.drop_conditions(states, mask, 0.1, torch.Generator().manual_seed(0))
     gone = (marks.sum(1) == 0)
     assert abs(gone.float().mean().item() - 0.1) < 4 * math.sqrt(0.09 / 20_000)
-    assert torch.equal(gone, dropped.sum((1, 2)) == 0) and bool((marks[~gone] == 1).all()), "a condition goes whole or stays whole"
+    assert torch.equal(gone, dropped.sum((1, 2))
+                       == 0) and bool((marks[~gone]
+                                       == 1).all()), "a condition goes whole or stays whole"
     same = training.drop_conditions(states, mask, 0.0)
     assert same[0] is states and same[1] is mask
     assert not training.drop_conditions(states, mask, 1.0)[1].any()
@@ -160,17 +193,21 @@ def test_conditions_are_dropped_at_the_asked_rate():
 
 def test_the_null_is_explicit_and_hears_nothing(model, items):
     batch = training.collate(*items)
-    line = delay.build(batch.codes, V, batch.lengths)[..., :-1]
+    line = delay_pattern.build(batch.codes, V, batch.lengths)[..., :-1]
     states, mask = training.with_null(batch.states, batch.mask)
-    assert torch.equal(states[3:], torch.zeros_like(batch.states)) and not mask[3:].any() and torch.equal(mask[:3], batch.mask)
+    assert torch.equal(states[3:],
+                       torch.zeros_like(batch.states)) and not mask[3:].any() and torch.equal(
+        mask[:3], batch.mask)
     with torch.no_grad():
         both = training.predict(model, torch.cat([line, line]), states, mask)
-        other = training.predict(model, line, torch.randn_like(batch.states), torch.zeros_like(batch.mask))
+        other = training.predict(model, line, torch.randn_like(batch.states),
+                                 torch.zeros_like(batch.mask))
     assert both.isfinite().all() and torch.allclose(both[3:], other, atol=1e-5), "with mask 0 neither state nor bias matters"
     assert (both[:3] - both[3:]).abs().max() > 0.1
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_one_step_changes_the_weights_and_many_learn_a_batch_by_heart(items):
@@ -183,8 +220,11 @@ def test_one_step_changes_the_weights_and_many_learn_a_batch_by_heart(items):
     optimiser = torch.optim.AdamW(weights, lr=6e-3, weight_decay=0.0)
     model.train()
     first = training.train_step(model, optimiser, batch, dropped=0.0)
-    changed = {n.split(".")[0] for n, p in model.named_parameters() if not torch.equal(p, before[n])}
-    assert changed == {"decoder", "enc_to_dec_proj"} and first["gradient"] > 0 and len(first["per_codebook"]) == K
+    changed = {n.split(".")[0] for n, p in model.named_parameters()
+               if not torch.equal(p, before[n])}
+    assert changed == {"decoder",
+                       "enc_to_dec_proj"} and first["gradient"] > 0 and len(
+        first["per_codebook"]) == K
     for _ in range(150):
         last = training.train_step(model, optimiser, batch, dropped=0.0)
     assert first["loss"] > 2.5 and last["loss"] < 0.05
@@ -207,24 +247,30 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     codes, states = items
     batch = training.collate(codes, states if whole else [torch.randn(len(s), D) for s in states])
     with torch.no_grad():
-        plain = training.predict(network, delay.build(batch.codes, V)[..., :-1], batch.states, batch.mask)
+        plain = training.predict(network, delay_pattern.build(batch.codes, V)[..., :-1],
+                                 batch.states, batch.mask)
     wrapped = training.lora(network, rank=4)
     names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
-    assert names and all("lora_" in n for n in names) and not any("text_encoder" in n or "audio_encoder" in n for n in names)
+    assert names and all("lora_" in n for n in names) and not any("text_encoder" in n
+                                                                  or "audio_encoder" in n
+                                                                  for n in names)
     assert len(names) == 2 * 2 * 10, "two matrices for each of ten projections in two layers"
     frozen = {n: p.clone() for n, p in wrapped.named_parameters() if not p.requires_grad}
     optimiser = torch.optim.AdamW([p for p in wrapped.parameters() if p.requires_grad], lr=1e-2)
     losses = [training.train_step(wrapped, optimiser, batch, dropped=0.0)["loss"] for _ in range(8)]
-    assert losses[-1] < losses[0] and all(torch.equal(p, frozen[n]) for n, p in wrapped.named_parameters() if n in frozen)
+    assert losses[-1] < losses[0] and all(torch.equal(p, frozen[n]) for n,
+                                          p in wrapped.named_parameters() if n in frozen)
     with torch.no_grad():
-        line = delay.build(batch.codes, V)[..., :-1]
+        line = delay_pattern.build(batch.codes, V)[..., :-1]
         apart = training.predict(wrapped, line, batch.states, batch.mask)
         one = training.merged(wrapped)
         assert type(one) is type(network) and (apart - plain).abs().max() > 0.01
-        assert torch.allclose(training.predict(one, line, batch.states, batch.mask), apart, atol=1e-5)
+        assert torch.allclose(training.predict(one, line, batch.states, batch.mask), apart,
+                              atol=1e-5)
 
 
-# --- the store ----------------------------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
@@ -237,11 +283,16 @@ def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
         return states, (torch.arange(9) < lengths[:, None]).long()
 
     texts = [*SAID, SAID[0]]
-    first = musicgen_store.text_states(musicgen_store.Store(tmp_path), texts, encode, "a" * 64, batch=2)
-    assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0, 0] == len(SAID[1]) and calls == [SAID[:2], SAID[2:]]
-    again = musicgen_store.text_states(musicgen_store.Store(tmp_path), texts[::-1], encode, "a" * 64)
-    assert len(calls) == 2 and all(torch.equal(a, b) for a, b in zip(first, again[::-1], strict=True))
-    musicgen_store.text_states(musicgen_store.Store(tmp_path), texts[:1], encode, "b" * 64)
+    first = musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts, encode, "a" * 64,
+                                       batch=2)
+    assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0,
+                                                                0] == len(SAID[1]) and calls == [
+        SAID[:2], SAID[2:]]
+    again = musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts[::-1], encode,
+                                       "a" * 64)
+    assert len(calls) == 2 and all(torch.equal(a, b) for a,
+                                   b in zip(first, again[::-1], strict=True))
+    musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts[:1], encode, "b" * 64)
     assert calls[2:] == [SAID[:1]], "another network's states are others"
 
 
@@ -254,10 +305,10 @@ def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
             raise KeyboardInterrupt
         return [torch.full((i + 1,), i) for i in rows]
 
-    store = musicgen_store.Store(tmp_path)
+    store = musicgen_cache.Store(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         store.fill(keys, compute, chunk=3)
-    store = musicgen_store.Store(tmp_path)
+    store = musicgen_cache.Store(tmp_path)
     assert len(store) == 6 and "k5" in store and "k6" not in store
     with pytest.raises(KlangfarbeError, match="4 are lacking"):
         store.read(keys)
@@ -265,13 +316,14 @@ def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
     assert [len(t) for t in store.read(keys)] == list(range(1, 11))
     victim = sorted(tmp_path.glob("chunk-*.safetensors"))[0]
     victim.write_bytes(victim.read_bytes()[:20])
-    store = musicgen_store.Store(tmp_path)
-    assert 0 < store.fill(keys, compute, chunk=3) <= 3 and [int(t[0]) for t in store.read(keys)] == list(range(10))
+    store = musicgen_cache.Store(tmp_path)
+    assert 0 < store.fill(keys, compute,
+                          chunk=3) <= 3 and [int(t[0]) for t in store.read(keys)] == list(range(10))
     assert not list(tmp_path.glob(".*")), "nothing half-written is left"
 
 
 def test_what_is_not_finite_is_not_stored(tmp_path):
-    store = musicgen_store.Store(tmp_path)
+    store = musicgen_cache.Store(tmp_path)
     with pytest.raises(KlangfarbeError, match="not finite"):
         store.fill(["a"], lambda rows: [torch.tensor([torch.nan])])
     with pytest.raises(KlangfarbeError, match="2 finite tensors"):
@@ -281,12 +333,14 @@ def test_what_is_not_finite_is_not_stored(tmp_path):
 
 def test_keys_know_content_network_and_kind():
     sound = np.zeros(4, np.float32)
-    keys = {musicgen_store.sound_key(sound, "n"), musicgen_store.sound_key(sound, "m"), musicgen_store.sound_key(sound[:3], "n"),
-            musicgen_store.sound_key(sound + 1e-7, "n"), musicgen_store.text_key("", "n"), musicgen_store.text_key("n", "")}
+    keys = {musicgen_cache.sound_key(sound, "n"), musicgen_cache.sound_key(sound, "m"),
+            musicgen_cache.sound_key(sound[:3], "n"), musicgen_cache.sound_key(sound + 1e-7, "n"),
+            musicgen_cache.text_key("", "n"), musicgen_cache.text_key("n", "")}
     assert len(keys) == 6 and all(len(k) == 32 for k in keys)
 
 
-# --- fast sampling ------------------------------------------------------------------------------------------------------
+# --- fast sampling --------------------------------------------------------------------------------
+# ----------------------
 
 
 def plain_generate(model, states, mask, n_steps, guidance, **settings):
@@ -295,10 +349,12 @@ def plain_generate(model, states, mask, n_steps, guidance, **settings):
 
     kept = []
     own = model.audio_encoder.decode
-    model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(audio_values=codes)
+    model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
+        audio_values=codes)
     states, marks = training.with_null(states, mask) if guidance > 1 else (states, mask)
     try:
-        model.generate(input_ids=torch.zeros(len(mask), 1, dtype=torch.long), encoder_outputs=BaseModelOutput(states), attention_mask=marks,
+        model.generate(input_ids=torch.zeros(len(mask), 1, dtype=torch.long),
+                       encoder_outputs=BaseModelOutput(states), attention_mask=marks,
                        guidance_scale=guidance, max_length=n_steps + K, **settings)
     finally:
         model.audio_encoder.decode = own
@@ -310,33 +366,40 @@ def plain_generate(model, states, mask, n_steps, guidance, **settings):
 @pytest.mark.parametrize("padded", [False, True])
 def test_greedy_tokens_are_those_of_the_plain_generate(model, guidance, n_tokens, padded):
     g = torch.Generator().manual_seed(5)
-    states, mask = torch.randn(3, n_tokens, 16, generator=g), torch.ones(3, n_tokens, dtype=torch.long)
+    states, mask = torch.randn(3, n_tokens, 16,
+                               generator=g), torch.ones(3, n_tokens, dtype=torch.long)
     if padded:
         mask[1, 2:] = 0
     with torch.no_grad():
         theirs = plain_generate(model, states, mask, 20, guidance, do_sample=False)
         given_states = training.condition(model, states, mask)
-    ours = musicgen_sampling.sample(model.decoder, given_states, mask, 20, guidance=guidance, top_k=1)
+    ours = musicgen_sampling.sample(model.decoder, given_states, mask, 20, guidance=guidance,
+                                    top_k=1)
     assert torch.equal(ours, theirs) and ours.shape == (3, K, 20) and len(ours.unique()) > 5
 
 
 @pytest.mark.parametrize(("packed", "compiled"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("n_tokens", [5, 60])
-def test_every_form_of_the_step_gives_the_logits_of_the_whole_network(model, packed, compiled, fixed, n_tokens, monkeypatch):
-    """`fixed` is what is compiled or captured on a GPU: no shape depends on the position. What torch.compile is given is run as it is."""
+def test_every_form_of_the_step_gives_the_logits_of_the_whole_network(model, packed, compiled,
+                                                                      fixed, n_tokens, monkeypatch):
+    """`fixed` is what is compiled or captured on a GPU: no shape depends on the position. What
+    torch.compile is given is run as it is.
+    """
     monkeypatch.setattr(torch, "compile", lambda block, **_: block)
     torch.manual_seed(0)
     states, mask = torch.randn(2, n_tokens, D), torch.ones(2, n_tokens, dtype=torch.long)
     mask[0, 3:] = 0
     states = states * mask[..., None]
-    line = delay.build(torch.randint(0, V, (2, K, 10)), V)
+    line = delay_pattern.build(torch.randint(0, V, (2, K, 10)), V)
     with torch.no_grad():
         asked = training.predict(model.decoder, line[..., :-1], states, mask)
         null = training.predict(model.decoder, line[..., :-1], 0 * states, 0 * mask)
-        step = musicgen_step.StaticDecoder(model.decoder, 2, line.shape[-1] - 1, 3.0, packed=packed, compiled=compiled)
+        step = musicgen_step.StaticDecoder(model.decoder, 2, line.shape[-1] - 1, 3.0, packed=packed,
+                                           compiled=compiled)
         step.condition(states, mask)
-        made = [step.step(line[..., i], torch.tensor([i]), None if fixed else i + 1) for i in range(line.shape[-1] - 1)]
+        made = [step.step(line[..., i], torch.tensor([i]), None if fixed else i + 1)
+                for i in range(line.shape[-1] - 1)]
     assert ("ask" in step.crosses[0]) is (n_tokens == 5)
     assert torch.allclose(torch.stack(made, 2), null + 3 * (asked - null), atol=1e-4)
 
@@ -345,13 +408,18 @@ def test_draws_follow_the_softmax_cut_to_its_largest():
     from scipy import stats
 
     logits = torch.tensor([1.5, -0.3, 0.8, 0.0, -2.0, 1.1])
-    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7, musicgen_step.clocks((40_000, 4), torch.Generator().manual_seed(0)))
+    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7,
+                               musicgen_step.clocks((40_000, 4), torch.Generator().manual_seed(0)))
     counts = np.bincount(drawn.numpy(), minlength=6)
     kept = [0, 2, 3, 5]
     share = torch.softmax(logits[kept] / 0.7, 0).double().numpy()
-    assert counts[[1, 4]].sum() == 0 and stats.chisquare(counts[kept], 40_000 * share / share.sum()).pvalue > 0.001
+    assert counts[[1, 4]].sum() == 0 and stats.chisquare(counts[kept],
+                                                         40_000 * share
+                                                         / share.sum()).pvalue > 0.001
     wrong = torch.softmax(logits[kept], 0).double().numpy()
-    assert stats.chisquare(counts[kept], 40_000 * wrong / wrong.sum()).pvalue < 1e-6, "the test can tell another temperature"
+    assert stats.chisquare(counts[kept],
+                           40_000 * wrong
+                           / wrong.sum()).pvalue < 1e-6, "the test can tell another temperature"
 
 
 def test_sampled_first_tokens_follow_the_networks_own_softmax(model):
@@ -359,7 +427,8 @@ def test_sampled_first_tokens_follow_the_networks_own_softmax(model):
 
     torch.manual_seed(0)
     states, mask = torch.randn(1, 3, D).expand(4000, -1, -1), torch.ones(4000, 3, dtype=torch.long)
-    drawn = musicgen_sampling.sample(model.decoder, states, mask, 1, guidance=2.0, top_k=6, temperature=1.5)
+    drawn = musicgen_sampling.sample(model.decoder, states, mask, 1, guidance=2.0, top_k=6,
+                                     temperature=1.5)
     assert drawn.shape == (4000, K, 1)
     with torch.no_grad():
         start = torch.full((1, K, 1), V)
@@ -374,33 +443,42 @@ def test_sampled_first_tokens_follow_the_networks_own_softmax(model):
 
 def test_a_seed_repeats_and_another_differs(model):
     states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
-    one, same, other = (musicgen_sampling.sample(model.decoder, states, mask, 12, seed=s) for s in (1, 1, 2))
+    one, same, other = (musicgen_sampling.sample(model.decoder, states, mask, 12, seed=s)
+                        for s in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other) and int(one.max()) < V
     everything = musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1, top_k=0)
     assert torch.equal(everything, one), "top-k 250 of 16 cuts nothing"
 
 
 def test_the_walk_with_fixed_shapes_is_the_same_walk(model, monkeypatch):
-    """What a GPU captures and torch.compile compiles: no step knows its number but from a tensor."""
+    """What a GPU captures and torch.compile compiles: no step knows its number but from a
+    tensor.
+    """
     states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
     eager = musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1)
-    monkeypatch.setattr(musicgen_sampling, "_run", lambda advance, at, n_times, step: [advance() for _ in range(n_times)][-1])
+    monkeypatch.setattr(musicgen_sampling, "_run", lambda advance, at, n_times,
+                        step: [advance() for _ in range(n_times)][-1])
     assert torch.equal(eager, musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1))
 
 
-@pytest.mark.parametrize(("change", "match"), [
-    ({"states": torch.zeros(2, 3, D + 1)}, "project"), ({"mask": torch.ones(2, 4)}, "mask"), ({"n_steps": 0}, "n_steps"),
-    ({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"), ({"step": "graph"}, "CUDA"), ({"step": "fast"}, "eager"),
-    ({"states": torch.full((2, 3, D), torch.inf)}, "finite conditions")])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [({"states": torch.zeros(2, 3, D + 1)}, "project"), ({"mask": torch.ones(2, 4)}, "mask"),
+     ({"n_steps": 0}, "n_steps"), ({"temperature": 0.0}, "temperature"), ({"top_k": -1}, "top_k"),
+     ({"step": "graph"}, "CUDA"), ({"step": "fast"}, "eager"),
+     ({"states": torch.full((2, 3, D), torch.inf)}, "finite conditions")],
+)
 def test_what_cannot_be_sampled_is_refused(model, change, match):
-    settings = {"states": torch.zeros(2, 3, D), "mask": torch.ones(2, 3, dtype=torch.long), "n_steps": 4} | change
+    settings = {"states": torch.zeros(2, 3, D), "mask": torch.ones(2, 3, dtype=torch.long),
+                "n_steps": 4} | change
     with pytest.raises(KlangfarbeError, match=match):
         musicgen_sampling.sample(model.decoder, **settings)
 
 
 def test_half_precision_samples_nearly_the_same():
     states, mask = torch.randn(4, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(4, 3, dtype=torch.long)
-    whole, half = (musicgen_sampling.sample(musicgen(6).decoder.to(t), states, mask, 6, guidance=1.5, top_k=1)
+    whole, half = (musicgen_sampling.sample(musicgen(6).decoder.to(t), states, mask, 6,
+                                            guidance=1.5, top_k=1)
                    for t in (torch.float32, torch.bfloat16))
     assert (whole[..., 0] == half[..., 0]).float().mean() > 0.6, "before differences add up"
 
@@ -409,17 +487,20 @@ def test_nan_in_the_weights_is_told():
     decoder = musicgen(4).decoder
     decoder.model.decoder.layers[1].fc1.weight.data[0, 0] = torch.nan
     with pytest.raises(KlangfarbeError, match="finite logits"):
-        musicgen_sampling.sample(decoder, torch.randn(1, 2, D), torch.ones(1, 2, dtype=torch.long), 3)
+        musicgen_sampling.sample(decoder, torch.randn(1, 2, D), torch.ones(1, 2, dtype=torch.long),
+                                 3)
 
 
 def test_a_decoder_of_another_kind_is_refused():
     with pytest.raises(KlangfarbeError, match="gelu"):
         musicgen_step.StaticDecoder(musicgen(activation_function="relu").decoder, 1, 4)
     with pytest.raises(KlangfarbeError, match="mono"):
-        musicgen_sampling.sample(musicgen(audio_channels=2).decoder, torch.zeros(1, 2, D), torch.ones(1, 2), 4)
+        musicgen_sampling.sample(musicgen(audio_channels=2).decoder, torch.zeros(1, 2, D),
+                                 torch.ones(1, 2), 4)
 
 
-# --- loading ------------------------------------------------------------------------------------------------------------
+# --- loading --------------------------------------------------------------------------------------
+# ----------------------
 
 
 def words():
@@ -430,8 +511,10 @@ def words():
     known = ["<pad>", "</s>", "<unk>", *sorted({w for text in SAID for w in text.split()})]
     made = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=64)
+    made.post_processor = processors.TemplateProcessing(single="$A </s>",
+                                                        special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="</s>",
+                                   unk_token="<unk>", model_max_length=64)
 
 
 @pytest.fixture(scope="module")
@@ -449,17 +532,21 @@ def spoiled(folder, tmp_path):
 
 
 def test_a_folder_in_hub_layout_makes_music(folder, model):
-    music = foundations.load("musicgen", folder, device="cpu")
-    assert (music.sample_rate_hz, music.frame_rate_hz, music.width, music.text_width, music.n_codebooks) == (800, 25, D, 16, K)
+    music = pretrained.load("musicgen", folder, device="cpu")
+    assert (music.sample_rate_hz, music.frame_rate_hz, music.width, music.text_width,
+            music.n_codebooks) == (800, 25, D, 16, K)
     assert len(music.sha256) == 64 and music.licence == "unknown"
     states, mask = music.states(SAID)
     assert states.shape == (3, 7, 16) and mask.sum(1).tolist() == [7, 5, 4]
     sounds = music.generate(SAID, 1.0, top_k=1)
-    assert sounds.shape == (3, 800) and sounds.dtype == np.float32 and np.isfinite(sounds).all() and sounds.std() > 0
+    assert sounds.shape == (3,
+                            800) and sounds.dtype == np.float32 and np.isfinite(
+        sounds).all() and sounds.std() > 0
     with torch.no_grad():
         tokens = words()(SAID, padding=True, return_tensors="pt", return_token_type_ids=False)
         theirs = model.generate(**tokens, guidance_scale=3.0, do_sample=False, max_length=25 + K)
-    assert np.allclose(sounds, theirs[:, 0].numpy(), atol=1e-5), "transformers' own generate, from text to sound"
+    assert np.allclose(sounds, theirs[:, 0].numpy(),
+                       atol=1e-5), "transformers' own generate, from text to sound"
     again = music.generate_from(music.condition(states, mask), mask, 1.0, top_k=1)
     assert np.array_equal(sounds, again)
 
@@ -467,34 +554,39 @@ def test_a_folder_in_hub_layout_makes_music(folder, model):
 def test_the_checkpoints_of_the_hub_keep_older_names_of_weights(folder, spoiled):
     from safetensors.torch import load_file, save_file
 
-    old = {n.replace("parametrizations.weight.original0", "weight_g").replace("parametrizations.weight.original1", "weight_v"): t
-           for n, t in load_file(folder / "model.safetensors").items()}
+    old = {n.replace("parametrizations.weight.original0",
+                     "weight_g").replace("parametrizations.weight.original1", "weight_v"): t for n,
+           t in load_file(folder / "model.safetensors").items()}
     assert any("weight_g" in n for n in old)
     save_file(old, spoiled / "model.safetensors", metadata={"format": "pt"})
-    one, other = (foundations.load("musicgen", f, device="cpu").generate(SAID[:1], 0.5, seed=1) for f in (folder, spoiled))
+    one, other = (pretrained.load("musicgen", f, device="cpu").generate(SAID[:1], 0.5, seed=1)
+                  for f in (folder, spoiled))
     assert np.array_equal(one, other)
 
 
 def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
-    music = foundations.load("musicgen", folder, device="cpu")
-    store = musicgen_store.Store(tmp_path)
-    states = musicgen_store.text_states(store, SAID, music.states, music.sha256)
+    music = pretrained.load("musicgen", folder, device="cpu")
+    store = musicgen_cache.Store(tmp_path)
+    states = musicgen_cache.text_states(store, SAID, music.states, music.sha256)
     for text, stored in zip(SAID, states, strict=True):
         assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
     sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
-    codes = musicgen_store.sound_codes(store, sounds, music.codec.encode, music.sha256)
-    assert len(store) == 5 and [tuple(c.shape) for c in codes] == [(K, 25), (K, 16)] and codes[0].dtype == torch.int16
+    codes = musicgen_cache.sound_codes(store, sounds, music.codec.encode, music.sha256)
+    assert len(store) == 5 and [tuple(c.shape)
+                                for c in codes] == [(K, 25),
+                                                    (K, 16)] and codes[0].dtype == torch.int16
     assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])
     batch = training.collate(codes, states[:2])
     optimiser = torch.optim.AdamW(music.network.decoder.parameters(), lr=1e-3)
     assert np.isfinite(training.train_step(music.network, optimiser, batch)["loss"])
 
 
-@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json",
+                                  "tokenizer_config.json"])
 def test_a_folder_that_lacks_a_file_is_told_which(spoiled, file):
     (spoiled / file).unlink()
     with pytest.raises(KlangfarbeError, match=f"all but {file}"):
-        foundations.load("musicgen", spoiled, device="cpu")
+        pretrained.load("musicgen", spoiled, device="cpu")
 
 
 def test_a_lacking_weight_and_a_stereo_decoder_are_refused(spoiled):
@@ -503,14 +595,16 @@ def test_a_lacking_weight_and_a_stereo_decoder_are_refused(spoiled):
     tensors = load_file(spoiled / "model.safetensors")
     kept = tensors.pop("enc_to_dec_proj.weight")
     save_file(tensors, spoiled / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(KlangfarbeError, match="1 missing or of another shape: enc_to_dec_proj.weight"):
-        foundations.load("musicgen", spoiled, device="cpu")
-    save_file(tensors | {"enc_to_dec_proj.weight": kept}, spoiled / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(KlangfarbeError,
+                       match="1 missing or of another shape: enc_to_dec_proj.weight"):
+        pretrained.load("musicgen", spoiled, device="cpu")
+    save_file(tensors | {"enc_to_dec_proj.weight": kept}, spoiled / "model.safetensors",
+              metadata={"format": "pt"})
     config = json.loads((spoiled / "config.json").read_text())
     config["decoder"]["audio_channels"] = 2
     (spoiled / "config.json").write_text(json.dumps(config))
     with pytest.raises(KlangfarbeError, match="mono"):
-        foundations.load("musicgen", spoiled, device="cpu")
+        pretrained.load("musicgen", spoiled, device="cpu")
 
 
 def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
@@ -521,22 +615,23 @@ def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
     with pytest.raises(KlangfarbeError, match="fetch config.json, model.safetensors, tokenizer.json, tokenizer_config.json of facebook/m"):
-        foundations.load("musicgen", "facebook/musicgen-small")
+        pretrained.load("musicgen", "facebook/musicgen-small")
 
 
 def test_a_duration_out_of_reach_is_refused(folder):
-    music = foundations.load("musicgen", folder, device="cpu")
+    music = pretrained.load("musicgen", folder, device="cpu")
     for seconds in (0, -1, 31, math.nan):
         with pytest.raises(KlangfarbeError, match="duration"):
             music.generate(SAID, seconds)
 
 
 def test_the_bundled_layout_names_its_parts_and_refuses_others(folder, tmp_path, monkeypatch):
-    music = foundations.load("musicgen", folder, device="cpu")
+    music = pretrained.load("musicgen", folder, device="cpu")
     music.text.sha256, music.codec.sha256 = "a" * 64, "b" * 64
     loader.save(tmp_path / "small", music.network, music.text, music.codec)
-    real = foundations.load
-    monkeypatch.setattr(foundations, "load", lambda part, *a, **k: getattr(music, {"text_encoder": "text"}.get(part, part)))
+    real = pretrained.load
+    monkeypatch.setattr(pretrained, "load", lambda part, *a,
+                        **k: getattr(music, {"text_encoder": "text"}.get(part, part)))
     again = real("musicgen", tmp_path / "small", device="cpu")
     assert np.array_equal(again.generate(SAID, 0.4, seed=2), music.generate(SAID, 0.4, seed=2))
     music.codec.sha256 = "c" * 64

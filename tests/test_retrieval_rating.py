@@ -1,4 +1,6 @@
-"""Retrieval, ratings and picture distances: closed forms, published tables, and independent implementations."""
+"""Retrieval, ratings and picture distances: closed forms, published tables, and independent
+implementations.
+"""
 
 import itertools
 import re
@@ -11,18 +13,22 @@ from scipy.linalg import sqrtm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import polynomial_kernel
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import cards, pictures, rating, retrieval, stats
 
-# --- retrieval --------------------------------------------------------------------------------------------------------
+# --- retrieval ------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_identity_is_found_first_and_strangers_as_often_as_chance():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 32))
-    assert retrieval.retrieval(x, x) == {"r_at_1": 1, "r_at_5": 1, "r_at_10": 1, "median_rank": 1, "mrr": 1, "n": 400}
+    assert retrieval.retrieval(x, x) == {"r_at_1": 1, "r_at_5": 1, "r_at_10": 1, "median_rank": 1,
+                                         "mrr": 1, "n": 400}
     lost = retrieval.retrieval(x, rng.normal(size=(400, 32)))
-    assert lost["r_at_1"] == pytest.approx(1 / 400, abs=0.01) and lost["r_at_10"] == pytest.approx(10 / 400, abs=0.025)
+    assert lost["r_at_1"] == pytest.approx(1 / 400,
+                                           abs=0.01) and lost["r_at_10"] == pytest.approx(10 / 400,
+                                                                                          abs=0.025)
     assert lost["median_rank"] == pytest.approx(200, abs=30)
     assert lost["mrr"] == pytest.approx(np.sum(1 / np.arange(1, 401)) / 400, abs=0.01)
 
@@ -32,7 +38,8 @@ def test_the_same_answer_to_everything_scores_what_guessing_scores():
     constant = np.repeat(rng.normal(size=(1, 17)), 60, axis=0)
     found = retrieval.retrieval(rng.normal(size=(60, 17)), constant)
     harmonic = np.sum(1 / np.arange(1, 61))
-    assert [found[f"r_at_{k}"] for k in (1, 5, 10)] == pytest.approx([1 / 60, 5 / 60, 10 / 60], abs=1e-12)
+    assert [found[f"r_at_{k}"] for k in (1, 5,
+                                         10)] == pytest.approx([1 / 60, 5 / 60, 10 / 60], abs=1e-12)
     assert found["median_rank"] == 30.5 and found["mrr"] == pytest.approx(harmonic / 60, abs=1e-12)
 
 
@@ -49,21 +56,28 @@ def test_any_item_of_the_group_is_right():
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=7), st.integers(0, 999))
 @settings(max_examples=40, deadline=None)
 def test_ties_in_expectation_equal_all_orders_counted_out(levels, seed):
-    """Items at a few cosines from one query, shuffled in every order: the plain average over permutations."""
+    """Items at a few cosines from one query, shuffled in every order: the plain average over
+    permutations.
+    """
     rng = np.random.default_rng(seed)
     count = len(levels)
     groups = rng.integers(0, 3, count)
     angles = np.array(levels) * 0.5
-    items, query = np.stack([np.cos(angles), np.sin(angles)], axis=1), np.tile([1.0, 0.0], (count, 1))
+    items, query = np.stack([np.cos(angles), np.sin(angles)],
+                            axis=1), np.tile([1.0, 0.0], (count, 1))
     got = retrieval.ranks(query, items, groups)
     right, scores = groups == groups[0], -np.array(levels)
     plain = []
     for order in itertools.permutations(range(count)):
-        ranked = sorted(order, key=lambda i: -scores[i])  # stable: ties keep this permutation's order
+        # stable: ties keep this permutation's order
+        ranked = sorted(order, key=lambda i: -scores[i])
         plain.append(1 + next(place for place, i in enumerate(ranked) if right[i]))
     plain = np.array(plain)
-    assert got["rank"][0] == pytest.approx(plain.mean()) and got["reciprocal"][0] == pytest.approx((1 / plain).mean())
-    assert [got[f"r_at_{k}"][0] for k in (1, 5)] == pytest.approx([(plain <= k).mean() for k in (1, 5)])
+    assert got["rank"][0] == pytest.approx(plain.mean()) and got["reciprocal"][0] == pytest.approx(
+        (1 / plain).mean())
+    assert [got[f"r_at_{k}"][0] for k in (1,
+                                          5)] == pytest.approx([(plain <= k).mean()
+                                                                for k in (1, 5)])
 
 
 def test_blocks_of_queries_change_nothing(monkeypatch):
@@ -79,7 +93,8 @@ def test_per_query_columns_make_a_group_interval():
     rng = np.random.default_rng(3)
     x = rng.normal(size=(120, 16))
     table = retrieval.ranks(x, x + 1.2 * rng.normal(size=(120, 16)))
-    low, high = stats.bootstrap(np.mean, table["reciprocal"].to_numpy(), groups=np.arange(120) // 3, n_resamples=200)
+    low, high = stats.bootstrap(np.mean, table["reciprocal"].to_numpy(), groups=np.arange(120) // 3,
+                                n_resamples=200)
     assert low < table["reciprocal"].mean() < high
 
 
@@ -93,24 +108,32 @@ def test_embeddings_that_cannot_be_compared_are_refused(bad):
         retrieval.retrieval(*bad)
 
 
-# --- raters -----------------------------------------------------------------------------------------------------------
+# --- raters ---------------------------------------------------------------------------------------
+# --------------------
 
 GAP = np.nan
 # Krippendorff (2011), Computing Krippendorff's alpha-reliability, section D: 4 observers, 12 units.
-OBSERVERS = np.array([[1, 2, 3, 3, 2, 1, 4, 1, 2, GAP, GAP, GAP], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, GAP, 3],
-                      [GAP, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, GAP], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, GAP]])
+OBSERVERS = np.array([[1, 2, 3, 3, 2, 1, 4, 1, 2, GAP, GAP, GAP],
+                      [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, GAP, 3],
+                      [GAP, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, GAP],
+                      [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, GAP]])
 
 
-@pytest.mark.parametrize(("level", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849), ("ratio", 0.797)])
+@pytest.mark.parametrize(("level", "published"),
+                         [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849),
+                          ("ratio", 0.797)])
 def test_alpha_is_krippendorffs_own(level, published):
     assert rating.krippendorff_alpha(OBSERVERS, level) == pytest.approx(published, abs=5e-4)
 
 
 def test_alpha_from_its_definition():
-    """Interval level, no gaps: 1 − mean squared difference within items / between all ratings, pairs counted out."""
+    """Interval level, no gaps: 1 − mean squared difference within items / between all ratings,
+    pairs counted out.
+    """
     ratings = np.random.default_rng(4).integers(1, 6, (3, 25)).astype(float)
     ratings[1] = np.clip(ratings[0] + np.random.default_rng(5).integers(-1, 2, 25), 1, 5)
-    within = np.mean([(ratings[a, i] - ratings[b, i]) ** 2 for i in range(25) for a in range(3) for b in range(3) if a != b])
+    within = np.mean([(ratings[a, i] - ratings[b, i]) ** 2 for i in range(25) for a in range(3)
+                      for b in range(3) if a != b])
     flat = ratings.reshape(-1)
     between = np.mean([(flat[a] - flat[b]) ** 2 for a in range(75) for b in range(75) if a != b])
     assert rating.krippendorff_alpha(ratings, "interval") == pytest.approx(1 - within / between)
@@ -121,7 +144,8 @@ def test_alpha_of_agreement_and_of_chance():
     one = rng.integers(1, 6, 200).astype(float)
     assert rating.krippendorff_alpha(np.stack([one, one, one])) == pytest.approx(1)
     assert rating.krippendorff_alpha(rng.integers(1, 6, (3, 400))) == pytest.approx(0, abs=0.07)
-    low, high = stats.bootstrap(lambda items: rating.krippendorff_alpha(items.T), OBSERVERS[:, :11].T, n_resamples=200)
+    low, high = stats.bootstrap(lambda items: rating.krippendorff_alpha(items.T),
+                                OBSERVERS[:, :11].T, n_resamples=200)
     assert low < rating.krippendorff_alpha(OBSERVERS[:, :11]) < high <= 1
 
 
@@ -134,7 +158,8 @@ def test_alpha_refuses_what_it_is_not_defined_for(ratings, level):
         rating.krippendorff_alpha(ratings, level)
 
 
-# American League 1987, wins of row over column: Milwaukee, Detroit, Toronto, New York, Boston, Cleveland, Baltimore.
+# American League 1987, wins of row over column: Milwaukee, Detroit, Toronto, New York, Boston,
+# Cleveland, Baltimore.
 LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12], [6, 8, 6, 0, 6, 7, 10],
                    [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6], [2, 4, 1, 3, 1, 7, 0]])  # fmt: skip
 
@@ -142,7 +167,8 @@ LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 
 def test_bradley_terry_gives_the_published_league():
     """Agresti (2002), Categorical Data Analysis, §10.6.1, Baltimore set to 0."""
     found = rating.bradley_terry(LEAGUE, n_resamples=400)
-    assert found.strengths - found.strengths[-1] == pytest.approx([1.581, 1.436, 1.294, 1.248, 1.108, 0.684, 0], abs=6e-4)
+    assert found.strengths - found.strengths[-1] == pytest.approx([1.581, 1.436, 1.294, 1.248,
+                                                                   1.108, 0.684, 0], abs=6e-4)
     assert found.strengths.mean() == pytest.approx(0, abs=1e-9) and found.n == LEAGUE.sum() == found.groups
     assert (found.low < found.strengths).all() and (found.strengths < found.high).all()
 
@@ -154,7 +180,8 @@ def test_bradley_terry_is_logistic_regression():
     design = np.zeros((len(first), 5))
     design[np.arange(len(first)), first], design[np.arange(len(first)), second] = 1, -1
     both, of = np.concatenate([design, -design]), np.repeat([1, 0], len(first))
-    fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000).fit(both, of, np.tile(wins[first, second], 2))
+    fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10,
+                             max_iter=1000).fit(both, of, np.tile(wins[first, second], 2))
     expected = fit.coef_[0] - fit.coef_[0].mean()
     assert rating.bradley_terry(wins, n_resamples=50).strengths == pytest.approx(expected, abs=1e-5)
 
@@ -166,7 +193,8 @@ def test_two_contestants_differ_by_the_log_odds(won, lost):
     try:
         found = rating.bradley_terry(wins, n_resamples=40)
     except KlangfarbeError as error:
-        assert min(won, lost) < 12 and "fall apart" in str(error)  # a resample in which one side wins all is then common
+        # a resample in which one side wins all is then common
+        assert min(won, lost) < 12 and "fall apart" in str(error)
         return
     assert found.strengths[0] - found.strengths[1] == pytest.approx(np.log(won / lost), abs=1e-6)
 
@@ -174,13 +202,15 @@ def test_two_contestants_differ_by_the_log_odds(won, lost):
 def test_the_interval_of_two_is_the_binomials():
     found = rating.bradley_terry(np.array([[0, 60], [40, 0]]), n_resamples=4000)
     width = 1.96 * np.sqrt(1 / 60 + 1 / 40)  # Wald's interval of the log odds
-    assert found.high[0] - found.low[0] == pytest.approx(width, rel=0.1)  # strengths are ± half of the difference
+    # strengths are ± half of the difference
+    assert found.high[0] - found.low[0] == pytest.approx(width, rel=0.1)
 
 
 def test_resamples_without_finite_strengths_count_as_both_extremes():
     wins = np.array([[0, 30, 40], [20, 0, 40], [3, 2, 0]])
     found = rating.bradley_terry(wins, n_resamples=2000, seed=1)
-    chance = np.random.default_rng(1).multinomial(135, wins.reshape(-1) / 135, 2000).reshape(2000, 3, 3)
+    chance = np.random.default_rng(1).multinomial(135, wins.reshape(-1) / 135,
+                                                  2000).reshape(2000, 3, 3)
     lost = (chance.sum(axis=2) == 0).any(axis=1)
     assert 3 < lost.sum() < 50  # some, but less than a tail of 2.5 %
     without = np.sort(rating._fit(chance[~lost].astype(float))[:, 0])
@@ -193,11 +223,15 @@ def test_listeners_are_drawn_whole():
     alike = rating.bradley_terry(np.stack([one] * 20))
     assert np.allclose(alike.low, alike.high) and alike.groups == 20 and alike.n == 100
     rng = np.random.default_rng(8)
-    divided = np.stack([[[0, 5], [0, 0]] if rng.random() < 0.6 else [[0, 0], [5, 0]] for _ in range(40)])  # each is of one mind
+    # each is of one mind
+    divided = np.stack([[[0, 5], [0, 0]] if rng.random() < 0.6 else [[0, 0], [5, 0]]
+                        for _ in range(40)])
     by_listener = rating.bradley_terry(divided)
     by_choice = rating.bradley_terry(divided.sum(axis=0))
     assert by_listener.strengths == pytest.approx(by_choice.strengths)
-    assert np.ptp([by_listener.low[0], by_listener.high[0]]) > 1.7 * np.ptp([by_choice.low[0], by_choice.high[0]])  # √5 in theory
+    # √5 in theory
+    assert np.ptp([by_listener.low[0],
+                   by_listener.high[0]]) > 1.7 * np.ptp([by_choice.low[0], by_choice.high[0]])
 
 
 def test_half_wins_stand_for_ties_where_listeners_are_given():
@@ -219,7 +253,8 @@ def test_tables_without_finite_strengths_are_refused(wins, line):
         rating.bradley_terry(np.array(wins, float))
 
 
-# --- picture distances ------------------------------------------------------------------------------------------------
+# --- picture distances
+# ------------------------------------------------------------------------------------------------
 
 
 def test_fid_is_the_closed_form_of_the_samples_moments():
@@ -243,9 +278,11 @@ def test_fid_refuses_fewer_pictures_than_it_can_estimate_a_covariance_from():
 def test_kid_is_the_unbiased_mmd():
     rng = np.random.default_rng(11)
     a, b = rng.normal(size=(60, 5)), 0.3 + rng.normal(size=(60, 5))
-    aa, bb, ab = (polynomial_kernel(*some, degree=3, gamma=1 / 5, coef0=1) for some in ((a, a), (b, b), (a, b)))
+    aa, bb, ab = (polynomial_kernel(*some, degree=3, gamma=1 / 5, coef0=1)
+                  for some in ((a, a), (b, b), (a, b)))
     off = ~np.eye(60, dtype=bool)
-    assert pictures.kid(a, b) == pytest.approx(aa[off].mean() + bb[off].mean() - 2 * ab.mean(), rel=1e-9)
+    assert pictures.kid(a, b) == pytest.approx(aa[off].mean() + bb[off].mean() - 2 * ab.mean(),
+                                               rel=1e-9)
     values = [pictures.kid(rng.normal(size=(60, 5)), rng.normal(size=(60, 5))) for _ in range(60)]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60) and min(values) < 0 < max(values)
     assert pictures.kid(a, b) > np.quantile(values, 0.975)
@@ -262,12 +299,14 @@ def test_kid_by_subsets_is_the_same_each_time_and_leaves_torchs_luck_alone():
     assert torch.equal(before, torch.random.get_rng_state())
     assert first == pictures.kid(a, b, seed=3) != pictures.kid(a, b, seed=4)
     assert pictures.kid(a, b, subset_size=40, seed=3) == pytest.approx(first, rel=0.2)
-    few, many = (np.std([pictures.kid(a, b, subset_size=20, n_subsets=n, seed=seed) for seed in range(8)]) for n in (1, 40))
+    few, many = (np.std([pictures.kid(a, b, subset_size=20, n_subsets=n, seed=seed)
+                         for seed in range(8)]) for n in (1, 40))
     assert many < 0.5 * few
 
 
 @pytest.mark.parametrize("metric", [pictures.fid, pictures.kid])
-@pytest.mark.parametrize("bad", [(np.ones((9, 2)), np.ones((9, 3))), (np.ones(9), np.ones(9)), (np.full((9, 2), np.inf), np.ones((9, 2)))])
+@pytest.mark.parametrize("bad", [(np.ones((9, 2)), np.ones((9, 3))), (np.ones(9), np.ones(9)),
+                                 (np.full((9, 2), np.inf), np.ones((9, 2)))])
 def test_features_that_cannot_be_compared_are_refused(metric, bad):
     with pytest.raises(KlangfarbeError):
         metric(*bad)
@@ -275,7 +314,9 @@ def test_features_that_cannot_be_compared_are_refused(metric, bad):
         pictures.kid(np.ones((9, 2)), np.ones((9, 2)), subset_size=10)
 
 
-@pytest.mark.parametrize("metric", [retrieval.retrieval, rating.krippendorff_alpha, rating.bradley_terry, pictures.fid, pictures.kid])
+@pytest.mark.parametrize("metric", [retrieval.retrieval, rating.krippendorff_alpha,
+                                    rating.bradley_terry, pictures.fid, pictures.kid])
 def test_every_metric_here_has_a_whole_card(metric):
     found = cards.card(metric)
-    assert found.minimum_n >= 20 and (found.direction == "↓") is (metric in (pictures.fid, pictures.kid))
+    assert found.minimum_n >= 20 and (found.direction
+                                      == "↓") is (metric in (pictures.fid, pictures.kid))

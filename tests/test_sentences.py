@@ -1,4 +1,6 @@
-"""The text encoder and the sentence encoder: hub layouts, padding, refusals, one real training of each."""
+"""The text encoder and the sentence encoder: hub layouts, padding, refusals, one real training of
+each.
+"""
 
 import json
 import shutil
@@ -6,15 +8,18 @@ import shutil
 import numpy as np
 import pytest
 
-from lib import foundations, paths
-from lib.errors import KlangfarbeError
-from lib.foundations import sentences, text_encoder
+from lib import pretrained
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+from lib.pretrained import sentences, text_encoder
 
-SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "a slow") for kind in ("waltz", "march")
-        for count in ("two", "three", "four very old and very tired")]
-TINY_T5 = text_encoder.Config(width=16, layers=1, heads=2, inner=32, vocabulary=340, n_steps=90, batch_size=8, learning_rate=2e-2)
-TINY_BERT = sentences.Config(hidden=32, layers=1, heads=2, inner=32, vocabulary=340, positions=40, n_steps=120, batch_size=18,
-                             learning_rate=1e-2)
+SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "a slow")
+        for kind in ("waltz", "march") for count in ("two", "three",
+                                                     "four very old and very tired")]
+TINY_T5 = text_encoder.Config(width=16, layers=1, heads=2, inner=32, vocabulary=340, n_steps=90,
+                              batch_size=8, learning_rate=2e-2)
+TINY_BERT = sentences.Config(hidden=32, layers=1, heads=2, inner=32, vocabulary=340, positions=40,
+                             n_steps=120, batch_size=18, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,8 @@ def t5_folder(tmp_path_factory):
 
     folder, words = tmp_path_factory.mktemp("t5"), text_encoder.tokenizer(SAID, TINY_T5)
     torch.manual_seed(0)
-    T5ForConditionalGeneration(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
+    T5ForConditionalGeneration(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=32,
+                                        num_layers=2, num_heads=2,
                                         decoder_start_token_id=0)).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
@@ -41,19 +47,21 @@ def bert_folder(tmp_path_factory):
 
 def refuses(match, *args, **kwargs):
     with pytest.raises(KlangfarbeError, match=match):
-        foundations.load(*args, **kwargs)
+        pretrained.load(*args, **kwargs)
 
 
-# --- T5 -----------------------------------------------------------------------------------------------------------------
+# --- T5 -------------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_whole_t5s_folder_gives_its_encoder(t5_folder):
     import torch
     from transformers import T5ForConditionalGeneration
 
-    loaded = foundations.load("text_encoder", t5_folder, device="cpu")
+    loaded = pretrained.load("text_encoder", t5_folder, device="cpu")
     states, mask = loaded.states(SAID)
-    assert states.shape == (18, mask.shape[1], 16) and mask.any(0).all() and (states[~mask] == 0).all()
+    assert states.shape == (18, mask.shape[1],
+                            16) and mask.any(0).all() and (states[~mask] == 0).all()
     whole = T5ForConditionalGeneration.from_pretrained(t5_folder).eval()
     tokens = loaded.tokenizer(SAID[5], return_tensors="pt", return_token_type_ids=False)
     with torch.inference_mode():
@@ -63,16 +71,19 @@ def test_a_whole_t5s_folder_gives_its_encoder(t5_folder):
 
 
 def test_the_batch_changes_no_state(t5_folder):
-    loaded = foundations.load("text_encoder", t5_folder, device="cpu")
+    loaded = pretrained.load("text_encoder", t5_folder, device="cpu")
     states, mask = loaded.states(SAID)
     again, _ = loaded.states(SAID, batch=5)
     alone = [loaded.states([text])[0][0] for text in SAID]
     assert np.allclose(states, again, atol=1e-6)
     assert all(np.allclose(states[i][mask[i]], one, atol=1e-6) for i, one in enumerate(alone))
     assert np.allclose(loaded.pooled(SAID), [one.mean(0) for one in alone], atol=1e-6)
-    assert np.array_equal(states, foundations.load("text_encoder", t5_folder, device="cpu").states(SAID)[0])
+    assert np.array_equal(states, pretrained.load("text_encoder", t5_folder,
+                                                  device="cpu").states(SAID)[0])
     assert loaded.states([])[0].shape == (0, 0, 16)
-    assert loaded.states(["word " * 900])[1].sum() == text_encoder.MAX_TOKENS, "a long text is cut, not an error"
+    assert loaded.states(["word "
+                          * 900])[
+        1].sum() == text_encoder.MAX_TOKENS, "a long text is cut, not an error"
 
 
 def test_gaps_and_what_stood_in_them_make_the_whole():
@@ -92,35 +103,47 @@ def test_a_t5_learns_to_name_what_a_text_says(tmp_path):
     tags = [text.replace(",", "").split()[1:3] for text in SAID]
     words = text_encoder.tokenizer(SAID, TINY_T5)
     model = text_encoder.build(len(words), TINY_T5)
-    curve = text_encoder.train(model, words, SAID, tags, ["a hill", "the sea"], tmp_path / "t.safetensors", TINY_T5)
-    assert np.mean([row["loss"] for row in curve[-10:]]) < 0.4 * curve[0]["loss"] and not model.training
+    curve = text_encoder.train(model, words, SAID, tags, ["a hill", "the sea"],
+                               tmp_path / "t.safetensors", TINY_T5)
+    assert np.mean([row["loss"]
+                    for row in curve[-10:]]) < 0.4 * curve[0]["loss"] and not model.training
     for part in (text_encoder.encoder_of(model).half(), words):
         part.save_pretrained(tmp_path / "learned")
-    states, mask = foundations.load("text_encoder", tmp_path / "learned", device="cpu").states(SAID[:1])
+    states, mask = pretrained.load("text_encoder", tmp_path / "learned",
+                                   device="cpu").states(SAID[:1])
     import torch
 
     with torch.inference_mode():
-        known = model.encoder(**words(SAID[0], return_tensors="pt", return_token_type_ids=False)).last_hidden_state.numpy()
+        known = model.encoder(**words(SAID[0], return_tensors="pt",
+                                      return_token_type_ids=False)).last_hidden_state.numpy()
     assert mask.all() and np.allclose(states, known, atol=0.02 * np.abs(known).max())
 
 
-# --- sentences ----------------------------------------------------------------------------------------------------------
+# --- sentences ------------------------------------------------------------------------------------
+# ----------------------
 
 
 def test_a_sentence_is_the_mean_of_its_own_tokens_at_length_one(bert_folder):
     import torch
 
-    loaded = foundations.load("sentences", bert_folder, device="cpu")
+    loaded = pretrained.load("sentences", bert_folder, device="cpu")
     made = loaded.embed_text(SAID)
     assert made.shape == (18, 32) and np.allclose(np.linalg.norm(made, axis=1), 1, atol=1e-6)
     alone = []
     for text in SAID:
         with torch.inference_mode():
-            state = loaded.model(**loaded.tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0).numpy()
+            state = loaded.model(**loaded.tokenizer(text,
+                                                    return_tensors="pt")).last_hidden_state[0].mean(
+                0).numpy()
         alone.append(state / np.linalg.norm(state))
-    assert np.allclose(made, alone, atol=1e-6) and np.allclose(made, loaded.embed_text(SAID, batch=4), atol=1e-6)
-    assert np.array_equal(made, foundations.load("sentences", bert_folder, device="cpu").embed_text(SAID))
-    assert loaded.embed_text([]).shape == (0, 32) and loaded.embed_text(["word " * 500]).shape == (1, 32)
+    assert np.allclose(made, alone, atol=1e-6) and np.allclose(made,
+                                                               loaded.embed_text(SAID, batch=4),
+                                                               atol=1e-6)
+    assert np.array_equal(made, pretrained.load("sentences", bert_folder,
+                                                device="cpu").embed_text(SAID))
+    assert loaded.embed_text([]).shape == (0,
+                                           32) and loaded.embed_text(["word " * 500]).shape == (1,
+                                                                                                32)
 
 
 def test_the_pooling_file_is_obeyed(bert_folder, tmp_path):
@@ -128,10 +151,12 @@ def test_the_pooling_file_is_obeyed(bert_folder, tmp_path):
     told = json.loads((folder / sentences.POOLING).read_text())
     modes = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
     (folder / sentences.POOLING).write_text(json.dumps(told | modes))
-    first, mean = (foundations.load("sentences", f, device="cpu") for f in (folder, bert_folder))
+    first, mean = (pretrained.load("sentences", f, device="cpu") for f in (folder, bert_folder))
     assert first.pooling == "cls" and first.sha256 != mean.sha256
     assert np.abs(first.embed_text(SAID) - mean.embed_text(SAID)).max() > 0.01
-    (folder / sentences.POOLING).write_text(json.dumps(told | {"pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": True}))
+    (folder / sentences.POOLING).write_text(json.dumps(told
+                                                       | {"pooling_mode_mean_tokens": False,
+                                                          "pooling_mode_max_tokens": True}))
     refuses("max", "sentences", folder, device="cpu")
     (folder / sentences.POOLING).unlink()
     refuses("all but 1_Pooling/config.json", "sentences", folder)
@@ -142,17 +167,21 @@ def test_a_sentence_encoder_learns_which_belong_together(tmp_path):
     words = sentences.tokenizer([*SAID, *partners], TINY_BERT)
     model = sentences.build(len(words), TINY_BERT)
     curve = sentences.train(model, words, [(SAID, partners)], tmp_path / "s.safetensors", TINY_BERT)
-    assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[0]["loss"]
+    assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[
+        0]["loss"]
     sentences.save(tmp_path / "learned", model.half(), words)
-    loaded = foundations.load("sentences", tmp_path / "learned", device="cpu")
-    assert ((loaded.embed_text(SAID) @ loaded.embed_text(partners).T).argmax(1) == np.arange(18)).all()
+    loaded = pretrained.load("sentences", tmp_path / "learned", device="cpu")
+    assert ((loaded.embed_text(SAID) @ loaded.embed_text(partners).T).argmax(1)
+            == np.arange(18)).all()
 
 
-# --- both ---------------------------------------------------------------------------------------------------------------
+# --- both -----------------------------------------------------------------------------------------
+# ----------------------
 
 
 @pytest.mark.parametrize(("part", "fixture", "other"),
-                         [("text_encoder", "t5_folder", "bert_folder"), ("sentences", "bert_folder", "t5_folder")])
+                         [("text_encoder", "t5_folder", "bert_folder"),
+                          ("sentences", "bert_folder", "t5_folder")])
 def test_what_is_refused(part, fixture, other, request, tmp_path):
     refuses("a T5EncoderModel|1_Pooling", part, request.getfixturevalue(other), device="cpu")
     folder = shutil.copytree(request.getfixturevalue(fixture), tmp_path / "copy")
@@ -163,30 +192,36 @@ def test_what_is_refused(part, fixture, other, request, tmp_path):
     refuses("safe_serialization=True", part, folder)
 
 
-@pytest.mark.parametrize(("part", "name"), [("text_encoder", "google-t5/t5-base"), ("sentences", "sentence-transformers/all-MiniLM-L6-v2")])
+@pytest.mark.parametrize(("part", "name"),
+                         [("text_encoder", "google-t5/t5-base"),
+                          ("sentences", "sentence-transformers/all-MiniLM-L6-v2")])
 def test_out_of_reach_the_error_lists_the_files(part, name, monkeypatch, tmp_path):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    refuses(f"fetch config.json, model.safetensors, tokenizer.json, tokenizer_config.json.* of {name}", part, name)
+    refuses(
+        f"fetch config.json, model.safetensors, tokenizer.json, tokenizer_config.json.* of {name}",
+        part, name)
 
 
 @pytest.mark.parametrize("part", ["text_encoder", "sentences"])
 def test_a_miniature_has_a_card_and_is_small(part):
     folder = paths.MINIATURES / part
-    assert foundations.load(part, device="cpu").sha256 in (folder / "CARD.md").read_text(encoding="utf-8")
+    assert pretrained.load(part, device="cpu").sha256 in (folder
+                                                          / "CARD.md").read_text(encoding="utf-8")
     assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 6e6
     assert all(p.with_name(p.name + ".provenance.json").is_file() for p in folder.glob("*.csv"))
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
     from lib.data import atelier
-    from lib.miniatures import text_encoder as recipe
-    from lib.miniatures.bundling import first_items
+    from lib.recipes import text_encoder as recipe
+    from lib.recipes.bundling import first_items
 
-    loaded = foundations.load("text_encoder", device="cpu")
-    table = recipe.probe_table({"trained": loaded.pooled}, first_items(12, 120), first_items(atelier.TEST_SEED + 9, 60))
+    loaded = pretrained.load("text_encoder", device="cpu")
+    table = recipe.probe_table({"trained": loaded.pooled}, first_items(12, 120),
+                               first_items(atelier.TEST_SEED + 9, 60))
     read = table.set_index(["text", "measure"]).loc["description"]
     assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
 
@@ -194,9 +229,13 @@ def test_the_bundled_text_encoder_keeps_what_a_description_says():
 def test_the_bundled_sentence_encoder_hears_what_feels_alike():
     from lib.data import atelier
     from lib.data.atelier import words
-    from lib.miniatures.bundling import first_items
+    from lib.recipes.bundling import first_items
 
-    items, loaded = first_items(atelier.TEST_SEED + 9, 40), foundations.load("sentences", device="cpu")
-    near = loaded.embed_text([words.comment(f) for f in items]) @ loaded.embed_text([words.description(f) for f in items]).T
+    items, loaded = first_items(atelier.TEST_SEED + 9,
+                                40), pretrained.load("sentences", device="cpu")
+    near = loaded.embed_text([words.comment(f)
+                              for f in items]) @ loaded.embed_text([words.description(f)
+                                                                    for f in items]).T
     valence = np.sign([f.valence for f in items])
-    assert np.median((near > np.diag(near)[:, None]).sum(1)) < 6 and (valence[near.argmax(1)] == valence).mean() > 0.8
+    assert np.median((near > np.diag(near)[:, None]).sum(1)) < 6 and (valence[near.argmax(1)]
+                                                                      == valence).mean() > 0.8

@@ -6,20 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from lib.errors import KlangfarbeError
-from lib.metrics import affect, cards, paired, stats, table
+from lib.core.errors import KlangfarbeError
+from lib.metrics import affect, cards, evaluation_table, paired, stats
 
-# --- intervals --------------------------------------------------------------------------------------------------------
+# --- intervals ------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_bootstrap_is_scipys_bca_when_each_row_is_its_own_group():
     x = np.random.default_rng(0).exponential(size=60)
-    expected = scipy_stats.bootstrap((x,), np.mean, method="BCa", n_resamples=500, rng=np.random.default_rng(4)).confidence_interval
+    expected = scipy_stats.bootstrap((x,), np.mean, method="BCa", n_resamples=500,
+                                     rng=np.random.default_rng(4)).confidence_interval
     assert stats.bootstrap(np.mean, x, n_resamples=500, seed=4) == pytest.approx(tuple(expected))
 
 
 def test_bca_leans_with_a_skewed_statistic():
-    """The variance of an exponential sample: the upper end lies further out than the lower one, more than percentiles would say."""
+    """The variance of an exponential sample: the upper end lies further out than the lower one,
+    more than percentiles would say.
+    """
     x = np.random.default_rng(1).exponential(size=80)
     low, high = stats.bootstrap(np.var, x, n_resamples=800)
     rng = np.random.default_rng(0)
@@ -55,17 +59,20 @@ def test_jackknife_of_the_mean_is_the_textbook_interval():
 
 def test_jackknife_covers_as_often_as_it_says():
     rng = np.random.default_rng(3)
-    hits = sum(low <= 1 <= high for low, high in (stats.jackknife(np.var, rng.normal(size=400), seed=i) for i in range(200)))
+    hits = sum(low <= 1 <= high for low,
+               high in (stats.jackknife(np.var, rng.normal(size=400), seed=i) for i in range(200)))
     assert 0.88 <= hits / 200 <= 0.99
 
 
 def test_shuffled_groups_never_meet_themselves():
     groups = np.repeat(np.arange(8), [1, 2, 3, 1, 2, 3, 1, 2])
-    values = stats.shuffled(lambda a, b: float(np.mean(a == b)), groups, groups, groups=groups, n_shuffles=50)
+    values = stats.shuffled(lambda a, b: float(np.mean(a == b)), groups, groups, groups=groups,
+                            n_shuffles=50)
     assert (values == 0).all()
 
 
-# --- paired tests -----------------------------------------------------------------------------------------------------
+# --- paired tests ---------------------------------------------------------------------------------
+# --------------------
 
 
 @settings(max_examples=15, deadline=None)
@@ -73,24 +80,27 @@ def test_shuffled_groups_never_meet_themselves():
 def test_swap_agrees_with_sign_flip_on_a_mean(seed):
     rng = np.random.default_rng(seed)
     ours, theirs = rng.normal(0.3, 1, 25), rng.normal(0, 1, 25)
-    assert paired.swap(np.mean, ours, theirs, n_swaps=1500) == pytest.approx(paired.sign_flip(ours - theirs), abs=0.06)
+    assert paired.swap(np.mean, ours, theirs,
+                       n_swaps=1500) == pytest.approx(paired.sign_flip(ours - theirs), abs=0.06)
 
 
 def test_swap_is_level_under_the_null_and_sharp_under_a_difference():
     rng = np.random.default_rng(5)
     truth = rng.normal(size=40)
-    p = [paired.swap(lambda a: affect.ccc(truth, a), truth + rng.normal(size=40), truth + rng.normal(size=40), n_swaps=99, seed=i)
-         for i in range(100)]
+    p = [paired.swap(lambda a: affect.ccc(truth, a), truth + rng.normal(size=40),
+                     truth + rng.normal(size=40), n_swaps=99, seed=i) for i in range(100)]
     assert np.mean(np.array(p) < 0.05) <= 0.12
     assert paired.swap(lambda a: affect.ccc(truth, a), truth, truth + rng.normal(size=40)) < 0.01
 
 
 def test_swap_moves_groups_together():
     groups = np.repeat([0, 1], 20)
-    assert paired.swap(np.mean, np.ones(40), np.zeros(40), groups, n_swaps=400) > 0.3  # two groups: 2 of 4 patterns are as far
+    # two groups: 2 of 4 patterns are as far
+    assert paired.swap(np.mean, np.ones(40), np.zeros(40), groups, n_swaps=400) > 0.3
 
 
-# --- cards ------------------------------------------------------------------------------------------------------------
+# --- cards ----------------------------------------------------------------------------------------
+# --------------------
 
 
 def test_every_metric_has_a_whole_card():
@@ -125,18 +135,24 @@ def test_a_card_with_a_wrong_direction_or_no_card_is_refused():
         cards.card(len)
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
+# --------------------
 
 
 @pytest.fixture(scope="module")
 def example():
     rng = np.random.default_rng(7)
     target = rng.uniform(-1, 1, (60, 2))
-    outputs = {"ours": target + rng.normal(0, 0.2, target.shape), "worse": target + rng.normal(0, 1.2, target.shape),
-               "twin": target + rng.normal(0, 0.2, target.shape), table.ROUND_TRIP: target + rng.normal(0, 0.02, target.shape)}
-    measures = [table.Measure(f"CCC {name}", affect.ccc, target[:, i], table.ROWS, lambda rows, i=i: rows[:, i], published={"M1": 0.5})
-                for i, name in enumerate(("valence", "arousal"))]
-    return table.whole(outputs, measures, groups=np.arange(60) // 2, n_resamples=300, n_swaps=399)
+    outputs = {"ours": target + rng.normal(0, 0.2, target.shape),
+               "worse": target + rng.normal(0, 1.2, target.shape),
+               "twin": target + rng.normal(0, 0.2, target.shape),
+               evaluation_table.ROUND_TRIP: target + rng.normal(0, 0.02, target.shape)}
+    measures = [evaluation_table.Measure(f"CCC {name}", affect.ccc, target[:, i],
+                                         evaluation_table.ROWS, lambda rows, i=i: rows[:, i],
+                                         published={"M1": 0.5}) for i,
+                name in enumerate(("valence", "arousal"))]
+    return evaluation_table.whole(outputs, measures, groups=np.arange(60) // 2, n_resamples=300,
+                                  n_swaps=399)
 
 
 def row(found, name, measure="CCC valence"):
@@ -144,31 +160,42 @@ def row(found, name, measure="CCC valence"):
 
 
 def test_the_table_has_every_row_in_order(example):
-    assert list(example["row"])[:7] == ["ours", "worse", "twin", table.ROUND_TRIP, table.MEAN, table.SHUFFLED, "published: M1"]
-    assert list(example.columns) == list(table.COLUMNS) and len(example) == 14
+    assert list(example["row"])[:7] == ["ours", "worse", "twin", evaluation_table.ROUND_TRIP,
+                                        evaluation_table.MEAN, evaluation_table.SHUFFLED,
+                                        "published: M1"]
+    assert list(example.columns) == list(evaluation_table.COLUMNS) and len(example) == 14
 
 
 def test_intervals_null_and_ceiling_are_where_they_belong(example):
-    ours, null = row(example, "ours"), row(example, table.SHUFFLED)
+    ours, null = row(example, "ours"), row(example, evaluation_table.SHUFFLED)
     assert ours["low"] < ours["value"] < ours["high"] and ours["n"] == 60
     assert null["low"] < 0 < null["high"] < ours["low"]
-    assert row(example, table.ROUND_TRIP)["value"] > 0.99 and row(example, table.MEAN)["value"] == 0
+    assert row(example, evaluation_table.ROUND_TRIP)["value"] > 0.99 and row(example,
+                                                                             evaluation_table.MEAN)[
+        "value"] == 0
 
 
 def test_verdicts_follow_the_tests(example):
-    assert row(example, "worse")["system_is"] == "better" and row(example, table.ROUND_TRIP)["system_is"] == "worse"
-    assert row(example, "twin")["system_is"] == "inconclusive" and row(example, "ours")["system_is"] == ""
-    assert row(example, "published: M1")["value"] == 0.5 and row(example, "published: M1")["system_is"] == ""
+    assert row(example, "worse")["system_is"] == "better" and row(example,
+                                                                  evaluation_table.ROUND_TRIP)[
+        "system_is"] == "worse"
+    assert row(example, "twin")["system_is"] == "inconclusive" and row(example,
+                                                                       "ours")["system_is"] == ""
+    assert row(example, "published: M1")["value"] == 0.5 and row(example,
+                                                                 "published: M1")["system_is"] == ""
 
 
 def test_direction_turns_the_verdict():
     rng = np.random.default_rng(8)
     target = rng.normal(size=50)
     outputs = {"near": target + 0.1, "far": target + rng.normal(0, 2, 50)}
-    measure = table.Measure("RMSE", affect.rmse, target, table.ROWS, published={"M1": 1.0}, printed="↑")
-    found = table.whole(outputs, [measure], n_resamples=100)
-    assert row(found, "far", "RMSE")["system_is"] == "better" and row(found, "far", "RMSE")["direction"] == "↓"
-    assert row(found, "published: M1", "RMSE")["direction"] == "↑", "copied as printed, and nowhere else"
+    measure = evaluation_table.Measure("RMSE", affect.rmse, target, evaluation_table.ROWS,
+                                       published={"M1": 1.0}, printed="↑")
+    found = evaluation_table.whole(outputs, [measure], n_resamples=100)
+    assert row(found, "far", "RMSE")["system_is"] == "better" and row(found, "far",
+                                                                      "RMSE")["direction"] == "↓"
+    assert row(found, "published: M1",
+               "RMSE")["direction"] == "↑", "copied as printed, and nowhere else"
 
 
 def test_sets_have_a_ceiling_and_no_shuffled_row():
@@ -179,27 +206,44 @@ def test_sets_have_a_ceiling_and_no_shuffled_row():
     rng = np.random.default_rng(9)
     real = rng.normal(size=(200, 3))
     outputs = {"ours": rng.normal(0.1, 1, (40, 3)), "far": rng.normal(3, 1, (40, 3))}
-    measure = table.Measure("distance", distance, real, table.SETS, reference_groups=np.arange(200) // 4)
-    found = table.whole(outputs, [measure], n_swaps=199)
-    assert np.isnan(row(found, table.SHUFFLED, "distance")["value"]) and "condition" in row(found, table.SHUFFLED, "distance")["note"]
-    assert row(found, table.REAL, "distance")["value"] < 0.2 and row(found, table.REAL, "distance")["n"] == 100
+    measure = evaluation_table.Measure("distance", distance, real, evaluation_table.SETS,
+                                       reference_groups=np.arange(200) // 4)
+    found = evaluation_table.whole(outputs, [measure], n_swaps=199)
+    assert np.isnan(row(found, evaluation_table.SHUFFLED,
+                        "distance")["value"]) and "condition" in row(found,
+                                                                     evaluation_table.SHUFFLED,
+                                                                     "distance")["note"]
+    assert row(found, evaluation_table.REAL,
+               "distance")["value"] < 0.2 and row(found, evaluation_table.REAL,
+                                                  "distance")["n"] == 100
     assert row(found, "far", "distance")["system_is"] == "better"
 
 
 def test_the_network_behind_a_number_is_named_by_its_content():
     target = np.linspace(-1, 1, 40)
     card = {"name": "tagger", "sha256": "0123456789abcdef"}
-    found = table.whole({"ours": target}, [table.Measure("CCC", affect.ccc, target, table.ROWS, encoder=card)], n_resamples=50, seed=5)
+    found = evaluation_table.whole({"ours": target},
+                                   [evaluation_table.Measure("CCC", affect.ccc, target,
+                                                             evaluation_table.ROWS, encoder=card)],
+                                   n_resamples=50, seed=5)
     assert set(found["encoder"]) == {"tagger 0123456789ab"} and set(found["seed"]) == {5}
 
 
 def test_few_rows_are_said_and_wrong_shapes_refused():
     target = np.linspace(-1, 1, 10)
-    found = table.whole({"ours": target}, [table.Measure("CCC", affect.ccc, target, table.ROWS)], n_resamples=50)
+    found = evaluation_table.whole({"ours": target},
+                                   [evaluation_table.Measure("CCC", affect.ccc, target,
+                                                             evaluation_table.ROWS)],
+                                   n_resamples=50)
     assert "minimum of 30" in found["note"][0]
-    for outputs, measure in (({"a": target, "b": target[:5]}, table.Measure("CCC", affect.ccc, target, table.ROWS)),
-                             ({"a": target}, table.Measure("CCC", affect.ccc, target[:5], table.ROWS)),
-                             ({"a": target}, table.Measure("CCC", affect.ccc, target, "pairs")),
-                             ({}, table.Measure("CCC", affect.ccc, target))):
+    for outputs, measure in (({"a": target, "b": target[:5]},
+                              evaluation_table.Measure("CCC", affect.ccc, target,
+                                                       evaluation_table.ROWS)),
+                             ({"a": target},
+                              evaluation_table.Measure("CCC", affect.ccc, target[:5],
+                                                       evaluation_table.ROWS)),
+                             ({"a": target},
+                              evaluation_table.Measure("CCC", affect.ccc, target, "pairs")),
+                             ({}, evaluation_table.Measure("CCC", affect.ccc, target))):
         with pytest.raises(KlangfarbeError):
-            table.whole(outputs, [measure])
+            evaluation_table.whole(outputs, [measure])

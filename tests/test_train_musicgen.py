@@ -1,4 +1,6 @@
-"""The bundled music model: how it starts, that it learns what it is told and by whom, and what the one that is bundled plays."""
+"""The bundled music model: how it starts, that it learns what it is told and by whom, and what the
+one that is bundled plays.
+"""
 
 import math
 from dataclasses import replace
@@ -7,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib import foundations, paths
-from lib.foundations import train_musicgen
-from lib.foundations.musicgen_training import Batch, loss
+from lib import pretrained
+from lib.core import paths
+from lib.recipes import train_musicgen
+from lib.training.musicgen import Batch, loss
 
-TINY = train_musicgen.Config(width=32, layers=2, heads=2, hidden=64, dropout=0.0, n_steps=60, batch_size=4, crop_steps=12,
-                             learning_rate=1e-2, dropped=0.1, bfloat16=False)
+TINY = train_musicgen.Config(width=32, layers=2, heads=2, hidden=64, dropout=0.0, n_steps=60,
+                             batch_size=4, crop_steps=12, learning_rate=1e-2, dropped=0.1,
+                             bfloat16=False)
 V, D = 16, 8
 
 
@@ -25,7 +29,8 @@ def two_pieces(seed=0):
 
 def of(network, codes, states):
     mask = torch.ones(1, len(states), dtype=torch.long)
-    batch = Batch(torch.from_numpy(codes[None, :, :12]).long(), torch.tensor([12]), torch.from_numpy(states)[None], mask)
+    batch = Batch(torch.from_numpy(codes[None, :, :12]).long(), torch.tensor([12]),
+                  torch.from_numpy(states)[None], mask)
     with torch.inference_mode():
         return loss(network, batch)[0].item()
 
@@ -35,14 +40,17 @@ def test_an_untrained_one_knows_nothing():
     codes, states = two_pieces()
     assert abs(of(network, codes[0], states[0]) - math.log(512)) < 0.1
     again = train_musicgen.build(4, 512, D, TINY)
-    assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(torch.equal(a, b) for a,
+               b in zip(network.state_dict().values(), again.state_dict().values(), strict=True))
 
 
 def test_it_learns_two_pieces_and_which_text_means_which(tmp_path):
     network = train_musicgen.build(4, V, D, TINY)
     codes, states = two_pieces()
     curve = train_musicgen.train(network, codes, states, tmp_path / "m.safetensors", TINY)
-    assert len(curve) == TINY.n_steps and set(curve[-1]) == {"step", "loss", "codebook_1", "codebook_2", "codebook_3", "codebook_4"}
+    assert len(curve) == TINY.n_steps and set(curve[-1]) == {"step", "loss", "codebook_1",
+                                                             "codebook_2", "codebook_3",
+                                                             "codebook_4"}
     right = [of(network, codes[i], states[i]) for i in (0, 1)]
     wrong = [of(network, codes[i], states[1 - i]) for i in (0, 1)]
     assert max(right) < 0.2 < min(wrong), (right, wrong)
@@ -64,15 +72,18 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     mortal = Dies(states)
     mortal.left = 4 * config.batch_size + 1
     with pytest.raises(KeyboardInterrupt):
-        train_musicgen.train(train_musicgen.build(4, V, D, config), codes, mortal, tmp_path / "killed.safetensors", config, every=2)
+        train_musicgen.train(train_musicgen.build(4, V, D, config), codes, mortal,
+                             tmp_path / "killed.safetensors", config, every=2)
     resumed = train_musicgen.build(4, V, D, config, seed=5)  # its own start is forgotten
-    curve = train_musicgen.train(resumed, codes, states, tmp_path / "killed.safetensors", config, every=2)
+    curve = train_musicgen.train(resumed, codes, states, tmp_path / "killed.safetensors", config,
+                                 every=2)
     assert len(curve) == 6
-    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
+    assert all(torch.equal(a, b) for a,
+               b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
 
 
 def test_the_bundled_one_plays_what_it_is_told_and_by_its_seed():
-    generator = foundations.load("musicgen", device="cpu")
+    generator = pretrained.load("musicgen", device="cpu")
     texts = ["A furious rock in E minor at a fast tempo, very loud; drums, distortion electric guitar play.",
              "A peaceful ambient in C major at a very slow tempo, very soft; warm pad, choir pad play."]
     sounds, again, others = (generator.generate(texts, 2.0, seed=seed) for seed in (0, 0, 1))
@@ -84,8 +95,8 @@ def test_the_bundled_one_plays_what_it_is_told_and_by_its_seed():
 
 
 def test_the_bundled_one_was_trained_with_the_parts_that_are_bundled():
-    from lib import artefacts
+    from lib.core import artefacts
 
     parts = artefacts.read(paths.MINIATURES / "musicgen" / "parts.json")
     for name in ("codec", "text_encoder"):
-        assert parts[name] == foundations.load(name, device="cpu").sha256
+        assert parts[name] == pretrained.load(name, device="cpu").sha256

@@ -1,4 +1,6 @@
-"""Several processes that train as one: two of them, really started, take the steps that one takes; who cannot share is refused."""
+"""Several processes that train as one: two of them, really started, take the steps that one takes;
+who cannot share is refused.
+"""
 
 import os
 import shutil
@@ -9,25 +11,32 @@ import numpy as np
 import pytest
 import torch
 
-from lib import paths, training
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.data.atelier import paint
-from lib.errors import KlangfarbeError
-from lib.systems.music2image import diffusion
-from lib.training_parallel import ALONE, Team, team
+from lib.systems.music2image import train_diffusion
+from lib.training import loop
+from lib.training.parallel import ALONE, Team, team
 
-CONFIG = diffusion.PROFILES["smoke"]
+CONFIG = train_diffusion.PROFILES["smoke"]
 
 
 def trained(root, *starter):
-    """What ``python -m lib train`` leaves in a clone of its own: (tensors, state) of the checkpoint."""
+    """What ``python -m lib train`` leaves in a clone of its own: (tensors, state) of the
+    checkpoint.
+    """
     shutil.copytree(paths.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "data").symlink_to(paths.DATA)
-    alone = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")}
-    done = subprocess.run([sys.executable, *starter, "-m", "lib", "train", "--profile", "smoke"], cwd=root, capture_output=True, text=True,
-                          env=alone | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}, check=False)
+    alone = {name: value for name, value in os.environ.items()
+             if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")}
+    done = subprocess.run([sys.executable, *starter, "-m", "lib", "train", "--profile", "smoke"],
+                          cwd=root, capture_output=True, text=True,
+                          env=alone | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1",
+                                       "CUDA_VISIBLE_DEVICES": ""}, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return training.load_checkpoint(root / "results" / "smoke" / diffusion.NOTEBOOK / "training.safetensors"), done.stdout
+    return loop.load_checkpoint(root / "results" / "smoke" / train_diffusion.NOTEBOOK
+                                / "training.safetensors"), done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -37,29 +46,36 @@ def one(tmp_path_factory):
 
 def test_two_processes_give_the_same_loss_and_weights_as_one(one, tmp_path):
     (weights, state), _ = one
-    (shared_weights, shared), said = trained(tmp_path, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert "2 at a time" in said and said.count("steps") == 1, "the first process alone speaks and writes"
-    assert state["step"] == shared["step"] == CONFIG.n_steps and len(shared["curve"]) == CONFIG.n_steps
+    (shared_weights, shared), said = trained(tmp_path, "-m", "torch.distributed.run",
+                                             "--standalone", "--nproc-per-node", "2")
+    assert "2 at a time" in said and said.count(
+        "steps") == 1, "the first process alone speaks and writes"
+    assert state["step"] == shared["step"] == CONFIG.n_steps and len(
+        shared["curve"]) == CONFIG.n_steps
     np.testing.assert_allclose(shared["curve"], state["curve"], rtol=1e-4)
-    moved = weights["network.unet.conv_in.weight"] - diffusion.build(CONFIG)[0].network.unet.conv_in.weight
+    moved = weights["network.unet.conv_in.weight"] - train_diffusion.build(CONFIG)[
+        0].network.unet.conv_in.weight
     off = shared_weights["network.unet.conv_in.weight"] - weights["network.unet.conv_in.weight"]
     assert off.abs().max() < 0.02 * moved.abs().max(), "apart by rounding alone"
 
 
 def test_the_notebook_finds_every_step_done(one, tmp_path):
     (weights, state), _ = one
-    training.save_checkpoint(tmp_path / "training.safetensors", weights, state)
-    pictures, _ = paint.pictures(atelier.TRAIN_SEED, range(CONFIG.n_pictures), CONFIG.size)  # as notebook 33 draws them
-    models, optimiser = diffusion.build(CONFIG, 0)
-    key = diffusion.key(CONFIG, 0, pictures, models)
-    start, curve = diffusion.load_checkpoint(tmp_path / "training.safetensors", models, optimiser, torch.Generator(), key)
+    loop.save_checkpoint(tmp_path / "training.safetensors", weights, state)
+    # as notebook 33 draws them
+    pictures, _ = paint.pictures(atelier.TRAIN_SEED, range(CONFIG.n_pictures), CONFIG.size)
+    models, optimiser = train_diffusion.build(CONFIG, 0)
+    key = train_diffusion.key(CONFIG, 0, pictures, models)
+    start, curve = train_diffusion.load_checkpoint(tmp_path / "training.safetensors", models,
+                                                   optimiser, torch.Generator(), key)
     assert start == CONFIG.n_steps and curve == state["curve"]
     assert torch.equal(models.network.unet.conv_in.weight, weights["network.unet.conv_in.weight"])
-    assert diffusion.key(CONFIG, 1, pictures, models) != key
+    assert train_diffusion.key(CONFIG, 1, pictures, models) != key
 
 
 def test_shares_are_equal_and_together_the_batch():
-    assert [list(range(8))[Team(rank, 4, "cpu").rows(8)] for rank in range(4)] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert [list(range(8))[Team(rank, 4, "cpu").rows(8)]
+            for rank in range(4)] == [[0, 1], [2, 3], [4, 5], [6, 7]]
     assert ALONE.rows(7) == slice(0, 7) and ALONE.mean(0.5) == 0.5
     with pytest.raises(KlangfarbeError, match="3 processes can share equally"):
         Team(0, 3, "cpu").rows(8)
@@ -81,8 +97,9 @@ def test_a_process_learns_from_its_rows_alone():
     pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(8), CONFIG.size)
     losses = []
     for rows in (slice(None), slice(0, 4), slice(4, 8)):
-        models, optimiser = diffusion.build(CONFIG, 0)
-        _, x_0, va = next(diffusion.batches(pictures, affect, CONFIG, 0))
-        losses.append(diffusion.train_step(models, optimiser, x_0, va, CONFIG, torch.Generator().manual_seed(0), rows=rows))
+        models, optimiser = train_diffusion.build(CONFIG, 0)
+        _, x_0, va = next(train_diffusion.batches(pictures, affect, CONFIG, 0))
+        losses.append(train_diffusion.train_step(models, optimiser, x_0, va, CONFIG,
+                                                 torch.Generator().manual_seed(0), rows=rows))
     whole, first, second = losses
     assert first != second and whole == pytest.approx((first + second) / 2, rel=1e-5)

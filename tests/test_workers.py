@@ -1,4 +1,6 @@
-"""Processes side by side: each has its own folder of compiled functions, a user's stays, an ended one frees its own; memory is kept."""
+"""Processes side by side: each has its own folder of compiled functions, a user's stays, an ended
+one frees its own; memory is kept.
+"""
 
 import os
 import platform
@@ -7,15 +9,17 @@ import sys
 
 import pytest
 
-from lib import paths, workers
+from lib.core import paths, workers
 
 ASK = "import sys; from lib import workers; print(workers.own_folder(), flush=True); sys.stdin.read()"
 
 
 def start(place, **more):
-    environment = {key: value for key, value in os.environ.items() if key != workers.VARIABLE} | more
+    environment = {key: value for key,
+                   value in os.environ.items() if key != workers.VARIABLE} | more
     code = f"from pathlib import Path; from lib import paths; paths.PROCESSED = Path({str(place)!r}); {ASK}"
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True, env=environment)
     return process, process.stdout.readline().strip()
 
 
@@ -55,7 +59,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
 def test_memory_that_was_freed_is_not_asked_for_again(monkeypatch):
     def faults():
-        return int(subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True).stdout)
+        return int(subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True,
+                                  check=True).stdout)
 
     for name in workers.MEMORY:
         monkeypatch.delenv(name, raising=False)

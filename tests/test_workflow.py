@@ -1,4 +1,6 @@
-"""The runner: what it refuses before anything runs, and a real run of two small notebooks that fails, is mended and resumes."""
+"""The runner: what it refuses before anything runs, and a real run of two small notebooks that
+fails, is mended and resumes.
+"""
 
 import json
 import shutil
@@ -9,8 +11,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib import execute, paths, workflow
 from lib.__main__ import main
+from lib.core import paths
+from lib.workbook import execute, runner
 
 TWO_STEPS = """
 
@@ -22,7 +25,8 @@ STEPS = {
 
 
 def notebook(path, parameters, *cells):
-    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_code_cell, cells)]
+    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+             *map(new_code_cell, cells)]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
 
@@ -50,7 +54,8 @@ def project(tmp_path_factory):
 
 
 def lib(root, *words):
-    return subprocess.run([sys.executable, "-m", "lib", *words], cwd=root, capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-m", "lib", *words], cwd=root, capture_output=True,
+                          text=True, check=False)
 
 
 def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
@@ -61,7 +66,8 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     assert failed.returncode == 1
     assert "10_first failed: RuntimeError: planted" in failed.stdout
     kept = nbformat.read(project / "papermill_runs/smoke/10_first.ipynb", as_version=4)
-    assert any(output.output_type == "error" for cell in kept.cells if cell.cell_type == "code" for output in cell.outputs)
+    assert any(output.output_type == "error" for cell in kept.cells if cell.cell_type == "code"
+               for output in cell.outputs)
     assert "planted" in (project / "results/smoke/report.html").read_text()
 
     mended = lib(project, "run", "--profile", "smoke", "--params", "10.steps=21")
@@ -73,7 +79,8 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     before = (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns
     again = lib(project, "run", "--profile", "smoke", "--params", "10.steps=21")
     assert again.returncode == 0
-    assert (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns == before  # nothing ran twice
+    # nothing ran twice
+    assert (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns == before
 
     only_second = lib(project, "run", "--profile", "smoke", "--notebooks", "11", "--dry-run")
     assert "nb_10_first" not in only_second.stdout + only_second.stderr
@@ -85,7 +92,8 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     " --kubernetes-persistent-volumes claim:{root}/volume",
 ])
 def test_scale_out_is_the_engines_own(project, engine):
-    planned = lib(project, "run", "--profile", "mini", "--dry-run", f"--engine={engine.format(root=project)}")
+    planned = lib(project, "run", "--profile", "mini", "--dry-run",
+                  f"--engine={engine.format(root=project)}")
     assert planned.returncode == 0, planned.stderr
     assert "nb_11_second" in planned.stdout + planned.stderr
 
@@ -108,33 +116,35 @@ def test_what_cannot_run_is_refused_before_anything_runs(words, told, capsys, mo
 
 
 def test_selection_keeps_the_graphs_order_and_all_is_the_default():
-    assert workflow.select(["33", "31_music2image_forest"]) == ["31_music2image_forest", "33_music2image_diffusion"]
-    assert workflow.select([]) == list(workflow.STEPS)
+    assert runner.select(["33", "31_music2image_forest"]) == ["31_music2image_forest",
+                                                              "33_music2image_diffusion"]
+    assert runner.select([]) == list(runner.STEPS)
 
 
 def test_every_need_is_produced_by_its_notebook():
-    for step in workflow.STEPS.values():
+    for step in runner.STEPS.values():
         for need in step.needs:
             stem, name = need.split("/")
-            assert name in workflow.STEPS[stem].produces
+            assert name in runner.STEPS[stem].produces
 
 
 def test_who_holds_up_most_goes_first():
-    known = workflow.priorities(list(workflow.STEPS))
-    assert all(workflow.seconds(stem) > 0 for stem in workflow.STEPS)
-    for stem, step in workflow.STEPS.items():
+    known = runner.priorities(list(runner.STEPS))
+    assert all(runner.seconds(stem) > 0 for stem in runner.STEPS)
+    for stem, step in runner.STEPS.items():
         for needed in {need.split("/")[0] for need in step.needs}:
-            assert known[needed] >= known[stem] + workflow.seconds(needed)
-    assert workflow.priorities(["13_bridging_music"]) == {"13_bridging_music": workflow.seconds("13_bridging_music")}
+            assert known[needed] >= known[stem] + runner.seconds(needed)
+    assert runner.priorities(["13_bridging_music"]) == {
+        "13_bridging_music": runner.seconds("13_bridging_music")}
 
 
 def test_parameters_survive_the_shell():
     values = {"TITLE": "it's \"quoted\" $HOME `x`", "STEPS": 3, "RATE": 1e-4}
-    assert execute.decode(workflow.encode(values)) == values
+    assert execute.decode(runner.encode(values)) == values
 
 
 def test_an_unwritten_report_names_the_command_that_fills_it(own_results, monkeypatch):
-    from lib import report
+    from lib.workbook import report
 
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     page = report.build("smoke").read_text()
@@ -145,19 +155,25 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
     import numpy as np
     import pandas as pd
 
-    from lib import artefacts, audio, claims, report
+    from lib.core import artefacts
+    from lib.signal import audio
+    from lib.workbook import ledger, report
 
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
     run = "33_music2image_diffusion"
     tone = 0.2 * np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
-    for name, content in (("tone.mp3", audio.encode_mp3(tone)), ("red.png", np.full((8, 8, 3), (200, 0, 0), np.uint8)),
-                          ("red.jpg", np.full((8, 8, 3), (200, 0, 0), np.uint8)), ("numbers.csv", pd.DataFrame({"planted": [0.25]}))):
+    for name, content in (("tone.mp3", audio.encode_mp3(tone)),
+                          ("red.png", np.full((8, 8, 3), (200, 0, 0), np.uint8)),
+                          ("red.jpg", np.full((8, 8, 3), (200, 0, 0), np.uint8)),
+                          ("numbers.csv", pd.DataFrame({"planted": [0.25]}))):
         artefacts.save(content, run, "smoke", name, seed=0)
-    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
-    claims.save(rows, run, "smoke", seed=0)
+    rows = [ledger.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)
+            for axis in ("valence", "arousal")]
+    ledger.save(rows, run, "smoke", seed=0)
     page = report.build("smoke").read_text()
-    for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,", "src='data:image/jpeg;base64,", "planted",
+    for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,",
+                 "src='data:image/jpeg;base64,", "planted",
                  "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "NOTEBOOKS="):
         assert part in page
     assert "src='http" not in page and "href=" not in page, "it opens offline; what no notebook of this run made has no link"
@@ -170,7 +186,8 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
 
     import pandas as pd
 
-    from lib import artefacts, claims, report
+    from lib.core import artefacts
+    from lib.workbook import ledger, report
 
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
@@ -178,20 +195,25 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
     folder = paths.RUNS / "smoke"
     folder.mkdir(parents=True)
     saved = 'artefacts.save(table, RUN, profile, "numbers.csv")'
-    notebook(folder / f"{run}.ipynb", 'PROFILE = "smoke"', saved, "1 < 2", "claims.save(rows)", 'artefacts.read("numbers.csv")')
+    notebook(folder / f"{run}.ipynb", 'PROFILE = "smoke"', saved, "1 < 2", "claims.save(rows)",
+             'artefacts.read("numbers.csv")')
     artefacts.save(pd.DataFrame({"planted": [0.25]}), run, "smoke", "numbers.csv", seed=0)
-    rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2) for axis in ("valence", "arousal")]
-    claims.save(rows, run, "smoke", seed=0)
+    rows = [ledger.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)
+            for axis in ("valence", "arousal")]
+    ledger.save(rows, run, "smoke", seed=0)
     page = report.build("smoke")
     links = dict(re.findall(r"<a href='([^']+)'>([^<]+)</a>", page.read_text()))
     wanted = {"numbers": 1, "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64, seed 0": 3, run: None}
-    found = {text: way for way, text in re.findall(r"<a href='([^']+)'>([^<]+)</a>", page.read_text())}
+    found = {text: way for way, text in re.findall(r"<a href='([^']+)'>([^<]+)</a>",
+                                                   page.read_text())}
     for text, cell in wanted.items():
         file, _, place = found[text].partition("#")
         target = (page.parent / file).resolve()
-        assert target == folder / f"{run}.html" and not file.startswith("/"), "a link that moves with the folder"
+        assert target == folder / f"{run}.html" and not file.startswith(
+            "/"), "a link that moves with the folder"
         assert place == ("" if cell is None else f"cell-id=c{cell}") and f'id="{place}"' in target.read_text() + 'id=""'
-    assert all("://" not in way for way in links) and "://" not in re.sub(r"(?s)<style>.*?</style>", "", target.read_text())
+    assert all("://" not in way for way in links) and "://" not in re.sub(r"(?s)<style>.*?</style>",
+                                                                          "", target.read_text())
     before = target.stat().st_mtime_ns
     report.build("smoke")
     assert target.stat().st_mtime_ns == before, "a page that is newer than its notebook stays"

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from lib import paths
-from lib.data import census, registry
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+from lib.data import inventory, registry
 from lib.data import manifest as manifests
-from lib.errors import KlangfarbeError
 
 ACTIONS = ("list", "check", "fetch")
 
@@ -14,24 +14,33 @@ def run(action: str, names: Sequence[str] = ()) -> int:
     """Does what was asked for and returns the exit code.
 
     Raises:
-        KlangfarbeError: an unknown action or collection, a download that fails, or a check of what is missing or cannot be read.
+        KlangfarbeError: an unknown action or collection, a download that fails, or a check of what
+            is missing or cannot be read.
     """
     if action not in ACTIONS:
-        raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action), "for instance: python -m lib data list")
+        raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action),
+                              "for instance: python -m lib data list")
     if action == "fetch" and not names:
-        raise KlangfarbeError(f"a collection out of {', '.join(registry.COLLECTIONS)}", "none", "nothing is downloaded unasked: name it")
+        raise KlangfarbeError(f"a collection out of {', '.join(registry.COLLECTIONS)}", "none",
+                              "nothing is downloaded unasked: name it")
     rows = registry.named(names)
-    return checked(rows, asked=bool(names)) if action == "check" else {"list": listed, "fetch": fetched}[action](rows)
+    return checked(rows, asked=bool(names)) if action == "check" else {"list": listed,
+                                                                       "fetch": fetched}[action](
+        rows)
 
 
 def listed(rows: Sequence[registry.Collection]) -> int:
-    """A line a collection: where it lies and how many rows it has, or that it is missing; its systems and licence below."""
+    """A line a collection: where it lies and how many rows it has, or that it is missing; its
+    systems and licence below.
+    """
     print(f"looked for in {registry.root()}")
     missing = []
     for row in rows:
-        counted, _, _, refused = census.taken([row])
-        there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points" for c in counted.itertuples()] + refused
-        there = there or [f"missing (looked for {', '.join(f'{folder}/' for folder in row.folders)})"]
+        counted, _, _, refused = inventory.taken([row])
+        there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points"
+                 for c in counted.itertuples()] + refused
+        there = there or [
+            f"missing (looked for {', '.join(f'{folder}/' for folder in row.folders)})"]
         print("\n  ".join([f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system {row.used_by}", *there,
                            f"licence: {row.adapter.LICENCE}"]))
         missing += [row.name] if not len(counted) else []
@@ -41,49 +50,56 @@ def listed(rows: Sequence[registry.Collection]) -> int:
 
 
 def checked(rows: Sequence[registry.Collection], *, asked: bool = True) -> int:
-    """Opens every file of every folder that is there; counts, ranges, checksum, rejects and measured defects.
+    """Opens every file of every folder that is there; counts, ranges, checksum, rejects and
+    measured defects.
 
     Args:
         asked: by name: then a collection that is missing is a fault, otherwise it is passed over.
 
     Raises:
-        KlangfarbeError: at the end, when every collection had its turn: the first that is missing or cannot be read.
+        KlangfarbeError: at the end, when every collection had its turn: the first that is missing
+            or cannot be read.
     """
     try:
-        known = set(census.reference()[0]["checksum"])
+        known = set(inventory.reference()[0]["checksum"])
     except KlangfarbeError:
         known = set()
     faults = []
     for row in rows:
         try:
             if not registry.places(row):
-                raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}", "no such folder",
+                raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}",
+                                      "no such folder",
                                       f"python -m lib data fetch {row.name} gets it or says how")
             for place in registry.places(row):
-                _told(row, place, place.relative_to(registry.root()).as_posix(), row.adapter.manifest(place), known)
+                _told(row, place, place.relative_to(registry.root()).as_posix(),
+                      row.adapter.manifest(place), known)
         except KlangfarbeError as error:
             faults += [error] if asked or registry.places(row) else []
     if faults:
         raise faults[0]
     if not any(map(registry.places, rows)):
-        raise KlangfarbeError(f"at least one collection in {registry.root()}", "none", "python -m lib data list says what is looked for")
+        raise KlangfarbeError(f"at least one collection in {registry.root()}", "none",
+                              "python -m lib data list says what is looked for")
     return 0
 
 
 def _told(row: registry.Collection, place, folder: str, table, known: set[str]) -> None:
-    built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"), root=place)
-    found = census.summary(table)
-    same = "as stored with this workbook" if found["checksum"] in known else "no stored numbers for it"
+    built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
+                            root=place)
+    found = inventory.summary(table)
+    same = "as stored with this workbook" if found[
+        "checksum"] in known else "no stored numbers for it"
     print(f"\n{row.name}, {folder}/\n  "
           f"{found['rows']:,} rows, {found['groups']:,} groups, {found['files']:,} files, {found['points']:,} points")
-    for axis in census.AXES if found["points"] else ():
+    for axis in inventory.AXES if found["points"] else ():
         print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, mean {found[f'{axis}_mean']:+.2f}, "
               f"standard deviation {found[f'{axis}_sd']:.2f}")
     whole = found["files"] - len(built.rejects)
     print(f"  checksum {found['checksum']}: {same}\n  opened: {whole:,} whole, {len(built.rejects):,} set aside")
     for reject in built.rejects.head(5).itertuples():
         print(f"    {reject.path}: {reject.reason}")
-    for defect in census.defects(row, place, built.manifest):
+    for defect in inventory.defects(row, place, built.manifest):
         print(f"  · {defect}")
 
 
@@ -91,6 +107,7 @@ def fetched(rows: Sequence[registry.Collection]) -> int:
     """Downloads what may be had without a form, and prints the steps for the rest."""
     for row in rows:
         files = registry.fetch(row)
-        print("\n".join([f"{file} (checksum as known)" for file in files] + ([] if files else ["no part of it can be fetched for you"])))
+        print("\n".join([f"{file} (checksum as known)" for file in files]
+                        + ([] if files else ["no part of it can be fetched for you"])))
         print(f"\nthe whole collection, by hand\n{registry.steps(row)}")
     return 0

@@ -15,48 +15,61 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lib import artefacts, audio, images
-from lib.errors import KlangfarbeError
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+import pretty_midi
+
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio, images
 
 MODALITIES = ("image", "audio", "midi")
 SPLITS = ("train", "validation", "test")
 TEXT, NUMBER, COUNT = "string", "float64", "Int64"
-COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT, "source": TEXT, "emotion": TEXT,
-           "valence": NUMBER, "arousal": NUMBER, "caption": TEXT, "comment": TEXT, "description": TEXT, "genre": TEXT,
-           "duration_s": NUMBER, "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
+COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT,
+           "source": TEXT, "emotion": TEXT, "valence": NUMBER, "arousal": NUMBER, "caption": TEXT,
+           "comment": TEXT, "description": TEXT, "genre": TEXT, "duration_s": NUMBER,
+           "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
 REJECT_COLUMNS = {"item_id": TEXT, "path": TEXT, "source": TEXT, "reason": TEXT}
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
 PART_ROWS = 50
 
 
 class Built(NamedTuple):
-    """What :func:`build` returns: the manifest and the rows that were set aside (``item_id, path, source, reason``)."""
+    """What :func:`build` returns: the manifest and the rows that were set aside (``item_id, path,
+    source, reason``).
+    """
 
     manifest: "pandas.DataFrame"  # noqa: F821
     rejects: "pandas.DataFrame"  # noqa: F821
 
 
 def frame(rows: Iterable[Mapping]):
-    """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``; columns not given are null.
+    """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``; columns
+    not given are null.
 
     Args:
-        rows: mappings; ``path`` is relative to the collection's folder, with ``/``; valence and arousal in [−1, 1].
+        rows: mappings; ``path`` is relative to the collection's folder, with ``/``; valence and
+            arousal in [−1, 1].
 
     Raises:
-        KlangfarbeError: a column that does not exist, or a row the schema refuses (the line names the first).
+        KlangfarbeError: a column that does not exist, or a row the schema refuses (the line names
+            the first).
     """
-    import pandas as pd
-
     rows = list(rows)
     unknown = sorted({name for row in rows for name in row} - set(COLUMNS))
     if unknown:
-        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown), "rename or leave them out")
-    table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=list(COLUMNS), dtype=object)
+        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
+                              "rename or leave them out")
+    table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows],
+                         columns=list(COLUMNS), dtype=object)
     table = table.where(table.notna(), None)
     try:
         table = table.astype(COLUMNS)
     except (TypeError, ValueError) as error:
-        raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120], "convert the column first") from error
+        raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120],
+                              "convert the column first") from error
     return validate(table.sort_values("item_id", kind="stable").reset_index(drop=True))
 
 
@@ -66,13 +79,12 @@ def validate(table):
     Raises:
         KlangfarbeError: the first broken rule: its column, its row, its value.
     """
-    import pandera.errors
-
     try:
         return schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         first, count = error.failure_cases.iloc[0], len(error.failure_cases)
-        value = first["failure_case"].item() if hasattr(first["failure_case"], "item") else first["failure_case"]
+        value = first["failure_case"].item() if hasattr(first["failure_case"],
+                                                        "item") else first["failure_case"]
         position = first["index"]
         of_row = "item_id" in table and position is not None and position == position
         row = f" in row {table['item_id'].iloc[int(position)]!r}" if of_row else ""
@@ -83,25 +95,29 @@ def validate(table):
 
 @functools.cache
 def schema():
-    """The pandera schema of the manifest: types, ranges, what may be null, ids unique, valence and arousal together or not at all."""
-    import pandera.pandas as pa
-
-    checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES), "split": pa.Check.isin(SPLITS),
-              "path": pa.Check.str_matches(r"^[^/\\]"), "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
-              "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0), "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
-    columns = {name: pa.Column(kind, checks.get(name), nullable=name not in REQUIRED, unique=name == "item_id")
-               for name, kind in COLUMNS.items()}
+    """The pandera schema of the manifest: types, ranges, what may be null, ids unique, valence and
+    arousal together or not at all.
+    """
+    checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
+              "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
+              "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
+              "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
+              "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
+    columns = {name: pa.Column(kind, checks.get(name), nullable=name not in REQUIRED,
+                               unique=name == "item_id") for name, kind in COLUMNS.items()}
     together = pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
                         error="valence and arousal both given or both null")
     return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
 
 
 def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_ROWS) -> Built:
-    """Opens every file, adds what can be measured, and writes the manifest and the rejects to `folder`.
+    """Opens every file, adds what can be measured, and writes the manifest and the rejects to
+    `folder`.
 
-    Kill it anywhere and run it again: what was measured is kept in parts of `part_rows` rows, and the finished parquet is
-    the same byte for byte. A broken file is named in the rejects with its reason and counted; it never ends the run.
-    When nothing changed since the last build (rows, sizes and times of the files), the finished tables are read back.
+    Kill it anywhere and run it again: what was measured is kept in parts of `part_rows` rows, and
+    the finished parquet is the same byte for byte. A broken file is named in the rejects with its
+    reason and counted; it never ends the run. When nothing changed since the last build (rows,
+    sizes and times of the files), the finished tables are read back.
 
     Args:
         rows: the table of an adapter, or an iterable of rows.
@@ -115,11 +131,10 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     Raises:
         KlangfarbeError: the rows break the schema, or `folder` cannot be written.
     """
-    import pandas as pd
-
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
-    records = [{name: None if pd.isna(value) else value for name, value in row.items()} for row in wanted.to_dict("records")]
+    records = [{name: None if pd.isna(value) else value for name, value in row.items()}
+               for row in wanted.to_dict("records")]
     key = _key(records, root)
     targets = [folder / name for name in ("manifest.parquet", "rejects.parquet", "manifest.json")]
     if all(t.is_file() for t in targets) and artefacts.read(targets[2]).get("key") == key:
@@ -130,14 +145,18 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     for start in range(0, len(records), part_rows):
         part = parts / f"{start:07d}-{part_rows}.json"
         if not part.is_file():
-            artefacts.write(part, [_measured(record, root) for record in records[start : start + part_rows]])
-        for record, measured in zip(records[start : start + part_rows], artefacts.read(part), strict=True):
+            artefacts.write(part, [_measured(record, root)
+                                   for record in records[start : start + part_rows]])
+        for record, measured in zip(records[start : start + part_rows], artefacts.read(part),
+                                    strict=True):
             if "reason" in measured:
-                rejected.append([record["item_id"], record["path"], record["source"], measured["reason"]])
+                rejected.append([record["item_id"], record["path"], record["source"],
+                                 measured["reason"]])
             else:
                 kept.append({**record, **measured})
     manifest = frame(kept)
-    rejects = pd.DataFrame(rejected, columns=list(REJECT_COLUMNS), dtype=object).astype(REJECT_COLUMNS)
+    rejects = pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
+                           dtype=object).astype(REJECT_COLUMNS)
     targets[2].unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
     artefacts.write(targets[0], manifest)
     artefacts.write(targets[1], rejects)
@@ -152,7 +171,9 @@ def _clear(folder: Path) -> None:
 
 
 def summary(built: Built) -> str:
-    """One line for the reader: how many rows stand, how many were set aside, and the first of these by name."""
+    """One line for the reader: how many rows stand, how many were set aside, and the first of these
+    by name.
+    """
     line = f"{len(built.manifest)} rows, {len(built.rejects)} set aside"
     if len(built.rejects):
         line += f"; first: {built.rejects['item_id'].iloc[0]} ({built.rejects['reason'].iloc[0]})"
@@ -160,7 +181,8 @@ def summary(built: Built) -> str:
 
 
 def measure(path: Path | str, modality: str) -> dict:
-    """Opens a file whole and says what it is: ``sha256`` and, for sound and scores, ``duration_s`` (and ``sample_rate_hz``).
+    """Opens a file whole and says what it is: ``sha256`` and, for sound and scores, ``duration_s``
+    (and ``sample_rate_hz``).
 
     Raises:
         KlangfarbeError: the file is missing, broken, or of another kind.
@@ -185,27 +207,30 @@ def _measured(record: dict, root: Path) -> dict:
         return measure(root / record["path"], record["modality"])
     except KlangfarbeError as error:
         got = error.got
-    except Exception as error:  # a decoder's own fault must not end the run: it becomes this row's reason
+    # a decoder's own fault must not end the run: it becomes this row's reason
+    except Exception as error:
         got = f"{record['path']}: {type(error).__name__}: {error}"
     return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}
 
 
 def _score_seconds(path: Path) -> float:
-    import pretty_midi
-
     if not path.is_file():
         raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
     try:
         score = pretty_midi.PrettyMIDI(str(path))
     except Exception as error:  # the parser raises whatever it stumbles over
-        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__}: {error}", "export it again") from error
+        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__}: {error}",
+                              "export it again") from error
     if not any(voice.notes for voice in score.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: none", "give a score in which something sounds")
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: none",
+                              "give a score in which something sounds")
     return float(score.get_end_time())
 
 
 def _key(records: list[dict], root: Path) -> str:
-    """Names a build: rows and, for each file, size and time of change. Not its content: that is what the build reads."""
+    """Names a build: rows and, for each file, size and time of change. Not its content: that is
+    what the build reads.
+    """
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
     for record in records:
         file = root / record["path"] if record["path"] is not None else None

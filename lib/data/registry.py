@@ -1,9 +1,10 @@
-"""Which real collections there are, who uses them, where they are looked for, and how one gets them: a row each.
+"""Which real collections there are, who uses them, where they are looked for, and how one gets
+them: a row each.
 
-    KLANGFARBE_REAL_DATA, else data/raw ──folders of a row──► places ──the row's adapter──► lib.data.census
+    KLANGFARBE_REAL_DATA, else data/raw ──folders of a row──► places ──the row's adapter──► lib.data.inventory
 
-Nothing is downloaded unasked: :func:`fetch` takes what is to be had without a form and has a known checksum, and prints the steps for the
-rest.
+Nothing is downloaded unasked: :func:`fetch` takes what is to be had without a form and has a known
+checksum, and prints the steps for the rest.
 """
 
 import importlib
@@ -12,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib import paths
+import pooch
+
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.data import collections
-from lib.errors import KlangfarbeError
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class File:
     """A file that is to be had without a form.
 
     Attributes:
-        name: in the collection's folder. url: whence. sha256: of the copy this workbook was tested with.
+        name: in the collection's folder. url: whence. sha256: of the copy this workbook was tested
+            with.
     """
 
     name: str
@@ -35,9 +39,12 @@ class Collection:
     """One row.
 
     Attributes:
-        name: of the adapter, a module of ``lib.data.collections``. what: in a few words. used_by: systems, ``1`` … ``4``, or what else.
-        folders: looked for below the shelf, the publisher's own name first. files: what :func:`fetch` may take.
-        stands_in: no data of the four sources, but of a form that lets the same code run on real files.
+        name: of the adapter, a module of ``lib.data.collections``. what: in a few words. used_by:
+            systems, ``1`` … ``4``, or what else.
+        folders: looked for below the shelf, the publisher's own name first. files: what
+            :func:`fetch` may take.
+        stands_in: no data of the four sources, but of a form that lets the same code run on real
+            files.
     """
 
     name: str
@@ -82,7 +89,8 @@ _ROWS = (
         File("image_audio_subset_df.json", f"{_ART2MUS}image_audio_subset_df.json",
              "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
 )
-COLLECTIONS = {row.name: row for row in _ROWS if row.name in collections.NAMES}  # a row counts where its adapter stands
+# a row counts where its adapter stands
+COLLECTIONS = {row.name: row for row in _ROWS if row.name in collections.NAMES}
 
 
 def named(names: Sequence[str]) -> list[Collection]:
@@ -93,7 +101,8 @@ def named(names: Sequence[str]) -> list[Collection]:
     """
     for name in names:
         if name not in COLLECTIONS:
-            raise KlangfarbeError(f"a collection out of {', '.join(COLLECTIONS)}", repr(name), "name one of them")
+            raise KlangfarbeError(f"a collection out of {', '.join(COLLECTIONS)}", repr(name),
+                                  "name one of them")
     return [COLLECTIONS[name] for name in names] if names else list(COLLECTIONS.values())
 
 
@@ -103,9 +112,12 @@ def root() -> Path:
 
 
 def places(row: Collection) -> list[Path]:
-    """Every folder of a row that is there: a collection may lie in parts, tables in one folder and files with a second table in another."""
+    """Every folder of a row that is there: a collection may lie in parts, tables in one folder and
+    files with a second table in another.
+    """
     there = [root() / folder for folder in row.folders if (root() / folder).is_dir()]
-    return [place for k, place in enumerate(there) if not any(place.samefile(other) for other in there[:k])]
+    return [place for k, place in enumerate(there)
+            if not any(place.samefile(other) for other in there[:k])]
 
 
 def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
@@ -126,31 +138,37 @@ def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
 
 
 def steps(row: Collection) -> str:
-    """How one gets a collection, for a reader: whence, what to do, where to put it, under which licence."""
-    card = dict(line.removeprefix("- **").split(".** ", 1) for line in row.adapter.CARD.splitlines() if line.startswith("- **"))
-    return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}", f"     ({card['Where']})",
+    """How one gets a collection, for a reader: whence, what to do, where to put it, under which
+    licence.
+    """
+    card = dict(line.removeprefix("- **").split(".** ", 1) for line in row.adapter.CARD.splitlines()
+                if line.startswith("- **"))
+    return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}",
+                      f"     ({card['Where']})",
                       f"  2. it belongs into {root() / row.folders[0]}, as {card['Layout']}",
                       f"  3. python -m lib data check {row.name}", f"  licence: {card['Licence']}"])
 
 
 def fetch(row: Collection) -> list[Path]:
-    """Downloads what may be had without a form into the collection's first folder; a file that is there already is only compared.
+    """Downloads what may be had without a form into the collection's first folder; a file that is
+    there already is only compared.
 
     Returns:
         the files; none where :func:`steps` is all there is.
 
     Raises:
-        KlangfarbeError: no way to the file, another checksum than the known one, or a folder that cannot be written.
+        KlangfarbeError: no way to the file, another checksum than the known one, or a folder that
+            cannot be written.
     """
-    import pooch
-
     folder, found = root() / row.folders[0], []
     pooch.get_logger().setLevel("ERROR")
     for file in row.files:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            found.append(Path(pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}", fname=file.name, path=folder)))
-        except (OSError, ValueError) as error:  # requests' faults are OSErrors; another checksum is a ValueError
+            found.append(Path(pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}",
+                                             fname=file.name, path=folder)))
+        # requests' faults are OSErrors; another checksum is a ValueError
+        except (OSError, ValueError) as error:
             raise KlangfarbeError(f"{file.name} from {file.url}", f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
                                   f"try again later, or put it into {folder} by hand: {row.adapter.WHERE}") from error
     return found

@@ -1,11 +1,13 @@
-"""Splits that no group crosses: every excerpt of a piece, every photo of a theme, lies on one side."""
+"""Splits that no group crosses: every excerpt of a piece, every photo of a theme, lies on one
+side.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 
 FOLDS = 5
 
@@ -13,19 +15,22 @@ FOLDS = 5
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
     """Deals whole groups out to named splits.
 
-    The order of the rows does not matter: groups are ordered by a hash of (seed, name), then each goes to the split that
-    is furthest below its share of the rows. Every split of a positive fraction gets at least one group.
+    The order of the rows does not matter: groups are ordered by a hash of (seed, name), then each
+    goes to the split that is furthest below its share of the rows. Every split of a positive
+    fraction gets at least one group.
 
     Args:
         groups: [N] the piece, painting or artist of each row.
-        fractions: split → share of the rows, in (0, 1], summing to 1, e.g. ``{"train": .8, "validation": .1, "test": .1}``.
+        fractions: split → share of the rows, in (0, 1], summing to 1, e.g. ``{"train": .8,
+            "validation": .1, "test": .1}``.
         seed: another seed, another deal.
 
     Returns:
         array of str [N], the split of each row.
 
     Raises:
-        KlangfarbeError: the fractions do not sum to 1, one is not positive, or there are fewer groups than splits.
+        KlangfarbeError: the fractions do not sum to 1, one is not positive, or there are fewer
+            groups than splits.
 
     Source: DATA, "splits".  Notebook: 31.
     """
@@ -51,9 +56,11 @@ def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
     return _deal(groups, np.full(k, 1 / k), seed)
 
 
-def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], inputs: np.ndarray, truth: np.ndarray,
-                    groups: np.ndarray, *, k: int = FOLDS, seed: int = 0) -> np.ndarray:
-    """Held-out predictions [N, 2]: each fold's groups are predicted by a model that has seen none of them.
+def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+                    inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, k: int = FOLDS,
+                    seed: int = 0) -> np.ndarray:
+    """Held-out predictions [N, 2]: each fold's groups are predicted by a model that has seen none
+    of them.
 
     Args:
         fit_predict: (inputs to learn from, their points, inputs to predict) → points.
@@ -68,18 +75,24 @@ def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], 
 
 
 def _deal(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
-    """The bin [N] of each row: groups in hash order, each to the bin with the smallest filled share; int64."""
+    """The bin [N] of each row: groups in hash order, each to the bin with the smallest filled
+    share; int64.
+    """
     labels = np.array([str(g) for g in groups], dtype=object)
-    names, member, counts = np.unique(labels, return_inverse=True, return_counts=True) if len(labels) else ((), labels, ())
+    names, member, counts = np.unique(labels, return_inverse=True,
+                                      return_counts=True) if len(labels) else ((), labels, ())
     if len(names) < len(shares):
-        raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}", "give more pieces, or ask for fewer splits")
-    order = sorted(range(len(names)), key=lambda i: hashlib.sha256(f"{seed}:{names[i]}".encode()).digest())
+        raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}",
+                              "give more pieces, or ask for fewer splits")
+    order = sorted(range(len(names)),
+                   key=lambda i: hashlib.sha256(f"{seed}:{names[i]}".encode()).digest())
     filled = np.zeros(len(shares))
     bin_of = np.empty(len(names), np.int64)
     for place, i in enumerate(order):
         left = len(order) - place
         empty = np.flatnonzero(filled == 0)
-        # Emptiest first, relative to its share; when only as many groups are left as bins are empty, these come first.
+        # Emptiest first, relative to its share; when only as many groups are left as bins are
+        # empty, these come first.
         open_bins = empty if len(empty) >= left else np.arange(len(shares))
         bin_of[i] = open_bins[np.argmin((filled / shares)[open_bins])]
         filled[bin_of[i]] += counts[i]

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 
 
 def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
-    """Mean saturation of each picture, uint8 [N, H, H, 3] → float64 [N] in [0, 1]: HSV's S, (max − min)/max, 0 for any grey.
+    """Mean saturation of each picture, uint8 [N, H, H, 3] → float64 [N] in [0, 1]: HSV's S, (max −
+    min)/max, 0 for any grey.
 
-    Taken from the picture averaged to side² blocks: left-over noise of a half-trained painter is colourful pixel by pixel and
-    grey from two steps away. Black counts as grey.
+    Taken from the picture averaged to side² blocks: left-over noise of a half-trained painter is
+    colourful pixel by pixel and grey from two steps away. Black counts as grey.
 
     Card:
         estimates: how colourful a picture is
@@ -29,14 +30,16 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
     """
     count, height = pictures.shape[:2]
     if height % side or pictures.shape[2] != height:
-        raise KlangfarbeError(f"square pictures of a side divisible by {side}", str(pictures.shape), "give another side")
+        raise KlangfarbeError(f"square pictures of a side divisible by {side}", str(pictures.shape),
+                              "give another side")
     blocks = pictures.reshape(count, side, height // side, side, height // side, 3).mean((2, 4))
     top, low = blocks.max(axis=-1), blocks.min(axis=-1)
     return ((top - low) / np.maximum(top, 1)).mean(axis=(1, 2))
 
 
 def brightness(pictures: np.ndarray) -> np.ndarray:
-    """Mean luma of each picture, uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of 255.
+    """Mean luma of each picture, uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of
+    255.
 
     Card:
         estimates: how light a picture is

@@ -1,13 +1,16 @@
 """Has a generator collapsed? Two measures that fall when it does, and one that rises."""
 
 import numpy as np
+from scipy.spatial.distance import cdist, pdist, squareform
+from scipy.stats import binomtest
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
 
 
 def pairwise_distance(features: np.ndarray) -> float:
-    """Mean Euclidean distance between all pairs of rows of [N, F]; 0 when every picture is the same.
+    """Mean Euclidean distance between all pairs of rows of [N, F]; 0 when every picture is the
+    same.
 
     Card:
         estimates: how spread out a set of outputs is
@@ -20,23 +23,23 @@ def pairwise_distance(features: np.ndarray) -> float:
         minimum n: 30
         source: Che et al. (2017), mode regularised GANs (as a diagnosis of collapse)
     """
-    from scipy.spatial.distance import pdist
-
     features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2:
-        raise KlangfarbeError("features [N ≥ 2, F]", str(features.shape), "give one row per picture")
+        raise KlangfarbeError("features [N ≥ 2, F]", str(features.shape),
+                              "give one row per picture")
     return float(pdist(features).mean())
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
     """Improved precision and recall over k-nearest-neighbour balls.
 
-    Precision: share of fakes inside some real picture's ball (do they look real?). Recall: share of reals inside some
-    fake's ball (is everything covered?). Collapse shows as recall near 0. Both depend on N: compare at one N only, with
-    real against real as the ceiling.
+    Precision: share of fakes inside some real picture's ball (do they look real?). Recall: share of
+    reals inside some fake's ball (is everything covered?). Collapse shows as recall near 0. Both
+    depend on N: compare at one N only, with real against real as the ceiling.
 
     Card:
-        estimates: (precision, recall): the share of fakes that look real, the share of reals that are covered
+        estimates: (precision, recall): the share of fakes that look real, the share of reals that
+            are covered
         direction: ↑
         range: [0, 1]
         unit: none
@@ -53,22 +56,26 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[fl
 
     Notebook: 32.
     """
-    from scipy.spatial.distance import cdist
-
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     if min(len(real), len(fake)) <= k or real.shape[1] != fake.shape[1]:
-        raise KlangfarbeError(f"two sets of more than {k} rows with one width", f"{real.shape} and {fake.shape}", "give more pictures")
+        raise KlangfarbeError(f"two sets of more than {k} rows with one width",
+                              f"{real.shape} and {fake.shape}", "give more pictures")
     across = cdist(real, fake)
     real_radius = np.sort(cdist(real, real), axis=1)[:, k]  # column 0 is the row itself
     fake_radius = np.sort(cdist(fake, fake), axis=1)[:, k]
-    return float((across <= real_radius[:, None]).any(axis=0).mean()), float((across <= fake_radius[None, :]).any(axis=1).mean())
+    return float((across <= real_radius[:,
+                                        None]).any(axis=0).mean()), float((across
+                                                                           <= fake_radius[None,
+                                                                                          :]).any(
+            axis=1).mean())
 
 
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
-    """Mean correlation between all pairs of pictures, once the reference's mean picture is taken from each, ↓.
+    """Mean correlation between all pairs of pictures, once the reference's mean picture is taken
+    from each, ↓.
 
-    1 when every picture is the same up to contrast, about 0 for pictures that share nothing but the mean of the real ones.
-    Unlike a distance it does not grow with loud colours or hard edges.
+    1 when every picture is the same up to contrast, about 0 for pictures that share nothing but the
+    mean of the real ones. Unlike a distance it does not grow with loud colours or hard edges.
 
     Card:
         estimates: how much the outputs repeat one another
@@ -88,8 +95,8 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
     """
     pictures, reference = np.asarray(pictures, np.float64), np.asarray(reference, np.float64)
     if len(pictures) < 2 or len(reference) < 1 or pictures.shape[1:] != reference.shape[1:]:
-        raise KlangfarbeError("two sets of pictures of one size, the first of at least 2", f"{pictures.shape} and {reference.shape}",
-                              "resize them alike")
+        raise KlangfarbeError("two sets of pictures of one size, the first of at least 2",
+                              f"{pictures.shape} and {reference.shape}", "resize them alike")
     rows = (pictures - reference.mean(0)).reshape(len(pictures), -1)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     count = len(rows)
@@ -97,49 +104,53 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
 
 
 def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Each feature as its rank among the reference's, 0 below all to 1 above all: [N, F], [M, F] → float64 [N, F].
+    """Each feature as its rank among the reference's, 0 below all to 1 above all: [N, F], [M, F] →
+    float64 [N, F].
 
-    Puts features of any unit on one scale, and bounds what lies outside: a picture far from anything real is *outside*,
-    and how far outside it is adds no variety.
+    Puts features of any unit on one scale, and bounds what lies outside: a picture far from
+    anything real is *outside*, and how far outside it is adds no variety.
     """
-    features, ladder = np.asarray(features, np.float64), np.sort(np.asarray(reference, np.float64), axis=0)
-    sides = [np.stack([np.searchsorted(rung, column, side) for rung, column in zip(ladder.T, features.T, strict=True)], axis=1)
+    features, ladder = np.asarray(features,
+                                  np.float64), np.sort(np.asarray(reference, np.float64), axis=0)
+    sides = [np.stack([np.searchsorted(rung, column, side) for rung,
+                       column in zip(ladder.T, features.T, strict=True)], axis=1)
              for side in ("left", "right")]
     return (sides[0] + sides[1]) / (2 * len(ladder))
 
 
-def collapse(real: np.ndarray, fake: np.ndarray, k: int = 3, *, seed: int = 0, n_resamples: int = 200) -> dict[str, float]:
+def collapse(real: np.ndarray, fake: np.ndarray, k: int = 3, *, seed: int = 0,
+             n_resamples: int = 200) -> dict[str, float]:
     """The collapse measures of one set of pictures, with 95 % intervals.
 
     Args:
-        real, fake: [N, F] features (:func:`lib.metrics.judge.picture_features`) of as many real and painted pictures; both
-            are taken as :func:`ranks` among the real ones.
+        real, fake: [N, F] features (:func:`lib.metrics.picture_regressor.picture_features`) of as
+            many real and painted pictures; both are taken as :func:`ranks` among the real ones.
         k: as in :func:`precision_recall`.
 
     Returns:
-        ``spread`` (mean pairwise distance, 1 = as spread as the real set), ``spread_low``, ``spread_high`` (bootstrap over
-        pictures), ``precision``, ``recall``, ``recall_low``, ``recall_high`` (Wilson's interval over the real pictures,
-        the painted ones held), ``n``.
+        ``spread`` (mean pairwise distance, 1 = as spread as the real set), ``spread_low``,
+        ``spread_high`` (bootstrap over pictures), ``precision``, ``recall``, ``recall_low``,
+        ``recall_high`` (Wilson's interval over the real pictures, the painted ones held), ``n``.
 
     Raises:
         KlangfarbeError: sets of different sizes (the measures depend on N).
 
     Source: Kynkäänniemi et al. (2019); Wilson (1927).  Notebook: 32.
     """
-    from scipy.spatial.distance import pdist, squareform
-    from scipy.stats import binomtest
-
     if len(real) != len(fake):
-        raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}", "draw as many: the measures depend on N")
+        raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",
+                              "draw as many: the measures depend on N")
     fake, real = ranks(fake, real), ranks(real, real)
     between = squareform(pdist(fake)) / pairwise_distance(real)
 
     def spread(rows: np.ndarray) -> float:  # a picture drawn twice is not its own neighbour
-        return float(between[np.ix_(rows, rows)].sum() / max(1, (rows[:, None] != rows[None]).sum()))
+        return float(between[np.ix_(rows, rows)].sum()
+                     / max(1, (rows[:, None] != rows[None]).sum()))
 
     everyone = np.arange(len(fake))
     low, high = stats.bootstrap(spread, everyone, n_resamples=n_resamples, seed=seed)
     precision, recall = precision_recall(real, fake, k)
     covered = binomtest(round(recall * len(real)), len(real)).proportion_ci(method="wilson")
-    return {"spread": spread(everyone), "spread_low": low, "spread_high": high, "precision": precision,
-            "recall": recall, "recall_low": float(covered.low), "recall_high": float(covered.high), "n": len(fake)}
+    return {"spread": spread(everyone), "spread_low": low, "spread_high": high,
+            "precision": precision, "recall": recall, "recall_low": float(covered.low),
+            "recall_high": float(covered.high), "n": len(fake)}

@@ -1,11 +1,14 @@
-"""What a metric asks of the network behind it: protocols, fixed windows, and a card that names the checkpoint by its content.
+"""What a metric asks of the network behind it: protocols, fixed windows, and a card that names the
+checkpoint by its content.
 
-A metric never knows which network it was given. It knows the rate the network hears at, the length of its windows and the hash
-of its weights; :mod:`lib.foundations` makes objects that answer to these protocols, and so can any other code.
+A metric never knows which network it was given. It knows the rate the network hears at, the length
+of its windows and the hash of its weights; :mod:`lib.pretrained` makes objects that answer to these
+protocols, and so can any other code.
 
-Windows, one policy for every metric (``WINDOWS``): they lie end to end from the clip's first sample. What is left over, if it is half a
-window or more, gives one more window that ends with the clip; less is dropped. A clip shorter than a window is repeated until
-the window is full. Nothing is drawn at random: the same clip gives the same number for ever.
+Windows, one policy for every metric (``WINDOWS``): they lie end to end from the clip's first
+sample. What is left over, if it is half a window or more, gives one more window that ends with the
+clip; less is dropped. A clip shorter than a window is repeated until the window is full. Nothing is
+drawn at random: the same clip gives the same number for ever.
 
 Notebook: 05.
 """
@@ -14,8 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import soxr
 
-from lib.errors import KlangfarbeError
+from lib.core import artefacts, paths, provenance
+from lib.core.errors import KlangfarbeError
 
 WINDOWS = "end to end from the start; a rest of half a window or more gives a last one that ends with the clip; short clips are repeated"
 MIN_SECONDS = 0.5
@@ -26,7 +31,8 @@ class AudioEmbedder(Protocol):
     """Turns windows of sound into vectors.
 
     Attributes:
-        name: checkpoint's name, as a table prints it. sha256: hash of its weights and configuration.
+        name: checkpoint's name, as a table prints it. sha256: hash of its weights and
+            configuration.
         sample_rate_hz: the rate it hears at. window_seconds: length of one window. width: D.
     """
 
@@ -52,7 +58,9 @@ class TextAudioEncoder(AudioEmbedder, Protocol):
 
 @runtime_checkable
 class ImageEmbedder(Protocol):
-    """Turns pictures into vectors; ``name``, ``sha256`` and ``width`` as in :class:`AudioEmbedder`."""
+    """Turns pictures into vectors; ``name``, ``sha256`` and ``width`` as in
+    :class:`AudioEmbedder`.
+    """
 
     name: str
     sha256: str
@@ -84,7 +92,8 @@ class Tagger(AudioEmbedder, Protocol):
 
 
 def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) -> np.ndarray:
-    """Cuts a clip into the windows an encoder hears, at the encoder's own rate; the policy stands at the head of this module.
+    """Cuts a clip into the windows an encoder hears, at the encoder's own rate; the policy stands
+    at the head of this module.
 
     Args:
         sound: [N] mono, finite, at least 0.5 s.
@@ -98,14 +107,14 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) ->
     """
     sound = np.asarray(sound, np.float32)
     if sound.ndim != 1 or not np.isfinite(sound).all():
-        raise KlangfarbeError("a mono clip [samples] of finite values", f"{sound.shape}, {int((~np.isfinite(sound)).sum())} not finite",
+        raise KlangfarbeError("a mono clip [samples] of finite values",
+                              f"{sound.shape}, {int((~np.isfinite(sound)).sum())} not finite",
                               "average the channels and export it again")
     if not 1000 <= sample_rate_hz <= 400_000 or len(sound) < MIN_SECONDS * sample_rate_hz:
-        raise KlangfarbeError(f"at least {MIN_SECONDS} s of sound at 1,000 to 400,000 Hz", f"{len(sound)} samples at {sample_rate_hz} Hz",
+        raise KlangfarbeError(f"at least {MIN_SECONDS} s of sound at 1,000 to 400,000 Hz",
+                              f"{len(sound)} samples at {sample_rate_hz} Hz",
                               "check the rate, or give a longer clip")
     if sample_rate_hz != encoder.sample_rate_hz:
-        import soxr
-
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
     if len(sound) < length:
@@ -115,36 +124,43 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) ->
     return np.concatenate([cut, sound[None, -length:]]) if 2 * rest >= length else cut
 
 
-def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray], sample_rate_hz: float, *, batch: int = 32,
-                cached: bool = False) -> np.ndarray:
-    """One vector a clip: the mean of its windows' vectors, as the encoder gives them (not normalised again).
+def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray], sample_rate_hz: float, *,
+                batch: int = 32, cached: bool = False) -> np.ndarray:
+    """One vector a clip: the mean of its windows' vectors, as the encoder gives them (not
+    normalised again).
 
     Args:
         encoder: answers to :class:`AudioEmbedder`.
         sounds: N clips, each [samples] mono at `sample_rate_hz`; lengths may differ.
         batch: windows at a time; it does not change the result.
-        cached: keep the result under ``data/processed/embeddings/``, named by the hash of checkpoint, clips and rate.
+        cached: keep the result under ``data/processed/embeddings/``, named by the hash of
+            checkpoint, clips and rate.
 
     Returns:
         float64 [N, D].
 
     Raises:
-        KlangfarbeError: a clip :func:`windows` refuses, or an encoder that returns another shape or what is not finite.
+        KlangfarbeError: a clip :func:`windows` refuses, or an encoder that returns another shape or
+            what is not finite.
     """
     if not cached:
-        return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz, batch)
-    from lib import artefacts, paths, repro
-
-    key = repro.content_hash(f"{encoder.sha256} {sample_rate_hz} {WINDOWS}".encode(), *(np.asarray(s, np.float32) for s in sounds))
+        return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz,
+                                 batch)
+    key = provenance.content_hash(f"{encoder.sha256} {sample_rate_hz} {WINDOWS}".encode(),
+                                  *(np.asarray(s, np.float32) for s in sounds))
     path = paths.PROCESSED / "embeddings" / f"{key}.npy"
     if not path.is_file():
         artefacts.write(path, embed_clips(encoder, sounds, sample_rate_hz, batch=batch))
     return artefacts.read(path)
 
 
-def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float, *, batch: int = 32) -> np.ndarray:
-    """One row of logits a clip, the mean of its windows' logits: float64 [N, C]. Arguments as :func:`embed_clips`."""
-    return mean_over_windows(encoder, encoder.logits, len(encoder.labels), sounds, sample_rate_hz, batch)
+def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float, *,
+                    batch: int = 32) -> np.ndarray:
+    """One row of logits a clip, the mean of its windows' logits: float64 [N, C]. Arguments as
+    :func:`embed_clips`.
+    """
+    return mean_over_windows(encoder, encoder.logits, len(encoder.labels), sounds, sample_rate_hz,
+                             batch)
 
 
 def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int = 32) -> np.ndarray:
@@ -154,9 +170,13 @@ def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int =
         KlangfarbeError: another shape or type, or an encoder that returns what it should not.
     """
     pictures = np.asarray(pictures)
-    if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8 or not len(pictures):
-        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1", f"{pictures.dtype} {pictures.shape}", "convert with images.from_tensor")
-    return np.concatenate([checked(encoder, encoder.embed_pictures(pictures[i : i + batch]), len(pictures[i : i + batch]), encoder.width)
+    if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8 or not len(
+        pictures):
+        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1",
+                              f"{pictures.dtype} {pictures.shape}",
+                              "convert with images.from_tensor")
+    return np.concatenate([checked(encoder, encoder.embed_pictures(pictures[i : i + batch]),
+                                   len(pictures[i : i + batch]), encoder.width)
                            for i in range(0, len(pictures), batch)])
 
 
@@ -164,12 +184,16 @@ def card(encoder: AudioEmbedder | ImageEmbedder) -> dict:
     """What a table prints about the network behind a number.
 
     Returns:
-        ``name``, ``sha256``, ``width``; where the encoder has them ``revision`` and ``licence``; for a network that hears also
-        ``sample_rate_hz``, ``window_seconds`` and ``windows`` (the policy).
+        ``name``, ``sha256``, ``width``; where the encoder has them ``revision`` and ``licence``;
+        for a network that hears also ``sample_rate_hz``, ``window_seconds`` and ``windows`` (the
+        policy).
     """
-    told = {name: getattr(encoder, name) for name in ("name", "sha256", "revision", "licence", "width") if hasattr(encoder, name)}
+    told = {name: getattr(encoder, name)
+            for name in ("name", "sha256", "revision", "licence", "width")
+            if hasattr(encoder, name)}
     if hasattr(encoder, "sample_rate_hz"):
-        told |= {"sample_rate_hz": encoder.sample_rate_hz, "window_seconds": encoder.window_seconds, "windows": WINDOWS}
+        told |= {"sample_rate_hz": encoder.sample_rate_hz, "window_seconds": encoder.window_seconds,
+                 "windows": WINDOWS}
     return told
 
 
@@ -181,22 +205,26 @@ def checked(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
     """
     vectors = np.asarray(vectors, np.float64)
     if vectors.shape != (count, width):
-        raise KlangfarbeError(f"vectors [{count}, {width}] from {encoder.name}", str(vectors.shape), "mend its width or its output")
+        raise KlangfarbeError(f"vectors [{count}, {width}] from {encoder.name}", str(vectors.shape),
+                              "mend its width or its output")
     if not np.isfinite(vectors).all():
         raise KlangfarbeError(f"finite vectors from {encoder.name}", "NaN or infinity",
                               "load its weights again; in half precision, try float32")
     return vectors
 
 
-def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int, sounds: Sequence[np.ndarray], sample_rate_hz: float,
+def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int,
+                      sounds: Sequence[np.ndarray], sample_rate_hz: float,
                       batch: int = 32) -> np.ndarray:
-    """Any answer of an encoder, averaged over each clip's windows: `answer` takes windows [B, samples] and gives [B, width].
+    """Any answer of an encoder, averaged over each clip's windows: `answer` takes windows [B,
+    samples] and gives [B, width].
 
     Returns:
         float64 [N, width].
     """
     if len(sounds) == 0 or batch < 1:
-        raise KlangfarbeError("at least one clip and a batch of at least 1", f"{len(sounds)} clips, batch {batch}", "give some clips")
+        raise KlangfarbeError("at least one clip and a batch of at least 1",
+                              f"{len(sounds)} clips, batch {batch}", "give some clips")
     sums, counts = np.zeros((len(sounds), width)), np.zeros(len(sounds))
     for owners, cut in _batches(encoder, sounds, sample_rate_hz, batch):
         np.add.at(sums, owners, checked(encoder, answer(cut), len(cut), width))
@@ -204,8 +232,11 @@ def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int, soun
     return sums / counts[:, None]
 
 
-def _batches(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(which clip each window is of [B], windows [B, samples]), batches running on from clip to clip."""
+def _batches(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
+             batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(which clip each window is of [B], windows [B, samples]), batches running on from clip to
+    clip.
+    """
     owners, waiting = [], []
     for index, sound in enumerate(sounds):
         for window in windows(sound, sample_rate_hz, encoder):

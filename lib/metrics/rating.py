@@ -1,17 +1,22 @@
-"""People's judgements: do raters agree (Krippendorff's α), and who wins when two are compared (Bradley and Terry)?"""
+"""People's judgements: do raters agree (Krippendorff's α), and who wins when two are compared
+(Bradley and Terry)?
+"""
 
 from typing import NamedTuple
 
+import krippendorff
 import numpy as np
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 N_STEPS, CLOSE = 20_000, 1e-9
 
 
 class Strengths(NamedTuple):
-    """Strengths [K] in log odds, their mean 0, with the ends of their intervals; `n` comparisons by `groups` groups."""
+    """Strengths [K] in log odds, their mean 0, with the ends of their intervals; `n` comparisons by
+    `groups` groups.
+    """
 
     strengths: np.ndarray
     low: np.ndarray
@@ -21,20 +26,24 @@ class Strengths(NamedTuple):
 
 
 def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
-    """Krippendorff's α: how much more raters agree than they would if ratings were dealt out at random.
+    """Krippendorff's α: how much more raters agree than they would if ratings were dealt out at
+    random.
 
-    α = 1 − D_observed / D_expected, with the disagreement D of pairs of ratings of one item, and of any two ratings.
+    α = 1 − D_observed / D_expected, with the disagreement D of pairs of ratings of one item, and of
+    any two ratings.
 
     Card:
         estimates: reliability of ratings
         direction: ↑
         range: (−1, 1]; 1 full agreement, 0 chance, below 0 systematic disagreement
         unit: none
-        input: ratings [raters, items], NaN where somebody did not rate; the level (ordinal for Likert scales) is stated
+        input: ratings [raters, items], NaN where somebody did not rate; the level (ordinal for
+            Likert scales) is stated
         aggregation: over all pairs of ratings of an item, all items together
         blind to: whether raters are right; a habit that all share
         minimum n: 20 (items rated by two or more)
-        source: Krippendorff (2011), Computing Krippendorff's alpha-reliability; the package krippendorff
+        source: Krippendorff (2011), Computing Krippendorff's alpha-reliability; the package
+            krippendorff
 
     Args:
         ratings: [raters, items]; NaN: not rated. For an interval over items:
@@ -42,81 +51,103 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
         level: ``nominal``, ``ordinal``, ``interval`` or ``ratio``.
 
     Raises:
-        KlangfarbeError: an unknown level, infinite ratings, no item with two ratings, or one value throughout (α is undefined).
+        KlangfarbeError: an unknown level, infinite ratings, no item with two ratings, or one value
+            throughout (α is undefined).
 
     Notebook: 92.
     """
-    import krippendorff
-
     ratings = np.asarray(ratings, np.float64)
     if level not in LEVELS:
-        raise KlangfarbeError(f"a level out of {', '.join(LEVELS)}", repr(level), "Likert scales are ordinal")
-    if ratings.ndim != 2 or np.isinf(ratings).any() or not (np.isfinite(ratings).sum(axis=0) >= 2).any():
-        raise KlangfarbeError("ratings [raters, items], some item rated twice", str(ratings.shape), "give raters as rows, NaN for gaps")
+        raise KlangfarbeError(f"a level out of {', '.join(LEVELS)}", repr(level),
+                              "Likert scales are ordinal")
+    if ratings.ndim != 2 or np.isinf(ratings).any() or not (np.isfinite(ratings).sum(axis=0)
+                                                            >= 2).any():
+        raise KlangfarbeError("ratings [raters, items], some item rated twice", str(ratings.shape),
+                              "give raters as rows, NaN for gaps")
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     if len(np.unique(paired[np.isfinite(paired)])) < 2:
-        raise KlangfarbeError("ratings that differ", "one value throughout", "rate items that differ: without variation α is undefined")
+        raise KlangfarbeError("ratings that differ", "one value throughout",
+                              "rate items that differ: without variation α is undefined")
     value = float(krippendorff.alpha(reliability_data=paired, level_of_measurement=level))
     if not np.isfinite(value):
         raise KlangfarbeError("a finite α", str(value), "ratio ratings must not be negative")
     return value
 
 
-def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> Strengths:
-    """Strengths from pairwise choices: P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum likelihood.
+def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: float = 0.95,
+                  seed: int = 0) -> Strengths:
+    """Strengths from pairwise choices: P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum
+    likelihood.
 
-    With p = exp(s), w_i the wins of i and n_ij the comparisons of i with j, Hunter's steps p_i ← w_i / Σ_j n_ij / (p_i + p_j) until
-    every item's expected wins equal its wins.
+    With p = exp(s), w_i the wins of i and n_ij the comparisons of i with j, Hunter's steps p_i ←
+    w_i / Σ_j n_ij / (p_i + p_j) until every item's expected wins equal its wins.
 
     Card:
         estimates: how likely each is to be chosen over each other one
         direction: ↑
         range: (−∞, ∞), mean 0; a difference of 1 is odds of e to 1
         unit: log odds
-        input: wins [K, K], row over column, a tie half a win to both; or [G, K, K], one table a listener (or painting)
+        input: wins [K, K], row over column, a tie half a win to both; or [G, K, K], one table a
+            listener (or painting)
         aggregation: all comparisons; interval by drawing whole groups with replacement, percentiles
         blind to: circles (A over B over C over A); what nobody compared
         minimum n: 30 (comparisons)
-        source: Bradley & Terry (1952), Biometrika 39; Hunter (2004), Annals of Statistics 32, eq. 3; Ford (1957) on what it takes
+        source: Bradley & Terry (1952), Biometrika 39; Hunter (2004), Annals of Statistics 32, eq.
+            3; Ford (1957) on what it takes
 
     Args:
-        wins: [K, K] (each comparison is drawn on its own; whole numbers) or [G, K, K] (groups are drawn). The diagonal is 0.
-        n_resamples, confidence, seed: of the intervals. A resample in which somebody wins or loses everything has no finite
+        wins: [K, K] (each comparison is drawn on its own; whole numbers) or [G, K, K] (groups are
+            drawn). The diagonal is 0.
+        n_resamples, confidence, seed: of the intervals. A resample in which somebody wins or loses
+            everything has no finite
             strengths: it counts as −∞ for the lower ends and +∞ for the upper ones.
 
     Raises:
-        KlangfarbeError: another shape, negative or non-finite wins, a diagonal; a table that falls apart (some never lose to,
-            or are never compared with, the others: no finite strengths exist); too many such resamples for an interval.
+        KlangfarbeError: another shape, negative or non-finite wins, a diagonal; a table that falls
+            apart (some never lose to,
+            or are never compared with, the others: no finite strengths exist); too many such
+                resamples for an interval.
 
     Notebook: 92.
     """
     wins = np.asarray(wins, np.float64)
     tables = wins[None] if wins.ndim == 2 else wins
-    if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or tables.shape[1] < 2 or not len(tables):
-        raise KlangfarbeError("wins [K, K] or [G, K, K]", str(wins.shape), "give a row and a column per contestant")
+    if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or tables.shape[1] < 2 or not len(
+        tables):
+        raise KlangfarbeError("wins [K, K] or [G, K, K]", str(wins.shape),
+                              "give a row and a column per contestant")
     if not np.isfinite(tables).all() or tables.min() < 0 or tables.diagonal(axis1=1, axis2=2).any():
-        raise KlangfarbeError("wins ≥ 0, none on the diagonal", "negative, missing or diagonal values", "count wins of row over column")
+        raise KlangfarbeError("wins ≥ 0, none on the diagonal",
+                              "negative, missing or diagonal values",
+                              "count wins of row over column")
     whole = tables.sum(axis=0)
     if not _connected(whole[None])[0]:
-        raise KlangfarbeError("a table in which everybody both wins and loses, directly or through others", _apart(whole),
-                              "compare more pairs, or leave these out: no finite strengths fit")
+        raise KlangfarbeError(
+            "a table in which everybody both wins and loses, directly or through others",
+            _apart(whole), "compare more pairs, or leave these out: no finite strengths fit")
     rng, total = np.random.default_rng(seed), whole.sum()
     if wins.ndim == 3 and len(tables) > 1:
-        drawn = np.einsum("rg,gij->rij", rng.multinomial(len(tables), np.full(len(tables), 1 / len(tables)), n_resamples), tables)
+        drawn = np.einsum("rg,gij->rij", rng.multinomial(len(tables),
+                                                         np.full(len(tables), 1 / len(tables)),
+                                                         n_resamples), tables)
         n_groups = len(tables)
     elif np.array_equal(whole, np.round(whole)):
-        drawn = rng.multinomial(int(total), (whole / total).reshape(-1), n_resamples).reshape(n_resamples, *whole.shape).astype(float)
+        drawn = rng.multinomial(int(total), (whole / total).reshape(-1),
+                                n_resamples).reshape(n_resamples, *whole.shape).astype(float)
         n_groups = int(total)
     else:
-        raise KlangfarbeError("whole numbers of wins, or a table per listener", f"{total} comparisons", "with ties, give [G, K, K]")
+        raise KlangfarbeError("whole numbers of wins, or a table per listener",
+                              f"{total} comparisons", "with ties, give [G, K, K]")
     defined, tail = _connected(drawn), (1 - confidence) / 2
     if (~defined).mean() >= tail:
-        raise KlangfarbeError("resamples with finite strengths", f"{(~defined).mean():.1%} of them fall apart",
+        raise KlangfarbeError("resamples with finite strengths",
+                              f"{(~defined).mean():.1%} of them fall apart",
                               "collect more comparisons of those who nearly always win or lose")
     fitted = _fit(drawn[defined])
-    ends = [np.concatenate([fitted, np.full(((~defined).sum(), len(whole)), side)]) for side in (-np.inf, np.inf)]
-    low, high = (np.quantile(some, q, axis=0, method=method)
-                 for some, q, method in zip(ends, (tail, 1 - tail), ("higher", "lower"), strict=True))
+    ends = [np.concatenate([fitted, np.full(((~defined).sum(), len(whole)), side)])
+            for side in (-np.inf, np.inf)]
+    low, high = (np.quantile(some, q, axis=0, method=method) for some, q,
+                 method in zip(ends, (tail, 1 - tail), ("higher", "lower"), strict=True))
     return Strengths(_fit(whole[None])[0], low, high, float(total), n_groups)
 
 
@@ -131,14 +162,19 @@ def _fit(tables: np.ndarray) -> np.ndarray:
         expected = p * share.sum(axis=2)
         power[open_rows] = won[open_rows] / share.sum(axis=2)
         power[open_rows] /= np.exp(np.log(power[open_rows]).mean(axis=1, keepdims=True))
-        open_rows = open_rows[np.abs(expected - won[open_rows]).max(axis=1) > CLOSE * won[open_rows].sum(axis=1)]
+        open_rows = open_rows[np.abs(expected - won[open_rows]).max(axis=1) > CLOSE
+                              * won[open_rows].sum(axis=1)]
         if not len(open_rows):
             return np.log(power)
-    raise KlangfarbeError("strengths that settle", f"{len(open_rows)} tables not after {N_STEPS} steps", "compare weak links more often")
+    raise KlangfarbeError("strengths that settle",
+                          f"{len(open_rows)} tables not after {N_STEPS} steps",
+                          "compare weak links more often")
 
 
 def _connected(tables: np.ndarray) -> np.ndarray:
-    """Whether from everybody a chain of wins leads to everybody else, bool [R]: what finite strengths require (Ford)."""
+    """Whether from everybody a chain of wins leads to everybody else, bool [R]: what finite
+    strengths require (Ford).
+    """
     return _reach(tables).all(axis=(1, 2))
 
 
@@ -154,4 +190,5 @@ def _apart(table: np.ndarray) -> str:
     """The parts a table falls into: within each everybody is linked with everybody."""
     reach = _reach(table[None])[0]
     parts = np.unique(reach & reach.T, axis=0)[::-1]
-    return "parts that are not linked both ways: " + " · ".join(f"{{{', '.join(map(str, np.flatnonzero(part)))}}}" for part in parts)
+    return "parts that are not linked both ways: " + " · ".join(
+        f"{{{', '.join(map(str, np.flatnonzero(part)))}}}" for part in parts)

@@ -1,38 +1,50 @@
-"""Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance, signal-to-noise ratio; and THD.
+"""Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance,
+signal-to-noise ratio; and THD.
 
-All but THD compare a sound with the one it should have been. Music that is as good but different scores badly on each.
+All but THD compare a sound with the one it should have been. Music that is as good but different
+scores badly on each.
 """
 
 import functools
 from collections.abc import Sequence
 
+import librosa
+import numba
 import numpy as np
+from scipy.fft import dct
+from scipy.signal import get_window
 
-from lib.audio import MEL, SAMPLE_RATE_HZ, sounding
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
+from lib.signal.audio import MEL, SAMPLE_RATE_HZ, sounding
 
 N_COEFFICIENTS = 13                        # c1 … c13; c0, the loudness, is left out
-MEL_FLOOR = 1e-5                           # amplitude below which a mel band counts as silent, as in HiFi-GAN's ln-mel
+# amplitude below which a mel band counts as silent, as in HiFi-GAN's ln-mel
+MEL_FLOOR = 1e-5
 DECIBEL = 10 * np.sqrt(2) / np.log(10)     # of the cepstral distance
 
 
-def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *, n_coefficients: int = N_COEFFICIENTS,
-        n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float | np.ndarray:
+def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *,
+        n_coefficients: int = N_COEFFICIENTS, n_mels: int = MEL["n_mels"],
+        n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float | np.ndarray:
     """Mel-cepstral distortion between two sounds, aligned by dynamic time warping.
 
-    (10√2 / ln 10) · mean over the DTW path of ‖c_1 … c_K of the reference − c_1 … c_K of the generated‖; c0 excluded, K = 13.
-    Cepstra: amplitude mel-spectrogram (80 bands, FFT 1024, hop 256, Slaney's filters), floor 1e-5, ln, orthonormal DCT-II. The
-    number depends on all of these: with the orthonormal transform it grows as √n_mels, so compare only under one setting.
+    (10√2 / ln 10) · mean over the DTW path of ‖c_1 … c_K of the reference − c_1 … c_K of the
+    generated‖; c0 excluded, K = 13.
+    Cepstra: amplitude mel-spectrogram (80 bands, FFT 1024, hop 256, Slaney's filters), floor 1e-5,
+    ln, orthonormal DCT-II. The
+    number depends on all of these: with the orthonormal transform it grows as √n_mels, so compare
+    only under one setting.
 
     Card:
         estimates: how far the spectral envelopes of two renderings of one piece lie apart
         direction: ↓
         range: [0, ∞)
         unit: dB
-        input: two mono sounds at one rate; 80 mel bands of amplitude, FFT 1024, hop 256, K = 13, DCT-II orthonormal
+        input: two mono sounds at one rate; 80 mel bands of amplitude, FFT 1024, hop 256, K = 13,
+            DCT-II orthonormal
         aggregation: mean over the cells of the DTW path; a table takes the mean over clips
-        blind to: loudness (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a plausible
-            alternative
+        blind to: loudness (c0), tempo within what DTW bends, pitch finer than a mel band; it
+            prefers an average to a plausible alternative
         minimum n: 30 pairs
         source: Kubichek (1993), IEEE Pacific Rim, eq. 1; DTW as in Battenberg et al. (2020)
 
@@ -40,7 +52,8 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
         reference: mono [N], or a batch [B, N]; finite, not silent. generated: mono [M], or [B, M].
         sample_rate_hz: rate of both.
         n_coefficients: K.
-        n_mels, n_fft, hop_length: of the mel-spectrogram; say so where they differ from :data:`lib.audio.MEL`.
+        n_mels, n_fft, hop_length: of the mel-spectrogram; say so where they differ from
+            :data:`lib.signal.audio.MEL`.
 
     Returns:
         dB, ≥ 0: a float, or [B] for a batch.
@@ -50,66 +63,80 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
 
     Notebook: 05.
     """
-    settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft, "hop_length": hop_length}
+    settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft,
+                "hop_length": hop_length}
     if np.ndim(reference) == 2:
         return mcd_many(reference, generated, sample_rate_hz, **settings)
-    return cepstral_distortion(mel_cepstra(reference, sample_rate_hz, **settings), mel_cepstra(generated, sample_rate_hz, **settings))
+    return cepstral_distortion(mel_cepstra(reference, sample_rate_hz, **settings),
+                               mel_cepstra(generated, sample_rate_hz, **settings))
 
 
 def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray],
              sample_rate_hz: int = SAMPLE_RATE_HZ, **settings) -> np.ndarray:
-    """:func:`mcd` of many pairs, of one length or of several: two aligned sequences of N sounds → dB [N]."""
+    """:func:`mcd` of many pairs, of one length or of several: two aligned sequences of N sounds →
+    dB [N].
+    """
     if len(references) != len(generated) or not len(references):
-        raise KlangfarbeError("as many references as generated sounds", f"{len(references)} and {len(generated)}", "align them")
-    return np.array([mcd(r, g, sample_rate_hz, **settings) for r, g in zip(references, generated, strict=True)])
+        raise KlangfarbeError("as many references as generated sounds",
+                              f"{len(references)} and {len(generated)}", "align them")
+    return np.array([mcd(r, g, sample_rate_hz, **settings) for r,
+                     g in zip(references, generated, strict=True)])
 
 
-def mel_cepstra(sound: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS, n_mels: int = MEL["n_mels"],
-                n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> np.ndarray:
+def mel_cepstra(sound: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS,
+                n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"],
+                hop_length: int = MEL["hop_length"]) -> np.ndarray:
     """Mel cepstra c_1 … c_K of a mono sound [N]: float64 [T, K] (settings as in :func:`mcd`)."""
-    import librosa
-
     sound = sounding(sound, n_fft)
     if sound.ndim != 1:
-        raise KlangfarbeError("a mono sound [N]", str(sound.shape), "give one sound at a time, or use mcd_many")
-    amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=n_fft, hop_length=hop_length))  # [F, T]
+        raise KlangfarbeError("a mono sound [N]", str(sound.shape),
+                              "give one sound at a time, or use mcd_many")
+    # [F, T]
+    amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=n_fft, hop_length=hop_length))
     mel = mel_filters(sample_rate_hz, n_fft, n_mels) @ amplitude
     return cepstra(np.log(np.maximum(mel, MEL_FLOOR)).T, n_coefficients)
 
 
 @functools.cache
 def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting: making them costs as much as using them."""
-    import librosa
-
+    """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting:
+    making them costs as much as using them.
+    """
     return librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels)
 
 
 def cepstra(ln_mel: np.ndarray, n_coefficients: int = N_COEFFICIENTS) -> np.ndarray:
-    """c_1 … c_K of ln-amplitude mel frames [T, M]: orthonormal DCT-II along the bands, c0 dropped, float64 [T, K]."""
-    from scipy.fft import dct
-
-    return dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho", axis=-1)[..., 1 : n_coefficients + 1]
+    """c_1 … c_K of ln-amplitude mel frames [T, M]: orthonormal DCT-II along the bands, c0 dropped,
+    float64 [T, K].
+    """
+    return dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho",
+               axis=-1)[..., 1 : n_coefficients + 1]
 
 
 def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
-    """:func:`mcd` from cepstra [T1, K] and [T2, K], for whoever predicts a mel-spectrogram and no sound: dB."""
+    """:func:`mcd` from cepstra [T1, K] and [T2, K], for whoever predicts a mel-spectrogram and no
+    sound: dB.
+    """
     reference, generated = (np.ascontiguousarray(c, np.float64) for c in (reference, generated))
-    if reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[1:] or not (len(reference) and len(generated)):
-        raise KlangfarbeError("cepstra [T1, K] and [T2, K]", f"{reference.shape} and {generated.shape}", "take both with one setting")
+    if reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[
+        1:] or not (len(reference) and len(generated)):
+        raise KlangfarbeError("cepstra [T1, K] and [T2, K]",
+                              f"{reference.shape} and {generated.shape}",
+                              "take both with one setting")
     if not (np.isfinite(reference).all() and np.isfinite(generated).all()):
-        raise KlangfarbeError("finite cepstra", "NaN or infinite values", "look at the mel-spectrograms they come from")
+        raise KlangfarbeError("finite cepstra", "NaN or infinite values",
+                              "look at the mel-spectrograms they come from")
     return float(DECIBEL * _warping()(reference, generated))
 
 
 @functools.cache
 def _warping():
-    """Compiled dynamic time warping: [T1, K], [T2, K] → mean Euclidean distance along the best path (steps of 1 in either or both).
+    """Compiled dynamic time warping: [T1, K], [T2, K] → mean Euclidean distance along the best path
+    (steps of 1 in either or both).
 
-    As librosa.sequence.dtw with a matrix of distances, in a fifth of its time: distances and table are filled row by row.
+    As librosa.sequence.dtw with a matrix of distances, in a fifth of its time: distances and table
+    are filled row by row.
     """
-    import numba
-
     @numba.njit
     def mean_along_path(a, b):
         columns = np.ascontiguousarray(b.T)
@@ -117,7 +144,8 @@ def _warping():
         best = np.empty(len(b))
         for i in range(len(a)):
             for k in range(a.shape[1]):
-                for j in range(len(b)):  # innermost along the row: several cells at once in one register
+                # innermost along the row: several cells at once in one register
+                for j in range(len(b)):
                     cost[i, j] += (a[i, k] - columns[k, j]) ** 2
             for j in range(len(b)):
                 cost[i, j] = np.sqrt(cost[i, j])
@@ -151,15 +179,17 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_
         floor_db: float | None = -80.0) -> float | np.ndarray:
     """Log-spectral distance between two sounds of one length, sample-aligned.
 
-    mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT. Powers under `floor_db` below the reference's
-    strongest bin are raised to that floor in both; without one, frames in which nothing sounds decide the value.
+    mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT. Powers under
+    `floor_db` below the reference's strongest bin are raised to that floor in both; without one,
+    frames in which nothing sounds decide the value.
 
     Card:
         estimates: size of the difference of two spectra in decibels, all frequencies alike
         direction: ↓
         range: [0, ∞)
         unit: dB
-        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak
+        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample; FFT 2048, hop 512,
+            floor −80 dB below the peak
         aggregation: root mean square over bins, then mean over frames
         blind to: phase; it sees a delay of one beat or another take of the same notes as error
         minimum n: 30 pairs
@@ -178,35 +208,42 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_
 
     Notebook: 05.
     """
-    reference, generated = (log_spectra(sound, n_fft, hop_length) for sound in _alike(reference, generated, n_fft))
+    reference, generated = (log_spectra(sound, n_fft, hop_length)
+                            for sound in _alike(reference, generated, n_fft))
     return spectral_distance(reference, generated, floor_db)
 
 
 def log_spectra(sound: np.ndarray, n_fft: int = 2048, hop_length: int = 512) -> np.ndarray:
-    """10 log10 of the power of a Hann-windowed STFT of sounds [..., N], [..., F, T] dB; −∞ where nothing is at all."""
-    import librosa
-
+    """10 log10 of the power of a Hann-windowed STFT of sounds [..., N], [..., F, T] dB; −∞ where
+    nothing is at all.
+    """
     with np.errstate(divide="ignore"):
-        return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=n_fft, hop_length=hop_length)))
+        return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=n_fft,
+                                                 hop_length=hop_length)))
 
 
-def spectral_distance(reference: np.ndarray, generated: np.ndarray, floor_db: float | None = -80.0) -> float | np.ndarray:
+def spectral_distance(reference: np.ndarray, generated: np.ndarray,
+                      floor_db: float | None = -80.0) -> float | np.ndarray:
     """:func:`lsd` from log spectra [..., F, T], for whoever holds one sound against many: dB."""
     if floor_db is not None:
         floor = reference.max(axis=(-2, -1), keepdims=True) + floor_db
         reference, generated = np.maximum(reference, floor), np.maximum(generated, floor)
     if np.isneginf([reference.min(), generated.min()]).any():
-        raise KlangfarbeError("power above 0 in every bin", "bins of digital silence", "keep the floor, floor_db=-80")
+        raise KlangfarbeError("power above 0 in every bin", "bins of digital silence",
+                              "keep the floor, floor_db=-80")
     value = np.sqrt(np.mean(np.square(reference - generated), axis=-2)).mean(axis=-1)
     return float(value) if value.ndim == 0 else value
 
 
-def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *, n_harmonics: int = 10) -> float:
-    """Total harmonic distortion of **one** tone of known pitch: the amplitude of its overtones over that of its fundamental.
+def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
+        n_harmonics: int = 10) -> float:
+    """Total harmonic distortion of **one** tone of known pitch: the amplitude of its overtones over
+    that of its fundamental.
 
-    √(A_2² + … + A_H²) / A_1, each A from the energy of a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the harmonic.
-    It was made for an amplifier fed with a pure sine. For music it is undefined: a chord has several fundamentals, and the
-    overtones of an instrument are no distortion.
+    √(A_2² + … + A_H²) / A_1, each A from the energy of a Blackman–Harris-windowed spectrum within ±
+    5 bins (or 1 %) of the harmonic. It was made for an amplifier fed with a pure sine. For music it
+    is undefined: a chord has several fundamentals, and the overtones of an instrument are no
+    distortion.
 
     Card:
         estimates: how much a device that was fed one sine adds at its multiples
@@ -215,7 +252,8 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
         unit: none (a ratio of amplitudes; 0.1 is −20 dB)
         input: one mono sound of at least 12 periods with a known fundamental
         aggregation: over the whole sound
-        blind to: anything between the harmonics: noise, and every note that is no multiple of the fundamental
+        blind to: anything between the harmonics: noise, and every note that is no multiple of the
+            fundamental
         minimum n: 1
         source: IEEE Std 1241-2010, sec. 4.4 (relative to the fundamental)
 
@@ -229,13 +267,12 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
         The ratio, ≥ 0.
 
     Raises:
-        KlangfarbeError: no fundamental, none of its overtones below half the rate, a sound too short to tell its harmonics
-            apart, or nothing at the fundamental (under −60 dB of the whole).
+        KlangfarbeError: no fundamental, none of its overtones below half the rate, a sound too
+            short to tell its harmonics apart, or nothing at the fundamental (under −60 dB of the
+            whole).
 
     Notebook: 05.
     """
-    from scipy.signal import get_window
-
     sound = sounding(sound, 2)
     if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
@@ -243,52 +280,66 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
     harmonics = fundamental_hz * np.arange(1, n_harmonics + 1)
     harmonics = harmonics[harmonics < 0.49 * sample_rate_hz]
     if sound.ndim != 1 or len(harmonics) < 2 or len(sound) * fundamental_hz < 12 * sample_rate_hz:
-        raise KlangfarbeError("a mono tone of at least 12 periods whose octave lies below half the rate",
-                              f"{sound.shape} samples at {sample_rate_hz} Hz, fundamental {fundamental_hz:g} Hz", "give a longer sound")
+        raise KlangfarbeError(
+            "a mono tone of at least 12 periods whose octave lies below half the rate",
+            f"{sound.shape} samples at {sample_rate_hz} Hz, fundamental {fundamental_hz:g} Hz",
+            "give a longer sound")
     energy = np.abs(np.fft.rfft(sound * get_window("blackmanharris", len(sound)))) ** 2
     centre = harmonics * len(sound) / sample_rate_hz  # bins
     reach = np.maximum(5.0, 0.01 * centre[0])
-    amplitude2 = [energy[max(0, int(np.ceil(c - reach))) : int(c + reach) + 1].sum() for c in centre]
+    amplitude2 = [energy[max(0, int(np.ceil(c - reach))) : int(c + reach) + 1].sum()
+                  for c in centre]
     if amplitude2[0] < 1e-6 * energy.sum():
-        raise KlangfarbeError(f"a tone at {fundamental_hz:g} Hz", "less than a millionth of the energy there", "name its real fundamental")
+        raise KlangfarbeError(f"a tone at {fundamental_hz:g} Hz",
+                              "less than a millionth of the energy there",
+                              "name its real fundamental")
     return float(np.sqrt(sum(amplitude2[1:]) / amplitude2[0]))
 
 
 def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
-    """Signal-to-noise ratio of a sound whose clean original is known: 10 log10 Σ ref² / Σ (ref − gen)².
+    """Signal-to-noise ratio of a sound whose clean original is known: 10 log10 Σ ref² / Σ (ref −
+    gen)².
 
     Card:
         estimates: how much louder the original is than what was added to it
         direction: ↑
         range: (−∞, ∞)
         unit: dB
-        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample, the first the clean original
+        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample, the first the clean
+            original
         aggregation: over all samples
-        blind to: what the error sounds like; a delay of a millisecond or a flipped sign counts as noise louder than the signal
+        blind to: what the error sounds like; a delay of a millisecond or a flipped sign counts as
+            noise louder than the signal
         minimum n: 1
         source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
 
     Args:
-        reference: [N] or [B, N], finite, not silent. generated: the same shape, finite (silence is allowed: 0 dB).
+        reference: [N] or [B, N], finite, not silent. generated: the same shape, finite (silence is
+            allowed: 0 dB).
 
     Returns:
         dB: a float, or [B] for a batch.
 
     Raises:
-        KlangfarbeError: other shapes, a silent original, or two equal sounds (the ratio is infinite).
+        KlangfarbeError: other shapes, a silent original, or two equal sounds (the ratio is
+            infinite).
 
     Notebook: 05.
     """
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)
     if np.min(noise) == 0:
-        raise KlangfarbeError("a sound that differs from its original", "the original itself: the ratio is infinite", "leave it out")
+        raise KlangfarbeError("a sound that differs from its original",
+                              "the original itself: the ratio is infinite", "leave it out")
     value = 10 * np.log10(np.square(reference).sum(axis=-1) / noise)
     return float(value) if value.ndim == 0 else value
 
 
-def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *, silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *,
+           silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
     if np.shape(reference) != np.shape(generated):
-        raise KlangfarbeError("two sounds of one length", f"{np.shape(reference)} and {np.shape(generated)}", "cut both to one length")
+        raise KlangfarbeError("two sounds of one length",
+                              f"{np.shape(reference)} and {np.shape(generated)}",
+                              "cut both to one length")
     reference = sounding(reference, at_least)
     return reference, sounding(generated, at_least, silent_ok=silent_ok)

@@ -1,7 +1,9 @@
-"""Do words and sound, or picture and sound, belong together? CLAP and IMSM, measured only by an encoder that has shown it can hear.
+"""Do words and sound, or picture and sound, belong together? CLAP and IMSM, measured only by an
+encoder that has shown it can hear.
 
-An encoder with wrong weights still returns cosines. So every one must first pass the two-caption check, :func:`trusted`:
-clips whose captions are known, each with one caption that is right and one that is wrong.
+An encoder with wrong weights still returns cosines. So every one must first pass the two-caption
+check, :func:`trusted`: clips whose captions are known, each with one caption that is right and one
+that is wrong.
 
 Notebook: 05.
 """
@@ -10,20 +12,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders
 
-COLLAPSED = 1e-3  # 1 − cosine between different clips, on average, below which they count as one point
+# 1 − cosine between different clips, on average, below which they count as one point
+COLLAPSED = 1e-3
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """An encoder that passed the two-caption check, and how: made by :func:`trusted`, asked for by :func:`clap` and :func:`imsm`.
+    """An encoder that passed the two-caption check, and how: made by :func:`trusted`, asked for by
+    :func:`clap` and :func:`imsm`.
 
     Attributes:
-        encoder: the network. n: clips tried. rate: share whose right partner won. p_value: one-sided binomial, of that many by luck.
-        spread: mean of 1 − cosine between different clips. partners: what it was tried with, ``"texts"`` or ``"pictures"``.
+        encoder: the network. n: clips tried. rate: share whose right partner won. p_value:
+            one-sided binomial, of that many by luck.
+        spread: mean of 1 − cosine between different clips. partners: what it was tried with,
+            ``"texts"`` or ``"pictures"``.
     """
 
     encoder: object
@@ -35,14 +42,18 @@ class Trusted:
 
     def card(self) -> dict:
         """The encoder's card (:func:`lib.metrics.embedders.card`) with the check's outcome."""
-        return embedders.card(self.encoder) | {"two_caption_n": self.n, "two_caption_rate": self.rate, "two_caption_p": self.p_value}
+        return embedders.card(self.encoder) | {"two_caption_n": self.n,
+                                               "two_caption_rate": self.rate,
+                                               "two_caption_p": self.p_value}
 
 
-def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None, *, alpha: float = 0.01,
-            seed: int = 0, batch: int = 32) -> Trusted:
-    """Puts an encoder to the two-caption check: a clip must lie nearer to its right caption than to a wrong one, more often than luck.
+def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None, *,
+            alpha: float = 0.01, seed: int = 0, batch: int = 32) -> Trusted:
+    """Puts an encoder to the two-caption check: a clip must lie nearer to its right caption than to
+    a wrong one, more often than luck.
 
-    From every caption's cosine its mean over all clips is taken off first: a caption the encoder likes whatever it hears wins nothing.
+    From every caption's cosine its mean over all clips is taken off first: a caption the encoder
+    likes whatever it hears wins nothing.
 
     Args:
         encoder: answers to TextAudioEncoder, or to ImageMusicEncoder with pictures for captions.
@@ -52,17 +63,18 @@ def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right,
         alpha: of the one-sided binomial test against ½.
 
     Raises:
-        KlangfarbeError: the encoder's clips all lie on one point (collapsed), or it picks the right caption no more often than luck.
+        KlangfarbeError: the encoder's clips all lie on one point (collapsed), or it picks the right
+            caption no more often than luck.
     """
-    from scipy.stats import binomtest
-
     if wrong is None:
         wrong = _dealt(right, seed)
     if not len(sounds) == len(right) == len(wrong) or len(sounds) < 7:
-        raise KlangfarbeError("at least 7 clips, each with a right and a wrong caption", f"{len(sounds)}, {len(right)} and {len(wrong)}",
+        raise KlangfarbeError("at least 7 clips, each with a right and a wrong caption",
+                              f"{len(sounds)}, {len(right)} and {len(wrong)}",
                               "give more clips with known captions")
     if any(_same(r, w) for r, w in zip(right, wrong, strict=True)):
-        raise KlangfarbeError("wrong captions that differ from the right ones", "a clip with the same caption twice",
+        raise KlangfarbeError("wrong captions that differ from the right ones",
+                              "a clip with the same caption twice",
                               "deal the captions otherwise, or leave `wrong` out")
     heard = _unit(embedders.embed_clips(encoder, sounds, sample_rate_hz, batch=batch))
     n = len(heard)
@@ -72,18 +84,24 @@ def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right,
                               "its weights are collapsed or not loaded: fetch the checkpoint again; different clips must be given")
     margin = 0.0
     for partners, sign in ((right, 1), (wrong, -1)):
-        cosines = heard @ _unit(_partners(encoder, partners, batch)).T                    # [clips, captions]
+        # [clips, captions]
+        cosines = heard @ _unit(_partners(encoder, partners, batch)).T
         margin = margin + sign * (np.diagonal(cosines) - cosines.mean(0))
     wins = int((margin > 1e-9).sum())
     p_value = float(binomtest(wins, n, 0.5, alternative="greater").pvalue)
     if p_value >= alpha:
-        raise KlangfarbeError(f"{encoder.name} to find the right caption more often than luck (p < {alpha:g})",
-                              f"{wins} of {n} right, p = {p_value:.2g}", "load trained weights, or measure with another checkpoint")
-    return Trusted(encoder, n, wins / n, p_value, spread, "pictures" if _are_pictures(right) else "texts")
+        raise KlangfarbeError(
+            f"{encoder.name} to find the right caption more often than luck (p < {alpha:g})",
+            f"{wins} of {n} right, p = {p_value:.2g}",
+            "load trained weights, or measure with another checkpoint")
+    return Trusted(encoder, n, wins / n, p_value, spread,
+                   "pictures" if _are_pictures(right) else "texts")
 
 
-def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], sample_rate_hz: float, *, batch: int = 32) -> np.ndarray:
-    """CLAP score: how near a sound lies to its text, in the space of a contrastive text–audio encoder.
+def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray],
+         sample_rate_hz: float, *, batch: int = 32) -> np.ndarray:
+    """CLAP score: how near a sound lies to its text, in the space of a contrastive text–audio
+    encoder.
 
     cos(E_text(text), mean over windows of E_audio(window))
 
@@ -92,9 +110,12 @@ def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], s
         direction: ↑
         range: [−1, 1]
         unit: none
-        input: N texts and N mono clips at any rate, resampled to the checkpoint's; rate, window and hash on the encoder's card
-        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors, each of unit length
-        blind to: whatever the checkpoint never learned; quality of sound; values of different checkpoints do not compare
+        input: N texts and N mono clips at any rate, resampled to the checkpoint's; rate, window and
+            hash on the encoder's card
+        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows'
+            vectors, each of unit length
+        blind to: whatever the checkpoint never learned; quality of sound; values of different
+            checkpoints do not compare
         minimum n: 1 (a table wants the mean of 50 or more, with shuffled texts as its null)
         source: Wu et al. (2023), Large-scale contrastive language-audio pretraining, §3
 
@@ -106,7 +127,8 @@ def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], s
         float64 [N].
 
     Raises:
-        KlangfarbeError: an encoder that was not checked, counts that differ, or what the encoder refuses.
+        KlangfarbeError: an encoder that was not checked, counts that differ, or what the encoder
+            refuses.
 
     Notebook: 05.
     """
@@ -115,9 +137,10 @@ def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], s
     return _cosines(_partners(trusted.encoder, list(texts), batch), heard)
 
 
-def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray], sample_rate_hz: float, *, seed: int,
-                     batch: int = 32) -> np.ndarray:
-    """CLAP score as released processors compute it: one window at a random place in each clip. Kept to show what that costs.
+def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray],
+                     sample_rate_hz: float, *, seed: int, batch: int = 32) -> np.ndarray:
+    """CLAP score as released processors compute it: one window at a random place in each clip. Kept
+    to show what that costs.
 
     cos(E_text(text), E_audio(one random window))
 
@@ -127,10 +150,12 @@ def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np
         range: [−1, 1]
         unit: none
         input: as clap
-        aggregation: one window a clip at a place drawn from `seed`; a clip no longer than a window is taken as clap takes it
+        aggregation: one window a clip at a place drawn from `seed`; a clip no longer than a window
+            is taken as clap takes it
         blind to: everything outside the window; two runs of one clip differ
         minimum n: 1 (never report it: the same clips give another number at every seed)
-        source: "rand_trunc", the released CLAP feature extractors' way with clips longer than their window
+        source: "rand_trunc", the released CLAP feature extractors' way with clips longer than their
+            window
 
     Args, Returns, Raises: as :func:`clap`; seed: of the crops.
 
@@ -143,11 +168,13 @@ def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np
         length = round(encoder.window_seconds * sample_rate_hz)
         start = int(rng.integers(0, max(0, len(sound) - length) + 1))
         cut.append(np.asarray(sound)[start : start + length])
-    return _cosines(_partners(encoder, list(texts), batch), embedders.embed_clips(encoder, cut, sample_rate_hz, batch=batch))
+    return _cosines(_partners(encoder, list(texts), batch),
+                    embedders.embed_clips(encoder, cut, sample_rate_hz, batch=batch))
 
 
-def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray], sample_rate_hz: float, *,
-         pairing_sha256: str | None = None, batch: int = 32) -> np.ndarray:
+def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray],
+         sample_rate_hz: float, *, pairing_sha256: str | None = None,
+         batch: int = 32) -> np.ndarray:
     """Image–music similarity: how near a clip lies to its picture, in one space made for both.
 
     cos(E_picture(picture), mean over windows of E_audio(window))
@@ -157,52 +184,66 @@ def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray], s
         direction: ↑
         range: [−1, 1]
         unit: none
-        input: N pictures uint8 [H, W, 3] and N mono clips at any rate, resampled to the checkpoint's
-        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors, then the cosine; one number a pair
-        blind to: whatever the checkpoint never learned; circular, and refused, where the same encoder built the pairs
+        input: N pictures uint8 [H, W, 3] and N mono clips at any rate, resampled to the
+            checkpoint's
+        aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows'
+            vectors, then the cosine; one number a pair
+        blind to: whatever the checkpoint never learned; circular, and refused, where the same
+            encoder built the pairs
         minimum n: 1 (a table wants the mean of 50 or more, with shuffled pictures as its null)
         source: text 001, Table 6.4 (IMSM); the cosine of image and music embeddings
 
     Args:
         trusted: an encoder that passed :func:`trusted` with pictures for captions.
         pictures: uint8 [N, H, W, 3]. sounds: N clips, each [samples].
-        pairing_sha256: hash of the encoder that paired pictures with music; ``None`` where no encoder did.
+        pairing_sha256: hash of the encoder that paired pictures with music; ``None`` where no
+            encoder did.
 
     Returns:
         float64 [N].
 
     Raises:
-        KlangfarbeError: an encoder that was not checked, the encoder that built the pairs, or counts that differ.
+        KlangfarbeError: an encoder that was not checked, the encoder that built the pairs, or
+            counts that differ.
 
     Notebook: 05.
     """
     _expect_trusted(trusted, pictures, sounds)
     if pairing_sha256 is not None and pairing_sha256 == trusted.encoder.sha256:
-        raise KlangfarbeError("an encoder that did not build the pairs", f"{trusted.encoder.name} ({pairing_sha256[:12]}), which did",
+        raise KlangfarbeError("an encoder that did not build the pairs",
+                              f"{trusted.encoder.name} ({pairing_sha256[:12]}), which did",
                               "score with another encoder: this one would praise its own choices")
     heard = embedders.embed_clips(trusted.encoder, sounds, sample_rate_hz, batch=batch)
     return _cosines(_partners(trusted.encoder, pictures, batch), heard)
 
 
 def _expect_trusted(given, partners, sounds) -> None:
-    if not isinstance(given, Trusted) or given.partners != ("pictures" if _are_pictures(partners) else "texts"):
-        raise KlangfarbeError("an encoder that passed the two-caption check with captions of this kind",
-                              getattr(given, "name", type(given).__name__), "call text_audio.trusted(encoder, sounds, …) first")
+    if not isinstance(given, Trusted) or given.partners != ("pictures" if _are_pictures(partners)
+                                                            else "texts"):
+        raise KlangfarbeError(
+            "an encoder that passed the two-caption check with captions of this kind",
+            getattr(given, "name", type(given).__name__),
+            "call text_audio.trusted(encoder, sounds, …) first")
     if len(partners) != len(sounds) or len(sounds) == 0:
-        raise KlangfarbeError("as many texts or pictures as clips, at least one", f"{len(partners)} and {len(sounds)}", "align them")
+        raise KlangfarbeError("as many texts or pictures as clips, at least one",
+                              f"{len(partners)} and {len(sounds)}", "align them")
 
 
 def _partners(encoder, partners, batch: int) -> np.ndarray:
     """Sentences or pictures → float64 [N, D], by whichever of the two the encoder is asked for."""
     if _are_pictures(partners):
         if not hasattr(encoder, "embed_pictures"):
-            raise KlangfarbeError("an encoder of pictures and sounds", f"{encoder.name}, which sees none", "give sentences")
+            raise KlangfarbeError("an encoder of pictures and sounds",
+                                  f"{encoder.name}, which sees none", "give sentences")
         return embedders.embed_pictures(encoder, partners, batch=batch)
     texts = list(partners)
-    if not hasattr(encoder, "embed_text") or not all(isinstance(t, str) and t.strip() for t in texts):
-        raise KlangfarbeError("sentences, and an encoder that reads them", f"{encoder.name}, {texts[0]!r:.60}",
+    if not hasattr(encoder, "embed_text") or not all(isinstance(t, str) and t.strip()
+                                                     for t in texts):
+        raise KlangfarbeError("sentences, and an encoder that reads them",
+                              f"{encoder.name}, {texts[0]!r:.60}",
                               "give non-empty strings to a text-audio encoder")
-    return np.concatenate([embedders.checked(encoder, encoder.embed_text(texts[i : i + batch]), len(texts[i : i + batch]), encoder.width)
+    return np.concatenate([embedders.checked(encoder, encoder.embed_text(texts[i : i + batch]),
+                                             len(texts[i : i + batch]), encoder.width)
                            for i in range(0, len(texts), batch)])
 
 
@@ -221,7 +262,8 @@ def _dealt(right, seed: int):
         for i in clashes:
             j = int(rng.integers(len(right)))
             order[[i, j]] = order[[j, i]]
-    raise KlangfarbeError("captions of which no one fills half the list", f"{len(right)} too much alike", "give clips of more kinds")
+    raise KlangfarbeError("captions of which no one fills half the list",
+                          f"{len(right)} too much alike", "give clips of more kinds")
 
 
 def _same(a, b) -> bool:
@@ -231,7 +273,8 @@ def _same(a, b) -> bool:
 def _unit(vectors: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (lengths > 0).all():
-        raise KlangfarbeError("vectors with a direction", "a vector of zeros", "the encoder's weights are broken: load them again")
+        raise KlangfarbeError("vectors with a direction", "a vector of zeros",
+                              "the encoder's weights are broken: load them again")
     return vectors / lengths
 
 

@@ -1,4 +1,5 @@
-"""HiFi-GAN: ln-mel to sound, the two kinds of critic that judged it while it learned, and their losses.
+"""HiFi-GAN: ln-mel to sound, the two kinds of critic that judged it while it learned, and their
+losses.
 
     ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks of several reaches)─► … ─conv, tanh─► sound [B, 1, T·hop]
 
@@ -7,10 +8,12 @@
     sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period critics: what repeats every p samples
            └─ as it is, halved, quartered ────────────────► multi-scale critics: what it looks like from afar
 
-V1 to V3 are the published sizes. "small" keeps HiFi-GAN's critics and losses and leaves the upsampling to an inverse Fourier transform, as
+V1 to V3 are the published sizes. "small" keeps HiFi-GAN's critics and losses and leaves the
+upsampling to an inverse Fourier transform, as
 iSTFTNet and Vocos do: it trains in minutes on a CPU.
 
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3; Siuzdak (2023), "Vocos".
+Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3;
+Siuzdak (2023), "Vocos".
 Notebook: 43.
 """
 
@@ -20,10 +23,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from lib.errors import KlangfarbeError
-from lib.models.codec import ConvNeXt, Frames
+from lib.core.errors import KlangfarbeError
+from lib.models.spectral_codec import ConvNeXt, Frames
 
 SLOPE = 0.1
 PERIODS, SCALES = (2, 3, 5, 7, 11), 3
@@ -34,8 +38,10 @@ class Size:
     """A generator's size; the defaults are V1's.
 
     Attributes:
-        channels: after the first convolution, halved at each upsampling. rates, kernels: of the transposed convolutions.
-        reaches: kernels of the residual blocks behind each; dilations: theirs. two_deep: each dilation is followed by a plain one (V1, V2).
+        channels: after the first convolution, halved at each upsampling. rates, kernels: of the
+            transposed convolutions.
+        reaches: kernels of the residual blocks behind each; dilations: theirs. two_deep: each
+            dilation is followed by a plain one (V1, V2).
         n_mels: M.
     """
 
@@ -55,7 +61,9 @@ class Size:
 
 @dataclass(frozen=True)
 class FrameSize:
-    """The small generator's size: `blocks` of width `channels`, n_mels M, an inverse STFT of `n_fft` and `hop_length` samples."""
+    """The small generator's size: `blocks` of width `channels`, n_mels M, an inverse STFT of
+    `n_fft` and `hop_length` samples.
+    """
 
     channels: int = 128
     blocks: int = 4
@@ -67,21 +75,26 @@ class FrameSize:
 SIZES = {
     "v1": Size(),
     "v2": Size(channels=128),
-    "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7), dilations=((1, 2), (2, 6), (3, 12)),
-               two_deep=False),
+    "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7),
+               dilations=((1, 2), (2, 6), (3, 12)), two_deep=False),
     "small": FrameSize(),
 }
 
 
 class Residual(nn.Module):
-    """x + convolutions of x, one after the other, each with another dilation: [B, C, T] → [B, C, T]."""
+    """x + convolutions of x, one after the other, each with another dilation: [B, C, T] → [B, C,
+    T].
+    """
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], two_deep: bool):
         super().__init__()
-        self.first = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, dilation=d, padding=(kernel - 1) * d // 2))
+        self.first = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, dilation=d,
+                                                         padding=(kernel - 1) * d // 2))
                                    for d in dilations)
-        self.second = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, padding=kernel // 2))
-                                    for _ in dilations) if two_deep else [nn.Identity()] * len(dilations)
+        self.second = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel,
+                                                          padding=kernel // 2))
+                                    for _ in dilations) if two_deep else [nn.Identity()] * len(
+            dilations)
         self.two_deep = two_deep
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -98,15 +111,18 @@ class Generator(nn.Module):
     def __init__(self, size: Size):
         super().__init__()
         if len(size.rates) != len(size.kernels) or len(size.reaches) != len(size.dilations):
-            raise KlangfarbeError("a kernel for each rate and dilations for each reach", f"{size}", "give as many of one as of the other")
+            raise KlangfarbeError("a kernel for each rate and dilations for each reach", f"{size}",
+                                  "give as many of one as of the other")
         self.size = size
         self.enter = weight_norm(nn.Conv1d(size.n_mels, size.channels, 7, padding=3))
         self.up, self.blocks, width = nn.ModuleList(), nn.ModuleList(), size.channels
         for rate, kernel in zip(size.rates, size.kernels, strict=True):
-            self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)))
+            self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate,
+                                                          padding=(kernel - rate) // 2)))
             width //= 2
-            self.blocks.append(nn.ModuleList(Residual(width, reach, some, size.two_deep)
-                                             for reach, some in zip(size.reaches, size.dilations, strict=True)))
+            self.blocks.append(nn.ModuleList(Residual(width, reach, some, size.two_deep) for reach,
+                                             some in zip(size.reaches, size.dilations,
+                                                         strict=True)))
         self.leave = weight_norm(nn.Conv1d(width, 1, 7, padding=3))
         for part in self.modules():
             if isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
@@ -128,15 +144,18 @@ class FrameGenerator(nn.Module):
     def __init__(self, size: FrameSize):
         super().__init__()
         self.size = size
-        self.enter, self.norm = nn.Conv1d(size.n_mels, size.channels, 7, padding=3), nn.LayerNorm(size.channels)
-        self.blocks = nn.Sequential(*(ConvNeXt(size.channels, size.blocks) for _ in range(size.blocks)), nn.LayerNorm(size.channels))
+        self.enter, self.norm = nn.Conv1d(size.n_mels, size.channels, 7,
+                                          padding=3), nn.LayerNorm(size.channels)
+        self.blocks = nn.Sequential(*(ConvNeXt(size.channels, size.blocks)
+                                      for _ in range(size.blocks)), nn.LayerNorm(size.channels))
         self.leave = nn.Linear(size.channels, size.n_fft + 2)
         self.frames = Frames(size.n_fft, size.hop_length)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         """[B, M, T] → [B, T·hop]."""
         _expect(mel, self.size.n_mels)
-        x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))              # [B, T, C]; ln-mels are about −5 ± 3
+        # [B, T, C]; ln-mels are about −5 ± 3
+        x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))
         loud, turn = self.leave(self.blocks(x)).float().chunk(2, dim=2)       # [B, T, F]
         return self.frames.synthesise(torch.polar(loud.clamp_max(6.0).exp(), turn)).clamp(-1, 1)
 
@@ -147,7 +166,9 @@ def generator(size: Size | FrameSize) -> nn.Module:
 
 
 class PeriodCritic(nn.Module):
-    """One period: sound [B, N] → (scores [B, n], features), a 2-D network whose kernels never reach across a period."""
+    """One period: sound [B, N] → (scores [B, n], features), a 2-D network whose kernels never reach
+    across a period.
+    """
 
     def __init__(self, period: int, width: int = 32):
         super().__init__()
@@ -170,10 +191,13 @@ class ScaleCritic(nn.Module):
     def __init__(self, width: int = 128, *, spectral: bool = False):
         super().__init__()
         norm = spectral_norm if spectral else weight_norm
-        form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16), (4, 8, 41, 4, 16), (8, 8, 41, 1, 16),
-                (8, 8, 5, 1, 1))  # channels in and out in widths, kernel, stride, groups
-        self.layers = nn.ModuleList(norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel, stride, padding=kernel // 2,
-                                                   groups=min(groups, width))) for k, (a, b, kernel, stride, groups) in enumerate(form))
+        # channels in and out in widths, kernel, stride, groups
+        form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16),
+                (4, 8, 41, 4, 16), (8, 8, 41, 1, 16), (8, 8, 5, 1, 1))
+        self.layers = nn.ModuleList(norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel,
+                                                   stride, padding=kernel // 2,
+                                                   groups=min(groups, width))) for k,
+                                    (a, b, kernel, stride, groups) in enumerate(form))
         self.score = norm(nn.Conv1d(8 * width, 1, 3, padding=1))
 
     def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
@@ -185,13 +209,15 @@ class Critics(nn.Module):
     """All critics: sound [B, N] → (a list of scores, a list of their features).
 
     Args:
-        width: of the multi-period ones; the multi-scale ones are four times as wide. periods, scales: which and how many.
+        width: of the multi-period ones; the multi-scale ones are four times as wide. periods,
+            scales: which and how many.
     """
 
     def __init__(self, width: int = 32, periods: tuple[int, ...] = PERIODS, scales: int = SCALES):
         super().__init__()
         self.periods = nn.ModuleList(PeriodCritic(period, width) for period in periods)
-        self.scales = nn.ModuleList(ScaleCritic(4 * width, spectral=number == 0) for number in range(scales))
+        self.scales = nn.ModuleList(ScaleCritic(4 * width, spectral=number == 0)
+                                    for number in range(scales))
 
     def forward(self, sound: torch.Tensor) -> tuple[list, list]:
         """[B, N] → (scores, features), one entry a critic."""
@@ -203,7 +229,9 @@ class Critics(nn.Module):
 
 
 def critic_loss(real: list, made: list) -> torch.Tensor:
-    """Least squares: real scores towards 1, made ones towards 0, summed over critics (Kong et al., equation 1)."""
+    """Least squares: real scores towards 1, made ones towards 0, summed over critics (Kong et al.,
+    equation 1).
+    """
     return sum((1 - r).square().mean() + m.square().mean() for r, m in zip(real, made, strict=True))
 
 
@@ -213,14 +241,17 @@ def fooling_loss(made: list) -> torch.Tensor:
 
 
 def feature_loss(real: list, made: list) -> torch.Tensor:
-    """Mean absolute difference of the critics' features, summed over layers and critics (Kong et al., equation 4)."""
-    return sum(F.l1_loss(m, r.detach()) for of_real, of_made in zip(real, made, strict=True) for r, m in zip(of_real, of_made, strict=True))
+    """Mean absolute difference of the critics' features, summed over layers and critics (Kong et
+    al., equation 4).
+    """
+    return sum(F.l1_loss(m, r.detach()) for of_real, of_made in zip(real, made, strict=True) for r,
+               m in zip(of_real, of_made, strict=True))
 
 
 def plain(network: nn.Module) -> nn.Module:
-    """A generator with weight normalisation, where it has any, folded into its weights: what is played with and saved."""
-    from torch.nn.utils import parametrize
-
+    """A generator with weight normalisation, where it has any, folded into its weights: what is
+    played with and saved.
+    """
     for part in network.modules():
         if parametrize.is_parametrized(part, "weight"):
             parametrize.remove_parametrizations(part, "weight")
@@ -229,7 +260,8 @@ def plain(network: nn.Module) -> nn.Module:
 
 def _expect(mel: torch.Tensor, n_mels: int) -> None:
     if mel.ndim != 3 or mel.shape[1] != n_mels:
-        raise KlangfarbeError(f"ln-mel [B, {n_mels}, T]", str(tuple(mel.shape)), "if it is [B, T, M], transpose(1, 2)")
+        raise KlangfarbeError(f"ln-mel [B, {n_mels}, T]", str(tuple(mel.shape)),
+                              "if it is [B, T, M], transpose(1, 2)")
 
 
 def _walk(x: torch.Tensor, layers, score) -> tuple[torch.Tensor, list]:

@@ -1,4 +1,5 @@
-"""Residual vector quantisation: a vector is told by a few code numbers, each refining what the ones before left over.
+"""Residual vector quantisation: a vector is told by a few code numbers, each refining what the ones
+before left over.
 
     z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times ──► codes [B, K, S], sum of vectors [B, S, D]
 
@@ -6,25 +7,30 @@ Notebook: 03.
 """
 
 import torch
+from sklearn.cluster import KMeans
 from torch import nn
 from torch.nn import functional as F
 
 
 class ResidualQuantiser(nn.Module):
-    """K codebooks of V vectors, learnt by moving averages of what falls to each vector (no gradient reaches them).
+    """K codebooks of V vectors, learnt by moving averages of what falls to each vector (no gradient
+    reaches them).
 
     Args:
         n_codebooks: K. codebook_size: V. width: D.
-        decay: of the moving averages. dead_below: a code hit less often than this share of an even use starts afresh at a random
-            residual of the batch.
+        decay: of the moving averages. dead_below: a code hit less often than this share of an even
+            use starts afresh at a random residual of the batch.
 
     Attributes:
-        codebooks: [K, V, D]. hits: moving average of how many vectors of a batch fall to each code, [K, V].
+        codebooks: [K, V, D]. hits: moving average of how many vectors of a batch fall to each code,
+            [K, V].
 
-    Source: Zeghidour et al. (2021), SoundStream, §III-C; moving averages: van den Oord et al. (2017), appendix A.1.  Notebook: 03.
+    Source: Zeghidour et al. (2021), SoundStream, §III-C; moving averages: van den Oord et al.
+    (2017), appendix A.1.  Notebook: 03.
     """
 
-    def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *, decay: float = 0.99, dead_below: float = 0.1):
+    def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *,
+                 decay: float = 0.99, dead_below: float = 0.1):
         super().__init__()
         self.n_codebooks, self.codebook_size, self.width = n_codebooks, codebook_size, width
         self.decay, self.dead_below = decay, dead_below
@@ -41,24 +47,33 @@ class ResidualQuantiser(nn.Module):
 
     def parts(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes int64 [B, k, S], k ≤ K → each codebook's vectors [B, k, S, D]."""
-        return torch.stack([codebook[codes[:, k]] for k, codebook in enumerate(self.codebooks[: codes.shape[1]])], dim=1)
+        return torch.stack([codebook[codes[:, k]] for k,
+                            codebook in enumerate(self.codebooks[: codes.shape[1]])], dim=1)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes int64 [B, k, S], k ≤ K → sum of their vectors [B, S, D]."""
         return self.parts(codes).sum(1)
 
     def soft_decode(self, shares: torch.Tensor) -> torch.Tensor:
-        """Probabilities [B, k, S, V] → expected sum of vectors [B, S, D], with a gradient to the probabilities."""
-        return torch.einsum("bksv,kvd->bsd", shares, self.codebooks[: shares.shape[1]].to(shares.dtype))
+        """Probabilities [B, k, S, V] → expected sum of vectors [B, S, D], with a gradient to the
+        probabilities.
+        """
+        return torch.einsum("bksv,kvd->bsd", shares,
+                            self.codebooks[: shares.shape[1]].to(shares.dtype))
 
-    def forward(self, vectors: torch.Tensor, keep: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantises with the gradient passed straight through; in training mode the codebooks move too.
+    def forward(self, vectors: torch.Tensor,
+                keep: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor,
+                                                           torch.Tensor]:
+        """Quantises with the gradient passed straight through; in training mode the codebooks move
+        too.
 
         Args:
-            vectors: z [B, S, D]. keep: how many codebooks each item is told with, int [B]; ``None``: all.
+            vectors: z [B, S, D]. keep: how many codebooks each item is told with, int [B];
+                ``None``: all.
 
         Returns:
-            quantised [B, S, D] (gradient: that of z), commitment (mean squared distance of each residual to its vector), codes [B, K, S].
+            quantised [B, S, D] (gradient: that of z), commitment (mean squared distance of each
+            residual to its vector), codes [B, K, S].
         """
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):
@@ -70,14 +85,19 @@ class ResidualQuantiser(nn.Module):
             residual = residual - part
             parts.append(part)
             codes.append(chosen)
-        told = torch.stack(parts, dim=1)                                                  # [B, K, S, D]
+        # [B, K, S, D]
+        told = torch.stack(parts, dim=1)
         if keep is not None:
-            told = told * (torch.arange(self.n_codebooks, device=keep.device) < keep[:, None])[:, :, None, None]
-        return vectors + (told.sum(1) - vectors).detach(), commitment / self.n_codebooks, torch.stack(codes, dim=1)
+            told = told * (torch.arange(self.n_codebooks, device=keep.device)
+                           < keep[:, None])[:, :, None, None]
+        return vectors + (told.sum(1)
+                          - vectors).detach(), commitment / self.n_codebooks, torch.stack(codes,
+                                                                                          dim=1)
 
     @torch.no_grad()
     def move(self, k: int, residuals: torch.Tensor, chosen: torch.Tensor) -> None:
-        """Moves codebook k towards the residuals [N, D] that fell to its vectors (`chosen` [N]); restarts codes that nothing falls to.
+        """Moves codebook k towards the residuals [N, D] that fell to its vectors (`chosen` [N]);
+        restarts codes that nothing falls to.
 
         hits ← γ·hits + (1 − γ)·n,  vector ← (γ·hits·vector + (1 − γ)·Σ residuals) / new hits.
         """
@@ -85,17 +105,20 @@ class ResidualQuantiser(nn.Module):
         total = torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residuals)
         kept, fresh = self.decay * self.hits[k], 1 - self.decay
         hits = kept + fresh * count
-        codebook = (kept[:, None] * self.codebooks[k] + fresh * total) / hits.clamp_min(1e-12)[:, None]
+        codebook = (kept[:, None] * self.codebooks[k] + fresh
+                    * total) / hits.clamp_min(1e-12)[:, None]
         even = len(residuals) / self.codebook_size
         dead = (hits < self.dead_below * even).nonzero().squeeze(1)
         if len(dead):
-            codebook[dead] = residuals[torch.randint(len(residuals), (len(dead),), device=residuals.device)]
+            codebook[dead] = residuals[torch.randint(len(residuals), (len(dead),),
+                                                     device=residuals.device)]
             hits[dead] = even
         self.codebooks[k], self.hits[k] = codebook, hits
 
     @torch.no_grad()
     def start(self, vectors: torch.Tensor, seed: int = 0, per_batch: int | None = None) -> None:
-        """Sets the codebooks to k-means of vectors [N, D] and, one after the other, of what is left over.
+        """Sets the codebooks to k-means of vectors [N, D] and, one after the other, of what is left
+        over.
 
         Args:
             per_batch: vectors a training batch will hold, the scale of ``hits``; ``None``: N.
@@ -103,11 +126,10 @@ class ResidualQuantiser(nn.Module):
         Raises:
             ValueError: fewer vectors than codes (scikit-learn says so).
         """
-        from sklearn.cluster import KMeans
-
         residual = vectors
         for k in range(self.n_codebooks):
-            found = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12, random_state=seed).fit(residual.cpu().double().numpy())
+            found = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12,
+                           random_state=seed).fit(residual.cpu().double().numpy())
             self.codebooks[k] = torch.from_numpy(found.cluster_centers_).to(self.codebooks)
             chosen = nearest(residual, self.codebooks[k])
             count = torch.bincount(chosen, minlength=self.codebook_size).to(self.hits)
@@ -116,11 +138,16 @@ class ResidualQuantiser(nn.Module):
 
 
 def nearest(vectors: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
-    """Which row of a codebook [V, D] lies nearest (Euclidean) to each vector [..., D]: int64 [...]."""
+    """Which row of a codebook [V, D] lies nearest (Euclidean) to each vector [..., D]: int64
+    [...].
+    """
     return (codebook.square().sum(1) - 2 * vectors.detach() @ codebook.T).argmin(-1)
 
 
 def perplexity(codes: torch.Tensor, codebook_size: int) -> torch.Tensor:
-    """Codes [B, K, S] → exp of each codebook's entropy [K]: how many codes it uses, counted by how evenly."""
-    counts = torch.stack([torch.bincount(c.reshape(-1), minlength=codebook_size) for c in codes.unbind(1)]).double()
+    """Codes [B, K, S] → exp of each codebook's entropy [K]: how many codes it uses, counted by how
+    evenly.
+    """
+    counts = torch.stack([torch.bincount(c.reshape(-1), minlength=codebook_size)
+                          for c in codes.unbind(1)]).double()
     return torch.distributions.Categorical(probs=counts).entropy().exp()

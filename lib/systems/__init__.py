@@ -2,6 +2,10 @@
 
 import importlib.util
 
+import pandas as pd
+
+from lib.core import paths
+
 # What each system is, from its source text. The README and notebook 00 print this table.
 SYSTEMS = {
     "bridging": {"system": "Bridging Paintings and Music", "in → out": "painting → music",
@@ -16,14 +20,13 @@ SYSTEMS = {
 
 
 def table():
-    """The four systems as a DataFrame. ``stands``: ``yes`` (it has its tour), ``in part`` (code, no tour yet) or ``not yet``."""
-    import pandas as pd
-
-    from lib import paths
-
+    """The four systems as a DataFrame. ``stands``: ``yes`` (it has its tour), ``in part`` (code, no
+    tour yet) or ``not yet``.
+    """
     def stands(name: str) -> str:
         if any(paths.NOTEBOOKS.glob(f"[0-9][0-9]_{name}_tour.ipynb")):
             return "yes"
         return "in part" if importlib.util.find_spec(f"lib.systems.{name}") else "not yet"
 
-    return pd.DataFrame([{"module": name, **facts, "stands": stands(name)} for name, facts in SYSTEMS.items()])
+    return pd.DataFrame([{"module": name, **facts, "stands": stands(name)} for name,
+                         facts in SYSTEMS.items()])

@@ -1,7 +1,9 @@
-"""The atelier: paired paintings, music and words made from (seed, index) alone, so that the truth is known.
+"""The atelier: paired paintings, music and words made from (seed, index) alone, so that the truth
+is known.
 
-``factors`` draws what an item is; ``paint``, ``compose`` + ``render`` and ``words`` turn it into a picture, a sound and
-sentences. Subject, manner and genre are drawn independently of valence and arousal: alone they give nothing away.
+``factors`` draws what an item is; ``paint``, ``compose`` + ``render`` and ``words`` turn it into a
+picture, a sound and sentences. Subject, manner and genre are drawn independently of valence and
+arousal: alone they give nothing away.
 """
 
 # Seeds of the collections the workbook draws from; items of different seeds share nothing.

@@ -1,9 +1,9 @@
 """Brush and canvas: a scene's underpainting, and the strokes that turn it into paint.
 
-A scene draws flat shapes twice: their colour, and the direction a brush would take over them. Layers of strokes then
-sample both, large strokes first, the finest along edges. Strokes are drawn as *numbers* into an integer image; a table then
-gives each number its colour and each pixel its place across the bristles, so that a thousand textured strokes cost a few
-table look-ups.
+A scene draws flat shapes twice: their colour, and the direction a brush would take over them.
+Layers of strokes then sample both, large strokes first, the finest along edges. Strokes are drawn
+as *numbers* into an integer image; a table then gives each number its colour and each pixel its
+place across the bristles, so that a thousand textured strokes cost a few table look-ups.
 
 Coordinates are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright).
 """
@@ -16,18 +16,23 @@ from lib.data.atelier.palette import SINE, Palette
 SIDE, MASTER = 256, 128     # shapes and strokes are drawn at 256², averaged to the master's 128²
 COSINE = SINE[64:] + SINE[:64]
 SINES, COSINES = np.array(SINE, np.int32), np.array(COSINE, np.int32)
-# A stroke's outline: eight points (along, across) in 1/64 of its half length and half width: round ends, widest past the middle.
-_OUTLINE = np.array([(-64, -22), (-44, -56), (10, -64), (50, -48), (64, 12), (46, 54), (-6, 64), (-52, 44)], np.int32)
+# A stroke's outline: eight points (along, across) in 1/64 of its half length and half width: round
+# ends, widest past the middle.
+_OUTLINE = np.array([(-64, -22), (-44, -56), (10, -64), (50, -48), (64, 12), (46, 54), (-6, 64),
+                     (-52, 44)], np.int32)
 ROWS, COLUMNS = np.indices((MASTER, MASTER), dtype=np.int32)
 
 
 def _tables():
     rng = np.random.Generator(np.random.PCG64(1994))
     bristles = rng.integers(-64, 65, (64, 64), dtype=np.int32)
-    bristles = (bristles + np.roll(bristles, 1, axis=1)) // 2                       # 64 brushes, 64 places across each
-    weave = np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2, 1) + np.where(COLUMNS % 4 == 0, -2, 1)
+    # 64 brushes, 64 places across each
+    bristles = (bristles + np.roll(bristles, 1, axis=1)) // 2
+    weave = np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2,
+                                                             1) + np.where(COLUMNS % 4 == 0, -2, 1)
     canvas = (weave + rng.integers(-4, 5, (MASTER, MASTER))).astype(np.int16)
-    distance = (ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2                   # 0 … 127² inside the disc
+    # 0 … 127² inside the disc
+    distance = (ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2
     halo = np.clip(255 - distance * 255 // 127**2, 0, 255)
     return bristles, canvas, Image.fromarray((halo * halo // 255).astype(np.uint8))
 
@@ -42,17 +47,21 @@ def outlines(x, y, direction, length, width, bend) -> np.ndarray:
     v = width[:, None] * across + (bend[:, None] * along * along >> 6)
     half = direction // 2 % 256
     cosine, sine = COSINES[half][:, None], SINES[half][:, None]
-    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16), y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
+    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
+                       y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
     return points.reshape(len(x), -1)
 
 
 class Scene:
-    """One picture while it is made: its palette, its randomness, and two images, colour and brush direction.
+    """One picture while it is made: its palette, its randomness, and two images, colour and brush
+    direction.
 
     Attributes:
         busy: arousal as 0–100. sweet: valence as 0–100.
-        image, direction: 256² colour (RGB) and brush direction (L), with their drawing surfaces `ink` and `flow`.
-        marks: strokes to set last, over everything: (x, y, direction, half length, half width, bend, red, green, blue).
+        image, direction: 256² colour (RGB) and brush direction (L), with their drawing surfaces
+            `ink` and `flow`.
+        marks: strokes to set last, over everything: (x, y, direction, half length, half width,
+            bend, red, green, blue).
     """
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
@@ -71,7 +80,8 @@ class Scene:
     def chance(self, percent: int) -> bool:
         return self.pick(0, 99) < percent
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45) -> tuple[int, int, int]:
+    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
+             pull: int = 45) -> tuple[int, int, int]:
         return self.palette.tone(slot, level, chroma, natural, pull)
 
     # Flat shapes.
@@ -92,29 +102,38 @@ class Scene:
             self.flow.rectangle((left, top, right, bottom), fill=direction % 256)
 
     def gradient(self, top: int, bottom: int, above, below, direction: int) -> None:
-        """A vertical gradient between two colours over all columns from row `top` to row `bottom`."""
+        """A vertical gradient between two colours over all columns from row `top` to row
+        `bottom`.
+        """
         rows = max(1, bottom - top)
         steps = np.arange(rows, dtype=np.int32)[:, None]
         a, b = np.array(above, np.int32), np.array(below, np.int32)
         column = (a + (b - a) * steps // rows).astype(np.uint8)[:, None]
-        self.image.paste(Image.fromarray(column).resize((SIDE, rows), Image.Resampling.NEAREST), (0, top))
+        self.image.paste(Image.fromarray(column).resize((SIDE, rows), Image.Resampling.NEAREST),
+                         (0, top))
         self.flow.rectangle((0, top, SIDE, bottom), fill=direction % 256)
 
     # Soft shapes.
-    def noise(self, across: int, down: int, width: int = MASTER, height: int = MASTER) -> Image.Image:
+    def noise(self, across: int, down: int, width: int = MASTER,
+              height: int = MASTER) -> Image.Image:
         """Smooth noise (L) with about `across` × `down` hills."""
         grid = self.rng.integers(0, 256, (down + 1, across + 1), dtype=np.uint8)
         return Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
 
-    def drift(self, top: int, bottom: int, across: int, down: int, share: int, colour, strength: int) -> None:
-        """Clouds, mist, stains: `colour` laid over rows `top`–`bottom` where smooth noise is high (about `share` percent of it)."""
+    def drift(self, top: int, bottom: int, across: int, down: int, share: int, colour,
+              strength: int) -> None:
+        """Clouds, mist, stains: `colour` laid over rows `top`–`bottom` where smooth noise is high
+        (about `share` percent of it).
+        """
         floor = 255 - 255 * share // 100
         table = [min(strength, max(0, (k - floor) * strength // 60)) for k in range(256)]
-        self.image.paste(colour, (0, top), self.noise(across, down, SIDE, max(8, bottom - top)).point(table))
+        self.image.paste(colour, (0, top),
+                         self.noise(across, down, SIDE, max(8, bottom - top)).point(table))
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
-        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100 for k in range(256)])
+        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100
+                                                            for k in range(256)])
         self.image.paste(colour, (x - radius, y - radius), mask)
 
     def wash(self, points, colour, strength: int, direction: int) -> None:
@@ -125,16 +144,22 @@ class Scene:
         self.flow.polygon(points, fill=direction % 256)
 
     def reflect(self, waterline: int, depth: int, colour, strength: int) -> None:
-        """Mirrors what stands above the waterline into the `depth` rows below it, tinted with `colour`."""
+        """Mirrors what stands above the waterline into the `depth` rows below it, tinted with
+        `colour`.
+        """
         depth = min(depth, waterline, SIDE - waterline)
-        mirrored = self.image.crop((0, waterline - depth, SIDE, waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        mirrored = self.image.crop((0, waterline - depth, SIDE,
+                                    waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
         self.image.paste(mirrored, (0, waterline))
-        self.image.paste(colour, (0, waterline), Image.new("L", (SIDE, depth), 255 * strength // 100))
+        self.image.paste(colour, (0, waterline),
+                         Image.new("L", (SIDE, depth), 255 * strength // 100))
         self.flow.rectangle((0, waterline, SIDE, waterline + depth), fill=0)
 
     # Lines of the land and things.
     def ridge(self, base: int, height: int, cells: int) -> list[int]:
-        """A skyline: flat coordinates from the left edge to the right; smooth when calm, jagged when aroused."""
+        """A skyline: flat coordinates from the left edge to the right; smooth when calm, jagged
+        when aroused.
+        """
         step = SIDE // cells
         peaks = [self.pick(-height, height) for _ in range(cells + 3)]
         points = []
@@ -150,19 +175,23 @@ class Scene:
         """Fills everything below a skyline."""
         self.polygon([*skyline, SIDE, SIDE, 0, SIDE], colour, direction)
 
-    def ball(self, x: int, y: int, rx: int, ry: int, slot: int, level: int, natural: int = -1, pull: int = 45, chroma: int = 115) -> None:
+    def ball(self, x: int, y: int, rx: int, ry: int, slot: int, level: int, natural: int = -1,
+             pull: int = 45, chroma: int = 115) -> None:
         """A round thing lit from the upper left."""
         for k in range(5):
             self.ellipse(x - rx * k // 12, y - ry * k // 10, rx - rx * k // 6, ry - ry * k // 6,
                          self.tone(slot, level - 60 + 30 * k, chroma, natural, pull), 32 + 24 * k)
 
-    def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int, shades: list, *, round_box: bool = False,
-                grow: bool = False, lit: bool = False, on_top: bool = False) -> None:
+    def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
+                shades: list, *, round_box: bool = False, grow: bool = False, lit: bool = False,
+                on_top: bool = False) -> None:
         """Many strokes inside a box (left, top, right, bottom): leaves, grass, waves, petals.
 
         Args:
-            stray: how far directions differ. shades: their colours, at random, or with `lit` from the upper left to the lower right.
-            round_box: only inside the ellipse. grow: larger towards the bottom, as in perspective. on_top: as final marks.
+            stray: how far directions differ. shades: their colours, at random, or with `lit` from
+                the upper left to the lower right.
+            round_box: only inside the ellipse. grow: larger towards the bottom, as in perspective.
+                on_top: as final marks.
         """
         left, top, right, bottom = box
         wide, high = max(1, right - left), max(1, bottom - top)
@@ -170,25 +199,35 @@ class Scene:
         x, y = draws[0] % wide, draws[1] % high
         turn = (direction + (draws[2] % (2 * stray + 1)) - stray) % 256
         size = 40 + 60 * y // high if grow else np.full(count, 100, np.int32)
-        long, broad = length * size * (70 + draws[3] % 61) // 10000, np.maximum(1, width * size * (70 + draws[4] % 61) // 10000)
-        place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48 if lit else draws[4] % 256
+        long, broad = length * size * (70 + draws[3]
+                                       % 61) // 10000, np.maximum(1,
+                                                                  width * size
+                                                                  * (70 + draws[4] % 61) // 10000)
+        place = (x * 256 // wide + y * 512
+                 // high) // 3 + draws[3] % 97 - 48 if lit else draws[4] % 256
         which = np.clip(place * len(shades) // 256, 0, len(shades) - 1)
         if round_box:
-            inside = ((2 * x - wide) * 128 // wide) ** 2 + ((2 * y - high) * 128 // high) ** 2 < 128**2
-            x, y, turn, long, broad, which = (column[inside] for column in (x, y, turn, long, broad, which))
+            inside = ((2 * x - wide) * 128 // wide) ** 2 + ((2 * y - high) * 128
+                                                            // high) ** 2 < 128**2
+            x, y, turn, long, broad, which = (column[inside]
+                                              for column in (x, y, turn, long, broad, which))
         columns = (x + left, y + top, turn, long, broad, draws[2][: len(x)] % 5 - 2)
         if on_top:
-            self.marks += [(*stroke, *shades[k]) for *stroke, k in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
+            self.marks += [(*stroke, *shades[k]) for *stroke,
+                           k in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
             return
-        for outline, k, way in zip(outlines(*columns).tolist(), which.tolist(), turn.tolist(), strict=True):
+        for outline, k, way in zip(outlines(*columns).tolist(), which.tolist(), turn.tolist(),
+                                   strict=True):
             self.ink.polygon(outline, fill=shades[k])
             self.flow.polygon(outline, fill=way)
 
-    def dab(self, x: int, y: int, direction: int, length: int, width: int, colour, bend: int = 0) -> None:
+    def dab(self, x: int, y: int, direction: int, length: int, width: int, colour,
+            bend: int = 0) -> None:
         """One stroke in the underpainting, where later shapes can cover it."""
         columns = (np.array([k], np.int32) for k in (x, y, direction % 256, length, width, bend))
         self.polygon(outlines(*columns)[0].tolist(), colour, direction)
 
-    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour, bend: int = 0) -> None:
+    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour,
+             bend: int = 0) -> None:
         """One stroke set last, over everything."""
         self.marks.append((x, y, direction, length, width, bend, *colour))

@@ -1,21 +1,32 @@
-"""The atelier as files: pictures as PNG, pieces as FLAC and MIDI, words and true affect in one manifest.
+"""The atelier as files: pictures as PNG, pieces as FLAC and MIDI, words and true affect in one
+manifest.
 
-Training draws its items in memory (``paint.pictures``, ``render.sounds``); this is for those who want files: to open them
-in other programs, to hand them to another code, to set the atelier beside a real collection.
+Training draws its items in memory (``paint.pictures``, ``render.sounds``); this is for those who
+want files: to open them in other programs, to hand them to another code, to set the atelier beside
+a real collection.
 """
 
 from pathlib import Path
 
-from lib import artefacts, audio
+import soundfile
+
+from lib.core import artefacts
 from lib.data import manifest, splits
+from lib.data.atelier import words
+from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import Factors, draw, ratings
+from lib.data.atelier.paint import paint
+from lib.data.atelier.render import render
+from lib.signal import audio
+from lib.training import loop
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 LICENCE = "CC0 (made here)"
 
 
 def rows(seed: int, n_items: int, *, disagreement: float = 0.0, midi: bool = False) -> list[dict]:
-    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each, in one group and so in one split.
+    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each, in one group
+    and so in one split.
 
     Args:
         disagreement: standard deviation of the simulated raters; 0: the labels are the truth.
@@ -23,21 +34,26 @@ def rows(seed: int, n_items: int, *, disagreement: float = 0.0, midi: bool = Fal
     """
     items = [draw(seed, index) for index in range(n_items)]
     points = ratings(items, disagreement=disagreement) if items else []
-    parts = splits.by_group([f.item_id for f in items], FRACTIONS, seed) if n_items >= len(FRACTIONS) else ["train"] * n_items
+    parts = splits.by_group([f.item_id for f in items], FRACTIONS,
+                            seed) if n_items >= len(FRACTIONS) else ["train"] * n_items
     found = []
     for factors, point, split in zip(items, points, parts, strict=True):
-        shared = {"split": split, "group_id": factors.item_id, "source": "atelier", "licence": LICENCE,
-                  "valence": float(point[0]), "arousal": float(point[1]), **_words(factors)}
-        for modality, suffix in (("image", "png"), ("audio", "flac")) + ((("midi", "mid"),) if midi else ()):
-            found.append({**shared, "item_id": f"{factors.item_id}-{modality}", "modality": modality,
-                          "path": f"{modality}/{factors.item_id}.{suffix}",
+        shared = {"split": split, "group_id": factors.item_id, "source": "atelier",
+                  "licence": LICENCE, "valence": float(point[0]), "arousal": float(point[1]),
+                  **_words(factors)}
+        for modality, suffix in (("image", "png"),
+                                 ("audio", "flac")) + ((("midi", "mid"),) if midi else ()):
+            found.append({**shared, "item_id": f"{factors.item_id}-{modality}",
+                          "modality": modality, "path": f"{modality}/{factors.item_id}.{suffix}",
                           "genre": factors.manner if modality == "image" else factors.genre})
     return found
 
 
-def write_files(folder: Path | str, seed: int, n_items: int, *, size: int = 128, seconds: float = 10.0, disagreement: float = 0.0,
+def write_files(folder: Path | str, seed: int, n_items: int, *, size: int = 128,
+                seconds: float = 10.0, disagreement: float = 0.0,
                 midi: bool = False) -> manifest.Built:
-    """Paints and plays what is not there yet, then builds the manifest. Kill it anywhere, run it again.
+    """Paints and plays what is not there yet, then builds the manifest. Kill it anywhere, run it
+    again.
 
     Args:
         folder: gets ``image/*.png``, ``audio/*.flac``, ``midi/*.mid`` and the manifest.
@@ -51,30 +67,23 @@ def write_files(folder: Path | str, seed: int, n_items: int, *, size: int = 128,
 
     Notebook: 02.
     """
-    from lib import training
-
     folder = Path(folder)
     table = rows(seed, n_items, disagreement=disagreement, midi=midi)
-    for index in training.progress(n_items, "atelier"):
+    for index in loop.progress(n_items, "atelier"):
         factors = draw(seed, index)
         _write_picture(folder / "image" / f"{factors.item_id}.png", factors, size)
-        _write_piece(folder / "audio" / f"{factors.item_id}.flac", folder / "midi" / f"{factors.item_id}.mid", factors, seconds, midi)
+        _write_piece(folder / "audio" / f"{factors.item_id}.flac",
+                     folder / "midi" / f"{factors.item_id}.mid", factors, seconds, midi)
     return manifest.build(table, folder, root=folder)
 
 
 def _write_picture(path: Path, factors: Factors, size: int) -> None:
-    from lib.data.atelier.paint import paint
-
     if not path.is_file():
         artefacts.write(path, paint(factors, size))
 
 
-def _write_piece(sound_path: Path, score_path: Path, factors: Factors, seconds: float, midi: bool) -> None:
-    import soundfile
-
-    from lib.data.atelier.compose import compose
-    from lib.data.atelier.render import render
-
+def _write_piece(sound_path: Path, score_path: Path, factors: Factors, seconds: float,
+                 midi: bool) -> None:
     if sound_path.is_file() and (score_path.is_file() or not midi):
         return
     score = compose(factors, seconds)
@@ -86,7 +95,5 @@ def _write_piece(sound_path: Path, score_path: Path, factors: Factors, seconds: 
 
 
 def _words(factors: Factors) -> dict[str, str]:
-    from lib.data.atelier import words
-
-    return {"caption": words.caption(factors), "comment": words.comment(factors), "description": words.description(factors),
-            "emotion": words.emotion_word(factors)}
+    return {"caption": words.caption(factors), "comment": words.comment(factors),
+            "description": words.description(factors), "emotion": words.emotion_word(factors)}

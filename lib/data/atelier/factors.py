@@ -1,20 +1,28 @@
-"""What an atelier item is, before it is painted or composed: its affect and everything independent of affect."""
+"""What an atelier item is, before it is painted or composed: its affect and everything independent
+of affect.
+"""
 
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from lib.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError
 
-MANNERS = ("landscape", "seascape", "still_life", "colour_field", "geometric", "gestural", "night_scene", "portrait")
+MANNERS = ("landscape", "seascape", "still_life", "colour_field", "geometric", "gestural",
+           "night_scene", "portrait")
 SUBJECTS = {
-    "landscape": ("hills", "forest", "village", "river"), "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
-    "still_life": ("fruit", "flowers", "bottles", "books"), "colour_field": ("bands", "windows", "veils", "squares"),
-    "geometric": ("circles", "triangles", "grid", "bars"), "gestural": ("strokes", "drips", "arcs", "marks"),
-    "night_scene": ("street", "moonlit lake", "rooftops", "bridge"), "portrait": ("seated figure", "profile", "bust", "two figures"),
+    "landscape": ("hills", "forest", "village", "river"),
+    "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
+    "still_life": ("fruit", "flowers", "bottles", "books"),
+    "colour_field": ("bands", "windows", "veils", "squares"),
+    "geometric": ("circles", "triangles", "grid", "bars"),
+    "gestural": ("strokes", "drips", "arcs", "marks"),
+    "night_scene": ("street", "moonlit lake", "rooftops", "bridge"),
+    "portrait": ("seated figure", "profile", "bust", "two figures"),
 }
-GENRES = ("ambient", "classical_piano", "string_quartet", "jazz_trio", "folk", "electronic", "march", "waltz", "chorale", "rock")
+GENRES = ("ambient", "classical_piano", "string_quartet", "jazz_trio", "folk", "electronic",
+          "march", "waltz", "chorale", "rock")
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,10 @@ class Factors:
 
     Attributes:
         seed, index: what it was drawn from; ``(seed, index)`` names it for ever.
-        valence, arousal: the intended affect, uniform in [−1, 1]², the truth every measure is held against.
-        manner, subject, genre: independent of affect and of each other (subject depends on manner alone).
+        valence, arousal: the intended affect, uniform in [−1, 1]², the truth every measure is held
+            against.
+        manner, subject, genre: independent of affect and of each other (subject depends on manner
+            alone).
     """
 
     seed: int
@@ -40,13 +50,17 @@ class Factors:
         return f"atelier-{self.seed}-{self.index:06d}"
 
     def rng(self, stream: str) -> np.random.Generator:
-        """A generator for one purpose (``"paint"``, ``"compose"`` …): streams never disturb one another."""
-        return np.random.Generator(np.random.PCG64([self.seed, self.index, zlib.crc32(stream.encode())]))
+        """A generator for one purpose (``"paint"``, ``"compose"`` …): streams never disturb one
+        another.
+        """
+        return np.random.Generator(np.random.PCG64([self.seed, self.index,
+                                                    zlib.crc32(stream.encode())]))
 
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,
          manner: str | None = None, genre: str | None = None) -> Factors:
-    """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the others stay as they were.
+    """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the
+    others stay as they were.
 
     Raises:
         KlangfarbeError: an unknown manner or genre.
@@ -60,18 +74,22 @@ def draw(seed: int, index: int, *, valence: float | None = None, arousal: float 
             raise KlangfarbeError(f"one of {', '.join(known)}", repr(given), "name one of them")
     manner = manner or MANNERS[which_manner % len(MANNERS)]
     subjects = SUBJECTS[manner]
-    return Factors(seed, index, drawn_valence if valence is None else float(valence), drawn_arousal if arousal is None else float(arousal),
-                   manner, subjects[which_subject % len(subjects)], genre or GENRES[which_genre % len(GENRES)])
+    return Factors(seed, index, drawn_valence if valence is None else float(valence),
+                   drawn_arousal if arousal is None else float(arousal), manner,
+                   subjects[which_subject % len(subjects)],
+                   genre or GENRES[which_genre % len(GENRES)])
 
 
 def ratings(items: list[Factors], *, n_raters: int = 10, disagreement: float = 0.0) -> np.ndarray:
     """Mean ratings of simulated people who disagree: [N, 2] in [−1, 1].
 
-    Each of `n_raters` sees the true point plus Gaussian noise of standard deviation `disagreement`, clipped to the scale;
-    the mean's noise is then about ``disagreement / sqrt(n_raters)``, which is the ceiling of any model trained on it.
+    Each of `n_raters` sees the true point plus Gaussian noise of standard deviation `disagreement`,
+    clipped to the scale; the mean's noise is then about ``disagreement / sqrt(n_raters)``, which is
+    the ceiling of any model trained on it.
     """
     truth = np.array([[f.valence, f.arousal] for f in items])
     if disagreement == 0:
         return truth
-    noise = np.stack([f.rng("ratings").standard_normal((n_raters, 2)) for f in items])  # [N, raters, 2]
+    # [N, raters, 2]
+    noise = np.stack([f.rng("ratings").standard_normal((n_raters, 2)) for f in items])
     return np.clip(truth[:, None] + disagreement * noise, -1, 1).mean(axis=1)

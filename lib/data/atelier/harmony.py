@@ -1,31 +1,49 @@
-"""Harmony of the atelier: modes, chords by roman numeral, progressions with cadences, and voice leading.
+"""Harmony of the atelier: modes, chords by roman numeral, progressions with cadences, and voice
+leading.
 
-Everything is integers: pitch classes 0–11 above C, MIDI pitches, semitones above the tonic. Valence enters twice: as the
-mode, ordered from dark to bright (phrygian, aeolian, dorian, mixolydian, ionian), and as *tension*, how far chords depart
-from consonant triads.
+Everything is integers: pitch classes 0–11 above C, MIDI pitches, semitones above the tonic. Valence
+enters twice: as the mode, ordered from dark to bright (phrygian, aeolian, dorian, mixolydian,
+ionian), and as *tension*, how far chords depart from consonant triads.
 
-Source: Gabrielsson & Lindström 2010, The role of structure in the musical expression of emotions, tables 14.1–14.2.
+Source: Gabrielsson & Lindström 2010, The role of structure in the musical expression of emotions,
+tables 14.1–14.2.
 Notebook: 02.
 """
 
 from functools import cache, lru_cache
 
 SCALES = {
-    "phrygian": (0, 1, 3, 5, 7, 8, 10), "aeolian": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10), "ionian": (0, 2, 4, 5, 7, 9, 11),
+    "phrygian": (0, 1, 3, 5, 7, 8, 10),
+    "aeolian": (0, 2, 3, 5, 7, 8, 10),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "ionian": (0, 2, 4, 5, 7, 9, 11),
 }
-FAMILY = {"phrygian": "minor", "aeolian": "minor", "dorian": "minor", "mixolydian": "major", "ionian": "major"}
+FAMILY = {"phrygian": "minor", "aeolian": "minor", "dorian": "minor", "mixolydian": "major",
+          "ionian": "major"}
 KEY_NAMES = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 _NUMERALS = {"I": 0, "II": 2, "III": 4, "IV": 5, "V": 7, "VI": 9, "VII": 11}
 _SUFFIXES = {
-    "": None, "°": (0, 3, 6), "°7": (0, 3, 6, 9), "ø": (0, 3, 6, 10), "+": (0, 4, 8), "7": (0, 4, 7, 10), "m7": (0, 3, 7, 10),
-    "Δ": (0, 4, 7, 11), "6": (0, 4, 7, 9), "add9": (0, 4, 7, 14), "sus": (0, 5, 7), "mΔ": (0, 3, 7, 11), "m9": (0, 3, 7, 14),
-    "♭9": (0, 4, 10, 13), "m♭9": (0, 3, 7, 13),
+    "": None,
+    "°": (0, 3, 6),
+    "°7": (0, 3, 6, 9),
+    "ø": (0, 3, 6, 10),
+    "+": (0, 4, 8),
+    "7": (0, 4, 7, 10),
+    "m7": (0, 3, 7, 10),
+    "Δ": (0, 4, 7, 11),
+    "6": (0, 4, 7, 9),
+    "add9": (0, 4, 7, 14),
+    "sus": (0, 5, 7),
+    "mΔ": (0, 3, 7, 11),
+    "m9": (0, 3, 7, 14),
+    "♭9": (0, 4, 10, 13),
+    "m♭9": (0, 3, 7, 13),
 }
 
-# Per mode: antecedents that stop on an open chord, and consequents that come home. Four chords each; the composer trims or
-# stretches them to the number of slots there is time for.
+# Per mode: antecedents that stop on an open chord, and consequents that come home. Four chords
+# each; the composer trims or stretches them to the number of slots there is time for.
 PROGRESSIONS = {
     "ionian": (
         ("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"),
@@ -43,7 +61,8 @@ PROGRESSIONS = {
         ("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"),
         ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i")),
 }
-# A triad's dresses at tension 0 to 4: first sweet, then with sevenths and ninths, then rubbing semitones and tritones.
+# A triad's dresses at tension 0 to 4: first sweet, then with sevenths and ninths, then rubbing
+# semitones and tritones.
 _MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
 _DRESSES = {
     _MAJOR: (
@@ -69,7 +88,9 @@ _DRESSES = {
 
 @cache
 def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
-    """Root in semitones above the tonic, and the chord's intervals above it: ``chord("bVI") == (8, (0, 4, 7))``."""
+    """Root in semitones above the tonic, and the chord's intervals above it: ``chord("bVI") == (8,
+    (0, 4, 7))``.
+    """
     flats = len(symbol) - len(symbol.lstrip("b"))
     body = symbol[flats:]
     numeral = body[: len(body) - len(body.lstrip("IViv"))]
@@ -77,16 +98,18 @@ def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     root = (_NUMERALS[numeral.upper()] - flats) % 12
     minor = numeral.islower()
     if suffix in ("", "6", "7", "add9") and minor:
-        return root, {"": (0, 3, 7), "6": (0, 3, 7, 9), "7": (0, 3, 7, 10), "add9": (0, 3, 7, 14)}[suffix]
+        return root, {"": (0, 3, 7), "6": (0, 3, 7, 9), "7": (0, 3, 7, 10),
+                      "add9": (0, 3, 7, 14)}[suffix]
     return root, _SUFFIXES[suffix] or (0, 4, 7)
 
 
-def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool = False, scale: str = "ionian") -> tuple[int, ...]:
+def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool = False,
+          scale: str = "ionian") -> tuple[int, ...]:
     """The chord at a tension of 0 (bare triad) to 4 (cluster).
 
     Args:
-        root: semitones above the tonic. intervals: above the root. sevenths: whether a calm chord has jazz's four parts, with
-            the seventh and ninth that `scale` holds.
+        root: semitones above the tonic. intervals: above the root. sevenths: whether a calm chord
+            has jazz's four parts, with the seventh and ninth that `scale` holds.
     """
     triad = intervals[:3]
     if triad not in _DRESSES or (len(intervals) > 3 and tension < 3):
@@ -99,7 +122,8 @@ def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths:
 
 
 def phrases(scale: str, sizes: list[int], rng) -> list[str]:
-    """One roman numeral a slot for phrases of the given sizes; the last phrase ends on the tonic, those before alternate.
+    """One roman numeral a slot for phrases of the given sizes; the last phrase ends on the tonic,
+    those before alternate.
 
     A consequent opens as its antecedent did, so that the ear hears question and answer.
     """
@@ -125,7 +149,9 @@ def _fit(template: list[str], size: int, closes: bool) -> list[str]:
 
 
 def tune_scale(scale: str, tension_x10: int) -> tuple[int, ...]:
-    """What a melody may use, above the tonic: a mode's pentatonic core where all is calm, chromatic neighbours where it is not."""
+    """What a melody may use, above the tonic: a mode's pentatonic core where all is calm, chromatic
+    neighbours where it is not.
+    """
     degrees = set(SCALES[scale])
     if tension_x10 < 10:
         degrees -= {1, 5, 6, 11} if 4 in degrees else {1, 2, 8, 9}
@@ -135,15 +161,21 @@ def tune_scale(scale: str, tension_x10: int) -> tuple[int, ...]:
 
 
 def scale_for(scale_classes: tuple[int, ...], chord_classes: frozenset[int]) -> tuple[int, ...]:
-    """The mode's pitch classes bent to a chord: its tones replace any scale tone a semitone away, as the raised leading tone does."""
+    """The mode's pitch classes bent to a chord: its tones replace any scale tone a semitone away,
+    as the raised leading tone does.
+    """
     foreign = chord_classes - set(scale_classes)
-    kept = {p for p in scale_classes if p in chord_classes or not any((p - f) % 12 in (1, 11) for f in foreign)}
+    kept = {p for p in scale_classes if p in chord_classes or
+            not any((p - f) % 12 in (1, 11) for f in foreign)}
     return tuple(sorted(kept | chord_classes))
 
 
 @lru_cache(maxsize=65536)
-def voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """Every spacing of `size` voices within [low, high], ascending; gaps above ten semitones only where nothing closer exists."""
+def voicings(classes: tuple[int, ...], low: int, high: int,
+             size: int) -> tuple[tuple[int, ...], ...]:
+    """Every spacing of `size` voices within [low, high], ascending; gaps above ten semitones only
+    where nothing closer exists.
+    """
     wanted = (classes + classes)[:size]
     found = []
 
@@ -162,8 +194,11 @@ def voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> tuple[
 
 
 @lru_cache(maxsize=65536)
-def lead(previous: tuple[int, ...] | None, classes: tuple[int, ...], low: int, high: int, size: int) -> tuple[int, ...]:
-    """The next voicing: the least total movement from `previous`, parallel octaves and fifths of the outer voices avoided."""
+def lead(previous: tuple[int, ...] | None, classes: tuple[int, ...], low: int, high: int,
+         size: int) -> tuple[int, ...]:
+    """The next voicing: the least total movement from `previous`, parallel octaves and fifths of
+    the outer voices avoided.
+    """
     candidates = voicings(classes, low, high, size)
     centre = (low + high) * size
     if previous is None or len(previous) != size:

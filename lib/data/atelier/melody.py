@@ -1,4 +1,6 @@
-"""Melody of the atelier: a motif, its repetition and sequence, question and answer; all in sixteenth steps and MIDI pitches."""
+"""Melody of the atelier: a motif, its repetition and sequence, question and answer; all in
+sixteenth steps and MIDI pitches.
+"""
 
 from typing import NamedTuple
 
@@ -10,7 +12,9 @@ _CELLS = {
 
 
 class Note(NamedTuple):
-    """One note on the grid: onset and length in sixteenths, MIDI pitch, and whether it stands on a strong beat."""
+    """One note on the grid: onset and length in sixteenths, MIDI pitch, and whether it stands on a
+    strong beat.
+    """
 
     step: int
     length: int
@@ -18,13 +22,17 @@ class Note(NamedTuple):
     strong: bool
 
 
-def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites, rng) -> tuple[int, ...]:
-    """Onsets of one slot, [0, …]: each beat takes a cell whose count is near the wanted density, a genre's favourites thrice as often."""
+def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites,
+           rng) -> tuple[int, ...]:
+    """Onsets of one slot, [0, …]: each beat takes a cell whose count is near the wanted density, a
+    genre's favourites thrice as often.
+    """
     onsets = {0}
     cells = _CELLS[beat_steps]
     for beat in range(0, slot_steps, beat_steps):
         away = [abs(10 * len(cell) - notes_per_beat_x10 * beat_steps // 4) for cell in cells]
-        weights = [(40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0) * (3 if c in favourites else 1) for d, c in zip(away, cells)]
+        weights = [(40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0)
+                   * (3 if c in favourites else 1) for d, c in zip(away, cells)]
         if not any(weights):
             weights = [int(d == min(away)) for d in away]
         pick = int(rng.integers(sum(weights)))
@@ -37,7 +45,9 @@ def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites
 
 
 def contour(n: int, rise: int, leap: int, rng) -> tuple[int, ...]:
-    """Moves of a motif in scale steps, [n − 1]: mostly by step, leaps up to `leap`; `rise` in −100…100 leans it up or down."""
+    """Moves of a motif in scale steps, [n − 1]: mostly by step, leaps up to `leap`; `rise` in
+    −100…100 leans it up or down.
+    """
     moves = []
     for _ in range(max(n - 1, 0)):
         size = 1 if rng.integers(100) < 70 else int(rng.integers(1, leap + 1))
@@ -64,14 +74,15 @@ def step_in_scale(pitch: int, move: int, scale, low: int, high: int) -> int:
     return ladder[min(max(there, 0), len(ladder) - 1)]
 
 
-def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: int, density_x10: int, centre: int, rise: int, leap: int,
-         clash_percent: int, tonic: int, favourites, rng) -> list[Note]:
-    """The whole melody over `slots`, each a dict with ``chord`` and ``scale`` (sets of classes), ``place`` (index in its phrase),
-    ``size`` (of the phrase), ``closes`` and ``symbol``.
+def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: int, density_x10: int,
+         centre: int, rise: int, leap: int, clash_percent: int, tonic: int, favourites,
+         rng) -> list[Note]:
+    """The whole melody over `slots`, each a dict with ``chord`` and ``scale`` (sets of classes),
+    ``place`` (index in its phrase), ``size`` (of the phrase), ``closes`` and ``symbol``.
 
-    The motif fills the first slots of a phrase (the second time in sequence on the new chord), a freer bar leads to the
-    cadence, and a closing phrase repeats its opening note for note. `clash_percent` of strong beats lean on the semitone
-    above a chord tone before falling to it.
+    The motif fills the first slots of a phrase (the second time in sequence on the new chord), a
+    freer bar leads to the cadence, and a closing phrase repeats its opening note for note.
+    `clash_percent` of strong beats lean on the semitone above a chord tone before falling to it.
     """
     low, high = centre - 9, centre + 9
     motif = rhythm(slot_steps, beat_steps, density_x10, favourites, rng)
@@ -83,18 +94,23 @@ def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: in
         start = number * slot_steps
         end = total_steps if number == len(slots) - 1 else start + slot_steps
         last = slot["place"] == slot["size"] - 1
-        pattern = cadence if last else free if slot["place"] == slot["size"] - 2 and slot["size"] > 2 else motif
-        onsets = tuple(o for o in pattern if o <= (end - start) // 3) if last and slot["closes"] else pattern  # a long last note
+        pattern = cadence if last else free if slot["place"] == slot["size"] - 2 and slot[
+            "size"] > 2 else motif
+        # a long last note
+        onsets = tuple(o for o in pattern
+                       if o <= (end - start) // 3) if last and slot["closes"] else pattern
         key = (slot["place"], slot["symbol"], onsets)
         if key in remembered and not last:
             pitches = remembered[key]
         else:
-            pitches = _pitches(onsets, moves[pattern], slot, pitch, low, high, beat_steps, clash_percent, rng)
+            pitches = _pitches(onsets, moves[pattern], slot, pitch, low, high, beat_steps,
+                               clash_percent, rng)
             if last and slot["closes"]:
                 pitches[-1] = nearest(pitches[-1], {tonic}, low, high)
             remembered[key] = pitches
         times = [*(start + o for o in onsets), end]
-        notes += [Note(a, b - a, p, (a - start) % beat_steps == 0) for a, b, p in zip(times, times[1:], pitches)]
+        notes += [Note(a, b - a, p, (a - start) % beat_steps == 0) for a, b,
+                  p in zip(times, times[1:], pitches)]
         pitch = pitches[-1]
     return notes
 
@@ -110,5 +126,6 @@ def _pitches(onsets, moves, slot, before, low, high, beat_steps, clash_percent, 
         pitches.append(pitch)
     for i, onset in enumerate(onsets[:-1]):
         if onset % beat_steps == 0 and rng.integers(100) < clash_percent and pitches[i] < high:
-            pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]  # the appoggiatura: a semitone above, then home
+            # the appoggiatura: a semitone above, then home
+            pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]
     return pitches

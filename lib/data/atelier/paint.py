@@ -9,19 +9,20 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
+from lib.core.errors import KlangfarbeError
 from lib.data.atelier import abstract, indoors, outdoors
 from lib.data.atelier.brush import CANVAS, MASTER, Scene
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 from lib.data.atelier.strokes import strokes
-from lib.errors import KlangfarbeError
 
-MANNERS = {"landscape": outdoors.landscape, "seascape": outdoors.seascape, "still_life": indoors.still_life,
-           "night_scene": outdoors.night_scene,
-           "portrait": indoors.portrait, "colour_field": abstract.colour_field, "geometric": abstract.geometric,
-           "gestural": abstract.gestural}
+MANNERS = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
+           "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
+           "portrait": indoors.portrait, "colour_field": abstract.colour_field,
+           "geometric": abstract.geometric, "gestural": abstract.gestural}
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
-CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)] for k in range(-24, 25)], np.int64)
+CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
+                   for k in range(-24, 25)], np.int64)
 
 
 def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
@@ -37,7 +38,8 @@ def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
         KlangfarbeError: `size` is not in 1 … 128.
     """
     if not 1 <= size <= MASTER:
-        raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size), f"paint at {MASTER} and enlarge the picture")
+        raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size),
+                              f"paint at {MASTER} and enlarge the picture")
     drawn, brushwork = compose_scene(factors)
     picture = finish(strokes(drawn, **brushwork), drawn)
     if size == MASTER:
@@ -54,7 +56,8 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
 
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
-    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject; then the weave of the canvas.
+    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject;
+    then the weave of the canvas.
 
     Args:
         painted: int16 [128, 128, 3]. scene: where it came from.
@@ -70,7 +73,8 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     curve = CURVES[np.abs(CURVES @ counts // level.size - palette.level).argmin()]
     mean = int(curve @ counts) // level.size
     spread = math.isqrt(int((curve - mean) ** 2 @ counts) // level.size)
-    stretch = min(400, max(190, 256 * palette.contrast * 60 // (100 * max(1, spread))))    # 256: as it is
+    # 256: as it is
+    stretch = min(400, max(190, 256 * palette.contrast * 60 // (100 * max(1, spread))))
     curve = np.clip(palette.level + ((curve - mean) * stretch >> 8), 0, 255).astype(np.int32)
     strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
     gain = min(440, max(90, 218 * palette.chroma // max(1, strength)))
@@ -80,7 +84,8 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     return np.clip(final, 0, 255).astype(np.uint8)
 
 
-def pictures(seed: int, indices: Iterable[int], size: int = MASTER, manner: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
+             manner: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Paints items of a collection, all in one `manner` where it is given.
 
     Args:
@@ -96,7 +101,9 @@ def pictures(seed: int, indices: Iterable[int], size: int = MASTER, manner: str 
         KlangfarbeError: no such manner or size.
     """
     if manner is not None and manner not in MANNERS:
-        raise KlangfarbeError(f"a manner out of {', '.join(MANNERS)}", repr(manner), "name one of them")
+        raise KlangfarbeError(f"a manner out of {', '.join(MANNERS)}", repr(manner),
+                              "name one of them")
     items = [draw(seed, int(index), manner=manner) for index in indices]
-    painted = np.stack([paint(item, size) for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
+    painted = np.stack([paint(item, size)
+                        for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
     return painted, np.array([[f.valence, f.arousal] for f in items], np.float32).reshape(-1, 2)

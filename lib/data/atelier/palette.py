@@ -1,31 +1,41 @@
-"""From a point of the affect plane to colours: brightness and saturation by a published relation, hue by tendency.
+"""From a point of the affect plane to colours: brightness and saturation by a published relation,
+hue by tendency.
 
-All arithmetic is in integers or in tables rounded once, so that a picture is the same on every machine.
+All arithmetic is in integers or in tables rounded once, so that a picture is the same on every
+machine.
 
-Source: Valdez, P. & Mehrabian, A. (1994), Effects of color on emotions, J. Exp. Psychol.: General 123(4), regression equations
-for pleasure and arousal on brightness B and saturation S, in standard scores. Notebook: 02_start_atelier.
+Source: Valdez, P. & Mehrabian, A. (1994), Effects of color on emotions, J. Exp. Psychol.: General
+123(4), regression equations for pleasure and arousal on brightness B and saturation S, in standard
+scores. Notebook: 02_start_atelier.
 """
 
 import math
 
 import numpy as np
 
-# Pleasure = .69 B + .22 S,  Arousal = −.31 B + .60 S  (Valdez & Mehrabian 1994), all in standard scores.
+# Pleasure = .69 B + .22 S,  Arousal = −.31 B + .60 S  (Valdez & Mehrabian 1994), all in standard
+# scores.
 PLEASURE_AROUSAL = np.array([[0.69, 0.22], [-0.31, 0.60]])
-BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD = 127, 44    # luma 0–255: mean of the collection, and luma per standard score
-CHROMA_MEAN, CHROMA_SPREAD = 47, 20             # percent of a pigment's own colourfulness: mean, and percent per standard score
+# luma 0–255: mean of the collection, and luma per standard score
+BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD = 127, 44
+# percent of a pigment's own colourfulness: mean, and percent per standard score
+CHROMA_MEAN, CHROMA_SPREAD = 47, 20
 
 RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = 77, 150, 29     # luma weights × 256 (Rec. 601)
 HUES = 256
 SINE = [round(1024 * math.sin(2 * math.pi * k / 256)) for k in range(256)]
-# A painter's circle instead of a screen's: twelve pigments, evenly spaced, with the steps between them mixed.
-PIGMENTS = ((202, 52, 42), (224, 118, 40), (236, 188, 66), (166, 172, 62), (92, 146, 72), (48, 138, 108),
-            (48, 148, 160), (58, 128, 190), (62, 84, 182), (108, 72, 164), (160, 66, 138), (196, 56, 94))
-NAMES = ("red", "orange", "yellow", "olive", "green", "viridian", "turquoise", "sky blue", "ultramarine", "violet", "purple", "rose")
+# A painter's circle instead of a screen's: twelve pigments, evenly spaced, with the steps between
+# them mixed.
+PIGMENTS = ((202, 52, 42), (224, 118, 40), (236, 188, 66), (166, 172, 62), (92, 146, 72),
+            (48, 138, 108), (48, 148, 160), (58, 128, 190), (62, 84, 182), (108, 72, 164),
+            (160, 66, 138), (196, 56, 94))
+NAMES = ("red", "orange", "yellow", "olive", "green", "viridian", "turquoise", "sky blue",
+         "ultramarine", "violet", "purple", "rose")
 
 
 def solve(valence: float, arousal: float) -> tuple[float, float]:
-    """Brightness and saturation (standard scores) whose predicted pleasure and arousal are the given point.
+    """Brightness and saturation (standard scores) whose predicted pleasure and arousal are the
+    given point.
 
     The inverse of the 2 × 2 system above: B = (.60 V − .22 A) / .4822, S = (.31 V + .69 A) / .4822.
 
@@ -47,7 +57,8 @@ def luma(red: int, green: int, blue: int) -> int:
 
 def _mixed(hue: int) -> tuple[int, int, int]:
     place, rest = divmod(hue * len(PIGMENTS), HUES)
-    return tuple(p + (q - p) * rest // HUES for p, q in zip(PIGMENTS[place], PIGMENTS[(place + 1) % len(PIGMENTS)], strict=True))
+    return tuple(p + (q - p) * rest // HUES for p,
+                 q in zip(PIGMENTS[place], PIGMENTS[(place + 1) % len(PIGMENTS)], strict=True))
 
 
 OWN_LUMA = [luma(*_mixed(h)) for h in range(HUES)]
@@ -56,10 +67,12 @@ CHROMA = [[c - OWN_LUMA[h] for c in _mixed(h)] for h in range(HUES)]
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
-    """The RGB of a hue (0–255, wraps) at a brightness and colourfulness; colourfulness gives way at the gamut's edge.
+    """The RGB of a hue (0–255, wraps) at a brightness and colourfulness; colourfulness gives way at
+    the gamut's edge.
 
     Args:
-        hue: step of the hue circle: 0 red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine, 213 purple.
+        hue: step of the hue circle: 0 red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine, 213
+            purple.
         level: luma 0–255 (clipped to 6 … 250).
         chroma: percent of the pigment's own colourfulness.
     """
@@ -78,8 +91,9 @@ def between(hue: int, other: int, weight: int) -> int:
     return (hue + arc * weight // 100) % 256
 
 
-# Base hue at arousal −1, −.5, 0, .5, 1: pleasant pictures go from turquoise through green and yellow to orange,
-# unpleasant ones from slate blue through violet to red. Warm means aroused on both roads.
+# Base hue at arousal −1, −.5, 0, .5, 1: pleasant pictures go from turquoise through green and
+# yellow to orange, unpleasant ones from slate blue through violet to red. Warm means aroused on
+# both roads.
 PLEASANT_ROAD, UNPLEASANT_ROAD = (140, 118, 72, 40, 20), (156, 170, 198, 234, 260)
 
 
@@ -89,7 +103,8 @@ class Palette:
     Attributes:
         level: intended mean luma (0–255). chroma: intended mean colourfulness (percent of pigment).
         contrast: luma distance of level ±100.
-        hues: main, two neighbours, opposite, accent; close together when calm, far apart when aroused.
+        hues: main, two neighbours, opposite, accent; close together when calm, far apart when
+            aroused.
     """
 
     def __init__(self, valence: float, arousal: float, draws: list[int]):
@@ -102,14 +117,16 @@ class Palette:
         road = PLEASANT_ROAD if pleasant else UNPLEASANT_ROAD
         place = round((arousal + 1) * 200)                      # 0–400 along the road
         step = min(place // 100, 3)
-        main = road[step] + (road[step + 1] - road[step]) * (place - 100 * step) // 100 + draws[4] % 49 - 24
+        main = road[step] + (road[step + 1] - road[step]) * (place - 100
+                                                             * step) // 100 + draws[4] % 49 - 24
         apart = 12 + draws[5] % 12 + place // 40
         away = 70 + place // 8 + draws[6] % 21                  # the opposite: 70–140 steps off
         side = 1 if draws[7] % 2 else -1
-        self.hues = [main % 256, (main + apart) % 256, (main - apart) % 256, (main + side * away) % 256,
-                     (main - side * (away * 2 // 3)) % 256]
+        self.hues = [main % 256, (main + apart) % 256, (main - apart) % 256,
+                     (main + side * away) % 256, (main - side * (away * 2 // 3)) % 256]
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45) -> tuple[int, int, int]:
+    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
+             pull: int = 45) -> tuple[int, int, int]:
         """A colour of this palette.
 
         Args:
@@ -122,6 +139,9 @@ class Palette:
         hue = self.hues[slot]
         if natural >= 0:
             hue = between(hue, natural, pull)
-        hue = between(hue, 38, min(25, level // 5)) if level > 0 else between(hue, 172, min(25, -level // 5))   # warm light, cool shadow
-        bright = self.level + self.contrast * level // 100 + (OWN_LUMA[hue] - 120) * self.chroma // 300
+        # warm light, cool shadow
+        hue = between(hue, 38, min(25, level
+                                   // 5)) if level > 0 else between(hue, 172, min(25, -level // 5))
+        bright = self.level + self.contrast * level // 100 + (OWN_LUMA[hue]
+                                                              - 120) * self.chroma // 300
         return colour(hue, bright, self.chroma * chroma // 100)

@@ -1,25 +1,36 @@
-"""From scores to sound: General MIDI through a SoundFont, the atelier's pieces and any folder of MIDI alike.
+"""From scores to sound: General MIDI through a SoundFont, the atelier's pieces and any folder of
+MIDI alike.
 
-The SoundFont is the one pretty_midi ships (TimGM6mb); tinysoundfont plays it. Loudness is kept: nothing is normalised per
-clip, only what would exceed the ceiling is turned down.
+The SoundFont is the one pretty_midi ships (TimGM6mb); tinysoundfont plays it. Loudness is kept:
+nothing is normalised per clip, only what would exceed the ceiling is turned down.
 
 Notebook: 02.
 """
 
 import io
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pretty_midi
+import soundfile
+import soxr
+from joblib import Parallel, delayed
+from scipy.signal import oaconvolve
+from tinysoundfont import _tinysoundfont
 
-from lib.audio import SAMPLE_RATE_HZ, SILENCE_RMS
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import draw
-from lib.errors import KlangfarbeError
+from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
 CEILING = 0.98
 GAIN_DB = 6.0
-MAX_VOICES = 96  # beyond these nothing is heard (−34 dB on the densest piece), and no file can take longer for ever
+# beyond these nothing is heard (−34 dB on the densest piece), and no file can take longer for ever
+MAX_VOICES = 96
 GRID = 64  # the synthesiser works in blocks of 64 samples: events fall on their beginnings
 SHORTEST_SECONDS = 0.01  # a note of no length would never be switched off
 DEFAULT_VOLUME = 100  # General MIDI's channel volume where a file sets none
@@ -29,27 +40,29 @@ ROOM_SECONDS, ROOM_DB = 0.9, -11.0
 
 @lru_cache(maxsize=1)
 def _soundfont():
-    import pretty_midi
-    from tinysoundfont import _tinysoundfont
-
     return _tinysoundfont.SoundFont(str(Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")))
 
 
 def _events(midi) -> list[tuple[float, int, int, int, int]]:
-    """(seconds, rank, channel, number, value): rank 0 controller, 1 bend, 2 note off, 3 note on, so that equal times keep sense."""
+    """(seconds, rank, channel, number, value): rank 0 controller, 1 bend, 2 note off, 3 note on, so
+    that equal times keep sense.
+    """
     events = []
     for channel, instrument in enumerate(midi.instruments):
         events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
         events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
         events += [(n.start, 3, channel, n.pitch, n.velocity) for n in instrument.notes]
-        events += [(max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0) for n in instrument.notes]
+        events += [(max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0)
+                   for n in instrument.notes]
     events.sort()
     return events
 
 
 @lru_cache(maxsize=4)
 def _room(sample_rate_hz: int) -> np.ndarray:
-    """Impulse response of a small hall, float32: the direct sound, then 0.9 s of noise falling 60 dB, its treble first."""
+    """Impulse response of a small hall, float32: the direct sound, then 0.9 s of noise falling 60
+    dB, its treble first.
+    """
     n = int(ROOM_SECONDS * sample_rate_hz)
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(n)
     t = np.arange(n) / sample_rate_hz
@@ -62,8 +75,6 @@ def _room(sample_rate_hz: int) -> np.ndarray:
 
 def _in_a_room(sound: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """Adds the hall, so that short notes do not leave holes. [N] → [N]."""
-    from scipy.signal import oaconvolve
-
     return oaconvolve(sound, _room(sample_rate_hz))[: len(sound)].astype(np.float32, copy=False)
 
 
@@ -72,7 +83,8 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
 
     Args:
         midi: pretty_midi.PrettyMIDI with at least one note.
-        seconds: length of the sound; ``None``: to one second after the last note, at most ten minutes.
+        seconds: length of the sound; ``None``: to one second after the last note, at most ten
+            minutes.
         sample_rate_hz: rate of the sound.
 
     Returns:
@@ -81,15 +93,16 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     Raises:
         KlangfarbeError: no notes, or a length or rate out of range.
     """
-    from tinysoundfont import _tinysoundfont
-
     if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a score with notes", "none", "check the file: it may hold only lyrics or tempo")
+        raise KlangfarbeError("a score with notes", "none",
+                              "check the file: it may hold only lyrics or tempo")
     if seconds is None:
         seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, MAX_SECONDS)
     if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
-        raise KlangfarbeError("up to ten hours at 4,000 to 192,000 Hz", f"{seconds} s at {sample_rate_hz} Hz", "choose values in between")
-    synth = _tinysoundfont.SoundFont(_soundfont())  # a copy shares the samples and starts in silence
+        raise KlangfarbeError("up to ten hours at 4,000 to 192,000 Hz",
+                              f"{seconds} s at {sample_rate_hz} Hz", "choose values in between")
+    # a copy shares the samples and starts in silence
+    synth = _tinysoundfont.SoundFont(_soundfont())
     synth.set_output(_tinysoundfont.OutputMode.Mono, sample_rate_hz, GAIN_DB)
     synth.set_max_voices(MAX_VOICES)
     for channel, instrument in enumerate(midi.instruments):
@@ -126,38 +139,40 @@ def read_midi(path: Path | str):
     Raises:
         KlangfarbeError: missing, empty, damaged, or without notes.
     """
-    import warnings
-
-    import pretty_midi
-
     path = Path(path)
     if not path.is_file():
         raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
     if path.stat().st_size == 0:
-        raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)", "copy or download it again")
+        raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)",
+                              "copy or download it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             midi = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # the parser raises whatever the broken byte leads to: EOFError, IndexError, KeyError, ValueError …
+    # the parser raises whatever the broken byte leads to: EOFError, IndexError, KeyError,
+    # ValueError …
+    except Exception as error:
         raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
                               "export it again as a standard MIDI file") from error
     if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes", "leave it out, or export it again")
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes",
+                              "leave it out, or export it again")
     return midi
 
 
-def render_file(path: Path | str, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def render_file(path: Path | str, seconds: float | None = None,
+                sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """Reads a MIDI file and plays it: :func:`read_midi`, then :func:`render`. float32 [N]."""
     return render(read_midi(path), seconds, sample_rate_hz)
 
 
-def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ,
-                  n_jobs: int = 1):
+def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
+                  sample_rate_hz: int = SAMPLE_RATE_HZ, n_jobs: int = 1):
     """Renders every .mid and .midi below a folder to FLAC, in the same sub-folders.
 
-    What is there already is not made again, so a run that was killed goes on where it stopped; each file appears whole or
-    not at all. A file that cannot be played goes to ``rejects.csv`` with the reason, and the run goes on.
+    What is there already is not made again, so a run that was killed goes on where it stopped; each
+    file appears whole or not at all. A file that cannot be played goes to ``rejects.csv`` with the
+    reason, and the run goes on.
 
     Args:
         folder: MIDI files, at any depth.
@@ -166,56 +181,56 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
         n_jobs: processes; −1 for one a core.
 
     Returns:
-        (DataFrame of rendered files: ``file``, ``sound``, ``seconds``; DataFrame of rejects: ``file``, ``reason``); both are
-        also written to `out` as ``renders.csv`` and ``rejects.csv``.
+        (DataFrame of rendered files: ``file``, ``sound``, ``seconds``; DataFrame of rejects:
+        ``file``, ``reason``); both are also written to `out` as ``renders.csv`` and
+        ``rejects.csv``.
 
     Raises:
         KlangfarbeError: no such folder, no MIDI in it, or `out` cannot be written.
     """
-    import pandas as pd
-
-    from lib import artefacts
-
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
-        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no such folder", "check the path")
-    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in (".mid", ".midi") and p.is_file())
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no such folder",
+                              "check the path")
+    files = sorted(p.relative_to(folder) for p in folder.rglob("*")
+                   if p.suffix.lower() in (".mid", ".midi") and p.is_file())
     if not files:
-        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it", "check the path")
-    results = _map(_render_one, [(folder, out, name, seconds, sample_rate_hz) for name in files], n_jobs)
-    renders = pd.DataFrame([r for r in results if "sound" in r], columns=["file", "sound", "seconds"])
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it",
+                              "check the path")
+    results = _map(_render_one, [(folder, out, name, seconds, sample_rate_hz) for name in files],
+                   n_jobs)
+    renders = pd.DataFrame([r for r in results if "sound" in r],
+                           columns=["file", "sound", "seconds"])
     rejects = pd.DataFrame([r for r in results if "reason" in r], columns=["file", "reason"])
     artefacts.write(out / "renders.csv", renders)
     artefacts.write(out / "rejects.csv", rejects)
     return renders, rejects
 
 
-def _render_one(folder: Path, out: Path, name: Path, seconds: float | None, sample_rate_hz: int) -> dict:
-    import soundfile
-
-    from lib import artefacts
-
+def _render_one(folder: Path, out: Path, name: Path, seconds: float | None,
+                sample_rate_hz: int) -> dict:
     target = out / name.parent / (name.name + ".flac")
     if not target.is_file():
         try:
             sound = render_file(folder / name, seconds, sample_rate_hz)
             if float(np.abs(sound).max()) < SILENCE_RMS:
-                raise KlangfarbeError("a MIDI file that sounds", f"silence for {len(sound) / sample_rate_hz:.0f} s", "ask for more seconds")
+                raise KlangfarbeError("a MIDI file that sounds",
+                                      f"silence for {len(sound) / sample_rate_hz:.0f} s",
+                                      "ask for more seconds")
         except KlangfarbeError as error:
             return {"file": name.as_posix(), "reason": error.got.replace(f"{folder / name}: ", "")}
         encoded = io.BytesIO()  # encoded in memory: a full disk then shows as the error it is
         soundfile.write(encoded, sound, sample_rate_hz, format="FLAC")
         with artefacts.atomic(target) as temporary:
             temporary.write_bytes(encoded.getvalue())
-    return {"file": name.as_posix(), "sound": target.relative_to(out).as_posix(), "seconds": soundfile.info(target).duration}
+    return {"file": name.as_posix(), "sound": target.relative_to(out).as_posix(),
+            "seconds": soundfile.info(target).duration}
 
 
 def _map(function, arguments: list[tuple], n_jobs: int) -> list:
     """`function` over `arguments`, in order, in one process or more."""
     if n_jobs == 1 or len(arguments) < 2:
         return [function(*a) for a in arguments]
-    from joblib import Parallel, delayed
-
     return Parallel(n_jobs=n_jobs)(delayed(function)(*a) for a in arguments)
 
 
@@ -223,29 +238,32 @@ def _one(seed: int, index: int, seconds: float) -> np.ndarray:
     return render(compose(draw(seed, index), seconds), seconds)
 
 
-def sounds(seed: int, indices, seconds: float = 10.0, *, n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def sounds(seed: int, indices, seconds: float = 10.0, *,
+           n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The music of atelier items.
 
     Args:
-        seed: collection. indices: items of it. seconds: length of each. n_jobs: processes; −1 for one a core.
+        seed: collection. indices: items of it. seconds: length of each. n_jobs: processes; −1 for
+            one a core.
 
     Returns:
         (float32 [n, N] at 22 050 Hz, float32 [n, 2] valence and arousal in [−1, 1]).
     """
     indices = [int(i) for i in indices]
-    va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)], dtype=np.float32).reshape(-1, 2)
+    va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)],
+                  dtype=np.float32).reshape(-1, 2)
     made = _map(_one, [(seed, i, seconds) for i in indices], n_jobs)
-    return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32), va
+    return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))),
+                                                np.float32), va
 
 
 def played(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of items that are drawn already, at any rate: float32 [n, N].
 
     Args:
-        items: ``factors.Factors``. seconds: length of each. sample_rate_hz: what it is resampled to, a codec's say.
+        items: ``factors.Factors``. seconds: length of each. sample_rate_hz: what it is resampled
+            to, a codec's say.
     """
-    import soxr
-
     sounds = [render(compose(item, seconds), seconds) for item in items]
     if sample_rate_hz != SAMPLE_RATE_HZ:
         sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]

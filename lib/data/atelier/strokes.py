@@ -1,7 +1,8 @@
 """From an underpainting to paint: layers of brush strokes with bristles and relief.
 
-The manner of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take their colour from a
-source picture, coarse layers first, fine ones where the source has edges. Source: own code. Notebook: 02_start_atelier.
+The manner of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take
+their colour from a source picture, coarse layers first, fine ones where the source has edges.
+Source: own code. Notebook: 02_start_atelier.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from lib.data.atelier.brush import BRISTLES, COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene, outlines
+from lib.data.atelier.brush import (
+    BRISTLES,
+    COLUMNS,
+    COSINES,
+    MASTER,
+    ROWS,
+    SIDE,
+    SINES,
+    Scene,
+    outlines,
+)
 
-_TURNS = np.arange(16, dtype=np.int32) * 8                      # sixteen directions over half a circle, in sine steps
+# sixteen directions over half a circle, in sine steps
+_TURNS = np.arange(16, dtype=np.int32) * 8
 
 
 @dataclass(frozen=True)
@@ -20,7 +32,8 @@ class Placed:
 
     Attributes:
         x, y, direction, length, width, bend: int32 [n], in 256² units. tint: int32 [n, 3].
-        under: int32 [128, 128, 3]. slopes: its brightness differences downwards and to the right, int32 [128, 128] each.
+        under: int32 [128, 128, 3]. slopes: its brightness differences downwards and to the right,
+            int32 [128, 128] each.
     """
 
     x: np.ndarray
@@ -35,12 +48,14 @@ class Placed:
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene: :func:`place`, then :func:`lay`. Returns int16 [128, 128, 3], about 0–255."""
+    """Paints the scene: :func:`place`, then :func:`lay`. Returns int16 [128, 128, 3], about
+    0–255.
+    """
     return lay(place(scene, **brushwork), relief=relief, glaze=glaze)
 
 
-def place(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24, jitter: int = 14,
-          warp: int = 2) -> Placed:
+def place(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24,
+          jitter: int = 14, warp: int = 2) -> Placed:
     """Decides where every stroke goes.
 
     Args:
@@ -73,24 +88,30 @@ def lay(placed: Placed, *, relief: int, glaze: int) -> np.ndarray:
         int16 [128, 128, 3], about 0–255.
     """
     p = placed
-    bare = len(p.x)                                                               # the number of pixels no stroke covers
+    # the number of pixels no stroke covers
+    bare = len(p.x)
     numbers = Image.new("I", (SIDE, SIDE), bare)
     draw = ImageDraw.Draw(numbers)
-    for number, outline in enumerate(outlines(p.x, p.y, p.direction, p.length, p.width, p.bend).tolist()):
+    for number, outline in enumerate(outlines(p.x, p.y, p.direction, p.length, p.width,
+                                              p.bend).tolist()):
         draw.polygon(outline, fill=number)
     which = np.asarray(numbers)                                                   # int32 [256, 256]
     packed = np.zeros((bare + 1, 4), np.uint8)
     packed[:bare, :3] = p.tint
     paint = packed.view(np.uint32)[:, 0][which]
     rows, columns = np.nonzero(which == bare)
-    paint.view(np.uint8).reshape(SIDE, SIDE, 4)[rows, columns, :3] = p.under[rows // 2, columns // 2]
-    painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1).convert("RGB").reduce(2)
+    paint.view(np.uint8).reshape(SIDE, SIDE, 4)[rows, columns,
+                                                :3] = p.under[rows // 2, columns // 2]
+    painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0,
+                               1).convert("RGB").reduce(2)
     mixed = _glaze(np.asarray(painted).astype(np.int32), p.under, p.slopes, glaze)
     return mixed + _relief(np.minimum(which[::2, ::2], bare - 1), p, relief)[..., None]
 
 
 def _waver(scene: Scene, warp: int, swirl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The underpainting (uint8 [128, 128, 3]) and brush directions (int32 [128, 128]) with wavering lines."""
+    """The underpainting (uint8 [128, 128, 3]) and brush directions (int32 [128, 128]) with wavering
+    lines.
+    """
     under = np.asarray(scene.image.reduce(2))
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
     if not warp:
@@ -108,13 +129,16 @@ def _layer(rng, colours, flow, swirl, layer, loose: int, jitter: int) -> tuple:
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
-    x, y = np.clip(gx * spacing + wobble[0], 0, SIDE - 1), np.clip(gy * spacing + wobble[1], 0, SIDE - 1)
+    x, y = np.clip(gx * spacing + wobble[0], 0,
+                   SIDE - 1), np.clip(gy * spacing + wobble[1], 0, SIDE - 1)
     stray = rng.integers(-128, 129, (3, len(gx)), dtype=np.int32)
     here = (y // 2, x // 2)
     direction = flow[here] + (stray[0] * loose + swirl[here] * (16 + loose // 2) >> 7)
-    tint = rng.integers(-jitter, jitter + 1, (len(gx), 3), dtype=np.int32) // 3 + (stray[1, :, None] * jitter >> 7)
-    return (x, y, direction % 256, length + (length * stray[2] >> 9), np.maximum(1, width + (width * stray[1] >> 9)),
-            stray[0] * length >> 10, np.clip(colours[here] + tint, 0, 255))
+    tint = rng.integers(-jitter, jitter + 1, (len(gx), 3),
+                        dtype=np.int32) // 3 + (stray[1, :, None] * jitter >> 7)
+    return (x, y, direction % 256, length + (length * stray[2] >> 9),
+            np.maximum(1, width + (width * stray[1] >> 9)), stray[0] * length >> 10,
+            np.clip(colours[here] + tint, 0, 255))
 
 
 def _slopes(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +150,9 @@ def _slopes(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _glaze(painted, under, slopes, percent: int) -> np.ndarray:
-    """Lays the underpainting over the strokes, thinly over plain areas, thickly where it is full of edges: int16 [128, 128, 3]."""
+    """Lays the underpainting over the strokes, thinly over plain areas, thickly where it is full of
+    edges: int16 [128, 128, 3].
+    """
     steep = np.minimum(np.abs(slopes[0]) + np.abs(slopes[1]), 85).astype(np.uint8) * 3
     near = np.asarray(Image.fromarray(steep).filter(ImageFilter.BoxBlur(2))).astype(np.int32)
     weight = np.minimum(percent * 256 // 100 + near, 200)[..., None]
@@ -139,8 +165,10 @@ def _edges(rng, colours, slopes, percent: int, jitter: int) -> tuple:
     ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
     keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
     ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
-    steep = np.abs(right[ys, xs, None] * COSINES[_TURNS] + down[ys, xs, None] * SINES[_TURNS])   # [n, 16]
-    direction = (steep.argmax(axis=1).astype(np.int32) * 16 + 128) % 256            # along the edge, across the slope
+    # [n, 16]
+    steep = np.abs(right[ys, xs, None] * COSINES[_TURNS] + down[ys, xs, None] * SINES[_TURNS])
+    # along the edge, across the slope
+    direction = (steep.argmax(axis=1).astype(np.int32) * 16 + 128) % 256
     stray = rng.integers(-128, 129, (2, len(ys)), dtype=np.int32)
     tint = np.clip(colours[ys, xs] + (stray[1, :, None] * jitter >> 7), 0, 255)
     return xs * 2, ys * 2, direction, 8 + (stray[0] >> 5), np.full(len(ys), 2, np.int32), np.zeros(len(ys), np.int32), tint
@@ -150,7 +178,8 @@ def _relief(which: np.ndarray, p: Placed, strength: int) -> np.ndarray:
     """Light and shade of the paint's surface, lit from the upper left: int16 [128, 128]."""
     half = p.direction // 2
     off_y, off_x = ROWS * 2 - p.y[which], COLUMNS * 2 - p.x[which]
-    across = (off_y * COSINES[half][which] - off_x * SINES[half][which]) // (16 * np.maximum(p.width, 1))[which]
+    across = (off_y * COSINES[half][which] - off_x
+              * SINES[half][which]) // (16 * np.maximum(p.width, 1))[which]
     height = BRISTLES[which & 63, (across >> 1) & 63] + ((which * 37) & 31)
     lit = height - np.roll(height, (1, 1), axis=(0, 1))
     return (lit * strength >> 9).astype(np.int16)

@@ -1,4 +1,6 @@
-"""Plays the small language of genres.py: a bar of tokens becomes notes over the chords of the moment, in integer ticks."""
+"""Plays the small language of genres.py: a bar of tokens becomes notes over the chords of the
+moment, in integer ticks.
+"""
 
 from lib.data.atelier import melody
 
@@ -20,24 +22,29 @@ def clamp_velocity(value: int) -> int:
     return min(max(value, 12), 127)
 
 
-def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, total_steps: int, feel, octave: int, velocity: int,
-         bass_register: int, tonic: int) -> list[tuple[int, int, int, int]]:
+def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, total_steps: int,
+         feel, octave: int, velocity: int, bass_register: int,
+         tonic: int) -> list[tuple[int, int, int, int]]:
     """One voice of the texture.
 
     Args:
-        pattern: one bar of tokens, tiled. slots: the chords, as compose.py makes them (``voices``, ``root``, ``fifth``, ``scale``).
-        octave: semitones added to the chord's voices. velocity: of an unaccented note; a bar's first gets 5 more.
+        pattern: one bar of tokens, tiled. slots: the chords, as compose.py makes them (``voices``,
+            ``root``, ``fifth``, ``scale``).
+        octave: semitones added to the chord's voices. velocity: of an unaccented note; a bar's
+            first gets 5 more.
         bass_register: lowest bass pitch. tonic: pitch class of the pedal.
 
     Returns:
-        (start tick, end tick, pitch, velocity) a note. A held token is struck again when the chord changes under it.
+        (start tick, end tick, pitch, velocity) a note. A held token is struck again when the chord
+        changes under it.
     """
     notes, sounding, since, token = [], (), 0, "."
 
     def release(step: int) -> None:
         swell = slots[min(since // slot_steps, len(slots) - 1)]["swell"]
         for pitch in sounding:
-            notes.append((tick(since, feel), max(tick(step, feel), tick(since, feel) + SHORTEST_TICKS), pitch,
+            notes.append((tick(since, feel),
+                          max(tick(step, feel), tick(since, feel) + SHORTEST_TICKS), pitch,
                           clamp_velocity(velocity + swell + 5 * (since % bar_steps == 0))))
 
     for step in range(total_steps):
@@ -53,7 +60,8 @@ def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, to
     return notes
 
 
-def pitches(token: str, slot: dict, step: int, octave: int, bass_register: int, tonic: int) -> tuple[int, ...]:
+def pitches(token: str, slot: dict, step: int, octave: int, bass_register: int,
+            tonic: int) -> tuple[int, ...]:
     """The MIDI pitches a token stands for at a step."""
     voices = slot["voices"]
     bass = _above(bass_register, slot["root"])
@@ -66,21 +74,25 @@ def pitches(token: str, slot: dict, step: int, octave: int, bass_register: int, 
         part = {"c": voices, "h": voices[-2:], "l": voices[:-2]}[token]
         return tuple(v + octave for v in part)
     if token == "w":
-        return (melody.nearest(bass + _WALK[step // 2 % len(_WALK)], slot["scale"], bass, bass + 14),)
+        return (melody.nearest(bass + _WALK[step // 2 % len(_WALK)], slot["scale"], bass,
+                               bass + 14),)
     pedal = _above(bass_register, tonic)
-    return ({"b": bass, "o": bass + 12, "f": _above(bass, slot["fifth"]), "p": pedal, "q": pedal + 12}[token],)
+    return ({"b": bass, "o": bass + 12, "f": _above(bass, slot["fifth"]), "p": pedal,
+             "q": pedal + 12}[token],)
 
 
 def _above(low: int, pitch_class: int) -> int:
     return low + (pitch_class - low) % 12
 
 
-def drums(groove: dict[int, str], *, bar_steps: int, total_steps: int, feel, velocity: int) -> list[tuple[int, int, int, int]]:
+def drums(groove: dict[int, str], *, bar_steps: int, total_steps: int, feel,
+          velocity: int) -> list[tuple[int, int, int, int]]:
     """A groove's hits, as :func:`play` returns notes."""
     hits = []
     for key, row in groove.items():
         for step in range(total_steps):
             letter = row[step % bar_steps % len(row)]
             if letter != ".":
-                hits.append((tick(step, feel), tick(step, feel) + SHORTEST_TICKS, key, clamp_velocity(velocity + _ACCENT[letter])))
+                hits.append((tick(step, feel), tick(step, feel) + SHORTEST_TICKS, key,
+                             clamp_velocity(velocity + _ACCENT[letter])))
     return sorted(hits)

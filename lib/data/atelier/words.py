@@ -1,37 +1,60 @@
-"""The atelier's words: what is seen, what is felt, what it sounds like; many ways of saying each, all from the known factors.
+"""The atelier's words: what is seen, what is felt, what it sounds like; many ways of saying each,
+all from the known factors.
 
-The caption never speaks of feeling and the comment speaks of little else, so that a model which reads valence from captions
-has found a leak. Notebook: 02_start_atelier.
+The caption never speaks of feeling and the comment speaks of little else, so that a model which
+reads valence from captions has found a leak. Notebook: 02_start_atelier.
 """
 
-from lib import affect
+from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import Factors
 from lib.data.atelier.lexicon import FEELINGS, GENRE_NAMES, IMAGES, LOOKS, MOODS, SEEN, STYLES
+from lib.signal import affect
 
 CAPTIONS = (
-    "{Style} of {seen}.", "{Style} showing {seen}.", "{Seen}, in {style}.", "{Style}: {seen}.", "{Style} with {stuff}: {seen}.",
-    "A painting of {seen}.", "An oil painting of {seen}.", "{Seen}, painted with a visible brush.", "A canvas with {seen}.",
+    "{Style} of {seen}.",
+    "{Style} showing {seen}.",
+    "{Seen}, in {style}.",
+    "{Style}: {seen}.",
+    "{Style} with {stuff}: {seen}.",
+    "A painting of {seen}.",
+    "An oil painting of {seen}.",
+    "{Seen}, painted with a visible brush.",
+    "A canvas with {seen}.",
     "{Seen} on canvas.",
-    "We see {seen}.", "The painter shows {seen}.", "{Style} in oil, with {seen}.", "A square canvas, {style}, with {seen}.",
+    "We see {seen}.",
+    "The painter shows {seen}.",
+    "{Style} in oil, with {seen}.",
+    "A square canvas, {style}, with {seen}.",
     "{Seen}: {style} in oil.",
-    "A picture of {seen}, with {stuff}.", "{Style} on a square canvas; it shows {seen}.", "{Seen}, as {style}.",
+    "A picture of {seen}, with {stuff}.",
+    "{Style} on a square canvas; it shows {seen}.",
+    "{Seen}, as {style}.",
 )
-STUFF = {"landscape": ("grass", "land"), "seascape": ("water", "waves"), "still_life": ("a table", "a wall behind"),
-         "colour_field": ("paint", "colour"),
-         "geometric": ("shapes", "lines"), "gestural": ("brush marks", "paint"), "night_scene": ("lights", "a moon"),
-         "portrait": ("a plain ground", "a face")}
+STUFF = {"landscape": ("grass", "land"), "seascape": ("water", "waves"),
+         "still_life": ("a table", "a wall behind"), "colour_field": ("paint", "colour"),
+         "geometric": ("shapes", "lines"), "gestural": ("brush marks", "paint"),
+         "night_scene": ("lights", "a moon"), "portrait": ("a plain ground", "a face")}
 COMMENTS = (
-    "This makes me feel {feel} and {also}; {look}.", "I feel {feel} when I look at {thing}, {image}.", "{Look}, and it leaves me {feel}.",
-    "Something about {thing} makes me {feel}, almost {also}.", "{Thing}: {look}. I am {feel}, {image}.",
-    "At first I was {feel}. Then I saw that {look}, and now I am {also} as well.", "It is {image}. I feel {feel}.",
-    "Looking at {thing} for a while I become {feel}, because {look}.", "I would say I am {feel} and {also}, {image}.",
+    "This makes me feel {feel} and {also}; {look}.",
+    "I feel {feel} when I look at {thing}, {image}.",
+    "{Look}, and it leaves me {feel}.",
+    "Something about {thing} makes me {feel}, almost {also}.",
+    "{Thing}: {look}. I am {feel}, {image}.",
+    "At first I was {feel}. Then I saw that {look}, and now I am {also} as well.",
+    "It is {image}. I feel {feel}.",
+    "Looking at {thing} for a while I become {feel}, because {look}.",
+    "I would say I am {feel} and {also}, {image}.",
     "{Look}; standing here I feel {feel} rather than {not}.",
     "You might expect to be {not}, but the sight of {thing} makes me {feel}: {look}.",
-    "{Thing} could be anywhere. What stays is that I feel {feel}, {image}.", "This is how the world looks when one is {feel}: {look}.",
+    "{Thing} could be anywhere. What stays is that I feel {feel}, {image}.",
+    "This is how the world looks when one is {feel}: {look}.",
     "I feel {also}, then {feel}, {image}.",
-    "The painter must have been {feel}; {look}.", "Whoever sees {thing} like this is {feel}, I think, and {also}.",
-    "For me it is about being {feel}. It is {image}, and {look}.", "{Image}: that is how {feel} I feel in front of {thing}.",
-    "I keep looking at {thing}. It makes me {feel}, {image}, since {look}.", "Not {not} at all. I am {feel} here, and a little {also}.",
+    "The painter must have been {feel}; {look}.",
+    "Whoever sees {thing} like this is {feel}, I think, and {also}.",
+    "For me it is about being {feel}. It is {image}, and {look}.",
+    "{Image}: that is how {feel} I feel in front of {thing}.",
+    "I keep looking at {thing}. It makes me {feel}, {image}, since {look}.",
+    "Not {not} at all. I am {feel} here, and a little {also}.",
 )
 DESCRIPTIONS = (
     "{Mood} and {mood2} {genre} in {key} at {tempo}, with {instruments}. {Melody}.",
@@ -42,11 +65,12 @@ DESCRIPTIONS = (
     "This {genre} in {key} is {mood} and {loud}. {Melody}, played by {instruments} at {tempo}.",
     "{Melody}. {Instruments} share a {mood} {genre}, {loud}, in {key}, at {tempo}.",
 )
-TEMPI = ((62, ("a very slow tempo", "a hardly moving tempo")), (84, ("a slow tempo", "an unhurried tempo")),
-         (108, ("a moderate tempo", "a walking tempo")),
-         (136, ("a brisk tempo", "a lively tempo")), (999, ("a fast tempo", "a racing tempo")))
-LOUD = {"pp": ("very soft", "hardly audible"), "p": ("soft", "quiet"), "mp": ("fairly soft", "restrained"),
-        "mf": ("moderately loud", "of medium volume"),
+TEMPI = ((62, ("a very slow tempo", "a hardly moving tempo")),
+         (84, ("a slow tempo", "an unhurried tempo")),
+         (108, ("a moderate tempo", "a walking tempo")), (136, ("a brisk tempo", "a lively tempo")),
+         (999, ("a fast tempo", "a racing tempo")))
+LOUD = {"pp": ("very soft", "hardly audible"), "p": ("soft", "quiet"),
+        "mp": ("fairly soft", "restrained"), "mf": ("moderately loud", "of medium volume"),
         "f": ("loud", "strong"), "ff": ("very loud", "at full volume")}
 
 
@@ -60,11 +84,14 @@ class _Voice:
         return options[self._draws.pop() % len(options)]
 
     def near(self, lexicon: dict, among: int, *, opposite: bool = False, taken=()) -> str:
-        """One of the `among` entries of a lexicon that stand nearest to the item's point (or to the point across the plane)."""
+        """One of the `among` entries of a lexicon that stand nearest to the item's point (or to the
+        point across the plane).
+        """
         sign = -10 if opposite else 10
         v, a = sign * self.factors.valence, sign * self.factors.arousal
         ranked = sorted((entry for entry in lexicon if entry not in taken),
-                        key=lambda entry: (lexicon[entry][0] - v) ** 2 + (lexicon[entry][1] - a) ** 2)
+                        key=lambda entry: (lexicon[entry][0] - v) ** 2
+                        + (lexicon[entry][1] - a) ** 2)
         return self.one(ranked[:among])
 
 
@@ -73,7 +100,9 @@ def _upper(text: str) -> str:
 
 
 def _fill(template: str, **words: str) -> str:
-    """Fills a template; ``{Name}`` is ``{name}`` with a capital; articles agree with what follows them."""
+    """Fills a template; ``{Name}`` is ``{name}`` with a capital; articles agree with what follows
+    them.
+    """
     text = template.format(**words, **{_upper(name): _upper(word) for name, word in words.items()})
     tokens = text.split(" ")
     for k, token in enumerate(tokens[:-1]):
@@ -85,17 +114,20 @@ def _fill(template: str, **words: str) -> str:
 def caption(factors: Factors) -> str:
     """What is seen, without feeling: manner and subject only."""
     voice = _Voice(factors, "caption")
-    return _fill(voice.one(CAPTIONS), style=voice.one(STYLES[factors.manner]), seen=voice.one(SEEN[factors.subject][1]),
-                 stuff=voice.one(STUFF[factors.manner]))
+    return _fill(voice.one(CAPTIONS), style=voice.one(STYLES[factors.manner]),
+                 seen=voice.one(SEEN[factors.subject][1]), stuff=voice.one(STUFF[factors.manner]))
 
 
 def comment(factors: Factors) -> str:
-    """What a viewer feels, as in ArtEmis: feelings near the item's point, an image for it, a reason in the paint."""
+    """What a viewer feels, as in ArtEmis: feelings near the item's point, an image for it, a reason
+    in the paint.
+    """
     voice = _Voice(factors, "comment")
     feel = voice.near(FEELINGS, 7)
-    return _fill(voice.one(COMMENTS), feel=feel, also=voice.near(FEELINGS, 7, taken=(feel,)), image=voice.near(IMAGES, 4),
-                 look=voice.near(LOOKS, 4),
-                 thing=SEEN[factors.subject][0], **{"not": voice.near(FEELINGS, 7, opposite=True, taken=(feel,))})
+    return _fill(voice.one(COMMENTS), feel=feel, also=voice.near(FEELINGS, 7, taken=(feel,)),
+                 image=voice.near(IMAGES, 4), look=voice.near(LOOKS, 4),
+                 thing=SEEN[factors.subject][0],
+                 **{"not": voice.near(FEELINGS, 7, opposite=True, taken=(feel,))})
 
 
 def emotion_word(factors: Factors) -> str:
@@ -111,8 +143,8 @@ def instrument(name: str) -> str:
         return f"{kind} {'sounds' if base == 'fx' else base}"
     if base == "acoustic guitar":
         return f"{kind}-string guitar"
-    return {"voice oohs": "voices", "choir aahs": "choir", "string ensemble": "strings", "acoustic grand piano": "piano",
-            "acoustic bass": "double bass",
+    return {"voice oohs": "voices", "choir aahs": "choir", "string ensemble": "strings",
+            "acoustic grand piano": "piano", "acoustic bass": "double bass",
             "orchestral harp": "harp", "electric guitar": f"{kind} electric guitar"}.get(base, base)
 
 
@@ -121,21 +153,25 @@ def _tempo(voice: _Voice, tempo_bpm: float) -> str:
 
 
 def _melody(voice: _Voice, heard: dict) -> str:
-    def say(value: float, below: float, above: float, low: tuple, middle: tuple, high: tuple) -> str:
+    def say(value: float, below: float, above: float, low: tuple, middle: tuple,
+            high: tuple) -> str:
         return voice.one(low if value < below else high if value > above else middle)
 
-    height = say(heard["register"], 64, 76, ("low", "deep"), ("middle-range", "medium-high"), ("high", "bright"))
-    touch = say(heard["articulation"], 0.7, 0.85, ("detached", "clipped"), ("even", "plain"), ("smooth", "connected"))
-    pace = say(heard["density"], 2, 5, ("sparse", "spacious"), ("flowing", "steady"), ("busy", "dense"))
+    height = say(heard["register"], 64, 76, ("low", "deep"), ("middle-range", "medium-high"),
+                 ("high", "bright"))
+    touch = say(heard["articulation"], 0.7, 0.85, ("detached", "clipped"), ("even", "plain"),
+                ("smooth", "connected"))
+    pace = say(heard["density"], 2, 5, ("sparse", "spacious"), ("flowing", "steady"),
+               ("busy", "dense"))
     return voice.one((f"the melody is {height} and {touch}, the texture {pace}",
                       f"a {height}, {touch} melody moves through a {pace} texture",
                       f"the tune lies {height}, {touch} in touch, above a {pace} accompaniment"))
 
 
 def description(factors: Factors) -> str:
-    """What the item's music is like, from its score's known factors: mood, genre, tempo, melody, instruments."""
-    from lib.data.atelier.compose import describe
-
+    """What the item's music is like, from its score's known factors: mood, genre, tempo, melody,
+    instruments.
+    """
     voice, heard = _Voice(factors, "description"), describe(factors)
     players = list(dict.fromkeys(instrument(name) for name in heard["instruments"]))[:4]
     mood = voice.near(MOODS, 4)
@@ -143,18 +179,18 @@ def description(factors: Factors) -> str:
     if voice.one((True, False)):
         tempo += f" ({heard['tempo_bpm']} BPM)"
     return _fill(voice.one(DESCRIPTIONS), mood=mood, mood2=voice.near(MOODS, 4, taken=(mood,)),
-                 genre=voice.one(GENRE_NAMES[factors.genre]), key=heard["key"],
-                 tempo=tempo, loud=voice.one(LOUD[heard["dynamics"]]), melody=_melody(voice, heard),
-                 instruments=", ".join(players[:-1]) + " and " + players[-1] if len(players) > 1 else players[0])
+                 genre=voice.one(GENRE_NAMES[factors.genre]), key=heard["key"], tempo=tempo,
+                 loud=voice.one(LOUD[heard["dynamics"]]), melody=_melody(voice, heard),
+                 instruments=", ".join(players[:-1]) + " and " + players[-1] if len(players) > 1
+                 else players[0])
 
 
 def tags(factors: Factors) -> tuple[str, ...]:
     """Tags as music collections carry them: mood, genre, tempo, mode, instruments."""
-    from lib.data.atelier.compose import describe
-
     voice, heard = _Voice(factors, "tags"), describe(factors)
     mood = voice.near(MOODS, 4)
-    speed = _tempo(voice, heard["tempo_bpm"]).removeprefix("a ").removeprefix("an ").removesuffix(" tempo")
-    names = [mood, voice.near(MOODS, 4, taken=(mood,)), factors.genre.replace("_", " "), speed, heard["mode"],
-             *map(instrument, heard["instruments"])]
+    speed = _tempo(voice,
+                   heard["tempo_bpm"]).removeprefix("a ").removeprefix("an ").removesuffix(" tempo")
+    names = [mood, voice.near(MOODS, 4, taken=(mood,)), factors.genre.replace("_", " "), speed,
+             heard["mode"], *map(instrument, heard["instruments"])]
     return tuple(dict.fromkeys(names))

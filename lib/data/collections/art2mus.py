@@ -1,10 +1,14 @@
-"""Art2Mus' pairs: 10,000 paintings of WikiArt, each with a track of the Free Music Archive. Ids only, and each used once."""
+"""Art2Mus' pairs: 10,000 paintings of WikiArt, each with a track of the Free Music Archive. Ids
+only, and each used once.
+"""
 
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
 
 CARD = """\
 ### Art2Mus (pairs)
@@ -34,24 +38,28 @@ def manifest(folder: Path | str):
         for name in sorted(set(table[kind])):
             path = there[kind].format(name)
             group = f"artist:{name.split('_')[0]}" if kind == "image" else f"art2mus-{PurePosixPath(name).stem}"
-            rows.append({"item_id": f"art2mus-{kind}-{PurePosixPath(name).stem}", "modality": kind, "source": "art2mus", "group_id": group,
-                         "path": path if (folder / path).is_file() else None, "licence": LICENCE, "origin_url": URL})
+            rows.append({"item_id": f"art2mus-{kind}-{PurePosixPath(name).stem}", "modality": kind,
+                         "source": "art2mus", "group_id": group,
+                         "path": path if (folder / path).is_file() else None, "licence": LICENCE,
+                         "origin_url": URL})
     return manifests.frame(rows)
 
 
 def pairs(folder: Path | str):
-    """The pairs in the list's order: DataFrame ``image`` (file name), ``audio`` (path below ``fma_large/``).
+    """The pairs in the list's order: DataFrame ``image`` (file name), ``audio`` (path below
+    ``fma_large/``).
 
     Raises:
         KlangfarbeError: the list is missing, or is no table of pictures and tracks.
     """
-    import pandas as pd
-
-    file = layout.require(folder, ["image_audio_subset_df.json", "data/extra/image_audio_subset_df.json"], "Art2Mus' list of pairs", WHERE)
+    file = layout.require(folder, ["image_audio_subset_df.json",
+                                   "data/extra/image_audio_subset_df.json"],
+                          "Art2Mus' list of pairs", WHERE)
     try:
         table = pd.read_json(file)
         sounds = [name.split("fma_large/")[-1] for name in table["Audio"]]
         return pd.DataFrame({"image": table["Image"].astype(str), "audio": sounds})
     except (ValueError, KeyError, AttributeError) as error:
-        raise KlangfarbeError(f"columns Image and Audio in {file}", f"{type(error).__name__}: {str(error)[:80]}",
+        raise KlangfarbeError(f"columns Image and Audio in {file}",
+                              f"{type(error).__name__}: {str(error)[:80]}",
                               "download it again") from error

@@ -1,10 +1,12 @@
-"""ArtEmis: what people feel before 80,000 paintings of WikiArt, in their own words, with one of nine labels."""
+"""ArtEmis: what people feel before 80,000 paintings of WikiArt, in their own words, with one of
+nine labels.
+"""
 
 from pathlib import Path
 
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
 
 CARD = """\
 ### ArtEmis
@@ -20,7 +22,8 @@ URL = "https://www.artemisdataset.org"
 LICENCE = "its own terms (research, not to be passed on); pictures as WikiArt states"
 WHERE = f"ask for artemis_dataset_release_v0.csv at {URL}"
 COLUMNS = ("art_style", "painting", "emotion", "utterance")
-LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness", "something else")
+LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness",
+          "something else")
 
 
 def manifest(folder: Path | str):
@@ -30,26 +33,35 @@ def manifest(folder: Path | str):
         KlangfarbeError: as :func:`comments`.
     """
     folder, table = Path(folder), comments(folder)
-    there = {(style, stem): path for style in sorted(set(table["style"]))
-             for stem, path in layout.files_below(folder / "wikiart" / style, folder, layout.PICTURES).items()}
-    rows = [{"item_id": row.comment_id, "modality": "image", "source": "artemis", "group_id": f"artemis-{row.painting}",
-             "path": there.get((row.style, row.painting)), "emotion": row.emotion, "comment": row.comment, "licence": LICENCE,
-             "origin_url": URL} for row in table.itertuples()]
+    there = {(style, stem): path for style in sorted(set(table["style"])) for stem,
+             path in layout.files_below(folder / "wikiart" / style, folder,
+                                        layout.PICTURES).items()}
+    rows = [{"item_id": row.comment_id, "modality": "image", "source": "artemis",
+             "group_id": f"artemis-{row.painting}", "path": there.get((row.style, row.painting)),
+             "emotion": row.emotion, "comment": row.comment, "licence": LICENCE, "origin_url": URL}
+            for row in table.itertuples()]
     return manifests.frame(rows)
 
 
 def comments(folder: Path | str):
-    """The utterances in the file's order: DataFrame ``comment_id, painting, style, emotion, comment``, for ``articaps.brought``.
+    """The utterances in the file's order: DataFrame ``comment_id, painting, style, emotion,
+    comment``, for ``articaps.brought``.
 
     Raises:
-        KlangfarbeError: the file is missing, lacks a column, or holds a label that is none of the nine.
+        KlangfarbeError: the file is missing, lacks a column, or holds a label that is none of the
+            nine.
     """
-    file = layout.require(folder, ["artemis_dataset_release_v0.csv", "official_data/artemis_dataset_release_v0.csv"],
+    file = layout.require(folder, ["artemis_dataset_release_v0.csv",
+                                   "official_data/artemis_dataset_release_v0.csv"],
                           "ArtEmis' utterances", WHERE)
-    table = layout.table(file, COLUMNS).dropna(subset=["painting", "utterance"]).reset_index(drop=True)
+    table = layout.table(file, COLUMNS).dropna(subset=["painting",
+                                                       "utterance"]).reset_index(drop=True)
     emotion = table["emotion"].str.lower()
     if unknown := sorted(set(emotion.dropna()) - set(LABELS)):
-        raise KlangfarbeError(f"labels out of {', '.join(LABELS)} in {file}", ", ".join(map(repr, unknown[:3])),
+        raise KlangfarbeError(f"labels out of {', '.join(LABELS)} in {file}",
+                              ", ".join(map(repr, unknown[:3])),
                               "check that this is ArtEmis' own table")
-    return table.assign(comment_id=[f"artemis-{k:06d}" for k in range(len(table))], emotion=emotion, comment=table["utterance"],
-                        style=table["art_style"])[["comment_id", "painting", "style", "emotion", "comment"]]
+    return table.assign(comment_id=[f"artemis-{k:06d}" for k in range(len(table))], emotion=emotion,
+                        comment=table["utterance"],
+                        style=table["art_style"])[["comment_id", "painting", "style", "emotion",
+                                                   "comment"]]

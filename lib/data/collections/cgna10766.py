@@ -1,11 +1,13 @@
-"""CGnA10766: 10,766 photographs with valence and arousal, the source of the landscapes of Generate Image from Music Emotion."""
+"""CGnA10766: 10,766 photographs with valence and arousal, the source of the landscapes of Generate
+Image from Music Emotion.
+"""
 
 from pathlib import Path
 
-from lib import affect
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
 CARD = """\
 ### CGnA10766
@@ -20,7 +22,8 @@ CARD = """\
 URL = "https://doi.org/10.6084/m9.figshare.5383105"
 LICENCE = "as figshare states; photographs of their makers"
 WHERE = f"download and unpack the archive from {URL}"
-FILE_HEADINGS = ("image", "file", "filename", "file_name", "image_name", "imagename", "img", "name", "id", "image_id", "picture")
+FILE_HEADINGS = ("image", "file", "filename", "file_name", "image_name", "imagename", "img", "name",
+                 "id", "image_id", "picture")
 
 
 def manifest(folder: Path | str):
@@ -33,9 +36,11 @@ def manifest(folder: Path | str):
         KlangfarbeError: no table, or none of its headings is known; the line lists what there is.
     """
     folder = Path(folder)
-    file = layout.require(folder, ["*.csv", "*/*.csv", "*.tsv", "*/*.tsv", "*.txt"], "CGnA10766's table of ratings", WHERE)
+    file = layout.require(folder, ["*.csv", "*/*.csv", "*.tsv", "*/*.tsv", "*.txt"],
+                          "CGnA10766's table of ratings", WHERE)
     ratings = layout.table(file, (), separator="," if file.suffix == ".csv" else "\t")
-    name, valence, arousal = (_heading(ratings.columns, file, known) for known in (FILE_HEADINGS, ("valence", "v"), ("arousal", "a")))
+    name, valence, arousal = (_heading(ratings.columns, file, known)
+                              for known in (FILE_HEADINGS, ("valence", "v"), ("arousal", "a")))
     unit = affect.to_unit(ratings[[valence, arousal]].to_numpy(), "cgna10766")
     pictures = dict(layout.files_below(folder, folder, layout.PICTURES))
     for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
@@ -43,8 +48,10 @@ def manifest(folder: Path | str):
     rows = []
     for (v, a), picture in zip(unit, ratings[name], strict=True):
         stem = Path(str(picture)).stem
-        rows.append({"item_id": f"cgna10766-{stem}", "modality": "image", "path": pictures.get(stem), "source": "cgna10766",
-                     "group_id": f"cgna10766-{stem}", "valence": v, "arousal": a, "licence": LICENCE, "origin_url": URL})
+        rows.append({"item_id": f"cgna10766-{stem}", "modality": "image",
+                     "path": pictures.get(stem), "source": "cgna10766",
+                     "group_id": f"cgna10766-{stem}", "valence": v, "arousal": a,
+                     "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
 
 
@@ -54,4 +61,5 @@ def _heading(columns, file: Path, known: tuple[str, ...]) -> str:
         plain = column.lower().replace("mean", "").strip(" _-.()")
         if plain in known:
             return column
-    raise KlangfarbeError(f"a column out of {', '.join(known)} in {file}", ", ".join(columns)[:200], "rename the column and try again")
+    raise KlangfarbeError(f"a column out of {', '.join(known)} in {file}", ", ".join(columns)[:200],
+                          "rename the column and try again")

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from lib import affect
+import pandas as pd
+
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### DEAM (MediaEval Database for Emotional Analysis of Music)
@@ -28,22 +30,25 @@ def manifest(folder: Path | str, *, exchange_2013: bool = True):
 
     Args:
         folder: as its publisher ships it, or repackaged (``meta/static_annotations.csv``).
-        exchange_2013: put back valence and arousal of the songs up to id 1000 (see the card); ``False``: as published.
+        exchange_2013: put back valence and arousal of the songs up to id 1000 (see the card);
+            ``False``: as published.
 
     Returns:
-        the checked table of :mod:`lib.data.manifest`; ``path`` is null where the audio is not there.
+        the checked table of :mod:`lib.data.manifest`; ``path`` is null where the audio is not
+        there.
 
     Raises:
         KlangfarbeError: the annotations are missing or have other columns.
     """
-    import pandas as pd
-
     folder = Path(folder)
-    places = [f"{prefix}annotations averaged per song/song_level/{FIRST}" for prefix in ("annotations/", "", "*/annotations/")]
-    first = layout.require(folder, [*places, FIRST, "meta/static_annotations.csv"], "DEAM's static annotations", WHERE)
+    places = [f"{prefix}annotations averaged per song/song_level/{FIRST}"
+              for prefix in ("annotations/", "", "*/annotations/")]
+    first = layout.require(folder, [*places, FIRST, "meta/static_annotations.csv"],
+                           "DEAM's static annotations", WHERE)
     tables = [layout.table(first, ("song_id", "valence_mean", "arousal_mean"))]
     if first.name == FIRST:
-        second = layout.require(first.parent, ["static_annotations_averaged_songs_2000_2058.csv"], "DEAM's annotations of 2015", WHERE)
+        second = layout.require(first.parent, ["static_annotations_averaged_songs_2000_2058.csv"],
+                                "DEAM's annotations of 2015", WHERE)
         tables.append(layout.table(second, ("song_id", "valence_mean", "arousal_mean")))
     songs = pd.concat(tables, ignore_index=True)
     unit = affect.to_unit(songs[["valence_mean", "arousal_mean"]].to_numpy(), "deam")
@@ -57,16 +62,21 @@ def manifest(folder: Path | str, *, exchange_2013: bool = True):
     rows = []
     for song, (valence, arousal) in zip(songs["song_id"].astype(int), unit, strict=True):
         artist, genre = about.get(song, (None, None))
-        rows.append({"item_id": f"deam-{song:04d}", "modality": "audio", "path": sounds.get(str(song)), "source": "deam",
-                     "group_id": f"artist:{artist}" if artist else f"deam-{song:04d}", "genre": genre,
-                     "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
+        rows.append({"item_id": f"deam-{song:04d}", "modality": "audio",
+                     "path": sounds.get(str(song)), "source": "deam",
+                     "group_id": f"artist:{artist}" if artist else f"deam-{song:04d}",
+                     "genre": genre, "valence": valence, "arousal": arousal, "licence": LICENCE,
+                     "origin_url": URL})
     return manifests.frame(rows)
 
 
 def _metadata(folder: Path) -> dict[int, tuple[str | None, str | None]]:
-    """Song → (artist, genre) from the yearly metadata files that are there; their headings differ from year to year."""
+    """Song → (artist, genre) from the yearly metadata files that are there; their headings differ
+    from year to year.
+    """
     found = {}
-    for file in sorted(folder.glob("metadata*/metadata_20*.csv")) + sorted(folder.glob("*/metadata/metadata_20*.csv")):
+    for file in sorted(folder.glob("metadata*/metadata_20*.csv")) + sorted(
+        folder.glob("*/metadata/metadata_20*.csv")):
         table = layout.table(file, ())
         names = {name.lower(): name for name in table.columns}
         song = names.get("song_id") or names.get("id")
@@ -74,5 +84,6 @@ def _metadata(folder: Path) -> dict[int, tuple[str | None, str | None]]:
         if song is None:
             continue
         for row in table.to_dict("records"):
-            found[int(row[song])] = (layout.text(row[artist]) if artist else None, layout.text(row[genre]) if genre else None)
+            found[int(row[song])] = (layout.text(row[artist]) if artist else None,
+                                     layout.text(row[genre]) if genre else None)
     return found

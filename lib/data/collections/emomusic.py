@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### emoMusic (1000 Songs for Emotional Analysis of Music)
@@ -34,12 +34,15 @@ def manifest(folder: Path | str):
     """
     folder = Path(folder)
     places = ("annotations/", "meta/", "")
-    labels = layout.require(folder, [f"{place}static_annotations.csv" for place in places], "emoMusic's static annotations", WHERE)
-    info_file = layout.require(folder, [f"{place}songs_info.csv" for place in places], "emoMusic's list of songs", WHERE)
+    labels = layout.require(folder, [f"{place}static_annotations.csv" for place in places],
+                            "emoMusic's static annotations", WHERE)
+    info_file = layout.require(folder, [f"{place}songs_info.csv" for place in places],
+                               "emoMusic's list of songs", WHERE)
     songs = layout.table(labels, ("song_id",))
     columns = PUBLISHED if "mean_valence" in songs.columns else REPACKAGED
     songs = layout.table(labels, columns)
-    info = layout.table(info_file, ("song_id", "Artist", "Song title", "Genre")).set_index("song_id")
+    info = layout.table(info_file, ("song_id", "Artist", "Song title",
+                                    "Genre")).set_index("song_id")
     set_column = next((c for c in info.columns if "set" in c.lower()), None)
     unit = affect.to_unit(songs[list(columns[1:])].to_numpy(), "emomusic")
     sounds = {}
@@ -49,10 +52,13 @@ def manifest(folder: Path | str):
     for song, (valence, arousal) in zip(songs["song_id"].astype(int), unit, strict=True):
         about = info.loc[song].to_dict() if song in info.index else {}
         artist, title = layout.text(about.get("Artist")), layout.text(about.get("Song title"))
-        genre, part = ((layout.text(about.get(column)) or "").lower() for column in ("Genre", set_column))
-        rows.append({"item_id": f"emomusic-{song:04d}", "modality": "audio", "path": sounds.get(str(song)), "source": "emomusic",
-                     "group_id": f"artist:{artist}" if artist else f"emomusic-{song:04d}", "genre": genre or None,
-                     "split": {"development": "train", "evaluation": "test"}.get(part),
+        genre, part = ((layout.text(about.get(column)) or "").lower()
+                       for column in ("Genre", set_column))
+        rows.append({"item_id": f"emomusic-{song:04d}", "modality": "audio",
+                     "path": sounds.get(str(song)), "source": "emomusic",
+                     "group_id": f"artist:{artist}" if artist else f"emomusic-{song:04d}",
+                     "genre": genre or None, "split": {"development": "train",
+                                                       "evaluation": "test"}.get(part),
                      "description": f"{title} by {artist}" if title and artist else None,
                      "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)

@@ -1,12 +1,14 @@
-"""Emotify: 400 one-minute excerpts rated on the nine emotions of the Geneva Emotional Music Scale."""
+"""Emotify: 400 one-minute excerpts rated on the nine emotions of the Geneva Emotional Music
+Scale.
+"""
 
 from pathlib import Path
 
 import numpy as np
 
-from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### Emotify
@@ -25,7 +27,8 @@ FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
 
 
 def manifest(folder: Path | str):
-    """Emotify's rows, one a track that has been rated; ``path`` is null where the excerpt is not there.
+    """Emotify's rows, one a track that has been rated; ``path`` is null where the excerpt is not
+    there.
 
     Args:
         folder: as its publisher ships it, or with ``audio_15s/``.
@@ -45,9 +48,10 @@ def manifest(folder: Path | str):
         emotion, (valence, arousal) = emotions[weights.index(max(weights))], points[position]
         if not any(weights):  # nobody ticked anything: no point, rather than the neutral one
             emotion = valence = arousal = None
-        rows.append({"item_id": f"emotify-{track:03d}", "modality": "audio", "path": sounds.get(track), "source": "emotify",
-                     "group_id": f"emotify-{track:03d}", "genre": genre, "emotion": emotion, "valence": valence, "arousal": arousal,
-                     "licence": LICENCE, "origin_url": URL})
+        rows.append({"item_id": f"emotify-{track:03d}", "modality": "audio",
+                     "path": sounds.get(track), "source": "emotify",
+                     "group_id": f"emotify-{track:03d}", "genre": genre, "emotion": emotion,
+                     "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
 
 
@@ -64,21 +68,26 @@ def shares(folder: Path | str):
 
 
 def panels(folder: Path | str, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two points for each track, each by a random half of its listeners: how far one panel agrees with another.
+    """Two points for each track, each by a random half of its listeners: how far one panel agrees
+    with another.
 
     Returns:
-        two float64 [N, 2] in the order of :func:`manifest`; a half in which nobody ticked anything counts as (0, 0).
+        two float64 [N, 2] in the order of :func:`manifest`; a half in which nobody ticked anything
+        counts as (0, 0).
     """
     emotions = list(affect.GEMS_POINTS)
     file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
-    ratings = layout.table(file, ["track id", "genre", *emotions]).sort_values("track id", kind="stable")
+    ratings = layout.table(file, ["track id", "genre",
+                                  *emotions]).sort_values("track id", kind="stable")
     rng = np.random.default_rng(seed)
     first, second = [], []
     for _, of_track in ratings.groupby("track id", sort=True):
         ticks = of_track[emotions].to_numpy()[rng.permutation(len(of_track))]
         first.append(ticks[::2].mean(axis=0))
         second.append(ticks[1::2].mean(axis=0) if len(ticks) > 1 else ticks[0])
-    return affect.from_emotions(first, affect.GEMS_POINTS), affect.from_emotions(second, affect.GEMS_POINTS)
+    return affect.from_emotions(first,
+                                affect.GEMS_POINTS), affect.from_emotions(second,
+                                                                          affect.GEMS_POINTS)
 
 
 def _sounds(folder: Path) -> dict[int, str]:

@@ -2,21 +2,24 @@
 
     <split>_matching.txt: "2009-114 frame_fhsdrmuzjxe7ad1o 0.72…"   clip 114 of song 2009, a picture, how well they match
 
-Ids only: sounds (DEAM) and pictures are not in the lists. The largest of the three, ``train``, is optional: see data/README.md.
+Ids only: sounds (DEAM) and pictures are not in the lists. The largest of the three, ``train``, is
+optional: see data/README.md.
 
-Source: Zhao et al. (2020), "Emotion-based end-to-end matching between image and music in valence-arousal space"; text 001, §5.1.
+Source: Zhao et al. (2020), "Emotion-based end-to-end matching between image and music in
+valence-arousal space"; text 001, §5.1.
 Notebook: 04, 21.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from lib import affect
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data import splits
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
 CARD = """\
 ### IMEMNet
@@ -34,11 +37,13 @@ WHERE = f"download val_matching.txt and test_matching.txt from {URL}"
 LISTS = ("train", "val", "test")
 ENDS = ("clip", "song", "image")
 POINTS = {"image": "image_va.csv", "audio": "music_va.csv"}  # of IMEMNet-C
-IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # how the column of names may be called
+# how the column of names may be called
+IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")
 
 
 def manifest(folder: Path | str):
-    """Every clip and every picture of the lists; points and captions where IMEMNet-C's tables are, paths where the files are.
+    """Every clip and every picture of the lists; points and captions where IMEMNet-C's tables are,
+    paths where the files are.
 
     Args:
         folder: with at least one of the three lists.
@@ -65,54 +70,62 @@ def manifest(folder: Path | str):
 
 
 def _points(folder: Path, name: str, kind: str) -> dict[str, tuple]:
-    """Item → (valence, arousal, caption) out of a table of IMEMNet-C; nothing where it is absent."""
-    file = next((f for f in (folder / name, folder.parent / "imemnet_c" / name) if f.is_file()), None)
+    """Item → (valence, arousal, caption) out of a table of IMEMNet-C; nothing where it is
+    absent.
+    """
+    file = next((f for f in (folder / name, folder.parent / "imemnet_c" / name) if f.is_file()),
+                None)
     if file is None:
         return {}
     table = layout.table(file, ("valence", "arousal"))
     item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
     if item is None:
-        raise KlangfarbeError(f"a column of {kind} ids in {file}", ", ".join(table.columns)[:200], "use the published table as it is")
+        raise KlangfarbeError(f"a column of {kind} ids in {file}", ", ".join(table.columns)[:200],
+                              "use the published table as it is")
     table = table.assign(item=table[item].astype(str)).drop_duplicates("item")
     unit = affect.to_unit(table[["valence", "arousal"]].to_numpy(), "imemnet")
     words = next((c for c in table.columns if c.lower() == "caption"), None)
-    return {row: (*point, layout.text(said)) for row, point, said in
-            zip(table["item"], unit.tolist(), table[words] if words else [None] * len(table), strict=True)}
+    return {row: (*point, layout.text(said)) for row, point,
+            said in zip(table["item"], unit.tolist(),
+                        table[words] if words else [None] * len(table), strict=True)}
 
 
 def read(folder: Path | str):
-    """The lists that are there, as one table: DataFrame ``clip, song, image, score, published`` (the list's own name), a row a line.
+    """The lists that are there, as one table: DataFrame ``clip, song, image, score, published``
+    (the list's own name), a row a line.
 
     Raises:
         KlangfarbeError: no list, or a line that is not clip, picture and score.
     """
-    import pandas as pd
-
-    layout.require(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")], "one of IMEMNet's three lists", WHERE)
+    layout.require(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
+                   "one of IMEMNet's three lists", WHERE)
     parts = []
     for name in LISTS:
         path = Path(folder) / f"{name}_matching.txt"
         if path.is_file():
             found = _lines(path)
             if found.shape[1] != 3 or not found[0].str.fullmatch(r"\d+-\d+").all():
-                raise KlangfarbeError(f"lines of song-clip, picture and score in {path.name}", " ".join(found.iloc[0].astype(str))[:60],
+                raise KlangfarbeError(f"lines of song-clip, picture and score in {path.name}",
+                                      " ".join(found.iloc[0].astype(str))[:60],
                                       "use the published list as it is")
             parts.append(found.set_axis(["clip", "image", "score"], axis=1).assign(published=name))
     table = pd.concat(parts, ignore_index=True)
     try:
         table = table.astype({"score": float})
     except ValueError as error:
-        raise KlangfarbeError("a number as each pair's score", str(error)[:80], "use the published list as it is") from error
-    return table.assign(song=table["clip"].str.rsplit("-", n=1).str[0])[["clip", "song", "image", "score", "published"]]
+        raise KlangfarbeError("a number as each pair's score", str(error)[:80],
+                              "use the published list as it is") from error
+    return table.assign(song=table["clip"].str.rsplit("-",
+                                                      n=1).str[0])[["clip", "song", "image",
+                                                                    "score", "published"]]
 
 
 def _lines(path: Path):
-    import pandas as pd
-
     try:
         return pd.read_csv(path, sep=" ", header=None, dtype=str, keep_default_na=False)
     except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
-        raise KlangfarbeError(f"lines of song-clip, picture and score in {path.name}", f"{type(error).__name__}: {str(error)[:80]}",
+        raise KlangfarbeError(f"lines of song-clip, picture and score in {path.name}",
+                              f"{type(error).__name__}: {str(error)[:80]}",
                               "download it again") from error
 
 
@@ -123,14 +136,12 @@ def known(table, split: np.ndarray):
         table: with the columns of :data:`ENDS`. split: ``train``, ``test`` or anything else [N].
 
     Returns:
-        ``of`` (different ones in the test set), ``met`` (how many of these are in training too), ``pairs`` (share of the test pairs whose
-        clip, song or picture is in training).
+        ``of`` (different ones in the test set), ``met`` (how many of these are in training too),
+        ``pairs`` (share of the test pairs whose clip, song or picture is in training).
 
     Raises:
         KlangfarbeError: no test pair.
     """
-    import pandas as pd
-
     split = np.asarray(split)
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")
@@ -138,14 +149,18 @@ def known(table, split: np.ndarray):
     for end in ENDS:
         here, there = table.loc[split == "test", end], set(table.loc[split == "train", end])
         different = pd.Series(here.unique())
-        rows.append({"end": end, "of": len(different), "met": int(different.isin(there).sum()), "pairs": float(here.isin(there).mean())})
+        rows.append({"end": end, "of": len(different), "met": int(different.isin(there).sum()),
+                     "pairs": float(here.isin(there).mean())})
     return pd.DataFrame(rows).set_index("end")
 
 
 def two_sided(table, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
-    """A split of a graph that hangs together: songs are dealt, pictures are dealt, and a pair whose ends disagree is left out ("").
+    """A split of a graph that hangs together: songs are dealt, pictures are dealt, and a pair whose
+    ends disagree is left out ("").
 
-    Of shares p₁, p₂, … about p₁² + p₂² + … of the pairs remain; nothing in the test set was met before.
+    Of shares p₁, p₂, … about p₁² + p₂² + … of the pairs remain; nothing in the test set was met
+    before.
     """
-    song, image = (splits.by_group(table[end], fractions, seed + k) for k, end in enumerate(("song", "image")))
+    song, image = (splits.by_group(table[end], fractions, seed + k) for k,
+                   end in enumerate(("song", "image")))
     return np.where(song == image, song, "")

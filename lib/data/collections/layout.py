@@ -1,9 +1,13 @@
-"""What every adapter needs of a folder: the first of several places a file may lie in, a table with the columns it must have."""
+"""What every adapter needs of a folder: the first of several places a file may lie in, a table with
+the columns it must have.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from lib.errors import KlangfarbeError
+import pandas as pd
+
+from lib.core.errors import KlangfarbeError
 
 
 def require(folder: Path | str, candidates: Iterable[str], what: str, where: str) -> Path:
@@ -16,7 +20,8 @@ def require(folder: Path | str, candidates: Iterable[str], what: str, where: str
         where: where to get it, as an instruction.
 
     Raises:
-        KlangfarbeError: the folder or every candidate is missing; the line names the first candidate and says where to get it.
+        KlangfarbeError: the folder or every candidate is missing; the line names the first
+            candidate and says where to get it.
     """
     folder, candidates = Path(folder), list(candidates)
     if not folder.is_dir():
@@ -29,21 +34,23 @@ def require(folder: Path | str, candidates: Iterable[str], what: str, where: str
 
 
 def table(path: Path, columns: Iterable[str], *, separator: str = ","):
-    """Reads a csv or tsv, strips stray blanks and tabs from headings and text, and checks its columns.
+    """Reads a csv or tsv, strips stray blanks and tabs from headings and text, and checks its
+    columns.
 
     Raises:
         KlangfarbeError: not a table, or columns lack; the line names them.
     """
-    import pandas as pd
-
     try:
         read = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
-    except (ValueError, OSError, pd.errors.ParserError) as error:  # UnicodeDecodeError and EmptyDataError are ValueErrors
-        raise KlangfarbeError(f"a table at {path}", f"{type(error).__name__}: {str(error)[:100]}", "download it again") from error
+    # UnicodeDecodeError and EmptyDataError are ValueErrors
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise KlangfarbeError(f"a table at {path}", f"{type(error).__name__}: {str(error)[:100]}",
+                              "download it again") from error
     read.columns = [str(name).strip() for name in read.columns]
     lacking = [name for name in columns if name not in read.columns]
     if lacking:
-        raise KlangfarbeError(f"columns {', '.join(columns)} in {path}", f"no {', '.join(lacking)} among {', '.join(read.columns)[:200]}",
+        raise KlangfarbeError(f"columns {', '.join(columns)} in {path}",
+                              f"no {', '.join(lacking)} among {', '.join(read.columns)[:200]}",
                               "check that this is the file the collection's card names")
     for name in read.columns:
         if not pd.api.types.is_numeric_dtype(read[name]):
@@ -52,7 +59,9 @@ def table(path: Path, columns: Iterable[str], *, separator: str = ","):
 
 
 def files_below(folder: Path, root: Path, suffixes: Iterable[str]) -> dict[str, str]:
-    """Stem → path relative to `root` (with ``/``) of the files in `folder`, or nothing where the folder is absent."""
+    """Stem → path relative to `root` (with ``/``) of the files in `folder`, or nothing where the
+    folder is absent.
+    """
     wanted = {s.lower() for s in suffixes}
     if not folder.is_dir():
         return {}

@@ -1,11 +1,13 @@
-"""MusicCaps: 5,521 clips of ten seconds out of AudioSet, each described by a musician, in words and in a list of aspects."""
+"""MusicCaps: 5,521 clips of ten seconds out of AudioSet, each described by a musician, in words and
+in a list of aspects.
+"""
 
 import ast
 from pathlib import Path
 
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
 
 CARD = """\
 ### MusicCaps
@@ -20,7 +22,8 @@ CARD = """\
 URL = "https://www.kaggle.com/datasets/googleai/musiccaps"
 LICENCE = "CC BY-SA 4.0 (text); recordings belong to their makers"
 WHERE = f"download musiccaps-public.csv from {URL}, or: python -m lib data fetch musiccaps"
-COLUMNS = ("ytid", "start_s", "audioset_positive_labels", "aspect_list", "caption", "is_audioset_eval")
+COLUMNS = ("ytid", "start_s", "audioset_positive_labels", "aspect_list", "caption",
+           "is_audioset_eval")
 
 
 def manifest(folder: Path | str):
@@ -31,19 +34,22 @@ def manifest(folder: Path | str):
     """
     folder, table = Path(folder), captions(folder)
     sounds = layout.files_below(folder / "clips", folder, layout.AUDIO)
-    rows = [{"item_id": row.clip, "modality": "audio", "source": "musiccaps", "group_id": f"musiccaps-{row.ytid}", "split": row.split,
-             "path": sounds.get(row.ytid), "caption": row.caption, "description": row.keywords, "licence": LICENCE, "origin_url": URL}
-            for row in table.itertuples()]
+    rows = [{"item_id": row.clip, "modality": "audio", "source": "musiccaps",
+             "group_id": f"musiccaps-{row.ytid}", "split": row.split, "path": sounds.get(row.ytid),
+             "caption": row.caption, "description": row.keywords, "licence": LICENCE,
+             "origin_url": URL} for row in table.itertuples()]
     return manifests.frame(rows)
 
 
 def captions(folder: Path | str):
-    """The clips in the table's order: DataFrame ``clip, ytid, caption, labels, keywords, split``, for ``articaps.brought``.
+    """The clips in the table's order: DataFrame ``clip, ytid, caption, labels, keywords, split``,
+    for ``articaps.brought``.
 
     ``labels``: AudioSet's ids as written. ``keywords``: the aspects, joined by commas.
 
     Raises:
-        KlangfarbeError: the table is missing, lacks a column, or has a list of aspects that is none.
+        KlangfarbeError: the table is missing, lacks a column, or has a list of aspects that is
+            none.
     """
     file = layout.require(folder, ["musiccaps-public.csv"], "MusicCaps' table", WHERE)
     table = layout.table(file, COLUMNS)
@@ -59,4 +65,5 @@ def _listed(text: str, file: Path) -> str:
     try:
         return ", ".join(str(word).strip() for word in ast.literal_eval(text))
     except (ValueError, SyntaxError, TypeError) as error:
-        raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}", repr(text)[:80], "download it again") from error
+        raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}", repr(text)[:80],
+                              "download it again") from error

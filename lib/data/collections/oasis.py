@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### OASIS (Open Affective Standardized Image Set)
@@ -20,7 +20,8 @@ CARD = """\
 URL = "https://www.benedekkurdi.com/#oasis"
 LICENCE = "open access for research"
 WHERE = f"download OASIS.csv and the images from {URL}"
-COLUMNS = ("Theme", "Category", "Source", "Valence_mean", "Valence_SD", "Valence_N", "Arousal_mean", "Arousal_SD", "Arousal_N")
+COLUMNS = ("Theme", "Category", "Source", "Valence_mean", "Valence_SD", "Valence_N", "Arousal_mean",
+           "Arousal_SD", "Arousal_N")
 
 
 def manifest(folder: Path | str):
@@ -33,7 +34,8 @@ def manifest(folder: Path | str):
         KlangfarbeError: ``OASIS.csv`` is missing or has other columns.
     """
     folder = Path(folder)
-    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE), COLUMNS)
+    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE),
+                          COLUMNS)
     names = "id" if "id" in photos.columns else photos.columns[0]
     unit = affect.to_unit(photos[["Valence_mean", "Arousal_mean"]].to_numpy(), "oasis")
     there = {}
@@ -44,19 +46,22 @@ def manifest(folder: Path | str):
         named = layout.text(record.get("file"))
         path = named if named and (folder / named).is_file() else there.get(record["Theme"])
         subject = re.sub(r"[ _]*[0-9]+$", "", record["Theme"])
-        rows.append({"item_id": f"oasis-{record[names]}", "modality": "image", "path": path, "source": "oasis",
-                     "group_id": f"oasis-{subject}", "caption": subject.lower(), "genre": record["Category"].lower(),
-                     "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
+        rows.append({"item_id": f"oasis-{record[names]}", "modality": "image", "path": path,
+                     "source": "oasis", "group_id": f"oasis-{subject}", "caption": subject.lower(),
+                     "genre": record["Category"].lower(), "valence": valence, "arousal": arousal,
+                     "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)
 
 
 def reliability(folder: Path | str) -> dict[str, float]:
-    """How well one panel's means agree with another's of the same size: 1 − mean(SD²/N) / variance of the means, per axis.
+    """How well one panel's means agree with another's of the same size: 1 − mean(SD²/N) / variance
+    of the means, per axis.
 
     Over the photographs that are there (rows with a file, where the table says so).
     """
-    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE), COLUMNS)
+    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE),
+                          COLUMNS)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]
-    return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean() / photos[f"{axis}_mean"].var())
-            for axis in ("Valence", "Arousal")}
+    return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean()
+                                / photos[f"{axis}_mean"].var()) for axis in ("Valence", "Arousal")}

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### PMEmo (2019)
@@ -24,10 +24,12 @@ REPACKAGED = ("song_id", "valence_mean", "arousal_mean")
 
 
 def manifest(folder: Path | str):
-    """PMEmo's rows: every song of the metadata; valence and arousal are null for the unlabelled ones.
+    """PMEmo's rows: every song of the metadata; valence and arousal are null for the unlabelled
+    ones.
 
     Args:
-        folder: as its publisher ships it (``PMEmo2019/`` or what it holds), or repackaged (``meta/``).
+        folder: as its publisher ships it (``PMEmo2019/`` or what it holds), or repackaged
+            (``meta/``).
 
     Raises:
         KlangfarbeError: a table is missing, has other columns, or holds values outside its scale.
@@ -39,9 +41,11 @@ def manifest(folder: Path | str):
         folder_prefix, inner = "", folder
     places = ["annotations/static_annotations.csv", "meta/static_annotations.csv"]
     labels = layout.require(inner, places, "PMEmo's static annotations", WHERE)
-    about_file = layout.require(inner, ["metadata.csv", "meta/metadata.csv"], "PMEmo's metadata", WHERE)
+    about_file = layout.require(inner, ["metadata.csv", "meta/metadata.csv"], "PMEmo's metadata",
+                                WHERE)
     songs = layout.table(labels, ())
-    columns, scale = (PUBLISHED, "pmemo") if "musicId" in songs.columns else (REPACKAGED, "pmemo_rescaled")
+    columns, scale = (PUBLISHED, "pmemo") if "musicId" in songs.columns else (REPACKAGED,
+                                                                              "pmemo_rescaled")
     songs = layout.table(labels, columns)
     unit = affect.to_unit(songs[list(columns[1:])].to_numpy(), scale)
     of_song = dict(zip(songs[columns[0]].astype(int), unit.tolist(), strict=True))
@@ -53,8 +57,10 @@ def manifest(folder: Path | str):
         valence, arousal = of_song.get(song, (None, None))
         artist, title = layout.text(record["artist"]), layout.text(record.get("title"))
         path = sounds.get(str(song))
-        rows.append({"item_id": f"pmemo-{song:04d}", "modality": "audio", "path": folder_prefix + path if path else None, "source": "pmemo",
+        rows.append({"item_id": f"pmemo-{song:04d}", "modality": "audio",
+                     "path": folder_prefix + path if path else None, "source": "pmemo",
                      "group_id": f"artist:{artist}" if artist else f"pmemo-{song:04d}",
                      "description": f"{title} by {artist}" if title and artist else None,
-                     "valence": valence, "arousal": arousal, "genre": "pop", "licence": LICENCE, "origin_url": URL})
+                     "valence": valence, "arousal": arousal, "genre": "pop", "licence": LICENCE,
+                     "origin_url": URL})
     return manifests.frame(rows)

@@ -1,10 +1,12 @@
-"""VGMIDI: 200 piano arrangements of game music, cut into phrases, with binary valence and arousal."""
+"""VGMIDI: 200 piano arrangements of game music, cut into phrases, with binary valence and
+arousal.
+"""
 
 from pathlib import Path
 
-from lib import affect
 from lib.data import manifest as manifests
 from lib.data.collections import layout
+from lib.signal import affect
 
 CARD = """\
 ### VGMIDI
@@ -24,7 +26,8 @@ REPACKAGED = ("file", "piece_id", "part", "valence", "arousal")
 
 
 def manifest(folder: Path | str):
-    """VGMIDI's phrases; ``path`` is null where the MIDI file is not there (``phrases.zip`` not yet unpacked).
+    """VGMIDI's phrases; ``path`` is null where the MIDI file is not there (``phrases.zip`` not yet
+    unpacked).
 
     Args:
         folder: as its publisher ships it, or with ``phrases.csv``.
@@ -40,10 +43,13 @@ def manifest(folder: Path | str):
     unit = affect.to_unit(phrases[["valence", "arousal"]].to_numpy(), "vgmidi")
     rows = []
     for (valence, arousal), record in zip(unit, phrases.to_dict("records"), strict=True):
-        score = (file.parent / record["midi"]).resolve() if published else file.parent / record["file"]
+        score = (file.parent
+                 / record["midi"]).resolve() if published else file.parent / record["file"]
         root = folder.resolve() if published else folder
         piece = f"{record['game']}: {record['piece']}" if published else record["piece_id"]
-        rows.append({"item_id": f"vgmidi-{score.stem}", "modality": "midi", "source": "vgmidi", "group_id": f"vgmidi-{piece}",
-                     "path": score.relative_to(root).as_posix() if score.is_file() and score.is_relative_to(root) else None,
-                     "genre": "game", "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
+        rows.append({"item_id": f"vgmidi-{score.stem}", "modality": "midi", "source": "vgmidi",
+                     "group_id": f"vgmidi-{piece}",
+                     "path": score.relative_to(root).as_posix()
+                     if score.is_file() and score.is_relative_to(root) else None, "genre": "game",
+                     "valence": valence, "arousal": arousal, "licence": LICENCE, "origin_url": URL})
     return manifests.frame(rows)

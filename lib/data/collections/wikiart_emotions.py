@@ -1,11 +1,13 @@
-"""WikiArt Emotions: 4,105 works of art and the share of annotators who named each of twenty emotions."""
+"""WikiArt Emotions: 4,105 works of art and the share of annotators who named each of twenty
+emotions.
+"""
 
 from pathlib import Path
 
-from lib import affect
+from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data.collections import layout
-from lib.errors import KlangfarbeError
+from lib.signal import affect
 
 CARD = """\
 ### WikiArt Emotions
@@ -27,7 +29,8 @@ def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "i
     """WikiArt Emotions' rows; ``path`` is null where the picture is not there.
 
     Args:
-        folder: as its publisher ships it (with ``images/`` where pictures were fetched), or with ``emotion_labelled.csv``.
+        folder: as its publisher ships it (with ``images/`` where pictures were fetched), or with
+            ``emotion_labelled.csv``.
         paintings_only: leave out what is marked as no painting.
         seen: what the annotators saw, a key of :data:`SEEN`.
 
@@ -35,22 +38,29 @@ def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "i
         KlangfarbeError: the table is missing or lacks an emotion, or `seen` is unknown.
     """
     if seen not in SEEN:
-        raise KlangfarbeError(f"what was seen, out of {', '.join(SEEN)}", repr(seen), "name one of them")
+        raise KlangfarbeError(f"what was seen, out of {', '.join(SEEN)}", repr(seen),
+                              "name one of them")
     folder = Path(folder)
-    file = layout.require(folder, ["WikiArt-Emotions-All.tsv", "WikiArt-Emotions/WikiArt-Emotions-All.tsv", "emotion_labelled.csv"],
-                          "WikiArt Emotions' table of shares", WHERE)
+    file = layout.require(folder, ["WikiArt-Emotions-All.tsv",
+                                   "WikiArt-Emotions/WikiArt-Emotions-All.tsv",
+                                   "emotion_labelled.csv"], "WikiArt Emotions' table of shares",
+                          WHERE)
     joined = file.suffix == ".csv"
-    identity, artist, title = ("wikiart_emotions_id", "artist", "title") if joined else ("ID", "Artist", "Title")
+    identity, artist, title = ("wikiart_emotions_id", "artist",
+                               "title") if joined else ("ID", "Artist", "Title")
     emotions = list(affect.WIKIART_POINTS)
     shares_of = [SEEN[seen] + emotion for emotion in emotions]
-    works = layout.table(file, [identity, artist, title, "Is painting", *shares_of], separator="," if joined else "\t")
+    works = layout.table(file, [identity, artist, title, "Is painting", *shares_of],
+                         separator="," if joined else "\t")
     if paintings_only:
         works = works[works["Is painting"] == "yes"]
     weights = works[shares_of].to_numpy()
     points = affect.from_emotions(weights, affect.WIKIART_POINTS)
-    pictures = layout.files_below(folder / ("emotion_labelled" if joined else "images"), folder, layout.PICTURES)
+    pictures = layout.files_below(folder / ("emotion_labelled" if joined else "images"), folder,
+                                  layout.PICTURES)
     rows = []
-    for shares, (valence, arousal), record in zip(weights, points, works.to_dict("records"), strict=True):
+    for shares, (valence, arousal), record in zip(weights, points, works.to_dict("records"),
+                                                  strict=True):
         emotion = emotions[shares.argmax()]
         if not shares.sum() > 0:
             emotion = valence = arousal = None

@@ -1,15 +1,19 @@
-"""System 1, Bridging Paintings and Music: a painting becomes music by way of an emotion word, a caption and a musical description.
+"""System 1, Bridging Paintings and Music: a painting becomes music by way of an emotion word, a
+caption and a musical description.
 
     painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D] ──D──► codes [K, S] ──codec──► music [N]
                        classifier.py   words.py (BLIP)   words.py (Falcon)                players.py, music.py (MusicGen)
                        labels.py, calibration.py                            pairs.py, supply.py: what D is fine-tuned on
                        what M1 is told: the word · M2: the caption · M3 and M4: the description
 
-Source: text 000, "Bridging Paintings and Music". Stages A and D have a file each in one order: Config and PROFILES, build, train_step,
-predict or generate; ``released.py`` holds the *as released* experiments; this file joins the stages.
+Source: text 000, "Bridging Paintings and Music". Stages A and D have a file each in one order:
+Config and PROFILES, build, train_step, predict or generate; ``released.py`` holds the *as released*
+experiments; this file joins the stages.
 
-Known deviations: a painting is heard one at a time, so that its music does not hang on what is played beside it · the emotion comes
-with its probability, and each text is returned: published is the sound alone · what would clip is turned down as a whole.
+Known deviations: a painting is heard one at a time, so that its music does not hang on what is
+played beside it · the emotion comes
+with its probability, and each text is returned: published is the sound alone · what would clip is
+turned down as a whole.
 Notebook: 10 (the tour), 11–15.
 """
 
@@ -21,10 +25,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import artefacts
-from lib.systems import hearing
+from lib.core import artefacts
+from lib.systems import interface
+from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
 
-PEAK = hearing.PEAK
+PEAK = interface.PEAK
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Config:
     """The whole chain. Each stage has its own config beside this.
 
     Attributes:
-        model: which of the four fine-tuned decoders plays. side: a painting is cut square and resized to this before anyone looks at it.
+        model: which of the four fine-tuned decoders plays. side: a painting is cut square and
+            resized to this before anyone looks at it.
     """
 
     model: str = "m4"
@@ -44,25 +50,28 @@ PROFILES = {"smoke": _ATELIER, "mini": _ATELIER, "gpu": Config(), "paper": Confi
 
 
 class Models(NamedTuple):
-    """The networks of the chain, loaded. ``tuned``: whether the player was fine-tuned, or plays as it was before notebook 13."""
+    """The networks of the chain, loaded. ``tuned``: whether the player was fine-tuned, or plays as
+    it was before notebook 13.
+    """
 
-    classifier: object
+    train_classifier: object
     temperature: float
     captioner: object
     describer: object
     player: object
-    music: object
-    words: object
+    train_musicgen: object
+    prompts: object
     side: int
     tuned: bool
 
 
 @dataclass(frozen=True)
-class Heard(hearing.Sound):
+class Heard(interface.Sound):
     """A painting's way to music.
 
     Attributes:
-        emotion, probability: the leading word and how sure the classifier is of it. second, second_probability: the runner-up.
+        emotion, probability: the leading word and how sure the classifier is of it. second,
+            second_probability: the runner-up.
         caption, description: the two texts.
     """
 
@@ -75,7 +84,8 @@ class Heard(hearing.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
-    """Loads the chain of a profile; what was not made there is a bundled miniature, and each part says which it is.
+    """Loads the chain of a profile; what was not made there is a bundled miniature, and each part
+    says which it is.
 
     Args:
         model: ``m1`` to ``m4``; ``None``: the profile's.
@@ -83,13 +93,12 @@ def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
     Raises:
         KlangfarbeError: no such profile or model, or weights that cannot be had.
     """
-    from lib.systems.bridging import classifier, players, words
-
     config, name = of(profile), "mini" if profile == artefacts.BUNDLED else profile
-    network, _, temperature = classifier.load(profile)
-    captioner, describer = words.build(words.PROFILES[name])
-    player, settings, tuned = players.load(profile, model or config.model)
-    return Models(network, temperature, captioner, describer, player, settings, words.PROFILES[name], config.side, tuned)
+    network, _, temperature = train_classifier.load(profile)
+    captioner, describer = prompts.build(prompts.PROFILES[name])
+    player, settings, tuned = checkpoints.load(profile, model or config.model)
+    return Models(network, temperature, captioner, describer, player, settings,
+                  prompts.PROFILES[name], config.side, tuned)
 
 
 def of(profile: str) -> Config:
@@ -98,43 +107,51 @@ def of(profile: str) -> Config:
     Raises:
         KlangfarbeError: no such profile.
     """
-    return hearing.of(PROFILES, profile)
+    return interface.of(PROFILES, profile)
 
 
-def hear(painting: np.ndarray, models: Models, *, seed: int = 0, seconds: float | None = None) -> Heard:
-    """A painting becomes music. The same painting, models and seed give the same music on one machine.
+def hear(painting: np.ndarray, models: Models, *, seed: int = 0,
+         seconds: float | None = None) -> Heard:
+    """A painting becomes music. The same painting, models and seed give the same music on one
+    machine.
 
     Args:
-        painting: uint8 [H, W, 3]. models: of :func:`load`. seed: of the sampling. seconds: ``None``: the player's config's.
+        painting: uint8 [H, W, 3]. models: of :func:`load`. seed: of the sampling. seconds:
+            ``None``: the player's config's.
 
     Raises:
         KlangfarbeError: no picture, or a duration that the player was never trained on.
 
     Notebook: 10.
     """
-    from lib.systems.bridging import classifier, music, words
-
-    hearing.check_seconds(models.music.clip_seconds if seconds is None else seconds)
-    picture = classifier.prepared([painting], models.side)                                # [1, side, side, 3]
-    sure = classifier.predict(models.classifier, picture, models.temperature)[0]          # [5]
+    interface.check_seconds(models.music.clip_seconds if seconds is None else seconds)
+    # [1, side, side, 3]
+    picture = train_classifier.prepared([painting], models.side)
+    # [5]
+    sure = train_classifier.predict(models.classifier, picture, models.temperature)[0]
     first, second = np.argsort(-sure, kind="stable")[:2]
-    said = words.texts(picture, [classifier.EMOTIONS[first]], models.captioner, models.describer, told=models.words.told,
-                       seed=models.words.seed).iloc[0]
-    told = said[music.COLUMNS[models.music.model]]
-    sound = music.generate(models.player, [told], models.music, seed, seconds=seconds)[0]
-    return Heard(hearing.turned_down(sound), models.player.sample_rate_hz, emotion=classifier.EMOTIONS[first],
-                 probability=float(sure[first]), second=classifier.EMOTIONS[second], second_probability=float(sure[second]),
+    said = prompts.texts(picture, [train_classifier.EMOTIONS[first]], models.captioner,
+                         models.describer, told=models.words.told, seed=models.words.seed).iloc[0]
+    told = said[train_musicgen.COLUMNS[models.music.model]]
+    sound = train_musicgen.generate(models.player, [told], models.music, seed, seconds=seconds)[0]
+    return Heard(interface.turned_down(sound), models.player.sample_rate_hz,
+                 emotion=train_classifier.EMOTIONS[first], probability=float(sure[first]),
+                 second=train_classifier.EMOTIONS[second], second_probability=float(sure[second]),
                  caption=said["caption"], description=said["description"])
 
 
-def hear_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``: hears each painting, writes the music, says what was seen; returns the exit code.
+def hear_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
+               seed: int = 0, seconds: float = 8.0) -> int:
+    """``python -m lib hear``: hears each painting, writes the music, says what was seen; returns
+    the exit code.
 
     Args:
-        paintings, output, seed, seconds: as :func:`lib.systems.hearing.files`, which also says what is refused.
+        paintings, output, seed, seconds: as :func:`lib.systems.interface.files`, which also says
+            what is refused.
     """
-    return hearing.files(paintings, output, side=of(profile).side, load=lambda: load(profile), told=told, seed=seed, seconds=seconds,
-                         hear=functools.partial(hear, seed=seed, seconds=seconds))
+    return interface.files(paintings, output, side=of(profile).side, load=lambda: load(profile),
+                           told=told, seed=seed, seconds=seconds,
+                           hear=functools.partial(hear, seed=seed, seconds=seconds))
 
 
 def told(heard: Heard) -> str:

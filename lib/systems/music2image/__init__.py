@@ -1,23 +1,29 @@
-"""System 3, Generate Image from Music Emotion: a piece of music becomes a picture by way of two numbers.
+"""System 3, Generate Image from Music Emotion: a piece of music becomes a picture by way of two
+numbers.
 
     music [N] ──features──► [F] ──forest──► (valence, arousal) [2] ──diffusion (or WGAN-GP)──► picture [H, W, 3]
-              lib/features.py     forest.py   in [−1, 1]             diffusion.py (gan.py)
+              lib/signal/features.py     forest.py   in [−1, 1]             diffusion.py (gan.py)
 
-Source: text 002, "Generate Image from Music Emotion". Three learners, a file each, all in one order: Config and PROFILES,
-build, train_step (the forest: fit), generate (the forest: predict). ``released.py`` holds the *as released* experiments,
-``reference.py`` the numbers on real collections; this file joins the stages.
+Source: text 002, "Generate Image from Music Emotion". Three learners, a file each, all in one
+order: Config and PROFILES, build, train_step (the forest: fit), generate (the forest: predict).
+``released.py`` holds the *as released* experiments, ``reference.py`` the numbers on real
+collections; this file joins the stages.
 
-Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1–9 beside 0–1) · Optuna never sees the test
-set · the diffusion model's null is learned, its schedule ends at zero signal (both switchable). Notebook: 30–35.
+Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1–9 beside 0–1) · Optuna
+never sees the test set · the diffusion model's null is learned, its schedule ends at zero signal
+(both switchable). Notebook: 30–35.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from lib import affect, artefacts, audio, images
-from lib.errors import KlangfarbeError
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.signal import affect, audio, features, images
+from lib.systems.music2image import train_diffusion, train_forest
 
 CLIP_SECONDS = 45.0  # DEAM's clips are this long; the middle of longer files is taken
 PICTURE_SIDE = 256  # a painted picture is enlarged to about this many pixels for looking at
@@ -25,7 +31,9 @@ PICTURE_SIDE = 256  # a painted picture is enlarged to about this many pixels fo
 
 @dataclass(frozen=True)
 class Config:
-    """The whole chain: how many fresh pieces it is measured on, and how long they are. Each stage has its own config beside this."""
+    """The whole chain: how many fresh pieces it is measured on, and how long they are. Each stage
+    has its own config beside this.
+    """
 
     n_pieces: int = 1802
     clip_seconds: float = CLIP_SECONDS
@@ -44,7 +52,8 @@ def hear(music: Path, profile: str = artefacts.BUNDLED) -> np.ndarray:
 
     Args:
         music: wav, flac, ogg, mp3 or aiff; the middle 45 s of longer files.
-        profile: whose forest to use, where it is there; else, and by default, the bundled miniature.
+        profile: whose forest to use, where it is there; else, and by default, the bundled
+            miniature.
 
     Raises:
         KlangfarbeError: the file cannot be heard, or no forest is there.
@@ -54,34 +63,39 @@ def hear(music: Path, profile: str = artefacts.BUNDLED) -> np.ndarray:
 
 def hear_many(music: list[Path], profile: str = artefacts.BUNDLED) -> np.ndarray:
     """As :func:`hear`, for several pieces with one forest: [N, 2]."""
-    from lib import features
-    from lib.systems.music2image import forest
-
     heard = [audio.load(path, seconds=CLIP_SECONDS) for path in music]
-    model = artefacts.load(forest.NOTEBOOK, profile, "forest.skops")
-    return forest.predict(model, np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in heard]))
+    model = artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops")
+    return train_forest.predict(model,
+                                np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ)
+                                          for sound in heard]))
 
 
 def paint(points: np.ndarray, profile: str = artefacts.BUNDLED, seed: int = 0) -> np.ndarray:
-    """Pictures for points of the plane, [N, 2] → uint8 [N, H, W, 3], by the profile's diffusion model or its miniature."""
-    from lib.systems.music2image import diffusion
+    """Pictures for points of the plane, [N, 2] → uint8 [N, H, W, 3], by the profile's diffusion
+    model or its miniature.
+    """
+    models, config = train_diffusion.load(profile)
+    return train_diffusion.generate(models, points, config, seed)
 
-    models, config = diffusion.load(profile)
-    return diffusion.generate(models, points, config, seed)
 
+def paint_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED,
+                variations: int = 1, seed: int = 0) -> int:
+    """``python -m lib paint``: paints each piece, writes the pictures, says what was heard; returns
+    the exit code.
 
-def paint_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED, variations: int = 1, seed: int = 0) -> int:
-    """``python -m lib paint``: paints each piece, writes the pictures, says what was heard; returns the exit code.
-
-    One bad file among several is told and passed over (exit code 2 at the end); the others are painted.
+    One bad file among several is told and passed over (exit code 2 at the end); the others are
+    painted.
     """
     several = len(music) > 1
     if not several and output.suffix not in (".png", ".jpg"):
-        raise KlangfarbeError("a picture's name ending in .png or .jpg", str(output), "for instance -o picture.png")
+        raise KlangfarbeError("a picture's name ending in .png or .jpg", str(output),
+                              "for instance -o picture.png")
     if several and output.suffix:
-        raise KlangfarbeError("a folder for several pieces", str(output), "for instance -o pictures/")
+        raise KlangfarbeError("a folder for several pieces", str(output),
+                              "for instance -o pictures/")
     if variations < 1:
-        raise KlangfarbeError("at least 1 variation", str(variations), "leave --variations out for one picture")
+        raise KlangfarbeError("at least 1 variation", str(variations),
+                              "leave --variations out for one picture")
     good, faults = [], []
     for path in music:
         try:
@@ -106,9 +120,10 @@ def paint_files(music: list[Path], output: Path, *, profile: str = artefacts.BUN
 
 
 def enlarged(pictures: np.ndarray) -> np.ndarray:
-    """Pictures enlarged by a whole factor to about 256² for looking at: uint8 [N, H, W, 3] → [N, kH, kW, 3], smooth."""
-    from PIL import Image
-
+    """Pictures enlarged by a whole factor to about 256² for looking at: uint8 [N, H, W, 3] → [N,
+    kH, kW, 3], smooth.
+    """
     factor = max(1, PICTURE_SIDE // pictures.shape[1])
     side = factor * pictures.shape[1]
-    return np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC)) for p in pictures])
+    return np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC))
+                     for p in pictures])

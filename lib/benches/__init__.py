@@ -1,1 +1,0 @@
-"""Benchmarks: ratios against a baseline measured in the same run (``python -m lib bench NAME --json``)."""

@@ -1,0 +1,18 @@
+"""The one error a user is meant to read: what was expected, what was got, what to do."""
+
+
+class KlangfarbeError(ValueError):
+    """A fault in what the user gave (a file, a name, a number), told in one line.
+
+    The command line prints the line and exits with code 2; a notebook shows it as the last line of
+    its traceback.
+
+    Args:
+        expected: what this place needs, e.g. ``"a sound file"``.
+        got: what it was given, e.g. ``"song.txt, which no decoder reads"``.
+        do: what mends it, e.g. ``"convert it: ffmpeg -i song.txt song.wav"``.
+    """
+
+    def __init__(self, expected: str, got: str, do: str):
+        self.expected, self.got, self.do = expected, got, do
+        super().__init__(f"expected {expected}; got {got}; {do}")

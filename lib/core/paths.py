@@ -1,0 +1,44 @@
+"""Where everything lies. No other module builds a path of its own from the repository's root."""
+
+import os
+from pathlib import Path
+
+from lib.core.errors import KlangfarbeError
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+DATA = ROOT / "data"
+MINIATURES = DATA / "miniatures"
+PROCESSED = DATA / "processed"
+RAW = DATA / "raw"
+RESULTS = ROOT / "results"
+REFERENCE = RESULTS / "reference"
+RUNS = ROOT / "papermill_runs"
+
+REAL_DATA_VARIABLE = "KLANGFARBE_REAL_DATA"
+
+
+def results_dir(profile: str, notebook: str) -> Path:
+    """The folder a notebook writes to, made if absent: ``results/<profile>/<notebook>/``."""
+    folder = RESULTS / profile / notebook
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def real_data(collection: str) -> Path:
+    """The folder of one real collection, below the path in ``KLANGFARBE_REAL_DATA``.
+
+    Raises:
+        KlangfarbeError: the variable is unset, or the folder is absent.
+    """
+    root = os.environ.get(REAL_DATA_VARIABLE)
+    if not root:
+        raise KlangfarbeError(
+            f"the real collections' folder in the environment variable {REAL_DATA_VARIABLE}",
+            "nothing",
+            f"set it: export {REAL_DATA_VARIABLE}=/path/to/collections (see data/README.md)")
+    folder = Path(root) / collection
+    if not folder.is_dir():
+        raise KlangfarbeError(f"the collection {collection!r} in {root}", "no such folder",
+                              "see data/README.md for where to get it")
+    return folder

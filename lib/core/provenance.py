@@ -1,0 +1,103 @@
+"""Seeds, device, provenance: what makes a number repeatable and says where it came from."""
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import random
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.core import paths
+
+STAMPED_PACKAGES = ("torch", "transformers", "numpy", "librosa", "scikit-learn", "diffusers",
+                    "pillow")
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seeds Python, NumPy's legacy state and torch; returns a fresh NumPy generator, the one to
+    use.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (scikit-learn and librosa read the legacy state)
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def device() -> str:
+    """``"cuda"``, ``"mps"`` or ``"cpu"``: the best this machine has."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@functools.cache
+def git_commit() -> str:
+    """The commit the code stands at (12 hex digits, ``+`` where files differ from it), or
+    ``"unknown"`` outside git.
+    """
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=paths.ROOT, capture_output=True, text=True,
+                              check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12",
+                   "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def content_hash(*arrays_or_bytes) -> str:
+    """SHA-256 (first 16 hex digits) over arrays' dtype, shape and bytes, or over raw bytes, in
+    order.
+    """
+    digest = hashlib.sha256()
+    for item in arrays_or_bytes:
+        if isinstance(item, bytes):
+            digest.update(item)
+        else:
+            array = np.ascontiguousarray(item)
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that move numbers."""
+    found = {"python": platform.python_version()}
+    for name in STAMPED_PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def machine() -> str:
+    """The machine in one line: cores, system, device. No host name."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def provenance(profile: str, seed: int, data_hash: str = "") -> dict:
+    """What every artefact carries beside its content.
+
+    Returns:
+        profile, seed, git commit, data hash, versions, machine and the time in UTC (seconds).
+    """
+    return {"profile": profile, "seed": seed, "git_commit": git_commit(), "data_hash": data_hash,
+            "versions": versions(), "machine": machine(),
+            "made_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def package_hash(module) -> str:
+    """A hash of the code of the package a module is from: what it makes is another thing once that
+    has changed.
+    """
+    return content_hash(b"".join(file.read_bytes()
+                                 for file in sorted(Path(module.__file__).parent.glob("*.py"))))

@@ -1,0 +1,210 @@
+"""What is on the shelf, in numbers: counts, distributions on one scale, a checksum, defects
+measured; never an item.
+
+    manifest ──summary──► rows, files, points, groups, mean and spread, checksum
+             ──planes───► how many points lie in each of 20 slices of an axis
+             ──defects──► sentences, each with its count
+
+Notebook: 04.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib.core import artefacts, paths, provenance
+from lib.core.errors import KlangfarbeError
+from lib.data import manifest as manifests
+from lib.data import registry
+from lib.data.collections import deam, imemnet, layout
+
+AXES = ("valence", "arousal")
+EDGES = np.linspace(-1, 1, 21)
+RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
+CONTENT = ("item_id", "group_id", "split", "emotion", "valence", "arousal", "caption", "comment",
+           "description", "genre")
+
+
+def summary(table) -> dict:
+    """A manifest's counts and moments.
+
+    Returns:
+        ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` in [−1, 1] and
+        ``correlation`` of the two axes, NaN without points; ``checksum``: of what the rows say
+        (labels rounded to 10⁻⁶, texts, splits), wherever the files lie.
+    """
+    points = table[list(AXES)].dropna().to_numpy(dtype=float)
+    found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
+             "groups": int(table["group_id"].nunique())}
+    for k, axis in enumerate(AXES):
+        column = points[:, k] if len(points) else np.full(1, np.nan)
+        found |= {f"{axis}_mean": column.mean(), f"{axis}_sd": column.std(),
+                  f"{axis}_low": column.min(), f"{axis}_high": column.max()}
+    varies = len(points) > 1 and points.std(axis=0).min() > 0
+    text = table[list(CONTENT)].to_csv(index=False, float_format="%.6f")
+    return found | {"correlation": float(np.corrcoef(points.T)[0, 1]) if varies else np.nan,
+                    "checksum": provenance.content_hash(text.encode())}
+
+
+def planes(collection: str, table):
+    """How a manifest's points are spread: DataFrame ``collection, axis, low, count``, a row a slice
+    of :data:`EDGES`; none without.
+    """
+    points = table[list(AXES)].dropna().to_numpy(dtype=float)
+    rows = [{"collection": collection, "axis": axis, "low": round(float(low), 3),
+             "count": int(count)} for k, axis in enumerate(AXES) for low,
+            count in zip(EDGES, np.histogram(points[:, k], EDGES)[0],
+                         strict=False)] if len(points) else []
+    return pd.DataFrame(rows, columns=["collection", "axis", "low", "count"])
+
+
+def taken(rows=None):
+    """The whole shelf: (DataFrame of summaries with ``collection, folder``, DataFrame of
+    :func:`planes`, DataFrame ``collection, folder, defect`` of :func:`defects`, list of what cannot
+    be read).
+
+    Opens tables alone, no sound and no picture. Of a collection in several folders each is counted,
+    and the first one's points are spread.
+    """
+    counted, spread, known, refused = [], [], [], []
+    for row in registry.COLLECTIONS.values() if rows is None else rows:
+        for place in registry.places(row):
+            folder = place.relative_to(registry.root()).as_posix()
+            try:
+                table = row.adapter.manifest(place)
+            except KlangfarbeError as error:
+                refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
+                continue
+            counted.append({"collection": row.name, "folder": folder, **summary(table)})
+            spread += [planes(row.name, table)] if place == registry.places(row)[0] else []
+            known += [{"collection": row.name, "folder": folder, "defect": defect}
+                      for defect in defects(row, place, table)]
+    columns = ["collection", "folder", *summary(manifests.frame([]))]
+    return (pd.DataFrame(counted, columns=columns),
+            pd.concat([planes("", manifests.frame([])), *(s for s in spread if len(s))]),
+            pd.DataFrame(known, columns=["collection", "folder", "defect"], dtype=object), refused)
+
+
+def store() -> None:
+    """Writes the shelf's numbers to ``results/reference/real/``: what readers without the
+    collections are shown.
+
+    Raises:
+        KlangfarbeError: nothing is on the shelf.
+    """
+    counted, spread, known, refused = taken()
+    if not len(counted):
+        raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none",
+                              "see data/README.md")
+    for name, table in zip(TABLES, (counted, spread, known), strict=True):
+        path = artefacts.write(paths.REFERENCE / RUN / name, table)
+        stamp = provenance.provenance("reference", 0,
+                                      provenance.content_hash(
+                "".join(counted["checksum"]).encode()))
+        artefacts.write(path.with_name(name + artefacts.PROVENANCE_SUFFIX), stamp)
+    print("\n  ".join([f"collections: {len(counted)} folders of {counted['collection'].nunique()} collections counted", *refused]))
+
+
+def reference():
+    """The stored numbers: (summaries, planes, defects), read back.
+
+    Raises:
+        KlangfarbeError: they are not there.
+    """
+    return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in TABLES)
+
+
+def defects(row: registry.Collection, place, table) -> list[str]:
+    """What is to be known of a collection before one trains on it, counted on the copy that is
+    there.
+
+    Args:
+        row, place: which collection, where. table: its manifest, with ``sha256`` where files were
+            opened.
+    """
+    found = []
+    if without := int(table["path"].isna().sum()):
+        found.append(f"{without:,} of {len(table):,} rows have no file here")
+    points = table[list(AXES)].dropna()
+    if len(points) and (without := len(table) - len(points)):
+        found.append(
+            f"{without:,} of {len(table):,} rows have no point: join by name, never by position")
+    for axis in AXES if len(points) else ():
+        if (values := points[axis].nunique()) <= 5 < len(points):
+            found.append(f"{axis} takes {values} values only: a side, not a place")
+    dealt = table.dropna(subset=["split"]).groupby("group_id")["split"].nunique()
+    if (crossing := int((dealt > 1).sum())):
+        found.append(f"{crossing:,} of {len(dealt):,} groups stand in two of the published splits")
+    for text in ("caption", "comment", "description"):
+        said = table[text].dropna()
+        if (twice := int(said.duplicated(keep=False).sum())):
+            found.append(f"{twice:,} of {len(said):,} rows share their {text} with another")
+    if (same := int(table["sha256"].dropna().duplicated(keep=False).sum())):
+        found.append(f"{same:,} files are byte for byte another row's")
+    own = {"deam": _exchanged_here, "pmemo": _spread_of_another_scale,
+           "imemnet": _lists_overlap}.get(row.name)
+    return found + (own(place) if own else [])
+
+
+def exchanged(published, trusted) -> dict[str, float]:
+    """Whether one table's two columns stand in the other's order; rows are joined by the number
+    that ends ``item_id``.
+
+    Returns:
+        ``songs``; ``straight`` and ``crossed``: correlation of the published valence with the
+        trusted valence, and with its arousal;
+        ``agree`` and ``agree_crossed``: songs of which both numbers agree to .025 (a tenth of a
+            point on 1–9), as they stand and exchanged.
+    """
+    left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
+            "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
+    songs = left.index.intersection(right.index)
+    a, b = left.loc[songs].to_numpy(), right.loc[songs].to_numpy()
+    if len(songs) < 2:
+        return {"songs": len(songs), "straight": np.nan, "crossed": np.nan, "agree": 0,
+                "agree_crossed": 0}
+    near = {name: int((np.abs(a - other).max(axis=1) <= 0.025 + 1e-9).sum())
+            for name, other in (("agree", b), ("agree_crossed", b[:, ::-1]))}
+    straight, crossed = (float(np.corrcoef(a[:, 0], b[:, k])[0, 1]) for k in range(2))
+    return {"songs": len(songs), "straight": straight, "crossed": crossed, **near}
+
+
+def _exchanged_here(place) -> list[str]:
+    for other in registry.places(registry.COLLECTIONS["emomusic"]):
+        trusted = registry.COLLECTIONS["emomusic"].adapter.manifest(other)
+        seen = exchanged(deam.manifest(place, exchange_2013=False), trusted)
+        if seen["songs"] > 1 and seen["crossed"] > seen["straight"]:
+            return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} agree only when valence and arousal are "
+                    f"exchanged (correlation {seen['crossed']:.3f}, as published {seen['straight']:.3f}); the adapter exchanges them back"]
+    return []
+
+
+def spread_of_another_scale(means, deviations) -> bool:
+    """Whether standard deviations belong to a scale an eighth as long: means reach beyond 1 while
+    no deviation of raters passes .5.
+    """
+    return bool(np.nanmax(means) > 1 and np.nanmax(deviations) <= 0.5)
+
+
+def _spread_of_another_scale(place) -> list[str]:
+    for file in sorted(place.rglob("static_annotations.csv")):
+        table = layout.table(file, ())
+        pairs = [(c, c.replace("mean", "std")) for c in table.columns
+                 if "mean" in c and c.replace("mean", "std") in table.columns]
+        if any(spread_of_another_scale(table[mean], table[deviation]) for mean, deviation in pairs):
+            highest, widest = (max(table[pair[k]].max() for pair in pairs) for k in range(2))
+            return [f"means up to {highest:g} with deviations up to {widest:.2f}: the means were rescaled to 1–9, the deviations were not"]
+    return []
+
+
+def _lists_overlap(place) -> list[str]:
+    table, found = imemnet.read(place), []
+    twice = int(table.duplicated(["clip", "image", "published"]).sum())
+    for small, large in (("val", "test"), ("val", "train"), ("test", "train")):
+        part = table["published"].map({small: "test", large: "train"}).fillna("").to_numpy()
+        if {"test", "train"} <= set(part):
+            met = imemnet.known(table, part)["met"]
+            of = imemnet.known(table, part)["of"]
+            found.append(f"{small} shares with {large} "
+                         + ", ".join(f"{met[end]:,} of its {of[end]:,} {end}s"
+                                     for end in imemnet.ENDS))
+    return found + ([f"{twice} pairs stand twice in their own list"] if twice else [])

@@ -1,0 +1,121 @@
+"""System 1, listening to what was played: blank space, noise, clipping, repetition, and the emotion
+a judge hears in it.
+
+    sounds [N, samples] ──frames──► silent, blank, flatness, loudness, clipped     "more blank space and noise" (text 000, §VI), counted
+                        ──tagger──► valence, arousal ──► word                      the judge took no part in making them
+    codes [K, S]        ──lags────► repeats                                        what greedy sampling falls into
+
+Notebook: 14.
+"""
+
+from collections.abc import Sequence
+
+import librosa
+import numpy as np
+import pandas as pd
+
+from lib.core.errors import KlangfarbeError
+from lib.metrics import embedders, stats
+from lib.signal import affect, audio
+from lib.systems import evaluation
+
+SILENT_DB = -50.0  # a frame this far below the clip's loudest one
+# a cell of the picture this far below its brightest one, as plots.mel draws it black
+BLANK_DB = -70.0
+FULL_SCALE = 0.999
+LOOP_S = 4.0
+
+
+def measured(sounds: Sequence[np.ndarray], sample_rate_hz: int):
+    """What a spectrogram shows of each clip, counted.
+
+    - ``silent``: share of frames whose RMS lies 50 dB or more below the loudest frame's; 1 for
+    digital silence.
+    - ``blank``: share of the mel spectrogram's cells 70 dB or more below its brightest; 1 for
+    digital silence.
+    - ``flatness``: geometric over arithmetic mean of a frame's power spectrum, averaged over frames
+    that are not silent: 0 for a tone,
+      e^−γ = .56 for white noise; not a number for digital silence.
+    - ``loudness_db``: RMS re full scale. ``clipped``: share of samples at full scale.
+
+    Args:
+        sounds: N mono clips [samples]. sample_rate_hz: of all.
+
+    Returns:
+        DataFrame, a row a clip.
+
+    Raises:
+        KlangfarbeError: no clips, one that is not mono or shorter than a frame, or one with NaN.
+
+    Source: text 000, §VI and Fig. 5 (the statement); Johnston (1988) for spectral flatness.
+    Notebook: 14.
+    """
+    if not len(sounds) or any(np.ndim(sound) != 1 or len(sound) < audio.MEL["n_fft"] or
+                              not np.isfinite(sound).all() for sound in sounds):
+        raise KlangfarbeError(f"mono clips of at least {audio.MEL['n_fft']} finite samples",
+                              str([np.shape(s) for s in sounds])[:80],
+                              "give [samples] each; look for NaN")
+    mel, rows = librosa.filters.mel(sr=sample_rate_hz, n_fft=audio.MEL["n_fft"],
+                                    n_mels=audio.MEL["n_mels"]), []
+    for sound in sounds:
+        power = np.abs(librosa.stft(np.asarray(sound, np.float32), n_fft=audio.MEL["n_fft"],
+                                    hop_length=audio.MEL["hop_length"])) ** 2
+        level, cells = power.mean(0), mel @ power  # [T], [M, T]
+        silent = level <= level.max() * 10 ** (SILENT_DB / 10)
+        heard = np.maximum(power[:, ~silent], 1e-12)
+        flat = np.exp(np.log(heard).mean(0)) / heard.mean(0)
+        mean = np.mean(np.square(sound, dtype=np.float64))
+        rows.append({"silent": silent.mean(),
+                     "blank": (cells <= cells.max() * 10 ** (BLANK_DB / 10)).mean(),
+                     "flatness": flat.mean() if len(flat) else np.nan,
+                     "loudness_db": 10 * np.log10(max(mean, 1e-12)),
+                     "clipped": (np.abs(sound) >= FULL_SCALE).mean()})
+    return pd.DataFrame(rows)
+
+
+def repeats(codes: np.ndarray, frame_rate_hz: float) -> float:
+    """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
+    before; lags of one step to 4 s.
+
+    1 for codes that stand still or go in a circle; held notes of a real piece give a little.
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] < 2:
+        raise KlangfarbeError("codes [K, S ≥ 2]", str(codes.shape), "give one clip's codes")
+    lags = range(1, min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
+    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
+
+
+def judged(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int):
+    """What a judge hears: DataFrame ``valence, arousal`` (its windows' mean, [−1, 1]) and ``word``,
+    the nearest of the five.
+    """
+    points = embedders.mean_over_windows(tagger, tagger.affect, 2, sounds, sample_rate_hz)
+    table = pd.DataFrame(points, columns=["valence", "arousal"])
+    return table.assign(word=[affect.emotion_word(*point) for point in points])
+
+
+def means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: int = 400):
+    """Group means with 95 %: DataFrame of `by` and ``value, low, high, n``; shares (booleans) get
+    Wilson's interval.
+
+    Args:
+        table: a row a clip of another painting. by: columns that name a group. column: numbers or
+            booleans; gaps are left out.
+
+    Raises:
+        KlangfarbeError: a group of fewer than two clips.
+    """
+    rows = []
+    for names, group in table.groupby(list(by), sort=False):
+        values = group[column].dropna().to_numpy()
+        if len(values) < 2:
+            raise KlangfarbeError("at least two clips in a group", f"{len(values)} for {names}",
+                                  "listen to more paintings")
+        if values.dtype == bool:
+            _, low, high = evaluation.share(values)
+        else:
+            low, high = stats.bootstrap(np.mean, values, seed=seed, n_resamples=n_resamples)
+        rows.append({**dict(zip(by, names, strict=True)), "value": float(values.mean()), "low": low,
+                     "high": high, "n": len(values)})
+    return pd.DataFrame(rows)

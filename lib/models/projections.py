@@ -1,0 +1,135 @@
+"""System 2's networks: from a picture's vector to what conditions a music model, and the two
+critics that judge it.
+
+    Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─► ─linear, LayerNorm─► m [B, n, 1024]
+    Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─────────────linear──────────────────────────► m [B, n, 1024]
+
+n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
+1: with n = 1 Study I's attention chooses nothing, and neither does the music model's
+cross-attention (:func:`one_key`).
+
+Source: text 001, §4.2.2 (Study I) and §4.3.3 (Study II); the critics' forms are not given there:
+ours.
+Notebook: 22, 23.
+"""
+
+import torch
+from torch import nn
+
+from lib.core.errors import KlangfarbeError
+
+STUDIES = ("one", "two")
+
+
+class StudyOne(nn.Module):
+    """Vector [B, D_in] → conditions [B, n_tokens, D_out] through one transformer block.
+
+    Args:
+        hidden, heads: 768 and 12 of 64 each as published. dropout: in the block's feed-forward
+            part.
+
+    Source: text 001, §4.2.2: Xavier initialisation; "a ViT-inspired network" over the vector, not
+    over patches.
+    """
+
+    def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
+                 hidden: int = 768, heads: int = 12, dropout: float = 0.1):
+        super().__init__()
+        self.n_tokens, self.width_in = n_tokens, width_in
+        self.enter = nn.Linear(width_in, n_tokens * hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.attention_norm, self.forward_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+        self.attention = nn.MultiheadAttention(hidden, heads, batch_first=True)
+        self.feed_forward = nn.Sequential(nn.Linear(hidden, 4 * hidden), nn.GELU(),
+                                          nn.Dropout(dropout), nn.Linear(4 * hidden, hidden),
+                                          nn.Dropout(dropout))
+        self.leave = nn.Sequential(nn.Linear(hidden, width_out), nn.LayerNorm(width_out))
+        for part in self.modules():
+            if isinstance(part, nn.Linear):
+                nn.init.xavier_uniform_(part.weight)
+                nn.init.zeros_(part.bias)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """[B, D_in] → [B, n_tokens, D_out]; each output vector is normalised, as published."""
+        _expect(vectors, self.width_in)
+        # [B, n, hidden]
+        h = nn.functional.gelu(self.norm(self.enter(vectors).unflatten(1, (self.n_tokens, -1))))
+        seen = self.attention_norm(h)
+        h = h + self.attention(seen, seen, seen, need_weights=False)[0]
+        h = h + self.feed_forward(self.forward_norm(h))
+        return self.leave(h)
+
+
+class StudyTwo(nn.Module):
+    """Vector [B, D_in] → conditions [B, n_tokens, D_out]: two linear layers, dropout after each.
+
+    Source: text 001, §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂. Dropout after the *last*
+    layer as well, as it says there.
+    """
+
+    def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
+                 hidden: int = 768, dropout: float = 0.1):
+        super().__init__()
+        self.n_tokens, self.width_in = n_tokens, width_in
+        self.first, self.norm = nn.Linear(width_in, hidden), nn.LayerNorm(hidden)
+        self.second = nn.Linear(hidden, n_tokens * width_out)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """[B, D_in] → [B, n_tokens, D_out]."""
+        _expect(vectors, self.width_in)
+        h = torch.relu(self.norm(self.dropout(self.first(vectors))))
+        return self.dropout(self.second(h)).unflatten(1, (self.n_tokens, -1))
+
+
+class VectorCritic(nn.Module):
+    """Is this condition a real one? Vectors [B, n, D] → one logit an item [B]; Study I's
+    adversary.
+    """
+
+    def __init__(self, width: int, hidden: int = 128):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(0.2),
+                                    nn.Linear(hidden, hidden), nn.LeakyReLU(0.2),
+                                    nn.Linear(hidden, 1))
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """[B, n, D] → [B], above 0 for real."""
+        return self.layers(vectors).mean((1, 2))
+
+
+class SoundCritic(nn.Module):
+    """Is this sound a real one? ln-mel [B, T, M] → one logit an item [B]; Study II's adversary."""
+
+    def __init__(self, n_mels: int = 128, width: int = 32):
+        super().__init__()
+        self.n_mels = n_mels
+        self.layers = nn.Sequential(nn.Conv2d(1, width, 5, 2, 2), nn.LeakyReLU(0.2),
+                                    nn.Conv2d(width, 2 * width, 5, 2, 2), nn.LeakyReLU(0.2),
+                                    nn.Conv2d(2 * width, 2 * width, 3, 2, 1), nn.LeakyReLU(0.2),
+                                    nn.Conv2d(2 * width, 1, 3, 1, 1))
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        """[B, T, M] → [B], above 0 for real: the mean over patches."""
+        return self.layers((mel.unsqueeze(1) + 6) / 3).mean((1, 2, 3))  # ln-mels lie around −6 ± 3
+
+
+def one_key(heads: int, width: int, seed: int = 0) -> float:
+    """The largest change of an attention's output when its query changes and there is one key: 0,
+    for a softmax over one number is 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    attention = nn.MultiheadAttention(width, heads, batch_first=True).eval()
+    query, key = torch.randn(2, 5, width,
+                             generator=generator), torch.randn(1, 1, width,
+                                                               generator=generator).expand(2, 1,
+                                                                                           width)
+    with torch.inference_mode():
+        answers = attention(query, key, key, need_weights=False)[0]
+    return float((answers - answers[:1, :1]).abs().max())
+
+
+def _expect(vectors: torch.Tensor, width: int) -> None:
+    if vectors.ndim != 2 or vectors.shape[1] != width:
+        raise KlangfarbeError(f"vectors [B, {width}]", str(tuple(vectors.shape)),
+                              "use the encoder the projection was trained with")

@@ -1,0 +1,108 @@
+"""BLIP as a captioner that an emotion word can lead: transformers' BlipForConditionalGeneration.
+
+Led by "a sad painting", the network goes on from these words; led by nothing, it says what it sees.
+Captions are read greedily, so that a picture has one caption for ever; pictures whose leading words
+have as many tokens are read together, so that no padding enters.
+
+Source: Li et al. (2022), BLIP, §3.1. Notebook: 03.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
+
+from lib.core.errors import KlangfarbeError
+from lib.pretrained.loading import readable, whole_model
+from lib.pretrained.sources import Source
+
+
+def lead(word: str) -> str:
+    """How an emotion word leads a caption: ``"a sad painting"``, ``"an angry painting"``."""
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word} painting"
+
+
+class Captioner:
+    """A BLIP with its picture recipe, tokenizer and card.
+
+    Attributes:
+        name, sha256, licence, revision: of the checkpoint. model, processor, tokenizer:
+            transformers' own.
+    """
+
+    def __init__(self, source: Source, model, processor, tokenizer, device: str):
+        self.name, self.sha256, self.licence, self.revision = source.name, source.sha256, source.licence, source.revision
+        self.model, self.processor, self.tokenizer, self.device = model, processor, tokenizer, device
+
+    def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
+                max_tokens: int = 48, batch: int = 32) -> list[str]:
+        """A caption a picture, the leading words included.
+
+        Args:
+            pictures: uint8 [N, H, W, 3]. words: an emotion word a picture, ``None`` for a picture
+                that nothing leads; ``None``: for all.
+            max_tokens: at most so many are added.
+
+        Raises:
+            KlangfarbeError: no pictures of bytes, or words of another number.
+        """
+        pictures = np.asarray(pictures)
+        if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
+            raise KlangfarbeError("pictures uint8 [N, H, W, 3]",
+                                  f"{pictures.dtype} {pictures.shape}",
+                                  "give a stack of RGB pictures")
+        words = [None] * len(pictures) if words is None else list(words)
+        if len(words) != len(pictures):
+            raise KlangfarbeError(f"{len(pictures)} emotion words, one a picture", str(len(words)),
+                                  "give None where nothing leads")
+        leads = [lead_tokens(self.tokenizer, word) for word in words]
+        said: list[str] = [""] * len(pictures)
+        for length in sorted({len(lead) for lead in leads}):
+            rows = [i for i, lead in enumerate(leads) if len(lead) == length]
+            for part in (rows[i : i + batch] for i in range(0, len(rows), batch)):
+                for row, text in zip(part, self._read(pictures[part], [leads[i] for i in part],
+                                                      max_tokens), strict=True):
+                    said[row] = text
+        return said
+
+    def _read(self, pictures: np.ndarray, leads: list[list[int]], max_tokens: int) -> list[str]:
+        """Captions of pictures whose leads are equally long."""
+        pixels = pixels_of(self.processor, pictures).to(self.device, self.model.dtype)
+        given = torch.tensor(leads, device=self.device)
+        with torch.inference_mode():
+            made = self.model.generate(pixels, input_ids=given,
+                                       attention_mask=torch.ones_like(given),
+                                       max_new_tokens=max_tokens, do_sample=False, num_beams=1)
+        return [text.strip()
+                for text in self.tokenizer.batch_decode(made[:, 1:], skip_special_tokens=True)]
+
+
+def lead_tokens(tokenizer, word: str | None) -> list[int]:
+    """Tokens of the leading words, the start and end marks with them; transformers' BLIP changes
+    the first and drops the last.
+    """
+    return tokenizer("" if word is None else lead(word)).input_ids
+
+
+def pixels_of(processor, pictures: np.ndarray):
+    """Pictures uint8 [N, H, W, 3] → float tensor [N, 3, side, side], scaled as the checkpoint's
+    recipe says.
+    """
+    return processor(list(pictures), return_tensors="pt",
+                     input_data_format="channels_last")["pixel_values"]
+
+
+def encoder(source: Source, device: str, dtype=None) -> Captioner:
+    """Loads model, picture recipe and tokenizer from one folder, without the network and without
+    unpickling.
+
+    Raises:
+        KlangfarbeError: the folder holds another network, or weights that do not fit its
+            configuration.
+    """
+    model = whole_model(BlipForConditionalGeneration, source, dtype or torch.float32)
+    with readable(source, "a BLIP's preprocessor_config.json and tokenizer"):
+        processor = BlipImageProcessorPil.from_pretrained(source.folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+    return Captioner(source, model.to(device).eval(), processor, tokenizer, device)

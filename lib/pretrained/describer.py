@@ -1,0 +1,232 @@
+"""A causal language model that rewrites a caption, with its emotion word, as a musical description
+of two lines.
+
+    caption ─┐
+             ├─► image description ─► PROMPTS ─► language model ─► response ─► two lines: mood, genre, tempo, melody
+    emotion ─┘
+
+The bundled one is a tiny Llama that has read nothing but the atelier; ``tiiuae/falcon-rw-1b`` and
+the Llama of the mapping thesis load by the same line and read the same prompts. A checkpoint that
+brings a chat template is spoken to in it, any other in plain text.
+
+Source: Hisariya et al. (Bridging Paintings and Music), Table 1; the mapping thesis, Table 3.1 and
+§5.6.
+Notebook: 03.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaForCausalLM,
+)
+
+from lib.core.errors import KlangfarbeError
+from lib.pretrained.loading import readable, whole_model
+from lib.pretrained.sources import Source
+
+# of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
+TEMPERATURE, TOP_K = 0.7, 50
+NEW_TOKENS = 120
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is told: a system message (may be empty) and an instruction with a place for
+    the image's ``{description}``.
+    """
+
+    system: str
+    instruction: str
+
+
+PROMPTS = {
+    "bridging": Prompt(
+        "You are an enhanced description generator. You will be given with image description and you have to enhance those in musical "
+        "terms.",
+        'Generate a musical theme description for the following image description: "{description}". Include details like mood, genre, '
+        "tempo, and melody in 2 lines."),
+    "mapping": Prompt(
+        "You are an enhanced description generator. You will be given an image description and you have to enhance it in musical terms.",
+        "Generate a musical theme description for the following image description: “{description}” Include details like mood, genre, "
+        "tempo, and melody in two lines."),
+    "open": Prompt(  # the mapping thesis's alternate prompt
+        "", 'Compose a piece of music that reflects the following scene: "{description}". Include mood, tempo, and instrumentation.'),
+}
+
+
+class Describer:
+    """A causal language model with its tokenizer and card.
+
+    Attributes:
+        name, sha256, licence, revision: of the checkpoint. model, tokenizer: transformers' own.
+    """
+
+    def __init__(self, source: Source, model, tokenizer, device: str):
+        self.name, self.sha256, self.licence, self.revision = source.name, source.sha256, source.licence, source.revision
+        self.model, self.tokenizer, self.device = model, tokenizer, device
+
+    def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
+                 prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
+        """Two-line musical descriptions of N captions; a model that says more is cut after its
+        second line.
+
+        Args:
+            captions: what is seen. emotions: a word for each, or ``None`` where the captions
+                already hold it.
+            prompt: a name out of ``PROMPTS``. seed, sampling: see :meth:`respond`.
+        """
+        emotions = [""] * len(captions) if emotions is None else emotions
+        seen = [image_description(c, e) for c, e in zip(captions, emotions, strict=True)]
+        return [two_lines(text) for text in self.respond([self.asked(text, prompt)
+                                                          for text in seen], seed=seed, **sampling)]
+
+    def asked(self, description: str, prompt: str = "bridging") -> str:
+        """The whole text the model goes on from, in its chat template where it has one.
+
+        Raises:
+            KlangfarbeError: an unknown prompt.
+        """
+        if prompt not in PROMPTS:
+            raise KlangfarbeError(f"a prompt out of {', '.join(PROMPTS)}", repr(prompt),
+                                  "name one of them")
+        if not self.tokenizer.chat_template:
+            return plain(description, prompt)
+        system, instruction = PROMPTS[prompt].system, PROMPTS[prompt].instruction.replace(
+            "{description}", description)
+        said = [{"role": "system", "content": system}] * bool(system) + [{"role": "user",
+                                                                          "content": instruction}]
+        return self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+
+    def respond(self, prompts: Sequence[str], *, seed: int | None = None,
+                temperature: float = TEMPERATURE, top_k: int = TOP_K,
+                max_new_tokens: int = NEW_TOKENS, batch: int = 64) -> list[str]:
+        """What the model says after each of N prompts, as it says it.
+
+        Args:
+            seed: ``None``: at every step the likeliest token. A number: drawn among the `top_k`
+                likeliest at `temperature`. A draw depends on the seed, the prompt and how often
+                that prompt came before, not on the batch it lies in.
+
+        Raises:
+            KlangfarbeError: a prompt that leaves no room for `max_new_tokens`, or numbers that are
+                none.
+        """
+        if temperature <= 0 or top_k < 1 or batch < 1 or max_new_tokens < 1:
+            raise KlangfarbeError("temperature > 0 and top_k, batch, max_new_tokens ≥ 1",
+                                  f"{temperature}, {top_k}, {batch}, {max_new_tokens}",
+                                  "without a seed nothing is drawn at all")
+        settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
+                                    pad_token_id=self.tokenizer.pad_token_id,
+                                    eos_token_id=self.model.generation_config.eos_token_id)
+        streams, said = _streams(prompts, seed), []
+        for at in range(0, len(prompts), batch):
+            tokens = self._tokens(prompts[at : at + batch], max_new_tokens)
+            dice = [] if seed is None else [_Dice(streams[at : at + batch], temperature, top_k)]
+            with torch.inference_mode():
+                out = self.model.generate(**tokens, generation_config=settings,
+                                          logits_processor=dice)
+            said += self.tokenizer.batch_decode(out[:, tokens["input_ids"].shape[1] :],
+                                                skip_special_tokens=True)
+        return [text.strip() for text in said]
+
+    def _tokens(self, prompts: Sequence[str], max_new_tokens: int):
+        # a template writes the marks of its beginning itself
+        templated = bool(self.tokenizer.chat_template)
+        tokens = self.tokenizer(list(prompts), padding=True, padding_side="left",
+                                add_special_tokens=not templated, return_tensors="pt",
+                                return_token_type_ids=False)
+        room = getattr(self.model.config, "max_position_embeddings", None) or np.inf
+        if tokens["input_ids"].shape[1] + max_new_tokens > room:
+            raise KlangfarbeError(f"a prompt and {max_new_tokens} new tokens within {room}",
+                                  f"{tokens['input_ids'].shape[1]} + {max_new_tokens}",
+                                  "shorten the caption")
+        return tokens.to(self.device)
+
+
+class _Dice:
+    """Draws the next token by Gumbel's trick (the greatest of log-probability + Gumbel noise), each
+    text with its own generator.
+    """
+
+    def __init__(self, streams: list[np.random.Generator], temperature: float, top_k: int):
+        self.streams, self.temperature, self.top_k = streams, temperature, top_k
+
+    def __call__(self, input_ids, scores):
+        scores = scores.float() / self.temperature
+        lowest = scores.topk(min(self.top_k, scores.shape[1])).values[:, -1:]
+        noise = np.stack([rng.gumbel(size=scores.shape[1]).astype(np.float32)
+                          for rng in self.streams])
+        return scores.masked_fill(scores < lowest,
+                                  -torch.inf) + torch.from_numpy(noise).to(scores.device)
+
+
+def _streams(prompts: Sequence[str], seed: int | None) -> list[np.random.Generator]:
+    """A generator a prompt, made from the seed, the prompt's own letters and how often it came
+    before.
+    """
+    came, streams = Counter(), []
+    for prompt in prompts:
+        streams.append(np.random.default_rng([seed or 0, came[prompt], *prompt.encode()]))
+        came[prompt] += 1
+    return streams
+
+
+def image_description(caption: str, emotion: str = "") -> str:
+    """The caption behind its emotion word, as the captioner conditioned on that word writes it:
+    ``"sad, a view of the coast."``
+    """
+    return f"{emotion}, {caption[:1].lower()}{caption[1:]}" if emotion else caption
+
+
+def plain(description: str, prompt: str = "bridging") -> str:
+    """A prompt as plain text: system message, instruction, and the word after which the response is
+    to come.
+    """
+    asked = PROMPTS[prompt]
+    instruction = asked.instruction.replace("{description}", description)
+    return (f"System message: {asked.system}\n" if asked.system
+            else "") + f"Instruction: {instruction}\nResponse:"
+
+
+def two_lines(text: str) -> str:
+    """The first two lines that hold anything."""
+    return "\n".join([line.strip() for line in text.splitlines() if line.strip()][:2])
+
+
+def well_formed(text: str) -> bool:
+    """Whether a raw response is what the prompt asks for: two lines, neither empty, each a finished
+    sentence or more.
+    """
+    lines = [line.strip() for line in text.strip().splitlines()]
+    return len(lines) == 2 and all(line.endswith(".") for line in lines)
+
+
+def encoder(source: Source, device: str, dtype=None) -> Describer:
+    """Loads a causal language model and its tokenizer from one folder, without the network and
+    without unpickling.
+
+    Raises:
+        KlangfarbeError: the folder holds another kind of network, or weights that do not fit its
+            configuration.
+    """
+    with readable(source, "a causal language model's config.json and tokenizer"):
+        kind = type(AutoConfig.from_pretrained(source.folder, local_files_only=True))
+        model_class = MODEL_FOR_CAUSAL_LM_MAPPING.get(kind, LlamaForCausalLM)
+        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+    model = whole_model(model_class, source, dtype or torch.float32).to(device).eval()
+    ends = model.generation_config.eos_token_id
+    ends = tokenizer.eos_token_id if ends is None else ends
+    # a published file's own temperature would creep in
+    model.generation_config = GenerationConfig(eos_token_id=ends)
+    if tokenizer.pad_token_id is None:
+        # Falcon and Llama publish none; padding is masked, so any token does
+        tokenizer.pad_token = tokenizer.eos_token
+    return Describer(source, model, tokenizer, device)

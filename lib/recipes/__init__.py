@@ -1,0 +1,280 @@
+"""The bundled miniatures: how each was made, what each must reach, and whether it does.
+
+``python -m lib miniature NAME`` makes one again from its seed; ``python -m lib miniature --check``
+measures them all on held-out items.
+A recipe is a module here: ``make()`` trains and writes, ``measure()`` loads what is bundled and
+gives the table its card is written from.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+
+from lib import pretrained
+from lib.core import artefacts, paths
+from lib.core.errors import KlangfarbeError
+from lib.recipes import bundling
+
+HELDOUT = "heldout.csv"
+# figures of another machine may differ from the stored ones by this much, or lie inside their
+# interval
+SLACK = 0.02
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A figure a miniature must reach to carry the experiments.
+
+    Attributes:
+        what: in words. measure: in the held-out table. bound: at least so much, or at most where
+            `at_most`.
+        where: columns that pick the row. of: columns of another row; `bound` is then a share of
+            that row's value.
+    """
+
+    what: str
+    measure: str
+    bound: float
+    at_most: bool = False
+    where: dict = field(default_factory=dict)
+    of: dict = field(default_factory=dict)
+
+    def read(self, table) -> dict:
+        """The figure in a held-out table: ``what, value, low, high, wanted, met, n``."""
+        row, bound = self._row(table, self.where), self.bound
+        if self.of:
+            bound *= self._row(table, self.of)["value"]
+        value = row["value"]
+        return {"what": self.what, "value": value, "low": row.get("low", math.nan),
+                "high": row.get("high", math.nan), "wanted": bound, "at_most": self.at_most,
+                "met": bool(value <= bound if self.at_most else value >= bound), "n": row["n"]}
+
+    def _row(self, table, where: dict) -> dict:
+        found = table[(table["measure"] == self.measure)
+                      & (table[list(where)] == list(where.values())).all(axis=1)]
+        if len(found) != 1:
+            raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
+                                  str(len(found)), "measure the miniature again")
+        return found.iloc[0].to_dict()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A miniature's recipe.
+
+    Attributes:
+        what: what it is for. files: what it makes below ``data/miniatures/``. module: of this
+            package. wanted: figures of its card.
+        function: that makes it.
+    """
+
+    what: str
+    files: tuple[str, ...]
+    module: str
+    wanted: tuple[Wanted, ...] = ()
+    function: str = "make"
+
+    @property
+    def folder(self) -> str:
+        """Below ``data/miniatures/``, where its card and tables lie."""
+        return self.files[0].split("/")[0]
+
+    @property
+    def make(self) -> Callable[[], None]:
+        return getattr(import_module(f"lib.recipes.{self.module}"), self.function)
+
+    @property
+    def measure(self) -> Callable:
+        return import_module(f"lib.recipes.{self.module}").measure
+
+
+def _folder(name: str, *files: str) -> tuple[str, ...]:
+    return tuple(f"{name}/{file}" for file in files)
+
+
+_NETWORK, _WORDS = ("config.json", "model.safetensors"), ("tokenizer.json", "tokenizer_config.json")
+_AT_ONCE = {"way": "likeliest words"}
+_PLAYED, _REAL = {"music": "generated"}, {"music": "atelier"}
+
+RECIPES = {
+    "picture_judge": Recipe("reads valence and arousal from a picture",
+                            ("judge/picture_judge.skops",), "music2image",
+                            function="make_picture_judge"),
+    "forest": Recipe("hears valence and arousal in music", ("31_music2image_forest/forest.skops",),
+                     "music2image", function="make_forest"),
+    "unet": Recipe("paints from valence and arousal",
+                   _folder("33_music2image_diffusion", "unet_neutral.safetensors",
+                           "unet.safetensors"), "music2image", function="make_unet"),
+    "emotion_cnn": Recipe("gives a painting one of five emotion words",
+                          _folder("11_bridging_classifier", "classifier.json",
+                                  "classifier.safetensors"), "emotion_classifier",
+                          (Wanted("right word of five", "accuracy", 0.8),
+                           Wanted("calibration error", "calibration_error", 0.1, at_most=True),
+                           *(Wanted(f"{word} recognised", "recall", 0.5, where={"word": word})
+                             for word in ("happy", "fun", "angry", "sad", "neutral")))),
+    "projection": Recipe("turns a picture's vector into what conditions a music model (system 2)",
+                         _folder("23_mapping_study_two", "study_two.json", "study_two.safetensors"),
+                         "projection",
+                         (
+              Wanted("cosine with the directive's vector, as a share of the mean vector's",
+                     "cosine", 1.0, where={"row": "Study II"}, of={"row": "mean vector"}),
+              Wanted("cosine with the mean taken off", "centred cosine", 0.2,
+                     where={"row": "Study II"}), Wanted("MAE, as a share of the mean vector's",
+                                                        "mae", 1.0, at_most=True,
+                                                        where={"row": "Study II"},
+                                                        of={"row": "mean vector"}))),
+    "vocoder": Recipe("makes sound of a mel-spectrogram (system 4)",
+                      _folder("43_art2music_vocoder", "generator.json", "generator.safetensors"),
+                      "vocoder", (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1",
+                                         0.5, at_most=True, where={"row": "vocoder"}),
+                                  Wanted("the same, as a share of an untrained one's", "ln_mel_l1",
+                                         0.25, at_most=True, where={"row": "vocoder"},
+                                         of={"row": "untrained"}))),
+    "flow": Recipe("makes a mel-spectrogram of a painting, a comment and dice (system 4)",
+                   _folder("42_art2music_decoder", "flow.json", "flow.safetensors"), "flow",
+                   (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4,
+                           where={"row": "flow"}),
+                    Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25,
+                           where={"row": "flow"}),
+                    Wanted("how far two seeds lie apart, as a share of two clips",
+                           "two_seeds_apart_of_two_clips", 0.5, where={"row": "flow"}))),
+    "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics",
+                     _folder("tagger", *_NETWORK), "tagger",
+                     (Wanted("genre named", "genre_accuracy", 0.85, where={"clips": "as they are"}),
+                      Wanted("valence, R²", "valence_r2", 0.7, where={"clips": "as they are"}),
+                      Wanted("arousal, R²", "arousal_r2", 0.7, where={"clips": "as they are"}))),
+    "text_audio": Recipe("says how near a text and a sound are (a tiny CLAP)",
+                         _folder("text_audio", *_NETWORK, "preprocessor_config.json", *_WORDS),
+                         "text_audio", (Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
+                                        Wanted("emotion alone, first of 10",
+                                               "emotion_alone_r_at_1_of_10", 0.2))),
+    "image_text": Recipe("says how near a text and a picture are (a tiny CLIP)",
+                         _folder("image_text", "open_clip_config.json",
+                                 "open_clip_model.safetensors", *_WORDS), "image_text",
+                         (Wanted("right painting first of 100, by caption and comment",
+                                 "both_r_at_1_of_100", 0.5),
+                          Wanted("right painting first of 100, by caption alone",
+                                 "caption_r_at_1_of_100", 0.5),
+                          Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+    "codec": Recipe("turns sound into four numbers 25 times a second, and back",
+                    _folder("codec", *_NETWORK), "codec",
+                    (Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, at_most=True,
+                            where={"codebooks": 4}), *(Wanted(f"perplexity of codebook {k}",
+                                                              "perplexity", 256,
+                                                              where={"codebooks": k})
+                                                       for k in (1, 2, 3, 4)),
+                     Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
+                     Wanted("key kept", "key_agrees", 0.9))),
+    "captioner": Recipe("says what a painting shows, led by an emotion word (a tiny BLIP)",
+                        _folder("captioner", *_NETWORK, "preprocessor_config.json", *_WORDS),
+                        "captioner", (Wanted("manner named", "unled_manner_named", 0.9),
+                                      Wanted("subject named", "unled_subject_named", 0.9),
+                                      Wanted("both feelings follow the word that leads",
+                                             "led_feeling_follows", 0.9))),
+
+      "describer": Recipe(
+          "rewrites a caption and its emotion word as a musical description (a tiny Llama)",
+          _folder("describer", *_NETWORK, *_WORDS), "describer",
+          (Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85,
+                  where=_AT_ONCE), Wanted("two lines", "two_lines", 0.99, where=_AT_ONCE))),
+    "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
+                           _folder("text_encoder", *_NETWORK, *_WORDS), "text_encoder"),
+    "sentences": Recipe("says how alike two texts feel (a tiny BERT)",
+                        _folder("sentences", *_NETWORK, *_WORDS, "1_Pooling/config.json"),
+                        "sentences"),
+    "musicgen": Recipe("plays what a description asks for (a tiny MusicGen)",
+                       _folder("musicgen", *_NETWORK, "parts.json"), "musicgen",
+                       (
+              *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'",
+                       f"{control}_r", 0.6, where=_PLAYED, of=_REAL) for what,
+                control in (("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
+                            ("brightness", "brightness_hz"))),
+              Wanted("FAD, in round trips", "fad", 1.5, at_most=True, where=_PLAYED,
+                     of={"music": "round trip"}),
+              Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds",
+                     1.0, at_most=True, where=_PLAYED, of=_REAL))),
+}
+
+
+def make(name: str) -> None:
+    """Makes a miniature again, measures it and writes the table its card is written from.
+
+    Raises:
+        KlangfarbeError: no such miniature.
+    """
+    recipe = _recipe(name)
+    recipe.make()
+    if name in measured():
+        table, data_hash = recipe.measure()
+        bundling.write(recipe.folder, {HELDOUT: table}, data_hash)
+        print(table.round(3).to_string(index=False))
+        print(figures(name, table).round(3).to_string(index=False))
+    if name in pretrained.PARTS:
+        print("SHA-256", pretrained.load(name, device="cpu").sha256)
+
+
+def measured() -> list[str]:
+    """The miniatures that :func:`check` can measure: the parts of lib.pretrained, and whatever must
+    reach a figure.
+    """
+    return [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
+
+
+def figures(name: str, table=None):
+    """What a miniature must reach and what it reaches, a row a figure, from `table` or from the one
+    bundled with it.
+    """
+    if table is None:
+        table = artefacts.read(paths.MINIATURES / _recipe(name).folder / HELDOUT)
+    return pd.DataFrame([{"part": name, **wanted.read(table)} for wanted in _recipe(name).wanted])
+
+
+def check(names: Sequence[str] = ()) -> int:
+    """Measures bundled miniatures on held-out items again and holds the figures against their
+    cards': 0, or 2 where they differ.
+
+    Args:
+        names: none: every one of :func:`measured`, about 6 minutes on two cores.
+    """
+    wrong = []
+    for name in names or measured():
+        if name not in measured():
+            raise KlangfarbeError(f"a miniature out of {', '.join(measured())}", repr(name),
+                                  "name one of them")
+        folder = _recipe(name).folder
+        table, stored = _recipe(name).measure()[0], artefacts.read(paths.MINIATURES / folder
+                                                                   / HELDOUT)
+        print(f"\n{name}: {_recipe(name).what}")
+        for row in figures(name, table).to_dict("records"):
+            print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}], "
+                  f"wanted {'≤' if row['at_most'] else '≥'} {row['wanted']:.3f} (n {row['n']:.0f})")
+        other = differing(table, stored)
+        print(f"  {len(table)} figures measured, {len(other)} differ from data/miniatures/{folder}/{HELDOUT}", *other, sep="\n    ")
+        wrong += other
+    return 2 if wrong else 0
+
+
+def differing(table, stored) -> list[str]:
+    """Rows whose value lies outside the stored interval, or, where there is none, further than
+    ``SLACK`` of the stored value.
+    """
+    if len(table) != len(stored) or list(table["measure"]) != list(stored["measure"]):
+        return [f"other rows: {len(table)} against {len(stored)}"]
+    low, high = (stored.get(end, np.full(len(stored), np.nan)) for end in ("low", "high"))
+    room = SLACK * np.maximum(1e-9, np.abs(stored["value"]))
+    low, high = np.fmin(low, stored["value"] - room), np.fmax(high, stored["value"] + room)
+    out = ~((table["value"] >= low) & (table["value"] <= high)
+            | (table["value"].isna() & stored["value"].isna()))
+    rows = zip(table["measure"][out], table["value"][out], stored["value"][out], strict=True)
+    return [f"{measure}: {value:.4g}, stored {was:.4g}" for measure, value, was in rows]
+
+
+def _recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise KlangfarbeError(f"a miniature out of {', '.join(RECIPES)}", repr(name),
+                              "name one of them")
+    return RECIPES[name]

@@ -1,0 +1,82 @@
+"""How the bundled flow of system 4 was made and how much of a painting is heard in it: ``python -m
+lib miniature flow``.
+
+Notebook 42's flow on more triplets and for longer, told the comment alone; measured on paintings
+and clips of ``TEST_SEED``, played by the bundled vocoder, heard by the bundled tagger.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib import pretrained
+from lib.core import artefacts, provenance
+from lib.metrics import affect, stats
+from lib.recipes.bundling import SEED, means, write
+from lib.systems.art2music import (
+    checkpoints,
+    data,
+    evaluate,
+    mel,
+    train_flow,
+    train_vocoder,
+    triplets,
+)
+from lib.systems.mapping.evaluate import heard_affect
+from lib.training import loop
+
+FOLDER = "42_art2music_decoder"  # where lib.core.artefacts looks when notebook 42 was not run
+SETTING = "comment_only"
+N_STEPS, N_PAINTINGS, N_CLIPS = 2_500, 800, 600
+HELD_FROM = 880_000
+
+
+def make() -> None:
+    """The flow: about three minutes on one core."""
+    loop.set_threads()
+    sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
+    known = triplets.atelier(data.of("mini", n_paintings=N_PAINTINGS, n_clips=N_CLIPS), sees,
+                             matcher, seed=SEED)
+    config = train_flow.of("mini", n_steps=N_STEPS, decay=0.998)
+    models, rows = train_flow.build(config, sees.width,
+                                    SEED), (known.pairs["split"] == "train").to_numpy().nonzero()[0]
+    train_flow.fit_basis(models, known.mels[known.pairs["clip_row"].to_numpy()[rows]][::4])
+    models, curve = train_flow.train(models, known.vectors, known.texts[SETTING], known.mels_of,
+                                     rows, config, seed=SEED)
+    write(FOLDER, {"flow.json": checkpoints.settings("flow", config, sees, SETTING),
+                   "flow.safetensors": checkpoints.weights(models),
+                   "curves.csv": means(curve, 100)}, provenance.content_hash(known.vectors[:8]))
+
+
+def measure():
+    """What another ear hears of the paintings in the flow's music and in a matched clip: (table,
+    hash of the held-out vectors).
+    """
+    sees, tagger = pretrained.load("image_text"), pretrained.load("tagger")
+    models, config, setting = checkpoints.load(artefacts.BUNDLED, "flow", sees)
+    room = evaluate.material(evaluate.PROFILES["mini"], sees, pretrained.load("sentences"),
+                             first=HELD_FROM)
+    generator, truth, rows = train_vocoder.load()[0], room.comments[["valence",
+                                                                     "arousal"]].to_numpy(), []
+    given = evaluate.inputs(room, setting, SEED)
+    rows_of = {"flow": "full", "noise for both": "noise"}
+    made = {name: train_flow.generate(models, *given[which], config, seed=SEED) for name,
+            which in rows_of.items()}
+    sounds = {name: train_vocoder.vocode(generator, mel.to_ln(some)) for name,
+              some in made.items()} | {"the matched clip": room.reference}
+    for name, some in sounds.items():
+        heard = heard_affect(tagger, some, mel.RATE_HZ)
+        for at, axis in enumerate(("valence", "arousal")):
+            low, high = stats.bootstrap(affect.ccc, truth[:, at], heard[:, at], seed=SEED)
+            rows.append({"row": name, "measure": f"ccc_{axis}",
+                         "value": affect.ccc(truth[:, at], heard[:, at]), "low": low, "high": high,
+                         "n": len(truth)})
+    unlike = [np.abs(a - b).mean() for a,
+              b in zip(made["flow"], train_flow.generate(models, *given["full"], config,
+                                                         seed=SEED + 1), strict=True)]
+    true = [np.abs(room.mels[k] - room.mels[k - 1]).mean() for k in range(len(room.mels))]
+    low, high = stats.bootstrap(lambda a, b: a.mean() / b.mean(), np.array(unlike), np.array(true),
+                                seed=SEED)
+    rows.append({"row": "flow", "measure": "two_seeds_apart_of_two_clips",
+                 "value": np.mean(unlike) / np.mean(true), "low": low, "high": high,
+                 "n": len(unlike)})
+    return pd.DataFrame(rows), provenance.content_hash(room.vectors)

@@ -1,0 +1,58 @@
+"""How the bundled projection of system 2 was made and what it reaches: ``python -m lib miniature
+projection``.
+
+Study II at notebook 23's mini settings, on the same pairs with the same split, led by the bundled
+classifier's words; with results of notebooks 11 and 21 at hand, 23 trains its own. Measured on the
+test pairs, of which no picture and no sound is linked to another split.
+"""
+
+import pandas as pd
+
+from lib import pretrained
+from lib.core import artefacts, paths, provenance
+from lib.recipes.bundling import SEED, write
+from lib.systems.bridging import train_classifier
+from lib.systems.mapping import alignment, checkpoints, data, targets, train_projection
+from lib.training import loop
+
+FOLDER = "23_mapping_study_two"  # where lib.core.artefacts looks when notebook 23 was not run
+
+
+def pairs() -> tuple:
+    """What the projection is trained on: (material, targets float32 [N, 1, D], generator, clip)."""
+    generator, clip = pretrained.load("musicgen"), pretrained.load("image_text")
+    network, _, temperature = train_classifier.load(artefacts.BUNDLED)
+
+    def words(pictures):
+        return [train_classifier.EMOTIONS[k]
+                for k in train_classifier.predict(network, pictures, temperature).argmax(1)]
+
+    material = targets.atelier(data.PROFILES["mini"], generator, clip, words, seed=SEED)
+    said = targets.texts(material, "enriched", pretrained.load("captioner"),
+                         pretrained.load("describer"))
+    return material, targets.text_targets(said, generator), generator, clip
+
+
+def make() -> None:
+    """The projection: about two minutes on one core, one of them for the pairs; resumable."""
+    loop.set_threads()
+    material, wanted, generator, clip = pairs()
+    config = train_projection.of("two", "mini")
+    models = train_projection.build(config, generator, clip.width, SEED)
+    curve = train_projection.train(models, material, wanted, config,
+                                   paths.PROCESSED / "mapping" / "projection.safetensors",
+                                   seed=SEED)
+    said = checkpoints.settings(models, config, clip.width, clip)
+    write(FOLDER, {"study_two.json": said, "study_two.safetensors": checkpoints.weights(models),
+                   "curves.csv": pd.DataFrame(curve)}, provenance.content_hash(wanted))
+
+
+def measure():
+    """What the bundled projection reaches on the test pairs: (table, hash of the targets)."""
+    material, wanted, generator, clip = pairs()
+    models, _ = checkpoints.load(artefacts.BUNDLED, "two", generator, clip)
+    vectors = material.vectors[:, 0]
+    rows = {"Study II": train_projection.predict(models, vectors),
+            "ridge": alignment.ridge(material.table, vectors, wanted)}
+    return alignment.scores(material.table, rows, wanted,
+                            seed=SEED), provenance.content_hash(wanted)

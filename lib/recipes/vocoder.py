@@ -1,0 +1,51 @@
+"""How the bundled vocoder of system 4 was made and how well it plays a true mel: ``python -m lib
+miniature vocoder``.
+
+HiFi-GAN's critics and losses over the small generator, on atelier pieces; measured on pieces of
+``TEST_SEED`` that nothing trains on.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lib.core import paths, provenance
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
+from lib.models import hifigan
+from lib.recipes.bundling import SEED, mean, means, write
+from lib.systems.art2music import mel, roundtrip, train_vocoder
+from lib.training import loop
+
+FOLDER = "43_art2music_vocoder"  # where lib.core.artefacts looks when notebook 43 was not run
+N_TRAIN, TRAIN_FROM, SECONDS = 800, 20_000, 5.0
+N_HELD, HELD_FROM = 48, 860_000
+
+
+def make() -> None:
+    """The vocoder: about 35 minutes on one core; resumable."""
+    loop.set_threads()
+    sounds = render.sounds(TRAIN_SEED, range(TRAIN_FROM, TRAIN_FROM + N_TRAIN),
+                           SECONDS)[0].astype(np.float16)
+    models = train_vocoder.build(train_vocoder.MINIATURE, SEED)
+    curve = train_vocoder.train(models, sounds, train_vocoder.MINIATURE,
+                                paths.PROCESSED / "art2music" / "vocoder.safetensors", seed=SEED)
+    write(FOLDER, {"generator.json": train_vocoder.settings(train_vocoder.MINIATURE),
+                   "generator.safetensors": train_vocoder.weights(models),
+                   "curves.csv": means(curve, 100)}, provenance.content_hash(sounds[:8]))
+
+
+def measure():
+    """What the bundled vocoder, an untrained one and Griffin–Lim make of true mels: (table, hash of
+    the held-out sounds).
+    """
+    sounds = render.sounds(TEST_SEED, range(HELD_FROM, HELD_FROM + N_HELD), SECONDS)[0]
+    generator, config = train_vocoder.load()
+    torch.manual_seed(SEED)
+    untrained = hifigan.generator(hifigan.SIZES[config.size])
+    given = mel.ln_mel(sounds).numpy()                                        # [N, M, T]
+    made = {"vocoder": train_vocoder.vocode(generator, given),
+            "untrained": train_vocoder.vocode(untrained, given),
+            "Griffin–Lim": roundtrip.griffin_lim(given)}
+    rows = [{"row": name, "measure": measure, **mean(values)} for name, some in made.items()
+            for measure, values in roundtrip.distances(sounds, some).items()]
+    return pd.DataFrame(rows), provenance.content_hash(sounds)

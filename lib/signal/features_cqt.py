@@ -1,0 +1,156 @@
+"""The constant-Q transform on one cached basis: librosa's numbers, without building the filters
+again for every octave.
+
+A constant-Q filter one octave lower is the same filter on a sound of half the rate. librosa knows
+this, halves the rate seven times, and still designs the 36 filters anew each time and at each of
+its three calls. Here they are designed once per tuning (which librosa quantises to hundredths of a
+bin, so at most 101 bases exist) and kept.
+"""
+
+import functools
+import warnings
+
+import librosa
+import numpy as np
+import scipy.fft
+import soxr
+
+SAMPLE_RATE_HZ = 22_050
+HOP = 512
+OCTAVES, BINS_PER_OCTAVE = 7, 36
+QUIET = 1e-3  # −60 dB under the clip's loudest frame
+# searched for spectral peaks: one bin more on either side than 150–4000 Hz at n_fft 2048
+FFT_BINS = slice(13, 373)
+
+
+@functools.lru_cache(maxsize=101)
+def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
+    """The filters of one octave, in the frequency domain, scaled as ``librosa.cqt(scale=True)``
+    scales them.
+
+    Args:
+        tuning: deviation from A440 in fractions of one of the 36 bins, in [−0.5, 0.5].
+
+    Returns:
+        FFT length, the slice of FFT bins in which any filter is not zero [b], and complex64 [b,
+        36].
+
+    Source: Schörkhuber & Klapuri (2010), constant-Q toolbox; librosa 0.11 ``core.constantq.vqt``
+    with gamma = 0.
+    """
+    fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
+    frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
+                                               intervals="equal", bins_per_octave=BINS_PER_OCTAVE)
+    alpha = librosa.filters._relative_bandwidth(freqs=frequencies)[-BINS_PER_OCTAVE:]
+    filters, lengths = librosa.filters.wavelet(freqs=frequencies[-BINS_PER_OCTAVE:],
+                                               sr=SAMPLE_RATE_HZ, alpha=alpha)
+    n_fft = filters.shape[1]
+    filters *= lengths[:, None] / n_fft
+    spectrum = scipy.fft.fft(filters, axis=1)[:, : n_fft // 2 + 1]  # [36, F]
+
+    # librosa drops the smallest values of each row, up to 1 % of its sum of magnitudes.
+    magnitude = np.abs(spectrum)
+    order = np.sort(magnitude, axis=1)
+    share = np.cumsum(order / magnitude.sum(axis=1, keepdims=True), axis=1)
+    threshold = np.take_along_axis(order, np.argmin(share < 0.01, axis=1)[:, None], axis=1)
+    spectrum = np.where(magnitude >= threshold, spectrum, 0).astype(np.complex64)
+
+    # Octave i is scaled by √2^i for its lower rate and by 1/√(length·2^i) for its longer filter:
+    # what is left is 1/√length.
+    spectrum /= np.sqrt(lengths)[:, None].astype(np.float32)
+    used = np.flatnonzero(np.abs(spectrum).any(axis=0))
+    band = slice(int(used[0]), int(used[-1]) + 1)
+    return n_fft, band, np.ascontiguousarray(spectrum[:, band].T)
+
+
+def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
+    """Magnitude of the constant-Q transform, seven octaves above C1, 36 bins each.
+
+    Equals ``abs(librosa.cqt(sound, n_bins=252, bins_per_octave=36, tuning=tuning)).T`` to float32
+    rounding.
+
+    Args:
+        sound: float32 [N] at 22 050 Hz.
+        tuning: in fractions of a bin, as :func:`tunings` gives it.
+
+    Returns:
+        float32 [T, 252], T = 1 + N // 512, lowest bin first.
+
+    Notebook: 31_music2image_forest
+    """
+    n_fft, band, basis = octave_basis(round(float(tuning), 2))
+    slowed, octaves, hop = sound, [], HOP
+    for octave in range(OCTAVES):
+        if octave:
+            half = -(-len(slowed) // 2)
+            slowed = soxr.resample(slowed, 2, 1, quality="soxr_hq")[:half]
+            slowed = np.pad(slowed, (0, half - len(slowed))) * np.float32(np.sqrt(2))
+            hop //= 2
+        # [T', n_fft], a view
+        frames = np.lib.stride_tricks.sliding_window_view(np.pad(slowed, n_fft // 2), n_fft)[::hop]
+        octaves.append(np.abs(scipy.fft.rfft(frames, axis=1)[:, band] @ basis))  # [T', 36]
+    n_frames = min(map(len, octaves))
+    found = np.concatenate([magnitude[:n_frames] for magnitude in reversed(octaves)], axis=1)
+    # In silence beside something loud, both transforms hold rounding noise, and chroma scales every
+    # frame to 1. To be equal even there takes librosa's own order of sums. About one real clip in
+    # 150 has such frames.
+    quiet = found.max(axis=1) < QUIET * found.max()
+    if quiet.any():
+        settings = {"sr": SAMPLE_RATE_HZ, "n_bins": OCTAVES * BINS_PER_OCTAVE,
+                    "bins_per_octave": BINS_PER_OCTAVE, "tuning": tuning}
+        with warnings.catch_warnings():
+            # of sounds shorter than the lowest filter
+            warnings.filterwarnings("ignore", message="n_fft=")
+            found[quiet] = np.abs(librosa.cqt(sound, **settings)).T[:n_frames][quiet]
+    return found
+
+
+def tunings(magnitude: np.ndarray) -> tuple[float, float]:
+    """How far the sound's partials stand from A440's grid: the two estimates librosa makes, from
+    one search for peaks.
+
+    Args:
+        magnitude: float32 [T, 1025], the STFT's magnitude.
+
+    Returns:
+        For 12 bins an octave from the power spectrum (as ``chroma_stft`` does) and for 36 from the
+        magnitude (as ``cqt`` does), each in [−0.5, 0.5) of a bin on a grid of 0.01.
+
+    Source: librosa 0.11 ``core.pitch.piptrack`` (peaks over a tenth of the frame's largest value,
+    parabolic interpolation) and ``pitch_tuning`` (the fullest of 100 histogram bins).
+    """
+    spectrum = magnitude[:, FFT_BINS]
+    middle = spectrum[:, 1:-1]
+    peaks = (middle > spectrum[:, :-2]) & (middle
+                                           >= spectrum[:, 2:]) & (middle > np.float32(0.1)
+                                                                  * magnitude.max(axis=1,
+                                                                                  keepdims=True))
+    rows, columns = np.nonzero(peaks)
+    left, top, right = (spectrum[rows, columns + step] for step in (0, 1, 2))
+    loudest = (np.float32(0.1) * np.square(magnitude.max(axis=1)))[rows]
+    strong = np.square(top) > loudest
+    bins = columns + FFT_BINS.start + 1
+    of_power = _tuning(*(np.square(side[strong]) for side in (left, top, right)), bins[strong], 12)
+    return of_power, _tuning(left, top, right, bins, BINS_PER_OCTAVE)
+
+
+def _tuning(left: np.ndarray, top: np.ndarray, right: np.ndarray, bins: np.ndarray,
+            bins_per_octave: int) -> float:
+    """The fullest bin of the deviations of interpolated peaks [n] whose height is at least the
+    median.
+    """
+    # Precisions as in librosa's compiled loop: on noise the fullest bin is decided by the last
+    # digit.
+    curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
+    inside = np.abs(slope) < np.abs(curvature)
+    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0).astype(np.float32)
+    pitch = ((bins + shift) * float(SAMPLE_RATE_HZ) / 2048).astype(np.float32)
+    height = top + np.float32(0.5) * slope * shift
+    if not len(height):
+        return 0.0
+    pitch = pitch[height >= np.median(height)]
+    deviation = np.mod(bins_per_octave * np.log2(pitch / (440.0 / 16)), 1.0)
+    deviation[deviation >= 0.5] -= 1.0
+    edges = np.linspace(-0.5, 0.5, 101)
+    counts, _ = np.histogram(deviation, edges)
+    return float(edges[np.argmax(counts)])

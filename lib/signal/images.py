@@ -1,0 +1,164 @@
+"""Pictures in and out: loading with one clear line for a bad file, cropping letterbox bars,
+resizing, contact sheets.
+"""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from lib.core.errors import KlangfarbeError
+
+
+def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
+    """Loads a picture upright and opaque, crops black letterbox bars and the centre square, and
+    resizes it.
+
+    A photograph's orientation mark is obeyed; what is transparent is laid on white; of an
+    animation, or of several pages, the first counts. A JPEG of more than 178 million pixels is
+    decoded at an eighth of its sides, in the memory of a small picture.
+
+    Returns:
+        uint8 [H, W, 3]; H = W = `size` where it is given.
+
+    Raises:
+        KlangfarbeError: missing, a folder, empty, unreadable, not a picture, cut short, or of more
+            than 178 million pixels and no JPEG that can be decoded small.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise KlangfarbeError("a picture", f"{path}: a folder", "name one file in it")
+        if not path.is_file():
+            raise KlangfarbeError("a picture", f"{path}: no such file", "check the path")
+        if path.stat().st_size == 0:
+            raise KlangfarbeError("a picture", f"{path}: empty (0 bytes)",
+                                  "copy or download it again")
+    except OSError as error:  # a folder above it that may not be entered, a name that is too long
+        raise KlangfarbeError("a picture that may be read", f"{str(path)[:200]}: {error.strerror}",
+                              "check path and permissions") from error
+    picture = crop_bars(_decode(path))
+    return picture if size is None else square(picture, size)
+
+
+def _decode(path: Path) -> np.ndarray:
+    # Pillow warns of large scans, which are welcome up to its own limit, and of damaged metadata,
+    # which are not used.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _opened(path) as opened:
+                upright = ImageOps.exif_transpose(opened)
+                if upright.has_transparency_data and not upright.mode.startswith(("I", "F")):
+                    white = Image.new("RGBA", upright.size, "white")
+                    upright = Image.alpha_composite(white, upright.convert("RGBA"))
+                return _to_rgb(upright)
+    except UnidentifiedImageError as error:
+        raise KlangfarbeError("a picture (png, jpg, webp)",
+                              f"{path}: no picture format is recognised in it",
+                              "open it in an image program and export it again") from error
+    except Image.DecompressionBombError as error:
+        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that", "scale it down first, or save it as "
+                              "a JPEG (not a progressive one), which can be decoded small") from error
+    except PermissionError as error:
+        raise KlangfarbeError("a picture that may be read", f"{path}: {error.strerror}",
+                              "change its permissions, or copy it") from error
+    except MemoryError as error:
+        raise KlangfarbeError("a picture that fits into memory", f"{path}: it does not",
+                              "scale it down first") from error
+    # each decoder has its own for a damaged file
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+        raise KlangfarbeError("a whole picture", f"{path}: {error}",
+                              "copy or download it again") from error
+
+
+def _opened(path: Path):
+    """Pillow's picture, not yet decoded; a JPEG that is too large for it set to an eighth of its
+    sides.
+
+    A progressive one is not helped by that: its coefficients are in memory all at once, whatever
+    the scale.
+    """
+    try:
+        return Image.open(path)
+    except Image.DecompressionBombError as error:
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        try:
+            giant = JpegImageFile(path)  # Image.open would look at the size again
+        except SyntaxError:
+            raise error from None
+        giant.draft(None, (max(1, giant.width // 8), max(1, giant.height // 8)))
+        if giant.info.get("progressive") or giant.width * giant.height > 2 * Image.MAX_IMAGE_PIXELS:
+            giant.close()
+            raise error
+        return giant
+
+
+def _to_rgb(picture) -> np.ndarray:
+    """uint8 [H, W, 3] from any mode; 16-bit and floating greys are scaled to their own range first
+    (PIL would clip them).
+    """
+    if picture.mode.startswith(("I", "F")):
+        grey = np.nan_to_num(np.asarray(picture, np.float64))
+        tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
+        top = next((t for t in tops if grey.max() <= t), float(grey.max()))
+        return np.repeat((255 * np.clip(grey / top, 0, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
+    if picture.mode == "LAB":  # of scanners; Pillow converts it by profile only
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
+    return np.asarray(picture.convert("RGB"))
+
+
+def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
+    """Removes uniformly dark rows and columns at the edges: uint8 [H, W, 3] → uint8 [h, w, 3]. A
+    wholly dark picture stays.
+    """
+    dark = (picture[..., 0] <= darkness) & (picture[..., 1]
+                                            <= darkness) & (picture[..., 2] <= darkness)
+    rows, columns = (np.flatnonzero(np.count_nonzero(~dark, axis=axis) / dark.shape[axis] > 0.02)
+                     for axis in (1, 0))
+    if len(rows) < 8 or len(columns) < 8:
+        return picture
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def square(picture: np.ndarray, size: int) -> np.ndarray:
+    """Centre square, resized by area averaging: uint8 [H, W, 3] → uint8 [size, size, 3]."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    cut = Image.fromarray(picture[top : top + side, left : left + side])
+    return np.asarray(cut.resize((size, size),
+                                 Image.Resampling.BOX if size < side else Image.Resampling.BICUBIC))
+
+
+def to_tensor(pictures: np.ndarray):
+    """uint8 [B, H, W, 3] → float32 tensor [B, 3, H, W] in [−1, 1]: what the GAN and the diffusion
+    model see.
+    """
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def from_tensor(tensor) -> np.ndarray:
+    """float tensor [B, 3, H, W] in [−1, 1] → uint8 [B, H, W, 3]; values outside are clipped."""
+    scaled = ((tensor.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return scaled.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def sheet(pictures: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -> np.ndarray:
+    """Contact sheet: uint8 [B, H, W, 3] → uint8 [rows·(H+gap)−gap, columns·(W+gap)−gap, 3] on
+    white, pixels enlarged `scale` times.
+    """
+    pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
+    count, height, width, _ = pictures.shape
+    rows = -(-count // columns)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        y, x = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        canvas[y : y + height, x : x + width] = picture
+    return canvas

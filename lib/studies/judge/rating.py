@@ -1,0 +1,124 @@
+"""The judge's prompt and the form of its answer, as printed, and how an answer is read.
+
+Source: text 003, Table VIII (the prompt, word for word) and Table IX (the fields and their limits).
+
+Known deviation: a field that Table IX does not have is refused; a judge that adds one has not read
+the form. Notebook: 46.
+"""
+
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from lib.core.errors import KlangfarbeError
+
+PROMPT = """You are a multimodal feeling consistency evaluator.
+Given that the audio is generated based on text and images,
+please determine the similarity between the audio and the
+text and images in terms of feelings.
+Please output as follows: \\n
+1. Give an integer score ranging from 0 to 10. The higher
+the score, the more consistent the feelings are. \\n
+2. Analyze the main feeling keywords of each of the three
+modalities: audio, text, and images. \\n
+3. Explain why you make such a judgment, including but not
+limited to:
+- Text: Word choice, sentence structure, artistic
+conception, etc.
+- Image: Tone, composition, main elements, etc.
+- Audio: timbre, rhythm, melody, sense of energy, etc.
+Please ensure that the output strictly complies with the
+specified JSON Schema."""
+
+
+class Unreadable(KlangfarbeError):
+    """An answer that is not in the form."""
+
+
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Words = Annotated[list[Said], Field(min_length=1, max_length=5)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Scores(_Form):
+    """``Feeling_alignment``: a whole number from 0 to 10, higher is better."""
+
+    Feeling_alignment: Annotated[int, Field(ge=0, le=10)]
+
+
+class Keywords(_Form):
+    """One to five main feeling keywords of each modality."""
+
+    text: Words
+    image: Words
+    audio: Words
+
+
+class Explanations(_Form):
+    """Why: wording and imagery; tone, composition and elements; timbre, rhythm, melody and energy;
+    and all together.
+    """
+
+    text: Said
+    image: Said
+    audio: Said
+    overall: Said
+
+
+class Rating(_Form):
+    """Table IX."""
+
+    scores: Scores
+    keywords: Keywords
+    explanations: Explanations
+    notes: str | None = None
+
+    @property
+    def score(self) -> int:
+        """Feeling alignment, 0 … 10 ↑."""
+        return self.scores.Feeling_alignment
+
+
+def schema() -> dict:
+    """Table IX as JSON Schema, without references, as services want it."""
+    whole = Rating.model_json_schema()
+    known = whole.pop("$defs")
+
+    def plain(part):
+        if isinstance(part, dict):
+            if "$ref" in part:
+                return plain(known[part["$ref"].rsplit("/", 1)[1]])
+            return {key: plain(value) for key,
+                    value in part.items() if key not in ("title", "description", "default")}
+        return [plain(item) for item in part] if isinstance(part, list) else part
+
+    return plain(whole)
+
+
+def read(answer: str) -> Rating:
+    """A judge's answer as a :class:`Rating`; a fence of ``` around it is taken off.
+
+    Raises:
+        Unreadable: no JSON, or JSON of another form; the line says where it first departs from the
+            form.
+    """
+    text = answer.strip()
+    if text.startswith("```"):
+        text = text.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+    try:
+        return Rating.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the answer"
+        raise Unreadable("JSON of Table IX's form",
+                         f"{where}: {first['msg']}; it begins {text[:60]!r}",
+                         "ask again") from error
+
+
+def written(rating: Rating) -> dict:
+    """A rating as plain values, for a line of JSON."""
+    return json.loads(rating.model_dump_json())

@@ -1,0 +1,315 @@
+"""From answers to what may be said: who is left out, how far listeners agree, each system's mean,
+which differences are more than luck.
+
+Answers of one listener resemble each other, and so do answers to one picture. An interval that
+takes 600 answers for 600 independent ones is too narrow; here every interval counts listeners *and*
+pictures (two-way clustering).
+"""
+
+import warnings
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as formulas
+from scipy.stats import norm, t
+
+from lib.core.errors import KlangfarbeError
+from lib.metrics import paired, rating, stats
+from lib.studies.listening import design
+from lib.studies.listening.questions import CHOICE_NAMES, QUESTIONS, question
+from lib.studies.listening.study import Rule
+
+NO_LISTENER = "no listener yet: nothing was measured"
+
+
+def attention(answers, rule: Rule | None = None):
+    """Each listener against the rule that was fixed beforehand, a row each.
+
+    Returns:
+        DataFrame ``rater, checks, silent_ovl`` (highest quality given to silence), ``wrong_rel``
+        (highest relevance given to a wrong pair), ``failed, seconds`` (median time of a page),
+        ``kept``.
+    """
+    rule, rows = rule or Rule(), []
+    for rater, own in answers.groupby("rater"):
+        silent = own.loc[own["what"] == design.SILENCE, "ovl"].astype(float)
+        wrong = own.loc[own["what"] == design.WRONG, "rel"].astype(float)
+        failed = int((silent > rule.silent_ovl).sum() + (wrong > rule.wrong_rel).sum())
+        rows.append({"rater": rater, "checks": len(silent) + len(wrong), "silent_ovl": silent.max(),
+                     "wrong_rel": wrong.max(), "failed": failed, "seconds": own["seconds"].median(),
+                     "kept": failed <= rule.max_failed})
+    return pd.DataFrame(rows, columns=["rater", "checks", "silent_ovl", "wrong_rel", "failed",
+                                       "seconds", "kept"])
+
+
+def kept(answers, rule: Rule | None = None):
+    """The answers that count: those of listeners who passed, the attention checks themselves left
+    out.
+    """
+    found = attention(answers, rule)
+    passed = set(found.loc[found["kept"].astype(bool), "rater"])
+    return answers[answers["rater"].isin(passed)
+                   & answers["what"].isin([design.PAIR, design.COMPARISON])].reset_index(drop=True)
+
+
+def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
+    """Krippendorff's α of one question over the rated clips, with an interval over clips (drawn
+    with replacement, BCa).
+
+    A listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
+
+    Returns:
+        ``question, level, value, low, high, n`` (clips rated twice or more)``, raters``.
+
+    Raises:
+        KlangfarbeError: no clip was rated by two listeners, or every answer is the same.
+    """
+    rated = _rated(answers, name)
+    # [clips, raters], NaN: not heard
+    matrix = rated.pivot_table(index="code", columns="rater", values=name).to_numpy()
+    matrix = matrix[np.isfinite(matrix).sum(axis=1) >= 2]
+    level = question(name).level
+    if len(matrix) < 2:
+        raise KlangfarbeError("clips that two listeners rated", str(len(matrix)),
+                              "wait for more listeners")
+    value = rating.krippendorff_alpha(matrix.T, level)
+    low, high = stats.bootstrap(lambda clips: rating.krippendorff_alpha(clips.T, level), matrix,
+                                n_resamples=n_resamples, seed=seed)
+    return {"question": name, "level": level, "value": value, "low": low, "high": high,
+            "n": len(matrix), "raters": matrix.shape[1]}
+
+
+def means(answers, name: str, *, confidence: float = 0.95):
+    """Each system's mean answer with two intervals: clustered by listener and picture, and the
+    naive one for comparison.
+
+    Returns:
+        DataFrame ``question, system, value, low, high, naive_low, naive_high, n, raters, items``.
+    """
+    rated, rows = _rated(answers, name), []
+    for system, own in rated.groupby("system"):
+        y = own[name].to_numpy(float)
+        error, freedom = two_way((y - y.mean()) / len(y), own["rater"].to_numpy(),
+                                 own["item"].to_numpy())
+        reach = t.ppf((1 + confidence) / 2, freedom) * error
+        naive = t.ppf((1 + confidence) / 2, len(y) - 1) * y.std(ddof=1) / np.sqrt(len(y))
+        rows.append({"question": name, "system": system, "value": y.mean(), "low": y.mean() - reach,
+                     "high": y.mean() + reach, "naive_low": y.mean() - naive,
+                     "naive_high": y.mean() + naive, "n": len(y), "raters": own["rater"].nunique(),
+                     "items": own["item"].nunique()})
+    return pd.DataFrame(rows)
+
+
+def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
+    """Every two systems: the difference of means with its interval, and two paired tests, both
+    corrected Holm's way.
+
+    ``p`` is of the two-way error: could other listeners *and other pictures* have given this
+    difference by luck? ``p_within`` is of a permutation within listeners
+    (:func:`lib.metrics.paired.sign_flip`): a listener's two means could as well have been the other
+    way round. It needs no normal distribution, but it holds the pictures: what it finds is true of
+    these pictures. Claims go by ``p_holm``.
+
+    Returns:
+        DataFrame ``question, a, b, difference`` (a − b)``, low, high, naive_low, naive_high, p,
+        p_holm, p_within, p_within_holm, raters, n``.
+    """
+    rated, rows = _rated(answers, name), []
+    by_rater = rated.pivot_table(index="rater", columns="system", values=name)
+    for a, b in combinations(sorted(rated["system"].unique()), 2):
+        own = rated[rated["system"].isin([a, b])]
+        y, is_a = own[name].to_numpy(float), (own["system"] == a).to_numpy()
+        difference, shares, freedom, error, naive = contrast(y[None], is_a, own["rater"].to_numpy(),
+                                                             own["item"].to_numpy())
+        reach, narrow = t.ppf((1 + confidence) / 2,
+                              freedom) * error[0], t.ppf((1 + confidence) / 2,
+                                                         len(y) - 2) * naive[0]
+        each = (by_rater[a] - by_rater[b]).dropna().to_numpy()
+        gap = difference[0]
+        rows.append({"question": name, "a": a, "b": b, "difference": gap, "low": gap - reach,
+                     "high": gap + reach, "naive_low": gap - narrow, "naive_high": gap + narrow,
+                     "p": 2 * t.sf(abs(gap) / error[0], freedom),
+                     "p_within": paired.sign_flip(each, seed=seed), "raters": len(each),
+                     "n": int(shares)})
+    table = pd.DataFrame(rows)
+    for name in ("p", "p_within"):
+        table.insert(table.columns.get_loc(name) + 1, f"{name}_holm",
+                     paired.holm(table[name].to_numpy()))
+    return table
+
+
+def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
+    """Difference of two systems' means in many data sets of one design: y [R, N].
+
+    Returns:
+        (difference [R], n, degrees of freedom, two-way standard error [R], naive standard error
+        [R]).
+    """
+    n_a, n_b = is_a.sum(), (~is_a).sum()
+    mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
+    residual = y - np.where(is_a, mean_a[:, None], mean_b[:, None])
+    error, freedom = two_way(residual * np.where(is_a, 1 / n_a, -1 / n_b), rater, item)
+    naive = np.sqrt((residual[:, is_a] ** 2).sum(axis=1) / (n_a - 1) / n_a
+                    + (residual[:, ~is_a] ** 2).sum(axis=1) / (n_b - 1) / n_b)
+    return mean_a - mean_b, len(is_a), freedom, error, naive
+
+
+def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
+    """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
+    within pictures.
+
+    V = V_rater + V_item − V_both: what is summed within listeners and within pictures counts each
+    answer's own share twice. Never below the larger of the two. Degrees of freedom: one less than
+    the fewer of listeners and pictures.
+
+    Returns:
+        (standard error, a number or [R]; degrees of freedom).
+
+    Raises:
+        KlangfarbeError: fewer than two listeners or two pictures.
+
+    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
+    Notebook: 26.
+    """
+    parts = np.asarray(parts, np.float64)
+    _, r = np.unique(rater, return_inverse=True)
+    _, i = np.unique(item, return_inverse=True)
+    counts = r.max(initial=-1) + 1, i.max(initial=-1) + 1
+    if min(counts) < 2:
+        raise KlangfarbeError("at least two listeners and two pictures",
+                              f"{counts[0]} and {counts[1]}", "wait for more answers")
+    _, both = np.unique(r * counts[1] + i, return_inverse=True)
+    variances = []
+    for member in (r, i, both):
+        n = member.max() + 1
+        order = np.argsort(member, kind="stable")
+        sums = np.add.reduceat(parts[..., order], np.searchsorted(member[order], np.arange(n)),
+                               axis=-1)
+        variances.append(n / (n - 1) * (sums**2).sum(axis=-1))
+    total = np.maximum(variances[0] + variances[1] - variances[2],
+                       np.maximum(variances[0], variances[1]))
+    return np.sqrt(total), min(counts) - 1
+
+
+class Mixed(NamedTuple):
+    """``effects``: each system's mean with interval; ``components``: standard deviations by source;
+    ``converged``: did the fit settle?
+    """
+
+    effects: "pandas.DataFrame"  # noqa: F821
+    components: dict[str, float]
+    converged: bool
+
+
+def mixed(answers, name: str, *, confidence: float = 0.95) -> Mixed:
+    """A linear mixed model by REML: systems fixed; listeners, pictures, and both crossed with
+    systems random.
+
+    Its components say *why* an interval is as wide as it is, and feed
+    :func:`lib.studies.listening.power.curve`.
+
+    Source: Baayen, Davidson & Bates (2008), J. Memory and Language 59, on crossed random effects.
+    Notebook: 26.
+    """
+    rated = _rated(answers, name).rename(columns={name: "y"})[["y", "system", "rater", "item"]]
+    parts = {"item": "0 + C(item)", "item_system": "0 + C(item):C(system)",
+             "rater": "0 + C(rater)", "rater_system": "0 + C(rater):C(system)"}
+    model = formulas.mixedlm("y ~ 0 + C(system)", rated, groups=np.ones(len(rated)),
+                             vc_formula=parts, re_formula="0")
+    with warnings.catch_warnings():
+        # a component on its bound of 0 is told by `components`, not by a warning
+        warnings.simplefilter("ignore")
+        fit = model.fit(reml=True, method="lbfgs")
+    systems = sorted(rated["system"].unique())
+    reach = norm.ppf((1 + confidence) / 2) * fit.bse_fe.to_numpy()
+    found = fit.fe_params.to_numpy()
+    effects = pd.DataFrame({"question": name, "system": systems, "value": found,
+                            "low": found - reach, "high": found + reach,
+                            "n": rated.groupby("system").size().reindex(systems).to_numpy()})
+    components = dict(zip(sorted(parts), np.sqrt(np.maximum(fit.vcomp, 0)),
+                          strict=True)) | {"residual": float(np.sqrt(fit.scale))}
+    return Mixed(effects, {key: float(value) for key, value in components.items()},
+                 bool(fit.converged))
+
+
+def preferences(answers, name: str, *, n_resamples: int = 1000, seed: int = 0):
+    """Bradley–Terry strengths from the comparisons, with intervals over listeners.
+
+    Returns:
+        DataFrame ``question, system, strength`` (log odds, mean 0)``, low, high, wins, n, raters``.
+
+    Raises:
+        KlangfarbeError: no comparison, a question that is none, or a table without finite
+            strengths.
+    """
+    if name not in CHOICE_NAMES:
+        raise KlangfarbeError(f"a choice out of {', '.join(CHOICE_NAMES)}", repr(name),
+                              "ratings are for means()")
+    own = answers[answers["what"] == design.COMPARISON]
+    if not len(own):
+        raise KlangfarbeError("comparisons", NO_LISTENER, "ask listeners first")
+    left_won = (own[name] == "left").to_numpy()
+    winner, loser = (np.where(left_won, own[x], own[y]) for x,
+                     y in (("system", "other_system"), ("other_system", "system")))
+    systems, raters = sorted(set(winner) | set(loser)), sorted(own["rater"].unique())
+    wins = np.zeros((len(raters), len(systems), len(systems)))
+    np.add.at(wins, (np.searchsorted(raters, own["rater"]), np.searchsorted(systems, winner),
+                     np.searchsorted(systems, loser)), 1)
+    found = rating.bradley_terry(wins, n_resamples=n_resamples, seed=seed)
+    return pd.DataFrame({"question": name, "system": systems, "strength": found.strengths,
+                         "low": found.low, "high": found.high,
+                         "wins": wins.sum(axis=(0, 2)).astype(int), "n": int(found.n),
+                         "raters": found.groups})
+
+
+def shares(answers, name: str):
+    """The share of each step of a Likert question for each system, rows summing to 1 (what Figure
+    6.1 shows).
+    """
+    rated, steps = _rated(answers, name), range(question(name).low, question(name).high + 1)
+    counts = rated.groupby(["system", name]).size().unstack(fill_value=0).reindex(columns=steps,
+                                                                                  fill_value=0)
+    return counts.div(counts.sum(axis=1), axis=0)
+
+
+def ratings_for_ledger(answers):
+    """The answers that may become evidence: a person's. Without any, a table without rows.
+
+    Raises:
+        KlangfarbeError: a simulated row among them.
+    """
+    if len(answers) and answers["simulated"].fillna(True).astype(bool).any():
+        raise KlangfarbeError("ratings by people", "simulated ones",
+                              "the ledger takes what somebody heard; simulation is for teaching")
+    return answers
+
+
+def table(answers, rule: Rule | None = None):
+    """What may be printed of a study: every question's mean for every system, or the sentence that
+    nobody has listened yet.
+
+    Raises:
+        KlangfarbeError: a simulated row.
+    """
+    counted = kept(ratings_for_ledger(answers), rule)
+    rated = counted[counted["what"] == design.PAIR]
+    if rated["rater"].nunique() < 2 or rated["item"].nunique() < 2:
+        heard = f"{rated['rater'].nunique()} listener so far: too few for an interval" if len(
+            rated) else NO_LISTENER
+        return pd.DataFrame({"question": [q.name for q in QUESTIONS], "result": heard})
+    return pd.concat([means(counted, q.name) for q in QUESTIONS], ignore_index=True)
+
+
+def _rated(answers, name: str):
+    """The rows of rated pairs, with a number for an answer.
+
+    Raises:
+        KlangfarbeError: there is none.
+    """
+    question(name)
+    own = answers[(answers["what"] == design.PAIR) & answers[name].notna()]
+    if not len(own):
+        raise KlangfarbeError("ratings", NO_LISTENER, "ask listeners first")
+    return own.assign(**{name: own[name].astype(float)})

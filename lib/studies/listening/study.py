@@ -1,0 +1,251 @@
+"""A study in a folder: pictures, levelled sounds, the plan, the key, places for listeners, and
+their answers.
+
+```
+<folder>/study.json   seed, sizes, seconds of each sound, the rule of exclusion, and a hash that every answer carries
+<folder>/trials.csv   what the page reads          <folder>/images/*.png   <folder>/audio/*.flac
+<folder>/key.csv      which code is which system: read by the analysis alone
+<folder>/places.json  which place belongs to which random code          <folder>/ratings/   see lib.studies.listening.store
+```
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import soundfile
+from filelock import FileLock
+
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio
+from lib.studies.listening import design, store
+
+LEVEL_DBFS, CEILING = -23.0, 0.98
+SETTINGS, TRIALS, KEY, PLACES, RATINGS = "study.json", "trials.csv", "key.csv", "places.json", "ratings"
+
+
+class Clip(NamedTuple):
+    """What is rated: a `picture` uint8 [H, W, 3] with a `sound` float32 [N], mono at 22 050 Hz, by
+    a `system` for an `item`.
+    """
+
+    system: str
+    item: str
+    picture: np.ndarray
+    sound: np.ndarray
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who is left out, fixed before anybody listens and stored with the plan.
+
+    A check is failed where a silent sound gets more than `silent_ovl` of 100 for its quality, or a
+    plainly wrong pair more than `wrong_rel` of 100 for its relevance. A listener with more than
+    `max_failed` failed checks is left out, with all answers.
+    """
+
+    silent_ovl: int = 20
+    wrong_rel: int = 80
+    max_failed: int = 0
+
+
+class Study(NamedTuple):
+    """A laid-out study: its folder, its trials (a row a page) and its settings."""
+
+    folder: Path
+    trials: "pandas.DataFrame"  # noqa: F821
+    settings: dict
+
+    @property
+    def name(self) -> str:
+        """The hash that ties answers to this plan."""
+        return self.settings["study"]
+
+    @property
+    def rule(self) -> Rule:
+        """Who is left out, as it was fixed with the plan."""
+        return Rule(**self.settings["rule"])
+
+    @property
+    def ratings(self) -> Path:
+        """Where answers go."""
+        return self.folder / RATINGS
+
+    def block(self, place: int) -> list[dict]:
+        """The pages of one place, in order."""
+        return self.trials[self.trials["place"] == place].sort_values("trial").to_dict("records")
+
+    def image(self, name: str) -> bytes:
+        """PNG bytes of a picture."""
+        return (self.folder / "images" / f"{name}.png").read_bytes()
+
+    def audio(self, name: str) -> bytes:
+        """FLAC bytes of a sound."""
+        return (self.folder / "audio" / f"{name}.flac").read_bytes()
+
+    def seconds(self, name: str) -> float:
+        """How long a sound lasts."""
+        return self.settings["seconds"][name]
+
+
+def level(sound: np.ndarray, dbfs: float = LEVEL_DBFS) -> np.ndarray:
+    """Brings a sound [N] to one RMS level, for the louder of two sounds is taken for the better
+    one; silence stays silence.
+
+    Where that would pass ±0.98 it is turned down as a whole (never clipped).
+    """
+    rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
+    if rms < audio.SILENCE_RMS:
+        return np.zeros_like(sound, dtype=np.float32)
+    gain = 10 ** (dbfs / 20) / rms
+    return (sound * min(gain, CEILING / np.abs(sound).max())).astype(np.float32)
+
+
+def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, per_rater: int = 20,
+            n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+            crossed: bool = False, rule: Rule | None = None, seed: int = 0) -> Study:
+    """Writes a study that listeners can begin.
+
+    Args:
+        clips: every system on the same items. n_raters: places. per_rater: rated pages of each;
+            n_pairs: compared ones after them.
+        wrong: (picture, sound) that plainly do not belong together, for the attention checks; a
+            silent clip is always used.
+        crossed: see :func:`lib.studies.listening.design.blocks`.
+
+    Raises:
+        KlangfarbeError: the folder holds a study already (its answers would lose their plan); clips
+            that design.blocks refuses.
+    """
+    folder = Path(folder)
+    if (folder / SETTINGS).exists() or any((folder / RATINGS).glob("*.jsonl")):
+        raise KlangfarbeError("a folder without a study", f"{folder}: there is one",
+                              "go on with it, or name another folder")
+    images, sounds = {}, {}
+
+    def keep(picture: np.ndarray, sound: np.ndarray) -> tuple[str, str]:
+        sound = level(sound)
+        names = design.fingerprint(np.asarray(picture)), design.fingerprint(sound)
+        images[names[0]], sounds[names[1]] = np.asarray(picture), sound
+        return names
+
+    stimuli = [design.Stimulus(*keep(clip.picture, clip.sound), clip.system, clip.item)
+               for clip in clips]
+    checks = [keep(*pair) for pair in wrong]
+    _, silence = keep(clips[0].picture, np.zeros(len(clips[0].sound), np.float32))
+    plan = design.blocks(stimuli, n_raters, per_rater, seed, crossed=crossed, silence=silence,
+                         wrong=checks)
+    if n_pairs:
+        first = int(plan.trials["trial"].max()) + 1
+        plan = design.joined(plan, design.pairs(stimuli, n_raters, n_pairs, seed,
+                                                first_trial=first))
+    rule = rule or Rule()
+    text = plan.trials.to_csv(index=False) + json.dumps(asdict(rule))
+    settings = {"study": hashlib.sha256(text.encode()).hexdigest()[:12], "seed": seed,
+                "places": n_raters, "per_rater": per_rater, "pairs": n_pairs,
+                "systems": sorted({c.system for c in clips}), "items": len({c.item for c in clips}),
+                "rule": asdict(rule), "level_dbfs": LEVEL_DBFS,
+                "seconds": {name: round(len(sound) / audio.SAMPLE_RATE_HZ, 3) for name,
+                            sound in sounds.items()}}
+    for name, picture in images.items():
+        artefacts.write(folder / "images" / f"{name}.png", picture)
+    for name, sound in sounds.items():
+        with artefacts.atomic(folder / "audio" / f"{name}.flac") as temporary:
+            temporary.write_bytes(_flac(sound))
+    artefacts.write(folder / TRIALS, plan.trials)
+    artefacts.write(folder / KEY, plan.key)
+    artefacts.write(folder / SETTINGS, settings)  # last: a folder with it is whole
+    return load(folder)
+
+
+def load(folder: Path | str) -> Study:
+    """Opens a study that was laid out.
+
+    Raises:
+        KlangfarbeError: there is none, or it was not finished.
+    """
+    folder = Path(folder)
+    if not (folder / SETTINGS).is_file():
+        raise KlangfarbeError(f"a listening study in {folder}", "no study.json",
+                              "lay one out: python -m lib listen, or notebook 26")
+    return Study(folder, _table(folder / TRIALS), artefacts.read(folder / SETTINGS))
+
+
+def claim(study: Study, rater: str) -> int:
+    """The place of a listener: the one that belongs to the code, or the first free one, taken under
+    a lock.
+
+    Raises:
+        KlangfarbeError: every place is taken.
+    """
+    store.check_code(rater)
+    with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
+        places = _places(study)
+        if rater not in places:
+            free = sorted(set(range(study.settings["places"])) - set(places.values()))
+            if not free:
+                raise KlangfarbeError("a free place", f"all {study.settings['places']} are taken",
+                                      "thank you; the study is full")
+            places[rater] = free[0]
+            artefacts.write(study.folder / PLACES, places)
+        return places[rater]
+
+
+def knows(study: Study, rater: str) -> bool:
+    """Whether a code has begun this study."""
+    return rater in _places(study)
+
+
+def withdraw(study: Study, rater: str) -> int:
+    """Deletes a listener's answers and code; the place is free again. Returns how many answers
+    there were.
+    """
+    count = store.delete(study.ratings, rater)
+    with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
+        places = _places(study)
+        if places.pop(rater, None) is not None:
+            artefacts.write(study.folder / PLACES, places)
+    return count
+
+
+def answers(folder: Path | str):
+    """All answers of a study with what was rated: the columns of Row and of the key. No answers: a
+    table without rows.
+
+    Answers to another plan are left out and told in ``.attrs["faults"]``.
+    """
+    study = load(folder)
+    found = store.read(study.ratings)
+    own = found["study"] == study.name
+    table = found[own].merge(_table(study.folder / KEY), on="code", how="left",
+                             validate="many_to_one")
+    strangers = sorted(table.loc[table["what"].isna(), "code"].unique())
+    faults = found.attrs["faults"] + [f"{(~own).sum()} answers belong to another plan"] * int(
+        (~own).any())
+    table = table[table["what"].notna()].reset_index(drop=True)
+    table.attrs["faults"] = faults + [f"code {code} is not in the key" for code in strangers]
+    return table
+
+
+def _places(study: Study) -> dict[str, int]:
+    path = study.folder / PLACES
+    return artefacts.read(path) if path.is_file() else {}
+
+
+def _table(path: Path):
+    """A table of the plan: codes and names stay words (a code may look like the number 1e5)."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return table.astype({name: int for name in ("place", "trial") if name in table})
+
+
+def _flac(sound: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, audio.SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()

@@ -1,0 +1,152 @@
+"""The four systems side by side: the same held-out paintings for the three that play, the same
+pieces for the one that paints.
+
+    painting, comment ─┬─ bridging ──┐                        piece ─┬─ music2image ─┐
+                       ├─ mapping  ──┼─► sounds ─► an ear             └─ retrieval ───┴─► pictures ─► an eye
+                       ├─ art2music ─┤
+                       └─ retrieval ─┘  the nearest training item's own other half
+
+The bar is retrieval: whoever owns a few hundred pairs can look up the nearest painting and play its
+music, without any system at all.
+
+Source: ours; claim X-2.  Notebook: 90.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import soxr
+import torch
+
+from lib.core.errors import KlangfarbeError
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
+
+# in TEST_SEED; in TRAIN_SEED: no notebook trains or chooses on either
+ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
+
+
+@dataclass(frozen=True)
+class Config:
+    """How many items are met, and how many pairs retrieval may look through.
+
+    Attributes:
+        n_items: held-out paintings, each with its comment and its own piece. n_known: pairs for
+            retrieval. seconds: of all sounds.
+        side: of the pictures.
+    """
+
+    n_items: int = 400
+    n_known: int = 4_000
+    seconds: float = 8.0
+    side: int = 128
+
+    def __post_init__(self):
+        if min(self.n_items, self.n_known) < 4:
+            raise KlangfarbeError("four items and four known pairs or more",
+                                  f"{self.n_items}, {self.n_known}", "draw more")
+
+
+PROFILES = {
+    "smoke": Config(n_items=6, n_known=12, seconds=1.0),
+    "mini": Config(n_items=40, n_known=400, seconds=4.0),
+    "gpu": Config(),
+    "paper": Config(),
+}
+
+
+class Material(NamedTuple):
+    """N items and K known pairs.
+
+    Attributes:
+        pictures: uint8 [N, H, W, 3]. comments: N. sounds: float32 [N, samples], each painting's own
+            piece. truth: [N, 2] in [−1, 1].
+        words: N, out of five. known_pictures, known_comments, known_sounds, known_truth: [K, …] of
+            the training collection.
+        rate_hz: of all sounds.
+    """
+
+    pictures: np.ndarray
+    comments: list
+    sounds: np.ndarray
+    truth: np.ndarray
+    words: np.ndarray
+    known_pictures: np.ndarray
+    known_comments: list
+    known_sounds: np.ndarray
+    known_truth: np.ndarray
+    rate_hz: int
+
+
+def material(config: Config, items_from: int = ITEMS_FROM) -> Material:
+    """The atelier's items, numbered from `items_from` on in its ``TEST_SEED``, and known pairs."""
+    items, known = ([factors.draw(seed, first + k) for k in range(n)] for seed, first,
+                    n in ((TEST_SEED, items_from, config.n_items),
+                          (TRAIN_SEED, KNOWN_FROM, config.n_known)))
+
+    def both(seed: int, some: list) -> tuple:
+        numbers = range(some[0].index, some[0].index + len(some))
+        return (paint.pictures(seed, numbers, config.side)[0],
+                [words.comment(item) for item in some],
+                render.sounds(seed, numbers, config.seconds)[0],
+                np.array([(item.valence, item.arousal) for item in some]))
+
+    pictures, comments, sounds, truth = both(TEST_SEED, items)
+    return Material(pictures, comments, sounds, truth,
+                    np.array([words.emotion_word(item) for item in items]),
+                    *both(TRAIN_SEED, known), render.SAMPLE_RATE_HZ)
+
+
+def nearest(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """For each row of `here` [N, D] the nearest of `there` [K, D] by cosine, columns standardised
+    over `there`: int [N].
+    """
+    spread = np.maximum(there.std(0), 1e-6)
+    left, right = ((some - there.mean(0)) / spread for some in (here, there))
+    left, right = (some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+                   for some in (left, right))
+    return (left @ right.T).argmax(1)
+
+
+def timed(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
+    """(what `play` gives for 0 … n − 1, seconds of this process that each took [n])."""
+    made, took = [], []
+    for k in range(n):
+        start = time.process_time()
+        made.append(play(k))
+        took.append(time.process_time() - start)
+    return made, np.array(took)
+
+
+def alike(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.ndarray:
+    """Sounds of any rate and length as one array, float32 [N, samples] at `rate_hz`: cut, or ended
+    with silence.
+    """
+    n, made = round(seconds * rate_hz), []
+    for sound, rate in zip(sounds, rates, strict=True):
+        sound = sound if rate == rate_hz else soxr.resample(np.asarray(sound, np.float32), rate,
+                                                            rate_hz)
+        made.append(np.pad(sound[:n], (0, max(0, n - len(sound)))))
+    return np.stack(made).astype(np.float32)
+
+
+def n_weights(*parts) -> int:
+    """How many numbers some parts hold: torch modules, or objects and tuples that hold modules;
+    each counted once.
+    """
+    seen: dict[int, int] = {}
+
+    def walk(part, depth: int) -> None:
+        if isinstance(part, torch.nn.Module):
+            seen.update({id(weight): weight.numel() for weight in part.parameters()})
+        elif isinstance(part, (tuple, list)):
+            for inside in part:
+                walk(inside, depth)
+        elif hasattr(part, "__dict__") and depth:
+            for inside in vars(part).values():
+                walk(inside, depth - 1)
+
+    walk(parts, 3)
+    return sum(seen.values())

@@ -1,0 +1,137 @@
+"""What every system that turns paintings into music shares at its door: files in, files out,
+refusals, loudness.
+
+    paintings [files] ──all checked──► pictures ──the system's load, once──► its hear, one by one ──► sounds [files], a few lines each
+
+A system's ``hear_files`` gives :func:`files` its own ``load``, ``hear`` and ``told``. Nothing is
+loaded before all is checked.
+Notebook: 10, 20.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.signal import audio, images
+
+PEAK = 0.99  # what would be louder is turned down to this
+SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a painting became.
+
+    Attributes:
+        sound: float32 [N] in [−1, 1], mono. sample_rate_hz: its rate.
+    """
+
+    sound: np.ndarray
+    sample_rate_hz: int
+
+    @property
+    def peak_db(self) -> float:
+        """The loudest sample, in dB below full scale."""
+        return float(20 * np.log10(max(1e-9, np.abs(self.sound).max())))
+
+    @property
+    def loudness_db(self) -> float:
+        """Root mean square, in dB below full scale."""
+        return float(10 * np.log10(max(1e-18, np.square(self.sound, dtype=np.float64).mean())))
+
+    @property
+    def told(self) -> str:
+        """Length, loudness and peak, one line."""
+        return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, loudness {self.loudness_db:.0f} dB, peak {self.peak_db:.1f} dB")
+
+
+def turned_down(sound: np.ndarray) -> np.ndarray:
+    """A sound that would clip is turned down as a whole to :data:`PEAK`; any other stays as it
+    is.
+    """
+    return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
+
+
+def of(profiles: Mapping, profile: str):
+    """A system's config at a profile; ``bundled`` has mini's.
+
+    Raises:
+        KlangfarbeError: no such profile.
+    """
+    known = {artefacts.BUNDLED: profiles["mini"]} | profiles
+    if profile not in known:
+        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
+                              "name one of them")
+    return known[profile]
+
+
+def files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable, hear: Callable,
+          told: Callable, seed: int, seconds: float) -> int:
+    """Hears each painting, writes the music, prints what the system says of it; returns the exit
+    code.
+
+    Whatever can be refused is refused before anything is loaded. One bad file among several is told
+    and passed over (exit code 2 at the end); the others are heard.
+
+    Args:
+        output: a name ending in .wav, .flac or .mp3; for several paintings a folder. side:
+            paintings are cut square and resized to this.
+        load: () → models. hear: (picture uint8 [side, side, 3], models) → :class:`Sound`. told:
+            that → lines.
+
+    Raises:
+        KlangfarbeError: an output, a seed, a duration or a single painting that will not do.
+    """
+    paintings, output = [Path(path) for path in paintings], Path(output)
+    several = len(paintings) > 1
+    _check_output(paintings, output)
+    check_seconds(seconds)
+    if not 0 <= seed < 2**63:
+        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
+    good, faults = [], []
+    for path in paintings:
+        try:
+            good.append((path, images.load(path, size=side)))
+        except KlangfarbeError as fault:
+            faults.append(fault)
+    if faults and not several:
+        raise faults[0]
+    models = load() if good else None
+    for path, picture in good:
+        heard = hear(picture, models)
+        target = audio.write(output / f"{path.stem}.wav" if several else output, heard.sound,
+                             heard.sample_rate_hz)
+        print(f"{path.name} → {target}\n{told(heard)}")
+    for fault in faults:
+        print(f"klangfarbe: passed over: {fault}")
+    return 2 if faults else 0
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuses a duration that no player was trained on.
+
+    Raises:
+        KlangfarbeError: below .5 s, above 30 s, or no number.
+    """
+    if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
+        raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s",
+                              f"{seconds:g} s", "leave --seconds out for 8 s")
+
+
+def _check_output(paintings: list[Path], output: Path) -> None:
+    if len(paintings) == 1:
+        if output.suffix.lower() not in audio.WRITTEN or output.is_dir():
+            raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}",
+                                  str(output), "for instance -o music.wav")
+        return
+    if output.suffix or output.is_file():
+        raise KlangfarbeError("a folder for several paintings", str(output),
+                              "for instance -o music/")
+    stems = [path.stem for path in paintings]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise KlangfarbeError("paintings of different names: each names its music",
+                              f"{twice!r} more than once", "rename one of them")

@@ -1,0 +1,181 @@
+"""All four systems on what people painted, played and rated: WikiArt's paintings, Emotify's music.
+No part of them ever saw any.
+
+    painting ─┬─ bridging, mapping, art2music ─► sounds ──► the ear ─┐
+              ├─ the eye ────────────────────────────────────────────┼─► against what people felt before it
+              └─ CLIP, a line learnt from other painters' labels ────┘
+    piece ────┬─ forest ─► diffusion ─► pictures ─► the eye ─────────┐
+              ├─ the ear ────────────────────────────────────────────┼─► against what people felt while it played
+              └─ features, a line learnt from other pieces' labels ──┘
+
+The atelier's own items go the same way, so that whatever differs is the world and not the ruler.
+Instruments are looked at first: where an ear does not hear real music, a number that rests on it
+says nothing.
+
+Source: ours. Where people's labels are shares of emotions, the points are
+:mod:`lib.signal.affect`'s.  Notebook: 93.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lib.core.errors import KlangfarbeError
+from lib.data import registry, splits
+from lib.data.collections import emotify, wikiart_emotions
+from lib.data.splits import FOLDS
+from lib.metrics import affect, stats
+from lib.signal import audio, images
+from lib.systems import compare, evaluation, recombine
+from lib.systems.bridging import train_musicgen
+
+ITEMS_FROM = 970_000  # of the atelier's TEST_SEED
+
+
+@dataclass(frozen=True)
+class Config:
+    """How many items of each world, how many pairs retrieval and the lines know, and how long the
+    made music is.
+
+    Attributes:
+        n_paintings, n_pieces: real ones. n_atelier: items of the atelier, painting and piece.
+            n_known: its training pairs.
+        seconds: of the music that is made. listened: seconds of each real piece, its middle. side:
+            of the pictures.
+    """
+
+    n_paintings: int = 300
+    n_pieces: int = 300
+    n_atelier: int = 300
+    n_known: int = 2_000
+    seconds: float = 8.0
+    listened: float = 15.0
+    compare: int = 128
+
+    def __post_init__(self):
+        if min(self.n_paintings, self.n_pieces, self.n_atelier, self.n_known) < FOLDS:
+            raise KlangfarbeError(f"{FOLDS} items of each world or more",
+                                  f"{self.n_paintings}, {self.n_pieces}, {self.n_atelier}, "
+                                  f"{self.n_known}", "draw more")
+
+
+PROFILES = {"smoke": Config(8, 8, 6, 12, seconds=1.0, listened=2.0),
+            "mini": Config(120, 120, 60, 240, seconds=4.0), "gpu": Config(), "paper": Config()}
+
+
+class Works(NamedTuple):
+    """N paintings or pieces that people rated.
+
+    Attributes:
+        content: uint8 [N, side, side, 3], or float32 [N, samples] at the rate that was asked for.
+            truth: [N, 2] in [−1, 1].
+        groups: N, the painter or the track. files: N, where they lie.
+    """
+
+    content: np.ndarray
+    truth: np.ndarray
+    groups: np.ndarray
+    files: list
+
+
+def paintings(n: int, side: int, seed: int = 0) -> Works:
+    """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`; black bars are cut off.
+
+    Raises:
+        KlangfarbeError: the collection, or its pictures, are not there.
+    """
+    folder = registry.shelf(registry.COLLECTIONS["wikiart_emotions"].folders,
+                            ("images", "emotion_labelled"))
+    rows = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), n, seed)
+    files = [folder / path for path in rows["path"]]
+    painters = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy(str)
+    return Works(np.stack([images.load(file, size=side) for file in files]),
+                 rows[["valence", "arousal"]].to_numpy(float), painters, files)
+
+
+def pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> Works:
+    """Up to `n` of Emotify's tracks, drawn by `seed`: the middle `seconds` of each, at `rate_hz`.
+
+    Raises:
+        KlangfarbeError: the collection, or its sounds, are not there.
+    """
+    folder = registry.shelf(registry.COLLECTIONS["emotify"].folders)
+    rows = _drawn(emotify.manifest(folder), n, seed)
+    files = [folder / path for path in rows["path"]]
+    sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]
+    return Works(compare.alike(sounds, [rate_hz] * len(sounds), rate_hz, seconds),
+                 rows[["valence", "arousal"]].to_numpy(float), rows["group_id"].to_numpy(str),
+                 files)
+
+
+def _drawn(rows, n: int, seed: int):
+    """Up to `n` rows that have a file and a label, in random order: a collection may lie by genre,
+    and half of it must be like the rest.
+    """
+    rows = rows[rows["path"].notna() & rows["valence"].notna()]
+    if len(rows) < FOLDS:
+        raise KlangfarbeError(f"{FOLDS} files with labels or more", str(len(rows)),
+                              "see data/README.md for where to get them")
+    return rows.sample(min(n, len(rows)), random_state=seed)
+
+
+def played(parts: recombine.Parts, pictures: np.ndarray, comments: list[str] | None, *,
+           seed: int = 0, seconds: float = 4.0, rate_hz: int = 22_050) -> tuple[dict, list[str]]:
+    """What the three systems play to N paintings: system → float32 [N, samples] at `rate_hz`, and
+    the descriptions played by the first.
+
+    Args:
+        pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner speaks to ``art2music``.
+    """
+    said, descriptions = recombine.carried(parts, pictures, comments, None)
+    player = parts.bridging.player
+    made = {"bridging": (train_musicgen.generate(player, descriptions, parts.bridging.music, seed,
+                                                 seconds=seconds), player.sample_rate_hz),
+            "mapping": recombine.decode(parts, "MusicGen", said["vector"], seed=seed,
+                                        seconds=seconds),
+            "art2music": recombine.decode(parts, "flow", said["fused"], seed=seed, seconds=seconds)}
+    return {name: compare.alike(list(sounds), [rate] * len(sounds), rate_hz, seconds) for name,
+            (sounds, rate) in made.items()}, descriptions
+
+
+def read_out(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
+             seed: int = 0) -> np.ndarray:
+    """What a straight line makes of `inputs` [N, D], each group predicted by a line that never saw
+    it: [N, 2]. What could be known.
+    """
+    return splits.cross_validated(lambda known, felt,
+                                  unseen: recombine.interpreter(known, felt).predict(unseen),
+                                  inputs, truth, groups, k=min(FOLDS, len(set(groups))), seed=seed)
+
+
+def correlation(truth: np.ndarray, found: np.ndarray) -> float:
+    """Pearson's r of valence and of arousal, averaged, [−1, 1] ↑: agreement that forgives a wrong
+    middle and a wrong spread.
+    """
+    return float(np.mean([affect.correlation(truth[:, axis], found[:, axis]) for axis in (0, 1)]))
+
+
+def compared(truth: np.ndarray, found: dict[str, np.ndarray], groups: np.ndarray | None = None, *,
+             seed: int = 0):
+    """A row each: DataFrame ``row, agreement, low, high, luck, correlation, r_low, r_high, r_luck,
+    n``.
+
+    Luck: the 97.5 % quantile with what was found dealt to other items. Intervals: 95 %, over
+    groups.
+
+    Args:
+        truth: [N, 2]. found: row → [N, 2].
+    """
+    rows, scores = [], {evaluation.agreement: ("agreement", "low", "high", "luck"),
+                        correlation: ("correlation", "r_low", "r_high", "r_luck")}
+    for name, seen in found.items():
+        row = {"row": name}
+        for score, names in scores.items():
+            luck = np.quantile(stats.shuffled(score, truth, seen, seed=seed), 0.975)
+            row |= dict(zip(names, (score(truth, seen),
+                                    *stats.bootstrap(score, truth, seen, groups=groups, seed=seed),
+                                    luck), strict=True))
+        rows.append(row | {"n": len(truth)})
+    return pd.DataFrame(rows)

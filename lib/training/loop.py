@@ -1,0 +1,141 @@
+"""What every training loop shares: endless seeded batches, a plain progress bar, an exponential
+moving average, checkpoints, bfloat16.
+"""
+
+import copy
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lib.core import artefacts
+
+
+def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Endless index batches [B]: each epoch is a fresh shuffle; the last short batch of an epoch is
+    dropped.
+    """
+    batch_size = min(batch_size, n_items)
+    while True:
+        order = rng.permutation(n_items)
+        for start in range(0, n_items - batch_size + 1, batch_size):
+            yield order[start : start + batch_size]
+
+
+def progress(n_steps: int, label: str, start: int = 0):
+    """A plain text progress bar over ``range(start, n_steps)`` on standard error (so that stored
+    outputs stay small).
+    """
+    return tqdm(range(start, n_steps), desc=label, initial=start, total=n_steps, file=sys.stderr,
+                mininterval=2.0, ascii=True)
+
+
+def share_of_rate(step: int, warm_up: int, n_steps: int) -> float:
+    """Share of the nominal learning rate at a step (0 …): a linear rise over the warm-up, then a
+    half cosine down towards 0.
+    """
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up))
+
+
+class MovingAverage:
+    """Exponential moving average of a module's parameters and buffers, with warm-up: decay_t =
+    min(decay, (1+t)/(10+t)).
+    """
+
+    def __init__(self, module, decay: float):
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay, self.updates = decay, 0
+
+    def update(self, module) -> None:
+        """Moves the average one step towards `module`."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            for averaged, current in zip(self.module.state_dict().values(),
+                                         module.state_dict().values(), strict=True):
+                if averaged.dtype.is_floating_point:
+                    averaged.lerp_(current.to(averaged.dtype), 1 - decay)
+                else:
+                    averaged.copy_(current)
+
+
+def save_checkpoint(path: Path, tensors: dict, state: dict) -> None:
+    """Writes tensors (safetensors) and, last, the small JSON state beside them: a checkpoint counts
+    once its JSON stands.
+
+    Args:
+        path: ``….safetensors``; each call writes a new pair under the step in ``state["step"]``,
+            then drops the older ones.
+        tensors: flat dict of tensors (parameters, moments).
+        state: JSON-able: step, curve, random states.
+    """
+    stem = path.with_suffix("")
+    new = stem.with_name(f"{stem.name}.{state['step']:07d}")
+    artefacts.write(new.with_name(new.name + ".safetensors"), tensors)
+    artefacts.write(new.with_name(new.name + ".json"), state)
+    for old in stem.parent.glob(stem.name + ".[0-9]*.*"):
+        if not old.name.startswith(new.name):
+            old.unlink()
+
+
+def load_checkpoint(path: Path) -> tuple[dict, dict] | None:
+    """The newest whole checkpoint saved under `path`, as (tensors, state), or ``None`` where there
+    is none.
+    """
+    stem = path.with_suffix("")
+    for state_file in sorted(stem.parent.glob(stem.name + ".[0-9]*.json"), reverse=True):
+        tensor_file = state_file.with_suffix(".safetensors")
+        if tensor_file.is_file():
+            return artefacts.read(tensor_file), artefacts.read(state_file)
+    return None
+
+
+def flat_optimizer(optimizer, prefix: str = "optimizer") -> dict:
+    """An optimiser's tensors as a flat dict ``prefix.<parameter>.<moment>``, for safetensors."""
+    state = optimizer.state_dict()["state"]
+    return {f"{prefix}.{index}.{name}": value for index, moments in state.items() for name,
+            value in moments.items()}
+
+
+def restore_optimizer(optimizer, tensors: dict, prefix: str = "optimizer") -> None:
+    """Puts :func:`flat_optimizer`'s tensors back."""
+    state: dict = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix + "."):
+            index, name = key[len(prefix) + 1 :].split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+    whole = optimizer.state_dict()
+    whole["state"] = state
+    optimizer.load_state_dict(whole)
+
+
+def half(device: str, wanted: bool = True):
+    """The context of a forward pass in bfloat16, where it is wanted and the processor has it;
+    elsewhere the pass stays in float32.
+
+    A CPU that has no bfloat16 imitates it: a step of notebook 11's network took 7 times as long as
+    in float32 (AVX2, one core).
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1`` … wanted: a config's own switch.
+    """
+    kind = torch.device(device).type
+    has = kind != "cpu" or (torch.backends.mkldnn.is_available()
+                            and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.autocast(kind, torch.bfloat16, enabled=wanted and has)
+
+
+def set_threads(n_threads: int | None = None) -> int:
+    """Limits torch to `n_threads` (default: ``KLANGFARBE_THREADS``, else all cores), so that
+    notebooks run side by side.
+    """
+    count = n_threads or int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1
+    torch.set_num_threads(count)
+    return count

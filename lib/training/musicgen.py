@@ -1,0 +1,189 @@
+"""What every fine-tuning of MusicGen shares: batches of stored tensors, conditioning dropout, one
+step of training, LoRA.
+
+    stored states [B, L, D] ──dropped for some items──► projection ──► condition ─┐
+    stored codes [B, K, S] ──delay──► line [B, K, S+K] ──without its last column──► decoder ──► logits ──► cross-entropy with
+                                                       the line without its first
+
+Two engines read the same tensors: transformers (here) and audiocraft
+(:mod:`lib.pretrained.musicgen_audiocraft`).
+
+Notebook: 03.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lib.core.errors import KlangfarbeError
+from lib.models import delay_pattern
+
+LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+
+
+@dataclass
+class Batch:
+    """Stored tensors of B items.
+
+    Attributes:
+        codes: int64 [B, K, S], whatever beyond each item's length. lengths: int64 [B].
+        states: float [B, L, D]: the text encoder's states or vectors of your own. mask: int64 [B,
+            L], 1 for real tokens.
+    """
+
+    codes: Any
+    lengths: Any
+    states: Any
+    mask: Any
+
+
+def collate(codes: list, states: list, device: str = "cpu") -> Batch:
+    """Items of any length, codes [K, S] and states [L, D] each, padded with zeros into one batch.
+
+    Raises:
+        KlangfarbeError: not one state for each code, or an empty item.
+    """
+    if len(codes) != len(states) or not codes or any(0 in array.shape
+                                                     for array in (*codes, *states)):
+        raise KlangfarbeError("as many codes as states, none empty",
+                              f"{len(codes)} and {len(states)}", "store both for every item")
+    lengths = torch.tensor([c.shape[1] for c in codes])
+    said = torch.tensor([len(s) for s in states])
+    padded_codes = torch.zeros(len(codes), codes[0].shape[0], int(lengths.max()), dtype=torch.long)
+    padded_states = torch.zeros(len(states), int(said.max()), states[0].shape[1])
+    for row, (c, s) in enumerate(zip(codes, states, strict=True)):
+        padded_codes[row, :, : c.shape[1]] = torch.as_tensor(c).long()
+        padded_states[row, : len(s)] = torch.as_tensor(s).float()
+    mask = (torch.arange(int(said.max())) < said[:, None]).long()
+    return Batch(*(t.to(device) for t in (padded_codes, lengths, padded_states, mask)))
+
+
+def drop_conditions(states, mask, share: float, generator=None):
+    """Replaces the condition of a random `share` of the items by the null one (zeros, mask 0), so
+    that guidance has its other half.
+
+    Args:
+        states: [B, L, D]. mask: [B, L]. share: 0.1 as in MusicGen's training; 0: none. generator:
+            torch's, on the CPU.
+
+    Source: Ho & Salimans (2022), "Classifier-Free Diffusion Guidance", algorithm 1.
+    """
+    if not 0 <= share <= 1:
+        raise KlangfarbeError("a share in [0, 1]", str(share),
+                              "0.1 is what MusicGen was trained with")
+    if share == 0:
+        return states, mask
+    kept = (torch.rand(len(states), generator=generator) >= share).to(states.device)
+    return states * kept[:, None, None], mask * kept[:, None]
+
+
+def with_null(states, mask):
+    """Conditions and their null halves in one batch, ``[h; 0]`` and ``[1; 0]``: [B, L, D], [B, L] →
+    [2B, L, D], [2B, L].
+    """
+    return torch.cat([states, torch.zeros_like(states)]), torch.cat([mask, torch.zeros_like(mask)])
+
+
+def condition(model, states, mask):
+    """States of the text encoder's width → conditions of the decoder's [B, L, D], zero where the
+    mask is 0.
+
+    A model without a projection (a decoder alone, or two of one width) takes the states as they
+    are.
+    """
+    project = getattr(model, "enc_to_dec_proj", None)
+    return (project(states) if project is not None else states) * mask[..., None]
+
+
+def predict(model, tokens, states, mask):
+    """Logits float [B, K, L, V] of transformers' MusicgenForConditionalGeneration,
+    MusicgenForCausalLM, or a LoRA around either.
+
+    Args:
+        tokens: a delayed line int64 [B, K, L] (without its last column). states: [B, L', D]. mask:
+            [B, L'].
+    """
+    given = condition(model, states, mask)
+    # An item without one real token hears zeros; every key and value is then 0, so that whom it
+    # attends to makes no difference.
+    seen = mask.bool() | ~mask.bool().any(1, keepdim=True)
+    decoder = getattr(model, "decoder", model)
+    logits = decoder(tokens.flatten(0, 1), encoder_hidden_states=given,
+                     encoder_attention_mask=seen.long(), use_cache=False).logits
+    return logits.view(*tokens.shape, -1)
+
+
+def loss(model, batch: Batch, predict=predict):
+    """Per-codebook mean cross-entropy of a batch as it is: (scalar, [K])."""
+    special = vocabulary(model)
+    line = delay_pattern.build(batch.codes, special, batch.lengths)
+    return delay_pattern.cross_entropy(predict(model, line[..., :-1], batch.states, batch.mask),
+                                       line[..., 1:], special)
+
+
+def train_step(model, optimiser, batch: Batch, *, dropped: float = 0.1, generator=None,
+               max_norm: float = 1.0, predict=predict) -> dict:
+    """One step of training on stored tensors; the weights that ask for a gradient change.
+
+    Args:
+        model: one of `predict`'s. dropped: share of items whose condition is dropped. generator:
+            for that draw.
+        max_norm: gradients longer than this are cut to it. predict: the engine.
+
+    Returns:
+        ``loss`` (nats, mean over codebooks), ``per_codebook`` [K], ``gradient`` (its norm before
+        cutting).
+
+    Raises:
+        KlangfarbeError: a loss that is not finite; the weights are then as they were.
+    """
+    states, mask = drop_conditions(batch.states, batch.mask, dropped, generator)
+    value, per_codebook = loss(model, Batch(batch.codes, batch.lengths, states, mask), predict)
+    if not bool(value.isfinite()):
+        raise KlangfarbeError("a finite loss", str(value.item()),
+                              "lower the learning rate; look for NaN in the stored tensors")
+    optimiser.zero_grad(set_to_none=True)
+    value.backward()
+    trained = [p for group in optimiser.param_groups for p in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(trained, max_norm)
+    optimiser.step()
+    return {"loss": value.item(), "per_codebook": per_codebook.tolist(), "gradient": norm.item()}
+
+
+def vocabulary(model) -> int:
+    """V, which is also the special token's number, of either engine's model."""
+    if hasattr(model, "card"):  # audiocraft's LMModel
+        return model.card
+    return getattr(model, "decoder", model).config.vocab_size
+
+
+def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0,
+         layers: tuple[str, ...] = LORA_LAYERS):
+    """Wraps a model so that only low-rank additions to the decoder's projections train; for
+    machines of little memory.
+
+    Args:
+        rank: r. scale: the addition is multiplied by scale / rank. layers: which projections get
+            one.
+
+    Returns:
+        peft's model around the same network; :func:`merged` makes it plain again.
+
+    Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", §4.
+    """
+    import peft
+
+    # of the whole model only the decoder, not the text encoder
+    inside = r"decoder\." if hasattr(model, "decoder") else ""
+    wanted = rf".*{inside}.*\.({'|'.join(layers)})"
+    return peft.get_peft_model(model, peft.LoraConfig(r=rank, lora_alpha=scale,
+                                                      lora_dropout=dropout, target_modules=wanted,
+                                                      bias="none"))
+
+
+def merged(model):
+    """The plain network with LoRA's additions written into its weights: what is saved and what fast
+    sampling takes.
+    """
+    return model.merge_and_unload()
