@@ -9,8 +9,9 @@ from pathlib import Path
 from lib.core.errors import KlangfarbeError
 from lib.core.profiles import PROFILES
 
-HEARING = {"bridging": "lib.systems.bridging", "mapping": "lib.systems.mapping",
-           "art2music": "lib.systems.art2music"}  # the systems that turn a painting into music
+HEARING = {"bridging": "lib.systems.bridging.generate",
+           "mapping": "lib.systems.mapping.generate",
+           "art2music": "lib.systems.art2music.generate"}  # the systems that turn a painting into music
 
 
 def parser() -> argparse.ArgumentParser:
@@ -132,7 +133,7 @@ def dispatch(args: argparse.Namespace) -> int:
                 repr(args.comment[:40]), "add --system art2music, or leave --comment out")
         system, said = import_module(HEARING[args.system]), {
             "comment": args.comment} if args.comment else {}
-        return system.hear_files(args.painting, args.output, profile=args.profile, seed=args.seed,
+        return system.generate_files(args.painting, args.output, profile=args.profile, seed=args.seed,
                                  seconds=args.seconds, **said)
     if args.command == "judge":
         from lib.studies.judge import command as judging

@@ -13,8 +13,7 @@ from lib import pretrained
 from lib.__main__ import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.signal import audio
-from lib.systems import art2music
+from lib.signal import audio, images
 from lib.systems.art2music import (
     checkpoints,
     data,
@@ -24,6 +23,7 @@ from lib.systems.art2music import (
     train_flow,
     train_vocoder,
 )
+from lib.systems.art2music import generate as art2music
 
 RAMP = np.tile(np.linspace(40, 220, 64)[None, :, None], (64, 1, 3)).astype(np.uint8)
 SAID = "It makes me feel calm."
@@ -132,10 +132,9 @@ def test_a_visitors_text_is_the_published_one_without_the_clips_fields(sees):
 
 
 def test_one_call_is_the_stations_by_hand(chain):
-    heard = art2music.hear(RAMP, chain, comment=SAID, seed=5, seconds=2.0)
-    from lib.systems.bridging import train_classifier
+    heard = art2music.generate(RAMP, chain, comment=SAID, seed=5, seconds=2.0)
 
-    picture = train_classifier.prepared([RAMP], chain.side)
+    picture = images.squares([RAMP], chain.side)
     words = ", ".join(keywords.of(SAID, keywords.atelier()))
     v, u = checkpoints.shown_with(picture, [SAID], [words], chain.sees)
     made = train_flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
@@ -148,29 +147,29 @@ def test_one_call_is_the_stations_by_hand(chain):
 
 
 def test_seeds_and_sentences_change_the_music_and_nothing_else_does(chain):
-    first = art2music.hear(RAMP, chain, comment=SAID, seconds=1.0)
+    first = art2music.generate(RAMP, chain, comment=SAID, seconds=1.0)
     assert np.array_equal(first.sound,
-                          art2music.hear(RAMP, chain, comment=f"  {SAID}\n",
+                          art2music.generate(RAMP, chain, comment=f"  {SAID}\n",
                                          seconds=1.0).sound), "spaces say nothing"
-    for other in (art2music.hear(RAMP, chain, comment=SAID, seconds=1.0, seed=1),
-                  art2music.hear(RAMP, chain, comment="It makes me feel furious.", seconds=1.0),
-                  art2music.hear(RAMP[:, ::-1] // 2, chain, comment=SAID, seconds=1.0)):
+    for other in (art2music.generate(RAMP, chain, comment=SAID, seconds=1.0, seed=1),
+                  art2music.generate(RAMP, chain, comment="It makes me feel furious.", seconds=1.0),
+                  art2music.generate(RAMP[:, ::-1] // 2, chain, comment=SAID, seconds=1.0)):
         assert not np.allclose(first.sound, other.sound, atol=1e-3)
 
 
 def test_without_a_comment_the_captioner_speaks(chain):
-    heard = art2music.hear(RAMP, chain, seconds=1.0)
+    heard = art2music.generate(RAMP, chain, seconds=1.0)
     assert heard.said_by == "the captioner" and "painting" in heard.comment
 
 
 def test_the_published_decoder_plays_too_and_no_longer_than_it_learnt(sees, own_results, chain):
     models, config = saved("decoder", sees)
     once = chain._replace(stage=models, config=config, name="decoder")
-    heard = art2music.hear(RAMP, once, comment=SAID, seed=1)
+    heard = art2music.generate(RAMP, once, comment=SAID, seed=1)
     assert np.array_equal(heard.sound,
-                          art2music.hear(RAMP, once, comment=SAID, seed=2).sound), "it has no dice"
+                          art2music.generate(RAMP, once, comment=SAID, seed=2).sound), "it has no dice"
     with pytest.raises(KlangfarbeError, match="flow gives any length"):
-        art2music.hear(RAMP, once, comment=SAID, seconds=8.0)
+        art2music.generate(RAMP, once, comment=SAID, seconds=8.0)
 
 
 def test_a_command_line_with_a_comment_writes_music_and_says_what_was_said(tmp_path, capsys):

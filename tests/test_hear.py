@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 from lib.__main__ import HEARING, main
 from lib.core.errors import KlangfarbeError
 from lib.signal import affect, audio, images
-from lib.systems import bridging
+from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier, train_musicgen
 
 HEIGHT, WIDTH = 40, 56
@@ -316,7 +316,7 @@ class Player:
 def test_each_link_is_told_what_the_one_before_said(chain):
     player, picture = Player(0.5), images.square(UPRIGHT, 128)
     for model, column in train_musicgen.COLUMNS.items():
-        heard = bridging.hear(picture, chain._replace(player=player,
+        heard = bridging.generate(picture, chain._replace(player=player,
                                                       music=train_musicgen.of(model, chain.music)),
                               seconds=1.0)
         assert player.told[-1] == getattr(heard, column)
@@ -334,7 +334,7 @@ def test_each_link_is_told_what_the_one_before_said(chain):
 
 @pytest.mark.parametrize("loud", [0.0, 0.2, 0.99, 3.0])
 def test_loud_music_is_turned_down_whole_and_quiet_music_stays_quiet(chain, loud):
-    heard = bridging.hear(images.square(UPRIGHT, 128), chain._replace(player=Player(loud)),
+    heard = bridging.generate(images.square(UPRIGHT, 128), chain._replace(player=Player(loud)),
                           seconds=1.0)
     plain = Player(loud).generate([""], 1.0)[0]
     assert np.abs(heard.sound).max() <= bridging.PEAK + 1e-6 and np.isfinite([heard.peak_db, heard.loudness_db]).all()
@@ -415,7 +415,7 @@ def test_every_system_that_hears_has_the_same_door():
 
     for name, module in HEARING.items():
         own = ["comment"] if name == "art2music" else []
-        assert list(signature(import_module(module).hear_files).parameters) == ["paintings",
+        assert list(signature(import_module(module).generate_files).parameters) == ["paintings",
                                                                                 "output", *own,
                                                                                 "profile", "seed",
                                                                                 "seconds"]
@@ -444,6 +444,6 @@ def test_real_paintings_become_music(collection, real_data, loaded, tmp_path, ca
 
 def test_a_shape_that_is_no_picture_is_refused(chain):
     with pytest.raises(KlangfarbeError, match="uint8"):
-        bridging.hear(np.zeros((20, 20), np.uint8), chain)
+        bridging.generate(np.zeros((20, 20), np.uint8), chain)
     with pytest.raises(KlangfarbeError, match="from 0.5 to 30"):
-        bridging.hear(UPRIGHT, SimpleNamespace(music=chain.music), seconds=60)
+        bridging.generate(UPRIGHT, SimpleNamespace(music=chain.music), seconds=60)

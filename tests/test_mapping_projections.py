@@ -12,8 +12,9 @@ from lib.__main__ import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.signal import affect, audio, images
-from lib.systems import interface, mapping
+from lib.systems import interface
 from lib.systems.mapping import alignment, batches, checkpoints, information, train_projection
+from lib.systems.mapping import generate as mapping
 
 RAMP = np.stack(np.broadcast_arrays(np.linspace(0, 255, 128)[None],
                                     np.linspace(255, 0, 128)[:, None], 90.0), 2).astype(np.uint8)
@@ -94,7 +95,7 @@ def test_what_was_not_trained_is_named_and_study_two_is_bundled(own_results, cha
 
 
 def test_a_picture_is_heard_by_way_of_its_vector(chain):
-    heard = mapping.hear(RAMP, chain, seed=1, seconds=0.6)
+    heard = mapping.generate(RAMP, chain, seed=1, seconds=0.6)
     assert len(heard.sound) == round(0.6
                                      * heard.sample_rate_hz) and np.abs(
         heard.sound).max() <= interface.PEAK + 1e-6
@@ -107,7 +108,7 @@ def test_a_picture_is_heard_by_way_of_its_vector(chain):
 
 
 def test_another_picture_is_another_condition_and_the_same_again_the_same(chain):
-    one, again, other = (mapping.hear(some, chain, seconds=0.5)
+    one, again, other = (mapping.generate(some, chain, seconds=0.5)
                          for some in (RAMP, RAMP, 255 - RAMP))
     assert np.array_equal(one.sound, again.sound)
     assert not np.allclose(one.condition, other.condition,
@@ -117,13 +118,13 @@ def test_another_picture_is_another_condition_and_the_same_again_the_same(chain)
 def test_a_tall_picture_is_cut_square_first_and_no_picture_is_refused(chain):
     tall = np.concatenate([np.zeros((64, 128, 3), np.uint8), RAMP,
                            np.full((64, 128, 3), 255, np.uint8)])
-    whole, square = (mapping.hear(some, chain, seconds=0.5)
+    whole, square = (mapping.generate(some, chain, seconds=0.5)
                      for some in (tall, images.square(tall, 128)))
     assert np.allclose(whole.vector, square.vector, atol=1e-5)
     with pytest.raises(KlangfarbeError, match="uint8"):
-        mapping.hear(RAMP[..., 0], chain)
+        mapping.generate(RAMP[..., 0], chain)
     with pytest.raises(KlangfarbeError, match="from 0.5 to 30"):
-        mapping.hear(RAMP, chain, seconds=31)
+        mapping.generate(RAMP, chain, seconds=31)
 
 
 def test_the_command_writes_music_and_says_what_happened(chain, painting, tmp_path, monkeypatch,

@@ -23,6 +23,21 @@ def lead(word: str) -> str:
     return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word} painting"
 
 
+def without_lead(caption: str, word: str) -> str:
+    """A caption without the words that led it."""
+    led = lead(word)
+    return caption[len(led) :].lstrip(" :,") if caption.lower().startswith(led) else caption
+
+
+def unled(caption: str, word: str) -> str:
+    """What a led caption says is seen: without its lead ("a sad painting: …") and without what it
+    says is felt ("… it feels …"); a caption that is all lead stays.
+    """
+    seen = without_lead(caption, word)
+    head, mark, _ = seen.rpartition(" it feels ")
+    return (head if mark else seen).strip() or lead(word)
+
+
 class Captioner:
     """A BLIP with its picture recipe, tokenizer and card.
 

@@ -137,6 +137,23 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
                                  Image.Resampling.BOX if size < side else Image.Resampling.BICUBIC))
 
 
+def squares(pictures, size: int) -> np.ndarray:
+    """Pictures uint8 [H, W, 3] of any sizes, each through :func:`square`: uint8 [N, size, size, 3].
+
+    Raises:
+        KlangfarbeError: another shape or type.
+    """
+    if isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 \
+            and pictures.ndim == 4 and pictures.shape[1:] == (size, size, 3):
+        return pictures
+    for picture in pictures:
+        if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8:
+            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
+                                  "load them with images.load")
+    empty = np.zeros((0, size, size, 3), np.uint8)
+    return np.stack([square(picture, size) for picture in pictures]) if len(pictures) else empty
+
+
 def to_tensor(pictures: np.ndarray):
     """uint8 [B, H, W, 3] → float32 tensor [B, 3, H, W] in [−1, 1]: what the GAN and the diffusion
     model see.

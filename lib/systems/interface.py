@@ -3,7 +3,7 @@ refusals, loudness.
 
     paintings [files] ──all checked──► pictures ──the system's load, once──► its hear, one by one ──► sounds [files], a few lines each
 
-A system's ``hear_files`` gives :func:`files` its own ``load``, ``hear`` and ``told``. Nothing is
+A system's ``generate_files`` gives :func:`files` its own ``load``, ``generate`` and ``summary``. Nothing is
 loaded before all is checked.
 Notebook: 10, 20.
 """
@@ -56,7 +56,7 @@ def turned_down(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
 
 
-def of(profiles: Mapping, profile: str):
+def get_config(profiles: Mapping, profile: str):
     """A system's config at a profile; ``bundled`` has mini's.
 
     Raises:

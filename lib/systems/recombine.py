@@ -25,10 +25,12 @@ from sklearn.preprocessing import StandardScaler
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.signal import features
-from lib.systems import art2music, bridging, mapping
+from lib.signal import features, images
 from lib.systems.art2music import checkpoints, keywords, mel, train_flow, train_vocoder
+from lib.systems.art2music import generate as art2music
+from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
+from lib.systems.mapping import generate as mapping
 from lib.systems.mapping import targets, train_projection
 from lib.systems.music2image import train_diffusion, train_forest
 
@@ -68,7 +70,7 @@ class Parts(NamedTuple):
     bridging: object
     mapping: object
     art2music: object
-    train_forest: object
+    forest: object
     painter: object
     sizes: object
 
@@ -96,15 +98,15 @@ def carried(parts: Parts, pictures: np.ndarray, comments: list[str] | None,
     if len(set(sizes)) > 1:
         raise KlangfarbeError("a comment and a piece to each picture, or none at all",
                               ", ".join(map(str, sizes)), "align them")
-    seen = train_classifier.prepared(pictures, parts.bridging.side)
+    seen = images.squares(pictures, parts.bridging.side)
     sure = train_classifier.predict(parts.bridging.classifier, seen, parts.bridging.temperature)
     leading = [train_classifier.EMOTIONS[k] for k in sure.argmax(1)]
     said = list(prompts.texts(seen, leading, parts.bridging.captioner, parts.bridging.describer,
                               told=parts.bridging.words.told,
                               seed=parts.bridging.words.seed).description)
-    vectors = parts.mapping.sees.embed_pictures(train_classifier.prepared(pictures,
+    vectors = parts.mapping.sees.embed_pictures(images.squares(pictures,
                                                                           parts.mapping.side))
-    shown = train_classifier.prepared(pictures, parts.art2music.side)
+    shown = images.squares(pictures, parts.art2music.side)
     comments = parts.bridging.captioner.caption(shown,
                                                 [None]
                                                 * len(shown)) if comments is None else comments

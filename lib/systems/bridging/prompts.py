@@ -31,7 +31,7 @@ from lib.data.atelier import JUDGE_SEED, TEST_SEED, words
 from lib.data.atelier.factors import draw
 from lib.data.atelier.lexicon import FEELINGS, MOODS
 from lib.metrics import stats
-from lib.pretrained.captioner import lead
+from lib.pretrained.captioner import unled, without_lead
 from lib.signal import affect
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
@@ -112,23 +112,6 @@ def texts(pictures: np.ndarray, emotions: Sequence[str], captioner, describer, *
             raise KlangfarbeError(f"a {column} of every painting", f"{silent} empty",
                                   "look at the checkpoint: it says nothing to these")
     return made
-
-
-def unled(caption: str, word: str) -> str:
-    """What a led caption says is seen: without its lead ("a sad painting: …") and without what it
-    says is felt ("… it feels …").
-    """
-    seen = without_lead(caption, word)
-    head, mark, _ = seen.rpartition(" it feels ")
-    return (head if mark else seen).strip() or lead(word)  # a caption that is all lead stays
-
-
-def without_lead(caption: str, word: str) -> str:
-    """A caption behind its lead, so that the word that was told is not read back from where it was
-    put.
-    """
-    led = lead(word)
-    return caption[len(led) :].lstrip(" :,") if caption.lower().startswith(led) else caption
 
 
 # --- what is kept of the emotion

@@ -284,7 +284,7 @@ def _atelier(config: pairs.Config, seed: int, _n_jobs: int) -> Data:
 
     def pictures(names: Sequence[str], side: int) -> np.ndarray:
         painted, _ = paint.pictures(TRAIN_SEED, index.loc[list(names)], min(side, paint.MASTER))
-        return train_classifier.prepared(painted, side)
+        return images.squares(painted, side)
 
     def clips(some, rate_hz: int) -> list[np.ndarray]:
         made = dict(pairs.sounds(some, pieces, config, rate_hz))

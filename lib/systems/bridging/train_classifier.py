@@ -37,7 +37,7 @@ from lib.signal import images
 from lib.training import loop
 
 __all__ = ["EMOTIONS", "PROFILES", "Config", "atelier", "build", "codes", "confusion", "evaluate",
-           "fit_temperature", "load", "logits", "predict", "prepared", "settings", "train",
+           "fit_temperature", "load", "logits", "predict", "settings", "train",
            "train_step", "weights"]
 
 NOTEBOOK = "11_bridging_classifier"
@@ -223,7 +223,7 @@ def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray
 
 def logits(model, pictures: np.ndarray, batch: int = 64) -> np.ndarray:
     """What the network says before the softmax, float32 [N, 5], in evaluation mode."""
-    pictures = prepared(pictures, model.side)
+    pictures = images.squares(pictures, model.side)
     where = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
@@ -234,21 +234,6 @@ def logits(model, pictures: np.ndarray, batch: int = 64) -> np.ndarray:
         raise KlangfarbeError("finite logits", "NaN or infinity",
                               "the weights are damaged: train or fetch them again")
     return found
-
-
-def prepared(pictures, side: int) -> np.ndarray:
-    """Pictures uint8 [H, W, 3] of any sizes as one array [N, side, side, 3]: centre square,
-    resized.
-    """
-    if isinstance(pictures, np.ndarray) and pictures.ndim == 4 and pictures.shape[1:] == (side, side, 3) and pictures.dtype == np.uint8:
-        return pictures
-    for picture in pictures:
-        if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8:
-            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
-                                  "load them with images.load")
-    return np.stack([images.square(picture, side)
-                     for picture in pictures]) if len(pictures) else np.zeros((0, side, side, 3),
-                                                                              np.uint8)
 
 
 def fit_temperature(model, pictures: np.ndarray, table) -> float:
@@ -290,7 +275,7 @@ def atelier(config: Config, collection: int | None = None, start: int | None = N
     side = SIDES[config.backbone]
     painted = paint.pictures(collection, range(start, start + config.n_paintings),
                              min(side, paint.MASTER))[0]
-    return prepared(painted, side), table
+    return images.squares(painted, side), table
 
 
 def weights(model) -> dict:

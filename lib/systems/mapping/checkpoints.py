@@ -15,7 +15,7 @@ from dataclasses import asdict, fields
 from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.systems import mapping
+from lib.systems.mapping import generate as mapping
 from lib.systems.mapping import train_projection
 
 NOTEBOOKS = {"one": "22_mapping_study_one", "two": "23_mapping_study_two"}
@@ -66,7 +66,7 @@ def load(profile: str, study: str = "two", generator=None, sees=None) -> tuple:
                               "name one of them")
     said = artefacts.load(NOTEBOOKS[study], profile, f"study_{study}.json")
     if generator is None:
-        generator = pretrained.load("musicgen", mapping.of(profile).generator)
+        generator = pretrained.load("musicgen", mapping.get_config(profile).generator)
     _same("the music model", said["generator_sha256"], said["generator"], generator, study)
     if sees is not None and "sees_sha256" in said:
         _same("the encoder", said["sees_sha256"], said["sees"], sees, study)

@@ -30,9 +30,9 @@ from lib.core.errors import KlangfarbeError
 from lib.data import memmaps
 from lib.data.atelier import TRAIN_SEED, paint, render
 from lib.data.atelier.words import emotion_word
+from lib.pretrained.captioner import unled
 from lib.signal import images
 from lib.signal.audio import SAMPLE_RATE_HZ
-from lib.systems.bridging.prompts import unled
 from lib.systems.mapping import data
 
 TEXTS = {
