@@ -5,7 +5,7 @@ import base64
 import json
 import sys
 
-from lib import workflow as graph  # Snakemake owns the name `workflow` here
+from lib.workbook import runner as graph
 
 REQUEST = json.loads(base64.b64decode(config["request"])) if "request" in config else {}
 PROFILE = REQUEST.get("profile", "mini")
