@@ -343,10 +343,10 @@ def test_the_ateliers_table_holds_the_truth_and_no_leak():
     own = {int(item.rsplit("-", 1)[1]) for item in table["item_id"]}
     seen, _ = data.atelier(data.PROFILES["smoke"])
     assert min(own) == train_classifier.PAINTINGS_FROM and not own & set(seen["index"])
-    leakage.stop_on(leakage.check(table, pictures=list(pictures)))
+    leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
     pictures[(table["split"] == "test").to_numpy().argmax()] = pictures[(table["split"] == "train").to_numpy().argmax()]
     with pytest.raises(KlangfarbeError, match="near_duplicates"):
-        leakage.stop_on(leakage.check(table, pictures=list(pictures)))
+        leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
 
 
 def test_profiles_train_on_one_collection_and_are_tested_on_another():

@@ -67,11 +67,11 @@ def test_the_published_way_leaks_and_the_corrected_one_does_not(capsys):
     found = data.looked_at(published)
     assert [f.name for f in found.findings] == ["group_in_two_splits"]
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
-        leakage.stop_on(found)
-    leakage.stop_on(found, accepted=("group_in_two_splits",))
+        leakage.assert_no_leakage(found)
+    leakage.assert_no_leakage(found, accepted=("group_in_two_splits",))
     clean = data.looked_at(corrected)
     assert not clean.findings and "group_in_two_splits" in clean.made
-    leakage.stop_on(clean)
+    leakage.assert_no_leakage(clean)
     capsys.readouterr()
 
 

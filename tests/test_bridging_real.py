@@ -157,7 +157,7 @@ def test_the_published_way_leaks_and_the_corrected_one_does_not(data, capsys):
                                        segment_seconds=LENGTH)) for seed in range(20)]
     assert np.mean(drawn) > 0.6, "a song has three segments, an artist one song or two"
     assert found.loc["corrected", ["artist_leak", "painter_leak"]].tolist() == [0, 0] and found.loc["corrected", "findings"] == ""
-    leakage.stop_on(pairs.looked_at(data.table), accepted=("group_in_two_splits",))
+    leakage.assert_no_leakage(pairs.looked_at(data.table), accepted=("group_in_two_splits",))
     assert "accepted" in capsys.readouterr().out
 
 
@@ -291,7 +291,7 @@ def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_t
                                                                                   "test"}
     assert table.groupby("group_id")["split"].nunique().max() == 1 and set(
         train_classifier.codes(table["emotion"])) == set(range(5))
-    leakage.stop_on(leakage.check(table,
+    leakage.assert_no_leakage(leakage.check(table,
                                   usage={"selected_on": ["validation"], "reported_on": ["test"]}))
     drawn, own = real.labelled("smoke", config)
     assert drawn.shape == pictures.shape and own["source"].unique().tolist() == ["atelier"]

@@ -248,7 +248,7 @@ def test_a_notebook_begins_with_its_question_and_its_parameters(file):
 def test_a_notebook_that_trains_looks_for_leaks_and_leaves_evidence(file):
     code = [source(cell) for cell in cells(file, "code")]
     looked, trained, saved = (next((i for i, text in enumerate(code) if re.search(word, text)),
-                                   None) for word in (r"leaks\.stop_on\(", TRAINS.pattern,
+                                   None) for word in (r"leakage\.assert_no_leakage\(", TRAINS.pattern,
                                                       r"claims\.save\("))
     assert looked is not None and saved is not None and looked < trained < saved
 

@@ -397,11 +397,11 @@ def leaky():
 
 def test_training_stops_at_a_finding_and_goes_on_when_it_is_named(capsys):
     with pytest.raises(KlangfarbeError, match="group_in_two_splits, tuned_on_test"):
-        leakage.stop_on(leaky())
+        leakage.assert_no_leakage(leaky())
     with pytest.raises(KlangfarbeError, match="got group_in_two_splits;"):
-        leakage.stop_on(leaky(), accepted="tuned_on_test")
+        leakage.assert_no_leakage(leaky(), accepted="tuned_on_test")
     capsys.readouterr()
-    leakage.stop_on(leaky(), accepted=["tuned_on_test", "group_in_two_splits"])
+    leakage.assert_no_leakage(leaky(), accepted=["tuned_on_test", "group_in_two_splits"])
     said = capsys.readouterr().out
     assert "accepted: group_in_two_splits, 1 of 2" in said and "e.g. a: test, train" in said and "LEAK" not in said
     assert "not looked for (nothing given that would show it): near_duplicates, clip_reused_across_splits" in said
@@ -409,12 +409,12 @@ def test_training_stops_at_a_finding_and_goes_on_when_it_is_named(capsys):
 
 def test_an_acceptance_that_outlived_its_leak_is_refused(capsys):
     clear = leakage.check(pd.DataFrame({"group_id": ["a", "b"], "split": ["train", "test"]}))
-    leakage.stop_on(clear)
+    leakage.assert_no_leakage(clear)
     assert "none found" in capsys.readouterr().out
     with pytest.raises(KlangfarbeError, match=r"group_in_two_splits \(nothing found\), near_duplicates \(not looked for\)"):
-        leakage.stop_on(clear, accepted=["near_duplicates", "group_in_two_splits"])
+        leakage.assert_no_leakage(clear, accepted=["near_duplicates", "group_in_two_splits"])
     with pytest.raises(KlangfarbeError, match="group_in_to_splits; mend the spelling"):
-        leakage.stop_on(clear, accepted=["group_in_to_splits"])
+        leakage.assert_no_leakage(clear, accepted=["group_in_to_splits"])
 
 
 def test_the_report_has_a_row_per_check_made():

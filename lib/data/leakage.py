@@ -5,7 +5,7 @@ notebook, on any manifest.
 manifest ─┬ groups, clips ──────────┐
           ├ + embeddings, pictures ─┤
 pairs ────┤                         ├─► check ─► Checked ─┬─► report   a table
-condition ┤ own words vs. shuffled ─┤                     └─► stop_on  prints all; stops at what is not accepted by name
+condition ┤ own words vs. shuffled ─┤                     └─► assert_no_leakage  prints all; stops at what is not accepted by name
 encoders, usage, rows ──────────────┘
 ```
 
@@ -23,7 +23,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import leakage_checks as checks
 from lib.data.leakage_checks import Finding, fingerprints
 
-__all__ = ["NAMES", "Checked", "Finding", "check", "fingerprints", "report", "stop_on"]
+__all__ = ["NAMES", "Checked", "Finding", "check", "fingerprints", "report", "assert_no_leakage"]
 
 NAMES = {
     "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks what was learned by heart",
@@ -132,7 +132,7 @@ def report(checked: Checked):
                                         "examples"]).astype({"of": "Int64"})
 
 
-def stop_on(checked: Checked, accepted: Collection[str] = ()) -> None:
+def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
     """Prints what was looked for and found, and stops at any finding that is not accepted by name.
 
     Args:
@@ -151,14 +151,16 @@ def stop_on(checked: Checked, accepted: Collection[str] = ()) -> None:
         print(f"not looked for (nothing given that would show it): {', '.join(checked.not_made)}")
     for finding in checked.findings:
         mark = "accepted" if finding.name in accepted else "LEAK"
-        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: {finding.what}\n  {NAMES[finding.name]}")
+        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: "
+              f"{finding.what}\n  {NAMES[finding.name]}")
         print("".join(f"  e.g. {example}\n" for example in finding.examples), end="")
     if not checked.findings:
         print("none found")
     found = {finding.name for finding in checked.findings}
     if left := [name for name in NAMES if name in found - accepted]:
         raise KlangfarbeError("data without leaks", ", ".join(left),
-                              f"mend the split or the table; if it belongs to the experiment: accepted={left!r}")
+                              f"mend the split or the table; if it belongs to the experiment: "
+                              f"accepted={left!r}")
     if stale := [name for name in NAMES if name in accepted - found]:
         why = ", ".join(f"{name} ({'nothing found' if name in checked.made else 'not looked for'})"
                         for name in stale)

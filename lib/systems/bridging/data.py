@@ -142,7 +142,7 @@ def segments(pieces, segment_seconds: float):
 
 def looked_at(table):
     """What the leak linter finds in a table of pairs: ``lib.data.leakage.check``'s answer, for
-    ``report`` and ``stop_on``.
+    ``report`` and ``assert_no_leakage``.
     """
     names = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group",
              "piece_group": "audio_group"}

@@ -97,7 +97,8 @@ def merged(emotion_tagged, genre_tagged, seed: int = 0):
                                                       **known, **groups))
     whole = pd.concat(parts, ignore_index=True)
     if len(twice := whole[whole.duplicated(["image", "audio"])]):
-        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice['image'].iloc[0]} with {twice['audio'].iloc[0]}",
+        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. "
+                              f"{twice['image'].iloc[0]} with {twice['audio'].iloc[0]}",
                               "drop the copies: they would be their own leak")
     whole["pair"] = whole["image"] + "+" + whole["audio"]
     whole["linked"] = linked(whole["image_group"], whole["audio_group"])
@@ -119,7 +120,7 @@ def linked(image_groups, audio_groups) -> np.ndarray:
 
 def looked_at(table):
     """What the leak linter finds in :func:`merged`'s table: ``lib.data.leakage.check``'s answer,
-    for ``report`` and ``stop_on``.
+    for ``report`` and ``assert_no_leakage``.
     """
     names = {"image": "image_id", "audio": "audio_id"}
     return leakage.check(pairs=table.rename(columns=names)[["image_id", "audio_id", "image_group",
