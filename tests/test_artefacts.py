@@ -15,7 +15,6 @@ import pytest
 
 from lib.core import artefacts, paths, profiles
 from lib.core.errors import KlangfarbeError
-from lib.training import loop
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
 TABLE = pd.DataFrame(np.random.default_rng(0).random((300, 100)),
@@ -210,88 +209,3 @@ def test_a_skops_file_of_an_unknown_type_is_not_loaded(tmp_path):
     skops.io.dump(FunctionTransformer(func=ast.literal_eval), tmp_path / "a.skops")
     with pytest.raises(KlangfarbeError, match="Untrusted"):
         artefacts.read(tmp_path / "a.skops")
-
-
-# --- checkpoints ----------------------------------------------------------------------------------
-# --------------------
-
-
-def trainer(seed=0):
-    import torch
-
-    torch.manual_seed(seed)
-    model = torch.nn.Sequential(torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    return model, torch.optim.Adam(model.parameters(),
-                                   1e-2), loop.MovingAverage(model,
-                                                             0.9), np.random.default_rng(seed)
-
-
-def run(parts, start, stop, path=None):
-    import torch
-
-    model, optimiser, average, rng = parts
-    data = torch.from_numpy(np.random.default_rng(1).standard_normal((40, 5)).astype(np.float32))
-    for step in range(start, stop):
-        x = data[rng.permutation(40)[:8]]
-        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        average.update(model)
-        if path is not None:
-            tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-            tensors |= {f"average.{k}": v for k, v in average.module.state_dict().items()}
-            state = {"step": step + 1, "updates": average.updates, "rng": rng.bit_generator.state}
-            loop.save_checkpoint(path, tensors | loop.flat_optimizer(optimiser), state)
-    return {k: v.clone() for k, v in (model.state_dict()
-                                      | {f"a.{k}": v for k,
-                                         v in average.module.state_dict().items()}).items()}
-
-
-def resumed(path):
-    tensors, state = loop.load_checkpoint(path)
-    model, optimiser, average, rng = parts = trainer(seed=99)
-    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    average.module.load_state_dict({k[8:]: v for k,
-                                    v in tensors.items() if k.startswith("average.")})
-    average.updates, rng.bit_generator.state = state["updates"], state["rng"]
-    loop.restore_optimizer(optimiser, tensors)
-    return parts, state["step"]
-
-
-@pytest.mark.parametrize("stop", [1, 7, 19])
-def test_stopped_and_resumed_training_ends_where_undisturbed_training_ends(stop, tmp_path):
-    import torch
-
-    whole = run(trainer(), 0, 20)
-    run(trainer(), 0, stop, tmp_path / "run.safetensors")
-    parts, step = resumed(tmp_path / "run.safetensors")
-    assert step == stop
-    again = run(parts, step, 20)
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-
-
-def test_only_the_newest_checkpoint_is_kept_and_half_of_one_does_not_count(tmp_path, monkeypatch):
-    path = tmp_path / "run.safetensors"
-    assert loop.load_checkpoint(path) is None
-    run(trainer(), 0, 3, path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.0000003.json",
-                                                          "run.0000003.safetensors"]
-    inner = artefacts.write
-    monkeypatch.setattr(artefacts, "write", lambda p,
-                        c: (_ for _ in ()).throw(KeyboardInterrupt) if p.suffix == ".json"
-                        else inner(p, c))
-    parts, step = resumed(path)
-    with pytest.raises(KeyboardInterrupt):
-        run(parts, step, step + 1, path)
-    assert loop.load_checkpoint(path)[1][
-        "step"] == 3, "tensors without their state are not a checkpoint"
-
-
-def test_batches_meet_every_item_once_an_epoch_and_repeat_from_their_seed():
-    first = loop.batches(10, 4, np.random.default_rng(3))
-    epoch = np.concatenate([next(first), next(first)])
-    assert len(set(epoch.tolist())) == 8
-    again = loop.batches(10, 4, np.random.default_rng(3))
-    assert np.array_equal(epoch, np.concatenate([next(again), next(again)]))
-    assert len(next(loop.batches(3, 8, np.random.default_rng(0)))) == 3

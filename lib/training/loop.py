@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from lib.core import artefacts
@@ -42,6 +43,25 @@ def share_of_rate(step: int, warm_up: int, n_steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up))
+
+
+def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a network's parameters and buffers, with warm-up.
+
+    ``average.update_parameters(module)`` moves it one step with the decay min(decay, (1+t)/(10+t)),
+    t counted from 1; ``average.module`` is the averaged network.
+    """
+    def update(averaged: list, current: list, n_updates: torch.Tensor) -> None:
+        share = 1 - min(decay, (1 + int(n_updates)) / (10 + int(n_updates)))
+        for mean, now in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now.to(mean.dtype), share)
+            else:
+                mean.copy_(now)
+
+    average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    average.n_averaged += 1  # the copy counts as the first, so that torch does not copy again
+    return average.eval().requires_grad_(False)
 
 
 class MovingAverage:

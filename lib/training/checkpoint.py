@@ -1,0 +1,103 @@
+"""Checkpoints: a training run that was killed goes on where it stood and ends with the same weights.
+
+    checkpoint = Checkpoint(path, key, network=network, optimiser=optimiser, average=average)
+    state = checkpoint.load()
+    for step in progress(n_steps, "decoder", state["step"]):
+        …
+        checkpoint.save(step + 1, curve)
+
+A checkpoint is two files, ``<stem>.<step>.safetensors`` with every tensor and ``<stem>.<step>.json``
+with the rest. The JSON is written last: without it the tensors do not count.
+"""
+
+from pathlib import Path
+
+import torch
+
+from lib.core import artefacts
+
+
+class Checkpoint:
+    """Saves and restores everything a training run changes.
+
+    Args:
+        path: ``….safetensors``; ``None``: nothing is saved or found.
+        key: a hash of settings, seed and data; a checkpoint of another key is not loaded.
+        parts: by name, what is saved and restored in place: a network (or torch's
+            ``AveragedModel``), an optimiser, a ``torch.Generator``, or a dict of tensors (the best
+            weights so far, the trained parameters alone). A part that is ``None`` is left out.
+    """
+
+    def __init__(self, path: Path | None, key: str, **parts):
+        self.path, self.key = path, key
+        self.parts = {name: part for name, part in parts.items() if part is not None}
+
+    def load(self) -> dict:
+        """Restores the newest checkpoint and returns its state: ``step``, ``curve`` and whatever
+        else was given to :meth:`save`; ``{"step": 0, "curve": []}`` where there is none.
+        """
+        found = None if self.path is None else read(self.path)
+        if found is None or found[1]["key"] != self.key:
+            return {"step": 0, "curve": []}
+        tensors, state = found
+        for name, part in self.parts.items():
+            prefix = f"{name}."
+            _restore(part, {key.removeprefix(prefix): tensor for key, tensor in tensors.items()
+                            if key.startswith(prefix)})
+        return state
+
+    def save(self, step: int, curve: list, **state) -> None:
+        """Writes a checkpoint after `step` steps (or epochs) and removes the older ones.
+
+        Args:
+            curve: one entry a step. state: anything else JSON can hold.
+        """
+        if self.path is None:
+            return
+        tensors = {f"{name}.{key}": tensor for name, part in self.parts.items()
+                   for key, tensor in _tensors(part).items()}
+        new = self.path.with_name(f"{self.path.stem}.{step:07d}.safetensors")
+        artefacts.write(new, tensors)
+        artefacts.write(new.with_suffix(".json"),
+                        {**state, "step": step, "curve": curve, "key": self.key})
+        for old in self.path.parent.glob(f"{self.path.stem}.[0-9]*.*"):
+            if old.stem != new.stem:
+                old.unlink()
+
+
+def read(path: Path) -> tuple[dict, dict] | None:
+    """The newest whole checkpoint saved under `path`: (tensors, state), or ``None``."""
+    for state in sorted(path.parent.glob(f"{path.stem}.[0-9]*.json"), reverse=True):
+        tensors = state.with_suffix(".safetensors")
+        if tensors.is_file():
+            return artefacts.read(tensors), artefacts.read(state)
+    return None
+
+
+def _tensors(part) -> dict[str, torch.Tensor]:
+    if isinstance(part, dict):
+        return part
+    if isinstance(part, torch.Generator):
+        return {"state": part.get_state()}
+    if isinstance(part, torch.optim.Optimizer):
+        return {f"{index}.{name}": value
+                for index, moments in part.state_dict()["state"].items()
+                for name, value in moments.items()}
+    return part.state_dict()
+
+
+def _restore(part, tensors: dict[str, torch.Tensor]) -> None:
+    if isinstance(part, dict):
+        with torch.no_grad():
+            for name, tensor in part.items():
+                tensor.copy_(tensors[name])
+    elif isinstance(part, torch.Generator):
+        part.set_state(tensors["state"].cpu())
+    elif isinstance(part, torch.optim.Optimizer):
+        state: dict = {}
+        for name, value in tensors.items():
+            index, moment = name.split(".", 1)
+            state.setdefault(int(index), {})[moment] = value
+        part.load_state_dict({**part.state_dict(), "state": state})
+    else:
+        part.load_state_dict(tensors)
