@@ -16,16 +16,7 @@ from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.metrics import spectral
 from lib.models.quantiser import ResidualQuantiser, nearest, perplexity
-from lib.models.spectral_codec import (
-    FLOOR,
-    Critics,
-    Frames,
-    Mel,
-    Oscillators,
-    Pitches,
-    SpectralCodec,
-    quarter_tones,
-)
+from lib.models.spectral_codec import FLOOR, Discriminators, Frames, Mel, Oscillators, Pitches, SpectralCodec, quarter_tones
 from lib.pretrained import codec as door
 from lib.recipes import codec as recipe
 from lib.recipes import train_codec
@@ -334,7 +325,7 @@ def test_the_spectral_losses_have_closed_forms():
 
 def test_maker_and_critics_are_moved_by_their_own_losses_alone():
     torch.manual_seed(0)
-    critics, made, true = Critics((256, 128), width=4), noise(2,
+    critics, made, true = Discriminators((256, 128), width=4), noise(2,
                                                               2048).requires_grad_(), noise(2, 2048,
                                                                                             seed=1)
     fooling, feature, judging = train_codec.adversarial_losses(critics, made, true)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.models.emotion_unet import EmotionUNet, scale_shift
+from lib.models.emotion_unet import EmotionUNet, adaptive_instance_norm
 from lib.signal import images
 from lib.systems.music2image import schedule, train_diffusion
 
@@ -235,7 +235,7 @@ def test_every_residual_block_is_the_texts_adain_with_group_norm():
 
 def test_scale_shift_closed_form():
     h, gamma, beta = torch.randn(2, 3, 5, 5), torch.randn(2, 3), torch.randn(2, 3)
-    out = scale_shift(h, gamma, beta)
+    out = adaptive_instance_norm(h, gamma, beta)
     assert torch.allclose(out.mean((2, 3)), beta, atol=1e-5)
     assert torch.allclose(out.std((2, 3), unbiased=False), (1 + gamma).abs(), atol=1e-3)
 

@@ -21,7 +21,7 @@ def millions(network):
 def test_published_sizes_have_the_published_number_of_weights(name, published):
     size = hifigan.SIZES[name]
     # counted without weight normalisation's lengths, as published
-    generator = hifigan.plain(hifigan.generator(size))
+    generator = hifigan.fold_weight_norm(hifigan.generator(size))
     assert millions(generator) == pytest.approx(published, abs=0.01) and size.hop_length == 256
 
 
@@ -43,14 +43,14 @@ def test_plain_weights_play_the_same(size):
     generator, mel, other = hifigan.generator(size), torch.randn(1, size.n_mels,
                                                                  9), hifigan.generator(size)
     other.load_state_dict(generator.state_dict())
-    folded = hifigan.plain(other)
+    folded = hifigan.fold_weight_norm(other)
     assert torch.allclose(generator.eval()(mel), folded(mel), atol=1e-5)
     assert not [name for name in folded.state_dict() if "parametrizations" in name]
 
 
 def test_a_period_critic_never_mixes_the_columns_of_its_fold():
     torch.manual_seed(0)
-    critic, period = hifigan.PeriodCritic(3, 2), 3
+    critic, period = hifigan.PeriodDiscriminator(3, 2), 3
     sound = torch.randn(1, 300, requires_grad=True)
     scores, _ = critic(sound)  # [1, n · 3]: row by row of the fold
     scores.view(1, -1, period)[0, 1, 1].backward()
@@ -59,7 +59,7 @@ def test_a_period_critic_never_mixes_the_columns_of_its_fold():
 
 
 def test_critics_answer_for_every_length_and_scale():
-    critics = hifigan.Critics(2, periods=(2, 5), scales=2)
+    critics = hifigan.Discriminators(2, periods=(2, 5), scales=2)
     scores, features = critics(torch.randn(2, 4001))
     assert len(scores) == len(features) == 4 and all(score.shape[0] == 2 for score in scores)
     assert scores[3].shape[1] < scores[2].shape[1], "the second scale hears half as many samples"
@@ -67,9 +67,9 @@ def test_critics_answer_for_every_length_and_scale():
 
 def test_losses_by_hand():
     real, made = [torch.tensor([1.0, 0.0])], [torch.tensor([0.0, 0.5])]
-    assert hifigan.critic_loss(real, made).item() == pytest.approx(0.5 + 0.125)
-    assert hifigan.fooling_loss(made).item() == pytest.approx((1 + 0.25) / 2)
-    assert hifigan.fooling_loss([torch.ones(3)]).item() == 0
+    assert hifigan.discriminator_loss(real, made).item() == pytest.approx(0.5 + 0.125)
+    assert hifigan.generator_loss(made).item() == pytest.approx((1 + 0.25) / 2)
+    assert hifigan.generator_loss([torch.ones(3)]).item() == 0
     a, b = [[torch.zeros(2, 2), torch.ones(1)]], [[torch.full((2, 2), 2.0), torch.zeros(1)]]
     assert hifigan.feature_loss(a, b).item() == pytest.approx(3.0) and hifigan.feature_loss(a, a).item() == 0
 

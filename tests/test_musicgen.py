@@ -80,7 +80,7 @@ DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P
 def test_the_example_of_four_by_five():
     assert torch.equal(delay_pattern.build(EXAMPLE, P),
                        DELAYED) and torch.equal(delay_pattern.revert(DELAYED), EXAMPLE)
-    assert torch.equal(delay_pattern.taken(4, 5), DELAYED[0] != P)
+    assert torch.equal(delay_pattern.is_code(4, 5), DELAYED[0] != P)
     short = delay_pattern.build(EXAMPLE, P, torch.tensor([3]))
     assert torch.equal(short[0, 1], torch.tensor([P, P, 5, 6, 7, P, P, P, P]))
     assert torch.equal(short[..., :7],
@@ -96,7 +96,7 @@ def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
     line = delay_pattern.build(codes, 7)
     assert line.shape == (batch, n_codebooks,
                           n_steps + n_codebooks) and torch.equal(delay_pattern.revert(line), codes)
-    assert torch.equal(line != 7, delay_pattern.taken(n_codebooks, n_steps).expand(batch, -1, -1))
+    assert torch.equal(line != 7, delay_pattern.is_code(n_codebooks, n_steps).expand(batch, -1, -1))
     assert bool((line[..., 0] == 7).all()), "column 0 is the start"
     for k in range(n_codebooks):
         assert torch.equal(line[:, k, k + 1 : k + 1 + n_steps], codes[:, k])
@@ -106,7 +106,7 @@ def test_the_pattern_is_transformers_own(model):
     decoder = model.decoder
     first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V,
                                                    max_length=9 + K)
-    assert torch.equal(mask == -1, delay_pattern.taken(K,
+    assert torch.equal(mask == -1, delay_pattern.is_code(K,
                                                        9)) and torch.equal(first,
                                                                            torch.full((K, 1), V))
 
@@ -263,7 +263,7 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     with torch.no_grad():
         line = delay_pattern.build(batch.codes, V)[..., :-1]
         apart = training.predict(wrapped, line, batch.states, batch.mask)
-        one = training.merged(wrapped)
+        one = training.merge_lora(wrapped)
         assert type(one) is type(network) and (apart - plain).abs().max() > 0.01
         assert torch.allclose(training.predict(one, line, batch.states, batch.mask), apart,
                               atol=1e-5)
@@ -408,8 +408,8 @@ def test_draws_follow_the_softmax_cut_to_its_largest():
     from scipy import stats
 
     logits = torch.tensor([1.5, -0.3, 0.8, 0.0, -2.0, 1.1])
-    drawn = musicgen_step.draw(logits.expand(40_000, -1), 0.7,
-                               musicgen_step.clocks((40_000, 4), torch.Generator().manual_seed(0)))
+    drawn = musicgen_step.sample_token(logits.expand(40_000, -1), 0.7,
+                               musicgen_step.exponential_noise((40_000, 4), torch.Generator().manual_seed(0)))
     counts = np.bincount(drawn.numpy(), minlength=6)
     kept = [0, 2, 3, 5]
     share = torch.softmax(logits[kept] / 0.7, 0).double().numpy()

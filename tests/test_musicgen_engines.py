@@ -143,7 +143,7 @@ def test_the_delay_pattern_is_audiocrafts(pair, stored):
     line, _, mask = model.pattern_provider.get_pattern(20).build_pattern_sequence(stored.codes, V)
     assert torch.equal(line, delay_pattern.build(stored.codes,
                                                  V)) and torch.equal(mask,
-                                                                     delay_pattern.taken(K, 20))
+                                                                     delay_pattern.is_code(K, 20))
 
 
 @needs_audiocraft

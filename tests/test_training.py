@@ -14,13 +14,13 @@ from lib.training.checkpoint import Checkpoint
 ])  # fmt: skip
 def test_a_cpu_that_would_imitate_bfloat16_computes_in_float32(monkeypatch, wanted, has, kind):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has)
-    with loop.half("cpu", wanted):
+    with loop.autocast("cpu", wanted):
         assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == kind
     assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == torch.float32, "the context ends with its block"
 
 
 def test_the_context_is_for_the_devices_kind():
-    assert loop.half("cuda:1", False).device == "cuda" and loop.half("cpu").device == "cpu"
+    assert loop.autocast("cuda:1", False).device == "cuda" and loop.autocast("cpu").device == "cpu"
 
 
 class Run:

@@ -30,7 +30,7 @@ def columns(n_codebooks: int, n_steps: int, device=None) -> torch.Tensor:
                                                                device=device)[:, None] + 1
 
 
-def taken(n_codebooks: int, n_steps: int, device=None) -> torch.Tensor:
+def is_code(n_codebooks: int, n_steps: int, device=None) -> torch.Tensor:
     """Which places of the delayed line hold a code (the others hold the special token); bool [K,
     S+K].
     """

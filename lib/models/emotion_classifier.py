@@ -174,7 +174,7 @@ class EmotionCNN(nn.Module):
         return [(name, tuple(found.shape)) for name, found in stages.items()]
 
 
-def idle(model: EmotionCNN, pictures: torch.Tensor) -> dict[str, int]:
+def unused_weights(model: EmotionCNN, pictures: torch.Tensor) -> dict[str, int]:
     """Weights of GRUs and attention that no picture can move: name → how many numbers of it have no
     gradient at all.
 

@@ -134,7 +134,7 @@ class EmotionUNet(nn.Module):
         last.bias.copy_(self.null)
 
 
-def scale_shift(h: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+def adaptive_instance_norm(h: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
     """H·(1 + γ) + β with H normalised per picture and channel: [B, C, H, W], [B, C], [B, C] → [B,
     C, H, W].
 

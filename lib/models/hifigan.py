@@ -165,7 +165,7 @@ def generator(size: Size | FrameSize) -> nn.Module:
     return FrameGenerator(size) if isinstance(size, FrameSize) else Generator(size)
 
 
-class PeriodCritic(nn.Module):
+class PeriodDiscriminator(nn.Module):
     """One period: sound [B, N] → (scores [B, n], features), a 2-D network whose kernels never reach
     across a period.
     """
@@ -185,7 +185,7 @@ class PeriodCritic(nn.Module):
         return _walk(x.unflatten(2, (-1, self.period)), self.layers, self.score)
 
 
-class ScaleCritic(nn.Module):
+class ScaleDiscriminator(nn.Module):
     """One scale: sound [B, N] → (scores [B, n], features), grouped 1-D convolutions."""
 
     def __init__(self, width: int = 128, *, spectral: bool = False):
@@ -205,7 +205,7 @@ class ScaleCritic(nn.Module):
         return _walk(sound[:, None], self.layers, self.score)
 
 
-class Critics(nn.Module):
+class Discriminators(nn.Module):
     """All critics: sound [B, N] → (a list of scores, a list of their features).
 
     Args:
@@ -215,8 +215,8 @@ class Critics(nn.Module):
 
     def __init__(self, width: int = 32, periods: tuple[int, ...] = PERIODS, scales: int = SCALES):
         super().__init__()
-        self.periods = nn.ModuleList(PeriodCritic(period, width) for period in periods)
-        self.scales = nn.ModuleList(ScaleCritic(4 * width, spectral=number == 0)
+        self.periods = nn.ModuleList(PeriodDiscriminator(period, width) for period in periods)
+        self.scales = nn.ModuleList(ScaleDiscriminator(4 * width, spectral=number == 0)
                                     for number in range(scales))
 
     def forward(self, sound: torch.Tensor) -> tuple[list, list]:
@@ -228,14 +228,14 @@ class Critics(nn.Module):
         return [score for score, _ in answers], [features for _, features in answers]
 
 
-def critic_loss(real: list, made: list) -> torch.Tensor:
+def discriminator_loss(real: list, made: list) -> torch.Tensor:
     """Least squares: real scores towards 1, made ones towards 0, summed over critics (Kong et al.,
     equation 1).
     """
     return sum((1 - r).square().mean() + m.square().mean() for r, m in zip(real, made, strict=True))
 
 
-def fooling_loss(made: list) -> torch.Tensor:
+def generator_loss(made: list) -> torch.Tensor:
     """Least squares: made scores towards 1 (Kong et al., equation 2)."""
     return sum((1 - m).square().mean() for m in made)
 
@@ -248,7 +248,7 @@ def feature_loss(real: list, made: list) -> torch.Tensor:
                m in zip(of_real, of_made, strict=True))
 
 
-def plain(network: nn.Module) -> nn.Module:
+def fold_weight_norm(network: nn.Module) -> nn.Module:
     """A generator with weight normalisation, where it has any, folded into its weights: what is
     played with and saved.
     """

@@ -175,12 +175,12 @@ def _answer(x: torch.Tensor, cross: dict, heads: int) -> torch.Tensor:
     return F.linear(heard.view(x.shape), cross["out"])
 
 
-def clocks(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def exponential_noise(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     """Minus the waiting times, at rate 1, that :func:`draw` reads: ln u, u uniform in [0, 1)."""
     return torch.empty(shape, device=generator.device).uniform_(generator=generator).log_()
 
 
-def draw(logits: torch.Tensor, temperature: float, clock: torch.Tensor) -> torch.Tensor:
+def sample_token(logits: torch.Tensor, temperature: float, clock: torch.Tensor) -> torch.Tensor:
     """Draws one token a row from softmax(logits / temperature) cut to its largest: [..., V] → int64
     [...].
 

@@ -114,7 +114,7 @@ class SoundCritic(nn.Module):
         return self.layers((mel.unsqueeze(1) + 6) / 3).mean((1, 2, 3))  # ln-mels lie around −6 ± 3
 
 
-def one_key(heads: int, width: int, seed: int = 0) -> float:
+def one_key_change(heads: int, width: int, seed: int = 0) -> float:
     """The largest change of an attention's output when its query changes and there is one key: 0,
     for a softmax over one number is 1.
     """

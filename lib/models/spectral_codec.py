@@ -307,7 +307,7 @@ class SpectralCodec(nn.Module):
         return self.sound_of(self.quantiser.soft_decode(shares))
 
 
-class Critics(nn.Module):
+class Discriminators(nn.Module):
     """Discriminators that look at the complex spectrum through several windows and say, spot by
     spot, how real it looks.
 

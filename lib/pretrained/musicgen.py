@@ -138,7 +138,7 @@ def save(folder: Path, network, text, codec, *, dtype=None) -> Path:
     return folder
 
 
-def empty(settings: dict, text_width: int):
+def untrained(settings: dict, text_width: int):
     """An untrained network for the bundled layout: MusicgenForCausalLM and the projection to its
     width.
 
@@ -161,7 +161,7 @@ def empty(settings: dict, text_width: int):
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
     try:
         parts = artefacts.read(source.folder / PARTS_FILE)
-        network = empty(artefacts.read(source.folder / "config.json"), parts["text_width"])
+        network = untrained(artefacts.read(source.folder / "config.json"), parts["text_width"])
         network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
     except (KeyError, TypeError, RuntimeError) as error:
         raise KlangfarbeError("a decoder's config.json, parts.json and weights that fit",

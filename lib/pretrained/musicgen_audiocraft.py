@@ -154,7 +154,7 @@ def sample(model, states, mask, n_steps: int, *, guidance: float = 3.0, temperat
     halves, marks = with_null(states, mask)
     line = torch.full((len(states), n_codebooks, n_steps + n_codebooks), special,
                       device=states.device)
-    codes_here = delay_pattern.taken(n_codebooks, n_steps, states.device)
+    codes_here = delay_pattern.is_code(n_codebooks, n_steps, states.device)
     with torch.inference_mode(), model.streaming():
         for at in range(n_steps + n_codebooks - 1):
             drawn = model._sample_next_token(line[..., at : at + 1], {CONDITION: (halves, marks)},

@@ -12,7 +12,7 @@ import torch
 
 from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern
-from lib.models.musicgen_step import StaticDecoder, clocks, draw
+from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 
 STEPS = ("eager", "graph", "compile")
 
@@ -50,21 +50,21 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
     n_items, n_codebooks, special = len(states), config.num_codebooks, config.vocab_size
     n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
-        clock = clocks((n_times, n_items, n_codebooks, kept),
+        clock = exponential_noise((n_times, n_items, n_codebooks, kept),
                        torch.Generator(states.device).manual_seed(seed))
         network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
                                 compiled=step == "compile")
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
-        codes_here = delay_pattern.taken(n_codebooks, n_steps, states.device)
+        codes_here = delay_pattern.is_code(n_codebooks, n_steps, states.device)
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
 
         def advance(length=None):
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
-            drawn = draw(logits, temperature, clock.index_select(0, at)[0])
+            drawn = sample_token(logits, temperature, clock.index_select(0, at)[0])
             at.add_(1)
             line.index_copy_(2, at, torch.where(codes_here.index_select(1, at), drawn[..., None],
                                                 blank))

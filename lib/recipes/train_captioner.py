@@ -139,7 +139,7 @@ def look(model, pictures: np.ndarray, subjects: np.ndarray, checkpoint: Path, ey
 
     def loss_of(rng):
         rows = np.sort(rng.choice(len(pictures), min(eye.batch_size, len(pictures)), replace=False))
-        with loop.half("cpu", eye.brief):
+        with loop.autocast("cpu", eye.brief):
             read = reading(tower(pixel_values=pixels(moved(pictures[rows], rng,
                                                            eye.shift))).last_hidden_state.mean(
                     1)).float()
@@ -182,7 +182,7 @@ def train(model, words, pictures: np.ndarray, captions: Sequence[str], own: Sequ
         rows = np.sort(rng.choice(len(pictures), min(config.batch_size, len(pictures)),
                                   replace=False))
         ids, mask, labels = targets(words, [spoken(r, rng) for r in rows], config.positions)
-        with loop.half("cpu", config.eye.brief):
+        with loop.autocast("cpu", config.eye.brief):
             out = model(pixel_values=pixels(moved(pictures[rows], rng, config.eye.shift)),
                         input_ids=ids, attention_mask=mask, labels=labels)
         known = labels[:, 1:] >= 0

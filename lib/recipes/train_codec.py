@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from lib.core import provenance
 from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import FLOOR, Critics, Mel, Pitches, magnitude, quarter_tones
+from lib.models.spectral_codec import FLOOR, Discriminators, Mel, Pitches, magnitude, quarter_tones
 from lib.training import fit, loop
 
 # of the losses: window, mel bands; hop a quarter; and one more, in quarter tones
@@ -147,7 +147,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
     n_samples = round(config.crop_seconds
                       * model.sample_rate_hz) // model.samples_per_step * model.samples_per_step
     trained = torch.nn.Module()
-    trained.codec, trained.critics = model, Critics() if config.adversarial_from >= 0 else None
+    trained.codec, trained.critics = model, Discriminators() if config.adversarial_from >= 0 else None
     # in the checkpoint, so that a resumed run knows
     trained.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
@@ -160,7 +160,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
         return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]
 
     def latents(sound):
-        with loop.half(sound.device.type, config.bfloat16):
+        with loop.autocast(sound.device.type, config.bfloat16):
             return model.latents(sound).float()
 
     def loss_of(rng):
@@ -180,7 +180,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
                             rng.integers(1, model.n_codebooks + 1, len(sound)), model.n_codebooks)
             told, commitment, codes = model.quantiser(z, torch.from_numpy(keep))
             used = float(perplexity(codes, model.codebook_size).min())
-        with loop.half(sound.device.type, config.bfloat16):
+        with loop.autocast(sound.device.type, config.bfloat16):
             spoken = model.spoken(told)
         made = model.sounded(*spoken)
         mel, convergence = losses(made, sound[:, 0])

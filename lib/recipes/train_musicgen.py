@@ -46,7 +46,7 @@ def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config 
     the bundled layout holds them.
     """
     torch.manual_seed(seed)
-    return musicgen.empty(
+    return musicgen.untrained(
         {"vocab_size": codebook_size, "num_codebooks": n_codebooks, "hidden_size": config.width,
          "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
          "ffn_dim": config.hidden, "dropout": config.dropout, "attention_dropout": 0.0,
@@ -80,7 +80,7 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: 
                                p in zip(rows, places, strict=True)], [states[r] for r in rows])
         given = steps.drop_conditions(batch.states, batch.mask, config.dropped,
                                       torch.Generator().manual_seed(int(rng.integers(2**31))))
-        with loop.half("cpu", config.bfloat16):
+        with loop.autocast("cpu", config.bfloat16):
             loss, each = steps.loss(network, steps.Batch(batch.codes, batch.lengths, *given))
         return loss, {"loss": loss.item(),
                       **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}

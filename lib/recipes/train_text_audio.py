@@ -139,7 +139,7 @@ def train(model, words, mel: np.ndarray, descriptions: Sequence[str], tags: Sequ
             crop[:, band : band + rng.integers(0, config.mask_bands + 1)] = crop.mean()
             crop[frame : frame + rng.integers(0, config.mask_frames + 1)] = crop.mean()
         tokens = text_audio.tokens_of(words, [words_of(r, rng) for r in rows], config.positions)
-        with loop.half("cpu", config.bfloat16):
+        with loop.autocast("cpu", config.bfloat16):
             out = model(**tokens, input_features=torch.from_numpy(batch[:, None]),
                         is_longer=torch.zeros((len(rows), 1), dtype=torch.bool))
         # Not the model's own return_loss: transformers 5.17 takes both of its halves from text to

@@ -41,7 +41,7 @@ def fit(model, loss_of: Callable, n_steps: int, *, learning_rate: float, checkpo
     model.train()
     for step in loop.progress(n_steps, checkpoint.stem, start):
         torch.manual_seed(seed * 1_000_003 + step)
-        share = loop.share_of_rate(step, warm_up, n_steps)
+        share = loop.warmup_cosine(step, warm_up, n_steps)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * share
         loss, told = loss_of(np.random.default_rng([seed, step]))

@@ -36,7 +36,7 @@ def progress(n_steps: int, label: str, start: int = 0):
                 mininterval=2.0, ascii=True)
 
 
-def share_of_rate(step: int, warm_up: int, n_steps: int) -> float:
+def warmup_cosine(step: int, warm_up: int, n_steps: int) -> float:
     """Share of the nominal learning rate at a step (0 …): a linear rise over the warm-up, then a
     half cosine down towards 0.
     """
@@ -136,7 +136,7 @@ def restore_optimizer(optimizer, tensors: dict, prefix: str = "optimizer") -> No
     optimizer.load_state_dict(whole)
 
 
-def half(device: str, wanted: bool = True):
+def autocast(device: str, wanted: bool = True):
     """The context of a forward pass in bfloat16, where it is wanted and the processor has it;
     elsewhere the pass stays in float32.
 

@@ -182,7 +182,7 @@ def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0,
                                                       bias="none"))
 
 
-def merged(model):
+def merge_lora(model):
     """The plain network with LoRA's additions written into its weights: what is saved and what fast
     sampling takes.
     """

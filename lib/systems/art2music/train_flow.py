@@ -160,7 +160,7 @@ def train(models: Models, pictures, texts, mels, rows: np.ndarray, config: Confi
         batch = train_decoder.Batch(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
                                       for part in (pictures[some], texts[some], target)))
         for group in models.optimiser.param_groups:
-            group["lr"] = config.learning_rate * loop.share_of_rate(step, config.warm_up,
+            group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
         curve.append({"step": step + 1, **train_step(models, batch, config, dice)})
         average.update(both)

@@ -130,7 +130,7 @@ def build(config: Config, seed: int = 0, device: str = "cpu",
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = hifigan.generator(hifigan.SIZES[config.size]).to(device)
-        critics = hifigan.Critics(config.critic_width, config.periods, config.scales).to(device)
+        critics = hifigan.Discriminators(config.critic_width, config.periods, config.scales).to(device)
     if weights is not None:
         generator.load_state_dict(weights)
     made, judged = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
@@ -156,7 +156,7 @@ def train_step(models: Models, batch: Batch, config: Config, *, judged: bool = T
     if judged:
         real, fake = models.critics(batch.sounds)[0], models.critics(made.detach())[0]
         # Kong et al., equation 1
-        error = hifigan.critic_loss(real, fake)
+        error = hifigan.discriminator_loss(real, fake)
         _step(models.critic_optimiser, error, config.max_norm)
         row["critics"] = error.item()
     # equation 3
@@ -168,7 +168,7 @@ def train_step(models: Models, batch: Batch, config: Config, *, judged: bool = T
     if judged:
         (scores, ours), (_, theirs) = models.critics(made), models.critics(batch.sounds)
         # equations 2 and 4
-        fooling, features = hifigan.fooling_loss(scores), hifigan.feature_loss(theirs, ours)
+        fooling, features = hifigan.generator_loss(scores), hifigan.feature_loss(theirs, ours)
         # equation 7
         loss = loss + fooling + config.w_feature * features
         row |= {"fooling": fooling.item(), "features": features.item()}
@@ -228,7 +228,7 @@ def train(models: Models, sounds: np.ndarray, config: Config, checkpoint: Path |
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
     curve = _resumed(checkpoint, models, key)
     for step in loop.progress(config.n_steps, "vocoder", len(curve)):
-        share = loop.share_of_rate(step, config.warm_up,
+        share = loop.warmup_cosine(step, config.warm_up,
                                    config.n_steps) if config.cosine else config.decay ** (step
                                                                                           / 1000)
         for optimiser in (models.optimiser, models.critic_optimiser):
@@ -272,7 +272,7 @@ def settings(config: Config) -> dict:
 
 def weights(models: Models) -> dict:
     """Tensors for ``artefacts.save(…, "generator.safetensors")``, plain and in half precision."""
-    folded = hifigan.plain(copy.deepcopy(models.generator))
+    folded = hifigan.fold_weight_norm(copy.deepcopy(models.generator))
     return {name: tensor.detach().half().contiguous().cpu() for name,
             tensor in folded.state_dict().items()}
 
@@ -289,7 +289,7 @@ def load(profile: str = artefacts.BUNDLED, device: str = "cpu") -> tuple:
     known = {field.name for field in fields(Config)}
     config = Config(**{name: tuple(value) if isinstance(value, list) else value for name,
                        value in said["config"].items() if name in known})
-    generator = hifigan.plain(hifigan.generator(hifigan.SIZES[config.size]))
+    generator = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES[config.size]))
     found = {name: tensor.float() for name,
              tensor in artefacts.load(NOTEBOOK, profile, "generator.safetensors").items()}
     try:

@@ -129,7 +129,7 @@ def train_step(model, optimiser, pictures, labels, *, smoothing: float = 0.0,
     Raises:
         KlangfarbeError: a loss that is not finite.
     """
-    with loop.half(pictures.device.type, brief):
+    with loop.autocast(pictures.device.type, brief):
         # [B, C, 7, 7]
         cells = model.cells(pictures)
     logits = model.head(cells)                                                            # [B, 5]
@@ -205,7 +205,7 @@ def share(step: int, config: Config) -> float:
     """Share of the learning rate at a step (0 …): :func:`lib.training.loop.share_of_rate` with the
     config's numbers.
     """
-    return loop.share_of_rate(step, config.warm_up, config.n_steps)
+    return loop.warmup_cosine(step, config.warm_up, config.n_steps)
 
 
 def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -207,7 +207,7 @@ def _backward(models: Models, batch, config: Config, generator) -> list[float]:
         part = steps.Batch(batch.codes[rows], batch.lengths[rows], states[rows], mask[rows])
         if "first_item_loss" in config.released:
             part = faults.first_item(part)
-        with loop.half(device, config.bfloat16):
+        with loop.autocast(device, config.bfloat16):
             value, _ = steps.loss(models.network, part)
         if not bool(value.isfinite()):
             raise KlangfarbeError("a finite loss", str(value.item()),
@@ -296,7 +296,7 @@ def held_out(models: Models, clips, texts, config: Config, *, store: Path | None
     batches, said = supply.batches(models.start, clips, texts, plain, store=store,
                                    shuffled=False), 0 if silent else 1
     models.network.eval()
-    with torch.inference_mode(), loop.half(models.start.device, config.bfloat16):
+    with torch.inference_mode(), loop.autocast(models.start.device, config.bfloat16):
         return np.array([steps.loss(models.network,
                                     replace(batch, states=said * batch.states,
                                             mask=said * batch.mask))[0].item()
@@ -308,7 +308,7 @@ def tuned(models: Models):
     ``musicgen.save`` writes it.
     """
     made = copy.copy(models.start)
-    made.network = (steps.merged(copy.deepcopy(models.network))
+    made.network = (steps.merge_lora(copy.deepcopy(models.network))
                     if hasattr(models.network, "merge_and_unload") else models.network).eval()
     return made
 

@@ -28,7 +28,7 @@ def bench() -> dict:
     given = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), SECONDS)[0]).numpy()
     ours, _ = train_vocoder.load()
     torch.manual_seed(0)
-    v3 = hifigan.plain(hifigan.generator(hifigan.SIZES["v3"]))
+    v3 = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES["v3"]))
 
     def times_real_time(call, mels, repeats: int = REPEATS) -> float:
         best = np.inf
