@@ -23,7 +23,7 @@ def encoder():
 
 @pytest.fixture(scope="module")
 def both():
-    return data.sides(CONFIG)
+    return data.atelier_texts(CONFIG)
 
 
 # --- matching -------------------------------------------------------------------------------------
@@ -36,22 +36,23 @@ def both():
 def test_it_is_brute_force(n, m, width, chunk, seed):
     rng = np.random.default_rng(seed)
     left, right = rng.standard_normal((n, width)), rng.standard_normal((m, width))
-    which, cosine = matching.top_one(left, right, chunk=chunk)
-    table = (left / np.linalg.norm(left, axis=1)[:, None]) @ (right / np.linalg.norm(right, axis=1)[:, None]).T
+    which, cosine = matching.nearest(left, right, chunk=chunk)
+    table = ((left / np.linalg.norm(left, axis=1)[:, None])
+             @ (right / np.linalg.norm(right, axis=1)[:, None]).T)
     np.testing.assert_allclose(table[np.arange(n), which], table.max(1), atol=1e-6)
     np.testing.assert_allclose(cosine, table.max(1), atol=1e-5)
 
 
 def test_of_equals_the_first_and_lengths_do_not_matter():
     right = np.array([[0.0, 1], [2, 0], [5, 0]])
-    which, cosine = matching.top_one(np.array([[3.0, 0], [0, 9]]), right)
+    which, cosine = matching.nearest(np.array([[3.0, 0], [0, 9]]), right)
     assert which.tolist() == [1, 0] and np.allclose(cosine, 1)
 
 
 def test_a_killed_match_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     left, right = rng.standard_normal((90, 8)), rng.standard_normal((20, 8))
-    whole = matching.top_one(left, right)
+    whole = matching.nearest(left, right)
     real, calls = np.matmul, []
 
     def counted(*args, **words):
@@ -62,12 +63,12 @@ def test_a_killed_match_goes_on_and_ends_the_same(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "matmul", counted)
     with pytest.raises(KeyboardInterrupt):
-        matching.top_one(left, right, tmp_path / "m", chunk=16)
+        matching.nearest(left, right, tmp_path / "m", chunk=16)
     calls[:] = [0] * 10
-    found = matching.top_one(left, right, tmp_path / "m", chunk=16)
+    found = matching.nearest(left, right, tmp_path / "m", chunk=16)
     assert len(calls) - 10 == 3, "three of six chunks stood"
     assert np.array_equal(found[0], whole[0]) and np.allclose(found[1], whole[1])
-    again = matching.top_one(left, right, tmp_path / "m", chunk=16)
+    again = matching.nearest(left, right, tmp_path / "m", chunk=16)
     assert len(calls) - 10 == 3 and np.array_equal(again[0], found[0])
 
 
@@ -75,7 +76,7 @@ def test_a_killed_match_goes_on_and_ends_the_same(tmp_path, monkeypatch):
                                    np.ones((2, 4))])
 def test_what_cannot_be_matched_is_refused(wrong):
     with pytest.raises(KlangfarbeError):
-        matching.top_one(wrong, np.eye(3))
+        matching.nearest(wrong, np.eye(3))
 
 
 # --- the data set ---------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def test_viewers_of_one_painting_speak_of_it_in_other_words(both):
 
 @pytest.mark.parametrize("split", data.SPLITS)
 def test_both_splits_by_one_function(both, encoder, split):
-    pairs = data.paired(*both, encoder, split, seed=3)
+    pairs = data.match_pairs(*both, encoder, split, seed=3)
     comments, clips = both
     said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(
         list(clips["caption"]))
@@ -111,15 +112,15 @@ def test_both_splits_by_one_function(both, encoder, split):
     assert (chosen >= np.where(allowed, cosines, -2).max(1) - 1e-5).all()
     np.testing.assert_allclose(pairs["score"], chosen, atol=1e-5)
     assert set(pairs["split"]) == {"train", "validation", "test"}
-    assert pairs.equals(data.paired(*both, encoder, split, seed=3))
+    assert pairs.equals(data.match_pairs(*both, encoder, split, seed=3))
 
 
 def test_the_linter_finds_what_the_published_way_leaks_and_nothing_in_the_corrected(encoder):
-    both = data.sides(data.of("smoke", n_paintings=60, n_clips=40))
+    both = data.atelier_texts(data.of("smoke", n_paintings=60, n_clips=40))
     found = {(split, setting): {f.name
-                                for f in data.looked_at(data.paired(*both, encoder, split), *both,
-                                                        setting).findings} for split in data.SPLITS
-             for setting in data.SETTINGS}
+                                for f in data.check_leakage(data.match_pairs(*both, encoder, split),
+                                                            *both, setting).findings}
+             for split in data.SPLITS for setting in data.SETTINGS}
     crossing = {"group_in_two_splits", "clip_reused_across_splits"}
     assert found["published", "with_audio_keywords"] == crossing | {"target_in_condition"}
     assert found["published", "comment_only"] == crossing
@@ -132,11 +133,14 @@ def test_the_prompt_is_the_papers_word_for_word():
     comment = {"comment": "Looks like a painting of some smug weirdo", "keywords": "smug"}
     clip = {"labels": "Music, Electronic music, House music, Trance music",
             "keywords": "classical music, contemporary, theremin"}
-    assert data.prompt(comment, clip) == (
+    assert data.prompt(comment,
+                       clip) == (
         "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug. "
-        "Audio: Music, Electronic music, House music, Trance music. Audio keywords: classical music, contemporary, theremin.")
+        "Audio: Music, Electronic music, House music, Trance music. Audio keywords: "
+        "classical music, contemporary, theremin.")
     alone = data.prompt(comment, clip, "comment_only")
-    assert alone == "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug."
+    assert (alone
+            == "Art Commentary: Looks like a painting of some smug weirdo. Painting Emotion: smug.")
     with pytest.raises(KlangfarbeError, match="setting"):
         data.prompt(comment, clip, "all")
 
@@ -147,20 +151,20 @@ def test_the_prompt_is_the_papers_word_for_word():
 
 def test_keywords_keep_order_once_each_and_the_label_first():
     lexicon = {"happy": 3, "calm": 2, "sad": -2, "like": 2}
-    assert keywords.of("Happy, so HAPPY; calm like a sad lake", lexicon,
+    assert keywords.extract("Happy, so HAPPY; calm like a sad lake", lexicon,
                        emotion="awe") == ("awe", "happy", "calm", "like", "sad")
 
     def speaks(text):
         return [(word, "ADP" if word == "like" else "ADJ") for word in text.lower().split()]
 
-    assert keywords.of("happy like calm", lexicon, speaks) == ("happy", "calm")
-    assert keywords.of("happy", lexicon, emotion=keywords.ELSE) == ("happy",)
+    assert keywords.extract("happy like calm", lexicon, speaks) == ("happy", "calm")
+    assert keywords.extract("happy", lexicon, emotion=keywords.ELSE) == ("happy",)
 
 
 def test_quotation_marks_belong_to_no_word():
     lexicon = {"happy": 3, "sad": -2, "don't": -1, "light-hearted": 2}
-    assert keywords.of("['happy', 'sad piano']", lexicon) == ("happy", "sad")
-    assert keywords.of("I don't, it is light-hearted - 'sad' -",
+    assert keywords.extract("['happy', 'sad piano']", lexicon) == ("happy", "sad")
+    assert keywords.extract("I don't, it is light-hearted - 'sad' -",
                        lexicon) == ("don't", "light-hearted", "sad")
 
 
@@ -172,23 +176,24 @@ def test_polarity_is_the_sign_of_the_sum():
 
 
 def test_labels_lie_where_their_points_do():
-    assert all(keywords.label(v / 10, a / 10) == name for name, (v, a) in keywords.ARTEMIS.items())
-    assert keywords.label(0.05, -0.05) == keywords.ELSE
+    assert all(keywords.emotion_label(v / 10, a / 10) == name for name,
+               (v, a) in keywords.ARTEMIS.items())
+    assert keywords.emotion_label(0.05, -0.05) == keywords.ELSE
 
 
 def test_afinn_is_read_as_published(tmp_path):
     (tmp_path / "a.txt").write_text("abandon\t-2\ncan't stand\t-3\nwow\t4\n")
-    assert keywords.afinn(tmp_path / "a.txt") == {"abandon": -2, "can't stand": -3, "wow": 4}
+    assert keywords.load_afinn(tmp_path / "a.txt") == {"abandon": -2, "can't stand": -3, "wow": 4}
     (tmp_path / "b.txt").write_text("good\t3\nbad 3\n")
     with pytest.raises(KlangfarbeError, match="line 2"):
-        keywords.afinn(tmp_path / "b.txt")
+        keywords.load_afinn(tmp_path / "b.txt")
     with pytest.raises(KlangfarbeError, match="no such file"):
-        keywords.afinn(tmp_path / "c.txt")
+        keywords.load_afinn(tmp_path / "c.txt")
 
 
 @pytest.mark.real_data
 def test_the_real_afinn(real_data):
-    scores = keywords.afinn(real_data("lexicons") / "afinn" / "AFINN-111.txt")
+    scores = keywords.load_afinn(real_data("lexicons") / "afinn" / "AFINN-111.txt")
     assert len(scores) == 2477 and min(scores.values()) == -5 and max(scores.values()) == 5
 
 
@@ -209,7 +214,7 @@ def test_real_sides_go_through_matching_prompt_and_linter():
                              "emotion": ["contentment", "sadness", None]})
     captions = pd.DataFrame({"clip": ["x", "y"], "caption": ["a calm song", "a sad song"],
                              "keywords": ["calm, slow", None]})
-    said, heard = data.brought(comments, captions, lexicon)
+    said, heard = data.prepare_texts(comments, captions, lexicon)
     assert said["keywords"].tolist() == ["contentment, calm", "sadness, sad",
                                          ""] and said["comment_id"].is_unique
     assert heard["keywords"].tolist() == ["calm, slow", ""] and heard["labels"].tolist() == ["", ""]
@@ -219,12 +224,12 @@ def test_real_sides_go_through_matching_prompt_and_linter():
             return np.array([[1.0, 0.1] if "calm" in text else [0.1, 1.0] for text in texts],
                             np.float32)
 
-    pairs = data.paired(said, heard, Encoder(), "published")
+    pairs = data.match_pairs(said, heard, Encoder(), "published")
     assert pairs["audio_id"].tolist() == ["x", "y", "y"]
     assert data.prompts(pairs, said, heard,
                         "comment_only")[
         0] == "Art Commentary: So calm. Painting Emotion: contentment, calm."
-    plain, _ = data.brought(comments[["painting", "comment"]], captions, lexicon)
+    plain, _ = data.prepare_texts(comments[["painting", "comment"]], captions, lexicon)
     assert plain["keywords"].tolist() == ["calm", "sad", ""]
 
 
@@ -238,4 +243,4 @@ def test_real_sides_go_through_matching_prompt_and_linter():
 )
 def test_sides_without_words_are_refused(comments, captions, told):
     with pytest.raises(KlangfarbeError, match=told):
-        data.brought(pd.DataFrame(comments), pd.DataFrame(captions), {})
+        data.prepare_texts(pd.DataFrame(comments), pd.DataFrame(captions), {})

@@ -36,31 +36,34 @@ def test_similarity_and_polarity_by_hand():
     pairs, comments, clips = sides(["So happy and calm.", "I am sad.", "Who knows?",
                                     "It is scared."], ["a calm piece", "a table of drums",
                                                        "no mood at all"], [0, 1, 0, 2])
-    found = consistency.compared(pairs, comments, clips, Plain(), LEXICON)
+    found = consistency.compare_keywords(pairs, comments, clips, Plain(), LEXICON)
     assert found["painting"].tolist() == ["positive", "negative", "neutral", "negative"]
     assert found["audio"].tolist() == ["positive", "neutral", "positive", "neutral"]
     assert found["similarity"].tolist()[:2] == [1,
                                                 1] and found["similarity"].isna().tolist() == [
         False, False, True, True]
-    assert consistency.shares(found).loc["painting"].tolist() == [0.25, 0.25, 0.5]
-    heat = consistency.heat(found)
-    assert heat.loc["positive", "positive"] == 1 and heat.loc["negative", "neutral"] == 1 and heat.notna().to_numpy().sum() == 2
-    told = consistency.examples(found, comments, clips, each=1)
+    assert consistency.polarity_shares(found).loc["painting"].tolist() == [0.25, 0.25, 0.5]
+    heat = consistency.similarity_by_polarity(found)
+    assert (heat.loc["positive", "positive"] == 1 and heat.loc["negative", "neutral"] == 1
+            and heat.notna().to_numpy().sum() == 2)
+    told = consistency.example_pairs(found, comments, clips, each=1)
     assert len(told) == 2 and set(told["caption"]) <= set(clips["caption"])
-    told = consistency.examples(found.assign(similarity=[0.9, 0.5, 0.8, 0.1],
+    told = consistency.example_pairs(found.assign(similarity=[0.9, 0.5, 0.8, 0.1],
                                              audio_id=["m0", "m1", "m0", "m0"]), comments, clips,
                                 each=1)
     assert told["similarity"].tolist() == [0.9,
                                            0.1], "the best and the worst, though one clip has both"
     with pytest.raises(KlangfarbeError, match="a pair for each comment"):
-        consistency.compared(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
+        consistency.compare_keywords(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
 
 
 def test_luck_of_the_published_shares():
     printed = pd.DataFrame({"positive": [0.55, 0.49], "neutral": [0.13, 0.17],
                             "negative": [0.32, 0.33]}, index=["painting", "audio"])
-    assert consistency.luck(printed) == pytest.approx(0.55 * 0.49 + 0.13 * 0.17 + 0.32 * 0.33)
-    assert 0.39 < consistency.luck(printed) < 0.40, "the printed 47 % have .40 to beat, not a third"
+    assert consistency.chance_agreement(printed) == pytest.approx(0.55 * 0.49 + 0.13 * 0.17 + 0.32
+                                                                  * 0.33)
+    assert 0.39 < consistency.chance_agreement(
+        printed) < 0.40, "the printed 47 % have .40 to beat, not a third"
 
 
 @pytest.mark.parametrize("kept", [0.0, 1.0])
@@ -72,31 +75,34 @@ def test_planted_agreement_is_found_and_unrelated_pairs_are_not(kept):
                           "similarity": np.linspace(0, 1, 300),
                           "audio_id": rng.integers(60, size=300),
                           "image_group": np.arange(300) // 2})
-    agreed = consistency.same(found)
+    agreed = consistency.agreement_scores(found)
     value, low, high, n, null = agreed["same_polarity"]
     assert n == 300 and low <= value <= high
     assert (low > null) if kept else (value < null + 0.05
-                                      and abs(value - consistency.luck(consistency.shares(found)))
-                                      < 0.08)
+                                      and abs(value
+                                              - consistency.chance_agreement(
+                consistency.polarity_shares(found))) < 0.08)
     assert agreed["cosine_below_a_quarter"][0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_on_the_atelier_matching_by_words_keeps_polarity():
     config = data.of("smoke", n_paintings=60, n_clips=80)
-    comments, clips = data.sides(config)
+    comments, clips = data.atelier_texts(config)
     encoder = pretrained.load("sentences", device="cpu")
-    pairs = data.paired(comments, clips, encoder, "published")
-    found = consistency.compared(pairs, comments, clips, encoder, keywords.atelier())
-    value, low, _, n, null = consistency.same(found)["same_polarity"]
-    assert n == len(comments) and low > null, "the bundled encoder was trained to hear feeling; dealt to others it must fall"
+    pairs = data.match_pairs(comments, clips, encoder, "published")
+    found = consistency.compare_keywords(pairs, comments, clips, encoder,
+                                         keywords.atelier_lexicon())
+    value, low, _, n, null = consistency.agreement_scores(found)["same_polarity"]
+    assert n == len(comments) and low > null, (
+        "the bundled encoder was trained to hear feeling; dealt to others it must fall")
     assert (found["similarity"].dropna().abs() <= 1
             + 1e-5).all() and found["similarity"].notna().mean() > 0.9
 
 
 def test_real_captions_have_a_polarity(real_data):
     captions = pd.read_csv(real_data("musiccaps") / "musiccaps-public.csv")["caption"]
-    lexicon = keywords.afinn(real_data("lexicons") / "afinn" / "AFINN-111.txt")
-    found = pd.Series([keywords.polarity(keywords.of(text, lexicon), lexicon)
+    lexicon = keywords.load_afinn(real_data("lexicons") / "afinn" / "AFINN-111.txt")
+    found = pd.Series([keywords.polarity(keywords.extract(text, lexicon), lexicon)
                        for text in captions]).value_counts(normalize=True)
     assert len(captions) == 5521 and found["positive"] > found[
         "negative"] > 0.05 and found.sum() == pytest.approx(1)

@@ -77,7 +77,7 @@ def test_training_learns_and_keeps_the_best_epoch(pairs):
     curve = train_decoder.train(models, *pairs, SPLITS, config)
     best = min(row["validation"] for row in curve)
     assert len(curve) == 30 and best < 0.6 * curve[0]["validation"]
-    assert train_decoder.validated(models, *pairs,
+    assert train_decoder.validation_loss(models, *pairs,
                                    np.arange(14, 20)) == pytest.approx(best, rel=1e-5)
 
 
@@ -215,7 +215,7 @@ def test_a_flow_learns_where_the_mel_is_and_dice_change_it(pairs):
     alone = train_flow.generate(played, pairs[0][:1], pairs[1][:1], config, seed=0)
     np.testing.assert_allclose(alone, made[:1], atol=1e-5)
     assert train_flow.generate(played, pairs[0][:1], pairs[1][:1], config,
-                               seconds=0.5).shape == (1, 80, mel.frames(0.5))
+                               seconds=0.5).shape == (1, 80, mel.n_frames(0.5))
 
 
 def test_a_flow_step_trains_both_networks(pairs):

@@ -22,28 +22,29 @@ def parts():
 
 @pytest.fixture(scope="module")
 def fresh(parts):
-    return evaluate.material(evaluate.PROFILES["smoke"], parts.image_text, parts.sentences)
+    return evaluate.load_test_set(evaluate.PROFILES["smoke"], parts.image_text, parts.sentences)
 
 
 def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
     n = len(fresh.comments)
-    _, clips = data.sides(data.Config(n_paintings=n, comments_each=1, n_clips=16, seconds=1.0),
-                          TEST_SEED, evaluate.PAINTINGS_FROM)
-    cosines = matching.unit(parts.sentences.embed_text(
-            list(fresh.comments["comment"]))) @ matching.unit(
+    _, clips = data.atelier_texts(data.Config(n_paintings=n, comments_each=1, n_clips=16,
+                                              seconds=1.0), TEST_SEED, evaluate.PAINTINGS_FROM)
+    cosines = matching.normalise(parts.sentences.embed_text(
+            list(fresh.comments["comment"]))) @ matching.normalise(
         parts.sentences.embed_text(list(clips["caption"]))).T
-    own = matching.unit(parts.sentences.embed_text(list(fresh.clips["caption"])))
-    here = (matching.unit(parts.sentences.embed_text(list(fresh.comments["comment"]))) * own).sum(1)
+    own = matching.normalise(parts.sentences.embed_text(list(fresh.clips["caption"])))
+    here = (matching.normalise(parts.sentences.embed_text(list(fresh.comments["comment"])))
+            * own).sum(1)
     np.testing.assert_allclose(here, cosines.max(1), atol=1e-5)
     assert fresh.pictures.shape == (n, 128, 128, 3) and fresh.reference.shape == fresh.real.shape
     assert (np.abs(fresh.reference - fresh.real).max(1)
             > 0).all(), "the second nearest is another clip"
-    np.testing.assert_allclose(fresh.mels, triplets.mel_of(fresh.reference, fresh.mels.shape[2]),
-                               atol=1e-6)
+    np.testing.assert_allclose(fresh.mels,
+                               triplets.padded_mel(fresh.reference, fresh.mels.shape[2]), atol=1e-6)
 
 
 def test_the_inputs_lack_what_their_names_say(fresh):
-    rows = evaluate.inputs(fresh)
+    rows = evaluate.ablated_inputs(fresh)
     v, u = rows["full"]
     assert np.array_equal(rows["no text"][0], v) and not rows["no text"][1].any()
     assert np.array_equal(rows["no image"][1], u) and not rows["no image"][0].any()
@@ -53,14 +54,14 @@ def test_the_inputs_lack_what_their_names_say(fresh):
 
 
 def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
-    same, other = (evaluate.hear(sounds, fresh, parts.tagger, system=True)
+    same, other = (evaluate.analyse(sounds, fresh, parts.tagger, system=True)
                    for sounds in (fresh.reference, fresh.real))
     assert np.allclose(np.diagonal(same["mcd"]), 0,
                        atol=1e-4) and np.allclose(np.diagonal(same["lsd"]), 0, atol=1e-3)
     assert np.allclose(np.diagonal(same["cosine"]), 1, atol=1e-4)
     assert (np.diagonal(other["mcd"]) > 1).all() and np.diagonal(other["cosine"]).mean() < 0.95
     assert np.isfinite(same["mcd"]).all()
-    quick = evaluate.hear(fresh.real, fresh, parts.tagger)
+    quick = evaluate.analyse(fresh.real, fresh, parts.tagger)
     np.testing.assert_allclose(np.diagonal(quick["mcd"]), np.diagonal(other["mcd"]), rtol=1e-6)
     assert np.isnan(quick["mcd"][~np.eye(len(quick), dtype=bool)]).all()
     assert float(other["mcd"][2,
@@ -70,9 +71,9 @@ def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
 
 
 def test_differences_to_the_full_input_carry_their_sign(fresh, parts):
-    rows = {"full": evaluate.hear(fresh.reference, fresh, parts.tagger),
-            "another clip": evaluate.hear(fresh.real, fresh, parts.tagger)}
-    found = {quantity: numbers for quantity, *numbers in evaluate.harms(rows)}
+    rows = {"full": evaluate.analyse(fresh.reference, fresh, parts.tagger),
+            "another clip": evaluate.analyse(fresh.real, fresh, parts.tagger)}
+    found = {quantity: numbers for quantity, *numbers in evaluate.mcd_evidence(rows)}
     value, low, high, n = found["mcd_another_clip_minus_full"]
     assert 0 < low < value < high and n == len(fresh.comments)
     assert found["mcd_full"][0] == pytest.approx(0, abs=1e-4)
@@ -87,7 +88,7 @@ def test_band_errors_and_cosines_by_hand():
 
 
 def test_a_measure_a_row_and_printed_values_where_the_paper_has_them(fresh, parts):
-    reference = evaluate.hear(fresh.reference, fresh, parts.tagger)
+    reference = evaluate.analyse(fresh.reference, fresh, parts.tagger)
     measures = {measure.name: measure
                 for measure in evaluate.measures(fresh, reference, parts.tagger)}
     assert list(measures) == ["MCD", "LSD", "cosine", "CCC valence", "CCC arousal", "KAD"]

@@ -108,19 +108,19 @@ def test_a_decoder_is_trained_where_none_is_at_hand_and_read_where_one_is(sees, 
                             texts={name: rng.standard_normal((n, sees.width)).astype(np.float32)
                                    for name in data.SETTINGS}, mels_of=lambda rows: mels[rows],
                             pairs={"split": np.array(["train"] * 34 + ["validation"] * 6)})
-    first, _ = checkpoints.ready("smoke", known, sees)
+    first, _ = checkpoints.load_or_train("smoke", known, sees)
     assert "trained now" in capsys.readouterr().out
     untrained = train_decoder.build(config, sees.width, 0)
     assert not torch.equal(first.projector.fuse.weight, untrained.projector.fuse.weight)
     kept, _ = saved("decoder", sees)
-    second, _ = checkpoints.ready("smoke", known, sees)
+    second, _ = checkpoints.load_or_train("smoke", known, sees)
     torch.testing.assert_close(second.projector.fuse.weight, kept.projector.fuse.weight, rtol=2e-3,
                                atol=1e-4)
     assert "trained now" not in capsys.readouterr().out
 
 
 def test_a_visitors_text_is_the_published_one_without_the_clips_fields(sees):
-    v, u = checkpoints.shown_with(RAMP[None], [SAID], ["calm"], sees)
+    v, u = checkpoints.embed_inputs(RAMP[None], [SAID], ["calm"], sees)
     np.testing.assert_allclose(u,
                                sees.embed_text(
             ["Art Commentary: It makes me feel calm. Painting Emotion: calm."]), atol=1e-6)
@@ -135,15 +135,15 @@ def test_one_call_is_the_stations_by_hand(chain):
     heard = art2music.generate(RAMP, chain, comment=SAID, seed=5, seconds=2.0)
 
     picture = images.squares([RAMP], chain.side)
-    words = ", ".join(keywords.of(SAID, keywords.atelier()))
-    v, u = checkpoints.shown_with(picture, [SAID], [words], chain.sees)
+    words = ", ".join(keywords.extract(SAID, keywords.atelier_lexicon()))
+    v, u = checkpoints.embed_inputs(picture, [SAID], [words], chain.sees)
     made = train_flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
     sound = train_vocoder.vocode(chain.vocoder, mel.to_ln(made))[0]
     np.testing.assert_allclose(heard.mel, made[0], atol=1e-6)
     np.testing.assert_allclose(heard.sound, sound * min(1, 0.99 / max(np.abs(sound).max(), 1e-9)),
                                atol=1e-6)
     assert heard.said_by == "you" and "calm" in heard.keywords and 0 < heard.gate < 1
-    assert len(heard.sound) == mel.frames(2.0) * mel.HOP and heard.sample_rate_hz == mel.RATE_HZ
+    assert len(heard.sound) == mel.n_frames(2.0) * mel.HOP and heard.sample_rate_hz == mel.RATE_HZ
 
 
 def test_seeds_and_sentences_change_the_music_and_nothing_else_does(chain):
@@ -167,7 +167,8 @@ def test_the_published_decoder_plays_too_and_no_longer_than_it_learnt(sees, own_
     once = chain._replace(stage=models, config=config, name="decoder")
     heard = art2music.generate(RAMP, once, comment=SAID, seed=1)
     assert np.array_equal(heard.sound,
-                          art2music.generate(RAMP, once, comment=SAID, seed=2).sound), "it has no dice"
+                          art2music.generate(RAMP, once, comment=SAID,
+                                             seed=2).sound), "it has no dice"
     with pytest.raises(KlangfarbeError, match="flow gives any length"):
         art2music.generate(RAMP, once, comment=SAID, seconds=8.0)
 

@@ -26,7 +26,7 @@ def test_the_mel_is_librosas_in_natural_logarithms():
 
 
 def test_the_two_scales_meet():
-    assert mel.frames(10.4) == 896  # the published T
+    assert mel.n_frames(10.4) == 896  # the published T
     assert mel.to_unit(np.array([mel.LOWEST, mel.HIGHEST])).tolist() == [-1, 1]
     silence = mel.ln_mel(np.zeros((1, 4096), np.float32))
     assert torch.allclose(mel.to_unit(silence), torch.full_like(silence, -1), atol=1e-6)
@@ -72,7 +72,8 @@ def test_a_closed_gate_leaves_the_text_alone_and_an_open_one_the_fusion():
 def test_the_published_sizes():
     network = MelDecoder()
     assert network(torch.zeros(1, 512)).shape == (1, 80, 896)
-    assert network.bilstm.num_layers == 4 and network.bilstm.bidirectional and network.bilstm.hidden_size == 512
+    assert (network.bilstm.num_layers == 4 and network.bilstm.bidirectional
+            and network.bilstm.hidden_size == 512)
     assert GatedResidualProjector()(torch.zeros(2, 1024), torch.zeros(2, 1024)).shape == (2, 512)
 
 

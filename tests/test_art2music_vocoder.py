@@ -42,7 +42,7 @@ def test_the_published_settings():
 
 
 def test_a_step_moves_both_sides_or_the_generator_alone(sounds):
-    batch = train_vocoder.batch_of(sounds, CONFIG, 0, 0)
+    batch = train_vocoder.draw_batch(sounds, CONFIG, 0, 0)
     for judged in (False, True):
         models = train_vocoder.build(CONFIG)
         before = parameters(models)
@@ -55,7 +55,7 @@ def test_the_losses_of_a_step_by_hand(sounds):
     from lib.models import hifigan
 
     config = replace(CONFIG, w_spectral=0.0, learning_rate=0.0)  # nothing moves
-    models, batch = train_vocoder.build(config), train_vocoder.batch_of(sounds, config, 0, 0)
+    models, batch = train_vocoder.build(config), train_vocoder.draw_batch(sounds, config, 0, 0)
     row = train_vocoder.train_step(models, batch, config)
     with torch.no_grad():
         made = models.generator(batch.mels)
@@ -107,11 +107,11 @@ def test_a_killed_run_ends_with_the_same_weights(sounds, tmp_path, monkeypatch):
 def test_a_share_of_windows_is_given_the_predicted_mel(sounds):
     predicted = np.full((3, 80, 129), -3.0, np.float32)
     config = replace(CONFIG, batch_size=64, predicted_share=0.25)
-    batch = train_vocoder.batch_of(sounds, config, 0, 0, predicted)
+    batch = train_vocoder.draw_batch(sounds, config, 0, 0, predicted)
     given = (batch.mels == -3).flatten(1).all(1)
     assert 0.1 < given.float().mean() < 0.45
     assert torch.allclose(batch.mels[~given], mel.ln_mel(batch.sounds[~given]))
-    assert not (train_vocoder.batch_of(sounds, config, 0, 0).mels == -3).flatten(1).all(1).any()
+    assert not (train_vocoder.draw_batch(sounds, config, 0, 0).mels == -3).flatten(1).all(1).any()
 
 
 @pytest.mark.parametrize("size", ["small", "v3"])
@@ -154,7 +154,7 @@ def test_the_bundled_vocoder_hears_which_scale_is_right(capsys):
 
 def test_griffin_lim_keeps_the_mel_and_the_time(sounds):
     made = roundtrip.griffin_lim(mel.ln_mel(sounds[:1]).numpy())
-    found = roundtrip.distances(sounds[:1], made)
+    found = roundtrip.round_trip_errors(sounds[:1], made)
     assert made.shape == (1,
                           129
                           * 256) and found["ln_mel_l1"][0] < 1.5 and abs(found["loudness"][0]) < 3
@@ -164,10 +164,10 @@ def test_griffin_lim_keeps_the_mel_and_the_time(sounds):
 
 def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
     assert all(np.allclose(values, 0, atol=1e-6)
-               for values in roundtrip.distances(sounds, sounds).values())
+               for values in roundtrip.round_trip_errors(sounds, sounds).values())
     # nothing of it lies at the floor
     loud = np.random.default_rng(0).standard_normal((2, 20 * 256)).astype(np.float32)
-    half = roundtrip.distances(loud, loud / 2)
+    half = roundtrip.round_trip_errors(loud, loud / 2)
     np.testing.assert_allclose(half["loudness"], -6.02, atol=0.01)
     np.testing.assert_allclose(half["ln_mel_l1"], np.log(2), atol=1e-3)
     np.testing.assert_allclose(half["lsd"], 6.02, atol=0.01)
@@ -181,4 +181,4 @@ def test_refusals(sounds):
         train_vocoder.vocode(train_vocoder.build(CONFIG).generator, np.full((1, 80, 4), np.nan))
     with pytest.raises(KlangfarbeError, match="finite loss"):
         train_vocoder.train_step(train_vocoder.build(CONFIG),
-                                 train_vocoder.batch_of(sounds * np.nan, CONFIG, 0, 0), CONFIG)
+                                 train_vocoder.draw_batch(sounds * np.nan, CONFIG, 0, 0), CONFIG)

@@ -34,7 +34,7 @@ def make() -> None:
     """The flow: about three minutes on one core."""
     loop.set_threads()
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
-    known = triplets.atelier(data.of("mini", n_paintings=N_PAINTINGS, n_clips=N_CLIPS), sees,
+    known = triplets.load_atelier(data.of("mini", n_paintings=N_PAINTINGS, n_clips=N_CLIPS), sees,
                              matcher, seed=SEED)
     config = train_flow.of("mini", n_steps=N_STEPS, decay=0.998)
     models, rows = train_flow.build(config, sees.width,
@@ -53,11 +53,11 @@ def measure():
     """
     sees, tagger = pretrained.load("image_text"), pretrained.load("tagger")
     models, config, setting = checkpoints.load(artefacts.BUNDLED, "flow", sees)
-    room = evaluate.material(evaluate.PROFILES["mini"], sees, pretrained.load("sentences"),
+    room = evaluate.load_test_set(evaluate.PROFILES["mini"], sees, pretrained.load("sentences"),
                              first=HELD_FROM)
     generator, truth, rows = train_vocoder.load()[0], room.comments[["valence",
                                                                      "arousal"]].to_numpy(), []
-    given = evaluate.inputs(room, setting, SEED)
+    given = evaluate.ablated_inputs(room, setting, SEED)
     rows_of = {"flow": "full", "noise for both": "noise"}
     made = {name: train_flow.generate(models, *given[which], config, seed=SEED) for name,
             which in rows_of.items()}

@@ -47,5 +47,5 @@ def measure():
             "untrained": train_vocoder.vocode(untrained, given),
             "Griffin–Lim": roundtrip.griffin_lim(given)}
     rows = [{"row": name, "measure": measure, **mean(values)} for name, some in made.items()
-            for measure, values in roundtrip.distances(sounds, some).items()]
+            for measure, values in roundtrip.round_trip_errors(sounds, some).items()]
     return pd.DataFrame(rows), provenance.content_hash(sounds)

@@ -110,12 +110,13 @@ def carried(parts: Parts, pictures: np.ndarray, comments: list[str] | None,
     comments = parts.bridging.captioner.caption(shown,
                                                 [None]
                                                 * len(shown)) if comments is None else comments
-    felt = [", ".join(keywords.of(comment, keywords.atelier())) for comment in comments]
+    felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon()))
+            for comment in comments]
     found = {"words": targets.text_targets(said, parts.mapping.player)[:, 0],
              "vector": train_projection.predict(parts.mapping.projection,
                                                 vectors).reshape(len(pictures), -1),
-             "fused": train_flow.fused(parts.art2music.stage,
-                                       *checkpoints.shown_with(shown, comments, felt,
+             "fused": train_flow.fuse(parts.art2music.stage,
+                                       *checkpoints.embed_inputs(shown, comments, felt,
                                                                parts.art2music.sees))}
     if sounds is not None:
         found["numbers"] = train_forest.predict(parts.forest,
@@ -166,7 +167,7 @@ def decode(parts: Parts, decoder: str, inputs: np.ndarray, *, seed: int = 0,
                                          parts.mapping.config, seed,
                                          seconds=seconds), player.sample_rate_hz
     if decoder == "flow":
-        made = train_flow.mels(parts.art2music.stage, inputs, parts.art2music.config, seed=seed,
+        made = train_flow.sample(parts.art2music.stage, inputs, parts.art2music.config, seed=seed,
                                seconds=seconds)
         return train_vocoder.vocode(parts.art2music.vocoder, mel.to_ln(made)), mel.RATE_HZ
     if decoder == "diffusion":

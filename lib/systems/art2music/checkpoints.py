@@ -84,7 +84,7 @@ def load(profile: str, stage: str = "flow", sees=None) -> tuple:
     return models, config, said["setting"]
 
 
-def ready(profile: str, known, sees, setting: str = "comment_only", seed: int = 0) -> tuple:
+def load_or_train(profile: str, known, sees, setting: str = "comment_only", seed: int = 0) -> tuple:
     """A decoder, (decoder.Models, decoder.Config): notebook 42's where it ran, else one trained
     now.
 
@@ -103,7 +103,7 @@ def ready(profile: str, known, sees, setting: str = "comment_only", seed: int = 
     return models, config
 
 
-def shown_with(pictures: np.ndarray, comments: list[str], emotions: list[str],
+def embed_inputs(pictures: np.ndarray, comments: list[str], emotions: list[str],
                sees) -> tuple[np.ndarray, np.ndarray]:
     """What a visitor brings, as vectors: (v [N, D], u [N, D]); the text is ``articaps.prompt``'s
     without the clip's own fields.

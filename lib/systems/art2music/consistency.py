@@ -28,7 +28,7 @@ from lib.systems.art2music import keywords, matching
 LOW = 0.25  # similarities below it are counted, as in the text
 
 
-def compared(pairs, comments, clips, encoder, lexicon: Mapping[str, int], speaks=None):
+def compare_keywords(pairs, comments, clips, encoder, lexicon: Mapping[str, int], speaks=None):
     """One row a matched pair: DataFrame ``comment_id, audio_id, image_group, painting_words,
     audio_words, painting, audio, similarity``.
 
@@ -49,9 +49,9 @@ def compared(pairs, comments, clips, encoder, lexicon: Mapping[str, int], speaks
                               f"{len(pairs)} pairs, {len(comments)} comments",
                               "hand over what articaps.paired gave for these comments")
     rows = pairs["clip_row"].to_numpy()
-    said = [keywords.of(text, lexicon, speaks, emotion=emotion)
+    said = [keywords.extract(text, lexicon, speaks, emotion=emotion)
             for text, emotion in zip(comments["comment"], comments["emotion"], strict=True)]
-    heard = [keywords.of(caption, lexicon, speaks) for caption in clips["caption"]]
+    heard = [keywords.extract(caption, lexicon, speaks) for caption in clips["caption"]]
     heard_here = [heard[row] for row in rows]
     polar = {words: keywords.polarity(words, lexicon) for words in {*said, *heard}}
     return pd.DataFrame({**{name: pairs[name].to_numpy()
@@ -72,7 +72,7 @@ def similarities(said: Sequence[tuple[str, ...]], heard: Sequence[tuple[str, ...
     made = np.full(len(said), np.nan, np.float32)
     if not names:
         return made
-    vectors, place = matching.unit(encoder.embed_text([", ".join(words)
+    vectors, place = matching.normalise(encoder.embed_text([", ".join(words)
                                                        for words in names])), {words: k for k,
                                                                                words in enumerate(
             names)}
@@ -83,7 +83,7 @@ def similarities(said: Sequence[tuple[str, ...]], heard: Sequence[tuple[str, ...
     return made
 
 
-def shares(found):
+def polarity_shares(found):
     """Table III: the share of each polarity, DataFrame with a row a side and the columns of
     ``keywords.POLARITIES``.
     """
@@ -91,7 +91,7 @@ def shares(found):
                          for side in ("painting", "audio")}, index=list(keywords.POLARITIES)).T
 
 
-def heat(found):
+def similarity_by_polarity(found):
     """Figure 2: mean similarity for each pair of polarities, DataFrame painting × audio; NaN where
     no pair has one.
     """
@@ -100,14 +100,14 @@ def heat(found):
                              aggfunc="mean").reindex(index=order, columns=order)
 
 
-def luck(table) -> float:
+def chance_agreement(table) -> float:
     """Σ p·q of :func:`shares`: how often two unrelated texts with these shares have the same
     polarity.
     """
     return float((table.loc["painting"] * table.loc["audio"]).sum())
 
 
-def same(found, *, seed: int = 0, n_shuffles: int = 200) -> dict[str, tuple]:
+def agreement_scores(found, *, seed: int = 0, n_shuffles: int = 200) -> dict[str, tuple]:
     """What claim S4-4 asks: quantity → (value, low, high, n, null), for ``same_polarity`` and
     ``cosine_below_a_quarter``.
 
@@ -130,7 +130,7 @@ def same(found, *, seed: int = 0, n_shuffles: int = 200) -> dict[str, tuple]:
                                                         seed=seed), len(low), np.nan)}
 
 
-def examples(found, comments, clips, each: int = 2):
+def example_pairs(found, comments, clips, each: int = 2):
     """Table II: pairs of the highest and of the lowest similarity, among either no clip twice.
 
     Returns:

@@ -56,8 +56,9 @@ class Config:
     def __post_init__(self):
         if self.split not in SPLITS or min(self.n_paintings,
                                            self.n_clips) < 10 or self.comments_each < 1:
-            raise KlangfarbeError(f"a split out of {', '.join(SPLITS)}, ten paintings and clips or more, a comment each", f"{self}",
-                                  "change what is too small")
+            raise KlangfarbeError(
+                f"a split out of {', '.join(SPLITS)}, ten paintings and clips or more, "
+                f"a comment each", f"{self}", "change what is too small")
 
 
 _ATELIER = {"side": 128, "matcher": "miniature", "split": "corrected"}
@@ -77,7 +78,7 @@ def of(profile: str, **changes) -> Config:
     return replace(PROFILES[profile], **changes)
 
 
-def sides(config: Config, collection: int | None = None, first: int = 0) -> tuple:
+def atelier_texts(config: Config, collection: int | None = None, first: int = 0) -> tuple:
     """The atelier's two sides: DataFrames of :data:`COMMENTS` (a row a comment) and of
     :data:`CLIPS`.
 
@@ -86,16 +87,16 @@ def sides(config: Config, collection: int | None = None, first: int = 0) -> tupl
             painting; clips begin `CLIPS_FROM` later.
     """
     collection = TRAIN_SEED if collection is None else collection
-    lexicon, told, heard = keywords.atelier(), [], []
+    lexicon, told, heard = keywords.atelier_lexicon(), [], []
     for index in range(first, first + config.n_paintings):
         item = factors.draw(collection, index)
-        emotion = keywords.label(item.valence, item.arousal)
+        emotion = keywords.emotion_label(item.valence, item.arousal)
         for viewer in range(config.comments_each):
             # the same painting, another's words
             comment = words.comment(replace(item, index=index + viewer * VIEWERS_APART))
             told.append((f"{item.item_id}-{viewer}", item.item_id, index, comment, emotion,
-                         ", ".join(keywords.of(comment, lexicon, emotion=emotion)), item.valence,
-                         item.arousal))
+                         ", ".join(keywords.extract(comment, lexicon, emotion=emotion)),
+                         item.valence, item.arousal))
     for index in range(first + CLIPS_FROM, first + CLIPS_FROM + config.n_clips):
         item = factors.draw(collection, index)
         heard.append((item.item_id, index, words.description(item),
@@ -104,7 +105,7 @@ def sides(config: Config, collection: int | None = None, first: int = 0) -> tupl
     return pd.DataFrame(told, columns=COMMENTS), pd.DataFrame(heard, columns=CLIPS)
 
 
-def brought(comments, captions, lexicon, speaks=None) -> tuple:
+def prepare_texts(comments, captions, lexicon, speaks=None) -> tuple:
     """Real comments and captions as the two sides that :func:`paired`, :func:`prompts` and
     ``consistency.compared`` read.
 
@@ -129,7 +130,7 @@ def brought(comments, captions, lexicon, speaks=None) -> tuple:
                                   "leave empty ones out")
     told, heard = comments.reset_index(drop=True), captions.reset_index(drop=True)
     emotions = told["emotion"].fillna("") if "emotion" in told else [""] * len(told)
-    words = [", ".join(keywords.of(text, lexicon, speaks, emotion=emotion))
+    words = [", ".join(keywords.extract(text, lexicon, speaks, emotion=emotion))
              for text, emotion in zip(told["comment"], emotions, strict=True)]
     names = told["comment_id"] if "comment_id" in told else [f"comment-{k:06d}"
                                                              for k in range(len(told))]
@@ -138,7 +139,7 @@ def brought(comments, captions, lexicon, speaks=None) -> tuple:
                                  for name in ("labels", "keywords")})
 
 
-def paired(comments, clips, encoder, split: str = "corrected", seed: int = 0, where=None):
+def match_pairs(comments, clips, encoder, split: str = "corrected", seed: int = 0, where=None):
     """Every comment with its nearest clip, and which part of the data the two belong to.
 
     Args:
@@ -160,7 +161,7 @@ def paired(comments, clips, encoder, split: str = "corrected", seed: int = 0, wh
     said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(
         list(clips["caption"]))
     if split == "published":
-        row, score = matching.top_one(said, sounding, where and where / "all")
+        row, score = matching.nearest(said, sounding, where and where / "all")
         part = np.random.default_rng(seed).choice(list(FRACTIONS), len(comments),
                                                   p=list(FRACTIONS.values()))
     else:
@@ -169,7 +170,7 @@ def paired(comments, clips, encoder, split: str = "corrected", seed: int = 0, wh
         row, score = np.empty(len(comments), np.int64), np.empty(len(comments), np.float32)
         for name in FRACTIONS:
             here, there = np.flatnonzero(part == name), np.flatnonzero(theirs == name)
-            found, score[here] = matching.top_one(said[here], sounding[there],
+            found, score[here] = matching.nearest(said[here], sounding[there],
                                                   where and where / name)
             row[here] = there[found]
     clip = clips["clip"].to_numpy()[row]
@@ -192,8 +193,10 @@ def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
     if setting not in SETTINGS:
         raise KlangfarbeError(f"a setting out of {', '.join(SETTINGS)}", repr(setting),
                               "name one of them")
-    text = f"Art Commentary: {comment['comment'].rstrip('.')}. Painting Emotion: {comment['keywords']}."
-    return text if setting == "comment_only" else f"{text} Audio: {clip['labels']}. Audio keywords: {clip['keywords']}."
+    text = (f"Art Commentary: {comment['comment'].rstrip('.')}. Painting Emotion: "
+            f"{comment['keywords']}.")
+    return (text if setting == "comment_only"
+            else f"{text} Audio: {clip['labels']}. Audio keywords: {clip['keywords']}.")
 
 
 def prompts(pairs, comments, clips, setting: str) -> list[str]:
@@ -203,7 +206,7 @@ def prompts(pairs, comments, clips, setting: str) -> list[str]:
             other in zip(comments.to_dict("records"), heard.to_dict("records"), strict=True)]
 
 
-def looked_at(pairs, comments, clips, setting: str):
+def check_leakage(pairs, comments, clips, setting: str):
     """What the leak linter finds in pairs and in what the model is told:
     ``lib.data.leakage.check``'s answer.
     """

@@ -65,7 +65,7 @@ PROFILES = {
 }
 
 
-class Material(NamedTuple):
+class TestSet(NamedTuple):
     """N fresh paintings, a comment each, and their references.
 
     Attributes:
@@ -86,7 +86,7 @@ class Material(NamedTuple):
     mels: np.ndarray
 
 
-def material(config: Config, sees, matcher, *, first: int = PAINTINGS_FROM) -> Material:
+def load_test_set(config: Config, sees, matcher, *, first: int = PAINTINGS_FROM) -> TestSet:
     """The atelier's fresh paintings and comments, and the fresh clips that lie nearest to the
     comments.
 
@@ -96,8 +96,9 @@ def material(config: Config, sees, matcher, *, first: int = PAINTINGS_FROM) -> M
     """
     drawn = data.Config(n_paintings=config.n_paintings, comments_each=1, n_clips=config.n_clips,
                         seconds=config.seconds)
-    comments, clips = data.sides(drawn, TEST_SEED, first)
-    cosines = matching.unit(matcher.embed_text(list(comments["comment"]))) @ matching.unit(
+    comments, clips = data.atelier_texts(drawn, TEST_SEED, first)
+    cosines = matching.normalise(matcher.embed_text(
+            list(comments["comment"]))) @ matching.normalise(
         matcher.embed_text(list(clips["caption"]))).T
     nearest, second = np.argsort(-cosines, axis=1, kind="stable")[:, :2].T
     needed, at = np.unique([nearest, second], return_inverse=True)
@@ -109,12 +110,12 @@ def material(config: Config, sees, matcher, *, first: int = PAINTINGS_FROM) -> M
                                        other in zip(comments.to_dict("records"),
                                                     matched.to_dict("records"), strict=True)])
              for setting in data.SETTINGS}
-    mels = triplets.mel_of(sounds, mel.frames(config.seconds)).astype(np.float32)
-    return Material(comments, matched, pictures, sees.embed_pictures(pictures), texts,
+    mels = triplets.padded_mel(sounds, mel.n_frames(config.seconds)).astype(np.float32)
+    return TestSet(comments, matched, pictures, sees.embed_pictures(pictures), texts,
                     sounds[at[0]], sounds[at[1]], mels[at[0]])
 
 
-def inputs(exam: Material, setting: str = "comment_only",
+def ablated_inputs(exam: TestSet, setting: str = "comment_only",
            seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Table IV's four inputs: row → (v [N, D], u [N, D]). Noise has the length of an encoder's
     vectors, 1.
@@ -126,7 +127,7 @@ def inputs(exam: Material, setting: str = "comment_only",
             "noise": (noise[0], noise[1])}
 
 
-def retrieved(exam: Material, known, matcher, n_samples: int) -> np.ndarray:
+def retrieve_sounds(exam: TestSet, known, matcher, n_samples: int) -> np.ndarray:
     """Of the clips that training saw, the one whose caption lies nearest to each comment: float32
     [N, n_samples].
 
@@ -134,14 +135,14 @@ def retrieved(exam: Material, known, matcher, n_samples: int) -> np.ndarray:
         known: a ``supply.Material``.
     """
     seen = known.clips.iloc[np.unique(known.pairs.loc[known.pairs["split"] == "train", "clip_row"])]
-    which, _ = matching.top_one(matcher.embed_text(list(exam.comments["comment"])),
+    which, _ = matching.nearest(matcher.embed_text(list(exam.comments["comment"])),
                                 matcher.embed_text(list(seen["caption"])))
     needed, at = np.unique(which, return_inverse=True)
     return render.sounds(TRAIN_SEED, seen["index"].to_numpy()[needed],
                          n_samples / mel.RATE_HZ)[0][at, :n_samples]
 
 
-def hear(sounds: np.ndarray, exam: Material, tagger, *, system: bool = False):
+def analyse(sounds: np.ndarray, exam: TestSet, tagger, *, system: bool = False):
     """A row of the examination as the measures see it: a structured array [N].
 
     ``affect`` [2] as the tagger hears it, as played; ``embedding`` of the levelled clips; and
@@ -154,7 +155,8 @@ def hear(sounds: np.ndarray, exam: Material, tagger, *, system: bool = False):
     off = [some - some.mean(0) for some in (embedding, there)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     columns = {"affect": heard_affect(tagger, sounds, mel.RATE_HZ), "embedding": embedding,
-               "cosine": unit[0] @ unit[1].T, **against(sounds, exam.reference, whole=system)}
+               "cosine": unit[0] @ unit[1].T,
+               **spectral_distances(sounds, exam.reference, whole=system)}
     made = np.empty(len(sounds), [(name, found.dtype, found.shape[1:]) for name,
                                   found in columns.items()])
     for name, found in columns.items():
@@ -162,7 +164,8 @@ def hear(sounds: np.ndarray, exam: Material, tagger, *, system: bool = False):
     return made
 
 
-def against(sounds: np.ndarray, reference: np.ndarray, *, whole: bool) -> dict[str, np.ndarray]:
+def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
+                       whole: bool) -> dict[str, np.ndarray]:
     """MCD and LSD of every sound against every reference, dB [N, N] each; not `whole`: against its
     own alone, the others NaN.
     """
@@ -181,7 +184,7 @@ def against(sounds: np.ndarray, reference: np.ndarray, *, whole: bool) -> dict[s
     return made
 
 
-def measures(exam: Material, reference, tagger) -> list:
+def measures(exam: TestSet, reference, tagger) -> list:
     """Table IV's measures and the emotion's, for :func:`lib.metrics.evaluation_table.whole`; FAD
     has a table of its own (``marks.frechet_table``).
     """
@@ -233,7 +236,7 @@ def published() -> dict[str, dict[str, float]]:
             for measure in ("mcd", "fad", "lsd", "cosine")}
 
 
-def harms(rows, *, seed: int = 0) -> list[tuple]:
+def mcd_evidence(rows, *, seed: int = 0) -> list[tuple]:
     """What claim S4-1 asks, a tuple (quantity, value, low, high, n) each: a row's MCD, and what it
     exceeds the full one's by, paired.
     """

@@ -157,15 +157,15 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
     if not said:
         said, by = pretrained.load("captioner",
                                    models.captions).caption(picture, [None])[0], "the captioner"
-    words = ", ".join(keywords.of(said, keywords.atelier()))
+    words = ", ".join(keywords.extract(said, keywords.atelier_lexicon()))
     # [1, D] twice
-    v, u = checkpoints.shown_with(picture, [said], [words], models.sees)
+    v, u = checkpoints.embed_inputs(picture, [said], [words], models.sees)
     with torch.inference_mode():
         gate = float(models.stage.projector.parts(torch.from_numpy(v),
                                                   torch.from_numpy(u))[1].mean())
     made = (train_decoder.predict(models.stage, v, u) if models.name == "decoder"
             else train_flow.generate(models.stage, v, u, models.config, seed=seed,
-                                     seconds=seconds))[:, :, : mel.frames(seconds)]
+                                     seconds=seconds))[:, :, : mel.n_frames(seconds)]
     sound = interface.turned_down(train_vocoder.vocode(models.vocoder, mel.to_ln(made))[0])
     # below half a second nobody listens
     audible = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))
@@ -207,7 +207,10 @@ def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = ""
 
 def summary(heard: Result) -> str:
     """What happened on the way, four lines."""
-    return "\n".join((f"  comment      {heard.comment} (said by {heard.said_by}; keywords: {heard.keywords or 'none'})",
-                      f"  fused        {heard.gate:.0%} of painting and comment together, the rest of the comment alone",
-                      f"  heard as     {heard.emotion}, valence {heard.valence:+.2f}, arousal {heard.arousal:+.2f} (by another ear)",
+    return "\n".join((f"  comment      {heard.comment} (said by {heard.said_by}; keywords: "
+                      f"{heard.keywords or 'none'})",
+                      f"  fused        {heard.gate:.0%} of painting and comment together, "
+                      f"the rest of the comment alone",
+                      f"  heard as     {heard.emotion}, valence {heard.valence:+.2f}, "
+                      f"arousal {heard.arousal:+.2f} (by another ear)",
                       f"  music        {heard.told}"))

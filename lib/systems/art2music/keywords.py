@@ -30,7 +30,7 @@ POLARITIES = ("positive", "neutral", "negative")
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
 
-def afinn(path: Path | str) -> dict[str, int]:
+def load_afinn(path: Path | str) -> dict[str, int]:
     """AFINN as its author ships it: a word or phrase, a tab, a whole number from −5 to 5 on each
     line.
 
@@ -53,7 +53,7 @@ def afinn(path: Path | str) -> dict[str, int]:
 
 
 @functools.cache
-def atelier() -> dict[str, int]:
+def atelier_lexicon() -> dict[str, int]:
     """The atelier's own lexicon: each single word it feels or describes music with, scored by half
     its valence in tenths, −5 … 5.
     """
@@ -61,7 +61,7 @@ def atelier() -> dict[str, int]:
             (valence, _) in words.items() if WORD.fullmatch(word)}
 
 
-def label(valence: float, arousal: float) -> str:
+def emotion_label(valence: float, arousal: float) -> str:
     """The nearest of ArtEmis's eight emotions to a point in [−1, 1]², or "something else" near the
     middle.
     """
@@ -85,7 +85,7 @@ def speaker(model: str = "en_core_web_sm") -> Callable[[str], list[tuple[str, st
     return lambda text: [(token.text.lower(), token.pos_) for token in tagger(text)]
 
 
-def of(text: str, lexicon: Mapping[str, int], speaks: Callable | None = None, *,
+def extract(text: str, lexicon: Mapping[str, int], speaks: Callable | None = None, *,
        emotion: str = "") -> tuple[str, ...]:
     """Keywords of a text: its words that the lexicon knows, each once, in their order; an emotion's
     label stands first.

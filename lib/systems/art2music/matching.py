@@ -20,7 +20,7 @@ from lib.data import memmaps
 CHUNK = 1024
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
+def normalise(vectors: np.ndarray) -> np.ndarray:
     """Rows brought to length 1, float32 [N, D].
 
     Raises:
@@ -34,7 +34,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / length
 
 
-def top_one(left: np.ndarray, right: np.ndarray, where: Path | None = None, *,
+def nearest(left: np.ndarray, right: np.ndarray, where: Path | None = None, *,
             chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of `right` for each row of `left`, by cosine; of equals the first.
 
@@ -49,7 +49,7 @@ def top_one(left: np.ndarray, right: np.ndarray, where: Path | None = None, *,
     Raises:
         KlangfarbeError: other shapes, or vectors that have no direction.
     """
-    left, across = unit(left), np.ascontiguousarray(unit(right).T)
+    left, across = normalise(left), np.ascontiguousarray(normalise(right).T)
     if left.shape[1] != len(across):
         raise KlangfarbeError(f"vectors of one width, {len(across)}", str(left.shape),
                               "embed both sides by one encoder")

@@ -26,7 +26,7 @@ RATE_HZ, HOP, N_MELS = audio.SAMPLE_RATE_HZ, audio.MEL["hop_length"], audio.MEL[
 LOWEST, HIGHEST = float(np.log(1e-5)), 2.5
 
 
-def frames(seconds: float) -> int:
+def n_frames(seconds: float) -> int:
     """T of a clip, at least 1: 10.4 s have the published 896."""
     return max(1, round(seconds * RATE_HZ / HOP))
 

@@ -30,7 +30,7 @@ def griffin_lim(ln_mel: np.ndarray, n_iterations: int = 32) -> np.ndarray:
     return np.stack(made).clip(-1, 1).astype(np.float32)
 
 
-def distances(true: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
+def round_trip_errors(true: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
     """How far sounds [N, samples] at 22.05 kHz lie from the true ones: ``ln_mel_l1`` (nats),
     ``mcd``, ``lsd``, ``loudness`` (dB), each [N].
 

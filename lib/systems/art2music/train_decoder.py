@@ -64,7 +64,7 @@ class Config:
     @property
     def n_frames(self) -> int:
         """T."""
-        return mel.frames(self.seconds)
+        return mel.n_frames(self.seconds)
 
 
 _SMALL = {"hidden": 64, "lstm": 48, "at_once": 8, "learning_rate": 2e-3}
@@ -196,7 +196,7 @@ def train(models: Models, pictures, texts, mels, splits: Sequence[str], config: 
                 for batch in batches(pictures, texts, mels, learnt, config, seed, epoch, device)]
         curve.append({"epoch": epoch + 1,
                       **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
-                      "validation": validated(models, pictures, texts, mels, chosen)})
+                      "validation": validation_loss(models, pictures, texts, mels, chosen)})
         if curve[-1]["validation"] < best["validation"]:
             best = {"validation": curve[-1]["validation"], "weights": _copy(models)}
         _keep(checkpoint, models, best, curve, key)
@@ -204,7 +204,7 @@ def train(models: Models, pictures, texts, mels, splits: Sequence[str], config: 
     return curve
 
 
-def validated(models: Models, pictures, texts, mels, rows: np.ndarray) -> float:
+def validation_loss(models: Models, pictures, texts, mels, rows: np.ndarray) -> float:
     """The weighted loss over some pairs."""
     target = np.asarray(mels(rows) if callable(mels) else mels[rows], np.float32)
     error = np.abs(predict(models, pictures[rows], texts[rows], clipped=False) - target)

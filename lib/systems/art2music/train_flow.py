@@ -103,7 +103,9 @@ def fit_basis(models: Models, mels: np.ndarray) -> float:
     then cares for the small ones too.
     """
     network = models.network
-    patches = network.patches(torch.as_tensor(np.asarray(mels, np.float32))).transpose(1, 2).flatten(0, 1).numpy().astype(np.float64)
+    patches = (network.patches(torch.as_tensor(np.asarray(mels, np.float32))).transpose(1,
+                                                                                        2).flatten(
+            0, 1).numpy().astype(np.float64))
     mean, k = patches.mean(0), network.components
     values, vectors = np.linalg.eigh(np.cov((patches - mean).T))
     values, vectors = values[::-1][:k].clip(1e-9), vectors[:, ::-1][:, :k]
@@ -174,11 +176,11 @@ def generate(models: Models, pictures, texts, config: Config, *, seed: int = 0,
     Item n's noise depends on the seed and n alone, not on what is played beside it. seconds:
     ``None``: those of training.
     """
-    return mels(models, fused(models, pictures, texts), config, seed=seed, seconds=seconds,
+    return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds,
                 batch=batch)
 
 
-def fused(models: Models, pictures, texts) -> np.ndarray:
+def fuse(models: Models, pictures, texts) -> np.ndarray:
     """The projector's answer: vectors [N, D] twice → h float32 [N, H], all that the network is
     told.
     """
@@ -188,11 +190,11 @@ def fused(models: Models, pictures, texts) -> np.ndarray:
                                   for some in (pictures, texts))).cpu().numpy()
 
 
-def mels(models: Models, h: np.ndarray, config: Config, *, seed: int = 0,
+def sample(models: Models, h: np.ndarray, config: Config, *, seed: int = 0,
          seconds: float | None = None, batch: int = 32) -> np.ndarray:
     """As :func:`generate`, from h [N, H], wherever that is from."""
     device, network = next(models.network.parameters()).device, models.network
-    n_frames = mel.frames(config.seconds if seconds is None else seconds)
+    n_frames = mel.n_frames(config.seconds if seconds is None else seconds)
     n_patches, made = -(-n_frames // config.at_once), []
     with torch.inference_mode():
         for at in range(0, len(h), batch):

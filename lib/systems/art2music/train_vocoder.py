@@ -72,8 +72,10 @@ class Config:
 
     def __post_init__(self):
         if self.segment < 1024 or self.segment % mel.HOP or not 0 <= self.predicted_share <= 1:
-            raise KlangfarbeError(f"a segment of 1,024 samples or more, a multiple of {mel.HOP}, and a share in [0, 1]",
-                                  f"{self.segment}, {self.predicted_share}", "segment=8192 is the published one")
+            raise KlangfarbeError(f"a segment of 1,024 samples or more, a multiple of {mel.HOP}, "
+                                  f"and a share in [0, 1]",
+                                  f"{self.segment}, {self.predicted_share}",
+                                  "segment=8192 is the published one")
 
 
 _SMALL = {"size": "small", "segment": 12_288, "cosine": True, "w_spectral": 45.0, "critic_width": 4,
@@ -187,7 +189,7 @@ def _step(optimiser, loss, max_norm: float) -> None:
     optimiser.step()
 
 
-def batch_of(sounds: np.ndarray, config: Config, seed: int, step: int,
+def draw_batch(sounds: np.ndarray, config: Config, seed: int, step: int,
              predicted: np.ndarray | None = None, device: str = "cpu") -> Batch:
     """A step's windows, the same whether training was resumed or not.
 
@@ -234,7 +236,7 @@ def train(models: Models, sounds: np.ndarray, config: Config, checkpoint: Path |
         for optimiser in (models.optimiser, models.critic_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * share
-        batch = batch_of(sounds, config, seed, step, predicted, device)
+        batch = draw_batch(sounds, config, seed, step, predicted, device)
         curve.append({"step": step + 1, **train_step(models, batch, config,
                                                      judged=step >= config.critics_from)})
         if say is not None:

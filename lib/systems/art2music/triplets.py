@@ -20,7 +20,7 @@ from lib.systems.art2music import data, mel
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """N triplets out of P paintings and C clips.
 
     Attributes:
@@ -54,8 +54,8 @@ class Material:
                           weights=votes).astype(np.float32)
 
 
-def atelier(config: data.Config, sees, matcher, *, split: str | None = None, seed: int = 0,
-            collection: int | None = None, first: int = 0) -> Material:
+def load_atelier(config: data.Config, sees, matcher, *, split: str | None = None, seed: int = 0,
+            collection: int | None = None, first: int = 0) -> Dataset:
     """The atelier's triplets with everything that training reads.
 
     Args:
@@ -64,8 +64,8 @@ def atelier(config: data.Config, sees, matcher, *, split: str | None = None, see
         collection, first: as :func:`articaps.sides`.
     """
     collection = TRAIN_SEED if collection is None else collection
-    comments, clips = data.sides(config, collection, first)
-    pairs = data.paired(comments, clips, matcher, split or config.split, seed)
+    comments, clips = data.atelier_texts(config, collection, first)
+    pairs = data.match_pairs(comments, clips, matcher, split or config.split, seed)
     names, place = np.unique(comments["painting"].to_numpy(), return_inverse=True)
     indices = comments.groupby("painting")["index"].first().loc[names].to_numpy()
     pictures = kept("pictures", (collection, tuple(indices), config.side), len(names),
@@ -73,17 +73,17 @@ def atelier(config: data.Config, sees, matcher, *, split: str | None = None, see
                     lambda rows: paint.pictures(collection, indices[rows], config.side)[0])
     heard = clips["index"].to_numpy()
     mels = kept("mels", (collection, tuple(heard), config.seconds), len(clips),
-                (mel.N_MELS, mel.frames(config.seconds)), np.float16,
-                lambda rows: mel_of(render.sounds(collection, heard[rows], config.seconds)[0],
-                                    mel.frames(config.seconds)))
+                (mel.N_MELS, mel.n_frames(config.seconds)), np.float16,
+                lambda rows: padded_mel(render.sounds(collection, heard[rows], config.seconds)[0],
+                                    mel.n_frames(config.seconds)))
     said = {setting: sees.embed_text(data.prompts(pairs, comments, clips, setting))
             for setting in data.SETTINGS}
     seen = np.concatenate([sees.embed_pictures(np.asarray(pictures[at : at + 64]))
                            for at in range(0, len(names), 64)])
-    return Material(pairs, comments, clips, pictures, place, seen[place], said, mels)
+    return Dataset(pairs, comments, clips, pictures, place, seen[place], said, mels)
 
 
-def mel_of(sounds: np.ndarray, n_frames: int) -> np.ndarray:
+def padded_mel(sounds: np.ndarray, n_frames: int) -> np.ndarray:
     """Sounds [B, N] → mels float16 [B, M, n_frames] in [−1, 1]; shorter ones end in silence, longer
     ones are cut, as published.
     """
