@@ -103,7 +103,10 @@ def test_the_rule_counts_failed_checks():
 
 def test_inattentive_listeners_pull_systems_together_until_they_are_left_out(planned):
     mixed = simulate.listen(planned, replace(TRUTH, inattentive=0.4), seed=5).answers
-    gap = lambda rows: analysis.means(rows, "ovl").set_index("system")["value"].pipe(lambda m: m["clear"] - m["plain"])  # noqa: E731
+    def gap(rows):
+        means = analysis.means(rows, "ovl").set_index("system")["value"]
+        return means["clear"] - means["plain"]
+
     truth = simulate.expected(TRUTH, "ovl")
     assert gap(mixed) < 0.8 * (truth["clear"] - truth["plain"]) < gap(analysis.kept(mixed))
 

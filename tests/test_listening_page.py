@@ -21,7 +21,10 @@ SECONDS = 0.6
 def clips(n_items=6, systems=("first", "second")):
     rng = np.random.default_rng(0)
     pictures = rng.integers(0, 256, (n_items, 16, 16, 3)).astype(np.uint8)
-    sound = lambda: (0.3 * rng.standard_normal(int(SECONDS * audio.SAMPLE_RATE_HZ))).astype(np.float32)  # noqa: E731
+    def sound():
+        noise = 0.3 * rng.standard_normal(int(SECONDS * audio.SAMPLE_RATE_HZ))
+        return noise.astype(np.float32)
+
     return [study.Clip(system, f"item{i}", pictures[i], sound()) for i in range(n_items)
             for system in systems]
 
@@ -69,7 +72,8 @@ def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
         assert small.seconds(name) == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
     for file in small.folder.rglob("*"):
         assert not re.search("first|second|item|silence|wrong", file.name)
-    assert "first" not in (small.folder / study.TRIALS).read_text() and "silence" not in (small.folder / study.TRIALS).read_text()
+    assert ("first" not in (small.folder / study.TRIALS).read_text() and "silence"
+            not in (small.folder / study.TRIALS).read_text())
     again = study.load(small.folder)
     assert again.name == small.name and again.trials.equals(small.trials) and len(
         again.block(1)) == 3 + 3 + 1

@@ -194,15 +194,20 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 
 def test_the_questions_are_the_texts_own():
     asked = {q.name: q for q in questions.QUESTIONS}
-    assert asked["quality"].text == "Do you think the sound sample has good audio quality, clarity, and fidelity?"
-    assert asked["novelty"].text == "Do you consider the sound sample to be novel and creatively interesting?"
+    assert (asked["quality"].text
+            == "Do you think the sound sample has good audio quality, clarity, and fidelity?")
+    assert (asked["novelty"].text
+            == "Do you consider the sound sample to be novel and creatively interesting?")
     assert asked["aesthetics"].text == "How much did you enjoy listening to the sound sample?"
-    assert asked["relationship"].text == ("Do you relate the sound sample to the image shown? Does the music reflect the mood, objects, or "
-                                          "context of the image?")
-    assert asked["ovl"].text == ("A score from 0 to 100 reflecting the general audio quality, including aspects such as clarity, richness, "
+    assert asked["relationship"].text == (
+        "Do you relate the sound sample to the image shown? Does the music reflect the mood, "
+        "objects, or " "context of the image?")
+    assert asked["ovl"].text == ("A score from 0 to 100 reflecting the general audio quality, "
+                                 "including aspects such as clarity, richness, "
                                  "absence of artifacts, and overall pleasantness.")
-    assert asked["rel"].text == ("A score from 0 to 100 indicating how well the music matches the input image’s mood, theme, and content, "
-                                 "evaluating semantic coherence and emotional alignment.")
+    assert asked["rel"].text == (
+        "A score from 0 to 100 indicating how well the music matches the input image’s mood, "
+        "theme, and content, " "evaluating semantic coherence and emotional alignment.")
     assert [(q.low, q.high) for q in questions.QUESTIONS] == [(0, 5)] * 4 + [(0, 100)] * 2
     assert all(q.ends == ("Strongly Disagree", "Strongly Agree") for q in questions.QUESTIONS[:4])
     assert [q.level for q in questions.QUESTIONS] == ["ordinal"] * 4 + ["interval"] * 2

@@ -198,7 +198,7 @@ class Mixed(NamedTuple):
     ``converged``: did the fit settle?
     """
 
-    effects: "pandas.DataFrame"  # noqa: F821
+    effects: pd.DataFrame
     components: dict[str, float]
     converged: bool
 
@@ -221,7 +221,7 @@ def mixed(answers, name: str, *, confidence: float = 0.95) -> Mixed:
     with warnings.catch_warnings():
         # a component on its bound of 0 is told by `components`, not by a warning
         warnings.simplefilter("ignore")
-        fit = model.fit(reml=True, method="lbfgs")
+        fit = model.fit(reml=True, method=["lbfgs", "powell"])
     systems = sorted(rated["system"].unique())
     reach = norm.ppf((1 + confidence) / 2) * fit.bse_fe.to_numpy()
     found = fit.fe_params.to_numpy()

@@ -45,8 +45,8 @@ class Plan(NamedTuple):
     a row a code (:data:`KEY`).
     """
 
-    trials: "pandas.DataFrame"  # noqa: F821
-    key: "pandas.DataFrame"  # noqa: F821
+    trials: pd.DataFrame
+    key: pd.DataFrame
 
 
 def fingerprint(content: np.ndarray | bytes) -> str:
@@ -248,8 +248,9 @@ def _square(stimuli: Sequence[Stimulus]) -> tuple[dict, list[str], list[str]]:
     lacking = [f"{system} for {item}" for system in systems for item in items
                if (system, item) not in table]
     if lacking or not table:
-        raise KlangfarbeError("every system's clip for every item", f"none by {lacking[0]}" if lacking else "no clip",
-                              "generate for the same pictures, or pictures and systems are confounded")
+        raise KlangfarbeError(
+            "every system's clip for every item", f"none by {lacking[0]}" if lacking else "no clip",
+            "generate for the same pictures: else pictures and systems are confounded")
     if len(table) < len(stimuli) or len({(s.image, s.audio) for s in stimuli}) < len(stimuli):
         raise KlangfarbeError("clips that differ", "one twice",
                               "give each system and item once; two systems may not share a file")

@@ -21,7 +21,8 @@ from lib.studies.listening.questions import CHOICES, COMPARE, QUESTIONS, SIDES, 
 PICTURE_WIDTH, LABEL_WIDTH = "320px", "220px"
 BEGIN, DECLINE, NEXT, STOP, SURE = ("I agree: begin", "I do not wish to take part", "Next page",
                                     "Stop and delete my answers", "Yes, delete them all")
-KEYS = "With the keyboard: Tab goes on, enter plays, 0 to 5 answer a list, the arrows move a slider (its number can be typed, too)."
+KEYS = ("With the keyboard: Tab goes on, enter plays, 0 to 5 answer a list, "
+        "the arrows move a slider (its number can be typed, too).")
 PLAY = {"left": "▶ Play", "right": "▶ Play right"}
 
 
@@ -61,7 +62,8 @@ class Page:
 
     def say(self, text: str) -> None:
         """Shows a line that screen readers read out, too."""
-        self.message.value = f'<div role="status" aria-live="polite" style="min-height:1.5em;color:#8a2a2a">{html.escape(text)}</div>'
+        self.message.value = (f'<div role="status" aria-live="polite" '
+                              f'style="min-height:1.5em;color:#8a2a2a">{html.escape(text)}</div>')
 
     def _show(self) -> None:
         self.say("")
@@ -79,7 +81,8 @@ class Page:
             except KlangfarbeError as error:
                 self.say(f"{error.got}. {error.do}.")
             except OSError as error:
-                self.say(f"This could not be stored ({error.strerror}). Your earlier answers are safe; please call for help.")
+                self.say(f"This could not be stored ({error.strerror}). "
+                         f"Your earlier answers are safe; please call for help.")
 
         button.on_click(pressed)
         self.controls[name] = button
@@ -193,7 +196,8 @@ class Page:
                             layout={"margin": "6px 0"})
 
     def _done(self):
-        text = f"Every answer is stored. Your code is <b>{self.session.rater}</b>: with it your answers can be deleted later."
+        text = (f"Every answer is stored. Your code is <b>{self.session.rater}</b>: "
+                f"with it your answers can be deleted later.")
         return [self._w.HTML(f"<h2>Thank you</h2><p>{text}</p>"), self.message,
                 self._button("stop", STOP, self._ask)]
 
@@ -211,7 +215,8 @@ def _step(question: Question, value: int) -> str:
 
 
 def _list(options) -> str:
-    return f'<select size="{len(options)}" disabled>{"".join(f"<option>{option}</option>" for option in options)}</select>'
+    return (f'<select size="{len(options)}" '
+            f'disabled>{"".join(f"<option>{option}</option>" for option in options)}</select>')
 
 
 def still(session: sessions.Session):
@@ -220,8 +225,10 @@ def still(session: sessions.Session):
     """
     if session.state != sessions.PAGE:
         text = "".join(f"<p>{html.escape(part)}</p>" for part in session.text.split("\n\n"))
-        return HTML(f'<div style="border:1px solid #999;padding:1em;max-width:820px"><h3>A listening study</h3>{text}'
-                    f"<button disabled>{BEGIN}</button> <button disabled>{DECLINE}</button></div>")
+        return HTML(
+            f'<div style="border:1px solid #999;padding:1em;max-width:820px"><h3>A listening '
+            f'study</h3>{text}'
+            f"<button disabled>{BEGIN}</button> <button disabled>{DECLINE}</button></div>")
     done, pages = session.progress
     data = base64.b64encode(session.study.image(session.trial["image"])).decode()
     rows = []
@@ -229,15 +236,21 @@ def still(session: sessions.Session):
         if question.high == 5:
             control = _list([_step(question, value) for value in range(6)])
         else:
-            control = f'0 <input type="range" min="0" max="{question.high}" value="50" disabled style="width:22em"> {question.high}'
+            control = (f'0 <input type="range" min="0" max="{question.high}" value="50" disabled '
+                       f'style="width:22em"> {question.high}')
         width = 48 if question.high == 5 else 98
-        rows.append(f'<p style="display:inline-block;vertical-align:top;width:{width}%"><b>{html.escape(question.title)}.</b> '
+        rows.append(f'<p style="display:inline-block;vertical-align:top;width:{width}%">'
+                    f'<b>{html.escape(question.title)}.</b> '
                     f"{html.escape(question.text)}<br>{control}</p>")
     if session.trial["kind"] == COMPARE:
         rows = [f"<p><b>{html.escape(text)}</b><br>{_list(SIDES)}</p>" for _, text in CHOICES]
     plays = " ".join(
         f"<button disabled>▶ Play{f' {side}' if len(session.sides) == 2 else ''}</button>"
         for side in session.sides)
-    return HTML(f'<div style="border:1px solid #999;padding:1em;max-width:820px"><p>Page {done + 1} of {pages} · your code: '
-                f'<b>{session.rater}</b></p><p><img src="data:image/png;base64,{data}" style="width:{PICTURE_WIDTH}" alt="the picture"> '
-                f'{plays}</p>{"".join(rows)}<button disabled>{NEXT}</button> <button disabled>{STOP}</button></div>')
+    return HTML(
+        f'<div style="border:1px solid #999;padding:1em;max-width:820px"><p>Page {done + 1} '
+        f'of {pages} · your code: '
+        f'<b>{session.rater}</b></p><p><img src="data:image/png;base64,{data}" '
+        f'style="width:{PICTURE_WIDTH}" alt="the picture"> '
+        f'{plays}</p>{"".join(rows)}<button disabled>{NEXT}</button> <button '
+        f'disabled>{STOP}</button></div>')

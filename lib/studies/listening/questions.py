@@ -37,23 +37,27 @@ class Question:
 
 
 QUESTIONS = (
-    Question("quality", "Quality Assessment", "Do you think the sound sample has good audio quality, clarity, and fidelity?",
-             0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("novelty", "Novelty Assessment", "Do you consider the sound sample to be novel and creatively interesting?",
-             0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("aesthetics", "Aesthetics Assessment", "How much did you enjoy listening to the sound sample?", 0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("relationship", "Relationship Assessment", "Do you relate the sound sample to the image shown? Does the music reflect the "
+    Question("quality", "Quality Assessment",
+             "Do you think the sound sample has good audio quality, clarity, and fidelity?", 0, 5,
+             LIKERT_ENDS, "§6.2.3"),
+    Question("novelty", "Novelty Assessment",
+             "Do you consider the sound sample to be novel and creatively interesting?", 0, 5,
+             LIKERT_ENDS, "§6.2.3"),
+    Question("aesthetics", "Aesthetics Assessment",
+             "How much did you enjoy listening to the sound sample?", 0, 5, LIKERT_ENDS, "§6.2.3"),
+    Question("relationship", "Relationship Assessment",
+             "Do you relate the sound sample to the image shown? Does the music reflect the "
              "mood, objects, or context of the image?", 0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("ovl", "Overall Quality (OVL)", "A score from 0 to 100 reflecting the general audio quality, including aspects such as "
-             "clarity, richness, absence of artifacts, and overall pleasantness.", 0, 100, ("", ""), "§6.1.4"),
-    Question("rel", "Relevance (REL)", "A score from 0 to 100 indicating how well the music matches the input image’s mood, theme, and "
-             "content, evaluating semantic coherence and emotional alignment.", 0, 100, ("", ""), "§6.1.4"),
+    Question("ovl", "Overall Quality (OVL)",
+             "A score from 0 to 100 reflecting the general audio quality, "
+             "including aspects such as "
+             "clarity, richness, absence of artifacts, and overall pleasantness.", 0, 100, ("", ""),
+             "§6.1.4"),
+    Question("rel", "Relevance (REL)",
+             "A score from 0 to 100 indicating how well the music matches the input image’s mood, "
+             "theme, and " "content, evaluating semantic coherence and emotional alignment.", 0,
+             100, ("", ""), "§6.1.4"),
 )
-# §6.2.3 words the two once more, a little shorter: kept here so that a reader can compare.
-SHORTER = {
-    "ovl": "A continuous score on a 0–100 scale reflecting general audio fidelity and pleasantness.",
-    "rel": "A continuous score on a 0–100 scale indicating how well the music corresponds to the input image’s mood and content.",
-}
 # The comparisons are ours: the text has none.
 CHOICES = (("better", "Which of the two sounds better?"),
            ("fitting", "Which of the two fits the picture better?"))
@@ -78,21 +82,24 @@ def consent(n_trials: int, minutes: int, contact: str = "") -> str:
     and delete.
     """
     writing = f", or by writing to {contact}" if contact else ""
-    return f"""You are invited to listen to short pieces of music, each shown with a picture, and to say what you think of them.
+    return f"""You are invited to listen to short pieces of music, each shown with a picture, and to
+say what you think of them.
 
-What you do. {n_trials} pages, about {minutes} minutes. On each page: look at the picture, play the sound to its end, answer the questions.
-There are no right answers. Some sounds may seem odd, and some may be silent: rate them as you hear them. Please use headphones
-if you have some, and set a comfortable volume before you begin; leave it there.
+What you do. {n_trials} pages, about {minutes} minutes. On each page: look at the picture, play the
+sound to its end, answer the questions. There are no right answers. Some sounds may seem odd, and
+some may be silent: rate them as you hear them. Please use headphones if you have some, and set a
+comfortable volume before you begin; leave it there.
 
-What is stored. Your answers, how long each page took, how often you pressed "Play", and the date and time. No name, no address, no
-sound or picture of you, nothing about your computer. A random code stands for you; write it down, with it you can go on later or
-have your answers deleted.
+What is stored. Your answers, how long each page took, how often you pressed "Play", and the date
+and time. No name, no address, no sound or picture of you, nothing about your computer. A random
+code stands for you; write it down, with it you can go on later or have your answers deleted.
 
-You may stop. At any time, without a reason: close the page, or press "Stop and delete my answers", which removes every answer of
-yours from the disk at once. It works from the first page to the last, and later, with your code{writing}.
+You may stop. At any time, without a reason: close the page, or press "Stop and delete my answers",
+which removes every answer of yours from the disk at once. It works from the first page to the last,
+and later, with your code{writing}.
 
-What for. To learn how well systems that turn pictures into music do it. Answers are published as tables and averages; single answers
-may be published under random codes."""
+What for. To learn how well systems that turn pictures into music do it. Answers are published as
+tables and averages; single answers may be published under random codes."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +160,10 @@ def _fault(row: Row) -> str:
         return "study, rater and code are words"
     if type(row.trial) is not int or row.trial < 0 or type(row.plays) is not int or row.plays < 0:
         return "trial and plays are whole numbers from 0"
-    if type(row.heard) is not bool or type(row.simulated) is not bool or not isinstance(row.seconds, int | float) or row.seconds < 0:
-        return "heard and simulated are yes or no, seconds at least 0"
+    if type(row.heard) is not bool or type(row.simulated) is not bool:
+        return "heard and simulated are yes or no"
+    if not isinstance(row.seconds, int | float) or row.seconds < 0:
+        return "seconds are at least 0"
     if row.kind not in (RATE, COMPARE):
         return f"kind {row.kind!r}"
     for one in QUESTIONS:

@@ -49,7 +49,8 @@ def serve(folder: Path | str = "", port: int = 8866, *, host: str = "127.0.0.1")
         pilot.lay_out(folder)
     opened = study.load(folder)
     write_page(folder)
-    print(f"{len(opened.trials)} pages for {opened.settings['places']} listeners · answers go to {opened.ratings}")
+    print(f"{len(opened.trials)} pages for {opened.settings['places']} listeners"
+          f" · answers go to {opened.ratings}")
     print(f"open http://{host}:{port} · stop with Ctrl-C")
     environment = {**os.environ, "PYTHONPATH": str(paths.ROOT)}
     return subprocess.run(command(folder, port, host=host), env=environment, check=False).returncode

@@ -3,7 +3,7 @@ and when.
 
 ```
 consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
-   │                  └────────────── withdraw ──────────► gone        (from everywhere; every answer is deleted)
+   │                  └────────────── withdraw ──────────► gone   (from everywhere; deletes all)
    └──decline──► gone
 ```
 """
@@ -117,7 +117,8 @@ class Session:
             if left == self.study.seconds(self._audio(side)):
                 return f"Please play {which} first."
             if left > 0:
-                return f"Please hear {which} to its end ({left:.0f} s more)." if left >= 1 else f"Please hear {which} to its end."
+                return (f"Please hear {which} to its end ({left:.0f} s more)." if left >= 1
+                        else f"Please hear {which} to its end.")
         asked = CHOICES if self.trial["kind"] == COMPARE else [(q.name, q.title) for q in QUESTIONS]
         unanswered = [title for name, title in asked if name not in self.answers]
         return f"Still to answer: {' · '.join(unanswered)}" if unanswered else ""

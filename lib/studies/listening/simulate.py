@@ -68,8 +68,8 @@ class Simulated(NamedTuple):
     each one's bias, gain, habit ("": listens).
     """
 
-    answers: "pandas.DataFrame"  # noqa: F821
-    raters: "pandas.DataFrame"  # noqa: F821
+    answers: pd.DataFrame
+    raters: pd.DataFrame
 
 
 def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:

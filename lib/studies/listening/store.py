@@ -2,9 +2,9 @@
 comes; any crash costs one line at most.
 
 ```
-<folder>/<rater>.jsonl     one JSON object a line, only ever appended to, under a lock, flushed to the disk
-<folder>/.lock             held while a line is written: lines never mix; the system frees it when its holder dies
-<folder>/withdrawn.jsonl   how many answers were deleted on request, and when: never whose, never what
+<folder>/<rater>.jsonl     one JSON object a line, appended under a lock, flushed
+<folder>/.lock             held while a line is written; freed when its holder dies
+<folder>/withdrawn.jsonl   how many answers were deleted, and when: not whose
 ```
 """
 
@@ -126,7 +126,8 @@ def _locked(folder: Path):
                                   "try again in a moment") from error
         except OSError as error:
             raise KlangfarbeError(f"to write in {folder}", error.strerror or str(error),
-                                  "free some space or choose another folder; earlier answers are safe") from error
+                                  "free some space or choose another folder; "
+                                  "earlier answers are safe") from error
 
     return held()
 

@@ -2,10 +2,10 @@
 their answers.
 
 ```
-<folder>/study.json   seed, sizes, seconds of each sound, the rule of exclusion, and a hash that every answer carries
+<folder>/study.json   seed, sizes, lengths, the rule of exclusion, the plan's hash
 <folder>/trials.csv   what the page reads          <folder>/images/*.png   <folder>/audio/*.flac
 <folder>/key.csv      which code is which system: read by the analysis alone
-<folder>/places.json  which place belongs to which random code          <folder>/ratings/   see lib.studies.listening.store
+<folder>/places.json  which place belongs to which code     <folder>/ratings/   see store.py
 ```
 """
 
@@ -28,7 +28,8 @@ from lib.signal import audio
 from lib.studies.listening import design, store
 
 LEVEL_DBFS, CEILING = -23.0, 0.98
-SETTINGS, TRIALS, KEY, PLACES, RATINGS = "study.json", "trials.csv", "key.csv", "places.json", "ratings"
+SETTINGS, TRIALS, KEY, PLACES, RATINGS = ("study.json", "trials.csv", "key.csv", "places.json",
+                                          "ratings")
 
 
 class Clip(NamedTuple):
@@ -60,7 +61,7 @@ class Study(NamedTuple):
     """A laid-out study: its folder, its trials (a row a page) and its settings."""
 
     folder: Path
-    trials: "pandas.DataFrame"  # noqa: F821
+    trials: pd.DataFrame
     settings: dict
 
     @property
