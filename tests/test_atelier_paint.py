@@ -1,5 +1,5 @@
 """The atelier's paintings: the same everywhere, true to their affect, and silent about it in
-subject and manner.
+subject and style.
 """
 
 import dataclasses
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import JUDGE_SEED, paint, palette
-from lib.data.atelier.factors import MANNERS, SUBJECTS, draw
+from lib.data.atelier.factors import STYLES, SUBJECTS, draw
 
 N_ITEMS, N_TRAIN = 390, 260
-# The first items of JUDGE_SEED, one of each manner: (index, SHA-256's first twelve digits).
+# The first items of JUDGE_SEED, one of each style: (index, SHA-256's first twelve digits).
 KNOWN = {0: "3257f99a2725", 2: "054c9a365227", 4: "a7e7c4c3b6ee", 6: "9438de14a277",
          13: "aea22f87ab56", 18: "37591b319925", 19: "c899bb3592ef", 21: "00411115e4b9"}
 unit = st.floats(-1, 1)
@@ -60,7 +60,7 @@ def held_out_r2(features, truth):
     return r2_score(truth[N_TRAIN:], model.predict(features[N_TRAIN:]), multioutput="raw_values")
 
 
-def one_hot(items, names=lambda f: (f.manner, f.manner + f.subject, f.genre)):
+def one_hot(items, names=lambda f: (f.style, f.style + f.subject, f.genre)):
     seen = sorted({name for f in items for name in names(f)})
     return np.array([[name in names(f) for name in seen] for f in items], float)
 
@@ -76,7 +76,7 @@ def fingerprint(picture):
 # The same picture everywhere.
 
 def test_pictures_are_known_by_their_hashes():
-    assert {draw(JUDGE_SEED, i).manner for i in KNOWN} == set(MANNERS)
+    assert {draw(JUDGE_SEED, i).style for i in KNOWN} == set(STYLES)
     assert {i: fingerprint(paint.paint(draw(JUDGE_SEED, i))) for i in KNOWN} == KNOWN
 
 
@@ -98,13 +98,13 @@ def test_any_item_paints_at_any_size_and_twice_alike(seed, index, valence, arous
     assert np.array_equal(picture, paint.paint(item, size))
 
 
-@pytest.mark.parametrize(("manner", "subject"), [(m, s) for m in MANNERS for s in SUBJECTS[m]])
-def test_every_subject_paints_at_the_corners_and_differs_from_the_next(manner, subject):
-    item = dataclasses.replace(draw(1, 3, manner=manner), subject=subject)
+@pytest.mark.parametrize(("style", "subject"), [(m, s) for m in STYLES for s in SUBJECTS[m]])
+def test_every_subject_paints_at_the_corners_and_differs_from_the_next(style, subject):
+    item = dataclasses.replace(draw(1, 3, style=style), subject=subject)
     grey, vivid = (paint.paint(dataclasses.replace(item, valence=x, arousal=x))
                    for x in (-1.0, 1.0))
     assert min(grey.std(), vivid.std()) > 5
-    next_one = SUBJECTS[manner][(SUBJECTS[manner].index(subject) + 1) % 4]
+    next_one = SUBJECTS[style][(SUBJECTS[style].index(subject) + 1) % 4]
     other = paint.paint(dataclasses.replace(item, subject=next_one, valence=1.0, arousal=1.0))
     assert np.abs(vivid.astype(int) - other).mean() > 8
 
@@ -139,7 +139,7 @@ def test_a_size_that_cannot_be_painted_is_refused(size):
 
 def test_an_unknown_manner_is_refused():
     with pytest.raises(KlangfarbeError, match="cubist"):
-        draw(1, 0, manner="cubist")
+        draw(1, 0, style="cubist")
 
 
 # The palette.
@@ -177,7 +177,7 @@ def test_ordinary_colour_features_recover_valence_and_arousal(collection, featur
                        va).min() >= 0.6
 
 
-def test_subject_manner_and_genre_recover_nothing(collection):
+def test_subject_style_and_genre_recover_nothing(collection):
     items, _, va = collection
     assert held_out_r2(one_hot(items), va).max() < 0.05
 
@@ -185,13 +185,13 @@ def test_subject_manner_and_genre_recover_nothing(collection):
 def test_manner_does_not_give_brightness_or_colourfulness(collection, features):
     items = collection[0]
     # mean level, mean colourfulness
-    seen = held_out_r2(one_hot(items, lambda f: (f.manner,)), features[:, [4, 6]])
+    seen = held_out_r2(one_hot(items, lambda f: (f.style,)), features[:, [4, 6]])
     assert seen.max() < 0.08
 
 
 def test_the_check_finds_a_collection_whose_subjects_leak(collection):
     items, _, va = collection
-    leaky = va + 0.8 * np.array([[MANNERS.index(f.manner) % 2, 0] for f in items])
+    leaky = va + 0.8 * np.array([[STYLES.index(f.style) % 2, 0] for f in items])
     found = held_out_r2(one_hot(items), leaky)
     assert found[0] > 0.2 and found[1] < 0.05
 
@@ -204,15 +204,15 @@ def test_the_check_finds_pictures_that_tell_nothing(collection):
 
 def test_nights_can_be_happy_and_landscapes_sad():
     for index in range(6):
-        night = paint.paint(draw(1, index, manner="night_scene", valence=0.9, arousal=0.0))
-        land = paint.paint(draw(1, index, manner="landscape", valence=-0.9, arousal=0.0))
+        night = paint.paint(draw(1, index, style="night_scene", valence=0.9, arousal=0.0))
+        land = paint.paint(draw(1, index, style="landscape", valence=-0.9, arousal=0.0))
         assert night.mean() > land.mean() + 40
 
 
-@pytest.mark.parametrize("manner", MANNERS)
-def test_arousal_brings_contrast_and_edges_in_every_manner(manner):
+@pytest.mark.parametrize("style", STYLES)
+def test_arousal_brings_contrast_and_edges_in_every_style(style):
     def crowd(arousal):
-        return np.stack([paint.paint(draw(4, i, manner=manner, valence=0.0, arousal=arousal))
+        return np.stack([paint.paint(draw(4, i, style=style, valence=0.0, arousal=arousal))
                          for i in range(5)])
 
     features_calm, features_wild = colour_features(crowd(-0.9)).mean(0), colour_features(
@@ -232,6 +232,6 @@ def test_manners_are_told_apart_by_eye(collection):
     rows, columns = np.abs(np.diff(level, axis=1)), np.abs(np.diff(level, axis=2))
     features = np.concatenate([plane.reshape(len(plane), -1) for plane in (level, rows, columns)]
                               + [np.stack([rows.mean((1, 2)), columns.mean((1, 2))], 1)], 1)
-    manners = np.array([f.manner for f in items])
-    forest = ExtraTreesClassifier(150, random_state=0).fit(features[:N_TRAIN], manners[:N_TRAIN])
-    assert forest.score(features[N_TRAIN:], manners[N_TRAIN:]) > 0.45
+    styles = np.array([f.style for f in items])
+    forest = ExtraTreesClassifier(150, random_state=0).fit(features[:N_TRAIN], styles[:N_TRAIN])
+    assert forest.score(features[N_TRAIN:], styles[N_TRAIN:]) > 0.45

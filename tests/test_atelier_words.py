@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lib.data.atelier import JUDGE_SEED, lexicon, words
 from lib.data.atelier.compose import describe
-from lib.data.atelier.factors import GENRES, MANNERS, SUBJECTS, draw
+from lib.data.atelier.factors import GENRES, STYLES, SUBJECTS, draw
 from lib.signal import affect
 
 N_ITEMS, N_TRAIN = 1200, 800
@@ -148,7 +148,7 @@ def test_instruments_are_named_as_musicians_do(name, said):
 
 def test_the_lexicon_covers_every_subject_genre_and_quadrant():
     assert set(lexicon.SEEN) == {s for subjects in SUBJECTS.values() for s in subjects}
-    assert set(lexicon.STYLES) == set(MANNERS) == set(words.STUFF) and set(
+    assert set(lexicon.STYLE_NAMES) == set(STYLES) == set(words.STUFF) and set(
         lexicon.GENRE_NAMES) == set(GENRES)
     for places in (lexicon.FEELINGS, lexicon.IMAGES, lexicon.LOOKS, lexicon.MOODS):
         points = np.array(list(places.values()))

@@ -122,7 +122,7 @@ def test_feelings_belong_to_one_word_each():
 def test_what_counts_as_named():
     for index in range(300):
         item = draw(77, index)
-        assert recipe.named(words.caption(item)) == ({item.subject}, {item.manner})
+        assert recipe.named(words.caption(item)) == ({item.subject}, {item.style})
     assert recipe.named("a seascape of fruit on a table with a cloth.") == ({"fruit"},
                                                                             {"seascape",
                                                                              "still_life"})
@@ -354,7 +354,7 @@ def test_the_bundled_captioner_names_what_it_sees_and_follows_the_word():
     drawn = [draw(atelier.TEST_SEED, i) for i in range(2000, 2040)]
     pictures = np.stack([paint.paint(f, 64) for f in drawn])
     named = [recipe.named(text) for text in loaded.caption(pictures)]
-    assert np.mean([manners == {f.manner} for (_, manners),
+    assert np.mean([styles == {f.style} for (_, styles),
                     f in zip(named, drawn, strict=True)]) > 0.8
     asked = ["sad", "happy"] * 20
     told = [recipe.spoken_feelings(text) for text in loaded.caption(pictures, asked)]

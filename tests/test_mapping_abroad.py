@@ -1,5 +1,5 @@
 """System 2 abroad: pairs that training never saw, two groups of pictures with a luck of their own,
-manners kept away.
+styles kept away.
 """
 
 from dataclasses import replace
@@ -39,12 +39,12 @@ def material(n: int = 60) -> targets.Material:
     return targets.Material(table, None, None, None, None, ("sad",) * n, None)
 
 
-def test_both_groups_are_as_large_and_abstract_means_the_three_manners():
+def test_both_groups_are_as_large_and_abstract_means_the_three_styles():
     found = generalisation.played_to(material(), 6)
     assert found.groupby("group", sort=False).size().to_dict() == {"abstract": 6,
                                                                    "the rest": 6} and found[
         "image"].is_unique
-    assert (found["manner"].isin(generalisation.ABSTRACT) == (found["group"] == "abstract")).all()
+    assert (found["style"].isin(generalisation.ABSTRACT) == (found["group"] == "abstract")).all()
     with pytest.raises(KlangfarbeError, match="either group"):
         generalisation.played_to(material(), 40)
 
@@ -78,10 +78,10 @@ def test_music_that_suits_one_group_alone_is_told_apart():
                      "value"] == pytest.approx(evaluate.cosines(places[:n], places[:n]).mean())
 
 
-def test_a_kept_away_manner_is_in_no_training_pair_and_both_choices_are_as_large():
+def test_a_kept_away_style_is_in_no_training_pair_and_both_choices_are_as_large():
     known = material(300)
     train = (known.table["split"] == "train").to_numpy()
-    strange = data.truth(known.table)["manner"].isin(generalisation.ABSTRACT).to_numpy()
+    strange = data.truth(known.table)["style"].isin(generalisation.ABSTRACT).to_numpy()
     keep = generalisation.hidden(known, seed=1)
     assert not (keep["without"] & train & strange).any() and (keep["with"] & train & strange).any()
     assert (keep["with"] & train).sum() == (keep["without"] & train).sum() < train.sum()

@@ -1,4 +1,4 @@
-"""System 2's examination: fresh paintings in every manner, measures as defined, differences with
+"""System 2's examination: fresh paintings in every style, measures as defined, differences with
 two kinds of luck.
 """
 
@@ -41,11 +41,11 @@ def room(known):
 # ----------------------
 
 
-def test_pictures_take_turns_in_manner_and_word_and_their_pieces_share_the_word(room):
+def test_pictures_take_turns_in_style_and_word_and_their_pieces_share_the_word(room):
     table = room.table
     assert len(table) == len(room.pictures) == len(room.reference) == len(room.real) == 16
-    assert table["manner"].tolist() == 2 * list(factors.MANNERS)
-    assert table.groupby("manner")["emotion"].nunique().eq(2).all() and table[
+    assert table["style"].tolist() == 2 * list(factors.STYLES)
+    assert table.groupby("style")["emotion"].nunique().eq(2).all() and table[
         "emotion"].value_counts().max() <= 4
     for row in table.itertuples():
         assert affect.emotion_word(row.valence, row.arousal) == row.emotion
@@ -57,9 +57,9 @@ def test_pictures_take_turns_in_manner_and_word_and_their_pieces_share_the_word(
     assert room.reference.dtype == np.float32 and abs(room.reference.shape[1] - 0.8 * RATE) <= 1
 
 
-def test_every_manner_meets_every_word_in_forty(known):
+def test_every_style_meets_every_word_in_forty(known):
     table = evaluate.material(replace(CONFIG, n_pictures=40, seconds=0.5), RATE, known).table
-    assert len(table[["manner", "emotion"]].drop_duplicates()) == 40
+    assert len(table[["style", "emotion"]].drop_duplicates()) == 40
 
 
 def test_a_picture_or_piece_of_the_training_table_is_refused(room, known):

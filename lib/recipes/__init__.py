@@ -171,7 +171,7 @@ RECIPES = {
                      Wanted("key kept", "key_agrees", 0.9))),
     "captioner": Recipe("says what a painting shows, led by an emotion word (a tiny BLIP)",
                         _folder("captioner", *_NETWORK, "preprocessor_config.json", *_WORDS),
-                        "captioner", (Wanted("manner named", "unled_manner_named", 0.9),
+                        "captioner", (Wanted("style named", "unled_manner_named", 0.9),
                                       Wanted("subject named", "unled_subject_named", 0.9),
                                       Wanted("both feelings follow the word that leads",
                                              "led_feeling_follows", 0.9))),

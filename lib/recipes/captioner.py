@@ -9,8 +9,8 @@ from lib import pretrained
 from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import words
-from lib.data.atelier.factors import MANNERS, SUBJECTS, draw
-from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLES
+from lib.data.atelier.factors import STYLES, SUBJECTS, draw
+from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLE_NAMES
 from lib.pretrained.captioner import lead
 from lib.recipes import train_captioner
 from lib.recipes.bundling import SEED, first_items, means, painted, share, vouch, write
@@ -59,7 +59,7 @@ def trained():
 
 
 def subjects() -> list[str]:
-    """The atelier's 32 subjects, manner by manner."""
+    """The atelier's 32 subjects, style by style."""
     return [subject for group in SUBJECTS.values() for subject in group]
 
 
@@ -79,7 +79,7 @@ def table(captioner, seed: int | None = None, indices: range = FRESH):
     - ``…subject_named``: the caption holds a phrase of the right one of 32 subjects and of no
     other.
     - ``…manner_named``: what it says (phrases and names of styles) belongs to the right one of 8
-    manners and to no other.
+    styles and to no other.
     - ``led_feeling_follows``: both feelings it names lie nearest to the word that led it; null: to
     the painting's own word.
     - ``led_form``: it goes on from its lead and ends with two different feelings.
@@ -102,13 +102,13 @@ def table(captioner, seed: int | None = None, indices: range = FRESH):
         rows.append({"measure": measure, **share(right), "null": null})
 
     most = [max(np.bincount([list(of).index(getattr(f, kind)) for f in items])) / n
-            for kind, of in (("subject", subjects()), ("manner", MANNERS))]
+            for kind, of in (("subject", subjects()), ("manner", STYLES))]
     said = {"unled": captioner.caption(pictures), "led": captioner.caption(pictures, asked)}
     for way, texts in said.items():
         heard = [named(text) for text in texts]
         add(f"{way}_subject_named", [h[0] == {f.subject} for h,
                                      f in zip(heard, items, strict=True)], most[0])
-        add(f"{way}_manner_named", [h[1] == {f.manner} for h, f in zip(heard, items, strict=True)],
+        add(f"{way}_manner_named", [h[1] == {f.style} for h, f in zip(heard, items, strict=True)],
             most[1])
     told = [spoken_feelings(text) for text in said["led"]]
     follows = {word: np.array([len(t) == 2 and set(t) <= set(felt[w]) for t,
@@ -122,14 +122,14 @@ def table(captioner, seed: int | None = None, indices: range = FRESH):
 
 
 def named(text: str) -> tuple[set[str], set[str]]:
-    """The subjects whose phrases a caption holds, and the manners that these and its names of
+    """The subjects whose phrases a caption holds, and the styles that these and its names of
     styles belong to.
     """
     text = f" {text.lower()} "
     subjects = {subject for subject, (_, phrases) in SEEN.items()
                 if any(phrase.lower() in text for phrase in phrases)}
-    styles = {manner for manner, names in STYLES.items() if any(name in text for name in names)}
-    return subjects, styles | {manner for manner,
+    styles = {style for style, names in STYLE_NAMES.items() if any(name in text for name in names)}
+    return subjects, styles | {style for style,
                                group in SUBJECTS.items() if subjects & set(group)}
 
 

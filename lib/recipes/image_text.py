@@ -75,7 +75,7 @@ def table(encoder, seed: int | None = None, n: int = N_TEST):
     - ``distinct_captions_of_100``, ``distinct_subjects_of_100``: how many different ones a hundred
     have, on average.
     - ``subject_zero_shot``: the nearest of 32 subjects, each the mean of its phrases.
-    - ``emotion_…``: one scene (subject, manner, composition the same) painted at ten points of the
+    - ``emotion_…``: one scene (subject, style, composition the same) painted at ten points of the
     affect plane; the comment on one of
       them must find its painting among the ten, or beside the next one.
     - ``two_caption_rate``: the right text against another painting's, each text's mean over all

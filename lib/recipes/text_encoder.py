@@ -88,5 +88,5 @@ def _truth(item) -> dict[str, str]:
     heard = describe(item)
     return {"tempo": str(next(k for k,
                               (limit, _) in enumerate(words.TEMPI) if heard["tempo_bpm"] < limit)),
-            "mode": heard["mode"], "genre": item.genre, "manner": item.manner,
+            "mode": heard["mode"], "genre": item.genre, "manner": item.style,
             "emotion": words.emotion_word(item), "polarity": str(item.valence > 0)}

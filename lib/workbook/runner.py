@@ -113,7 +113,7 @@ STEPS = {
                                 "23_mapping_study_two/study_two.safetensors")),
     "26_mapping_listening": Step(("ratings.csv", "simulated_recovery.csv", "simulated_promise.csv",
                                   "power.csv", "published.csv")),
-    "27_mapping_abroad": Step(("alignment.csv", "manners.csv", "evidence.csv"),
+    "27_mapping_abroad": Step(("alignment.csv", "styles.csv", "evidence.csv"),
                               ("11_bridging_classifier/classifier.json",
                                "11_bridging_classifier/classifier.safetensors",
                                "21_mapping_data/texts.parquet",

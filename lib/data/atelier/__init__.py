@@ -2,7 +2,7 @@
 is known.
 
 ``factors`` draws what an item is; ``paint``, ``compose`` + ``render`` and ``words`` turn it into a
-picture, a sound and sentences. Subject, manner and genre are drawn independently of valence and
+picture, a sound and sentences. Subject, style and genre are drawn independently of valence and
 arousal: alone they give nothing away.
 """
 

@@ -1,4 +1,4 @@
-"""Manners without objects: colour field, geometric, gestural."""
+"""Styles without objects: colour field, geometric, gestural."""
 
 from PIL import Image, ImageDraw, ImageFilter
 

@@ -45,7 +45,7 @@ def rows(seed: int, n_items: int, *, disagreement: float = 0.0, midi: bool = Fal
                                  ("audio", "flac")) + ((("midi", "mid"),) if midi else ()):
             found.append({**shared, "item_id": f"{factors.item_id}-{modality}",
                           "modality": modality, "path": f"{modality}/{factors.item_id}.{suffix}",
-                          "genre": factors.manner if modality == "image" else factors.genre})
+                          "genre": factors.style if modality == "image" else factors.genre})
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.core.errors import KlangfarbeError
 
-MANNERS = ("landscape", "seascape", "still_life", "colour_field", "geometric", "gestural",
+STYLES = ("landscape", "seascape", "still_life", "colour_field", "geometric", "gestural",
            "night_scene", "portrait")
 SUBJECTS = {
     "landscape": ("hills", "forest", "village", "river"),
@@ -33,7 +33,7 @@ class Factors:
         seed, index: what it was drawn from; ``(seed, index)`` names it for ever.
         valence, arousal: the intended affect, uniform in [−1, 1]², the truth every measure is held
             against.
-        manner, subject, genre: independent of affect and of each other (subject depends on manner
+        style, subject, genre: independent of affect and of each other (subject depends on style
             alone).
     """
 
@@ -41,7 +41,7 @@ class Factors:
     index: int
     valence: float
     arousal: float
-    manner: str
+    style: str
     subject: str
     genre: str
 
@@ -58,24 +58,24 @@ class Factors:
 
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,
-         manner: str | None = None, genre: str | None = None) -> Factors:
+         style: str | None = None, genre: str | None = None) -> Factors:
     """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the
     others stay as they were.
 
     Raises:
-        KlangfarbeError: an unknown manner or genre.
+        KlangfarbeError: an unknown style or genre.
     """
     rng = np.random.Generator(np.random.PCG64([seed, index, zlib.crc32(b"factors")]))
     # Integers, then an exact division: the same on every machine.
     drawn_valence, drawn_arousal = (int(k) / 1000 for k in rng.integers(-1000, 1001, 2))
-    which_manner, which_subject, which_genre = rng.integers(0, 2**31, 3)
-    for given, known in ((manner, MANNERS), (genre, GENRES)):
+    which_style, which_subject, which_genre = rng.integers(0, 2**31, 3)
+    for given, known in ((style, STYLES), (genre, GENRES)):
         if given is not None and given not in known:
             raise KlangfarbeError(f"one of {', '.join(known)}", repr(given), "name one of them")
-    manner = manner or MANNERS[which_manner % len(MANNERS)]
-    subjects = SUBJECTS[manner]
+    style = style or STYLES[which_style % len(STYLES)]
+    subjects = SUBJECTS[style]
     return Factors(seed, index, drawn_valence if valence is None else float(valence),
-                   drawn_arousal if arousal is None else float(arousal), manner,
+                   drawn_arousal if arousal is None else float(arousal), style,
                    subjects[which_subject % len(subjects)],
                    genre or GENRES[which_genre % len(GENRES)])
 

@@ -1,4 +1,4 @@
-"""Manners in a room: still life, portrait."""
+"""Styles in a room: still life, portrait."""
 
 from lib.data.atelier.brush import SIDE, Scene
 

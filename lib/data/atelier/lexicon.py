@@ -282,7 +282,7 @@ SEEN = {
                     ("two people side by side", "a pair, shoulder to shoulder",
                      "two figures in coats", "two sitters next to each other")),
 }
-STYLES = {
+STYLE_NAMES = {
     "landscape": ("a landscape", "a country scene", "an outdoor view"),
     "seascape": ("a seascape", "a marine painting", "a view of the coast"),
     "still_life": ("a still life", "a table piece", "a study of things"),

@@ -1,4 +1,4 @@
-"""Manners under the sky: landscape, seascape, night scene.
+"""Styles under the sky: landscape, seascape, night scene.
 
 Hour and weather are drawn for themselves: they give variety, not affect. Arousal moves what it
 moves in paintings: how jagged the lines are, how many things there are, how far from the middle the

@@ -16,7 +16,7 @@ from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 from lib.data.atelier.strokes import strokes
 
-MANNERS = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
+STYLES = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
            "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
            "portrait": indoors.portrait, "colour_field": abstract.colour_field,
            "geometric": abstract.geometric, "gestural": abstract.gestural}
@@ -52,7 +52,7 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
     rng = factors.rng("paint")
     palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
     scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
-    return scene, MANNERS[factors.manner](scene, factors.subject)
+    return scene, STYLES[factors.style](scene, factors.subject)
 
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
@@ -85,25 +85,25 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
 
 
 def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
-             manner: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Paints items of a collection, all in one `manner` where it is given.
+             style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Paints items of a collection, all in one `style` where it is given.
 
     Args:
         seed: the collection, e.g. ``TRAIN_SEED``.
         indices: which items.
         size: side in pixels, at most 128.
-        manner: a key of :data:`MANNERS`; ``None``: each item's own.
+        style: a key of :data:`STYLES`; ``None``: each item's own.
 
     Returns:
         uint8 [n, size, size, 3] and float32 [n, 2], the true (valence, arousal).
 
     Raises:
-        KlangfarbeError: no such manner or size.
+        KlangfarbeError: no such style or size.
     """
-    if manner is not None and manner not in MANNERS:
-        raise KlangfarbeError(f"a manner out of {', '.join(MANNERS)}", repr(manner),
+    if style is not None and style not in STYLES:
+        raise KlangfarbeError(f"a style out of {', '.join(STYLES)}", repr(style),
                               "name one of them")
-    items = [draw(seed, int(index), manner=manner) for index in indices]
+    items = [draw(seed, int(index), style=style) for index in indices]
     painted = np.stack([paint(item, size)
                         for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
     return painted, np.array([[f.valence, f.arousal] for f in items], np.float32).reshape(-1, 2)

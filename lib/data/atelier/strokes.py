@@ -1,6 +1,6 @@
 """From an underpainting to paint: layers of brush strokes with bristles and relief.
 
-The manner of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take
+The style of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take
 their colour from a source picture, coarse layers first, fine ones where the source has edges.
 Source: own code. Notebook: 02_start_atelier.
 """

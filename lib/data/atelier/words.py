@@ -7,7 +7,7 @@ reads valence from captions has found a leak. Notebook: 02_start_atelier.
 
 from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import Factors
-from lib.data.atelier.lexicon import FEELINGS, GENRE_NAMES, IMAGES, LOOKS, MOODS, SEEN, STYLES
+from lib.data.atelier.lexicon import FEELINGS, GENRE_NAMES, IMAGES, LOOKS, MOODS, SEEN, STYLE_NAMES
 from lib.signal import affect
 
 CAPTIONS = (
@@ -112,10 +112,10 @@ def _fill(template: str, **words: str) -> str:
 
 
 def caption(factors: Factors) -> str:
-    """What is seen, without feeling: manner and subject only."""
+    """What is seen, without feeling: style and subject only."""
     voice = _Voice(factors, "caption")
-    return _fill(voice.one(CAPTIONS), style=voice.one(STYLES[factors.manner]),
-                 seen=voice.one(SEEN[factors.subject][1]), stuff=voice.one(STUFF[factors.manner]))
+    return _fill(voice.one(CAPTIONS), style=voice.one(STYLE_NAMES[factors.style]),
+                 seen=voice.one(SEEN[factors.subject][1]), stuff=voice.one(STUFF[factors.style]))
 
 
 def comment(factors: Factors) -> str:

@@ -268,7 +268,7 @@ def atelier(config: Config, collection: int | None = None, start: int | None = N
     collection, start = TRAIN_SEED if collection is None else collection, PAINTINGS_FROM if start is None else start
     items = [draw(collection, index) for index in range(start, start + config.n_paintings)]
     table = manifest.frame({"item_id": f.item_id, "modality": "image", "group_id": f.item_id,
-                            "source": "atelier", "genre": f.manner, "valence": f.valence,
+                            "source": "atelier", "genre": f.style, "valence": f.valence,
                             "arousal": f.arousal, "emotion": words.emotion_word(f),
                             "licence": "CC0"} for f in items)
     table["split"] = splits.by_group(table["group_id"], FRACTIONS, collection)

@@ -1,7 +1,7 @@
 """How much of a target a picture can know: the ceiling of all that system 2 trains, and what a
 cosine is worth beneath it.
 
-    targets [N, D] ─┬─ by what a picture shows (emotion, manner …) ──► explained: R² of the groups' means, beside luck
+    targets [N, D] ─┬─ by what a picture shows (emotion, style …) ──► explained: R² of the groups' means, beside luck
                     └─ beside another piece to the same picture ─────► shared: what two pieces have in common, and nothing else can be known
 
 A target is m = μ + g + r: the mean of all, what depends on the picture, the rest. No network finds r. With S = E|m − μ|² and the share

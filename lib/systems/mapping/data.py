@@ -171,14 +171,14 @@ def truth(table):
     """What the atelier knows of each pair and the tags do not say: DataFrame, a row a pair of
     :func:`merged`'s table.
 
-    Columns ``word, valence, arousal, manner, subject`` of the picture; ``heard_genre, heard_word``
+    Columns ``word, valence, arousal, style, subject`` of the picture; ``heard_genre, heard_word``
     of the sound.
     """
     seen, heard = items(table["image"]), items(table["audio"])
     return pd.DataFrame(
         {"word": [emotion_word(item) for item in seen],
          **{name: [getattr(item, name) for item in seen]
-            for name in ("valence", "arousal", "manner", "subject")},
+            for name in ("valence", "arousal", "style", "subject")},
          "heard_genre": [item.genre for item in heard],
          "heard_word": [emotion_word(item) for item in heard]},
         index=table.index,

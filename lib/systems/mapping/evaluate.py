@@ -1,7 +1,7 @@
 """System 2's examination: paintings nobody trained on, what each way of getting from picture to
 music plays to them, and what it is worth.
 
-    fresh paintings, every manner with every word ─┬─ CLIP ─► projections (Study I, Study II, ablations × seeds) ─┐
+    fresh paintings, every style with every word ─┬─ CLIP ─► projections (Study I, Study II, ablations × seeds) ─┐
           │                                        ├─ caption (─► directive), written at run time ────────────────┼─► music ─► hear ─► marks
           │                                        └─ nearest training picture ─► its music (retrieval) ──────────┘
     fresh pieces of the same word ─► one is the reference, one more is real music, and it through the codec
@@ -47,7 +47,7 @@ class Config:
     pairs, clips of 10 s, trained in full.
 
     Attributes:
-        n_pictures: a multiple of eight (manners); 40 hold every word in every manner. seconds: of
+        n_pictures: a multiple of eight (styles); 40 hold every word in every style. seconds: of
             every clip. side: of the pictures.
         n_played, played_seconds: how many of them the ablations play to, and how long. n_seeds:
             trainings of each ablation.
@@ -88,7 +88,7 @@ class Material(NamedTuple):
     """N fresh paintings and real music to each, rows aligned.
 
     Attributes:
-        table: DataFrame ``pair, image, emotion, manner, valence, arousal`` (the painting's own, in
+        table: DataFrame ``pair, image, emotion, style, valence, arousal`` (the painting's own, in
             [−1, 1])``, audio`` (the reference) ``, real``.
         pictures: uint8 [N, H, W, 3]. reference, real: float32 [N, samples], pieces of the
             painting's word. rate_hz: of both.
@@ -102,8 +102,8 @@ class Material(NamedTuple):
 
 
 def material(config: Config, rate_hz: int, known) -> Material:
-    """Paintings in all manners and words by turns (any 40 in a row hold every word in every
-    manner), and two real pieces for each.
+    """Paintings in all styles and words by turns (any 40 in a row hold every word in every
+    style), and two real pieces for each.
 
     Args:
         rate_hz: the codec's. known: the merged table of ``aimus.merged`` that the projections were
@@ -114,10 +114,10 @@ def material(config: Config, rate_hz: int, known) -> Material:
     """
     at, later, seen = PICTURES_FROM, PICTURES_FROM + PIECES_LATER, []
     for k in range(config.n_pictures):
-        turn, column = divmod(k, len(factors.MANNERS))
+        turn, column = divmod(k, len(factors.STYLES))
         word = EMOTIONS[(turn + column) % len(EMOTIONS)]
         while words.emotion_word(item := factors.draw(TEST_SEED, at,
-                                                      manner=factors.MANNERS[column])) != word:
+                                                      style=factors.STYLES[column])) != word:
             at += 1
         seen.append(item)
         at += 1
@@ -132,7 +132,7 @@ def material(config: Config, rate_hz: int, known) -> Material:
                                    b in zip(seen, pieces[0], strict=True)],
                           "image": [f.item_id for f in seen],
                           "emotion": [words.emotion_word(f) for f in seen],
-                          "manner": [f.manner for f in seen], "valence": [f.valence for f in seen],
+                          "style": [f.style for f in seen], "valence": [f.valence for f in seen],
                           "arousal": [f.arousal for f in seen],
                           "audio": [f.item_id for f in pieces[0]],
                           "real": [f.item_id for f in pieces[1]]})

@@ -1,8 +1,8 @@
-"""System 2 where training never was: fresh pairs by the hundred, abstract pictures, manners never
+"""System 2 where training never was: fresh pairs by the hundred, abstract pictures, styles never
 met, real paintings.
 
     TEST_SEED ─► pairs (as notebook 21 makes them) ─┬─► both studies' cosines, pair by pair: claim S2-1
-                                                    ├─► without − with the abstract manners in training
+                                                    ├─► without − with the abstract styles in training
                                                     └─► some of the pictures ─► music ─► what suits, by group: claim S2-8
 
 Source: text 001, Table 6.1; research question 4 ("generalise to abstract pictures"), which the text
@@ -34,7 +34,7 @@ class Config:
         n_pairs: fresh pairs. n_played: abstract pictures that are played to, and as many of the
             rest. seconds: of that music.
         n_real: real paintings of each collection. n_seeds, schedule: trainings without and with the
-            abstract manners.
+            abstract styles.
     """
 
     n_pairs: int = 1_300
@@ -73,7 +73,7 @@ def fresh(config: Config, profile: str, known, generator, clip, words=None) -> t
 
 
 def played_to(material: targets.Material, n: int):
-    """The first `n` pictures in abstract manners and the first `n` of the rest: DataFrame, a row a
+    """The first `n` pictures in abstract styles and the first `n` of the rest: DataFrame, a row a
     picture, indexed by the pair's row.
 
     Columns of ``aimus.truth``, and ``image, group`` (*abstract* or *the rest*).
@@ -82,7 +82,7 @@ def played_to(material: targets.Material, n: int):
         KlangfarbeError: there are fewer.
     """
     truth = data.truth(material.table).assign(image=material.table["image"].to_numpy())
-    truth["group"] = np.where(truth["manner"].isin(ABSTRACT), "abstract", "the rest")
+    truth["group"] = np.where(truth["style"].isin(ABSTRACT), "abstract", "the rest")
     truth = truth.drop_duplicates("image")
     parts = [truth[truth["group"] == name].head(n) for name in ("abstract", "the rest")]
     if any(len(part) < n for part in parts):
@@ -125,13 +125,13 @@ def suited(pictures, places: np.ndarray, heard: np.ndarray, *, seed: int = 0,
 
 
 def hidden(known: targets.Material, seed: int = 0) -> dict[str, np.ndarray]:
-    """Two choices of training pairs, equally many: bool [N] ``without`` the abstract manners, and
+    """Two choices of training pairs, equally many: bool [N] ``without`` the abstract styles, and
     ``with`` them, a random share of all.
 
     Pairs of the other splits stay in both.
     """
     train = (known.table["split"] == "train").to_numpy()
-    strange = data.truth(known.table)["manner"].isin(ABSTRACT).to_numpy()
+    strange = data.truth(known.table)["style"].isin(ABSTRACT).to_numpy()
     rows = np.flatnonzero(train)
     share = np.random.default_rng(seed).permutation(rows)[: int((~strange[rows]).sum())]
     return {"without": ~(train & strange), "with": np.isin(np.arange(len(train)), share) | ~train}

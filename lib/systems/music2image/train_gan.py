@@ -49,7 +49,7 @@ class Config:
     Attributes:
         size: side of the finished pictures; channels: width of each stage from 4² up; depth:
             convolutions a stage.
-        n_noise: width of z. n_pictures: how many pictures to learn from, all of one manner (the
+        n_noise: width of z. n_pictures: how many pictures to learn from, all of one style (the
             text keeps landscapes only).
         steps: training steps of each stage; fade: share of a stage's steps in which it is faded in.
         n_critic: critic steps before each generator step.
@@ -67,7 +67,7 @@ class Config:
     depth: int = 2
     n_noise: int = 128
     n_pictures: int = 1311
-    manner: str = "landscape"
+    style: str = "landscape"
     batch_size: int = 16
     steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)
     fade: float = 0.5

@@ -17,7 +17,7 @@ N_PICTURES, N_PLAIN, N_CLIPS, CLIP_SECONDS = 160, 24, 24, 10.0
 
 
 def bench() -> dict:
-    """Times whole paintings at 128² (all manners, from factors to pixels) and whole 10-second clips
+    """Times whole paintings at 128² (all styles, from factors to pixels) and whole 10-second clips
     (from factors to samples).
 
     The baseline paints the same strokes the plain way: every bristle of every stroke is drawn as a
