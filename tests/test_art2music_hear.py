@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from lib import pretrained
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio, images

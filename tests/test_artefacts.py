@@ -111,7 +111,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_rubbish(end, tmp_path):
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("made before")
-    script = (f"import os\nfrom pathlib import Path\nfrom lib import artefacts\n"
+    script = (f"import os\nfrom pathlib import Path\nfrom lib.core import artefacts\n"
               f"with artefacts.atomic(Path({str(target)!r})) as t:\n    t.write_text('half')\n    os._exit(9)")  # fmt: skip
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     assert target.read_text() == "made before"

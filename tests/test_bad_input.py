@@ -328,7 +328,7 @@ def test_a_wholly_black_picture_stays_whole():
 
 @pytest.mark.parametrize("name", ["missing", "text", "0.05 s", "truncated wav"])
 def test_the_command_line_ends_with_two_and_one_line(name, tmp_path, capsys):
-    from lib.__main__ import main
+    from lib.cli import main
 
     output = tmp_path / "picture.png"
     output.write_bytes(b"made before")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
+from lib.workbook import graph
 from lib.workbook import ledger as claims
-from lib.workbook import runner
 
 
 def of(**quantities):
@@ -68,7 +68,7 @@ def test_every_claim_of_the_design_stands_with_a_rule_that_can_be_read():
     assert all(claims.conditions(rule) for rule in table["rule"])
     assert table[["claim", "where", "published", "tested_by", "filled_by"]].notna().all().all()
     for words in table["filled_by"]:
-        assert set(words.partition(" PARAMS=")[0].split()) <= {stem[:2] for stem in runner.STEPS}
+        assert set(words.partition(" PARAMS=")[0].split()) <= {stem[:2] for stem in graph.STEPS}
 
 
 def test_published_numbers_are_finite_unique_and_belong_to_a_claim():

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data import collections, command, inventory, manifest, registry

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image, ImageCms
 
-from lib.__main__ import HEARING, main
+from lib.cli import TO_MUSIC, main
 from lib.core.errors import KlangfarbeError
 from lib.signal import affect, audio, images
 from lib.systems.bridging import generate as bridging
@@ -391,7 +391,7 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
     ("{painting} -o x.wav --seconds nan", "from 0.5 to 30 s"),
     ("{painting} -o x.wav --seed -1", "a seed"),
     ("{painting} -o x.wav --profile tiny", "bundled, smoke, mini"),
-    ("{painting} -o x.wav --system telepathy", ", ".join(HEARING)),
+    ("{painting} -o x.wav --system telepathy", ", ".join(TO_MUSIC)),
     ("absent.jpg gone.png -o music", ""),
 ])
 def test_refusals_come_in_one_line_before_any_model_is_loaded(line, told, painting, tmp_path,
@@ -413,7 +413,7 @@ def test_every_system_that_hears_has_the_same_door():
     from importlib import import_module
     from inspect import signature
 
-    for name, module in HEARING.items():
+    for name, module in TO_MUSIC.items():
         own = ["comment"] if name == "art2music" else []
         assert list(signature(import_module(module).generate_files).parameters) == ["paintings",
                                                                                 "output", *own,

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from lib.core import paths, profiles
-from lib.workbook import runner
+from lib.workbook import graph
 
 LIB = paths.ROOT / "lib"
 FILES = sorted(LIB.rglob("*.py"))
@@ -240,7 +240,7 @@ def test_a_notebook_begins_with_its_question_and_its_parameters(file):
     assert values["PROFILE"] == "mini" and values["SEED"] == 0 and all(name.isupper()
                                                                        for name in values)
     assert sum("parameters" in c["metadata"].get("tags", []) for c in cells(file, "code")) == 1
-    assert file.stem in runner.STEPS, "lib/workbook/runner.py lists what every notebook needs and produces"
+    assert file.stem in graph.STEPS, "lib/workbook/graph.py lists what every notebook needs and produces"
 
 
 @pytest.mark.parametrize("file", [f for f in NOTEBOOKS

@@ -16,7 +16,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core.errors import KlangfarbeError
 from lib.studies.judge import backends, controls, local, panel, rating
 

@@ -12,7 +12,7 @@ import threading
 import pytest
 from test_listening_page import clips, small  # noqa: F401 (a fixture)
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import paths
 from lib.studies.listening import design, page, serve, study
 from lib.studies.listening.questions import NAMES

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core.errors import KlangfarbeError
 from lib.signal import images
 from lib.systems import music2image

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.signal import affect, audio, images

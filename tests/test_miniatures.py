@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lib import pretrained, recipes
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.recipes import Wanted, bundling, musicgen

@@ -6,10 +6,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib.__main__ import main
+from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.workbook import execute, reference_runs, runner
+from lib.workbook import code_version, execute, graph, reference_runs
 from lib.workbook import ledger as claims
 
 
@@ -74,8 +74,8 @@ def clone(tmp_path, monkeypatch):
     paths.NOTEBOOKS.mkdir()
     notebook(paths.NOTEBOOKS / "10_first.ipynb", "STEPS = 3",
              "%matplotlib inline\nfrom lib import one", "print(one.f())")
-    artefacts.write(paths.REFERENCE / reference_runs.KEPT,
-                    {"10_first": {"code": reference_runs.code_of(paths.NOTEBOOKS
+    artefacts.write(paths.REFERENCE / graph.STORED_RUNS,
+                    {"10_first": {"code": code_version.code_of(paths.NOTEBOOKS
                                                                  / "10_first.ipynb")}})
     return tmp_path
 
@@ -87,7 +87,7 @@ def edit(file, before, after):
 
 
 def test_what_a_notebook_runs_on_is_found_through_imports(clone):
-    assert list(reference_runs.code_of(paths.NOTEBOOKS
+    assert list(code_version.code_of(paths.NOTEBOOKS
                                        / "10_first.ipynb")) == ["lib", "lib.deep", "lib.deep.two",
                                                                 "lib.one", "notebook"]
     assert reference_runs.stale(["10_first"]) == {} and reference_runs.check(["10_first"]) == 0
@@ -119,7 +119,7 @@ def test_a_cell_that_cannot_be_read_is_left_to_its_run(clone):
 
 
 def test_the_command_says_it(clone, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "STEPS", {"10_first": runner.Step(())})
+    monkeypatch.setattr(graph, "STEPS", {"10_first": graph.Step("")})
     assert main(["store", "--check"]) == 0
     edit(clone / "lib/deep/two.py", "= 2", "= 5")
     assert main(["store", "--check"]) == 1
@@ -130,11 +130,11 @@ def test_the_kept_runs_and_the_code_that_made_them():
     """Every notebook's run is kept with its code, its own cells are those that ran; where ``lib``
     has moved on, the outcome says so.
     """
-    kept = artefacts.read(paths.REFERENCE / reference_runs.KEPT)
-    assert sorted(kept) == sorted(runner.STEPS)
-    assert all(run["profile"] == "mini" and reference_runs.NOTEBOOK in run["code"]
+    kept = artefacts.read(paths.REFERENCE / graph.STORED_RUNS)
+    assert sorted(kept) == sorted(graph.STEPS)
+    assert all(run["profile"] == "mini" and code_version.CELLS in run["code"]
                and len(run["code"]) > 5 for run in kept.values())
-    old = reference_runs.stale(runner.STEPS)
-    assert not [stem for stem, modules in old.items() if reference_runs.NOTEBOOK in modules], "cells were edited after the run that is stored"
+    old = reference_runs.stale(graph.STEPS)
+    assert not [stem for stem, modules in old.items() if code_version.CELLS in modules], "cells were edited after the run that is stored"
     if old:
         pytest.xfail(f"{len(old)} of {len(kept)} kept runs are older than the code (python -m lib store --check): {', '.join(old)}")

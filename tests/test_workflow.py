@@ -2,25 +2,27 @@
 fails, is mended and resumes.
 """
 
+import graphlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib.__main__ import main
-from lib.core import paths
-from lib.workbook import execute, runner
+from lib.cli import main
+from lib.core import artefacts, paths
+from lib.signal import audio
+from lib.workbook import graph, ledger, report
 
 TWO_STEPS = """
 
-STEPS = {
-    "10_first": Step(("one.json",)),
-    "11_second": Step(("two.json",), ("10_first/one.json",)),
-}
+STEPS = {"10_first": Step("one.json"), "11_second": Step("two.json", needs="10")}
 """
 
 
@@ -37,13 +39,13 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(paths.ROOT / "lib", root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(paths.ROOT / "Snakefile", root)
-    source = (root / "lib" / "workflow.py").read_text()
-    (root / "lib" / "workflow.py").write_text(source + TWO_STEPS)
+    with open(root / "lib/workbook/graph.py", "a", encoding="utf-8") as file:
+        file.write(TWO_STEPS)
     (root / "notebooks").mkdir()
     (root / "data").mkdir()
     for table in ("claims.csv", "published.csv"):
         shutil.copy(paths.ROOT / "data" / table, root / "data")
-    head = "import json\nfrom lib import artefacts\n"
+    head = "import json\nfrom lib.core import artefacts\n"
     notebook(root / "notebooks" / "10_first.ipynb", 'PROFILE = "mini"\nSTEPS = 3\nBREAK = False',
              head + "if BREAK:\n    raise RuntimeError('planted')",
              "artefacts.save({'steps': STEPS, 'profile': PROFILE}, '10_first', PROFILE, 'one.json', seed=0)")
@@ -116,49 +118,56 @@ def test_what_cannot_run_is_refused_before_anything_runs(words, told, capsys, mo
 
 
 def test_selection_keeps_the_graphs_order_and_all_is_the_default():
-    assert runner.select(["33", "31_music2image_forest"]) == ["31_music2image_forest",
-                                                              "33_music2image_diffusion"]
-    assert runner.select([]) == list(runner.STEPS)
+    assert graph.select(["33", "31_music2image_forest"]) == ["31_music2image_forest",
+                                                             "33_music2image_diffusion"]
+    assert graph.select([]) == list(graph.STEPS)
 
 
-def test_every_need_is_produced_by_its_notebook():
-    for step in runner.STEPS.values():
-        for need in step.needs:
-            stem, name = need.split("/")
-            assert name in runner.STEPS[stem].produces
+def test_steps_are_the_notebooks_and_wait_for_no_circle():
+    assert list(graph.STEPS) == [path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
+    assert all(step.files and len(set(step.files)) == len(step.files)
+               for step in graph.STEPS.values())
+    order = graphlib.TopologicalSorter({s: step.sources for s, step in graph.STEPS.items()})
+    assert len(list(order.static_order())) == len(graph.STEPS)
 
 
-def test_who_holds_up_most_goes_first():
-    known = runner.priorities(list(runner.STEPS))
-    assert all(runner.seconds(stem) > 0 for stem in runner.STEPS)
-    for stem, step in runner.STEPS.items():
-        for needed in {need.split("/")[0] for need in step.needs}:
-            assert known[needed] >= known[stem] + runner.seconds(needed)
-    assert runner.priorities(["13_bridging_music"]) == {
-        "13_bridging_music": runner.seconds("13_bridging_music")}
+def test_the_longest_chain_goes_first():
+    known, own = graph.priorities(list(graph.STEPS)), graph.seconds()
+    assert set(own) == set(graph.STEPS) and min(own.values()) > 0
+    for stem, step in graph.STEPS.items():
+        assert all(known[source] >= known[stem] + own[source] for source in step.sources)
+    assert graph.priorities(["13_bridging_music"]) == {"13_bridging_music":
+                                                       own["13_bridging_music"]}
+
+
+def test_this_clones_own_times_come_before_the_stored_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    table = tmp_path / "mini" / "benchmarks" / "13_bridging_music.tsv"
+    table.parent.mkdir(parents=True)
+    table.write_text("s\th:m:s\tmax_rss\n12.5\t0:00:12\t800.0\n")
+    assert graph.seconds()["13_bridging_music"] == 12.5
+
+
+def test_check_names_what_is_missing(own_results, capsys):
+    assert main(["run", "--check", "--profile", "smoke", "--notebooks", "35"]) == 1
+    assert "35_music2image_chain/chain.csv" in capsys.readouterr().out
+    for name in graph.STEPS["35_music2image_chain"].files:
+        (paths.results_dir("smoke", "35_music2image_chain") / name).touch()
+    assert main(["run", "--check", "--profile", "smoke", "--notebooks", "35"]) == 0
 
 
 def test_parameters_survive_the_shell():
     values = {"TITLE": "it's \"quoted\" $HOME `x`", "STEPS": 3, "RATE": 1e-4}
-    assert execute.decode(runner.encode(values)) == values
+    assert graph.decode(graph.encode(values)) == values
 
 
 def test_an_unwritten_report_names_the_command_that_fills_it(own_results, monkeypatch):
-    from lib.workbook import report
-
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
-    page = report.build("smoke").read_text()
+    page = report.build("smoke", graph.select([])).read_text()
     assert 'make run PROFILE=smoke NOTEBOOKS="31"' in page
 
 
 def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_results, monkeypatch):
-    import numpy as np
-    import pandas as pd
-
-    from lib.core import artefacts
-    from lib.signal import audio
-    from lib.workbook import ledger, report
-
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
     run = "33_music2image_diffusion"
@@ -171,7 +180,7 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
     rows = [ledger.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)
             for axis in ("valence", "arousal")]
     ledger.save(rows, run, "smoke", seed=0)
-    page = report.build("smoke").read_text()
+    page = report.build("smoke", graph.select([])).read_text()
     for part in ("<audio controls src='data:audio/mpeg;base64,", "src='data:image/png;base64,",
                  "src='data:image/jpeg;base64,", "planted",
                  "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "NOTEBOOKS="):
@@ -182,13 +191,6 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
 
 
 def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, monkeypatch):
-    import re
-
-    import pandas as pd
-
-    from lib.core import artefacts
-    from lib.workbook import ledger, report
-
     monkeypatch.setattr(paths, "RUNS", own_results / "runs")
     monkeypatch.setattr(paths, "REFERENCE", own_results / "reference")
     run = "33_music2image_diffusion"
@@ -201,7 +203,7 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
     rows = [ledger.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)
             for axis in ("valence", "arousal")]
     ledger.save(rows, run, "smoke", seed=0)
-    page = report.build("smoke")
+    page = report.build("smoke", graph.select([]))
     links = dict(re.findall(r"<a href='([^']+)'>([^<]+)</a>", page.read_text()))
     wanted = {"numbers": 1, "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64, seed 0": 3, run: None}
     found = {text: way for way, text in re.findall(r"<a href='([^']+)'>([^<]+)</a>",
@@ -215,5 +217,5 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
     assert all("://" not in way for way in links) and "://" not in re.sub(r"(?s)<style>.*?</style>",
                                                                           "", target.read_text())
     before = target.stat().st_mtime_ns
-    report.build("smoke")
+    report.build("smoke", graph.select([]))
     assert target.stat().st_mtime_ns == before, "a page that is newer than its notebook stays"

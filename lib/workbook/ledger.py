@@ -1,18 +1,15 @@
-"""The ledger: every claim of the sources, the published number, ours with its interval and null,
-and a verdict that is computed.
+"""The ledger: every claim of the sources with the published number, ours with its interval and
+null, and a verdict that is computed.
 
-```
-data/claims.csv      id · claim · where · published · tested by · rule         one row a claim
-data/published.csv   claim · quantity · value · unit · direction · where       every published number, as printed
-notebooks ──save──►  results/<profile>/<notebook>/evidence.csv                 what we measured: value, low, high, null, n, seed, data
-                                 └──fill──► verdicts ──► show (table), draw (forest plot), results/<profile>/report.html
-```
+    data/claims.csv      id · claim · where · published · tested by · rule      one row a claim
+    data/published.csv   claim · quantity · value · unit · direction · where    numbers as printed
+    notebooks ──save──►  results/<profile>/<notebook>/evidence.csv              numbers we measured
+                                 └──fill──► verdicts ──► show (table), draw (forest plot)
 
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``. A condition is true
-where the whole 95 % interval lies on its side, false where the whole interval lies on the other,
-and open where it does not; one false condition and the claim *does not hold*, whatever else is
-known, else one that nobody measured and it is *not measured*, else one open and it is
-*inconclusive*, all true and it *holds*. Nothing is ever typed in as a verdict.
+where the whole 95 % interval lies on its side, false where it lies on the other side, else open.
+One false condition: the claim *does not hold*. Else one that nobody measured: *not measured*. Else
+one open: *inconclusive*. All true: it *holds*.
 """
 
 import re
@@ -25,9 +22,12 @@ import pandas as pd
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
+from lib.core.profiles import PROFILES
 
-CLAIMS, PUBLISHED, EVIDENCE = paths.ROOT / "data" / "claims.csv", paths.ROOT / "data" / "published.csv", "evidence.csv"
-HOLDS, FAILS, OPEN, EMPTY, UNTESTABLE = "holds", "does not hold", "inconclusive", "not measured", "not testable here"
+CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
+EVIDENCE = "evidence.csv"
+HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
+EMPTY, UNTESTABLE = "not measured", "not testable here"
 STORED = "reference"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray",
@@ -40,35 +40,28 @@ class Ledger(NamedTuple):
     row per number measured.
     """
 
-    claims: "pandas.DataFrame"  # noqa: F821
-    quantities: "pandas.DataFrame"  # noqa: F821
+    claims: pd.DataFrame
+    quantities: pd.DataFrame
 
 
 def conditions(rule: str) -> list[tuple[str, str, str]]:
-    """``"a > null and b < 0.5"`` → ``[("a", ">", "null"), ("b", "<", "0.5")]``.
-
-    Raises:
-        KlangfarbeError: a rule of another form.
-    """
-    parts = [(part, CONDITION.fullmatch(part.strip())) for part in rule.split(" and ")]
-    wrong = [part for part, match in parts if not match]
-    if wrong:
-        raise KlangfarbeError("conditions like 'ccc_valence > null', joined by 'and'",
-                              repr(wrong[0]), "mend the rule in data/claims.csv")
-    return [match.groups() for _, match in parts]
+    """``"a > null and b < 0.5"`` → ``[("a", ">", "null"), ("b", "<", "0.5")]``."""
+    matches = [CONDITION.fullmatch(part.strip()) for part in rule.split(" and ")]
+    if not all(matches):
+        raise KlangfarbeError("conditions like 'ccc_valence > null', joined by 'and'", repr(rule),
+                              "mend the rule in data/claims.csv")
+    return [match.groups() for match in matches]
 
 
 def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """The verdict of a rule over measured quantities.
+    """The verdict of a rule.
 
     Args:
-        rule: see the module's own text.
         measured: quantity → mapping with ``low, high`` (95 % interval) and, where the rule asks for
             it, ``null`` (the end of the null's central 95 % that the quantity has to pass).
 
     Returns:
-        One of :data:`HOLDS`, :data:`FAILS`, :data:`OPEN`, or :data:`EMPTY` where a quantity is
-        missing and none of the others decides.
+        :data:`HOLDS`, :data:`FAILS`, :data:`OPEN` or :data:`EMPTY`.
     """
     answers, missing = [], False
     for name, sign, bound in conditions(rule):
@@ -96,30 +89,31 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
     """One measured number as a row of ``evidence.csv``.
 
     Args:
-        claim: its id in ``data/claims.csv``. quantity: a name the rule uses, one of
-            ``data/published.csv``, or any other worth showing.
-        low, high: 95 % interval. null: the end of the null's central 95 % it has to pass. n: how
-            many pieces, pictures, runs.
+        claim: its id in ``data/claims.csv``.
+        quantity: a name the rule uses, one of ``data/published.csv``, or any other worth showing.
+        low, high: 95 % interval.
+        n: how many pieces, pictures or runs.
+        null: the end of the null's central 95 % it has to pass.
         data: what it was measured on.
     """
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
 
 
-def from_table(found, claim: str, names: Mapping[str, tuple[str, str]], *,
+def from_table(table: pd.DataFrame, claim: str, names: Mapping[str, tuple[str, str]], *,
                data: str = "atelier") -> list[dict]:
-    """Rows of evidence out of a table of :func:`lib.metrics.evaluation_table.whole`.
+    """Rows of evidence out of an evaluation table.
+
+    The null is the shuffled condition's upper end where the measure is better upwards, its lower
+    end where downwards.
 
     Args:
-        found: that table. names: quantity → (measure, row). The null is the shuffled condition's
-            upper end where the measure is better upwards, its lower end where downwards.
-
-    Raises:
-        KlangfarbeError: a measure or row the table does not have.
+        table: see :func:`lib.metrics.evaluation_table.whole`.
+        names: quantity → (measure, row).
     """
     rows = []
     for quantity, (measure, row) in names.items():
-        of = found[found["measure"] == measure].set_index("row")
+        of = table[table["measure"] == measure].set_index("row")
         if row not in of.index:
             raise KlangfarbeError(f"a row {row!r} of the measure {measure!r}",
                                   ", ".join(of.index) or "no such measure", "check the table")
@@ -129,30 +123,30 @@ def from_table(found, claim: str, names: Mapping[str, tuple[str, str]], *,
     return rows
 
 
-def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int, data_hash: str = ""):
+def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
+         data_hash: str = "") -> pd.DataFrame:
     """Checks rows of evidence, writes ``results/<profile>/<notebook>/evidence.csv``, and returns
-    them as a DataFrame.
+    them as a table.
 
     Raises:
         KlangfarbeError: a claim that is not in the ledger, a number or bound that is not finite, an
             interval upside down, one quantity twice, or a null missing where the claim's rule
             compares with it.
     """
-    table, ledger = pd.DataFrame([row | {"seed": seed} for row in rows],
-                                 columns=list(COLUMNS)), artefacts.read(CLAIMS).set_index("id")
-    needs_null = {(claim, name) for claim, rule in ledger["rule"].items() for name, _,
-                  bound in conditions(rule) if bound == "null"}
+    table = pd.DataFrame([row | {"seed": seed} for row in rows], columns=list(COLUMNS))
+    rules = artefacts.read(CLAIMS).set_index("id")["rule"]
     for row in table.itertuples():
-        what = f"{row.claim} {row.quantity}"
-        if row.claim not in ledger.index:
-            raise KlangfarbeError(f"claims out of {', '.join(ledger.index)}", what,
+        name = f"{row.claim} {row.quantity}"
+        if row.claim not in rules.index:
+            raise KlangfarbeError(f"claims out of {', '.join(rules.index)}", name,
                                   "give the claim's id, or add it to data/claims.csv")
         if not np.isfinite([row.value, row.low, row.high]).all() or row.low > row.high or row.n < 1:
             raise KlangfarbeError("a finite value with low ≤ high and n ≥ 1",
-                                  f"{what}: {row.value} [{row.low}, {row.high}], n {row.n}",
+                                  f"{name}: {row.value} [{row.low}, {row.high}], n {row.n}",
                                   "measure it again")
-        if (row.claim, row.quantity) in needs_null and not np.isfinite(row.null):
-            raise KlangfarbeError(f"a null for {what}, which its rule compares with", "none",
+        compared = {(quantity, bound) for quantity, _, bound in conditions(rules[row.claim])}
+        if (row.quantity, "null") in compared and not np.isfinite(row.null):
+            raise KlangfarbeError(f"a null for {name}, which its rule compares with", "none",
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
     if len(twice):
@@ -172,8 +166,7 @@ def published(claim: str) -> dict[str, float]:
 
 
 def fill(profile: str) -> Ledger:
-    """The ledger as it stands: all evidence of a profile's notebooks, and that of the real
-    collections, with verdicts.
+    """The ledger over all evidence of a profile's notebooks and of the real collections.
 
     The profile :data:`STORED` is the run whose outputs stand in the repository.
 
@@ -182,91 +175,104 @@ def fill(profile: str) -> Ledger:
     ``quantities`` has :data:`COLUMNS` and ``published, inside`` (does the published number lie in
     our interval?), ``notebook, verdict``.
     """
-    files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
-    real = paths.REFERENCE / "real" / EVIDENCE
-    files += [real] if real.is_file() and real not in files else []
-    found = [table for file in files
-             if len(table := artefacts.read(file).assign(notebook=file.parent.name))]
-    quantities = pd.concat(found,
-                           ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS,
-                                                                                  "notebook"])
-    printed = artefacts.read(PUBLISHED)[["claim", "quantity",
-                                         "value"]].rename(columns={"value": "published"})
-    quantities = quantities.merge(printed, on=["claim", "quantity"], how="left")
-    inside = (quantities["low"] <= quantities["published"]) & (quantities["published"]
-                                                               <= quantities["high"])
-    quantities["inside"] = np.where(quantities["published"].isna(), "",
-                                    np.where(inside, "yes", "no"))
+    quantities = _quantities(profile)
     rows = []
     for claim in artefacts.read(CLAIMS).fillna("").itertuples():
         base = {name: getattr(claim, name)
                 for name in ("id", "claim", "where", "published", "tested_by", "rule")}
         of = quantities[quantities["claim"] == claim.id]
         for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
-            found = verdict(claim.rule, part.set_index("quantity").to_dict("index"))
-            answer = f"{UNTESTABLE}: {claim.not_testable}" if claim.not_testable else found
-            missing = [] if answer != EMPTY else sorted({name for name,
-                                                         *_ in conditions(claim.rule)}
-                                                        - set(part["quantity"]))
-            rows.append(base | {"data": data, "verdict": answer,
-                                "would_fill": _would_fill(claim.filled_by, profile, missing)})
+            answer = verdict(claim.rule, part.set_index("quantity").to_dict("index"))
+            if claim.not_testable:
+                answer = f"{UNTESTABLE}: {claim.not_testable}"
+            missing = {name for name, *_ in conditions(claim.rule)} - set(part["quantity"])
+            hint = _would_fill(claim.filled_by, profile, missing) if answer == EMPTY else ""
+            rows.append(base | {"data": data, "verdict": answer, "would_fill": hint})
     claims = pd.DataFrame(rows)
     answers = claims.set_index(["id", "data"])["verdict"]
     quantities["verdict"] = [answers[row.claim, row.data] for row in quantities.itertuples()]
     return Ledger(claims, quantities)
 
 
-def _would_fill(filled_by: str, profile: str, missing: list[str]) -> str:
-    """What to do for an empty cell (numbers of notebooks, and further words of the command);
-    nothing where it is full.
-    """
+def _quantities(profile: str) -> pd.DataFrame:
+    files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
+    real = paths.REFERENCE / "real" / EVIDENCE
+    files += [real] if real.is_file() and real not in files else []
+    tables = [artefacts.read(file).assign(notebook=file.parent.name) for file in files]
+    tables = [table for table in tables if len(table)]
+    measured = (pd.concat(tables, ignore_index=True) if tables
+                else pd.DataFrame(columns=[*COLUMNS, "notebook"]))
+    printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]]
+    measured = measured.merge(printed.rename(columns={"value": "published"}),
+                              on=["claim", "quantity"], how="left")
+    inside = measured["published"].between(measured["low"], measured["high"])
+    measured["inside"] = np.where(measured["published"].isna(), "", np.where(inside, "yes", "no"))
+    return measured
+
+
+def _would_fill(filled_by: str, profile: str, missing: set[str]) -> str:
+    """The command that measures what is missing."""
     if not missing:
         return ""
-    numbers, _, more = filled_by.partition(" PARAMS=")
+    notebooks, _, more = filled_by.partition(" PARAMS=")
     profile = "mini" if profile == STORED else profile  # what is stored is a run at mini
     more = f" PARAMS={more}" if more else ""
-    return f'make run PROFILE={profile} NOTEBOOKS="{numbers}"{more} ({", ".join(missing)})'
+    return f'make run PROFILE={profile} NOTEBOOKS="{notebooks}"{more} ({", ".join(sorted(missing))})'
+
+
+def _evidence_of(ledger: Ledger, claim) -> pd.DataFrame:
+    q = ledger.quantities
+    return q[(q["claim"] == claim.id) & (q["data"] == claim.data)]
 
 
 def numbers(ledger: Ledger, claim) -> list[tuple[str, str]]:
     """The numbers that a row of ``ledger.claims`` rests on: (*value [low, high], null, n, seed* to
     be read, the notebook that made it).
     """
-    of = ledger.quantities[(ledger.quantities["claim"] == claim.id)
-                           & (ledger.quantities["data"] == claim.data)]
     used = {name for name, *_ in conditions(claim.rule)}
     return [(f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
              + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
-             + f", n {q.n}, seed {q.seed}", q.notebook) for q in of.itertuples()
-            if q.quantity in used]
+             + f", n {q.n}, seed {q.seed}", q.notebook)
+            for q in _evidence_of(ledger, claim).itertuples() if q.quantity in used]
 
 
-def show(ledger: Ledger):
+def show(ledger: Ledger) -> pd.DataFrame:
     """The ledger to be read: a row a claim, each number as *value [low, high] n*, empty cells
     saying what would fill them.
     """
     rows = []
     for claim in ledger.claims.itertuples():
-        ours = [text for text, _ in numbers(ledger, claim)] + ([claim.would_fill]
-                                                               if claim.would_fill else [])
+        ours = [text for text, _ in numbers(ledger, claim)]
+        ours += [claim.would_fill] if claim.would_fill else []
         rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published,
                      "ours": "; ".join(ours), "on": claim.data, "rule": claim.rule,
                      "verdict": claim.verdict})
     return pd.DataFrame(rows)
 
 
-def draw(ledger: Ledger):
-    """The forest plot: under each claim and its verdict a line per number, with its interval and
-    what it is held against.
+def print_claims(profile: str) -> None:
+    """Prints every claim with its verdict and our numbers."""
+    known = PROFILES | {STORED: "the mini run that is stored with the repository, and the real "
+                                "collections"}
+    if profile not in known:
+        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
+                              "name one of them")
+    print(f"{profile}: {known[profile]}\n")
+    for row in show(fill(profile)).itertuples():
+        data = f" ({row.on})" if row.on else ""
+        print(f"{row.id:5} {row.verdict:18} {row.claim}{data}\n      {row.ours}")
 
-    Drawn are the null (|), the rule's own bound (dotted), the published number (◇). Numbers that no
-    rule asks for are grey. Units differ, so each line has a scale of its own, wide enough for all
-    that stands on it and for 0.
+
+def draw(ledger: Ledger):
+    """The forest plot: under each claim and its verdict a line per number, with its interval, the
+    null (|), the rule's own bound (dotted) and the published number (◇).
+
+    Numbers that no rule asks for are grey. Units differ, so each line has a scale of its own, wide
+    enough for all that stands on it and for 0.
     """
     rows = []
     for claim in ledger.claims.itertuples():
-        of = ledger.quantities[(ledger.quantities["claim"] == claim.id)
-                               & (ledger.quantities["data"] == claim.data)]
+        of = _evidence_of(ledger, claim)
         bounds = {name: bound for name, _, bound in conditions(claim.rule)}
         if len(of):
             rows.append((claim, None, ""))
@@ -278,14 +284,15 @@ def draw(ledger: Ledger):
             axis.text(-0.6, line, f"{claim.id}  {claim.claim} ({claim.data}): {claim.verdict}",
                       va="center", fontsize=8, color=colour)
         else:
-            _line(axis, line, q, bound, colour if bound else "0.6")
+            _draw_number(axis, line, q, bound, colour if bound else "0.6")
     axis.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
     axis.set_axis_off()
-    axis.set_title("● ours, 95 % interval · | null · ┊ the rule's bound · ◇ published · each line on its own scale", fontsize=7)
+    axis.set_title("● ours, 95 % interval · | null · ┊ the rule's bound · ◇ published · "
+                   "each line on its own scale", fontsize=7)
     return figure
 
 
-def _line(axis, line: int, q, bound: str, colour: str) -> None:
+def _draw_number(axis, line: int, q, bound: str, colour: str) -> None:
     edge = float(bound) if bound and not bound[0].isalpha() else np.nan
     known = [x for x in (0.0, q.low, q.high, q.null, q.published, edge) if np.isfinite(x)]
     left, width = min(known), max(known) - min(known) or 1.0

@@ -1,0 +1,81 @@
+"""What code a notebook runs on, as a hash per module of ``lib`` that it imports, directly or not.
+
+The runner runs a notebook again, and ``store --check`` calls a stored run old, where these hashes
+differ. Comments, docstrings and line breaks are not part of them. Modules that are imported by name
+while a notebook runs (a collection's adapter) are not seen.
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from lib.core import paths
+
+SUFFIX = ".code.json"  # of the file beside an executed notebook
+CELLS = "notebook"  # the name under which the notebook's own code cells are hashed
+
+
+def code_of(notebook: Path) -> dict[str, str]:
+    """Name of each module → hash; under :data:`CELLS` the notebook's own code cells."""
+    cells = [_parse(cell.source) for cell in nbformat.read(notebook, as_version=4).cells
+             if cell.cell_type == "code"]
+    hashes = {CELLS: _hash("\n".join(map(_plain, cells)))}
+    waiting = [name for cell in cells for name in _imports(cell)]
+    while waiting:
+        name = waiting.pop()
+        place = paths.ROOT.joinpath(*name.split("."))
+        file = next((file for file in (place.with_suffix(".py"), place / "__init__.py")
+                     if file.is_file()), None)
+        if name not in hashes and file is not None:
+            hashes[name], imports = _module(file, file.stat().st_mtime_ns)
+            waiting += imports
+    return dict(sorted(hashes.items()))
+
+
+def fingerprint(notebook: Path) -> str:
+    """One hash over :func:`code_of`."""
+    return _hash(repr(code_of(notebook)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _module(file: Path, _changed: int) -> tuple[str, tuple[str, ...]]:
+    """A file's hash, and the modules that it imports."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports = tuple(dict.fromkeys(_imports(tree)))
+    return _hash(_plain(tree)), imports
+
+
+def _parse(source: str) -> ast.AST:
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:  # the cell will say so itself when it runs
+        return ast.parse(repr(source))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Modules of ``lib`` that are imported anywhere in a tree, with the packages they lie in."""
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "lib":
+                yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _plain(tree: ast.AST) -> str:
+    """A tree without docstrings and positions, as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,219 @@
+"""The notebooks as a graph: what each writes, whose results it reads, how long it takes, and the
+parameters it accepts. The Snakefile makes one rule of each step.
+"""
+
+import ast
+import base64
+import csv
+import functools
+import json
+from dataclasses import dataclass
+
+import nbformat
+
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
+
+STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds of each stored run
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook.
+
+    Attributes:
+        products: names of the files below ``results/<profile>/<stem>/``, joined by blanks.
+        needs: numbers of the notebooks whose products it reads, joined by blanks. Where one is not
+            part of a run, its earlier result is used, or the bundled miniature.
+    """
+
+    products: str
+    needs: str = ""
+
+    @property
+    def files(self) -> list[str]:
+        return self.products.split()
+
+    @property
+    def sources(self) -> list[str]:
+        return select(self.needs.split()) if self.needs else []
+
+
+STEPS = {
+    "00_start_here": Step("first_picture.png"),
+    "01_start_affect": Step("words.csv"),
+    "02_start_atelier": Step("truth.csv"),
+    "03_start_miniatures": Step(
+        "codebooks.csv parts.csv curve.csv codecs.csv words.csv asked_for.csv config.json "
+        "model.safetensors"),
+    "04_start_collections": Step("counts.csv planes.csv"),
+    "05_start_metrics": Step("metrics.csv"),
+    "10_bridging_tour": Step(
+        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="11 13"),
+    "11_bridging_classifier": Step(
+        "classifier.safetensors classifier.json curve.csv confusion.csv scores.csv evidence.csv"),
+    "12_bridging_words": Step("richness.csv kept.csv texts.parquet", needs="11"),
+    "13_bridging_music": Step(
+        "m1.safetensors m2.safetensors m3.safetensors m4.safetensors music.json curves.csv "
+        "held_out.csv released.csv evidence.csv"),
+    "14_bridging_generate": Step(
+        "spectra.csv guidance.csv sampling.csv clap_per_emotion.csv", needs="13"),
+    "15_bridging_table": Step("table.csv confusion.csv evidence.csv", needs="11 13"),
+    "20_mapping_tour": Step(
+        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="11 21 23"),
+    "21_mapping_data": Step("pairs.parquet texts.parquet explained.csv ceiling.csv", needs="11"),
+    "22_mapping_study_one": Step(
+        "study_one.safetensors study_one.json curves.csv scores.csv heard.csv evidence.csv",
+        needs="21"),
+    "23_mapping_study_two": Step(
+        "study_two.safetensors study_two.json curve.csv gradients.csv heldout.csv heard.csv "
+        "retrieval.csv evidence.csv", needs="11 21"),
+    "24_mapping_table": Step(
+        "table.csv alignment.csv curves.csv ablations.csv evidence.csv", needs="11 21 22 23"),
+    "25_mapping_latency": Step("parts.csv music.csv evidence.csv", needs="11 23"),
+    "26_mapping_listening": Step(
+        "ratings.csv simulated_recovery.csv simulated_promise.csv power.csv published.csv"),
+    "27_mapping_abroad": Step("alignment.csv styles.csv evidence.csv", needs="11 21 22 23"),
+    "30_music2image_tour": Step("tour.png"),
+    "31_music2image_forest": Step(
+        "forest.skops scores.csv importance.csv released.csv evidence.csv"),
+    "32_music2image_gan": Step("generator.safetensors collapse.csv evidence.csv"),
+    "33_music2image_diffusion": Step("unet.safetensors unet.json agreement.csv evidence.csv"),
+    "34_music2image_grey": Step("grey.csv evidence.csv"),
+    "35_music2image_chain": Step("chain.csv chain.png evidence.csv", needs="31 33"),
+    "40_art2music_tour": Step(
+        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="42 43"),
+    "41_art2music_articaps": Step(
+        "splits.csv same.csv examples.csv truth.csv consistency.png evidence.csv"),
+    "42_art2music_decoder": Step(
+        "decoder.safetensors decoder.json told.safetensors told.json flow.safetensors flow.json "
+        "curves.csv ways.csv dice.csv"),
+    "43_art2music_vocoder": Step(
+        "generator.safetensors generator.json roundtrip.csv curve.csv predicted.csv"),
+    "44_art2music_table": Step("table.csv steps.csv evidence.csv", needs="42 43"),
+    "45_art2music_loss": Step("bands.csv sizes.csv evidence.csv"),
+    "46_art2music_judge": Step("controls.csv by_rule.jsonl evidence.csv"),
+    "90_side_by_side": Step(
+        "table.csv cost.csv wall.png bridging.mp3 mapping.mp3 art2music.mp3 evidence.csv",
+        needs="11 13 23 31 33 42 43"),
+    "91_round_trip": Step(
+        "stations.csv chain.csv round.png evidence.csv", needs="11 13 23 31 33 42 43"),
+    "92_swapped_parts": Step(
+        "couples.csv who.csv changed.csv swapped.png fused_musicgen.mp3",
+        needs="11 13 23 31 33 42 43"),
+    "93_real_worlds": Step("table.csv worlds.png", needs="11 13 23 31 33 42 43"),
+}
+
+
+def select(words: list[str]) -> list[str]:
+    """Notebook stems for numbers or stems (``["31", "33_music2image_diffusion"]``), in the graph's
+    order; all of them for an empty list.
+    """
+    by_number = {stem[:2]: stem for stem in STEPS}
+    chosen = [by_number.get(word, word) for word in words] or list(STEPS)
+    for stem in chosen:
+        if stem not in STEPS:
+            raise KlangfarbeError("notebooks out of " + ", ".join(by_number), repr(stem),
+                                  "name them by number or full name")
+    return [stem for stem in STEPS if stem in chosen]
+
+
+def missing(profile: str, stems: list[str]) -> list[str]:
+    """Products that do not stand in ``results/<profile>``, as ``<stem>/<file>``."""
+    return [f"{stem}/{name}" for stem in stems for name in STEPS[stem].files
+            if not (paths.RESULTS / profile / stem / name).is_file()]
+
+
+def measured(profile: str) -> dict[str, dict[str, str]]:
+    """Snakemake's own measurements of the last run: stem → ``s`` (seconds), ``max_rss`` (MB)."""
+    found = {}
+    for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv")):
+        with open(file, newline="", encoding="utf-8") as table:
+            found[file.stem] = list(csv.DictReader(table, delimiter="\t"))[-1]
+    return found
+
+
+def seconds() -> dict[str, float]:
+    """How long each notebook took at mini, in this clone or, if it never ran here, as stored."""
+    stored = paths.REFERENCE / STORED_RUNS
+    runs = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    times = {stem: float(run["seconds"]) for stem, run in runs.items() if run.get("seconds")}
+    return times | {stem: float(row["s"]) for stem, row in measured("mini").items()}
+
+
+def priorities(stems: list[str]) -> dict[str, float]:
+    """Seconds from the start of each notebook to the end of the last one that waits for it: the
+    longest chain goes first.
+    """
+    own = seconds()
+
+    @functools.cache
+    def chain(stem: str) -> float:
+        waiting = [chain(other) for other in stems if stem in STEPS[other].sources]
+        return own.get(stem, 0.0) + max(waiting, default=0.0)
+
+    return {stem: chain(stem) for stem in stems}
+
+
+def parameters(stem: str) -> dict:
+    """The literals in a notebook's cell tagged ``parameters``: name → default value."""
+    notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)
+    cell = next((cell for cell in notebook.cells
+                 if "parameters" in cell.metadata.get("tags", [])), None)
+    if cell is None:
+        raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none",
+                              "tag the cell that holds the literals")
+    return {node.targets[0].id: ast.literal_eval(node.value)
+            for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)}
+
+
+def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, checked before
+    anything runs: papermill only warns of names that a notebook does not have.
+    """
+    values: dict[str, dict] = {}
+    for word in words:
+        left, equals, text = word.partition("=")
+        number, dot, name = left.partition(".")
+        if not (equals and dot):
+            raise KlangfarbeError("parameters as NOTEBOOK.name=value", repr(word),
+                                  "for instance 33.steps=200")
+        stem = select([number])[0]
+        if stem not in stems:
+            raise KlangfarbeError("parameters of notebooks in this run", repr(word),
+                                  f"add {number} to the notebooks, or drop it")
+        defaults = parameters(stem)
+        del defaults["PROFILE"]
+        if name.upper() not in defaults:
+            known = ", ".join(defaults).lower()
+            raise KlangfarbeError(f"a parameter of {stem} ({known})", repr(left),
+                                  "check its name in the notebook's second cell")
+        values.setdefault(stem, {})[name.upper()] = _typed(word, text, defaults[name.upper()])
+    return values
+
+
+def _typed(word: str, text: str, default):
+    """`text` as a value of the default's type; an int passes for a float."""
+    kind = type(default)
+    value = text
+    if kind is not str:
+        try:
+            value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        except (ValueError, SyntaxError):
+            value = text
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word),
+                              "give one of that type")
+    return value
+
+
+def encode(values: dict) -> str:
+    """Base64 of JSON, so that no shell can mangle a parameter."""
+    return base64.b64encode(json.dumps(values).encode()).decode()
+
+
+def decode(text: str) -> dict:
+    """The inverse of :func:`encode`."""
+    return json.loads(base64.b64decode(text))
