@@ -66,7 +66,8 @@ def test_an_examination_that_could_not_be_balanced_or_heard_is_refused(wrong):
 def test_rows_are_aligned_balanced_and_all_different(material):
     table = material.table
     assert material.pictures.shape == (10, 32, 32, 3) and material.pictures.dtype == np.uint8
-    assert material.reference.shape == material.real.shape == (10, RATE) and material.reference.dtype == np.float32
+    assert (material.reference.shape == material.real.shape == (10, RATE)
+            and material.reference.dtype == np.float32)
     assert table["emotion"].tolist() == list(evaluate.EMOTIONS) * 2
     for row in table.itertuples():
         assert affect.emotion_word(row.valence, row.arousal) == row.emotion
@@ -257,7 +258,8 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
              ("own", "f8", n), ("common", "f8", n), ("snr", "f8", n), ("histogram", "f8", n),
              ("thd", "f8")]
     ideal = np.zeros(n, kinds)
-    ideal["affect"], ideal["word"], ideal["own"], ideal["common"] = table[["valence", "arousal"]], asked, np.eye(n), 0.5
+    ideal["affect"], ideal["word"], ideal["own"], ideal["common"] = (table[["valence", "arousal"]],
+                                                                     asked, np.eye(n), 0.5)
     ideal["embedding"], ideal["logits"] = rng.normal(size=(n, 4)), rng.normal(size=(n, 3))
     deaf = np.roll(ideal, 7)
     reference = ideal.copy()
@@ -314,7 +316,8 @@ def test_differences_by_hand():
 def test_agreement_and_what_luck_makes_of_it():
     rng = np.random.default_rng(0)
     wanted, other = rng.uniform(-1, 1, (50, 2)), rng.uniform(-1, 1, (50, 2))
-    assert evaluation.agreement(wanted, wanted) == pytest.approx(1) and evaluation.agreement(wanted, np.zeros((50, 2))) == 0
+    assert (evaluation.agreement(wanted, wanted) == pytest.approx(1)
+            and evaluation.agreement(wanted, np.zeros((50, 2))) == 0)
     assert evaluation.told_apart(wanted, wanted, n_shuffles=99) == 0.01
     by_luck = [evaluation.told_apart(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99, seed=seed)
                for seed in range(40)]
@@ -351,5 +354,6 @@ def test_an_encoder_names_the_nearest_of_five_after_what_it_always_likes_is_take
 
 
 def test_profiles_differ_in_size_alone():
-    assert evaluate.PROFILES["paper"] == evaluate.Config() and all(replace(c, n_paintings=c.n_paintings) == c for c in evaluate.PROFILES.values())
+    assert (evaluate.PROFILES["paper"] == evaluate.Config()
+            and all(replace(c, n_paintings=c.n_paintings) == c for c in evaluate.PROFILES.values()))
     assert set(evaluate.PROFILES) == {"smoke", "mini", "gpu", "paper"}

@@ -120,7 +120,8 @@ def test_ancestral_step_is_the_posterior():
                      generator=torch.Generator().manual_seed(5)).prev_sample
     beta, before = 1 - left[t] / left[t - 1], left[t - 1]
     x_0 = (0.1 * x - (1 - left[t]) ** 0.5 * 0.1 * noise) / left[t] ** 0.5
-    mean = before**0.5 * beta / (1 - left[t]) * x_0.clamp(-1, 1) + (1 - beta) ** 0.5 * (1 - before) / (1 - left[t]) * 0.1 * x
+    mean = (before**0.5 * beta / (1 - left[t]) * x_0.clamp(-1, 1) + (1 - beta) ** 0.5 * (1 - before)
+            / (1 - left[t]) * 0.1 * x)
     spread = ((1 - before) / (1 - left[t]) * beta) ** 0.5
     fresh = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
     assert torch.allclose(got, (mean + spread * fresh).float(), atol=1e-4)
@@ -246,7 +247,8 @@ def test_patch_folds_and_unfolds():
         network = EmotionUNet(16, (8, 16), embedding=16, patch=patch)
         assert network(torch.randn(2, 3, 16, 16), torch.tensor([0, 9]),
                        torch.rand(2, 2)).shape == (2, 3, 16, 16)
-        assert network.unet.config.in_channels == 3 * patch**2 and network.unet.config.sample_size == 16 // patch
+        assert (network.unet.config.in_channels == 3 * patch**2 and network.unet.config.sample_size
+                == 16 // patch)
     with pytest.raises(KlangfarbeError, match="divisible by 4"):
         EmotionUNet(18, (8, 16), patch=2)
     with pytest.raises(KlangfarbeError, match=r"affect \[B, 2\]"):
@@ -283,7 +285,9 @@ def test_overfits_one_batch(data):
     config = replace(TINY, learning_rate=1e-2, n_steps=40, warm_up=3)
     models, optimiser = train_diffusion.build(config, 0)
     _, x_0, va = next(train_diffusion.batches(*data, config, 0))
-    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)  # the same noise each time
+    # the same noise each time
+    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config,
+                                         torch.Generator().manual_seed(0), step)
               for step in range(40)]
     assert losses[-1] < 0.15 * losses[0]
 

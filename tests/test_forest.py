@@ -219,7 +219,8 @@ def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
 
 def test_the_searchs_first_guess_is_the_config_itself(data, database):
     best, error = train_forest.search(data, dataclasses.replace(SMALL, n_trials=1), database)
-    assert {s: getattr(best, s) for s in train_forest.SEARCH_SPACE} == {s: getattr(SMALL, s) for s in train_forest.SEARCH_SPACE} and error > 0
+    assert ({s: getattr(best, s) for s in train_forest.SEARCH_SPACE}
+            == {s: getattr(SMALL, s) for s in train_forest.SEARCH_SPACE} and error > 0)
 
 
 def test_atelier_excerpts_share_piece_and_rating(own_results, monkeypatch):

@@ -52,7 +52,8 @@ def load(profile: str, model: str = "m4", start=None) -> tuple:
     try:
         artefacts.find(train_musicgen.NOTEBOOK, profile, SETTINGS)
     except KlangfarbeError:
-        print(f"{model}: not fine-tuned yet at {profile} (notebook {train_musicgen.NOTEBOOK[:2]}), the {config.start} music model plays as it is")
+        print(f"{model}: not fine-tuned yet at {profile} (notebook {train_musicgen.NOTEBOOK[:2]}), "
+              f"the {config.start} music model plays as it is")
         return (pretrained.load("musicgen", config.start) if start is None
                 else start), config, False
     said = artefacts.load(train_musicgen.NOTEBOOK, profile, SETTINGS)
