@@ -201,7 +201,7 @@ def reference() -> int:
     from lib.systems.music2image import evaluate_real
     from lib.workbook import ledger
 
-    inventory.store()
+    inventory.store_reference()
     evaluate_real.run()
     ledger.save([ledger.evidence(**row) for row in evaluate_real.evidence()], evaluate_real.RUN,
                 "reference", seed=evaluate_real.SEED)

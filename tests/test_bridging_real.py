@@ -152,11 +152,13 @@ def test_the_published_way_leaks_and_the_corrected_one_does_not(data, capsys):
     assert list(found.index) == list(pairs.HOW) and (found[["train", "validation",
                                                             "test"]].sum(axis=1)
                                                      == found["pairs"]).all()
-    assert found.loc["published", "artist_leak"] > 0 and found.loc["published", "findings"] == "group_in_two_splits"
+    assert (found.loc["published", "artist_leak"] > 0 and found.loc["published", "findings"]
+            == "group_in_two_splits")
     drawn = [pairs.leaking(pairs.pairs(data.paintings, data.pieces, seed=seed,
                                        segment_seconds=LENGTH)) for seed in range(20)]
     assert np.mean(drawn) > 0.6, "a song has three segments, an artist one song or two"
-    assert found.loc["corrected", ["artist_leak", "painter_leak"]].tolist() == [0, 0] and found.loc["corrected", "findings"] == ""
+    assert (found.loc["corrected", ["artist_leak", "painter_leak"]].tolist() == [0, 0]
+            and found.loc["corrected", "findings"] == "")
     leakage.assert_no_leakage(pairs.looked_at(data.table), accepted=("group_in_two_splits",))
     assert "accepted" in capsys.readouterr().out
 
@@ -237,7 +239,9 @@ def test_the_surest_are_taken_and_luck_decides_between_equals():
         return [second if k == 0 else share if k == sad else 0.0 for k in range(5)]
 
     rows = rated([row(0.5), row(0.9), row(0.7, 0.6), row(0.7, 0.1)])
-    assert real.chosen(rows, 2)["item_id"].tolist() == ["w1", "w3"], "by share, then by lead, in the rows' own order"
+    assert real.chosen(rows, 2)["item_id"].tolist() == ["w1",
+                                                        "w3"], (
+        "by share, then by lead, in the rows' own order")
     assert real.chosen(rows, 9)["share"].tolist() == [0.5, 0.9, 0.7,
                                                       0.7] and real.chosen(rows, 4,
                                                                            {"sad": 1})[
@@ -300,15 +304,14 @@ def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_t
 def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RAW", folders)
     monkeypatch.delenv(paths.REAL_DATA_VARIABLE, raising=False)
-    assert registry.shelf(real.MUSIC) == folders / "mirex" and registry.shelf(real.PAINTINGS,
-                                                                              (
-            "images",)) == folders / "wikiart_emotions"
+    assert registry.find_folder(real.MUSIC) == folders / "mirex" and registry.find_folder(
+        real.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path))
     (tmp_path / "wikiart_emotions").mkdir()
     with pytest.raises(KlangfarbeError, match="mirex/ in"):
-        registry.shelf(real.MUSIC)
+        registry.find_folder(real.MUSIC)
     with pytest.raises(KlangfarbeError, match="wikiart_emotions/ with images/ or b/"):
-        registry.shelf(real.PAINTINGS, ("images", "b"))
+        registry.find_folder(real.PAINTINGS, ("images", "b"))
 
 
 # --- what is refused ------------------------------------------------------------------------------

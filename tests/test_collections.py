@@ -60,7 +60,8 @@ def make_deam(root):
     place = root / "annotations" / "annotations averaged per song" / "song_level"
     write(
         place / "static_annotations_averaged_songs_1_2000.csv",
-        "song_id, valence_mean, valence_std, arousal_mean, arousal_std\n2,3.1,0.94,3,0.63\n3,9,1.75,1,1.62\n1001,9,1,5,1\n",
+        "song_id, valence_mean, valence_std, arousal_mean, "
+        "arousal_std\n2,3.1,0.94,3,0.63\n3,9,1.75,1,1.62\n1001,9,1,5,1\n",
     )
     write(
         place / "static_annotations_averaged_songs_2000_2058.csv",
@@ -78,10 +79,10 @@ def make_emomusic(root):
     )
     write(
         root / "annotations" / "songs_info.csv",
-        '"song_id","file_name","Artist","Song title","start of the segment (min.sec)","end of the segment (min.sec)",'
-        '"Genre","Mediaeval 2013 set"\n'
-        '2,"\t2.mp3","Someone\t","\tA Song\t","\t0.48\t","\t1.33\t","\tBlues\t","development"\n'
-        '3,"\t3.mp3","Another\t","\tB Song\t","\t0.36\t","\t1.21\t","\tRock\t","evaluation"\n',
+        '"song_id","file_name","Artist","Song title","start of the segment '
+        '(min.sec)","end of the segment (min.sec)",' '"Genre","Mediaeval 2013 set"\n'
+        '2,"\t2.mp3","Someone\t","\tA ' 'Song\t","\t0.48\t","\t1.33\t","\tBlues\t","development"\n'
+        '3,"\t3.mp3","Another\t","\tB ' 'Song\t","\t0.36\t","\t1.21\t","\tRock\t","evaluation"\n',
     )
     sound(root / "clips_45seconds" / "2.mp3")
 
@@ -100,7 +101,8 @@ def make_pmemo(root):
 
 
 def make_emotify(root):
-    head = "track id, genre, amazement, solemnity, tenderness, nostalgia, calmness, power, joyful_activation, tension, sadness, mood, "
+    head = ("track id, genre, amazement, solemnity, tenderness, nostalgia, calmness, power, "
+            "joyful_activation, tension, sadness, mood, ")
     head += "liked, disliked, age"
     rows = [
         "1,classical,0,0,0,0,1,0,0,0,0,3,1,0,21",
@@ -192,8 +194,11 @@ def make_imemnet(root):
 
 
 def make_melbench(root):
-    write(root / "data" / "train_final.json", '{"captions": "a waltz", "location": "/else/audio/a.wav", "img_path": "/else/img/x.png"}\n'
-          '{"captions": "a march", "location": "/else/audio/b.wav", "img_path": "/else/img/x.png", "genre": "march"}\n')
+    write(root / "data" / "train_final.json",
+          '{"captions": "a waltz", "location": "/else/audio/a.wav", "img_path": '
+          '"/else/img/x.png"}\n'
+          '{"captions": "a march", "location": "/else/audio/b.wav", "img_path": '
+          '"/else/img/x.png", "genre": "march"}\n')
     write(root / "data" / "test_final.json",
           '{"captions": "a hum", "location": "/else/audio/c.wav", "img_path": "/else/img/y.png"}\n')
     picture(root / "img" / "x.png")
@@ -201,15 +206,19 @@ def make_melbench(root):
 
 
 def make_art2mus(root):
-    write(root / "image_audio_subset_df.json", '{"Image": {"0": "a-painter_first.jpg", "1": "a-painter_second.jpg"}, '
-          '"Audio": {"0": "fma-dataset/fma_large/010/010425.mp3", "1": "fma-dataset/fma_large/036/036460.mp3"}}')
+    write(root / "image_audio_subset_df.json",
+          '{"Image": {"0": "a-painter_first.jpg", "1": "a-painter_second.jpg"}, '
+          '"Audio": {"0": "fma-dataset/fma_large/010/010425.mp3", "1": '
+          '"fma-dataset/fma_large/036/036460.mp3"}}')
     picture(root / "images" / "a-painter_first.jpg")
 
 
 def make_artemis(root):
-    write(root / "official_data" / "artemis_dataset_release_v0.csv", "art_style,painting,emotion,utterance,repetition\n"
+    write(root / "official_data" / "artemis_dataset_release_v0.csv",
+          "art_style,painting,emotion,utterance,repetition\n"
           'Impressionism,a-painter_first,contentment,"Calm, like a held breath.",2\n'
-          "Impressionism,a-painter_first,Sadness,The grey makes me sad.,2\nCubism,b-painter_second,something else,A puzzle.,1\n")
+          "Impressionism,a-painter_first,Sadness,The grey makes me "
+          "sad.,2\nCubism,b-painter_second,something else,A puzzle.,1\n")
     picture(root / "wikiart" / "Impressionism" / "a-painter_first.jpg")
 
 
@@ -361,14 +370,12 @@ def test_replicas_build_into_manifests_with_their_files_measured(replica, tmp_pa
 
 @pytest.mark.parametrize(
     ("adapter", "maker", "file", "column"),
-    [
-        (deam, make_deam, "annotations/annotations averaged per song/song_level/static_annotations_averaged_songs_1_2000.csv", "3.1"),
-        (emomusic, make_emomusic, "annotations/static_annotations.csv", "3.1"),
-        (pmemo, make_pmemo, "PMEmo2019/annotations/static_annotations.csv", "0.575"),
-        (oasis, make_oasis, "OASIS.csv", "4.3"),
-        (cgna10766, make_cgna10766, "CGnA10766.csv", "9"),
-        (vgmidi, make_vgmidi, "labelled/src/vgmidi.csv", ",1,0"),
-    ],
+    [(deam, make_deam, "annotations/annotations averaged per "
+      "song/song_level/static_annotations_averaged_songs_1_2000.csv", "3.1"),
+     (emomusic, make_emomusic, "annotations/static_annotations.csv", "3.1"),
+     (pmemo, make_pmemo, "PMEmo2019/annotations/static_annotations.csv", "0.575"),
+     (oasis, make_oasis, "OASIS.csv", "4.3"), (cgna10766, make_cgna10766, "CGnA10766.csv", "9"),
+     (vgmidi, make_vgmidi, "labelled/src/vgmidi.csv", ",1,0"),],
 )
 def test_labels_on_another_scale_are_refused(adapter, maker, file, column, tmp_path):
     maker(tmp_path)
@@ -416,9 +423,9 @@ def test_an_unknown_heading_is_listed(tmp_path):
 
 def test_layout_finds_the_first_of_several_places(tmp_path):
     write(tmp_path / "b" / "second.csv", "x\n")
-    assert layout.require(tmp_path, ["a/first.csv", "b/*.csv"], "the table",
+    assert layout.find_file(tmp_path, ["a/first.csv", "b/*.csv"], "the table",
                           "get it").name == "second.csv"
-    assert layout.files_below(tmp_path / "absent", tmp_path, (".mp3",)) == {}
+    assert layout.list_files(tmp_path / "absent", tmp_path, (".mp3",)) == {}
 
 
 def test_imemnets_items_keep_their_list_and_take_the_points_of_a_table_beside_it(tmp_path):

@@ -77,7 +77,7 @@ def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
     for row in registry.COLLECTIONS.values():
         assert all(getattr(row.adapter, name)
                    for name in ("CARD", "URL", "LICENCE", "WHERE", "manifest"))
-        told = registry.steps(row)
+        told = registry.instructions(row)
         assert row.adapter.URL in told and row.folders[0] in told and "licence: " in told
         assert all(len(file.sha256) == 64 and file.url.startswith("https://")
                    and file.url.endswith(file.name) for file in row.files)
@@ -87,13 +87,15 @@ def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
 
 def test_a_collection_in_two_folders_is_found_twice_and_under_two_names_once(shelf):
     row = registry.COLLECTIONS["emomusic"]
-    assert registry.places(row) == []
+    assert registry.existing_folders(row) == []
     (shelf / "deam_audio_sample").mkdir()
     (shelf / "emomusic").mkdir()
-    assert [place.name for place in registry.places(row)] == ["emomusic", "deam_audio_sample"]
+    assert [place.name for place in registry.existing_folders(row)] == ["emomusic",
+                                                                        "deam_audio_sample"]
     (shelf / "mirex").mkdir()
     (shelf / "MIREX-like_mood").symlink_to(shelf / "mirex")
-    assert [place.name for place in registry.places(registry.COLLECTIONS["mirex"])] == ["mirex"]
+    assert [place.name
+            for place in registry.existing_folders(registry.COLLECTIONS["mirex"])] == ["mirex"]
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ def test_a_collection_in_two_folders_is_found_twice_and_under_two_names_once(she
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_every_point_lies_in_one_slice_of_each_axis(drawn):
-    found = inventory.planes("x", points(*zip(*drawn, strict=True)))
+    found = inventory.histograms("x", points(*zip(*drawn, strict=True)))
     assert len(found) == 40 and found.groupby("axis")["count"].sum().to_dict() == {
         "valence": len(drawn), "arousal": len(drawn)}
     assert found["low"].between(-1, 0.9).all()
@@ -123,20 +125,21 @@ def test_the_summary_is_what_numpy_says_and_the_checksum_follows_the_labels_alon
     assert inventory.summary(moved)["checksum"] == found["checksum"] != inventory.summary(
         relabelled)["checksum"]
     empty = inventory.summary(manifest.frame([]))
-    assert empty["rows"] == 0 and np.isnan(empty["valence_mean"]) and not len(inventory.planes("x", manifest.frame([])))
+    assert empty["rows"] == 0 and np.isnan(empty["valence_mean"]) and not len(
+        inventory.histograms("x", manifest.frame([])))
 
 
 def test_columns_that_stand_exchanged_are_told_from_columns_that_do_not():
     rng = np.random.default_rng(1)
     valence, arousal = rng.uniform(-1, 1, (2, 200))
     trusted, crossed = points(valence, arousal), points(arousal, valence, "y")
-    found = inventory.exchanged(crossed, trusted)
+    found = inventory.swapped_axes(crossed, trusted)
     assert found["songs"] == 200 and found["agree_crossed"] == 200 and found[
         "crossed"] == pytest.approx(1) and abs(found["straight"]) < 0.3
-    straight = inventory.exchanged(points(valence, arousal, "y"), trusted)
+    straight = inventory.swapped_axes(points(valence, arousal, "y"), trusted)
     assert straight["agree"] == 200 and straight["straight"] == pytest.approx(1) and straight[
         "crossed"] < 0.3
-    assert inventory.exchanged(points([0.1], [0.2]), trusted)["songs"] == 1
+    assert inventory.swapped_axes(points([0.1], [0.2]), trusted)["songs"] == 1
 
 
 def test_planted_defects_are_counted(shelf):
@@ -145,10 +148,13 @@ def test_planted_defects_are_counted(shelf):
     table = table.assign(group_id=["a", "a", *"bcdef"], split=["train", "test", *["train"] * 5],
                          caption=["x", "x", *"uvwyz"], sha256=["0" * 64] * 2 + [None] * 5,
                          path=["a.wav", "b.wav", *[None] * 5])
-    assert inventory.defects(row, shelf, table) == [
-        "5 of 7 rows have no file here", "1 of 7 rows have no point: join by name, never by position",
-        "valence takes 2 values only: a side, not a place", "1 of 6 groups stand in two of the published splits",
-        "2 of 7 rows share their caption with another", "2 files are byte for byte another row's"]
+    assert (inventory.defects(row, shelf, table)
+            == ["5 of 7 rows have no file here",
+                "1 of 7 rows have no point: join by name, never by position",
+                "valence takes 2 values only: a side, not a place",
+                "1 of 6 groups stand in two of the published splits",
+                "2 of 7 rows share their caption with another",
+                "2 files are byte for byte another row's"])
     sound = points(np.linspace(-1, 1, 7),
                    np.linspace(-1, 1, 7)).assign(path=[f"{k}.wav" for k in range(7)])
     assert inventory.defects(row, shelf, sound) == []
@@ -178,11 +184,12 @@ def test_deviations_left_on_the_old_scale(means, deviations, expected):
 def test_an_empty_shelf_is_listed_and_cannot_be_checked(shelf, capsys):
     assert main(["data", "list"]) == 0
     said = capsys.readouterr().out
-    assert f"0 of {len(registry.COLLECTIONS)} there" in said and "missing (looked for mirex/" in said and str(shelf) in said
+    assert (f"0 of {len(registry.COLLECTIONS)} there" in said
+            and "missing (looked for mirex/" in said and str(shelf) in said)
     assert main(["data", "check"]) == 2 and "at least one collection" in capsys.readouterr().err
     assert main(["data", "check", "oasis"]) == 2 and "data fetch oasis" in capsys.readouterr().err
     with pytest.raises(KlangfarbeError, match="real collection"):
-        inventory.store()
+        inventory.store_reference()
 
 
 @pytest.mark.parametrize("words", [["guess"], ["check", "nothing"], ["fetch"],
@@ -197,9 +204,11 @@ def test_faults_are_one_line_and_code_two(words, shelf, capsys):
 def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, capsys):
     assert main(["data", "check", "oasis"]) == 0
     said = capsys.readouterr().out
-    assert "3 rows, 2 groups, 2 files, 3 points" in said and "opened: 1 whole, 1 set aside\n    images/b.jpg: " in said
-    assert "valence +0.00 … +1.00, mean +0.44" in said and "1 of 2 rows have no file here" in said and "no stored numbers for it" in said
-    inventory.store()
+    assert ("3 rows, 2 groups, 2 files, 3 points" in said
+            and "opened: 1 whole, 1 set aside\n    images/b.jpg: " in said)
+    assert ("valence +0.00 … +1.00, mean +0.44" in said and "1 of 2 rows have no file here" in said
+            and "no stored numbers for it" in said)
+    inventory.store_reference()
     capsys.readouterr()
     main(["data", "check", "oasis"])
     assert "as stored with this workbook" in capsys.readouterr().out
@@ -213,8 +222,8 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
 
 
 def test_what_is_stored_holds_counts_and_no_item(oasis):
-    inventory.store()
-    counted, spread, defects = inventory.reference()
+    inventory.store_reference()
+    counted, spread, defects = inventory.load_reference()
     assert defects["defect"].tolist() == ["1 of 3 rows have no file here",
                                           "2 of 3 rows share their caption with another"]
     assert counted["collection"].tolist() == ["oasis"] and counted["rows"].tolist() == [
@@ -269,7 +278,8 @@ def test_no_way_to_the_file_is_one_line(shelf, server, capsys, monkeypatch):
 def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
     assert main(["data", "fetch", "mirex"]) == 0
     said = capsys.readouterr().out
-    assert "no part of it can be fetched for you" in said and str(shelf / "mirex") in said and "licence: Research use" in said
+    assert ("no part of it can be fetched for you" in said and str(shelf / "mirex") in said
+            and "licence: Research use" in said)
     assert not list(shelf.iterdir()), "nothing is made where nothing is fetched"
 
 
@@ -280,14 +290,15 @@ def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
 @pytest.mark.real_data
 def test_the_stored_numbers_are_those_of_the_shelf(real_data):
     real_data("mer_annotations")
-    counted, spread, defects, refused = inventory.taken()
-    kept, kept_spread, kept_defects = inventory.reference()
+    counted, spread, defects, refused = inventory.count_collections()
+    kept, kept_spread, kept_defects = inventory.load_reference()
     both = counted.merge(kept, on=["collection", "folder"], suffixes=("", "_kept"))
     assert len(both) >= 8 and not refused
     assert (both["checksum"] == both["checksum_kept"]).all() and (both["rows"]
                                                                   == both["rows_kept"]).all()
     assert set(defects["defect"]) <= set(kept_defects["defect"])
-    assert set(map(tuple, kept_spread.to_numpy().tolist())) >= set(map(tuple, spread[spread["collection"] == "deam"].to_numpy().tolist()))
+    assert (set(map(tuple, kept_spread.to_numpy().tolist()))
+            >= set(map(tuple, spread[spread["collection"] == "deam"].to_numpy().tolist())))
 
 
 @pytest.mark.real_data
@@ -296,7 +307,7 @@ def test_the_real_defects_are_found(real_data):
     for name in ("deam", "pmemo", "imemnet"):
         row = registry.COLLECTIONS[name]
         real_data("mer_annotations")
-        said[name] = " · ".join(d for place in registry.places(row)
+        said[name] = " · ".join(d for place in registry.existing_folders(row)
                                 for d in inventory.defects(row, place, row.adapter.manifest(place)))
     assert "of 744 songs shared with emoMusic 738 agree only when" in said[
         "deam"] and "rescaled to 1–9" in said["pmemo"]
@@ -304,7 +315,7 @@ def test_the_real_defects_are_found(real_data):
 
 
 def test_a_known_frame_of_nothing_is_still_a_table(shelf):
-    counted, spread, _, refused = inventory.taken()
+    counted, spread, _, refused = inventory.count_collections()
     assert isinstance(counted,
                       pd.DataFrame) and not len(counted) and not len(
         spread) and refused == [] and command.ACTIONS[0] == "list"

@@ -77,9 +77,13 @@ def test_each_stratum_is_dealt_by_itself():
                           "audio": [f"b{k}" for k in range(100)],
                           "genre": ["rock"] * 98 + ["once", "twice"]})
     made = data.merged(emotion, genre)
-    share = made[made["split"] == "train"].groupby(["emotion", "genre"]).size() / made.groupby(["emotion", "genre"]).size()
-    assert share[("sad", data.UNKNOWN)] == pytest.approx(0.8, abs=0.01) and share[("fun", data.UNKNOWN)] == pytest.approx(0.8)
-    assert share[(data.UNKNOWN, "rock")] == pytest.approx(0.8, abs=0.02), "two genres of one pair each join the largest stratum"
+    share = (made[made["split"] == "train"].groupby(["emotion", "genre"]).size()
+             / made.groupby(["emotion", "genre"]).size())
+    assert (share[("sad", data.UNKNOWN)] == pytest.approx(0.8, abs=0.01)
+            and share[("fun", data.UNKNOWN)] == pytest.approx(0.8))
+    assert share[(data.UNKNOWN, "rock")] == pytest.approx(0.8,
+                                                          abs=0.02), (
+        "two genres of one pair each join the largest stratum")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,9 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
         everything["caption"]) == captions, "shared captions change no text"
     rows = np.flatnonzero(found.table["split"] == "test")
     twins = ceiling.twins(found, rows, generator, config.clip_seconds)
-    assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1, 2)).all(), "another piece to each picture"
+    assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1,
+                                                                                        2)).all(), (
+        "another piece to each picture")
     for piece, picture, source in zip(ceiling._pieces(found.table),
                                       data.items(found.table["image"]), found.table["source"],
                                       strict=True):
@@ -264,11 +270,11 @@ def test_published_matchings_are_read_and_say_what_was_met_before(tmp_path):
     table = imemnet.read(tmp_path)
     assert list(table["song"]) == ["7", "7", "8", "7",
                                    "9"] and list(table["published"]) == ["val"] * 3 + ["test"] * 2
-    found = imemnet.known(table, table["published"].replace({"val": "train"}))
+    found = imemnet.overlap(table, table["published"].replace({"val": "train"}))
     assert found["met"].to_dict() == {"clip": 0, "song": 1,
                                       "image": 1} and found.loc["song", "pairs"] == 0.5
     with pytest.raises(KlangfarbeError, match="pairs in the test set"):
-        imemnet.known(table, table["published"].replace({"test": "train"}))
+        imemnet.overlap(table, table["published"].replace({"test": "train"}))
 
 
 @pytest.mark.parametrize("text", ["", "seven sea 0.5\n", "7-1 sea\n"])
@@ -284,8 +290,8 @@ def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
     table = pd.DataFrame({"song": rng.integers(0, 60, 3000).astype(str),
                           "image": rng.integers(0, 300,
                                                 3000).astype(str)}).assign(clip=lambda t: t["song"])
-    split = imemnet.two_sided(table, data.FRACTIONS)
-    assert imemnet.known(table, split)["met"].sum() == 0
+    split = imemnet.split_both_ends(table, data.FRACTIONS)
+    assert imemnet.overlap(table, split)["met"].sum() == 0
     assert (split == "train").mean() == pytest.approx(0.64,
                                                       abs=0.05) and (split
                                                                      == "").mean() == pytest.approx(
@@ -317,13 +323,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):
         return rows[:, None] * np.ones(4)
 
     with pytest.raises(RuntimeError):
-        memmaps.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
-    resumed = memmaps.rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+        memmaps.cached_rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
+    resumed = memmaps.cached_rows(tmp_path / "killed", "x", 10, (4,), np.float32, compute, chunk=3)
     assert calls[3:] == [[6, 7, 8],
                          [9]], "the chunk that was lost is computed again, what stands is not"
-    whole = memmaps.rows(tmp_path / "whole", "x", 10, (4,), np.float32,
+    whole = memmaps.cached_rows(tmp_path / "whole", "x", 10, (4,), np.float32,
                          lambda rows: rows[:, None] * np.ones(4), chunk=10)
-    assert (resumed == whole).all() and (tmp_path / "killed/x.npy").read_bytes() == (tmp_path / "whole/x.npy").read_bytes()
+    assert ((resumed == whole).all() and (tmp_path / "killed/x.npy").read_bytes()
+            == (tmp_path / "whole/x.npy").read_bytes())
 
 
 @given(st.integers(1, 17), st.integers(1, 5), st.integers(1, 4))
@@ -336,19 +343,21 @@ def test_two_workers_write_what_one_writes(n, chunk, workers):
         return rows[:, None] * np.ones(3)
 
     with tempfile.TemporaryDirectory() as folder:
-        made = np.array(memmaps.rows(Path(folder), "x", n, (3,), np.float32, compute, chunk=chunk,
-                                     workers=workers))
+        made = np.array(memmaps.cached_rows(Path(folder), "x", n, (3,), np.float32, compute,
+                                            chunk=chunk, workers=workers))
     assert (made == np.arange(n)[:, None]).all() and sum(calls) == n and len(calls) == -(-n
                                                                                          // chunk)
 
 
 def test_rows_that_are_wrong_are_refused_and_leave_no_mark(tmp_path):
     with pytest.raises(KlangfarbeError, match="finite x"):
-        memmaps.rows(tmp_path, "x", 4, (2,), np.float32,
+        memmaps.cached_rows(tmp_path, "x", 4, (2,), np.float32,
                      lambda rows: np.full((len(rows), 2), np.nan))
     with pytest.raises(KlangfarbeError, match="finite x"):
-        memmaps.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.zeros((len(rows), 3)))
-    assert (memmaps.rows(tmp_path, "x", 4, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))
-            == 1).all()
+        memmaps.cached_rows(tmp_path, "x", 4, (2,), np.float32,
+                            lambda rows: np.zeros((len(rows), 3)))
+    assert (memmaps.cached_rows(tmp_path, "x", 4, (2,), np.float32,
+                                lambda rows: np.ones((len(rows), 2))) == 1).all()
     with pytest.raises(KlangfarbeError, match="delete that folder"):
-        memmaps.rows(tmp_path, "x", 5, (2,), np.float32, lambda rows: np.ones((len(rows), 2)))
+        memmaps.cached_rows(tmp_path, "x", 5, (2,), np.float32,
+                            lambda rows: np.ones((len(rows), 2)))

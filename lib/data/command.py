@@ -23,7 +23,7 @@ def run(action: str, names: Sequence[str] = ()) -> int:
     if action == "fetch" and not names:
         raise KlangfarbeError(f"a collection out of {', '.join(registry.COLLECTIONS)}", "none",
                               "nothing is downloaded unasked: name it")
-    rows = registry.named(names)
+    rows = registry.select(names)
     return checked(rows, asked=bool(names)) if action == "check" else {"list": listed,
                                                                        "fetch": fetched}[action](
         rows)
@@ -36,13 +36,13 @@ def listed(rows: Sequence[registry.Collection]) -> int:
     print(f"looked for in {registry.root()}")
     missing = []
     for row in rows:
-        counted, _, _, refused = inventory.taken([row])
+        counted, _, _, refused = inventory.count_collections([row])
         there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points"
                  for c in counted.itertuples()] + refused
         there = there or [
             f"missing (looked for {', '.join(f'{folder}/' for folder in row.folders)})"]
-        print("\n  ".join([f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system {row.used_by}", *there,
-                           f"licence: {row.adapter.LICENCE}"]))
+        print("\n  ".join([f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what}"
+                           f" · system {row.used_by}", *there, f"licence: {row.adapter.LICENCE}"]))
         missing += [row.name] if not len(counted) else []
     hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
@@ -61,24 +61,24 @@ def checked(rows: Sequence[registry.Collection], *, asked: bool = True) -> int:
             or cannot be read.
     """
     try:
-        known = set(inventory.reference()[0]["checksum"])
+        known = set(inventory.load_reference()[0]["checksum"])
     except KlangfarbeError:
         known = set()
     faults = []
     for row in rows:
         try:
-            if not registry.places(row):
+            if not registry.existing_folders(row):
                 raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}",
                                       "no such folder",
                                       f"python -m lib data fetch {row.name} gets it or says how")
-            for place in registry.places(row):
+            for place in registry.existing_folders(row):
                 _told(row, place, place.relative_to(registry.root()).as_posix(),
                       row.adapter.manifest(place), known)
         except KlangfarbeError as error:
-            faults += [error] if asked or registry.places(row) else []
+            faults += [error] if asked or registry.existing_folders(row) else []
     if faults:
         raise faults[0]
-    if not any(map(registry.places, rows)):
+    if not any(map(registry.existing_folders, rows)):
         raise KlangfarbeError(f"at least one collection in {registry.root()}", "none",
                               "python -m lib data list says what is looked for")
     return 0
@@ -91,12 +91,15 @@ def _told(row: registry.Collection, place, folder: str, table, known: set[str]) 
     same = "as stored with this workbook" if found[
         "checksum"] in known else "no stored numbers for it"
     print(f"\n{row.name}, {folder}/\n  "
-          f"{found['rows']:,} rows, {found['groups']:,} groups, {found['files']:,} files, {found['points']:,} points")
+          f"{found['rows']:,} rows, {found['groups']:,} groups, {found['files']:,} files, "
+          f"{found['points']:,} points")
     for axis in inventory.AXES if found["points"] else ():
-        print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, mean {found[f'{axis}_mean']:+.2f}, "
+        print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, "
+              f"mean {found[f'{axis}_mean']:+.2f}, "
               f"standard deviation {found[f'{axis}_sd']:.2f}")
     whole = found["files"] - len(built.rejects)
-    print(f"  checksum {found['checksum']}: {same}\n  opened: {whole:,} whole, {len(built.rejects):,} set aside")
+    print(f"  checksum {found['checksum']}: {same}\n  opened: {whole:,} whole, "
+          f"{len(built.rejects):,} set aside")
     for reject in built.rejects.head(5).itertuples():
         print(f"    {reject.path}: {reject.reason}")
     for defect in inventory.defects(row, place, built.manifest):
@@ -109,5 +112,5 @@ def fetched(rows: Sequence[registry.Collection]) -> int:
         files = registry.fetch(row)
         print("\n".join([f"{file} (checksum as known)" for file in files]
                         + ([] if files else ["no part of it can be fetched for you"])))
-        print(f"\nthe whole collection, by hand\n{registry.steps(row)}")
+        print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
     return 0

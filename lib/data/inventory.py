@@ -45,7 +45,7 @@ def summary(table) -> dict:
                     "checksum": provenance.content_hash(text.encode())}
 
 
-def planes(collection: str, table):
+def histograms(collection: str, table):
     """How a manifest's points are spread: DataFrame ``collection, axis, low, count``, a row a slice
     of :data:`EDGES`; none without.
     """
@@ -57,7 +57,7 @@ def planes(collection: str, table):
     return pd.DataFrame(rows, columns=["collection", "axis", "low", "count"])
 
 
-def taken(rows=None):
+def count_collections(rows=None):
     """The whole shelf: (DataFrame of summaries with ``collection, folder``, DataFrame of
     :func:`planes`, DataFrame ``collection, folder, defect`` of :func:`defects`, list of what cannot
     be read).
@@ -67,7 +67,7 @@ def taken(rows=None):
     """
     counted, spread, known, refused = [], [], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
-        for place in registry.places(row):
+        for place in registry.existing_folders(row):
             folder = place.relative_to(registry.root()).as_posix()
             try:
                 table = row.adapter.manifest(place)
@@ -75,23 +75,24 @@ def taken(rows=None):
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
-            spread += [planes(row.name, table)] if place == registry.places(row)[0] else []
+            spread += [histograms(row.name,
+                                  table)] if place == registry.existing_folders(row)[0] else []
             known += [{"collection": row.name, "folder": folder, "defect": defect}
                       for defect in defects(row, place, table)]
     columns = ["collection", "folder", *summary(manifests.frame([]))]
     return (pd.DataFrame(counted, columns=columns),
-            pd.concat([planes("", manifests.frame([])), *(s for s in spread if len(s))]),
+            pd.concat([histograms("", manifests.frame([])), *(s for s in spread if len(s))]),
             pd.DataFrame(known, columns=["collection", "folder", "defect"], dtype=object), refused)
 
 
-def store() -> None:
+def store_reference() -> None:
     """Writes the shelf's numbers to ``results/reference/real/``: what readers without the
     collections are shown.
 
     Raises:
         KlangfarbeError: nothing is on the shelf.
     """
-    counted, spread, known, refused = taken()
+    counted, spread, known, refused = count_collections()
     if not len(counted):
         raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none",
                               "see data/README.md")
@@ -104,7 +105,7 @@ def store() -> None:
     print("\n  ".join([f"collections: {len(counted)} folders of {counted['collection'].nunique()} collections counted", *refused]))
 
 
-def reference():
+def load_reference():
     """The stored numbers: (summaries, planes, defects), read back.
 
     Raises:
@@ -145,7 +146,7 @@ def defects(row: registry.Collection, place, table) -> list[str]:
     return found + (own(place) if own else [])
 
 
-def exchanged(published, trusted) -> dict[str, float]:
+def swapped_axes(published, trusted) -> dict[str, float]:
     """Whether one table's two columns stand in the other's order; rows are joined by the number
     that ends ``item_id``.
 
@@ -169,12 +170,14 @@ def exchanged(published, trusted) -> dict[str, float]:
 
 
 def _exchanged_here(place) -> list[str]:
-    for other in registry.places(registry.COLLECTIONS["emomusic"]):
+    for other in registry.existing_folders(registry.COLLECTIONS["emomusic"]):
         trusted = registry.COLLECTIONS["emomusic"].adapter.manifest(other)
-        seen = exchanged(deam.manifest(place, exchange_2013=False), trusted)
+        seen = swapped_axes(deam.manifest(place, exchange_2013=False), trusted)
         if seen["songs"] > 1 and seen["crossed"] > seen["straight"]:
-            return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} agree only when valence and arousal are "
-                    f"exchanged (correlation {seen['crossed']:.3f}, as published {seen['straight']:.3f}); the adapter exchanges them back"]
+            return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} "
+                    f"agree only when valence and arousal are "
+                    f"exchanged (correlation {seen['crossed']:.3f}, "
+                    f"as published {seen['straight']:.3f}); the adapter exchanges them back"]
     return []
 
 
@@ -187,12 +190,13 @@ def spread_of_another_scale(means, deviations) -> bool:
 
 def _spread_of_another_scale(place) -> list[str]:
     for file in sorted(place.rglob("static_annotations.csv")):
-        table = layout.table(file, ())
+        table = layout.read_table(file, ())
         pairs = [(c, c.replace("mean", "std")) for c in table.columns
                  if "mean" in c and c.replace("mean", "std") in table.columns]
         if any(spread_of_another_scale(table[mean], table[deviation]) for mean, deviation in pairs):
             highest, widest = (max(table[pair[k]].max() for pair in pairs) for k in range(2))
-            return [f"means up to {highest:g} with deviations up to {widest:.2f}: the means were rescaled to 1–9, the deviations were not"]
+            return [f"means up to {highest:g} with deviations up to {widest:.2f}: "
+                    f"the means were rescaled to 1–9, the deviations were not"]
     return []
 
 
@@ -202,8 +206,8 @@ def _lists_overlap(place) -> list[str]:
     for small, large in (("val", "test"), ("val", "train"), ("test", "train")):
         part = table["published"].map({small: "test", large: "train"}).fillna("").to_numpy()
         if {"test", "train"} <= set(part):
-            met = imemnet.known(table, part)["met"]
-            of = imemnet.known(table, part)["of"]
+            met = imemnet.overlap(table, part)["met"]
+            of = imemnet.overlap(table, part)["of"]
             found.append(f"{small} shares with {large} "
                          + ", ".join(f"{met[end]:,} of its {of[end]:,} {end}s"
                                      for end in imemnet.ENDS))

@@ -24,12 +24,12 @@ from lib.training import loop
 WORTH_A_BAR = 8  # chunks
 
 
-def folder(*depends_on) -> Path:
+def cache_folder(*depends_on) -> Path:
     """``data/processed/mapping/<hash of all that the rows depend on>``."""
     return paths.PROCESSED / "mapping" / provenance.content_hash(repr(depends_on).encode())[:16]
 
 
-def rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
+def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
          compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
          workers: int = 1) -> np.ndarray:
     """An array [n, *shape], read from its memory map, of which what lacks is computed first. Two at

@@ -93,7 +93,7 @@ _ROWS = (
 COLLECTIONS = {row.name: row for row in _ROWS if row.name in collections.NAMES}
 
 
-def named(names: Sequence[str]) -> list[Collection]:
+def select(names: Sequence[str]) -> list[Collection]:
     """Rows by name, all of them for none.
 
     Raises:
@@ -111,7 +111,7 @@ def root() -> Path:
     return Path(os.environ.get(paths.REAL_DATA_VARIABLE) or paths.RAW)
 
 
-def places(row: Collection) -> list[Path]:
+def existing_folders(row: Collection) -> list[Path]:
     """Every folder of a row that is there: a collection may lie in parts, tables in one folder and
     files with a second table in another.
     """
@@ -120,7 +120,7 @@ def places(row: Collection) -> list[Path]:
             if not any(place.samefile(other) for other in there[:k])]
 
 
-def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
+def find_folder(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
     """The first folder of these names that is on the shelf.
 
     Args:
@@ -137,7 +137,7 @@ def shelf(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
                           "see data/README.md for where to get it and where to put it")
 
 
-def steps(row: Collection) -> str:
+def instructions(row: Collection) -> str:
     """How one gets a collection, for a reader: whence, what to do, where to put it, under which
     licence.
     """

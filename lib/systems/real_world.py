@@ -86,7 +86,7 @@ def paintings(n: int, side: int, seed: int = 0) -> Works:
     Raises:
         KlangfarbeError: the collection, or its pictures, are not there.
     """
-    folder = registry.shelf(registry.COLLECTIONS["wikiart_emotions"].folders,
+    folder = registry.find_folder(registry.COLLECTIONS["wikiart_emotions"].folders,
                             ("images", "emotion_labelled"))
     rows = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), n, seed)
     files = [folder / path for path in rows["path"]]
@@ -101,7 +101,7 @@ def pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> Works:
     Raises:
         KlangfarbeError: the collection, or its sounds, are not there.
     """
-    folder = registry.shelf(registry.COLLECTIONS["emotify"].folders)
+    folder = registry.find_folder(registry.COLLECTIONS["emotify"].folders)
     rows = _drawn(emotify.manifest(folder), n, seed)
     files = [folder / path for path in rows["path"]]
     sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]

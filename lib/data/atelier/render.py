@@ -257,7 +257,7 @@ def sounds(seed: int, indices, seconds: float = 10.0, *,
                                                 np.float32), va
 
 
-def played(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def render_items(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of items that are drawn already, at any rate: float32 [n, N].
 
     Args:

@@ -37,7 +37,8 @@ def manifest(folder: Path | str):
     for kind in ("image", "audio"):
         for name in sorted(set(table[kind])):
             path = there[kind].format(name)
-            group = f"artist:{name.split('_')[0]}" if kind == "image" else f"art2mus-{PurePosixPath(name).stem}"
+            group = (f"artist:{name.split('_')[0]}" if kind == "image"
+                     else f"art2mus-{PurePosixPath(name).stem}")
             rows.append({"item_id": f"art2mus-{kind}-{PurePosixPath(name).stem}", "modality": kind,
                          "source": "art2mus", "group_id": group,
                          "path": path if (folder / path).is_file() else None, "licence": LICENCE,
@@ -52,7 +53,7 @@ def pairs(folder: Path | str):
     Raises:
         KlangfarbeError: the list is missing, or is no table of pictures and tracks.
     """
-    file = layout.require(folder, ["image_audio_subset_df.json",
+    file = layout.find_file(folder, ["image_audio_subset_df.json",
                                    "data/extra/image_audio_subset_df.json"],
                           "Art2Mus' list of pairs", WHERE)
     try:

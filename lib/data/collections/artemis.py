@@ -34,7 +34,7 @@ def manifest(folder: Path | str):
     """
     folder, table = Path(folder), comments(folder)
     there = {(style, stem): path for style in sorted(set(table["style"])) for stem,
-             path in layout.files_below(folder / "wikiart" / style, folder,
+             path in layout.list_files(folder / "wikiart" / style, folder,
                                         layout.PICTURES).items()}
     rows = [{"item_id": row.comment_id, "modality": "image", "source": "artemis",
              "group_id": f"artemis-{row.painting}", "path": there.get((row.style, row.painting)),
@@ -51,10 +51,10 @@ def comments(folder: Path | str):
         KlangfarbeError: the file is missing, lacks a column, or holds a label that is none of the
             nine.
     """
-    file = layout.require(folder, ["artemis_dataset_release_v0.csv",
+    file = layout.find_file(folder, ["artemis_dataset_release_v0.csv",
                                    "official_data/artemis_dataset_release_v0.csv"],
                           "ArtEmis' utterances", WHERE)
-    table = layout.table(file, COLUMNS).dropna(subset=["painting",
+    table = layout.read_table(file, COLUMNS).dropna(subset=["painting",
                                                        "utterance"]).reset_index(drop=True)
     emotion = table["emotion"].str.lower()
     if unknown := sorted(set(emotion.dropna()) - set(LABELS)):

@@ -36,15 +36,15 @@ def manifest(folder: Path | str):
         KlangfarbeError: no table, or none of its headings is known; the line lists what there is.
     """
     folder = Path(folder)
-    file = layout.require(folder, ["*.csv", "*/*.csv", "*.tsv", "*/*.tsv", "*.txt"],
+    file = layout.find_file(folder, ["*.csv", "*/*.csv", "*.tsv", "*/*.tsv", "*.txt"],
                           "CGnA10766's table of ratings", WHERE)
-    ratings = layout.table(file, (), separator="," if file.suffix == ".csv" else "\t")
+    ratings = layout.read_table(file, (), separator="," if file.suffix == ".csv" else "\t")
     name, valence, arousal = (_heading(ratings.columns, file, known)
                               for known in (FILE_HEADINGS, ("valence", "v"), ("arousal", "a")))
     unit = affect.to_unit(ratings[[valence, arousal]].to_numpy(), "cgna10766")
-    pictures = dict(layout.files_below(folder, folder, layout.PICTURES))
+    pictures = dict(layout.list_files(folder, folder, layout.PICTURES))
     for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
-        pictures = {**layout.files_below(inner, folder, layout.PICTURES), **pictures}
+        pictures = {**layout.list_files(inner, folder, layout.PICTURES), **pictures}
     rows = []
     for (v, a), picture in zip(unit, ratings[name], strict=True):
         stem = Path(str(picture)).stem

@@ -43,13 +43,13 @@ def manifest(folder: Path | str, *, exchange_2013: bool = True):
     folder = Path(folder)
     places = [f"{prefix}annotations averaged per song/song_level/{FIRST}"
               for prefix in ("annotations/", "", "*/annotations/")]
-    first = layout.require(folder, [*places, FIRST, "meta/static_annotations.csv"],
+    first = layout.find_file(folder, [*places, FIRST, "meta/static_annotations.csv"],
                            "DEAM's static annotations", WHERE)
-    tables = [layout.table(first, ("song_id", "valence_mean", "arousal_mean"))]
+    tables = [layout.read_table(first, ("song_id", "valence_mean", "arousal_mean"))]
     if first.name == FIRST:
-        second = layout.require(first.parent, ["static_annotations_averaged_songs_2000_2058.csv"],
+        second = layout.find_file(first.parent, ["static_annotations_averaged_songs_2000_2058.csv"],
                                 "DEAM's annotations of 2015", WHERE)
-        tables.append(layout.table(second, ("song_id", "valence_mean", "arousal_mean")))
+        tables.append(layout.read_table(second, ("song_id", "valence_mean", "arousal_mean")))
     songs = pd.concat(tables, ignore_index=True)
     unit = affect.to_unit(songs[["valence_mean", "arousal_mean"]].to_numpy(), "deam")
     old = songs["song_id"].to_numpy() <= LAST_OF_2013
@@ -57,7 +57,7 @@ def manifest(folder: Path | str, *, exchange_2013: bool = True):
         unit[old] = unit[old][:, ::-1]
     sounds = {}
     for place in ("MEMD_audio", "DEAM_audio/MEMD_audio", "audio", "mp3"):
-        sounds = sounds or layout.files_below(folder / place, folder, layout.AUDIO)
+        sounds = sounds or layout.list_files(folder / place, folder, layout.AUDIO)
     about = _metadata(folder)
     rows = []
     for song, (valence, arousal) in zip(songs["song_id"].astype(int), unit, strict=True):
@@ -77,7 +77,7 @@ def _metadata(folder: Path) -> dict[int, tuple[str | None, str | None]]:
     found = {}
     for file in sorted(folder.glob("metadata*/metadata_20*.csv")) + sorted(
         folder.glob("*/metadata/metadata_20*.csv")):
-        table = layout.table(file, ())
+        table = layout.read_table(file, ())
         names = {name.lower(): name for name in table.columns}
         song = names.get("song_id") or names.get("id")
         artist, genre = names.get("artist"), names.get("genre")

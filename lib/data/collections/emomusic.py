@@ -34,20 +34,20 @@ def manifest(folder: Path | str):
     """
     folder = Path(folder)
     places = ("annotations/", "meta/", "")
-    labels = layout.require(folder, [f"{place}static_annotations.csv" for place in places],
+    labels = layout.find_file(folder, [f"{place}static_annotations.csv" for place in places],
                             "emoMusic's static annotations", WHERE)
-    info_file = layout.require(folder, [f"{place}songs_info.csv" for place in places],
+    info_file = layout.find_file(folder, [f"{place}songs_info.csv" for place in places],
                                "emoMusic's list of songs", WHERE)
-    songs = layout.table(labels, ("song_id",))
+    songs = layout.read_table(labels, ("song_id",))
     columns = PUBLISHED if "mean_valence" in songs.columns else REPACKAGED
-    songs = layout.table(labels, columns)
-    info = layout.table(info_file, ("song_id", "Artist", "Song title",
+    songs = layout.read_table(labels, columns)
+    info = layout.read_table(info_file, ("song_id", "Artist", "Song title",
                                     "Genre")).set_index("song_id")
     set_column = next((c for c in info.columns if "set" in c.lower()), None)
     unit = affect.to_unit(songs[list(columns[1:])].to_numpy(), "emomusic")
     sounds = {}
     for place in ("clips_45seconds", "mp345", "audio"):
-        sounds = sounds or layout.files_below(folder / place, folder, layout.AUDIO)
+        sounds = sounds or layout.list_files(folder / place, folder, layout.AUDIO)
     rows = []
     for song, (valence, arousal) in zip(songs["song_id"].astype(int), unit, strict=True):
         about = info.loc[song].to_dict() if song in info.index else {}

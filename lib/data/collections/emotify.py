@@ -62,8 +62,8 @@ def shares(folder: Path | str):
         DataFrame, a row a track: ``track id``, ``genre``, and nine columns in [0, 1].
     """
     emotions = list(affect.GEMS_POINTS)
-    file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
-    ratings = layout.table(file, ["track id", "genre", *emotions])
+    file = layout.find_file(folder, ["data.csv"], "Emotify's ratings", WHERE)
+    ratings = layout.read_table(file, ["track id", "genre", *emotions])
     return ratings.groupby(["track id", "genre"], sort=True)[emotions].mean().reset_index()
 
 
@@ -76,8 +76,8 @@ def panels(folder: Path | str, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray
         counts as (0, 0).
     """
     emotions = list(affect.GEMS_POINTS)
-    file = layout.require(folder, ["data.csv"], "Emotify's ratings", WHERE)
-    ratings = layout.table(file, ["track id", "genre",
+    file = layout.find_file(folder, ["data.csv"], "Emotify's ratings", WHERE)
+    ratings = layout.read_table(file, ["track id", "genre",
                                   *emotions]).sort_values("track id", kind="stable")
     rng = np.random.default_rng(seed)
     first, second = [], []
@@ -95,10 +95,10 @@ def _sounds(folder: Path) -> dict[int, str]:
     found = {}
     for genre, first in FIRST_TRACK.items():
         for place in (f"emotifymusic/{genre}", genre):
-            for stem, path in layout.files_below(folder / place, folder, layout.AUDIO).items():
+            for stem, path in layout.list_files(folder / place, folder, layout.AUDIO).items():
                 if stem.isdigit():
                     found.setdefault(first + int(stem) - 1, path)
-    for stem, path in layout.files_below(folder / "audio_15s", folder, layout.AUDIO).items():
+    for stem, path in layout.list_files(folder / "audio_15s", folder, layout.AUDIO).items():
         genre, _, number = stem.rpartition("_")
         if genre in FIRST_TRACK and number.isdigit():
             found.setdefault(FIRST_TRACK[genre] + int(number) - 1, path)

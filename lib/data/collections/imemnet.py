@@ -53,8 +53,8 @@ def manifest(folder: Path | str):
     """
     folder = Path(folder)
     table = read(folder)
-    files = {"image": layout.files_below(folder / "images", folder, layout.PICTURES),
-             "audio": layout.files_below(folder / "music", folder, layout.AUDIO)}
+    files = {"image": layout.list_files(folder / "images", folder, layout.PICTURES),
+             "audio": layout.list_files(folder / "music", folder, layout.AUDIO)}
     known = {kind: _points(folder, name, kind) for kind, name in POINTS.items()}
     lists = {"train": "train", "val": "validation", "test": "test"}
     rows = []
@@ -77,7 +77,7 @@ def _points(folder: Path, name: str, kind: str) -> dict[str, tuple]:
                 None)
     if file is None:
         return {}
-    table = layout.table(file, ("valence", "arousal"))
+    table = layout.read_table(file, ("valence", "arousal"))
     item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
     if item is None:
         raise KlangfarbeError(f"a column of {kind} ids in {file}", ", ".join(table.columns)[:200],
@@ -97,7 +97,7 @@ def read(folder: Path | str):
     Raises:
         KlangfarbeError: no list, or a line that is not clip, picture and score.
     """
-    layout.require(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
+    layout.find_file(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
                    "one of IMEMNet's three lists", WHERE)
     parts = []
     for name in LISTS:
@@ -129,7 +129,7 @@ def _lines(path: Path):
                               "download it again") from error
 
 
-def known(table, split: np.ndarray):
+def overlap(table, split: np.ndarray):
     """How much of a test set training has met: DataFrame, a row an end of :data:`ENDS`.
 
     Args:
@@ -154,7 +154,7 @@ def known(table, split: np.ndarray):
     return pd.DataFrame(rows).set_index("end")
 
 
-def two_sided(table, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
+def split_both_ends(table, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
     """A split of a graph that hangs together: songs are dealt, pictures are dealt, and a pair whose
     ends disagree is left out ("").
 

@@ -10,7 +10,7 @@ import pandas as pd
 from lib.core.errors import KlangfarbeError
 
 
-def require(folder: Path | str, candidates: Iterable[str], what: str, where: str) -> Path:
+def find_file(folder: Path | str, candidates: Iterable[str], what: str, where: str) -> Path:
     """The first of `candidates` (paths below `folder`; a ``*`` stands for any text) that is there.
 
     Args:
@@ -33,7 +33,7 @@ def require(folder: Path | str, candidates: Iterable[str], what: str, where: str
     raise KlangfarbeError(f"{what}: {folder / candidates[0]}", "no such file", where)
 
 
-def table(path: Path, columns: Iterable[str], *, separator: str = ","):
+def read_table(path: Path, columns: Iterable[str], *, separator: str = ","):
     """Reads a csv or tsv, strips stray blanks and tabs from headings and text, and checks its
     columns.
 
@@ -58,7 +58,7 @@ def table(path: Path, columns: Iterable[str], *, separator: str = ","):
     return read
 
 
-def files_below(folder: Path, root: Path, suffixes: Iterable[str]) -> dict[str, str]:
+def list_files(folder: Path, root: Path, suffixes: Iterable[str]) -> dict[str, str]:
     """Stem → path relative to `root` (with ``/``) of the files in `folder`, or nothing where the
     folder is absent.
     """

@@ -77,7 +77,7 @@ def triplets(folder: Path | str):
         KlangfarbeError: no list, or one that lacks a key; the line names both.
     """
     folder = Path(folder)
-    layout.require(folder, [f"{place}*{suffix}" for suffix in LISTS for place in ("", "data/")],
+    layout.find_file(folder, [f"{place}*{suffix}" for suffix in LISTS for place in ("", "data/")],
                    "MeLBench's list of triplets", WHERE)
     lists = sorted(file for place in (folder, folder / "data") for file in place.glob("*")
                    if file.suffix in LISTS)
@@ -110,7 +110,7 @@ def triplets(folder: Path | str):
 def _records(file: Path) -> list[dict]:
     """A list's rows: lines of JSON, one JSON array, or a csv."""
     if file.suffix == ".csv":
-        return layout.table(file, ()).to_dict("records")
+        return layout.read_table(file, ()).to_dict("records")
     try:
         text = file.read_text(encoding="utf-8").strip()
         records = json.loads(text) if text.startswith("[") else [json.loads(line)

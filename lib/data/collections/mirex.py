@@ -25,7 +25,8 @@ CARD = """\
 
 URL = "http://mir.dei.uc.pt"
 LICENCE = "research only, songs of their publishers"
-WHERE = f"get the MIREX-like mood dataset from the University of Coimbra's music information retrieval group ({URL}), unpack it there"
+WHERE = (f"get the MIREX-like mood dataset from the University of Coimbra's music information "
+         f"retrieval group ({URL}), unpack it there")
 CLUSTERS = {1: ("passionate", "rousing", "confident", "boisterous", "rowdy"),
             2: ("rollicking", "cheerful", "fun", "sweet", "amiable/good natured"),
             3: ("literate", "poignant", "wistful", "bittersweet", "autumnal", "brooding"),
@@ -59,7 +60,8 @@ def manifest(folder: Path | str):
     # 1, 2, 3 … without a gap: then there must be a line for each and no other
     whole = clips and len(clips) == max(clips)
     if beyond or (whole and len(clips) != len(moods)):
-        got = f"{len(moods)} lines and {beyond[0].name}" if beyond else f"{len(moods)} lines for {len(clips)} clips"
+        got = (f"{len(moods)} lines and {beyond[0].name}" if beyond
+               else f"{len(moods)} lines for {len(clips)} clips")
         raise KlangfarbeError(f"a line for each song in {root / 'clusters.txt'} and categories.txt",
                               got, WHERE)
     rows = []
@@ -111,7 +113,7 @@ def home(folder: Path | str) -> Path:
         KlangfarbeError: neither does; the line says which file is missing and where to get it.
     """
     places = ["clusters.txt", "dataset/clusters.txt", "*/dataset/clusters.txt"]
-    return layout.require(folder, places, "the songs' mood clusters", WHERE).parent
+    return layout.find_file(folder, places, "the songs' mood clusters", WHERE).parent
 
 
 def _cluster(line: str) -> int | None:
@@ -121,7 +123,7 @@ def _cluster(line: str) -> int | None:
 
 def _lines(root: Path, name: str, meaning, what: str) -> list:
     """The meaning of every line; blank lines at the end do not count, one in between is a fault."""
-    file = layout.require(root, [name], "a label for each song", WHERE)
+    file = layout.find_file(root, [name], "a label for each song", WHERE)
     lines = [line.strip() for line in _text(file).rstrip().splitlines()]
     found = [meaning(line) for line in lines]
     if None in found or not found:

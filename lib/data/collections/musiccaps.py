@@ -33,7 +33,7 @@ def manifest(folder: Path | str):
         KlangfarbeError: as :func:`captions`.
     """
     folder, table = Path(folder), captions(folder)
-    sounds = layout.files_below(folder / "clips", folder, layout.AUDIO)
+    sounds = layout.list_files(folder / "clips", folder, layout.AUDIO)
     rows = [{"item_id": row.clip, "modality": "audio", "source": "musiccaps",
              "group_id": f"musiccaps-{row.ytid}", "split": row.split, "path": sounds.get(row.ytid),
              "caption": row.caption, "description": row.keywords, "licence": LICENCE,
@@ -51,8 +51,8 @@ def captions(folder: Path | str):
         KlangfarbeError: the table is missing, lacks a column, or has a list of aspects that is
             none.
     """
-    file = layout.require(folder, ["musiccaps-public.csv"], "MusicCaps' table", WHERE)
-    table = layout.table(file, COLUMNS)
+    file = layout.find_file(folder, ["musiccaps-public.csv"], "MusicCaps' table", WHERE)
+    table = layout.read_table(file, COLUMNS)
     names = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]
     aspects = [_listed(text, file) for text in table["aspect_list"]]
     table = table.assign(clip=names, labels=table["audioset_positive_labels"], keywords=aspects,

@@ -34,13 +34,13 @@ def manifest(folder: Path | str):
         KlangfarbeError: ``OASIS.csv`` is missing or has other columns.
     """
     folder = Path(folder)
-    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE),
-                          COLUMNS)
+    photos = layout.read_table(layout.find_file(folder, ["OASIS.csv"], "OASIS' table of norms",
+                                                WHERE), COLUMNS)
     names = "id" if "id" in photos.columns else photos.columns[0]
     unit = affect.to_unit(photos[["Valence_mean", "Arousal_mean"]].to_numpy(), "oasis")
     there = {}
     for place in ("images", "Images"):
-        there = there or layout.files_below(folder / place, folder, layout.PICTURES)
+        there = there or layout.list_files(folder / place, folder, layout.PICTURES)
     rows = []
     for (valence, arousal), record in zip(unit, photos.to_dict("records"), strict=True):
         named = layout.text(record.get("file"))
@@ -59,8 +59,8 @@ def reliability(folder: Path | str) -> dict[str, float]:
 
     Over the photographs that are there (rows with a file, where the table says so).
     """
-    photos = layout.table(layout.require(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE),
-                          COLUMNS)
+    photos = layout.read_table(layout.find_file(folder, ["OASIS.csv"], "OASIS' table of norms",
+                                                WHERE), COLUMNS)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]
     return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean()

@@ -40,17 +40,17 @@ def manifest(folder: Path | str):
     else:
         folder_prefix, inner = "", folder
     places = ["annotations/static_annotations.csv", "meta/static_annotations.csv"]
-    labels = layout.require(inner, places, "PMEmo's static annotations", WHERE)
-    about_file = layout.require(inner, ["metadata.csv", "meta/metadata.csv"], "PMEmo's metadata",
+    labels = layout.find_file(inner, places, "PMEmo's static annotations", WHERE)
+    about_file = layout.find_file(inner, ["metadata.csv", "meta/metadata.csv"], "PMEmo's metadata",
                                 WHERE)
-    songs = layout.table(labels, ())
+    songs = layout.read_table(labels, ())
     columns, scale = (PUBLISHED, "pmemo") if "musicId" in songs.columns else (REPACKAGED,
                                                                               "pmemo_rescaled")
-    songs = layout.table(labels, columns)
+    songs = layout.read_table(labels, columns)
     unit = affect.to_unit(songs[list(columns[1:])].to_numpy(), scale)
     of_song = dict(zip(songs[columns[0]].astype(int), unit.tolist(), strict=True))
-    about = layout.table(about_file, ("musicId", "artist"))
-    sounds = layout.files_below(inner / "chorus", inner, layout.AUDIO)
+    about = layout.read_table(about_file, ("musicId", "artist"))
+    sounds = layout.list_files(inner / "chorus", inner, layout.AUDIO)
     rows = []
     for record in about.to_dict("records"):
         song = int(record["musicId"])

@@ -37,9 +37,9 @@ def manifest(folder: Path | str):
     """
     folder = Path(folder)
     places = ["labelled/src/vgmidi.csv", "src/vgmidi.csv", "phrases.csv"]
-    file = layout.require(folder, places, "VGMIDI's table of phrases", WHERE)
+    file = layout.find_file(folder, places, "VGMIDI's table of phrases", WHERE)
     published = file.name == "vgmidi.csv"
-    phrases = layout.table(file, PUBLISHED if published else REPACKAGED)
+    phrases = layout.read_table(file, PUBLISHED if published else REPACKAGED)
     unit = affect.to_unit(phrases[["valence", "arousal"]].to_numpy(), "vgmidi")
     rows = []
     for (valence, arousal), record in zip(unit, phrases.to_dict("records"), strict=True):

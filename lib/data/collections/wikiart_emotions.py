@@ -41,7 +41,7 @@ def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "i
         raise KlangfarbeError(f"what was seen, out of {', '.join(SEEN)}", repr(seen),
                               "name one of them")
     folder = Path(folder)
-    file = layout.require(folder, ["WikiArt-Emotions-All.tsv",
+    file = layout.find_file(folder, ["WikiArt-Emotions-All.tsv",
                                    "WikiArt-Emotions/WikiArt-Emotions-All.tsv",
                                    "emotion_labelled.csv"], "WikiArt Emotions' table of shares",
                           WHERE)
@@ -50,13 +50,13 @@ def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "i
                                "title") if joined else ("ID", "Artist", "Title")
     emotions = list(affect.WIKIART_POINTS)
     shares_of = [SEEN[seen] + emotion for emotion in emotions]
-    works = layout.table(file, [identity, artist, title, "Is painting", *shares_of],
+    works = layout.read_table(file, [identity, artist, title, "Is painting", *shares_of],
                          separator="," if joined else "\t")
     if paintings_only:
         works = works[works["Is painting"] == "yes"]
     weights = works[shares_of].to_numpy()
     points = affect.from_emotions(weights, affect.WIKIART_POINTS)
-    pictures = layout.files_below(folder / ("emotion_labelled" if joined else "images"), folder,
+    pictures = layout.list_files(folder / ("emotion_labelled" if joined else "images"), folder,
                                   layout.PICTURES)
     rows = []
     for shares, (valence, arousal), record in zip(weights, points, works.to_dict("records"),
@@ -64,10 +64,13 @@ def manifest(folder: Path | str, *, paintings_only: bool = False, seen: str = "i
         emotion = emotions[shares.argmax()]
         if not shares.sum() > 0:
             emotion = valence = arousal = None
-        rows.append({"item_id": f"wikiart-{record[identity]}", "modality": "image", "path": pictures.get(str(record[identity])),
-                     "source": "wikiart_emotions", "group_id": f"wikiart-{record[identity]}",
-                     "emotion": emotion, "valence": valence, "arousal": arousal,
-                     "caption": f"{layout.text(record[title]) or 'untitled'} by {layout.text(record[artist]) or 'an unknown artist'}",
-                     "genre": layout.text(record.get("category" if joined else "Category")), "licence": LICENCE,
-                     "origin_url": layout.text(record.get("Painting Info URL")) or URL})
+        rows.append({"item_id": f"wikiart-{record[identity]}", "modality": "image",
+                     "path": pictures.get(str(record[identity])), "source": "wikiart_emotions",
+                     "group_id": f"wikiart-{record[identity]}", "emotion": emotion,
+                     "valence": valence, "arousal": arousal,
+                     "caption": f"{layout.text(record[title]) or 'untitled'} by "
+                     f"{layout.text(record[artist]) or 'an unknown artist'}",
+                     "genre": layout.text(record.get("category" if joined else "Category")),
+                     "licence": LICENCE, "origin_url": layout.text(record.get("Painting Info URL"))
+                     or URL})
     return manifests.frame(rows)

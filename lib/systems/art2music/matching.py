@@ -65,5 +65,6 @@ def nearest(left: np.ndarray, right: np.ndarray, where: Path | None = None, *,
         found = np.concatenate([nearest(np.arange(at, min(at + chunk, len(left))))
                                 for at in range(0, len(left), chunk)])
     else:
-        found = memmaps.rows(where, "nearest", len(left), (2,), np.float64, nearest, chunk=chunk)
+        found = memmaps.cached_rows(where, "nearest", len(left), (2,), np.float64, nearest,
+                                    chunk=chunk)
     return found[:, 0].astype(np.int64), found[:, 1].astype(np.float32)

@@ -101,4 +101,4 @@ def kept(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> 
     hands = provenance.package_hash(paint), provenance.package_hash(compose)
     where = paths.PROCESSED / "art2music" / provenance.content_hash(repr((name, depends_on, shape,
                                                                           hands)).encode())[:16]
-    return memmaps.rows(where, name, n, shape, dtype, compute)
+    return memmaps.cached_rows(where, name, n, shape, dtype, compute)

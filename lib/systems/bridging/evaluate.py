@@ -112,7 +112,7 @@ def material(config: Config, sample_rate_hz: int, training) -> Material:
                           "real_description": [words.description(f) for f in real]})
     unseen(table, training)
     pictures = np.stack([paint.paint(f, config.picture_size) for f in seen])
-    return Material(table, pictures, *(render.played(some, config.seconds, sample_rate_hz)
+    return Material(table, pictures, *(render.render_items(some, config.seconds, sample_rate_hz)
                                        for some in (reference, real)), sample_rate_hz)
 
 

@@ -95,12 +95,12 @@ def wikiart(folder: Path | str, *, agreement: float = AGREEMENT, seen: str = "im
         KlangfarbeError: the ratings are missing, or lack an emotion.
     """
     rows = wikiart_emotions.manifest(folder, paintings_only=True, seen=seen)
-    file = layout.require(folder, RATINGS, "WikiArt Emotions' table of shares",
+    file = layout.find_file(folder, RATINGS, "WikiArt Emotions' table of shares",
                           wikiart_emotions.WHERE)
     joined = file.suffix == ".csv"
     columns = [wikiart_emotions.SEEN[seen] + emotion for emotion in affect.WIKIART_POINTS]
     identity, artist = ("wikiart_emotions_id", "artist") if joined else ("ID", "Artist")
-    rated = layout.table(file, [identity, artist, *columns], separator="," if joined else "\t")
+    rated = layout.read_table(file, [identity, artist, *columns], separator="," if joined else "\t")
     rated.index = "wikiart-" + rated[identity].astype(str)
     # in the manifest's order; a work without a rating would raise here
     rated = rated.loc[rows["item_id"]]

@@ -109,7 +109,7 @@ def labelled(profile: str, config, *, seed: int = 0) -> tuple:
     """
     if ORIGIN[profile] == "atelier":
         return train_classifier.atelier(config)
-    folder = registry.shelf(PAINTINGS, ("images", "emotion_labelled"))
+    folder = registry.find_folder(PAINTINGS, ("images", "emotion_labelled"))
     rows, _ = whole(folder, paths.PROCESSED / "bridging" / WORK)
     rows = labels.dealt(chosen(rows, config.n_paintings, seed=seed), seed=seed)
     return _pictures(folder, rows["path"],
@@ -266,13 +266,15 @@ def both_ways(paintings, pieces, config: pairs.Config, seed: int = 0):
 
 
 def _published(config: pairs.Config, seed: int, n_jobs: int) -> Data:
-    paintings, music = registry.shelf(PAINTINGS,
-                                      ("images", "emotion_labelled")), registry.shelf(MUSIC)
+    paintings, music = registry.find_folder(PAINTINGS,
+                                      ("images", "emotion_labelled")), registry.find_folder(MUSIC)
     data = paired(paintings, music, config, paths.PROCESSED / "bridging" / WORK, seed=seed,
                   n_jobs=n_jobs)
-    print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and {data.table['piece'].nunique()} of "
+    print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and "
+          f"{data.table['piece'].nunique()} of "
           f"{len(data.pieces)} pieces; {len(data.rejects)} files set aside"
-          + (f", first {data.rejects['file'].iloc[0]} ({data.rejects['reason'].iloc[0]})" if len(data.rejects) else ""))
+          + (f", first {data.rejects['file'].iloc[0]} ({data.rejects['reason'].iloc[0]})"
+             if len(data.rejects) else ""))
     return data
 
 

@@ -114,8 +114,8 @@ def twins(material, rows: np.ndarray, generator, seconds: float) -> np.ndarray:
         return codec.encode(np.stack([sound[:n_samples]
                                       for sound in sounds])[:, None]).cpu().numpy()
 
-    where = memmaps.folder("twins", material.where.name, [int(row) for row in rows])
-    return memmaps.rows(where, "codes", len(rows), material.codes.shape[1:], np.int16, heard)
+    where = memmaps.cache_folder("twins", material.where.name, [int(row) for row in rows])
+    return memmaps.cached_rows(where, "codes", len(rows), material.codes.shape[1:], np.int16, heard)
 
 
 def _pieces(table) -> list:

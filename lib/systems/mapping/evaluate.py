@@ -138,7 +138,7 @@ def material(config: Config, rate_hz: int, known) -> Material:
                           "real": [f.item_id for f in pieces[1]]})
     unseen(table, known)
     pictures = np.stack([paint.paint(item, config.side) for item in seen])
-    return Material(table, pictures, *(render.played(some, config.seconds, rate_hz)
+    return Material(table, pictures, *(render.render_items(some, config.seconds, rate_hz)
                                        for some in pieces), rate_hz)
 
 
@@ -182,7 +182,8 @@ def study_one(profile: str, known, generator, clip, seed: int = 0) -> tuple:
     try:
         return checkpoints.load(profile, "one", generator, clip)
     except KlangfarbeError as absent:
-        print(f"Study I is trained now, by its latent loss alone and shorter than published ({absent.do})")
+        print(f"Study I is trained now, by its latent loss alone and shorter than published "
+              f"({absent.do})")
     config = train_projection.of("one", profile, w_mel=0.0, w_adversarial=0.0)
     models = train_projection.build(config, generator, clip.width, seed)
     train_projection.train(models, known, targets.audio_targets(known.codes, generator), config,
@@ -212,7 +213,7 @@ def paintings(collection: str, n: int, side: int) -> np.ndarray:
     Raises:
         KlangfarbeError: it is not there.
     """
-    folder = registry.shelf((collection,))
+    folder = registry.find_folder((collection,))
     files = sorted(folder.glob("*.jpg")) or sorted((folder / "emotion_labelled").glob("*.jpg"))
     if not files:
         raise KlangfarbeError(f"pictures in {collection}", "none",

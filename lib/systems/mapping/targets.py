@@ -82,7 +82,7 @@ def material(table, pictures: np.ndarray, sound_of, words: Sequence[str], clip, 
         raise KlangfarbeError(f"{len(table)} pictures and words",
                               f"{len(pictures)} and {len(words)}", "align them with the table")
     n, n_samples = len(table), round(config.clip_seconds * codec.sample_rate_hz)
-    where = memmaps.folder(list(table["pair"]),
+    where = memmaps.cache_folder(list(table["pair"]),
                            provenance.content_hash(np.ascontiguousarray(pictures)), clip.sha256,
                            codec.sha256, config, seed)
 
@@ -103,10 +103,10 @@ def material(table, pictures: np.ndarray, sound_of, words: Sequence[str], clip, 
     n_steps = -(-n_samples // codec.samples_per_step)
     # pictures and sounds wait for nothing of each other; only the views draw numbers
     with ThreadPoolExecutor(1) as beside:
-        looking = beside.submit(memmaps.rows, where, "vectors", n, (config.n_views, clip.width),
-                                np.float32, seen)
-        sounds = memmaps.rows(where, "sounds", n, (n_samples,), np.float16, heard)
-        codes = memmaps.rows(where, "codes", n, (codec.n_codebooks, n_steps), np.int16,
+        looking = beside.submit(memmaps.cached_rows, where, "vectors", n,
+                                (config.n_views, clip.width), np.float32, seen)
+        sounds = memmaps.cached_rows(where, "sounds", n, (n_samples,), np.float16, heard)
+        codes = memmaps.cached_rows(where, "codes", n, (codec.n_codebooks, n_steps), np.int16,
                             lambda rows: codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
         vectors = looking.result()
     return Material(table, pictures, vectors, sounds, codes, tuple(words), where)
@@ -235,8 +235,9 @@ def atelier(config: data.Config, generator, clip, words=None, *, seed: int = 0,
     table = data.merged(*parts, seed=seed)
     items, pieces = data.items(table["image"]), data.items(table["audio"])
     side = config.image_side
-    where = memmaps.folder("pictures", list(table["image"]), side, provenance.package_hash(paint))
-    painted = memmaps.rows(where, "pictures", len(table), (side, side, 3), np.uint8,
+    where = memmaps.cache_folder("pictures", list(table["image"]), side,
+                                 provenance.package_hash(paint))
+    painted = memmaps.cached_rows(where, "pictures", len(table), (side, side, 3), np.uint8,
                            lambda rows: np.stack([images.square(paint.paint(items[row]), side)
                                                   for row in rows]))
     rate, twice = generator.codec.sample_rate_hz, set(
