@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from lib.core.errors import KlangfarbeError
-from lib.studies.listening import analysis, design, power, simulate, study
+from lib.studies.listening import analysis, design, simulate, study
 from lib.studies.listening.questions import FIELDS, NAMES, QUESTIONS, Row
 
 SYSTEMS = ("plain", "clear", "fitting")
@@ -255,21 +255,21 @@ def test_power_agrees_with_the_textbook_where_answers_are_independent():
     sqrt(2/n).
     """
     only = simulate.Spread(0, 0, 0, 0, 15, 0)
-    found = power.curve(40, 20, n_items=100, spread=only, n_repeats=1500,
+    found = simulate.power(40, 20, n_items=100, spread=only, n_repeats=1500,
                         differences=np.arange(0, 8, 0.05))
     assert found.n == 800 and found.smallest == pytest.approx(2.8 * 15 * np.sqrt(2 / 400), rel=0.12)
     assert 0.02 <= found.false_alarms <= 0.07 and found.found[0] == found.false_alarms
 
 
 def test_power_grows_with_listeners_until_the_pictures_are_what_lacks():
-    smallest = [power.curve(n, 20, n_items=40, n_repeats=300).smallest for n in (8, 30, 120)]
+    smallest = [simulate.power(n, 20, n_items=40, n_repeats=300).smallest for n in (8, 30, 120)]
     assert smallest[0] > smallest[1] > smallest[2]
-    few = power.curve(120, 6, n_items=6, n_repeats=300, spread=simulate.Spread(item_system=10))
-    many = power.curve(120, 6, n_items=120, n_repeats=300, spread=simulate.Spread(item_system=10))
+    few = simulate.power(120, 6, n_items=6, n_repeats=300, spread=simulate.Spread(item_system=10))
+    many = simulate.power(120, 6, n_items=120, n_repeats=300, spread=simulate.Spread(item_system=10))
     assert few.n == many.n and few.half_width > 2 * many.half_width
-    shared = power.curve(30, 20, n_systems=8, n_repeats=300)
+    shared = simulate.power(30, 20, n_systems=8, n_repeats=300)
     assert shared.n == 150 and not shared.smallest < smallest[1]
-    assert np.isnan(power.curve(8, 20, differences=np.array([0, 0.5]), n_repeats=100).smallest)
+    assert np.isnan(simulate.power(8, 20, differences=np.array([0, 0.5]), n_repeats=100).smallest)
 
 
 # --- the ledger -----------------------------------------------------------------------------------

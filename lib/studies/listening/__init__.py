@@ -11,9 +11,9 @@ design.blocks · design.pairs ──► trials (no system's name in them)  and  
 store: a file a listener, a line a rating, on the disk before the next trial comes
    │  study.answers joins the key
    ▼
-analysis · power                          exclusion, agreement, means, tests, power
+analysis                                 exclusion, agreement, means, tests, power
    ▲
-simulate: listeners with known parameters, for tests and teaching; never evidence
+simulate: listeners with known parameters, and the power of a plan; never evidence
 ```
 
 Source: Deepika §6.1.4, §6.2.3. Notebook: 26.

@@ -208,7 +208,7 @@ def mixed(answers, name: str, *, confidence: float = 0.95) -> Mixed:
     systems random.
 
     Its components say *why* an interval is as wide as it is, and feed
-    :func:`lib.studies.listening.power.curve`.
+    :func:`lib.studies.listening.simulate.power`.
 
     Source: Baayen, Davidson & Bates (2008), J. Memory and Language 59, on crossed random effects.
     Notebook: 26.

@@ -13,7 +13,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from lib.core import artefacts, paths
 from lib.studies.listening import pilot, study
 
-FIRST = paths.RAW / "listening" / "pilot"  # data/raw is never committed: answers are people's
 PAGE = "page.ipynb"
 CELL = """from lib.studies.listening import page, study
 page.page(study.load({folder!r})).box"""
@@ -43,8 +42,8 @@ def serve(folder: Path | str = "", port: int = 8866, *, host: str = "127.0.0.1")
     Raises:
         KlangfarbeError: the folder holds no study.
     """
-    folder = Path(folder) if folder else FIRST
-    if folder == FIRST and not (folder / study.SETTINGS).is_file():
+    folder = Path(folder) if folder else study.PILOT
+    if folder == study.PILOT and not (folder / study.SETTINGS).is_file():
         print("laying out the pilot: 24 paintings, 30 places …")
         pilot.lay_out(folder)
     opened = study.load(folder)

@@ -22,12 +22,13 @@ import pandas as pd
 import soundfile
 from filelock import FileLock
 
-from lib.core import artefacts
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio
 from lib.studies.listening import design, store
 
 LEVEL_DBFS, CEILING = -23.0, 0.98
+PILOT = paths.RAW / "listening" / "pilot"  # data/raw is never committed: answers are people's
 SETTINGS, TRIALS, KEY, PLACES, RATINGS = ("study.json", "trials.csv", "key.csv", "places.json",
                                           "ratings")
 
