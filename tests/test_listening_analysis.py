@@ -265,7 +265,8 @@ def test_power_grows_with_listeners_until_the_pictures_are_what_lacks():
     smallest = [simulate.power(n, 20, n_items=40, n_repeats=300).smallest for n in (8, 30, 120)]
     assert smallest[0] > smallest[1] > smallest[2]
     few = simulate.power(120, 6, n_items=6, n_repeats=300, spread=simulate.Spread(item_system=10))
-    many = simulate.power(120, 6, n_items=120, n_repeats=300, spread=simulate.Spread(item_system=10))
+    many = simulate.power(120, 6, n_items=120, n_repeats=300,
+                          spread=simulate.Spread(item_system=10))
     assert few.n == many.n and few.half_width > 2 * many.half_width
     shared = simulate.power(30, 20, n_systems=8, n_repeats=300)
     assert shared.n == 150 and not shared.smallest < smallest[1]

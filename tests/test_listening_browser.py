@@ -20,7 +20,7 @@ from lib.studies.listening.questions import NAMES
 
 def test_the_command_lays_out_the_pilot_once_and_serves_it(tmp_path, monkeypatch, capsys):
     called = []
-    monkeypatch.setattr(serve, "FIRST", tmp_path / "pilot")
+    monkeypatch.setattr(study, "PILOT", tmp_path / "pilot")
     monkeypatch.setattr(serve.pilot, "lay_out",
                         lambda folder: called.append("laid out")
                         or study.lay_out(folder, clips(), n_raters=2, per_rater=3))
