@@ -74,9 +74,9 @@ def run(profile, notebooks, params, cores, engine, dry_run, check) -> int:
          option("--variations", type=int, default=1, help="pictures per piece, side by side"),
          SEED)
 def paint(music, output, profile, variations, seed) -> int:
-    from lib.systems import music2image
+    from lib.systems.music2image import generate
 
-    return music2image.paint_files(music, output, profile=profile, variations=variations,
+    return generate.generate_files(music, output, profile=profile, variations=variations,
                                    seed=seed)
 
 
@@ -164,9 +164,9 @@ def bench(name, **options) -> int:
 @command("notebook 33's training ahead of it, by as many processes as torchrun starts",
          profile_option(), SEED)
 def train(profile, seed) -> int:
-    from lib.systems.music2image import pretraining
+    from lib.systems.music2image import train_diffusion
 
-    return pretraining.ahead(profile, seed)
+    return train_diffusion.train_command(profile, seed)
 
 
 @command("make bundled miniatures again, or measure them",
@@ -198,13 +198,13 @@ def claims(profile) -> int:
 @command("the numbers on real collections, into results/reference/")
 def reference() -> int:
     from lib.data import inventory
-    from lib.systems.music2image import evaluate_real
+    from lib.systems.music2image import evaluate
     from lib.workbook import ledger
 
     inventory.store_reference()
-    evaluate_real.run()
-    ledger.save([ledger.evidence(**row) for row in evaluate_real.evidence()], evaluate_real.RUN,
-                "reference", seed=evaluate_real.SEED)
+    evaluate.run()
+    ledger.save([ledger.evidence(**row) for row in evaluate.evidence()], evaluate.RUN,
+                "reference", seed=evaluate.SEED)
     return 0
 
 

@@ -16,8 +16,10 @@ from lib.core.errors import KlangfarbeError
 from lib.models.emotion_unet import EmotionUNet, adaptive_instance_norm
 from lib.signal import images
 from lib.systems.music2image import schedule, train_diffusion
+from lib.systems.music2image.config import DiffusionConfig, get_config
+from lib.systems.music2image.data import batches
 
-TINY = train_diffusion.Config(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16,
+TINY = DiffusionConfig(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16,
                               batch_size=4, n_steps=6, learning_rate=2e-3, n_diffusion=20,
                               schedule="zero_terminal_snr", prediction="v", null="learned",
                               p_null=0.3, ema_decay=0.9, guidance=2.0, sampler="dpm_solver",
@@ -41,7 +43,7 @@ def data():
 def trained(config, data, n_steps, seed=0):
     models, optimiser = train_diffusion.build(config, seed)
     draw, curve = torch.Generator().manual_seed(seed), []
-    for step, x_0, va in train_diffusion.batches(*data, config, seed):
+    for step, x_0, va in batches(*data, config, seed):
         if step == n_steps:
             return models, optimiser, draw, curve
         curve.append(train_diffusion.train_step(models, optimiser, x_0, va, config, draw, step))
@@ -100,11 +102,11 @@ def test_v_and_noise_give_the_picture_back(t, seed):
                                                                                - left) ** 0.5 * x_0
     assert torch.allclose(left**0.5 * x_t - (1 - left) ** 0.5 * v, x_0, atol=1e-12)
     assert torch.allclose((1 - left) ** 0.5 * x_t + left**0.5 * v, noise, atol=1e-12)
-    assert torch.allclose(schedule.foreseen(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1),
+    assert torch.allclose(schedule.predict_x0(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1),
                           atol=1e-12)
     left_published = schedule.alphas_bar("published")[t]
     mixed = left_published**0.5 * x_0 + (1 - left_published) ** 0.5 * noise
-    assert torch.allclose(schedule.foreseen(mixed, noise, t, "published", "epsilon"),
+    assert torch.allclose(schedule.predict_x0(mixed, noise, t, "published", "epsilon"),
                           x_0.clamp(-1, 1), atol=1e-10)
     when = torch.tensor([t])
     assert torch.allclose(theirs.add_noise(x_0, noise, when), x_t, atol=1e-3)
@@ -204,7 +206,7 @@ def test_null_is_the_point_zero_or_a_vector_of_its_own():
 def test_dropped_labels_train_the_null_and_nothing_else(data, p_null):
     config = replace(TINY, p_null=p_null)
     models, optimiser = train_diffusion.build(config, 0)
-    _, x_0, va = next(train_diffusion.batches(*data, config, 0))
+    _, x_0, va = next(batches(*data, config, 0))
     train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0))
     emotion = sum(float(p.grad.abs().sum()) for p in models.network.emotion.parameters()
                   if p.grad is not None)
@@ -256,7 +258,7 @@ def test_patch_folds_and_unfolds():
 
 
 def test_paper_profile_builds_without_memory():
-    config = train_diffusion.PROFILES["paper"]
+    config = get_config("paper").diffusion
     assert (config.size, config.n_diffusion, config.schedule, config.prediction, config.null,
             config.ema_decay, config.embedding) == (128, 1000, "published", "epsilon", "zero", 0.0,
                                                     256)
@@ -266,7 +268,7 @@ def test_paper_profile_builds_without_memory():
                              torch.empty(1, 2))
     assert out.shape == (1, 3, 128, 128) and out.device.type == "meta"
     assert 2e7 < sum(p.numel() for p in models.network.parameters()) < 2e8
-    train_diffusion.build(replace(train_diffusion.PROFILES["gpu"]), device="meta")
+    train_diffusion.build(get_config("gpu").diffusion, device="meta")
 
 
 # ---------------------------------------------------------------- training
@@ -284,10 +286,8 @@ def test_one_training_step_moves_every_weight(data, config):
 def test_overfits_one_batch(data):
     config = replace(TINY, learning_rate=1e-2, n_steps=40, warm_up=3)
     models, optimiser = train_diffusion.build(config, 0)
-    _, x_0, va = next(train_diffusion.batches(*data, config, 0))
-    # the same noise each time
-    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config,
-                                         torch.Generator().manual_seed(0), step)
+    _, x_0, va = next(batches(*data, config, 0))
+    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)  # the same noise each time
               for step in range(40)]
     assert losses[-1] < 0.15 * losses[0]
 
@@ -296,49 +296,38 @@ def test_average_is_the_recursion(data):
     models, optimiser = train_diffusion.build(TINY, 0)
     draw = torch.Generator().manual_seed(0)
     expected = models.network.null.detach().clone().double()
-    for step, x_0, va in train_diffusion.batches(*data, TINY, 0):
+    for step, x_0, va in batches(*data, TINY, 0):
         if step == 5:
             break
         train_diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step)
         decay = min(0.9, (2 + step) / (11 + step))
         expected = decay * expected + (1 - decay) * models.network.null.detach().double()
     assert torch.allclose(models.average.module.null.double(), expected, atol=1e-6)
-    assert models.painter is models.average.module and not torch.allclose(models.painter.null,
+    assert models.sampling_network is models.average.module and not torch.allclose(models.sampling_network.null,
                                                                           models.network.null,
                                                                           atol=1e-6)
 
 
-def test_resume_is_bit_identical(data, tmp_path):
-    straight, _, _, curve = trained(TINY, data, 6)
-    stopped, optimiser, draw, half = trained(TINY, data, 3)
-    train_diffusion.save_checkpoint(tmp_path / "ck.safetensors", stopped, optimiser, draw, 3, half,
-                                    "a")
+def test_resume_is_bit_identical(data, tmp_path, monkeypatch):
+    whole, curve = train_diffusion.train(TINY, *data, 0, tmp_path / "whole.safetensors")
+    real = train_diffusion.train_step
 
-    def resumed(forget_draws=False):
-        # other weights: all must come from the file
-        models, optimiser = train_diffusion.build(TINY, 99)
-        draw = torch.Generator()
-        start, losses = train_diffusion.load_checkpoint(tmp_path / "ck.safetensors", models,
-                                                        optimiser, draw, "a")
-        draw = torch.Generator() if forget_draws else draw
-        for step, x_0, va in train_diffusion.batches(*data, TINY, 0, start):
-            if step == 6:
-                return models, losses
-            losses.append(train_diffusion.train_step(models, optimiser, x_0, va, TINY, draw, step))
+    def interrupted(*arguments):
+        if arguments[6] == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)
 
-    models, losses = resumed()
-    assert losses == curve
-    for ours, theirs in ((models.network, straight.network), (models.painter, straight.painter)):
-        assert all(torch.equal(a, b) for a,
-                   b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
-    assert models.average.updates == straight.average.updates == 6
-    # planted: without the stored generator it would not be
-    assert resumed(forget_draws=True)[1] != curve
-    assert train_diffusion.load_checkpoint(tmp_path / "none.safetensors", models, None, None,
-                                           "a") == (0, [])
-    # another config's, seed's or data's
-    assert train_diffusion.load_checkpoint(tmp_path / "ck.safetensors", models, None, None,
-                                           "b") == (0, [])
+    monkeypatch.setattr(train_diffusion, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_diffusion.train(TINY, *data, 0, tmp_path / "cut.safetensors", every=3)
+    steps = []
+    monkeypatch.setattr(train_diffusion, "train_step",
+                        lambda *arguments: (steps.append(arguments[6]), real(*arguments))[1])
+    resumed, losses = train_diffusion.train(TINY, *data, 0, tmp_path / "cut.safetensors")
+    assert steps == [3, 4, 5] and losses == curve
+    for ours, theirs in zip(resumed, whole, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours.state_dict().values(),
+                                                     theirs.state_dict().values(), strict=True))
 
 
 def test_learning_rate_rises_stands_and_falls():
@@ -346,12 +335,12 @@ def test_learning_rate_rises_stands_and_falls():
     rates = [train_diffusion.learning_rate(config, step) for step in range(100)]
     assert rates[0] == 0.1 and rates[9:50] == [1.0] * 41 and rates[75] == 0.5 and 0 < rates[
         99] < 0.03
-    assert train_diffusion.learning_rate(train_diffusion.PROFILES["paper"], 100_000) == 2e-4
+    assert train_diffusion.learning_rate(get_config("paper").diffusion, 100_000) == 2e-4
 
 
 def test_batches_are_the_same_from_any_start(data):
-    whole, late = train_diffusion.batches(*data, TINY,
-                                          5), train_diffusion.batches(*data, TINY, 5, 3)
+    whole, late = batches(*data, TINY,
+                                          5), batches(*data, TINY, 5, 3)
     for _ in range(3):
         next(whole)
     for (step, x, va), (step_late, x_late, va_late), _ in zip(whole, late, range(4)):
@@ -359,7 +348,7 @@ def test_batches_are_the_same_from_any_start(data):
         colours = torch.stack([va[:, 0], va[:, 1], -va[:, 1]], dim=1)
         assert (x.mean((2, 3)) - colours).abs().max() < 0.01  # each picture has its own label
     with pytest.raises(KlangfarbeError, match="N affects"):
-        next(train_diffusion.batches(data[0], data[1][:3], TINY, 0))
+        next(batches(data[0], data[1][:3], TINY, 0))
 
 
 # ---------------------------------------------------------------- painting
@@ -411,7 +400,7 @@ def test_saved_painter_paints_the_same(data, own_results):
 )
 def test_impossible_settings_are_refused(change, said):
     with pytest.raises(KlangfarbeError, match=said):
-        replace(train_diffusion.Config(), **change)
+        replace(DiffusionConfig(), **change)
 
 
 def test_impossible_samplers_are_refused():

@@ -7,14 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.metrics import affect as agreement
 from lib.signal import affect, features
-from lib.systems.music2image import evaluate_forest, original_code, train_forest
+from lib.systems.music2image import data as material
+from lib.systems.music2image import evaluate, original_code, train_forest
+from lib.systems.music2image.config import ForestConfig
+from lib.systems.music2image.data import AXES, Table
 
-SMALL = train_forest.Config(n_trees=12, max_depth=8, n_trials=3, search_trees=5, outer_folds=3,
+SMALL = ForestConfig(n_trees=12, max_depth=8, n_trials=3, search_trees=5, outer_folds=3,
                             inner_folds=2, n_repeats=2, n_resamples=60)
 RMS = [i for i, family in enumerate(features.FAMILY_OF) if family == "rms"]
 MFCC = features.NAMES.index("mfcc_02_mean")
@@ -30,7 +32,7 @@ def made_up(n_groups=40, per_group=2, noise=0.05, seed=0):
     names = np.repeat([f"piece-{i}" for i in range(n_groups)], per_group)
     kinds = np.repeat(rng.choice(["rock", "ambient", "waltz"], n_groups, p=[0.3, 0.4, 0.3]),
                       per_group)
-    return train_forest.Table(rows, va, truth, names, kinds)
+    return Table(rows, va, truth, names, kinds)
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +49,6 @@ def database(tmp_path_factory):
 @pytest.fixture(scope="module")
 def result(data, database):
     return train_forest.nested(data, SMALL, database)
-
-
-def test_the_papers_settings_are_the_defaults():
-    config = train_forest.Config()
-    assert (config.n_trees, config.max_depth, config.min_split, config.min_leaf,
-            config.max_features) == (600, 20, 2, 3, 1.0)
-    names = ("n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features")
-    settings = train_forest.build(config).get_params()
-    assert [settings[name] for name in names] == [600, 20, 2, 3, 1.0]
 
 
 def test_the_forest_is_the_mean_of_its_trees(data):
@@ -75,14 +68,6 @@ def test_a_forest_grown_at_several_volumes_asks_less_of_loudness(data):
                     - train_forest.predict(model, data.features))[:, 1].mean()
              for model in (plain, turned)]
     assert moved[1] < 0.7 * moved[0]
-
-
-def test_survives_skops(data, own_results):
-    model = train_forest.fit(data.features, data.va, SMALL)
-    artefacts.save(model, train_forest.NOTEBOOK, "smoke", "forest.skops", seed=0)
-    again = artefacts.load(train_forest.NOTEBOOK, "smoke", "forest.skops")
-    assert np.array_equal(train_forest.predict(again, data.features),
-                          train_forest.predict(model, data.features))
 
 
 @pytest.mark.parametrize(("rows", "va"),
@@ -131,11 +116,11 @@ def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
     data = made_up(60)
     fingerprint = rng.standard_normal((60,
                                        len(features.NAMES))).repeat(2, axis=0).astype(np.float32)
-    chance = train_forest.Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0),
+    chance = Table(fingerprint, rng.uniform(-1, 1, (60, 2)).repeat(2, axis=0),
                                 data.truth, data.groups, data.kinds)
     config = dataclasses.replace(SMALL, n_trials=1)
     by_piece = train_forest.nested(chance, config, database)
-    by_excerpt = train_forest.nested(dataclasses.replace(chance, groups=np.arange(120)), config,
+    by_excerpt = train_forest.nested(chance._replace(groups=np.arange(120)), config,
                                      database)
     honest, leaking = (np.mean([agreement.r2(chance.va[:, k], r.predicted[:, k]) for k in (0, 1)])
                        for r in (by_piece, by_excerpt))
@@ -143,8 +128,8 @@ def test_what_a_piece_gives_away_shows_only_when_folds_cut_pieces(database):
 
 
 def test_scores_stand_between_the_mean_and_the_true_point(data, result):
-    table = evaluate_forest.scores(data, result, SMALL, published={"elsewhere": 0.6})
-    for axis in train_forest.AXES:
+    table = evaluate.scores(data, result, SMALL, published={"elsewhere": 0.6})
+    for axis in AXES:
         r2, ccc = (table[table["measure"] == f"{name} {axis}"].set_index("row")
                    for name in ("R²", "CCC"))
         assert r2["value"]["mean predictor"] <= 0 < 0.5 < r2["value"]["forest"] < r2["value"][
@@ -156,16 +141,9 @@ def test_scores_stand_between_the_mean_and_the_true_point(data, result):
         assert r2["value"]["published: elsewhere"] == 0.6
 
 
-def test_r2_of_both_axes_is_scikit_learns_average():
-    from sklearn.metrics import r2_score
-
-    truth, predicted = np.random.default_rng(4).normal(size=(2, 30, 2))
-    assert evaluate_forest.r2_of_both(truth, predicted) == pytest.approx(r2_score(truth, predicted))
-
-
 def test_importance_finds_what_was_planted_and_nothing_else(data, result):
-    lost = evaluate_forest.losses(data, result, SMALL)
-    table = evaluate_forest.importance(lost, data.groups,
+    lost = evaluate.losses(data, result, SMALL)
+    table = evaluate.importance(lost, data.groups,
                                        SMALL).set_index(["axis", "family"])[["loss", "low"]]
     loudness = table.xs("loudness", level="family")["loss"]
     for axis, family in (("valence", "mfcc"), ("arousal", "rms")):
@@ -177,8 +155,8 @@ def test_importance_finds_what_was_planted_and_nothing_else(data, result):
 
 
 def test_only_the_planted_family_leads(data, result):
-    lost = evaluate_forest.losses(data, result, SMALL)
-    rms, mfcc = (evaluate_forest.margin(lost, data.groups, SMALL, family).set_index("axis")
+    lost = evaluate.losses(data, result, SMALL)
+    rms, mfcc = (evaluate.margin(lost, data.groups, SMALL, family).set_index("axis")
                  for family in ("rms", "mfcc"))
     assert rms["low"]["arousal"] > 0.2 and rms["high"]["valence"] < 0 and rms["rival"][
         "valence"] == "mfcc"
@@ -217,22 +195,16 @@ def test_a_search_resumes_where_it_stopped(data, database, tmp_path):
     assert len(optuna.get_all_study_names(f"sqlite:///{tmp_path / 'cut.sqlite'}")) == 2
 
 
-def test_the_searchs_first_guess_is_the_config_itself(data, database):
-    best, error = train_forest.search(data, dataclasses.replace(SMALL, n_trials=1), database)
-    assert ({s: getattr(best, s) for s in train_forest.SEARCH_SPACE}
-            == {s: getattr(SMALL, s) for s in train_forest.SEARCH_SPACE} and error > 0)
-
-
 def test_atelier_excerpts_share_piece_and_rating(own_results, monkeypatch):
     monkeypatch.setenv("KLANGFARBE_THREADS", "1")
-    config = train_forest.Config(n_pieces=3, excerpts=2, piece_seconds=2.0)
-    data = train_forest.atelier_table(config, atelier.TEST_SEED)
+    config = ForestConfig(n_pieces=3, excerpts=2, piece_seconds=2.0)
+    data = material.atelier_table(config, atelier.TEST_SEED)
     assert data.features.shape == (6, 135) and np.isfinite(data.features).all()
     assert list(data.groups[:4]) == ["atelier-3-000000"] * 2 + ["atelier-3-000001"] * 2
     assert np.array_equal(data.va[0], data.va[1]) and not np.array_equal(data.features[0],
                                                                          data.features[1])
-    piece = train_forest._piece(atelier.TEST_SEED, 1, 2.0)
-    assert np.array_equal(np.concatenate([train_forest.excerpt(atelier.TEST_SEED, 2.0, 2, k)
+    piece = material.piece(atelier.TEST_SEED, 1, 2.0)
+    assert np.array_equal(np.concatenate([material.excerpt(atelier.TEST_SEED, 2.0, 2, k)
                                           for k in (2, 3)]), piece[: len(piece) // 2 * 2])
 
 
@@ -259,7 +231,7 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
                                                                    + "1,5,1,9,1\n7,1,1,5,1\n")
     (own_results
      / "pmemo/meta/metadata.csv").write_text("musicId,title,artist\n1,a,Ann\n2,b,Ann\n7,c,Ann\n")
-    data = train_forest.table(train_forest.Config(collections=("deam", "pmemo")), seed=0)
+    data = material.training_table(ForestConfig(collections=("deam", "pmemo")), seed=0)
     assert data.va.tolist() == [[0, -1], [1, 0], [-1, 1], [0, 1], [-1, 0]]
     assert data.features.shape == (5,
                                    135) and len(set(data.features[:,
@@ -270,7 +242,7 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
                                                dtype="float32")[0])
     assert np.allclose(data.features[2], expected, rtol=1e-3, atol=1e-3)
     with pytest.raises(KlangfarbeError, match="no such folder"):
-        train_forest.table(train_forest.Config(collections=("cgna10766",)), seed=0)
+        material.training_table(ForestConfig(collections=("cgna10766",)), seed=0)
 
 
 def test_the_cache_key_knows_every_file_the_music_is_made_by():
@@ -295,9 +267,7 @@ def test_the_cache_key_knows_every_file_the_music_is_made_by():
                     found = __import__(name, fromlist=["_"])
                     if found.__name__.rsplit(".", 1)[1] not in needed:
                         stack.append(found)
-    source = inspect.getsource(train_forest.atelier_table)
-    listed = set(source.split("modules = (")[1].split(")")[0].replace(" ", "").split(","))
-    assert needed <= listed
+    assert needed <= {module.__name__.rsplit(".", 1)[1] for module in material.RECIPE}
 
 
 # --- as released ----------------------------------------------------------------------------------
@@ -333,9 +303,9 @@ def test_two_scales_stand_in_one_column():
     assert labels[collection == 0].max() <= 1 < labels[collection == 1].min()
     _, labels, _ = original_code.joined(two_parts(), one_scale=True, by_song=True)
     assert np.abs(labels).max() <= 1
-    assert (original_code.knowing_only_which(*original_code.joined(two_parts(), one_scale=False,
+    assert (original_code.r2_of_collection(*original_code.joined(two_parts(), one_scale=False,
                                                                    by_song=True)[1:]) > 0.7).all()
-    assert (original_code.knowing_only_which(*original_code.joined(two_parts(), one_scale=True,
+    assert (original_code.r2_of_collection(*original_code.joined(two_parts(), one_scale=True,
                                                                    by_song=True)[1:]) < 0.1).all()
 
 
@@ -359,7 +329,7 @@ def test_a_search_on_the_test_set_finds_something_in_nothing():
         rows, labels = rng.standard_normal((120, 12)), rng.uniform(-1, 1, (120, 2))
         test = np.arange(120) >= 90
         config = dataclasses.replace(SMALL, n_trials=8, n_trees=6)
-        _, chosen = original_code.search_on_test(rows, labels, test, config, seed=seed)
+        chosen = original_code.search_on_test(rows, labels, test, config, seed=seed)
         plain = train_forest.build(config, seed).fit(rows[~test], labels[~test]).predict(rows[test])
         gain.append(np.mean((plain - labels[test]) ** 2) - np.mean((chosen - labels[test]) ** 2))
     assert min(gain) >= 0 and np.mean(gain) > 0.005

@@ -17,10 +17,11 @@ from lib.models import wgan_gp as networks
 from lib.models.wgan_gp import Growth
 from lib.signal import images
 from lib.systems.music2image import train_gan
+from lib.systems.music2image.config import GanConfig, get_config
 
-PUBLISHED = train_gan.Config(size=8, channels=(12, 8), depth=1, n_noise=8, n_pictures=16,
+PUBLISHED = GanConfig(size=8, channels=(12, 8), depth=1, n_noise=8, n_pictures=16,
                              batch_size=8, steps=(3, 5), n_critic=1)
-CORRECTED = replace(train_gan.CORRECTED["mini"], size=8, channels=(12, 8), n_noise=8, n_pictures=16,
+CORRECTED = replace(get_config("mini").gan, size=8, channels=(12, 8), n_noise=8, n_pictures=16,
                     batch_size=8, steps=(3, 5))
 EACH_SETTING = pytest.mark.parametrize("config", [PUBLISHED, CORRECTED],
                                        ids=["published", "corrected"])
@@ -213,7 +214,7 @@ def test_a_new_stage_begins_as_the_old_one_enlarged(config):
 
 
 def test_the_schedule_fades_each_stage_in_and_ends_full_size():
-    config = train_gan.PROFILES["mini"]
+    config = get_config("mini").published_gan
     stages = [train_gan.growth_at(config, step) for step in range(config.n_steps)]
     assert [sum(g.stage == s for g in stages) for s in range(3)] == list(config.steps)
     assert [g.size for g in stages] == sorted(g.size for g in stages)
@@ -230,17 +231,16 @@ def test_any_number_of_steps_is_shared_among_all_stages(steps, n_steps):
                      steps=tuple(steps))
     if 0 < n_steps < len(steps):
         with pytest.raises(KlangfarbeError):
-            train_gan.with_steps(config, n_steps)
+            config.with_steps(n_steps)
     else:
-        shared = train_gan.with_steps(config, n_steps)
+        shared = config.with_steps(n_steps)
         assert shared.n_steps == (n_steps or config.n_steps) and min(shared.steps) >= 1
 
 
-@pytest.mark.parametrize("table", [train_gan.PUBLISHED, train_gan.CORRECTED],
-                         ids=["published", "corrected"])
+@pytest.mark.parametrize("which", ["published_gan", "gan"])
 @pytest.mark.parametrize("profile", ["smoke", "mini", "gpu", "paper"])
-def test_every_profile_builds_and_every_stage_has_its_shape(table, profile):
-    config = table[profile]
+def test_every_profile_builds_and_every_stage_has_its_shape(which, profile):
+    config = getattr(get_config(profile), which)
     models, _ = train_gan.build(config, device="meta")
     noise, affect = torch.empty(2, config.n_noise, device="meta"), torch.empty(2, 2, device="meta")
     for stage in range(len(config.channels)):
@@ -249,7 +249,7 @@ def test_every_profile_builds_and_every_stage_has_its_shape(table, profile):
         assert painted.picture.shape == painted.map.shape == (2, 3, growth.size, growth.size)
         assert models.critic(painted.picture, affect, growth).shape == (2,)
     assert growth.size == config.size
-    assert (config.lr_generator, config.lr_critic) == (5e-4, 5e-9) or table is train_gan.CORRECTED
+    assert (config.lr_generator, config.lr_critic) == (5e-4, 5e-9) or which == "gan"
 
 
 # ---------------------------------------------------------------- training
@@ -306,14 +306,13 @@ def test_one_batch_is_learnt(data):
 def test_a_resumed_run_is_the_unbroken_one_to_the_bit(config, data, tmp_path):
     whole, _, draw_whole, curve_whole = train(config, data, 8)
     models, optimisers, draw, curve = train(config, data, 4)
-    train_gan.save_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw, 4, curve,
-                              "this")
+    path = tmp_path / "training.safetensors"
+    train_gan.checkpoint(path, "this", models, optimisers, draw).save(4, curve)
     models, optimisers = train_gan.build(config, seed=99)
     draw = torch.Generator()
-    assert train_gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers, draw,
-                                     "another") == (0, [])
-    start, curve = train_gan.load_checkpoint(tmp_path / "training.safetensors", models, optimisers,
-                                             draw, "this")
+    assert train_gan.checkpoint(path, "another", models, optimisers, draw).load()["step"] == 0
+    state = train_gan.checkpoint(path, "this", models, optimisers, draw).load()
+    start, curve = state["step"], state["curve"]
     assert start == 4
     for step, growth, real, affect in train_gan.batches(*data, config, 0, start):
         if step == 8:
@@ -321,7 +320,7 @@ def test_a_resumed_run_is_the_unbroken_one_to_the_bit(config, data, tmp_path):
         curve.append(train_gan.train_step(models, optimisers, real, affect, growth, config, draw))
     assert curve == curve_whole and torch.equal(draw.get_state(), draw_whole.get_state())
     for ours, theirs in ((models.generator, whole.generator), (models.critic, whole.critic),
-                         (models.painter, whole.painter)):
+                         (models.sampling_network, whole.sampling_network)):
         assert all(torch.equal(a, b) for a,
                    b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True))
 
@@ -392,7 +391,7 @@ def test_collapse_knows_a_full_set_from_one_picture():
 
 
 @pytest.mark.parametrize("fault", [
-    lambda m, d: train_gan.Config(size=64, channels=(8, 8), steps=(1, 1)),
+    lambda m, d: GanConfig(size=64, channels=(8, 8), steps=(1, 1)),
     lambda m, d: next(train_gan.batches(d[0][:, :4], d[1], PUBLISHED, 0)),
     lambda m, d: next(train_gan.batches(d[0], d[1][:3], PUBLISHED, 0)),
     lambda m, d: m.generator(torch.randn(2, 8), torch.rand(2, 3), Growth(0, 1.0)),

@@ -3,7 +3,7 @@ and nowhere else.
 """
 
 import itertools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import colour, paired
-from lib.systems.music2image import grey, schedule, train_diffusion
+from lib.systems.music2image import grey
+from lib.systems.music2image.config import DiffusionConfig
 
 
 def test_sign_flip_against_all_patterns():
@@ -61,33 +62,21 @@ def test_saturation_and_brightness_of_known_colours():
 
 
 def test_settings_differ_in_two_things_only():
-    configs = {name: asdict(grey.with_setting(grey.PROFILES["mini"], name))
+    configs = {name: asdict(replace(grey.PROFILES["mini"], **grey.SETTINGS[name]))
                for name in grey.SETTINGS}
     changed = {key for key in configs["as released"]
                if len({str(c[key]) for c in configs.values()}) > 1}
     assert changed == {"null", "schedule", "prediction"}
     for before, after in (pair for pairs in grey.FACTORS.values() for pair in pairs):
         assert configs[before] != configs[after]
-    with pytest.raises(KlangfarbeError, match="setting out of"):
-        grey.with_setting(grey.PROFILES["mini"], "greyer")
-    assert grey.with_setting(train_diffusion.PROFILES["paper"],
-                             "as released") == train_diffusion.PROFILES["paper"]
+    assert replace(DiffusionConfig(), **grey.SETTINGS["as released"]) == DiffusionConfig()
 
 
-def test_wishes_cover_the_plane():
-    asked = grey.wishes(50)
+def test_affect_grid_covers_the_plane():
+    asked = grey.affect_grid(50)
     assert asked.shape == (50, 2) and len(np.unique(asked,
                                                     axis=0)) == 25 and np.allclose(asked.mean(0), 0)
     assert tuple(asked[0]) == (-0.9, 0.9) and tuple(asked[12]) == (0.0, 0.0)
-
-
-def test_colour_left_is_the_mean_in_units_of_its_noise():
-    size, rng = 16, np.random.default_rng(0)
-    left = schedule.alphas_bar("published")[-1]
-    noise = rng.standard_normal((4000, size, size)).mean((1, 2)) * np.sqrt(1 - left)
-    simulated = np.sqrt(left) * 0.5 / noise.std()
-    assert grey.colour_left(size) == pytest.approx(simulated, rel=0.05)
-    assert grey.colour_left(128) == pytest.approx(8 * grey.colour_left(16)) and grey.colour_left(128, "zero_terminal_snr") == 0.0
 
 
 def planted(effect, n_seeds=2, n=60, noise=0.05):
@@ -95,10 +84,10 @@ def planted(effect, n_seeds=2, n=60, noise=0.05):
     but noise.
     """
     rng, tables = np.random.default_rng(1), []
-    asked, same = grey.wishes(n), np.full((n, 8, 8, 3), 90, np.uint8)
+    asked, same = grey.affect_grid(n), np.full((n, 8, 8, 3), 90, np.uint8)
     for seed in range(n_seeds):
         for setting in grey.SETTINGS:
-            table = grey.measured(setting, asked, same, np.full(n, 0.5),
+            table = grey.measure(setting, asked, same, np.full(n, 0.5),
                                   asked + 0.1 * rng.standard_normal((n, 2)), seed)
             shift = effect if grey.SETTINGS[setting]["null"] == "learned" else 0.0
             tables.append(table.assign(saturation=0.4 + shift + noise * rng.standard_normal(n)))
@@ -124,7 +113,3 @@ def test_no_effect_no_claim_and_trainings_must_agree():
     assert row.p_holm < 0.05 and row.same_sign == 1 and row.verdict == "inconclusive"
 
 
-def test_verdict_is_computed_from_the_numbers():
-    sentences = grey.verdict(grey.effects(planted(0.1)))
-    assert len(sentences) == 2 and "learned null makes pictures more colourful" in sentences[
-        0] and "no effect" in sentences[1]

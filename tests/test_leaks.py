@@ -358,7 +358,7 @@ def test_r2_of_the_source_alone_is_the_systems_own():
     which = np.repeat([0, 1], [180, 77])
     table = pd.DataFrame({"source": which.astype(str), "valence": labels[:, 0],
                           "arousal": labels[:, 1]})
-    plain = original_code.knowing_only_which(labels, which)
+    plain = original_code.r2_of_collection(labels, which)
     adjusted = 1 - (1 - plain) * (len(labels) - 1) / (len(labels) - 2)
     found = leakage.check(table).findings[0]
     assert f"valence {adjusted[0]:.3f}, arousal {adjusted[1]:.3f}" in found.what and "1 leave [−1, 1]" not in found.what

@@ -9,7 +9,7 @@ import soundfile
 from lib.cli import main
 from lib.core.errors import KlangfarbeError
 from lib.signal import images
-from lib.systems import music2image
+from lib.systems.music2image import generate
 from lib.workbook import bench, benchmarks, doctor
 
 RATE = 22_050
@@ -27,10 +27,10 @@ def quick(monkeypatch):
     """A chain whose two models are stand-ins: the file handling round them is what is tested
     here.
     """
-    monkeypatch.setattr(music2image, "hear_many", lambda music,
-                        profile: np.tile([0.5, -0.5], (len(music), 1)))
-    monkeypatch.setattr(music2image, "paint", lambda points, profile,
-                        seed: np.full((len(points), 32, 32, 3), 100 + seed, np.uint8))
+    monkeypatch.setattr(generate, "load", lambda profile: None)
+    monkeypatch.setattr(generate, "generate", lambda sounds, models, variations, seed: (
+        np.tile([0.5, -0.5], (len(sounds), 1)),
+        np.full((len(sounds) * variations, 32, 32, 3), 100 + seed, np.uint8)))
 
 
 def test_claims_prints_a_verdict_for_every_claim_and_refuses_an_unknown_profile(capsys):
@@ -79,7 +79,7 @@ def test_an_interrupt_ends_with_130(monkeypatch, tone, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(music2image, "paint_files", interrupted)
+    monkeypatch.setattr(generate, "generate_files", interrupted)
     assert main(["paint", str(tone), "-o", "x.png"]) == 130
     assert "goes on from here" in capsys.readouterr().err
 

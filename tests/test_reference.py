@@ -15,7 +15,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import splits
 from lib.data.collections import oasis
 from lib.metrics import picture_regressor
-from lib.systems.music2image import evaluate_real
+from lib.systems.music2image import evaluate
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def test_no_prediction_has_seen_its_own_group():
         return truth[unseen]
 
     assert np.array_equal(splits.cross_validated(fit_predict, np.arange(48), truth, groups), truth)
-    assert len(calls) == evaluate_real.FOLDS and all(not seen & unseen for seen, unseen in calls)
+    assert len(calls) == splits.FOLDS and all(not seen & unseen for seen, unseen in calls)
     assert sorted(g for _, unseen in calls for g in unseen) == list(range(12))
 
 
 def test_a_class_never_met_gets_the_mean_of_all():
     truth = np.array([[0.0, 0.2], [1.0, 0.4], [0.5, 0.9]])
-    found = evaluate_real._class_mean(np.array(["a", "a", "b"]), truth, np.array(["b", "a", "c"]))
+    found = evaluate._class_mean(np.array(["a", "a", "b"]), truth, np.array(["b", "a", "c"]))
     assert np.allclose(found, [[0.5, 0.9], [0.5, 0.3], [0.5, 0.5]])
 
 
@@ -74,10 +74,10 @@ def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, m
     monkeypatch.setattr(picture_regressor, "load_judge", lambda: picture_regressor.PictureJudge().fit(
         np.random.default_rng(0).integers(0, 255, (30, 32, 32, 3), dtype=np.uint8), np.zeros((30, 2))))  # fmt: skip
     # the second collection is the first again
-    monkeypatch.setattr(evaluate_real, "wikiart_emotions", oasis)
+    monkeypatch.setattr(evaluate, "wikiart_emotions", oasis)
     (shelf / "wikiart_paintings").symlink_to(shelf / "oasis")
     monkeypatch.setattr(oasis, "manifest", lambda folder, inner=oasis.manifest, **_: inner(folder))
-    table = evaluate_real.picture_judge()
+    table = evaluate.picture_judge()
     ccc = table[table["collection"] == "OASIS photographs"].set_index(["predictor", "axis"])["ccc"]
     assert ccc["judge"].min() > 0.9 and ccc["mean"].abs().max() < 0.1 and ccc[
         "class mean"].abs().max() < 0.1
@@ -86,7 +86,7 @@ def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, m
     assert (judged["low"] <= judged["ccc"]).all() and (judged["null"]
                                                        < judged["low"]).all() and (
         judged["n_groups"] == 20).all()
-    kept = paths.REFERENCE / evaluate_real.RUN / "picture_judge.csv"
+    kept = paths.REFERENCE / evaluate.RUN / "picture_judge.csv"
     assert len(artefacts.read(kept)) == len(table)
     stamp = json.loads(kept.with_name(kept.name + ".provenance.json").read_text())
     assert stamp["profile"] == "reference" and len(stamp["data_hash"]) == 16
@@ -94,7 +94,7 @@ def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, m
 
 def test_collections_that_are_not_there_are_named_and_passed_over(shelf, capsys):
     with pytest.raises(KlangfarbeError, match="at least one real collection"):
-        evaluate_real.run()
+        evaluate.run()
     said = capsys.readouterr().out
     assert all(f"{name}: passed over" in said
                for name in ("picture_judge", "emotify_forest", "released", "transfer"))
@@ -108,15 +108,14 @@ def test_the_kept_tables_are_those_of_the_real_collections(real_data):
     """
     real_data("oasis")
     real_data("wikiart_paintings")
-    kept = paths.REFERENCE / evaluate_real.RUN / "picture_judge.csv"
+    kept = paths.REFERENCE / evaluate.RUN / "picture_judge.csv"
     if not kept.is_file():
         pytest.skip("no reference table is kept yet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_real, "_write", lambda name,
-                      tables: pd.concat(tables, ignore_index=True).drop(columns="data_hash"))
-        patch.setattr(evaluate_real.agreements, "agreement",
-                      functools.partial(evaluate_real.agreements.agreement, n_resamples=2))
-        again = evaluate_real.picture_judge()
+        patch.setattr(evaluate, "_store", lambda name, table, *hashed: table)
+        patch.setattr(evaluate.agreements, "agreement",
+                      functools.partial(evaluate.agreements.agreement, n_resamples=2))
+        again = evaluate.picture_judge()
     before = artefacts.read(kept)
     assert np.allclose(before["ccc"], again["ccc"], atol=0.02,
                        equal_nan=True) and (before["n"] == again["n"]).all()

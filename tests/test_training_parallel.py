@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core import paths
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.data.atelier import paint
 from lib.systems.music2image import train_diffusion
-from lib.training import loop
+from lib.systems.music2image.config import get_config
+from lib.systems.music2image.data import batches
+from lib.training import checkpoint
 from lib.training.parallel import ALONE, Team, team
 
-CONFIG = train_diffusion.PROFILES["smoke"]
+CONFIG = get_config("smoke").diffusion
 
 
 def trained(root, *starter):
@@ -35,7 +37,7 @@ def trained(root, *starter):
                           env=alone | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1",
                                        "CUDA_VISIBLE_DEVICES": ""}, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return loop.load_checkpoint(root / "results" / "smoke" / train_diffusion.NOTEBOOK
+    return checkpoint.read(root / "results" / "smoke" / train_diffusion.NOTEBOOK
                                 / "training.safetensors"), done.stdout
 
 
@@ -61,16 +63,16 @@ def test_two_processes_give_the_same_loss_and_weights_as_one(one, tmp_path):
 
 def test_the_notebook_finds_every_step_done(one, tmp_path):
     (weights, state), _ = one
-    loop.save_checkpoint(tmp_path / "training.safetensors", weights, state)
     # as notebook 33 draws them
     pictures, _ = paint.pictures(atelier.TRAIN_SEED, range(CONFIG.n_pictures), CONFIG.size)
     models, optimiser = train_diffusion.build(CONFIG, 0)
-    key = train_diffusion.key(CONFIG, 0, pictures, models)
-    start, curve = train_diffusion.load_checkpoint(tmp_path / "training.safetensors", models,
-                                                   optimiser, torch.Generator(), key)
-    assert start == CONFIG.n_steps and curve == state["curve"]
+    path = tmp_path / "training.safetensors"
+    artefacts.write(path.with_name("training.0000012.safetensors"), weights)
+    artefacts.write(path.with_name("training.0000012.json"), state)
+    found = train_diffusion.checkpoint(path, CONFIG, 0, pictures, models, optimiser,
+                                       torch.Generator()).load()
+    assert found["step"] == CONFIG.n_steps and found["curve"] == state["curve"]
     assert torch.equal(models.network.unet.conv_in.weight, weights["network.unet.conv_in.weight"])
-    assert train_diffusion.key(CONFIG, 1, pictures, models) != key
 
 
 def test_shares_are_equal_and_together_the_batch():
@@ -98,7 +100,7 @@ def test_a_process_learns_from_its_rows_alone():
     losses = []
     for rows in (slice(None), slice(0, 4), slice(4, 8)):
         models, optimiser = train_diffusion.build(CONFIG, 0)
-        _, x_0, va = next(train_diffusion.batches(pictures, affect, CONFIG, 0))
+        _, x_0, va = next(batches(pictures, affect, CONFIG, 0))
         losses.append(train_diffusion.train_step(models, optimiser, x_0, va, CONFIG,
                                                  torch.Generator().manual_seed(0), rows=rows))
     whole, first, second = losses

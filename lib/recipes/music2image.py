@@ -1,19 +1,37 @@
-"""How the bundled parts of system 3 were made: ``python -m lib miniature picture_judge``,
-``forest``, ``unet``.
+"""How the bundled parts of the system music2image were made: ``python -m lib miniature
+picture_judge``, ``forest``, ``unet``.
+
+Nothing here sees pictures of TEST_SEED, and only the picture regressor those of JUDGE_SEED.
+Notebook: 31, 33.
 """
+
+from dataclasses import asdict, replace
+
+import pandas as pd
 
 from lib.core import artefacts, paths, provenance
 from lib.data import atelier
 from lib.data.atelier import paint
 from lib.metrics import affect, picture_regressor
 from lib.recipes.bundling import write
-from lib.systems.music2image import pretraining, train_forest
+from lib.systems.music2image import data, train_diffusion, train_forest
+from lib.systems.music2image.config import ForestConfig, get_config
+from lib.training import loop
+
+SEED = 0
+# More pieces than `mini`, fewer and shallower trees than published, for the file's size.
+FOREST = ForestConfig(n_trees=100, max_depth=12, min_leaf=12, max_features=0.35, gain_db=4.0,
+                      n_pieces=1500, excerpts=2, piece_seconds=15.0)
+# p_null = 1 shows every picture with the null alone: this network never sees a label.
+NEUTRAL = replace(get_config("mini").diffusion, start="scratch", p_null=1.0, n_pictures=6_000,
+                  batch_size=32, n_steps=6_000, learning_rate=1e-3, warm_up=100, decay=0.0,
+                  ema_decay=0.999)
+# Notebook 33's fine-tuning of the neutral network, for longer.
+TUNED = replace(get_config("mini").diffusion, n_pictures=6_000, n_steps=1_200, ema_decay=0.995)
 
 
 def make_picture_judge() -> None:
-    """The independent judge: kernel ridge over colour and texture of 1,000 atelier pictures of
-    ``JUDGE_SEED``.
-    """
+    """The picture regressor: kernel ridge over colour and texture of 1,000 atelier pictures."""
     pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1000), size=32)
     fitted = picture_regressor.PictureJudge().fit(pictures, truth)
     write("judge", {"picture_judge.skops": fitted.estimator}, provenance.content_hash(pictures))
@@ -24,15 +42,31 @@ def make_picture_judge() -> None:
 
 
 def make_forest() -> None:
-    """The forest behind ``hear`` and ``paint MUSIC`` in a fresh clone, and its score on fresh
-    pieces.
-    """
-    model, score, data_hash = train_forest.make_miniature()
-    write(train_forest.NOTEBOOK, {"forest.skops": model}, data_hash)
-    artefacts.write(paths.MINIATURES / train_forest.NOTEBOOK / "scores.csv", score)
-    print(score.round(3).to_string(index=False))
+    """The forest, and its scores on new pieces (about five minutes)."""
+    learned = data.atelier_table(FOREST, atelier.TRAIN_SEED)
+    model = train_forest.fit(learned.features, learned.va, FOREST)
+    fresh = data.atelier_table(replace(FOREST, n_pieces=300, excerpts=1), atelier.TEST_SEED)
+    scores = affect.agreement(fresh.truth, train_forest.predict(model, fresh.features),
+                              fresh.groups)
+    write(train_forest.NOTEBOOK, {"forest.skops": model},
+          provenance.content_hash(learned.features, learned.va))
+    artefacts.write(paths.MINIATURES / train_forest.NOTEBOOK / "scores.csv", scores)
+    print(scores.round(3).to_string(index=False))
 
 
 def make_unet() -> None:
     """The neutral and the emotional diffusion model (about 50 minutes on one core, resumable)."""
-    pretraining.make()
+    loop.set_threads()
+    pictures, affects = paint.pictures(atelier.TRAIN_SEED, range(NEUTRAL.n_pictures), NEUTRAL.size)
+    data_hash = provenance.content_hash(pictures)
+    work, rows = paths.PROCESSED / train_diffusion.NOTEBOOK, []
+    for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
+        models, curve = train_diffusion.train(config, pictures, affects, SEED,
+                                              work / f"{name}.safetensors")
+        write(train_diffusion.NOTEBOOK,
+              {f"{name}.json": asdict(config),
+               f"{name}.safetensors": train_diffusion.weights(models)}, data_hash)
+        rows += [{"network": name, "step": start + 100,
+                  "loss": sum(curve[start : start + 100]) / 100}
+                 for start in range(0, len(curve) - 99, 100)]
+    write(train_diffusion.NOTEBOOK, {"curves.csv": pd.DataFrame(rows)}, data_hash)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from lib.systems.music2image import train_diffusion
+from lib.systems.music2image.config import get_config
 from lib.training import loop
 
 
@@ -16,7 +17,7 @@ def bench() -> dict:
     once, process time.
     """
     loop.set_threads(1)
-    config = replace(train_diffusion.PROFILES["mini"], start="scratch", ema_decay=0.0)
+    config = replace(get_config("mini").diffusion, start="scratch", ema_decay=0.0)
     models, _ = train_diffusion.build(config)
     points, settings = np.zeros((8, 2)), {"guidance": 1.0}
     # loads what is loaded once

@@ -1,0 +1,233 @@
+"""Settings of every stage; the defaults are the published ones, or the released code's.
+
+Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion).
+"""
+
+from dataclasses import dataclass, replace
+
+from lib.core.errors import KlangfarbeError
+from lib.systems import interface
+
+CLIP_SECONDS = 45.0  # DEAM's clips are this long; the middle of a longer file is taken
+CHOICES = {"schedule": ("published", "zero_terminal_snr"), "prediction": ("epsilon", "v"),
+           "null": ("zero", "learned"), "start": ("scratch", "neutral"),
+           "sampler": ("ancestral", "dpm_solver")}
+
+
+@dataclass(frozen=True)
+class ForestConfig:
+    """The random forest, its search and its evaluation.
+
+    Attributes:
+        n_trees, max_depth, min_split, min_leaf, max_features: scikit-learn's ``n_estimators,
+            max_depth, min_samples_split, min_samples_leaf, max_features``.
+        gain_db: where not 0, each row is also learned at other volumes, drawn with this deviation.
+        collections: modules of ``lib.data.collections`` to learn from; empty: the atelier.
+        excerpts: parts of equal length that an atelier piece is cut into.
+        disagreement: of one simulated listener with the true point (DEAM's is .37 in [−1, 1]).
+        n_trials, search_trees: Optuna's trials in each outer fold, and the trees of a trial.
+        n_repeats, n_resamples: of the permutation importance, of every bootstrap.
+    """
+
+    n_trees: int = 600
+    max_depth: int = 20
+    min_split: int = 2
+    min_leaf: int = 3
+    max_features: float = 1.0
+    gain_db: float = 0.0
+    collections: tuple[str, ...] = ()
+    n_pieces: int = 2569
+    excerpts: int = 1
+    piece_seconds: float = CLIP_SECONDS
+    disagreement: float = 0.37
+    outer_folds: int = 5
+    inner_folds: int = 5
+    n_trials: int = 100
+    search_trees: int = 200
+    n_repeats: int = 20
+    n_resamples: int = 1000
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani et al.'s, the paper gives none.
+
+    Attributes:
+        size: side of the pictures; channels: width of each stage from 4² up; depth: convolutions a
+            stage.
+        style: of the paintings to learn from (the paper keeps landscapes).
+        steps: of each stage; fade: share of them in which the stage is faded in.
+        n_critic: critic steps before each generator step.
+        w_penalty: λ of the gradient penalty. drift: weight of score(real)².
+        w_matching: of affective feature matching; matching_moves_maps: whether that loss may change
+            the two convolutions it measures with.
+        equalised, pixel_norm, batch_deviation: of :mod:`lib.models.wgan_gp`.
+        ema_decay: of the averaged generator, 0 for none. n_judged: pictures for each measurement.
+    """
+
+    size: int = 128
+    channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)
+    depth: int = 2
+    n_noise: int = 128
+    n_pictures: int = 1311
+    style: str = "landscape"
+    batch_size: int = 16
+    steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)
+    fade: float = 0.5
+    n_critic: int = 5
+    lr_generator: float = 5e-4
+    lr_critic: float = 5e-9
+    betas: tuple[float, float] = (0.0, 0.9)
+    w_penalty: float = 10.0
+    drift: float = 0.0
+    w_matching: float = 1.0
+    matching_moves_maps: bool = True
+    equalised: bool = False
+    pixel_norm: bool = False
+    batch_deviation: bool = False
+    ema_decay: float = 0.0
+    n_judged: int = 2000
+
+    def __post_init__(self):
+        if self.size != 4 * 2 ** (len(self.channels) - 1) or len(self.steps) != len(self.channels):
+            raise KlangfarbeError(
+                f"one width and one number of steps for each of the stages 4² … {self.size}²",
+                f"{len(self.channels)} widths and {len(self.steps)} numbers of steps",
+                "size is 4·2^(stages − 1)")
+
+    @property
+    def n_steps(self) -> int:
+        return sum(self.steps)
+
+    def with_steps(self, n_steps: int) -> "GanConfig":
+        """The same config with `n_steps` in all, shared among the stages as before; 0: as it is."""
+        stages = len(self.steps)
+        if n_steps == 0:
+            return self
+        if n_steps < stages:
+            raise KlangfarbeError(f"at least {stages} steps, one a stage", str(n_steps),
+                                  "give more, or 0 for the profile's own")
+        first = [1 + (n_steps - stages) * n // self.n_steps for n in self.steps[:-1]]
+        return replace(self, steps=(*first, n_steps - sum(first)))
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The diffusion model; widths, batch size, rates and guidance are ours, the paper gives none.
+
+    Attributes:
+        size, channels, layers, attention_levels, embedding, patch: of
+            :class:`lib.models.emotion_unet.EmotionUNet`.
+        warm_up, decay: steps of the rate's linear rise, share of the steps of its fall to 0.
+        n_diffusion: T. schedule: ``published`` (clipped cosine) or ``zero_terminal_snr``.
+        prediction: ``epsilon`` or ``v``. null: ``zero``, the point (0, 0), or ``learned``.
+        p_null: share of labels dropped. ema_decay: of the averaged network, 0 for none.
+        start: ``scratch`` or ``neutral``, the bundled network that never saw a label.
+        guidance: s. guidance_rescale: φ of Lin et al., 0 for none.
+        sampler, n_sampling: and its steps. n_slow: steps of the ancestral one in a comparison.
+        n_judged: pictures for one measurement.
+    """
+
+    size: int = 128
+    channels: tuple[int, ...] = (64, 128, 256, 256)
+    layers: int = 2
+    attention_levels: int = 2
+    embedding: int = 256
+    patch: int = 1
+    n_pictures: int = 1311
+    batch_size: int = 16
+    n_steps: int = 123_000  # 1,500 epochs of 1,311 pictures
+    learning_rate: float = 2e-4
+    warm_up: int = 0
+    decay: float = 0.0
+    n_diffusion: int = 1000
+    schedule: str = "published"
+    prediction: str = "epsilon"
+    null: str = "zero"
+    p_null: float = 0.1
+    ema_decay: float = 0.0
+    start: str = "scratch"
+    guidance: float = 3.0
+    guidance_rescale: float = 0.0
+    sampler: str = "ancestral"
+    n_sampling: int = 1000
+    n_slow: int = 1000
+    n_judged: int = 512
+
+    def __post_init__(self):
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise KlangfarbeError(f"{name} out of {', '.join(allowed)}",
+                                      repr(getattr(self, name)), "name one of them")
+        if self.schedule == "zero_terminal_snr" and self.prediction == "epsilon":
+            raise KlangfarbeError("prediction 'v' under zero_terminal_snr", "'epsilon'",
+                                  "at t = T the picture cannot be told from ε alone: x_0 = (x_T − ε)/0")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All stages, and the pieces the whole chain is measured on.
+
+    Attributes:
+        gan: with settings that train. published_gan: as published, rates as released.
+    """
+
+    forest: ForestConfig = ForestConfig()
+    gan: GanConfig = GanConfig()
+    published_gan: GanConfig = GanConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    n_pieces: int = 1802
+    clip_seconds: float = CLIP_SECONDS
+
+
+# Settings with which the GAN trains; short runs need larger rates than Karras et al.'s 1e-3.
+_TRAINS = {"betas": (0.0, 0.99), "drift": 1e-3, "w_matching": 0.1, "matching_moves_maps": False,
+           "equalised": True, "pixel_norm": True, "batch_deviation": True}
+_SHORT = _TRAINS | {"lr_generator": 5e-3, "lr_critic": 8e-3, "ema_decay": 0.99}
+_LONG = _TRAINS | {"lr_generator": 1e-3, "lr_critic": 2e-3, "ema_decay": 0.999}
+_GAN = {
+    "smoke": GanConfig(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16),
+                       n_critic=1, n_judged=40),
+    "mini": GanConfig(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000,
+                      steps=(110, 280, 340), n_critic=1, n_judged=300),
+    "gpu": GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64,
+                     steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1, n_judged=2000),
+    "paper": GanConfig(),
+}
+_CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned",
+              "sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
+_SMALL = DiffusionConfig(size=32, channels=(48, 64, 64), layers=1, attention_levels=1, patch=2,
+                         start="neutral", ema_decay=0.99, learning_rate=5e-4, **_CORRECTED)
+
+PROFILES = {
+    "smoke": Config(
+        forest=ForestConfig(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2,
+                            inner_folds=2, n_trials=2, search_trees=4, n_repeats=1,
+                            n_resamples=50),
+        gan=replace(_GAN["smoke"], **_SHORT), published_gan=_GAN["smoke"],
+        diffusion=replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
+                          n_judged=24),
+        n_pieces=16, clip_seconds=4.0),
+    "mini": Config(
+        forest=ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0,
+                            outer_folds=4, inner_folds=3, n_trials=5, search_trees=15, n_repeats=3,
+                            n_resamples=300),
+        gan=replace(_GAN["mini"], **_SHORT), published_gan=_GAN["mini"],
+        diffusion=replace(_SMALL, n_pictures=1000, n_steps=500, warm_up=50, decay=0.5,
+                          n_judged=64),
+        n_pieces=120, clip_seconds=10.0),
+    "gpu": Config(
+        forest=ForestConfig(excerpts=2, n_trials=40, search_trees=100),
+        gan=replace(_GAN["gpu"], **_LONG), published_gan=_GAN["gpu"],
+        diffusion=DiffusionConfig(size=64, channels=(128, 256, 256, 512), n_pictures=20_000,
+                                  batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
+                                  **_CORRECTED),
+        n_pieces=1000),
+    "paper": Config(forest=ForestConfig(collections=("deam", "pmemo")),
+                    gan=replace(_GAN["paper"], **_LONG)),
+}
+
+
+def get_config(profile: str) -> Config:
+    """A profile's config; ``bundled`` has mini's."""
+    return interface.get_config(PROFILES, profile)

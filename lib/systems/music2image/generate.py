@@ -1,0 +1,92 @@
+"""The whole chain: music becomes a point of the valence–arousal plane, the point a picture.
+
+Source: Zhang §2.1. Notebook: 30, 35.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from sklearn.ensemble import RandomForestRegressor
+
+from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
+from lib.signal import affect, audio, features, images
+from lib.systems.music2image import train_diffusion, train_forest
+from lib.systems.music2image.config import CLIP_SECONDS, DiffusionConfig
+
+PICTURE_SIZE = 256
+
+
+class Models(NamedTuple):
+    """The two trained networks, loaded."""
+
+    forest: RandomForestRegressor
+    diffusion: train_diffusion.Models
+    config: DiffusionConfig
+
+
+def load(profile: str = artefacts.BUNDLED) -> Models:
+    """A profile's forest and diffusion model, or the bundled ones."""
+    return Models(train_forest.load(profile), *train_diffusion.load(profile))
+
+
+def generate(sounds: list[np.ndarray], models: Models, *, variations: int = 1,
+             seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Affect and pictures of mono sounds at 22 050 Hz.
+
+    Returns:
+        (valence, arousal) [N, 2] in [−1, 1], and uint8 [N · variations, H, W, 3].
+    """
+    rows = np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in sounds])
+    points = train_forest.predict(models.forest, rows)
+    pictures = train_diffusion.generate(models.diffusion, np.repeat(points, variations, axis=0),
+                                        models.config, seed)
+    return points, pictures
+
+
+def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED,
+                   variations: int = 1, seed: int = 0) -> int:
+    """``python -m lib paint``: a picture for each piece; returns the exit code.
+
+    One bad file among several is named and left out (exit code 2).
+    """
+    several = len(music) > 1
+    if not several and output.suffix not in (".png", ".jpg"):
+        raise KlangfarbeError("a picture's name ending in .png or .jpg", str(output),
+                              "for instance -o picture.png")
+    if several and output.suffix:
+        raise KlangfarbeError("a folder for several pieces", str(output),
+                              "for instance -o pictures/")
+    if variations < 1:
+        raise KlangfarbeError("at least 1 variation", str(variations),
+                              "leave --variations out for one picture")
+    sounds, errors = {}, []
+    for path in music:
+        try:
+            sounds[path] = audio.load(path, seconds=CLIP_SECONDS)
+        except KlangfarbeError as error:
+            if not several:
+                raise
+            errors.append(error)
+    if sounds:
+        points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
+                                    seed=seed)
+        for i, (path, point) in enumerate(zip(sounds, points, strict=True)):
+            own = enlarge(pictures[i * variations : (i + 1) * variations])
+            target = output / f"{path.stem}.png" if several else output
+            artefacts.write(target, images.sheet(own, min(variations, 4)))
+            quadrant = affect.QUADRANTS[int(affect.quadrant(*point))]
+            print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} ({quadrant}) "
+                  f"→ {target}")
+    for error in errors:
+        print(f"klangfarbe: passed over: {error}")
+    return 2 if errors else 0
+
+
+def enlarge(pictures: np.ndarray) -> np.ndarray:
+    """Pictures uint8 [N, H, W, 3] enlarged smoothly by a whole factor to about 256²."""
+    size = max(1, PICTURE_SIZE // pictures.shape[1]) * pictures.shape[1]
+    return np.stack([np.asarray(Image.fromarray(p).resize((size, size), Image.Resampling.BICUBIC))
+                     for p in pictures])
