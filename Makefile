@@ -1,5 +1,5 @@
 # make run    set everything up, run all notebooks at PROFILE (default mini), build the report
-# make test   set everything up, lint, unit tests, every notebook checked at smoke, the whole graph at smoke
+# make test   set everything up, lint, unit tests, every notebook run once at smoke and its products looked for
 # Needs Python 3.11 and make. Each target is one or two plain commands; the README gives them for Windows.
 PYTHON ?= python3.11
 PROFILE ?= mini
@@ -15,26 +15,34 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint unit notebooks lab doctor clean
+.PHONY: run test regress reference lint unit quick notebooks lab doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
 
 test: lint unit notebooks
-	$(BIN)/python -m lib run --profile smoke --cores $(CORES)
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder --durations=25
 
-# Every stored check cell must print the same again, at smoke (`make test`) or at mini (`make regress`).
+# Without the tests that are marked slow.
+quick: $(READY)
+	$(BIN)/python -m pytest tests -n $(CORES) -m "not slow"
+
+# Every notebook runs once, at smoke; each stored check cell must print the same again, every product
+# of the graph must then be there, and Snakemake must be able to plan all of it.
 notebooks: $(READY)
-	KLANGFARBE_PROFILE=smoke KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=300 -n $(CORES)
+	rm -rf results/smoke
+	KLANGFARBE_PROFILE=smoke KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=300 -n $(CORES) --durations=25
+	$(BIN)/python -m lib run --profile smoke --check
+	$(BIN)/python -m lib run --profile smoke --dry-run
 
+# The same check cells at mini: the stored outputs' own profile.
 regress: $(READY)
-	KLANGFARBE_PROFILE=mini KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=1800 -n $(CORES)
+	KLANGFARBE_PROFILE=mini KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=1800 -n $(CORES) --durations=25
 
 # The runs that are kept (outputs in notebooks/, tables in results/reference/), made again; then read the notebooks' prose against them.
 reference: $(READY)

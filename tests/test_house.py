@@ -235,7 +235,7 @@ def test_a_notebook_that_trains_checks_leakage_and_leaves_evidence(file):
     code = [source(cell) for cell in cells(file, "code")]
     checked, trained, saved = (
         next((i for i, text in enumerate(code) if re.search(word, text)), None)
-        for word in (r"assert_no_leakage\(", TRAINS.pattern, r"claims\.save\("))
+        for word in (r"assert_no_leakage\(", TRAINS.pattern, r"(claims|ledger)\.save\("))
     assert checked is not None and saved is not None and checked < trained < saved
 
 

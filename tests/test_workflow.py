@@ -60,6 +60,7 @@ def lib(root, *words):
                           text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     by_hand = project / "results/smoke/10_first"
     by_hand.mkdir(parents=True)
@@ -88,6 +89,7 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     assert "nb_10_first" not in only_second.stdout + only_second.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [
     "--executor slurm --jobs 4 --default-resources slurm_partition=gpu",
     "--executor kubernetes --jobs 4 --default-storage-provider fs --default-storage-prefix {root}/volume"

@@ -217,7 +217,8 @@ def _would_fill(filled_by: str, profile: str, missing: set[str]) -> str:
     notebooks, _, more = filled_by.partition(" PARAMS=")
     profile = "mini" if profile == STORED else profile  # what is stored is a run at mini
     more = f" PARAMS={more}" if more else ""
-    return f'make run PROFILE={profile} NOTEBOOKS="{notebooks}"{more} ({", ".join(sorted(missing))})'
+    return (f'make run PROFILE={profile} NOTEBOOKS="{notebooks}"{more} '
+            f'({", ".join(sorted(missing))})')
 
 
 def _evidence_of(ledger: Ledger, claim) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import base64
 import functools
 import html
 import os
+import re
 from pathlib import Path
 
 import matplotlib
@@ -36,7 +37,8 @@ figure{margin:1rem 0;overflow-x:auto} figcaption{font-size:13px;color:#666} .fai
 </style>"""
 MAX_ROWS = 40
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
-SAVES_EVIDENCE = "claims.save("  # the call that writes a notebook's evidence.csv
+# the call that writes a notebook's evidence.csv
+SAVES_EVIDENCE = re.compile(r"\b(claims|ledger)\.save\(")
 
 
 def failure(profile: str, stem: str) -> str | None:
@@ -70,8 +72,8 @@ def build(profile: str, stems: list[str]) -> Path:
         if reason:
             parts.append(f"<p class='failed'>failed: {html.escape(reason)}</p>")
         files = [file for suffix in (*MEDIA, ".csv") for file in sorted(folder.glob(f"*{suffix}"))]
-        parts += [_figure(file, _address(profile, stem, file.name)) for file in files
-                  if file.name != ledger.EVIDENCE]
+        parts += [_figure(file, _address(profile, stem, re.compile(re.escape(file.name))))
+                  for file in files if file.name != ledger.EVIDENCE]
     return artefacts.write(paths.RESULTS / profile / "report.html",
                            _document(f"Klangfarbe {profile}", "".join(parts)))
 
@@ -156,19 +158,18 @@ def _write_page(profile: str, stem: str) -> None:
     artefacts.write(page, _document(stem, top + body))
 
 
-def _address(profile: str, stem: str, word: str = "") -> str:
-    """A relative link from the report to the cell of an executed notebook that writes `word` (a
-    file's name), else to its top; empty where the notebook has not run.
+def _address(profile: str, stem: str, what: re.Pattern | None = None) -> str:
+    """A relative link from the report to the cell of an executed notebook that saves `what`, else
+    to its top; empty where the notebook has not run.
     """
     notebook = _executed(profile, stem)
     if notebook is None:
         return ""
     page = os.path.relpath(paths.RUNS / profile / f"{stem}.html", paths.RESULTS / profile)
-    naming = [cell for cell in notebook.cells
-              if cell.cell_type == "code" and word and word in cell.source]
-    writing = [cell for cell in naming
-               if any(word in line and "save" in line for line in cell.source.splitlines())]
-    place = "".join(f"#cell-id={cell['id']}" for cell in (writing or naming)[:1])
+    lines = [(cell["id"], line) for cell in notebook.cells if cell.cell_type == "code"
+             for line in cell.source.splitlines() if what and what.search(line)]
+    lines.sort(key=lambda line: "save" not in line[1])  # a line that saves it comes first
+    place = f"#cell-id={lines[0][0]}" if lines else ""
     return page.replace(os.sep, "/") + place
 
 
