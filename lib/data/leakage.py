@@ -1,29 +1,26 @@
-"""The leak linter: does what is measured know something that it should not? Run by every training
-notebook, on any manifest.
+"""The leakage linter: does a model, a split or a metric know something that it should not?
 
-```
-manifest ─┬ groups, clips ──────────┐
-          ├ + embeddings, pictures ─┤
-pairs ────┤                         ├─► check ─► Checked ─┬─► report   a table
-condition ┤ own words vs. shuffled ─┤                     └─► assert_no_leakage  prints all; stops at what is not accepted by name
-encoders, usage, rows ──────────────┘
-```
+Every training notebook calls it on its tables:
 
-A check whose tables were not given has not been made, and is listed as such: silence is not
-cleanliness.
+    manifest (+ embeddings, pictures) ─┐
+    pairs, condition ──────────────────┼─► check ─► Checked ─┬─► report              a table
+    encoders, usage, rows ─────────────┘                     └─► assert_no_leakage   prints, raises
+
+A check whose tables were not given is listed as not made: silence is not cleanliness.
+
+Source: what the released codes of three of the systems do. Notebook: 31.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage_checks as checks
-from lib.data.leakage_checks import Finding, fingerprints
-
-__all__ = ["NAMES", "Checked", "Finding", "check", "fingerprints", "report", "assert_no_leakage"]
+from lib.data import near_duplicates
+from lib.data.near_duplicates import BITS, COSINE, EXAMPLES
 
 NAMES = {
     "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks what was learned by heart",
@@ -35,15 +32,26 @@ NAMES = {
     "tuned_on_test": "settings were chosen on the data that the result is reported on",
     "rows_out_of_step": "features and labels slipped against each other: a row has another item's label",
 }
-# Near-duplicates: at least this cosine (columns standardised); at most this share of a hash's bits,
-# and at least this likeness of colours.
-COSINE, BITS, COLOURS = 0.98, 0.15, 0.96
+TARGET_COLUMNS = ("caption", "description", "keywords", "genre", "emotion")
+N_SHUFFLES, MOST_ROWS = 20, 5000
+# Share of a target's words in its condition beyond the highest of 20 shuffles; a shared mood alone
+# gives up to .05 on the atelier.
+LEAST_EXCESS = 0.08
+FEWEST_LABELS, FEWEST_ONE_SIDED, MOST_EXPLAINED = 10, 30, 0.5
+
+
+class Finding(NamedTuple):
+    """One leak: its name in :data:`NAMES`, what was measured, `count` out of `of`, examples."""
+
+    name: str
+    what: str
+    count: int
+    of: int
+    examples: tuple[str, ...]
 
 
 class Checked(NamedTuple):
-    """What :func:`check` returns: the findings, the names of the checks that were made, and of
-    those that were not.
-    """
+    """The findings, the names of the checks that were made, and of those that were not."""
 
     findings: list[Finding]
     made: tuple[str, ...]
@@ -57,63 +65,61 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
     """Looks for every leak that the given tables can show.
 
     Args:
-        manifest: DataFrame with any of the manifest's columns; rows without a split are left aside.
-        pairs: DataFrame ``image_id, audio_id`` and, where known, ``split`` (else the manifest's
-            split of the picture), ``image_group``, ``audio_group`` (else the manifest's).
+        manifest: any of the manifest's columns; rows without a split are left aside.
+        pairs: ``image_id, audio_id`` and, where known, ``split`` (else the manifest's split of the
+            picture), ``image_group``, ``audio_group`` (else the manifest's).
         embeddings: [N, D] in the order of the manifest's rows, or a mapping encoder → [N, D]; a row
             of NaN: none there.
         pictures: N pictures uint8 [H, W, 3] in that order (``None``: not a picture), or their
-            :func:`fingerprints`, float32.
-        condition: DataFrame ``text``, what the model is told, and columns of the *target* that it
-            must not be told: any of ``caption, description, keywords`` (a list, or words between
-            commas), ``genre, emotion``.
+            ``near_duplicates.fingerprints``.
+        condition: ``text``, the model's input, and columns of the *target* that it must not
+            contain, some of :data:`TARGET_COLUMNS` (``keywords``: a list, or words between commas).
         encoders: ``{"pairing": …, "metric": …}``, each a name, a card with ``name`` and ``sha256``,
             or several.
         usage: ``{"selected_on": …, "reported_on": …}``, names of splits, or ids of items.
         rows: ids of the features' rows and of the labels' rows, which are read side by side.
-        cosine, bits: thresholds of a near-duplicate (:func:`fingerprints` for the second). The
-            cosine suits learned embeddings: on the atelier, different pieces reach .94 by 135 audio
-            features, but different pictures .99 by 51 features made by hand.
-
-    Raises:
-        KlangfarbeError: nothing to look at, or a table without the columns it needs.
-
-    Source: DATA, "Leak linter"; what the released codes of three of the systems do.  Notebook: 31.
+        cosine, bits: thresholds of a near-duplicate. The cosine suits learned embeddings: on the
+            atelier, different pieces reach .94 by 135 audio features, but different pictures .99 by
+            51 features made by hand.
     """
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
                               "give the rows they belong to, with their splits")
     made = {}
-    table = _of_a_split(manifest)
-    group_uses, clip_uses = _uses(table, _checked_pairs(pairs, manifest))
+    table = None
+    if manifest is not None and "split" in manifest:
+        table = manifest[manifest["split"].notna()]
+    group_uses, clip_uses = _uses(table, _complete_pairs(pairs, manifest))
     if group_uses is not None:
-        made["group_in_two_splits"] = checks.groups(group_uses)
+        made["group_in_two_splits"] = _groups(group_uses)
     if clip_uses is not None:
-        made["clip_reused_across_splits"] = checks.clips(clip_uses)
+        made["clip_reused_across_splits"] = _clips(clip_uses)
     if table is not None and (embeddings is not None or pictures is not None
                               or len(_hashed(table, ("image",)))):
-        made["near_duplicates"] = _near_duplicates(manifest, embeddings, pictures, cosine, bits)
+        concerned, seen, examples = near_duplicates.find(manifest, embeddings, pictures, cosine,
+                                                         bits)
+        made["near_duplicates"] = _finding(
+            "near_duplicates", "items with a near-duplicate of another group in another split",
+            len(concerned), len(seen), examples)
     if condition is not None:
-        if "text" not in condition or not set(checks.TARGET_COLUMNS) & set(condition) or not len(
-            condition):
-            raise KlangfarbeError(
-                f"a condition with text and one of {', '.join(checks.TARGET_COLUMNS)}",
-                f"{len(condition)} rows of {', '.join(condition)}",
-                "add what the target must not tell")
-        made["target_in_condition"] = checks.words(condition)
-    if manifest is not None and _known(manifest, "source", "valence",
-                                       "arousal") and manifest["source"].nunique() > 1:
-        made["labels_on_two_scales"] = checks.scales(manifest[["source", "valence",
-                                                               "arousal"]].dropna().astype(
-                {"valence": float, "arousal": float}))
+        if "text" not in condition or not set(TARGET_COLUMNS) & set(condition) or not len(
+                condition):
+            raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
+                                  f"{len(condition)} rows of {', '.join(condition)}",
+                                  "add what the target must not tell")
+        made["target_in_condition"] = _target_words(condition)
+    if (manifest is not None and _known(manifest, "source", "valence", "arousal")
+            and manifest["source"].nunique() > 1):
+        labels = manifest[["source", "valence", "arousal"]].dropna()
+        made["labels_on_two_scales"] = _scales(labels.astype({"valence": float, "arousal": float}))
     if encoders is not None:
         _needs(encoders, ("pairing", "metric"), "encoders")
-        made["metric_embedder_is_pairing_embedder"] = checks.encoders(encoders)
+        made["metric_embedder_is_pairing_embedder"] = _encoders(encoders)
     if usage is not None:
         _needs(usage, ("selected_on", "reported_on"), "usage")
-        made["tuned_on_test"] = checks.tuned(usage)
+        made["tuned_on_test"] = _tuned(usage)
     if rows is not None:
-        made["rows_out_of_step"] = checks.steps(*rows)
+        made["rows_out_of_step"] = _misaligned(*rows)
     if not made:
         raise KlangfarbeError("something to look at", "no table with the columns of any check",
                               "give a manifest with group_id and split")
@@ -121,26 +127,22 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
                    tuple(n for n in NAMES if n in made), tuple(n for n in NAMES if n not in made))
 
 
-def report(checked: Checked):
-    """A row per check that was made: DataFrame ``name, count, of, what, examples``; count 0:
-    nothing found.
-    """
+def report(checked: Checked) -> pd.DataFrame:
+    """A row per check that was made: ``name, count, of, what, examples``; count 0: not found."""
     found = {finding.name: finding for finding in checked.findings}
-    lines = [(name, f.count, f.of, f.what, " · ".join(f.examples)) if (f := found.get(name))
-             else (name, 0, None, "nothing found", "") for name in checked.made]
+    nothing = Finding("", "nothing found", 0, None, ())
+    lines = [(name, f.count, f.of, f.what, " · ".join(f.examples)) for name in checked.made
+             for f in [found.get(name, nothing)]]
     return pd.DataFrame(lines, columns=["name", "count", "of", "what",
                                         "examples"]).astype({"of": "Int64"})
 
 
 def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
-    """Prints what was looked for and found, and stops at any finding that is not accepted by name.
+    """Prints what was looked for and found, and raises at any finding that is not accepted by name.
 
     Args:
-        accepted: names of findings that belong to the experiment, as in the *as published* runs.
-
-    Raises:
-        KlangfarbeError: a finding that is not accepted; an accepted name that is unknown, or that
-            was not found (an acceptance that outlived its leak would hide the next one).
+        accepted: names of findings that belong to the experiment, as in the *as published* runs. An
+            accepted name that was not found raises too: it would hide the next leak of that name.
     """
     accepted = {accepted} if isinstance(accepted, str) else set(accepted)
     if unknown := sorted(accepted - set(NAMES)):
@@ -151,16 +153,15 @@ def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
         print(f"not looked for (nothing given that would show it): {', '.join(checked.not_made)}")
     for finding in checked.findings:
         mark = "accepted" if finding.name in accepted else "LEAK"
-        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: "
-              f"{finding.what}\n  {NAMES[finding.name]}")
+        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: {finding.what}\n"
+              f"  {NAMES[finding.name]}")
         print("".join(f"  e.g. {example}\n" for example in finding.examples), end="")
     if not checked.findings:
         print("none found")
     found = {finding.name for finding in checked.findings}
     if left := [name for name in NAMES if name in found - accepted]:
-        raise KlangfarbeError("data without leaks", ", ".join(left),
-                              f"mend the split or the table; if it belongs to the experiment: "
-                              f"accepted={left!r}")
+        raise KlangfarbeError("data without leaks", ", ".join(left), "mend the split or the table; "
+                              f"if it belongs to the experiment: accepted={left!r}")
     if stale := [name for name in NAMES if name in accepted - found]:
         why = ", ".join(f"{name} ({'nothing found' if name in checked.made else 'not looked for'})"
                         for name in stale)
@@ -177,19 +178,21 @@ def _needs(given: Mapping, keys: tuple[str, str], what: str) -> None:
                               ", ".join(map(str, given)) or "nothing", "name both sides")
 
 
-def _of_a_split(manifest):
-    if manifest is None or "split" not in manifest:
-        return None
-    return manifest[manifest["split"].notna()]
+def _finding(name: str, what: str, count: int, of: int, examples: Iterable[str]) -> Finding | None:
+    return Finding(name, what, count, of, tuple(examples)[:EXAMPLES]) if count else None
 
 
-def _hashed(table, modalities: tuple[str, ...]):
+# --- groups and clips in several splits ---
+
+
+def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
     """Rows of these modalities whose content is known by its hash."""
-    return table[table["modality"].isin(modalities)
-                 & table["sha256"].notna()] if _known(table, "sha256", "modality") else table[:0]
+    if not _known(table, "sha256", "modality"):
+        return table[:0]
+    return table[table["modality"].isin(modalities) & table["sha256"].notna()]
 
 
-def _checked_pairs(pairs, manifest):
+def _complete_pairs(pairs, manifest) -> pd.DataFrame | None:
     """Pairs ``image_id, audio_id, split, image_group, audio_group``, and after them each clip's own
     split in the manifest.
     """
@@ -210,8 +213,8 @@ def _checked_pairs(pairs, manifest):
     for side in ("image", "audio"):
         if f"{side}_group" not in filled:
             known = has_items and "group_id" in items
-            filled[f"{side}_group"] = filled[f"{side}_id"].map(
-                items["group_id"]) if known else pd.NA
+            filled[f"{side}_group"] = (filled[f"{side}_id"].map(items["group_id"]) if known
+                                       else pd.NA)
     if has_items:  # a clip of the test set that a training pair uses is in both
         of_clip = filled.assign(split=filled["audio_id"].map(items["split"]), image_id=pd.NA,
                                 image_group=pd.NA)
@@ -221,10 +224,8 @@ def _checked_pairs(pairs, manifest):
     return filled[filled["split"].notna()]
 
 
-def _uses(table, pairs):
-    """Who is used in which split: DataFrames ``group, split`` and ``clip, split``, ``None`` where
-    no table tells.
-    """
+def _uses(table, pairs) -> list[pd.DataFrame | None]:
+    """Which group and which clip is used in which split: ``group, split`` and ``clip, split``."""
     of_groups, of_clips = [], []
     if table is not None and _known(table, "group_id"):
         of_groups.append(table[["group_id", "split"]].set_axis(["group", "split"], axis=1))
@@ -233,67 +234,175 @@ def _uses(table, pairs):
     if pairs is not None:
         of_clips.append(pairs[["audio_id", "split"]].set_axis(["clip", "split"], axis=1))
         paintings = pairs["image_group"].fillna(pairs["image_id"])
-        # A clip that is reused is told by its own name: its piece counts here where *other* clips
-        # of it lie elsewhere.
+        # A reused clip is reported by its own name: its piece counts here where *other* clips of it
+        # lie elsewhere.
         reused = pairs.groupby("audio_id")["split"].transform("nunique") > 1
         for group, kept in ((paintings, slice(None)), (pairs["audio_group"], ~reused)):
             of_groups.append(pd.DataFrame({"group": group, "split": pairs["split"]})[kept])
-    joined = (pd.concat(some, ignore_index=True).dropna() if some else None
-              for some in (of_groups, of_clips))
-    return tuple(joined)
+    return [pd.concat(some, ignore_index=True).dropna() if some else None
+            for some in (of_groups, of_clips)]
 
 
-def _near_duplicates(manifest, embeddings, pictures, cosine: float, bits: float) -> Finding | None:
-    splits = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy()
-    groups = manifest["group_id"].astype(str).to_numpy() if "group_id" in manifest else None
-    names = (manifest["item_id"] if "item_id" in manifest
-             else manifest.index.to_series()).astype(str).to_numpy()
-    there = np.array([split is not None for split in splits])
-    concerned, examples, seen = set(), [], set()
+def _in_several(uses: pd.DataFrame, column: str) -> tuple[pd.Series, int]:
+    """Values of `column` in more than one split (value → its splits), and how many values."""
+    unique = uses[[column, "split"]].dropna().astype(str).drop_duplicates()
+    of = unique.groupby(column, sort=True)["split"]
+    splits = of.agg(lambda some: ", ".join(sorted(some)))
+    return splits[of.size() > 1], len(splits)
 
-    def look(rows: np.ndarray, *views: tuple[np.ndarray, float]) -> None:
-        seen.update(names[rows])
-        if len(rows):
-            hit, told = checks.alike(views, splits[rows], None if groups is None else groups[rows],
-                                     names[rows])
-            concerned.update(hit)
-            examples.extend(told)
 
-    if _known(manifest, "sha256", "modality"):
-        rows = np.flatnonzero(manifest["modality"].eq("image").to_numpy(bool)
-                              & manifest["sha256"].notna().to_numpy() & there)
-        of = {"name": names, "split": splits,
-              "sha256": manifest["sha256"].to_numpy(object)} | ({} if groups is None
-                                                                else {"group": groups})
-        hit, told = checks.copies(pd.DataFrame({column: values[rows] for column,
-                                                values in of.items()}))
-        seen.update(names[rows])
-        concerned.update(hit)
-        examples.extend(told)
-    if pictures is not None:
-        _as_many(pictures, manifest, "pictures")
-        known = isinstance(pictures, np.ndarray) and pictures.ndim == 2
-        rows = np.flatnonzero(there & np.array([picture is not None for picture in pictures]))
-        found = pictures[rows] if known else fingerprints([pictures[row] for row in rows])
-        look(rows, (found[:, : checks.HASH_BITS], 1 - 2 * bits),
-             (found[:, checks.HASH_BITS :], COLOURS))
-    for found in (embeddings.values() if isinstance(embeddings, Mapping) else []
-                  if embeddings is None else [embeddings]):
-        vectors = np.asarray(found, np.float64)
-        _as_many(vectors, manifest, "embeddings")
-        rows = np.flatnonzero(there & ~np.isnan(vectors.reshape(len(vectors), -1)).all(axis=1))
-        if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
-            raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)",
-                                  str(vectors.shape), "mend them before use")
-        look(rows, (checks.embedding_vectors(vectors[rows]), cosine))
-    if not concerned:
+def _groups(uses: pd.DataFrame) -> Finding | None:
+    spread, total = _in_several(uses, "group")
+    counts = uses["split"].value_counts()
+    learned = "train" if "train" in counts.index or not len(counts) else counts.index[0]
+    share = uses.loc[uses["split"] != learned, "group"].astype(str).isin(spread.index).mean()
+    return _finding("group_in_two_splits",
+                    f"pieces or paintings in more than one split; {share:.0%} of rows outside "
+                    f"{learned} are of these", len(spread), total,
+                    [f"{value}: {splits}" for value, splits in spread.head(EXAMPLES).items()])
+
+
+def _clips(uses: pd.DataFrame) -> Finding | None:
+    spread, total = _in_several(uses, "clip")
+    return _finding("clip_reused_across_splits",
+                    "audio clips, the very same, in more than one split", len(spread), total,
+                    [f"{value}: {splits}" for value, splits in spread.head(EXAMPLES).items()])
+
+
+# --- the target's words in the condition ---
+
+
+def _target_words(condition: pd.DataFrame) -> Finding | None:
+    """Words that all targets share count in the shuffles too, and so not at all. A leak in fewer
+    than one row of twelve is not told from a shared mood.
+    """
+    rows = condition
+    if len(rows) > MOST_ROWS:
+        rows = rows.iloc[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
+    texts = [_plain(text) for text in rows["text"].fillna("")]
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(texts)) for _ in range(N_SHUFFLES)]
+    leaks, examples, concerned = [], [], np.zeros(len(texts), bool)
+    for column in [c for c in TARGET_COLUMNS if c in rows.columns]:
+        phrases = [_phrases(value, column) for value in rows[column]]
+        labelled = np.array([bool(some) for some in phrases])
+        if not labelled.any():
+            continue
+        own = _shares(texts, phrases)
+        chance = [float(_shares(texts, [phrases[i] for i in order])[labelled[order]].mean())
+                  for order in orders]
+        if own[labelled].mean() - max(chance) <= LEAST_EXCESS:
+            continue
+        concerned |= own > 0
+        leaks.append(f"{column} {own[labelled].mean():.0%} (chance {np.mean(chance):.0%})")
+        for i in np.flatnonzero(own > 0)[:2]:
+            held = ", ".join(p.strip() for p in phrases[i] if p in texts[i])
+            examples.append(f"{column}: {held} in “{str(rows['text'].iloc[i])[:60]}”")
+    sampled = f", of {len(texts)} of {len(condition)} rows" if len(rows) < len(condition) else ""
+    return _finding("target_in_condition", "share of the target's own words that stand in the "
+                    f"condition: {' · '.join(leaks)}{sampled}", int(concerned.sum()), len(texts),
+                    examples)
+
+
+def _plain(text) -> str:
+    """Lower-case words between single spaces: ``" slow tempo " in text`` matches whole words."""
+    return " " + " ".join(re.findall(r"[^\W_]+", str(text).lower())) + " "
+
+
+def _phrases(value, column: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = value.split(",") if column == "keywords" else [value]
+    elif not isinstance(value, Iterable):
+        value = () if pd.isna(value) else [value]
+    return tuple(phrase for phrase in map(_plain, value) if phrase.strip())
+
+
+def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
+    """Share of each row's phrases that its text holds, [N]; 0 where there are none."""
+    return np.array([sum(p in text for p in some) / len(some) if some else 0.0
+                     for text, some in zip(texts, phrases, strict=True)])
+
+
+# --- labels, encoders, selection, alignment ---
+
+
+def _scales(labels: pd.DataFrame) -> Finding | None:
+    """Three signs, each enough: one source leaves [−1, 1] and another keeps to it; one never goes
+    below 0 on either axis and another does; the source alone explains half of an axis (adjusted R²).
+    """
+    sizes = labels["source"].value_counts()
+    labels = labels[labels["source"].isin(sizes.index[sizes >= FEWEST_LABELS])]
+    axes, of = ["valence", "arousal"], labels.groupby("source", sort=True)[["valence", "arousal"]]
+    if of.ngroups < 2:
         return None
-    return Finding("near_duplicates",
-                   "items with a near-duplicate of another group in another split", len(concerned),
-                   len(seen), tuple(examples[: checks.EXAMPLES]))
+    low, high = of.min(), of.max()
+    reach = np.maximum(low.abs(), high.abs()).max(axis=1) > 1 + 1e-6
+    positive, crossing = (low >= 0).all(axis=1), (low < 0).all(axis=1)
+    values, count = labels[axes], len(labels)
+    within = ((values - of.transform("mean")) ** 2).sum()
+    total = ((values - values.mean()) ** 2).sum().replace(0, np.nan)
+    explained = (1 - within / total * (count - 1) / (count - of.ngroups)).fillna(0)
+    signs = []
+    if 0 < reach.sum() < len(reach):
+        signs.append(f"{', '.join(reach.index[reach])} leave [−1, 1], "
+                     f"{', '.join(reach.index[~reach])} do not")
+    elif (positive & (of.size() >= FEWEST_ONE_SIDED)).any() and crossing.any():
+        signs.append(f"{', '.join(positive.index[positive])} never below 0, "
+                     f"{', '.join(crossing.index[crossing])} on both sides")
+    if (explained >= MOST_EXPLAINED).any():
+        signs.append("the source explains most of the labels")
+    r2 = ", ".join(f"{axis} {explained[axis]:.3f}" for axis in axes)
+    ranges = [f"{name}: {low.loc[name].min():.3g} … {high.loc[name].max():.3g} ({sizes[name]} rows)"
+              for name in low.index]
+    return _finding("labels_on_two_scales", f"{'; '.join(signs)}; R² of the source alone: {r2}",
+                    len(ranges) if signs else 0, len(sizes), ranges)
 
 
-def _as_many(given, manifest, what: str) -> None:
-    if len(given) != len(manifest):
-        raise KlangfarbeError(f"{what} for each of the manifest's {len(manifest)} rows",
-                              str(len(given)), "give them in its order")
+def _encoders(roles: Mapping) -> Finding | None:
+    """Encoders in both roles: by content hash where both have one, else by name."""
+    pairing, metric = (_cards(roles[role]) for role in ("pairing", "metric"))
+    same = [f"{a['name'] or a['sha256'][:12]} = {b['name'] or b['sha256'][:12]}" for a in pairing
+            for b in metric
+            if (a["sha256"] == b["sha256"] if a["sha256"] and b["sha256"]
+                else a["name"] and _plain(a["name"]) == _plain(b["name"]))]
+    return _finding("metric_embedder_is_pairing_embedder",
+                    "encoders that chose the pairs and then score them", len(same), len(metric),
+                    same)
+
+
+def _cards(given) -> list[dict]:
+    """A name, a card (mapping or object with ``name`` and ``sha256``), or several in a list."""
+    several = isinstance(given, list | tuple | set) and not hasattr(given, "name")
+    found = []
+    for one in given if several else [] if given is None else [given]:
+        if isinstance(one, str):
+            one = {"name": one}
+        get = one.get if isinstance(one, Mapping) else lambda key, of=one: getattr(of, key, None)
+        card = {key: str(get(key) or "") for key in ("name", "sha256")}
+        if not any(card.values()):
+            raise KlangfarbeError("encoders, each a name or a card with name and sha256",
+                                  repr(one)[:80], "name the encoder")
+        found.append(card)
+    return found
+
+
+def _tuned(usage: Mapping) -> Finding | None:
+    chosen, reported = ({usage[key]} if isinstance(usage[key], str) else set(usage[key])
+                        for key in ("selected_on", "reported_on"))
+    both = sorted(map(str, chosen & reported))
+    return _finding("tuned_on_test", "settings were chosen on what is reported", len(both),
+                    len(reported), both)
+
+
+def _misaligned(features: Sequence, labels: Sequence) -> Finding | None:
+    """Rows at which two tables that are read side by side name different items."""
+    features, labels = (np.array([str(i) for i in some], dtype=object)
+                        for some in (features, labels))
+    short = min(len(features), len(labels))
+    wrong = np.flatnonzero(features[:short] != labels[:short])
+    first = (f"from row {wrong[0]} on" if len(wrong)
+             else f"{len(features)} rows beside {len(labels)}")
+    return _finding("rows_out_of_step",
+                    f"rows of features laid beside another item's labels, {first}",
+                    len(wrong) + abs(len(features) - len(labels)), max(len(features), len(labels)),
+                    [f"row {i}: {features[i]} beside {labels[i]}" for i in wrong[:EXAMPLES]])

@@ -1,0 +1,167 @@
+"""Near-duplicates across splits: fingerprints of pictures, standardised embeddings, and the search.
+
+Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash Functions, §3.2.1
+(there 8 × 8 bits, grey alone).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.fft import dctn
+
+from lib.core.errors import KlangfarbeError
+
+EXAMPLES = 5
+# Near-duplicates: at least this cosine (columns standardised); at most this share of a hash's bits,
+# and at least this correlation of colours.
+COSINE, BITS, COLOURS = 0.98, 0.15, 0.96
+HASH_SIDE, THUMB_SIDE = 16, 8
+HASH_BITS = HASH_SIDE**2 - 1
+BLOCK = 1024
+
+
+def fingerprints(pictures: Sequence) -> np.ndarray:
+    """What stays of a picture that is resized, compressed, brightened or a little noisy.
+
+    Two unit vectors side by side. The first is a hash: grey, averaged to 32², cosine transform, the
+    16 × 16 lowest frequencies without the constant, each above their median or not; its product
+    with another's is 1 − 2 · (share of bits that differ). The second is the 8 × 8 thumbnail's
+    colours about their mean; its product is a correlation. Measured on copies: at most 18 % of the
+    bits differ, mostly under 6 %, correlation at least .964. No two of 1,500 atelier pictures, 300
+    paintings or 300 photographs come within 15 % *and* .96.
+
+    Args:
+        pictures: uint8 [N, H, W, 3], or N pictures of any sizes.
+
+    Returns:
+        float32 [N, 255 + 192].
+    """
+    found = np.zeros((len(pictures), HASH_BITS + 3 * THUMB_SIDE**2), np.float32)
+    for row, picture in enumerate(pictures):
+        picture = np.asarray(picture)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
+            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
+                                  "convert with images.from_tensor")
+        opened = Image.fromarray(picture)
+        grey = np.asarray(opened.convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
+        waves = dctn(grey, norm="ortho")[:HASH_SIDE, :HASH_SIDE].reshape(-1)[1:]
+        found[row, :HASH_BITS] = np.where(waves > np.median(waves), 1, -1) / np.sqrt(HASH_BITS)
+        thumb = opened.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
+        colours = np.asarray(thumb, np.float64).reshape(-1)
+        colours -= colours.mean()
+        found[row, HASH_BITS:] = colours / max(np.linalg.norm(colours), 1e-9)
+    return found
+
+
+def standardised(embeddings: np.ndarray) -> np.ndarray:
+    """Embeddings [N, D] → unit vectors float32, each column standardised first: a cosine then does
+    not measure one loud column alone.
+    """
+    embeddings = np.asarray(embeddings, np.float64)
+    spread = embeddings.std(axis=0)
+    if len(embeddings) > 1 and not spread.any():
+        raise KlangfarbeError("embeddings that differ", f"{len(embeddings)} equal rows",
+                              "look at the encoder: it hears no difference")
+    rows = (embeddings - embeddings.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return (rows / norms).astype(np.float32)
+
+
+def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
+              groups: np.ndarray | None, names: np.ndarray) -> tuple[set, list[str]]:
+    """Names of rows that are near a row of another split (and another group), and examples.
+
+    Args:
+        views: unit vectors float32 [N, D] and the least product that counts as near; rows must be
+            near in every view.
+        splits, groups, names: [N].
+    """
+    hit, examples = np.zeros(len(names), bool), []
+    kinds = sorted(set(splits))
+    for first, second in [(a, b) for i, a in enumerate(kinds) for b in kinds[i + 1 :]]:
+        here, there = np.flatnonzero(splits == first), np.flatnonzero(splits == second)
+        for start in range(0, len(here), BLOCK):
+            rows = here[start : start + BLOCK]
+            products = [vectors[rows] @ vectors[there].T for vectors, _ in views]  # [≤ 1024, M]
+            near = np.all([product >= least for product, (_, least) in zip(products, views,
+                                                                           strict=True)], axis=0)
+            if groups is not None:
+                near &= groups[rows][:, None] != groups[there][None]
+            hit[rows] |= near.any(axis=1)
+            hit[there] |= near.any(axis=0)
+            for a, b in np.argwhere(near)[: max(0, EXAMPLES - len(examples))]:
+                examples.append(f"{names[rows[a]]} ({first}) ~ {names[there[b]]} ({second}), "
+                                + " and ".join(f"{product[a, b]:.3f}" for product in products))
+    return set(names[hit]), examples
+
+
+def copied_rows(table: pd.DataFrame) -> tuple[set, list[str]]:
+    """Names of pictures that are another's copy byte for byte, in another split and another group,
+    and examples. `table`: ``name, split, sha256, group`` (``group`` null where unknown).
+    """
+    of = table.groupby("sha256")
+    apart = of["split"].transform("nunique") > 1
+    if table["group"].notna().any():
+        apart &= of["group"].transform("nunique") > 1
+    found = table[apart].sort_values(["sha256", "split"])
+    sets = [same for _, same in found.groupby("sha256")][:EXAMPLES]
+    return set(found["name"]), [" = ".join(f"{row.name} ({row.split})" for row in same.itertuples())
+                                for same in sets]
+
+
+def _searches(manifest, splits, groups, names, embeddings, pictures, cosine,
+              bits) -> Iterator[tuple[np.ndarray, tuple[set, list[str]]]]:
+    """Each search that the given tables allow: the rows it looked at, and what it found."""
+    in_split = np.array([split is not None for split in splits])
+
+    def of(rows, *views):
+        return rows, near_rows(views, splits[rows], None if groups is None else groups[rows],
+                               names[rows])
+
+    if {"sha256", "modality"} <= set(manifest):
+        rows = np.flatnonzero(manifest["modality"].eq("image").to_numpy(bool)
+                              & manifest["sha256"].notna().to_numpy() & in_split)
+        yield rows, copied_rows(pd.DataFrame({
+            "name": names[rows], "split": splits[rows],
+            "group": None if groups is None else groups[rows],
+            "sha256": manifest["sha256"].to_numpy(object)[rows]}))
+    if pictures is not None:
+        _same_length(pictures, manifest, "pictures")
+        rows = np.flatnonzero(in_split & np.array([picture is not None for picture in pictures]))
+        known = isinstance(pictures, np.ndarray) and pictures.ndim == 2
+        prints = pictures[rows] if known else fingerprints([pictures[row] for row in rows])
+        yield of(rows, (prints[:, :HASH_BITS], 1 - 2 * bits), (prints[:, HASH_BITS:], COLOURS))
+    if embeddings is not None and not isinstance(embeddings, Mapping):
+        embeddings = {"": embeddings}
+    for given in (embeddings or {}).values():
+        vectors = np.asarray(given, np.float64)
+        _same_length(vectors, manifest, "embeddings")
+        rows = np.flatnonzero(in_split & ~np.isnan(vectors.reshape(len(vectors), -1)).all(axis=1))
+        if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
+            raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)",
+                                  str(vectors.shape), "mend them before use")
+        yield of(rows, (standardised(vectors[rows]), cosine))
+
+
+def find(manifest: pd.DataFrame, embeddings, pictures, cosine: float,
+         bits: float) -> tuple[set, set, list[str]]:
+    """Items with a near-duplicate of another group in another split, items looked at, examples."""
+    splits = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy()
+    groups = manifest["group_id"].astype(str).to_numpy() if "group_id" in manifest else None
+    ids = manifest["item_id"] if "item_id" in manifest else manifest.index.to_series()
+    names = ids.astype(str).to_numpy()
+    concerned, seen, examples = set(), set(), []
+    for rows, (hit, some) in _searches(manifest, splits, groups, names, embeddings, pictures,
+                                       cosine, bits):
+        seen.update(names[rows])
+        concerned |= hit
+        examples += some
+    return concerned, seen, examples[:EXAMPLES]
+
+
+def _same_length(given, manifest, what: str) -> None:
+    if len(given) != len(manifest):
+        raise KlangfarbeError(f"{what} for each of the manifest's {len(manifest)} rows",
+                              str(len(given)), "give them in its order")
