@@ -196,7 +196,7 @@ def test_training_learns_what_it_has_not_seen():
                                    replace(TINY, dropout=0.1, n_steps=40, every=20,
                                            learning_rate=5e-3, batch_size=16), pictures, table)
     fresh, own = coloured(50, seed=9)
-    assert calibration.accuracy(train_classifier.codes(own["emotion"]),
+    assert calibration.accuracy(train_classifier.encode_labels(own["emotion"]),
                                 train_classifier.predict(model, fresh)) > 0.9
     assert [row["step"] for row in curve
             if "validation" in row] == [20, 40] and curve[-1]["validation"] > 0.9
@@ -273,7 +273,7 @@ def test_training_asks_for_both_splits_and_known_words():
         train_classifier.train(train_classifier.build(TINY), TINY, pictures,
                                table.assign(emotion="joyous"))
     with pytest.raises(KlangfarbeError, match="got None"):
-        train_classifier.codes(["sad", None])
+        train_classifier.encode_labels(["sad", None])
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -344,14 +344,18 @@ def test_the_ateliers_table_holds_the_truth_and_no_leak():
     seen, _ = data.atelier(data.PROFILES["smoke"])
     assert min(own) == train_classifier.PAINTINGS_FROM and not own & set(seen["index"])
     leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
-    pictures[(table["split"] == "test").to_numpy().argmax()] = pictures[(table["split"] == "train").to_numpy().argmax()]
+    pictures[(table["split"]
+              == "test").to_numpy().argmax()] = (pictures[(table["split"]
+                                                           == "train").to_numpy().argmax()])
     with pytest.raises(KlangfarbeError, match="near_duplicates"):
         leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
 
 
 def test_profiles_train_on_one_collection_and_are_tested_on_another():
-    assert atelier.TEST_SEED != atelier.TRAIN_SEED and train_classifier.Config() == train_classifier.PROFILES["paper"]
-    assert train_classifier.Config().backbone == "resnet50" and train_classifier.Config().sequence == "grid"
+    assert (atelier.TEST_SEED != atelier.TRAIN_SEED and train_classifier.Config()
+            == train_classifier.PROFILES["paper"])
+    assert (train_classifier.Config().backbone == "resnet50" and train_classifier.Config().sequence
+            == "grid")
     json.dumps(train_classifier.settings(train_classifier.PROFILES["mini"]))
 
 
@@ -407,10 +411,12 @@ def test_a_temperature_undoes_what_was_multiplied_in():
     said = 2 * rng.normal(size=(4000, 5))
     truth = np.array([rng.choice(5, p=p)
                       for p in np.exp(said) / np.exp(said).sum(1, keepdims=True)])
-    assert calibration.temperature(said, truth) == pytest.approx(1, abs=0.1)
-    assert calibration.temperature(3 * said,
-                                   truth) == pytest.approx(3 * calibration.temperature(said, truth),
-                                                           rel=1e-3)
+    assert calibration.fit_temperature(said, truth) == pytest.approx(1, abs=0.1)
+    assert calibration.fit_temperature(3 * said,
+                                       truth) == pytest.approx(3
+                                                               * calibration.fit_temperature(said,
+                                                                                             truth),
+                                                               rel=1e-3)
 
 
 def test_the_table_has_intervals_and_two_nulls():
@@ -520,7 +526,9 @@ def write_replica(root, joined):
 def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
     write_replica(tmp_path, joined)
     rows = labels.wikiart(tmp_path).set_index("item_id")
-    assert rows["emotion"].to_dict() == {"wikiart-a0": None, "wikiart-a1": "sad"}, "no sculpture; a tie is no word; rows keep their own"
+    assert rows["emotion"].to_dict() == {"wikiart-a0": None,
+                                         "wikiart-a1": "sad"}, (
+        "no sculpture; a tie is no word; rows keep their own")
     assert rows["artist"].to_dict() == {"wikiart-a0": "wikiart-a0",
                                         "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1",
                                                                                "sad"] == 0.8

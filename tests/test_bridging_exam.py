@@ -11,7 +11,7 @@ import pytest
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, divergence, frechet, spectral, text_audio
+from lib.metrics import cards, distances, divergence, spectral, stats, text_audio
 from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
@@ -199,8 +199,8 @@ def test_the_codec_keeps_the_length_and_changes_the_sound(material):
 
 def test_levels_are_one_and_silence_stays():
     rng = np.random.default_rng(1)
-    made = evaluation.levelled(np.stack([0.3 * rng.normal(size=1000), 1e-3 * rng.normal(size=1000),
-                                         np.zeros(1000)]))
+    made = evaluation.match_loudness(np.stack([0.3 * rng.normal(size=1000),
+                                               1e-3 * rng.normal(size=1000), np.zeros(1000)]))
     assert np.sqrt((made.astype(float) ** 2).mean(1)) == pytest.approx([evaluation.LEVEL,
                                                                         evaluation.LEVEL, 0],
                                                                        rel=1e-5)
@@ -212,7 +212,7 @@ def test_ratios_against_every_reference_are_the_metrics_own(sounds):
     for i, j in np.ndindex(4, 4):
         assert snr[i, j] == pytest.approx(spectral.snr(other[j], sounds[i]), abs=1e-9)
         assert kl[i,
-                  j] == pytest.approx(divergence.released_histogram_kl(other[j], sounds[i],
+                  j] == pytest.approx(divergence.original_histogram_kl(other[j], sounds[i],
                                                                        n_bins=evaluation.N_BINS),
                                       abs=1e-12)
 
@@ -227,21 +227,21 @@ def test_a_row_as_it_is_heard_agrees_with_the_metrics(material):
     from lib import pretrained
 
     own, common = [f"text {'aeio'[k % 4] * k}" for k in range(10)], ["a", "e"] * 5
-    clap = text_audio.Trusted(Ears(), 10, 1.0, 0.0, 1.0, "texts")
-    row = evaluation.hear(material.real, material.reference, own, common, pretrained.load("tagger"),
-                          clap, RATE)
+    clap = text_audio.VerifiedEncoder(Ears(), 10, 1.0, 0.0, 1.0, "texts")
+    row = evaluation.score_clips(material.real, material.reference, own, common,
+                                 pretrained.load("tagger"), clap, RATE)
     assert np.diagonal(row["own"]) == pytest.approx(text_audio.clap(clap, own, list(material.real),
                                                                     RATE))
     assert np.diagonal(row["common"]) == pytest.approx(text_audio.clap(clap, common,
                                                                        list(material.real), RATE))
-    louder = evaluation.hear(3 * material.real, material.reference, own, common,
+    louder = evaluation.score_clips(3 * material.real, material.reference, own, common,
                              pretrained.load("tagger"), clap, RATE)
     assert louder["embedding"] == pytest.approx(row["embedding"],
                                                 abs=1e-3) and np.abs(louder["loud"]
                                                                      - row["loud"]).max() > 0.1
     assert [affect.emotion_word(*point) for point in row["affect"]] == row["word"].tolist()
     with pytest.raises(KlangfarbeError):
-        evaluation.hear(material.real, material.reference, own[:-1], common,
+        evaluation.score_clips(material.real, material.reference, own[:-1], common,
                         pretrained.load("tagger"), clap, RATE)
 
 
@@ -264,7 +264,7 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
     deaf = np.roll(ideal, 7)
     reference = ideal.copy()
     card = SimpleNamespace(name="ears", sha256="0" * 64, width=4)
-    found = tables.whole({"M4": ideal, "deaf": deaf},
+    found = tables.evaluate_table({"M4": ideal, "deaf": deaf},
                          evaluation.measures(table, reference, card,
                                              SimpleNamespace(card=lambda: vars(card))),
                          n_resamples=50, n_shuffles=20, n_swaps=199).set_index(["measure", "row"])
@@ -284,7 +284,7 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
 
 @pytest.mark.parametrize("metric", [spectral.snr, spectral.thd, text_audio.clap])
 def test_a_metric_on_known_values_keeps_its_card(metric):
-    kept, unranked = evaluation.at(metric), evaluation.at(metric, ranked=False)
+    kept, unranked = evaluation.precomputed(metric), evaluation.precomputed(metric, ranked=False)
     assert cards.card(kept) == cards.card(metric) and cards.card(metric).sign != 0
     assert cards.card(unranked)._replace(direction=cards.card(metric).direction) == cards.card(
         metric) and cards.card(unranked).sign == 0
@@ -293,24 +293,24 @@ def test_a_metric_on_known_values_keeps_its_card(metric):
 
 def test_differences_by_hand():
     groups = np.arange(40)
-    assert evaluation.minus(groups + 0.5, groups, groups) == (0.5, 0.5, 0.5)
-    assert evaluation.share(np.repeat([1, 0], 5)) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
-    assert evaluation.recovered(np.array(["sad", "fun"]),
+    assert stats.paired_difference(groups + 0.5, groups, groups) == (0.5, 0.5, 0.5)
+    assert stats.proportion(np.repeat([1, 0], 5)) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
+    assert evaluation.emotion_recognised(np.array(["sad", "fun"]),
                                 np.array(["sad", "sad"])).tolist() == [1, 0]
     rng = np.random.default_rng(0)
     reference, cloud, shift = rng.normal(size=(60,
                                                3)), rng.normal(size=(40, 3)), np.array([1.0, -2.0,
                                                                                         0.5])
-    assert evaluation.fad_minus(reference, cloud, cloud, groups) == (0, 0, 0)
+    assert evaluation.fad_difference(reference, cloud, cloud, groups) == (0, 0, 0)
     gap = reference.mean(0) - cloud.mean(0)
-    value, low, high = evaluation.fad_minus(reference, cloud + shift, cloud, groups)
+    value, low, high = evaluation.fad_difference(reference, cloud + shift, cloud, groups)
     # a shift moves the means alone
     assert value == pytest.approx(((gap - shift) ** 2 - gap**2).sum()) and low < value < high
     table = evaluation.frechet_table({"a": {"embedding": cloud}}, {"embedding": reference},
                                      groups=groups, n_folds=4)
     assert table.set_index(["measure", "row"]).loc[("FAD", "a"),
-                                                   "value"] == pytest.approx(frechet.fad(reference,
-                                                                                         cloud))
+                                                   "value"] == pytest.approx(
+        distances.fad(reference, cloud))
 
 
 def test_agreement_and_what_luck_makes_of_it():
@@ -318,19 +318,19 @@ def test_agreement_and_what_luck_makes_of_it():
     wanted, other = rng.uniform(-1, 1, (50, 2)), rng.uniform(-1, 1, (50, 2))
     assert (evaluation.agreement(wanted, wanted) == pytest.approx(1)
             and evaluation.agreement(wanted, np.zeros((50, 2))) == 0)
-    assert evaluation.told_apart(wanted, wanted, n_shuffles=99) == 0.01
-    by_luck = [evaluation.told_apart(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99, seed=seed)
+    assert evaluation.permutation_p_value(wanted, wanted, n_shuffles=99) == 0.01
+    by_luck = [evaluation.permutation_p_value(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99, seed=seed)
                for seed in range(40)]
     # uniform where there is nothing
     assert 0.35 < np.mean(by_luck) < 0.65 and np.mean(np.array(by_luck) <= 0.05) < 0.2
-    assert evaluation.agreement_minus(wanted, wanted, wanted, np.arange(50)) == (0, 0, 0)
-    value, low, high = evaluation.agreement_minus(wanted, wanted, other, np.arange(50))
+    assert evaluation.agreement_difference(wanted, wanted, wanted, np.arange(50)) == (0, 0, 0)
+    value, low, high = evaluation.agreement_difference(wanted, wanted, other, np.arange(50))
     assert value == pytest.approx(1 - evaluation.agreement(wanted,
                                                            other)) and 0 < low < value < high
 
 
 def test_the_common_text_says_the_word_and_the_printed_table_is_whole():
-    texts = {word: evaluation.common_text(word) for word in evaluate.EMOTIONS}
+    texts = {word: evaluation.common_caption(word) for word in evaluate.EMOTIONS}
     assert {word: prompts.read(text, prompts.DESCRIPTION, "lexicon") for word,
             text in texts.items()} == {word: word for word in texts}
     printed = evaluation.published()
@@ -347,9 +347,9 @@ def test_an_encoder_names_the_nearest_of_five_after_what_it_always_likes_is_take
     ears = Ears()
     ears.embed = lambda windows: bands[np.round(windows[:, 0] * 10).astype(int)]
     clips = np.repeat(np.array([[0.0], [0.1], [0.2]], np.float32), RATE, axis=1)
-    clap = text_audio.Trusted(ears, 10, 1.0, 0.0, 1.0, "texts")
+    clap = text_audio.VerifiedEncoder(ears, 10, 1.0, 0.0, 1.0, "texts")
     texts = {"happy": "aaaaaaaa", "sad": "eeeeeeee", "fun": "iiiiiiii"}
-    assert evaluation.named(clap, texts, ["happy", "sad", "happy"], clips,
+    assert evaluation.caption_recognised(clap, texts, ["happy", "sad", "happy"], clips,
                             RATE).tolist() == [1, 1, 0]
 
 

@@ -22,7 +22,7 @@ def sounds():
 
 @pytest.fixture(scope="module")
 def told(sounds):
-    return audio_quality.measured(list(sounds.values()), RATE).set_axis(list(sounds))
+    return audio_quality.measure_quality(list(sounds.values()), RATE).set_axis(list(sounds))
 
 
 def test_white_noise_has_the_flatness_of_exponential_powers_and_a_tone_has_none(told):
@@ -46,7 +46,7 @@ def test_loudness_and_clipping_by_hand(told):
 
 
 def test_a_gain_changes_the_loudness_alone(sounds, told):
-    softer = audio_quality.measured([0.1 * sounds["noise"]], RATE).iloc[0]
+    softer = audio_quality.measure_quality([0.1 * sounds["noise"]], RATE).iloc[0]
     assert softer.loudness_db == pytest.approx(told.loudness_db["noise"] - 20, abs=1e-3)
     shape = ["silent", "blank", "flatness"]
     assert softer[shape].to_numpy() == pytest.approx(told.loc["noise", shape].to_numpy(float),
@@ -57,22 +57,24 @@ def test_a_gain_changes_the_loudness_alone(sounds, told):
                                  [np.zeros(100)]], ids=["none", "stereo", "nan", "short"])
 def test_what_no_frame_can_be_cut_from_is_refused(bad):
     with pytest.raises(KlangfarbeError):
-        audio_quality.measured(bad, RATE)
+        audio_quality.measure_quality(bad, RATE)
 
 
 def test_repeats_of_known_codes():
     rng = np.random.default_rng(0)
     random = rng.integers(0, 512, (4, 200))
-    assert audio_quality.repeats(random, 25.0) == 0
-    assert audio_quality.repeats(np.zeros((4, 200), int), 25.0) == 1
-    assert audio_quality.repeats(np.tile(random[:, :30], 5), 25.0) == 1  # a circle of 30 steps
+    assert audio_quality.repetition(random, 25.0) == 0
+    assert audio_quality.repetition(np.zeros((4, 200), int), 25.0) == 1
+    assert audio_quality.repetition(np.tile(random[:, :30], 5), 25.0) == 1  # a circle of 30 steps
     still = random.copy()
     still[0] = 7
-    assert audio_quality.repeats(still, 25.0) == 0, "one codebook that stands still is a held note, no loop"
+    assert audio_quality.repetition(still,
+                                    25.0) == 0, (
+        "one codebook that stands still is a held note, no loop")
     half = np.concatenate([random[:, :101], np.repeat(random[:, 100:101], 99, axis=1)], axis=1)
-    assert audio_quality.repeats(half, 25.0) == pytest.approx(99 / 199)
+    assert audio_quality.repetition(half, 25.0) == pytest.approx(99 / 199)
     with pytest.raises(KlangfarbeError):
-        audio_quality.repeats(random[0], 25.0)
+        audio_quality.repetition(random[0], 25.0)
 
 
 def test_the_judge_hears_real_pieces(sounds):
@@ -82,7 +84,7 @@ def test_the_judge_hears_real_pieces(sounds):
 
     played, _ = render.sounds(atelier.TEST_SEED, range(40), 5.0)
     own = [words.emotion_word(draw(atelier.TEST_SEED, index)) for index in range(40)]
-    heard = audio_quality.judged(pretrained.load("tagger", device="cpu"), played, RATE)
+    heard = audio_quality.predict_affect(pretrained.load("tagger", device="cpu"), played, RATE)
     assert heard[["valence", "arousal"]].abs().to_numpy().max() <= 1
     assert np.mean(heard.word == own) > 0.7 > 0.4 > np.mean(heard.word == np.roll(own, 1))
 
@@ -91,12 +93,12 @@ def test_means_are_means_with_intervals_that_hold_them():
     table = pd.DataFrame({"music": ["a"] * 30 + ["b"] * 30,
                           "x": np.r_[np.arange(30.0), np.full(30, 2.0)],
                           "right": [True] * 15 + [False] * 15 + [True] * 30})
-    found = audio_quality.means(table, ["music"], "x", seed=1).set_index("music")
+    found = audio_quality.group_means(table, ["music"], "x", seed=1).set_index("music")
     assert found.value["a"] == 14.5 and found.low["a"] < 14.5 < found.high["a"] and found.n[
         "a"] == 30
     assert found.low["b"] == found.high["b"] == 2.0
-    shares = audio_quality.means(table, ["music"], "right").set_index("music")
+    shares = audio_quality.group_means(table, ["music"], "right").set_index("music")
     assert shares.value.tolist() == [0.5, 1.0] and shares.high["b"] == pytest.approx(1.0)
     assert shares.low["b"] == pytest.approx(0.886, abs=0.001)  # Wilson's: 1 / (1 + z²/n)
     with pytest.raises(KlangfarbeError):
-        audio_quality.means(table.iloc[:1], ["music"], "x")
+        audio_quality.group_means(table.iloc[:1], ["music"], "x")

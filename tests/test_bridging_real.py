@@ -294,7 +294,7 @@ def test_the_classifier_gets_the_same_paintings_and_no_painter_on_two_sides(on_t
                                                                                   "validation",
                                                                                   "test"}
     assert table.groupby("group_id")["split"].nunique().max() == 1 and set(
-        train_classifier.codes(table["emotion"])) == set(range(5))
+        train_classifier.encode_labels(table["emotion"])) == set(range(5))
     leakage.assert_no_leakage(leakage.check(table,
                                   usage={"selected_on": ["validation"], "reported_on": ["test"]}))
     drawn, own = real.labelled("smoke", config)

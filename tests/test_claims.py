@@ -80,7 +80,8 @@ def test_published_numbers_are_finite_unique_and_belong_to_a_claim():
         lambda name: bool(re.fullmatch(r"[a-z]\w*", name))).all()
     value = table.set_index(["claim", "quantity"])["value"]
     assert claims.published("S1-3") == {"time_ratio": 3.4} and claims.published("X-1") == {}
-    assert value["S1-2", "fad_m1"] == 7.02 and value["S4-1", "mcd_full"] == 11.36 and value["S2-2", "fad_study2"] == 3.98
+    assert (value["S1-2", "fad_m1"] == 7.02 and value["S4-1", "mcd_full"] == 11.36
+            and value["S2-2", "fad_study2"] == 3.98)
     printed = {name[:3]: arrow for name,
                arrow in zip(table["quantity"], table["direction"], strict=True)}
     assert (printed["thd"], printed["snr"]) == ("↑", "↓"), "copied as printed"
@@ -182,7 +183,7 @@ def test_the_null_lies_on_the_side_the_metric_is_better_on_whatever_a_paper_prin
     target = np.linspace(-1, 1, 40)
     measure = tables.Measure("RMSE", affect.rmse, target, tables.ROWS, published={"M1": 1.0},
                              printed="↑")
-    found = tables.whole({"ours": 0.9 * target}, [measure], n_resamples=50)
+    found = tables.evaluate_table({"ours": 0.9 * target}, [measure], n_resamples=50)
     shuffled = found.set_index("row").loc["shuffled condition"]
     row, = claims.from_table(found, "S3-5", {"rmse": ("RMSE", "ours")})
     assert row["null"] == shuffled["low"] < shuffled["high"]

@@ -47,14 +47,15 @@ def by_hand():
     sounds = {**{f"clicks {bpm}": clicks(bpm) for bpm in (70, 96, 120, 150)}, "major": soft,
               "minor": triad(C, E_FLAT, G), "loud": 2 * soft, "dark": noise(200, 1000),
               "bright": noise(3000, 6000)}
-    return control.measured(list(sounds.values()), RATE).set_index(np.array(list(sounds)))
+    return control.measure_controls(list(sounds.values()), RATE).set_index(np.array(list(sounds)))
 
 
 def test_tempo_and_density_of_clicks(by_hand):
     for bpm in (70, 96, 120, 150):
         row = by_hand.loc[f"clicks {bpm}"]
         # one step of the lags
-        assert abs(np.log2(control.folded([bpm], [row["tempo_bpm"]])[0] / bpm)) < np.log2(1.04)
+        assert abs(np.log2(control.fold_octaves([bpm], [row["tempo_bpm"]])[0]
+                           / bpm)) < np.log2(1.04)
         # the first click has no before
         assert row["density_per_s"] == pytest.approx(bpm / 60, rel=0.15)
     # at the prior's middle even the octave is right
@@ -63,7 +64,7 @@ def test_tempo_and_density_of_clicks(by_hand):
 
 def test_mode_of_triads(by_hand):
     assert by_hand.loc["major", "mode"] > 0.05 and by_hand.loc["minor", "mode"] < -0.05
-    transposed = control.measured([triad(*(f * 2 ** (5 / 12) for f in chord))
+    transposed = control.measure_controls([triad(*(f * 2 ** (5 / 12) for f in chord))
                                    for chord in ((C, E, G), (C, E_FLAT, G))], RATE)["mode"]
     assert transposed[0] > 0.05 and transposed[1] < -0.05
 
@@ -74,26 +75,28 @@ def test_twice_the_amplitude_is_six_decibels_and_nothing_else(by_hand):
     assert loud.drop("loudness_db").to_numpy() == pytest.approx(soft.drop("loudness_db").to_numpy(),
                                                                 rel=1e-3)
     sine = np.sin(2 * np.pi * 441 * np.arange(RATE) / RATE)
-    assert control.measured([sine], RATE)["loudness_db"][0] == pytest.approx(10 * np.log10(0.5),
+    assert control.measure_controls([sine],
+                                    RATE)["loudness_db"][0] == pytest.approx(10 * np.log10(0.5),
                                                                              abs=1e-6)
 
 
 def test_brightness_lies_inside_the_band_of_the_noise(by_hand):
-    assert 200 < by_hand.loc["dark", "brightness_hz"] < 1000 and 3000 < by_hand.loc["bright", "brightness_hz"] < 6000
+    assert (200 < by_hand.loc["dark", "brightness_hz"] < 1000 and 3000
+            < by_hand.loc["bright", "brightness_hz"] < 6000)
 
 
 def test_silence_around_a_sound_does_not_dim_it(by_hand):
     padded = np.concatenate([np.zeros(2 * RATE, np.float32), noise(3000, 6000),
                              np.zeros(2 * RATE, np.float32)])
-    table = control.measured([padded], RATE)
+    table = control.measure_controls([padded], RATE)
     assert table["brightness_hz"][0] == pytest.approx(by_hand.loc["bright", "brightness_hz"],
                                                       rel=0.03)
 
 
 def test_another_sample_rate_hears_the_same():
     high = librosa.resample(triad(C, E, G), orig_sr=RATE, target_sr=32_000)
-    table = control.measured([high], 32_000)
-    plain = control.measured([triad(C, E, G)], RATE)
+    table = control.measure_controls([high], 32_000)
+    plain = control.measure_controls([triad(C, E, G)], RATE)
     assert table["loudness_db"][0] == pytest.approx(plain["loudness_db"][0], abs=0.05)
     assert table["brightness_hz"][0] == pytest.approx(plain["brightness_hz"][0],
                                                       rel=0.03) and table["mode"][0] > 0.05
@@ -105,7 +108,7 @@ def test_another_sample_rate_hears_the_same():
 ])  # fmt: skip
 def test_sounds_without_a_measure_are_refused_by_number(sounds, line):
     with pytest.raises(KlangfarbeError, match=line):
-        control.measured(sounds, RATE)
+        control.measure_controls(sounds, RATE)
 
 
 # --- correlation ----------------------------------------------------------------------------------
@@ -114,7 +117,8 @@ def test_sounds_without_a_measure_are_refused_by_number(sounds, line):
 
 def test_correlation_closed_forms():
     x = np.array([1.0, 2, 3, 4])
-    assert control.correlation(x, 10 - 3 * x) == pytest.approx(-1) and control.correlation(x, 5 + x) == pytest.approx(1)
+    assert (control.correlation(x, 10 - 3 * x) == pytest.approx(-1)
+            and control.correlation(x, 5 + x) == pytest.approx(1))
     assert control.correlation(x, [1.0, 1, 2, 2]) == pytest.approx(2 / np.sqrt(5))
     assert control.correlation(x, [7.0, 7, 7, 7]) == 0
 
@@ -130,11 +134,11 @@ def test_correlations_that_do_not_exist_are_refused(bad):
 @settings(max_examples=60, deadline=None)
 def test_folded_tempi_are_octaves_away_and_within_half_an_octave(tempi):
     asked, heard = np.array(tempi).T
-    moved = control.folded(asked, heard)
+    moved = control.fold_octaves(asked, heard)
     octaves = np.log2(moved / heard)
     assert np.allclose(octaves, np.round(octaves), atol=1e-9)
     assert (np.abs(np.log2(moved / asked)) <= 0.5 + 1e-9).all()
-    assert np.allclose(control.folded(asked, 4 * asked), asked)
+    assert np.allclose(control.fold_octaves(asked, 4 * asked), asked)
 
 
 def heard_like(asked, error, rng):
@@ -193,7 +197,7 @@ def test_what_the_ateliers_scores_ask_for_is_heard():
              "mode": [1.0 if t["mode"] == "major" else -1.0 for t in told],
              "loudness_db": [t["loudness"] for t in told],
              "density_per_s": [t["density"] for t in told]}
-    table = control.agreement(asked, control.measured(sounds, RATE),
+    table = control.agreement(asked, control.measure_controls(sounds, RATE),
                               n_resamples=200).set_index("control")
     least = {"tempo_bpm": 0.3, "mode": 0.5, "loudness_db": 0.6, "density_per_s": 0.7}
     assert all(table.loc[name, "r"] > r for name, r in least.items())

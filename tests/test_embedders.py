@@ -149,7 +149,8 @@ def test_protocols_tell_encoders_apart():
 
     assert isinstance(Ear(), embedders.TextAudioEncoder) and isinstance(Ear(),
                                                                         embedders.ImageMusicEncoder)
-    assert isinstance(OnlyHears(), embedders.AudioEmbedder) and not isinstance(OnlyHears(), embedders.TextAudioEncoder)
+    assert (isinstance(OnlyHears(), embedders.AudioEmbedder) and
+            not isinstance(OnlyHears(), embedders.TextAudioEncoder))
 
 
 @pytest.mark.parametrize("pictures",
@@ -165,7 +166,7 @@ def test_pictures_must_be_pictures(pictures):
 
 
 def test_an_ear_that_hears_is_trusted(clips):
-    check = text_audio.trusted(Ear(), *clips[:1], RATE_HZ, clips[1])
+    check = text_audio.verify_encoder(Ear(), *clips[:1], RATE_HZ, clips[1])
     assert (check.n, check.rate, check.partners) == (12, 1.0, "texts")
     assert check.p_value == pytest.approx(2**-12) and check.spread > 0.5
     assert check.card()["two_caption_rate"] == 1.0 and check.card()["sha256"] == "e" * 64
@@ -173,7 +174,7 @@ def test_an_ear_that_hears_is_trusted(clips):
 
 def refused(encoder, clips, match):
     with pytest.raises(KlangfarbeError, match=match):
-        text_audio.trusted(encoder, clips[0], RATE_HZ, clips[1])
+        text_audio.verify_encoder(encoder, clips[0], RATE_HZ, clips[1])
 
 
 def test_a_collapsed_encoder_is_refused(clips):
@@ -210,7 +211,7 @@ def test_a_liking_for_some_captions_whatever_sounds_wins_nothing(clips):
     assert ((heard @ ear.embed_text(clips[1]).T).diagonal()
             > (heard @ ear.embed_text(wrong).T).diagonal()).all()
     with pytest.raises(KlangfarbeError, match="more often than luck"):
-        text_audio.trusted(ear, clips[0], RATE_HZ, clips[1], wrong)
+        text_audio.verify_encoder(ear, clips[0], RATE_HZ, clips[1], wrong)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_a_liking_for_some_captions_whatever_sounds_wins_nothing(clips):
 )
 def test_captions_that_cannot_decide_are_refused(right, wrong, clips):
     with pytest.raises(KlangfarbeError):
-        text_audio.trusted(Ear(), clips[0][: len(right)], RATE_HZ, right, wrong)
+        text_audio.verify_encoder(Ear(), clips[0][: len(right)], RATE_HZ, right, wrong)
 
 
 @settings(deadline=None, max_examples=30)
@@ -243,7 +244,7 @@ def test_dealt_captions_never_fall_to_their_own(captions, seed):
 
 
 def test_clap_is_the_cosine_of_text_and_clip(clips):
-    check = text_audio.trusted(Ear(), clips[0], RATE_HZ, clips[1])
+    check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, clips[1])
     assert np.allclose(text_audio.clap(check, clips[1], clips[0], RATE_HZ), 1, atol=1e-3)
     assert np.allclose(text_audio.clap(check, clips[1][1:] + clips[1][:1], clips[0], RATE_HZ), 0,
                        atol=1e-3)
@@ -255,7 +256,7 @@ def test_clap_is_the_cosine_of_text_and_clip(clips):
 def test_clap_wants_a_checked_encoder_and_as_many_texts_as_clips(clips):
     with pytest.raises(KlangfarbeError, match="two-caption"):
         text_audio.clap(Ear(), clips[1], clips[0], RATE_HZ)
-    check = text_audio.trusted(Ear(), clips[0], RATE_HZ, clips[1])
+    check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, clips[1])
     with pytest.raises(KlangfarbeError):
         text_audio.clap(check, clips[1][:3], clips[0], RATE_HZ)
     with pytest.raises(KlangfarbeError, match="this kind"):
@@ -263,7 +264,7 @@ def test_clap_wants_a_checked_encoder_and_as_many_texts_as_clips(clips):
 
 
 def test_a_random_crop_gives_another_number_and_fixed_windows_do_not(clips):
-    check = text_audio.trusted(Ear(), clips[0], RATE_HZ, clips[1])
+    check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, clips[1])
     halves = [np.concatenate([tone(300, 2.0), tone(3400, 2.0)])] * 6
     said = ["300 hertz"] * 6
     drawn = [text_audio.clap_random_crop(check, said, halves, RATE_HZ, seed=s) for s in (0, 0, 1)]
@@ -278,7 +279,7 @@ def test_a_random_crop_gives_another_number_and_fixed_windows_do_not(clips):
 def test_imsm_scores_pairs_and_refuses_who_made_them(clips):
     pictures = np.zeros((12, 4, 4, 3), np.uint8) + np.tile(np.arange(6, dtype=np.uint8),
                                                            2)[:, None, None, None]
-    check = text_audio.trusted(Ear(), clips[0], RATE_HZ, pictures)
+    check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, pictures)
     assert check.partners == "pictures"
     assert np.allclose(text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="f" * 64),
                        1, atol=1e-3)

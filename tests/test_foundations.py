@@ -127,7 +127,7 @@ def test_the_bundled_tagger_wants_its_own_windows():
 def test_the_bundled_text_audio_encoder_passes_the_two_caption_check(atelier_clips):
     sounds, said, _, _ = atelier_clips
     encoder = pretrained.load("text_audio", device="cpu")
-    check = text_audio.trusted(encoder, sounds, 22_050, said)
+    check = text_audio.verify_encoder(encoder, sounds, 22_050, said)
     assert check.rate > 0.75
     right, other = (text_audio.clap(check, said[k : k + 8], sounds[:8], 22_050).mean()
                     for k in (0, 1))
@@ -154,7 +154,10 @@ def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
     encoder = pretrained.load("text_audio", clap_folder, device="cpu")
     assert isinstance(encoder, embedders.TextAudioEncoder)
     assert (encoder.sample_rate_hz, encoder.window_seconds, encoder.width) == (16_000, 1.0, 16)
-    assert embedders.windows(clips[-1], 32_000, encoder).shape == (3, 16_000), "2.7 s: two windows and one that ends with the clip"
+    assert embedders.windows(clips[-1], 32_000,
+                             encoder).shape == (3,
+                                                16_000), (
+        "2.7 s: two windows and one that ends with the clip")
     vectors = encoder.embed(embedders.windows(clips[-1], 32_000, encoder))
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.allclose(np.linalg.norm(encoder.embed_text(SAID), axis=1), 1, atol=1e-5)
@@ -192,7 +195,7 @@ def test_a_fused_clap_draws_nothing_either(clap_folder, tmp_path, clips):
 def test_an_untrained_clap_is_not_trusted(clap_folder, clips):
     encoder = pretrained.load("text_audio", clap_folder, device="cpu")
     with pytest.raises(KlangfarbeError, match="on one point|more often than luck"):
-        text_audio.trusted(encoder, clips, 32_000, SAID)
+        text_audio.verify_encoder(encoder, clips, 32_000, SAID)
 
 
 def test_half_precision_loads(clap_folder, clips):
@@ -322,7 +325,8 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_pat
     assert (card["name"], card["revision"],
             card["licence"]) == ("laion/clap-htsat-unfused", "abc123", "Apache-2.0")
     pretrained.load("text_audio", "laion/clap-htsat-unfused", device="cpu")
-    assert asked[-1][1] == "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a", "without a wish the pinned commit is asked for"
+    assert asked[-1][1] == "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a", (
+        "without a wish the pinned commit is asked for")
     # as the hub's cache names it
     clap_folder = shutil.copytree(clap_folder, tmp_path / ("0123abcd" * 5))
     unknown = pretrained.load("text_audio", "someone/unknown", device="cpu")
@@ -370,7 +374,8 @@ def test_an_open_clip_folder_loads_and_embeds(tmp_path):
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": config,
                                                                 "preprocess_cfg": {}}))
     encoder = pretrained.load("image_text", tmp_path, device="cpu")
-    assert encoder.embed_pictures(pictures()).shape == (3, 12) and encoder.embed_text(["a hill", "the sea"]).shape == (2, 12)
+    assert (encoder.embed_pictures(pictures()).shape == (3, 12)
+            and encoder.embed_text(["a hill", "the sea"]).shape == (2, 12))
     (tmp_path / "open_clip_model.safetensors").rename(tmp_path / "open_clip_pytorch_model.bin")
     refuses("safetensors", "image_text", tmp_path)
 

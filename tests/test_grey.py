@@ -21,27 +21,28 @@ def test_sign_flip_against_all_patterns():
     differences = np.array([0.5, 1.2, -0.3, 0.9, 0.4, 0.8])
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
     exact = np.mean(np.abs(signs @ differences) >= differences.sum() - 1e-12)
-    assert paired.sign_flip(differences, n_flips=20_000) == pytest.approx(exact, abs=0.01)
-    assert paired.sign_flip(np.ones(40)) < 0.001 and paired.sign_flip(np.tile([1.0, -1.0],
+    assert stats.sign_flip_test(differences, n_flips=20_000) == pytest.approx(exact, abs=0.01)
+    assert stats.sign_flip_test(np.ones(40)) < 0.001 and stats.sign_flip_test(np.tile([1.0, -1.0],
                                                                               20)) == 1.0
 
 
 def test_sign_flip_groups_flip_together():
     differences = np.repeat([1.0, 0.9, 1.1], 50)  # 150 pairs, but three trainings
-    assert paired.sign_flip(differences) < 0.001
-    assert paired.sign_flip(differences, np.repeat([0, 1, 2], 50)) == pytest.approx(2 / 8, abs=0.02)
+    assert stats.sign_flip_test(differences) < 0.001
+    assert stats.sign_flip_test(differences,
+                                np.repeat([0, 1, 2], 50)) == pytest.approx(2 / 8, abs=0.02)
     with pytest.raises(KlangfarbeError, match="two finite"):
-        paired.sign_flip(np.array([1.0, np.nan]))
+        stats.sign_flip_test(np.array([1.0, np.nan]))
 
 
 def test_holm_by_hand():
-    np.testing.assert_allclose(paired.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(stats.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_monotone_and_never_below_p(p_values):
-    adjusted = paired.holm(p_values)
+    adjusted = stats.holm(p_values)
     assert (adjusted >= np.array(p_values)).all() and (adjusted <= 1).all()
     assert (np.diff(adjusted[np.argsort(p_values, kind="stable")]) >= 0).all()
 
@@ -97,7 +98,8 @@ def planted(effect, n_seeds=2, n=60, noise=0.05):
 def test_effects_are_found_where_they_were_planted():
     found = grey.effects(planted(0.1)).set_index(["factor", "measure"])
     row = found.loc["learned null", "saturation"]
-    assert row.verdict == "raises" and row.low < 0.1 < row.high and row.same_sign == row.seeds == 2 and row.n == 120
+    assert (row.verdict == "raises" and row.low < 0.1 < row.high and row.same_sign == row.seeds == 2
+            and row.n == 120)
     assert (found.drop(("learned null", "saturation")).verdict == "inconclusive").all()
     greyer = grey.effects(planted(-0.1)).set_index(["factor",
                                                     "measure"]).loc["learned null", "saturation"]

@@ -142,7 +142,7 @@ def test_pictures_and_sounds_of_one_feeling_meet_among_the_anchors(space):
     assert isinstance(space, embedders.ImageMusicEncoder)
     pictures, _ = paint.pictures(TEST_SEED, range(40), 128)
     sounds, _ = render.sounds(TEST_SEED, range(40), 5.0)
-    checked = text_audio.trusted(space, list(sounds), render.SAMPLE_RATE_HZ, pictures)
+    checked = text_audio.verify_encoder(space, list(sounds), render.SAMPLE_RATE_HZ, pictures)
     own = text_audio.imsm(checked, pictures, list(sounds), render.SAMPLE_RATE_HZ)
     others = text_audio.imsm(checked, np.roll(pictures, 7, axis=0), list(sounds),
                              render.SAMPLE_RATE_HZ)

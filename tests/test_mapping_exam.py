@@ -11,7 +11,7 @@ import pytest
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import factors
-from lib.metrics import divergence, frechet
+from lib.metrics import distances, divergence
 from lib.signal import affect
 from lib.systems.mapping import (
     ablations,
@@ -157,7 +157,7 @@ def test_a_planted_difference_is_found_in_a_mean_and_in_a_frechet_distance():
     rng = np.random.default_rng(2)
     there = rng.normal(size=(60, 4))
     near, far = ([rng.normal(size=(40, 4)) + shift for _ in range(3)] for shift in (0.0, 2.0))
-    value, low, _ = ablations.minus(lambda rows: frechet.fad(there, rows), far, near)
+    value, low, _ = ablations.minus(lambda rows: distances.fad(there, rows), far, near)
     assert low > 0 and value == pytest.approx(16, rel=0.3)
     paired = ablations.minus(np.mean, [x[:, 0] for x in far], [x[:, 0] for x in near],
                              np.repeat(np.arange(20), 2))
@@ -292,7 +292,8 @@ def test_without_notebook_22_study_one_is_trained_in_short_and_says_so(material,
 
     monkeypatch.setattr(checkpoints, "load", absent)
     models, config = evaluate.study_one("smoke", material, generator, SimpleNamespace(width=6))
-    assert config.study == "one" and not config.is_heard and "run notebook 22" in capsys.readouterr().out
+    assert (config.study == "one" and not config.is_heard
+            and "run notebook 22" in capsys.readouterr().out)
     assert train_projection.predict(models,
                                     material.vectors[:2, 0]).shape == (2, 1, generator.width)
 

@@ -54,7 +54,8 @@ def saved(chain, own_results):
 def test_a_projection_comes_back_as_it_was_saved(study, saved, chain, capsys):
     models, config = saved(study)
     again, its = checkpoints.load("smoke", study, chain.player, chain.sees)
-    assert its == config and f"made by notebook {checkpoints.NOTEBOOKS[study][:2]}" in capsys.readouterr().out
+    assert (its == config
+            and f"made by notebook {checkpoints.NOTEBOOKS[study][:2]}" in capsys.readouterr().out)
     assert {p.dtype
             for p in again.projection.parameters()} == {
         torch.float32} and not again.projection.training
@@ -102,9 +103,10 @@ def test_a_picture_is_heard_by_way_of_its_vector(chain):
     assert np.allclose(heard.vector, chain.sees.embed_pictures(RAMP[None])[0], atol=1e-5)
     assert np.allclose(heard.condition,
                        train_projection.predict(chain.projection, heard.vector[None])[0], atol=1e-5)
-    by_hand = interface.turned_down(train_projection.generate(chain.player, heard.condition[None],
+    by_hand = interface.limit_peak(train_projection.generate(chain.player, heard.condition[None],
                                                               chain.config, 1, seconds=0.6)[0])
-    assert np.array_equal(by_hand, heard.sound) and -1 <= heard.valence <= 1 and heard.emotion in affect.EMOTION_POINTS
+    assert (np.array_equal(by_hand, heard.sound) and -1 <= heard.valence <= 1
+            and heard.emotion in affect.EMOTION_POINTS)
 
 
 def test_another_picture_is_another_condition_and_the_same_again_the_same(chain):

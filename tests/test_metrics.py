@@ -114,7 +114,8 @@ def test_picture_features_see_what_they_name():
     features = picture_regressor.picture_features(np.concatenate([grey, red, stripes]))
     assert np.isfinite(features).all()
     saturation = 10  # channels of five statistics each: grey, value, saturation …
-    assert features[0, saturation] == pytest.approx(0, abs=1e-6) and features[1, saturation] == pytest.approx(1, abs=1e-3)
+    assert (features[0, saturation] == pytest.approx(0, abs=1e-6) and features[1, saturation]
+            == pytest.approx(1, abs=1e-3))
     edge = 36
     assert features[2, edge] > features[0, edge] + 0.02
 
@@ -133,9 +134,9 @@ def test_judge_learns_brightness_and_refuses_before_fit():
     levels = ((affect_points + 1) * 120).astype(np.uint8)
     pictures = np.zeros((120, 32, 32, 3), np.uint8)
     pictures[..., 0], pictures[..., 2] = levels[:, :1, None], levels[:, 1:, None]
-    fitted = picture_regressor.PictureJudge().fit(pictures[:80], affect_points[:80])
+    fitted = picture_regressor.PictureRegressor().fit(pictures[:80], affect_points[:80])
     assert affect.ccc(affect_points[80:, 0], fitted.predict(pictures[80:])[:, 0]) > 0.9
     with pytest.raises(KlangfarbeError, match="fitted judge"):
-        picture_regressor.PictureJudge().predict(pictures)
+        picture_regressor.PictureRegressor().predict(pictures)
     with pytest.raises(KlangfarbeError, match="uint8"):
         picture_regressor.picture_features(pictures.astype(float))

@@ -41,17 +41,23 @@ def gallery(shelf, n=12):
 
 def test_paintings_come_without_bars_with_their_painters_and_what_people_felt(shelf):
     gallery(shelf)
-    works = real_world.paintings(99, 16)
+    works = real_world.load_paintings(99, 16)
     assert works.content.shape == (11, 16, 16, 3), "the sculpture stays outside"
-    assert sorted(int(some.mean()) for some in works.content) == [60 + 15 * k for k in range(1, 12)], "bars are cut off"
+    assert sorted(int(some.mean()) for some in works.content) == [60 + 15 * k
+                                                                  for k in range(1,
+                                                                                 12)], (
+        "bars are cut off")
     for content, (valence, _), painter, file in zip(works.content, works.truth, works.groups,
                                                     works.files, strict=True):
         k = int(file.stem[1:])
-        assert content[0, 0, 0] == 60 + 15 * k and painter == f"Painter {k % 4}" and (valence < 0) == bool(k % 2)
-    few = real_world.paintings(6, 16, seed=1)
+        assert (content[0, 0, 0] == 60 + 15 * k and painter == f"Painter {k % 4}" and (valence < 0)
+                == bool(k % 2))
+    few = real_world.load_paintings(6, 16, seed=1)
     assert len(few.files) == 6 and set(few.files) < set(
-        works.files) and few.files == real_world.paintings(6, 16, seed=1).files
-    assert works.files != real_world.paintings(99, 16, seed=1).files, "the order is drawn too, not the collection's"
+        works.files) and few.files == real_world.load_paintings(6, 16, seed=1).files
+    assert works.files != real_world.load_paintings(99, 16,
+                                                    seed=1).files, (
+        "the order is drawn too, not the collection's")
 
 
 def test_pieces_come_at_the_rate_and_length_that_was_asked_for(shelf):
@@ -64,7 +70,7 @@ def test_pieces_come_at_the_rate_and_length_that_was_asked_for(shelf):
         rows.append(f"{300 + k},pop," + ",".join("1" if name == ("sadness", "power")[k % 2] else "0"
                                                  for name in names) + ",3,1,0,21")
     (shelf / "emotify" / "data.csv").write_text("\n".join(rows))
-    works = real_world.pieces(99, 1.0, 8_000)
+    works = real_world.load_pieces(99, 1.0, 8_000)
     assert works.content.shape == (6,
                                    8_000) and works.content.dtype == np.float32 and len(
         set(works.groups)) == 6
@@ -76,12 +82,12 @@ def test_pieces_come_at_the_rate_and_length_that_was_asked_for(shelf):
 
 def test_what_is_not_there_is_named(shelf):
     with pytest.raises(KlangfarbeError, match="wikiart_emotions"):
-        real_world.paintings(8, 16)
+        real_world.load_paintings(8, 16)
     with pytest.raises(KlangfarbeError, match="emotify"):
-        real_world.pieces(8, 1.0, 8_000)
+        real_world.load_pieces(8, 1.0, 8_000)
     gallery(shelf, 5)
     with pytest.raises(KlangfarbeError, match="5 files with labels or more"):
-        real_world.paintings(8, 16)
+        real_world.load_paintings(8, 16)
 
 
 def test_no_line_has_seen_the_group_it_speaks_about():
@@ -89,14 +95,16 @@ def test_no_line_has_seen_the_group_it_speaks_about():
     groups = np.repeat(np.arange(20), 6)
     known = rng.standard_normal((120, 4))
     truth = np.column_stack([known @ [1, 0, 2, 0], known @ [0, 1, 0, -1]])
-    assert real_world.compared(truth, {"a": real_world.read_out(known, truth,
+    assert real_world.agreement_table(truth, {"a": real_world.linear_probe(known, truth,
                                                                 groups)}).agreement[0] > 0.99
     own = rng.standard_normal((20, 2))[groups]  # a group's mood, told by nothing but who it is
     who = np.eye(20)[groups]
-    assert real_world.compared(own, {"a": real_world.read_out(who, own,
+    assert real_world.agreement_table(own, {"a": real_world.linear_probe(who, own,
                                                               groups)}).agreement[0] < 0.05
     mixed = rng.permutation(120)  # with its members on both sides the same line tells nearly all
-    assert real_world.compared(own, {"a": real_world.read_out(who, own, mixed)}).agreement[0] > 0.9
+    assert real_world.agreement_table(own,
+                                      {"a": real_world.linear_probe(who, own,
+                                                                    mixed)}).agreement[0] > 0.9
 
 
 def test_agreement_asks_for_the_spread_and_correlation_does_not():
@@ -104,7 +112,7 @@ def test_agreement_asks_for_the_spread_and_correlation_does_not():
     found = {"itself": truth, "four times": 4 * truth, "shifted": truth + 1,
              "constant": np.zeros_like(truth),
              "noise": np.random.default_rng(2).standard_normal((400, 2))}
-    table = real_world.compared(truth, found).set_index("row")
+    table = real_world.agreement_table(truth, found).set_index("row")
     assert table.agreement["itself"] == pytest.approx(1) and (table.n == 400).all()
     ours = np.mean(8 / (17 + 9 * truth.mean(0) ** 2 / truth.var(0)))
     assert table.agreement["four times"] == pytest.approx(ours)
@@ -126,7 +134,7 @@ def test_too_few_are_refused():
 def test_the_real_collections_are_drawn_whole(real_data):
     real_data("wikiart_paintings")
     real_data("emotify")
-    works, played = real_world.paintings(40, 64), real_world.pieces(8, 2.0, 22_050)
+    works, played = real_world.load_paintings(40, 64), real_world.load_pieces(8, 2.0, 22_050)
     assert works.content.shape == (40, 64, 64,
                                    3) and len(set(works.groups)) > 20 and np.abs(
         works.truth).max() <= 1

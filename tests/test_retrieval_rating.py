@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, pictures, rating, retrieval, stats
+from lib.metrics import cards, distances, rating, retrieval, stats
 
 # --- retrieval ------------------------------------------------------------------------------------
 # --------------------
@@ -169,7 +169,8 @@ def test_bradley_terry_gives_the_published_league():
     found = rating.bradley_terry(LEAGUE, n_resamples=400)
     assert found.strengths - found.strengths[-1] == pytest.approx([1.581, 1.436, 1.294, 1.248,
                                                                    1.108, 0.684, 0], abs=6e-4)
-    assert found.strengths.mean() == pytest.approx(0, abs=1e-9) and found.n == LEAGUE.sum() == found.groups
+    assert (found.strengths.mean() == pytest.approx(0, abs=1e-9) and found.n == LEAGUE.sum()
+            == found.groups)
     assert (found.low < found.strengths).all() and (found.strengths < found.high).all()
 
 
@@ -259,20 +260,21 @@ def test_tables_without_finite_strengths_are_refused(wins, line):
 
 def test_fid_is_the_closed_form_of_the_samples_moments():
     rng = np.random.default_rng(9)
-    a, b = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6)), 0.5 + rng.normal(size=(250, 6)) @ rng.normal(size=(6, 6))
+    a, b = (rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6)),
+            0.5 + rng.normal(size=(250, 6)) @ rng.normal(size=(6, 6)))
     root = sqrtm(np.cov(a.T) @ np.cov(b.T)).real
     expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
-    assert pictures.fid(a, b) == pytest.approx(expected, rel=1e-9) == pictures.fid(b, a)
-    assert pictures.fid(a, a) == pytest.approx(0, abs=1e-5)
+    assert distances.fid(a, b) == pytest.approx(expected, rel=1e-9) == distances.fid(b, a)
+    assert distances.fid(a, a) == pytest.approx(0, abs=1e-5)
     shift = np.array([3, 0, 0, 0, 0, 4.0])
-    assert pictures.fid(a, a + shift) == pytest.approx(25, abs=1e-5)
+    assert distances.fid(a, a + shift) == pytest.approx(25, abs=1e-5)
 
 
 def test_fid_refuses_fewer_pictures_than_it_can_estimate_a_covariance_from():
     rng = np.random.default_rng(10)
-    assert pictures.fid(rng.normal(size=(9, 8)), rng.normal(size=(9, 8))) > 0
+    assert distances.fid(rng.normal(size=(9, 8)), rng.normal(size=(9, 8))) > 0
     with pytest.raises(KlangfarbeError, match="at least 9; got 8; paint more, or use kid"):
-        pictures.fid(rng.normal(size=(50, 8)), rng.normal(size=(8, 8)))
+        distances.fid(rng.normal(size=(50, 8)), rng.normal(size=(8, 8)))
 
 
 def test_kid_is_the_unbiased_mmd():
@@ -281,11 +283,11 @@ def test_kid_is_the_unbiased_mmd():
     aa, bb, ab = (polynomial_kernel(*some, degree=3, gamma=1 / 5, coef0=1)
                   for some in ((a, a), (b, b), (a, b)))
     off = ~np.eye(60, dtype=bool)
-    assert pictures.kid(a, b) == pytest.approx(aa[off].mean() + bb[off].mean() - 2 * ab.mean(),
+    assert distances.kid(a, b) == pytest.approx(aa[off].mean() + bb[off].mean() - 2 * ab.mean(),
                                                rel=1e-9)
-    values = [pictures.kid(rng.normal(size=(60, 5)), rng.normal(size=(60, 5))) for _ in range(60)]
+    values = [distances.kid(rng.normal(size=(60, 5)), rng.normal(size=(60, 5))) for _ in range(60)]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60) and min(values) < 0 < max(values)
-    assert pictures.kid(a, b) > np.quantile(values, 0.975)
+    assert distances.kid(a, b) > np.quantile(values, 0.975)
 
 
 def test_kid_by_subsets_is_the_same_each_time_and_leaves_torchs_luck_alone():
@@ -295,28 +297,28 @@ def test_kid_by_subsets_is_the_same_each_time_and_leaves_torchs_luck_alone():
     a, b = rng.normal(size=(90, 5)), 1 + rng.normal(size=(70, 5))
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    first = pictures.kid(a, b, seed=3)
+    first = distances.kid(a, b, seed=3)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert first == pictures.kid(a, b, seed=3) != pictures.kid(a, b, seed=4)
-    assert pictures.kid(a, b, subset_size=40, seed=3) == pytest.approx(first, rel=0.2)
-    few, many = (np.std([pictures.kid(a, b, subset_size=20, n_subsets=n, seed=seed)
+    assert first == distances.kid(a, b, seed=3) != distances.kid(a, b, seed=4)
+    assert distances.kid(a, b, subset_size=40, seed=3) == pytest.approx(first, rel=0.2)
+    few, many = (np.std([distances.kid(a, b, subset_size=20, n_subsets=n, seed=seed)
                          for seed in range(8)]) for n in (1, 40))
     assert many < 0.5 * few
 
 
-@pytest.mark.parametrize("metric", [pictures.fid, pictures.kid])
+@pytest.mark.parametrize("metric", [distances.fid, distances.kid])
 @pytest.mark.parametrize("bad", [(np.ones((9, 2)), np.ones((9, 3))), (np.ones(9), np.ones(9)),
                                  (np.full((9, 2), np.inf), np.ones((9, 2)))])
 def test_features_that_cannot_be_compared_are_refused(metric, bad):
     with pytest.raises(KlangfarbeError):
         metric(*bad)
     with pytest.raises(KlangfarbeError, match="subsets of 2 to 9"):
-        pictures.kid(np.ones((9, 2)), np.ones((9, 2)), subset_size=10)
+        distances.kid(np.ones((9, 2)), np.ones((9, 2)), subset_size=10)
 
 
 @pytest.mark.parametrize("metric", [retrieval.retrieval, rating.krippendorff_alpha,
-                                    rating.bradley_terry, pictures.fid, pictures.kid])
+                                    rating.bradley_terry, distances.fid, distances.kid])
 def test_every_metric_here_has_a_whole_card(metric):
     found = cards.card(metric)
     assert found.minimum_n >= 20 and (found.direction
-                                      == "↓") is (metric in (pictures.fid, pictures.kid))
+                                      == "↓") is (metric in (distances.fid, distances.kid))

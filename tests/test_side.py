@@ -13,7 +13,7 @@ from lib.systems import compare
 
 
 def test_the_items_are_fresh_and_all_their_sides_agree():
-    room = compare.material(compare.Config(n_items=4, n_known=5, seconds=0.5, side=32))
+    room = compare.draw_items(compare.Config(n_items=4, n_known=5, seconds=0.5, side=32))
     items = [factors.draw(TEST_SEED, compare.ITEMS_FROM + k) for k in range(4)]
     assert room.truth.tolist() == [[item.valence, item.arousal]
                                    for item in items] and room.words.tolist() == list(
@@ -32,15 +32,15 @@ def test_the_items_are_fresh_and_all_their_sides_agree():
 def test_the_nearest_is_found_whatever_the_columns_units():
     rng = np.random.default_rng(0)
     there = rng.standard_normal((50, 8)) * 10.0 ** np.arange(-3, 5) + 7
-    assert compare.nearest(there[[3, 17, 40]], there).tolist() == [3, 17, 40]
+    assert compare.nearest_neighbours(there[[3, 17, 40]], there).tolist() == [3, 17, 40]
     flat = np.column_stack([there, np.ones(50)])
-    assert compare.nearest(flat[[5]],
+    assert compare.nearest_neighbours(flat[[5]],
                            flat).tolist() == [5], "a column that says nothing changes nothing"
 
 
 def test_sounds_of_any_rate_and_length_become_one_array():
     tone = lambda rate, seconds: np.sin(2 * np.pi * 200 * np.arange(round(rate * seconds)) / rate).astype(np.float32)  # noqa: E731
-    made = compare.alike([tone(16_000, 1.0), tone(8_000, 1.0), tone(8_000, 0.25)],
+    made = compare.resample_to_length([tone(16_000, 1.0), tone(8_000, 1.0), tone(8_000, 0.25)],
                          [16_000, 8_000, 8_000], 8_000, 0.5)
     assert made.shape == (3, 4_000) and made.dtype == np.float32
     np.testing.assert_allclose(made[0, 200:3_800], made[1, 200:3_800], atol=1e-2)
@@ -48,7 +48,7 @@ def test_sounds_of_any_rate_and_length_become_one_array():
 
 
 def test_time_is_counted_item_by_item_and_results_keep_their_order():
-    made, took = compare.timed(lambda k: sum(range(k * 200_000)) and k, 4)
+    made, took = compare.time_calls(lambda k: sum(range(k * 200_000)) and k, 4)
     assert made[1:] == [1, 2, 3] and took.shape == (4,) and (took >= 0).all() and took[3] > took[0]
 
 
@@ -59,6 +59,6 @@ def test_weights_are_found_inside_whatever_holds_them_and_counted_once():
         def __init__(self):
             self.network, self.also, self.name = layer, (other, layer), "holder"
 
-    assert compare.n_weights(layer) == 8 and compare.n_weights(
-        Holder()) == 12 and compare.n_weights((Holder(), layer), other) == 12
-    assert compare.n_weights("nothing", 3, None) == 0
+    assert compare.count_parameters(layer) == 8 and compare.count_parameters(
+        Holder()) == 12 and compare.count_parameters((Holder(), layer), other) == 12
+    assert compare.count_parameters("nothing", 3, None) == 0

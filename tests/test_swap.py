@@ -17,9 +17,12 @@ def test_an_interpreter_passes_on_what_is_shared_and_nothing_else():
     first, common, last = rng.standard_normal((3, 400))
     said, wanted = np.column_stack([first + common, first - common,
                                     1e4 * common]), np.column_stack([common + 7, last])
-    passed = recombine.interpreter(said[:200], wanted[:200]).predict(said[200:])
+    passed = recombine.fit_linear_map(said[:200], wanted[:200]).predict(said[200:])
     np.testing.assert_allclose(passed[:, 0], common[200:] + 7, atol=0.05)
-    assert abs(np.corrcoef(passed[:, 1], last[200:])[0, 1]) < 0.2 and passed[:, 1].std() < 0.2, "what was never said is not made up"
+    assert abs(np.corrcoef(passed[:, 1], last[200:])[0,
+                                                     1]) < 0.2 and passed[:,
+                                                                          1].std() < 0.2, (
+        "what was never said is not made up")
 
 
 def spoken(rng, n, line):
@@ -32,7 +35,7 @@ def test_an_own_bridge_is_left_alone_and_every_other_speaks_the_decoders_languag
     line = {"vector": rng.standard_normal((3, 5)), "fused": rng.standard_normal((3, 4)),
             "numbers": rng.standard_normal((3, 2))}
     known, here = spoken(rng, 200, line), spoken(rng, 20, line)
-    told = recombine.interpreted(here, known)
+    told = recombine.map_to_decoders(here, known)
     assert set(told) == {(bridge, decoder) for bridge in here for decoder in recombine.DECODERS}
     for (bridge, decoder), inputs in told.items():
         own = recombine.LEARNT_FROM[decoder]
@@ -54,19 +57,19 @@ def test_spreads_tell_rows_from_columns(rows, columns):
     truth = np.full((5, 2), -9.0)
     found = np.broadcast_to(np.add.outer(rows, columns)[None, :, :, None],
                             (5, len(rows), len(columns), 2))
-    who = recombine.spreads(truth, found, error)
+    who = recombine.variance_components(truth, found, error)
     assert who["bridges"] == pytest.approx(np.std(rows),
                                            abs=1e-9) and who["decoders"] == pytest.approx(
         np.std(columns), abs=1e-9)
     assert who["rest"] == pytest.approx(0, abs=1e-9)
     diagonal = np.broadcast_to(np.eye(2)[None, :, :, None], (5, 2, 2, 2))
-    assert recombine.spreads(truth, diagonal,
+    assert recombine.variance_components(truth, diagonal,
                              error) == pytest.approx({"bridges": 0, "decoders": 0, "rest": 0.5})
 
 
 @pytest.fixture(scope="module")
 def room():
-    return compare.material(compare.Config(n_items=4, n_known=6, seconds=1.0))
+    return compare.draw_items(compare.Config(n_items=4, n_known=6, seconds=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -76,22 +79,23 @@ def parts():
 
 @pytest.fixture(scope="module")
 def said(room, parts):
-    return recombine.carried(parts, room.pictures, room.comments, room.sounds, room.rate_hz)
+    return recombine.encode(parts, room.pictures, room.comments, room.sounds, room.rate_hz)
 
 
 def test_each_bridge_says_of_an_item_what_it_says_of_it_alone(room, parts, said):
     here, descriptions = said
-    assert list(here) == list(recombine.BRIDGES) and len(descriptions) == 4 and all(isinstance(text, str) and text for text in descriptions)
+    assert (list(here) == list(recombine.BRIDGES) and len(descriptions) == 4
+            and all(isinstance(text, str) and text for text in descriptions))
     assert here["words"].shape == here["vector"].shape and here["numbers"].shape == (4,
                                                                                      2) and all(
         len(some) == 4 for some in here.values())
-    alone, _ = recombine.carried(parts, room.pictures[2:3], room.comments[2:3], room.sounds[2:3],
+    alone, _ = recombine.encode(parts, room.pictures[2:3], room.comments[2:3], room.sounds[2:3],
                                  room.rate_hz)
     for name in ("vector", "fused", "numbers"):
         np.testing.assert_allclose(alone[name][0], here[name][2], atol=1e-3)
         assert np.ptp(here[name], axis=0).max() > 1e-3, "different items, different things said"
     with pytest.raises(KlangfarbeError, match="a comment and a piece to each"):
-        recombine.carried(parts, room.pictures, room.comments[:2], room.sounds, room.rate_hz)
+        recombine.encode(parts, room.pictures, room.comments[:2], room.sounds, room.rate_hz)
 
 
 def test_each_decoder_plays_or_paints_what_it_is_told(room, parts, said):
@@ -117,15 +121,16 @@ def test_each_decoder_plays_or_paints_what_it_is_told(room, parts, said):
 
 def test_three_systems_play_without_a_comment_and_two_of_them_as_their_own_parts_do(room, parts,
                                                                                     said):
-    played, descriptions = real_world.played(parts, room.pictures[:2], None, seconds=1.0,
+    played, descriptions = real_world.generate_music(parts, room.pictures[:2], None, seconds=1.0,
                                              rate_hz=22_050)
     assert list(played) == ["bridging", "mapping", "art2music"] and descriptions == said[1][:2]
     assert all(sounds.shape == (2, 22_050) and np.abs(sounds).max(1).min() > 1e-3
                for sounds in played.values())
     alone, rate = recombine.decode(parts, "MusicGen", said[0]["vector"][:2], seconds=1.0)
-    np.testing.assert_allclose(compare.alike(list(alone), [rate] * 2, 22_050, 1.0),
+    np.testing.assert_allclose(compare.resample_to_length(list(alone), [rate] * 2, 22_050, 1.0),
                                played["mapping"], atol=1e-3)
-    with_comment, _ = real_world.played(parts, room.pictures[:2], room.comments[:2], seconds=1.0)
+    with_comment, _ = real_world.generate_music(parts, room.pictures[:2], room.comments[:2],
+                                                seconds=1.0)
     assert not np.allclose(with_comment["art2music"], played["art2music"])
     np.testing.assert_allclose(with_comment["mapping"], played["mapping"], atol=1e-3)
 
@@ -134,10 +139,12 @@ def test_the_diffusion_models_couple_is_closer_to_the_truth_than_luck(parts):
     from lib.metrics import picture_regressor
 
     truth = np.random.default_rng(0).uniform(-0.8, 0.8, (24, 2))
-    seen = picture_regressor.load_judge().predict(recombine.decode(parts, "diffusion", truth)[0])
+    seen = picture_regressor.load_picture_regressor().predict(recombine.decode(parts, "diffusion",
+                                                                               truth)[0])
     assert evaluation.agreement(truth,
-                                seen) > np.quantile(stats.shuffled(evaluation.agreement, truth,
-                                                                   seen, n_shuffles=100), 0.975)
+                                seen) > np.quantile(stats.permutation_null(evaluation.agreement,
+                                                                           truth, seen,
+                                                                           n_shuffles=100), 0.975)
 
 
 @pytest.mark.parametrize("sizes", [(3, 10), (10, 3)])

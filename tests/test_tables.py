@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import affect, cards, evaluation_table, paired, stats
+from lib.metrics import affect, cards, evaluation_table, stats
 
 # --- intervals ------------------------------------------------------------------------------------
 # --------------------
@@ -66,8 +66,8 @@ def test_jackknife_covers_as_often_as_it_says():
 
 def test_shuffled_groups_never_meet_themselves():
     groups = np.repeat(np.arange(8), [1, 2, 3, 1, 2, 3, 1, 2])
-    values = stats.shuffled(lambda a, b: float(np.mean(a == b)), groups, groups, groups=groups,
-                            n_shuffles=50)
+    values = stats.permutation_null(lambda a, b: float(np.mean(a == b)), groups, groups,
+                                    groups=groups, n_shuffles=50)
     assert (values == 0).all()
 
 
@@ -80,23 +80,24 @@ def test_shuffled_groups_never_meet_themselves():
 def test_swap_agrees_with_sign_flip_on_a_mean(seed):
     rng = np.random.default_rng(seed)
     ours, theirs = rng.normal(0.3, 1, 25), rng.normal(0, 1, 25)
-    assert paired.swap(np.mean, ours, theirs,
-                       n_swaps=1500) == pytest.approx(paired.sign_flip(ours - theirs), abs=0.06)
+    assert stats.swap_test(np.mean, ours, theirs,
+                       n_swaps=1500) == pytest.approx(stats.sign_flip_test(ours - theirs), abs=0.06)
 
 
 def test_swap_is_level_under_the_null_and_sharp_under_a_difference():
     rng = np.random.default_rng(5)
     truth = rng.normal(size=40)
-    p = [paired.swap(lambda a: affect.ccc(truth, a), truth + rng.normal(size=40),
+    p = [stats.swap_test(lambda a: affect.ccc(truth, a), truth + rng.normal(size=40),
                      truth + rng.normal(size=40), n_swaps=99, seed=i) for i in range(100)]
     assert np.mean(np.array(p) < 0.05) <= 0.12
-    assert paired.swap(lambda a: affect.ccc(truth, a), truth, truth + rng.normal(size=40)) < 0.01
+    assert stats.swap_test(lambda a: affect.ccc(truth, a), truth,
+                           truth + rng.normal(size=40)) < 0.01
 
 
 def test_swap_moves_groups_together():
     groups = np.repeat([0, 1], 20)
     # two groups: 2 of 4 patterns are as far
-    assert paired.swap(np.mean, np.ones(40), np.zeros(40), groups, n_swaps=400) > 0.3
+    assert stats.swap_test(np.mean, np.ones(40), np.zeros(40), groups, n_swaps=400) > 0.3
 
 
 # --- cards ----------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def test_swap_moves_groups_together():
 def test_every_metric_has_a_whole_card():
     shown = cards.table().set_index("name")
     wanted = """affect.ccc affect.r2 affect.rmse affect.quadrant_accuracy control.correlation divergence.mel_energy_kld divergence.paired_kl
-        diversity.precision_recall frechet.fad frechet.fad_infinity kernel.kad pictures.fid pictures.kid rating.bradley_terry
+        diversity.precision_recall distances.fad distances.fad_infinity distances.kad distances.fid distances.kid rating.bradley_terry
         rating.krippendorff_alpha retrieval.retrieval spectral.lsd spectral.mcd spectral.snr spectral.thd text_audio.clap text_audio.imsm"""
     assert set(wanted.split()) <= set(shown.index), "a metric of the design without a card"
     assert (shown["minimum_n"] >= 1).all() and set(shown["direction"]) <= set(cards.DIRECTIONS)
@@ -151,8 +152,8 @@ def example():
                                          evaluation_table.ROWS, lambda rows, i=i: rows[:, i],
                                          published={"M1": 0.5}) for i,
                 name in enumerate(("valence", "arousal"))]
-    return evaluation_table.whole(outputs, measures, groups=np.arange(60) // 2, n_resamples=300,
-                                  n_swaps=399)
+    return evaluation_table.evaluate_table(outputs, measures, groups=np.arange(60) // 2,
+                                           n_resamples=300, n_swaps=399)
 
 
 def row(found, name, measure="CCC valence"):
@@ -191,7 +192,7 @@ def test_direction_turns_the_verdict():
     outputs = {"near": target + 0.1, "far": target + rng.normal(0, 2, 50)}
     measure = evaluation_table.Measure("RMSE", affect.rmse, target, evaluation_table.ROWS,
                                        published={"M1": 1.0}, printed="↑")
-    found = evaluation_table.whole(outputs, [measure], n_resamples=100)
+    found = evaluation_table.evaluate_table(outputs, [measure], n_resamples=100)
     assert row(found, "far", "RMSE")["system_is"] == "better" and row(found, "far",
                                                                       "RMSE")["direction"] == "↓"
     assert row(found, "published: M1",
@@ -208,7 +209,7 @@ def test_sets_have_a_ceiling_and_no_shuffled_row():
     outputs = {"ours": rng.normal(0.1, 1, (40, 3)), "far": rng.normal(3, 1, (40, 3))}
     measure = evaluation_table.Measure("distance", distance, real, evaluation_table.SETS,
                                        reference_groups=np.arange(200) // 4)
-    found = evaluation_table.whole(outputs, [measure], n_swaps=199)
+    found = evaluation_table.evaluate_table(outputs, [measure], n_swaps=199)
     assert np.isnan(row(found, evaluation_table.SHUFFLED,
                         "distance")["value"]) and "condition" in row(found,
                                                                      evaluation_table.SHUFFLED,
@@ -222,7 +223,7 @@ def test_sets_have_a_ceiling_and_no_shuffled_row():
 def test_the_network_behind_a_number_is_named_by_its_content():
     target = np.linspace(-1, 1, 40)
     card = {"name": "tagger", "sha256": "0123456789abcdef"}
-    found = evaluation_table.whole({"ours": target},
+    found = evaluation_table.evaluate_table({"ours": target},
                                    [evaluation_table.Measure("CCC", affect.ccc, target,
                                                              evaluation_table.ROWS, encoder=card)],
                                    n_resamples=50, seed=5)
@@ -231,7 +232,7 @@ def test_the_network_behind_a_number_is_named_by_its_content():
 
 def test_few_rows_are_said_and_wrong_shapes_refused():
     target = np.linspace(-1, 1, 10)
-    found = evaluation_table.whole({"ours": target},
+    found = evaluation_table.evaluate_table({"ours": target},
                                    [evaluation_table.Measure("CCC", affect.ccc, target,
                                                              evaluation_table.ROWS)],
                                    n_resamples=50)
@@ -246,4 +247,4 @@ def test_few_rows_are_said_and_wrong_shapes_refused():
                               evaluation_table.Measure("CCC", affect.ccc, target, "pairs")),
                              ({}, evaluation_table.Measure("CCC", affect.ccc, target))):
         with pytest.raises(KlangfarbeError):
-            evaluation_table.whole(outputs, [measure])
+            evaluation_table.evaluate_table(outputs, [measure])

@@ -115,7 +115,8 @@ def correlation(truth: np.ndarray, predicted: np.ndarray) -> float:
     side does not vary.
     """
     truth, predicted = _pair(truth, predicted)
-    return float(np.corrcoef(truth, predicted)[0, 1]) if truth.std() > 1e-12 and predicted.std() > 1e-12 else 0.0
+    return (float(np.corrcoef(truth, predicted)[0, 1])
+            if truth.std() > 1e-12 and predicted.std() > 1e-12 else 0.0)
 
 
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *,
@@ -144,7 +145,7 @@ def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | Non
     for column, axis in enumerate(("valence", "arousal")):
         t, p = truth[:, column], predicted[:, column]
         low, high = stats.bootstrap(ccc, t, p, groups=groups, seed=seed, n_resamples=n_resamples)
-        null = float(np.quantile(stats.shuffled(ccc, t, p, seed=seed), 0.975))
+        null = float(np.quantile(stats.permutation_null(ccc, t, p, seed=seed), 0.975))
         r2_low, r2_high = stats.bootstrap(r2, t, p, groups=groups, seed=seed,
                                           n_resamples=n_resamples)
         rows.append({"axis": axis, "ccc": ccc(t, p), "low": low, "high": high, "null": null,

@@ -17,7 +17,6 @@ import pandas as pd
 from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders, stats
 from lib.signal import affect, audio
-from lib.systems import evaluation
 
 SILENT_DB = -50.0  # a frame this far below the clip's loudest one
 # a cell of the picture this far below its brightest one, as plots.mel draws it black
@@ -26,7 +25,7 @@ FULL_SCALE = 0.999
 LOOP_S = 4.0
 
 
-def measured(sounds: Sequence[np.ndarray], sample_rate_hz: int):
+def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int):
     """What a spectrogram shows of each clip, counted.
 
     - ``silent``: share of frames whose RMS lies 50 dB or more below the loudest frame's; 1 for
@@ -73,7 +72,7 @@ def measured(sounds: Sequence[np.ndarray], sample_rate_hz: int):
     return pd.DataFrame(rows)
 
 
-def repeats(codes: np.ndarray, frame_rate_hz: float) -> float:
+def repetition(codes: np.ndarray, frame_rate_hz: float) -> float:
     """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
     before; lags of one step to 4 s.
 
@@ -86,7 +85,7 @@ def repeats(codes: np.ndarray, frame_rate_hz: float) -> float:
     return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
 
 
-def judged(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int):
+def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int):
     """What a judge hears: DataFrame ``valence, arousal`` (its windows' mean, [−1, 1]) and ``word``,
     the nearest of the five.
     """
@@ -95,7 +94,7 @@ def judged(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int):
     return table.assign(word=[affect.emotion_word(*point) for point in points])
 
 
-def means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: int = 400):
+def group_means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: int = 400):
     """Group means with 95 %: DataFrame of `by` and ``value, low, high, n``; shares (booleans) get
     Wilson's interval.
 
@@ -113,7 +112,7 @@ def means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: 
             raise KlangfarbeError("at least two clips in a group", f"{len(values)} for {names}",
                                   "listen to more paintings")
         if values.dtype == bool:
-            _, low, high = evaluation.share(values)
+            _, low, high = stats.proportion(values)
         else:
             low, high = stats.bootstrap(np.mean, values, seed=seed, n_resamples=n_resamples)
         rows.append({**dict(zip(by, names, strict=True)), "value": float(values.mean()), "low": low,

@@ -75,7 +75,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, *, groups=None, comm
     rows = []
     for name, (measure, direction) in MEASURES.items():
         low, high = stats.bootstrap(measure, labels, probabilities, groups=groups, seed=seed, n_resamples=n_resamples)
-        luck = stats.shuffled(measure, labels, probabilities, groups=groups, seed=seed, n_shuffles=n_shuffles)
+        luck = stats.permutation_null(measure, labels, probabilities, groups=groups, seed=seed, n_shuffles=n_shuffles)
         rows.append({"measure": name, "direction": direction, "value": measure(labels, probabilities), "low": low, "high": high,
                      "shuffled": luck.mean(), "shuffled_low": np.quantile(luck, 0.025), "shuffled_high": np.quantile(luck, 0.975),
                      "majority": measure(labels, always), "n": len(labels), "seed": seed})
@@ -99,22 +99,22 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray):
         .reset_index(drop=True)
 
 
-def temperature(said: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(said: np.ndarray, labels: np.ndarray) -> float:
     """The T in [0.05, 20] under which labels [N] are likeliest given softmax(said / T), said [N, 5] logits. It moves no answer.
 
     Source: Guo et al. (2017), §4.2.
     """
     said = np.asarray(said, np.float64)
-    found = minimize_scalar(lambda log_t: surprise(said / math.exp(log_t), labels), bounds=(math.log(0.05), math.log(20)), method="bounded")
+    found = minimize_scalar(lambda log_t: cross_entropy(said / math.exp(log_t), labels), bounds=(math.log(0.05), math.log(20)), method="bounded")
     return math.exp(found.x)
 
 
-def surprise(said: np.ndarray, labels: np.ndarray) -> float:
+def cross_entropy(said: np.ndarray, labels: np.ndarray) -> float:
     """Mean negative log-likelihood of labels [N] under logits [N, 5], in nats."""
     return float(-log_softmax(said, axis=1)[np.arange(len(labels)), labels].mean())
 
 
-def codes(words) -> np.ndarray:
+def encode_labels(words) -> np.ndarray:
     """Emotion words → int64 places in :data:`EMOTIONS`.
 
     Raises:
@@ -129,11 +129,11 @@ def codes(words) -> np.ndarray:
 def _pair(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
     """Checked probabilities float64 [N, 5] and labels int64 [N]."""
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
-    labels = labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer) else codes(labels)
+    labels = labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer) else encode_labels(labels)
     if probabilities.shape != (len(labels), len(EMOTIONS)) or not len(labels):
         raise KlangfarbeError(f"probabilities [N, {len(EMOTIONS)}] and N labels", f"{probabilities.shape} and {labels.shape}", "align them")
     if not (np.isfinite(probabilities).all() and (probabilities >= 0).all() and np.allclose(probabilities.sum(1), 1, atol=1e-4)):
         raise KlangfarbeError("rows of probabilities that sum to 1", "others", "give what classifier.predict returns, not its logits")
     if labels.min() < 0 or labels.max() >= len(EMOTIONS):
-        raise KlangfarbeError(f"labels 0 … {len(EMOTIONS) - 1}", f"{labels.min()} … {labels.max()}", "use calibration.codes")
+        raise KlangfarbeError(f"labels 0 … {len(EMOTIONS) - 1}", f"{labels.min()} … {labels.max()}", "use calibration.encode_labels")
     return probabilities, labels

@@ -20,7 +20,7 @@ MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
-def measured(sounds: Sequence[np.ndarray], sample_rate_hz: int):
+def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int):
     """What can be heard of the five controls.
 
     - ``tempo_bpm``: the lag at which the onset curve resembles itself, weighed towards 120
@@ -108,7 +108,7 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
         heard).max() else 0.0
 
 
-def folded(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
+def fold_octaves(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
     """Measured tempi [N] moved by whole octaves (doubled, halved …) to within half an octave of
     those asked for.
 
@@ -193,11 +193,12 @@ def _r_of_logs(asked: np.ndarray, heard: np.ndarray) -> float:
 
 
 def _r_folded(asked: np.ndarray, heard: np.ndarray) -> float:
-    return _r_of_logs(asked, folded(asked, heard))
+    return _r_of_logs(asked, fold_octaves(asked, heard))
 
 
 def _null(r, asked: np.ndarray, heard: np.ndarray, groups: np.ndarray | None, seed: int) -> float:
-    return float(np.quantile(stats.shuffled(r, asked, heard, groups=groups, seed=seed), 0.975))
+    return float(np.quantile(stats.permutation_null(r, asked, heard, groups=groups, seed=seed),
+                             0.975))
 
 
 def _as_float(sound: np.ndarray) -> np.ndarray:

@@ -106,7 +106,7 @@ def _shares(sound: np.ndarray, floor: float, settings: dict) -> np.ndarray:
     return share / share.sum(axis=-1, keepdims=True)
 
 
-def released_histogram_kl(a: np.ndarray, b: np.ndarray, *, n_bins: int = 100) -> float:
+def original_histogram_kl(a: np.ndarray, b: np.ndarray, *, n_bins: int = 100) -> float:
     """KL between two histograms, **each with its own bin edges**: the fault of system 1's released
     evaluation, kept to be shown.
 

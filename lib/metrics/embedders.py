@@ -22,7 +22,8 @@ import soxr
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 
-WINDOWS = "end to end from the start; a rest of half a window or more gives a last one that ends with the clip; short clips are repeated"
+WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
+           "with the clip; short clips are repeated")
 MIN_SECONDS = 0.5
 
 
@@ -175,7 +176,7 @@ def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int =
         raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1",
                               f"{pictures.dtype} {pictures.shape}",
                               "convert with images.from_tensor")
-    return np.concatenate([checked(encoder, encoder.embed_pictures(pictures[i : i + batch]),
+    return np.concatenate([check_vectors(encoder, encoder.embed_pictures(pictures[i : i + batch]),
                                    len(pictures[i : i + batch]), encoder.width)
                            for i in range(0, len(pictures), batch)])
 
@@ -197,7 +198,7 @@ def card(encoder: AudioEmbedder | ImageEmbedder) -> dict:
     return told
 
 
-def checked(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
+def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
     """An encoder's answer as float64 [count, width].
 
     Raises:
@@ -227,7 +228,7 @@ def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int,
                               f"{len(sounds)} clips, batch {batch}", "give some clips")
     sums, counts = np.zeros((len(sounds), width)), np.zeros(len(sounds))
     for owners, cut in _batches(encoder, sounds, sample_rate_hz, batch):
-        np.add.at(sums, owners, checked(encoder, answer(cut), len(cut), width))
+        np.add.at(sums, owners, check_vectors(encoder, answer(cut), len(cut), width))
         np.add.at(counts, owners, 1)
     return sums / counts[:, None]
 

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, paired, stats
+from lib.metrics import cards, stats
 
 ITEMS, ROWS, SETS = "items", "rows", "sets"
-SHUFFLED, REAL, ROUND_TRIP, RETRIEVAL, MEAN = "shuffled condition", "real against real", "round trip", "retrieval", "mean predictor"
+SHUFFLED, REAL, ROUND_TRIP, RETRIEVAL, MEAN = ("shuffled condition", "real against real",
+                                               "round trip", "retrieval", "mean predictor")
 BETTER, WORSE, UNSURE = "better", "worse", "inconclusive"
 COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "p_holm",
            "system_is", "encoder", "note")
@@ -57,7 +58,7 @@ class Measure:
     encoder: Mapping | str = ""
 
 
-def whole(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
+def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
           groups: np.ndarray | None = None, seed: int = 0, n_resamples: int = 1000,
           n_shuffles: int = 200, n_swaps: int = 999):
     """The table of one system.
@@ -94,7 +95,7 @@ def whole(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
                                            n_swaps)])
     tested = table.index[table["p"].notna()]
     table["p_holm"] = np.nan
-    table.loc[tested, "p_holm"] = paired.holm(table.loc[tested,
+    table.loc[tested, "p_holm"] = stats.holm(table.loc[tested,
                                                         "p"].to_numpy()) if len(tested) else []
     sure = table["p_holm"] < 0.05
     table["system_is"] = np.select([table["p"].isna(), ~sure, table["gain"] > 0],
@@ -119,7 +120,8 @@ def _rows(outputs, measure: Measure, groups, seed: int, n_resamples: int, n_shuf
                                             np.number) and reference.ndim == 1 and MEAN not in seen:
         seen[MEAN] = np.full(count, reference.mean())
     few = f"n below the metric's minimum of {card.minimum_n}" if count < card.minimum_n else ""
-    encoder = measure.encoder if isinstance(measure.encoder, str) else f"{measure.encoder['name']} {measure.encoder['sha256'][:12]}"
+    encoder = (measure.encoder if isinstance(measure.encoder, str)
+               else f"{measure.encoder['name']} {measure.encoder['sha256'][:12]}")
     base = {"measure": measure.name, "direction": card.direction, "n": count, "seed": seed,
             "encoder": encoder, "note": few, "p": np.nan, "gain": 0.0}
 
@@ -163,16 +165,18 @@ def _p(measure: Measure, number: Callable, ours: np.ndarray, theirs: np.ndarray,
     if measure.of == ITEMS:  # a mean over rows: flipping signs is the same test, and quicker
         difference = np.asarray(measure.metric(measure.reference, ours),
                                 np.float64) - measure.metric(measure.reference, theirs)
-        return paired.sign_flip(difference, groups, n_flips=n_swaps, seed=seed)
-    return paired.swap(number, ours, theirs, groups, n_swaps=n_swaps, seed=seed)
+        return stats.sign_flip_test(difference, groups, n_flips=n_swaps, seed=seed)
+    return stats.swap_test(number, ours, theirs, groups, n_swaps=n_swaps, seed=seed)
 
 
 def _null(measure: Measure, rows: np.ndarray, groups, seed: int, n_shuffles: int) -> dict:
     if measure.of == SETS:
-        return {"value": np.nan, "n": 0, "note": "a comparison of sets cannot see the condition: shuffled outputs are the same set"}
-    values = stats.shuffled(lambda target, some: float(np.mean(measure.metric(target, some))),
-                            np.asarray(measure.reference), rows, groups=groups,
-                            n_shuffles=n_shuffles, seed=seed)
+        return {"value": np.nan, "n": 0, "note": "a comparison of sets cannot see the condition: "
+                "shuffled outputs are the same set"}
+    values = stats.permutation_null(lambda target,
+                                    some: float(np.mean(measure.metric(target, some))),
+                                    np.asarray(measure.reference), rows, groups=groups,
+                                    n_shuffles=n_shuffles, seed=seed)
     low, high = np.quantile(values, [0.025, 0.975])
     return {"value": float(values.mean()), "low": float(low), "high": float(high)}
 

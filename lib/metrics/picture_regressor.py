@@ -60,7 +60,7 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-class PictureJudge:
+class PictureRegressor:
     """Reads (valence, arousal) from a picture: standardised :func:`picture_features` → kernel ridge
     per axis.
 
@@ -72,7 +72,7 @@ class PictureJudge:
     def __init__(self, estimator=None):
         self.estimator = estimator
 
-    def fit(self, pictures: np.ndarray, affect: np.ndarray) -> "PictureJudge":
+    def fit(self, pictures: np.ndarray, affect: np.ndarray) -> "PictureRegressor":
         """Fits on pictures uint8 [N, H, W, 3] and their affect [N, 2] in [−1, 1]."""
         features = picture_features(pictures)
         # Width of the kernel: the number of features (the mean squared distance of standardised
@@ -86,11 +86,11 @@ class PictureJudge:
         """(valence, arousal) of pictures uint8 [N, H, W, 3]: float64 [N, 2], clipped to [−1, 1]."""
         if self.estimator is None:
             raise KlangfarbeError("a fitted judge", "one that has seen no picture",
-                                  "call fit, or judge.load_judge()")
+                                  "call fit, or load_picture_regressor()")
         return np.clip(self.estimator.predict(picture_features(pictures).astype(np.float64)), -1, 1)
 
 
-def load_judge() -> PictureJudge:
+def load_picture_regressor() -> PictureRegressor:
     """The bundled judge: one instrument for every profile, fitted on atelier pictures of
     ``JUDGE_SEED`` (nothing trains on them).
 
@@ -101,7 +101,7 @@ def load_judge() -> PictureJudge:
     if not path.is_file():
         raise KlangfarbeError("the bundled picture judge", f"{path}: no such file",
                               "make it: python -m lib miniature picture_judge")
-    return PictureJudge(artefacts.read(path))
+    return PictureRegressor(artefacts.read(path))
 
 
 def _at_judge_size(pictures: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ COLLAPSED = 1e-3
 
 
 @dataclass(frozen=True)
-class Trusted:
+class VerifiedEncoder:
     """An encoder that passed the two-caption check, and how: made by :func:`trusted`, asked for by
     :func:`clap` and :func:`imsm`.
 
@@ -47,8 +47,8 @@ class Trusted:
                                                "two_caption_p": self.p_value}
 
 
-def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None, *,
-            alpha: float = 0.01, seed: int = 0, batch: int = 32) -> Trusted:
+def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None,
+                   *, alpha: float = 0.01, seed: int = 0, batch: int = 32) -> VerifiedEncoder:
     """Puts an encoder to the two-caption check: a clip must lie nearer to its right caption than to
     a wrong one, more often than luck.
 
@@ -94,11 +94,11 @@ def trusted(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right,
             f"{encoder.name} to find the right caption more often than luck (p < {alpha:g})",
             f"{wins} of {n} right, p = {p_value:.2g}",
             "load trained weights, or measure with another checkpoint")
-    return Trusted(encoder, n, wins / n, p_value, spread,
+    return VerifiedEncoder(encoder, n, wins / n, p_value, spread,
                    "pictures" if _are_pictures(right) else "texts")
 
 
-def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray],
+def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.ndarray],
          sample_rate_hz: float, *, batch: int = 32) -> np.ndarray:
     """CLAP score: how near a sound lies to its text, in the space of a contrastive text–audio
     encoder.
@@ -137,7 +137,7 @@ def clap(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray],
     return _cosines(_partners(trusted.encoder, list(texts), batch), heard)
 
 
-def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np.ndarray],
+def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.ndarray],
                      sample_rate_hz: float, *, seed: int, batch: int = 32) -> np.ndarray:
     """CLAP score as released processors compute it: one window at a random place in each clip. Kept
     to show what that costs.
@@ -172,7 +172,7 @@ def clap_random_crop(trusted: Trusted, texts: Sequence[str], sounds: Sequence[np
                     embedders.embed_clips(encoder, cut, sample_rate_hz, batch=batch))
 
 
-def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray],
+def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.ndarray],
          sample_rate_hz: float, *, pairing_sha256: str | None = None,
          batch: int = 32) -> np.ndarray:
     """Image–music similarity: how near a clip lies to its picture, in one space made for both.
@@ -218,12 +218,13 @@ def imsm(trusted: Trusted, pictures: np.ndarray, sounds: Sequence[np.ndarray],
 
 
 def _expect_trusted(given, partners, sounds) -> None:
-    if not isinstance(given, Trusted) or given.partners != ("pictures" if _are_pictures(partners)
-                                                            else "texts"):
+    if not isinstance(given, VerifiedEncoder) or given.partners != ("pictures"
+                                                                    if _are_pictures(partners)
+                                                                    else "texts"):
         raise KlangfarbeError(
             "an encoder that passed the two-caption check with captions of this kind",
             getattr(given, "name", type(given).__name__),
-            "call text_audio.trusted(encoder, sounds, …) first")
+            "call text_audio.verify_encoder(encoder, sounds, …) first")
     if len(partners) != len(sounds) or len(sounds) == 0:
         raise KlangfarbeError("as many texts or pictures as clips, at least one",
                               f"{len(partners)} and {len(sounds)}", "align them")
@@ -242,8 +243,9 @@ def _partners(encoder, partners, batch: int) -> np.ndarray:
         raise KlangfarbeError("sentences, and an encoder that reads them",
                               f"{encoder.name}, {texts[0]!r:.60}",
                               "give non-empty strings to a text-audio encoder")
-    return np.concatenate([embedders.checked(encoder, encoder.embed_text(texts[i : i + batch]),
-                                             len(texts[i : i + batch]), encoder.width)
+    return np.concatenate([embedders.check_vectors(encoder,
+                                                   encoder.embed_text(texts[i : i + batch]),
+                                                   len(texts[i : i + batch]), encoder.width)
                            for i in range(0, len(texts), batch)])
 
 
@@ -267,7 +269,8 @@ def _dealt(right, seed: int):
 
 
 def _same(a, b) -> bool:
-    return a.strip() == b.strip() if isinstance(a, str) and isinstance(b, str) else bool(np.array_equal(a, b))
+    return (a.strip() == b.strip() if isinstance(a, str) and isinstance(b, str)
+            else bool(np.array_equal(a, b)))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -108,7 +108,7 @@ def table(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
     for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist()):
         add("perplexity", used, k + 1)
     heard = sounds[:n_heard], after[:n_heard]
-    before, left = (control.measured(list(group), rate) for group in heard)
+    before, left = (control.measure_controls(list(group), rate) for group in heard)
     tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]
     keys = [np.array([key_of(s, rate) for s in group]) for group in heard]
     modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
@@ -118,7 +118,7 @@ def table(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
                      "null": same(pair[0], np.roll(pair[1], 1)).mean()})
 
     agrees("tempo_agrees", _near, tempi)
-    agrees("tempo_agrees_folded", lambda a, b: _near(a, control.folded(a, b)), tempi)
+    agrees("tempo_agrees_folded", lambda a, b: _near(a, control.fold_octaves(a, b)), tempi)
     agrees("key_agrees", np.equal, keys)
     agrees("tonic_agrees", lambda a, b: a % 12 == b % 12, keys)
     agrees("mode_agrees", np.equal, modes)

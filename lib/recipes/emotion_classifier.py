@@ -46,7 +46,8 @@ def measure():
     """
     model, _, temperature = train_classifier.load(artefacts.BUNDLED)
     pictures = paint.pictures(TEST_SEED, range(N_TEST), model.side)[0]
-    truth = calibration.codes(words.emotion_word(item) for item in first_items(TEST_SEED, N_TEST))
+    truth = calibration.encode_labels(words.emotion_word(item)
+                                      for item in first_items(TEST_SEED, N_TEST))
     said = train_classifier.predict(model, pictures, temperature)
     table = calibration.evaluate(said, truth, seed=SEED).drop(columns=["direction", "seed"])
     table["measure"] = table["measure"].str.replace("[- ]", "_", regex=True).str.lower()

@@ -33,7 +33,7 @@ TUNED = replace(get_config("mini").diffusion, n_pictures=6_000, n_steps=1_200, e
 def make_picture_judge() -> None:
     """The picture regressor: kernel ridge over colour and texture of 1,000 atelier pictures."""
     pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1000), size=32)
-    fitted = picture_regressor.PictureJudge().fit(pictures, truth)
+    fitted = picture_regressor.PictureRegressor().fit(pictures, truth)
     write("judge", {"picture_judge.skops": fitted.estimator}, provenance.content_hash(pictures))
     fresh, fresh_truth = paint.pictures(atelier.TEST_SEED, range(400), size=32)
     table = affect.agreement(fresh_truth, fitted.predict(fresh))

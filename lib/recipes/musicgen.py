@@ -9,7 +9,7 @@ from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import render, words
 from lib.data.atelier.compose import describe
-from lib.metrics import control, embedders, frechet
+from lib.metrics import control, distances, embedders
 from lib.pretrained import musicgen
 from lib.recipes import train_musicgen
 from lib.recipes.bundling import SEED, first_items, heard, save
@@ -81,11 +81,11 @@ def table(generator, n: int = N_TEST, seed: int | None = None, **settings):
     asked, reference = asked_for(items), embedders.embed_clips(tagger, levelled(others), rate)
     rows = []
     for name, sounds in music.items():
-        agreement = control.agreement(asked, control.measured(list(sounds), rate))
+        agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
         rows += [{"music": name, "measure": f"{row['control']}_r", **{k: row[k] for k in ("low", "high", "null", "n")}, "value": row["r"]}
                  for row in agreement.to_dict("records")]
         rows += [{"music": name, "measure": measure, "value": value, "n": n} for measure, value in (
-            ("fad", frechet.fad(reference, embedders.embed_clips(tagger, levelled(sounds), rate))),
+            ("fad", distances.fad(reference, embedders.embed_clips(tagger, levelled(sounds), rate))),
             ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
             ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codec.encode(sounds[:, None]).cpu().numpy()])))]
     return pd.DataFrame(rows)[["music", "measure", "value", "low", "high", "null", "n"]], provenance.content_hash(real)

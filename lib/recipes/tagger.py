@@ -11,7 +11,7 @@ from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import factors, render
 from lib.data.atelier.factors import GENRES, draw
-from lib.metrics import affect, embedders, frechet
+from lib.metrics import affect, distances, embedders
 from lib.models.music_tagger import MusicTagger
 from lib.recipes import train_tagger
 from lib.recipes.bundling import CLIP_SECONDS, N_TEST, SEED, halved, heard, means, share, write
@@ -76,5 +76,5 @@ def table(encoder, sounds, genres, felt, sample_rate_hz: int):
             add(condition, f"{row['axis']}_r2", value=row["r2"], n=row["n"])
         vectors = embedders.embed_clips(encoder, spoiled, sample_rate_hz)
         reference = vectors[:half] if reference is None else reference
-        add(condition, "fad_to_other_half", value=frechet.fad(reference, vectors[half:]), n=half)
+        add(condition, "fad_to_other_half", value=distances.fad(reference, vectors[half:]), n=half)
     return pd.DataFrame(rows)

@@ -56,7 +56,7 @@ def measure():
     audio, text = embedders.embed_clips(encoder, sounds, rate), encoder.embed_text(said)
     ranks = pd.concat([retrieval.ranks(text[i : i + AMONG], audio[i : i + AMONG])
                        for i in range(0, N_TEST, AMONG)])
-    check = text_audio.trusted(encoder, sounds, rate, said)
+    check = text_audio.verify_encoder(encoder, sounds, rate, said)
     first, beside = [], []
     for index, points in enumerate(np.random.default_rng(SEED).uniform(-1, 1,
                                                                        (N_SCENES, VERSIONS,

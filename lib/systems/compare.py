@@ -57,7 +57,7 @@ PROFILES = {
 }
 
 
-class Material(NamedTuple):
+class Items(NamedTuple):
     """N items and K known pairs.
 
     Attributes:
@@ -80,7 +80,7 @@ class Material(NamedTuple):
     rate_hz: int
 
 
-def material(config: Config, items_from: int = ITEMS_FROM) -> Material:
+def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
     """The atelier's items, numbered from `items_from` on in its ``TEST_SEED``, and known pairs."""
     items, known = ([factors.draw(seed, first + k) for k in range(n)] for seed, first,
                     n in ((TEST_SEED, items_from, config.n_items),
@@ -94,12 +94,12 @@ def material(config: Config, items_from: int = ITEMS_FROM) -> Material:
                 np.array([(item.valence, item.arousal) for item in some]))
 
     pictures, comments, sounds, truth = both(TEST_SEED, items)
-    return Material(pictures, comments, sounds, truth,
+    return Items(pictures, comments, sounds, truth,
                     np.array([words.emotion_word(item) for item in items]),
                     *both(TRAIN_SEED, known), render.SAMPLE_RATE_HZ)
 
 
-def nearest(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """For each row of `here` [N, D] the nearest of `there` [K, D] by cosine, columns standardised
     over `there`: int [N].
     """
@@ -110,7 +110,7 @@ def nearest(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     return (left @ right.T).argmax(1)
 
 
-def timed(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
+def time_calls(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
     """(what `play` gives for 0 … n − 1, seconds of this process that each took [n])."""
     made, took = [], []
     for k in range(n):
@@ -120,7 +120,7 @@ def timed(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
     return made, np.array(took)
 
 
-def alike(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.ndarray:
+def resample_to_length(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.ndarray:
     """Sounds of any rate and length as one array, float32 [N, samples] at `rate_hz`: cut, or ended
     with silence.
     """
@@ -132,7 +132,7 @@ def alike(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.nd
     return np.stack(made).astype(np.float32)
 
 
-def n_weights(*parts) -> int:
+def count_parameters(*parts) -> int:
     """How many numbers some parts hold: torch modules, or objects and tuples that hold modules;
     each counted once.
     """

@@ -1,7 +1,7 @@
 """System 1's marks: what the examination's music gets, each number beside its null and its ceiling,
 and what may be claimed from it.
 
-    rows of sound ──hear──► what two networks heard and four ratios ──measures, tables.whole──► the table
+    rows of sound ──hear──► what two networks heard and four ratios ──measures, tables.evaluate_table──► the table
                                         ├─ one model minus another, painting by painting ──► S1-1, S1-2
                                         └─ judged affect against the painting's own ────────► S1-5, S1-6
 
@@ -19,12 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import binomtest
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier.lexicon import MOODS
-from lib.metrics import affect, divergence, embedders, frechet, kernel, spectral, stats, text_audio
+from lib.metrics import affect, distances, divergence, embedders, spectral, stats, text_audio
 from lib.metrics.evaluation_table import ROWS, SETS, Measure
 from lib.signal import affect as plane
 from lib.signal.audio import SILENCE_RMS
@@ -35,15 +34,15 @@ N_BINS = 100              # of the released histograms
 MODELS = ("M1", "M2", "M3", "M4")
 
 
-def levelled(sounds: np.ndarray, rms: float = LEVEL) -> np.ndarray:
+def match_loudness(sounds: np.ndarray, rms: float = LEVEL) -> np.ndarray:
     """Sounds [N, samples] at one RMS, float32; what is silent stays so."""
     found = np.sqrt(np.mean(np.square(sounds, dtype=np.float64), axis=1, keepdims=True))
     return (sounds * np.where(found > SILENCE_RMS, rms / np.maximum(found, SILENCE_RMS),
                               1)).astype(np.float32)
 
 
-def hear(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str], common: Sequence[str],
-         tagger, clap, sample_rate_hz: int):
+def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
+                common: Sequence[str], tagger, clap, sample_rate_hz: int):
     """One row of the examination as the measures see it.
 
     Args:
@@ -51,7 +50,7 @@ def hear(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str], common: 
             piece of each painting's word.
         own: N texts this row was told. common: N texts that are the same for every row. tagger:
             ``foundations.load("tagger")``.
-        clap: text–audio encoder that passed ``text_audio.trusted``.
+        clap: text–audio encoder that passed ``text_audio.verify_encoder``.
 
     Returns:
         A structured array [N]. ``affect`` [2] valence and arousal in [−1, 1], as played; ``word``,
@@ -67,10 +66,10 @@ def hear(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str], common: 
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     as_played, even = (_answers(tagger, some, sample_rate_hz)
-                       for some in (sounds, levelled(sounds)))
+                       for some in (sounds, match_loudness(sounds)))
     cosines = _unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = [list(some) for some in (own, common)]
-    read = _unit(embedders.checked(clap.encoder,
+    read = _unit(embedders.check_vectors(clap.encoder,
                                    clap.encoder.embed_text(sorted({*texts[0], *texts[1]})),
                                    len({*texts[0], *texts[1]}), clap.encoder.width))
     place = {text: row for row, text in enumerate(sorted({*texts[0], *texts[1]}))}
@@ -89,7 +88,7 @@ def hear(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str], common: 
 
 
 @functools.cache
-def common_text(word: str) -> str:
+def common_caption(word: str) -> str:
     """One text for all models, in the bundled text–audio encoder's own vocabulary: the two moods
     nearest to the word's point.
 
@@ -103,7 +102,7 @@ def common_text(word: str) -> str:
     return f"A {first} and {second} piece."
 
 
-def named(clap, texts: Mapping[str, str], words: Sequence[str], sounds: np.ndarray,
+def caption_recognised(clap, texts: Mapping[str, str], words: Sequence[str], sounds: np.ndarray,
           sample_rate_hz: int) -> np.ndarray:
     """Whether, of K texts, a sound's own is the nearest: float64 [N], 1 or 0; a text's mean cosine
     over all sounds is taken off first.
@@ -115,10 +114,11 @@ def named(clap, texts: Mapping[str, str], words: Sequence[str], sounds: np.ndarr
     cosines = _unit(embedders.embed_clips(clap.encoder, sounds,
                                           sample_rate_hz)) @ _unit(
         clap.encoder.embed_text(list(texts.values()))).T
-    return recovered(np.array(words), np.array(list(texts))[(cosines - cosines.mean(0)).argmax(1)])
+    return emotion_recognised(np.array(words),
+                              np.array(list(texts))[(cosines - cosines.mean(0)).argmax(1)])
 
 
-def recovered(asked: np.ndarray, heard: np.ndarray) -> np.ndarray:
+def emotion_recognised(asked: np.ndarray, heard: np.ndarray) -> np.ndarray:
     """Whether the judge's nearest of the five words is the one that was asked for: two arrays of
     words [N] → float64 [N], 1 or 0.
 
@@ -149,12 +149,13 @@ def measures(table, reference, tagger, clap) -> list:
     """
     n, printed = np.arange(len(table))[:, None], published()
     ears, eyes = embedders.card(tagger), clap.card()
-    width = kernel.median_distance(reference["embedding"])
+    width = distances.median_distance(reference["embedding"])
     return [
-        Measure("CLAP, own text", at(text_audio.clap), n, view=_of("own"),
+        Measure("CLAP, own text", precomputed(text_audio.clap), n, view=_of("own"),
                 published=printed["clap"], encoder=eyes),
-        Measure("CLAP, common text", at(text_audio.clap), n, view=_of("common"), encoder=eyes),
-        Measure("KAD", carded(kernel.kad, functools.partial(kernel.kad, bandwidth=width)),
+        Measure("CLAP, common text", precomputed(text_audio.clap), n, view=_of("common"),
+                encoder=eyes),
+        Measure("KAD", with_card(distances.kad, functools.partial(distances.kad, bandwidth=width)),
                 reference["embedding"], of=SETS, view=_of("embedding"), encoder=ears),
         Measure("paired KL", divergence.paired_kl, reference["logits"], view=_of("logits"),
                 encoder=ears),
@@ -162,13 +163,13 @@ def measures(table, reference, tagger, clap) -> list:
                 view=_of("affect", 0), encoder=ears),
         Measure("CCC arousal", affect.ccc, table["arousal"].to_numpy(), of=ROWS,
                 view=_of("affect", 1), encoder=ears),
-        Measure("word heard", recovered, table["emotion"].to_numpy("U8"), view=_of("word"),
+        Measure("word heard", emotion_recognised, table["emotion"].to_numpy("U8"), view=_of("word"),
                 encoder=ears),
-        Measure("histogram KL", at(divergence.released_histogram_kl), n, view=_of("histogram"),
-                published=printed["kl"], printed="↓"),
-        Measure("SNR", at(spectral.snr, ranked=False), n, view=_of("snr"), published=printed["snr"],
-                printed="↓"),
-        Measure("THD", carded(spectral.thd, lambda _, values: values, ranked=False), n,
+        Measure("histogram KL", precomputed(divergence.original_histogram_kl), n,
+                view=_of("histogram"), published=printed["kl"], printed="↓"),
+        Measure("SNR", precomputed(spectral.snr, ranked=False), n, view=_of("snr"),
+                published=printed["snr"], printed="↓"),
+        Measure("THD", with_card(spectral.thd, lambda _, values: values, ranked=False), n,
                 view=_of("thd"), published=printed["thd"], printed="↑"),
     ]
 
@@ -188,28 +189,19 @@ def frechet_table(rows: Mapping[str, np.ndarray], reference, *, groups, field: s
     there, made = reference[field], []
     for name, row in rows.items():
         here = row[field]
-        low, high = stats.jackknife(functools.partial(frechet.fad, there), here, groups=groups,
+        low, high = stats.jackknife(functools.partial(distances.fad, there), here, groups=groups,
                                     seed=seed)
-        far = frechet.fad_infinity(there, here, groups=groups, seed=seed, n_folds=n_folds)
-        made += [("FAD", name, frechet.fad(there, here), low, high, len(here)),
+        far = distances.fad_infinity(there, here, groups=groups, seed=seed, n_folds=n_folds)
+        made += [("FAD", name, distances.fad(there, here), low, high, len(here)),
                  ("FAD∞", name, far.value, far.low, far.high, len(here))]
     half = np.random.default_rng(seed).permutation(len(there))[: len(there) // 2]
     made.append(("FAD", "real against real",
-                 frechet.fad(there[half], np.delete(there, half, axis=0)), np.nan, np.nan,
+                 distances.fad(there[half], np.delete(there, half, axis=0)), np.nan, np.nan,
                  len(half)))
     return pd.DataFrame(made, columns=["measure", "row", "value", "low", "high", "n"])
 
 
-def minus(ours: np.ndarray, theirs: np.ndarray, groups, *,
-          seed: int = 0) -> tuple[float, float, float]:
-    """Mean difference of two rows of numbers [N], painting by painting: (value, low, high), 95 %,
-    bootstrap over groups.
-    """
-    difference = np.asarray(ours, np.float64) - theirs
-    return float(difference.mean()), *stats.bootstrap(np.mean, difference, groups=groups, seed=seed)
-
-
-def fad_minus(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups, *,
+def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups, *,
               seed: int = 0) -> tuple[float, float, float]:
     """FAD of one row of embeddings [N, D] minus another's: (value, low, high), 95 %, jackknife that
     leaves the same paintings out of both.
@@ -217,7 +209,7 @@ def fad_minus(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, group
     What both have in common, the bias of n clips in D dimensions among it, goes away.
     """
     def difference(some: np.ndarray) -> float:
-        return frechet.fad(reference, ours[some]) - frechet.fad(reference, theirs[some])
+        return distances.fad(reference, ours[some]) - distances.fad(reference, theirs[some])
 
     everyone = np.arange(len(ours))
     return difference(everyone), *stats.jackknife(difference, everyone, groups=groups, seed=seed)
@@ -230,7 +222,7 @@ def agreement(wanted: np.ndarray, heard: np.ndarray) -> float:
     return float(np.mean([affect.ccc(wanted[:, axis], heard[:, axis]) for axis in (0, 1)]))
 
 
-def agreement_minus(wanted: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups, *,
+def agreement_difference(wanted: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups, *,
                     seed: int = 0) -> tuple[float, float, float]:
     """:func:`agreement` of one row minus another's over the same paintings: (value, low, high), 95
     %, bootstrap over groups.
@@ -242,20 +234,13 @@ def agreement_minus(wanted: np.ndarray, ours: np.ndarray, theirs: np.ndarray, gr
                                                               groups=groups, seed=seed)
 
 
-def told_apart(wanted: np.ndarray, heard: np.ndarray, *, n_shuffles: int = 1999,
+def permutation_p_value(wanted: np.ndarray, heard: np.ndarray, *, n_shuffles: int = 1999,
                seed: int = 0) -> float:
     """One-sided permutation p-value, in (0, 1] ↓: how often music dealt to other paintings agrees
     (:func:`agreement`) as well.
     """
-    luck = stats.shuffled(agreement, wanted, heard, n_shuffles=n_shuffles, seed=seed)
+    luck = stats.permutation_null(agreement, wanted, heard, n_shuffles=n_shuffles, seed=seed)
     return float((1 + np.sum(luck >= agreement(wanted, heard) - 1e-12)) / (1 + n_shuffles))
-
-
-def share(right: np.ndarray) -> tuple[float, float, float]:
-    """Share of ones among 0 and 1 [N], with Wilson's 95 % interval: (value, low, high)."""
-    right = np.asarray(right, bool)
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return float(right.mean()), float(interval.low), float(interval.high)
 
 
 def published() -> dict[str, dict[str, float]]:
@@ -268,15 +253,15 @@ def published() -> dict[str, dict[str, float]]:
             for name in ("fad", "clap", "kl", "thd", "snr")}
 
 
-def at(metric: Callable, *, ranked: bool = True) -> Callable:
+def precomputed(metric: Callable, *, ranked: bool = True) -> Callable:
     """`metric`, with its card, on values computed before: ``scores[i, j]``, output i against
     condition j; reference [N, 1] says which j.
     """
-    return carded(metric, lambda condition,
+    return with_card(metric, lambda condition,
                   scores: np.take_along_axis(scores, condition, axis=1)[:, 0], ranked=ranked)
 
 
-def carded(metric: Callable, function: Callable, *, ranked: bool = True) -> Callable:
+def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> Callable:
     """`function` under `metric`'s name and card; not `ranked`: its direction is –, and no test is
     made of it.
     """
@@ -315,12 +300,13 @@ def _answers(tagger, sounds: np.ndarray, sample_rate_hz: int) -> list[np.ndarray
 def _snr(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """``spectral.snr`` of every sound against every reference, dB [N, N]."""
     sounds, reference = sounds.astype(np.float64), reference.astype(np.float64)
-    power, error = np.square(reference).sum(1), np.square(sounds).sum(1)[:, None] - 2 * sounds @ reference.T
+    power, error = (np.square(reference).sum(1),
+                    np.square(sounds).sum(1)[:, None] - 2 * sounds @ reference.T)
     return 10 * np.log10(power / np.maximum(error + power, np.finfo(float).tiny))
 
 
 def _histogram_kl(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """``divergence.released_histogram_kl`` of every sound against every reference, nats [N, N]."""
+    """``divergence.original_histogram_kl`` of every sound against every reference, nats [N, N]."""
     shares = [np.stack([np.histogram(sound.astype(np.float64), N_BINS)[0] + 1e-10
                         for sound in some]) for some in (sounds, reference)]
     q, p = (some / some.sum(1, keepdims=True) for some in shares)

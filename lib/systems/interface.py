@@ -3,8 +3,8 @@ refusals, loudness.
 
     paintings [files] ──all checked──► pictures ──the system's load, once──► its hear, one by one ──► sounds [files], a few lines each
 
-A system's ``generate_files`` gives :func:`files` its own ``load``, ``generate`` and ``summary``. Nothing is
-loaded before all is checked.
+A system's ``generate_files`` gives :func:`files` its own ``load``, ``generate`` and ``summary``.
+Nothing is loaded before all is checked.
 Notebook: 10, 20.
 """
 
@@ -46,10 +46,11 @@ class Sound:
     @property
     def told(self) -> str:
         """Length, loudness and peak, one line."""
-        return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, loudness {self.loudness_db:.0f} dB, peak {self.peak_db:.1f} dB")
+        return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, "
+                f"loudness {self.loudness_db:.0f} dB, peak {self.peak_db:.1f} dB")
 
 
-def turned_down(sound: np.ndarray) -> np.ndarray:
+def limit_peak(sound: np.ndarray) -> np.ndarray:
     """A sound that would clip is turned down as a whole to :data:`PEAK`; any other stays as it
     is.
     """
@@ -69,8 +70,8 @@ def get_config(profiles: Mapping, profile: str):
     return known[profile]
 
 
-def files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable, hear: Callable,
-          told: Callable, seed: int, seconds: float) -> int:
+def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
+                   hear: Callable, told: Callable, seed: int, seconds: float) -> int:
     """Hears each painting, writes the music, prints what the system says of it; returns the exit
     code.
 

@@ -65,7 +65,7 @@ PROFILES = {"smoke": Config(8, 8, 6, 12, seconds=1.0, listened=2.0),
             "mini": Config(120, 120, 60, 240, seconds=4.0), "gpu": Config(), "paper": Config()}
 
 
-class Works(NamedTuple):
+class RatedWorks(NamedTuple):
     """N paintings or pieces that people rated.
 
     Attributes:
@@ -80,7 +80,7 @@ class Works(NamedTuple):
     files: list
 
 
-def paintings(n: int, side: int, seed: int = 0) -> Works:
+def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
     """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`; black bars are cut off.
 
     Raises:
@@ -91,11 +91,11 @@ def paintings(n: int, side: int, seed: int = 0) -> Works:
     rows = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), n, seed)
     files = [folder / path for path in rows["path"]]
     painters = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy(str)
-    return Works(np.stack([images.load(file, size=side) for file in files]),
+    return RatedWorks(np.stack([images.load(file, size=side) for file in files]),
                  rows[["valence", "arousal"]].to_numpy(float), painters, files)
 
 
-def pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> Works:
+def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWorks:
     """Up to `n` of Emotify's tracks, drawn by `seed`: the middle `seconds` of each, at `rate_hz`.
 
     Raises:
@@ -105,7 +105,7 @@ def pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> Works:
     rows = _drawn(emotify.manifest(folder), n, seed)
     files = [folder / path for path in rows["path"]]
     sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]
-    return Works(compare.alike(sounds, [rate_hz] * len(sounds), rate_hz, seconds),
+    return RatedWorks(compare.resample_to_length(sounds, [rate_hz] * len(sounds), rate_hz, seconds),
                  rows[["valence", "arousal"]].to_numpy(float), rows["group_id"].to_numpy(str),
                  files)
 
@@ -121,7 +121,7 @@ def _drawn(rows, n: int, seed: int):
     return rows.sample(min(n, len(rows)), random_state=seed)
 
 
-def played(parts: recombine.Parts, pictures: np.ndarray, comments: list[str] | None, *,
+def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: list[str] | None, *,
            seed: int = 0, seconds: float = 4.0, rate_hz: int = 22_050) -> tuple[dict, list[str]]:
     """What the three systems play to N paintings: system → float32 [N, samples] at `rate_hz`, and
     the descriptions played by the first.
@@ -129,24 +129,24 @@ def played(parts: recombine.Parts, pictures: np.ndarray, comments: list[str] | N
     Args:
         pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner speaks to ``art2music``.
     """
-    said, descriptions = recombine.carried(parts, pictures, comments, None)
+    said, descriptions = recombine.encode(parts, pictures, comments, None)
     player = parts.bridging.player
     made = {"bridging": (train_musicgen.generate(player, descriptions, parts.bridging.music, seed,
                                                  seconds=seconds), player.sample_rate_hz),
             "mapping": recombine.decode(parts, "MusicGen", said["vector"], seed=seed,
                                         seconds=seconds),
             "art2music": recombine.decode(parts, "flow", said["fused"], seed=seed, seconds=seconds)}
-    return {name: compare.alike(list(sounds), [rate] * len(sounds), rate_hz, seconds) for name,
-            (sounds, rate) in made.items()}, descriptions
+    return {name: compare.resample_to_length(list(sounds), [rate] * len(sounds), rate_hz, seconds)
+            for name, (sounds, rate) in made.items()}, descriptions
 
 
-def read_out(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
+def linear_probe(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
              seed: int = 0) -> np.ndarray:
     """What a straight line makes of `inputs` [N, D], each group predicted by a line that never saw
     it: [N, 2]. What could be known.
     """
     return splits.cross_validated(lambda known, felt,
-                                  unseen: recombine.interpreter(known, felt).predict(unseen),
+                                  unseen: recombine.fit_linear_map(known, felt).predict(unseen),
                                   inputs, truth, groups, k=min(FOLDS, len(set(groups))), seed=seed)
 
 
@@ -157,8 +157,8 @@ def correlation(truth: np.ndarray, found: np.ndarray) -> float:
     return float(np.mean([affect.correlation(truth[:, axis], found[:, axis]) for axis in (0, 1)]))
 
 
-def compared(truth: np.ndarray, found: dict[str, np.ndarray], groups: np.ndarray | None = None, *,
-             seed: int = 0):
+def agreement_table(truth: np.ndarray, found: dict[str, np.ndarray],
+                    groups: np.ndarray | None = None, *, seed: int = 0):
     """A row each: DataFrame ``row, agreement, low, high, luck, correlation, r_low, r_high, r_luck,
     n``.
 
@@ -173,7 +173,7 @@ def compared(truth: np.ndarray, found: dict[str, np.ndarray], groups: np.ndarray
     for name, seen in found.items():
         row = {"row": name}
         for score, names in scores.items():
-            luck = np.quantile(stats.shuffled(score, truth, seen, seed=seed), 0.975)
+            luck = np.quantile(stats.permutation_null(score, truth, seen, seed=seed), 0.975)
             row |= dict(zip(names, (score(truth, seen),
                                     *stats.bootstrap(score, truth, seen, groups=groups, seed=seed),
                                     luck), strict=True))

@@ -62,7 +62,7 @@ class Config:
 PROFILES = {"smoke": Config(6, 12), "mini": Config(100, 240), "gpu": Config(), "paper": Config()}
 
 
-class Parts(NamedTuple):
+class Systems(NamedTuple):
     """All four systems, loaded: ``bridging``, ``mapping`` and ``art2music`` as their ``load`` gives
     them; ``forest``, ``painter`` and ``sizes`` of system 3.
     """
@@ -75,14 +75,14 @@ class Parts(NamedTuple):
     sizes: object
 
 
-def load(profile: str) -> Parts:
+def load(profile: str) -> Systems:
     """Every part of a profile, or its bundled miniature; each says which it is."""
-    return Parts(bridging.load(profile), mapping.load(profile), art2music.load(profile),
+    return Systems(bridging.load(profile), mapping.load(profile), art2music.load(profile),
                  artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops"),
                  *train_diffusion.load(profile))
 
 
-def carried(parts: Parts, pictures: np.ndarray, comments: list[str] | None,
+def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
             sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
     """What each bridge says of N items.
 
@@ -124,7 +124,7 @@ def carried(parts: Parts, pictures: np.ndarray, comments: list[str] | None,
     return {name: np.asarray(some, np.float32) for name, some in found.items()}, said
 
 
-def interpreter(said: np.ndarray, wanted: np.ndarray):
+def fit_linear_map(said: np.ndarray, wanted: np.ndarray):
     """A line from what one bridge said [K, D_a] to what another said of the same items [K, D_b];
     its ``predict`` takes [N, D_a].
 
@@ -133,7 +133,7 @@ def interpreter(said: np.ndarray, wanted: np.ndarray):
     return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(said, wanted)
 
 
-def interpreted(here: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
+def map_to_decoders(here: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
     """Every bridge in every decoder's language: (bridge, decoder) → [N, D]; where a bridge is a
     decoder's own, what it said itself.
 
@@ -143,13 +143,13 @@ def interpreted(here: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
     made = {}
     for decoder, own in DECODERS.items():
         for bridge, said in here.items():
-            made[bridge, decoder] = said if bridge in own else interpreter(known[bridge],
+            made[bridge, decoder] = said if bridge in own else fit_linear_map(known[bridge],
                                                                            known[LEARNT_FROM[
                         decoder]]).predict(said)
     return made
 
 
-def decode(parts: Parts, decoder: str, inputs: np.ndarray, *, seed: int = 0,
+def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
     """What a decoder makes of inputs [N, D] in its own language.
 
@@ -176,7 +176,7 @@ def decode(parts: Parts, decoder: str, inputs: np.ndarray, *, seed: int = 0,
                           "name one of them")
 
 
-def spreads(truth: np.ndarray, found: np.ndarray, score) -> dict[str, float]:
+def variance_components(truth: np.ndarray, found: np.ndarray, score) -> dict[str, float]:
     """Who decides how much arrives, the bridge or the decoder: how far the means of rows and of
     columns lie apart.
 

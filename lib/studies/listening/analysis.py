@@ -16,7 +16,7 @@ import statsmodels.formula.api as formulas
 from scipy.stats import norm, t
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import paired, rating, stats
+from lib.metrics import rating, stats
 from lib.studies.listening import design
 from lib.studies.listening.questions import CHOICE_NAMES, QUESTIONS, question
 from lib.studies.listening.study import Rule
@@ -108,7 +108,7 @@ def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
 
     ``p`` is of the two-way error: could other listeners *and other pictures* have given this
     difference by luck? ``p_within`` is of a permutation within listeners
-    (:func:`lib.metrics.paired.sign_flip`): a listener's two means could as well have been the other
+    (:func:`lib.metrics.stats.sign_flip`): a listener's two means could as well have been the other
     way round. It needs no normal distribution, but it holds the pictures: what it finds is true of
     these pictures. Claims go by ``p_holm``.
 
@@ -131,12 +131,12 @@ def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
         rows.append({"question": name, "a": a, "b": b, "difference": gap, "low": gap - reach,
                      "high": gap + reach, "naive_low": gap - narrow, "naive_high": gap + narrow,
                      "p": 2 * t.sf(abs(gap) / error[0], freedom),
-                     "p_within": paired.sign_flip(each, seed=seed), "raters": len(each),
+                     "p_within": stats.sign_flip_test(each, seed=seed), "raters": len(each),
                      "n": int(shares)})
     table = pd.DataFrame(rows)
     for name in ("p", "p_within"):
         table.insert(table.columns.get_loc(name) + 1, f"{name}_holm",
-                     paired.holm(table[name].to_numpy()))
+                     stats.holm(table[name].to_numpy()))
     return table
 
 

@@ -118,7 +118,7 @@ def agreement_scores(found, *, seed: int = 0, n_shuffles: int = 200) -> dict[str
     code = {name: k for k, name in enumerate(keywords.POLARITIES)}
     painting, audio = (found[side].map(code).to_numpy() for side in ("painting", "audio"))
     agree, clips = (painting == audio).astype(float), found["audio_id"].to_numpy()
-    dealt = stats.shuffled(lambda a, b: float((a == b).mean()), painting, audio,
+    dealt = stats.permutation_null(lambda a, b: float((a == b).mean()), painting, audio,
                            groups=found["image_group"].to_numpy(), n_shuffles=n_shuffles, seed=seed)
     similar = found["similarity"].notna().to_numpy()
     low = (found["similarity"].to_numpy()[similar] < LOW).astype(float)

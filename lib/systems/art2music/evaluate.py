@@ -26,7 +26,7 @@ import numpy as np
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render
-from lib.metrics import affect, embedders, kernel, spectral, stats
+from lib.metrics import affect, distances, embedders, spectral, stats
 from lib.metrics.evaluation_table import ROWS, SETS, Measure
 from lib.systems import evaluation
 from lib.systems.art2music import data, matching, mel, triplets
@@ -150,8 +150,8 @@ def analyse(sounds: np.ndarray, exam: TestSet, tagger, *, system: bool = False):
     its own on the diagonal: ``cosine`` (centred), ``mcd``, ``lsd`` (dB). Off the diagonal the last
     two are filled for the `system` alone.
     """
-    embedding, there = (embedders.embed_clips(tagger, list(evaluation.levelled(some)), mel.RATE_HZ)
-                        for some in (sounds, exam.reference))
+    embedding, there = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
+                                              mel.RATE_HZ) for some in (sounds, exam.reference))
     off = [some - some.mean(0) for some in (embedding, there)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     columns = {"affect": heard_affect(tagger, sounds, mel.RATE_HZ), "embedding": embedding,
@@ -189,19 +189,19 @@ def measures(exam: TestSet, reference, tagger) -> list:
     has a table of its own (``marks.frechet_table``).
     """
     own, ears, printed = np.arange(len(exam.comments))[:, None], embedders.card(tagger), published()
-    width = kernel.median_distance(reference["embedding"])
+    width = distances.median_distance(reference["embedding"])
     return [
-        Measure("MCD", evaluation.at(spectral.mcd), own, view=lambda rows: rows["mcd"],
+        Measure("MCD", evaluation.precomputed(spectral.mcd), own, view=lambda rows: rows["mcd"],
                 published=printed["mcd"]),
-        Measure("LSD", evaluation.at(spectral.lsd), own, view=lambda rows: rows["lsd"],
+        Measure("LSD", evaluation.precomputed(spectral.lsd), own, view=lambda rows: rows["lsd"],
                 published=printed["lsd"]),
-        Measure("cosine", evaluation.at(feeling_cosine), own, view=lambda rows: rows["cosine"],
-                published=printed["cosine"], encoder=ears),
+        Measure("cosine", evaluation.precomputed(feeling_cosine), own,
+                view=lambda rows: rows["cosine"], published=printed["cosine"], encoder=ears),
         *(Measure(f"CCC {axis}", affect.ccc, exam.comments[axis].to_numpy(), of=ROWS,
                   view=lambda rows, at=at: rows["affect"][:, at], encoder=ears) for at,
           axis in enumerate(("valence", "arousal"))),
-        Measure("KAD", evaluation.carded(kernel.kad, lambda a,
-                                         b: kernel.kad(a, b, bandwidth=width)),
+        Measure("KAD", evaluation.with_card(distances.kad, lambda a,
+                                            b: distances.kad(a, b, bandwidth=width)),
                 reference["embedding"], of=SETS, view=lambda rows: rows["embedding"], encoder=ears),
     ]
 
@@ -248,7 +248,8 @@ def mcd_evidence(rows, *, seed: int = 0) -> list[tuple]:
                       len(values)))
         if name != "full":
             found.append((f"{quantity}_minus_full",
-                          *evaluation.minus(values, own["full"], None, seed=seed), len(values)))
+                          *stats.paired_difference(values, own["full"], None, seed=seed),
+                          len(values)))
     return found
 
 

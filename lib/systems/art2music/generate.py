@@ -166,10 +166,10 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
     made = (train_decoder.predict(models.stage, v, u) if models.name == "decoder"
             else train_flow.generate(models.stage, v, u, models.config, seed=seed,
                                      seconds=seconds))[:, :, : mel.n_frames(seconds)]
-    sound = interface.turned_down(train_vocoder.vocode(models.vocoder, mel.to_ln(made))[0])
+    sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(made))[0])
     # below half a second nobody listens
     audible = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))
-    ear = audio_quality.judged(models.ear, [audible], mel.RATE_HZ).iloc[0]
+    ear = audio_quality.predict_affect(models.ear, [audible], mel.RATE_HZ).iloc[0]
     return Result(sound, mel.RATE_HZ, comment=said, said_by=by, keywords=words, gate=gate,
                  mel=made[0], valence=float(ear.valence), arousal=float(ear.arousal),
                  emotion=ear.word)
@@ -199,7 +199,7 @@ def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = ""
             what is refused.
     """
     said = checked(comment)
-    return interface.files(paintings, output, side=get_config(profile).side,
+    return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, comment=said, seed=seed,
                                                   seconds=seconds))

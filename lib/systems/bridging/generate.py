@@ -135,7 +135,7 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
                          models.describer, told=models.words.told, seed=models.words.seed).iloc[0]
     told = said[train_musicgen.COLUMNS[models.music.model]]
     sound = train_musicgen.generate(models.player, [told], models.music, seed, seconds=seconds)[0]
-    return Result(interface.turned_down(sound), models.player.sample_rate_hz,
+    return Result(interface.limit_peak(sound), models.player.sample_rate_hz,
                  emotion=train_classifier.EMOTIONS[first], probability=float(sure[first]),
                  second=train_classifier.EMOTIONS[second], second_probability=float(sure[second]),
                  caption=said["caption"], description=said["description"])
@@ -150,13 +150,15 @@ def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = ar
         paintings, output, seed, seconds: as :func:`lib.systems.interface.files`, which also says
             what is refused.
     """
-    return interface.files(paintings, output, side=get_config(profile).side,
+    return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, seed=seed, seconds=seconds))
 
 
 def summary(heard: Result) -> str:
     """What was seen and heard, four lines."""
-    return "\n".join((f"  emotion      {heard.emotion} {heard.probability:.0%}, then {heard.second} {heard.second_probability:.0%}",
-                      f"  caption      {' '.join(heard.caption.split())}", f"  description  {' '.join(heard.description.split())}",
+    return "\n".join((f"  emotion      {heard.emotion} {heard.probability:.0%}, "
+                      f"then {heard.second} {heard.second_probability:.0%}",
+                      f"  caption      {' '.join(heard.caption.split())}",
+                      f"  description  {' '.join(heard.description.split())}",
                       f"  music        {heard.told}"))

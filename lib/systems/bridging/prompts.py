@@ -251,7 +251,7 @@ def _share(truth: np.ndarray, heard: np.ndarray, seed: int, n_shuffles: int) -> 
     def right(wanted, got):
         return float(np.mean([a == b for a, b in zip(wanted, got, strict=True)]))
 
-    luck = stats.shuffled(right, truth, heard, n_shuffles=n_shuffles, seed=seed)
+    luck = stats.permutation_null(right, truth, heard, n_shuffles=n_shuffles, seed=seed)
     interval = binomtest(round(right(truth, heard) * len(truth)),
                          len(truth)).proportion_ci(method="wilson")
     return {"value": right(truth, heard), "low": interval.low, "high": interval.high,

@@ -30,14 +30,14 @@ from lib.data import manifest, splits
 from lib.data.atelier import TRAIN_SEED, paint, words
 from lib.data.atelier.factors import draw
 from lib.metrics import calibration
-from lib.metrics.calibration import EMOTIONS, codes, confusion, evaluate
+from lib.metrics.calibration import EMOTIONS, encode_labels, confusion, evaluate
 from lib.models.emotion_classifier import SIDES, EmotionCNN
 from lib.pretrained import sources
 from lib.signal import images
 from lib.training import loop
 
-__all__ = ["EMOTIONS", "PROFILES", "Config", "atelier", "build", "codes", "confusion", "evaluate",
-           "fit_temperature", "load", "logits", "predict", "settings", "train",
+__all__ = ["EMOTIONS", "PROFILES", "Config", "atelier", "build", "confusion", "encode_labels",
+           "evaluate", "fit_temperature", "load", "logits", "predict", "settings", "train",
            "train_step", "weights"]
 
 NOTEBOOK = "11_bridging_classifier"
@@ -157,7 +157,7 @@ def train(model, config: Config, pictures: np.ndarray, table, checkpoint: Path |
         The curve: a dict a step, ``step, loss, accuracy`` and, every ``config.every`` steps,
             ``validation``, the accuracy there.
     """
-    labels, parts = codes(table["emotion"]), table["split"].to_numpy(str)
+    labels, parts = encode_labels(table["emotion"]), table["split"].to_numpy(str)
     rows, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     if not len(rows) or not len(held):
         raise KlangfarbeError("rows of train and of validation", f"{len(rows)} and {len(held)}",
@@ -253,8 +253,8 @@ def fit_temperature(model, pictures: np.ndarray, table) -> float:
     if not len(held):
         raise KlangfarbeError("rows of validation", "none",
                               "deal the paintings out with splits.by_group")
-    return calibration.temperature(logits(model, pictures[held]),
-                                   codes(table["emotion"].iloc[held]))
+    return calibration.fit_temperature(logits(model, pictures[held]),
+                                   encode_labels(table["emotion"].iloc[held]))
 
 
 def atelier(config: Config, collection: int | None = None, start: int | None = None) -> tuple:
@@ -265,7 +265,8 @@ def atelier(config: Config, collection: int | None = None, start: int | None = N
         collection: seed of the items; ``None``: ``TRAIN_SEED``. start: index of the first;
             ``None``: :data:`PAINTINGS_FROM`.
     """
-    collection, start = TRAIN_SEED if collection is None else collection, PAINTINGS_FROM if start is None else start
+    collection, start = (TRAIN_SEED if collection is None else collection,
+                         PAINTINGS_FROM if start is None else start)
     items = [draw(collection, index) for index in range(start, start + config.n_paintings)]
     table = manifest.frame({"item_id": f.item_id, "modality": "image", "group_id": f.item_id,
                             "source": "atelier", "genre": f.style, "valence": f.valence,

@@ -90,7 +90,7 @@ def scores(table, rows: dict[str, np.ndarray], wanted: np.ndarray, *, split: str
         for name, values in measured(guess[at], wanted[at], mean).items():
             if row == "mean vector" and name == "centred cosine":
                 continue
-            luck = stats.shuffled(lambda right, said,
+            luck = stats.permutation_null(lambda right, said,
                                   name=name: float(measured(said, right, mean)[name].mean()),
                                   wanted[at], guess[at], groups=groups, n_shuffles=n_shuffles,
                                   seed=seed)

@@ -85,7 +85,7 @@ def fitted(sees, hears, known, rate_hz: int, *, n: int = 150, seed: int = 0) -> 
 
 
 def checked(space: Anchors, side: int = 128, seed: int = 0):
-    """The space put to the two-caption check (``text_audio.trusted``) with fresh atelier items: a
+    """The space put to the two-caption check (``text_audio.verify_encoder``) with fresh atelier items: a
     painting and its own piece.
 
     Raises:
@@ -93,7 +93,7 @@ def checked(space: Anchors, side: int = 128, seed: int = 0):
     """
     items = range(CHECKED_FROM, CHECKED_FROM + N_CHECKED)
     sounds, _ = render.sounds(TEST_SEED, items, SECONDS)
-    return text_audio.trusted(space, list(sounds), render.SAMPLE_RATE_HZ,
+    return text_audio.verify_encoder(space, list(sounds), render.SAMPLE_RATE_HZ,
                               paint.pictures(TEST_SEED, items, side)[0], seed=seed)
 
 

@@ -30,7 +30,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import leakage, registry
 from lib.data.atelier import TEST_SEED, factors, paint, render, words
 from lib.metrics import affect as agree
-from lib.metrics import divergence, embedders, kernel, text_audio
+from lib.metrics import distances, divergence, embedders, text_audio
 from lib.metrics.evaluation_table import ROWS, SETS, Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
@@ -247,7 +247,7 @@ def hear(sounds: np.ndarray, tagger, space, rate_hz: int):
     heard = heard_affect(tagger, sounds, rate_hz)
     columns = {"affect": heard, "word": np.array([affect.emotion_word(*point) for point in heard],
                                                  "U8"),
-               "embedding": embedders.embed_clips(tagger, list(evaluation.levelled(sounds)),
+               "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
                                                   rate_hz),
                "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
                "shares": shares(sounds, rate_hz)}
@@ -276,22 +276,22 @@ def measures(exam: Material, reference, seen: np.ndarray, tagger, checked) -> li
     Args:
         reference: :func:`hear` of the reference pieces. seen: the pictures' places among the
             anchors [N, P].
-        checked: of ``text_audio.trusted``, for its card.
+        checked: of ``text_audio.verify_encoder``, for its card.
     """
-    ears, width = embedders.card(tagger), kernel.median_distance(reference["embedding"])
+    ears, width = embedders.card(tagger), distances.median_distance(reference["embedding"])
     return [
-        Measure("IMSM", evaluation.carded(text_audio.imsm, cosines), seen,
+        Measure("IMSM", evaluation.with_card(text_audio.imsm, cosines), seen,
                 view=lambda rows: rows["anchors"], encoder=checked.card()),
-        Measure("KLD", evaluation.carded(divergence.mel_energy_kld, divergences),
+        Measure("KLD", evaluation.with_card(divergence.mel_energy_kld, divergences),
                 reference["shares"], view=lambda rows: rows["shares"]),
         Measure("CCC valence", agree.ccc, exam.table["valence"].to_numpy(), of=ROWS,
                 view=lambda rows: rows["affect"][:, 0], encoder=ears),
         Measure("CCC arousal", agree.ccc, exam.table["arousal"].to_numpy(), of=ROWS,
                 view=lambda rows: rows["affect"][:, 1], encoder=ears),
-        Measure("word heard", evaluation.recovered, exam.table["emotion"].to_numpy("U8"),
+        Measure("word heard", evaluation.emotion_recognised, exam.table["emotion"].to_numpy("U8"),
                 view=lambda rows: rows["word"], encoder=ears),
-        Measure("KAD", evaluation.carded(kernel.kad,
-                                         functools.partial(kernel.kad, bandwidth=width)),
+        Measure("KAD", evaluation.with_card(distances.kad,
+                                         functools.partial(distances.kad, bandwidth=width)),
                 reference["embedding"], of=SETS, view=lambda rows: rows["embedding"], encoder=ears),
     ]
 

@@ -115,7 +115,7 @@ def suited(pictures, places: np.ndarray, heard: np.ndarray, *, seed: int = 0,
         for name, score, *pair in (("IMSM", matching, places[rows], heard["anchors"][rows]),
                                    ("agreement", evaluation.agreement, truth,
                                     heard["affect"][rows])):
-            luck = stats.shuffled(score, *pair, n_shuffles=n_shuffles, seed=seed)
+            luck = stats.permutation_null(score, *pair, n_shuffles=n_shuffles, seed=seed)
             value, (low, high) = score(*pair), stats.bootstrap(score, *pair, seed=seed)
             found.append({"group": group, "measure": name, "value": value, "low": low, "high": high,
                           "luck_low": np.quantile(luck, 0.025),

@@ -136,12 +136,12 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
     vector = models.sees.embed_pictures(picture)
     # [1, n, D]
     condition = train_projection.predict(models.projection, vector)
-    sound = interface.turned_down(train_projection.generate(models.player, condition, models.config,
+    sound = interface.limit_peak(train_projection.generate(models.player, condition, models.config,
                                                             seed, seconds=seconds)[0])
     rate = models.player.sample_rate_hz
     # below half a second nobody listens
     audible = np.pad(sound, (0, max(0, rate - len(sound))))
-    ear = audio_quality.judged(models.ear, [audible], rate).iloc[0]
+    ear = audio_quality.predict_affect(models.ear, [audible], rate).iloc[0]
     return Result(sound, rate, vector=vector[0], condition=condition[0], valence=float(ear.valence),
                  arousal=float(ear.arousal), emotion=ear.word)
 
@@ -155,7 +155,7 @@ def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = ar
         paintings, output, seed, seconds: as :func:`lib.systems.interface.files`, which also says
             what is refused.
     """
-    return interface.files(paintings, output, side=get_config(profile).side,
+    return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, seed=seed, seconds=seconds))
 

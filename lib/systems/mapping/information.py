@@ -21,7 +21,6 @@ from lib.data.atelier import TEST_SEED, paint
 from lib.data.atelier.factors import draw
 from lib.data.atelier.words import emotion_word
 from lib.metrics import embedders, picture_regressor, retrieval, stats
-from lib.systems import evaluation
 from lib.systems.mapping import anchors
 
 # items of TEST_SEED: nothing trains or chooses on them; notebooks 20 to 25 ask them different
@@ -77,14 +76,15 @@ def heard(paintings: Fresh, ears: Mapping, *, seed: int = 0):
     Args:
         ears: name → DataFrame ``valence, arousal, word``, of ``bridging.listening.judged``.
     """
-    from lib.metrics import affect, stats
+    from lib.metrics import affect
+
     rows, n = [], len(paintings.words)
     for name, ear in ears.items():
-        value, low, high = evaluation.share(ear["word"].to_numpy() == paintings.words)
+        value, low, high = stats.proportion(ear["word"].to_numpy() == paintings.words)
         rows.append((name, "word heard", value, low, high, 1 / 5, n))
         for axis, of in enumerate(("valence", "arousal")):
             pair = paintings.affect[:, axis], ear[of].to_numpy()
-            luck = stats.shuffled(affect.ccc, *pair, seed=seed)
+            luck = stats.permutation_null(affect.ccc, *pair, seed=seed)
             rows.append((name, f"CCC {of}", affect.ccc(*pair),
                          *stats.bootstrap(affect.ccc, *pair, seed=seed), np.quantile(luck, 0.975),
                          n))
@@ -104,7 +104,8 @@ def spaces(paintings: Fresh, sounds: np.ndarray, sample_rate_hz: float, ear, cli
     """
     space = anchors.Anchors(clip, pretrained.load("text_audio"), *anchors.of_emotions(), others,
                             list(other_sounds), sample_rate_hz)
-    seen, played = picture_regressor.load_judge().predict(paintings.pictures), ear[["valence", "arousal"]].to_numpy()
+    seen, played = picture_regressor.load_picture_regressor().predict(paintings.pictures), ear[
+        ["valence", "arousal"]].to_numpy()
     return {"anchors": (space.embed_pictures(paintings.pictures),
                         embedders.embed_clips(space, list(sounds), sample_rate_hz)),
             "two judges": (on_a_sphere(seen), on_a_sphere(played))}
@@ -133,9 +134,9 @@ def found(places: Mapping[str, tuple], words: np.ndarray, *, n_shuffles: int = 9
 
     rows = []
     for name, (pictures, music) in places.items():
-        value, luck = first(pictures, music), stats.shuffled(first, pictures, music,
+        value, luck = first(pictures, music), stats.permutation_null(first, pictures, music,
                                                              n_shuffles=n_shuffles, seed=seed)
-        low, high = evaluation.share(retrieval.ranks(music, pictures,
+        low, high = stats.proportion(retrieval.ranks(music, pictures,
                                                      groups=words)["r_at_1"].to_numpy() > 0.5)[1:]
         p = (1 + np.sum(luck >= value - 1e-12)) / (1 + n_shuffles)
         rows.append((name, value, low, high, luck.mean(), np.quantile(luck, 0.975), p, len(words)))

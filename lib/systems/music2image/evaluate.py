@@ -61,7 +61,7 @@ def scores(data: Table, result: train_forest.Nested, config: ForestConfig, *,
             measures.append(tables.Measure(f"{name} {axis}", metric, data.va[:, k], tables.ROWS,
                                            lambda points, k=k: points[:, k],
                                            published=published or {} if name == "R²" else {}))
-    return tables.whole(outputs, measures, groups=data.groups, seed=seed,
+    return tables.evaluate_table(outputs, measures, groups=data.groups, seed=seed,
                         n_resamples=config.n_resamples)
 
 
@@ -220,7 +220,7 @@ def picture_judge() -> pd.DataFrame:
                     truth: np.ndarray = truth) -> np.ndarray:
             return splits.cross_validated(predictor, inputs, truth, cut_by)
 
-        bundled = picture_regressor.load_judge().predict(pictures)
+        bundled = picture_regressor.load_picture_regressor().predict(pictures)
         classes = table["genre"].to_numpy()
         rows = [_scores("judge", truth, crossed(_judge, pictures, groups), groups),
                 _scores("atelier judge", truth, bundled, groups),
@@ -289,7 +289,7 @@ def _forest(config: ForestConfig) -> Callable:
 
 
 def _judge(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-    return picture_regressor.PictureJudge().fit(inputs, truth).predict(unseen)
+    return picture_regressor.PictureRegressor().fit(inputs, truth).predict(unseen)
 
 
 def _mean(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def effects(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                          "n": len(change), "seeds": len(by_training),
                          "same_sign": int((np.sign(by_training) == np.sign(change.mean())).sum())})
     found = pd.DataFrame(rows)
-    found.insert(6, "p_holm", paired.holm(found.p))
+    found.insert(6, "p_holm", stats.holm(found.p))
     sure = (found.p_holm < 0.05) & (found.same_sign == found.seeds)
     found["verdict"] = np.where(sure, np.where(found.effect > 0, "raises", "lowers"),
                                 "inconclusive")

@@ -8,7 +8,7 @@ import numpy as np
 import threadpoolctl
 from scipy.linalg import sqrtm
 
-from lib.metrics import frechet
+from lib.metrics import distances
 
 
 def bench(n_vectors: int = 10_000, width: int = 512, repeats: int = 5) -> dict:
@@ -32,17 +32,19 @@ def bench(n_vectors: int = 10_000, width: int = 512, repeats: int = 5) -> dict:
     with threadpoolctl.threadpool_limits(1):
         for _ in range(repeats):
             start = time.process_time()
-            value = frechet.fad(*sets)
+            value = distances.fad(*sets)
             middle = time.process_time()
             _products(*centred)
             ours.append(middle - start)
             baseline.append(time.process_time() - middle)
-        (mean, cov), (other_mean, other_cov) = (frechet.gaussian(x) for x in sets)
+        (mean, cov), (other_mean, other_cov) = (distances.gaussian(x) for x in sets)
         check = np.sum((mean - other_mean) ** 2) + np.trace(cov + other_cov - 2
                                                             * sqrtm(cov @ other_cov).real)
-    return {"what": f"FAD between two sets of {n_vectors} × {width}, one core; baseline: its matrix products and eigenvalues alone",
-            "ours": round(min(ours), 4), "baseline": round(min(baseline), 4), "ratio": round(min(baseline) / min(ours), 3), "unit": "s",
-            "n": n_vectors, "times_of_its_products": round(min(ours) / min(baseline), 3), "width": width,
+    return {"what": f"FAD between two sets of {n_vectors} × {width}, one core; baseline: "
+            f"its matrix products and eigenvalues alone", "ours": round(min(ours), 4),
+            "baseline": round(min(baseline), 4), "ratio": round(min(baseline) / min(ours), 3),
+            "unit": "s", "n": n_vectors,
+            "times_of_its_products": round(min(ours) / min(baseline), 3), "width": width,
             "relative_error": float(f"{abs(value - check) / check:.2g}")}
 
 

@@ -1,0 +1,331 @@
+"""Distances between two sets of embeddings: Fréchet (FAD, and FAD∞ without its bias), kernel audio
+distance (KAD) and kernel inception distance (KID).
+
+None of them knows which output answers which condition.  Notebook: 05.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.spatial.distance import pdist
+from scipy.stats import t
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from lib.core.errors import KlangfarbeError
+
+# negative eigenvalues beyond this share of the largest one (or of the trace) are no rounding error
+ROUND_OFF = 1e-6
+COVARIANCE_CHUNK, KERNEL_CHUNK = 4096, 1024  # rows in memory at a time
+N_BANDWIDTH = 2000                           # rows that the median distance is taken over
+KID_SUBSET, KID_SUBSETS = 1000, 100
+
+
+class FadInfinity(NamedTuple):
+    """FAD(n) ≈ value + slope / n: the fitted line, with the 95 % interval of `value`.
+
+    Attributes:
+        sizes: [S] numbers of generated clips (or groups) that the line was fitted at.
+        fads: [S] mean FAD at those sizes.
+    """
+
+    value: float
+    low: float
+    high: float
+    slope: float
+    sizes: np.ndarray
+    fads: np.ndarray
+
+
+def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [D] and unbiased covariance [D, D] of embeddings [N ≥ 2, D], float64."""
+    x, _ = _two_sets(x, x)
+    mean = x.mean(axis=0, dtype=np.float64)
+    cov = np.zeros((x.shape[1], x.shape[1]))
+    # centred first: x'x − nμμ' loses digits where the mean is far from 0
+    for start in range(0, len(x), COVARIANCE_CHUNK):
+        centred = x[start : start + COVARIANCE_CHUNK] - mean
+        cov += centred.T @ centred
+    return mean, cov / (len(x) - 1)
+
+
+def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:
+    """Squared Fréchet (2-Wasserstein) distance between two Gaussians of given mean and covariance.
+
+    ‖μ1 − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric without
+    negative
+    eigenvalues, so the trace of its root is the sum of their square roots: real despite rounding.
+
+    Card:
+        estimates: how far one Gaussian must be carried to become the other, squared
+        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared
+        input: two means [D] and two covariances [D, D]
+        aggregation: none, the parameters are given
+        blind to: everything beyond mean and covariance
+        minimum n: 1 (the parameters are taken as known)
+        source: Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
+    """
+    mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
+    if mu1.ndim != 1 or mu1.shape != mu2.shape or not cov1.shape == cov2.shape == 2 * mu1.shape:
+        raise KlangfarbeError("two means [D] and two covariances [D, D]",
+                              f"{mu1.shape}, {cov1.shape}, {mu2.shape}, {cov2.shape}",
+                              "embed both sets with one encoder")
+    if not all(np.isfinite(a).all() for a in (mu1, cov1, mu2, cov2)):
+        raise KlangfarbeError("finite means and covariances", "NaN or infinite values",
+                              "look for silent or broken clips")
+    values, vectors = np.linalg.eigh(cov1)
+    # root' root = Σ1: it has the eigenvalues of Σ1^½
+    root = np.sqrt(_clip_round_off(values))[:, None] * vectors.T  # [D, D]
+    crossed = np.sqrt(_clip_round_off(np.linalg.eigvalsh(root @ cov2 @ root.T))).sum()
+    traces = np.trace(cov1) + np.trace(cov2)
+    distance = np.square(mu1 - mu2).sum() + traces - 2 * crossed
+    if not np.isfinite(distance) or distance < -ROUND_OFF * max(traces, np.finfo(float).tiny):
+        raise KlangfarbeError("a distance of at least 0", f"{distance:g}",
+                              "check that the matrices are symmetric covariances")
+    return float(max(distance, 0.0))
+
+
+def fad(reference: np.ndarray, generated: np.ndarray) -> float:
+    """Fréchet audio distance: :func:`frechet` between Gaussians fitted to embeddings [N, D], [M,
+    D].
+
+    It is biased: it grows as n falls, also between two sets of one distribution. Compare at one n
+    only, and print :func:`fad_infinity` beside it.
+
+    Card:
+        estimates: distance between the distributions of reference and generated clips, each taken
+            for one Gaussian
+        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared
+        input: embeddings of the encoder named in the table
+        aggregation: one row a clip (or a window of it) → mean and covariance of the set
+        blind to: which clip answers which condition; a pair and its shuffle score alike; everything
+            beyond two moments
+        minimum n: 500 (below about four rows a dimension the bias outweighs most differences)
+        source: Kilgour et al. (2019), Interspeech, eq. 1
+    """
+    reference, generated = _two_sets(reference, generated)
+    return frechet(*gaussian(reference), *gaussian(generated))
+
+
+def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.ndarray | None = None,
+                 seed: int = 0, sizes: tuple[int, ...] | None = None, n_draws: int = 5,
+                 n_folds: int = 10) -> FadInfinity:
+    """FAD for infinitely many clips: a line in 1/n through FADs of subsets, read off at 1/n = 0.
+
+    Subsets are drawn without replacement (a clip drawn twice would bias the covariance), and the
+    reference is thinned in the same proportion, so that its own bias goes to 0 as well.
+
+    Card:
+        estimates: the FAD that infinitely many clips would give
+        direction: ↓ · range: (−∞, ∞), about 0 or a little below for one distribution
+        unit: the embedding's unit, squared
+        input: embeddings of the encoder named in the table
+        aggregation: mean FAD of n_draws subsets a size, then least squares in 1/n; interval by a
+            jackknife over tenths of the clips (or groups), left out of both sets in turn
+        blind to: what fad is blind to; the bias in 1/n², which pulls it below 0 where n is under
+            about four times D
+        minimum n: 200 (and more than 2·D, or the covariances of the halves are not of full rank)
+        source: Chong & Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for
+            music
+
+    Args:
+        groups: [M] the piece or painting of each generated row; whole groups are drawn.
+        sizes: numbers of clips (or groups); ``None``: six, evenly spaced in 1/n from all to half.
+        n_draws: subsets a size. n_folds: parts left out in turn for the interval.
+    """
+    reference, generated = _two_sets(reference, generated)
+    names, member = np.unique(np.arange(len(generated)) if groups is None else np.asarray(groups),
+                              return_inverse=True)
+    count = len(names)
+    sizes = np.asarray(np.rint(count / np.linspace(1, 2, 6)) if sizes is None else sizes, int)
+    if (len(member) != len(generated) or len(np.unique(sizes)) < 2 or sizes.max() > count
+            or sizes.min() < 2 or count < 2 * n_folds or n_folds < 2):
+        raise KlangfarbeError(
+            f"a group for each of {len(generated)} rows, two or more sizes between "
+            f"2 and {count}, and {n_folds} folds of at least 2",
+            f"{len(member)} groups, sizes {sizes.tolist()}", "draw more clips, or name other sizes")
+    shares = sizes / count
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(count) % n_folds
+    fold_of_reference = rng.permutation(len(reference)) % n_folds
+
+    def extrapolate(kept: np.ndarray, kept_reference: np.ndarray):
+        fads = _fads_of_subsets(reference, generated, member, kept, kept_reference, shares, n_draws,
+                                seed)
+        slope, value = np.polyfit(1 / (shares * kept.sum()), fads, 1)
+        return slope, value, fads
+
+    slope, value, fads = extrapolate(fold >= 0, fold_of_reference >= 0)
+    without = [extrapolate(fold != left_out, fold_of_reference != left_out)[1]
+               for left_out in range(n_folds)]
+    error = np.sqrt((n_folds - 1) * np.var(without))
+    half = float(t.ppf(0.975, n_folds - 1) * error)
+    return FadInfinity(float(value), float(value) - half, float(value) + half, float(slope), sizes,
+                       fads)
+
+
+def _fads_of_subsets(reference, generated, member, kept, kept_reference, shares, n_draws: int,
+                     seed: int) -> np.ndarray:
+    """Mean FAD at each share of the kept groups and reference rows (bool [G], [N]): [S].
+
+    Orders are drawn over everything, then what is not kept is struck out: two folds differ by what
+    they leave out, not by their draws.
+    """
+    rng = np.random.default_rng(seed)
+    n_groups, n_reference = kept.sum(), kept_reference.sum()
+    fads = []
+    for share in shares:
+        values = []
+        for _ in range(n_draws if share < 1 else 1):
+            order, order_of_reference = rng.permutation(len(kept)), rng.permutation(len(reference))
+            chosen = order[kept[order]][: round(share * n_groups)]
+            rows = order_of_reference[kept_reference[order_of_reference]]
+            values.append(fad(reference[rows[: round(share * n_reference)]],
+                              generated[np.isin(member, chosen)]))
+        fads.append(np.mean(values))
+    return np.array(fads)
+
+
+def median_distance(x: np.ndarray) -> float:
+    """Median Euclidean distance between rows of [N, D] (2,000 of them, evenly spaced, of more)."""
+    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), N_BANDWIDTH)).astype(int))
+    return float(np.median(pdist(np.asarray(x, np.float64)[rows])))
+
+
+def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None = None) -> float:
+    """Kernel audio distance: unbiased squared maximum mean discrepancy with a Gaussian kernel.
+
+    mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), with k(x, y) =
+    exp(−‖x − y‖² / 2h²). Its mean is 0 for one distribution at any n, so values fall below 0.
+
+    Card:
+        estimates: squared distance between the mean kernel images of both distributions
+        direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none
+        input: embeddings of the encoder named in the table; the bandwidth is the reference's own
+        aggregation: over all pairs of rows, a row with itself left out
+        blind to: which clip answers which condition; differences much finer or much wider than the
+            bandwidth
+        minimum n: 50 (no bias, but the interval is wide)
+        source: Chung et al. (2025), KAD; Gretton et al. (2012), JMLR 13, eq. 3
+
+    Args:
+        reference, generated: [N, D], [M, D]. bandwidth: h; ``None``: :func:`median_distance` of the
+            reference. Give one number where several sets or references are compared.
+    """
+    reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
+    bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
+    if not (np.isfinite(bandwidth) and bandwidth > 0):
+        raise KlangfarbeError("a bandwidth above 0", f"{bandwidth:g}",
+                              "look for repeated clips in the reference, or give one")
+    # ‖x‖² + ‖y‖² − 2xy keeps its digits when the clouds lie around 0
+    centre = reference.mean(axis=0)
+    reference, generated = (reference - centre) / bandwidth, (generated - centre) / bandwidth
+    n, m = len(reference), len(generated)
+    within_r = (_kernel_sum(reference) - n) / (n * (n - 1))  # k(x, x) = 1 is left out
+    within_g = (_kernel_sum(generated) - m) / (m * (m - 1))
+    return float(within_r + within_g - 2 * _kernel_sum(reference, generated) / (n * m))
+
+
+def fid(reference: np.ndarray, generated: np.ndarray) -> float:
+    """Fréchet distance of picture features [N, D] and [M, D], as :func:`fad` of clips.
+
+    Card:
+        estimates: distance between the distributions of real and painted pictures
+        direction: ↓ · range: [0, ∞) · unit: the features' unit, squared: comparable within one
+            encoder only
+        input: features of the encoder named in the table, one row a picture; with others than
+            Inception's it is not the published FID
+        aggregation: mean and covariance over all pictures
+        blind to: whether a picture fits its music; anything beyond mean and covariance; copies of
+            the training set
+        minimum n: 2048 (biased upwards in n, the more so the wider the features; at least D + 1 or
+            it refuses)
+        source: Heusel et al. (2017), NeurIPS, eq. 6
+    """
+    reference, generated = _two_sets(reference, generated)
+    fewest, width = min(len(reference), len(generated)), reference.shape[1]
+    if fewest <= width:  # a singular covariance: the number is an artefact of n
+        raise KlangfarbeError(f"more pictures than features: at least {width + 1}", str(fewest),
+                              "paint more, or use kid (no such bias)")
+    return fad(reference, generated)
+
+
+def kid(reference: np.ndarray, generated: np.ndarray, *, subset_size: int | None = None,
+        n_subsets: int = KID_SUBSETS, seed: int = 0) -> float:
+    """Kernel inception distance: unbiased squared MMD with the kernel (x·y/D + 1)³, mean over
+    subsets, by torchmetrics on any picture features [N, D] and [M, D].
+
+    Card:
+        estimates: distance between the distributions of real and painted pictures
+        direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike
+        unit: none; depends on the features' scale: comparable within one encoder only
+        input: features of the encoder named in the table, of one scale (the kernel is not free of
+            scale), one row a picture
+        aggregation: mean over subsets of equal size, drawn without replacement; all pictures at
+            once where both sets are of subset size
+        blind to: whether a picture fits its music; a set compared with itself gives less than 0,
+            not 0
+        minimum n: 50 (no bias in n, but the interval is wide; the usual subset is 1000)
+        source: Bińkowski et al. (2018), ICLR, eq. 4 and §4; torchmetrics
+    """
+    reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
+    fewest = min(len(reference), len(generated))
+    size = min(fewest, KID_SUBSET) if subset_size is None else subset_size
+    if not 2 <= size <= fewest:
+        raise KlangfarbeError(f"subsets of 2 to {fewest} pictures", str(size),
+                              "give a smaller subset_size")
+    identity = torch.nn.Identity()  # what torchmetrics calls pictures are features already
+    identity.num_features = reference.shape[1]
+    all_at_once = size == len(reference) == len(generated)
+    with warnings.catch_warnings():  # of memory: features are small
+        warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
+        metric = KernelInceptionDistance(feature=identity, subsets=1 if all_at_once else n_subsets,
+                                         subset_size=size)
+    metric.update(torch.from_numpy(reference), real=True)
+    metric.update(torch.from_numpy(generated), real=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        value = float(metric.compute()[0])
+    if not np.isfinite(value):
+        raise KlangfarbeError("a finite distance", str(value), "look for features of huge scale")
+    return value
+
+
+def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    reference, generated = np.asarray(reference), np.asarray(generated)
+    if (reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[1:]
+            or min(len(reference), len(generated)) < 2):
+        raise KlangfarbeError("two sets of embeddings [N ≥ 2, D] of one width",
+                              f"{reference.shape} and {generated.shape}",
+                              "embed both with one encoder")
+    if not (np.isfinite(reference).all() and np.isfinite(generated).all()):
+        raise KlangfarbeError("finite embeddings", "NaN or infinite values",
+                              "look for silent or broken clips, or broken pictures, among them")
+    return reference, generated
+
+
+def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
+    """Eigenvalues of a covariance, rounding below zero clipped; more than rounding is refused."""
+    if eigenvalues.min() < -ROUND_OFF * max(eigenvalues.max(), np.finfo(float).tiny):
+        raise KlangfarbeError("a covariance (no negative eigenvalue)",
+                              f"an eigenvalue of {eigenvalues.min():.3g}", "give Σ itself")
+    return np.maximum(eigenvalues, 0)
+
+
+def _kernel_sum(x: np.ndarray, y: np.ndarray | None = None) -> float:
+    """Σ_ij exp(−‖x_i − y_j‖²/2), rows of x in chunks; without y over all pairs of x, each computed
+    once.
+    """
+    others = x if y is None else y
+    half_x, half_y = (np.einsum("nd,nd->n", a, a) / 2 for a in (x, others))
+    total = 0.0
+    for start in range(0, len(x), KERNEL_CHUNK):
+        # the kernel is symmetric: what lies left of the diagonal is known
+        first = start if y is None else 0
+        block = x[start : start + KERNEL_CHUNK] @ others[first:].T
+        block -= half_x[start : start + KERNEL_CHUNK, None]
+        block -= half_y[first:]
+        np.exp(np.minimum(block, 0, out=block), out=block)
+        total += block.sum() if y is not None else 2 * block.sum() - block[:, : len(block)].sum()
+    return total
