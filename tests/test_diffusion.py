@@ -287,8 +287,8 @@ def test_overfits_one_batch(data):
     config = replace(TINY, learning_rate=1e-2, n_steps=40, warm_up=3)
     models, optimiser = train_diffusion.build(config, 0)
     _, x_0, va = next(batches(*data, config, 0))
-    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)  # the same noise each time
-              for step in range(40)]
+    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)
+              for step in range(40)]  # the same noise each time
     assert losses[-1] < 0.15 * losses[0]
 
 

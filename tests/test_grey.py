@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import colour, paired
+from lib.metrics import colour, stats
 from lib.systems.music2image import grey
 from lib.systems.music2image.config import DiffusionConfig
 

@@ -135,5 +135,6 @@ def _pair(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(probabilities).all() and (probabilities >= 0).all() and np.allclose(probabilities.sum(1), 1, atol=1e-4)):
         raise KlangfarbeError("rows of probabilities that sum to 1", "others", "give what classifier.predict returns, not its logits")
     if labels.min() < 0 or labels.max() >= len(EMOTIONS):
-        raise KlangfarbeError(f"labels 0 … {len(EMOTIONS) - 1}", f"{labels.min()} … {labels.max()}", "use calibration.encode_labels")
+        raise KlangfarbeError(f"labels 0 … {len(EMOTIONS) - 1}", f"{labels.min()} … {labels.max()}",
+                              "use calibration.encode_labels")
     return probabilities, labels

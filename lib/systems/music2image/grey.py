@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lib.metrics import colour, paired, stats
+from lib.metrics import colour, stats
 from lib.systems.music2image.config import DiffusionConfig, get_config
 
 NOTEBOOK = "34_music2image_grey"
@@ -89,7 +89,7 @@ def effects(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
             low, high = stats.bootstrap(np.mean, change.to_numpy(), seed=seed)
             by_training = change.groupby(level="seed").mean()
             rows.append({"factor": factor, "measure": name, "effect": change.mean(), "low": low,
-                         "high": high, "p": paired.sign_flip(change.to_numpy(), seed=seed),
+                         "high": high, "p": stats.sign_flip_test(change.to_numpy(), seed=seed),
                          "n": len(change), "seeds": len(by_training),
                          "same_sign": int((np.sign(by_training) == np.sign(change.mean())).sum())})
     found = pd.DataFrame(rows)
