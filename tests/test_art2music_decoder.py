@@ -11,9 +11,10 @@ import torch
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.systems.art2music import mel, train_decoder, train_flow
+from lib.systems.art2music.config import get_config
 
-CONFIG = train_decoder.of("smoke", lstm=8, hidden=12, layers=2, seconds=0.2, epochs=3, batch_size=4,
-                          learning_rate=1e-2)
+CONFIG = replace(get_config("smoke").decoder, lstm=8, hidden=12, layers=2, seconds=0.2, epochs=3,
+                 batch_size=4, learning_rate=1e-2)
 WIDTH, N = 6, 20
 SPLITS = ["train"] * 14 + ["validation"] * 6
 
@@ -23,20 +24,13 @@ def pairs():
     rng = np.random.default_rng(0)
     pictures, texts = (rng.standard_normal((N, WIDTH)).astype(np.float32) for _ in range(2))
     levels = np.tanh(texts[:, :1, None] + 0.3 * pictures[:, 1:2, None])
-    mels = np.clip(levels + 0.05 * rng.standard_normal((N, mel.N_MELS, CONFIG.n_frames)), -1,
+    mels = np.clip(levels + 0.05 * rng.standard_normal((N, mel.N_MELS, mel.n_frames(CONFIG.seconds))), -1,
                    1).astype(np.float32)
     return pictures, texts, mels
 
 
 def batch_of(pairs, rows):
     return train_decoder.Batch(*(torch.from_numpy(part[rows]) for part in pairs))
-
-
-def test_the_published_settings():
-    config = train_decoder.of("paper")
-    assert (config.hidden, config.lstm, config.layers, config.n_frames) == (512, 512, 4, 896)
-    assert (config.learning_rate, config.batch_size, config.epochs,
-            config.high_weight) == (1e-4, 32, 10, 1.5)
 
 
 def test_equation_2_by_hand(pairs):
@@ -130,9 +124,7 @@ def test_the_decoder_knows_no_dice_and_does_not_mix_rows(pairs):
 
 def test_refusals(pairs):
     with pytest.raises(KlangfarbeError, match="profile"):
-        train_decoder.of("large")
-    with pytest.raises(KlangfarbeError, match="weight of 1"):
-        train_decoder.of("mini", high_weight=0.5)
+        get_config("large")
     with pytest.raises(KlangfarbeError, match="to choose by"):
         train_decoder.train(train_decoder.build(CONFIG, WIDTH), *pairs, ["train"] * N, CONFIG)
     with pytest.raises(KlangfarbeError, match="finite loss"):
@@ -140,11 +132,10 @@ def test_refusals(pairs):
                                  batch_of((*pairs[:2], pairs[2] * np.nan), slice(0, 2)), CONFIG)
 
 
-# --- the flow -------------------------------------------------------------------------------------
-# ----------------------
+# --- the flow
 
-FLOW = train_flow.of("smoke", hidden=12, channels=24, blocks=3, components=6, at_once=4,
-                     seconds=0.2, n_steps=5, batch_size=8, n_euler=8)
+FLOW = replace(get_config("smoke").flow, hidden=12, channels=24, blocks=3, components=6, at_once=4,
+               seconds=0.2, n_steps=5, batch_size=8, n_euler=8)
 
 
 def test_patches_go_there_and_back():

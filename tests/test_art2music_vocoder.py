@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from lib.core.errors import KlangfarbeError
-from lib.systems.art2music import mel, roundtrip, train_vocoder
+from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
+from lib.systems.art2music.config import get_config
 
-CONFIG = train_vocoder.of("smoke", n_steps=4, critics_from=2, critic_width=2, learning_rate=1e-3)
+CONFIG = replace(get_config("smoke").vocoder, n_steps=4, critics_from=2, critic_width=2,
+                 learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +35,12 @@ def moved(models, before):
             for part, olds in zip((models.generator, models.critics), before, strict=True)]
 
 
-def test_the_published_settings():
-    config = train_vocoder.of("paper")
-    assert (config.learning_rate, config.betas, config.decay, config.segment,
-            config.batch_size) == (2e-4, (0.8, 0.99), 0.999, 8192, 16)
-    assert (config.w_mel, config.w_feature, config.w_spectral, config.critics_from,
-            config.size) == (45, 2, 0, 0, "v1")
-
-
 def test_a_step_moves_both_sides_or_the_generator_alone(sounds):
     batch = train_vocoder.draw_batch(sounds, CONFIG, 0, 0)
     for judged in (False, True):
         models = train_vocoder.build(CONFIG)
         before = parameters(models)
-        row = train_vocoder.train_step(models, batch, CONFIG, judged=judged)
+        row = train_vocoder.train_step(models, batch, CONFIG, adversarial=judged)
         ours, theirs = moved(models, before)
         assert all(ours) and any(theirs) is judged and ("critics" in row) is judged
 
@@ -72,13 +66,14 @@ def test_the_losses_of_a_step_by_hand(sounds):
 
 
 def test_one_sound_is_learnt_by_heart(sounds):
-    config = train_vocoder.of("smoke", n_steps=100, critics_from=100, learning_rate=3e-3, warm_up=5)
+    config = replace(CONFIG, n_steps=100, critics_from=100, critic_width=4, learning_rate=3e-3,
+                     warm_up=5)
     models = train_vocoder.build(config)
     curve = train_vocoder.train(models, sounds[:1], config)
     first, last = (np.mean([row["mel"] for row in some]) for some in (curve[:5], curve[-10:]))
     assert last < 0.4 * first
     made = train_vocoder.vocode(models.generator, mel.ln_mel(sounds).numpy())
-    assert roundtrip.ln_mel_l1(sounds, made)[0] == roundtrip.ln_mel_l1(sounds, made).min()
+    assert evaluate.ln_mel_l1(sounds, made)[0] == evaluate.ln_mel_l1(sounds, made).min()
 
 
 def test_a_killed_run_ends_with_the_same_weights(sounds, tmp_path, monkeypatch):
@@ -130,7 +125,7 @@ def test_a_long_mel_is_played_without_seams(size, monkeypatch):
 
 def test_weights_are_saved_plain_and_gone_on_with(sounds, tmp_path):
     models = train_vocoder.build(CONFIG)
-    kept = train_vocoder.weights(models)
+    kept = checkpoints.vocoder_files(models.generator, CONFIG)["generator.safetensors"]
     assert all(tensor.dtype == torch.float16 for tensor in kept.values())
     again = train_vocoder.build(CONFIG, seed=1,
                                 weights={name: tensor.float() for name, tensor in kept.items()})
@@ -143,31 +138,31 @@ def test_the_bundled_vocoder_hears_which_scale_is_right(capsys):
     from lib.data.atelier import TEST_SEED, render
 
     true = render.sounds(TEST_SEED, range(861_000, 861_004), 2.0)[0]
-    train_vocoder.load.cache_clear()
-    generator, _ = train_vocoder.load()
+    checkpoints.load_vocoder.cache_clear()
+    generator, _ = checkpoints.load_vocoder()
     assert "bundled miniature" in capsys.readouterr().out
     given = mel.ln_mel(true).numpy()
-    right, unit, ten = (roundtrip.ln_mel_l1(true, train_vocoder.vocode(generator, some)).mean()
+    right, unit, ten = (evaluate.ln_mel_l1(true, train_vocoder.vocode(generator, some)).mean()
                         for some in (given, mel.to_unit(given), given / np.log(10)))
     assert right < 0.5 and unit > 4 * right and ten > 4 * right
 
 
 def test_griffin_lim_keeps_the_mel_and_the_time(sounds):
-    made = roundtrip.griffin_lim(mel.ln_mel(sounds[:1]).numpy())
-    found = roundtrip.round_trip_errors(sounds[:1], made)
+    made = evaluate.griffin_lim(mel.ln_mel(sounds[:1]).numpy())
+    found = evaluate.round_trip_errors(sounds[:1], made)
     assert made.shape == (1,
                           129
                           * 256) and found["ln_mel_l1"][0] < 1.5 and abs(found["loudness"][0]) < 3
-    late = roundtrip.ln_mel_l1(sounds[:1], np.roll(made, 2048, axis=1))
+    late = evaluate.ln_mel_l1(sounds[:1], np.roll(made, 2048, axis=1))
     assert found["ln_mel_l1"][0] < late[0]
 
 
 def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
     assert all(np.allclose(values, 0, atol=1e-6)
-               for values in roundtrip.round_trip_errors(sounds, sounds).values())
+               for values in evaluate.round_trip_errors(sounds, sounds).values())
     # nothing of it lies at the floor
     loud = np.random.default_rng(0).standard_normal((2, 20 * 256)).astype(np.float32)
-    half = roundtrip.round_trip_errors(loud, loud / 2)
+    half = evaluate.round_trip_errors(loud, loud / 2)
     np.testing.assert_allclose(half["loudness"], -6.02, atol=0.01)
     np.testing.assert_allclose(half["ln_mel_l1"], np.log(2), atol=1e-3)
     np.testing.assert_allclose(half["lsd"], 6.02, atol=0.01)
@@ -176,7 +171,7 @@ def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
 
 def test_refusals(sounds):
     with pytest.raises(KlangfarbeError, match="segment"):
-        train_vocoder.of("mini", segment=1000)
+        replace(CONFIG, segment=1000)
     with pytest.raises(KlangfarbeError, match="finite ln-mels"):
         train_vocoder.vocode(train_vocoder.build(CONFIG).generator, np.full((1, 80, 4), np.nan))
     with pytest.raises(KlangfarbeError, match="finite loss"):

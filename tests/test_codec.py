@@ -17,6 +17,7 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import spectral
 from lib.models.quantiser import ResidualQuantiser, nearest, perplexity
 from lib.models.spectral_codec import FLOOR, Discriminators, Frames, Mel, Oscillators, Pitches, SpectralCodec, quarter_tones
+from lib.models.spectral_losses import SpectralLosses
 from lib.pretrained import codec as door
 from lib.recipes import codec as recipe
 from lib.recipes import train_codec
@@ -313,7 +314,7 @@ def test_the_published_rates():
 
 
 def test_the_spectral_losses_have_closed_forms():
-    losses, sound = train_codec.spectral_losses(8000, ((512, 40), (2048, 64))), 0.3 * noise(2, 8192)
+    losses, sound = SpectralLosses(8000, ((512, 40), (2048, 64))), 0.3 * noise(2, 8192)
     same, miss = losses(sound, sound)
     assert float(same) == 0 and float(miss) == 0
     softer, miss = losses(sound / np.e, sound)
@@ -404,7 +405,7 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
                                 bfloat16=False)
     model = tiny()
     train_codec.train(model, music[:1], tmp_path / "c.safetensors", config, every=1000)
-    losses, clip = train_codec.spectral_losses(8000), torch.from_numpy(music[:1])
+    losses, clip = SpectralLosses(8000), torch.from_numpy(music[:1])
     with torch.no_grad():
         learnt = losses(model.decode(model.encode(clip[:, None]))[0, :, :12_000], clip)[0]
         untrained = losses(tiny().decode(tiny().encode(clip[:, None]))[0, :, :12_000], clip)[0]

@@ -1,9 +1,11 @@
 """How the bundled flow of system 4 was made and how much of a painting is heard in it: ``python -m
 lib miniature flow``.
 
-Notebook 42's flow on more triplets and for longer, told the comment alone; measured on paintings
+Notebook 42's flow on more triplets and for longer, on the comment alone; measured on paintings
 and clips of ``TEST_SEED``, played by the bundled vocoder, heard by the bundled tagger.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,15 +14,8 @@ from lib import pretrained
 from lib.core import artefacts, provenance
 from lib.metrics import affect, stats
 from lib.recipes.bundling import SEED, means, write
-from lib.systems.art2music import (
-    checkpoints,
-    data,
-    evaluate,
-    mel,
-    train_flow,
-    train_vocoder,
-    triplets,
-)
+from lib.systems.art2music import checkpoints, data, evaluate, mel, train_flow, train_vocoder
+from lib.systems.art2music.config import get_config
 from lib.systems.mapping.evaluate import heard_affect
 from lib.training import loop
 
@@ -34,17 +29,16 @@ def make() -> None:
     """The flow: about three minutes on one core."""
     loop.set_threads()
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
-    known = triplets.load_atelier(data.of("mini", n_paintings=N_PAINTINGS, n_clips=N_CLIPS), sees,
-                             matcher, seed=SEED)
-    config = train_flow.of("mini", n_steps=N_STEPS, decay=0.998)
-    models, rows = train_flow.build(config, sees.width,
-                                    SEED), (known.pairs["split"] == "train").to_numpy().nonzero()[0]
+    sizes = replace(get_config("mini").data, n_paintings=N_PAINTINGS, n_clips=N_CLIPS)
+    known = data.load_atelier(sizes, sees, matcher, seed=SEED)
+    config = replace(get_config("mini").flow, n_steps=N_STEPS, decay=0.998)
+    models = train_flow.build(config, sees.width, SEED)
+    rows = (known.pairs["split"] == "train").to_numpy().nonzero()[0]
     train_flow.fit_basis(models, known.mels[known.pairs["clip_row"].to_numpy()[rows]][::4])
     models, curve = train_flow.train(models, known.vectors, known.texts[SETTING], known.mels_of,
                                      rows, config, seed=SEED)
-    write(FOLDER, {"flow.json": checkpoints.settings("flow", config, sees, SETTING),
-                   "flow.safetensors": checkpoints.weights(models),
-                   "curves.csv": means(curve, 100)}, provenance.content_hash(known.vectors[:8]))
+    write(FOLDER, checkpoints.files("flow", models, config, sees, SETTING)
+          | {"curves.csv": means(curve, 100)}, provenance.content_hash(known.vectors[:8]))
 
 
 def measure():
@@ -53,10 +47,10 @@ def measure():
     """
     sees, tagger = pretrained.load("image_text"), pretrained.load("tagger")
     models, config, setting = checkpoints.load(artefacts.BUNDLED, "flow", sees)
-    room = evaluate.load_test_set(evaluate.PROFILES["mini"], sees, pretrained.load("sentences"),
-                             first=HELD_FROM)
-    generator, truth, rows = train_vocoder.load()[0], room.comments[["valence",
-                                                                     "arousal"]].to_numpy(), []
+    room = evaluate.load_test_set(get_config("mini"), sees, pretrained.load("sentences"),
+                                  first=HELD_FROM)
+    generator, rows = checkpoints.load_vocoder()[0], []
+    truth = room.comments[["valence", "arousal"]].to_numpy()
     given = evaluate.ablated_inputs(room, setting, SEED)
     rows_of = {"flow": "full", "noise for both": "noise"}
     made = {name: train_flow.generate(models, *given[which], config, seed=SEED) for name,

@@ -11,17 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from lib.core import provenance
 from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import FLOOR, Discriminators, Mel, Pitches, magnitude, quarter_tones
+from lib.models.spectral_codec import FLOOR, Discriminators
+from lib.models.spectral_losses import LONGEST, SCALES, SpectralLosses
 from lib.training import fit, loop
-
-# of the losses: window, mel bands; hop a quarter; and one more, in quarter tones
-SCALES = ((512, 40), (1024, 64), (2048, 128))
-LONGEST = 5292
 
 
 @dataclass(frozen=True)
@@ -45,42 +41,6 @@ class Config:
     w_feature: float = 0.2
     # the networks' products in half precision, twice as fast where the processor has it
     bfloat16: bool = True
-
-
-CONVERGENCE = (512, 2048, LONGEST)
-
-
-def spectral_losses(sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = SCALES):
-    """A module: (made [B, N], true [B, N]) → (mean over scales of ln-mel L1, mean over CONVERGENCE
-    of spectral convergence).
-
-    ln-mel L1: mean |ln mel(made) − ln mel(true)|. Spectral convergence: ‖|S| − |Ŝ|‖ / ‖|S|‖ of each item (Frobenius), so that soft
-    crops count like loud ones.
-
-    Source: Arik et al. (2018) for spectral convergence; Kong et al. (2020), eq. 3, for ln-mel L1.
-    """
-    class Losses(nn.Module):
-        def __init__(self):
-            super().__init__()
-            scale = quarter_tones(32.703, 169)
-            scale = scale[scale < 0.48 * sample_rate_hz]
-            self.ears = nn.ModuleList([*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft,
-                                         n_mels in scales),
-                                       Pitches(sample_rate_hz, scale, LONGEST, LONGEST // 4)])
-
-        def forward(self, made, true):
-            distances, misses = [], []
-            for ear in self.ears:
-                whole = made.shape[1] // ear.frames.hop_length * ear.frames.hop_length
-                ours, theirs = (magnitude(ear.frames.analyse(sound[:, :whole]))
-                                for sound in (made, true))
-                distances.append((ear.of(ours) - ear.of(theirs)).abs().mean())
-                if ear.frames.n_fft in CONVERGENCE:
-                    misses.append(((ours - theirs).norm(dim=(1, 2))
-                                   / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
-            return sum(distances) / len(distances), sum(misses) / max(1, len(misses))
-
-    return Losses()
 
 
 def note_loss(tones, peaks):
@@ -143,7 +103,7 @@ def train(model, sounds: np.ndarray, checkpoint: Path, config: Config = Config()
             least ``crop_seconds`` long.
         key: hash of the data.
     """
-    losses = spectral_losses(model.sample_rate_hz)
+    losses = SpectralLosses(model.sample_rate_hz)
     n_samples = round(config.crop_seconds
                       * model.sample_rate_hz) // model.samples_per_step * model.samples_per_step
     trained = torch.nn.Module()

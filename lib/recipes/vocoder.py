@@ -13,7 +13,8 @@ from lib.core import paths, provenance
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
 from lib.models import hifigan
 from lib.recipes.bundling import SEED, mean, means, write
-from lib.systems.art2music import mel, roundtrip, train_vocoder
+from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
+from lib.systems.art2music.config import MINIATURE_VOCODER
 from lib.training import loop
 
 FOLDER = "43_art2music_vocoder"  # where lib.core.artefacts looks when notebook 43 was not run
@@ -26,12 +27,11 @@ def make() -> None:
     loop.set_threads()
     sounds = render.sounds(TRAIN_SEED, range(TRAIN_FROM, TRAIN_FROM + N_TRAIN),
                            SECONDS)[0].astype(np.float16)
-    models = train_vocoder.build(train_vocoder.MINIATURE, SEED)
-    curve = train_vocoder.train(models, sounds, train_vocoder.MINIATURE,
+    models = train_vocoder.build(MINIATURE_VOCODER, SEED)
+    curve = train_vocoder.train(models, sounds, MINIATURE_VOCODER,
                                 paths.PROCESSED / "art2music" / "vocoder.safetensors", seed=SEED)
-    write(FOLDER, {"generator.json": train_vocoder.settings(train_vocoder.MINIATURE),
-                   "generator.safetensors": train_vocoder.weights(models),
-                   "curves.csv": means(curve, 100)}, provenance.content_hash(sounds[:8]))
+    write(FOLDER, checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
+          | {"curves.csv": means(curve, 100)}, provenance.content_hash(sounds[:8]))
 
 
 def measure():
@@ -39,13 +39,13 @@ def measure():
     the held-out sounds).
     """
     sounds = render.sounds(TEST_SEED, range(HELD_FROM, HELD_FROM + N_HELD), SECONDS)[0]
-    generator, config = train_vocoder.load()
+    generator, config = checkpoints.load_vocoder()
     torch.manual_seed(SEED)
     untrained = hifigan.generator(hifigan.SIZES[config.size])
     given = mel.ln_mel(sounds).numpy()                                        # [N, M, T]
     made = {"vocoder": train_vocoder.vocode(generator, given),
             "untrained": train_vocoder.vocode(untrained, given),
-            "Griffin–Lim": roundtrip.griffin_lim(given)}
+            "Griffin–Lim": evaluate.griffin_lim(given)}
     rows = [{"row": name, "measure": measure, **mean(values)} for name, some in made.items()
-            for measure, values in roundtrip.round_trip_errors(sounds, some).items()]
+            for measure, values in evaluate.round_trip_errors(sounds, some).items()]
     return pd.DataFrame(rows), provenance.content_hash(sounds)

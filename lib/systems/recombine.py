@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.signal import features, images
-from lib.systems.art2music import checkpoints, keywords, mel, train_flow, train_vocoder
+from lib.systems.art2music import data, keywords, mel, train_flow, train_vocoder
 from lib.systems.art2music import generate as art2music
 from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
@@ -116,8 +116,8 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
              "vector": train_projection.predict(parts.mapping.projection,
                                                 vectors).reshape(len(pictures), -1),
              "fused": train_flow.fuse(parts.art2music.stage,
-                                       *checkpoints.embed_inputs(shown, comments, felt,
-                                                               parts.art2music.sees))}
+                                      *data.embed_inputs(shown, comments, felt,
+                                                         parts.art2music.clip))}
     if sounds is not None:
         found["numbers"] = train_forest.predict(parts.forest,
                                                 features.extract_many(sounds, 1, rate_hz))

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from lib.core import artefacts
+from lib.core.errors import KlangfarbeError
 
 
 def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -34,6 +35,23 @@ def progress(n_steps: int, label: str, start: int = 0):
     """
     return tqdm(range(start, n_steps), desc=label, initial=start, total=n_steps, file=sys.stderr,
                 mininterval=2.0, ascii=True)
+
+
+def clipped_step(optimiser, loss: torch.Tensor, max_norm: float) -> float:
+    """One optimiser step on a scalar loss, its gradients clipped; returns their norm before.
+
+    Raises:
+        KlangfarbeError: a loss that is not finite; the weights are then as they were.
+    """
+    if not bool(loss.isfinite()):
+        raise KlangfarbeError("a finite loss", f"{loss.item()}",
+                              "lower the learning rate, or look for broken inputs")
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+    optimiser.step()
+    return norm.item()
 
 
 def warmup_cosine(step: int, warm_up: int, n_steps: int) -> float:

@@ -86,7 +86,8 @@ STEPS = {
     "41_art2music_articaps": Step(
         "splits.csv same.csv examples.csv truth.csv consistency.png evidence.csv"),
     "42_art2music_decoder": Step(
-        "decoder.safetensors decoder.json told.safetensors told.json flow.safetensors flow.json "
+        "decoder.safetensors decoder.json decoder_with_keywords.safetensors "
+        "decoder_with_keywords.json flow.safetensors flow.json "
         "curves.csv ways.csv dice.csv"),
     "43_art2music_vocoder": Step(
         "generator.safetensors generator.json roundtrip.csv curve.csv predicted.csv"),

@@ -1,117 +1,114 @@
-"""System 4's stage one as files: what notebook 42 writes, and what ``hear``, notebooks 40, 43 and
-44 play.
+"""The trained stages as files: what notebooks 42 and 43 write, and what everything else loads.
 
-    <stage>.json          settings, the encoder whose vectors it reads, the text it was told
-    <stage>.safetensors   projector and decoder (or flow) in half precision; the projector too, which the released code does not save
+    <stage>.json, <stage>.safetensors           settings and CLIP's hash; projector and decoder (or flow), half precision
+    generator.json, generator.safetensors       of the vocoder
 
-Stages: ``decoder``, one mel for one painting; ``told``, the same with the clip's own keywords in
-its text, as published; ``flow``, another mel for another seed. The flow alone is bundled. Notebook:
-42.
+The released code does not save the projector. Stages: ``decoder``, trained on the comment alone;
+``decoder_with_keywords``, as published, with the target clip's keywords in the text; ``flow``. The
+flow and the vocoder are bundled.
+Notebook: 42, 43.
 """
 
+import copy
+import functools
 from dataclasses import asdict, fields
 
-import numpy as np
+from torch import nn
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
+from lib.models import hifigan
+from lib.systems.art2music import config as configs
 from lib.systems.art2music import data, train_decoder, train_flow
 
-NOTEBOOK = "42_art2music_decoder"
-STAGES = {"decoder": train_decoder, "told": train_decoder, "flow": train_flow}
-TOLD = {"comment_only": "decoder", "with_audio_keywords": "told"}  # setting → stage
+NOTEBOOK, VOCODER_NOTEBOOK = "42_art2music_decoder", "43_art2music_vocoder"
+STAGES = {"decoder": (train_decoder, configs.DecoderConfig),
+          "decoder_with_keywords": (train_decoder, configs.DecoderConfig),
+          "flow": (train_flow, configs.FlowConfig)}
+DECODERS = {"comment_only": "decoder", "with_audio_keywords": "decoder_with_keywords"}
 
 
-def settings(stage: str, config, sees, setting: str) -> dict:
-    """What stands in ``<stage>.json``.
-
-    Args:
-        config: a ``decoder.Config`` or ``flow.Config``. sees: the CLIP whose vectors were read.
-            setting: out of ``articaps.SETTINGS``.
-    """
+def files(stage: str, models, config, clip, setting: str) -> dict:
+    """File name → content of a trained stage; `setting` is out of ``data.SETTINGS``."""
     if stage not in STAGES or setting not in data.SETTINGS:
-        raise KlangfarbeError(
-            f"a stage out of {', '.join(STAGES)} told {' or '.join(data.SETTINGS)}",
-            f"{stage}, {setting}", "name one of them")
-    return {"config": asdict(config), "setting": setting, "width_in": sees.width, "sees": sees.name,
-            "sees_sha256": sees.sha256}
+        raise KlangfarbeError(f"a stage out of {', '.join(STAGES)}, of {' or '.join(data.SETTINGS)}",
+                              f"{stage}, {setting}", "name one of them")
+    settings = {"config": asdict(config), "setting": setting, "width_in": clip.width,
+                "sees": clip.name, "sees_sha256": clip.sha256}
+    return {f"{stage}.json": settings, f"{stage}.safetensors": _half(_networks(models))}
 
 
-def weights(models) -> dict:
-    """Tensors of a ``decoder.Models`` or ``flow.Models`` for ``artefacts.save``, half precision;
-    :func:`load` widens them.
-    """
-    return {f"{part}.{name}": tensor.detach().half().contiguous().cpu() for part in _parts(models)
-            for name, tensor in getattr(models, part).state_dict().items()}
-
-
-def load(profile: str, stage: str = "flow", sees=None) -> tuple:
-    """A trained stage of a profile, else (the flow) the bundled one; a line says which.
-
-    Args:
-        sees: the CLIP that will look, whose hash is compared; ``None``: not compared.
-
-    Returns:
-        (models without an optimiser, config, setting).
-
-    Raises:
-        KlangfarbeError: no such stage, nothing trained yet, another CLIP than it grew up with, or
-            weights that do not fit their settings.
+def load(profile: str, stage: str = "flow", clip=None) -> tuple:
+    """A trained stage of a profile, else (the flow) the bundled one; prints which: (models, config,
+    setting). `clip` is the image-text model in use, whose hash is compared.
     """
     if stage not in STAGES:
         raise KlangfarbeError(f"a stage out of {', '.join(STAGES)}", repr(stage),
                               "name one of them")
-    module, said = STAGES[stage], artefacts.load(NOTEBOOK, profile, f"{stage}.json")
-    if sees is not None and sees.sha256 != said["sees_sha256"]:
+    module, config_class = STAGES[stage]
+    settings = artefacts.load(NOTEBOOK, profile, f"{stage}.json")
+    if clip is not None and clip.sha256 != settings["sees_sha256"]:
         raise KlangfarbeError(
-            f"the CLIP it was trained with ({said['sees']}, {said['sees_sha256'][:12]}…)",
-            f"{sees.name} ({sees.sha256[:12]}…)", "run notebook 42 at this profile")
-    known = {field.name for field in fields(module.Config)}
-    config = module.Config(**{name: value for name,
-                              value in said["config"].items() if name in known})
-    models = module.build(config, said["width_in"])._replace(optimiser=None)
-    found = artefacts.load(NOTEBOOK, profile, f"{stage}.safetensors")
+            f"the CLIP it was trained with ({settings['sees']}, {settings['sees_sha256'][:12]}…)",
+            f"{clip.name} ({clip.sha256[:12]}…)", "run notebook 42 at this profile")
+    config = _config(config_class, settings["config"])
+    models = module.build(config, settings["width_in"])._replace(optimiser=None)
+    _restore(_networks(models), NOTEBOOK, profile, f"{stage}.safetensors")
+    return models, config, settings["setting"]
+
+
+def load_or_train(profile: str, dataset: data.Dataset, clip, setting: str = "comment_only",
+                  seed: int = 0) -> tuple:
+    """A decoder and its config: notebook 42's where it ran, else one that is trained now."""
     try:
-        for part in _parts(models):
-            under = {name.removeprefix(f"{part}."): tensor.float() for name,
-                     tensor in found.items() if name.startswith(f"{part}.")}
-            getattr(models, part).load_state_dict(under)
-            getattr(models, part).eval()
-    except RuntimeError as error:
-        raise KlangfarbeError("weights that fit their settings",
-                              str(error).splitlines()[1].strip()[:120],
-                              "run notebook 42 again") from error
-    return models, config, said["setting"]
-
-
-def load_or_train(profile: str, known, sees, setting: str = "comment_only", seed: int = 0) -> tuple:
-    """A decoder, (decoder.Models, decoder.Config): notebook 42's where it ran, else one trained
-    now.
-
-    Args:
-        known: a ``supply.Material``; its training pairs are learnt where nothing is at hand.
-            setting: out of ``articaps.SETTINGS``.
-    """
-    try:
-        return load(profile, TOLD[setting], sees)[:2]
+        return load(profile, DECODERS[setting], clip)[:2]
     except KlangfarbeError as absent:
         print(f"the decoder is trained now ({absent.do})")
-    config = train_decoder.of(profile)
-    models = train_decoder.build(config, sees.width, seed)
-    train_decoder.train(models, known.vectors, known.texts[setting], known.mels_of,
-                        known.pairs["split"], config, seed=seed)
+    config = configs.get_config(profile).decoder
+    models = train_decoder.build(config, clip.width, seed)
+    train_decoder.train(models, dataset.vectors, dataset.texts[setting], dataset.mels_of,
+                        dataset.pairs["split"], config, seed=seed)
     return models, config
 
 
-def embed_inputs(pictures: np.ndarray, comments: list[str], emotions: list[str],
-               sees) -> tuple[np.ndarray, np.ndarray]:
-    """What a visitor brings, as vectors: (v [N, D], u [N, D]); the text is ``articaps.prompt``'s
-    without the clip's own fields.
-    """
-    said = [data.prompt({"comment": comment, "keywords": emotion}, {}, "comment_only")
-            for comment, emotion in zip(comments, emotions, strict=True)]
-    return sees.embed_pictures(pictures), sees.embed_text(said)
+def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
+    """File name → content of a trained vocoder, its weight normalisation folded in."""
+    plain = hifigan.fold_weight_norm(copy.deepcopy(generator))
+    return {"generator.json": {"config": asdict(config)}, "generator.safetensors": _half(plain)}
 
 
-def _parts(models) -> tuple[str, ...]:
-    return tuple(name for name in ("projector", "decoder", "network") if name in models._fields)
+@functools.cache
+def load_vocoder(profile: str = artefacts.BUNDLED, device: str = "cpu") -> tuple:
+    """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
+    settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
+    config = _config(configs.VocoderConfig, settings["config"])
+    generator = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES[config.size]))
+    _restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors")
+    return generator.to(device).eval(), config
+
+
+def _networks(models) -> nn.ModuleDict:
+    return nn.ModuleDict({name: part for name, part in models._asdict().items()
+                          if isinstance(part, nn.Module)})
+
+
+def _half(network: nn.Module) -> dict:
+    return {name: tensor.detach().half().contiguous().cpu()
+            for name, tensor in network.state_dict().items()}
+
+
+def _config(config_class: type, stored: dict):
+    known = {field.name for field in fields(config_class)}
+    return config_class(**{name: tuple(value) if isinstance(value, list) else value
+                           for name, value in stored.items() if name in known})
+
+
+def _restore(network: nn.Module, notebook: str, profile: str, name: str) -> None:
+    tensors = artefacts.load(notebook, profile, name)
+    try:
+        network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise KlangfarbeError("weights that fit their settings",
+                              str(error).splitlines()[1].strip()[:120],
+                              f"run notebook {notebook[:2]} again") from error
+    network.eval()

@@ -1,17 +1,21 @@
-"""ArtiCaps: paintings with comments and music with captions, laid side by side because the two
-*texts* are alike.
+"""ArtiCaps: paintings with comments and music with captions, paired because the two *texts* are
+alike, and what training reads of them.
 
     comments ──sentence encoder──► [N, D] ─┐
-                                           ├─ nearest caption of each (matching.py) ─► triplets: painting, comment, clip
-    captions ──sentence encoder──► [M, D] ─┘                                            one clip goes with many comments
+                                           ├─ nearest caption of each ─► triplets: painting, comment, clip
+    captions ──sentence encoder──► [M, D] ─┘                             one clip belongs to many comments
 
-    published   matched over everything, then dealt 8 : 1 : 1 triplet by triplet: painting and clip stand on both sides
-    corrected   paintings dealt, clips dealt, and each comment matched with the clips of its own side alone
+    published   matched over everything, then split 8 : 1 : 1 by triplet: painting and clip stand on both sides
+    corrected   paintings are split, clips are split, and each comment is matched within its own part
 
-Source: text 003, §III-A.1 to 3, §IV-A.1, Table I.
+    painting ──CLIP──► v [D], prompt ──CLIP──► u [D], clip ──mel.py──► [M, T] in [−1, 1]
 
-Known deviations: on the atelier a painting has `comments_each` viewers who feel the same in other
-words, each with ArtEmis's label nearest to the painting's point. Notebook: 41.
+Published are 443,662 comments and 4,717 captions: the cosines are computed in chunks, 90 MB each.
+
+Source: Hong et al. §III-A.1 to 3, §III-A.5, §III-B.1, §IV-A.1, Table I.
+Known deviation: on the synthetic collection a painting has `comments_each` viewers who feel the
+same in other words, each with ArtEmis's label nearest to the painting's point.
+Notebook: 41, 42.
 """
 
 from dataclasses import dataclass, replace
@@ -19,105 +23,86 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage, splits
-from lib.data.atelier import TRAIN_SEED, factors, words
-from lib.systems.art2music import keywords, matching
+from lib.data import leakage, memmaps, splits
+from lib.data.atelier import TRAIN_SEED, compose, factors, paint, render, words
+from lib.systems.art2music import keywords, mel
+from lib.systems.art2music.config import SPLITS, DataConfig
 
-SPLITS = ("published", "corrected")
-SETTINGS = ("with_audio_keywords", "comment_only")
+SETTINGS = ("with_audio_keywords", "comment_only")  # what the prompt says
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # atelier clips are items from this index on; viewers are this far apart
 CLIPS_FROM, VIEWERS_APART = 50_000, 1_000_000
-COMMENTS = ("comment_id", "painting", "index", "comment", "emotion", "keywords", "valence",
-            "arousal")
-CLIPS = ("clip", "index", "caption", "labels", "keywords", "valence", "arousal")
+CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class Config:
-    """How much data. The defaults are the published numbers.
+class Dataset:
+    """N triplets out of C clips.
 
     Attributes:
-        n_paintings, comments_each: 80,000 works with 455,000 comments, of which 443,662 are used;
-            5.5 each.
-        n_clips: 4,717. seconds: of a clip; 10.4 s are 896 frames. side: of the paintings.
-        matcher: of foundations' ``sentences``. split: ``published`` or ``corrected``.
+        pairs: of :func:`match_pairs`, with its ``comments`` (N rows) and ``clips`` (C rows).
+        vectors: CLIP's of each comment's painting, float32 [N, D].
+        texts: setting → CLIP's of each prompt, float32 [N, D].
+        mels: float16 [C, M, T] in [−1, 1].
     """
 
-    n_paintings: int = 80_000
-    comments_each: int = 6
-    n_clips: int = 4_717
-    seconds: float = 10.4
-    side: int = 224
-    matcher: str = "sentence-transformers/paraphrase-TinyBERT-L6-v2"
-    split: str = "published"
+    pairs: pd.DataFrame
+    comments: pd.DataFrame
+    clips: pd.DataFrame
+    vectors: np.ndarray
+    texts: dict[str, np.ndarray]
+    mels: np.ndarray
 
-    def __post_init__(self):
-        if self.split not in SPLITS or min(self.n_paintings,
-                                           self.n_clips) < 10 or self.comments_each < 1:
-            raise KlangfarbeError(
-                f"a split out of {', '.join(SPLITS)}, ten paintings and clips or more, "
-                f"a comment each", f"{self}", "change what is too small")
+    def mels_of(self, rows: np.ndarray) -> np.ndarray:
+        """Mels of triplets, float32 [b, M, T]."""
+        return self.mels[self.pairs["clip_row"].to_numpy()[rows]].astype(np.float32)
 
-
-_ATELIER = {"side": 128, "matcher": "miniature", "split": "corrected"}
-PROFILES = {
-    "smoke": Config(**_ATELIER, n_paintings=20, comments_each=2, n_clips=20, seconds=1.0),
-    "mini": Config(**_ATELIER, n_paintings=400, comments_each=2, n_clips=240, seconds=5.0),
-    "gpu": Config(**_ATELIER, n_paintings=8_000, comments_each=6, n_clips=4_000),
-    "paper": Config(),
-}
+    @property
+    def mean_mel(self) -> np.ndarray:
+        """The mean mel of the training triplets, which depends on no painting: float32 [M, T]."""
+        rows, counts = np.unique(self.pairs.loc[self.pairs["split"] == "train", "clip_row"],
+                                 return_counts=True)
+        return np.average(self.mels[rows].astype(np.float32), axis=0,
+                          weights=counts).astype(np.float32)
 
 
-def of(profile: str, **changes) -> Config:
-    """A profile's settings with your own changes on top."""
-    if profile not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile),
-                              "name one of them")
-    return replace(PROFILES[profile], **changes)
-
-
-def atelier_texts(config: Config, collection: int | None = None, first: int = 0) -> tuple:
-    """The atelier's two sides: DataFrames of :data:`COMMENTS` (a row a comment) and of
-    :data:`CLIPS`.
+def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
+                  first: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two sides of the synthetic collection: comments (a row a comment) and clips.
 
     Args:
-        collection: the atelier's seed; ``None``: the one to train on. first: index of the first
-            painting; clips begin `CLIPS_FROM` later.
+        collection: its seed. first: index of the first painting; clips begin `CLIPS_FROM` later.
     """
-    collection = TRAIN_SEED if collection is None else collection
-    lexicon, told, heard = keywords.atelier_lexicon(), [], []
+    lexicon, comments, clips = keywords.atelier_lexicon(), [], []
     for index in range(first, first + config.n_paintings):
         item = factors.draw(collection, index)
         emotion = keywords.emotion_label(item.valence, item.arousal)
         for viewer in range(config.comments_each):
-            # the same painting, another's words
+            # the same painting in another viewer's words
             comment = words.comment(replace(item, index=index + viewer * VIEWERS_APART))
-            told.append((f"{item.item_id}-{viewer}", item.item_id, index, comment, emotion,
-                         ", ".join(keywords.extract(comment, lexicon, emotion=emotion)),
-                         item.valence, item.arousal))
+            found = keywords.extract(comment, lexicon, emotion=emotion)
+            comments.append({"comment_id": f"{item.item_id}-{viewer}", "painting": item.item_id,
+                             "index": index, "comment": comment, "emotion": emotion,
+                             "keywords": ", ".join(found), "valence": item.valence,
+                             "arousal": item.arousal})
     for index in range(first + CLIPS_FROM, first + CLIPS_FROM + config.n_clips):
         item = factors.draw(collection, index)
-        heard.append((item.item_id, index, words.description(item),
-                      f"Music, {item.genre.replace('_', ' ').capitalize()}",
-                      ", ".join(words.tags(item)), item.valence, item.arousal))
-    return pd.DataFrame(told, columns=COMMENTS), pd.DataFrame(heard, columns=CLIPS)
+        clips.append({"clip": item.item_id, "index": index, "caption": words.description(item),
+                      "labels": f"Music, {item.genre.replace('_', ' ').capitalize()}",
+                      "keywords": ", ".join(words.tags(item)), "valence": item.valence,
+                      "arousal": item.arousal})
+    return pd.DataFrame(comments), pd.DataFrame(clips)
 
 
-def prepare_texts(comments, captions, lexicon, speaks=None) -> tuple:
-    """Real comments and captions as the two sides that :func:`paired`, :func:`prompts` and
-    ``consistency.compared`` read.
+def prepare_texts(comments: pd.DataFrame, captions: pd.DataFrame,
+                  lexicon: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Real comments and captions in the form of :func:`atelier_texts`.
 
     Args:
-        comments: DataFrame with ``painting, comment`` (ArtEmis' ``comments``, or one's own);
-            ``comment_id, emotion`` where known.
-        captions: DataFrame with ``clip, caption`` (MusicCaps' ``captions``); ``labels, keywords``
-            where known.
-        lexicon, speaks: as ``keywords.of``.
-
-    Raises:
-        KlangfarbeError: a column that lacks, no row, or an empty text.
+        comments: ``painting, comment``, and ``comment_id, emotion`` where known.
+        captions: ``clip, caption``, and ``labels, keywords`` where known.
     """
     for name, table, needed in (("comments", comments, ("painting", "comment")),
                                 ("captions", captions, ("clip", "caption"))):
@@ -128,89 +113,152 @@ def prepare_texts(comments, captions, lexicon, speaks=None) -> tuple:
             raise KlangfarbeError(f"{name}, each with a text",
                                   f"{len(table)} rows, some of them without",
                                   "leave empty ones out")
-    told, heard = comments.reset_index(drop=True), captions.reset_index(drop=True)
-    emotions = told["emotion"].fillna("") if "emotion" in told else [""] * len(told)
-    words = [", ".join(keywords.extract(text, lexicon, speaks, emotion=emotion))
-             for text, emotion in zip(told["comment"], emotions, strict=True)]
-    names = told["comment_id"] if "comment_id" in told else [f"comment-{k:06d}"
-                                                             for k in range(len(told))]
-    told = told.assign(comment_id=names, emotion=emotions, keywords=words)
-    return told, heard.assign(**{name: heard[name].fillna("") if name in heard else ""
-                                 for name in ("labels", "keywords")})
+    comments, captions = comments.reset_index(drop=True), captions.reset_index(drop=True)
+    if "comment_id" not in comments:
+        comments = comments.assign(comment_id=[f"comment-{k:06d}" for k in range(len(comments))])
+    emotions = comments["emotion"].fillna("") if "emotion" in comments else [""] * len(comments)
+    found = [", ".join(keywords.extract(text, lexicon, emotion=emotion))
+             for text, emotion in zip(comments["comment"], emotions, strict=True)]
+    known = {name: captions[name].fillna("") if name in captions else ""
+             for name in ("labels", "keywords")}
+    return comments.assign(emotion=emotions, keywords=found), captions.assign(**known)
 
 
-def match_pairs(comments, clips, encoder, split: str = "corrected", seed: int = 0, where=None):
-    """Every comment with its nearest clip, and which part of the data the two belong to.
+def normalise(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1, float32 [N, D]."""
+    vectors = np.asarray(vectors, np.float32)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True) if vectors.ndim == 2 else np.zeros(1)
+    if vectors.ndim != 2 or not len(vectors) or not np.isfinite(length).all() or not length.all():
+        raise KlangfarbeError("vectors [N, D], finite, none of them 0", f"{vectors.shape}",
+                              "leave empty texts out")
+    return vectors / length
+
+
+def nearest(queries: np.ndarray, keys: np.ndarray, *,
+            chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, exactly: (index int64
+    [N], cosine float32 [N]); of equals the first. Memory is chunk · M · 4 bytes.
+    """
+    queries, transposed = normalise(queries), np.ascontiguousarray(normalise(keys).T)
+    if queries.shape[1] != len(transposed):
+        raise KlangfarbeError(f"vectors of one width, {len(transposed)}", str(queries.shape),
+                              "embed both sides by one encoder")
+    buffer = np.empty((min(chunk, len(queries)), transposed.shape[1]), np.float32)
+    index, score = np.empty(len(queries), np.int64), np.empty(len(queries), np.float32)
+    for start in range(0, len(queries), chunk):
+        rows = slice(start, start + chunk)
+        cosines = np.matmul(queries[rows], transposed, out=buffer[: len(queries[rows])])
+        index[rows] = cosines.argmax(axis=1)
+        score[rows] = cosines[np.arange(len(cosines)), index[rows]]
+    return index, score
+
+
+def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
+                seed: int = 0) -> pd.DataFrame:
+    """Every comment with its nearest clip and its part of the data.
 
     Args:
-        comments, clips: of :func:`sides`, or of collections with ``comment_id, painting, comment``
-            and ``clip, caption``. encoder: has ``embed_text``. split: ``published`` or
-            ``corrected``. where: folder of :func:`matching.top_one`, or ``None``.
+        comments, clips: of :func:`atelier_texts` or :func:`prepare_texts`. encoder: has
+            ``embed_text``.
 
     Returns:
-        DataFrame ``comment_id, image_id, audio_id, clip_row, score, split, image_group,
-        audio_group``, a row a comment in their order;
-        ``clip_row``: position among `clips`.
-
-    Raises:
-        KlangfarbeError: no such split, or too few paintings or clips to deal.
+        ``comment_id, image_id, audio_id, clip_row, score, split, image_group, audio_group``, a row
+        a comment in their order; ``clip_row`` is the position in `clips`.
     """
     if split not in SPLITS:
         raise KlangfarbeError(f"a split out of {', '.join(SPLITS)}", repr(split),
                               "name one of them")
-    said, sounding = encoder.embed_text(list(comments["comment"])), encoder.embed_text(
-        list(clips["caption"]))
+    said = encoder.embed_text(list(comments["comment"]))
+    captions = encoder.embed_text(list(clips["caption"]))
     if split == "published":
-        row, score = matching.nearest(said, sounding, where and where / "all")
+        row, score = nearest(said, captions)
         part = np.random.default_rng(seed).choice(list(FRACTIONS), len(comments),
                                                   p=list(FRACTIONS.values()))
     else:
         part = np.array(splits.by_group(list(comments["painting"]), FRACTIONS, seed))
-        theirs = np.array(splits.by_group(list(clips["clip"]), FRACTIONS, seed + 1))
+        clip_part = np.array(splits.by_group(list(clips["clip"]), FRACTIONS, seed + 1))
         row, score = np.empty(len(comments), np.int64), np.empty(len(comments), np.float32)
         for name in FRACTIONS:
-            here, there = np.flatnonzero(part == name), np.flatnonzero(theirs == name)
-            found, score[here] = matching.nearest(said[here], sounding[there],
-                                                  where and where / name)
+            here, there = np.flatnonzero(part == name), np.flatnonzero(clip_part == name)
+            found, score[here] = nearest(said[here], captions[there])
             row[here] = there[found]
-    clip = clips["clip"].to_numpy()[row]
-    return pd.DataFrame({"comment_id": comments["comment_id"].to_numpy(),
-                         "image_id": comments["painting"].to_numpy(), "audio_id": clip,
-                         "clip_row": row, "score": score, "split": part,
-                         "image_group": comments["painting"].to_numpy(), "audio_group": clip})
+    clip, painting = clips["clip"].to_numpy()[row], comments["painting"].to_numpy()
+    return pd.DataFrame({"comment_id": comments["comment_id"].to_numpy(), "image_id": painting,
+                         "audio_id": clip, "clip_row": row, "score": score, "split": part,
+                         "image_group": painting, "audio_group": clip})
 
 
 def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
-    """The composite text of a triplet, as printed in §III-A.3.
+    """The composite text of a triplet, as printed in Hong et al. §III-A.3.
 
     Args:
-        comment, clip: rows (mappings) of both sides. setting: ``comment_only`` leaves out what is
-            the target clip's own.
-
-    Raises:
-        KlangfarbeError: no such setting.
+        comment, clip: mappings, a row of either side. setting: ``comment_only`` leaves out what
+            belongs to the target clip.
     """
     if setting not in SETTINGS:
         raise KlangfarbeError(f"a setting out of {', '.join(SETTINGS)}", repr(setting),
                               "name one of them")
-    text = (f"Art Commentary: {comment['comment'].rstrip('.')}. Painting Emotion: "
-            f"{comment['keywords']}.")
-    return (text if setting == "comment_only"
-            else f"{text} Audio: {clip['labels']}. Audio keywords: {clip['keywords']}.")
+    text = (f"Art Commentary: {comment['comment'].rstrip('.')}. "
+            f"Painting Emotion: {comment['keywords']}.")
+    if setting == "comment_only":
+        return text
+    return f"{text} Audio: {clip['labels']}. Audio keywords: {clip['keywords']}."
 
 
-def prompts(pairs, comments, clips, setting: str) -> list[str]:
-    """:func:`prompt` of every row of :func:`paired`."""
-    heard = clips.iloc[pairs["clip_row"].to_numpy()]
-    return [prompt(one, other, setting) for one,
-            other in zip(comments.to_dict("records"), heard.to_dict("records"), strict=True)]
+def prompts(comments: pd.DataFrame, clips: pd.DataFrame, setting: str) -> list[str]:
+    """:func:`prompt` of every comment and its clip, row by row."""
+    return [prompt(comment, clip, setting)
+            for comment, clip in zip(comments.to_dict("records"), clips.to_dict("records"),
+                                     strict=True)]
 
 
-def check_leakage(pairs, comments, clips, setting: str):
-    """What the leak linter finds in pairs and in what the model is told:
-    ``lib.data.leakage.check``'s answer.
-    """
-    heard = clips.iloc[pairs["clip_row"].to_numpy()]
-    condition = pd.DataFrame({"text": prompts(pairs, comments, clips, setting),
-                              "keywords": heard["keywords"].to_numpy()})
+def check_leakage(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFrame, setting: str):
+    """:func:`lib.data.leakage.check` of pairs and of the prompts made from them."""
+    matched = clips.iloc[pairs["clip_row"].to_numpy()]
+    condition = pd.DataFrame({"text": prompts(comments, matched, setting),
+                              "keywords": matched["keywords"].to_numpy()})
     return leakage.check(pairs=pairs, condition=condition)
+
+
+def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
+                 clip) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors (v [N, D], u [N, D]) of paintings with comments and their keywords, without a clip's
+    own fields.
+    """
+    texts = [prompt({"comment": comment, "keywords": words}, {}, "comment_only")
+             for comment, words in zip(comments, found, strict=True)]
+    return clip.embed_pictures(pictures), clip.embed_text(texts)
+
+
+def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
+                 seed: int = 0) -> Dataset:
+    """Triplets of the synthetic collection with everything that training reads.
+
+    Args:
+        clip: ``pretrained.load("image_text")``. sentence_encoder: ``pretrained.load("sentences")``.
+        split: ``None``: the config's.
+    """
+    comments, clips = atelier_texts(config)
+    pairs = match_pairs(comments, clips, sentence_encoder, split or config.split, seed)
+    names, place = np.unique(comments["painting"].to_numpy(), return_inverse=True)
+    indices = comments.groupby("painting")["index"].first().loc[names].to_numpy()
+    pictures = _cached("pictures", (TRAIN_SEED, tuple(indices), config.side), len(names),
+                       (config.side, config.side, 3), np.uint8,
+                       lambda rows: paint.pictures(TRAIN_SEED, indices[rows], config.side)[0])
+    items, n_frames = clips["index"].to_numpy(), mel.n_frames(config.seconds)
+    mels = _cached("mels", (TRAIN_SEED, tuple(items), config.seconds), len(clips),
+                   (mel.N_MELS, n_frames), np.float16,
+                   lambda rows: mel.padded_mel(
+                       render.sounds(TRAIN_SEED, items[rows], config.seconds)[0], n_frames))
+    matched = clips.iloc[pairs["clip_row"].to_numpy()]
+    texts = {setting: clip.embed_text(prompts(comments, matched, setting)) for setting in SETTINGS}
+    vectors = np.concatenate([clip.embed_pictures(np.asarray(pictures[start : start + 64]))
+                              for start in range(0, len(names), 64)])
+    return Dataset(pairs, comments, clips, vectors[place], texts, mels)
+
+
+def _cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
+    """Rows of a memory map below ``data/processed/art2music``, computed where they are missing."""
+    code = provenance.package_hash(paint), provenance.package_hash(compose)
+    key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
+    return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype, compute)

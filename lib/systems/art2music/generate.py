@@ -1,19 +1,16 @@
-"""System 4, Art2Music: a painting and a comment become a fused vector, a mel-spectrogram and sound.
+"""Art2Music as a whole: a painting and a comment become a fused vector, a mel-spectrogram and sound.
 
     painting ──CLIP──► v ─┐
-    comment  ──CLIP──► u ─┴─► gated residual projector ─► h ─► BiLSTM, or flow ─► mel [−1, 1] ──mel.py──► ln-mel ─► HiFi-GAN ─► sound
-                              models/feeling.py                                                          models/hifigan.py
+    comment  ──CLIP──► u ─┴─► gated residual projector ─► h ─► BiLSTM, or flow ─► mel [−1, 1] ─► ln-mel ─► HiFi-GAN ─► sound
+                              train_decoder.py, train_flow.py                         mel.py        train_vocoder.py
 
-Pairs that nobody made: articaps.py, matching.py, keywords.py, consistency.py · both stages and the
-flow: decoder.py, flow.py, stage_one.py, vocoder.py, roundtrip.py · what they read: supply.py · the
-examination: exam.py. This file joins the stages at run time.
+Data: data.py, keywords.py. Evaluation: evaluate.py. Settings of all stages: config.py.
 
-Source: texts 003 and 004, "Art2Music".
+Source: Hong et al., "Art2Music".
 
-Known deviations: whoever brings a painting has no clip, so the text is the comment and its keywords
-alone (``comment_only``) · without a comment a captioner says what it sees · the flow plays, so that
-another seed is another piece, and any length can be asked for; the published decoder gives one
-answer of one length (:func:`load`, stage ``decoder``).
+Known deviations: a visitor's painting has no target clip, so the text is the comment and its keywords
+alone (``comment_only``) · without a comment a captioner describes the painting · the flow gives
+another piece for another seed, of any length; the published decoder gives one answer of one length.
 Notebook: 40 (the tour), 41–45.
 """
 
@@ -34,62 +31,42 @@ from lib.signal import images
 from lib.systems import interface
 from lib.systems.art2music import (
     checkpoints,
+    data,
     keywords,
     mel,
     train_decoder,
     train_flow,
     train_vocoder,
 )
+from lib.systems.art2music.config import get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
 
-@dataclass(frozen=True)
-class Config:
-    """The whole chain. Each stage has its own config beside this.
-
-    Attributes:
-        sees: source of CLIP, as ``foundations.load`` takes it. captions: of the captioner that
-            speaks where nobody does.
-        side: a painting is cut square and resized to this before CLIP looks at it.
-    """
-
-    sees: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
-    captions: str = "Salesforce/blip-image-captioning-large"
-    side: int = 224
-
-
-_MINIATURES = Config(sees="miniature", captions="miniature", side=128)
-PROFILES = {"smoke": _MINIATURES, "mini": _MINIATURES, "gpu": Config(), "paper": Config()}
-
-
 class Models(NamedTuple):
-    """The networks of the chain: ``sees`` a CLIP, ``stage`` of :mod:`stage_one` with its
-    ``config``, ``vocoder`` a generator, ``ear`` a tagger; ``name`` of the stage; ``captions`` and
-    ``side`` of :class:`Config`.
+    """A loaded system: CLIP, the first stage (its ``name`` and ``config`` with it), the vocoder, the
+    tagger that rates the music, and ``captioner`` and ``side`` of the config.
     """
 
-    sees: object
-    stage: object
+    clip: object
+    stage: train_decoder.Models | train_flow.Models
     config: object
     name: str
-    vocoder: object
-    ear: object
-    captions: str
+    vocoder: torch.nn.Module
+    tagger: object
+    captioner: str
     side: int
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """A painting's and a comment's way to music.
+    """The sound with everything on the way to it.
 
     Attributes:
-        comment: what was said, by whom ``said_by`` (*you* or *the captioner*). keywords: the
-            lexicon's, of the comment.
-        gate: mean of g, in (0, 1): how much of h comes from painting and text together. mel:
-            float32 [M, T] in [−1, 1].
-        valence, arousal, emotion: what the ear hears in the sound, [−1, 1], and the nearest of five
-            words.
+        comment, said_by: the text, and who said it (*you* or *the captioner*).
+        gate: mean of g in (0, 1), the share of painting and text together in h.
+        mel: float32 [M, T] in [−1, 1].
+        valence, arousal, emotion: as the tagger rates the sound, [−1, 1], and the nearest word.
     """
 
     comment: str
@@ -102,115 +79,80 @@ class Result(interface.Sound):
     emotion: str
 
 
-def get_config(profile: str) -> Config:
-    """The chain's config at a profile; ``bundled`` has mini's.
-
-    Raises:
-        KlangfarbeError: no such profile.
-    """
-    return interface.get_config(PROFILES, profile)
-
-
 def load(profile: str = artefacts.BUNDLED, stage: str = "flow") -> Models:
-    """Loads the chain of a profile; what was not made there is a bundled miniature, and each part
-    says which it is.
-
-    Args:
-        stage: ``flow`` or ``decoder``; the decoder is not bundled.
-
-    Raises:
-        KlangfarbeError: no such profile or stage, weights that cannot be had, or a stage that grew
-            up with another CLIP.
+    """The system of a profile; what was not trained there is a bundled miniature, and each part
+    prints which it is. The stage ``decoder`` is not bundled.
     """
     config = get_config(profile)
-    sees = pretrained.load("image_text", config.sees)
-    models, settings, _ = checkpoints.load(profile, stage, sees)
-    return Models(sees, models, settings, stage, train_vocoder.load(profile)[0],
-                  pretrained.load("tagger"), config.captions, config.side)
+    clip = pretrained.load("image_text", config.image_text)
+    models, stage_config, _ = checkpoints.load(profile, stage, clip)
+    return Models(clip, models, stage_config, stage, checkpoints.load_vocoder(profile)[0],
+                  pretrained.load("tagger"), config.captioner, config.side)
 
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
-         seconds: float | None = None) -> Result:
-    """A painting and a comment become music. The same of both, the same models and seed give the
-    same music on one machine.
+             seconds: float | None = None) -> Result:
+    """Music for a painting uint8 [H, W, 3] and a comment; without a comment a captioner describes it.
 
     Args:
-        painting: uint8 [H, W, 3]. models: of :func:`load`. comment: what somebody feels before it;
-            empty: the captioner speaks.
-        seed: of the flow; the decoder has no dice. seconds: ``None``: as long as in training (mini
-            5, published 10.4).
-
-    Raises:
-        KlangfarbeError: no picture, a comment of no words or too long, or a length that the stage
-            cannot give.
-
-    Notebook: 40.
+        seed: of the flow; the decoder has no randomness.
+        seconds: ``None``: as long as in training (mini 5, published 10.4).
     """
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
-    if models.name == "decoder" and seconds > models.config.seconds:
+    if models.name != "flow" and seconds > models.config.seconds:
         raise KlangfarbeError(f"at most {models.config.seconds:g} s of the published decoder",
                               f"{seconds:g} s", "the flow gives any length")
-    said, by = checked(comment), "you"
-    # [1, side, side, 3]
-    picture = images.squares([painting], models.side)
-    if not said:
-        said, by = pretrained.load("captioner",
-                                   models.captions).caption(picture, [None])[0], "the captioner"
-    words = ", ".join(keywords.extract(said, keywords.atelier_lexicon()))
-    # [1, D] twice
-    v, u = checkpoints.embed_inputs(picture, [said], [words], models.sees)
+    text, said_by = check_comment(comment), "you"
+    picture = images.squares([painting], models.side)  # [1, side, side, 3]
+    if not text:
+        text = pretrained.load("captioner", models.captioner).caption(picture, [None])[0]
+        said_by = "the captioner"
+    words = ", ".join(keywords.extract(text, keywords.atelier_lexicon()))
+    v, u = data.embed_inputs(picture, [text], [words], models.clip)  # [1, D] twice
     with torch.inference_mode():
-        gate = float(models.stage.projector.parts(torch.from_numpy(v),
-                                                  torch.from_numpy(u))[1].mean())
-    made = (train_decoder.predict(models.stage, v, u) if models.name == "decoder"
-            else train_flow.generate(models.stage, v, u, models.config, seed=seed,
-                                     seconds=seconds))[:, :, : mel.n_frames(seconds)]
-    sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(made))[0])
-    # below half a second nobody listens
-    audible = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))
-    ear = audio_quality.predict_affect(models.ear, [audible], mel.RATE_HZ).iloc[0]
-    return Result(sound, mel.RATE_HZ, comment=said, said_by=by, keywords=words, gate=gate,
-                 mel=made[0], valence=float(ear.valence), arousal=float(ear.arousal),
-                 emotion=ear.word)
+        _, gate = models.stage.projector.parts(torch.from_numpy(v), torch.from_numpy(u))
+    if models.name == "flow":
+        mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
+    else:
+        mels = train_decoder.predict(models.stage, v, u)[:, :, : mel.n_frames(seconds)]
+    sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(mels))[0])
+    rated = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))  # the tagger needs half a second
+    affect = audio_quality.predict_affect(models.tagger, [rated], mel.RATE_HZ).iloc[0]
+    return Result(sound, mel.RATE_HZ, comment=text, said_by=said_by, keywords=words,
+                  gate=float(gate.mean()), mel=mels[0], valence=float(affect.valence),
+                  arousal=float(affect.arousal), emotion=affect.word)
 
 
-def checked(comment: str) -> str:
-    """A comment in one line; empty for none.
-
-    Raises:
-        KlangfarbeError: it has no letter, or is longer than :data:`LONGEST_COMMENT`.
-    """
-    said = " ".join(comment.split())
-    if said and not any(character.isalpha() for character in said) or len(said) > LONGEST_COMMENT:
+def check_comment(comment: str) -> str:
+    """A comment in one line, empty for none; refused without a letter or too long."""
+    text = " ".join(comment.split())
+    wordless = bool(text) and not any(character.isalpha() for character in text)
+    if wordless or len(text) > LONGEST_COMMENT:
         raise KlangfarbeError(f"a comment in words, {LONGEST_COMMENT:,} characters at most",
-                              f"{said[:40]!r}, {len(said):,} characters",
+                              f"{text[:40]!r}, {len(text):,} characters",
                               'for instance --comment "it makes me feel calm", or leave it out')
-    return said
+    return text
 
 
 def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
-               profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``: hears each painting with the comment, writes the
-    music; returns the exit code.
-
-    Args:
-        paintings, output, seed, seconds: as :func:`lib.systems.interface.files`, which also says
-            what is refused.
+                   profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
+    """``python -m lib hear --system art2music``: :func:`lib.systems.interface.generate_files` with a comment;
+    returns the exit code.
     """
-    said = checked(comment)
+    text = check_comment(comment)
     return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
-                           hear=functools.partial(generate, comment=said, seed=seed,
+                           hear=functools.partial(generate, comment=text, seed=seed,
                                                   seconds=seconds))
 
 
-def summary(heard: Result) -> str:
+def summary(result: Result) -> str:
     """What happened on the way, four lines."""
-    return "\n".join((f"  comment      {heard.comment} (said by {heard.said_by}; keywords: "
-                      f"{heard.keywords or 'none'})",
-                      f"  fused        {heard.gate:.0%} of painting and comment together, "
-                      f"the rest of the comment alone",
-                      f"  heard as     {heard.emotion}, valence {heard.valence:+.2f}, "
-                      f"arousal {heard.arousal:+.2f} (by another ear)",
-                      f"  music        {heard.told}"))
+    return (f"  comment      {result.comment} (said by {result.said_by}; "
+            f"keywords: {result.keywords or 'none'})\n"
+            f"  fused        {result.gate:.0%} of painting and comment together, "
+            f"the rest of the comment alone\n"
+            f"  heard as     {result.emotion}, valence {result.valence:+.2f}, "
+            f"arousal {result.arousal:+.2f} (by another ear)\n"
+            f"  music        {result.told}")

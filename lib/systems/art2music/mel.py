@@ -1,15 +1,15 @@
-"""System 4's one mel-spectrogram: what the decoder predicts, what the vocoder hears, and the one
-line between their two scales.
+"""The one mel-spectrogram of both stages, and the line between their two scales.
 
-    sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5] ──unit──► [B, M, T] in [−1, 1]     (the decoder's)
-                                                       (the vocoder's)                  ◄──ln───
+    sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5], the vocoder's
+                                                          │ to_unit    ▲ to_ln
+                                                          ▼            │
+                                                       mel [B, M, T] in [−1, 1], the decoder's
 
 The released code has two loaders: the decoder's mels lie in [−1, 1], the vocoder's are natural
-logarithms, and nothing shows that the two meet. Here both are this file, and notebook 43's
-ground-truth round trip crosses it.
+logarithms, and nothing joins the two. Frame t is centred on (t + ½)·hop, so N = T·hop.
 
-Source: text 003, §III-A.5 (22.05 kHz, FFT 1024, hop 256, 80 bands, [−1, 1], T = 896). Frame t is
-centred on (t + ½)·hop, so N = T·hop.
+Source: Hong et al. §III-A.5 (22.05 kHz, FFT 1024, hop 256, 80 bands, [−1, 1], T = 896).
+Known deviation: a short clip is padded with silence (−1); the paper pads after scaling to [−1, 1].
 Notebook: 42, 43.
 """
 
@@ -22,7 +22,7 @@ from lib.models.spectral_codec import Mel
 from lib.signal import audio
 
 RATE_HZ, HOP, N_MELS = audio.SAMPLE_RATE_HZ, audio.MEL["hop_length"], audio.MEL["n_mels"]
-# silence's floor; 2.5 is above a full-scale sine in the loudest band
+# the floor of silence; 2.5 is above a full-scale sine in the loudest band
 LOWEST, HIGHEST = float(np.log(1e-5)), 2.5
 
 
@@ -31,19 +31,15 @@ def n_frames(seconds: float) -> int:
     return max(1, round(seconds * RATE_HZ / HOP))
 
 
-def ln_mel(sounds):
-    """Sounds [B, N] (array or tensor, 22.05 kHz, [−1, 1]) → ln-mel, a tensor [B, M, T], T = N //
-    256, with its gradient.
-    """
+def ln_mel(sounds: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """Sounds [B, N] at 22.05 kHz in [−1, 1] → ln-mel [B, M, N // 256], differentiable."""
     sounds = torch.as_tensor(sounds, dtype=torch.float32)
     whole = sounds[:, : sounds.shape[1] // HOP * HOP]
     return _analysis(str(sounds.device))(whole).transpose(1, 2)  # [B, M, T]
 
 
 def to_unit(ln):
-    """ln-mel → [−1, 1], clipped: linear, −1 at the floor, 1 at :data:`HIGHEST`. Any shape, array or
-    tensor.
-    """
+    """ln-mel → [−1, 1], clipped; array or tensor of any shape."""
     return (2 * (ln - LOWEST) / (HIGHEST - LOWEST) - 1).clip(-1, 1)
 
 
@@ -52,6 +48,14 @@ def to_ln(unit):
     return (unit.clip(-1, 1) + 1) * (HIGHEST - LOWEST) / 2 + LOWEST
 
 
+def padded_mel(sounds: np.ndarray, n_frames: int) -> np.ndarray:
+    """Sounds [B, N] → mels float16 [B, M, n_frames] in [−1, 1]; cut, or padded with silence."""
+    n_samples = n_frames * HOP
+    sounds = sounds[:, :n_samples]
+    sounds = np.pad(sounds, ((0, 0), (0, n_samples - sounds.shape[1])))
+    return to_unit(ln_mel(sounds)).numpy().astype(np.float16)
+
+
 @functools.cache
-def _analysis(device: str):
+def _analysis(device: str) -> Mel:
     return Mel(RATE_HZ, audio.MEL["n_fft"], HOP, N_MELS).to(device)

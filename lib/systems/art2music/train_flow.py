@@ -1,90 +1,42 @@
-"""System 4, beyond the paper: the same two vectors and a throw of dice become a mel, so that one
-painting has many musics.
+"""Training and sampling of the flow, beyond the paper: the same two vectors and noise become a mel,
+so that one painting has many pieces of music. The network, ``Flow``, is in ``lib.models.fusion``.
 
-    mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]     (and back: a basis, kept beside them)
+    mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]     (and back, by the stored basis)
 
-    training     x_t = (1 − t)·noise + t·z,   t in (0, 1);   the network is asked for z − noise, given x_t, t and h
-    playing      noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
+    training     x_t = (1 − t)·noise + t·z,   t in (0, 1);   the network predicts z − noise from x_t, t and h
+    sampling     noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
 
-The decoder of :mod:`decoder` answers with the mean of all clips that could go with a painting; a
-flow answers with one of them. Working on principal components of patches leaves out what a mean
-over nothing can predict and makes the path short enough for a CPU.
+The decoder answers with the median of all clips that could go with a painting, the flow with one of
+them. Principal components of patches make the problem small enough for a CPU.
 
 Source: ours. The loss is Liu, Gong & Liu (2023), "Flow straight and fast", equation 1; the times
 are drawn as in Esser et al. (2024), §3.1.
 Notebook: 42, 44.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from lib.core.errors import KlangfarbeError
 from lib.models.fusion import Flow, GatedResidualProjector
-from lib.systems.art2music import mel, train_decoder
+from lib.systems.art2music import mel
+from lib.systems.art2music.config import FlowConfig
+from lib.systems.art2music.train_decoder import Batch, make_batch
 from lib.training import loop
 
 
-@dataclass(frozen=True)
-class Config:
-    """Settings of one flow; ours, so there are no published ones.
-
-    Attributes:
-        hidden: H of the projector. channels, blocks: of the network. at_once: r; components: k.
-        seconds: of a clip in training; any length can be played.
-        learning_rate, warm_up, batch_size, n_steps: AdamW, half a cosine down. decay: of the
-            average that plays. max_norm: gradients.
-        n_euler: steps from noise to mel.
-    """
-
-    hidden: int = 512
-    channels: int = 384
-    blocks: int = 10
-    at_once: int = 8
-    components: int = 128
-    seconds: float = 10.4
-    learning_rate: float = 1e-3
-    warm_up: int = 100
-    batch_size: int = 32
-    n_steps: int = 20_000
-    decay: float = 0.999
-    max_norm: float = 1.0
-    n_euler: int = 32
-
-
-_SMALL = {"hidden": 64, "channels": 64, "blocks": 6, "components": 48, "learning_rate": 3e-3,
-          "warm_up": 30, "decay": 0.99, "n_euler": 16}
-PROFILES = {
-    "smoke": Config(**_SMALL | {"channels": 16, "components": 8, "n_euler": 4}, seconds=1.0,
-                    n_steps=6),
-    "mini": Config(**_SMALL, seconds=5.0, n_steps=800),
-    "gpu": Config(),
-    "paper": Config(),
-}
-
-
 class Models(NamedTuple):
-    """``projector`` and ``network`` (lib.models.fusion), their ``optimiser`` or ``None``."""
+    """The two networks and their optimiser (``None`` once trained or loaded)."""
 
-    projector: object
-    network: object
-    optimiser: object
-
-
-def of(profile: str, **changes) -> Config:
-    """A profile's settings with your own changes on top."""
-    if profile not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile),
-                              "name one of them")
-    return replace(PROFILES[profile], **changes)
+    projector: GatedResidualProjector
+    network: Flow
+    optimiser: torch.optim.Optimizer | None
 
 
-def build(config: Config, width: int, seed: int = 0, device: str = "cpu") -> Models:
-    """Networks and optimiser, the same for the same seed; :func:`fit_basis` comes before the first
-    step.
-    """
+def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:
+    """Untrained networks and optimiser; :func:`fit_basis` comes before the first step."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projector = GatedResidualProjector(width, config.hidden).to(device)
@@ -96,115 +48,93 @@ def build(config: Config, width: int, seed: int = 0, device: str = "cpu") -> Mod
 
 
 def fit_basis(models: Models, mels: np.ndarray) -> float:
-    """Principal components of the patches of some mels [C, M, T], put into the network; returns the
-    share of variance they keep.
+    """Puts the principal components of the patches of mels [C, M, T] into the network; returns the
+    share of variance that they keep.
 
-    Components are brought nearer to one size by the square root of their own deviation: the flow
-    then cares for the small ones too.
+    Components are scaled by the square root of their standard deviation, so that the small ones
+    count in the loss too.
     """
     network = models.network
-    patches = (network.patches(torch.as_tensor(np.asarray(mels, np.float32))).transpose(1,
-                                                                                        2).flatten(
-            0, 1).numpy().astype(np.float64))
+    patches = network.patches(torch.as_tensor(np.asarray(mels, np.float32)))  # [C, M·r, S]
+    patches = patches.transpose(1, 2).flatten(0, 1).numpy().astype(np.float64)
     mean, k = patches.mean(0), network.components
-    values, vectors = np.linalg.eigh(np.cov((patches - mean).T))
+    covariance = np.cov((patches - mean).T)
+    values, vectors = np.linalg.eigh(covariance)
     values, vectors = values[::-1][:k].clip(1e-9), vectors[:, ::-1][:, :k]
     scale = values**0.25
     scale *= np.sqrt((values / scale**2).mean())  # z has a variance of 1 on average
-    for name, found in {"mean": mean, "basis": vectors.T, "scale": scale}.items():
-        getattr(network, name).copy_(torch.from_numpy(np.ascontiguousarray(found)).float())
-    return float(values.sum() / np.trace(np.cov((patches - mean).T)))
+    for name, value in {"mean": mean, "basis": vectors.T, "scale": scale}.items():
+        getattr(network, name).copy_(torch.from_numpy(np.ascontiguousarray(value)).float())
+    return float(values.sum() / np.trace(covariance))
 
 
-def train_step(models: Models, batch: train_decoder.Batch, config: Config, generator) -> dict:
-    """One step: the network is asked where a point between noise and mel is going.
-
-    Args:
-        generator: torch's, of noise and times.
-
-    Returns:
-        ``loss`` (squared error a number, about 2 untrained) and ``gradient`` (norm before cutting).
+def train_step(models: Models, batch: Batch, config: FlowConfig,
+               generator: torch.Generator) -> dict:
+    """One step: ``loss`` (squared error per number, about 2 untrained) and ``gradient`` (norm before
+    clipping). `generator` draws noise and times.
     """
     z = models.network.encode(batch.mels)                                  # [B, k, S]
     noise = torch.randn(z.shape, generator=generator, device=z.device)
     t = torch.sigmoid(torch.randn(len(z), generator=generator, device=z.device))
     x = (1 - t)[:, None, None] * noise + t[:, None, None] * z
-    loss = (models.network(x, t, models.projector(batch.pictures, batch.texts))
-            - (z - noise)).square().mean()
-    if not bool(loss.isfinite()):
-        raise KlangfarbeError("a finite loss", f"{loss.item()}",
-                              "lower the learning rate, or look for broken mels")
-    models.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    learnt = [p for group in models.optimiser.param_groups for p in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(learnt, config.max_norm)
-    models.optimiser.step()
-    return {"loss": loss.item(), "gradient": norm.item()}
+    velocity = models.network(x, t, models.projector(batch.pictures, batch.texts))
+    loss = (velocity - (z - noise)).square().mean()
+    norm = loop.clipped_step(models.optimiser, loss, config.max_norm)
+    return {"loss": loss.item(), "gradient": norm}
 
 
-def train(models: Models, pictures, texts, mels, rows: np.ndarray, config: Config, *,
-          seed: int = 0) -> tuple[Models, list[dict]]:
-    """Trains on some pairs; returns the averaged networks, which play, and the curve (a dict a
-    step).
-
-    Args:
-        pictures, texts: float32 [N, D]. mels: [N, M, T], or a function of row numbers that gives
-            them. rows: those to train on.
+def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndarray | Callable,
+          rows: np.ndarray, config: FlowConfig, *, seed: int = 0) -> tuple[Models, list[dict]]:
+    """Trains on some rows; returns the averaged networks, which generate, and the curve (a dict per
+    step). Arguments as ``train_decoder.train``.
     """
     device = next(models.network.parameters()).device
-    dice = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     both = torch.nn.ModuleList([models.projector, models.network])
-    average = loop.MovingAverage(both, config.decay)
+    average = loop.moving_average(both, config.decay)
     order, curve = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed)), []
     for step in loop.progress(config.n_steps, "flow"):
-        some = rows[next(order)]
-        target = mels(some) if callable(mels) else mels[some]
-        batch = train_decoder.Batch(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
-                                      for part in (pictures[some], texts[some], target)))
+        batch = make_batch(pictures, texts, mels, rows[next(order)], device)
         for group in models.optimiser.param_groups:
             group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
-        curve.append({"step": step + 1, **train_step(models, batch, config, dice)})
-        average.update(both)
+        curve.append({"step": step + 1, **train_step(models, batch, config, generator)})
+        average.update_parameters(both)
     return Models(average.module[0], average.module[1], None), curve
 
 
-def generate(models: Models, pictures, texts, config: Config, *, seed: int = 0,
-             seconds: float | None = None, batch: int = 32) -> np.ndarray:
+def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: FlowConfig, *,
+             seed: int = 0, seconds: float | None = None, batch: int = 32) -> np.ndarray:
     """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1]; another seed, another mel.
 
-    Item n's noise depends on the seed and n alone, not on what is played beside it. seconds:
-    ``None``: those of training.
+    Item n's noise depends on the seed and n alone. `seconds` defaults to those of training.
     """
     return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds,
-                batch=batch)
+                  batch=batch)
 
 
-def fuse(models: Models, pictures, texts) -> np.ndarray:
-    """The projector's answer: vectors [N, D] twice → h float32 [N, H], all that the network is
-    told.
-    """
+def fuse(models: Models, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """The projector's output: vectors [N, D] twice → h float32 [N, H]."""
     device = next(models.network.parameters()).device
     with torch.inference_mode():
-        return models.projector(*(torch.as_tensor(np.asarray(some, np.float32)).to(device)
-                                  for some in (pictures, texts))).cpu().numpy()
+        return models.projector(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
+                                  for part in (pictures, texts))).cpu().numpy()
 
 
-def sample(models: Models, h: np.ndarray, config: Config, *, seed: int = 0,
-         seconds: float | None = None, batch: int = 32) -> np.ndarray:
-    """As :func:`generate`, from h [N, H], wherever that is from."""
-    device, network = next(models.network.parameters()).device, models.network
+def sample(models: Models, h: np.ndarray, config: FlowConfig, *, seed: int = 0,
+           seconds: float | None = None, batch: int = 32) -> np.ndarray:
+    """:func:`generate` from h [N, H]: Euler's method from noise (t = 0) to mel (t = 1)."""
+    network, device = models.network, next(models.network.parameters()).device
     n_frames = mel.n_frames(config.seconds if seconds is None else seconds)
-    n_patches, made = -(-n_frames // config.at_once), []
+    shape, outputs = (config.components, -(-n_frames // config.at_once)), []
     with torch.inference_mode():
-        for at in range(0, len(h), batch):
-            some = torch.as_tensor(np.asarray(h[at : at + batch], np.float32)).to(device)
-            noise = [np.random.default_rng([seed,
-                                            at + k]).standard_normal((config.components, n_patches))
-                     for k in range(len(some))]
-            x = torch.from_numpy(np.stack(noise).astype(np.float32)).to(device)
+        for start in range(0, len(h), batch):
+            part = torch.as_tensor(np.asarray(h[start : start + batch], np.float32)).to(device)
+            noise = np.stack([np.random.default_rng([seed, start + k]).standard_normal(shape)
+                              for k in range(len(part))])
+            x = torch.from_numpy(noise.astype(np.float32)).to(device)
             for step in range(config.n_euler):
-                x = x + network(x, torch.full((len(some),), step / config.n_euler, device=device),
-                                some) / config.n_euler
-            made.append(network.decode(x).float().cpu().numpy()[:, :, :n_frames])
-    return np.concatenate(made).clip(-1, 1)
+                t = torch.full((len(part),), step / config.n_euler, device=device)
+                x = x + network(x, t, part) / config.n_euler
+            outputs.append(network.decode(x).float().cpu().numpy()[:, :, :n_frames])
+    return np.concatenate(outputs).clip(-1, 1)

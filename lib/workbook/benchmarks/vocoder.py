@@ -12,7 +12,7 @@ import torch
 
 from lib.data.atelier import TEST_SEED, render
 from lib.models import hifigan
-from lib.systems.art2music import mel, roundtrip, train_vocoder
+from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
 
 N_CLIPS, SECONDS, REPEATS, PUBLISHED = 4, 10.0, 5, 13.44  # Kong, Kim & Bae (2020), table 1, CPU
 
@@ -26,7 +26,7 @@ def bench() -> dict:
     """
     torch.set_num_threads(1)
     given = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), SECONDS)[0]).numpy()
-    ours, _ = train_vocoder.load()
+    ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
     v3 = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES["v3"]))
 
@@ -39,7 +39,7 @@ def bench() -> dict:
         return mels.shape[0] * mels.shape[2] * mel.HOP / mel.RATE_HZ / best
 
     found = {"ours": times_real_time(lambda mels: train_vocoder.vocode(ours, mels), given),
-             "baseline": times_real_time(roundtrip.griffin_lim, given[:1], 2),
+             "baseline": times_real_time(evaluate.griffin_lim, given[:1], 2),
              "one_clip": times_real_time(lambda mels: train_vocoder.vocode(ours, mels), given[:1]),
              "v3": times_real_time(lambda mels: train_vocoder.vocode(v3, mels), given[:1], 2)}
     return {"what": f"seconds of sound a second of one core, {N_CLIPS} mels of {SECONDS:g} s; baseline: Griffin–Lim, 32 turns",

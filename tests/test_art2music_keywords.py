@@ -2,13 +2,16 @@
 found and unrelated pairs let go.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
-from lib.systems.art2music import consistency, data, keywords
+from lib.systems.art2music import data, keywords
+from lib.systems.art2music.config import get_config
 
 LEXICON = {"calm": 2, "happy": 3, "sad": -2, "scared": -3, "table": 0}
 LETTERS = {"calm": (1, 0), "happy": (1, 0), "happy, calm": (1, 0), "sad": (0, 1), "scared": (-1, 0),
@@ -36,33 +39,33 @@ def test_similarity_and_polarity_by_hand():
     pairs, comments, clips = sides(["So happy and calm.", "I am sad.", "Who knows?",
                                     "It is scared."], ["a calm piece", "a table of drums",
                                                        "no mood at all"], [0, 1, 0, 2])
-    found = consistency.compare_keywords(pairs, comments, clips, Plain(), LEXICON)
+    found = keywords.compare_keywords(pairs, comments, clips, Plain(), LEXICON)
     assert found["painting"].tolist() == ["positive", "negative", "neutral", "negative"]
     assert found["audio"].tolist() == ["positive", "neutral", "positive", "neutral"]
     assert found["similarity"].tolist()[:2] == [1,
                                                 1] and found["similarity"].isna().tolist() == [
         False, False, True, True]
-    assert consistency.polarity_shares(found).loc["painting"].tolist() == [0.25, 0.25, 0.5]
-    heat = consistency.similarity_by_polarity(found)
+    assert keywords.polarity_shares(found).loc["painting"].tolist() == [0.25, 0.25, 0.5]
+    heat = keywords.similarity_by_polarity(found)
     assert (heat.loc["positive", "positive"] == 1 and heat.loc["negative", "neutral"] == 1
             and heat.notna().to_numpy().sum() == 2)
-    told = consistency.example_pairs(found, comments, clips, each=1)
+    told = keywords.example_pairs(found, comments, clips, each=1)
     assert len(told) == 2 and set(told["caption"]) <= set(clips["caption"])
-    told = consistency.example_pairs(found.assign(similarity=[0.9, 0.5, 0.8, 0.1],
+    told = keywords.example_pairs(found.assign(similarity=[0.9, 0.5, 0.8, 0.1],
                                              audio_id=["m0", "m1", "m0", "m0"]), comments, clips,
                                 each=1)
     assert told["similarity"].tolist() == [0.9,
                                            0.1], "the best and the worst, though one clip has both"
     with pytest.raises(KlangfarbeError, match="a pair for each comment"):
-        consistency.compare_keywords(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
+        keywords.compare_keywords(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
 
 
 def test_luck_of_the_published_shares():
     printed = pd.DataFrame({"positive": [0.55, 0.49], "neutral": [0.13, 0.17],
                             "negative": [0.32, 0.33]}, index=["painting", "audio"])
-    assert consistency.chance_agreement(printed) == pytest.approx(0.55 * 0.49 + 0.13 * 0.17 + 0.32
+    assert keywords.chance_agreement(printed) == pytest.approx(0.55 * 0.49 + 0.13 * 0.17 + 0.32
                                                                   * 0.33)
-    assert 0.39 < consistency.chance_agreement(
+    assert 0.39 < keywords.chance_agreement(
         printed) < 0.40, "the printed 47 % have .40 to beat, not a third"
 
 
@@ -75,24 +78,24 @@ def test_planted_agreement_is_found_and_unrelated_pairs_are_not(kept):
                           "similarity": np.linspace(0, 1, 300),
                           "audio_id": rng.integers(60, size=300),
                           "image_group": np.arange(300) // 2})
-    agreed = consistency.agreement_scores(found)
+    agreed = keywords.agreement_scores(found)
     value, low, high, n, null = agreed["same_polarity"]
     assert n == 300 and low <= value <= high
     assert (low > null) if kept else (value < null + 0.05
                                       and abs(value
-                                              - consistency.chance_agreement(
-                consistency.polarity_shares(found))) < 0.08)
+                                              - keywords.chance_agreement(
+                keywords.polarity_shares(found))) < 0.08)
     assert agreed["cosine_below_a_quarter"][0] == pytest.approx(0.25, abs=0.01)
 
 
 def test_on_the_atelier_matching_by_words_keeps_polarity():
-    config = data.of("smoke", n_paintings=60, n_clips=80)
+    config = replace(get_config("smoke").data, n_paintings=60, n_clips=80)
     comments, clips = data.atelier_texts(config)
     encoder = pretrained.load("sentences", device="cpu")
     pairs = data.match_pairs(comments, clips, encoder, "published")
-    found = consistency.compare_keywords(pairs, comments, clips, encoder,
+    found = keywords.compare_keywords(pairs, comments, clips, encoder,
                                          keywords.atelier_lexicon())
-    value, low, _, n, null = consistency.agreement_scores(found)["same_polarity"]
+    value, low, _, n, null = keywords.agreement_scores(found)["same_polarity"]
     assert n == len(comments) and low > null, (
         "the bundled encoder was trained to hear feeling; dealt to others it must fall")
     assert (found["similarity"].dropna().abs() <= 1

@@ -2,6 +2,7 @@
 or one clear line.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from lib.systems.art2music import (
     train_vocoder,
 )
 from lib.systems.art2music import generate as art2music
+from lib.systems.art2music.config import get_config
 
 RAMP = np.tile(np.linspace(40, 220, 64)[None, :, None], (64, 1, 3)).astype(np.uint8)
 SAID = "It makes me feel calm."
@@ -41,22 +43,20 @@ def chain():
 
 def built(stage: str, sees, seed: int = 3):
     """An untrained stage at smoke sizes, and its config."""
-    module = checkpoints.STAGES[stage]
-    config = module.of("smoke")
-    return module.build(config, sees.width, seed), config
+    config = getattr(get_config("smoke"), stage)
+    return checkpoints.STAGES[stage][0].build(config, sees.width, seed), config
 
 
 def saved(stage: str, sees, **changes):
     models, config = built(stage, sees)
-    artefacts.save(checkpoints.settings(stage, config, sees, "comment_only") | changes,
-                   checkpoints.NOTEBOOK, "smoke", f"{stage}.json", seed=0)
-    artefacts.save(checkpoints.weights(models), checkpoints.NOTEBOOK, "smoke",
-                   f"{stage}.safetensors", seed=0)
+    files = checkpoints.files(stage, models, config, sees, "comment_only")
+    files[f"{stage}.json"] |= changes
+    for name, content in files.items():
+        artefacts.save(content, checkpoints.NOTEBOOK, "smoke", name, seed=0)
     return models, config
 
 
-# --- stages as files ------------------------------------------------------------------------------
-# ----------------------
+# --- stages as files
 
 
 @pytest.mark.parametrize("stage", ["decoder", "flow"])
@@ -78,15 +78,14 @@ def test_another_clip_another_size_and_another_stage_are_refused(sees, own_resul
     with pytest.raises(KlangfarbeError, match="CLIP it was trained with"):
         checkpoints.load("smoke", "decoder", sees)
     models, config = built("decoder", sees)
-    wider = checkpoints.settings("decoder", train_decoder.of("smoke", lstm=24), sees,
-                                 "comment_only")
-    artefacts.save(wider, checkpoints.NOTEBOOK, "smoke", "decoder.json", seed=0)
+    wider = checkpoints.files("decoder", models, replace(config, lstm=24), sees, "comment_only")
+    artefacts.save(wider["decoder.json"], checkpoints.NOTEBOOK, "smoke", "decoder.json", seed=0)
     with pytest.raises(KlangfarbeError, match="weights that fit"):
         checkpoints.load("smoke", "decoder", sees)
-    with pytest.raises(KlangfarbeError, match="decoder, told, flow"):
+    with pytest.raises(KlangfarbeError, match="decoder, decoder_with_keywords, flow"):
         checkpoints.load("smoke", "vocoder")
-    with pytest.raises(KlangfarbeError, match="told"):
-        checkpoints.settings("decoder", config, sees, "everything")
+    with pytest.raises(KlangfarbeError, match="comment_only"):
+        checkpoints.files("decoder", models, config, sees, "everything")
 
 
 def test_the_decoder_is_not_bundled_and_the_flow_is(sees, own_results, capsys):
@@ -102,8 +101,8 @@ def test_the_decoder_is_not_bundled_and_the_flow_is(sees, own_results, capsys):
 def test_a_decoder_is_trained_where_none_is_at_hand_and_read_where_one_is(sees, own_results,
                                                                           capsys):
     rng, n = np.random.default_rng(0), 40
-    config = train_decoder.of("smoke")
-    mels = rng.uniform(-1, 1, (n, mel.N_MELS, config.n_frames)).astype(np.float32)
+    config = get_config("smoke").decoder
+    mels = rng.uniform(-1, 1, (n, mel.N_MELS, mel.n_frames(config.seconds))).astype(np.float32)
     known = SimpleNamespace(vectors=rng.standard_normal((n, sees.width)).astype(np.float32),
                             texts={name: rng.standard_normal((n, sees.width)).astype(np.float32)
                                    for name in data.SETTINGS}, mels_of=lambda rows: mels[rows],
@@ -120,15 +119,14 @@ def test_a_decoder_is_trained_where_none_is_at_hand_and_read_where_one_is(sees, 
 
 
 def test_a_visitors_text_is_the_published_one_without_the_clips_fields(sees):
-    v, u = checkpoints.embed_inputs(RAMP[None], [SAID], ["calm"], sees)
+    v, u = data.embed_inputs(RAMP[None], [SAID], ["calm"], sees)
     np.testing.assert_allclose(u,
                                sees.embed_text(
             ["Art Commentary: It makes me feel calm. Painting Emotion: calm."]), atol=1e-6)
     np.testing.assert_allclose(v, sees.embed_pictures(RAMP[None]), atol=1e-6)
 
 
-# --- hear -----------------------------------------------------------------------------------------
-# ----------------------
+# --- hear
 
 
 def test_one_call_is_the_stations_by_hand(chain):
@@ -136,7 +134,7 @@ def test_one_call_is_the_stations_by_hand(chain):
 
     picture = images.squares([RAMP], chain.side)
     words = ", ".join(keywords.extract(SAID, keywords.atelier_lexicon()))
-    v, u = checkpoints.embed_inputs(picture, [SAID], [words], chain.sees)
+    v, u = data.embed_inputs(picture, [SAID], [words], chain.clip)
     made = train_flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
     sound = train_vocoder.vocode(chain.vocoder, mel.to_ln(made))[0]
     np.testing.assert_allclose(heard.mel, made[0], atol=1e-6)

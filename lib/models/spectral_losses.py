@@ -1,0 +1,46 @@
+"""Spectral distances between two sounds at several windows: what the codec and the small vocoder
+are trained with.
+
+Source: Arik et al. (2018) for spectral convergence; Kong, Kim & Bae (2020), equation 3, for ln-mel
+L1.
+Notebook: 03, 43.
+"""
+
+import torch
+from torch import nn
+
+from lib.models.spectral_codec import Mel, Pitches, magnitude, quarter_tones
+
+# window and mel bands, the hop a quarter; and one longer window, in quarter tones
+SCALES = ((512, 40), (1024, 64), (2048, 128))
+LONGEST = 5292
+CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is taken
+
+
+class SpectralLosses(nn.Module):
+    """Sounds (generated [B, N], true [B, N]) → (ln-mel L1, spectral convergence), means over windows.
+
+    ln-mel L1 is mean |ln mel(generated) − ln mel(true)|, spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖ of
+    each item (Frobenius), so that soft crops count like loud ones.
+    """
+
+    def __init__(self, sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = SCALES):
+        super().__init__()
+        tones = quarter_tones(32.703, 169)
+        tones = tones[tones < 0.48 * sample_rate_hz]
+        self.filters = nn.ModuleList(
+            [*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft, n_mels in scales),
+             Pitches(sample_rate_hz, tones, LONGEST, LONGEST // 4)])
+
+    def forward(self, generated: torch.Tensor,
+                true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        distances, convergences = [], []
+        for bank in self.filters:
+            whole = generated.shape[1] // bank.frames.hop_length * bank.frames.hop_length
+            ours, theirs = (magnitude(bank.frames.analyse(sound[:, :whole]))
+                            for sound in (generated, true))
+            distances.append((bank.of(ours) - bank.of(theirs)).abs().mean())
+            if bank.frames.n_fft in CONVERGENCE:
+                convergences.append(((ours - theirs).norm(dim=(1, 2))
+                                     / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
+        return sum(distances) / len(distances), sum(convergences) / max(1, len(convergences))
