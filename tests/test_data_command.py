@@ -76,7 +76,7 @@ def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
     assert set(registry.COLLECTIONS) == set(collections.NAMES)
     for row in registry.COLLECTIONS.values():
         assert all(getattr(row.adapter, name)
-                   for name in ("CARD", "URL", "LICENCE", "WHERE", "manifest"))
+                   for name in ("URL", "LICENCE", "WHERE", "manifest"))
         told = registry.instructions(row)
         assert row.adapter.URL in told and row.folders[0] in told and "licence: " in told
         assert all(len(file.sha256) == 64 and file.url.startswith("https://")

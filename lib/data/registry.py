@@ -9,6 +9,7 @@ checksum, and prints the steps for the rest.
 
 import importlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class Collection:
 
     @property
     def adapter(self):
-        """The module with ``CARD``, ``URL``, ``LICENCE``, ``WHERE`` and ``manifest(folder)``."""
+        """The module with ``URL``, ``LICENCE``, ``WHERE`` and ``manifest(folder)``."""
         return importlib.import_module(f"lib.data.collections.{self.name}")
 
 
@@ -137,16 +138,20 @@ def find_folder(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
                           "see data/README.md for where to get it and where to put it")
 
 
+def card(name: str) -> dict[str, str]:
+    """A collection's card in data/README.md, field → text: what, where, licence, layout, …"""
+    readme = (paths.DATA / "README.md").read_text(encoding="utf-8")
+    section = readme.split(f'<a id="{name}"></a>')[1].split("<a id=")[0]
+    return dict(re.findall(r"^- \*\*(.+?)\.\*\* (.+)$", section, flags=re.M))
+
+
 def instructions(row: Collection) -> str:
-    """How one gets a collection, for a reader: whence, what to do, where to put it, under which
-    licence.
-    """
-    card = dict(line.removeprefix("- **").split(".** ", 1) for line in row.adapter.CARD.splitlines()
-                if line.startswith("- **"))
+    """How one gets a collection: where from, what to do, where to put it, under which licence."""
+    about = card(row.name)
     return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}",
-                      f"     ({card['Where']})",
-                      f"  2. it belongs into {root() / row.folders[0]}, as {card['Layout']}",
-                      f"  3. python -m lib data check {row.name}", f"  licence: {card['Licence']}"])
+                      f"     ({about['Where']})",
+                      f"  2. it belongs into {root() / row.folders[0]}, as {about['Layout']}",
+                      f"  3. python -m lib data check {row.name}", f"  licence: {about['Licence']}"])
 
 
 def fetch(row: Collection) -> list[Path]:

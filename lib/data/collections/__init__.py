@@ -1,9 +1,10 @@
-"""Real collections, a file each: ``CARD`` (its data card) and ``manifest(folder)`` (its rows,
-labels on one scale).
+"""Real collections, a file each, with ``URL``, ``LICENCE``, ``WHERE`` (how to get it) and
+``manifest(folder)``.
 
-An adapter takes the folder as its publisher ships it, says exactly which file is missing and where
-to get it, converts
-valence and arousal once, and opens no sound and no picture: ``lib.data.manifest.build`` does that.
+An adapter takes the folder as its publisher ships it and raises ``KlangfarbeError`` that names the
+missing file or column and where to get it. It converts valence and arousal to [−1, 1] once and
+opens no sound and no picture (``lib.data.manifest.build`` does); ``path`` is null where a file is
+not there. What is known of each collection stands in data/README.md, "Cards".
 """
 
 NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766",

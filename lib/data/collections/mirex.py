@@ -1,6 +1,4 @@
-"""MIREX-like mood dataset: 903 clips with a mood adjective each, words for most of them and MIDI
-for some.
-"""
+"""MIREX-like mood dataset: 903 clips with a mood adjective each, MIDI for some of them."""
 
 import csv
 import re
@@ -9,23 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
-from lib.data import manifest as manifests
 from lib.data.collections import layout
 from lib.signal import affect
 
-CARD = """\
-### MIREX-like mood dataset
-- **What.** 903 clips of 30 s of recorded songs, each under one mood adjective that AllMusic gave it, in the five clusters of MIREX's mood task; lyrics of 764 and MIDI files of 193 of the songs (Panda, Malheiro, Rocha, Oliveira & Paiva 2013, *Multi-modal music emotion recognition*, CMMR). In all likelihood what *Bridging Paintings and Music* calls the MIREX emotion dataset.
-- **Where.** The page of the music information retrieval group of the University of Coimbra (its readme names <http://mir.dei.uc.pt>).
-- **Licence.** Research use as the group states it; the recordings, lyrics and melodies are their publishers'.
-- **Layout.** `dataset/Audio/001.mp3` … `903.mp3`, `dataset/Lyrics/<number>.txt`, `dataset/MIDIs/<number>.mid` (the same number is the same song), `clusters.txt` (`Cluster 1`) and `categories.txt` (the adjective), line *i* for song *i*, `dataset info.csv` (semicolons, UTF-16). The inner folder may be absent, and the publisher's scripts may have moved the files into folders by mood. *The files could not be had while this adapter was written*: the layout is that of the readme and of code that reads them.
-- **Scale.** None: a song's point is that of its adjective in `affect.MIREX_POINTS`, *our* choice of points. `emotion`: the adjective. Group: the artist where `dataset info.csv` has a column of that name and a name in it, else the song itself. Two rows a song, `-audio` and, where there is one, `-midi`, in one group.
-- **Known defects.** (1) Not looked at by us, see the layout. (2) The readme counts 196 MIDI files, the text of system 1 counts 193; all that are there are taken. (3) Spellings of its own: *Agressive*, *Tense - Anxious*, *whimsical* in small letters; of MIREX's 29 adjectives *Quirky* is said to be lacking. (4) A mood is of a whole song, by an editor who heard a recording; the clip is 30 s of it, and the MIDI is somebody's arrangement. (5) Nothing in a line of the label files names its song: one line lost moves all that follow. The adapter compares their lengths with each other and with the files, and every adjective with its cluster. (6) A row of `dataset info.csv` is said to have a cell too many; where the cells of a row do not fit the headings, its artist counts as unknown. (7) Clusters 2 and 4, and 1 and 5, overlap in sound and meaning, as MIREX's own evaluations remark.
-"""  # noqa: E501  (cards are read as text)
-
 URL = "http://mir.dei.uc.pt"
 LICENCE = "research only, songs of their publishers"
-WHERE = (f"get the MIREX-like mood dataset from the University of Coimbra's music information "
+WHERE = ("get the MIREX-like mood dataset from the University of Coimbra's music information "
          f"retrieval group ({URL}), unpack it there")
 CLUSTERS = {1: ("passionate", "rousing", "confident", "boisterous", "rowdy"),
             2: ("rollicking", "cheerful", "fun", "sweet", "amiable/good natured"),
@@ -33,61 +20,44 @@ CLUSTERS = {1: ("passionate", "rousing", "confident", "boisterous", "rowdy"),
             4: ("humorous", "silly", "campy", "quirky", "whimsical", "witty", "wry"),
             5: ("aggressive", "fiery", "tense/anxious", "intense", "volatile", "visceral")}
 SCORES = (".mid", ".midi")
-# adjectives in another cluster than MIREX's: beyond this share the two files have slipped against
-# each other
+# Beyond this share of adjectives outside their MIREX cluster, the two label files have slipped.
 STRAYED = 0.05
 _LETTERS = {re.sub("[^a-z]", "", name): name
             for name in affect.MIREX_POINTS} | {"agressive": "aggressive"}
 
 
-def manifest(folder: Path | str):
-    """The songs' rows: a clip each (``path`` is null where it is not there) and, where there is
-    one, a MIDI file.
-
-    Args:
-        folder: as its publisher ships it, with the inner ``dataset/`` or without.
-
-    Raises:
-        KlangfarbeError: a label file is missing, the two differ in length or from the files, or
-            hold what is no cluster or adjective.
-    """
+def manifest(folder: Path | str) -> pd.DataFrame:
+    """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
     folder, root = Path(folder), home(folder)
     moods, about = labels(folder), _about(root)
-    clips, scores = (_numbered(root / place, suffixes) for place,
-                     suffixes in (("Audio", layout.AUDIO), ("MIDIs", SCORES)))
-    beyond = [file for found in (clips, scores) for number,
-              file in found.items() if not 1 <= number <= len(moods)]
+    files = {"audio": _numbered(root / "Audio", layout.AUDIO),
+             "midi": _numbered(root / "MIDIs", SCORES)}
+    clips = files["audio"]
+    beyond = [file for found in files.values() for number, file in found.items()
+              if not 1 <= number <= len(moods)]
     # 1, 2, 3 … without a gap: then there must be a line for each and no other
     whole = clips and len(clips) == max(clips)
     if beyond or (whole and len(clips) != len(moods)):
-        got = (f"{len(moods)} lines and {beyond[0].name}" if beyond
-               else f"{len(moods)} lines for {len(clips)} clips")
+        got = beyond[0].name if beyond else f"{len(clips)} clips"
         raise KlangfarbeError(f"a line for each song in {root / 'clusters.txt'} and categories.txt",
-                              got, WHERE)
+                              f"{len(moods)} lines {'and' if beyond else 'for'} {got}", WHERE)
     rows = []
     for number, adjective in enumerate(moods["adjective"], start=1):
-        (valence, arousal), (artist, genre) = affect.MIREX_POINTS[adjective], about.get(number,
-                                                                                        (None,
-                                                                                         None))
-        shared = {"source": "mirex", "group_id": f"artist:{artist}" if artist
-                  else f"mirex-{number:03d}", "emotion": adjective, "valence": valence,
-                  "arousal": arousal, "genre": genre, "licence": LICENCE, "origin_url": URL}
-        for modality, files in (("audio", clips), ("midi", scores)):
-            if number in files or modality == "audio":
-                path = files[number].relative_to(folder).as_posix() if number in files else None
-                rows.append({**shared, "item_id": f"mirex-{number:03d}-{modality}",
-                             "modality": modality, "path": path})
-    return manifests.frame(rows)
+        valence, arousal = affect.MIREX_POINTS[adjective]
+        artist, genre = about.get(number, (None, None))
+        for modality, found in files.items():
+            path = found[number].relative_to(folder).as_posix() if number in found else None
+            if path or modality == "audio":
+                rows.append({"item_id": f"mirex-{number:03d}-{modality}", "modality": modality,
+                             "path": path, "genre": genre, "emotion": adjective,
+                             "group_id": layout.artist_group(artist) or f"mirex-{number:03d}",
+                             "valence": valence, "arousal": arousal})
+    return layout.to_manifest(rows, "mirex", LICENCE, URL)
 
 
-def labels(folder: Path | str):
-    """What the label files say: DataFrame ``cluster`` (1 … 5), ``adjective`` (a key of
-    ``affect.MIREX_POINTS``), row i − 1 for song i.
-
-    Raises:
-        KlangfarbeError: a file is missing or empty, a line is no cluster or no adjective of
-            MIREX's, their numbers of lines differ, or more than one adjective in twenty lies in
-            another cluster than MIREX puts it.
+def labels(folder: Path | str) -> pd.DataFrame:
+    """``cluster`` (1 … 5) and ``adjective`` (a key of ``affect.MIREX_POINTS``), row i − 1 for song
+    i; raises where the two label files do not fit each other.
     """
     root = home(folder)
     numbers = _lines(root, "clusters.txt", _cluster, "Cluster 1 to Cluster 5")
@@ -107,11 +77,7 @@ def labels(folder: Path | str):
 
 
 def home(folder: Path | str) -> Path:
-    """The folder that holds ``clusters.txt``: the given one or its ``dataset/``.
-
-    Raises:
-        KlangfarbeError: neither does; the line says which file is missing and where to get it.
-    """
+    """The folder that holds ``clusters.txt``: the given one or its ``dataset/``."""
     places = ["clusters.txt", "dataset/clusters.txt", "*/dataset/clusters.txt"]
     return layout.find_file(folder, places, "the songs' mood clusters", WHERE).parent
 
@@ -135,22 +101,21 @@ def _lines(root: Path, name: str, meaning, what: str) -> list:
 
 
 def _text(file: Path) -> str:
-    """A file's text, whatever wrote it: UTF-16 with its mark or without, UTF-8, else Latin-1."""
+    """A file's text: UTF-16 with or without its mark, UTF-8, else Latin-1."""
     held = file.read_bytes()
-    wide = held[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if wide else ("utf-16-le",) if held[1:2] == b"\0" else (
-        "utf-8-sig",):
-        try:
-            return held.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return held.decode("latin-1")
+    encoding = "utf-8-sig"
+    if held[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif held[1:2] == b"\0":
+        encoding = "utf-16-le"
+    try:
+        return held.decode(encoding)
+    except UnicodeDecodeError:
+        return held.decode("latin-1")
 
 
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
-    """Number → file, at any depth (the publisher's scripts move files into folders by mood); the
-    first of several copies.
-    """
+    """Number → file, at any depth (the publisher's scripts move files into folders by mood)."""
     found = {}
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in suffixes and file.stem.isdecimal() and file.is_file():
@@ -159,8 +124,8 @@ def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
 
 
 def _about(root: Path) -> dict[int, tuple[str | None, str | None]]:
-    """Song → (artist, genre) from ``dataset info.csv``; nothing where it is absent or has no
-    columns of file and artist.
+    """Song → (artist, genre) from ``dataset info.csv``; empty where that is absent or has no column
+    of file names.
     """
     file = root / "dataset info.csv"
     lines = [line for line in _text(file).splitlines() if line.strip()] if file.is_file() else []
