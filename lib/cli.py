@@ -116,9 +116,9 @@ def hear(painting, system, comment, output, profile, seed, seconds) -> int:
          option("-o", "--output", type=Path,
                 help="a .jsonl that keeps the answer; none: it is printed alone"))
 def judge(painting, music, comment, backend, model, base_url, output) -> int:
-    from lib.studies.judge import command as judging
+    from lib.studies.judge import collect
 
-    return judging.run(painting, music, comment, backend, model, base_url, output)
+    return collect.rate_files(painting, music, comment, backend, model, base_url, output)
 
 
 @command("serve a listening study as a web page",

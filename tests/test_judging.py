@@ -18,7 +18,7 @@ from PIL import Image
 
 from lib.cli import main
 from lib.core.errors import KlangfarbeError
-from lib.studies.judge import backends, controls, local, panel, rating
+from lib.studies.judge import backends, collect, controls, local, rating
 
 RATE = 8_000
 GOOD = {"scores": {"Feeling_alignment": 7},
@@ -34,11 +34,6 @@ def case(name="0000 own", order=backends.ORDERS[0]):
 
 def openai(content, **message):
     return 200, {"choices": [{"message": {"content": content, **message}, "finish_reason": "stop"}]}
-
-
-def gemini(text, **candidate):
-    parts = [{"thought": True, "text": "hm"}, {"text": text}]
-    return 200, {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP", **candidate}]}
 
 
 @pytest.fixture
@@ -83,8 +78,7 @@ def service():
     server.server_close()
 
 
-# --- the form -------------------------------------------------------------------------------------
-# ----------------------
+# --- the form
 
 
 def test_the_prompt_is_the_printed_one():
@@ -107,9 +101,9 @@ def test_the_schema_has_table_ix_and_no_references():
 def test_a_good_answer_is_read_also_in_a_fence_and_comes_back_as_it_was():
     for text in (json.dumps(GOOD), f"```json\n{json.dumps(GOOD)}\n```",
                  f"  ```{json.dumps(GOOD)}```\n"):
-        found = rating.read(text)
-        assert found.score == 7 and rating.written(found) == GOOD | {"notes": None}
-    assert rating.read(json.dumps(GOOD | {"notes": "a caveat"})).notes == "a caveat"
+        found = rating.read_rating(text)
+        assert found.score == 7 and found.model_dump(mode="json") == GOOD | {"notes": None}
+    assert rating.read_rating(json.dumps(GOOD | {"notes": "a caveat"})).notes == "a caveat"
 
 
 @pytest.mark.parametrize(
@@ -128,71 +122,58 @@ def test_a_good_answer_is_read_also_in_a_fence_and_comes_back_as_it_was():
      ({"mood": "fine"}, "mood")],
 )
 def test_an_answer_outside_the_form_is_unreadable_and_says_where(change, told):
-    with pytest.raises(rating.Unreadable, match=told):
-        rating.read(json.dumps(GOOD | change))
+    with pytest.raises(rating.InvalidAnswer, match=told):
+        rating.read_rating(json.dumps(GOOD | change))
 
 
 @pytest.mark.parametrize("text", ["", "I would say seven.", json.dumps(GOOD)[:-5], "[]", "null"])
 def test_what_is_no_json_object_is_unreadable(text):
-    with pytest.raises(rating.Unreadable, match="Table IX"):
-        rating.read(text)
+    with pytest.raises(rating.InvalidAnswer, match="Table IX"):
+        rating.read_rating(text)
 
 
-# --- both protocols -------------------------------------------------------------------------------
-# ----------------------
+# --- both protocols
 
 
-def parts_of(name, body):
+def parts_of(body):
     """(kind, payload) of the user's parts in the order they were sent."""
-    if name == "openai":
-        kinds = {"text": lambda p: p["text"],
-                 "image_url": lambda p: p["image_url"]["url"].split(",")[1],
-                 "input_audio": lambda p: p["input_audio"]["data"]}
-        return [(p["type"], kinds[p["type"]](p)) for p in body["messages"][1]["content"]]
-    return [("text", p["text"]) if "text" in p
-            else (p["inline_data"]["mime_type"], p["inline_data"]["data"])
-            for p in body["contents"][0]["parts"]]
+    kinds = {"text": lambda p: p["text"],
+             "image_url": lambda p: p["image_url"]["url"].split(",")[1],
+             "input_audio": lambda p: p["input_audio"]["data"]}
+    return [(p["type"], kinds[p["type"]](p)) for p in body["messages"][1]["content"]]
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "path", "header"),
-    [("openai", openai(json.dumps(GOOD)), "/v1/chat/completions",
-      ("Authorization", "Bearer secret")),
-     ("gemini", gemini(json.dumps(GOOD)), "/v1/models/wise:generateContent",
-      ("x-goog-api-key", "secret"))],
-)
-def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, answer, path, header,
-                                                                     service):
-    base, seen = service(answer)
+@pytest.mark.parametrize("name", ["openai", "gemini"])
+def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, service):
+    base, seen = service(openai(json.dumps(GOOD)))
     one, turned = case(), case(order=backends.ORDERS[1])
-    judge = backends.of(name, "wise", base, "secret")
-    assert rating.read(judge.ask(one, rating.PROMPT)).score == 7 and judge.name == f"{name} wise"
+    judge = backends.get_backend(name, "wise", base, "secret")
+    answer = judge.ask(one, rating.PROMPT)
+    assert rating.read_rating(answer).score == 7 and judge.name == f"{name} wise"
     judge.ask(turned, rating.PROMPT)
-    first, second = (parts_of(name, request.body) for request in seen)
-    asked = {"openai": lambda body: body["messages"][0]["content"],
-             "gemini": lambda body: body["systemInstruction"]["parts"][0]["text"]}
-    assert seen[0].path == path and seen[0].headers[header[0]] == header[1] and asked[name](
-        seen[0].body) == rating.PROMPT
-    assert [kind for kind, _ in second] == [kind for kind, _ in first][::-1] and first[0] == ("text", "Text: It feels calm.")
+    (request, _), (first, second) = seen, (parts_of(request.body) for request in seen)
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert request.body["messages"][0]["content"] == rating.PROMPT
+    assert [kind for kind, _ in second] == [kind for kind, _ in first][::-1]
+    assert first[0] == ("text", "Text: It feels calm.")
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(first[1][1]))))
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(first[2][1])))
-    assert np.array_equal(picture, one.picture) and rate == RATE and np.abs(sound - one.sound).max() < 1e-4
-    assert '"maximum": 10' in json.dumps(seen[0].body) and "secret" not in json.dumps(seen[0].body)
+    assert np.array_equal(picture, one.picture)
+    assert rate == RATE and np.abs(sound - one.sound).max() < 1e-4
+    body = json.dumps(request.body)
+    assert '"maximum": 10' in body and "secret" not in body
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [("openai", openai(None, refusal="I would rather not")),
-     ("openai",
-      (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})),
-     ("gemini", gemini("", finishReason="SAFETY")),
-     ("gemini", (200, {"promptFeedback": {"blockReason": "OTHER"}}))],
-)
-def test_a_refusal_is_a_refusal_and_is_not_asked_again(name, answer, service, tmp_path):
+@pytest.mark.parametrize("answer", [
+    openai(None, refusal="I would rather not"),
+    (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})])
+def test_a_refusal_is_a_refusal_and_is_not_asked_again(answer, service, tmp_path):
     base, seen = service(answer)
-    found = panel.judge([case()], backends.of(name, "wise", base, "k"), tmp_path / "a.jsonl",
-                        sleep=lambda s: pytest.fail("waited"))
-    assert found.status.tolist() == [panel.REFUSED] and found.score.isna().all() and len(seen) == 1
+    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+                                    tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
+    assert found.status.tolist() == [collect.REFUSED]
+    assert found.score.isna().all() and len(seen) == 1
 
 
 @pytest.mark.parametrize("trouble",
@@ -201,9 +182,9 @@ def test_a_refusal_is_a_refusal_and_is_not_asked_again(name, answer, service, tm
 def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
     base, seen = service(trouble, trouble, openai(json.dumps(GOOD)))
     waited = []
-    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl",
+    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"), tmp_path / "a.jsonl",
                         sleep=waited.append)
-    assert found.status.tolist() == [panel.RATED] and found.score.tolist() == [
+    assert found.status.tolist() == [collect.RATED] and found.score.tolist() == [
         7] and found.tries.tolist() == [3] and len(seen) == 3
     assert waited == ([7, 7] if trouble[0] == 429 else [2, 4])
 
@@ -211,84 +192,82 @@ def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
 def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_time(service,
                                                                                     tmp_path):
     base, _ = service(None)
-    silent = backends.of("openai", "wise", base, "k", timeout_s=0.05)
+    silent = backends.get_backend("openai", "wise", base, "k", timeout_s=0.05)
     with pytest.raises(KlangfarbeError, match="no answer in 0.05 s.*goes on from there"):
-        panel.judge([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl", n_tries=2,
+        collect.collect_ratings([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl", n_tries=2,
                     sleep=lambda s: None)
-    assert [row["status"] for row in panel._lines(tmp_path / "a.jsonl")] == [panel.SILENT] * 3
+    assert [row["status"] for row in collect._lines(tmp_path / "a.jsonl")] == [collect.SILENT] * 3
     base, seen = service(openai(json.dumps(GOOD)))
-    found = panel.judge([case(f"{k}") for k in range(6)], backends.of("openai", "wise", base, "k"),
+    found = collect.collect_ratings([case(f"{k}") for k in range(6)], backends.get_backend("openai", "wise", base, "k"),
                         tmp_path / "a.jsonl")
-    assert found.status.tolist() == [panel.RATED] * 6 and len([row for row in seen
+    assert found.status.tolist() == [collect.RATED] * 6 and len([row for row in seen
                                                                if row.body]) >= 6
 
 
 def test_malformed_answers_are_asked_again_and_never_mended(service, tmp_path):
     base, _ = service(openai("seven"), openai('{"scores": {"Feeling_alignment": 70}}'),
                       openai(json.dumps(GOOD)))
-    found = panel.judge([case()], backends.of("openai", "wise", base, "k"), tmp_path / "a.jsonl",
+    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"), tmp_path / "a.jsonl",
                         sleep=lambda s: pytest.fail("waited"))
     assert found.tries.tolist() == [3] and found.score.tolist() == [7]
     base, _ = service(openai("seven"))
-    found = panel.judge([case("other")], backends.of("openai", "wise", base, "k"),
+    found = collect.collect_ratings([case("other")], backends.get_backend("openai", "wise", base, "k"),
                         tmp_path / "a.jsonl", n_tries=2)
     assert found.status.tolist() == [
-        panel.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
+        collect.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
 
 
 def test_a_wrong_key_is_one_line_and_what_was_answered_stays(service, tmp_path):
     base, _ = service(openai(json.dumps(GOOD)), (401, {"error": "bad key"}))
     with pytest.raises(KlangfarbeError, match="status 401.*bad key"):
-        panel.judge([case("a"), case("b")], backends.of("openai", "wise", base, "k"),
+        collect.collect_ratings([case("a"), case("b")], backends.get_backend("openai", "wise", base, "k"),
                     tmp_path / "a.jsonl")
-    assert panel.read(tmp_path / "a.jsonl", "openai wise").case.tolist() == ["a"]
+    assert collect.read_answers(tmp_path / "a.jsonl", "openai wise").case.tolist() == ["a"]
 
 
 def test_without_a_key_nobody_is_asked(monkeypatch):
     for name, variable in backends.KEYS.items():
         monkeypatch.delenv(variable, raising=False)
         with pytest.raises(KlangfarbeError, match=f"{variable}.*nobody was asked"):
-            backends.of(name, "wise")
+            backends.get_backend(name, "wise")
     with pytest.raises(KlangfarbeError, match="openai, gemini, local"):
-        backends.of("oracle", "wise")
+        backends.get_backend("oracle", "wise")
     with pytest.raises(KlangfarbeError, match="a model for gemini"):
-        backends.of("gemini", "")
+        backends.get_backend("gemini", "")
 
 
 # --- patience and memory
-# ------------------------------------------------------------------------------------------------
 
 
 def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
     asked, path = [], tmp_path / "a.jsonl"
 
     def ask(one, prompt):
-        asked.append(one.case)
+        asked.append(one.name)
         if len(asked) == 3:
             raise KeyboardInterrupt
         return json.dumps(GOOD)
 
     cases, judge = [case(name) for name in "abcd"], backends.Backend("j", ask)
     with pytest.raises(KeyboardInterrupt):
-        panel.judge(cases, judge, path)
+        collect.collect_ratings(cases, judge, path)
     with open(path, "ab") as file:
         # the machine was switched off in the middle of a line
         file.write(b'{"judge": "j", "case": "c", "sta')
-    found = panel.judge(cases, judge, path)
+    found = collect.collect_ratings(cases, judge, path)
     assert asked == ["a", "b", "c", "c",
                      "d"] and found.case.tolist() == list("abcd") and (found.status
-                                                                       == panel.RATED).all()
-    assert panel.judge(cases, backends.Backend("j", lambda *_: 1 / 0),
+                                                                       == collect.RATED).all()
+    assert collect.collect_ratings(cases, backends.Backend("j", lambda *_: 1 / 0),
                        path).score.tolist() == [7] * 4
-    assert len(panel.judge(cases, backends.Backend("another", ask),
-                           path)) == 4 and len(panel.read(path, "j")) == 4
+    assert len(collect.collect_ratings(cases, backends.Backend("another", ask),
+                           path)) == 4 and len(collect.read_answers(path, "j")) == 4
     with pytest.raises(KlangfarbeError, match="different names"):
-        panel.judge([case("a"), case("a")], judge, path)
-    assert panel.read(tmp_path / "none.jsonl", "j").empty
+        collect.collect_ratings([case("a"), case("a")], judge, path)
+    assert collect.read_answers(tmp_path / "none.jsonl", "j").empty
 
 
-# --- on this machine ------------------------------------------------------------------------------
-# ----------------------
+# --- on this machine
 
 
 def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read():
@@ -312,7 +291,7 @@ def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read(
                                                                   torch.full((1, 2), 9)], dim=1))
     processor = Processor()
     one = case(order=backends.ORDERS[1])
-    assert rating.read(local.asking(processor, network)(one, rating.PROMPT)).score == 7
+    assert rating.read_rating(local.make_ask(processor, network)(one, rating.PROMPT)).score == 7
     system, user = processor.chat
     assert system["content"][0]["text"].startswith(rating.PROMPT) and "Feeling_alignment" in system[
         "content"][0]["text"]
@@ -320,7 +299,7 @@ def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read(
     assert len(user["content"][0]["audio"]) == len(one.sound) // 2 and user["content"][1][
         "image"].size == (6, 8)
     with pytest.raises(KlangfarbeError, match="sees and hears"):
-        local.asking(SimpleNamespace(image_processor=object()), network)
+        local.make_ask(SimpleNamespace(image_processor=object()), network)
 
 
 SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
@@ -385,10 +364,10 @@ def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating
                                                                                  tmp_path,
                                                                                  monkeypatch):
     monkeypatch.setattr(local, "MAX_TOKENS", 8)
-    judge = backends.of("local", str(tiny_omni))
-    found = panel.judge([case()], judge, tmp_path / "a.jsonl", n_tries=2,
+    judge = backends.get_backend("local", str(tiny_omni))
+    found = collect.collect_ratings([case()], judge, tmp_path / "a.jsonl", n_tries=2,
                         sleep=lambda s: pytest.fail("waited"))
-    assert found.status.tolist() == [panel.MALFORMED] and found.tries.tolist() == [
+    assert found.status.tolist() == [collect.MALFORMED] and found.tries.tolist() == [
         2] and found.score.isna().all()
 
 
@@ -399,7 +378,7 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
     network = AutoModelForMultimodalLM.from_pretrained(tiny_omni).eval()
     processor = AutoProcessor.from_pretrained(tiny_omni)
     network.generate = lambda **given: seen.update(given) or given["input_ids"]
-    local.asking(processor, network)(case(), rating.PROMPT)
+    local.make_ask(processor, network)(case(), rating.PROMPT)
     tokens = seen["input_ids"][0].tolist()
     at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name]))
           for name in ("image_token", "audio_token")]
@@ -411,11 +390,10 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
 
 def test_a_folder_that_is_no_model_is_one_line(tmp_path):
     with pytest.raises(KlangfarbeError, match="sees, hears and writes"):
-        backends.of("local", str(tmp_path))
+        backends.get_backend("local", str(tmp_path))
 
 
-# --- controls -------------------------------------------------------------------------------------
-# ----------------------
+# --- controls
 
 
 def items(n=30, seed=0):
@@ -426,7 +404,7 @@ def items(n=30, seed=0):
 
 def test_cases_are_what_their_names_say():
     pictures, texts, sounds = items(6)
-    made = {one.case: one for one in controls.cases(pictures, texts, sounds, RATE)}
+    made = {one.name: one for one in controls.make_cases(pictures, texts, sounds, RATE)}
     assert len(made) == 30
     for k in range(6):
         assert np.array_equal(made[f"{k:04d} own"].sound,
@@ -440,11 +418,11 @@ def test_cases_are_what_their_names_say():
     for wrong in ({"others": np.arange(6)}, {"others": np.zeros(3, int)},
                   {"conditions": ("own", "loud")}):
         with pytest.raises(KlangfarbeError, match="two items or more"):
-            controls.cases(pictures, texts, sounds, RATE, **wrong)
+            controls.make_cases(pictures, texts, sounds, RATE, **wrong)
 
 
 def answered(score, n=30):
-    rows = [{"judge": "j", "case": f"{k:04d} {name}", "status": panel.RATED,
+    rows = [{"judge": "j", "case": f"{k:04d} {name}", "status": collect.RATED,
              "score": score(k, name), "tries": 1, "why": "", "rating": None}
             for name in controls.CONDITIONS for k in range(n)]
     return pd.DataFrame(rows)
@@ -454,7 +432,7 @@ def test_controls_tell_a_judge_that_listens_from_those_that_do_not():
     rng = np.random.default_rng(0)
     base = rng.integers(3, 8, 30)
     listens = {quantity: numbers for quantity,
-               *numbers in controls.found(answered(lambda k,
+               *numbers in controls.control_scores(answered(lambda k,
                                                    name: base[k] - 3 * (name == "another") - 2
                                                    * (name == "silence")))}
     assert listens["judge_real_minus_shuffled"][:3] == [3, 3,
@@ -465,37 +443,36 @@ def test_controls_tell_a_judge_that_listens_from_those_that_do_not():
     assert listens["judge_rated"][0] == 1 and listens["judge_rated"][3] == 150 and listens[
         "judge_own"][3] == 30
     polite = {quantity: numbers for quantity,
-              *numbers in controls.found(answered(lambda k, name: 9))}
+              *numbers in controls.control_scores(answered(lambda k, name: 9))}
     assert polite["judge_real_minus_shuffled"][0] == 0 and polite["judge_own"][0] == 9
     hasty = {quantity: numbers for quantity,
-             *numbers in controls.found(answered(lambda k, name: base[k] + 2 * (name == "turned")))}
+             *numbers in controls.control_scores(answered(lambda k, name: base[k] + 2 * (name == "turned")))}
     assert hasty["judge_order"][0] == 2 and hasty["judge_repeat"][0] == 0
 
 
 def test_what_was_not_rated_is_left_out_and_counted():
     answers = answered(lambda k, name: 6 - (name == "another"))
     answers.loc[answers.case.str.startswith(("0003", "0004")),
-                ["status", "score"]] = [panel.REFUSED, None]
-    found = {quantity: numbers for quantity, *numbers in controls.found(answers)}
+                ["status", "score"]] = [collect.REFUSED, None]
+    found = {quantity: numbers for quantity, *numbers in controls.control_scores(answers)}
     assert found["judge_real_minus_shuffled"] == [1, 1, 1,
                                                   28] and found["judge_rated"][0] == pytest.approx(
         28 / 30)
-    assert controls.found(answers.iloc[:0]) == []
+    assert controls.control_scores(answers.iloc[:0]) == []
 
 
 def test_a_judge_beside_listeners():
     scores = np.array([1, 4, 2, 8, 6, np.nan, 9, 3])
-    assert controls.with_listeners(scores,
+    assert controls.correlation_with_listeners(scores,
                                    10
-                                   * scores)[0] == pytest.approx(1) and controls.with_listeners(
+                                   * scores)[0] == pytest.approx(1) and controls.correlation_with_listeners(
         scores, 10 * scores)[3] == 7
-    assert controls.with_listeners(scores, -scores)[0] == pytest.approx(-1)
+    assert controls.correlation_with_listeners(scores, -scores)[0] == pytest.approx(-1)
     with pytest.raises(KlangfarbeError, match="five clips"):
-        controls.with_listeners(scores[:4], scores[:4])
+        controls.correlation_with_listeners(scores[:4], scores[:4])
 
 
-# --- the command ----------------------------------------------------------------------------------
-# ----------------------
+# --- the command
 
 
 def test_a_command_line_asks_once_and_prints_the_rating(service, tmp_path, monkeypatch, capsys):
@@ -508,8 +485,7 @@ def test_a_command_line_asks_once_and_prints_the_rating(service, tmp_path, monke
             str(tmp_path / "kept.jsonl")]
     assert main(line) == 0 and "openai wise: 7 of 10" in capsys.readouterr().out
     assert main(line) == 0 and len(seen) == 1, "the same question is not asked twice"
-    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(parts_of("openai",
-                                                                      seen[0].body)[2][1])))
+    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(parts_of(seen[0].body)[2][1])))
     assert rate == 22_050 and len(sound) == 22_050
 
 

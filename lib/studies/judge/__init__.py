@@ -1,14 +1,11 @@
-"""A language model as a judge of painting, comment and music: asked in one form, checked first, and
-judged itself by controls.
+"""A language model as a judge of painting, comment and music, and controls that show whether it can
+be believed.
 
-    painting, comment, sound ──the published prompt──► back end ──JSON──► validated rating 0–10 ──► one line on the disk
-                                                      OpenAI-compatible · Gemini · local
-                                                      transformers
-    the same cases with shuffled sound, silence, another order, once more ──► is the judge to be believed?
+    painting, comment, sound ──the published prompt──► backend ──JSON──► validated rating 0–10 ──► one line on disk
+    the same cases with another sound, silence, another order, once more ──► control scores
 
-rating.py: prompt and form · backends.py: whom to ask · panel.py: asking, again and again, without
-losing an answer · controls.py: cases and what they say. No rating is ever made up: what was refused
-or could not be read is counted and left out.
+rating.py: prompt and form · backends.py, local.py: whom to ask · collect.py: asking without losing an
+answer · controls.py: cases and scores. A refused or unreadable answer is counted and left out.
 
-Source: text 003, §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
+Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
 """

@@ -1,8 +1,8 @@
-"""A judge on this machine: any model of transformers that sees, hears and writes, out of a folder
-or by its name on the hub.
+"""A judge on this machine: any model of transformers that sees, hears and writes, from a folder or
+by its name on the hub. Nothing is unpickled, no code of a repository is run.
 
 Source: transformers' ``AutoProcessor`` and ``AutoModelForMultimodalLM``; the chat template is the
-model's own. Nothing is unpickled, no code of a repository is run. Notebook: 46.
+model's own.  Notebook: 46.
 """
 
 from collections.abc import Callable
@@ -21,48 +21,42 @@ MAX_TOKENS = 600
 
 
 def load(model: str, device: str | None = None) -> Callable[[Case, str], str]:
-    """``ask`` of :class:`lib.studies.judge.backends.Backend`: the likeliest words, at most
-    :data:`MAX_TOKENS`.
-
-    Raises:
-        KlangfarbeError: no such folder or name, weights that are pickled, or a model that does not
-            both see and hear.
-    """
+    """``ask`` of a :class:`lib.studies.judge.backends.Backend`, decoded greedily."""
     try:
         processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
         network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True,
                                                            trust_remote_code=False)
         network = network.to(device or provenance.device()).eval()
     except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a model of transformers that sees, hears and writes", f"{model}: {str(error).splitlines()[0][:120]}",
-                              "give a folder in the hub's layout, for instance of Gemma 3n or Qwen2.5-Omni") from error
-    return asking(processor, network)
+        raise KlangfarbeError("a model of transformers that sees, hears and writes",
+                              f"{model}: {str(error).splitlines()[0][:120]}",
+                              "give a folder in the hub's layout, for instance of Gemma 3n or "
+                              "Qwen2.5-Omni") from error
+    return make_ask(processor, network)
 
 
-def asking(processor, network) -> Callable[[Case, str], str]:
-    """``ask`` with a processor (chat template, an extractor with ``sampling_rate``) and a network
-    that generates.
-    """
-    ears = getattr(processor, "feature_extractor",
-                   None) or getattr(processor, "audio_processor", None)
-    if ears is None or getattr(processor, "image_processor", None) is None:
+def make_ask(processor, network) -> Callable[[Case, str], str]:
+    """``ask`` with a processor that has a chat template and takes pictures and sounds."""
+    extractor = (getattr(processor, "feature_extractor", None)
+                 or getattr(processor, "audio_processor", None))
+    if extractor is None or getattr(processor, "image_processor", None) is None:
         raise KlangfarbeError("a model that sees and hears", type(processor).__name__,
                               "use one whose processor has both")
 
     def ask(case: Case, prompt: str) -> str:
-        sound = soxr.resample(case.sound, case.rate_hz, ears.sampling_rate)
+        sound = soxr.resample(case.sound, case.rate_hz, extractor.sampling_rate)
         parts = {"text": {"type": "text", "text": f"Text: {case.text}"},
                  "image": {"type": "image", "image": Image.fromarray(case.picture)},
                  "audio": {"type": "audio", "audio": sound}}
-        asked = f"{prompt}\nJSON Schema: {rating.schema()}"
-        chat = [{"role": "system", "content": [{"type": "text", "text": asked}]},
+        system = f"{prompt}\nJSON Schema: {rating.schema()}"
+        chat = [{"role": "system", "content": [{"type": "text", "text": system}]},
                 {"role": "user", "content": [parts[name] for name in case.order]}]
-        given = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=True,
-                                              return_dict=True, return_tensors="pt")
-        given = given.to(network.device)
+        inputs = processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=True,
+                                               return_dict=True, return_tensors="pt")
+        inputs = inputs.to(network.device)
         with torch.inference_mode():
-            made = network.generate(**given, max_new_tokens=MAX_TOKENS, do_sample=False)
-        return processor.batch_decode(made[:, given["input_ids"].shape[1] :],
+            tokens = network.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
+        return processor.batch_decode(tokens[:, inputs["input_ids"].shape[1] :],
                                       skip_special_tokens=True)[0]
 
     return ask

@@ -1,12 +1,10 @@
 """The judge's prompt and the form of its answer, as printed, and how an answer is read.
 
-Source: text 003, Table VIII (the prompt, word for word) and Table IX (the fields and their limits).
-
-Known deviation: a field that Table IX does not have is refused; a judge that adds one has not read
-the form. Notebook: 46.
+Source: Hong et al., Table VIII (the prompt, word for word) and Table IX (the fields and their limits).
+Known deviation: a field that Table IX does not have is refused.
+Notebook: 46.
 """
 
-import json
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -31,13 +29,12 @@ conception, etc.
 Please ensure that the output strictly complies with the
 specified JSON Schema."""
 
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Words = Annotated[list[Text], Field(min_length=1, max_length=5)]
 
-class Unreadable(KlangfarbeError):
+
+class InvalidAnswer(KlangfarbeError):
     """An answer that is not in the form."""
-
-
-Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Words = Annotated[list[Said], Field(min_length=1, max_length=5)]
 
 
 class _Form(BaseModel):
@@ -45,7 +42,7 @@ class _Form(BaseModel):
 
 
 class Scores(_Form):
-    """``Feeling_alignment``: a whole number from 0 to 10, higher is better."""
+    """A whole number from 0 to 10, higher is better."""
 
     Feeling_alignment: Annotated[int, Field(ge=0, le=10)]
 
@@ -59,14 +56,12 @@ class Keywords(_Form):
 
 
 class Explanations(_Form):
-    """Why: wording and imagery; tone, composition and elements; timbre, rhythm, melody and energy;
-    and all together.
-    """
+    """Why, by modality and all together."""
 
-    text: Said
-    image: Said
-    audio: Said
-    overall: Said
+    text: Text
+    image: Text
+    audio: Text
+    overall: Text
 
 
 class Rating(_Form):
@@ -84,27 +79,26 @@ class Rating(_Form):
 
 
 def schema() -> dict:
-    """Table IX as JSON Schema, without references, as services want it."""
+    """Table IX as JSON Schema without references, which services do not resolve."""
     whole = Rating.model_json_schema()
-    known = whole.pop("$defs")
+    definitions = whole.pop("$defs")
 
-    def plain(part):
-        if isinstance(part, dict):
-            if "$ref" in part:
-                return plain(known[part["$ref"].rsplit("/", 1)[1]])
-            return {key: plain(value) for key,
-                    value in part.items() if key not in ("title", "description", "default")}
-        return [plain(item) for item in part] if isinstance(part, list) else part
+    def inline(part):
+        if isinstance(part, list):
+            return [inline(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
+        return {key: inline(value) for key, value in part.items()
+                if key not in ("title", "description", "default")}
 
-    return plain(whole)
+    return inline(whole)
 
 
-def read(answer: str) -> Rating:
-    """A judge's answer as a :class:`Rating`; a fence of ``` around it is taken off.
-
-    Raises:
-        Unreadable: no JSON, or JSON of another form; the line says where it first departs from the
-            form.
+def read_rating(answer: str) -> Rating:
+    """A judge's answer, without a fence of ``` around it; :class:`InvalidAnswer` says where it departs
+    from the form.
     """
     text = answer.strip()
     if text.startswith("```"):
@@ -114,11 +108,6 @@ def read(answer: str) -> Rating:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the answer"
-        raise Unreadable("JSON of Table IX's form",
-                         f"{where}: {first['msg']}; it begins {text[:60]!r}",
-                         "ask again") from error
-
-
-def written(rating: Rating) -> dict:
-    """A rating as plain values, for a line of JSON."""
-    return json.loads(rating.model_dump_json())
+        raise InvalidAnswer("JSON of Table IX's form",
+                            f"{where}: {first['msg']}; it begins {text[:60]!r}",
+                            "ask again") from error
