@@ -5,7 +5,7 @@ nothing is loaded before all is checked.
 import io
 import struct
 import zlib
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,8 @@ from lib.cli import TO_MUSIC, main
 from lib.core.errors import KlangfarbeError
 from lib.signal import affect, audio, images
 from lib.systems.bridging import generate as bridging
-from lib.systems.bridging import prompts, train_classifier, train_musicgen
+from lib.systems.bridging import prompts, train_classifier
+from lib.systems.bridging.config import TEXT_COLUMNS
 
 HEIGHT, WIDTH = 40, 56
 RAMP = np.linspace(60, 230, WIDTH)
@@ -315,18 +316,18 @@ class Player:
 
 def test_each_link_is_told_what_the_one_before_said(chain):
     player, picture = Player(0.5), images.square(UPRIGHT, 128)
-    for model, column in train_musicgen.COLUMNS.items():
-        heard = bridging.generate(picture, chain._replace(player=player,
-                                                      music=train_musicgen.of(model, chain.music)),
-                              seconds=1.0)
+    for model, column in TEXT_COLUMNS.items():
+        config = replace(chain.config, music=chain.config.music.for_model(model))
+        heard = bridging.generate(picture, chain._replace(generator=player, config=config),
+                                  seconds=1.0)
         assert player.told[-1] == getattr(heard, column)
     sure = train_classifier.predict(chain.classifier, picture[None], chain.temperature)[0]
     assert train_classifier.EMOTIONS[
         sure.argmax()] == heard.emotion and heard.probability == pytest.approx(sure.max())
     assert heard.second_probability == pytest.approx(
         np.sort(sure)[-2]) and heard.second != heard.emotion
-    by_hand = prompts.texts(picture[None], [heard.emotion], chain.captioner, chain.describer,
-                            told="word").iloc[0]
+    by_hand = prompts.generate_texts(picture[None], [heard.emotion], chain.captioner, chain.describer,
+                            describe_from="word").iloc[0]
     assert (by_hand.caption, by_hand.description) == (heard.caption, heard.description)
     assert heard.caption.startswith(
         f"{'an' if heard.emotion == 'angry' else 'a'} {heard.emotion} painting")
@@ -334,7 +335,7 @@ def test_each_link_is_told_what_the_one_before_said(chain):
 
 @pytest.mark.parametrize("loud", [0.0, 0.2, 0.99, 3.0])
 def test_loud_music_is_turned_down_whole_and_quiet_music_stays_quiet(chain, loud):
-    heard = bridging.generate(images.square(UPRIGHT, 128), chain._replace(player=Player(loud)),
+    heard = bridging.generate(images.square(UPRIGHT, 128), chain._replace(generator=Player(loud)),
                           seconds=1.0)
     plain = Player(loud).generate([""], 1.0)[0]
     assert np.abs(heard.sound).max() <= bridging.PEAK + 1e-6 and np.isfinite([heard.peak_db, heard.loudness_db]).all()
@@ -352,7 +353,7 @@ def test_a_painting_becomes_music_and_the_same_again(painting, loaded, tmp_path,
     assert lines[1].split()[1] in affect.EMOTION_POINTS and lines[1].count("%") == 2
     sound, rate = soundfile.read(target)
     assert (len(sound), rate, soundfile.info(target).subtype) == (round(1.5 * rate),
-                                                                  loaded.player.sample_rate_hz,
+                                                                  loaded.generator.sample_rate_hz,
                                                                   "PCM_16")
     assert 1e-3 < np.abs(sound).max() < 0.995 and np.sqrt(np.square(sound).mean()) > 1e-3
     first = target.read_bytes()
@@ -446,4 +447,4 @@ def test_a_shape_that_is_no_picture_is_refused(chain):
     with pytest.raises(KlangfarbeError, match="uint8"):
         bridging.generate(np.zeros((20, 20), np.uint8), chain)
     with pytest.raises(KlangfarbeError, match="from 0.5 to 30"):
-        bridging.generate(UPRIGHT, SimpleNamespace(music=chain.music), seconds=60)
+        bridging.generate(UPRIGHT, chain, seconds=60)

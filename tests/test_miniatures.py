@@ -86,14 +86,14 @@ def test_the_bundled_classifier_is_loaded_in_full_precision_and_names_most_words
 
     from lib.data.atelier import TEST_SEED, paint, words
     from lib.recipes import emotion_classifier
-    from lib.systems.bridging import train_classifier
+    from lib.systems.bridging import checkpoints, train_classifier
 
     folder = paths.MINIATURES / emotion_classifier.FOLDER
     assert recipes.RECIPES[
         "emotion_cnn"].folder == emotion_classifier.FOLDER == train_classifier.NOTEBOOK
     # not run in these results: the bundled one
-    model, config, temperature = train_classifier.load("mini")
-    assert capsys.readouterr().out.count("bundled miniature") == 2 and config == emotion_classifier.config() and 0.5 < temperature < 2
+    model, temperature = checkpoints.load_classifier("mini")
+    assert capsys.readouterr().out.count("bundled miniature") == 2 and 0.5 < temperature < 2
     assert {t.dtype for t in model.state_dict().values()} == {torch.float32, torch.int64}
     stored = bundling.artefacts.read(folder / "classifier.safetensors")
     assert stored["classes.weight"].dtype == torch.float16 and torch.equal(

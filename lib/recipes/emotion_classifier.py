@@ -10,7 +10,8 @@ from lib.core import artefacts, paths, provenance
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.metrics import calibration
 from lib.recipes.bundling import SEED, first_items, means, share, write
-from lib.systems.bridging import train_classifier
+from lib.systems.bridging import checkpoints, train_classifier
+from lib.systems.bridging.config import get_config
 from lib.training import loop
 
 FOLDER = "11_bridging_classifier"  # where lib.core.artefacts looks when notebook 11 was not run
@@ -22,7 +23,7 @@ N_TEST = 1000
 
 def config():
     """Notebook 11's mini, on more paintings for more steps."""
-    return replace(train_classifier.PROFILES["mini"], n_paintings=N_PAINTINGS, n_steps=N_STEPS,
+    return replace(get_config("mini").classifier, n_paintings=N_PAINTINGS, n_steps=N_STEPS,
                    every=200)
 
 
@@ -30,13 +31,13 @@ def make() -> None:
     """The classifier: about 3 minutes on one core, resumable."""
     loop.set_threads()
     settings = config()
-    pictures, table = train_classifier.atelier(settings, start=PAINTINGS_FROM)
+    pictures, table = train_classifier.atelier_paintings(settings, start=PAINTINGS_FROM)
     model, key = train_classifier.build(settings, SEED), provenance.content_hash(pictures)
     curve = train_classifier.train(model, settings, pictures, table,
                                    paths.PROCESSED / "bridging" / "emotion_cnn.safetensors", SEED)
     temperature = train_classifier.fit_temperature(model, pictures, table)
-    write(FOLDER, {"classifier.json": train_classifier.settings(settings, temperature),
-                   "classifier.safetensors": train_classifier.weights(model),
+    write(FOLDER, {"classifier.json": checkpoints.classifier_settings(settings, temperature),
+                   "classifier.safetensors": checkpoints.classifier_weights(model),
                    "curves.csv": means(curve)}, key)
 
 
@@ -44,7 +45,7 @@ def measure():
     """What the bundled classifier reaches on paintings that nothing was trained on: (table, hash of
     the paintings).
     """
-    model, _, temperature = train_classifier.load(artefacts.BUNDLED)
+    model, temperature = checkpoints.load_classifier(artefacts.BUNDLED)
     pictures = paint.pictures(TEST_SEED, range(N_TEST), model.side)[0]
     truth = calibration.encode_labels(words.emotion_word(item)
                                       for item in first_items(TEST_SEED, N_TEST))

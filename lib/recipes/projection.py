@@ -12,6 +12,7 @@ from lib import pretrained
 from lib.core import artefacts, paths, provenance
 from lib.recipes.bundling import SEED, write
 from lib.systems.bridging import train_classifier
+from lib.systems.bridging.checkpoints import load_classifier
 from lib.systems.mapping import alignment, checkpoints, data, targets, train_projection
 from lib.training import loop
 
@@ -21,7 +22,7 @@ FOLDER = "23_mapping_study_two"  # where lib.core.artefacts looks when notebook 
 def pairs() -> tuple:
     """What the projection is trained on: (material, targets float32 [N, 1, D], generator, clip)."""
     generator, clip = pretrained.load("musicgen"), pretrained.load("image_text")
-    network, _, temperature = train_classifier.load(artefacts.BUNDLED)
+    network, temperature = load_classifier(artefacts.BUNDLED)
 
     def words(pictures):
         return [train_classifier.EMOTIONS[k]

@@ -98,12 +98,13 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
     if len(set(sizes)) > 1:
         raise KlangfarbeError("a comment and a piece to each picture, or none at all",
                               ", ".join(map(str, sizes)), "align them")
-    seen = images.squares(pictures, parts.bridging.side)
+    seen = images.squares(pictures, parts.bridging.config.side)
     sure = train_classifier.predict(parts.bridging.classifier, seen, parts.bridging.temperature)
     leading = [train_classifier.EMOTIONS[k] for k in sure.argmax(1)]
-    said = list(prompts.texts(seen, leading, parts.bridging.captioner, parts.bridging.describer,
-                              told=parts.bridging.words.told,
-                              seed=parts.bridging.words.seed).description)
+    settings = parts.bridging.config.prompts
+    said = list(prompts.generate_texts(seen, leading, parts.bridging.captioner,
+                                       parts.bridging.describer, seed=settings.seed,
+                                       describe_from=settings.describe_from).description)
     vectors = parts.mapping.sees.embed_pictures(images.squares(pictures,
                                                                           parts.mapping.side))
     shown = images.squares(pictures, parts.art2music.side)

@@ -1,3 +1,3 @@
-"""Bridging Paintings and Music (Hisariya & Liang): a painting becomes music by way of an emotion word,
-a caption and a musical description. Begin with :mod:`.generate`.
+"""Bridging Paintings and Music (Hisariya & Liang): a painting becomes music by way of an emotion
+word, a caption and a musical description. Start reading at :mod:`.generate`.
 """

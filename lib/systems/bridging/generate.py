@@ -1,25 +1,27 @@
-"""System 1, Bridging Paintings and Music: a painting becomes music by way of an emotion word, a
-caption and a musical description.
+"""A painting becomes music: all stages, loaded and run. Begin reading here.
 
-    painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D] ──D──► codes [K, S] ──codec──► music [N]
-                       classifier.py   words.py (BLIP)   words.py (Falcon)                players.py, music.py (MusicGen)
-                       labels.py, calibration.py                            pairs.py, supply.py: what D is fine-tuned on
-                       what M1 is told: the word · M2: the caption · M3 and M4: the description
+    painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D]
+                                                  ──D──► codes [K, S] ──codec──► music [N]
 
-Source: text 000, "Bridging Paintings and Music". Stages A and D have a file each in one order:
-Config and PROFILES, build, train_step, predict or generate; ``released.py`` holds the *as released*
-experiments; this file joins the stages.
+    stage          network                           trained              settings: config.py
+    A classifier   lib/models/emotion_classifier.py  train_classifier.py  data: data.py, real_data.py
+    B, C texts     lib/pretrained/captioner.py,      not trained          prompts.py
+                   lib/pretrained/describer.py
+    D MusicGen     lib/pretrained/musicgen.py        train_musicgen.py    weights: checkpoints.py
 
-Known deviations: a painting is heard one at a time, so that its music does not hang on what is
-played beside it · the emotion comes
-with its probability, and each text is returned: published is the sound alone · what would clip is
-turned down as a whole.
-Notebook: 10 (the tour), 11–15.
+Model M1 reads the word, M2 the caption, M3 and M4 the description. Evaluation: evaluate.py; faults
+of the released code: original_code.py.
+
+Source: Hisariya & Liang §III.
+
+Known deviations: paintings are taken one at a time · the emotion comes with its probability, and
+each text is returned · what would clip is turned down as a whole.
+Notebook: 10.
 """
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,52 +31,28 @@ from lib.core import artefacts
 from lib.signal import images
 from lib.systems import interface
 from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
+from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
 
 PEAK = interface.PEAK
 
 
-@dataclass(frozen=True)
-class Config:
-    """The whole chain. Each stage has its own config beside this.
-
-    Attributes:
-        model: which of the four fine-tuned decoders plays. side: a painting is cut square and
-            resized to this before anyone looks at it.
-    """
-
-    model: str = "m4"
-    side: int = 384  # what BLIP-large sees; ResNet50 sees 224
-
-
-_ATELIER = Config(side=128)  # the atelier's paintings are as large
-PROFILES = {"smoke": _ATELIER, "mini": _ATELIER, "gpu": Config(), "paper": Config()}
-
-
 class Models(NamedTuple):
-    """The networks of the chain, loaded. ``tuned``: whether the player was fine-tuned, or plays as
-    it was before notebook 13.
+    """The networks of the chain; ``config.music`` is the loaded generator's, ``tuned`` says whether
+    it was fine-tuned.
     """
 
     classifier: object
     temperature: float
     captioner: object
     describer: object
-    player: object
-    music: object
-    words: object
-    side: int
+    generator: object
+    config: Config
     tuned: bool
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """A painting's way to music.
-
-    Attributes:
-        emotion, probability: the leading word and how sure the classifier is of it. second,
-            second_probability: the runner-up.
-        caption, description: the two texts.
-    """
+    """The music, the two likeliest emotions with their probabilities, and the two texts."""
 
     emotion: str
     probability: float
@@ -85,8 +63,7 @@ class Result(interface.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
-    """Loads the chain of a profile; what was not made there is a bundled miniature, and each part
-    says which it is.
+    """Loads the chain of a profile; what was not trained there is a bundled miniature.
 
     Args:
         model: ``m1`` to ``m4``; ``None``: the profile's.
@@ -94,71 +71,53 @@ def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
     Raises:
         KlangfarbeError: no such profile or model, or weights that cannot be had.
     """
-    config, name = get_config(profile), "mini" if profile == artefacts.BUNDLED else profile
-    network, _, temperature = train_classifier.load(profile)
-    captioner, describer = prompts.build(prompts.PROFILES[name])
-    player, settings, tuned = checkpoints.load(profile, model or config.model)
-    return Models(network, temperature, captioner, describer, player, settings,
-                  prompts.PROFILES[name], config.side, tuned)
-
-
-def get_config(profile: str) -> Config:
-    """The chain's config at a profile; ``bundled`` has mini's.
-
-    Raises:
-        KlangfarbeError: no such profile.
-    """
-    return interface.get_config(PROFILES, profile)
+    config = get_config(profile)
+    classifier, temperature = checkpoints.load_classifier(profile)
+    captioner, describer = prompts.load(config.prompts)
+    generator, music, tuned = checkpoints.load_musicgen(profile, model or config.model)
+    return Models(classifier, temperature, captioner, describer, generator,
+                  replace(config, music=music), tuned)
 
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-         seconds: float | None = None) -> Result:
-    """A painting becomes music. The same painting, models and seed give the same music on one
-    machine.
+             seconds: float | None = None) -> Result:
+    """A painting uint8 [H, W, 3] becomes music; the same seed gives the same music on one machine.
 
     Args:
-        painting: uint8 [H, W, 3]. models: of :func:`load`. seed: of the sampling. seconds:
-            ``None``: the player's config's.
+        seconds: ``None``: what the generator was trained on.
 
     Raises:
-        KlangfarbeError: no picture, or a duration that the player was never trained on.
-
-    Notebook: 10.
+        KlangfarbeError: no picture, or a duration outside what MusicGen was trained on.
     """
-    interface.check_seconds(models.music.clip_seconds if seconds is None else seconds)
-    # [1, side, side, 3]
-    picture = images.squares([painting], models.side)
-    # [5]
-    sure = train_classifier.predict(models.classifier, picture, models.temperature)[0]
-    first, second = np.argsort(-sure, kind="stable")[:2]
-    said = prompts.texts(picture, [train_classifier.EMOTIONS[first]], models.captioner,
-                         models.describer, told=models.words.told, seed=models.words.seed).iloc[0]
-    told = said[train_musicgen.COLUMNS[models.music.model]]
-    sound = train_musicgen.generate(models.player, [told], models.music, seed, seconds=seconds)[0]
-    return Result(interface.limit_peak(sound), models.player.sample_rate_hz,
-                 emotion=train_classifier.EMOTIONS[first], probability=float(sure[first]),
-                 second=train_classifier.EMOTIONS[second], second_probability=float(sure[second]),
-                 caption=said["caption"], description=said["description"])
+    config = models.config
+    interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
+    picture = images.squares([painting], config.side)  # [1, side, side, 3]
+    probabilities = train_classifier.predict(models.classifier, picture, models.temperature)[0]
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    emotion = prompts.EMOTIONS[first]
+    texts = prompts.generate_texts(picture, [emotion], models.captioner, models.describer,
+                                   describe_from=config.prompts.describe_from,
+                                   seed=config.prompts.seed).iloc[0]
+    sound = train_musicgen.generate(models.generator, [texts[TEXT_COLUMNS[config.music.model]]],
+                                    config.music, seed, seconds=seconds)[0]
+    return Result(interface.turned_down(sound), models.generator.sample_rate_hz, emotion=emotion,
+                  probability=float(probabilities[first]), second=prompts.EMOTIONS[second],
+                  second_probability=float(probabilities[second]), caption=texts["caption"],
+                  description=texts["description"])
 
 
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
-               seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``: hears each painting, writes the music, says what was seen; returns
-    the exit code.
-
-    Args:
-        paintings, output, seed, seconds: as :func:`lib.systems.interface.files`, which also says
-            what is refused.
-    """
-    return interface.generate_files(paintings, output, side=get_config(profile).side,
+                   seed: int = 0, seconds: float = 8.0) -> int:
+    """``python -m lib hear``, by way of :func:`lib.systems.interface.files`; the exit code."""
+    return interface.files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, seed=seed, seconds=seconds))
 
 
-def summary(heard: Result) -> str:
-    """What was seen and heard, four lines."""
-    return "\n".join((f"  emotion      {heard.emotion} {heard.probability:.0%}, "
-                      f"then {heard.second} {heard.second_probability:.0%}",
-                      f"  caption      {' '.join(heard.caption.split())}",
-                      f"  description  {' '.join(heard.description.split())}",
-                      f"  music        {heard.told}"))
+def summary(result: Result) -> str:
+    """Emotion, texts and loudness, four lines."""
+    return (f"  emotion      {result.emotion} {result.probability:.0%}, then {result.second} "
+            f"{result.second_probability:.0%}\n"
+            f"  caption      {' '.join(result.caption.split())}\n"
+            f"  description  {' '.join(result.description.split())}\n"
+            f"  music        {result.told}")

@@ -33,6 +33,7 @@ from lib.pretrained.text_encoder import TextEncoder
 from lib.recipes import train_musicgen
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
+from lib.systems.bridging.config import MusicGenConfig
 from lib.training import musicgen as steps
 from lib.workbook.benchmarks import generate
 
@@ -58,7 +59,7 @@ def bench() -> dict:
         and model; ``stored_kb``: on disk; on a GPU ``gpu_…``, see :func:`on_gpu`.
     """
     cuda = torch.cuda.is_available()
-    config = music.Config(**(CUDA if cuda else CPU))
+    config = MusicGenConfig(**(CUDA if cuda else CPU))
     if not cuda:
         torch.set_num_threads(1)
     start = small("cuda") if cuda else miniature()

@@ -2,7 +2,6 @@
 come out where a hand can check them.
 """
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,23 +14,24 @@ from lib.metrics import cards, distances, divergence, spectral, stats, text_audi
 from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
-from lib.systems.bridging import data, evaluate, prompts, train_musicgen
+from lib.systems.bridging import checkpoints, data, evaluate, prompts
+from lib.systems.bridging.config import DataConfig, EvaluationConfig, get_config
 
 RATE = 22_050
-CONFIG = evaluate.Config(n_paintings=10, seconds=1.0, picture_size=32)
-TRAINING = data.Config(n_paintings=15, n_pieces=15, piece_seconds=2.0, segment_seconds=1.0,
+CONFIG = EvaluationConfig(n_paintings=10, seconds=1.0, picture_size=32)
+TRAINING = DataConfig(n_paintings=15, n_pieces=15, piece_seconds=2.0, segment_seconds=1.0,
                        how="corrected")
 
 
 @pytest.fixture(scope="module")
 def trained():
-    paintings, pieces = data.atelier(TRAINING)
-    return data.pairs(paintings, pieces, how="corrected", segment_seconds=1.0), pieces
+    paintings, pieces = data.atelier_items(TRAINING)
+    return data.make_pairs(paintings, pieces, how="corrected", segment_seconds=1.0), pieces
 
 
 @pytest.fixture(scope="module")
 def material(trained):
-    return evaluate.material(CONFIG, RATE, trained[0])
+    return evaluate.make_test_set(CONFIG, RATE, trained[0])
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ class Ears:
 @pytest.mark.parametrize("wrong", [{"n_paintings": 12}, {"n_paintings": 5}, {"seconds": 0.5}])
 def test_an_examination_that_could_not_be_balanced_or_heard_is_refused(wrong):
     with pytest.raises(KlangfarbeError):
-        evaluate.Config(**wrong)
+        EvaluationConfig(**wrong)
 
 
 def test_rows_are_aligned_balanced_and_all_different(material):
@@ -94,9 +94,9 @@ def test_what_training_knew_is_refused(material, trained, column, side):
     known.loc[0, column] = material.table[side][3]
     if column == "painting":
         known.loc[0, "painting_group"] = known.loc[0, "painting"]
-    evaluate.unseen(material.table, trained[0])
+    evaluate.assert_unseen(material.table, trained[0])
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
-        evaluate.unseen(material.table, known)
+        evaluate.assert_unseen(material.table, known)
 
 
 # --- who leads, who plays
@@ -127,17 +127,17 @@ def player(shift):
 def test_each_model_is_told_its_own_text_and_only_changed_words_are_played_anew(material):
     true = material.table["emotion"].tolist()
     said = ["sad" if word == "angry" else word for word in true]
-    written = evaluate.texts(material, {"true word": true, "classifier's word": said}, *writers(),
-                             told="caption")
+    written = evaluate.generate_texts(material, {"true word": true, "classifier's word": said}, *writers(),
+                             describe_from="caption")
     first, second = written.values()
     changed = np.array(true) == "angry"
     assert (first[~changed].to_numpy() == second[~changed].to_numpy()).all()
     assert second.loc[changed, "emotion"].eq("sad").all() and second.loc[changed,
                                                                          "caption"].str.startswith(
         "a sad painting").all()
-    settings = train_musicgen.PROFILES["smoke"]
-    band = {f"m{k}": (player(k), train_musicgen.of(f"m{k}", settings)) for k in (1, 2, 3, 4)}
-    rows = evaluate.play(band, written, 1.0, player(0.5))
+    settings = get_config("smoke").music
+    band = {f"m{k}": (player(k), settings.for_model(f"m{k}")) for k in (1, 2, 3, 4)}
+    rows = evaluate.generate_music(band, written, 1.0, player(0.5))
     assert list(rows) == [*evaluate.MODELS, evaluate.GUESSED,
                           evaluate.START] and all(len(row) == 10 for row in rows.values())
     assert rows["M1"][:, 0].tolist() == [len(word) + 1 for word in true]
@@ -152,19 +152,17 @@ def test_each_model_is_told_its_own_text_and_only_changed_words_are_played_anew(
 
 
 def test_without_a_classifier_the_true_words_lead_alone(material, monkeypatch, capsys):
-    from lib.systems.bridging import train_classifier
-
     def absent(_):
         raise KlangfarbeError("a classifier", "none", "run 11")
 
-    monkeypatch.setattr(train_classifier, "load", absent)
-    leading, probabilities = evaluate.leaders(material, "smoke")
+    monkeypatch.setattr(checkpoints, "load_classifier", absent)
+    leading, probabilities = evaluate.leading_words(material, "smoke")
     assert list(leading) == [
         "true word"] and probabilities is None and "run 11" in capsys.readouterr().out
-    written = evaluate.texts(material, leading, *writers(), told="caption")
-    band = {f"m{k}": (player(k), train_musicgen.of(f"m{k}", train_musicgen.PROFILES["smoke"]))
+    written = evaluate.generate_texts(material, leading, *writers(), describe_from="caption")
+    band = {f"m{k}": (player(k), get_config("smoke").music.for_model(f"m{k}"))
             for k in (1, 2, 3, 4)}
-    assert list(evaluate.play(band, written, 1.0)) == list(evaluate.MODELS)
+    assert list(evaluate.generate_music(band, written, 1.0)) == list(evaluate.MODELS)
 
 
 def test_retrieval_of_a_training_painting_finds_what_it_was_paired_with(material, trained):
@@ -176,9 +174,9 @@ def test_retrieval_of_a_training_painting_finds_what_it_was_paired_with(material
                         for name in known["painting"]])
     eyes = SimpleNamespace(name="eyes", width=32 * 32 * 3,
                            embed_pictures=lambda some: some.reshape(len(some), -1) - 128.0)
-    found, nearest = evaluate.retrieved(material._replace(pictures=painted), table, pieces,
+    found, nearest = evaluate.retrieve(material._replace(pictures=painted), table, pieces,
                                         TRAINING, eyes)
-    own = dict(data.sounds(known.drop_duplicates(), pieces, TRAINING, RATE))
+    own = dict(data.atelier_sounds(known.drop_duplicates(), pieces, TRAINING, RATE))
     assert nearest.tolist() == known["painting"].tolist() and found.shape == (4, RATE)
     assert all(np.array_equal(sound, own[name]) for sound,
                name in zip(found, known["segment"], strict=True))
@@ -187,7 +185,7 @@ def test_retrieval_of_a_training_painting_finds_what_it_was_paired_with(material
 def test_the_codec_keeps_the_length_and_changes_the_sound(material):
     from lib import pretrained
 
-    back = evaluate.through_codec(material.real[:3], pretrained.load("codec"), batch=2)
+    back = evaluate.codec_round_trip(material.real[:3], pretrained.load("codec"), batch=2)
     assert back.shape == (3, RATE) and np.isfinite(back).all()
     likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(back, material.real, strict=False)]
     assert 0.1 < np.mean(likeness) < 0.9999
@@ -330,8 +328,8 @@ def test_agreement_and_what_luck_makes_of_it():
 
 
 def test_the_common_text_says_the_word_and_the_printed_table_is_whole():
-    texts = {word: evaluation.common_caption(word) for word in evaluate.EMOTIONS}
-    assert {word: prompts.read(text, prompts.DESCRIPTION, "lexicon") for word,
+    texts = {word: evaluation.common_text(word) for word in evaluate.EMOTIONS}
+    assert {word: prompts.read_emotion(text, prompts.DESCRIPTION, "lexicon") for word,
             text in texts.items()} == {word: word for word in texts}
     printed = evaluation.published()
     assert all(list(of) == list(evaluation.MODELS)
@@ -353,7 +351,3 @@ def test_an_encoder_names_the_nearest_of_five_after_what_it_always_likes_is_take
                             RATE).tolist() == [1, 1, 0]
 
 
-def test_profiles_differ_in_size_alone():
-    assert (evaluate.PROFILES["paper"] == evaluate.Config()
-            and all(replace(c, n_paintings=c.n_paintings) == c for c in evaluate.PROFILES.values()))
-    assert set(evaluate.PROFILES) == {"smoke", "mini", "gpu", "paper"}

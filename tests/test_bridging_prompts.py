@@ -13,6 +13,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import atelier
 from lib.data.atelier import lexicon, paint, words
 from lib.data.atelier.factors import draw
+from lib.pretrained.captioner import unled, without_lead
 from lib.systems.bridging import prompts as texts
 
 FELT = {"happy": "glad and warm", "fun": "festive and playful", "angry": "furious and hostile", "sad": "lonely and gloomy",
@@ -56,14 +57,14 @@ FIFTY = [texts.EMOTIONS[k % 5] for k in range(50)]
 
 def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_what_is_seen():
     pictures, asked = np.zeros((2, 8, 8, 3), np.uint8), Describer()
-    made = texts.texts(pictures, ["angry", "sad"], Captioner(), asked)
+    made = texts.generate_texts(pictures, ["angry", "sad"], Captioner(), asked)
     assert list(made) == ["emotion", "caption",
                           "description"] and made["emotion"].tolist() == ["angry", "sad"]
     assert made["caption"][
         0] == "an angry painting: a view of the coast. it feels furious and hostile."
     assert asked.asked == [(made["caption"].tolist(), None, None)]
     other = Describer()
-    again = texts.texts(pictures, ["angry", "sad"], Captioner(), other, told="word", seed=3)
+    again = texts.generate_texts(pictures, ["angry", "sad"], Captioner(), other, describe_from="word", seed=3)
     assert other.asked == [(["a view of the coast."] * 2, ["angry", "sad"], 3)]
     assert again["caption"].tolist() == made[
         "caption"].tolist(), "the captions' column is the same either way"
@@ -77,31 +78,25 @@ def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_wha
     ("a sad painting: one who feels well.", "sad", "one who feels well.", "one who feels well."),
 ])  # fmt: skip
 def test_lead_and_feelings_are_taken_off(caption, word, behind, seen):
-    assert texts.without_lead(caption, word) == behind and texts.unled(caption, word) == seen
+    assert without_lead(caption, word) == behind and unled(caption, word) == seen
 
 
 def test_faults_of_the_makers_are_told():
     pictures = np.zeros((2, 8, 8, 3), np.uint8)
     with pytest.raises(KlangfarbeError, match="got glad"):
-        texts.texts(pictures, ["glad", "sad"], Captioner(), Describer())
+        texts.generate_texts(pictures, ["glad", "sad"], Captioner(), Describer())
     with pytest.raises(KlangfarbeError, match="one a picture; got 1"):
-        texts.texts(pictures, ["sad"], Captioner(), Describer())
-    with pytest.raises(KlangfarbeError, match="what the describer is told"):
-        texts.texts(pictures, ["sad", "sad"], Captioner(), Describer(), told="nothing")
+        texts.generate_texts(pictures, ["sad"], Captioner(), Describer())
+    with pytest.raises(KlangfarbeError, match="what the describer reads"):
+        texts.generate_texts(pictures, ["sad", "sad"], Captioner(), Describer(), describe_from="nothing")
 
     class Silent(Describer):
         def describe(self, captions, emotions=None, *, seed=None):
             return ["A waltz.", " "]
 
     with pytest.raises(KlangfarbeError, match="a description of every painting; got 1 empty"):
-        texts.texts(pictures, ["sad", "sad"], Captioner(), Silent())
-    assert texts.texts(pictures[:0], [], Captioner(), Describer()).shape == (0, 3)
-
-
-def test_published_settings_are_the_defaults():
-    assert texts.PROFILES[
-        "paper"] == texts.Config() and texts.Config().describer == "tiiuae/falcon-rw-1b"
-    assert texts.Config().captioner == "Salesforce/blip-image-captioning-large" and texts.Config().told == "caption"
+        texts.generate_texts(pictures, ["sad", "sad"], Captioner(), Silent())
+    assert texts.generate_texts(pictures[:0], [], Captioner(), Describer()).shape == (0, 3)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -118,12 +113,12 @@ def test_published_settings_are_the_defaults():
     ("A good-natured tune.", texts.DESCRIPTION, "happy"), ("a sadly unsad tune", texts.CAPTION, None),
 ])  # fmt: skip
 def test_the_lexicon_reader_hears_what_is_named(text, step, heard):
-    assert texts.read(text, step, "lexicon") == heard
+    assert texts.read_emotion(text, step, "lexicon") == heard
 
 
 def test_the_longest_name_is_taken_first_and_each_once():
-    assert texts.named("wide awake", lexicon.FEELINGS) == [lexicon.FEELINGS["wide awake"]]
-    assert texts.named("sad, sad and sad again", lexicon.FEELINGS) == [lexicon.FEELINGS["sad"]]
+    assert texts.lexicon_points("wide awake", lexicon.FEELINGS) == [lexicon.FEELINGS["wide awake"]]
+    assert texts.lexicon_points("sad, sad and sad again", lexicon.FEELINGS) == [lexicon.FEELINGS["sad"]]
 
 
 @settings(max_examples=30, deadline=None)
@@ -133,8 +128,8 @@ def test_the_order_of_the_words_does_not_matter(moods, rng):
     turned = list(moods)
     rng.shuffle(turned)
     for reader in ("lexicon", "counted"):
-        assert texts.read(" ".join(moods), texts.DESCRIPTION,
-                          reader) == texts.read(" ".join(turned), texts.DESCRIPTION, reader)
+        assert texts.read_emotion(" ".join(moods), texts.DESCRIPTION,
+                          reader) == texts.read_emotion(" ".join(turned), texts.DESCRIPTION, reader)
 
 
 def test_the_counting_reader_counts_the_judges_own_texts():
@@ -144,16 +139,16 @@ def test_the_counting_reader_counts_the_judges_own_texts():
     expected = [np.log((sum("lonely" in text for text,
                             label in zip(says, of, strict=True) if label == word) + 0.5)
                        / (of.count(word) + 1)) for word in texts.EMOTIONS]
-    np.testing.assert_allclose(texts.counted(texts.CAPTION)["lonely"], expected)
-    assert texts.read("lonely", texts.CAPTION,
+    np.testing.assert_allclose(texts.word_scores(texts.CAPTION)["lonely"], expected)
+    assert texts.read_emotion("lonely", texts.CAPTION,
                       "counted") == texts.EMOTIONS[int(np.argmax(expected))] == "sad"
-    assert texts.read("1234 zyx", texts.CAPTION, "counted") is None
+    assert texts.read_emotion("1234 zyx", texts.CAPTION, "counted") is None
 
 
 @pytest.mark.parametrize("step", [texts.CAPTION, texts.DESCRIPTION])
 @pytest.mark.parametrize("reader", ["lexicon", "counted"])
 def test_both_readers_hear_the_ateliers_own_texts(step, reader):
-    assert texts.own_texts(step, reader, 200) > 0.6
+    assert texts.accuracy_on_atelier(step, reader, 200) > 0.6
 
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -161,7 +156,7 @@ def test_both_readers_hear_the_ateliers_own_texts(step, reader):
 
 
 def test_what_is_wholly_kept_is_heard_and_chance_is_known():
-    found = texts.kept(table(FIFTY)).set_index(["step", "reader"])
+    found = texts.emotion_kept(table(FIFTY)).set_index(["step", "reader"])
     named = found.xs("lexicon", level="reader")
     assert (named["value"] == 1).all() and (named["high"]
                                             == 1).all() and named["low"].between(0.9, 0.95).all()
@@ -174,10 +169,10 @@ def test_what_is_wholly_kept_is_heard_and_chance_is_known():
 
 
 def test_a_description_that_forgets_is_found_out():
-    lost = texts.kept(table(FIFTY, dict.fromkeys(FELT, "sunny"))).set_index(["step", "reader"])
+    lost = texts.emotion_kept(table(FIFTY, dict.fromkeys(FELT, "sunny"))).set_index(["step", "reader"])
     row = lost.loc[(texts.DESCRIPTION, "lexicon")]
     assert row["value"] == row["null"] == 0.2 and lost.loc[(texts.CAPTION, "lexicon"), "value"] == 1
-    silent = texts.kept(table(FIFTY, dict.fromkeys(FELT,
+    silent = texts.emotion_kept(table(FIFTY, dict.fromkeys(FELT,
                                                    "long"))).set_index(["step",
                                                                         "reader"]).loc[
         (texts.DESCRIPTION, "lexicon")]
@@ -190,7 +185,7 @@ def test_the_lead_is_not_what_is_heard():
     """
     empty = table(FIFTY).assign(caption=[
             f"{'an' if word == 'angry' else 'a'} {word} painting: a view." for word in FIFTY])
-    found = texts.kept(empty).set_index(["step", "reader"])
+    found = texts.emotion_kept(empty).set_index(["step", "reader"])
     in_lexicon = np.mean([word in lexicon.FEELINGS for word in FIFTY])
     assert found.loc[(texts.CAPTION, "lexicon"), "value"] == in_lexicon == 0.6
     assert found.loc[(texts.UNLED, "lexicon"),
@@ -199,7 +194,7 @@ def test_the_lead_is_not_what_is_heard():
 
 def test_against_the_painting_the_classifiers_mistakes_count():
     own = [texts.EMOTIONS[(k + (k < 10)) % 5] for k in range(50)]
-    found = texts.kept(table(FIFTY).assign(own=own), against="own").set_index(["step", "reader"])
+    found = texts.emotion_kept(table(FIFTY).assign(own=own), against="own").set_index(["step", "reader"])
     assert found.loc[("emotion", "as told"), "value"] == 0.8
     assert found.loc[(texts.DESCRIPTION, "lexicon"),
                      "value"] == 0.8, "a chain that forgets nothing hands the mistakes on"
@@ -210,11 +205,11 @@ def test_against_the_painting_the_classifiers_mistakes_count():
 ])  # fmt: skip
 def test_tables_of_another_form_are_refused(given, why):
     with pytest.raises(KlangfarbeError, match=why):
-        texts.kept(given)
+        texts.emotion_kept(given)
 
 
 def test_richness_counts_words():
-    found = texts.richness(table(FIFTY)).set_index("step")
+    found = texts.text_statistics(table(FIFTY)).set_index("step")
     assert found.loc["emotion"].tolist() == [1, 5, 0.1] and found.loc["description", "words"] == 7
     assert found.loc["description", "vocabulary"] == len({"a", "piece", "with", "warm", "pad",
                                                           "even", "tempered"} | set(MOODS.values())
@@ -234,7 +229,7 @@ def test_the_bundled_chain_keeps_the_emotion_it_is_told():
     told = [texts.EMOTIONS[k] for k in np.random.default_rng(0).integers(0, 5, n)]
     captioner, describer = (pretrained.load(part, device="cpu")
                             for part in ("captioner", "describer"))
-    found = texts.kept(texts.texts(pictures, told, captioner,
+    found = texts.emotion_kept(texts.generate_texts(pictures, told, captioner,
                                    describer)).set_index(["step", "reader"])
     for reader in ("lexicon", "counted"):
         assert found.loc[(texts.UNLED, reader),

@@ -18,14 +18,14 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
 from lib.recipes import train_musicgen
-from lib.systems.bridging import batches as supply
-from lib.systems.bridging import original_code
+from lib.systems.bridging import evaluate, original_code
 from lib.systems.bridging import train_musicgen as music
+from lib.systems.bridging.config import TEXT_COLUMNS, MusicGenConfig, get_config
 from lib.training import musicgen as steps
 from lib.workbook.benchmarks import epoch, generate
 
 TINY = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
-CONFIG = music.Config(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
+CONFIG = MusicGenConfig(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
                       learning_rate=3e-3, n_at_once=3)
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
          "sad strings, very soft", "an angry march", "a happy song", "a quiet night",
@@ -57,11 +57,11 @@ def clips():
 
 @pytest.fixture(scope="module")
 def batch(start, clips, tmp_path_factory):
-    return supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path_factory.mktemp("batch"))(0)
+    return music.make_batches(start, clips, TEXTS, CONFIG, store=tmp_path_factory.mktemp("batch"))(0)
 
 
 def weights(models):
-    return torch.cat([p.detach().flatten() for p in music.trained(models.network)]).clone()
+    return torch.cat([p.detach().flatten() for p in music.trainable_parameters(models.network)]).clone()
 
 
 # --- the four models ------------------------------------------------------------------------------
@@ -69,14 +69,14 @@ def weights(models):
 
 
 def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_in_what_is_stored():
-    published = music.Config()
+    published = MusicGenConfig()
     assert (published.learning_rate, published.warm_up, published.batch_size,
             published.epochs) == (1e-4, 100, 16, 40)
     assert (published.clip_seconds, published.top_k, published.temperature,
             published.dropped) == (30.0, 250, 1.0, 0.0)
-    assert music.of("m4", published) == published == music.PROFILES["paper"]
-    four = {name: music.of(name, music.PROFILES["mini"]) for name in music.COLUMNS}
-    assert [music.COLUMNS[name] for name in four] == ["emotion", "caption", "description",
+    assert published.for_model("m4") == published == get_config("paper").music
+    four = {name: get_config("mini").music.for_model(name) for name in TEXT_COLUMNS}
+    assert [TEXT_COLUMNS[name] for name in four] == ["emotion", "caption", "description",
                                                       "description"]
     assert len({replace(c, model="m1") for name,
                 c in four.items() if name != "m4"}) == 1, "M1 to M3 differ by their texts alone"
@@ -86,17 +86,17 @@ def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_i
 
 @pytest.mark.parametrize("bad", [{"model": "m5"}, {"chunk": "long"}, {"word_dropout": 0.3},
                                  {"chunk": "random"}, {"accumulate": 3}, {"accumulate": 0},
-                                 {"released": ("haste",)}, {"released": ("zero_grad_each",)},
-                                 {"released": ("first_item_loss",), "accumulate": 16}])
+                                 {"faults": ("haste",)}, {"faults": ("zero_grad_each",)},
+                                 {"faults": ("first_item_loss",), "accumulate": 16}])
 def test_settings_that_do_not_belong_together_are_refused(bad):
     with pytest.raises(KlangfarbeError):
-        music.Config(**bad)
+        MusicGenConfig(**bad)
 
 
 def test_stored_and_fresh_tensors_give_the_same_batches_and_the_same_training(start, clips,
                                                                               tmp_path):
     fresh = replace(CONFIG, stored=False)
-    one, other = (supply.batches(start, clips, TEXTS, c, store=tmp_path) for c in (CONFIG, fresh))
+    one, other = (music.make_batches(start, clips, TEXTS, c, store=tmp_path) for c in (CONFIG, fresh))
     for step in (0, 3):
         a, b = one(step), other(step)
         assert torch.equal(a.codes, b.codes) and torch.equal(a.mask,
@@ -118,24 +118,24 @@ def test_an_epoch_meets_every_pair_once_and_stored_tensors_are_computed_once(sta
     calls = []
     own = start.codec.encode
     monkeypatch.setattr(start.codec, "encode", lambda sound: calls.append(len(sound)) or own(sound))
-    batches = supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path)
+    batches = music.make_batches(start, clips, TEXTS, CONFIG, store=tmp_path)
     assert len(calls) == 8
     seen = torch.cat([batches(step).codes for step in (1, 0)])
     assert len({tuple(c.flatten().tolist()) for c in seen}) == 8
-    supply.batches(start, clips, TEXTS, CONFIG, store=tmp_path)(5)
+    music.make_batches(start, clips, TEXTS, CONFIG, store=tmp_path)(5)
     assert len(calls) == 8, "another run reads what the first one stored"
 
 
 def test_words_and_chunks_are_drawn_at_random_where_they_are_not_stored(start, clips):
     config = replace(CONFIG, stored=False, chunk="random", word_dropout=0.5)
-    batches = supply.batches(start, clips, TEXTS, config)
-    again = supply.batches(start, clips, TEXTS, config)
+    batches = music.make_batches(start, clips, TEXTS, config)
+    again = music.make_batches(start, clips, TEXTS, config)
     assert all(torch.equal(batches(s).codes, again(s).codes)
                and torch.equal(batches(s).states, again(s).states) for s in (1, 0))
-    whole = supply.batches(start, clips, TEXTS, replace(CONFIG, stored=False))
+    whole = music.make_batches(start, clips, TEXTS, replace(CONFIG, stored=False))
     assert not torch.equal(whole(0).codes, batches(0).codes)
     assert batches(0).mask.sum() < whole(0).mask.sum()
-    silent = supply.batches(start, clips, TEXTS, replace(config, word_dropout=1.0))(0)
+    silent = music.make_batches(start, clips, TEXTS, replace(config, word_dropout=1.0))(0)
     assert not silent.mask.any(), "a text without words is the null condition"
 
 
@@ -143,23 +143,23 @@ def test_one_seed_draws_one_order_and_the_same_chunks_whatever_the_texts(start, 
     config = replace(CONFIG, stored=False, chunk="random", word_dropout=0.5)
     # another number of words: the chunks must not feel it
     longer = [f"{text} and {text}" for text in TEXTS]
-    one, other = (supply.batches(start, clips, texts, config) for texts in (TEXTS, longer))
+    one, other = (music.make_batches(start, clips, texts, config) for texts in (TEXTS, longer))
     assert all(torch.equal(one(step).codes, other(step).codes) for step in range(3))
     assert not torch.equal(one(0).codes,
-                           supply.batches(start, clips, TEXTS, config, seed=1)(0).codes)
+                           music.make_batches(start, clips, TEXTS, config, seed=1)(0).codes)
 
 
 def test_codes_that_were_encoded_once_serve_other_runs(start, clips, monkeypatch):
     config, encoded, calls = replace(CONFIG, stored=False, chunk="random"), {}, []
     own = start.codec.encode
     monkeypatch.setattr(start.codec, "encode", lambda sound: calls.append(len(sound)) or own(sound))
-    first = [supply.batches(start, clips, TEXTS, config, encoded=encoded)(step).codes
+    first = [music.make_batches(start, clips, TEXTS, config, encoded=encoded)(step).codes
              for step in range(2)]
     assert sum(calls) == len(encoded) == 8
-    again = [supply.batches(start, clips, TEXTS, replace(config, word_dropout=0.3),
+    again = [music.make_batches(start, clips, TEXTS, replace(config, word_dropout=0.3),
                             encoded=encoded)(step).codes for step in range(2)]
     assert sum(calls) == 8 and all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    alone = [supply.batches(start, clips, TEXTS, config)(step).codes for step in range(2)]
+    alone = [music.make_batches(start, clips, TEXTS, config)(step).codes for step in range(2)]
     assert sum(calls) == 16 and all(torch.equal(a, b) for a,
                                     b in zip(first, alone,
                                              strict=True)), "what is kept is what is computed"
@@ -167,7 +167,7 @@ def test_codes_that_were_encoded_once_serve_other_runs(start, clips, monkeypatch
 
 def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
     models = music.build(CONFIG, start)
-    each = music.held_out(models, clips, TEXTS,
+    each = music.held_out_loss(models, clips, TEXTS,
                           replace(CONFIG, stored=False, chunk="random", dropped=1.0),
                           store=tmp_path)
     for row in (0, 5):
@@ -177,16 +177,16 @@ def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
             alone = steps.loss(models.network.eval(),
                                steps.collate(list(codes), [states[0][mask[0]]]))[0]
         assert each[row] == pytest.approx(alone.item(), abs=1e-4)
-    other = music.held_out(models, clips, [TEXTS[1], *TEXTS[1:]], CONFIG, store=tmp_path)
+    other = music.held_out_loss(models, clips, [TEXTS[1], *TEXTS[1:]], CONFIG, store=tmp_path)
     assert other[0] != each[0] and np.allclose(other[1:], each[1:], atol=1e-5), "another text moves its own pair's loss and no other"
-    silent = music.held_out(models, clips, TEXTS, CONFIG, store=tmp_path, silent=True)
-    deaf = music.held_out(models, clips, [TEXTS[0]] * 8, CONFIG, store=tmp_path, silent=True)
+    silent = music.held_out_loss(models, clips, TEXTS, CONFIG, store=tmp_path, silent=True)
+    deaf = music.held_out_loss(models, clips, [TEXTS[0]] * 8, CONFIG, store=tmp_path, silent=True)
     assert np.allclose(silent, deaf, atol=1e-5) and not np.allclose(silent, each, atol=1e-5), "who is told nothing cannot tell texts apart"
 
 
 def test_a_text_of_two_lines_is_told_alike_stored_and_fresh(start, clips, tmp_path):
     texts = [f"{text}.\nSecond line" for text in TEXTS]
-    kept, fresh = (supply.batches(start, clips, texts, replace(CONFIG, stored=stored),
+    kept, fresh = (music.make_batches(start, clips, texts, replace(CONFIG, stored=stored),
                                   store=tmp_path)(0) for stored in (True, False))
     assert torch.equal(kept.mask, fresh.mask) and torch.allclose(kept.states, fresh.states,
                                                                  atol=1e-5)
@@ -195,7 +195,7 @@ def test_a_text_of_two_lines_is_told_alike_stored_and_fresh(start, clips, tmp_pa
 @given(st.integers(1, 30), st.floats(0, 1), st.integers(0, 999))
 def test_words_are_left_out_and_never_changed(n, share, seed):
     words = [f"w{i}" for i in range(n)]
-    left = supply._without_words("\n".join(words), share, np.random.default_rng(seed)).split("\n")
+    left = music._drop_words("\n".join(words), share, np.random.default_rng(seed)).split("\n")
     left = left if left != [""] else []
     assert [w for w in words if w in left] == left and (share > 0 or left
                                                         == words) and (share < 1 or not left)
@@ -205,7 +205,7 @@ def test_words_are_left_out_and_never_changed(n, share, seed):
                                  lambda c, t: (c, [" ", *t[1:]]), lambda c, t: ([], [])])
 def test_clips_and_texts_that_do_not_fit_are_refused(start, clips, tmp_path, bad):
     with pytest.raises(KlangfarbeError):
-        supply.batches(start, *bad(clips, TEXTS), CONFIG, store=tmp_path)
+        music.make_batches(start, *bad(clips, TEXTS), CONFIG, store=tmp_path)
 
 
 # --- one step -------------------------------------------------------------------------------------
@@ -291,38 +291,36 @@ def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monk
     monkeypatch.setattr(music, "train_step", own)
     resumed, again = run(tmp_path / "killed.safetensors")
     assert curve == again and len(curve) == 6 and torch.equal(weights(whole), weights(resumed))
-    other = music.build(replace(config, epochs=4), start)
-    assert music._resume(tmp_path / "killed.safetensors", other, "another key") == []
 
 
 def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):
     config = replace(CONFIG, epochs=12, learning_rate=1e-2)
-    before = music.held_out(music.build(config, start), clips, TEXTS, config, store=tmp_path).mean()
+    before = music.held_out_loss(music.build(config, start), clips, TEXTS, config, store=tmp_path).mean()
     n_trained = {}
     for rank in (0, 4):
         tried = replace(config, lora=rank)
         models = music.build(tried, start)
-        n_trained[rank] = sum(p.numel() for p in music.trained(models.network))
+        n_trained[rank] = sum(p.numel() for p in music.trainable_parameters(models.network))
         curve = music.train(models, clips, TEXTS, tried, store=tmp_path)
-        after = music.held_out(models, clips, TEXTS, tried, store=tmp_path).mean()
+        after = music.held_out_loss(models, clips, TEXTS, tried, store=tmp_path).mean()
         assert after < before - (0.1 if rank
                                  else 0.5) and len(curve) == 24 and curve[0]["rate"] == 0
     assert n_trained[4] < n_trained[0] / 3
-    folder = loader.save(tmp_path / "tuned", music.tuned(models).network, start.text, start.codec)
+    folder = loader.save(tmp_path / "tuned", music.tuned_generator(models).network, start.text, start.codec)
     kept = artefacts.read(folder / "model.safetensors")
     assert not [name for name in kept if "lora" in name]
     again = pretrained.load("musicgen", folder, device="cpu")
-    loss = music.held_out(music.build(config, again), clips, TEXTS, config, store=tmp_path).mean()
+    loss = music.held_out_loss(music.build(config, again), clips, TEXTS, config, store=tmp_path).mean()
     assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
 
 
 def test_unsteadiness_is_the_noise_and_not_the_slope():
     noise = np.random.default_rng(0).standard_normal(4000)
     curve = [{"loss": 5 - 0.0005 * i + 0.2 * n} for i, n in enumerate(noise)]
-    assert abs(music.spread(curve) - 0.2) < 0.01
-    assert music.spread([{"loss": 1.0}, {"loss": 3.0}]) == math.sqrt(2)
+    assert abs(music.loss_spread(curve) - 0.2) < 0.01
+    assert music.loss_spread([{"loss": 1.0}, {"loss": 3.0}]) == math.sqrt(2)
     with pytest.raises(KlangfarbeError, match="at least 2"):
-        music.spread([{"loss": 1.0}])
+        music.loss_spread([{"loss": 1.0}])
 
 
 def test_generation_has_the_asked_length_and_is_repeatable(start):
@@ -351,7 +349,7 @@ def test_the_schedule_given_a_loss_stays_at_one_step_of_warm_up(loss):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scheduler.step(torch.tensor(loss))
-    config = music.Config(released=("schedule_by_loss",))
+    config = MusicGenConfig(faults=("schedule_by_loss",))
     rate = optimiser.param_groups[0]["lr"]
     assert rate == pytest.approx(1e-4 * loss
                                  / 100) and rate == pytest.approx(music.learning_rate(config, 5,
@@ -368,7 +366,7 @@ def test_the_schedule_that_counts_is_transformers_own(warm_up, total):
 
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.5)
     scheduler = get_cosine_schedule_with_warmup(optimiser, warm_up, total)
-    config = music.Config(learning_rate=0.5, warm_up=warm_up)
+    config = MusicGenConfig(learning_rate=0.5, warm_up=warm_up)
     for step in range(total):
         assert math.isclose(optimiser.param_groups[0]["lr"],
                             music.learning_rate(config, step, total), rel_tol=1e-9, abs_tol=1e-12)
@@ -377,7 +375,7 @@ def test_the_schedule_that_counts_is_transformers_own(warm_up, total):
 
 
 def test_the_loss_of_item_0_hears_nothing_else(start, batch):
-    faulty = replace(CONFIG, released=("first_item_loss",))
+    faulty = replace(CONFIG, faults=("first_item_loss",))
     mine = music.gradient(music.build(faulty, start), batch, faulty)
     others = steps.Batch(batch.codes.clone(), batch.lengths, batch.states.clone(), batch.mask)
     others.codes[1:], others.states[1:] = 7, 0.5
@@ -401,7 +399,7 @@ def test_how_many_pairs_item_0_ever_meets():
 
 
 def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
-    faulty = replace(CONFIG, accumulate=4, released=("zero_grad_each",))
+    faulty = replace(CONFIG, accumulate=4, faults=("zero_grad_each",))
     mine = music.gradient(music.build(faulty, start), batch, faulty)
     last = steps.collate([batch.codes[3]], [batch.states[3][batch.mask[3].bool()]])
     assert torch.allclose(mine, music.gradient(music.build(CONFIG, start), last, CONFIG) / 4,
@@ -410,7 +408,7 @@ def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
 
 def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
     config = replace(CONFIG, batch_size=8, accumulate=4, warm_up=100)
-    table = original_code.effects(start, clips, TEXTS, config, n_steps=6,
+    table = evaluate.compare_faults(start, clips, TEXTS, config, n_steps=6,
                                   store=tmp_path).set_index("fault")
     assert list(table.index) == ["none", *original_code.FAULTS] and isinstance(table, pd.DataFrame)
     assert table["items_a_step"].to_dict() == {"none": 8, "first_item_loss": 4,

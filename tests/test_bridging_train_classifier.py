@@ -1,6 +1,5 @@
 """System 1's emotion classifier, its measures, and real paintings' ratings as five words."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +12,14 @@ from torch.nn import functional as F
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.data import atelier, leakage
+from lib.data import leakage
 from lib.metrics import calibration
 from lib.models.emotion_classifier import EmotionCNN, unused_weights
 from lib.signal import affect
-from lib.systems.bridging import data, labels, train_classifier
+from lib.systems.bridging import checkpoints, data, real_data, train_classifier
+from lib.systems.bridging.config import get_config
 
-TINY = replace(train_classifier.PROFILES["smoke"], n_paintings=30, n_steps=6, every=3, batch_size=8)
+TINY = replace(get_config("smoke").classifier, n_paintings=30, n_steps=6, every=3, batch_size=8)
 
 
 def network(sequence="grid", **more):
@@ -256,7 +256,7 @@ def test_folds_know_nothing_of_the_artist_they_tell(monkeypatch):
         trained.append(rows)
 
     monkeypatch.setattr(train_classifier, "train", watches)
-    found = labels.predicted(TINY, pictures, table, k=5)
+    found = train_classifier.cross_validate(TINY, pictures, table, k=5)
     assert found.shape == (50, 5) and len(trained) == 5
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
     tested = pd.concat([rows[rows["split"] == "test"] for rows in trained])
@@ -278,7 +278,7 @@ def test_training_asks_for_both_splits_and_known_words():
 
 def test_the_learning_rate_rises_and_falls():
     config = replace(TINY, n_steps=100, warm_up=10)
-    shares = [train_classifier.share(step, config) for step in range(100)]
+    shares = [train_classifier.learning_rate(config, step) / config.learning_rate for step in range(100)]
     assert shares[9] == shares[10] == 1 and shares[0] == 0.1 and shares[-1] < 0.01
     assert all(a >= b for a, b in zip(shares[10:], shares[11:], strict=False))
 
@@ -323,25 +323,25 @@ def test_the_temperature_is_fitted_on_validation_only():
 
 def test_saved_and_loaded_it_says_the_same(own_results):
     model = train_classifier.build(TINY).eval()
-    artefacts.save(train_classifier.settings(TINY, 1.5), train_classifier.NOTEBOOK, "smoke",
+    artefacts.save(checkpoints.classifier_settings(TINY, 1.5), train_classifier.NOTEBOOK, "smoke",
                    "classifier.json", seed=0)
-    artefacts.save(train_classifier.weights(model), train_classifier.NOTEBOOK, "smoke",
+    artefacts.save(checkpoints.classifier_weights(model), train_classifier.NOTEBOOK, "smoke",
                    "classifier.safetensors", seed=0)
-    again, config, temperature = train_classifier.load("smoke")
-    assert config == TINY and temperature == 1.5
+    again, temperature = checkpoints.load_classifier("smoke")
+    assert temperature == 1.5
     np.testing.assert_allclose(train_classifier.predict(again, coloured(5)[0]),
                                train_classifier.predict(model, coloured(5)[0]), atol=2e-3)
 
 
 def test_the_ateliers_table_holds_the_truth_and_no_leak():
-    pictures, table = train_classifier.atelier(TINY)
+    pictures, table = train_classifier.atelier_paintings(TINY)
     assert pictures.shape == (30, 56, 56,
                               3) and set(table["split"]) == {"train", "validation", "test"}
     nearest = [affect.emotion_word(v, a) for v,
                a in zip(table["valence"], table["arousal"], strict=True)]
     assert nearest == table["emotion"].tolist()
     own = {int(item.rsplit("-", 1)[1]) for item in table["item_id"]}
-    seen, _ = data.atelier(data.PROFILES["smoke"])
+    seen, _ = data.atelier_items(get_config("smoke").data)
     assert min(own) == train_classifier.PAINTINGS_FROM and not own & set(seen["index"])
     leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
     pictures[(table["split"]
@@ -349,14 +349,6 @@ def test_the_ateliers_table_holds_the_truth_and_no_leak():
                                                            == "train").to_numpy().argmax()])
     with pytest.raises(KlangfarbeError, match="near_duplicates"):
         leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
-
-
-def test_profiles_train_on_one_collection_and_are_tested_on_another():
-    assert (atelier.TEST_SEED != atelier.TRAIN_SEED and train_classifier.Config()
-            == train_classifier.PROFILES["paper"])
-    assert (train_classifier.Config().backbone == "resnet50" and train_classifier.Config().sequence
-            == "grid")
-    json.dumps(train_classifier.settings(train_classifier.PROFILES["mini"]))
 
 
 # --- measures -------------------------------------------------------------------------------------
@@ -467,17 +459,20 @@ def shares(**given):
     return [given.get(name, 0.0) for name in NAMES]
 
 
+label_wikiart, split_by_artist = real_data.label_wikiart, real_data.split_by_artist
+
+
 def test_every_emotion_goes_to_one_word_by_the_stated_rule():
-    placed = {name: word for word, group in labels.GROUPS.items() for name in group}
+    placed = {name: word for word, group in real_data.GROUPS.items() for name in group}
     assert set(placed) == set(NAMES) and sum(map(len,
-                                                 labels.GROUPS.values())) == 20 and set(
-        labels.GROUPS) == set(affect.EMOTION_POINTS)
+                                                 real_data.GROUPS.values())) == 20 and set(
+        real_data.GROUPS) == set(affect.EMOTION_POINTS)
     nearest = {name: affect.emotion_word(*point) for name, point in affect.WIKIART_POINTS.items()}
     assert {name for name in NAMES if placed[name] != nearest[name]} == {"happiness", "humility"}
 
 
 def test_several_labels_become_one_word_or_none():
-    found = labels.five([shares(happiness=0.5, trust=0.7, sadness=0.6),
+    found = real_data.five_words([shares(happiness=0.5, trust=0.7, sadness=0.6),
                          shares(fear=0.4, surprise=0.39), shares(sadness=0.39),
                          shares(anger=0.5, surprise=0.5), shares(),
                          shares(love=0.3, trust=0.3, gratitude=0.3, sadness=0.41)])
@@ -485,21 +480,21 @@ def test_several_labels_become_one_word_or_none():
     assert found.loc[0, list(affect.EMOTION_POINTS)].to_dict() == {"happy": 0.7, "fun": 0,
                                                                    "angry": 0, "sad": 0.6,
                                                                    "neutral": 0}
-    assert labels.five([shares(sadness=0.39)], agreement=0.3)["emotion"].tolist() == ["sad"]
+    assert real_data.five_words([shares(sadness=0.39)], agreement=0.3)["emotion"].tolist() == ["sad"]
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000))
 def test_asking_for_more_agreement_only_takes_words_away(seed):
     drawn = np.random.default_rng(seed).random((30, 20))
-    loose, strict = (labels.five(drawn, agreement)["emotion"] for agreement in (0.9, 0.95))
+    loose, strict = (real_data.five_words(drawn, agreement)["emotion"] for agreement in (0.9, 0.95))
     assert (strict.isna() | (strict == loose)).all() and strict.isna().sum() >= loose.isna().sum()
 
 
 @pytest.mark.parametrize("given", [[[0.1] * 19], [shares(anger=1.2)], [shares(anger=float("nan"))]])
 def test_ratings_of_another_form_are_refused(given):
     with pytest.raises(KlangfarbeError, match="shares"):
-        labels.five(given)
+        real_data.five_words(given)
 
 
 def write_replica(root, joined):
@@ -525,24 +520,20 @@ def write_replica(root, joined):
 @pytest.mark.parametrize("joined", [True, False])
 def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
     write_replica(tmp_path, joined)
-    rows = labels.wikiart(tmp_path).set_index("item_id")
-    assert rows["emotion"].to_dict() == {"wikiart-a0": None,
-                                         "wikiart-a1": "sad"}, (
-        "no sculpture; a tie is no word; rows keep their own")
+    rows = real_data.label_wikiart(tmp_path).set_index("item_id")
+    assert rows["emotion"].to_dict() == {"wikiart-a0": None, "wikiart-a1": "sad"}, "no sculpture; a tie is no word; rows keep their own"
     assert rows["artist"].to_dict() == {"wikiart-a0": "wikiart-a0",
                                         "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1",
                                                                                "sad"] == 0.8
-    assert labels.counts(rows) == {"happy": 0, "fun": 0, "angry": 0, "sad": 1, "neutral": 0,
-                                   "none": 1}
-    assert labels.wikiart(tmp_path, pictures_only=True)["item_id"].tolist() == ["wikiart-a1"]
+    assert real_data.label_wikiart(tmp_path, pictures_only=True)["item_id"].tolist() == ["wikiart-a1"]
     with pytest.raises(KlangfarbeError, match="WikiArt Emotions"):
-        labels.wikiart(tmp_path / "images")
+        real_data.label_wikiart(tmp_path / "images")
 
 
 def test_no_hand_paints_on_two_sides():
     rows = pd.DataFrame({"emotion": ["sad", "happy", None] * 20,
                          "artist": [f"hand {k // 4}" for k in range(60)]})
-    found = labels.dealt(rows)
+    found = real_data.split_by_artist(rows)
     assert len(found) == 40 and found.groupby("artist")["split"].nunique().max() == 1
     assert set(found["split"]) == {"train", "validation", "test"}
 
@@ -553,7 +544,8 @@ def test_no_hand_paints_on_two_sides():
     ("wikiart_paintings", {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14, "none": 58}),
 ])  # fmt: skip
 def test_the_real_ratings_have_these_classes(real_data, folder, expected):
-    assert labels.counts(labels.wikiart(real_data(folder))) == expected
+    rows = label_wikiart(real_data(folder))
+    assert rows["emotion"].value_counts().to_dict() | {"none": int(rows["emotion"].isna().sum())} == expected
 
 
 @pytest.mark.real_data
@@ -561,7 +553,7 @@ def test_real_paintings_are_read_and_classified(real_data):
     from lib.signal import images
 
     root = real_data("wikiart_paintings")
-    rows = labels.dealt(labels.wikiart(root, pictures_only=True))
+    rows = split_by_artist(label_wikiart(root, pictures_only=True))
     seen = [images.load(root / path, size=56) for path in rows["path"][:12]]
     found = train_classifier.predict(train_classifier.build(TINY), seen)
     assert found.shape == (12, 5) and calibration.evaluate(found, rows["emotion"][:12].tolist(),

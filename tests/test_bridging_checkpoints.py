@@ -13,12 +13,13 @@ from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
 from lib.recipes import train_musicgen
-from lib.systems.bridging import batches, checkpoints
+from lib.systems.bridging import checkpoints
 from lib.systems.bridging import train_musicgen as music
+from lib.systems.bridging.config import MusicGenConfig, get_config
 from lib.training import musicgen as steps
 
 TINY = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
-CONFIG = music.Config(start="miniature", epochs=8, batch_size=4, warm_up=1, clip_seconds=0.6,
+CONFIG = MusicGenConfig(start="miniature", epochs=8, batch_size=4, warm_up=1, clip_seconds=0.6,
                       learning_rate=1e-2)
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
          "sad strings, very soft"]
@@ -62,9 +63,9 @@ def tuned(start, clips, folder, **changes):
 
 
 def saved(start, models, config):
-    artefacts.save(checkpoints.settings(start, {"m4": config}), music.NOTEBOOK, "mini",
+    artefacts.save(checkpoints.musicgen_settings(start, {"m4": config}), music.NOTEBOOK, "mini",
                    checkpoints.SETTINGS, seed=0)
-    artefacts.save(checkpoints.weights(models), music.NOTEBOOK, "mini", "m4.safetensors", seed=0)
+    artefacts.save(checkpoints.musicgen_weights(models), music.NOTEBOOK, "mini", "m4.safetensors", seed=0)
 
 
 def logits(network, batch):
@@ -75,32 +76,32 @@ def logits(network, batch):
 @pytest.mark.parametrize("rank", [0, 4])
 def test_what_is_loaded_plays_as_what_was_tuned(results, start, clips, tmp_path, rank, capsys):
     models, config = tuned(start, clips, tmp_path / "store", lora=rank,
-                           released=("first_item_loss",))
+                           faults=("first_item_loss",))
     saved(start, models, config)
     kept = artefacts.read(results / "mini" / music.NOTEBOOK / "m4.safetensors")
     assert {t.dtype for t in kept.values()} == {torch.float16} and not [name for name in kept
                                                                         if "lora" in name]
     assert kept.keys() == {n for n in start.network.state_dict()
                            if n.startswith(("decoder.", "enc_to_dec_proj."))}
-    made, told, is_tuned = checkpoints.load("mini", "m4", start)
+    made, told, is_tuned = checkpoints.load_musicgen("mini", "m4", start)
     assert is_tuned and told == config and "made by notebook 13" in capsys.readouterr().out
     assert all(p.dtype == torch.float32
                for p in made.network.parameters()) and not made.network.training
-    batch = batches.batches(start, clips, TEXTS, CONFIG, store=tmp_path / "store")(0)
+    batch = music.make_batches(start, clips, TEXTS, CONFIG, store=tmp_path / "store")(0)
     before, after, again = (logits(network, batch)
-                            for network in (start.network, music.tuned(models).network,
+                            for network in (start.network, music.tuned_generator(models).network,
                                             made.network))
     assert (after - before).abs().max() > 0.05, "training moved something"
     assert torch.allclose(again, after, atol=5e-3)
-    both = (music.build(CONFIG, one) for one in (music.tuned(models), made))
-    losses = [music.held_out(one, clips, TEXTS, CONFIG, store=tmp_path / "store") for one in both]
+    both = (music.build(CONFIG, one) for one in (music.tuned_generator(models), made))
+    losses = [music.held_out_loss(one, clips, TEXTS, CONFIG, store=tmp_path / "store") for one in both]
     np.testing.assert_allclose(*losses, atol=1e-3)
 
 
 def test_loading_leaves_the_start_as_it_was(results, start, clips, tmp_path):
     before = {name: tensor.clone() for name, tensor in start.network.state_dict().items()}
     saved(start, *tuned(start, clips, tmp_path / "store"))
-    made, *_ = checkpoints.load("mini", "m4", start)
+    made, *_ = checkpoints.load_musicgen("mini", "m4", start)
     assert all(torch.equal(tensor, before[name]) for name,
                tensor in start.network.state_dict().items())
     assert any(not torch.equal(tensor, before[name]) for name,
@@ -108,10 +109,10 @@ def test_loading_leaves_the_start_as_it_was(results, start, clips, tmp_path):
 
 
 def test_without_notebook_13_the_start_plays_and_the_line_says_so(results, start, capsys):
-    made, config, is_tuned = checkpoints.load("mini", "m2", start)
+    made, config, is_tuned = checkpoints.load_musicgen("mini", "m2", start)
     said = capsys.readouterr().out
     assert made is start and not is_tuned and "m2: not fine-tuned yet at mini (notebook 13)" in said
-    assert config == music.of("m2", music.PROFILES["mini"])
+    assert config == get_config("mini").music.for_model("m2")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def other(tmp_path_factory, parts):
 def test_weights_of_another_start_are_refused(results, start, other, clips, tmp_path):
     saved(start, *tuned(start, clips, tmp_path / "store"))
     with pytest.raises(KlangfarbeError, match="tuned from"):
-        checkpoints.load("mini", "m4", other)
+        checkpoints.load_musicgen("mini", "m4", other)
 
 
 def test_a_model_that_was_not_saved_and_weights_with_a_hole_are_refused(results, start, clips,
@@ -130,9 +131,9 @@ def test_a_model_that_was_not_saved_and_weights_with_a_hole_are_refused(results,
     models, config = tuned(start, clips, tmp_path / "store")
     saved(start, models, config)
     with pytest.raises(KlangfarbeError, match="a model out of m4"):
-        checkpoints.load("mini", "m1", start)
-    kept = checkpoints.weights(models)
+        checkpoints.load_musicgen("mini", "m1", start)
+    kept = checkpoints.musicgen_weights(models)
     kept.pop("enc_to_dec_proj.weight")
     artefacts.save(kept, music.NOTEBOOK, "mini", "m4.safetensors", seed=0)
     with pytest.raises(KlangfarbeError, match="1 missing, 0 unknown"):
-        checkpoints.load("mini", "m4", start)
+        checkpoints.load_musicgen("mini", "m4", start)

@@ -1,0 +1,217 @@
+"""Settings of every stage; the defaults are the published ones.
+
+Source: Hisariya & Liang §III (networks), §IV.D (fine-tuning), §V.A (data), §V.C (evaluation).
+"""
+
+from dataclasses import dataclass, field, replace
+
+from lib.core.errors import KlangfarbeError
+from lib.signal import affect
+from lib.systems import interface
+from lib.systems.bridging import original_code
+
+TEXT_COLUMNS = {"m1": "emotion", "m2": "caption", "m3": "description", "m4": "description"}
+DESCRIBE_FROM = ("caption", "word")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How much data, and how long a segment is.
+
+    Attributes:
+        origin: ``published``, or ``atelier``, where the numbers are rounded up to as many of each
+            emotion.
+        piece_seconds: of an atelier piece; published pieces are as long as they are.
+        how: ``published`` splits pairs, ``corrected`` splits pieces and painters before pairing.
+    """
+
+    origin: str = "published"
+    n_paintings: int = 1200
+    n_pieces: int = 193
+    piece_seconds: float = 187.0  # 1,200 segments of 30 s from 193 pieces
+    segment_seconds: float = 30.0
+    how: str = "published"
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """The network and its training; the paper gives neither widths nor rates, these are ours.
+
+    Attributes:
+        backbone, sequence, hidden, heads, dropout, width: of
+            :class:`lib.models.emotion_classifier.EmotionCNN`.
+        initial: folder or hub name of weights for the residual network; ``""``: none.
+        n_paintings: of the atelier.
+        bfloat16: of the residual network while training.
+        balanced: every class is drawn equally often.
+        every: steps between checkpoints and validations.
+    """
+
+    backbone: str = "resnet50"
+    sequence: str = "grid"
+    hidden: int = 256
+    heads: int = 8
+    dropout: float = 0.5
+    width: int = 24
+    initial: str = "timm/resnet50.tv_in1k"
+    n_paintings: int = 1200
+    n_steps: int = 900
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    warm_up: int = 50
+    bfloat16: bool = False
+    balanced: bool = False
+    every: int = 100
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """The two networks that write, as sources of :func:`lib.pretrained.load`.
+
+    Attributes:
+        describe_from: what the describer reads: the led ``caption``, or the emotion ``word`` and
+            the caption without lead and feelings.
+        seed: of drawn descriptions; ``None``: the likeliest one.
+    """
+
+    captioner: str = "Salesforce/blip-image-captioning-large"
+    describer: str = "tiiuae/falcon-rw-1b"
+    describe_from: str = "caption"
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class MusicGenConfig:
+    """One fine-tuning and its sampling; the defaults are Model 4's, :meth:`for_model` gives others.
+
+    Attributes:
+        model: ``m1`` to ``m4``, which names the text column. start: the music model to fine-tune.
+        stored: text states and codes are computed once and kept.
+        chunk: a segment's first ``clip_seconds`` (``fixed``), or ``random`` ones.
+        word_dropout: share of a text's words left out. dropped: share of conditions left out.
+        faults: of the released code, out of ``original_code.FAULTS``.
+        accumulate: micro-batches a step. lora: rank; 0: every weight trains.
+        guidance: of sampling; 1 switches it off. n_at_once: texts sampled in one batch.
+    """
+
+    model: str = "m4"
+    start: str = "facebook/musicgen-small"
+    stored: bool = True
+    chunk: str = "fixed"
+    word_dropout: float = 0.0
+    dropped: float = 0.0
+    faults: tuple[str, ...] = ()
+    accumulate: int = 1
+    lora: int = 0
+    bfloat16: bool = False
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    warm_up: int = 100
+    max_norm: float = 1.0
+    clip_seconds: float = 30.0
+    top_k: int = 250
+    temperature: float = 1.0
+    guidance: float = 3.0
+    n_at_once: int = 16
+
+    def __post_init__(self):
+        for name, allowed in {"model": tuple(TEXT_COLUMNS), "chunk": ("fixed", "random")}.items():
+            if getattr(self, name) not in allowed:
+                raise KlangfarbeError(f"{name} out of {', '.join(allowed)}",
+                                      repr(getattr(self, name)), "name one of them")
+        if self.stored and (self.word_dropout or self.chunk == "random"):
+            raise KlangfarbeError("stored tensors of whole texts and fixed chunks",
+                                  f"word_dropout {self.word_dropout}, chunk {self.chunk}",
+                                  "set stored=False, which computes them anew each time")
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise KlangfarbeError("a batch_size that accumulate divides",
+                                  f"{self.batch_size} and {self.accumulate}", "4 × 4, say")
+        original_code.check(self.faults, self.accumulate, self.batch_size)
+
+    def for_model(self, model: str) -> "MusicGenConfig":
+        """These settings for one of the four published models."""
+        as_musicgen = {"stored": False, "chunk": "random", "word_dropout": 0.3, "dropped": 0.1}
+        as_stored = {"stored": True, "chunk": "fixed", "word_dropout": 0.0, "dropped": 0.0}
+        return replace(self, model=model, **(as_stored if model == "m4" else as_musicgen))
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s.
+
+    Attributes:
+        n_paintings: a multiple of five, as many of each emotion. picture_size: their side.
+    """
+
+    n_paintings: int = 120
+    seconds: float = 30.0
+    picture_size: int = 128
+
+    def __post_init__(self):
+        if self.n_paintings < 10 or self.n_paintings % len(affect.EMOTION_POINTS) \
+                or self.seconds < 1:
+            raise KlangfarbeError("at least 10 paintings, a multiple of five, and 1 s",
+                                  f"{self.n_paintings} and {self.seconds:g} s",
+                                  "change n_paintings or seconds")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole chain.
+
+    Attributes:
+        model: which of the four fine-tuned decoders plays.
+        side: a painting is cut square and resized to this; BLIP-large sees 384.
+    """
+
+    model: str = "m4"
+    side: int = 384
+    data: DataConfig = field(default_factory=DataConfig)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    prompts: PromptConfig = field(default_factory=PromptConfig)
+    music: MusicGenConfig = field(default_factory=MusicGenConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+_CLASSIFIER = ClassifierConfig(backbone="small", initial="", heads=4, dropout=0.3,
+                               learning_rate=2e-3, bfloat16=True)
+_PROMPTS = PromptConfig(captioner="miniature", describer="miniature", describe_from="word")
+# 15 validation pairs' change of loss by 2 epochs, M1 and M4: at 1e-4 −.053 and −.108, at 3e-4
+# −.055 and −.112, at 6e-4 −.018 and −.055
+_MUSIC = MusicGenConfig(start="miniature", bfloat16=True, learning_rate=3e-4, batch_size=8)
+
+PROFILES = {
+    "smoke": Config(
+        side=128, prompts=_PROMPTS,
+        data=DataConfig("atelier", n_paintings=50, n_pieces=25, piece_seconds=4.0,
+                        segment_seconds=2.0, how="corrected"),
+        classifier=replace(_CLASSIFIER, hidden=16, width=8, n_paintings=100, n_steps=12, warm_up=4,
+                           every=6),
+        music=replace(_MUSIC, epochs=1, warm_up=2, clip_seconds=2.0),
+        evaluation=EvaluationConfig(n_paintings=15, seconds=2.0)),
+    "mini": Config(
+        side=128, prompts=_PROMPTS,
+        data=DataConfig("atelier", n_paintings=150, n_pieces=50, piece_seconds=30.0,
+                        segment_seconds=10.0, how="corrected"),
+        classifier=replace(_CLASSIFIER, hidden=32, n_paintings=2000, n_steps=400),
+        music=replace(_MUSIC, epochs=2, warm_up=4, clip_seconds=8.0),
+        evaluation=EvaluationConfig(n_paintings=60, seconds=5.0)),
+    "gpu": Config(
+        prompts=_PROMPTS, data=DataConfig("atelier", how="corrected"),
+        classifier=ClassifierConfig(initial="", n_paintings=20_000, batch_size=64, n_steps=6000,
+                                    learning_rate=3e-4, bfloat16=True, every=1000),
+        music=MusicGenConfig(bfloat16=True, epochs=10),
+        evaluation=EvaluationConfig(n_paintings=500)),
+    "paper": Config(),
+}
+
+
+def get_config(profile: str) -> Config:
+    """A profile's settings; ``bundled`` has mini's.
+
+    Raises:
+        KlangfarbeError: no such profile.
+    """
+    return interface.get_config(PROFILES, profile)
