@@ -65,7 +65,8 @@ def tuned(start, clips, folder, **changes):
 def saved(start, models, config):
     artefacts.save(checkpoints.musicgen_settings(start, {"m4": config}), music.NOTEBOOK, "mini",
                    checkpoints.SETTINGS, seed=0)
-    artefacts.save(checkpoints.musicgen_weights(models), music.NOTEBOOK, "mini", "m4.safetensors", seed=0)
+    artefacts.save(checkpoints.musicgen_weights(models), music.NOTEBOOK, "mini", "m4.safetensors",
+                   seed=0)
 
 
 def logits(network, batch):
@@ -94,7 +95,8 @@ def test_what_is_loaded_plays_as_what_was_tuned(results, start, clips, tmp_path,
     assert (after - before).abs().max() > 0.05, "training moved something"
     assert torch.allclose(again, after, atol=5e-3)
     both = (music.build(CONFIG, one) for one in (music.tuned_generator(models), made))
-    losses = [music.held_out_loss(one, clips, TEXTS, CONFIG, store=tmp_path / "store") for one in both]
+    losses = [music.held_out_loss(one, clips, TEXTS, CONFIG, store=tmp_path / "store")
+              for one in both]
     np.testing.assert_allclose(*losses, atol=1e-3)
 
 

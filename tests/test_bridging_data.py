@@ -38,7 +38,10 @@ def test_a_pair_shares_its_emotion_and_nothing_is_used_twice(how):
         of = source.set_index(side)["emotion"]
         assert (table[side].map(of) == table["emotion"]).all()
     assert table["painting"].is_unique and table["segment"].is_unique
-    assert set(table["start_s"]) == {0.0, 30.0} and (table["seconds"] == 30).all(), "65 s are two segments; 5 s are left out"
+    assert set(table["start_s"]) == {0.0,
+                                     30.0} and (table["seconds"]
+                                                == 30).all(), (
+        "65 s are two segments; 5 s are left out")
     assert table.equals(data.make_pairs(seen, heard, how=how, seed=3))
     assert not table.equals(data.make_pairs(seen, heard, how=how, seed=4))
 
@@ -62,8 +65,8 @@ def test_which_painting_meets_which_segment_is_chance():
 def test_the_published_way_leaks_and_the_corrected_one_does_not(capsys):
     seen, heard = collection(per_class=60, pieces=10, seconds=180.0)
     published, corrected = (data.make_pairs(seen, heard, how=how, seed=1) for how in data.HOW)
-    assert data.leaking_share(published) > 0.95 and data.leaking_share(corrected) == 0 == data.leaking_share(
-        corrected, "painting_group")
+    assert data.leaking_share(published) > 0.95 and data.leaking_share(
+        corrected) == 0 == data.leaking_share(corrected, "painting_group")
     found = data.check_leakage(published)
     assert [f.name for f in found.findings] == ["group_in_two_splits"]
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
@@ -99,8 +102,8 @@ def test_a_planted_copy_of_a_training_piece_is_found():
     test = table.index[table["split"] == "test"][0]
     table.loc[test, "piece_group"] = table.loc[table["split"] == "train", "piece_group"].iloc[0]
     assert [f.name
-            for f in data.check_leakage(table).findings] == ["group_in_two_splits"] and data.leaking_share(
-        table) > 0
+            for f in data.check_leakage(table).findings] == [
+        "group_in_two_splits"] and data.leaking_share(table) > 0
 
 
 # --- how much a split by segment leaks

@@ -127,8 +127,8 @@ def player(shift):
 def test_each_model_is_told_its_own_text_and_only_changed_words_are_played_anew(material):
     true = material.table["emotion"].tolist()
     said = ["sad" if word == "angry" else word for word in true]
-    written = evaluate.generate_texts(material, {"true word": true, "classifier's word": said}, *writers(),
-                             describe_from="caption")
+    written = evaluate.generate_texts(material, {"true word": true, "classifier's word": said},
+                                      *writers(), describe_from="caption")
     first, second = written.values()
     changed = np.array(true) == "angry"
     assert (first[~changed].to_numpy() == second[~changed].to_numpy()).all()

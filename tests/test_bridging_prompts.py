@@ -64,7 +64,8 @@ def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_wha
         0] == "an angry painting: a view of the coast. it feels furious and hostile."
     assert asked.asked == [(made["caption"].tolist(), None, None)]
     other = Describer()
-    again = texts.generate_texts(pictures, ["angry", "sad"], Captioner(), other, describe_from="word", seed=3)
+    again = texts.generate_texts(pictures, ["angry", "sad"], Captioner(), other,
+                                 describe_from="word", seed=3)
     assert other.asked == [(["a view of the coast."] * 2, ["angry", "sad"], 3)]
     assert again["caption"].tolist() == made[
         "caption"].tolist(), "the captions' column is the same either way"
@@ -88,7 +89,8 @@ def test_faults_of_the_makers_are_told():
     with pytest.raises(KlangfarbeError, match="one a picture; got 1"):
         texts.generate_texts(pictures, ["sad"], Captioner(), Describer())
     with pytest.raises(KlangfarbeError, match="what the describer reads"):
-        texts.generate_texts(pictures, ["sad", "sad"], Captioner(), Describer(), describe_from="nothing")
+        texts.generate_texts(pictures, ["sad", "sad"], Captioner(), Describer(),
+                             describe_from="nothing")
 
     class Silent(Describer):
         def describe(self, captions, emotions=None, *, seed=None):
@@ -118,7 +120,8 @@ def test_the_lexicon_reader_hears_what_is_named(text, step, heard):
 
 def test_the_longest_name_is_taken_first_and_each_once():
     assert texts.lexicon_points("wide awake", lexicon.FEELINGS) == [lexicon.FEELINGS["wide awake"]]
-    assert texts.lexicon_points("sad, sad and sad again", lexicon.FEELINGS) == [lexicon.FEELINGS["sad"]]
+    assert texts.lexicon_points("sad, sad and sad again",
+                                lexicon.FEELINGS) == [lexicon.FEELINGS["sad"]]
 
 
 @settings(max_examples=30, deadline=None)
@@ -169,7 +172,8 @@ def test_what_is_wholly_kept_is_heard_and_chance_is_known():
 
 
 def test_a_description_that_forgets_is_found_out():
-    lost = texts.emotion_kept(table(FIFTY, dict.fromkeys(FELT, "sunny"))).set_index(["step", "reader"])
+    lost = texts.emotion_kept(table(FIFTY,
+                                    dict.fromkeys(FELT, "sunny"))).set_index(["step", "reader"])
     row = lost.loc[(texts.DESCRIPTION, "lexicon")]
     assert row["value"] == row["null"] == 0.2 and lost.loc[(texts.CAPTION, "lexicon"), "value"] == 1
     silent = texts.emotion_kept(table(FIFTY, dict.fromkeys(FELT,
@@ -194,7 +198,8 @@ def test_the_lead_is_not_what_is_heard():
 
 def test_against_the_painting_the_classifiers_mistakes_count():
     own = [texts.EMOTIONS[(k + (k < 10)) % 5] for k in range(50)]
-    found = texts.emotion_kept(table(FIFTY).assign(own=own), against="own").set_index(["step", "reader"])
+    found = texts.emotion_kept(table(FIFTY).assign(own=own),
+                               against="own").set_index(["step", "reader"])
     assert found.loc[("emotion", "as told"), "value"] == 0.8
     assert found.loc[(texts.DESCRIPTION, "lexicon"),
                      "value"] == 0.8, "a chain that forgets nothing hands the mistakes on"

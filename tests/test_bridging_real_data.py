@@ -189,7 +189,8 @@ def test_one_step_of_model_4_on_published_pairs(data, tmp_path):
     curve = train_musicgen.train(models, clips, [f"a {word} piece" for word in some["emotion"]],
                                  replace(config, warm_up=0), store=tmp_path / "store",
                                  seed=0)
-    after = torch.cat([p.detach().flatten() for p in train_musicgen.trainable_parameters(models.network)])
+    after = torch.cat([p.detach().flatten()
+                       for p in train_musicgen.trainable_parameters(models.network)])
     assert len(curve) == 1 and np.isfinite(curve[0]["loss"]) and curve[0][
         "loss"] > 1 and not torch.equal(before, after)
 
@@ -230,14 +231,18 @@ def test_the_surest_are_taken_and_luck_decides_between_equals():
         return [second if k == 0 else share if k == sad else 0.0 for k in range(5)]
 
     rows = rated([row(0.5), row(0.9), row(0.7, 0.6), row(0.7, 0.1)])
-    assert real.select_paintings(rows, 2)["item_id"].tolist() == ["w1", "w3"], "by share, then by lead, in the rows' own order"
+    assert real.select_paintings(rows,
+                                 2)["item_id"].tolist() == ["w1",
+                                                            "w3"], (
+        "by share, then by lead, in the rows' own order")
     assert real.select_paintings(rows, 9)["share"].tolist() == [0.5, 0.9, 0.7,
                                                       0.7] and real.select_paintings(rows, 4,
                                                                            {"sad": 1})[
         "item_id"].tolist() == ["w1"]
     same = rated([row(0.8)] * 10)
     drawn = [tuple(real.select_paintings(same, 3, seed=seed)["item_id"]) for seed in range(20)]
-    assert len(set(drawn)) > 10 and drawn[0] == tuple(real.select_paintings(same, 3, seed=0)["item_id"])
+    assert len(set(drawn)) > 10 and drawn[0] == tuple(real.select_paintings(same, 3,
+                                                                            seed=0)["item_id"])
 
 
 # --- how a notebook reaches it

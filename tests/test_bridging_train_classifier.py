@@ -278,7 +278,8 @@ def test_training_asks_for_both_splits_and_known_words():
 
 def test_the_learning_rate_rises_and_falls():
     config = replace(TINY, n_steps=100, warm_up=10)
-    shares = [train_classifier.learning_rate(config, step) / config.learning_rate for step in range(100)]
+    shares = [train_classifier.learning_rate(config, step) / config.learning_rate
+              for step in range(100)]
     assert shares[9] == shares[10] == 1 and shares[0] == 0.1 and shares[-1] < 0.01
     assert all(a >= b for a, b in zip(shares[10:], shares[11:], strict=False))
 
@@ -480,7 +481,8 @@ def test_several_labels_become_one_word_or_none():
     assert found.loc[0, list(affect.EMOTION_POINTS)].to_dict() == {"happy": 0.7, "fun": 0,
                                                                    "angry": 0, "sad": 0.6,
                                                                    "neutral": 0}
-    assert real_data.five_words([shares(sadness=0.39)], agreement=0.3)["emotion"].tolist() == ["sad"]
+    assert real_data.five_words([shares(sadness=0.39)],
+                                agreement=0.3)["emotion"].tolist() == ["sad"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -521,11 +523,14 @@ def write_replica(root, joined):
 def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
     write_replica(tmp_path, joined)
     rows = real_data.label_wikiart(tmp_path).set_index("item_id")
-    assert rows["emotion"].to_dict() == {"wikiart-a0": None, "wikiart-a1": "sad"}, "no sculpture; a tie is no word; rows keep their own"
+    assert rows["emotion"].to_dict() == {"wikiart-a0": None,
+                                         "wikiart-a1": "sad"}, (
+        "no sculpture; a tie is no word; rows keep their own")
     assert rows["artist"].to_dict() == {"wikiart-a0": "wikiart-a0",
                                         "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1",
                                                                                "sad"] == 0.8
-    assert real_data.label_wikiart(tmp_path, pictures_only=True)["item_id"].tolist() == ["wikiart-a1"]
+    assert real_data.label_wikiart(tmp_path,
+                                   pictures_only=True)["item_id"].tolist() == ["wikiart-a1"]
     with pytest.raises(KlangfarbeError, match="WikiArt Emotions"):
         real_data.label_wikiart(tmp_path / "images")
 
@@ -545,7 +550,8 @@ def test_no_hand_paints_on_two_sides():
 ])  # fmt: skip
 def test_the_real_ratings_have_these_classes(real_data, folder, expected):
     rows = label_wikiart(real_data(folder))
-    assert rows["emotion"].value_counts().to_dict() | {"none": int(rows["emotion"].isna().sum())} == expected
+    assert rows["emotion"].value_counts().to_dict() | {
+        "none": int(rows["emotion"].isna().sum())} == expected
 
 
 @pytest.mark.real_data

@@ -57,11 +57,13 @@ def clips():
 
 @pytest.fixture(scope="module")
 def batch(start, clips, tmp_path_factory):
-    return music.make_batches(start, clips, TEXTS, CONFIG, store=tmp_path_factory.mktemp("batch"))(0)
+    return music.make_batches(start, clips, TEXTS, CONFIG,
+                              store=tmp_path_factory.mktemp("batch"))(0)
 
 
 def weights(models):
-    return torch.cat([p.detach().flatten() for p in music.trainable_parameters(models.network)]).clone()
+    return torch.cat([p.detach().flatten()
+                      for p in music.trainable_parameters(models.network)]).clone()
 
 
 # --- the four models ------------------------------------------------------------------------------
@@ -96,7 +98,8 @@ def test_settings_that_do_not_belong_together_are_refused(bad):
 def test_stored_and_fresh_tensors_give_the_same_batches_and_the_same_training(start, clips,
                                                                               tmp_path):
     fresh = replace(CONFIG, stored=False)
-    one, other = (music.make_batches(start, clips, TEXTS, c, store=tmp_path) for c in (CONFIG, fresh))
+    one, other = (music.make_batches(start, clips, TEXTS, c, store=tmp_path)
+                  for c in (CONFIG, fresh))
     for step in (0, 3):
         a, b = one(step), other(step)
         assert torch.equal(a.codes, b.codes) and torch.equal(a.mask,
@@ -178,10 +181,14 @@ def test_held_out_losses_come_in_the_order_of_the_pairs(start, clips, tmp_path):
                                steps.collate(list(codes), [states[0][mask[0]]]))[0]
         assert each[row] == pytest.approx(alone.item(), abs=1e-4)
     other = music.held_out_loss(models, clips, [TEXTS[1], *TEXTS[1:]], CONFIG, store=tmp_path)
-    assert other[0] != each[0] and np.allclose(other[1:], each[1:], atol=1e-5), "another text moves its own pair's loss and no other"
+    assert other[0] != each[0] and np.allclose(other[1:], each[1:],
+                                               atol=1e-5), (
+        "another text moves its own pair's loss and no other")
     silent = music.held_out_loss(models, clips, TEXTS, CONFIG, store=tmp_path, silent=True)
     deaf = music.held_out_loss(models, clips, [TEXTS[0]] * 8, CONFIG, store=tmp_path, silent=True)
-    assert np.allclose(silent, deaf, atol=1e-5) and not np.allclose(silent, each, atol=1e-5), "who is told nothing cannot tell texts apart"
+    assert np.allclose(silent, deaf, atol=1e-5) and not np.allclose(silent, each,
+                                                                    atol=1e-5), (
+        "who is told nothing cannot tell texts apart")
 
 
 def test_a_text_of_two_lines_is_told_alike_stored_and_fresh(start, clips, tmp_path):
@@ -295,7 +302,8 @@ def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monk
 
 def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):
     config = replace(CONFIG, epochs=12, learning_rate=1e-2)
-    before = music.held_out_loss(music.build(config, start), clips, TEXTS, config, store=tmp_path).mean()
+    before = music.held_out_loss(music.build(config, start), clips, TEXTS, config,
+                                 store=tmp_path).mean()
     n_trained = {}
     for rank in (0, 4):
         tried = replace(config, lora=rank)
@@ -306,11 +314,13 @@ def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clip
         assert after < before - (0.1 if rank
                                  else 0.5) and len(curve) == 24 and curve[0]["rate"] == 0
     assert n_trained[4] < n_trained[0] / 3
-    folder = loader.save(tmp_path / "tuned", music.tuned_generator(models).network, start.text, start.codec)
+    folder = loader.save(tmp_path / "tuned", music.tuned_generator(models).network, start.text,
+                         start.codec)
     kept = artefacts.read(folder / "model.safetensors")
     assert not [name for name in kept if "lora" in name]
     again = pretrained.load("musicgen", folder, device="cpu")
-    loss = music.held_out_loss(music.build(config, again), clips, TEXTS, config, store=tmp_path).mean()
+    loss = music.held_out_loss(music.build(config, again), clips, TEXTS, config,
+                               store=tmp_path).mean()
     assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
 
 
@@ -395,7 +405,8 @@ def test_how_many_pairs_item_0_ever_meets():
         met[rng.permutation(n)[::batch_size]] = True
     assert abs(met.mean() - original_code.share_met(batch_size,
                                                     epochs)) < 4 * math.sqrt(0.076 * 0.924 / n)
-    assert original_code.share_met(16, 40) == pytest.approx(0.924, abs=5e-4) and original_code.share_met(1, 1) == 1
+    assert (original_code.share_met(16, 40) == pytest.approx(0.924, abs=5e-4)
+            and original_code.share_met(1, 1) == 1)
 
 
 def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
@@ -419,7 +430,9 @@ def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
                      "cosine"] < 0.97 and table.loc["zero_grad_each",
                                                     "cosine"] < table.loc["first_item_loss",
                                                                           "cosine"]
-    assert table.loc["none", "rate_share"] > 0.99 and 0.04 < table.loc["schedule_by_loss", "rate_share"] < 0.07, "a loss of 4 to 7 nats"
+    assert table.loc["none", "rate_share"] > 0.99 and 0.04 < table.loc["schedule_by_loss",
+                                                                       "rate_share"] < 0.07, (
+        "a loss of 4 to 7 nats")
     assert table.loc["schedule_by_loss", "moved"] < 0.2 * table.loc["none", "moved"]
     assert table.loc["first_item_loss", "step_spread"] > 0
 

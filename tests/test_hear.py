@@ -326,8 +326,8 @@ def test_each_link_is_told_what_the_one_before_said(chain):
         sure.argmax()] == heard.emotion and heard.probability == pytest.approx(sure.max())
     assert heard.second_probability == pytest.approx(
         np.sort(sure)[-2]) and heard.second != heard.emotion
-    by_hand = prompts.generate_texts(picture[None], [heard.emotion], chain.captioner, chain.describer,
-                            describe_from="word").iloc[0]
+    by_hand = prompts.generate_texts(picture[None], [heard.emotion], chain.captioner,
+                                     chain.describer, describe_from="word").iloc[0]
     assert (by_hand.caption, by_hand.description) == (heard.caption, heard.description)
     assert heard.caption.startswith(
         f"{'an' if heard.emotion == 'angry' else 'a'} {heard.emotion} painting")
@@ -338,7 +338,8 @@ def test_loud_music_is_turned_down_whole_and_quiet_music_stays_quiet(chain, loud
     heard = bridging.generate(images.square(UPRIGHT, 128), chain._replace(generator=Player(loud)),
                           seconds=1.0)
     plain = Player(loud).generate([""], 1.0)[0]
-    assert np.abs(heard.sound).max() <= bridging.PEAK + 1e-6 and np.isfinite([heard.peak_db, heard.loudness_db]).all()
+    assert (np.abs(heard.sound).max() <= bridging.PEAK + 1e-6
+            and np.isfinite([heard.peak_db, heard.loudness_db]).all())
     assert np.allclose(heard.sound, plain * min(1, bridging.PEAK / max(np.abs(plain).max(), 1e-9)),
                        atol=1e-6)
 

@@ -77,8 +77,8 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
     config = get_config(profile).data
     if config.origin == "atelier":
         return load_atelier(config, seed)
-    folders = (registry.shelf(real_data.PAINTINGS, ("images", "emotion_labelled")),
-               registry.shelf(real_data.MUSIC))
+    folders = (registry.find_folder(real_data.PAINTINGS, ("images", "emotion_labelled")),
+               registry.find_folder(real_data.MUSIC))
     data = load_published(*folders, config, paths.PROCESSED / "bridging" / "published", seed)
     print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and "
           f"{data.table['piece'].nunique()} of {len(data.pieces)} pieces; "

@@ -76,7 +76,7 @@ def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.Da
     table = table.assign(painting_group=table["painting"], piece_group=table["piece"])
     assert_unseen(table, training)
     pictures = np.stack([paint.paint(item, config.picture_size) for item in paintings])
-    return TestSet(table, pictures, *(render.played(items, config.seconds, sample_rate_hz)
+    return TestSet(table, pictures, *(render.render_items(items, config.seconds, sample_rate_hz)
                                       for items in (reference, real)), sample_rate_hz)
 
 

@@ -83,12 +83,12 @@ def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.Data
         KlangfarbeError: the ratings are missing, or lack an emotion.
     """
     rows = wikiart_emotions.manifest(folder, paintings_only=True)
-    file = layout.require(folder, RATINGS, "WikiArt Emotions' table of shares",
+    file = layout.find_file(folder, RATINGS, "WikiArt Emotions' table of shares",
                           wikiart_emotions.WHERE)
     joined = file.suffix == ".csv"
     identity, artist = ("wikiart_emotions_id", "artist") if joined else ("ID", "Artist")
     columns = [wikiart_emotions.SEEN["image and title"] + name for name in affect.WIKIART_POINTS]
-    rated = layout.table(file, [identity, artist, *columns], separator="," if joined else "\t")
+    rated = layout.read_table(file, [identity, artist, *columns], separator="," if joined else "\t")
     rated.index = "wikiart-" + rated[identity].astype(str)
     rated = rated.loc[rows["item_id"]]
     rows = rows.assign(artist=rated[artist].fillna("").to_numpy(object),

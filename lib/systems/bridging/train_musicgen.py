@@ -1,5 +1,6 @@
 """Fine-tuning of the decoder: MusicGen trained four ways on one code path. The network is
-transformers' MusicGen (``lib/pretrained/musicgen.py``), the loss is in ``lib/training/musicgen.py``.
+transformers' MusicGen (``lib/pretrained/musicgen.py``), the loss is in
+``lib/training/musicgen.py``.
 
     text column ──T5──► states [B, L, D_text] ──(some dropped)──► projection ─┐
     segment [N] ──codec──► codes [B, K, S] ──delay──► line [B, K, S+K] ──► decoder ──► cross-entropy
@@ -308,7 +309,9 @@ def _order(n_items: int, batch_size: int, seed: int, shuffled: bool) -> Callable
 
 
 def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
-    """Each word goes with probability `share`; at 0 the text stays as it is, line breaks and all."""
+    """Each word goes with probability `share`; at 0 the text stays as it is, line breaks and
+    all.
+    """
     if not share:
         return text
     return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip()
