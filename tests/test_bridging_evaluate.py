@@ -328,7 +328,7 @@ def test_agreement_and_what_luck_makes_of_it():
 
 
 def test_the_common_text_says_the_word_and_the_printed_table_is_whole():
-    texts = {word: evaluation.common_text(word) for word in evaluate.EMOTIONS}
+    texts = {word: evaluation.common_caption(word) for word in evaluate.EMOTIONS}
     assert {word: prompts.read_emotion(text, prompts.DESCRIPTION, "lexicon") for word,
             text in texts.items()} == {word: word for word in texts}
     printed = evaluation.published()

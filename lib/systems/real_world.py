@@ -129,10 +129,10 @@ def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: lis
     Args:
         pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner speaks to ``art2music``.
     """
-    said, descriptions = recombine.carried(parts, pictures, comments, None)
+    said, descriptions = recombine.encode(parts, pictures, comments, None)
     player = parts.bridging.generator
-    made = {"bridging": (train_musicgen.generate(player, descriptions, parts.bridging.config.music, seed,
-                                                 seconds=seconds), player.sample_rate_hz),
+    made = {"bridging": (train_musicgen.generate(player, descriptions, parts.bridging.config.music,
+                                                 seed, seconds=seconds), player.sample_rate_hz),
             "mapping": recombine.decode(parts, "MusicGen", said["vector"], seed=seed,
                                         seconds=seconds),
             "art2music": recombine.decode(parts, "flow", said["fused"], seed=seed, seconds=seconds)}

@@ -100,7 +100,7 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
                                    seed=config.prompts.seed).iloc[0]
     sound = train_musicgen.generate(models.generator, [texts[TEXT_COLUMNS[config.music.model]]],
                                     config.music, seed, seconds=seconds)[0]
-    return Result(interface.turned_down(sound), models.generator.sample_rate_hz, emotion=emotion,
+    return Result(interface.limit_peak(sound), models.generator.sample_rate_hz, emotion=emotion,
                   probability=float(probabilities[first]), second=prompts.EMOTIONS[second],
                   second_probability=float(probabilities[second]), caption=texts["caption"],
                   description=texts["description"])
@@ -108,8 +108,8 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``, by way of :func:`lib.systems.interface.files`; the exit code."""
-    return interface.files(paintings, output, side=get_config(profile).side,
+    """``python -m lib hear``, by way of :func:`lib.systems.interface.generate_files`; the exit code."""
+    return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, seed=seed, seconds=seconds))
 

@@ -202,7 +202,7 @@ def _share_right(truth: np.ndarray, answers: np.ndarray, seed: int, n_shuffles: 
     def share(wanted, given):
         return float(np.mean([a == b for a, b in zip(wanted, given, strict=True)]))
 
-    chance = stats.shuffled(share, truth, answers, n_shuffles=n_shuffles, seed=seed)
+    chance = stats.permutation_null(share, truth, answers, n_shuffles=n_shuffles, seed=seed)
     value = share(truth, answers)
     interval = binomtest(round(value * len(truth)), len(truth)).proportion_ci(method="wilson")
     return {"value": value, "low": interval.low, "high": interval.high,

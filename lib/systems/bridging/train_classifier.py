@@ -26,7 +26,7 @@ from lib.data import manifest, splits
 from lib.data.atelier import TRAIN_SEED, paint, words
 from lib.data.atelier.factors import draw
 from lib.metrics import calibration
-from lib.metrics.calibration import EMOTIONS, codes
+from lib.metrics.calibration import EMOTIONS, encode_labels
 from lib.models.emotion_classifier import SIDES, EmotionCNN
 from lib.pretrained import sources
 from lib.signal import affect, images
