@@ -102,8 +102,8 @@ def test_v_and_noise_give_the_picture_back(t, seed):
                                                                                - left) ** 0.5 * x_0
     assert torch.allclose(left**0.5 * x_t - (1 - left) ** 0.5 * v, x_0, atol=1e-12)
     assert torch.allclose((1 - left) ** 0.5 * x_t + left**0.5 * v, noise, atol=1e-12)
-    assert torch.allclose(schedule.predict_x0(x_t, v, t, "zero_terminal_snr", "v"), x_0.clamp(-1, 1),
-                          atol=1e-12)
+    assert torch.allclose(schedule.predict_x0(x_t, v, t, "zero_terminal_snr", "v"),
+                          x_0.clamp(-1, 1), atol=1e-12)
     left_published = schedule.alphas_bar("published")[t]
     mixed = left_published**0.5 * x_0 + (1 - left_published) ** 0.5 * noise
     assert torch.allclose(schedule.predict_x0(mixed, noise, t, "published", "epsilon"),
@@ -287,8 +287,10 @@ def test_overfits_one_batch(data):
     config = replace(TINY, learning_rate=1e-2, n_steps=40, warm_up=3)
     models, optimiser = train_diffusion.build(config, 0)
     _, x_0, va = next(batches(*data, config, 0))
-    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config, torch.Generator().manual_seed(0), step)
-              for step in range(40)]  # the same noise each time
+    # the same noise each time
+    losses = [train_diffusion.train_step(models, optimiser, x_0, va, config,
+                                         torch.Generator().manual_seed(0), step)
+              for step in range(40)]
     assert losses[-1] < 0.15 * losses[0]
 
 
@@ -303,9 +305,8 @@ def test_average_is_the_recursion(data):
         decay = min(0.9, (2 + step) / (11 + step))
         expected = decay * expected + (1 - decay) * models.network.null.detach().double()
     assert torch.allclose(models.average.module.null.double(), expected, atol=1e-6)
-    assert models.sampling_network is models.average.module and not torch.allclose(models.sampling_network.null,
-                                                                          models.network.null,
-                                                                          atol=1e-6)
+    assert models.sampling_network is models.average.module and not torch.allclose(
+        models.sampling_network.null, models.network.null, atol=1e-6)
 
 
 def test_resume_is_bit_identical(data, tmp_path, monkeypatch):

@@ -221,7 +221,8 @@ def test_the_schedule_fades_each_stage_in_and_ends_full_size():
     assert stages[-1] == train_gan.growth_at(config, config.n_steps) == Growth(2, 1.0)
     for s in (1, 2):
         alphas = [g.alpha for g in stages if g.stage == s]
-        assert alphas == sorted(alphas) and alphas[0] < 0.01 and sum(a < 1 for a in alphas) == pytest.approx(len(alphas) / 2, abs=1)
+        assert (alphas == sorted(alphas) and alphas[0] < 0.01 and sum(a < 1 for a in alphas)
+                == pytest.approx(len(alphas) / 2, abs=1))
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=2, max_size=6), st.integers(0, 20_000))
@@ -345,7 +346,8 @@ def test_equalised_layers_answer_alike_and_move_at_one_speed():
         layer = networks.Convolution(32, 64, 3, equalised=equalised)
         # He: twice the input's variance
         assert float(layer(x)[..., 2:-2, 2:-2].detach().var()) == pytest.approx(2.0, rel=0.1)
-    assert float(layer.weight.detach().std()) == pytest.approx(1.0, abs=0.03) and layer.scale == pytest.approx((2 / 288) ** 0.5)
+    assert (float(layer.weight.detach().std()) == pytest.approx(1.0, abs=0.03) and layer.scale
+            == pytest.approx((2 / 288) ** 0.5))
 
 
 def test_sameness_is_the_mean_correlation_of_all_pairs():

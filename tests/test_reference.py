@@ -77,7 +77,7 @@ def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, m
     monkeypatch.setattr(evaluate, "wikiart_emotions", oasis)
     (shelf / "wikiart_paintings").symlink_to(shelf / "oasis")
     monkeypatch.setattr(oasis, "manifest", lambda folder, inner=oasis.manifest, **_: inner(folder))
-    table = evaluate.picture_judge()
+    table = evaluate.picture_regressors()
     ccc = table[table["collection"] == "OASIS photographs"].set_index(["predictor", "axis"])["ccc"]
     assert ccc["judge"].min() > 0.9 and ccc["mean"].abs().max() < 0.1 and ccc[
         "class mean"].abs().max() < 0.1
@@ -97,7 +97,7 @@ def test_collections_that_are_not_there_are_named_and_passed_over(shelf, capsys)
         evaluate.run()
     said = capsys.readouterr().out
     assert all(f"{name}: passed over" in said
-               for name in ("picture_judge", "emotify_forest", "released", "transfer"))
+               for name in ("picture_regressors", "emotify_forest", "released", "transfer"))
     assert not paths.REFERENCE.exists()
 
 
@@ -115,7 +115,7 @@ def test_the_kept_tables_are_those_of_the_real_collections(real_data):
         patch.setattr(evaluate, "_store", lambda name, table, *hashed: table)
         patch.setattr(evaluate.agreements, "agreement",
                       functools.partial(evaluate.agreements.agreement, n_resamples=2))
-        again = evaluate.picture_judge()
+        again = evaluate.picture_regressors()
     before = artefacts.read(kept)
     assert np.allclose(before["ccc"], again["ccc"], atol=0.02,
                        equal_nan=True) and (before["n"] == again["n"]).all()

@@ -16,35 +16,24 @@ CHOICES = {"schedule": ("published", "zero_terminal_snr"), "prediction": ("epsil
 
 @dataclass(frozen=True)
 class ForestConfig:
-    """The random forest, its search and its evaluation.
-
-    Attributes:
-        n_trees, max_depth, min_split, min_leaf, max_features: scikit-learn's ``n_estimators,
-            max_depth, min_samples_split, min_samples_leaf, max_features``.
-        gain_db: where not 0, each row is also learned at other volumes, drawn with this deviation.
-        collections: modules of ``lib.data.collections`` to learn from; empty: the atelier.
-        excerpts: parts of equal length that an atelier piece is cut into.
-        disagreement: of one simulated listener with the true point (DEAM's is .37 in [−1, 1]).
-        n_trials, search_trees: Optuna's trials in each outer fold, and the trees of a trial.
-        n_repeats, n_resamples: of the permutation importance, of every bootstrap.
-    """
+    """The random forest, its search and its evaluation."""
 
     n_trees: int = 600
     max_depth: int = 20
     min_split: int = 2
     min_leaf: int = 3
     max_features: float = 1.0
-    gain_db: float = 0.0
-    collections: tuple[str, ...] = ()
+    gain_db: float = 0.0  # where not 0, each row is also learned at other volumes
+    collections: tuple[str, ...] = ()  # modules of lib.data.collections; none: the atelier
     n_pieces: int = 2569
-    excerpts: int = 1
+    excerpts: int = 1  # of equal length that an atelier piece is cut into
     piece_seconds: float = CLIP_SECONDS
-    disagreement: float = 0.37
+    disagreement: float = 0.37  # of one simulated listener with the true point, as in DEAM
     outer_folds: int = 5
     inner_folds: int = 5
-    n_trials: int = 100
+    n_trials: int = 100  # Optuna's, in each outer fold
     search_trees: int = 200
-    n_repeats: int = 20
+    n_repeats: int = 20  # of each permutation
     n_resamples: int = 1000
 
 
@@ -53,40 +42,31 @@ class GanConfig:
     """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani et al.'s, the paper gives none.
 
     Attributes:
-        size: side of the pictures; channels: width of each stage from 4² up; depth: convolutions a
-            stage.
-        style: of the paintings to learn from (the paper keeps landscapes).
-        steps: of each stage; fade: share of them in which the stage is faded in.
-        n_critic: critic steps before each generator step.
-        w_penalty: λ of the gradient penalty. drift: weight of score(real)².
-        w_matching: of affective feature matching; matching_moves_maps: whether that loss may change
-            the two convolutions it measures with.
-        equalised, pixel_norm, batch_deviation: of :mod:`lib.models.wgan_gp`.
-        ema_decay: of the averaged generator, 0 for none. n_judged: pictures for each measurement.
+        equalised, pixel_norm, batch_deviation, depth: of :mod:`lib.models.wgan_gp`.
     """
 
     size: int = 128
-    channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)
+    channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # of each stage from 4² up
     depth: int = 2
     n_noise: int = 128
     n_pictures: int = 1311
-    style: str = "landscape"
+    style: str = "landscape"  # as the paper keeps
     batch_size: int = 16
-    steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)
-    fade: float = 0.5
+    steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)  # of each stage
+    fade: float = 0.5  # share of them in which the stage is faded in
     n_critic: int = 5
     lr_generator: float = 5e-4
     lr_critic: float = 5e-9
     betas: tuple[float, float] = (0.0, 0.9)
-    w_penalty: float = 10.0
-    drift: float = 0.0
+    w_penalty: float = 10.0  # λ
+    drift: float = 0.0  # weight of score(real)²
     w_matching: float = 1.0
-    matching_moves_maps: bool = True
+    matching_moves_maps: bool = True  # whether that loss changes the convolutions it measures with
     equalised: bool = False
     pixel_norm: bool = False
     batch_deviation: bool = False
-    ema_decay: float = 0.0
-    n_judged: int = 2000
+    ema_decay: float = 0.0  # 0: no average
+    n_judged: int = 2000  # pictures for each measurement
 
     def __post_init__(self):
         if self.size != 4 * 2 ** (len(self.channels) - 1) or len(self.steps) != len(self.channels):
@@ -118,14 +98,7 @@ class DiffusionConfig:
     Attributes:
         size, channels, layers, attention_levels, embedding, patch: of
             :class:`lib.models.emotion_unet.EmotionUNet`.
-        warm_up, decay: steps of the rate's linear rise, share of the steps of its fall to 0.
-        n_diffusion: T. schedule: ``published`` (clipped cosine) or ``zero_terminal_snr``.
-        prediction: ``epsilon`` or ``v``. null: ``zero``, the point (0, 0), or ``learned``.
-        p_null: share of labels dropped. ema_decay: of the averaged network, 0 for none.
-        start: ``scratch`` or ``neutral``, the bundled network that never saw a label.
-        guidance: s. guidance_rescale: φ of Lin et al., 0 for none.
-        sampler, n_sampling: and its steps. n_slow: steps of the ancestral one in a comparison.
-        n_judged: pictures for one measurement.
+        start: ``neutral`` is the bundled network that never saw a label.
     """
 
     size: int = 128
@@ -138,21 +111,21 @@ class DiffusionConfig:
     batch_size: int = 16
     n_steps: int = 123_000  # 1,500 epochs of 1,311 pictures
     learning_rate: float = 2e-4
-    warm_up: int = 0
-    decay: float = 0.0
-    n_diffusion: int = 1000
+    warm_up: int = 0  # steps
+    decay: float = 0.0  # share of the steps, at the end, in which the rate falls to 0
+    n_diffusion: int = 1000  # T
     schedule: str = "published"
     prediction: str = "epsilon"
-    null: str = "zero"
-    p_null: float = 0.1
-    ema_decay: float = 0.0
+    null: str = "zero"  # the point (0, 0)
+    p_null: float = 0.1  # share of labels dropped
+    ema_decay: float = 0.0  # 0: no average
     start: str = "scratch"
-    guidance: float = 3.0
-    guidance_rescale: float = 0.0
+    guidance: float = 3.0  # s
+    guidance_rescale: float = 0.0  # φ of Lin et al.
     sampler: str = "ancestral"
     n_sampling: int = 1000
-    n_slow: int = 1000
-    n_judged: int = 512
+    n_slow: int = 1000  # steps of the ancestral sampler where the two are compared
+    n_judged: int = 512  # pictures for one measurement
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
@@ -166,14 +139,10 @@ class DiffusionConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All stages, and the pieces the whole chain is measured on.
-
-    Attributes:
-        gan: with settings that train. published_gan: as published, rates as released.
-    """
+    """All stages, and the pieces the whole chain is measured on."""
 
     forest: ForestConfig = ForestConfig()
-    gan: GanConfig = GanConfig()
+    gan: GanConfig = GanConfig()  # with settings that train
     published_gan: GanConfig = GanConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     n_pieces: int = 1802

@@ -1,19 +1,15 @@
 """Evaluation: the forest beside chance level and ceiling, its permutation importance, and tables on
 real collections.
 
-    nested predictions ──► scores (CCC, R², RMSE) · losses ──► importance, margin            notebook 31
-    real collections ────► emotify_forest · picture_regressor · released · transfer ──► results/reference/real/
-
-``python -m lib reference`` makes the second kind. Every row has n, a 95 % interval over groups, the
-null (97.5 % quantile of permuted predictions) and, where ratings allow it, another panel of
-listeners as the ceiling. Collections that are not there are named and left out.
+``python -m lib reference`` writes the tables of real collections to ``results/reference/real/``.
+Each row has n, a 95 % interval over groups, the null (97.5 % quantile of permuted predictions) and,
+where ratings allow it, another panel of listeners as the ceiling.
 
 Source: Zhang §3; Breiman (2001), §10, in groups as in Gregorutti, Michel & Saint-Pierre (2015).
 Notebook: 31, 35.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,7 +22,7 @@ from lib.metrics import affect as agreements
 from lib.metrics import evaluation_table as tables
 from lib.metrics import picture_regressor, stats
 from lib.signal import affect, feature_cache, features, images
-from lib.systems.music2image import original_code, train_diffusion, train_forest
+from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES, Table, labelled_files
 
@@ -128,7 +124,7 @@ def margin(lost: dict[str, np.ndarray], groups: np.ndarray, config: ForestConfig
 def run() -> None:
     """``python -m lib reference``: makes every table whose collection is there."""
     made = 0
-    for make in (picture_judge, emotify_forest, released, transfer):
+    for make in (picture_regressors, emotify_forest, released, transfer):
         try:
             table = make()
         except KlangfarbeError as error:
@@ -142,9 +138,7 @@ def run() -> None:
 
 
 def evidence() -> list[dict]:
-    """Rows for :func:`lib.workbook.ledger.evidence`, as keyword arguments, from the stored
-    tables.
-    """
+    """Rows of :func:`lib.workbook.ledger.evidence` from the stored tables."""
     found = []
     for name, predictor, origin in (
             ("emotify_forest", "forest", "Emotify (real music)"),
@@ -161,35 +155,33 @@ def evidence() -> list[dict]:
 
 
 def emotify_forest() -> pd.DataFrame:
-    """The forest trained and tested on Emotify, beside what the genre tells and another panel.
+    """The forest trained and tested on Emotify, beside the genre's mean and another panel.
 
-    Half the listeners are compared with the other half, stepped up to full panels by Spearman and
-    Brown: 2c / (1 + c). ``emotify_emotions.csv``: the same for the share of listeners who ticked
-    each of nine emotions, before any point of the plane is assigned.
+    Half the listeners against the other half, stepped up to full panels by Spearman and Brown:
+    2c / (1 + c). ``emotify_emotions.csv`` has the share of listeners who ticked each emotion.
     """
     tracks, rows, truth, groups = _features_of("emotify", emotify)
-    predicted = splits.cross_validated(_forest(ForestConfig()), rows, truth, groups)
-    genre = splits.cross_validated(_class_mean, tracks["genre"].to_numpy(), truth, groups)
-    table = [_scores("forest", truth, predicted, groups),
-             _scores("genre mean", truth, genre, groups),
-             _scores("mean", truth, splits.cross_validated(_mean, rows, truth, groups), groups)]
-    folder = paths.real_data("emotify")
+    folder, genres = paths.real_data("emotify"), tracks["genre"].to_numpy()
     panel = _scores("another panel", *emotify.panels(folder), groups)
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
     panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels
-    _emotions(rows, emotify.shares(folder), tracks, groups)
-    return _write("emotify_forest", [("Emotify, 15 s excerpts", [*table, panel])], rows, truth)
-
-
-def _emotions(rows: np.ndarray, shares: pd.DataFrame, tracks: pd.DataFrame,
-              groups: np.ndarray) -> None:
-    config = replace(ForestConfig(), n_trees=200, max_features=0.33)
+    table = _table("Emotify, 15 s excerpts", [
+        _scores("forest", truth, splits.cross_validated(_forest, rows, truth, groups), groups),
+        _scores("genre mean", truth, splits.cross_validated(_class_mean, genres, truth, groups),
+                groups),
+        _scores("mean", truth, splits.cross_validated(_mean, rows, truth, groups), groups), panel])
     ids = tracks["item_id"].str[-3:].astype(int)
-    ticked = shares.set_index("track id").loc[ids, list(affect.GEMS_POINTS)].to_numpy()
-    predicted = splits.cross_validated(
-        lambda x, y, unseen: train_forest.build(config, SEED).fit(x, y).predict(unseen), rows,
-        ticked, groups)
+    ticked = emotify.shares(folder).set_index("track id").loc[ids, list(affect.GEMS_POINTS)]
+    _store("emotify_emotions", _emotions(rows, ticked.to_numpy(), groups), rows)
+    return _store("emotify_forest", table, rows, truth)
+
+
+def _emotions(rows: np.ndarray, ticked: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
+    """How well each of nine emotions is predicted, before a point of the plane is assigned."""
+    forest = train_forest.build(ForestConfig(n_trees=200, max_features=0.33), SEED)
+    predicted = splits.cross_validated(lambda x, y, unseen: forest.fit(x, y).predict(unseen), rows,
+                                       ticked, groups)
     table = []
     for column, (emotion, (valence, arousal)) in enumerate(affect.GEMS_POINTS.items()):
         truth, own = ticked[:, column], predicted[:, column]
@@ -197,50 +189,47 @@ def _emotions(rows: np.ndarray, shares: pd.DataFrame, tracks: pd.DataFrame,
         table.append({"emotion": emotion, "valence": valence, "arousal": arousal,
                       "correlation": agreements.correlation(truth, own), "low": low, "high": high,
                       "r2": agreements.r2(truth, own), "n": len(truth)})
-    _store("emotify_emotions", pd.DataFrame(table), rows, ticked)
+    return pd.DataFrame(table)
 
 
-def picture_judge() -> pd.DataFrame:
-    """The picture regressor on OASIS' photographs and on paintings of WikiArt Emotions.
+def picture_regressors() -> pd.DataFrame:
+    """The picture regressor (``judge``) on OASIS' photographs and WikiArt Emotions' paintings.
 
-    ``judge``: fitted on the other folds · ``atelier judge``: the bundled one · ``class mean``: what
-    the photograph's category or the painting's style tells · ``image alone``: people who were not
-    told the title.
+    ``atelier judge`` is the bundled one, ``image alone`` people who were not told the title.
     """
-    found, hashed = [], []
+    found, hashes = [], {}
     for collection, name, adapter, settings in (
             ("OASIS photographs", "oasis", oasis, {}),
             ("WikiArt Emotions paintings", "wikiart_paintings", wikiart_emotions,
              {"paintings_only": True})):
-        folder, table = paths.real_data(name), labelled_files(name, adapter, **settings)
-        pictures = np.stack([images.load(folder / path, size=128) for path in table["path"]])
-        truth, groups = table[list(AXES)].to_numpy(float), table["group_id"].to_numpy()
-
-        def crossed(predictor: Callable, inputs: np.ndarray, cut_by: np.ndarray,
-                    truth: np.ndarray = truth) -> np.ndarray:
-            return splits.cross_validated(predictor, inputs, truth, cut_by)
-
-        bundled = picture_regressor.load_picture_regressor().predict(pictures)
-        classes = table["genre"].to_numpy()
-        rows = [_scores("judge", truth, crossed(_judge, pictures, groups), groups),
-                _scores("atelier judge", truth, bundled, groups),
-                _scores("class mean", truth, crossed(_class_mean, classes, groups), groups),
-                _scores("mean", truth, crossed(_mean, pictures, groups), groups)]
+        folder, rows = paths.real_data(name), labelled_files(name, adapter, **settings)
+        pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
+        truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
+        classes = rows["genre"].to_numpy()
+        bundled = picture_regressor.load_picture_regressor()
+        rated = [
+            _scores("judge", truth, splits.cross_validated(_judge, pictures, truth, groups),
+                    groups),
+            _scores("atelier judge", truth, bundled.predict(pictures), groups),
+            _scores("class mean", truth, splits.cross_validated(_class_mean, classes, truth,
+                                                                groups), groups),
+            _scores("mean", truth, splits.cross_validated(_mean, pictures, truth, groups), groups),
+        ]
         if adapter is oasis:
             reliability = oasis.reliability(folder)
-            rows.append(pd.DataFrame([{"predictor": "another panel", "axis": axis,
-                                       "ccc": reliability[axis], "n": len(table),
-                                       "n_groups": len(table)} for axis in AXES]))
+            rated.append(pd.DataFrame([{"predictor": "another panel", "axis": axis,
+                                        "ccc": reliability[axis], "n": len(rows),
+                                        "n_groups": len(rows)} for axis in AXES]))
         else:
-            artists = table["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
-            rows.append(_scores("judge, unseen artists", truth,
-                                crossed(_judge, pictures, artists), artists))
+            artists = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
+            unseen = splits.cross_validated(_judge, pictures, truth, artists)
             alone = adapter.manifest(folder, seen="image", **settings).set_index("item_id")
-            rows.append(_scores("image alone", truth,
-                                alone.loc[table["item_id"], list(AXES)].to_numpy(float), groups))
-        found.append((collection, rows))
-        hashed += [pictures, truth]
-    return _write("picture_judge", found, *hashed)
+            alone = alone.loc[rows["item_id"], list(AXES)].to_numpy(float)
+            rated += [_scores("judge, unseen artists", truth, unseen, artists),
+                      _scores("image alone", truth, alone, groups)]
+        found.append(_table(collection, rated))
+        hashes[collection] = provenance.content_hash(pictures, truth)
+    return _store("picture_judge", pd.concat(found, ignore_index=True), repr(hashes).encode())
 
 
 def released() -> pd.DataFrame:
@@ -250,30 +239,18 @@ def released() -> pd.DataFrame:
 
 
 def transfer() -> pd.DataFrame:
-    """The bundled forest on real music: ten clips of emoMusic and all of Emotify.
-
-    ``ten_clips.csv`` has its predictions beside the ratings, ``ten_clips.png`` the pictures.
-    """
-    clips, clip_rows, truth, _ = _features_of("deam_audio_sample", emomusic)
-    forest = train_forest.load(artefacts.BUNDLED)
-    predicted = train_forest.predict(forest, clip_rows)
+    """The bundled forest on ten clips of emoMusic and all of Emotify."""
+    _, clip_rows, truth, _ = _features_of("deam_audio_sample", emomusic)
     _, rows, points, _ = _features_of("emotify", emotify)
-    from_emotify = _forest(ForestConfig())(rows, points, clip_rows)
-    quadrants = [affect.QUADRANTS[i] for i in affect.quadrant(*predicted.T)]
-    _store("ten_clips", pd.DataFrame({
-        "clip": clips["path"].str.rsplit("/", n=1).str[-1], "song": clips["description"],
-        "valence": truth[:, 0], "arousal": truth[:, 1], "heard_valence": predicted[:, 0],
-        "heard_arousal": predicted[:, 1], "quadrant": quadrants}), clip_rows)
-    models, config = train_diffusion.load(artefacts.BUNDLED)
-    painted = train_diffusion.generate(models, predicted, config, SEED)
-    artefacts.write(paths.REFERENCE / RUN / "ten_clips.png",
-                    images.sheet(painted, columns=5, scale=max(1, 96 // painted.shape[1])))
-    elsewhere = _scores("atelier forest", points, train_forest.predict(forest, rows), None)
-    return _write("transfer", [
-        ("emoMusic, ten clips", [_scores("atelier forest", truth, predicted, None)]),
-        ("Emotify, 15 s excerpts", [elsewhere]),
-        ("emoMusic, ten clips", [_scores("Emotify forest", truth, from_emotify, None)]),
-    ], clip_rows, truth, rows, points)
+    forest = train_forest.load(artefacts.BUNDLED)
+    on_clips, on_emotify = (train_forest.predict(forest, some) for some in (clip_rows, rows))
+    from_emotify = _forest(rows, points, clip_rows)
+    table = pd.concat([
+        _table("emoMusic, ten clips", [_scores("atelier forest", truth, on_clips, None)]),
+        _table("Emotify, 15 s excerpts", [_scores("atelier forest", points, on_emotify, None)]),
+        _table("emoMusic, ten clips", [_scores("Emotify forest", truth, from_emotify, None)]),
+    ], ignore_index=True)
+    return _store("transfer", table, clip_rows, truth, rows, points)
 
 
 def _features_of(name: str, adapter) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
@@ -283,9 +260,8 @@ def _features_of(name: str, adapter) -> tuple[pd.DataFrame, np.ndarray, np.ndarr
     return tracks, rows, tracks[list(AXES)].to_numpy(float), tracks["group_id"].to_numpy()
 
 
-def _forest(config: ForestConfig) -> Callable:
-    return lambda rows, truth, unseen: train_forest.predict(
-        train_forest.fit(rows, truth, config, seed=SEED), unseen)
+def _forest(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+    return train_forest.predict(train_forest.fit(inputs, truth, ForestConfig(), SEED), unseen)
 
 
 def _judge(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
@@ -313,15 +289,10 @@ def _scores(predictor: str, truth: np.ndarray, predicted: np.ndarray,
     return table
 
 
-def _write(name: str, collections: list[tuple[str, list[pd.DataFrame]]],
-           *hashed: np.ndarray) -> pd.DataFrame:
-    parts = []
-    for collection, rows in collections:
-        table = pd.concat(rows, ignore_index=True)
-        table.insert(0, "collection", collection)
-        parts.append(table)
-    table = pd.concat(parts, ignore_index=True).assign(folds=splits.FOLDS, seed=SEED)
-    return _store(name, table, *hashed)
+def _table(collection: str, scores: list[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(scores, ignore_index=True)
+    table.insert(0, "collection", collection)
+    return table.assign(folds=splits.FOLDS, seed=SEED)
 
 
 def _store(name: str, table: pd.DataFrame, *hashed) -> pd.DataFrame:
