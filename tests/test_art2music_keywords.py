@@ -46,16 +46,6 @@ def test_similarity_and_polarity_by_hand():
                                                 1] and found["similarity"].isna().tolist() == [
         False, False, True, True]
     assert keywords.polarity_shares(found).loc["painting"].tolist() == [0.25, 0.25, 0.5]
-    heat = keywords.similarity_by_polarity(found)
-    assert (heat.loc["positive", "positive"] == 1 and heat.loc["negative", "neutral"] == 1
-            and heat.notna().to_numpy().sum() == 2)
-    told = keywords.example_pairs(found, comments, clips, each=1)
-    assert len(told) == 2 and set(told["caption"]) <= set(clips["caption"])
-    told = keywords.example_pairs(found.assign(similarity=[0.9, 0.5, 0.8, 0.1],
-                                             audio_id=["m0", "m1", "m0", "m0"]), comments, clips,
-                                each=1)
-    assert told["similarity"].tolist() == [0.9,
-                                           0.1], "the best and the worst, though one clip has both"
     with pytest.raises(KlangfarbeError, match="a pair for each comment"):
         keywords.compare_keywords(pairs.iloc[::-1], comments, clips, Plain(), LEXICON)
 

@@ -18,10 +18,11 @@ CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is take
 
 
 class SpectralLosses(nn.Module):
-    """Sounds (generated [B, N], true [B, N]) → (ln-mel L1, spectral convergence), means over windows.
+    """Sounds (generated, true), [B, N] each → (ln-mel L1, spectral convergence), means over
+    windows.
 
-    ln-mel L1 is mean |ln mel(generated) − ln mel(true)|, spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖ of
-    each item (Frobenius), so that soft crops count like loud ones.
+    ln-mel L1 is mean |ln mel(generated) − ln mel(true)|, spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖
+    of each item (Frobenius), so that soft crops count like loud ones.
     """
 
     def __init__(self, sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = SCALES):

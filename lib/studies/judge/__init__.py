@@ -1,11 +1,11 @@
 """A language model as a judge of painting, comment and music, and controls that show whether it can
 be believed.
 
-    painting, comment, sound ──the published prompt──► backend ──JSON──► validated rating 0–10 ──► one line on disk
-    the same cases with another sound, silence, another order, once more ──► control scores
+    painting, comment, sound ──the published prompt──► backend ──JSON──► validated rating 0–10
+    the same with another sound, silence, another order, once more ──► control scores
 
-rating.py: prompt and form · backends.py, local.py: whom to ask · collect.py: asking without losing an
-answer · controls.py: cases and scores. A refused or unreadable answer is counted and left out.
+rating.py: prompt and form · backends.py, local.py: whom to ask · collect.py: asking without losing
+an answer · controls.py: cases and scores. A refused or unreadable answer is counted and left out.
 
 Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
 """

@@ -1,12 +1,12 @@
 """Whom to ask: a service that speaks OpenAI's protocol, as Gemini does too, or a model of
 transformers on this machine.
 
-    Case (picture, text, sound, in an order) ──get_backend(name)──► Backend.ask ──► the answer's text
+    Case (picture, text, sound, in an order) ──► Backend.ask ──► the answer's text
 
 Keys come from the environment (:data:`KEYS`) and go into the request's header alone. A service is
 asked with temperature 0 and the form as JSON Schema.
 
-Source: Hong et al. §IV-C asked Gemini "in direct multimodal mode (image+text+audio)".  Notebook: 46.
+Source: Hong et al. §IV-C ask Gemini "in direct multimodal mode (image+text+audio)".  Notebook: 46.
 """
 
 import base64
@@ -47,7 +47,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to judge: a picture uint8 [H, W, 3], a text and a sound float32 [N], in an order."""
+    """One thing to judge: a picture uint8 [H, W, 3], a text, a sound float32 [N], in an order."""
 
     name: str
     picture: np.ndarray

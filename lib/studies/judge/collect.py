@@ -1,9 +1,7 @@
 """Asking a judge, case by case, without losing what was answered.
 
-    cases ──not yet answered──► ask ──┬─ busy, down, no answer: wait and ask again ─┐
-                                      ├─ not in the form: ask again                 ├─► one line of JSON a case, on disk at once
-                                      ├─ refused: recorded                          │
-                                      └─ a rating ──────────────────────────────────┘
+    busy, down, no answer: wait and ask again · not in the form: ask again · refused: recorded
+    every outcome: one line of JSON a case, on disk at once
 
 Notebook: 46.
 """
@@ -66,8 +64,8 @@ def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = Non
 
 def rate_files(painting: Path, music: Path, comment: str, backend: str, model: str,
                base_url: str = "", output: Path | None = None) -> int:
-    """``python -m lib judge PAINTING MUSIC --comment "…" --backend gemini --model NAME``: prints one
-    rating and returns the exit code. `output`, a ``….jsonl``, keeps the answer.
+    """``python -m lib judge PAINTING MUSIC --comment "…"``: prints one rating and returns the exit
+    code. `output`, a ``….jsonl``, keeps the answer.
     """
     comment = comment.strip()
     if not comment:

@@ -1,7 +1,6 @@
-"""Controls: the same paintings and comments with sounds that are not theirs, and the same once more.
+"""Controls: the same paintings and comments with other sounds, and the same once more.
 
-    own · another's sound · silence · own, parts in another order · own, once more ──collect──► scores
-          own − another's > 0?   own − silence > 0?   0?                 0?
+    own − another's > 0?   own − silence > 0?   own, parts in another order: 0?   once more: 0?
 
 A judge that gives another's sound as much as the own one does not rate the music. Items are
 resampled, never cases.
@@ -37,8 +36,8 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
     if not aligned or (others == np.arange(n)).any() or not set(conditions) <= {*CONDITIONS}:
         raise KlangfarbeError("two items or more, each with picture, text, sound and another item; "
                               f"conditions out of {CONDITIONS}",
-                              f"{n}, {len(texts)}, {len(sounds)}, {len(others)}; "
-                              f"{', '.join(conditions)}", "align them")
+                              f"{n}, {len(texts)}, {len(sounds)}, {len(others)}; {conditions}",
+                              "align them")
     given = {ANOTHER: sounds[others], SILENCE: np.zeros_like(sounds)}
     return [backends.Case(f"{item:04d} {name}", pictures[item], texts[item],
                           given.get(name, sounds)[item], rate_hz,
@@ -47,7 +46,7 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
 
 
 def score_table(answers: pd.DataFrame) -> pd.DataFrame:
-    """Scores of ``collect_ratings``, a row an item, a column a condition; NaN where there is none."""
+    """Scores of ``collect_ratings``, a row an item, a column a condition; NaN without a rating."""
     names = [name.split(" ", 1) for name in answers["case"]]
     scores = answers.assign(item=[item for item, _ in names], condition=[name for _, name in names],
                             score=answers["score"].astype(float))
@@ -62,7 +61,8 @@ def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
     and ``judge_repeat``, mean |difference| ↓; ``judge_rated``, the share of cases with a rating
     (Wilson's interval).
     """
-    scores, n_rated, rows = score_table(answers), int((answers["status"] == collect.RATED).sum()), []
+    scores, rows = score_table(answers), []
+    n_rated = int((answers["status"] == collect.RATED).sum())
     if len(answers):
         ends = binomtest(n_rated, len(answers)).proportion_ci(method="wilson")
         rows.append(("judge_rated", n_rated / len(answers), float(ends.low), float(ends.high),

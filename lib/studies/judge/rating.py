@@ -1,6 +1,6 @@
 """The judge's prompt and the form of its answer, as printed, and how an answer is read.
 
-Source: Hong et al., Table VIII (the prompt, word for word) and Table IX (the fields and their limits).
+Source: Hong et al., Table VIII (the prompt, word for word) and Table IX (the fields).
 Known deviation: a field that Table IX does not have is refused.
 Notebook: 46.
 """
@@ -97,8 +97,8 @@ def schema() -> dict:
 
 
 def read_rating(answer: str) -> Rating:
-    """A judge's answer, without a fence of ``` around it; :class:`InvalidAnswer` says where it departs
-    from the form.
+    """A judge's answer, also in a fence of ```; :class:`InvalidAnswer` says where it departs from
+    the form.
     """
     text = answer.strip()
     if text.startswith("```"):

@@ -1,11 +1,11 @@
 """The trained stages as files: what notebooks 42 and 43 write, and what everything else loads.
 
-    <stage>.json, <stage>.safetensors           settings and CLIP's hash; projector and decoder (or flow), half precision
-    generator.json, generator.safetensors       of the vocoder
+    <stage>.json, <stage>.safetensors       settings and CLIP's hash; weights in half precision
+    generator.json, generator.safetensors   of the vocoder
 
-The released code does not save the projector. Stages: ``decoder``, trained on the comment alone;
-``decoder_with_keywords``, as published, with the target clip's keywords in the text; ``flow``. The
-flow and the vocoder are bundled.
+Stages: ``decoder``, trained on the comment alone; ``decoder_with_keywords``, as published, with the
+target clip's keywords in the text; ``flow``. The flow and the vocoder are bundled. The released
+code does not save the projector.
 Notebook: 42, 43.
 """
 
@@ -31,8 +31,9 @@ DECODERS = {"comment_only": "decoder", "with_audio_keywords": "decoder_with_keyw
 def files(stage: str, models, config, clip, setting: str) -> dict:
     """File name → content of a trained stage; `setting` is out of ``data.SETTINGS``."""
     if stage not in STAGES or setting not in data.SETTINGS:
-        raise KlangfarbeError(f"a stage out of {', '.join(STAGES)}, of {' or '.join(data.SETTINGS)}",
-                              f"{stage}, {setting}", "name one of them")
+        raise KlangfarbeError(
+            f"a stage out of {', '.join(STAGES)}, of {' or '.join(data.SETTINGS)}",
+            f"{stage}, {setting}", "name one of them")
     settings = {"config": asdict(config), "setting": setting, "width_in": clip.width,
                 "sees": clip.name, "sees_sha256": clip.sha256}
     return {f"{stage}.json": settings, f"{stage}.safetensors": _half(_networks(models))}

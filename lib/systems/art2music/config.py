@@ -32,13 +32,6 @@ class DataConfig:
     sentence_encoder: str = "sentence-transformers/paraphrase-TinyBERT-L6-v2"
     split: str = "published"
 
-    def __post_init__(self):
-        too_few = min(self.n_paintings, self.n_clips) < 10 or self.comments_each < 1
-        if self.split not in SPLITS or too_few:
-            raise KlangfarbeError(
-                f"a split out of {', '.join(SPLITS)}, ten paintings and clips, a comment each",
-                f"{self}", "change what is too small")
-
 
 @dataclass(frozen=True)
 class DecoderConfig:
@@ -63,12 +56,6 @@ class DecoderConfig:
     batch_size: int = 32
     epochs: int = 10
     max_norm: float = 1.0
-
-    def __post_init__(self):
-        if self.high_weight < 1 or self.epochs < 1 or self.batch_size < 1:
-            raise KlangfarbeError("a weight of 1 or more, an epoch, a batch",
-                                  f"{self.high_weight}, {self.epochs}, {self.batch_size}",
-                                  "high_weight=1.0 is plain L1")
 
 
 @dataclass(frozen=True)

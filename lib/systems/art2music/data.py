@@ -1,12 +1,11 @@
 """ArtiCaps: paintings with comments and music with captions, paired because the two *texts* are
 alike, and what training reads of them.
 
-    comments ──sentence encoder──► [N, D] ─┐
-                                           ├─ nearest caption of each ─► triplets: painting, comment, clip
-    captions ──sentence encoder──► [M, D] ─┘                             one clip belongs to many comments
+    comments ──sentence encoder──► [N, D] ─┐ nearest     triplets: painting, comment, clip;
+    captions ──sentence encoder──► [M, D] ─┴─caption──►  one clip belongs to many comments
 
-    published   matched over everything, then split 8 : 1 : 1 by triplet: painting and clip stand on both sides
-    corrected   paintings are split, clips are split, and each comment is matched within its own part
+    published   matched over everything, then split 8 : 1 : 1 by triplet: both sides share clips
+    corrected   paintings are split, clips are split, and each comment is matched within its part
 
     painting ──CLIP──► v [D], prompt ──CLIP──► u [D], clip ──mel.py──► [M, T] in [−1, 1]
 
@@ -136,8 +135,8 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 
 def nearest(queries: np.ndarray, keys: np.ndarray, *,
             chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, exactly: (index int64
-    [N], cosine float32 [N]); of equals the first. Memory is chunk · M · 4 bytes.
+    """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, of equals the first:
+    (index int64 [N], cosine float32 [N]). Memory is chunk · M · 4 bytes.
     """
     queries, transposed = normalise(queries), np.ascontiguousarray(normalise(keys).T)
     if queries.shape[1] != len(transposed):

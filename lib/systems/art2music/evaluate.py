@@ -1,7 +1,7 @@
-"""Evaluation of Art2Music on a test set of paintings and comments: Table IV's rows and our own, and
-the round trip of a true mel through the vocoder.
+"""Evaluation of Art2Music on a test set: Table IV's rows and our own, and the round trip of a true
+mel through the vocoder.
 
-    test comments ─nearest test caption─► reference clip              (the matching that made the training pairs)
+    test comments ─nearest test caption─► reference clip, as the training pairs were matched
     v, u ─┬─ both ───────────── full               ┐
           ├─ u or v set to 0 ── no text, no image  ├─► mel ─► vocoder ─► scores
           ├─ Gaussian noise ─── noise              ┘
@@ -10,10 +10,10 @@ the round trip of a true mel through the vocoder.
 
 Source: Hong et al. §IV-A.3 and 4, Table IV.
 
-Known deviations: how an input is removed is not said; here it is 0 · the published cosine is between
-"embeddings obtained from the Art2Music model", which made the sound; here it is between those of the
-bundled tagger, which took no part, each set's mean removed · every clip is brought to one loudness
-before embeddings are compared.
+Known deviations: how an input is removed is not said; here it is 0 · the published cosine is
+between "embeddings obtained from the Art2Music model", which made the sound; here between those of
+the bundled tagger, which took no part, each set's mean removed · every clip is brought to one
+loudness before embeddings are compared.
 Notebook: 43, 44.
 """
 
@@ -59,8 +59,9 @@ class TestSet(NamedTuple):
     mels: np.ndarray
 
 
-def load_test_set(config: Config, clip, sentence_encoder, *, first: int = PAINTINGS_FROM) -> TestSet:
-    """Paintings from index `first` on, their comments, and the test clips nearest to the comments."""
+def load_test_set(config: Config, clip, sentence_encoder, *,
+                  first: int = PAINTINGS_FROM) -> TestSet:
+    """Paintings from index `first` on, their comments, and the test clips nearest to these."""
     seconds = config.data.seconds
     comments, clips = data.atelier_texts(
         DataConfig(n_paintings=config.test_paintings, comments_each=1, n_clips=config.test_clips),
@@ -106,11 +107,11 @@ def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -
     """What the measures need of a row of the table: a structured array [N].
 
     ``affect`` [2] is the tagger's, of the clips as generated; ``embedding`` of clips of one
-    loudness. ``cosine`` (centred), ``mcd`` and ``lsd`` (dB) are [N] against every reference, the own
-    one on the diagonal; the last two are filled off the diagonal only where `whole`.
+    loudness. ``cosine`` (centred), ``mcd`` and ``lsd`` (dB) are [N] against every reference, the
+    own one on the diagonal; the last two are filled off the diagonal only where `whole`.
     """
-    ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)), mel.RATE_HZ)
-                    for some in (sounds, test.reference))
+    ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
+                                          mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     points = embedders.mean_over_windows(tagger, tagger.affect, 2, list(sounds), mel.RATE_HZ)
@@ -144,8 +145,8 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
 
 
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
-    """Table IV's measures and the emotion's, for rows of :func:`analyse`; `reference` is that of the
-    reference clips. FAD has a table of its own (``evaluation.frechet_table``).
+    """Table IV's measures and the emotion's, for rows of :func:`analyse`; `reference` is that of
+    the reference clips. FAD has a table of its own (``evaluation.frechet_table``).
     """
     own = np.arange(len(test.comments))[:, None]
     encoder, printed = embedders.card(tagger), published()
@@ -159,8 +160,8 @@ def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
                 published=printed["mcd"]),
         Measure("LSD", evaluation.precomputed(spectral.lsd), own, view=lambda rows: rows["lsd"],
                 published=printed["lsd"]),
-        Measure("cosine", evaluation.precomputed(feeling_cosine), own, view=lambda rows: rows["cosine"],
-                published=printed["cosine"], encoder=encoder),
+        Measure("cosine", evaluation.precomputed(feeling_cosine), own,
+                view=lambda rows: rows["cosine"], published=printed["cosine"], encoder=encoder),
         *(Measure(f"CCC {axis}", affect.ccc, test.comments[axis].to_numpy(), of=ROWS,
                   view=lambda rows, k=k: rows["affect"][:, k], encoder=encoder)
           for k, axis in enumerate(("valence", "arousal"))),
@@ -209,7 +210,8 @@ def mcd_evidence(rows: dict, *, seed: int = 0) -> list[tuple]:
                          len(values)))
         if name != "full":
             evidence.append((f"{quantity}_minus_full",
-                             *stats.paired_difference(values, own["full"], None, seed=seed), len(values)))
+                             *stats.paired_difference(values, own["full"], None, seed=seed),
+                             len(values)))
     return evidence
 
 

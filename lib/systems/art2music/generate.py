@@ -1,16 +1,16 @@
-"""Art2Music as a whole: a painting and a comment become a fused vector, a mel-spectrogram and sound.
+"""Art2Music as a whole: a painting and a comment become a fused vector, a mel and sound.
 
-    painting ──CLIP──► v ─┐
-    comment  ──CLIP──► u ─┴─► gated residual projector ─► h ─► BiLSTM, or flow ─► mel [−1, 1] ─► ln-mel ─► HiFi-GAN ─► sound
-                              train_decoder.py, train_flow.py                         mel.py        train_vocoder.py
+    painting ──CLIP──► v ─┬─ gated residual projector ─► h ─► BiLSTM, or flow ─► mel [−1, 1]
+    comment  ──CLIP──► u ─┘                     (train_decoder.py, train_flow.py)   │ mel.py
+                                sound ◄─ HiFi-GAN (train_vocoder.py) ◄─ ln-mel ◄────┘
 
 Data: data.py, keywords.py. Evaluation: evaluate.py. Settings of all stages: config.py.
 
 Source: Hong et al., "Art2Music".
 
-Known deviations: a visitor's painting has no target clip, so the text is the comment and its keywords
-alone (``comment_only``) · without a comment a captioner describes the painting · the flow gives
-another piece for another seed, of any length; the published decoder gives one answer of one length.
+Known deviations: a visitor's painting has no target clip, so the text is the comment and its
+keywords alone (``comment_only``) · without a comment a captioner describes the painting · the flow
+gives another piece for another seed, of any length; the published decoder one answer of one length.
 Notebook: 40 (the tour), 41–45.
 """
 
@@ -44,7 +44,7 @@ LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
 
 class Models(NamedTuple):
-    """A loaded system: CLIP, the first stage (its ``name`` and ``config`` with it), the vocoder, the
+    """A loaded system: CLIP, the first stage with its ``name`` and ``config``, the vocoder, the
     tagger that rates the music, and ``captioner`` and ``side`` of the config.
     """
 
@@ -92,7 +92,7 @@ def load(profile: str = artefacts.BUNDLED, stage: str = "flow") -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
              seconds: float | None = None) -> Result:
-    """Music for a painting uint8 [H, W, 3] and a comment; without a comment a captioner describes it.
+    """Music for a painting uint8 [H, W, 3] and a comment; without one a captioner describes it.
 
     Args:
         seed: of the flow; the decoder has no randomness.
@@ -137,8 +137,8 @@ def check_comment(comment: str) -> str:
 
 def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
                    profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``: :func:`lib.systems.interface.generate_files` with a comment;
-    returns the exit code.
+    """``python -m lib hear --system art2music``: :func:`lib.systems.interface.generate_files` with
+    a comment; returns the exit code.
     """
     text = check_comment(comment)
     return interface.generate_files(paintings, output, side=get_config(profile).side,

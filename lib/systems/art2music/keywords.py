@@ -1,19 +1,17 @@
-"""Emotion keywords of comments and captions, their polarity, and how far the two agree.
+"""Emotion keywords of comments and captions, their polarity, and how far the two sides agree.
 
-    comment ──lexicon──► keywords ──► polarity, vector ─┐
-                                                        ├─► similarity (Fig. 1, 2), same polarity (Table III)
-    caption ──lexicon──► keywords ──► polarity, vector ─┘   null: the same captions, permuted
+    comment ──lexicon──► keywords ──► polarity, vector ─┬─► similarity (Figures 1 and 2),
+    caption ──lexicon──► keywords ──► polarity, vector ─┘   same polarity (Table III)
 
-Two sides with fixed shares of polarities agree by chance: with Table III's own shares (55, 13, 32 %
-and 49, 17, 33 %) unrelated pairs have the same polarity in Σ p·q = 40 % of cases, against the
-printed 47 %.
+Texts with fixed shares of polarities agree by chance: with Table III's own shares (55, 13, 32 % and
+49, 17, 33 %) unrelated pairs have the same polarity in Σ p·q = 40 % of cases, against the printed
+47 %. The null is the same captions, permuted.
 
 Source: Hong et al. §III-A.3 (it names the "Opinion Lexicon" and cites AFINN, which is read here),
 §III-A.4, Figures 1 and 2, Tables II and III.
 
-Known deviations: parts of speech are not looked at · several keywords share one vector, the
-encoder's of the keywords joined by commas · a pair without a keyword on one side has a polarity
-(neutral) and no similarity.
+Known deviations: parts of speech are not looked at · several keywords share one vector, that of the
+keywords joined by commas · a pair without a keyword on one side is neutral and has no similarity.
 Notebook: 41.
 """
 
@@ -134,13 +132,6 @@ def polarity_shares(compared: pd.DataFrame) -> pd.DataFrame:
                          for side in ("painting", "audio")}, index=list(POLARITIES)).T
 
 
-def similarity_by_polarity(compared: pd.DataFrame) -> pd.DataFrame:
-    """Figure 2: mean similarity for each pair of polarities, painting × audio."""
-    order = list(POLARITIES)
-    return compared.pivot_table(index="painting", columns="audio", values="similarity",
-                                aggfunc="mean").reindex(index=order, columns=order)
-
-
 def chance_agreement(shares: pd.DataFrame) -> float:
     """Σ p·q of :func:`polarity_shares`: how often unrelated texts have the same polarity."""
     return float((shares.loc["painting"] * shares.loc["audio"]).sum())
@@ -151,8 +142,8 @@ def agreement_scores(compared: pd.DataFrame, *, seed: int = 0,
     """Quantity → (value, low, high, n, null), for ``same_polarity`` and
     ``cosine_below_a_quarter``.
 
-    Intervals are 95 %, over clips, since one clip belongs to many comments. The null of the first is
-    the 97.5 % quantile over permuted captions; the second has none (NaN).
+    Intervals are 95 %, over clips, since one clip belongs to many comments. The null of the first
+    is the 97.5 % quantile over permuted captions; the second has none (NaN).
     """
     code = {name: k for k, name in enumerate(POLARITIES)}
     painting, audio = (compared[side].map(code).to_numpy() for side in ("painting", "audio"))
@@ -168,17 +159,3 @@ def agreement_scores(compared: pd.DataFrame, *, seed: int = 0,
             "cosine_below_a_quarter": (low.mean(),
                                        *stats.bootstrap(np.mean, low, groups=clips[similar],
                                                         seed=seed), len(low), np.nan)}
-
-
-def example_pairs(compared: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFrame,
-                  each: int = 2) -> pd.DataFrame:
-    """Table II: pairs of the highest and of the lowest similarity, the most similar first, with
-    ``comment, caption`` beside them; no clip twice at either end.
-    """
-    caption = compared["audio_id"].map(clips.drop_duplicates("clip").set_index("clip")["caption"])
-    texts = compared.assign(comment=comments["comment"].to_numpy(), caption=caption.to_numpy())
-    ranked = texts.dropna(subset="similarity").sort_values("similarity", ascending=False,
-                                                           kind="stable")
-    best, worst = (end.drop_duplicates("audio_id").head(each)
-                   for end in (ranked, ranked.iloc[::-1]))
-    return pd.concat([best, worst.iloc[::-1]]).drop_duplicates("comment_id").reset_index(drop=True)

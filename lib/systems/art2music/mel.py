@@ -1,9 +1,7 @@
 """The one mel-spectrogram of both stages, and the line between their two scales.
 
-    sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5], the vocoder's
-                                                          │ to_unit    ▲ to_ln
-                                                          ▼            │
-                                                       mel [B, M, T] in [−1, 1], the decoder's
+    sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5] (vocoder)
+    ln-mel ──to_unit──► mel [B, M, T] in [−1, 1] (decoder) ──to_ln──► ln-mel
 
 The released code has two loaders: the decoder's mels lie in [−1, 1], the vocoder's are natural
 logarithms, and nothing joins the two. Frame t is centred on (t + ½)·hop, so N = T·hop.

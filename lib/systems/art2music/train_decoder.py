@@ -1,14 +1,15 @@
 """Training of stage 1: two vectors of a painting and a text become a mel-spectrogram. The networks,
 ``GatedResidualProjector`` and ``MelDecoder``, are in ``lib.models.fusion``.
 
-    v [B, D], u [B, D] ──gated residual projector──► h [B, H] ──BiLSTM──► mel [B, M, T] ◄── Σ w_f |m̂ − m| ──  the matched clip's
+    v [B, D], u [B, D] ──gated residual projector──► h [B, H] ──BiLSTM──► m̂ [B, M, T]
+    loss: Σ w_f |m̂ − m| to the mel m of the matched clip
 
                     text                 projector               split                  w_f
     as published    with audio keywords  trained                 by triplet             1 … 1.5
     as released     with audio keywords  neither trained, nor saved
     corrected       comment alone        trained and saved       by painting and clip   1 … 1.5
 
-Source: Hong et al. §III-B.1 and 2 (equations 1 and 2), §IV-A.2; the released code for *as released*.
+Source: Hong et al. §III-B.1 and 2 (equations 1 and 2), §IV-A.2; the released code.
 
 Known deviations: W_r, which brings the text to H numbers, is ours · on a CPU one step of the LSTM
 gives several frames (`at_once`) · gradients are clipped at norm 1.

@@ -1,10 +1,10 @@
 """Training and sampling of the flow, beyond the paper: the same two vectors and noise become a mel,
 so that one painting has many pieces of music. The network, ``Flow``, is in ``lib.models.fusion``.
 
-    mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]     (and back, by the stored basis)
+    mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]
 
-    training     x_t = (1 − t)·noise + t·z,   t in (0, 1);   the network predicts z − noise from x_t, t and h
-    sampling     noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
+    training   x_t = (1 − t)·noise + t·z, t in (0, 1); predicted is z − noise from x_t, t and h
+    sampling   noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
 
 The decoder answers with the median of all clips that could go with a painting, the flow with one of
 them. Principal components of patches make the problem small enough for a CPU.
@@ -70,8 +70,8 @@ def fit_basis(models: Models, mels: np.ndarray) -> float:
 
 def train_step(models: Models, batch: Batch, config: FlowConfig,
                generator: torch.Generator) -> dict:
-    """One step: ``loss`` (squared error per number, about 2 untrained) and ``gradient`` (norm before
-    clipping). `generator` draws noise and times.
+    """One step: ``loss`` (squared error per number, about 2 untrained) and ``gradient`` (norm
+    before clipping). `generator` draws noise and times.
     """
     z = models.network.encode(batch.mels)                                  # [B, k, S]
     noise = torch.randn(z.shape, generator=generator, device=z.device)

@@ -1,9 +1,9 @@
-"""Training of stage 2: HiFi-GAN makes sound from mel-spectrograms, true ones and those that stage 1
-predicts. The generators, ``Discriminators`` and the adversarial losses are in ``lib.models.hifigan``.
+"""Training of stage 2: HiFi-GAN makes sound from mel-spectrograms, true and predicted ones. The
+generators, the ``Discriminators`` and the adversarial losses are in ``lib.models.hifigan``.
 
-    ln-mel [B, M, T] ──generator──► sound [B, N] ──┬─ its own ln-mel against the true sound's: |·| × 45
-                                                   ├─ multi-period and multi-scale discriminators
-                                                   └─ their features on it and on the true sound: |·| × 2
+    ln-mel [B, M, T] ──generator──► sound [B, N] ──┬─ ln-mel L1 to the true sound × 45
+                                                   ├─ multi-period, multi-scale discriminators
+                                                   └─ L1 of their features to the true sound's × 2
 
 Source: Hong et al. §III-B.3 and §IV-A.1 ("using both synthesized and real Mel-spectrograms"); Kong,
 Kim & Bae (2020), "HiFi-GAN", §2.3 and §3.
