@@ -14,7 +14,7 @@ from lib.metrics import cards, distances, divergence, spectral, stats, text_audi
 from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
-from lib.systems.bridging import checkpoints, data, evaluate, prompts
+from lib.systems.bridging import checkpoints, data, evaluate, metrics, prompts
 from lib.systems.bridging.config import DataConfig, EvaluationConfig, get_config
 
 RATE = 22_050
@@ -206,18 +206,18 @@ def test_levels_are_one_and_silence_stays():
 
 def test_ratios_against_every_reference_are_the_metrics_own(sounds):
     other = np.roll(sounds, 1, axis=0) + 0.01
-    snr, kl = evaluation._snr(sounds, other), evaluation._histogram_kl(sounds, other)
+    snr, kl = metrics._snr(sounds, other), metrics._histogram_kl(sounds, other)
     for i, j in np.ndindex(4, 4):
         assert snr[i, j] == pytest.approx(spectral.snr(other[j], sounds[i]), abs=1e-9)
         assert kl[i,
                   j] == pytest.approx(divergence.original_histogram_kl(other[j], sounds[i],
-                                                                       n_bins=evaluation.N_BINS),
+                                                                       n_bins=metrics.N_BINS),
                                       abs=1e-12)
 
 
 def test_the_strongest_tone_is_taken_for_the_fundamental():
     t = np.arange(RATE) / RATE
-    assert evaluation._thd(np.sin(2 * np.pi * 300 * t) + 0.1 * np.sin(2 * np.pi * 600 * t),
+    assert metrics._thd(np.sin(2 * np.pi * 300 * t) + 0.1 * np.sin(2 * np.pi * 600 * t),
                            RATE) == pytest.approx(0.1, rel=1e-3)
 
 
@@ -226,20 +226,20 @@ def test_a_row_as_it_is_heard_agrees_with_the_metrics(material):
 
     own, common = [f"text {'aeio'[k % 4] * k}" for k in range(10)], ["a", "e"] * 5
     clap = text_audio.VerifiedEncoder(Ears(), 10, 1.0, 0.0, 1.0, "texts")
-    row = evaluation.score_clips(material.real, material.reference, own, common,
+    row = metrics.score_clips(material.real, material.reference, own, common,
                                  pretrained.load("tagger"), clap, RATE)
     assert np.diagonal(row["own"]) == pytest.approx(text_audio.clap(clap, own, list(material.real),
                                                                     RATE))
     assert np.diagonal(row["common"]) == pytest.approx(text_audio.clap(clap, common,
                                                                        list(material.real), RATE))
-    louder = evaluation.score_clips(3 * material.real, material.reference, own, common,
+    louder = metrics.score_clips(3 * material.real, material.reference, own, common,
                              pretrained.load("tagger"), clap, RATE)
     assert louder["embedding"] == pytest.approx(row["embedding"],
                                                 abs=1e-3) and np.abs(louder["loud"]
                                                                      - row["loud"]).max() > 0.1
     assert [affect.emotion_word(*point) for point in row["affect"]] == row["word"].tolist()
     with pytest.raises(KlangfarbeError):
-        evaluation.score_clips(material.real, material.reference, own[:-1], common,
+        metrics.score_clips(material.real, material.reference, own[:-1], common,
                         pretrained.load("tagger"), clap, RATE)
 
 
@@ -263,7 +263,7 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
     reference = ideal.copy()
     card = SimpleNamespace(name="ears", sha256="0" * 64, width=4)
     found = tables.evaluate_table({"M4": ideal, "deaf": deaf},
-                         evaluation.measures(table, reference, card,
+                         metrics.measures(table, reference, card,
                                              SimpleNamespace(card=lambda: vars(card))),
                          n_resamples=50, n_shuffles=20, n_swaps=199).set_index(["measure", "row"])
     assert found.loc[("CLAP, own text", "M4"),
@@ -328,11 +328,11 @@ def test_agreement_and_what_luck_makes_of_it():
 
 
 def test_the_common_text_says_the_word_and_the_printed_table_is_whole():
-    texts = {word: evaluation.common_caption(word) for word in evaluate.EMOTIONS}
+    texts = {word: metrics.common_caption(word) for word in evaluate.EMOTIONS}
     assert {word: prompts.read_emotion(text, prompts.DESCRIPTION, "lexicon") for word,
             text in texts.items()} == {word: word for word in texts}
-    printed = evaluation.published()
-    assert all(list(of) == list(evaluation.MODELS)
+    printed = metrics.published()
+    assert all(list(of) == list(metrics.MODELS)
                for of in printed.values()) and printed["kl"]["M4"] == 0.012 and printed["snr"][
         "M2"] == -2.47
     table = artefacts.read(paths.ROOT / "data" / "published.csv")
@@ -347,7 +347,7 @@ def test_an_encoder_names_the_nearest_of_five_after_what_it_always_likes_is_take
     clips = np.repeat(np.array([[0.0], [0.1], [0.2]], np.float32), RATE, axis=1)
     clap = text_audio.VerifiedEncoder(ears, 10, 1.0, 0.0, 1.0, "texts")
     texts = {"happy": "aaaaaaaa", "sad": "eeeeeeee", "fun": "iiiiiiii"}
-    assert evaluation.caption_recognised(clap, texts, ["happy", "sad", "happy"], clips,
+    assert metrics.caption_recognised(clap, texts, ["happy", "sad", "happy"], clips,
                             RATE).tolist() == [1, 1, 0]
 
 

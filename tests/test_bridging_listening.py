@@ -84,7 +84,7 @@ def test_the_judge_hears_real_pieces(sounds):
 
     played, _ = render.sounds(atelier.TEST_SEED, range(40), 5.0)
     own = [words.emotion_word(draw(atelier.TEST_SEED, index)) for index in range(40)]
-    heard = audio_quality.predict_affect(pretrained.load("tagger", device="cpu"), played, RATE)
+    heard = audio_quality.predict_emotions(pretrained.load("tagger", device="cpu"), played, RATE)
     assert heard[["valence", "arousal"]].abs().to_numpy().max() <= 1
     assert np.mean(heard.word == own) > 0.7 > 0.4 > np.mean(heard.word == np.roll(own, 1))
 

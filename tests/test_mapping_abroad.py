@@ -10,7 +10,8 @@ import pytest
 
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
-from lib.systems.mapping import data, differentiable_decoding, evaluate, generalisation, targets
+from lib.systems import evaluation
+from lib.systems.mapping import data, differentiable_decoding, generalisation, targets
 
 SIZES = replace(data.PROFILES["smoke"], n_pairs=20, n_views=1, clip_seconds=1.0)
 
@@ -75,7 +76,7 @@ def test_music_that_suits_one_group_alone_is_told_apart():
         assert other["luck_low"] <= other["value"] <= other["luck_high"] and other[
             "p"] > 0.02 and other["n"] == n
     assert found.loc[("abstract", "IMSM"),
-                     "value"] == pytest.approx(evaluate.cosines(places[:n], places[:n]).mean())
+                     "value"] == pytest.approx(evaluation.cosines(places[:n], places[:n]).mean())
 
 
 def test_a_kept_away_style_is_in_no_training_pair_and_both_choices_are_as_large():

@@ -13,6 +13,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier import factors
 from lib.metrics import distances, divergence
 from lib.signal import affect
+from lib.systems import evaluation
 from lib.systems.mapping import (
     ablations,
     data,
@@ -108,7 +109,7 @@ def test_shares_of_power_give_the_metrics_own_divergence(room):
 
 
 def test_cosines_row_by_row():
-    assert np.allclose(evaluate.cosines(np.array([[1.0, 0], [3, 4]]), np.array([[0.0, 2], [6, 8]])),
+    assert np.allclose(evaluation.cosines(np.array([[1.0, 0], [3, 4]]), np.array([[0.0, 2], [6, 8]])),
                        [0, 1])
 
 

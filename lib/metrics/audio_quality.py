@@ -85,13 +85,11 @@ def repetition(codes: np.ndarray, frame_rate_hz: float) -> float:
     return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
 
 
-def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int):
-    """What a judge hears: DataFrame ``valence, arousal`` (its windows' mean, [−1, 1]) and ``word``,
-    the nearest of the five.
-    """
-    points = embedders.mean_over_windows(tagger, tagger.affect, 2, sounds, sample_rate_hz)
-    table = pd.DataFrame(points, columns=["valence", "arousal"])
-    return table.assign(word=[affect.emotion_word(*point) for point in points])
+def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
+    """``valence, arousal`` in [−1, 1] and the nearest ``word`` of the five, a row a clip."""
+    points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
+    return pd.DataFrame(points, columns=["valence", "arousal"]).assign(
+        word=[affect.emotion_word(*point) for point in points])
 
 
 def group_means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: int = 400):

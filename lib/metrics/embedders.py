@@ -164,6 +164,12 @@ def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray], sample_rate_h
                              batch)
 
 
+def predict_affect(tagger: Tagger, sounds: Sequence[np.ndarray],
+                   sample_rate_hz: float) -> np.ndarray:
+    """Valence and arousal of each clip, the mean of its windows': float64 [N, 2] in [−1, 1]."""
+    return mean_over_windows(tagger, tagger.affect, 2, list(sounds), sample_rate_hz)
+
+
 def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int = 32) -> np.ndarray:
     """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D].
 

@@ -12,11 +12,10 @@ import pandas as pd
 
 from lib import pretrained
 from lib.core import artefacts, provenance
-from lib.metrics import affect, stats
+from lib.metrics import affect, embedders, stats
 from lib.recipes.bundling import SEED, means, write
 from lib.systems.art2music import checkpoints, data, evaluate, mel, train_flow, train_vocoder
 from lib.systems.art2music.config import get_config
-from lib.systems.mapping.evaluate import heard_affect
 from lib.training import loop
 
 FOLDER = "42_art2music_decoder"  # where lib.core.artefacts looks when notebook 42 was not run
@@ -58,7 +57,7 @@ def measure():
     sounds = {name: train_vocoder.vocode(generator, mel.to_ln(some)) for name,
               some in made.items()} | {"the matched clip": room.reference}
     for name, some in sounds.items():
-        heard = heard_affect(tagger, some, mel.RATE_HZ)
+        heard = embedders.predict_affect(tagger, some, mel.RATE_HZ)
         for at, axis in enumerate(("valence", "arousal")):
             low, high = stats.bootstrap(affect.ccc, truth[:, at], heard[:, at], seed=SEED)
             rows.append({"row": name, "measure": f"ccc_{axis}",

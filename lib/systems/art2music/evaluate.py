@@ -23,10 +23,9 @@ import librosa
 import numpy as np
 import pandas as pd
 
-from lib.core import artefacts, paths
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render
-from lib.metrics import affect, distances, embedders, spectral, stats
-from lib.metrics.evaluation_table import ROWS, SETS, Measure
+from lib.metrics import embedders, spectral, stats
+from lib.metrics.evaluation_table import Measure
 from lib.signal import audio
 from lib.systems import evaluation
 from lib.systems.art2music import data, mel
@@ -114,14 +113,9 @@ def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -
                                           mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
-    points = embedders.mean_over_windows(tagger, tagger.affect, 2, list(sounds), mel.RATE_HZ)
-    columns = {"affect": np.clip(points, -1, 1), "embedding": ours, "cosine": unit[0] @ unit[1].T,
-               **spectral_distances(sounds, test.reference, whole=whole)}
-    rows = np.empty(len(sounds), [(name, column.dtype, column.shape[1:])
-                                  for name, column in columns.items()])
-    for name, column in columns.items():
-        rows[name] = column
-    return rows
+    return evaluation.structured({
+        "affect": embedders.predict_affect(tagger, sounds, mel.RATE_HZ), "embedding": ours,
+        "cosine": unit[0] @ unit[1].T, **spectral_distances(sounds, test.reference, whole=whole)})
 
 
 def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
@@ -150,11 +144,6 @@ def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
     """
     own = np.arange(len(test.comments))[:, None]
     encoder, printed = embedders.card(tagger), published()
-    width = distances.median_distance(reference["embedding"])
-
-    def kad(a, b):
-        return distances.kad(a, b, bandwidth=width)
-
     return [
         Measure("MCD", evaluation.precomputed(spectral.mcd), own, view=lambda rows: rows["mcd"],
                 published=printed["mcd"]),
@@ -162,11 +151,8 @@ def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
                 published=printed["lsd"]),
         Measure("cosine", evaluation.precomputed(feeling_cosine), own,
                 view=lambda rows: rows["cosine"], published=printed["cosine"], encoder=encoder),
-        *(Measure(f"CCC {axis}", affect.ccc, test.comments[axis].to_numpy(), of=ROWS,
-                  view=lambda rows, k=k: rows["affect"][:, k], encoder=encoder)
-          for k, axis in enumerate(("valence", "arousal"))),
-        Measure("KAD", evaluation.with_card(distances.kad, kad), reference["embedding"], of=SETS,
-                view=lambda rows: rows["embedding"], encoder=encoder),
+        *evaluation.affect_measures(test.comments, encoder, words=False),
+        evaluation.kad_measure(reference["embedding"], encoder),
     ]
 
 
@@ -187,14 +173,12 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         minimum n: 30
         source: Hong et al. §IV-A.3 ("feeling consistency")
     """
-    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(outputs, axis=1)
-    return (reference * outputs).sum(1) / np.maximum(lengths, 1e-12)
+    return evaluation.cosines(reference, outputs)
 
 
 def published() -> dict[str, dict[str, float]]:
     """Table IV as printed: measure → row → value."""
-    table = artefacts.read(paths.ROOT / "data" / "published.csv")
-    printed = table[table["claim"] == "S4-1"].set_index("quantity")["value"]
+    printed = evaluation.published_values("S4-1")
     return {measure: {row: printed[f"{measure}_{row.replace(' ', '_')}"] for row in INPUTS}
             for measure in ("mcd", "fad", "lsd", "cosine")}
 

@@ -118,7 +118,7 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
         mels = train_decoder.predict(models.stage, v, u)[:, :, : mel.n_frames(seconds)]
     sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(mels))[0])
     rated = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))  # the tagger needs half a second
-    affect = audio_quality.predict_affect(models.tagger, [rated], mel.RATE_HZ).iloc[0]
+    affect = audio_quality.predict_emotions(models.tagger, [rated], mel.RATE_HZ).iloc[0]
     return Result(sound, mel.RATE_HZ, comment=text, said_by=said_by, keywords=words,
                   gate=float(gate.mean()), mel=mels[0], valence=float(affect.valence),
                   arousal=float(affect.arousal), emotion=affect.word)

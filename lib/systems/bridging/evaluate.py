@@ -1,5 +1,5 @@
 """The test set, what every model plays to it, and what the released code's faults change. The
-measures are in ``lib/systems/evaluation.py``.
+measures are in ``metrics.py``.
 
     test paintings ─► word (true, predicted) ─► texts ─► M1 … M4, the untuned start ─► rows of sound
           └─ nearest training painting ─► the music it was paired with (retrieval) ─────┤
@@ -22,9 +22,9 @@ import pandas as pd
 import torch
 
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render, words
 from lib.metrics import embedders
+from lib.systems import evaluation
 from lib.systems.bridging import checkpoints, data, prompts, train_classifier, train_musicgen
 from lib.systems.bridging.config import TEXT_COLUMNS, EvaluationConfig, MusicGenConfig
 from lib.systems.bridging.original_code import FAULTS
@@ -84,14 +84,10 @@ def assert_unseen(table: pd.DataFrame, training: pd.DataFrame) -> None:
     """Refuses a test set that shares a painting or a piece with any split of the training table."""
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
     known = training[["painting", "segment", "painting_group", "piece_group"]]
-    parts = [known.set_axis(columns, axis=1).assign(split="train")]
-    for side in ("piece", "real"):
-        new = [table["painting"], table[side] + "@0", table["painting_group"], table[side]]
-        parts.append(pd.DataFrame(dict(zip(columns, new, strict=True))).assign(split="test"))
-    if found := leakage.check(pairs=pd.concat(parts, ignore_index=True)).findings:
-        raise KlangfarbeError("paintings and pieces that training never saw",
-                              f"{found[0].name}: {', '.join(found[0].examples)[:80]}",
-                              "draw others: raise PAINTINGS_FROM or PIECES_FROM")
+    fresh = [pd.DataFrame(dict(zip(columns, (table["painting"], table[side] + "@0",
+                                             table["painting_group"], table[side]), strict=True)))
+             for side in ("piece", "real")]
+    evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
 
 
 def leading_words(test_set: TestSet, profile: str) -> tuple[dict, np.ndarray | None]:
@@ -169,9 +165,7 @@ def retrieve(test_set: TestSet, table: pd.DataFrame, pieces: pd.DataFrame, confi
     painted, _ = paint.pictures(TRAIN_SEED, indices, test_set.pictures.shape[1])
     theirs, ours = (embedders.embed_pictures(encoder, pictures)
                     for pictures in (painted, test_set.pictures))
-    theirs, ours = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-                    for vectors in (theirs, ours))
-    nearest = (ours @ theirs.T).argmax(1)
+    nearest = evaluation.nearest(ours, theirs)
     rows, length = known.iloc[np.unique(nearest)], test_set.reference.shape[1]
     sounds = {name: np.resize(sound, length) if len(sound) < length else sound[:length]
               for name, sound in data.atelier_sounds(rows, pieces, config, test_set.sample_rate_hz)}

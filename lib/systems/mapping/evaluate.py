@@ -16,7 +16,6 @@ paintings at once (:func:`ablations.minus`); how often each was trained in the t
 Notebook: 24, 27.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -27,11 +26,10 @@ import pandas as pd
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage, registry
+from lib.data import registry
 from lib.data.atelier import TEST_SEED, factors, paint, render, words
-from lib.metrics import affect as agree
-from lib.metrics import distances, divergence, embedders, text_audio
-from lib.metrics.evaluation_table import ROWS, SETS, Measure
+from lib.metrics import divergence, embedders, text_audio
+from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
 from lib.systems.mapping import checkpoints, targets, train_projection
@@ -112,7 +110,7 @@ def material(config: Config, rate_hz: int, known) -> Material:
     Raises:
         KlangfarbeError: one of these is in that table.
     """
-    at, later, seen = PICTURES_FROM, PICTURES_FROM + PIECES_LATER, []
+    at, seen = PICTURES_FROM, []
     for k in range(config.n_pictures):
         turn, column = divmod(k, len(factors.STYLES))
         word = EMOTIONS[(turn + column) % len(EMOTIONS)]
@@ -121,12 +119,8 @@ def material(config: Config, rate_hz: int, known) -> Material:
             at += 1
         seen.append(item)
         at += 1
-    free = {word: [] for word in EMOTIONS}
     wanted = {word: 2 * sum(words.emotion_word(item) == word for item in seen) for word in EMOTIONS}
-    while any(len(free[word]) < wanted[word] for word in EMOTIONS):
-        piece = factors.draw(TEST_SEED, later)
-        free[words.emotion_word(piece)].append(piece)
-        later += 1
+    free = evaluation.draw_by_emotion(TEST_SEED, wanted, PICTURES_FROM + PIECES_LATER)
     pieces = [[free[words.emotion_word(item)].pop(0) for item in seen] for _ in range(2)]
     table = pd.DataFrame({"pair": [f"{a.item_id}+{b.item_id}" for a,
                                    b in zip(seen, pieces[0], strict=True)],
@@ -152,14 +146,10 @@ def unseen(table, known) -> None:
     old = known.rename(columns={"image": "image_id",
                                 "audio": "audio_id"})[["image_id", "audio_id", "image_group",
                                                        "audio_group"]]
-    fresh = [pd.DataFrame({"image_id": table["image"], "audio_id": table[side],
-                           "image_group": table["image"], "audio_group": table[side],
-                           "split": "test"}) for side in ("audio", "real") if side in table]
-    if found := leakage.check(pairs=pd.concat([old.assign(split="train"), *fresh],
-                                              ignore_index=True)).findings:
-        raise KlangfarbeError("paintings and pieces that training never saw",
-                              f"{found[0].name}: {', '.join(found[0].examples)[:80]}",
-                              "draw others: raise PICTURES_FROM or PIECES_FROM")
+    evaluation.assert_unseen(old, *(
+        pd.DataFrame({"image_id": table["image"], "audio_id": table[side],
+                      "image_group": table["image"], "audio_group": table[side]})
+        for side in ("audio", "real") if side in table))
 
 
 def written(known, profile: str, captioner, describer):
@@ -231,9 +221,7 @@ def retrieved(fresh: np.ndarray, known, n_samples: int) -> np.ndarray:
             through.
     """
     rows = np.flatnonzero(known.table["split"] == "train")
-    there, here = (some / np.linalg.norm(some, axis=1, keepdims=True)
-                   for some in (np.asarray(known.vectors[rows, 0]), fresh))
-    nearest = rows[(here @ there.T).argmax(1)]
+    nearest = rows[evaluation.nearest(fresh, np.asarray(known.vectors[rows, 0]))]
     return np.stack([np.resize(known.sounds[row].astype(np.float32), n_samples) for row in nearest])
 
 
@@ -244,18 +232,13 @@ def hear(sounds: np.ndarray, tagger, space, rate_hz: int):
     levelled ones; ``anchors`` [P], the place in the space that IMSM is measured in; ``shares``
     [128], how power is spread over mel bands (:func:`shares`).
     """
-    heard = heard_affect(tagger, sounds, rate_hz)
-    columns = {"affect": heard, "word": np.array([affect.emotion_word(*point) for point in heard],
-                                                 "U8"),
-               "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
-                                                  rate_hz),
-               "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
-               "shares": shares(sounds, rate_hz)}
-    made = np.empty(len(sounds), [(name, found.dtype, found.shape[1:]) for name,
-                                  found in columns.items()])
-    for name, found in columns.items():
-        made[name] = found
-    return made
+    points = embedders.predict_affect(tagger, sounds, rate_hz)
+    return evaluation.structured({
+        "affect": points, "word": evaluation.nearest_emotions(points),
+        "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
+                                           rate_hz),
+        "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
+        "shares": shares(sounds, rate_hz)})
 
 
 def shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
@@ -278,38 +261,16 @@ def measures(exam: Material, reference, seen: np.ndarray, tagger, checked) -> li
             anchors [N, P].
         checked: of ``text_audio.verify_encoder``, for its card.
     """
-    ears, width = embedders.card(tagger), distances.median_distance(reference["embedding"])
     return [
-        Measure("IMSM", evaluation.with_card(text_audio.imsm, cosines), seen,
+        Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), seen,
                 view=lambda rows: rows["anchors"], encoder=checked.card()),
         Measure("KLD", evaluation.with_card(divergence.mel_energy_kld, divergences),
                 reference["shares"], view=lambda rows: rows["shares"]),
-        Measure("CCC valence", agree.ccc, exam.table["valence"].to_numpy(), of=ROWS,
-                view=lambda rows: rows["affect"][:, 0], encoder=ears),
-        Measure("CCC arousal", agree.ccc, exam.table["arousal"].to_numpy(), of=ROWS,
-                view=lambda rows: rows["affect"][:, 1], encoder=ears),
-        Measure("word heard", evaluation.emotion_recognised, exam.table["emotion"].to_numpy("U8"),
-                view=lambda rows: rows["word"], encoder=ears),
-        Measure("KAD", evaluation.with_card(distances.kad,
-                                         functools.partial(distances.kad, bandwidth=width)),
-                reference["embedding"], of=SETS, view=lambda rows: rows["embedding"], encoder=ears),
+        *evaluation.affect_measures(exam.table, embedders.card(tagger)),
+        evaluation.kad_measure(reference["embedding"], embedders.card(tagger)),
     ]
-
-
-def cosines(seen: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Row by row, [N, P] twice → [N]."""
-    lengths = np.linalg.norm(seen, axis=1) * np.linalg.norm(heard, axis=1)
-    return (seen * heard).sum(1) / np.maximum(lengths, 1e-12)
 
 
 def divergences(reference: np.ndarray, heard: np.ndarray) -> np.ndarray:
     """KL of shares, row by row, nats: [N, 128] twice → [N]."""
     return np.maximum((reference * np.log(reference / heard)).sum(1), 0)
-
-
-def heard_affect(tagger, sounds: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Valence and arousal of each clip as the tagger hears it, averaged over windows: [N, samples]
-    → float64 [N, 2] in [−1, 1].
-    """
-    return np.clip(embedders.mean_over_windows(tagger, tagger.affect, 2, list(sounds), rate_hz), -1,
-                   1)

@@ -106,7 +106,7 @@ def suited(pictures, places: np.ndarray, heard: np.ndarray, *, seed: int = 0,
             rows of their music [N].
     """
     def matching(seen, some) -> float:
-        return float(evaluate.cosines(seen, some).mean())
+        return float(evaluation.cosines(seen, some).mean())
 
     found = []
     for group in pictures["group"].unique():

@@ -141,7 +141,7 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
     rate = models.player.sample_rate_hz
     # below half a second nobody listens
     audible = np.pad(sound, (0, max(0, rate - len(sound))))
-    ear = audio_quality.predict_affect(models.ear, [audible], rate).iloc[0]
+    ear = audio_quality.predict_emotions(models.ear, [audible], rate).iloc[0]
     return Result(sound, rate, vector=vector[0], condition=condition[0], valence=float(ear.valence),
                  arousal=float(ear.arousal), emotion=ear.word)
 
