@@ -13,7 +13,8 @@ from lib.training.checkpoint import Checkpoint
     (True, True, torch.bfloat16), (True, False, torch.float32), (False, True, torch.float32),
 ])  # fmt: skip
 def test_a_cpu_that_would_imitate_bfloat16_computes_in_float32(monkeypatch, wanted, has, kind):
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: has)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability",
+                        lambda: "AVX512" if has else "AVX2")
     with loop.autocast("cpu", wanted):
         assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == kind
     assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == torch.float32, "the context ends with its block"

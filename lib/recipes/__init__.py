@@ -1,9 +1,8 @@
-"""The bundled miniatures: how each was made, what each must reach, and whether it does.
+"""The bundled checkpoints: how each was made, what each must reach, and whether it does.
 
 ``python -m lib miniature NAME`` makes one again from its seed; ``python -m lib miniature --check``
-measures them all on held-out items.
-A recipe is a module here: ``make()`` trains and writes, ``measure()`` loads what is bundled and
-gives the table its card is written from.
+measures them all on held-out items. A recipe is a module here: ``make()`` trains and writes,
+``measure()`` evaluates what is bundled and gives the table its card is written from.
 """
 
 import math
@@ -18,16 +17,17 @@ from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.recipes import bundling
+from lib.training import loop
 
 HELDOUT = "heldout.csv"
-# figures of another machine may differ from the stored ones by this much, or lie inside their
+# values of another machine may differ from the stored ones by this much, or lie inside their
 # interval
-SLACK = 0.02
+TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A figure a miniature must reach to carry the experiments.
+    """A figure that a checkpoint must reach to carry the experiments.
 
     Attributes:
         what: in words. measure: in the held-out table. bound: at least so much, or at most where
@@ -43,8 +43,8 @@ class Wanted:
     where: dict = field(default_factory=dict)
     of: dict = field(default_factory=dict)
 
-    def read(self, table) -> dict:
-        """The figure in a held-out table: ``what, value, low, high, wanted, met, n``."""
+    def read(self, table: pd.DataFrame) -> dict:
+        """The figure in a held-out table: ``what, value, low, high, wanted, at_most, met, n``."""
         row, bound = self._row(table, self.where), self.bound
         if self.of:
             bound *= self._row(table, self.of)["value"]
@@ -53,160 +53,148 @@ class Wanted:
                 "high": row.get("high", math.nan), "wanted": bound, "at_most": self.at_most,
                 "met": bool(value <= bound if self.at_most else value >= bound), "n": row["n"]}
 
-    def _row(self, table, where: dict) -> dict:
+    def _row(self, table: pd.DataFrame, where: dict) -> dict:
         found = table[(table["measure"] == self.measure)
                       & (table[list(where)] == list(where.values())).all(axis=1)]
         if len(found) != 1:
             raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
-                                  str(len(found)), "measure the miniature again")
+                                  str(len(found)), "measure the checkpoint again")
         return found.iloc[0].to_dict()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A miniature's recipe.
-
-    Attributes:
-        what: what it is for. files: what it makes below ``data/miniatures/``. module: of this
-            package. wanted: figures of its card.
-        function: that makes it.
+    """A bundled checkpoint: what it is for, the folder and files below ``data/miniatures/``, the
+    module of this package, the figures it must reach, and the function that makes it.
     """
 
     what: str
+    folder: str
     files: tuple[str, ...]
     module: str
     wanted: tuple[Wanted, ...] = ()
     function: str = "make"
 
     @property
-    def folder(self) -> str:
-        """Below ``data/miniatures/``, where its card and tables lie."""
-        return self.files[0].split("/")[0]
-
-    @property
     def make(self) -> Callable[[], None]:
         return getattr(import_module(f"lib.recipes.{self.module}"), self.function)
 
     @property
-    def measure(self) -> Callable:
+    def measure(self) -> Callable[[], tuple[pd.DataFrame, str]]:
         return import_module(f"lib.recipes.{self.module}").measure
 
 
-def _folder(name: str, *files: str) -> tuple[str, ...]:
-    return tuple(f"{name}/{file}" for file in files)
+def _part(name: str, what: str, *wanted: Wanted, files: tuple[str, ...] = ("config.json",
+                                                                          "model.safetensors"),
+          words: bool = True) -> Recipe:
+    tokenizer = ("tokenizer.json", "tokenizer_config.json") if words else ()
+    return Recipe(what, name, files + tokenizer, name, wanted)
 
 
-_NETWORK, _WORDS = ("config.json", "model.safetensors"), ("tokenizer.json", "tokenizer_config.json")
-_AT_ONCE = {"way": "likeliest words"}
-_PLAYED, _REAL = {"music": "generated"}, {"music": "atelier"}
+_NETWORK = ("config.json", "model.safetensors")
+_PREPROCESSED = (*_NETWORK, "preprocessor_config.json")
+_GENERATED, _REAL = {"music": "generated"}, {"music": "atelier"}
+_CLEAN, _GREEDY, _FLOW = {"clips": "as they are"}, {"way": "likeliest words"}, {"row": "flow"}
+_STUDY, _MEAN_VECTOR = {"row": "Study II"}, {"row": "mean vector"}
+_VOCODER = {"row": "vocoder"}
 
 RECIPES = {
-    "picture_judge": Recipe("reads valence and arousal from a picture",
-                            ("judge/picture_judge.skops",), "music2image",
+    "picture_judge": Recipe("reads valence and arousal from a picture", "judge",
+                            ("picture_judge.skops",), "music2image",
                             function="make_picture_judge"),
-    "forest": Recipe("hears valence and arousal in music", ("31_music2image_forest/forest.skops",),
-                     "music2image", function="make_forest"),
-    "unet": Recipe("paints from valence and arousal",
-                   _folder("33_music2image_diffusion", "unet_neutral.safetensors",
-                           "unet.safetensors"), "music2image", function="make_unet"),
-    "emotion_cnn": Recipe("gives a painting one of five emotion words",
-                          _folder("11_bridging_classifier", "classifier.json",
-                                  "classifier.safetensors"), "emotion_classifier",
-                          (Wanted("right word of five", "accuracy", 0.8),
-                           Wanted("calibration error", "calibration_error", 0.1, at_most=True),
-                           *(Wanted(f"{word} recognised", "recall", 0.5, where={"word": word})
-                             for word in ("happy", "fun", "angry", "sad", "neutral")))),
-    "projection": Recipe("turns a picture's vector into what conditions a music model (system 2)",
-                         _folder("23_mapping_study_two", "study_two.json", "study_two.safetensors"),
-                         "projection",
-                         (
-              Wanted("cosine with the directive's vector, as a share of the mean vector's",
-                     "cosine", 1.0, where={"row": "Study II"}, of={"row": "mean vector"}),
-              Wanted("cosine with the mean taken off", "centred cosine", 0.2,
-                     where={"row": "Study II"}), Wanted("MAE, as a share of the mean vector's",
-                                                        "mae", 1.0, at_most=True,
-                                                        where={"row": "Study II"},
-                                                        of={"row": "mean vector"}))),
-    "vocoder": Recipe("makes sound of a mel-spectrogram (system 4)",
-                      _folder("43_art2music_vocoder", "generator.json", "generator.safetensors"),
-                      "vocoder", (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1",
-                                         0.5, at_most=True, where={"row": "vocoder"}),
-                                  Wanted("the same, as a share of an untrained one's", "ln_mel_l1",
-                                         0.25, at_most=True, where={"row": "vocoder"},
-                                         of={"row": "untrained"}))),
-    "flow": Recipe("makes a mel-spectrogram of a painting, a comment and dice (system 4)",
-                   _folder("42_art2music_decoder", "flow.json", "flow.safetensors"), "flow",
-                   (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4,
-                           where={"row": "flow"}),
-                    Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25,
-                           where={"row": "flow"}),
-                    Wanted("how far two seeds lie apart, as a share of two clips",
-                           "two_seeds_apart_of_two_clips", 0.5, where={"row": "flow"}))),
-    "tagger": Recipe("hears genre, valence and arousal; embeds music for metrics",
-                     _folder("tagger", *_NETWORK), "tagger",
-                     (Wanted("genre named", "genre_accuracy", 0.85, where={"clips": "as they are"}),
-                      Wanted("valence, R²", "valence_r2", 0.7, where={"clips": "as they are"}),
-                      Wanted("arousal, R²", "arousal_r2", 0.7, where={"clips": "as they are"}))),
-    "text_audio": Recipe("says how near a text and a sound are (a tiny CLAP)",
-                         _folder("text_audio", *_NETWORK, "preprocessor_config.json", *_WORDS),
-                         "text_audio", (Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
-                                        Wanted("emotion alone, first of 10",
-                                               "emotion_alone_r_at_1_of_10", 0.2))),
-    "image_text": Recipe("says how near a text and a picture are (a tiny CLIP)",
-                         _folder("image_text", "open_clip_config.json",
-                                 "open_clip_model.safetensors", *_WORDS), "image_text",
-                         (Wanted("right painting first of 100, by caption and comment",
-                                 "both_r_at_1_of_100", 0.5),
-                          Wanted("right painting first of 100, by caption alone",
-                                 "caption_r_at_1_of_100", 0.5),
-                          Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
-    "codec": Recipe("turns sound into four numbers 25 times a second, and back",
-                    _folder("codec", *_NETWORK), "codec",
-                    (Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, at_most=True,
-                            where={"codebooks": 4}), *(Wanted(f"perplexity of codebook {k}",
-                                                              "perplexity", 256,
-                                                              where={"codebooks": k})
-                                                       for k in (1, 2, 3, 4)),
-                     Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
-                     Wanted("key kept", "key_agrees", 0.9))),
-    "captioner": Recipe("says what a painting shows, led by an emotion word (a tiny BLIP)",
-                        _folder("captioner", *_NETWORK, "preprocessor_config.json", *_WORDS),
-                        "captioner", (Wanted("style named", "unled_manner_named", 0.9),
-                                      Wanted("subject named", "unled_subject_named", 0.9),
-                                      Wanted("both feelings follow the word that leads",
-                                             "led_feeling_follows", 0.9))),
-
-      "describer": Recipe(
-          "rewrites a caption and its emotion word as a musical description (a tiny Llama)",
-          _folder("describer", *_NETWORK, *_WORDS), "describer",
-          (Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85,
-                  where=_AT_ONCE), Wanted("two lines", "two_lines", 0.99, where=_AT_ONCE))),
-    "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
-                           _folder("text_encoder", *_NETWORK, *_WORDS), "text_encoder"),
-    "sentences": Recipe("says how alike two texts feel (a tiny BERT)",
-                        _folder("sentences", *_NETWORK, *_WORDS, "1_Pooling/config.json"),
-                        "sentences"),
-    "musicgen": Recipe("plays what a description asks for (a tiny MusicGen)",
-                       _folder("musicgen", *_NETWORK, "parts.json"), "musicgen",
-                       (
-              *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'",
-                       f"{control}_r", 0.6, where=_PLAYED, of=_REAL) for what,
-                control in (("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
-                            ("brightness", "brightness_hz"))),
-              Wanted("FAD, in round trips", "fad", 1.5, at_most=True, where=_PLAYED,
-                     of={"music": "round trip"}),
-              Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds",
-                     1.0, at_most=True, where=_PLAYED, of=_REAL))),
+    "forest": Recipe("hears valence and arousal in music", "31_music2image_forest",
+                     ("forest.skops",), "music2image", function="make_forest"),
+    "unet": Recipe("paints from valence and arousal", "33_music2image_diffusion",
+                   ("unet_neutral.safetensors", "unet.safetensors"), "music2image",
+                   function="make_unet"),
+    "emotion_cnn": Recipe(
+        "gives a painting one of five emotion words", "11_bridging_classifier",
+        ("classifier.json", "classifier.safetensors"), "emotion_classifier",
+        (Wanted("right word of five", "accuracy", 0.8),
+         Wanted("calibration error", "calibration_error", 0.1, at_most=True),
+         *(Wanted(f"{word} recognised", "recall", 0.5, where={"word": word})
+           for word in ("happy", "fun", "angry", "sad", "neutral")))),
+    "projection": Recipe(
+        "turns a picture's vector into what conditions a music model (system 2)",
+        "23_mapping_study_two", ("study_two.json", "study_two.safetensors"), "projection",
+        (Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
+                1.0, where=_STUDY, of=_MEAN_VECTOR),
+         Wanted("cosine with the mean taken off", "centred cosine", 0.2, where=_STUDY),
+         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, at_most=True, where=_STUDY,
+                of=_MEAN_VECTOR))),
+    "vocoder": Recipe(
+        "makes sound of a mel-spectrogram (system 4)", "43_art2music_vocoder",
+        ("generator.json", "generator.safetensors"), "vocoder",
+        (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, at_most=True,
+                where=_VOCODER),
+         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, at_most=True,
+                where=_VOCODER, of={"row": "untrained"}))),
+    "flow": Recipe(
+        "makes a mel-spectrogram of a painting, a comment and noise (system 4)",
+        "42_art2music_decoder", ("flow.json", "flow.safetensors"), "flow",
+        (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4,
+                where=_FLOW),
+         Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25,
+                where=_FLOW),
+         Wanted("how far two seeds lie apart, as a share of two clips",
+                "two_seeds_apart_of_two_clips", 0.5, where=_FLOW))),
+    "tagger": _part(
+        "tagger", "hears genre, valence and arousal; embeds music for metrics",
+        Wanted("genre named", "genre_accuracy", 0.85, where=_CLEAN),
+        Wanted("valence, R²", "valence_r2", 0.7, where=_CLEAN),
+        Wanted("arousal, R²", "arousal_r2", 0.7, where=_CLEAN), words=False),
+    "text_audio": _part(
+        "text_audio", "says how near a text and a sound are (a tiny CLAP)",
+        Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
+        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2),
+        files=_PREPROCESSED),
+    "image_text": _part(
+        "image_text", "says how near a text and a picture are (a tiny CLIP)",
+        Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100", 0.5),
+        Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
+        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2),
+        files=("open_clip_config.json", "open_clip_model.safetensors")),
+    "codec": _part(
+        "codec", "turns sound into four numbers 25 times a second, and back",
+        Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, at_most=True,
+               where={"codebooks": 4}),
+        *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, where={"codebooks": k})
+          for k in (1, 2, 3, 4)),
+        Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
+        Wanted("key kept", "key_agrees", 0.9), words=False),
+    "captioner": _part(
+        "captioner", "says what a painting shows, led by an emotion word (a tiny BLIP)",
+        Wanted("style named", "unled_manner_named", 0.9),
+        Wanted("subject named", "unled_subject_named", 0.9),
+        Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9),
+        files=_PREPROCESSED),
+    "describer": _part(
+        "describer",
+        "rewrites a caption and its emotion word as a musical description (a tiny Llama)",
+        Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, where=_GREEDY),
+        Wanted("two lines", "two_lines", 0.99, where=_GREEDY)),
+    "text_encoder": _part("text_encoder",
+                          "gives a state for each token of a text (the encoder of a tiny T5)"),
+    "sentences": _part("sentences", "says how alike two texts feel (a tiny BERT)",
+                       files=(*_NETWORK, "1_Pooling/config.json")),
+    "musicgen": _part(
+        "musicgen", "plays what a description asks for (a tiny MusicGen)",
+        *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'",
+                 f"{control}_r", 0.6, where=_GENERATED, of=_REAL) for what, control in (
+            ("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
+            ("brightness", "brightness_hz"))),
+        Wanted("FAD, in round trips", "fad", 1.5, at_most=True, where=_GENERATED,
+               of={"music": "round trip"}),
+        Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
+               at_most=True, where=_GENERATED, of=_REAL),
+        files=(*_NETWORK, "parts.json"), words=False),
 }
 
 
 def make(name: str) -> None:
-    """Makes a miniature again, measures it and writes the table its card is written from.
-
-    Raises:
-        KlangfarbeError: no such miniature.
-    """
-    recipe = _recipe(name)
+    """Makes a checkpoint again, measures it and writes the table its card is written from."""
+    recipe = _recipe(name, list(RECIPES))
+    loop.set_threads()
     recipe.make()
     if name in measured():
         table, data_hash = recipe.measure()
@@ -218,54 +206,54 @@ def make(name: str) -> None:
 
 
 def measured() -> list[str]:
-    """The miniatures that :func:`check` can measure: the parts of lib.pretrained, and whatever must
+    """The checkpoints that :func:`check` measures: the parts of lib.pretrained, and whatever must
     reach a figure.
     """
     return [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
 
 
-def figures(name: str, table=None):
-    """What a miniature must reach and what it reaches, a row a figure, from `table` or from the one
-    bundled with it.
+def figures(name: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What a checkpoint must reach and what it reaches, from `table` or from the one bundled with
+    it.
     """
+    recipe = _recipe(name, list(RECIPES))
     if table is None:
-        table = artefacts.read(paths.MINIATURES / _recipe(name).folder / HELDOUT)
-    return pd.DataFrame([{"part": name, **wanted.read(table)} for wanted in _recipe(name).wanted])
+        table = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
+    return pd.DataFrame([{"part": name, **wanted.read(table)} for wanted in recipe.wanted])
 
 
 def check(names: Sequence[str] = ()) -> int:
-    """Measures bundled miniatures on held-out items again and holds the figures against their
-    cards': 0, or 2 where they differ.
+    """Measures bundled checkpoints again and compares with their cards' tables: 0, or 2 where they
+    differ.
 
     Args:
         names: none: every one of :func:`measured`, about 6 minutes on two cores.
     """
     wrong = []
     for name in names or measured():
-        if name not in measured():
-            raise KlangfarbeError(f"a miniature out of {', '.join(measured())}", repr(name),
-                                  "name one of them")
-        folder = _recipe(name).folder
-        table, stored = _recipe(name).measure()[0], artefacts.read(paths.MINIATURES / folder
-                                                                   / HELDOUT)
-        print(f"\n{name}: {_recipe(name).what}")
+        recipe = _recipe(name, measured())
+        stored = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
+        table, _ = recipe.measure()
+        print(f"\n{name}: {recipe.what}")
         for row in figures(name, table).to_dict("records"):
-            print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}], "
-                  f"wanted {'≤' if row['at_most'] else '≥'} {row['wanted']:.3f} (n {row['n']:.0f})")
+            print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} "
+                  f"[{row['low']:.3f}, {row['high']:.3f}], wanted "
+                  f"{'≤' if row['at_most'] else '≥'} {row['wanted']:.3f} (n {row['n']:.0f})")
         other = differing(table, stored)
-        print(f"  {len(table)} figures measured, {len(other)} differ from data/miniatures/{folder}/{HELDOUT}", *other, sep="\n    ")
+        print(f"  {len(table)} figures measured, {len(other)} differ from "
+              f"data/miniatures/{recipe.folder}/{HELDOUT}", *other, sep="\n    ")
         wrong += other
     return 2 if wrong else 0
 
 
-def differing(table, stored) -> list[str]:
+def differing(table: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
     """Rows whose value lies outside the stored interval, or, where there is none, further than
-    ``SLACK`` of the stored value.
+    ``TOLERANCE`` from the stored value.
     """
     if len(table) != len(stored) or list(table["measure"]) != list(stored["measure"]):
         return [f"other rows: {len(table)} against {len(stored)}"]
     low, high = (stored.get(end, np.full(len(stored), np.nan)) for end in ("low", "high"))
-    room = SLACK * np.maximum(1e-9, np.abs(stored["value"]))
+    room = TOLERANCE * np.maximum(1e-9, np.abs(stored["value"]))
     low, high = np.fmin(low, stored["value"] - room), np.fmax(high, stored["value"] + room)
     out = ~((table["value"] >= low) & (table["value"] <= high)
             | (table["value"].isna() & stored["value"].isna()))
@@ -273,8 +261,8 @@ def differing(table, stored) -> list[str]:
     return [f"{measure}: {value:.4g}, stored {was:.4g}" for measure, value, was in rows]
 
 
-def _recipe(name: str) -> Recipe:
-    if name not in RECIPES:
-        raise KlangfarbeError(f"a miniature out of {', '.join(RECIPES)}", repr(name),
+def _recipe(name: str, known: Sequence[str]) -> Recipe:
+    if name not in known:
+        raise KlangfarbeError(f"a miniature out of {', '.join(known)}", repr(name),
                               "name one of them")
     return RECIPES[name]

@@ -1,6 +1,13 @@
-"""How the bundled codec was made and what it reaches on music it never heard: ``python -m lib
-miniature codec``.
+"""The bundled codec: ``python -m lib miniature codec``.
+
+Trained on two-second crops with spectral losses at four scales (phase is not compared); the
+quantiser starts from k-means.
+
+Notebook: 03.
 """
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -13,121 +20,184 @@ from lib.data import atelier
 from lib.data.atelier import render
 from lib.metrics import control, spectral, stats
 from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import SpectralCodec
+from lib.models.spectral_codec import FLOOR, SpectralCodec
+from lib.models.spectral_loss import SpectralLoss
 from lib.pretrained.codec import KIND
-from lib.recipes import train_codec
-from lib.recipes.bundling import SEED, halved, heard, means, share, write
+from lib.recipes.bundling import SEED, computed_of_clips, curve_means, halved, share, write
 from lib.training import loop
 
-# the codec's own collection: nothing is tested on it, and no listener or judge has heard it
-CODEC_SEED = 5
-# tempo and key, slow to find, of the first N_HEARD
-N_TRAIN, N_TEST, N_HEARD, TEST_SECONDS = 2000, 150, 80, 8.0
+# the codec's own collection: nothing is tested on it, and no other network is trained on it
+CODEC_SEED, N_TRAIN = 5, 2000
+N_TEST, TEST_SECONDS = 150, 8.0
+N_CONTROLS = 80  # tempo and key, slow to find, are measured on the first so many
 SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart at 120 BPM
 
 
-def make() -> None:
-    """The codec: rendering 2 minutes, training about 25 on one core (resumable)."""
-    model, curve, key = trained()
-    write("codec", {"config.json": {"model_type": KIND, **model.settings},
-                    "model.safetensors": halved(model), "curves.csv": means(curve)}, key)
+@dataclass(frozen=True)
+class Config:
+    """How the codec was trained; ours, so there are no published values."""
+
+    n_steps: int = 2400
+    batch_size: int = 16
+    crop_seconds: float = 2.0
+    learning_rate: float = 1.5e-3
+    unquantised_steps: int = 100     # then the codebooks start from k-means of `start_crops` crops
+    start_crops: int = 256
+    gain_db: float = 6.0             # each crop is turned down by up to this much
+    p_fewer: float = 0.2             # share of crops decoded from fewer codebooks than all
+    w_mel: float = 1.0
+    w_convergence: float = 1.0
+    w_notes: float = 0.5
+    w_commitment: float = 0.25
+    bfloat16: bool = True
 
 
-def measure():
-    """What the bundled codec keeps of held-out music: (table, hash of the sounds)."""
-    sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)
-    return table(pretrained.load("codec", device="cpu"), sounds), provenance.content_hash(sounds)
+def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
+    """Mean |ln tones − ln peaks| in nepers, weighted by the root of their amplitudes (floor 1e-5):
+    soft notes count, silence hardly.
 
-
-def rendered():
-    """The training music, rendered once: (float32 [N, samples] mapped from disk, key)."""
-    return heard(_whole, "codec", CODEC_SEED, range(N_TRAIN))
-
-
-def trained():
-    """The network, trained or taken up from its checkpoint: (SpectralCodec, curve, key of data and
-    settings).
-    """
-    loop.set_threads()
-    sounds, key = rendered()
-    torch.manual_seed(SEED)
-    model = SpectralCodec()
-    curve = train_codec.train(model, sounds, paths.PROCESSED / "codec" / "codec.safetensors",
-                              seed=SEED, key=key)
-    return model, curve, key
-
-
-def table(codec, sounds: np.ndarray, n_heard: int = N_HEARD):
-    """What the round trip keeps of music it never heard.
-
-    - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)|, 64 bands of amplitude, floor 1e-5, FFT 1024, hop 256; told with 1 to K codebooks.
-      ``ln_mel_l1_of_power``: the same of mel power. ``ln_mel_l1_unquantised``: with the vectors
-      themselves, the quantiser left out.
-    - ``perplexity``: of each codebook, over all steps of all clips.
-    - ``tempo_agrees``: librosa's tempo within 5 %; ``tempo_agrees_folded``: whole octaves apart
-    counts too. ``key_agrees``: the same
-      best of 24 keys; ``mode_agrees``: major stays major; ``tonic_agrees``: the best key's tonic.
-    - ``loudness_r``, ``brightness_r``, ``density_r``: correlation of before and after.
+    Without it the spectra alone must teach the oscillators, and a network that cannot place a note
+    yet does best to play none.
 
     Args:
-        codec: as ``foundations.load("codec")`` gives it. sounds: float32 [n, N] at its rate.
-        n_heard: of how many of them tempo, key and controls are measured.
-
-    Returns:
-        DataFrame ``measure, codebooks, value, low, high, null, n``; null: the same against the next
-        clip instead of its own.
+        tones: amplitudes the decoder gives its oscillators, [B, T, P]. peaks: those of the true
+            sound (:meth:`lib.models.spectral_codec.Pitches.peaks`), [B, T / 2, P].
     """
-    rows = []
+    target, output = peaks.clamp_min(FLOOR).repeat_interleave(2, dim=1), tones.clamp_min(FLOOR)
+    weight = target.sqrt() + output.detach().sqrt() + FLOOR**0.5
+    return (weight * (target.log() - output.log()).abs()).sum() / weight.sum()
 
-    def add(measure: str, value: float, codebooks: int = codec.n_codebooks,
-            interval=(np.nan, np.nan), null: float = np.nan, n: int = len(sounds)):
-        rows.append({"measure": measure, "codebooks": codebooks, "value": value, "low": interval[0],
-                     "high": interval[1], "null": null, "n": n})
 
-    def distances(of, power: bool = False):
-        return np.array([np.abs(ln_mel(a, rate, power) - ln_mel(b, rate, power)).mean() for a,
-                         b in zip(sounds, of, strict=True)])
+def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Config = Config(), *,
+          seed: int = 0, key: str = "", every: int = 100) -> list[dict]:
+    """Trains in place and returns the curve: the losses, and the perplexity, in a batch, of the
+    codebook that is used least.
 
-    rate, batches = codec.sample_rate_hz, [sounds[i : i + 16, None]
-                                           for i in range(0, len(sounds), 16)]
+    Args:
+        sounds: float32 [N, samples] at the model's rate, at least ``crop_seconds`` long.
+    """
+    losses, n_codebooks = SpectralLoss(model.sample_rate_hz), model.n_codebooks
+    n_steps = round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
+    n_samples = n_steps * model.samples_per_step
+    trained = torch.nn.Module()
+    trained.codec = model
+    # in the checkpoint, so that a resumed run knows when the quantiser starts
+    trained.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def crops(rng, count: int):
+        rows = rng.integers(0, len(sounds), count)
+        starts = rng.integers(0, sounds.shape[1] - n_samples + 1, count)
+        batch = np.stack([sounds[row, start : start + n_samples]
+                          for row, start in zip(rows, starts, strict=True)])
+        gains = 10 ** (-config.gain_db * rng.random(count) / 20)
+        return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]  # [B, 1, N]
+
+    def latents(sound):
+        with loop.autocast(sound.device.type, config.bfloat16):
+            return model.latents(sound).float()
+
+    def loss_of(rng):
+        step = int(trained.steps)
+        trained.steps += 1
+        if step == config.unquantised_steps:
+            with torch.no_grad():
+                z = torch.cat([latents(crops(rng, 32))
+                               for _ in range(-(-config.start_crops // 32))])
+            model.quantiser.start(z.reshape(-1, z.shape[2]), seed,
+                                  per_batch=config.batch_size * n_steps)
+        sound = crops(rng, config.batch_size)
+        z = latents(sound)
+        quantised, commitment, used = z, z.new_zeros(()), float("nan")
+        if step >= config.unquantised_steps:
+            keep = np.where(rng.random(len(sound)) < config.p_fewer,
+                            rng.integers(1, n_codebooks + 1, len(sound)), n_codebooks)
+            quantised, commitment, codes = model.quantiser(z, torch.from_numpy(keep))
+            used = float(perplexity(codes, model.codebook_size).min())
+        with loop.autocast(sound.device.type, config.bfloat16):
+            spectrum, tones = model.spectrum_and_tones(quantised)
+        mel, convergence = losses(model.synthesise(spectrum, tones), sound[:, 0])
+        notes = note_loss(tones, model.pitches.peaks(model.pitches(sound[:, 0])))
+        loss = (config.w_mel * mel + config.w_convergence * convergence + config.w_notes * notes
+                + config.w_commitment * commitment)
+        return loss, {"mel": mel.item(), "convergence": convergence.item(), "notes": notes.item(),
+                      "commitment": commitment.item(), "perplexity": used}
+
+    return loop.fit(trained, loss_of, config, checkpoint, seed=seed,
+                    key=f"{model.settings} {key}", every=every)
+
+
+def make() -> None:
+    """The codec: rendering 2 minutes, training about 25 on one core, resumable."""
+    sounds, key = computed_of_clips(lambda clips: np.asarray(clips, np.float32), "codec",
+                                    CODEC_SEED, N_TRAIN)
+    torch.manual_seed(SEED)
+    model = SpectralCodec()
+    curve = train(model, sounds, paths.PROCESSED / "codec" / "codec.safetensors", seed=SEED,
+                  key=key)
+    write("codec", {"config.json": {"model_type": KIND, **model.settings},
+                    "model.safetensors": halved(model), "curves.csv": curve_means(curve)}, key)
+
+
+def measure() -> tuple[pd.DataFrame, str]:
+    """What the bundled codec's round trip keeps of held-out music: (table, hash of the sounds).
+
+    - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)|, 64 bands of amplitude, floor 1e-5, with 1 to K
+      codebooks; ``…_of_power``: of mel power; ``…_unquantised``: without the quantiser.
+    - ``perplexity``: of each codebook, over all steps of all clips.
+    - ``tempo_agrees``: librosa's tempo within 5 %; ``…_folded``: whole octaves apart counts too.
+      ``key_agrees``: the same best of 24 keys; ``mode_agrees``, ``tonic_agrees``: half of it.
+    - ``loudness_r``, ``brightness_r``, ``density_r``: correlation of before and after.
+
+    `null`: the same against the next clip instead of its own.
+    """
+    codec = pretrained.load("codec", device="cpu")
+    sounds, rate = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)[0], codec.sample_rate_hz
+    batches, rows = [sounds[i : i + 16, None] for i in range(0, len(sounds), 16)], []
+
+    def add(measure: str, values, codebooks: int = codec.n_codebooks, null: float = np.nan):
+        low, high = stats.bootstrap(np.mean, values)
+        rows.append({"measure": measure, "codebooks": codebooks, "value": values.mean(),
+                     "low": low, "high": high, "null": null, "n": len(sounds)})
+
+    def distances(others, power: bool = False):
+        return np.array([np.abs(ln_mel(a, rate, power) - ln_mel(b, rate, power)).mean()
+                         for a, b in zip(sounds, others, strict=True)])
+
     codes = torch.cat([codec.encode(batch) for batch in batches])
-    strangers = distances(np.roll(sounds, 1, axis=0)).mean()
+    null = distances(np.roll(sounds, 1, axis=0)).mean()
     for k in range(1, codec.n_codebooks + 1):
         after = np.concatenate([codec.decode(part[:, :k], sounds.shape[1]).cpu().numpy()[:, 0]
                                 for part in codes.split(16)])
-        l1 = distances(after)
-        add("ln_mel_l1", l1.mean(), k, stats.bootstrap(np.mean, l1), strangers)
-    l1 = distances(after, power=True)
-    add("ln_mel_l1_of_power", l1.mean(), interval=stats.bootstrap(np.mean, l1),
+        add("ln_mel_l1", distances(after), k, null)
+    add("ln_mel_l1_of_power", distances(after, power=True),
         null=distances(np.roll(sounds, 1, axis=0), True).mean())
     with torch.no_grad():
-        whole = [codec.model.sound_of(codec.model.latents(
-                    torch.from_numpy(b).to(codec.device))).cpu().numpy()[:, 0] for b in batches]
-    l1 = distances(np.concatenate(whole)[:, : sounds.shape[1]])
-    add("ln_mel_l1_unquantised", l1.mean(), 0, stats.bootstrap(np.mean, l1), strangers)
-    for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist()):
-        add("perplexity", used, k + 1)
-    heard = sounds[:n_heard], after[:n_heard]
-    before, left = (control.measure_controls(list(group), rate) for group in heard)
+        unquantised = np.concatenate([
+            codec.model.sound_of(codec.model.latents(torch.from_numpy(b).to(codec.device)))
+            .cpu().numpy()[:, 0] for b in batches])
+    add("ln_mel_l1_unquantised", distances(unquantised[:, : sounds.shape[1]]), 0, null)
+    rows += [{"measure": "perplexity", "codebooks": k, "value": used, "n": len(sounds)}
+             for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1)]
+    before, left = (control.measured(list(clips[:N_CONTROLS]), rate) for clips in (sounds, after))
+    keys = [np.array([key_of(clip, rate) for clip in clips[:N_CONTROLS]])
+            for clips in (sounds, after)]
     tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]
-    keys = [np.array([key_of(s, rate) for s in group]) for group in heard]
     modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
-
-    def agrees(measure: str, same, pair) -> None:
-        rows.append({"measure": measure, "codebooks": codec.n_codebooks, **share(same(*pair)),
-                     "null": same(pair[0], np.roll(pair[1], 1)).mean()})
-
-    agrees("tempo_agrees", _near, tempi)
-    agrees("tempo_agrees_folded", lambda a, b: _near(a, control.fold_octaves(a, b)), tempi)
-    agrees("key_agrees", np.equal, keys)
-    agrees("tonic_agrees", lambda a, b: a % 12 == b % 12, keys)
-    agrees("mode_agrees", np.equal, modes)
-    for name, column in (("loudness_r", "loudness_db"), ("brightness_r", "brightness_hz"),
-                         ("density_r", "density_per_s")):
+    for measure, same, (a, b) in (
+            ("tempo_agrees", near, tempi),
+            ("tempo_agrees_folded", lambda a, b: near(a, control.folded(a, b)), tempi),
+            ("key_agrees", np.equal, keys),
+            ("tonic_agrees", lambda a, b: a % 12 == b % 12, keys),
+            ("mode_agrees", np.equal, modes)):
+        rows.append({"measure": measure, "codebooks": codec.n_codebooks, **share(same(a, b)),
+                     "null": same(a, np.roll(b, 1)).mean()})
+    for measure, column in (("loudness_r", "loudness_db"), ("brightness_r", "brightness_hz"),
+                            ("density_r", "density_per_s")):
         pair = before[column].to_numpy(), left[column].to_numpy()
-        add(name, control.correlation(*pair), interval=stats.bootstrap(control.correlation, *pair),
-            n=len(before))
-    return pd.DataFrame(rows)
+        low, high = stats.bootstrap(control.correlation, *pair)
+        rows.append({"measure": measure, "codebooks": codec.n_codebooks, "low": low, "high": high,
+                     "value": control.correlation(*pair), "n": len(before)})
+    return pd.DataFrame(rows), provenance.content_hash(sounds)
 
 
 def ln_mel(sound: np.ndarray, sample_rate_hz: int, power: bool = False) -> np.ndarray:
@@ -145,15 +215,12 @@ def key_of(sound: np.ndarray, sample_rate_hz: int) -> int:
     """
     chroma = librosa.feature.chroma_cqt(y=sound, sr=sample_rate_hz)
     level = librosa.feature.rms(y=sound)[0]
-    heard = chroma @ level[: chroma.shape[1]]
+    weighted = chroma @ level[: chroma.shape[1]]
     profiles = [np.roll(profile, tonic) for profile in (control.MAJOR, control.MINOR)
                 for tonic in range(12)]
-    return int(np.argmax([control.correlation(profile, heard) for profile in profiles]))
+    return int(np.argmax([control.correlation(profile, weighted) for profile in profiles]))
 
 
-def _near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether tempi are the same within 5 %."""
     return np.abs(b / a - 1) <= SAME_TEMPO
-
-
-def _whole(sounds: np.ndarray) -> np.ndarray:
-    return np.asarray(sounds, np.float32)

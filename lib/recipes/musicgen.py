@@ -1,4 +1,15 @@
-"""How the bundled music model was made and what it plays when asked: ``python -m lib miniature musicgen``."""
+"""The bundled music model, a small MusicGen: ``python -m lib miniature musicgen``.
+
+Stored text states and codec codes in, a decoder of delayed codes out. One item is a crop of one
+piece's codes under its whole description. The step is the one that fine-tunes a published MusicGen
+(:mod:`lib.training.musicgen`); text encoder and codec stay as they are.
+
+Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,103 +18,171 @@ import torch
 from lib import pretrained
 from lib.core import paths, provenance
 from lib.data import atelier
-from lib.data.atelier import render, words
+from lib.data.atelier import render
 from lib.data.atelier.compose import describe
-from lib.metrics import control, distances, embedders
+from lib.metrics import control, embedders, frechet
 from lib.pretrained import musicgen
-from lib.recipes import train_musicgen
-from lib.recipes.bundling import SEED, first_items, heard, save
+from lib.recipes.bundling import (
+    SEED,
+    computed_of_clips,
+    curve_means,
+    first_items,
+    texts_of,
+    write,
+)
 from lib.training import loop
+from lib.training import musicgen as training
 
-MUSIC_SEED = 10  # the music model's own collection: neither the codec nor a listener has heard it, nothing is tested on it
-N_TRAIN, N_TEST, TEST_SECONDS = 4800, 120, 8.0
+# the music model's own collection: no other network is trained on it, nothing is tested on it
+MUSIC_SEED, N_TRAIN = 10, 4800
+N_TEST, TEST_SECONDS = 120, 8.0
 SOFT_DB = -60.0    # a second below this level, re full scale, counts as silent
 LOOP_S = (1.0, 4.0)  # a loop comes back after so many seconds
 
 
-def make() -> None:
-    """The music model: rendering 8 minutes, training about an hour on one core (resumable)."""
-    loop.set_threads()
-    codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    codes, states, key = material(codec, text)
-    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
-    curve = train_musicgen.train(network, codes, states, paths.PROCESSED / "listening" / "musicgen.safetensors", seed=SEED, key=key)
-    musicgen.save(paths.MINIATURES / "musicgen", network, text, codec, dtype=torch.float16)
-    save("musicgen", (), curve, key)
+@dataclass(frozen=True)
+class Config:
+    """The small decoder and its training; MusicGen-small has 24 layers of 1,024 and a million steps
+    of 192 clips of 30 s.
+    """
+
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
+    hidden: int = 1024
+    dropout: float = 0.1
+    n_steps: int = 4000
+    batch_size: int = 16
+    crop_steps: int = 200       # of the codec: 8 s at 25 Hz
+    learning_rate: float = 1e-3
+    p_null: float = 0.1         # share of items trained without their condition, as published
+    bfloat16: bool = True
 
 
-def material(codec, text):
-    """The training pieces: (codes int16 [N, K, S] mapped from disk, the states of each piece's description [L, D], key)."""
-    codes, key = heard(lambda sounds: codec.encode(sounds[:, None]).cpu().numpy().astype(np.int16), "codes", MUSIC_SEED, range(N_TRAIN))
-    said = [words.description(f) for f in first_items(MUSIC_SEED, N_TRAIN)]
-    states, mask = text.states(said)
-    key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {said}".encode())
-    return codes, [s[m] for s, m in zip(states, mask, strict=True)], key
+def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config = Config(),
+          seed: int = 0) -> torch.nn.Module:
+    """The untrained network: MusicgenForCausalLM and the projection of text states to its width."""
+    torch.manual_seed(seed)
+    return musicgen.untrained(
+        {"vocab_size": codebook_size, "num_codebooks": n_codebooks, "hidden_size": config.width,
+         "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
+         "ffn_dim": config.hidden, "dropout": config.dropout, "attention_dropout": 0.0,
+         "activation_dropout": 0.0, "max_position_embeddings": 2048, "audio_channels": 1,
+         "pad_token_id": codebook_size, "bos_token_id": codebook_size,
+         "decoder_start_token_id": codebook_size}, text_width)
 
 
-def measure():
-    """What the bundled music model plays when asked: (table, hash of the real sounds)."""
-    return table(pretrained.load("musicgen", device="cpu"))
-
-
-def asked_for(items) -> dict[str, np.ndarray]:
-    """What descriptions ask for, [N] under the names of lib.metrics.control: BPM, ±1, MIDI velocity, MIDI pitch of the melody."""
-    heard_of = [describe(f) for f in items]
-    return {"tempo_bpm": np.array([h["tempo_bpm"] for h in heard_of], float),
-            "mode": np.array([1.0 if h["mode"] == "major" else -1.0 for h in heard_of]),
-            "loudness_db": np.array([h["loudness"] for h in heard_of], float),
-            "brightness_hz": np.array([h["register"] for h in heard_of], float)}
-
-
-def table(generator, n: int = N_TEST, seed: int | None = None, **settings):
-    """What it plays when it reads descriptions it never read, beside the pieces these describe and beside the codec alone.
-
-    - ``tempo_bpm_r``, ``mode_r``, ``loudness_db_r``, ``brightness_hz_r``: correlation of what was asked for with what is measured
-      (:mod:`lib.metrics.control`); of ``atelier``: of the pieces themselves; of ``round trip``: of these through the codec.
-    - ``fad``: the tagger's Fréchet distance to the pieces of the next ``n`` items, all clips brought to one level.
-    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: the share of code steps, all codebooks, that stood there
-      one to four seconds before, at the lag where most did, averaged over clips.
+def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: Path,
+          config: Config = Config(), *, seed: int = 0, key: str = "",
+          every: int = 100) -> list[dict]:
+    """Trains in place and returns the curve: the loss and each codebook's cross-entropy in nats.
 
     Args:
-        generator: as ``foundations.load("musicgen")`` gives it. seed: the collection; ``None``: ``TEST_SEED``.
-        settings: of lib.pretrained.musicgen_sampling.sample.
-
-    Returns:
-        (DataFrame ``music, measure, value, low, high, null, n``, hash of the real sounds).
+        codes: int [N, K, S], S at least ``crop_steps``. states: the text encoder's, [L, D_text] a
+            piece.
     """
-    seed = atelier.TEST_SEED if seed is None else seed
-    items = first_items(seed, n)
-    real, others = (render.sounds(seed, range(start, start + n), TEST_SECONDS)[0] for start in (0, n))
-    rate, codec, tagger = generator.sample_rate_hz, generator.codec, pretrained.load("tagger", device="cpu")
-    codes = codec.encode(real[:, None])
-    music = {"atelier": real, "round trip": codec.decode(codes, real.shape[1])[:, 0].cpu().numpy(),
-             "generated": generator.generate([words.description(f) for f in items], TEST_SECONDS, **settings)}
-    asked, reference = asked_for(items), embedders.embed_clips(tagger, levelled(others), rate)
+    n_places = codes.shape[2] - config.crop_steps + 1
+
+    def loss_of(rng):
+        rows = rng.integers(0, len(codes), config.batch_size)
+        starts = rng.integers(0, n_places, config.batch_size)
+        crops = [np.asarray(codes[row, :, start : start + config.crop_steps], np.int64)
+                 for row, start in zip(rows, starts, strict=True)]
+        batch = training.collate(crops, [states[row] for row in rows])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        conditions = training.drop_conditions(batch.states, batch.mask, config.p_null, generator)
+        with loop.autocast("cpu", config.bfloat16):
+            loss, each = training.loss(network, training.Batch(batch.codes, batch.lengths,
+                                                               *conditions))
+        return loss, {"loss": loss.item(),
+                      **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}
+
+    return loop.fit(network, loss_of, config, checkpoint, seed=seed, key=key, weight_decay=0.05,
+                    every=every)
+
+
+def make() -> None:
+    """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
+    codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
+    codes, key = computed_of_clips(
+        lambda clips: codec.encode(clips[:, None]).cpu().numpy().astype(np.int16), "codes",
+        MUSIC_SEED, N_TRAIN)
+    descriptions = texts_of(first_items(MUSIC_SEED, N_TRAIN))["description"]
+    states, mask = text.states(descriptions)
+    key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
+    network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
+    curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
+                  paths.PROCESSED / "listening" / "musicgen.safetensors", seed=SEED, key=key)
+    write("musicgen", {**musicgen.contents(network, text, codec, dtype=torch.float16),
+                       "curves.csv": curve_means(curve)}, key)
+
+
+def measure() -> tuple[pd.DataFrame, str]:
+    """What the bundled music model plays when it reads held-out descriptions, beside the pieces
+    these describe and beside the codec's round trip of them: (table, hash of the real sounds).
+
+    - ``tempo_bpm_r``, ``mode_r``, ``loudness_db_r``, ``brightness_hz_r``: correlation of what was
+      asked for with what is measured (:mod:`lib.metrics.control`).
+    - ``fad``: the tagger's Fréchet distance to the pieces of the next items, all clips at one
+      level.
+    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: the share of code
+      steps, all codebooks, that stood there one to four seconds before, at the lag where most did,
+      averaged over clips.
+    """
+    generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
+    items = first_items(atelier.TEST_SEED, N_TEST)
+    real, others = (render.sounds(atelier.TEST_SEED, range(start, start + N_TEST), TEST_SECONDS)[0]
+                    for start in (0, N_TEST))
+    rate, codec = generator.sample_rate_hz, generator.codec
+    round_trip = codec.round_trip(real[:, None])[:, 0].cpu().numpy()
+    music = {"atelier": real, "round trip": round_trip,
+             "generated": generator.generate(texts_of(items)["description"], TEST_SECONDS)}
+    asked, reference = requested(items), embedders.embed_clips(tagger, levelled(others), rate)
     rows = []
     for name, sounds in music.items():
-        agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
-        rows += [{"music": name, "measure": f"{row['control']}_r", **{k: row[k] for k in ("low", "high", "null", "n")}, "value": row["r"]}
+        agreement = control.agreement(asked, control.measured(list(sounds), rate))
+        found = [{"measure": f"{row['control']}_r", "value": row["r"],
+                  **{k: row[k] for k in ("low", "high", "null", "n")}}
                  for row in agreement.to_dict("records")]
-        rows += [{"music": name, "measure": measure, "value": value, "n": n} for measure, value in (
-            ("fad", distances.fad(reference, embedders.embed_clips(tagger, levelled(sounds), rate))),
+        vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
+        codes = codec.encode(sounds[:, None]).cpu().numpy()
+        found += [{"measure": measure, "value": value, "n": N_TEST} for measure, value in (
+            ("fad", frechet.fad(reference, vectors)),
             ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
-            ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codec.encode(sounds[:, None]).cpu().numpy()])))]
-    return pd.DataFrame(rows)[["music", "measure", "value", "low", "high", "null", "n"]], provenance.content_hash(real)
+            ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
+        rows += [{"music": name, **row} for row in found]
+    return pd.DataFrame(rows), provenance.content_hash(real)
+
+
+def requested(items: Sequence) -> dict[str, np.ndarray]:
+    """What descriptions ask for, [N] under the names of lib.metrics.control: BPM, ±1, MIDI
+    velocity, MIDI pitch of the melody.
+    """
+    plans = [describe(f) for f in items]
+    return {"tempo_bpm": np.array([p["tempo_bpm"] for p in plans], float),
+            "mode": np.array([1.0 if p["mode"] == "major" else -1.0 for p in plans]),
+            "loudness_db": np.array([p["loudness"] for p in plans], float),
+            "brightness_hz": np.array([p["register"] for p in plans], float)}
 
 
 def levelled(sounds: np.ndarray, rms_db: float = -20.0) -> np.ndarray:
-    """Sounds [n, N] brought to one RMS level: the tagger's distances hear loudness above all else."""
+    """Sounds [n, N] brought to one RMS level: the tagger's distances measure loudness above all."""
     level = np.sqrt(np.square(sounds, dtype=np.float64).mean(axis=1, keepdims=True))
     return (sounds * (10 ** (rms_db / 20) / np.maximum(level, 1e-6))).astype(np.float32)
 
 
 def silent(sound: np.ndarray, sample_rate_hz: int) -> bool:
-    """Whether a sound [N] has a whole second, counted from its start, whose RMS lies below ``SOFT_DB``."""
+    """Whether a sound [N] has a whole second, counted from its start, with an RMS below
+    ``SOFT_DB``.
+    """
     seconds = sound[: len(sound) // sample_rate_hz * sample_rate_hz].reshape(-1, sample_rate_hz)
     return bool((np.square(seconds, dtype=np.float64).mean(axis=1) < 10 ** (SOFT_DB / 10)).any())
 
 
 def looped(codes: np.ndarray, frame_rate_hz: float) -> float:
-    """The largest share of steps of codes [K, S] that equal, in every codebook, those one lag of one to four seconds before."""
-    lags = range(round(LOOP_S[0] * frame_rate_hz), min(round(LOOP_S[1] * frame_rate_hz), codes.shape[1] - 1) + 1)
-    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
+    """The largest share of steps of codes [K, S] that equal, in every codebook, those one lag of
+    one to four seconds before.
+    """
+    longest = min(round(LOOP_S[1] * frame_rate_hz), codes.shape[1] - 1)
+    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean())
+               for lag in range(round(LOOP_S[0] * frame_rate_hz), longest + 1))
