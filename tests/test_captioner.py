@@ -16,11 +16,10 @@ from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.pretrained import captioner
 from lib.recipes import captioner as recipe
-from lib.recipes import train_captioner
 
-SEE = train_captioner.Eye(image_size=32, width=32, layers=1, heads=2, n_steps=2, batch_size=8,
-                          brief=False)
-TINY = train_captioner.Config(eye=SEE, text_width=32, text_layers=1, text_heads=2, vocabulary=400,
+SEE = recipe.Vision(image_size=32, width=32, layers=1, heads=2, n_steps=2, batch_size=8,
+                          bfloat16=False)
+TINY = recipe.Config(vision=SEE, text_width=32, text_layers=1, text_heads=2, vocabulary=400,
                               n_steps=2, batch_size=8)
 
 
@@ -35,14 +34,14 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return train_captioner.tokenizer(items[1], recipe.feelings(), TINY)
+    return recipe.tokenizer(items[1], recipe.feelings(), TINY)
 
 
 @pytest.fixture(scope="module")
 def folder(tokens, tmp_path_factory):
     """A BLIP of random weights in the hub's layout."""
     where = tmp_path_factory.mktemp("blip")
-    train_captioner.save(where, train_captioner.build(len(tokens), TINY, seed=5), tokens, TINY)
+    recipe.save(where, recipe.build(len(tokens), TINY, seed=5), tokens, TINY)
     return where
 
 
@@ -64,12 +63,12 @@ def trained(where, items, tokens, **changes):
     of the words).
     """
     eye = replace(SEE, **{name: value for name, value in changes.items() if hasattr(SEE, name)})
-    config = replace(TINY, eye=eye, **{name: value for name,
+    config = replace(TINY, vision=eye, **{name: value for name,
                                        value in changes.items() if hasattr(TINY, name)})
-    model = train_captioner.build(len(tokens), config)
-    seen = train_captioner.look(model, items[0], np.arange(len(items[0])), where / "e.safetensors",
+    model = recipe.build(len(tokens), config)
+    seen = recipe.train_vision(model, items[0], np.arange(len(items[0])), where / "e.safetensors",
                                 eye)
-    return model, seen, train_captioner.train(model, tokens, *items, recipe.feelings(),
+    return model, seen, recipe.train(model, tokens, *items, recipe.feelings(),
                                               where / "c.safetensors", config)
 
 
@@ -80,25 +79,25 @@ def trained(where, items, tokens, **changes):
 def test_the_configuration_fixes_every_shape(items, tokens):
     from transformers import BlipForConditionalGeneration
 
-    model = train_captioner.build(len(tokens), TINY)
+    model = recipe.build(len(tokens), TINY)
     assert isinstance(model,
                       BlipForConditionalGeneration) and model.config.text_config.vocab_size == len(
         tokens)
-    ids, mask, labels = train_captioner.targets(tokens, [(None, items[1][0]), ("sad", "x")],
+    ids, mask, labels = recipe.targets(tokens, [(None, items[1][0]), ("sad", "x")],
                                                 TINY.positions)
-    out = model(pixel_values=train_captioner.pixels(items[0][:2]), input_ids=ids,
+    out = model(pixel_values=recipe.pixels(items[0][:2]), input_ids=ids,
                 attention_mask=mask, labels=labels)
     assert out.logits.shape == (*ids.shape, len(tokens)) and out.image_embeds.shape == (2, 17, 32)
     assert out.loss.item() == pytest.approx(np.log(len(tokens)),
                                             rel=0.1), "untrained, all words are equally likely"
-    assert 0.9e6 < sum(p.numel() for p in train_captioner.build(700).parameters()) < 2e6
+    assert 0.9e6 < sum(p.numel() for p in recipe.build(700).parameters()) < 2e6
 
 
 def test_only_what_is_said_is_learned(items, tokens):
     """Start, leading words and padding carry −100; the end mark is learned."""
-    text = train_captioner.said("angry", "a red sea.", ("tense", "furious"))
+    text = recipe.target_text("angry", "a red sea.", ("tense", "furious"))
     assert text == "an angry painting: a red sea. it feels tense and furious."
-    ids, mask, labels = train_captioner.targets(tokens, [("angry", text), (None, "a sea.")],
+    ids, mask, labels = recipe.targets(tokens, [("angry", text), (None, "a sea.")],
                                                 TINY.positions)
     known = [[int(t) for t in row if t >= 0] for row in labels]
     assert tokens.decode(known[0]).strip() == ": a red sea. it feels tense and furious.</s>"
@@ -141,9 +140,9 @@ def test_the_hub_layout_round_trip(folder, items, tokens):
     import torch
 
     loaded = pretrained.load("captioner", folder, device="cpu")
-    fresh = train_captioner.build(len(tokens), TINY, seed=5).half().float().eval()
+    fresh = recipe.build(len(tokens), TINY, seed=5).half().float().eval()
     pixels = captioner.pixels_of(loaded.processor, items[0])
-    assert torch.allclose(pixels, train_captioner.pixels(items[0]),
+    assert torch.allclose(pixels, recipe.pixels(items[0]),
                           atol=1e-5), "the recipe in the folder is the one trained with"
     for name, tensor in fresh.state_dict().items():
         assert torch.equal(tensor, loaded.model.state_dict()[name]), name
@@ -225,8 +224,8 @@ def test_a_damaged_file_gives_one_line(spoilt, file):
 
 def test_weights_of_another_shape_are_refused(folder, tokens, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    train_captioner.save(tmp_path / "wider",
-                         train_captioner.build(len(tokens), replace(TINY, text_width=48)), tokens,
+    recipe.save(tmp_path / "wider",
+                         recipe.build(len(tokens), replace(TINY, text_width=48)), tokens,
                          TINY)
     shutil.copy(tmp_path / "wider" / "model.safetensors", copy)
     with pytest.raises(KlangfarbeError, match="missing or of another shape"):
@@ -262,7 +261,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
 def test_first_the_eye_learns_then_the_words_and_both_repeat_themselves(tmp_path, items, tokens):
     import torch
 
-    before = dict(train_captioner.build(len(tokens), TINY).named_parameters())
+    before = dict(recipe.build(len(tokens), TINY).named_parameters())
     model, seen, spoken = trained(tmp_path / "a", items, tokens)
     still = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
     assert still == ["text_decoder.cls.predictions.bias"], "transformers' BLIP has a bias twice and adds the other one"
@@ -281,13 +280,13 @@ def test_first_the_eye_learns_then_the_words_and_both_repeat_themselves(tmp_path
 def test_each_phase_leaves_the_other_half_alone(tmp_path, items, tokens):
     import torch
 
-    model = train_captioner.build(len(tokens), TINY)
+    model = recipe.build(len(tokens), TINY)
     fresh = {name: p.clone() for name, p in model.named_parameters()}
-    train_captioner.look(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", SEE)
+    recipe.train_vision(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", SEE)
     looked = {name: p.clone() for name, p in model.named_parameters()}
     assert {name.split(".")[0] for name,
             p in looked.items() if not torch.equal(p, fresh[name])} == {"vision_model"}
-    train_captioner.train(model, tokens, *items, recipe.feelings(), tmp_path / "c.safetensors",
+    recipe.train(model, tokens, *items, recipe.feelings(), tmp_path / "c.safetensors",
                           TINY)
     assert {name.split(".")[0] for name,
             p in model.named_parameters() if not torch.equal(p, looked[name])} == {"text_decoder"}
@@ -301,7 +300,7 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
     model, seen, spoken = trained(tmp_path, few, tokens, n_steps=150, batch_size=4,
                                   learning_rate=5e-3, shift=0, p_led=0.0)
     assert seen[-1]["right"] == 1 and spoken[-1]["loss"] < 0.1 < spoken[0]["loss"]
-    train_captioner.save(tmp_path / "whole", model, tokens, TINY)
+    recipe.save(tmp_path / "whole", model, tokens, TINY)
     read = pretrained.load("captioner", tmp_path / "whole", device="cpu").caption(few[0])
     assert read == [caption.lower() for caption in few[1]]
 
@@ -321,7 +320,7 @@ class Parrot:
 
     def caption(self, pictures, asked=None):
         felt = recipe.feelings()
-        return self.said if asked is None else [train_captioner.said(word, text,
+        return self.said if asked is None else [recipe.target_text(word, text,
                                                                      felt[word if self.obeys
                                                                           else "sad"][:2]) for word,
                                                 text in zip(asked, self.said, strict=True)]

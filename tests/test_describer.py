@@ -15,10 +15,10 @@ from lib.data import atelier
 from lib.data.atelier import factors, words
 from lib.data.atelier.compose import describe
 from lib.pretrained import describer
-from lib.recipes import describer as mw
-from lib.recipes import train_describer
+from lib.recipes import describer as recipe
+from lib.recipes.bundling import WORDS_SEED
 
-TINY = train_describer.Config(hidden=32, layers=1, heads=2, inner=64, vocabulary=400, positions=512,
+TINY = recipe.Config(hidden=32, layers=1, heads=2, inner=64, vocabulary=400, positions=512,
                               n_steps=120, batch_size=4, learning_rate=1e-2, p_front=1.0,
                               p_nowhere=0.0)
 CAPTIONS = ["A view of the coast.", "A nocturne, with a moon.", "Pears on a cloth.",
@@ -30,14 +30,14 @@ DESCRIPTIONS = ["A warm waltz. The tune lies high.", "A bleak chorale. The melod
 
 @pytest.fixture(scope="module")
 def vocabulary():
-    return train_describer.tokenizer([*CAPTIONS, *DESCRIPTIONS, *EMOTIONS], TINY)
+    return recipe.tokenizer([*CAPTIONS, *DESCRIPTIONS, *EMOTIONS], TINY)
 
 
 @pytest.fixture(scope="module")
 def llama_folder(vocabulary, tmp_path_factory):
     """A Llama of random weights in the hub's layout."""
     folder = tmp_path_factory.mktemp("llama")
-    for part in (train_describer.build(len(vocabulary), TINY), vocabulary):
+    for part in (recipe.build(len(vocabulary), TINY), vocabulary):
         part.save_pretrained(folder)
     return folder
 
@@ -83,8 +83,8 @@ def fresh():
 @pytest.fixture(scope="module")
 def rule():
     """What suits what, counted over 300 descriptions of the training collection."""
-    _, emotions, descriptions = mw._pairs(mw.WORDS_SEED, 300)
-    return mw.suits(descriptions, emotions)
+    _, emotions, descriptions = recipe.pairs(WORDS_SEED, 300)
+    return recipe.Suitability(descriptions, emotions)
 
 
 # --- the prompt -----------------------------------------------------------------------------------
@@ -92,31 +92,31 @@ def rule():
 
 
 def test_the_prompt_is_the_papers():
-    asked = describer.plain(describer.image_description(CAPTIONS[0], "sad"))
+    asked = describer.plain_prompt(describer.image_description(CAPTIONS[0], "sad"))
     assert asked == (
         "System message: You are an enhanced description generator. You will be given with image description and you have to enhance those "
         'in musical terms.\nInstruction: Generate a musical theme description for the following image description: "sad, a view of the '
         'coast.". Include details like mood, genre, tempo, and melody in 2 lines.\nResponse:')
     assert describer.image_description(
-        "A sad {view}.") == "A sad {view}." and "{view}" in describer.plain("{view}", "open")
-    assert describer.plain("x",
-                           "open").startswith("Instruction: Compose") and "“x”" in describer.plain(
+        "A sad {view}.") == "A sad {view}." and "{view}" in describer.plain_prompt("{view}", "open")
+    assert describer.plain_prompt("x",
+                           "open").startswith("Instruction: Compose") and "“x”" in describer.plain_prompt(
         "x", "mapping")
 
 
 def test_a_chat_template_is_used_where_there_is_one(llama_folder):
     model = pretrained.load("describer", llama_folder, device="cpu")
-    before = model.asked("a hill")
+    before = model.prompt("a hill")
     model.tokenizer.chat_template = (
         "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}")
-    asked = model.asked("a hill")
-    assert before == describer.plain("a hill") and asked.startswith(
+    asked = model.prompt("a hill")
+    assert before == describer.plain_prompt("a hill") and asked.startswith(
         "[system] You are") and asked.endswith("2 lines.\n[assistant] ")
-    assert "[user] Generate" in asked and model.asked("a hill", "open").startswith("[user] Compose")
+    assert "[user] Generate" in asked and model.prompt("a hill", "open").startswith("[user] Compose")
     marks = model._tokens([asked], 8)["input_ids"][0].tolist()
     assert model.tokenizer.bos_token_id not in marks, "the template writes the beginning, nothing adds a second one"
     with pytest.raises(KlangfarbeError, match="a prompt out of bridging"):
-        model.asked("a hill", "tabel 1")
+        model.prompt("a hill", "tabel 1")
 
 
 def test_two_lines_are_cut_and_judged():
@@ -126,7 +126,7 @@ def test_two_lines_are_cut_and_judged():
         "A march. It is loud.")
     assert not describer.well_formed("A march.\nIt is") and not describer.well_formed(
         "A march.\n\nIt is loud.")
-    assert describer.well_formed(train_describer.response(words.description(factors.draw(9, 1))))
+    assert describer.well_formed(recipe.response(words.description(factors.draw(9, 1))))
 
 
 # --- one path for every source
@@ -137,7 +137,7 @@ def test_two_lines_are_cut_and_judged():
 def test_a_folder_in_hub_layout_loads_and_the_batch_changes_nothing(kind, request):
     folder = request.getfixturevalue(kind)
     model = pretrained.load("describer", folder, device="cpu")
-    asked = [describer.plain(c) for c in CAPTIONS] + ["Response:"]
+    asked = [describer.plain_prompt(c) for c in CAPTIONS] + ["Response:"]
     for seed in (None, 3):
         together = model.respond(asked, seed=seed, max_new_tokens=12)
         assert together == model.respond(asked, seed=seed, max_new_tokens=12, batch=2)
@@ -169,7 +169,7 @@ def test_the_dice_draw_what_the_probabilities_say():
     import torch
 
     scores = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05])).repeat(4000, 1)
-    drawn = describer._Dice([np.random.default_rng(k) for k in range(4000)], 1.0,
+    drawn = describer.GumbelSampler([np.random.default_rng(k) for k in range(4000)], 1.0,
                             3)(None, scores).argmax(1)
     shares = torch.bincount(drawn, minlength=4) / 4000
     assert torch.allclose(shares, torch.tensor([0.5, 0.3, 0.15, 0.0]) / 0.95,
@@ -212,7 +212,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
 def test_a_prompt_is_a_caption_and_two_tokens(vocabulary):
     for name in describer.PROMPTS:
         framed, bare = (vocabulary(text)["input_ids"]
-                        for text in (describer.plain(CAPTIONS[0], name), CAPTIONS[0]))
+                        for text in (describer.plain_prompt(CAPTIONS[0], name), CAPTIONS[0]))
         assert framed[2:-1] == bare[1:] and vocabulary.decode(framed[-1]).endswith("Response:")
 
 
@@ -221,11 +221,11 @@ def test_a_prompt_is_a_caption_and_two_tokens(vocabulary):
 
 
 def test_the_loss_falls_on_the_response_alone(vocabulary):
-    asked = [describer.plain(c) for c in CAPTIONS[:2]]
-    batch = train_describer.batch_of(vocabulary, asked, ["A march.\nIt is loud.", "A waltz."])
+    asked = [describer.plain_prompt(c) for c in CAPTIONS[:2]]
+    batch = recipe.collate(vocabulary, asked, ["A march.\nIt is loud.", "A waltz."])
     for ids, mask, labels, prompt, said in zip(*batch.values(), asked,
                                                ["A march.\nIt is loud.", "A waltz."], strict=True):
-        told = labels != train_describer.IGNORED
+        told = labels != recipe.IGNORED
         assert vocabulary.decode(ids[told]).strip() == said + "</s>" and bool((ids[told]
                                                                                == labels[
                     told]).all())
@@ -234,7 +234,7 @@ def test_the_loss_falls_on_the_response_alone(vocabulary):
 
 def test_the_emotion_word_stands_anywhere_and_once():
     rng = np.random.default_rng(0)
-    seen = [train_describer.with_emotion("A view of hills.", "sad", rng) for _ in range(400)]
+    seen = [recipe.with_emotion("A view of hills.", "sad", rng) for _ in range(400)]
     assert {"sad, a view of hills.", "A view of hills.", "A view sad of hills.",
             "A view of hills. sad"} <= set(seen)
     assert max(text.split().count("sad") for text in seen) == 1
@@ -242,15 +242,15 @@ def test_the_emotion_word_stands_anywhere_and_once():
 
 
 def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path):
-    model = train_describer.build(len(vocabulary), TINY)
-    curve = train_describer.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS,
+    model = recipe.build(len(vocabulary), TINY)
+    curve = recipe.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS,
                                   tmp_path / "d.safetensors", TINY)
     assert curve[-1]["loss"] < 0.1 < 3 < curve[0]["loss"] and not model.training
     for part in (model.half(), vocabulary):
         part.save_pretrained(tmp_path / "learned")
     said = pretrained.load("describer", tmp_path / "learned",
                            device="cpu").describe(CAPTIONS, EMOTIONS)
-    assert said == [train_describer.response(d)
+    assert said == [recipe.response(d)
                     for d in DESCRIPTIONS], "and says them after a round trip in half precision"
 
 
@@ -261,7 +261,7 @@ def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path):
 def test_a_description_reads_back_as_the_factors_it_was_made_of():
     for index in range(60):
         item = factors.draw(11, index)
-        said, true = mw.read(words.description(item)), describe(item)
+        said, true = recipe.read(words.description(item)), describe(item)
         tempo = next(k for k, (limit, _) in enumerate(words.TEMPI) if true["tempo_bpm"] < limit)
         players = list(dict.fromkeys(words.instrument(name) for name in true["instruments"]))[:4]
         assert (said.tempo, said.mode, said.genre) == (tempo, true["mode"],
@@ -270,18 +270,18 @@ def test_a_description_reads_back_as_the_factors_it_was_made_of():
 
 
 def test_what_contradicts_itself_is_not_said():
-    said = mw.read("A sunny march in C minor and D major at a very slow tempo (140 BPM), a waltz for choir pad.")
-    assert said == mw.Reading(None, None, None, ("sunny",), ("choir pad",))
-    assert mw.read("") == mw.Reading(None, None, None, (), ())
+    said = recipe.read("A sunny march in C minor and D major at a very slow tempo (140 BPM), a waltz for choir pad.")
+    assert said == recipe.Reading(None, None, None, ("sunny",), ("choir pad",))
+    assert recipe.read("") == recipe.Reading(None, None, None, (), ())
 
 
 def test_what_suits_an_emotion(rule):
     gay = "Exuberant and festive march in C major at a racing tempo, with trumpet, trombone, tuba and drums. The tune is high."
-    assert all(rule.judge(gay, "fun").values())
-    assert rule.judge(gay, "sad") == {"tempo": False, "mode": False, "genre": True, "mood": False}
-    assert not rule.judge(gay.replace("trumpet", "piano"),
+    assert all(rule.rate(gay, "fun").values())
+    assert rule.rate(gay, "sad") == {"tempo": False, "mode": False, "genre": True, "mood": False}
+    assert not rule.rate(gay.replace("trumpet", "piano"),
                           "fun")["genre"], "no march of the atelier has a piano"
-    assert not any(rule.judge("", "fun").values())
+    assert not any(rule.rate("", "fun").values())
 
 
 # --- the bundled one ------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_the_bundled_describer_follows_the_emotion_word(bundled, fresh, rule):
     captions, emotions, own = fresh
     said = bundled.describe(captions, emotions, seed=0)
     assert all(map(describer.well_formed, said)) and len(set(said)) > 25
-    suits = [np.mean([all(rule.judge(text, e).values()) for text, e in zip(said, to, strict=True)])
+    suits = [np.mean([all(rule.rate(text, e).values()) for text, e in zip(said, to, strict=True)])
              for to in (emotions, emotions[1:] + emotions[:1])]
     assert suits[0] > 0.6 > 0.4 > suits[1]
     assert not {" ".join(text.split("\n")) for text in said} & set(own), "it has not read these"
@@ -301,7 +301,7 @@ def test_the_bundled_describer_follows_the_emotion_word(bundled, fresh, rule):
 def test_the_emotion_word_is_found_wherever_it_stands(bundled, fresh, rule):
     captions = [f"{c.rstrip('.')}, which looks angry to me." for c in fresh[0][:12]]
     said = bundled.describe(captions)
-    assert np.mean([rule.judge(text, "angry")["mood"] for text in said]) > 0.8
+    assert np.mean([rule.rate(text, "angry")["mood"] for text in said]) > 0.8
 
 
 def test_the_miniature_has_a_card_and_the_figures_it_promises(bundled):

@@ -16,9 +16,10 @@ from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.metrics import embedders
-from lib.recipes import bundling, train_image_text
+from lib.recipes import bundling
+from lib.recipes import image_text as recipe
 
-TINY = train_image_text.Config(image_size=32, width=8, text_width=32, text_layers=1, text_heads=2,
+TINY = recipe.Config(image_size=32, width=8, text_width=32, text_layers=1, text_heads=2,
                                vocabulary=300, positions=48, projection=24, n_steps=3, batch_size=8)
 
 
@@ -33,14 +34,14 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return train_image_text.tokenizer([*items[1], *items[2]], TINY)
+    return recipe.tokenizer([*items[1], *items[2]], TINY)
 
 
 @pytest.fixture(scope="module")
 def folder(tokens, tmp_path_factory):
     """A CLIP of random weights in open_clip's hub layout."""
     where = tmp_path_factory.mktemp("image_text")
-    train_image_text.save(where, train_image_text.build(len(tokens), TINY, seed=5), tokens, TINY)
+    recipe.save(where, recipe.build(len(tokens), TINY, seed=5), tokens, TINY)
     return where
 
 
@@ -48,8 +49,8 @@ def trained(tmp_path, items, tokens, **changes):
     import torch
 
     config = replace(TINY, **changes)
-    model = train_image_text.build(len(tokens), config)
-    curve = train_image_text.train(model, tokens, *items, tmp_path / "c.safetensors", config)
+    model = recipe.build(len(tokens), config)
+    curve = recipe.train(model, tokens, *items, tmp_path / "c.safetensors", config)
     return model, curve, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -60,21 +61,21 @@ def trained(tmp_path, items, tokens, **changes):
 def test_the_configuration_fixes_every_shape(items, tokens):
     import open_clip
 
-    model = train_image_text.build(len(tokens), TINY)
+    model = recipe.build(len(tokens), TINY)
     assert isinstance(model, open_clip.CLIP)
-    read = train_image_text.tokens_of(tokens, items[1], TINY.positions)
+    read = recipe.tokens_of(tokens, items[1], TINY.positions)
     assert read.shape == (12, 48) and int(read.max()) < len(tokens) == model.vocab_size
-    assert model.encode_image(train_image_text.pixels(items[0])).shape == model.encode_text(
+    assert model.encode_image(recipe.pixels(items[0])).shape == model.encode_text(
         read).shape == (12, 24)
-    published = train_image_text.build(1000)
+    published = recipe.build(1000)
     assert 1.5e6 < sum(p.numel() for p in published.parameters()) < 2.5e6
 
 
 def test_a_sentence_is_read_at_its_end_and_padding_says_nothing(items, tokens):
     import torch
 
-    model = train_image_text.build(len(tokens), TINY).eval()
-    read = train_image_text.tokens_of(tokens, items[1][:1], TINY.positions)
+    model = recipe.build(len(tokens), TINY).eval()
+    read = recipe.tokens_of(tokens, items[1][:1], TINY.positions)
     end = int((read[0] == 2).nonzero()[0])
     other = read.clone()
     other[0, end + 1 :] = 7  # any token behind the end
@@ -86,9 +87,9 @@ def test_a_sentence_is_read_at_its_end_and_padding_says_nothing(items, tokens):
 
 
 def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items):
-    moved = train_image_text.moved(items[0], np.random.default_rng(0), 3)
+    moved = recipe.augment(items[0], np.random.default_rng(0), 3)
     assert moved.shape == items[0].shape and moved.dtype == np.uint8 and (moved != items[0]).any()
-    still = train_image_text.moved(items[0], np.random.default_rng(0), 0)
+    still = recipe.augment(items[0], np.random.default_rng(0), 0)
     same = (still == items[0]).all((1, 2, 3))
     assert 0 < same.sum() < 12 and np.array_equal(still[~same], items[0][~same][:, :, ::-1])
 
@@ -103,15 +104,15 @@ def test_the_hub_layout_round_trip(folder, items, tokens):
     """
     import torch
 
-    assert {p.name for p in folder.iterdir()} == {"open_clip_config.json",
-                                                  "open_clip_model.safetensors", "tokenizer.json",
-                                                  "tokenizer_config.json"}
+    assert {p.name for p in folder.iterdir() if ".provenance" not in p.name} == {
+        "open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json",
+        "tokenizer_config.json"}
     encoder = pretrained.load("image_text", folder, device="cpu")
     assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 24 and encoder.name == folder.name
-    model = train_image_text.build(len(tokens), TINY, seed=5).eval()
+    model = recipe.build(len(tokens), TINY, seed=5).eval()
     with torch.inference_mode():
-        seen = model.encode_image(train_image_text.pixels(items[0]), normalize=True).numpy()
-        read = model.encode_text(train_image_text.tokens_of(tokens, items[1], TINY.positions),
+        seen = model.encode_image(recipe.pixels(items[0]), normalize=True).numpy()
+        read = model.encode_text(recipe.tokens_of(tokens, items[1], TINY.positions),
                                  normalize=True).numpy()
     assert np.allclose(encoder.embed_pictures(items[0]), seen, atol=5e-3)
     assert np.allclose(encoder.embed_text(items[1]), read, atol=5e-3)
@@ -170,7 +171,7 @@ def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
     """
     import torch
 
-    before = dict(train_image_text.build(len(tokens), TINY).named_parameters())
+    before = dict(recipe.build(len(tokens), TINY).named_parameters())
     model, curve, after = trained(tmp_path / "a", items, tokens)
     still = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
     assert not still and not model.training and all(0 < row["loss"] < 10 for row in curve)
@@ -191,7 +192,7 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
 
 
 def test_pictures_are_painted_once_and_kept_by_content(own_results):
-    made, key = bundling.painted(9, range(3), 16, chunk=2)
+    made, key = bundling.painted(9, range(3), 16)
     assert np.array_equal(made, paint.pictures(9, range(3), 16)[0])
     again, same = bundling.painted(9, range(3), 16)
     assert same == key and np.array_equal(made,
@@ -209,7 +210,7 @@ def test_the_bundled_encoder_finds_paintings_it_never_saw():
     encoder = pretrained.load("image_text", device="cpu")
     drawn = [draw(atelier.TEST_SEED, i) for i in range(2000, 2060)]
     seen = encoder.embed_pictures(np.stack([paint.paint(f, 64) for f in drawn]))
-    read = encoder.embed_text([train_image_text.both(words.caption(f), words.comment(f))
+    read = encoder.embed_text([recipe.both(words.caption(f), words.comment(f))
                                for f in drawn])
     assert retrieval.retrieval(read, seen)["r_at_1"] > 0.4 and retrieval.retrieval(read,
                                                                                    np.roll(seen, 1,
@@ -247,17 +248,17 @@ def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
 
     from lib.pretrained import image_text
 
-    model = train_image_text.build(len(tokens), TINY, seed=7).eval()
+    model = recipe.build(len(tokens), TINY, seed=7).eval()
     draw_numbers = torch.Generator().manual_seed(0)
     for part in model.visual.modules():
         if isinstance(part, torch.nn.BatchNorm2d):  # as after training: nothing at 0 or 1
             for tensor, low in ((part.running_mean, -1), (part.running_var, 0.5),
                                 (part.weight.data, 0.5), (part.bias.data, -1)):
                 tensor.copy_(torch.rand(tensor.shape, generator=draw_numbers) + low)
-    pixels = train_image_text.pixels(items[0])
+    pixels = recipe.pixels(items[0])
     with torch.no_grad():
         before = model.encode_image(pixels)
-        image_text.folded(model.visual)
+        image_text.fold_batch_norms(model.visual)
         after = model.encode_image(pixels)
         model.visual.conv2.bias.add_(0.1)
         planted = model.encode_image(pixels)

@@ -11,7 +11,7 @@ from lib import pretrained
 from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
-from lib.recipes import train_musicgen
+from lib.recipes import musicgen as recipe
 from lib.systems.mapping import batches, differentiable_decoding, targets, train_projection
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
@@ -20,8 +20,8 @@ QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    tiny = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
-    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width, tiny, 0)
+    tiny = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
+    network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width, tiny, 0)
     with torch.no_grad():  # untrained, it hardly listens to its condition; a trained one does
         for name, weight in network.named_parameters():
             weight.mul_(6.0 if "encoder_attn" in name or "lm_heads" in name else 1.0)

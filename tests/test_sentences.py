@@ -12,13 +12,16 @@ from lib import pretrained
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import sentences, text_encoder
+from lib.recipes import sentences as bert
+from lib.recipes import text_encoder as t5
+from lib.recipes.bundling import first_items
 
 SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "a slow")
         for kind in ("waltz", "march") for count in ("two", "three",
                                                      "four very old and very tired")]
-TINY_T5 = text_encoder.Config(width=16, layers=1, heads=2, inner=32, vocabulary=340, n_steps=90,
+TINY_T5 = t5.Config(width=16, layers=1, heads=2, inner=32, vocabulary=340, n_steps=90,
                               batch_size=8, learning_rate=2e-2)
-TINY_BERT = sentences.Config(hidden=32, layers=1, heads=2, inner=32, vocabulary=340, positions=40,
+TINY_BERT = bert.Config(hidden=32, layers=1, heads=2, inner=32, vocabulary=340, positions=40,
                              n_steps=120, batch_size=18, learning_rate=1e-2)
 
 
@@ -28,7 +31,7 @@ def t5_folder(tmp_path_factory):
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    folder, words = tmp_path_factory.mktemp("t5"), text_encoder.tokenizer(SAID, TINY_T5)
+    folder, words = tmp_path_factory.mktemp("t5"), t5.tokenizer(SAID, TINY_T5)
     torch.manual_seed(0)
     T5ForConditionalGeneration(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=32,
                                         num_layers=2, num_heads=2,
@@ -40,8 +43,8 @@ def t5_folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bert_folder(tmp_path_factory):
     """A BERT of random weights as sentence-transformers lays it out."""
-    folder, words = tmp_path_factory.mktemp("bert"), sentences.tokenizer(SAID, TINY_BERT)
-    sentences.save(folder, sentences.build(len(words), TINY_BERT), words)
+    folder, words = tmp_path_factory.mktemp("bert"), bert.tokenizer(SAID, TINY_BERT)
+    bert.save(folder, bert.build(len(words), TINY_BERT), words)
     return folder
 
 
@@ -90,24 +93,24 @@ def test_gaps_and_what_stood_in_them_make_the_whole():
     text = " ".join(f"w{k}" for k in range(40))
     rng, share = np.random.default_rng(0), []
     for _ in range(300):
-        given, gone = text_encoder.with_gaps(text, rng)
+        given, gone = t5.with_gaps(text, rng)
         for piece in gone.split("<extra_id_")[1:]:
             mark, _, words = piece.partition("> ")
             given = given.replace(f"<extra_id_{mark}>", words.strip())
             share.append(len(words.split()))
         assert given == text
-    assert sum(share) / 300 / 40 == pytest.approx(text_encoder.Config().p_gap, rel=0.2) and np.mean(share) == pytest.approx(2, abs=0.25)
+    assert sum(share) / 300 / 40 == pytest.approx(t5.Config().p_gap, rel=0.2) and np.mean(share) == pytest.approx(2, abs=0.25)
 
 
 def test_a_t5_learns_to_name_what_a_text_says(tmp_path):
     tags = [text.replace(",", "").split()[1:3] for text in SAID]
-    words = text_encoder.tokenizer(SAID, TINY_T5)
-    model = text_encoder.build(len(words), TINY_T5)
-    curve = text_encoder.train(model, words, SAID, tags, ["a hill", "the sea"],
+    words = t5.tokenizer(SAID, TINY_T5)
+    model = t5.build(len(words), TINY_T5)
+    curve = t5.train(model, words, SAID, tags, ["a hill", "the sea"],
                                tmp_path / "t.safetensors", TINY_T5)
     assert np.mean([row["loss"]
                     for row in curve[-10:]]) < 0.4 * curve[0]["loss"] and not model.training
-    for part in (text_encoder.encoder_of(model).half(), words):
+    for part in (t5.encoder_of(model).half(), words):
         part.save_pretrained(tmp_path / "learned")
     states, mask = pretrained.load("text_encoder", tmp_path / "learned",
                                    device="cpu").states(SAID[:1])
@@ -164,12 +167,12 @@ def test_the_pooling_file_is_obeyed(bert_folder, tmp_path):
 
 def test_a_sentence_encoder_learns_which_belong_together(tmp_path):
     partners = [f"number {k}" for k in range(18)]
-    words = sentences.tokenizer([*SAID, *partners], TINY_BERT)
-    model = sentences.build(len(words), TINY_BERT)
-    curve = sentences.train(model, words, [(SAID, partners)], tmp_path / "s.safetensors", TINY_BERT)
+    words = bert.tokenizer([*SAID, *partners], TINY_BERT)
+    model = bert.build(len(words), TINY_BERT)
+    curve = bert.train(model, words, [(SAID, partners)], tmp_path / "s.safetensors", TINY_BERT)
     assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[
         0]["loss"]
-    sentences.save(tmp_path / "learned", model.half(), words)
+    bert.save(tmp_path / "learned", model.half(), words)
     loaded = pretrained.load("sentences", tmp_path / "learned", device="cpu")
     assert ((loaded.embed_text(SAID) @ loaded.embed_text(partners).T).argmax(1)
             == np.arange(18)).all()
@@ -216,11 +219,9 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
     from lib.data import atelier
-    from lib.recipes import text_encoder as recipe
-    from lib.recipes.bundling import first_items
 
     loaded = pretrained.load("text_encoder", device="cpu")
-    table = recipe.probe_table({"trained": loaded.pooled}, first_items(12, 120),
+    table = t5.probe_table({"trained": loaded.pooled}, first_items(12, 120),
                                first_items(atelier.TEST_SEED + 9, 60))
     read = table.set_index(["text", "measure"]).loc["description"]
     assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
@@ -229,7 +230,6 @@ def test_the_bundled_text_encoder_keeps_what_a_description_says():
 def test_the_bundled_sentence_encoder_hears_what_feels_alike():
     from lib.data import atelier
     from lib.data.atelier import words
-    from lib.recipes.bundling import first_items
 
     items, loaded = first_items(atelier.TEST_SEED + 9,
                                 40), pretrained.load("sentences", device="cpu")

@@ -11,11 +11,11 @@ import torch
 
 from lib import pretrained
 from lib.core import paths
-from lib.recipes import train_musicgen
+from lib.recipes import musicgen as recipe
 from lib.training.musicgen import Batch, loss
 
-TINY = train_musicgen.Config(width=32, layers=2, heads=2, hidden=64, dropout=0.0, n_steps=60,
-                             batch_size=4, crop_steps=12, learning_rate=1e-2, dropped=0.1,
+TINY = recipe.Config(width=32, layers=2, heads=2, hidden=64, dropout=0.0, n_steps=60,
+                             batch_size=4, crop_steps=12, learning_rate=1e-2, p_null=0.1,
                              bfloat16=False)
 V, D = 16, 8
 
@@ -36,18 +36,18 @@ def of(network, codes, states):
 
 
 def test_an_untrained_one_knows_nothing():
-    network = train_musicgen.build(4, 512, D, TINY).eval()
+    network = recipe.build(4, 512, D, TINY).eval()
     codes, states = two_pieces()
     assert abs(of(network, codes[0], states[0]) - math.log(512)) < 0.1
-    again = train_musicgen.build(4, 512, D, TINY)
+    again = recipe.build(4, 512, D, TINY)
     assert all(torch.equal(a, b) for a,
                b in zip(network.state_dict().values(), again.state_dict().values(), strict=True))
 
 
 def test_it_learns_two_pieces_and_which_text_means_which(tmp_path):
-    network = train_musicgen.build(4, V, D, TINY)
+    network = recipe.build(4, V, D, TINY)
     codes, states = two_pieces()
-    curve = train_musicgen.train(network, codes, states, tmp_path / "m.safetensors", TINY)
+    curve = recipe.train(network, codes, states, tmp_path / "m.safetensors", TINY)
     assert len(curve) == TINY.n_steps and set(curve[-1]) == {"step", "loss", "codebook_1",
                                                              "codebook_2", "codebook_3",
                                                              "codebook_4"}
@@ -59,8 +59,8 @@ def test_it_learns_two_pieces_and_which_text_means_which(tmp_path):
 
 def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     config, (codes, states) = replace(TINY, n_steps=6), two_pieces()
-    whole = train_musicgen.build(4, V, D, config)
-    train_musicgen.train(whole, codes, states, tmp_path / "whole.safetensors", config, every=2)
+    whole = recipe.build(4, V, D, config)
+    recipe.train(whole, codes, states, tmp_path / "whole.safetensors", config, every=2)
 
     class Dies(list):
         def __getitem__(self, key):
@@ -72,10 +72,10 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     mortal = Dies(states)
     mortal.left = 4 * config.batch_size + 1
     with pytest.raises(KeyboardInterrupt):
-        train_musicgen.train(train_musicgen.build(4, V, D, config), codes, mortal,
+        recipe.train(recipe.build(4, V, D, config), codes, mortal,
                              tmp_path / "killed.safetensors", config, every=2)
-    resumed = train_musicgen.build(4, V, D, config, seed=5)  # its own start is forgotten
-    curve = train_musicgen.train(resumed, codes, states, tmp_path / "killed.safetensors", config,
+    resumed = recipe.build(4, V, D, config, seed=5)  # its own start is forgotten
+    curve = recipe.train(resumed, codes, states, tmp_path / "killed.safetensors", config,
                                  every=2)
     assert len(curve) == 6
     assert all(torch.equal(a, b) for a,

@@ -1,53 +1,36 @@
-"""A U-Net that is told, at every block, how the picture should feel: diffusers' UNet2DModel with an
-emotion beside the time step.
+"""A U-Net conditioned on emotion: diffusers' UNet2DModel with an emotion beside the time step.
+
+Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8; Ho et al. (2020),
+appendix B.  Notebook: 33.
 """
 
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
-from diffusers.utils import import_utils
 from torch import nn
 from torch.nn import functional as F
 
 from lib.core.errors import KlangfarbeError
 
 
-def _unet_class():
-    """diffusers' UNet2DModel, without the adapters and attention kernels it would load at first use
-    and that nothing here needs (4 s).
-    """
-    for optional in ("_peft_available", "_xformers_available", "_transformers_available",
-                     "_accelerate_available"):
-        if hasattr(import_utils, optional):
-            setattr(import_utils, optional, False)
-    return UNet2DModel
-
-
 class EmotionUNet(nn.Module):
-    """Says what noise is in a picture, given the time step and the emotion.
+    """Predicts the noise in a picture, given the time step and the emotion.
 
-    The emotion (valence, arousal) becomes a vector E of `embedding` numbers (MLP 2 → 256). In every
-    residual block of the U-Net a linear layer turns E (added to the time step's own vector) into a
-    scale γ and a shift β per channel, and the normalised feature map becomes ``H·(1 + γ(E)) +
-    β(E)``: the adaptive instance normalisation of the text, with group for instance.
+    The emotion (valence, arousal) becomes a vector E of `embedding` numbers. In every residual
+    block of the U-Net a linear layer turns E (added to the time step's own vector) into a scale γ
+    and a shift β per channel, and the normalised feature map becomes ``H·(1 + γ(E)) + β(E)``: the
+    paper's adaptive instance normalisation, with group for instance.
 
     "No emotion" is either a learned vector (``null="learned"``) or the point (0, 0) sent through
-    the MLP (``null="zero"``), which is what the released code does and what a calm picture is
-    trained on too.
+    the MLP (``null="zero"``), as in the released code; a calm picture is trained on that too.
 
     Args:
-        size: side of the pictures; channels: width of each level, the sides halve from one to the
+        size: side of the pictures. channels: width of each level, the sides halve from one to the
             next.
-        layers: residual blocks per level (one more on the way up); attention_levels: how many of
-            the lowest levels attend to themselves.
+        layers: residual blocks per level (one more on the way up). attention_levels: how many of
+            the lowest levels have self-attention. groups: of the group normalisation.
         embedding: length of E. null: ``"learned"`` or ``"zero"``.
         patch: 2 folds 2×2 pixels into channels on the way in and unfolds them on the way out, so
-            that everything between
-            runs at half the side: about 4× faster (measured: notebook 33).
-        groups: of the group normalisation.
-
-    Source: text 002, §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8; Ho et al.
-    (2020), appendix B.
-    Notebook: 33.
+            that everything between runs at half the side: about 4× faster (measured: notebook 33).
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
@@ -62,16 +45,14 @@ class EmotionUNet(nn.Module):
         levels, depth = len(channels), 3 * patch**2
         attends = [level >= levels - attention_levels for level in range(levels)]
         self.size, self.patch = size, patch
-        self.unet = _unet_class()(sample_size=size // patch, in_channels=depth, out_channels=depth,
-                                  block_out_channels=tuple(channels), layers_per_block=layers,
-                                  down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D"
-                                                         for a in attends),
-                                  up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D"
-                                                       for a in reversed(attends)),
-                                  norm_num_groups=groups, attention_head_dim=min(32, *channels),
-                                  time_embedding_dim=embedding,
-                                  resnet_time_scale_shift="scale_shift",
-                                  class_embed_type="identity")
+        self.unet = UNet2DModel(
+            sample_size=size // patch, in_channels=depth, out_channels=depth,
+            block_out_channels=tuple(channels), layers_per_block=layers,
+            down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+            up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+            norm_num_groups=groups, attention_head_dim=min(32, *channels),
+            time_embedding_dim=embedding, resnet_time_scale_shift="scale_shift",
+            class_embed_type="identity")
         self.emotion = nn.Sequential(nn.Linear(2, embedding), nn.SiLU(),
                                      nn.Linear(embedding, embedding))
         self.null = nn.Parameter(torch.zeros(embedding)) if null == "learned" else None
@@ -94,37 +75,37 @@ class EmotionUNet(nn.Module):
         """Noisy pictures x [B, 3, H, W], time steps t [B], affect [B, 2], is_null [B] → prediction
         [B, 3, H, W].
         """
-        # [B, 3·patch², H/patch, W/patch]
-        folded = F.pixel_unshuffle(x, self.patch)
-        out = self.unet(folded, t, class_labels=self.embed(affect, is_null)).sample
-        return F.pixel_shuffle(out, self.patch)
+        folded = F.pixel_unshuffle(x, self.patch)  # [B, 3·patch², H/patch, W/patch]
+        output = self.unet(folded, t, class_labels=self.embed(affect, is_null)).sample
+        return F.pixel_shuffle(output, self.patch)
 
     @torch.no_grad()
     def trace(self, x: torch.Tensor, t: torch.Tensor,
               affect: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
-        """What leaves each stage of one forward pass: (stage, shape), in order."""
-        seen: list[tuple[str, tuple[int, ...]]] = []
-        stages = [("emotion E", self.emotion), ("first layer", self.unet.conv_in)]
-        stages += [(f"down {i + 1}", block) for i,
-                   block in enumerate(self.unet.down_blocks)] + [("middle", self.unet.mid_block)]
-        stages += [(f"up {i + 1}", block) for i,
-                   block in enumerate(self.unet.up_blocks)] + [("last layer", self.unet.conv_out)]
+        """The shape each stage of one forward pass gives: (stage, shape), in order."""
+        unet, shapes = self.unet, []
+        stages = [("emotion E", self.emotion), ("first layer", unet.conv_in),
+                  *((f"down {i}", block) for i, block in enumerate(unet.down_blocks, 1)),
+                  ("middle", unet.mid_block),
+                  *((f"up {i}", block) for i, block in enumerate(unet.up_blocks, 1)),
+                  ("last layer", unet.conv_out)]
 
         def note(name):
-            return lambda _, __, out: seen.append((name,
-                                                   tuple((out[0] if isinstance(out, tuple)
-                                                          else out).shape)))
+            def hook(module, inputs, output):
+                output = output[0] if isinstance(output, tuple) else output
+                shapes.append((name, tuple(output.shape)))
+            return hook
 
         hooks = [stage.register_forward_hook(note(name)) for name, stage in stages]
-        seen.append(("picture", tuple(self(x, t, affect).shape)))
+        shapes.append(("picture", tuple(self(x, t, affect).shape)))
         for hook in hooks:
             hook.remove()
-        return seen
+        return shapes
 
     @torch.no_grad()
     def emotion_from_null(self) -> None:
-        """Lets every emotion begin as "no emotion": the MLP's last layer answers the null vector.
-        For fine-tuning a neutral network.
+        """Sets the MLP so that every emotion begins as "no emotion": for fine-tuning a neutral
+        network.
         """
         if self.null is None:
             raise KlangfarbeError("a network with a learned null", "one whose null is (0, 0)",
@@ -134,11 +115,9 @@ class EmotionUNet(nn.Module):
         last.bias.copy_(self.null)
 
 
-def adaptive_instance_norm(h: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """H·(1 + γ) + β with H normalised per picture and channel: [B, C, H, W], [B, C], [B, C] → [B,
-    C, H, W].
-
-    The text's AdaIN in one line, to hold against the network's own blocks. Source: text 002, §2.6.
-    Notebook: 33.
+def adaptive_instance_norm(h: torch.Tensor, scale: torch.Tensor,
+                           shift: torch.Tensor) -> torch.Tensor:
+    """The paper's AdaIN, to compare with the network's own blocks: H·(1 + γ) + β with H normalised
+    per picture and channel; [B, C, H, W], [B, C], [B, C] → [B, C, H, W].
     """
     return F.instance_norm(h) * (1 + scale[..., None, None]) + shift[..., None, None]

@@ -1,20 +1,18 @@
-"""HiFi-GAN: ln-mel to sound, the two kinds of critic that judged it while it learned, and their
-losses.
+"""HiFi-GAN: ln-mel to sound, the two kinds of discriminator it is trained with, and their losses.
 
-    ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks of several reaches)─► … ─conv, tanh─► sound [B, 1, T·hop]
+    ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks)─► conv, tanh ─► sound
 
-    the small one: ln-mel ─conv─► ConvNeXt × n, all at one frame rate ─► magnitude and phase [B, T, F] ─inverse STFT─► sound
+    "small": ln-mel ─conv─► ConvNeXt × n, all at one frame rate ─► magnitude and phase [B, T, F]
+                                                                      ─inverse STFT─► sound
 
-    sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period critics: what repeats every p samples
-           └─ as it is, halved, quartered ────────────────► multi-scale critics: what it looks like from afar
+    sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period discriminators
+           └─ as it is, halved, quartered ──────────────────► multi-scale discriminators
 
-V1 to V3 are the published sizes. "small" keeps HiFi-GAN's critics and losses and leaves the
-upsampling to an inverse Fourier transform, as
-iSTFTNet and Vocos do: it trains in minutes on a CPU.
+V1 to V3 are the published sizes. "small" keeps HiFi-GAN's discriminators and losses and leaves the
+upsampling to an inverse Fourier transform, as iSTFTNet and Vocos do: it trains in minutes on a CPU.
 
 Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3;
-Siuzdak (2023), "Vocos".
-Notebook: 43.
+Siuzdak (2023), "Vocos".  Notebook: 43.
 """
 
 import math
@@ -40,8 +38,8 @@ class Size:
     Attributes:
         channels: after the first convolution, halved at each upsampling. rates, kernels: of the
             transposed convolutions.
-        reaches: kernels of the residual blocks behind each; dilations: theirs. two_deep: each
-            dilation is followed by a plain one (V1, V2).
+        reaches, dilations: kernels of the residual blocks behind each, and their dilations.
+            two_deep: each dilated convolution is followed by a plain one (V1, V2).
         n_mels: M.
     """
 
@@ -61,9 +59,7 @@ class Size:
 
 @dataclass(frozen=True)
 class FrameSize:
-    """The small generator's size: `blocks` of width `channels`, n_mels M, an inverse STFT of
-    `n_fft` and `hop_length` samples.
-    """
+    """The small generator's size: `blocks` of width `channels` and an inverse STFT."""
 
     channels: int = 128
     blocks: int = 4
@@ -82,23 +78,19 @@ SIZES = {
 
 
 class Residual(nn.Module):
-    """x + convolutions of x, one after the other, each with another dilation: [B, C, T] → [B, C,
-    T].
-    """
+    """x + convolutions of x, one after the other, each with another dilation; [B, C, T]."""
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], two_deep: bool):
         super().__init__()
-        self.first = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel, dilation=d,
-                                                         padding=(kernel - 1) * d // 2))
-                                   for d in dilations)
-        self.second = nn.ModuleList(weight_norm(nn.Conv1d(channels, channels, kernel,
-                                                          padding=kernel // 2))
-                                    for _ in dilations) if two_deep else [nn.Identity()] * len(
-            dilations)
+        self.first = nn.ModuleList(
+            weight_norm(nn.Conv1d(channels, channels, kernel, dilation=d,
+                                  padding=(kernel - 1) * d // 2)) for d in dilations)
+        self.second = nn.ModuleList(
+            weight_norm(nn.Conv1d(channels, channels, kernel, padding=kernel // 2))
+            for _ in dilations) if two_deep else [nn.Identity()] * len(dilations)
         self.two_deep = two_deep
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, C, T] → [B, C, T]."""
         for first, second in zip(self.first, self.second, strict=True):
             y = first(F.leaky_relu(x, SLOPE))
             x = x + (second(F.leaky_relu(y, SLOPE)) if self.two_deep else y)
@@ -120,17 +112,16 @@ class Generator(nn.Module):
             self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate,
                                                           padding=(kernel - rate) // 2)))
             width //= 2
-            self.blocks.append(nn.ModuleList(Residual(width, reach, some, size.two_deep) for reach,
-                                             some in zip(size.reaches, size.dilations,
-                                                         strict=True)))
+            self.blocks.append(nn.ModuleList(
+                Residual(width, reach, dilations, size.two_deep)
+                for reach, dilations in zip(size.reaches, size.dilations, strict=True)))
         self.leave = weight_norm(nn.Conv1d(width, 1, 7, padding=3))
-        for part in self.modules():
-            if isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
-                nn.init.normal_(part.parametrizations.weight.original1, 0.0, 0.01)
+        for module in self.modules():
+            if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+                nn.init.normal_(module.parametrizations.weight.original1, 0.0, 0.01)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """[B, M, T] → [B, T·hop]."""
-        _expect(mel, self.size.n_mels)
+        _check_mel(mel, self.size.n_mels)
         x = self.enter(mel)
         for up, blocks in zip(self.up, self.blocks, strict=True):
             x = up(F.leaky_relu(x, SLOPE))
@@ -144,30 +135,30 @@ class FrameGenerator(nn.Module):
     def __init__(self, size: FrameSize):
         super().__init__()
         self.size = size
-        self.enter, self.norm = nn.Conv1d(size.n_mels, size.channels, 7,
-                                          padding=3), nn.LayerNorm(size.channels)
+        self.enter = nn.Conv1d(size.n_mels, size.channels, 7, padding=3)
+        self.norm = nn.LayerNorm(size.channels)
         self.blocks = nn.Sequential(*(ConvNeXt(size.channels, size.blocks)
                                       for _ in range(size.blocks)), nn.LayerNorm(size.channels))
         self.leave = nn.Linear(size.channels, size.n_fft + 2)
         self.frames = Frames(size.n_fft, size.hop_length)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """[B, M, T] → [B, T·hop]."""
-        _expect(mel, self.size.n_mels)
+        _check_mel(mel, self.size.n_mels)
         # [B, T, C]; ln-mels are about −5 ± 3
         x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))
-        loud, turn = self.leave(self.blocks(x)).float().chunk(2, dim=2)       # [B, T, F]
-        return self.frames.synthesise(torch.polar(loud.clamp_max(6.0).exp(), turn)).clamp(-1, 1)
+        ln_magnitude, phase = self.leave(self.blocks(x)).float().chunk(2, dim=2)  # [B, T, F]
+        spectrum = torch.polar(ln_magnitude.clamp_max(6.0).exp(), phase)
+        return self.frames.synthesise(spectrum).clamp(-1, 1)
 
 
 def generator(size: Size | FrameSize) -> nn.Module:
-    """The untrained generator of a size, as the random state of the moment draws it."""
+    """The untrained generator of a size."""
     return FrameGenerator(size) if isinstance(size, FrameSize) else Generator(size)
 
 
 class PeriodDiscriminator(nn.Module):
-    """One period: sound [B, N] → (scores [B, n], features), a 2-D network whose kernels never reach
-    across a period.
+    """One period: sound [B, N] → (scores [B, n], a feature a layer), a 2-D network whose kernels
+    never reach across a period.
     """
 
     def __init__(self, period: int, width: int = 32):
@@ -180,13 +171,12 @@ class PeriodDiscriminator(nn.Module):
         self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
     def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
-        """[B, N] → ([B, n], a feature a layer)."""
         x = F.pad(sound[:, None], (0, -sound.shape[1] % self.period), mode="reflect")
-        return _walk(x.unflatten(2, (-1, self.period)), self.layers, self.score)
+        return _scores(x.unflatten(2, (-1, self.period)), self.layers, self.score)
 
 
 class ScaleDiscriminator(nn.Module):
-    """One scale: sound [B, N] → (scores [B, n], features), grouped 1-D convolutions."""
+    """One scale: sound [B, N] → (scores [B, n], a feature a layer), grouped 1-D convolutions."""
 
     def __init__(self, width: int = 128, *, spectral: bool = False):
         super().__init__()
@@ -194,23 +184,21 @@ class ScaleDiscriminator(nn.Module):
         # channels in and out in widths, kernel, stride, groups
         form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16),
                 (4, 8, 41, 4, 16), (8, 8, 41, 1, 16), (8, 8, 5, 1, 1))
-        self.layers = nn.ModuleList(norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel,
-                                                   stride, padding=kernel // 2,
-                                                   groups=min(groups, width))) for k,
-                                    (a, b, kernel, stride, groups) in enumerate(form))
+        self.layers = nn.ModuleList(
+            norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel, stride,
+                           padding=kernel // 2, groups=min(groups, width)))
+            for k, (a, b, kernel, stride, groups) in enumerate(form))
         self.score = norm(nn.Conv1d(8 * width, 1, 3, padding=1))
 
     def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
-        """[B, N] → ([B, n], a feature a layer)."""
-        return _walk(sound[:, None], self.layers, self.score)
+        return _scores(sound[:, None], self.layers, self.score)
 
 
 class Discriminators(nn.Module):
-    """All critics: sound [B, N] → (a list of scores, a list of their features).
+    """All discriminators: sound [B, N] → (a list of scores, a list of their features).
 
     Args:
-        width: of the multi-period ones; the multi-scale ones are four times as wide. periods,
-            scales: which and how many.
+        width: of the multi-period ones; the multi-scale ones are four times as wide.
     """
 
     def __init__(self, width: int = 32, periods: tuple[int, ...] = PERIODS, scales: int = SCALES):
@@ -220,51 +208,50 @@ class Discriminators(nn.Module):
                                     for number in range(scales))
 
     def forward(self, sound: torch.Tensor) -> tuple[list, list]:
-        """[B, N] → (scores, features), one entry a critic."""
-        answers = [critic(sound) for critic in self.periods]
-        for critic in self.scales:
-            answers.append(critic(sound))
+        outputs = [discriminator(sound) for discriminator in self.periods]
+        for discriminator in self.scales:
+            outputs.append(discriminator(sound))
             sound = F.avg_pool1d(sound[:, None], 4, 2, padding=2)[:, 0]
-        return [score for score, _ in answers], [features for _, features in answers]
+        return [scores for scores, _ in outputs], [features for _, features in outputs]
 
 
-def discriminator_loss(real: list, made: list) -> torch.Tensor:
-    """Least squares: real scores towards 1, made ones towards 0, summed over critics (Kong et al.,
-    equation 1).
+def discriminator_loss(real: list, fake: list) -> torch.Tensor:
+    """Least squares: real scores towards 1, fake ones towards 0, summed over discriminators (Kong
+    et al., equation 1).
     """
-    return sum((1 - r).square().mean() + m.square().mean() for r, m in zip(real, made, strict=True))
+    return sum((1 - r).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True))
 
 
-def generator_loss(made: list) -> torch.Tensor:
-    """Least squares: made scores towards 1 (Kong et al., equation 2)."""
-    return sum((1 - m).square().mean() for m in made)
+def generator_loss(fake: list) -> torch.Tensor:
+    """Least squares: fake scores towards 1 (Kong et al., equation 2)."""
+    return sum((1 - f).square().mean() for f in fake)
 
 
-def feature_loss(real: list, made: list) -> torch.Tensor:
-    """Mean absolute difference of the critics' features, summed over layers and critics (Kong et
-    al., equation 4).
+def feature_loss(real: list, fake: list) -> torch.Tensor:
+    """Mean absolute difference of the discriminators' features, summed over layers and
+    discriminators (Kong et al., equation 4).
     """
-    return sum(F.l1_loss(m, r.detach()) for of_real, of_made in zip(real, made, strict=True) for r,
-               m in zip(of_real, of_made, strict=True))
+    return sum(F.l1_loss(f, r.detach()) for of_real, of_fake in zip(real, fake, strict=True)
+               for r, f in zip(of_real, of_fake, strict=True))
 
 
 def fold_weight_norm(network: nn.Module) -> nn.Module:
-    """A generator with weight normalisation, where it has any, folded into its weights: what is
-    played with and saved.
+    """Folds weight normalisation, where there is any, into a generator's weights, in place: for
+    saving and generating.
     """
-    for part in network.modules():
-        if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight")
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
     return network.eval()
 
 
-def _expect(mel: torch.Tensor, n_mels: int) -> None:
+def _check_mel(mel: torch.Tensor, n_mels: int) -> None:
     if mel.ndim != 3 or mel.shape[1] != n_mels:
         raise KlangfarbeError(f"ln-mel [B, {n_mels}, T]", str(tuple(mel.shape)),
                               "if it is [B, T, M], transpose(1, 2)")
 
 
-def _walk(x: torch.Tensor, layers, score) -> tuple[torch.Tensor, list]:
+def _scores(x: torch.Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[torch.Tensor, list]:
     features = []
     for layer in layers:
         x = F.leaky_relu(layer(x), SLOPE)

@@ -12,7 +12,7 @@ repeats every 40 ms: it can sing multiples of 25 Hz and nothing between them, an
 semitones lie closer than that. The oscillators know what time it is.
 Which of them should sound can be read from the long window: where a quarter tone is louder than its
 neighbours. The encoder is told so outright, and the training asks the decoder for it
-(lib.recipes.train_codec.note_loss).
+(lib.recipes.codec.note_loss).
 
 T = N / hop_length, S = T / 2.
 
@@ -277,7 +277,7 @@ class SpectralCodec(nn.Module):
         """Sound [B, 1, N] → codes int64 [B, K, S]; the first `n_codebooks` of them."""
         return self.quantiser.encode(self.latents(sound), n_codebooks)
 
-    def spoken(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def spectrum_and_tones(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Quantised z [B, S, D] → (complex spectrum [B, T, F], amplitudes of the tones [B, T,
         P]).
         """
@@ -287,14 +287,14 @@ class SpectralCodec(nn.Module):
         return torch.polar(loudness.clamp_max(6.0).exp(),
                            turn), self.tones(x).float().clamp_max(0.0).exp()
 
-    def sounded(self, spectrum: torch.Tensor, tones: torch.Tensor) -> torch.Tensor:
-        """What :meth:`spoken` gives → sound [B, N]."""
+    def synthesise(self, spectrum: torch.Tensor, tones: torch.Tensor) -> torch.Tensor:
+        """What :meth:`spectrum_and_tones` gives → sound [B, N]."""
         return self.frames.synthesise(spectrum) + self.frames.overlap(self.oscillators(tones)
                                                                       * self.frames.window)
 
     def sound_of(self, vectors: torch.Tensor) -> torch.Tensor:
         """Quantised z [B, S, D] → sound [B, 1, S·samples_per_step]."""
-        return self.sounded(*self.spoken(vectors))[:, None]
+        return self.synthesise(*self.spectrum_and_tones(vectors))[:, None]
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes int64 [B, k, S], k ≤ K → sound [B, 1, S·samples_per_step]."""
@@ -305,44 +305,3 @@ class SpectralCodec(nn.Module):
         from sound to a model of codes.
         """
         return self.sound_of(self.quantiser.soft_decode(shares))
-
-
-class Discriminators(nn.Module):
-    """Discriminators that look at the complex spectrum through several windows and say, spot by
-    spot, how real it looks.
-
-    Args:
-        windows: FFT lengths; hop a quarter. width: channels.
-
-    Source: Défossez et al. (2023), EnCodec, §3.4 (multi-scale STFT discriminator), smaller.
-    """
-
-    def __init__(self, windows: tuple[int, ...] = (2048, 1024, 512), width: int = 16):
-        super().__init__()
-        self.frames = nn.ModuleList(Frames(n, n // 4) for n in windows)
-        self.stacks = nn.ModuleList(nn.ModuleList([nn.Conv2d(2, width, (3, 9), padding=(1, 4)),
-                                                   nn.Conv2d(width, width, (3, 9), stride=(1, 2),
-                                                             padding=(1, 4)),
-                                                   nn.Conv2d(width, width, (3, 9), stride=(1, 2),
-                                                             padding=(1, 4)),
-                                                   nn.Conv2d(width, width, 3, stride=(1, 2),
-                                                             padding=1),
-                                                   nn.Conv2d(width, 1, 3, padding=1)])
-                                    for _ in windows)
-
-    def forward(self, sound: torch.Tensor) -> list[list[torch.Tensor]]:
-        """Sound [B, N] → for each window the layers' outputs [B, C, T, F'], the verdict [B, 1, T,
-        F'] last.
-        """
-        told = []
-        for frames, stack in zip(self.frames, self.stacks, strict=True):
-            whole = sound.shape[1] // frames.hop_length * frames.hop_length
-            # [B, T, F]
-            spectrum = frames.analyse(sound[:, :whole])
-            x, seen = torch.stack([spectrum.real, spectrum.imag], dim=1), []
-            for i, layer in enumerate(stack):
-                x = layer(x)
-                x = x if i == len(stack) - 1 else F.leaky_relu(x, 0.2)
-                seen.append(x)
-            told.append(seen)
-        return told

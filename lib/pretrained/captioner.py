@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
+from transformers import BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import readable, whole_model
+from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of
 from lib.pretrained.sources import Source
 
 
@@ -38,17 +38,12 @@ def unled(caption: str, word: str) -> str:
     return (head if mark else seen).strip() or lead(word)
 
 
-class Captioner:
-    """A BLIP with its picture recipe, tokenizer and card.
-
-    Attributes:
-        name, sha256, licence, revision: of the checkpoint. model, processor, tokenizer:
-            transformers' own.
-    """
+class Captioner(Pretrained):
+    """A BLIP with its image processor and tokenizer."""
 
     def __init__(self, source: Source, model, processor, tokenizer, device: str):
-        self.name, self.sha256, self.licence, self.revision = source.name, source.sha256, source.licence, source.revision
-        self.model, self.processor, self.tokenizer, self.device = model, processor, tokenizer, device
+        super().__init__(source, model, device)
+        self.processor, self.tokenizer = processor, tokenizer
 
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
@@ -58,9 +53,6 @@ class Captioner:
             pictures: uint8 [N, H, W, 3]. words: an emotion word a picture, ``None`` for a picture
                 that nothing leads; ``None``: for all.
             max_tokens: at most so many are added.
-
-        Raises:
-            KlangfarbeError: no pictures of bytes, or words of another number.
         """
         pictures = np.asarray(pictures)
         if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
@@ -72,25 +64,24 @@ class Captioner:
             raise KlangfarbeError(f"{len(pictures)} emotion words, one a picture", str(len(words)),
                                   "give None where nothing leads")
         leads = [lead_tokens(self.tokenizer, word) for word in words]
-        said: list[str] = [""] * len(pictures)
+        captions = [""] * len(pictures)
         for length in sorted({len(lead) for lead in leads}):
             rows = [i for i, lead in enumerate(leads) if len(lead) == length]
             for part in (rows[i : i + batch] for i in range(0, len(rows), batch)):
-                for row, text in zip(part, self._read(pictures[part], [leads[i] for i in part],
-                                                      max_tokens), strict=True):
-                    said[row] = text
-        return said
+                texts = self._generate(pictures[part], [leads[i] for i in part], max_tokens)
+                for row, text in zip(part, texts, strict=True):
+                    captions[row] = text
+        return captions
 
-    def _read(self, pictures: np.ndarray, leads: list[list[int]], max_tokens: int) -> list[str]:
+    def _generate(self, pictures: np.ndarray, leads: list[list[int]], max_tokens: int) -> list[str]:
         """Captions of pictures whose leads are equally long."""
         pixels = pixels_of(self.processor, pictures).to(self.device, self.model.dtype)
-        given = torch.tensor(leads, device=self.device)
+        ids = torch.tensor(leads, device=self.device)
         with torch.inference_mode():
-            made = self.model.generate(pixels, input_ids=given,
-                                       attention_mask=torch.ones_like(given),
-                                       max_new_tokens=max_tokens, do_sample=False, num_beams=1)
+            output = self.model.generate(pixels, input_ids=ids, attention_mask=torch.ones_like(ids),
+                                         max_new_tokens=max_tokens, do_sample=False, num_beams=1)
         return [text.strip()
-                for text in self.tokenizer.batch_decode(made[:, 1:], skip_special_tokens=True)]
+                for text in self.tokenizer.batch_decode(output[:, 1:], skip_special_tokens=True)]
 
 
 def lead_tokens(tokenizer, word: str | None) -> list[int]:
@@ -109,15 +100,8 @@ def pixels_of(processor, pictures: np.ndarray):
 
 
 def encoder(source: Source, device: str, dtype=None) -> Captioner:
-    """Loads model, picture recipe and tokenizer from one folder, without the network and without
-    unpickling.
-
-    Raises:
-        KlangfarbeError: the folder holds another network, or weights that do not fit its
-            configuration.
-    """
-    model = whole_model(BlipForConditionalGeneration, source, dtype or torch.float32)
-    with readable(source, "a BLIP's preprocessor_config.json and tokenizer"):
+    """Loads model, image processor and tokenizer from one folder."""
+    model = load_model(BlipForConditionalGeneration, source, device, dtype)
+    with readable(source, "a BLIP's preprocessor_config.json"):
         processor = BlipImageProcessorPil.from_pretrained(source.folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    return Captioner(source, model.to(device).eval(), processor, tokenizer, device)
+    return Captioner(source, model, processor, tokenizer_of(source), device)

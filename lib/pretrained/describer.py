@@ -22,14 +22,12 @@ import numpy as np
 import torch
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
-    AutoConfig,
-    AutoTokenizer,
     GenerationConfig,
     LlamaForCausalLM,
 )
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import readable, whole_model
+from lib.pretrained.loading import Pretrained, config_of, load_model, tokenizer_of
 from lib.pretrained.sources import Source
 
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
@@ -62,21 +60,17 @@ PROMPTS = {
 }
 
 
-class Describer:
-    """A causal language model with its tokenizer and card.
-
-    Attributes:
-        name, sha256, licence, revision: of the checkpoint. model, tokenizer: transformers' own.
-    """
+class Describer(Pretrained):
+    """A causal language model with its tokenizer."""
 
     def __init__(self, source: Source, model, tokenizer, device: str):
-        self.name, self.sha256, self.licence, self.revision = source.name, source.sha256, source.licence, source.revision
-        self.model, self.tokenizer, self.device = model, tokenizer, device
+        super().__init__(source, model, device)
+        self.tokenizer = tokenizer
 
     def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
                  prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
-        """Two-line musical descriptions of N captions; a model that says more is cut after its
-        second line.
+        """Two-line musical descriptions of N captions; a longer response is cut after its second
+        line.
 
         Args:
             captions: what is seen. emotions: a word for each, or ``None`` where the captions
@@ -84,40 +78,33 @@ class Describer:
             prompt: a name out of ``PROMPTS``. seed, sampling: see :meth:`respond`.
         """
         emotions = [""] * len(captions) if emotions is None else emotions
-        seen = [image_description(c, e) for c, e in zip(captions, emotions, strict=True)]
-        return [two_lines(text) for text in self.respond([self.asked(text, prompt)
-                                                          for text in seen], seed=seed, **sampling)]
+        prompts = [self.prompt(image_description(caption, emotion), prompt)
+                   for caption, emotion in zip(captions, emotions, strict=True)]
+        return [two_lines(text) for text in self.respond(prompts, seed=seed, **sampling)]
 
-    def asked(self, description: str, prompt: str = "bridging") -> str:
-        """The whole text the model goes on from, in its chat template where it has one.
-
-        Raises:
-            KlangfarbeError: an unknown prompt.
-        """
-        if prompt not in PROMPTS:
-            raise KlangfarbeError(f"a prompt out of {', '.join(PROMPTS)}", repr(prompt),
+    def prompt(self, description: str, name: str = "bridging") -> str:
+        """The whole text the model goes on from, in its chat template where it has one."""
+        if name not in PROMPTS:
+            raise KlangfarbeError(f"a prompt out of {', '.join(PROMPTS)}", repr(name),
                                   "name one of them")
         if not self.tokenizer.chat_template:
-            return plain(description, prompt)
-        system, instruction = PROMPTS[prompt].system, PROMPTS[prompt].instruction.replace(
-            "{description}", description)
-        said = [{"role": "system", "content": system}] * bool(system) + [{"role": "user",
-                                                                          "content": instruction}]
-        return self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+            return plain_prompt(description, name)
+        prompt = PROMPTS[name]
+        instruction = prompt.instruction.replace("{description}", description)
+        messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        messages.append({"role": "user", "content": instruction})
+        return self.tokenizer.apply_chat_template(messages, tokenize=False,
+                                                  add_generation_prompt=True)
 
     def respond(self, prompts: Sequence[str], *, seed: int | None = None,
                 temperature: float = TEMPERATURE, top_k: int = TOP_K,
                 max_new_tokens: int = NEW_TOKENS, batch: int = 64) -> list[str]:
-        """What the model says after each of N prompts, as it says it.
+        """The model's responses to N prompts.
 
         Args:
             seed: ``None``: at every step the likeliest token. A number: drawn among the `top_k`
                 likeliest at `temperature`. A draw depends on the seed, the prompt and how often
                 that prompt came before, not on the batch it lies in.
-
-        Raises:
-            KlangfarbeError: a prompt that leaves no room for `max_new_tokens`, or numbers that are
-                none.
         """
         if temperature <= 0 or top_k < 1 or batch < 1 or max_new_tokens < 1:
             raise KlangfarbeError("temperature > 0 and top_k, batch, max_new_tokens ≥ 1",
@@ -126,57 +113,57 @@ class Describer:
         settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
                                     pad_token_id=self.tokenizer.pad_token_id,
                                     eos_token_id=self.model.generation_config.eos_token_id)
-        streams, said = _streams(prompts, seed), []
+        generators, responses = _generators(prompts, seed), []
         for at in range(0, len(prompts), batch):
             tokens = self._tokens(prompts[at : at + batch], max_new_tokens)
-            dice = [] if seed is None else [_Dice(streams[at : at + batch], temperature, top_k)]
+            samplers = [] if seed is None else [GumbelSampler(generators[at : at + batch],
+                                                              temperature, top_k)]
             with torch.inference_mode():
-                out = self.model.generate(**tokens, generation_config=settings,
-                                          logits_processor=dice)
-            said += self.tokenizer.batch_decode(out[:, tokens["input_ids"].shape[1] :],
-                                                skip_special_tokens=True)
-        return [text.strip() for text in said]
+                output = self.model.generate(**tokens, generation_config=settings,
+                                             logits_processor=samplers)
+            responses += self.tokenizer.batch_decode(output[:, tokens["input_ids"].shape[1] :],
+                                                     skip_special_tokens=True)
+        return [text.strip() for text in responses]
 
     def _tokens(self, prompts: Sequence[str], max_new_tokens: int):
-        # a template writes the marks of its beginning itself
-        templated = bool(self.tokenizer.chat_template)
+        # a chat template writes the special tokens of its beginning itself
         tokens = self.tokenizer(list(prompts), padding=True, padding_side="left",
-                                add_special_tokens=not templated, return_tensors="pt",
-                                return_token_type_ids=False)
+                                add_special_tokens=not self.tokenizer.chat_template,
+                                return_tensors="pt", return_token_type_ids=False)
+        length = tokens["input_ids"].shape[1]
         room = getattr(self.model.config, "max_position_embeddings", None) or np.inf
-        if tokens["input_ids"].shape[1] + max_new_tokens > room:
+        if length + max_new_tokens > room:
             raise KlangfarbeError(f"a prompt and {max_new_tokens} new tokens within {room}",
-                                  f"{tokens['input_ids'].shape[1]} + {max_new_tokens}",
-                                  "shorten the caption")
+                                  f"{length} + {max_new_tokens}", "shorten the caption")
         return tokens.to(self.device)
 
 
-class _Dice:
-    """Draws the next token by Gumbel's trick (the greatest of log-probability + Gumbel noise), each
-    text with its own generator.
+class GumbelSampler:
+    """Draws the next token as the greatest of log-probability + Gumbel noise, each text with its
+    own generator.
     """
 
-    def __init__(self, streams: list[np.random.Generator], temperature: float, top_k: int):
-        self.streams, self.temperature, self.top_k = streams, temperature, top_k
+    def __init__(self, generators: list[np.random.Generator], temperature: float, top_k: int):
+        self.generators, self.temperature, self.top_k = generators, temperature, top_k
 
     def __call__(self, input_ids, scores):
         scores = scores.float() / self.temperature
         lowest = scores.topk(min(self.top_k, scores.shape[1])).values[:, -1:]
         noise = np.stack([rng.gumbel(size=scores.shape[1]).astype(np.float32)
-                          for rng in self.streams])
-        return scores.masked_fill(scores < lowest,
-                                  -torch.inf) + torch.from_numpy(noise).to(scores.device)
+                          for rng in self.generators])
+        return (scores.masked_fill(scores < lowest, -torch.inf)
+                + torch.from_numpy(noise).to(scores.device))
 
 
-def _streams(prompts: Sequence[str], seed: int | None) -> list[np.random.Generator]:
+def _generators(prompts: Sequence[str], seed: int | None) -> list[np.random.Generator]:
     """A generator a prompt, made from the seed, the prompt's own letters and how often it came
     before.
     """
-    came, streams = Counter(), []
+    before, generators = Counter(), []
     for prompt in prompts:
-        streams.append(np.random.default_rng([seed or 0, came[prompt], *prompt.encode()]))
-        came[prompt] += 1
-    return streams
+        generators.append(np.random.default_rng([seed or 0, before[prompt], *prompt.encode()]))
+        before[prompt] += 1
+    return generators
 
 
 def image_description(caption: str, emotion: str = "") -> str:
@@ -186,14 +173,14 @@ def image_description(caption: str, emotion: str = "") -> str:
     return f"{emotion}, {caption[:1].lower()}{caption[1:]}" if emotion else caption
 
 
-def plain(description: str, prompt: str = "bridging") -> str:
+def plain_prompt(description: str, name: str = "bridging") -> str:
     """A prompt as plain text: system message, instruction, and the word after which the response is
     to come.
     """
-    asked = PROMPTS[prompt]
-    instruction = asked.instruction.replace("{description}", description)
-    return (f"System message: {asked.system}\n" if asked.system
-            else "") + f"Instruction: {instruction}\nResponse:"
+    prompt = PROMPTS[name]
+    system = f"System message: {prompt.system}\n" if prompt.system else ""
+    instruction = prompt.instruction.replace("{description}", description)
+    return f"{system}Instruction: {instruction}\nResponse:"
 
 
 def two_lines(text: str) -> str:
@@ -210,18 +197,11 @@ def well_formed(text: str) -> bool:
 
 
 def encoder(source: Source, device: str, dtype=None) -> Describer:
-    """Loads a causal language model and its tokenizer from one folder, without the network and
-    without unpickling.
-
-    Raises:
-        KlangfarbeError: the folder holds another kind of network, or weights that do not fit its
-            configuration.
-    """
-    with readable(source, "a causal language model's config.json and tokenizer"):
-        kind = type(AutoConfig.from_pretrained(source.folder, local_files_only=True))
-        model_class = MODEL_FOR_CAUSAL_LM_MAPPING.get(kind, LlamaForCausalLM)
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    model = whole_model(model_class, source, dtype or torch.float32).to(device).eval()
+    """Loads a causal language model and its tokenizer from one folder."""
+    kind = type(config_of(source, "causal language model"))
+    model = load_model(MODEL_FOR_CAUSAL_LM_MAPPING.get(kind, LlamaForCausalLM), source, device,
+                       dtype)
+    tokenizer = tokenizer_of(source)
     ends = model.generation_config.eos_token_id
     ends = tokenizer.eos_token_id if ends is None else ends
     # a published file's own temperature would creep in

@@ -1,14 +1,13 @@
-"""MusicGen whole: a text or a vector becomes music. Text encoder, decoder and codec, from one
-folder or from the bundled parts.
+"""MusicGen whole: a text or a vector becomes music.
 
-    texts ──T5──► states [N, L, D_text] ──projection──► condition [N, L, D] ──decoder, sampled──► codes [N, K, S] ──codec──► sound
+    texts ──T5──► states [N, L, D_text] ──projection──► condition [N, L, D]
+                                    ──decoder, sampled──► codes [N, K, S] ──codec──► sound
 
 Two layouts are read. The hub's (``model_type`` musicgen) holds all three networks. A bundled one
 holds the decoder and the projection (``config.json``, ``model.safetensors``) and ``parts.json``,
 which says by their hashes which text encoder and codec it was trained with.
 
-Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.
-Notebook: 03.
+Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.  Notebook: 03.
 """
 
 from pathlib import Path
@@ -16,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import (
-    AutoTokenizer,
     MusicgenDecoderConfig,
     MusicgenForCausalLM,
     MusicgenForConditionalGeneration,
@@ -28,46 +26,42 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen_sampling
 from lib.pretrained.codec import Codec, Encodec
-from lib.pretrained.loading import readable, whole_model
+from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of
 from lib.pretrained.sources import Source
 from lib.pretrained.text_encoder import TextEncoder
 from lib.training import musicgen
 
-PARTS_FILE = "parts.json"
-PARTS = ("text_encoder", "codec")
+PARTS_FILE, PARTS = "parts.json", ("text_encoder", "codec")
 LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were never seen
 
 
-class MusicGenerator:
+class MusicGenerator(Pretrained):
     """A MusicGen with its card.
 
     Attributes:
-        name, sha256, licence, revision: of the checkpoint. network: torch module with ``decoder``
-            (MusicgenForCausalLM) and, where the
-            widths differ, ``enc_to_dec_proj``: what lib.training.musicgen trains. text, codec: the
-                other two parts.
+        network: torch module with ``decoder`` (MusicgenForCausalLM) and, where the widths differ,
+            ``enc_to_dec_proj``: what lib.training.musicgen trains. text, codec: the other parts.
         width, text_width: D and D_text. sample_rate_hz, frame_rate_hz, n_codebooks: of the codec.
     """
 
-    def __init__(self, source: Source, network, text, codec, device: str):
-        self.name, self.sha256, self.licence, self.revision = source.name, source.sha256, source.licence, source.revision
-        self.network, self.text, self.codec, self.device = network, text, codec, device
+    def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
+        super().__init__(source, network, device)
+        self.network, self.text, self.codec = network, text, codec
         config = network.decoder.config
-        self.width, self.text_width, self.n_codebooks = config.hidden_size, text.width, config.num_codebooks
+        self.width, self.text_width = config.hidden_size, text.width
+        self.n_codebooks = config.num_codebooks
         self.sample_rate_hz, self.frame_rate_hz = codec.sample_rate_hz, codec.frame_rate_hz
         if (codec.n_codebooks, codec.codebook_size) != (config.num_codebooks, config.vocab_size):
             raise KlangfarbeError(f"a codec of {config.num_codebooks} × {config.vocab_size}",
                                   f"{codec.n_codebooks} × {codec.codebook_size}",
                                   "use the codec the decoder was trained with")
 
-    def states(self, texts: list[str]):
-        """N texts → the text encoder's states, tensors float32 [N, L, D_text], and their mask int64
-        [N, L].
-        """
+    def states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """N texts → the text encoder's states float32 [N, L, D_text] and their mask int64 [N, L]."""
         states, mask = self.text.states(texts)
         return torch.as_tensor(states).to(self.device), torch.as_tensor(mask).long().to(self.device)
 
-    def condition(self, states, mask):
+    def condition(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States [N, L, D_text] → what the decoder is conditioned on, [N, L, D]; zero where the
         mask is 0.
         """
@@ -83,12 +77,10 @@ class MusicGenerator:
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 
-    def generate_from(self, condition, mask, seconds: float = 8.0, **settings) -> np.ndarray:
+    def generate_from(self, condition: torch.Tensor, mask: torch.Tensor, seconds: float = 8.0,
+                      **settings) -> np.ndarray:
         """Conditions of the decoder's width, e.g. another network's vectors: [N, L, D], mask [N, L]
         → sounds float32 [N, samples].
-
-        Raises:
-            KlangfarbeError: a duration out of (0, 30] s, or conditions of another width.
         """
         if not 0 < seconds <= LONGEST_S:
             raise KlangfarbeError(f"a duration in (0, {LONGEST_S:g}] s", f"{seconds}",
@@ -99,78 +91,69 @@ class MusicGenerator:
 
 
 def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
-    """Loads a MusicGen from one folder, without the network and without unpickling.
-
-    Raises:
-        KlangfarbeError: another network, weights that do not fit, a stereo decoder, or bundled
-            parts other than it was trained with.
-    """
+    """Loads a MusicGen of either layout from one folder."""
     if (source.folder / PARTS_FILE).is_file():
         return _bundled(source, device, dtype or torch.float32)
-    model = whole_model(MusicgenForConditionalGeneration, source,
-                        dtype or torch.float32).to(device).eval()
-    if model.config.decoder.audio_channels != 1:
-        raise KlangfarbeError("a mono MusicGen",
-                              f"{source.name}: {model.config.decoder.audio_channels} channels",
+    model = load_model(MusicgenForConditionalGeneration, source, device, dtype)
+    channels = model.config.decoder.audio_channels
+    if channels != 1:
+        raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
-    with readable(source, "a MusicGen's tokenizer"):
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+    text = TextEncoder(source, model.text_encoder, tokenizer_of(source), device)
     codec = Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), device)
-    return MusicGenerator(source, model, TextEncoder(source, model.text_encoder, tokenizer, device),
-                          codec, device)
+    return MusicGenerator(source, model, text, codec, device)
 
 
-def save(folder: Path, network, text, codec, *, dtype=None) -> Path:
-    """Writes the bundled layout: decoder and projection, and the hashes of the parts they were
+def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
+    """The bundled layout's files: decoder and projection, and the hashes of the parts they were
     trained with.
 
     Args:
-        network: as ``MusicGenerator.network``, LoRA merged. text, codec: loaded parts. dtype: of
-            the stored weights; ``None``: as they are.
+        network: as ``MusicGenerator.network``, LoRA merged. dtype: of the stored weights; ``None``:
+            as they are.
     """
-    kept = {n: t for n, t in network.state_dict().items()
-            if n.startswith(("decoder.", "enc_to_dec_proj."))}
-    artefacts.write(folder / "model.safetensors",
-                    {n: t.to(dtype or t.dtype) for n, t in kept.items()})
-    artefacts.write(folder / "config.json", network.decoder.config.to_dict())
-    artefacts.write(folder / PARTS_FILE,
-                    {"text_width": text.width, "text_encoder": text.sha256, "codec": codec.sha256})
+    tensors = {name: t.to(dtype or t.dtype) for name, t in network.state_dict().items()
+               if name.startswith(("decoder.", "enc_to_dec_proj."))}
+    return {"model.safetensors": tensors, "config.json": network.decoder.config.to_dict(),
+            PARTS_FILE: {"text_width": text.width, "text_encoder": text.sha256,
+                         "codec": codec.sha256}}
+
+
+def save(folder: Path, network, text: TextEncoder, codec: Codec, *, dtype=None) -> Path:
+    """Writes :func:`contents` into a folder."""
+    for name, content in contents(network, text, codec, dtype).items():
+        artefacts.write(folder / name, content)
     return folder
 
 
-def untrained(settings: dict, text_width: int):
-    """An untrained network for the bundled layout: MusicgenForCausalLM and the projection to its
-    width.
-
-    Args:
-        settings: of a MusicgenDecoderConfig.
+def untrained(settings: dict, text_width: int) -> torch.nn.Module:
+    """An untrained network for the bundled layout: MusicgenForCausalLM of a MusicgenDecoderConfig's
+    settings, and the projection to its width.
     """
-    network, said = torch.nn.Module(), logging.get_verbosity()
+    network, verbosity = torch.nn.Module(), logging.get_verbosity()
     # the special token is number V, one beyond the codebook, as published: it would warn of that
     logging.set_verbosity_error()
     try:
         network.decoder = MusicgenForCausalLM(MusicgenDecoderConfig.from_dict(settings))
     finally:
-        logging.set_verbosity(said)
-    config = network.decoder.config
-    if text_width != config.hidden_size:
-        network.enc_to_dec_proj = torch.nn.Linear(text_width, config.hidden_size)
+        logging.set_verbosity(verbosity)
+    width = network.decoder.config.hidden_size
+    if text_width != width:
+        network.enc_to_dec_proj = torch.nn.Linear(text_width, width)
     return network
 
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
-    try:
-        parts = artefacts.read(source.folder / PARTS_FILE)
-        network = untrained(artefacts.read(source.folder / "config.json"), parts["text_width"])
+    with readable(source, "a decoder's config.json, parts.json and weights that fit"):
+        hashes = artefacts.read(source.folder / PARTS_FILE)
+        network = untrained(artefacts.read(source.folder / "config.json"), hashes["text_width"])
         network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise KlangfarbeError("a decoder's config.json, parts.json and weights that fit",
-                              f"{source.folder}: {str(error).splitlines()[0][:120]}",
-                              "use the folder that one training run wrote, whole") from error
-    loaded = {name: pretrained.load(name, device=device) for name in PARTS}
-    for name, part in loaded.items():
-        if part.sha256 != parts[name]:
-            raise KlangfarbeError(f"the {name} it was trained with ({parts[name][:12]}…)", f"{part.name} ({part.sha256[:12]}…)",
-                                  "train the music model again, or take the older part from the history")
-    return MusicGenerator(source, network.to(device, dtype).eval(), loaded["text_encoder"],
-                          loaded["codec"], device)
+    parts = {name: pretrained.load(name, device=device) for name in PARTS}
+    for name, part in parts.items():
+        if part.sha256 != hashes[name]:
+            raise KlangfarbeError(f"the {name} it was trained with ({hashes[name][:12]}…)",
+                                  f"{part.name} ({part.sha256[:12]}…)",
+                                  "train the music model again, or take the older part from the "
+                                  "history")
+    return MusicGenerator(source, network.to(device, dtype).eval(), parts["text_encoder"],
+                          parts["codec"], device)

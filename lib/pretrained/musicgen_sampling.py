@@ -1,11 +1,11 @@
-"""Fast sampling from MusicGen's decoder: codes from conditions, several times faster than the plain
-loop, the same distribution.
+"""Fast sampling from MusicGen's decoder: codes from conditions.
 
-:class:`lib.models.musicgen_step.StaticDecoder` does a step; this is the walk along the delayed
-line. Nothing in a step depends on a number that Python holds, so that on a GPU one step is captured
-once as a CUDA graph and replayed.
+:class:`lib.models.musicgen_step.StaticDecoder` does a step; this walks along the delayed line.
+Nothing in a step depends on a number that Python holds, so that on a GPU one step is captured once
+as a CUDA graph and replayed.
 
-Notebook: 03.
+Source: Copet et al. (2023), §3.1 and §4 (top-k 250, temperature 1, guidance 3); Ho & Salimans
+(2022) for guidance.  Notebook: 03.
 """
 
 import torch
@@ -17,29 +17,20 @@ from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_to
 STEPS = ("eager", "graph", "compile")
 
 
-def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temperature: float = 1.0,
-           top_k: int = 250, seed: int = 0, step: str | None = None):
-    """Draws codes for a batch of conditions.
+def sample(decoder, states: torch.Tensor, mask: torch.Tensor, n_steps: int, *,
+           guidance: float = 3.0, temperature: float = 1.0, top_k: int = 250, seed: int = 0,
+           step: str | None = None) -> torch.Tensor:
+    """Draws codes int64 [B, K, S] for a batch of conditions.
 
     Args:
         decoder: transformers' MusicgenForCausalLM (LoRA merged), in evaluation mode; mono.
         states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens.
         n_steps: S. guidance: 1 switches it off; else the null half (zeros, mask 0) is made here.
-            temperature, top_k: as published, 1 and 250; top_k 1 is greedy, 0 cuts nothing. seed:
-            the same seed, batch and machine give the same codes.
+            top_k: 1 is greedy, 0 cuts nothing. seed: the same seed, batch and machine give the same
+            codes.
         step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: torch.compile makes
             one program of a layer first, which takes seconds once for each length. ``None``: graph
             on CUDA, else eager.
-
-    Returns:
-        Codes int64 [B, K, S].
-
-    Raises:
-        KlangfarbeError: conditions of another width, settings out of range, or a network that
-            answers with NaN.
-
-    Source: Copet et al. (2023), §3.1 and §4 (top-k 250, temperature 1, guidance 3); Ho & Salimans
-    (2022) for guidance.
     """
     config = decoder.config
     _check(config, states, mask, n_steps, temperature, top_k)
@@ -50,23 +41,23 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
     n_items, n_codebooks, special = len(states), config.num_codebooks, config.vocab_size
     n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
-        clock = exponential_noise((n_times, n_items, n_codebooks, kept),
-                       torch.Generator(states.device).manual_seed(seed))
+        noise = exponential_noise((n_times, n_items, n_codebooks, kept),
+                                  torch.Generator(states.device).manual_seed(seed))
         network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
                                 compiled=step == "compile")
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
-        codes_here = delay_pattern.is_code(n_codebooks, n_steps, states.device)
+        is_code = delay_pattern.is_code(n_codebooks, n_steps, states.device)
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
 
         def advance(length=None):
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
-            drawn = sample_token(logits, temperature, clock.index_select(0, at)[0])
+            tokens = sample_token(logits, temperature, noise.index_select(0, at)[0])
             at.add_(1)
-            line.index_copy_(2, at, torch.where(codes_here.index_select(1, at), drawn[..., None],
+            line.index_copy_(2, at, torch.where(is_code.index_select(1, at), tokens[..., None],
                                                 blank))
             return logits
 
@@ -78,17 +69,13 @@ def sample(decoder, states, mask, n_steps: int, *, guidance: float = 3.0, temper
     return delay_pattern.revert(line).clone()
 
 
-def _run(advance, at, n_times: int, step: str):
+def _run(advance, at: torch.Tensor, n_times: int, step: str) -> torch.Tensor:
     """Calls `advance` `n_times` from the start of the line, on a GPU as a replayed graph; returns
     its last logits.
     """
-    if step == "eager":
+    if step == "eager" or at.device.type != "cuda":
         for i in range(n_times):
-            logits = advance(i + 1)
-        return logits
-    if at.device.type != "cuda":
-        for _ in range(n_times):
-            logits = advance()
+            logits = advance(i + 1 if step == "eager" else None)
         return logits
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -107,8 +94,8 @@ def _run(advance, at, n_times: int, step: str):
 
 
 def _check(config, states, mask, n_steps: int, temperature: float, top_k: int) -> None:
-    if states.ndim != 3 or states.shape[-1] != config.hidden_size or tuple(mask.shape) != tuple(
-        states.shape[:2]):
+    if states.ndim != 3 or states.shape[-1] != config.hidden_size or (
+            tuple(mask.shape) != tuple(states.shape[:2])):
         raise KlangfarbeError(f"conditions [B, L, {config.hidden_size}] and a mask [B, L]",
                               f"{tuple(states.shape)}, {tuple(mask.shape)}",
                               "project the text encoder's states to the decoder's width first")

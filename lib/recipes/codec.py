@@ -21,7 +21,7 @@ from lib.data.atelier import render
 from lib.metrics import control, spectral, stats
 from lib.models.quantiser import perplexity
 from lib.models.spectral_codec import FLOOR, SpectralCodec
-from lib.models.spectral_loss import SpectralLoss
+from lib.models.spectral_losses import SpectralLosses
 from lib.pretrained.codec import KIND
 from lib.recipes.bundling import SEED, computed_of_clips, curve_means, halved, share, write
 from lib.training import loop
@@ -76,7 +76,7 @@ def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Co
     Args:
         sounds: float32 [N, samples] at the model's rate, at least ``crop_seconds`` long.
     """
-    losses, n_codebooks = SpectralLoss(model.sample_rate_hz), model.n_codebooks
+    losses, n_codebooks = SpectralLosses(model.sample_rate_hz), model.n_codebooks
     n_steps = round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
     n_samples = n_steps * model.samples_per_step
     trained = torch.nn.Module()

@@ -14,7 +14,6 @@ from lib.recipes.bundling import SEED, write
 from lib.systems.bridging import train_classifier
 from lib.systems.bridging.checkpoints import load_classifier
 from lib.systems.mapping import alignment, checkpoints, data, targets, train_projection
-from lib.training import loop
 
 FOLDER = "23_mapping_study_two"  # where lib.core.artefacts looks when notebook 23 was not run
 
@@ -36,7 +35,6 @@ def pairs() -> tuple:
 
 def make() -> None:
     """The projection: about two minutes on one core, one of them for the pairs; resumable."""
-    loop.set_threads()
     material, wanted, generator, clip = pairs()
     config = train_projection.of("two", "mini")
     models = train_projection.build(config, generator, clip.width, SEED)

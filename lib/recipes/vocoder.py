@@ -12,10 +12,9 @@ import torch
 from lib.core import paths, provenance
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
 from lib.models import hifigan
-from lib.recipes.bundling import SEED, mean, means, write
+from lib.recipes.bundling import SEED, curve_means, mean, write
 from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
 from lib.systems.art2music.config import MINIATURE_VOCODER
-from lib.training import loop
 
 FOLDER = "43_art2music_vocoder"  # where lib.core.artefacts looks when notebook 43 was not run
 N_TRAIN, TRAIN_FROM, SECONDS = 800, 20_000, 5.0
@@ -24,14 +23,13 @@ N_HELD, HELD_FROM = 48, 860_000
 
 def make() -> None:
     """The vocoder: about 35 minutes on one core; resumable."""
-    loop.set_threads()
     sounds = render.sounds(TRAIN_SEED, range(TRAIN_FROM, TRAIN_FROM + N_TRAIN),
                            SECONDS)[0].astype(np.float16)
     models = train_vocoder.build(MINIATURE_VOCODER, SEED)
     curve = train_vocoder.train(models, sounds, MINIATURE_VOCODER,
                                 paths.PROCESSED / "art2music" / "vocoder.safetensors", seed=SEED)
     write(FOLDER, checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
-          | {"curves.csv": means(curve, 100)}, provenance.content_hash(sounds[:8]))
+          | {"curves.csv": curve_means(curve, 100)}, provenance.content_hash(sounds[:8]))
 
 
 def measure():

@@ -30,7 +30,7 @@ from lib.pretrained import musicgen_cache
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.musicgen import MusicGenerator
 from lib.pretrained.text_encoder import TextEncoder
-from lib.recipes import train_musicgen
+from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig
@@ -73,7 +73,7 @@ def miniature():
     a MusicGenerator.
     """
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width)
+    network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width)
     return MusicGenerator(_RANDOM, network.eval(), text, codec, "cpu")
 
 
