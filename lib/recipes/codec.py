@@ -178,14 +178,14 @@ def measure() -> tuple[pd.DataFrame, str]:
     add("ln_mel_l1_unquantised", distances(unquantised[:, : sounds.shape[1]]), 0, null)
     rows += [{"measure": "perplexity", "codebooks": k, "value": used, "n": len(sounds)}
              for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1)]
-    before, left = (control.measured(list(clips[:N_CONTROLS]), rate) for clips in (sounds, after))
+    before, left = (control.measure_controls(list(clips[:N_CONTROLS]), rate) for clips in (sounds, after))
     keys = [np.array([key_of(clip, rate) for clip in clips[:N_CONTROLS]])
             for clips in (sounds, after)]
     tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]
     modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
     for measure, same, (a, b) in (
             ("tempo_agrees", near, tempi),
-            ("tempo_agrees_folded", lambda a, b: near(a, control.folded(a, b)), tempi),
+            ("tempo_agrees_folded", lambda a, b: near(a, control.fold_octaves(a, b)), tempi),
             ("key_agrees", np.equal, keys),
             ("tonic_agrees", lambda a, b: a % 12 == b % 12, keys),
             ("mode_agrees", np.equal, modes)):

@@ -20,7 +20,7 @@ from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import render
 from lib.data.atelier.compose import describe
-from lib.metrics import control, embedders, frechet
+from lib.metrics import control, distances, embedders
 from lib.pretrained import musicgen
 from lib.recipes.bundling import (
     SEED,
@@ -140,14 +140,14 @@ def measure() -> tuple[pd.DataFrame, str]:
     asked, reference = requested(items), embedders.embed_clips(tagger, levelled(others), rate)
     rows = []
     for name, sounds in music.items():
-        agreement = control.agreement(asked, control.measured(list(sounds), rate))
+        agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
         found = [{"measure": f"{row['control']}_r", "value": row["r"],
                   **{k: row[k] for k in ("low", "high", "null", "n")}}
                  for row in agreement.to_dict("records")]
         vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
         codes = codec.encode(sounds[:, None]).cpu().numpy()
         found += [{"measure": measure, "value": value, "n": N_TEST} for measure, value in (
-            ("fad", frechet.fad(reference, vectors)),
+            ("fad", distances.fad(reference, vectors)),
             ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
             ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
         rows += [{"music": name, **row} for row in found]

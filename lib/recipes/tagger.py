@@ -21,7 +21,7 @@ from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import render
 from lib.data.atelier.factors import GENRES
-from lib.metrics import affect, embedders, frechet
+from lib.metrics import affect, distances, embedders
 from lib.models.music_tagger import FLOOR, MusicTagger
 from lib.recipes.bundling import (
     CLIP_SECONDS,
@@ -172,6 +172,6 @@ def measure() -> tuple[pd.DataFrame, str]:
         vectors = embedders.embed_clips(encoder, spoiled, rate)
         reference = vectors[:half] if reference is None else reference
         found.append({"measure": "fad_to_other_half", "n": half,
-                      "value": frechet.fad(reference, vectors[half:])})
+                      "value": distances.fad(reference, vectors[half:])})
         rows += [{"clips": condition, **row} for row in found]
     return pd.DataFrame(rows), provenance.content_hash(sounds)

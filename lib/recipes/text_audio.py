@@ -177,7 +177,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     audio, text = embedders.embed_clips(encoder, sounds, rate), encoder.embed_text(descriptions)
     ranks = pd.concat([retrieval.ranks(text[i : i + AMONG], audio[i : i + AMONG])
                        for i in range(0, N_TEST, AMONG)])
-    check = metric.trusted(encoder, sounds, rate, descriptions)
+    check = metric.verify_encoder(encoder, sounds, rate, descriptions)
 
     def cosines(items):
         clips = np.stack([render.render(compose.compose(f, CLIP_SECONDS), CLIP_SECONDS)
