@@ -12,13 +12,13 @@ from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
-from lib.recipes import train_musicgen
+from lib.recipes import musicgen as recipe
 from lib.systems.bridging import checkpoints
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig, get_config
 from lib.training import musicgen as steps
 
-TINY = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
+TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
 CONFIG = MusicGenConfig(start="miniature", epochs=8, batch_size=4, warm_up=1, clip_seconds=0.6,
                       learning_rate=1e-2)
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
@@ -32,7 +32,7 @@ def parts():
 
 def random_start(folder, parts, seed=0):
     text, codec = parts
-    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width, TINY, seed)
+    network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width, TINY, seed)
     return pretrained.load("musicgen", loader.save(folder, network, text, codec), device="cpu")
 
 

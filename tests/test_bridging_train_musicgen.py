@@ -17,14 +17,14 @@ from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
-from lib.recipes import train_musicgen
+from lib.recipes import musicgen as recipe
 from lib.systems.bridging import evaluate, original_code
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import TEXT_COLUMNS, MusicGenConfig, get_config
 from lib.training import musicgen as steps
 from lib.workbook.benchmarks import epoch, generate
 
-TINY = train_musicgen.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
+TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
 CONFIG = MusicGenConfig(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
                       learning_rate=3e-3, n_at_once=3)
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
@@ -37,7 +37,7 @@ def random_start(folder, seed=0, **changes):
     folder and loaded from it.
     """
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    network = train_musicgen.build(codec.n_codebooks, codec.codebook_size, text.width,
+    network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width,
                                    replace(TINY, **changes), seed)
     return pretrained.load("musicgen", loader.save(folder, network, text, codec), device="cpu")
 

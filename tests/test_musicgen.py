@@ -310,7 +310,7 @@ def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
         store.fill(keys, compute, chunk=3)
     store = musicgen_cache.Store(tmp_path)
     assert len(store) == 6 and "k5" in store and "k6" not in store
-    with pytest.raises(KlangfarbeError, match="4 are lacking"):
+    with pytest.raises(KlangfarbeError, match="4 are missing"):
         store.read(keys)
     assert store.fill(keys, compute, chunk=3) == 4 and store.fill(keys, compute) == 0
     assert [len(t) for t in store.read(keys)] == list(range(1, 11))

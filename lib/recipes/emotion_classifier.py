@@ -9,10 +9,9 @@ import pandas as pd
 from lib.core import artefacts, paths, provenance
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.metrics import calibration
-from lib.recipes.bundling import SEED, first_items, means, share, write
+from lib.recipes.bundling import SEED, curve_means, first_items, share, write
 from lib.systems.bridging import checkpoints, train_classifier
 from lib.systems.bridging.config import get_config
-from lib.training import loop
 
 FOLDER = "11_bridging_classifier"  # where lib.core.artefacts looks when notebook 11 was not run
 # its own paintings of TRAIN_SEED: notebook 11's begin at 200,000, the pairs' at 0
@@ -29,7 +28,6 @@ def config():
 
 def make() -> None:
     """The classifier: about 3 minutes on one core, resumable."""
-    loop.set_threads()
     settings = config()
     pictures, table = train_classifier.atelier_paintings(settings, start=PAINTINGS_FROM)
     model, key = train_classifier.build(settings, SEED), provenance.content_hash(pictures)
@@ -38,7 +36,7 @@ def make() -> None:
     temperature = train_classifier.fit_temperature(model, pictures, table)
     write(FOLDER, {"classifier.json": checkpoints.classifier_settings(settings, temperature),
                    "classifier.safetensors": checkpoints.classifier_weights(model),
-                   "curves.csv": means(curve)}, key)
+                   "curves.csv": curve_means(curve)}, key)
 
 
 def measure():
