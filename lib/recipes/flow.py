@@ -13,10 +13,9 @@ import pandas as pd
 from lib import pretrained
 from lib.core import artefacts, provenance
 from lib.metrics import affect, embedders, stats
-from lib.recipes.bundling import SEED, means, write
+from lib.recipes.bundling import SEED, curve_means, write
 from lib.systems.art2music import checkpoints, data, evaluate, mel, train_flow, train_vocoder
 from lib.systems.art2music.config import get_config
-from lib.training import loop
 
 FOLDER = "42_art2music_decoder"  # where lib.core.artefacts looks when notebook 42 was not run
 SETTING = "comment_only"
@@ -26,7 +25,6 @@ HELD_FROM = 880_000
 
 def make() -> None:
     """The flow: about three minutes on one core."""
-    loop.set_threads()
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
     sizes = replace(get_config("mini").data, n_paintings=N_PAINTINGS, n_clips=N_CLIPS)
     known = data.load_atelier(sizes, sees, matcher, seed=SEED)
@@ -37,7 +35,7 @@ def make() -> None:
     models, curve = train_flow.train(models, known.vectors, known.texts[SETTING], known.mels_of,
                                      rows, config, seed=SEED)
     write(FOLDER, checkpoints.files("flow", models, config, sees, SETTING)
-          | {"curves.csv": means(curve, 100)}, provenance.content_hash(known.vectors[:8]))
+          | {"curves.csv": curve_means(curve, 100)}, provenance.content_hash(known.vectors[:8]))
 
 
 def measure():
