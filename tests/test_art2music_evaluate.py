@@ -27,7 +27,8 @@ def fresh(parts):
 
 def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
     n = len(fresh.comments)
-    _, clips = data.atelier_texts(DataConfig(n_paintings=n, comments_each=1, n_clips=16), TEST_SEED, evaluate.PAINTINGS_FROM)
+    _, clips = data.atelier_texts(DataConfig(n_paintings=n, comments_each=1, n_clips=16), TEST_SEED,
+                                  evaluate.PAINTINGS_FROM)
     cosines = data.normalise(parts.sentences.embed_text(
             list(fresh.comments["comment"]))) @ data.normalise(
         parts.sentences.embed_text(list(clips["caption"]))).T

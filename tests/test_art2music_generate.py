@@ -84,8 +84,6 @@ def test_another_clip_another_size_and_another_stage_are_refused(sees, own_resul
         checkpoints.load("smoke", "decoder", sees)
     with pytest.raises(KlangfarbeError, match="decoder, decoder_with_keywords, flow"):
         checkpoints.load("smoke", "vocoder")
-    with pytest.raises(KlangfarbeError, match="comment_only"):
-        checkpoints.files("decoder", models, config, sees, "everything")
 
 
 def test_the_decoder_is_not_bundled_and_the_flow_is(sees, own_results, capsys):

@@ -69,14 +69,6 @@ def test_a_closed_gate_leaves_the_text_alone_and_an_open_one_the_fusion():
         assert torch.allclose(network(v, u), wanted, atol=1e-6)
 
 
-def test_the_published_sizes():
-    network = MelDecoder()
-    assert network(torch.zeros(1, 512)).shape == (1, 80, 896)
-    assert (network.bilstm.num_layers == 4 and network.bilstm.bidirectional
-            and network.bilstm.hidden_size == 512)
-    assert GatedResidualProjector()(torch.zeros(2, 1024), torch.zeros(2, 1024)).shape == (2, 512)
-
-
 @pytest.mark.parametrize(("n_frames", "at_once"), [(17, 1), (17, 4), (16, 4), (1, 8)])
 def test_frames_come_out_in_order(n_frames, at_once):
     network = MelDecoder(3, n_frames, 5, 6, 1, at_once)

@@ -76,29 +76,6 @@ def test_one_sound_is_learnt_by_heart(sounds):
     assert evaluate.ln_mel_l1(sounds, made)[0] == evaluate.ln_mel_l1(sounds, made).min()
 
 
-def test_a_killed_run_ends_with_the_same_weights(sounds, tmp_path, monkeypatch):
-    whole = train_vocoder.build(CONFIG)
-    curve = train_vocoder.train(whole, sounds, CONFIG)
-    real, calls = train_vocoder.train_step, []
-
-    def killed(*args, **words):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return real(*args, **words)
-
-    monkeypatch.setattr(train_vocoder, "train_step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        train_vocoder.train(train_vocoder.build(CONFIG), sounds, CONFIG, tmp_path / "v.safetensors",
-                            every=1)
-    monkeypatch.setattr(train_vocoder, "train_step", real)
-    again = train_vocoder.build(CONFIG)
-    assert train_vocoder.train(again, sounds, CONFIG, tmp_path / "v.safetensors", every=1) == curve
-    assert all(torch.equal(a, b) for part in ("generator", "critics") for a,
-               b in zip(getattr(whole, part).parameters(), getattr(again, part).parameters(),
-                        strict=True))
-
-
 def test_a_share_of_windows_is_given_the_predicted_mel(sounds):
     predicted = np.full((3, 80, 129), -3.0, np.float32)
     config = replace(CONFIG, batch_size=64, predicted_share=0.25)

@@ -83,7 +83,8 @@ def service():
 
 def test_the_prompt_is_the_printed_one():
     assert rating.PROMPT.startswith("You are a multimodal feeling consistency evaluator.\n")
-    assert "ranging from 0 to 10. The higher\nthe score, the more consistent the feelings are. \\n" in rating.PROMPT
+    assert ("ranging from 0 to 10. The higher\nthe score, the more consistent the feelings are. "
+            "\\n" in rating.PROMPT)
     assert rating.PROMPT.endswith("specified JSON Schema.")
 
 
@@ -94,7 +95,8 @@ def test_the_schema_has_table_ix_and_no_references():
                                                                                 "minimum": 0,
                                                                                 "type": "integer"}
     words = whole["properties"]["keywords"]["properties"]["audio"]
-    assert (words["minItems"], words["maxItems"]) == (1, 5) and set(whole["required"]) == {"scores", "keywords", "explanations"}
+    assert ((words["minItems"], words["maxItems"]) == (1, 5) and set(whole["required"])
+            == {"scores", "keywords", "explanations"})
     assert whole["properties"]["explanations"]["required"] == ["text", "image", "audio", "overall"]
 
 
@@ -182,8 +184,8 @@ def test_a_refusal_is_a_refusal_and_is_not_asked_again(answer, service, tmp_path
 def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
     base, seen = service(trouble, trouble, openai(json.dumps(GOOD)))
     waited = []
-    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"), tmp_path / "a.jsonl",
-                        sleep=waited.append)
+    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+                                    tmp_path / "a.jsonl", sleep=waited.append)
     assert found.status.tolist() == [collect.RATED] and found.score.tolist() == [
         7] and found.tries.tolist() == [3] and len(seen) == 3
     assert waited == ([7, 7] if trouble[0] == 429 else [2, 4])
@@ -194,12 +196,13 @@ def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_t
     base, _ = service(None)
     silent = backends.get_backend("openai", "wise", base, "k", timeout_s=0.05)
     with pytest.raises(KlangfarbeError, match="no answer in 0.05 s.*goes on from there"):
-        collect.collect_ratings([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl", n_tries=2,
-                    sleep=lambda s: None)
+        collect.collect_ratings([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl",
+                                n_tries=2, sleep=lambda s: None)
     assert [row["status"] for row in collect._lines(tmp_path / "a.jsonl")] == [collect.SILENT] * 3
     base, seen = service(openai(json.dumps(GOOD)))
-    found = collect.collect_ratings([case(f"{k}") for k in range(6)], backends.get_backend("openai", "wise", base, "k"),
-                        tmp_path / "a.jsonl")
+    found = collect.collect_ratings([case(f"{k}") for k in range(6)],
+                                    backends.get_backend("openai", "wise", base, "k"),
+                                    tmp_path / "a.jsonl")
     assert found.status.tolist() == [collect.RATED] * 6 and len([row for row in seen
                                                                if row.body]) >= 6
 
@@ -207,12 +210,13 @@ def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_t
 def test_malformed_answers_are_asked_again_and_never_mended(service, tmp_path):
     base, _ = service(openai("seven"), openai('{"scores": {"Feeling_alignment": 70}}'),
                       openai(json.dumps(GOOD)))
-    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"), tmp_path / "a.jsonl",
-                        sleep=lambda s: pytest.fail("waited"))
+    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+                                    tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
     assert found.tries.tolist() == [3] and found.score.tolist() == [7]
     base, _ = service(openai("seven"))
-    found = collect.collect_ratings([case("other")], backends.get_backend("openai", "wise", base, "k"),
-                        tmp_path / "a.jsonl", n_tries=2)
+    found = collect.collect_ratings([case("other")],
+                                    backends.get_backend("openai", "wise", base, "k"),
+                                    tmp_path / "a.jsonl", n_tries=2)
     assert found.status.tolist() == [
         collect.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
 
@@ -220,8 +224,9 @@ def test_malformed_answers_are_asked_again_and_never_mended(service, tmp_path):
 def test_a_wrong_key_is_one_line_and_what_was_answered_stays(service, tmp_path):
     base, _ = service(openai(json.dumps(GOOD)), (401, {"error": "bad key"}))
     with pytest.raises(KlangfarbeError, match="status 401.*bad key"):
-        collect.collect_ratings([case("a"), case("b")], backends.get_backend("openai", "wise", base, "k"),
-                    tmp_path / "a.jsonl")
+        collect.collect_ratings([case("a"), case("b")],
+                                backends.get_backend("openai", "wise", base, "k"),
+                                tmp_path / "a.jsonl")
     assert collect.read_answers(tmp_path / "a.jsonl", "openai wise").case.tolist() == ["a"]
 
 
@@ -270,44 +275,20 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
 # --- on this machine
 
 
-def test_a_local_model_is_asked_by_its_own_template_and_only_its_answer_is_read():
-    class Given(dict):
-        def to(self, device):
-            return self
-
-    class Processor:
-        feature_extractor, image_processor = SimpleNamespace(sampling_rate=4_000), object()
-
-        def apply_chat_template(self, chat, **options):
-            self.chat, self.options = chat, options
-            return Given(input_ids=torch.zeros(1, 5, dtype=torch.long))
-
-        def batch_decode(self, tokens, skip_special_tokens):
-            assert tokens.tolist() == [[9, 9]] and skip_special_tokens
-            return [json.dumps(GOOD)]
-
-    network = SimpleNamespace(device="cpu",
-                              generate=lambda **given: torch.cat([given["input_ids"],
-                                                                  torch.full((1, 2), 9)], dim=1))
-    processor = Processor()
-    one = case(order=backends.ORDERS[1])
-    assert rating.read_rating(local.make_ask(processor, network)(one, rating.PROMPT)).score == 7
-    system, user = processor.chat
-    assert system["content"][0]["text"].startswith(rating.PROMPT) and "Feeling_alignment" in system[
-        "content"][0]["text"]
-    assert [part["type"] for part in user["content"]] == list(backends.ORDERS[1])
-    assert len(user["content"][0]["audio"]) == len(one.sound) // 2 and user["content"][1][
-        "image"].size == (6, 8)
+def test_a_processor_without_ears_is_refused():
     with pytest.raises(KlangfarbeError, match="sees and hears"):
-        local.make_ask(SimpleNamespace(image_processor=object()), network)
+        local.make_ask(SimpleNamespace(image_processor=object()), None)
 
 
 SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
            "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
            "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>"}
-TEMPLATE = ("{% for m in messages %}{{ m['role'] }}: {% for p in m['content'] %}{% if p['type'] == 'image' %}<|vision_bos|><|IMAGE|>"
-            "<|vision_eos|>{% elif p['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>{% else %}{{ p['text'] }}{% endif %}"
-            "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}")
+TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }}: {% for p in m['content'] %}{% if p['type'] == "
+     "'image' %}<|vision_bos|><|IMAGE|>"
+     "<|vision_eos|>{% elif p['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>{% else "
+     "%}{{ p['text'] }}{% endif %}"
+     "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}")
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +336,8 @@ def tiny_omni(tmp_path_factory):
     )
     torch.manual_seed(0)
     network = Qwen2_5OmniThinkerForConditionalGeneration(config)
-    network.generation_config.eos_token_id = network.generation_config.pad_token_id = words.eos_token_id
+    network.generation_config.eos_token_id = network.generation_config.pad_token_id = (
+        words.eos_token_id)
     network.save_pretrained(folder)
     return folder
 
@@ -398,7 +380,8 @@ def test_a_folder_that_is_no_model_is_one_line(tmp_path):
 
 def items(n=30, seed=0):
     rng = np.random.default_rng(seed)
-    pictures, sounds = rng.integers(0, 255, (n, 4, 4, 3)).astype(np.uint8), rng.standard_normal((n, 16)).astype(np.float32)
+    pictures, sounds = (rng.integers(0, 255, (n, 4, 4, 3)).astype(np.uint8),
+                        rng.standard_normal((n, 16)).astype(np.float32))
     return pictures, [f"text {k}" for k in range(n)], sounds
 
 
@@ -446,7 +429,8 @@ def test_controls_tell_a_judge_that_listens_from_those_that_do_not():
               *numbers in controls.control_scores(answered(lambda k, name: 9))}
     assert polite["judge_real_minus_shuffled"][0] == 0 and polite["judge_own"][0] == 9
     hasty = {quantity: numbers for quantity,
-             *numbers in controls.control_scores(answered(lambda k, name: base[k] + 2 * (name == "turned")))}
+             *numbers in controls.control_scores(answered(lambda k,
+                                                          name: base[k] + 2 * (name == "turned")))}
     assert hasty["judge_order"][0] == 2 and hasty["judge_repeat"][0] == 0
 
 
@@ -464,9 +448,9 @@ def test_what_was_not_rated_is_left_out_and_counted():
 def test_a_judge_beside_listeners():
     scores = np.array([1, 4, 2, 8, 6, np.nan, 9, 3])
     assert controls.correlation_with_listeners(scores,
-                                   10
-                                   * scores)[0] == pytest.approx(1) and controls.correlation_with_listeners(
-        scores, 10 * scores)[3] == 7
+                                               10
+                                               * scores)[0] == pytest.approx(
+        1) and controls.correlation_with_listeners(scores, 10 * scores)[3] == 7
     assert controls.correlation_with_listeners(scores, -scores)[0] == pytest.approx(-1)
     with pytest.raises(KlangfarbeError, match="five clips"):
         controls.correlation_with_listeners(scores[:4], scores[:4])
