@@ -9,12 +9,10 @@ attention, dropout, five logits.
 
 Over one step a recurrent network has nothing to remember and attention nothing to choose from: the
 state it starts from is zero, so the recurrent weights never act, and a softmax over one key is 1,
-so queries and keys never act (:func:`idle`).
+so queries and keys never act (:func:`unused_weights`).
 
-Source: Hisariya et al. (Bridging Paintings and Music), §III A, equations 1–4, Figure 2; He et al.
-(2016) for the residual network. The
-text gives no widths: `hidden`, `heads` and `dropout` are ours.
-Notebook: 11.
+Source: Hisariya & Liang §III.A, equations 1–4, Figure 2; He et al. (2016) for the residual network.
+The paper gives no widths: `hidden`, `heads` and `dropout` are ours.  Notebook: 11.
 """
 
 import torch
@@ -106,10 +104,8 @@ class EmotionCNN(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def cells(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures [B, 3, H, W] in [−1, 1] → what the residual network sees, [B, C, 7, 7].
-
-        Raises:
-            KlangfarbeError: pictures of another size: the grid would not have 49 cells.
+        """Pictures [B, 3, side, side] in [−1, 1] → the residual network's features [B, C, 7,
+        7].
         """
         if pictures.ndim != 4 or pictures.shape[1:] != (3, self.side, self.side):
             raise KlangfarbeError(f"pictures [B, 3, {self.side}, {self.side}]",
@@ -147,11 +143,8 @@ class EmotionCNN(nn.Module):
         return self.classes(self.drop(mixed.mean(1)))
 
     def looks(self, pictures: torch.Tensor) -> torch.Tensor:
-        """How much each cell is looked at, [B, 7, 7], each picture's sum 1: attention, averaged
-        over heads and asking steps.
-
-        Raises:
-            KlangfarbeError: ``sequence="single"``, which looks at no cell in particular.
+        """How much each cell is attended to, [B, 7, 7], each picture's sum 1: attention, averaged
+        over heads and query steps.
         """
         if self.sequence != "grid":
             raise KlangfarbeError('a classifier with sequence="grid"', 'sequence="single"',
@@ -175,23 +168,23 @@ class EmotionCNN(nn.Module):
 
 
 def unused_weights(model: EmotionCNN, pictures: torch.Tensor) -> dict[str, int]:
-    """Weights of GRUs and attention that no picture can move: name → how many numbers of it have no
-    gradient at all.
+    """Weights of GRUs and attention that no picture can train: name → how many of its numbers have
+    no gradient at all.
 
-    Queries and keys lie in one tensor with values, hence the count. Biases of keys, which a softmax
-    never sees, are left out.
+    Queries and keys share a tensor with values, hence the count. Biases of keys, which a softmax
+    cancels, are left out.
     """
     model.zero_grad()
-    was = model.training
+    was_training = model.training
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernels round: a gradient of 0 comes out as 1e-9
         logits = model.eval()(pictures)
         (logits * torch.arange(1, logits.shape[1] + 1, device=logits.device)).sum().backward()
-    found = {}
+    unused = {}
     for name, weight in model.named_parameters():
         if name.startswith(("gru.weight", "attention.in_proj_weight")):
-            still = int((weight.grad == 0).sum()) if weight.grad is not None else weight.numel()
-            if still:
-                found[name] = still
+            count = int((weight.grad == 0).sum()) if weight.grad is not None else weight.numel()
+            if count:
+                unused[name] = count
     model.zero_grad()
-    model.train(was)
-    return found
+    model.train(was_training)
+    return unused

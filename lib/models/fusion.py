@@ -3,8 +3,7 @@
     picture v [B, D] ─┐
     text    u [B, D] ─┴─► gated residual projector ─► h [B, H] ──+ positions──► 4-layer BiLSTM ──► mel [B, M, T]
 
-Source: text 003, §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).
-Notebook: 42.
+Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42.
 """
 
 import torch
@@ -18,10 +17,8 @@ class GatedResidualProjector(nn.Module):
 
     h = g ⊙ W_x x + (1 − g) ⊙ r,  g = σ(W_g [x; r]),  x = [v; u],  r = W_r u.
 
-    The text gives r "a residual path from the text feature" and h 512 numbers for 1,024: r has to
+    The paper gives r "a residual path from the text feature" and h 512 numbers for 1,024: r has to
     be brought to H, so W_r is ours.
-
-    Source: text 003, equation 1.
     """
 
     def __init__(self, width_in: int = 1024, hidden: int = 512):
@@ -32,7 +29,6 @@ class GatedResidualProjector(nn.Module):
         self.gate = nn.Linear(2 * width_in + hidden, hidden, bias=False)      # W_g
 
     def forward(self, picture: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        """[B, D] twice → [B, H]."""
         return self.parts(picture, text)[0]
 
     def parts(self, picture: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,7 +53,7 @@ class MelDecoder(nn.Module):
         at_once: frames that one step of the LSTM gives; 1 as published. hidden: of the LSTM, each
             way. layers: of it.
 
-    Source: text 003, §III-B.2: "projected into a sequence format and encoded with positional
+    Source: Hong et al. §III-B.2: "projected into a sequence format and encoded with positional
     embeddings", then the BiLSTM.
     """
 
@@ -75,7 +71,6 @@ class MelDecoder(nn.Module):
         self.to_mel = nn.Linear(2 * hidden, at_once * n_mels)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
-        """[B, H] → [B, M, T]."""
         steps = self.enter(h)[:, None] + self.positions                       # [B, S, hidden]
         states, _ = self.bilstm(steps)                                        # [B, S, 2·hidden]
         # [B, S·r, M]
@@ -128,12 +123,11 @@ class Flow(nn.Module):
         return patches.unflatten(1, (self.n_mels, self.at_once)).permute(0, 1, 3, 2).flatten(2)
 
     def forward(self, x: torch.Tensor, t: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """[B, k, S], [B], [B, H] → [B, k, S]."""
         angle = 1000 * t[:, None] * torch.exp(-6.9 * torch.arange(32, device=x.device) / 32)
-        told = self.condition(torch.cat([h, angle.sin(), angle.cos()], dim=1))  # [B, C]
+        condition = self.condition(torch.cat([h, angle.sin(), angle.cos()], dim=1))  # [B, C]
         y = self.enter(x)
         for block, turn, mix in zip(self.blocks, self.turn, self.mix, strict=True):
-            scale, shift = turn(told)[..., None].chunk(2, dim=1)                # [B, C, 1]
+            scale, shift = turn(condition)[..., None].chunk(2, dim=1)                # [B, C, 1]
             a, b = block(y * (1 + scale) + shift).chunk(2, dim=1)
             y = y + mix(torch.tanh(a) * torch.sigmoid(b))
         return self.leave(torch.nn.functional.silu(y))

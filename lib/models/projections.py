@@ -1,15 +1,14 @@
 """System 2's networks: from a picture's vector to what conditions a music model, and the two
-critics that judge it.
+discriminators that train it.
 
     Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─► ─linear, LayerNorm─► m [B, n, 1024]
     Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─────────────linear──────────────────────────► m [B, n, 1024]
 
 n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
 1: with n = 1 Study I's attention chooses nothing, and neither does the music model's
-cross-attention (:func:`one_key`).
+cross-attention (:func:`one_key_change`).
 
-Source: text 001, §4.2.2 (Study I) and §4.3.3 (Study II); the critics' forms are not given there:
-ours.
+Source: Deepika §4.2.2 (Study I) and §4.3.3 (Study II); the forms of the critics are ours.
 Notebook: 22, 23.
 """
 
@@ -28,7 +27,7 @@ class StudyOne(nn.Module):
         hidden, heads: 768 and 12 of 64 each as published. dropout: in the block's feed-forward
             part.
 
-    Source: text 001, §4.2.2: Xavier initialisation; "a ViT-inspired network" over the vector, not
+    Source: Deepika §4.2.2: Xavier initialisation; "a ViT-inspired network" over the vector, not
     over patches.
     """
 
@@ -51,7 +50,7 @@ class StudyOne(nn.Module):
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """[B, D_in] → [B, n_tokens, D_out]; each output vector is normalised, as published."""
-        _expect(vectors, self.width_in)
+        _check_width(vectors, self.width_in)
         # [B, n, hidden]
         h = nn.functional.gelu(self.norm(self.enter(vectors).unflatten(1, (self.n_tokens, -1))))
         seen = self.attention_norm(h)
@@ -63,7 +62,7 @@ class StudyOne(nn.Module):
 class StudyTwo(nn.Module):
     """Vector [B, D_in] → conditions [B, n_tokens, D_out]: two linear layers, dropout after each.
 
-    Source: text 001, §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂. Dropout after the *last*
+    Source: Deepika §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂. Dropout after the *last*
     layer as well, as it says there.
     """
 
@@ -76,8 +75,7 @@ class StudyTwo(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """[B, D_in] → [B, n_tokens, D_out]."""
-        _expect(vectors, self.width_in)
+        _check_width(vectors, self.width_in)
         h = torch.relu(self.norm(self.dropout(self.first(vectors))))
         return self.dropout(self.second(h)).unflatten(1, (self.n_tokens, -1))
 
@@ -94,7 +92,6 @@ class VectorCritic(nn.Module):
                                     nn.Linear(hidden, 1))
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """[B, n, D] → [B], above 0 for real."""
         return self.layers(vectors).mean((1, 2))
 
 
@@ -120,16 +117,14 @@ def one_key_change(heads: int, width: int, seed: int = 0) -> float:
     """
     generator = torch.Generator().manual_seed(seed)
     attention = nn.MultiheadAttention(width, heads, batch_first=True).eval()
-    query, key = torch.randn(2, 5, width,
-                             generator=generator), torch.randn(1, 1, width,
-                                                               generator=generator).expand(2, 1,
-                                                                                           width)
+    query = torch.randn(2, 5, width, generator=generator)
+    key = torch.randn(1, 1, width, generator=generator).expand(2, 1, width)
     with torch.inference_mode():
-        answers = attention(query, key, key, need_weights=False)[0]
-    return float((answers - answers[:1, :1]).abs().max())
+        outputs = attention(query, key, key, need_weights=False)[0]
+    return float((outputs - outputs[:1, :1]).abs().max())
 
 
-def _expect(vectors: torch.Tensor, width: int) -> None:
+def _check_width(vectors: torch.Tensor, width: int) -> None:
     if vectors.ndim != 2 or vectors.shape[1] != width:
         raise KlangfarbeError(f"vectors [B, {width}]", str(tuple(vectors.shape)),
                               "use the encoder the projection was trained with")

@@ -2,7 +2,6 @@
 average, bfloat16, and the loop that every bundled checkpoint is trained with.
 """
 
-import copy
 import math
 import os
 import sys
@@ -82,28 +81,6 @@ def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
     average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
     average.n_averaged += 1  # the copy counts as the first, so that torch does not copy again
     return average.eval().requires_grad_(False)
-
-
-class MovingAverage:
-    """Exponential moving average of a module's parameters and buffers, with warm-up: decay_t =
-    min(decay, (1+t)/(10+t)).
-    """
-
-    def __init__(self, module, decay: float):
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
-        self.decay, self.updates = decay, 0
-
-    def update(self, module) -> None:
-        """Moves the average one step towards `module`."""
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        with torch.no_grad():
-            for averaged, current in zip(self.module.state_dict().values(),
-                                         module.state_dict().values(), strict=True):
-                if averaged.dtype.is_floating_point:
-                    averaged.lerp_(current.to(averaged.dtype), 1 - decay)
-                else:
-                    averaged.copy_(current)
 
 
 def save_checkpoint(path: Path, tensors: dict, state: dict) -> None:

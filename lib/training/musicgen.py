@@ -1,23 +1,22 @@
-"""What every fine-tuning of MusicGen shares: batches of stored tensors, conditioning dropout, one
-step of training, LoRA.
+"""What every training of MusicGen shares: batches of stored tensors, conditioning dropout, one step,
+LoRA.
 
     stored states [B, L, D] ──dropped for some items──► projection ──► condition ─┐
-    stored codes [B, K, S] ──delay──► line [B, K, S+K] ──without its last column──► decoder ──► logits ──► cross-entropy with
-                                                       the line without its first
+    stored codes [B, K, S] ──delay──► line [B, K, S+K], without its last column ──► decoder
+                                                              ──► cross-entropy with the line
+                                                                  without its first column
 
 Two engines read the same tensors: transformers (here) and audiocraft
-(:mod:`lib.pretrained.musicgen_audiocraft`).
-
-Notebook: 03.
+(:mod:`lib.pretrained.musicgen_audiocraft`).  Notebook: 03.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern
+from lib.training import loop
 
 LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 
@@ -27,15 +26,15 @@ class Batch:
     """Stored tensors of B items.
 
     Attributes:
-        codes: int64 [B, K, S], whatever beyond each item's length. lengths: int64 [B].
+        codes: int64 [B, K, S], anything beyond each item's length. lengths: int64 [B].
         states: float [B, L, D]: the text encoder's states or vectors of your own. mask: int64 [B,
             L], 1 for real tokens.
     """
 
-    codes: Any
-    lengths: Any
-    states: Any
-    mask: Any
+    codes: torch.Tensor
+    lengths: torch.Tensor
+    states: torch.Tensor
+    mask: torch.Tensor
 
 
 def collate(codes: list, states: list, device: str = "cpu") -> Batch:
@@ -49,23 +48,20 @@ def collate(codes: list, states: list, device: str = "cpu") -> Batch:
         raise KlangfarbeError("as many codes as states, none empty",
                               f"{len(codes)} and {len(states)}", "store both for every item")
     lengths = torch.tensor([c.shape[1] for c in codes])
-    said = torch.tensor([len(s) for s in states])
+    n_tokens = torch.tensor([len(s) for s in states])
     padded_codes = torch.zeros(len(codes), codes[0].shape[0], int(lengths.max()), dtype=torch.long)
-    padded_states = torch.zeros(len(states), int(said.max()), states[0].shape[1])
+    padded_states = torch.zeros(len(states), int(n_tokens.max()), states[0].shape[1])
     for row, (c, s) in enumerate(zip(codes, states, strict=True)):
         padded_codes[row, :, : c.shape[1]] = torch.as_tensor(c).long()
         padded_states[row, : len(s)] = torch.as_tensor(s).float()
-    mask = (torch.arange(int(said.max())) < said[:, None]).long()
+    mask = (torch.arange(int(n_tokens.max())) < n_tokens[:, None]).long()
     return Batch(*(t.to(device) for t in (padded_codes, lengths, padded_states, mask)))
 
 
-def drop_conditions(states, mask, share: float, generator=None):
-    """Replaces the condition of a random `share` of the items by the null one (zeros, mask 0), so
-    that guidance has its other half.
-
-    Args:
-        states: [B, L, D]. mask: [B, L]. share: 0.1 as in MusicGen's training; 0: none. generator:
-            torch's, on the CPU.
+def drop_conditions(states: torch.Tensor, mask: torch.Tensor, share: float,
+                    generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Replaces the condition of a random `share` of the items (0.1 as in MusicGen's training) by
+    the null one (zeros, mask 0), so that guidance has its other half: [B, L, D], [B, L].
 
     Source: Ho & Salimans (2022), "Classifier-Free Diffusion Guidance", algorithm 1.
     """
@@ -78,25 +74,22 @@ def drop_conditions(states, mask, share: float, generator=None):
     return states * kept[:, None, None], mask * kept[:, None]
 
 
-def with_null(states, mask):
+def with_null(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Conditions and their null halves in one batch, ``[h; 0]`` and ``[1; 0]``: [B, L, D], [B, L] →
     [2B, L, D], [2B, L].
     """
     return torch.cat([states, torch.zeros_like(states)]), torch.cat([mask, torch.zeros_like(mask)])
 
 
-def condition(model, states, mask):
+def condition(model, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """States of the text encoder's width → conditions of the decoder's [B, L, D], zero where the
-    mask is 0.
-
-    A model without a projection (a decoder alone, or two of one width) takes the states as they
-    are.
+    mask is 0; a model without a projection takes the states as they are.
     """
     project = getattr(model, "enc_to_dec_proj", None)
     return (project(states) if project is not None else states) * mask[..., None]
 
 
-def predict(model, tokens, states, mask):
+def predict(model, tokens: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Logits float [B, K, L, V] of transformers' MusicgenForConditionalGeneration,
     MusicgenForCausalLM, or a LoRA around either.
 
@@ -104,51 +97,44 @@ def predict(model, tokens, states, mask):
         tokens: a delayed line int64 [B, K, L] (without its last column). states: [B, L', D]. mask:
             [B, L'].
     """
-    given = condition(model, states, mask)
-    # An item without one real token hears zeros; every key and value is then 0, so that whom it
-    # attends to makes no difference.
-    seen = mask.bool() | ~mask.bool().any(1, keepdim=True)
+    conditions = condition(model, states, mask)
+    # An item without one real token has zeros for its condition; every key and value is then 0, so
+    # that it makes no difference which it attends to.
+    attended = mask.bool() | ~mask.bool().any(1, keepdim=True)
     decoder = getattr(model, "decoder", model)
-    logits = decoder(tokens.flatten(0, 1), encoder_hidden_states=given,
-                     encoder_attention_mask=seen.long(), use_cache=False).logits
+    logits = decoder(tokens.flatten(0, 1), encoder_hidden_states=conditions,
+                     encoder_attention_mask=attended.long(), use_cache=False).logits
     return logits.view(*tokens.shape, -1)
 
 
-def loss(model, batch: Batch, predict=predict):
-    """Per-codebook mean cross-entropy of a batch as it is: (scalar, [K])."""
+def loss(model, batch: Batch, predict=predict) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean over codebooks of a batch's cross-entropy, and each codebook's: (scalar, [K]), nats."""
     special = vocabulary(model)
     line = delay_pattern.build(batch.codes, special, batch.lengths)
     return delay_pattern.cross_entropy(predict(model, line[..., :-1], batch.states, batch.mask),
                                        line[..., 1:], special)
 
 
-def train_step(model, optimiser, batch: Batch, *, dropped: float = 0.1, generator=None,
-               max_norm: float = 1.0, predict=predict) -> dict:
+def train_step(model, optimiser, batch: Batch, *, dropped: float = 0.1,
+               generator: torch.Generator | None = None, max_norm: float = 1.0,
+               predict=predict) -> dict:
     """One step of training on stored tensors; the weights that ask for a gradient change.
 
     Args:
-        model: one of `predict`'s. dropped: share of items whose condition is dropped. generator:
-            for that draw.
-        max_norm: gradients longer than this are cut to it. predict: the engine.
+        dropped: share of items whose condition is dropped. generator: for that draw.
+        max_norm: gradients longer than this are clipped. predict: the engine.
 
     Returns:
         ``loss`` (nats, mean over codebooks), ``per_codebook`` [K], ``gradient`` (its norm before
-        cutting).
+        clipping).
 
     Raises:
         KlangfarbeError: a loss that is not finite; the weights are then as they were.
     """
     states, mask = drop_conditions(batch.states, batch.mask, dropped, generator)
     value, per_codebook = loss(model, Batch(batch.codes, batch.lengths, states, mask), predict)
-    if not bool(value.isfinite()):
-        raise KlangfarbeError("a finite loss", str(value.item()),
-                              "lower the learning rate; look for NaN in the stored tensors")
-    optimiser.zero_grad(set_to_none=True)
-    value.backward()
-    trained = [p for group in optimiser.param_groups for p in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(trained, max_norm)
-    optimiser.step()
-    return {"loss": value.item(), "per_codebook": per_codebook.tolist(), "gradient": norm.item()}
+    norm = loop.clipped_step(optimiser, value, max_norm)
+    return {"loss": value.item(), "per_codebook": per_codebook.tolist(), "gradient": norm}
 
 
 def vocabulary(model) -> int:
@@ -172,7 +158,7 @@ def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0,
 
     Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", §4.
     """
-    import peft
+    import peft  # slow, and needed by this function alone
 
     # of the whole model only the decoder, not the text encoder
     inside = r"decoder\." if hasattr(model, "decoder") else ""
