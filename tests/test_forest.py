@@ -226,7 +226,8 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
     for folder in ("deam/meta", "pmemo/meta"):
         (own_results / folder).mkdir()
     heading = "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n"
-    (own_results / "deam/meta/static_annotations.csv").write_text(heading + "1002,5,1,1,1\n1003,9,1,5,1\n1004,5,1,5,1\n1005,1,1,9,1\n")
+    (own_results / "deam/meta/static_annotations.csv").write_text(
+        heading + "1002,5,1,1,1\n1003,9,1,5,1\n1004,5,1,5,1\n1005,1,1,9,1\n")
     (own_results / "pmemo/meta/static_annotations.csv").write_text(heading
                                                                    + "1,5,1,9,1\n7,1,1,5,1\n")
     (own_results

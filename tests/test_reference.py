@@ -71,8 +71,9 @@ def test_a_class_never_met_gets_the_mean_of_all():
 
 def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, monkeypatch):
     photographs(shelf / "oasis")
-    monkeypatch.setattr(picture_regressor, "load_picture_regressor", lambda: picture_regressor.PictureRegressor().fit(
-        np.random.default_rng(0).integers(0, 255, (30, 32, 32, 3), dtype=np.uint8), np.zeros((30, 2))))  # fmt: skip
+    noise = np.random.default_rng(0).integers(0, 255, (30, 32, 32, 3), dtype=np.uint8)
+    untaught = picture_regressor.PictureRegressor().fit(noise, np.zeros((30, 2)))
+    monkeypatch.setattr(picture_regressor, "load_picture_regressor", lambda: untaught)
     # the second collection is the first again
     monkeypatch.setattr(evaluate, "wikiart_emotions", oasis)
     (shelf / "wikiart_paintings").symlink_to(shelf / "oasis")

@@ -1,7 +1,7 @@
 """Generate Image from Music Emotion: a piece of music becomes a picture by way of two numbers.
 
-    music [N] ──features──► [135] ──forest──► (valence, arousal) [2] ──diffusion (or WGAN-GP)──► picture [H, W, 3]
-          lib/signal/features.py  train_forest.py   in [−1, 1]      train_diffusion.py (train_gan.py)
+    music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion or WGAN-GP─► picture
+                 lib/signal   train_forest.py         train_diffusion.py, train_gan.py
 
 config.py: settings of all stages · data.py: what they learn from · generate.py: the chain, music to
 picture · evaluate.py: the forest's scores, and tables on real collections · schedule.py: the

@@ -134,7 +134,7 @@ class DiffusionConfig:
                                       repr(getattr(self, name)), "name one of them")
         if self.schedule == "zero_terminal_snr" and self.prediction == "epsilon":
             raise KlangfarbeError("prediction 'v' under zero_terminal_snr", "'epsilon'",
-                                  "at t = T the picture cannot be told from ε alone: x_0 = (x_T − ε)/0")
+                                  "at t = T, x_0 = (x_T − ε)/0: ε alone gives no picture")
 
 
 @dataclass(frozen=True)

@@ -49,13 +49,13 @@ def snr(name: str, n_steps: int = 1000) -> np.ndarray:
     return left / (1 - left)
 
 
-def predict_x0(x_t: torch.Tensor, predicted: torch.Tensor, t: int, name: str, prediction: str,
-               n_steps: int = 1000) -> torch.Tensor:
+def predict_x0(x_t: torch.Tensor, predicted: torch.Tensor, t: int, name: str,
+               prediction: str) -> torch.Tensor:
     """The picture a prediction implies, clipped to [−1, 1].
 
     (x_t − √(1−ᾱ)·ε̂)/√ᾱ, or √ᾱ·x_t − √(1−ᾱ)·v̂.
     """
-    left = float(alphas_bar(name, n_steps)[int(t)])
+    left = float(alphas_bar(name)[int(t)])
     if prediction == "epsilon":
         return ((x_t - (1 - left) ** 0.5 * predicted) / left**0.5).clamp(-1, 1)
     return (left**0.5 * x_t - (1 - left) ** 0.5 * predicted).clamp(-1, 1)

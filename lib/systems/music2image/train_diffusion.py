@@ -1,6 +1,6 @@
 """The second decoder: a denoising diffusion model that paints from valence and arousal.
 
-    training    x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂; loss mean (target − prediction)²
+    training    x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂
                 (V, A) [B, 2] ──MLP──► E [B, 256]; with probability p_null the null instead
 
     sampling    x_T ~ N(0, I) ──► 20 steps (DPM-Solver++) or 1000 (ancestral) of

@@ -1,6 +1,6 @@
 """The forest: from the features of a piece of music to its valence and arousal.
 
-    features [135] ──600 trees──► the mean of their answers, f̂ = 1/B Σ f_b ──► (valence, arousal) [2]
+    features [135] ──600 trees──► the mean of their answers, 1/B Σ f_b ──► (valence, arousal)
 
 The trees are scikit-learn's; search and evaluation are here.
 
@@ -55,7 +55,7 @@ def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig,
                               "join them by song first")
     if not np.isfinite(va).all() or np.abs(va).max(initial=0) > 1 + 1e-6:
         raise KlangfarbeError("ratings in [−1, 1]", f"{np.min(va):g} to {np.max(va):g}",
-                              "convert each collection with affect.to_unit and drop unlabelled songs")
+                              "convert with affect.to_unit and drop unlabelled songs")
     if config.gain_db:
         gains = config.gain_db * np.random.default_rng(seed).standard_normal((VOLUMES - 1)
                                                                             * len(rows))

@@ -135,16 +135,15 @@ def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor
 
 
 def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 0, *,
-             growth: Growth | None = None, network: Generator | None = None) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise.
-
-    Default: ``models.sampling_network`` at full size.
+             network: Generator | None = None) -> np.ndarray:
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; by default of
+    ``models.sampling_network``; the same seed gives the same noise.
     """
     generator = models.sampling_network if network is None else network
     device = next(generator.parameters()).device
     affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     noise = torch.randn(len(affect), config.n_noise, generator=torch.Generator().manual_seed(seed))
-    growth = growth or growth_at(config, config.n_steps)
+    growth = growth_at(config, config.n_steps)
     with torch.no_grad():
         parts = [generator(z.to(device), va.to(device), growth).picture.cpu()
                  for z, va in zip(noise.split(256), affect.split(256), strict=True)]
