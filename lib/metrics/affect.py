@@ -19,17 +19,13 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
     Card:
         estimates: agreement of intended with measured affect, one axis at a time
-        direction: ↑
-        range: [−1, 1]
-        unit: none
+        direction: ↑ · range: [−1, 1] · unit: none
         input: two series on one scale; the measured one from a judge that conditioned nothing
         aggregation: over all rows at once
         blind to: where on the plane the error lies; a judge that is wrong in the same way
             everywhere
         minimum n: 30
         source: Lin (1989), Biometrics 45
-
-    Notebook: 35.
     """
     truth, predicted = _pair(truth, predicted)
     middle, centre = truth.mean(), predicted.mean()
@@ -44,9 +40,7 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
 
     Card:
         estimates: share of the truth's variance that the predictions explain
-        direction: ↑
-        range: (−∞, 1]
-        unit: none
+        direction: ↑ · range: (−∞, 1] · unit: none
         input: two series on one scale
         aggregation: over all rows at once
         blind to: whether the truth varies for a reason worth predicting (two scales joined in one
@@ -64,9 +58,7 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
 
     Card:
         estimates: size of a typical error
-        direction: ↓
-        range: [0, ∞)
-        unit: the unit of the inputs
+        direction: ↓ · range: [0, ∞) · unit: the unit of the inputs
         input: two series on one scale
         aggregation: over all rows at once
         blind to: the spread of the truth: a scale half as wide halves it
@@ -84,9 +76,7 @@ def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     Card:
         estimates: share of outputs whose mood is right as a word would say it (excited, tense,
             gloomy, calm)
-        direction: ↑
-        range: [0, 1]
-        unit: none
+        direction: ↑ · range: [0, 1] · unit: none
         input: valence and arousal on a scale whose middle is 0; the measured ones from a judge that
             conditioned nothing
         aggregation: mean over rows
@@ -94,11 +84,6 @@ def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
             quadrants are equally common)
         minimum n: 50
         source: Russell (1980), J. Personality and Social Psychology 39 (the plane); METRICS
-
-    Raises:
-        KlangfarbeError: shapes that do not fit, or values that are not finite.
-
-    Notebook: 05.
     """
     truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
     if truth.ndim != 2 or truth.shape != predicted.shape or truth.shape[1] != 2 or not len(truth):
@@ -135,7 +120,7 @@ def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | Non
         with the predictions shuffled: above it is more than chance), ``r2, r2_low, r2_high, rmse,
             n``.
 
-    Source: METRICS "affect agreement".  Notebook: 35.
+    Source: METRICS "affect agreement".
     """
     truth, predicted = np.asarray(truth, float), np.asarray(predicted, float)
     if truth.ndim != 2 or truth.shape[1] != 2 or truth.shape != predicted.shape:

@@ -14,9 +14,7 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
 
     Card:
         estimates: how colourful a picture is
-        direction: –
-        range: [0, 1]
-        unit: none
+        direction: – · range: [0, 1] · unit: none
         input: pixels 0–255, averaged to side² blocks
         aggregation: mean over blocks, one number a picture
         blind to: which colours, and whether they fit one another
@@ -25,8 +23,6 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
 
     Args:
         side: blocks a side, a divisor of H; H itself for every pixel.
-
-    Notebook: 33, 34.
     """
     count, height = pictures.shape[:2]
     if height % side or pictures.shape[2] != height:
@@ -43,9 +39,7 @@ def brightness(pictures: np.ndarray) -> np.ndarray:
 
     Card:
         estimates: how light a picture is
-        direction: –
-        range: [0, 1]
-        unit: none
+        direction: – · range: [0, 1] · unit: none
         input: pixels 0–255, gamma-encoded as stored
         aggregation: mean over pixels, one number a picture
         blind to: contrast: half black, half white is medium grey

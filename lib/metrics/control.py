@@ -1,4 +1,4 @@
-"""Did the music do what it was asked? Tempo, mode, loudness, brightness and density, measured on
+"""Controls of the music: tempo, mode, loudness, brightness and density, measured on
 the sound and held against the request.
 """
 
@@ -37,18 +37,8 @@ def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int):
     - ``density_per_s``: onsets a second (librosa's ``onset_detect``, defaults); notes struck
     together count once.
 
-    Args:
-        sounds: N mono sounds [n], each at least 0.5 s, not silent.
-        sample_rate_hz: of all; resampled to 22 050 Hz but for the loudness.
 
-    Returns:
-        DataFrame, a row per sound in the order given, columns :data:`COLUMNS`.
-
-    Raises:
-        KlangfarbeError: no sound, or one that is not mono, not finite, too short or silent (the
-            line says which).
-
-    Source: METRICS, "control"; Krumhansl & Kessler (1982), Psychological Review 89.  Notebook: 05.
+    Source: METRICS, "control"; Krumhansl & Kessler (1982), Psychological Review 89.
     """
     if not len(sounds):
         raise KlangfarbeError("at least one sound", "none", "give a list of mono sounds")
@@ -75,25 +65,14 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
 
     Card:
         estimates: whether turning a control turns the sound
-        direction: ↑
-        range: [−1, 1]
-        unit: none
-        input: asked-for and measured values of one control [N] (:func:`measured`, 22 050 Hz, FFT
+        direction: ↑ · range: [−1, 1] · unit: none
+        input: asked-for and measured values of one control [N] (:func:`measure_controls`, 22 050 Hz, FFT
             2048, hop 512); tempo and brightness as log₂
         aggregation: one pair a clip
         blind to: a constant offset or scale: twice the tempo throughout has r = 1; what else
             changes along with the control
         minimum n: 30
         source: METRICS, "control"; Pearson (1895)
-
-    Args:
-        asked: [N], not all the same. heard: [N].
-
-    Raises:
-        KlangfarbeError: lengths that differ, fewer than three, values that are not finite, or
-            nothing varied in what was asked.
-
-    Notebook: 05.
     """
     asked, heard = np.asarray(asked, np.float64), np.asarray(heard, np.float64)
     if asked.ndim != 1 or asked.shape != heard.shape or len(asked) < 3 or not (
@@ -130,19 +109,14 @@ def agreement(asked: Mapping[str, np.ndarray], heard, groups: np.ndarray | None 
     Args:
         asked: some of :data:`COLUMNS` → [N]; the unit matters for the tempo only (MIDI velocities
             will do for the loudness, +1 and −1 for major and minor).
-        heard: DataFrame of :func:`measured`.
+        heard: DataFrame of :func:`measure_controls`.
         groups: [N] piece or painting of each clip (the unit of resampling).
 
     Returns:
         DataFrame, a row per control: ``control, r, low, high`` (95 % group bootstrap), ``null``
             (97.5 % quantile of r with the
-        sounds dealt to other requests), and for the tempo ``r_folded`` (:func:`folded`) beside its
+        sounds dealt to other requests), and for the tempo ``r_folded`` (:func:`fold_octaves`) beside its
         own ``null_folded``; ``n``.
-
-    Raises:
-        KlangfarbeError: a control that is not measured, or values :func:`correlation` refuses.
-
-    Notebook: 05.
     """
     unknown = sorted(set(asked) - set(COLUMNS))
     if unknown or not len(asked):

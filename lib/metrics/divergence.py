@@ -19,25 +19,12 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
 
     Card:
         estimates: how differently a tagger judges a generated clip and its own reference
-        direction: ↓
-        range: [0, ∞)
-        unit: nat
+        direction: ↓ · range: [0, ∞) · unit: nat
         input: logits [N, C] of one tagger for N pairs, all classes, before any softmax
         aggregation: one value a pair; a table takes the mean over pairs
         blind to: what the tagger has no tag for; tags spoken of with equal certainty in both
         minimum n: 100 pairs
         source: Kreuk et al. (2023), AudioGen, sec. 4.1
-
-    Args:
-        reference_logits: [N, C]. generated_logits: [N, C], aligned.
-
-    Returns:
-        float64 [N].
-
-    Raises:
-        KlangfarbeError: other shapes, or values that are not finite.
-
-    Notebook: 05.
     """
     reference, generated = np.asarray(reference_logits,
                                       np.float64), np.asarray(generated_logits, np.float64)
@@ -64,9 +51,7 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 
     Card:
         estimates: difference of the average timbre and register of two sounds
-        direction: ↓
-        range: [0, ∞)
-        unit: nat
+        direction: ↓ · range: [0, ∞) · unit: nat
         input: two mono sounds [N] (or batches [B, N]) at one rate; power, 128 mel bands (Slaney),
             FFT 1024, hop 256, floor 1e-8
         aggregation: power summed over time, then one value a pair; a table takes the mean over
@@ -83,11 +68,6 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 
     Returns:
         nats: a float, or [B] for a batch.
-
-    Raises:
-        KlangfarbeError: silence, values that are not finite, or batches of different sizes.
-
-    Notebook: 05.
     """
     settings = {"sr": sample_rate_hz, "n_mels": n_mels, "n_fft": n_fft, "hop_length": hop_length}
     p, q = (_shares(sounding(sound, n_fft), floor, settings) for sound in (reference, generated))
@@ -118,26 +98,12 @@ def original_histogram_kl(a: np.ndarray, b: np.ndarray, *, n_bins: int = 100) ->
 
     Card:
         estimates: difference of the shapes of two histograms once place and width are thrown away
-        direction: –
-        range: [0, ∞)
-        unit: nat
+        direction: – · range: [0, ∞) · unit: nat
         input: two arrays of any numbers
         aggregation: all values at once
         blind to: any shift a + c and any stretch c · a with c > 0
         minimum n: 1000 values
         source: the released code of system 1, not its text
-
-    Args:
-        a: finite numbers of any shape, not all equal; the reference. b: likewise.
-        n_bins: bins of each histogram.
-
-    Returns:
-        nats. Bins that are empty count as 1e-10.
-
-    Raises:
-        KlangfarbeError: values that are not finite, or all equal.
-
-    Notebook: 05.
     """
     shares = []
     for values in (np.ravel(np.asarray(a, np.float64)), np.ravel(np.asarray(b, np.float64))):

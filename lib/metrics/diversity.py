@@ -14,8 +14,7 @@ def pairwise_distance(features: np.ndarray) -> float:
 
     Card:
         estimates: how spread out a set of outputs is
-        direction: ↑
-        range: [0, ∞)
+        direction: ↑ · range: [0, ∞)
         unit: the features' unit; say it relative to the real set's own distance
         input: features of the named encoder, one row a picture
         aggregation: mean over all pairs
@@ -40,21 +39,12 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[fl
     Card:
         estimates: (precision, recall): the share of fakes that look real, the share of reals that
             are covered
-        direction: ↑
-        range: [0, 1]
-        unit: none
+        direction: ↑ · range: [0, 1] · unit: none
         input: features of the named encoder, as many real as painted
         aggregation: over all pictures; balls reach to the k-th neighbour, k = 3
         blind to: how far outside a ball a picture lies; one outlier with a huge ball raises either
         minimum n: 100
         source: Kynkäänniemi et al. (2019), eq. 1–2
-
-    Args:
-        real: [N, F] features of real pictures.
-        fake: [M, F] features of generated ones.
-        k: which neighbour's distance is a ball's radius.
-
-    Notebook: 32.
     """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     if min(len(real), len(fake)) <= k or real.shape[1] != fake.shape[1]:
@@ -79,19 +69,12 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
 
     Card:
         estimates: how much the outputs repeat one another
-        direction: ↓
-        range: [−1/(N−1), 1]
-        unit: none
+        direction: ↓ · range: [−1/(N−1), 1] · unit: none
         input: pixels, the real set's mean picture taken away
         aggregation: mean over all pairs
         blind to: pictures that repeat one another shifted or mirrored; whether they are good
         minimum n: 30
         source: ours
-
-    Args:
-        pictures: [N, …] any numbers. reference: [M, …] real pictures of the same size.
-
-    Notebook: 32.
     """
     pictures, reference = np.asarray(pictures, np.float64), np.asarray(reference, np.float64)
     if len(pictures) < 2 or len(reference) < 1 or pictures.shape[1:] != reference.shape[1:]:
@@ -132,10 +115,7 @@ def collapse(real: np.ndarray, fake: np.ndarray, k: int = 3, *, seed: int = 0,
         ``spread_high`` (bootstrap over pictures), ``precision``, ``recall``, ``recall_low``,
         ``recall_high`` (Wilson's interval over the real pictures, the painted ones held), ``n``.
 
-    Raises:
-        KlangfarbeError: sets of different sizes (the measures depend on N).
-
-    Source: Kynkäänniemi et al. (2019); Wilson (1927).  Notebook: 32.
+    Source: Kynkäänniemi et al. (2019); Wilson (1927).
     """
     if len(real) != len(fake):
         raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",

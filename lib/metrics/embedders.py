@@ -95,16 +95,6 @@ class Tagger(AudioEmbedder, Protocol):
 def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) -> np.ndarray:
     """Cuts a clip into the windows an encoder hears, at the encoder's own rate; the policy stands
     at the head of this module.
-
-    Args:
-        sound: [N] mono, finite, at least 0.5 s.
-        sample_rate_hz: its rate.
-
-    Returns:
-        float32 [n_windows, samples], n_windows ≥ 1.
-
-    Raises:
-        KlangfarbeError: another shape, NaN or infinity, too short, or no rate.
     """
     sound = np.asarray(sound, np.float32)
     if sound.ndim != 1 or not np.isfinite(sound).all():
@@ -139,10 +129,6 @@ def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray], sample_rat
 
     Returns:
         float64 [N, D].
-
-    Raises:
-        KlangfarbeError: a clip :func:`windows` refuses, or an encoder that returns another shape or
-            what is not finite.
     """
     if not cached:
         return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz,
@@ -171,11 +157,7 @@ def predict_affect(tagger: Tagger, sounds: Sequence[np.ndarray],
 
 
 def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int = 32) -> np.ndarray:
-    """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D].
-
-    Raises:
-        KlangfarbeError: another shape or type, or an encoder that returns what it should not.
-    """
+    """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D]."""
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8 or not len(
         pictures):
@@ -205,11 +187,7 @@ def card(encoder: AudioEmbedder | ImageEmbedder) -> dict:
 
 
 def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
-    """An encoder's answer as float64 [count, width].
-
-    Raises:
-        KlangfarbeError: it has another shape, or holds NaN or infinity.
-    """
+    """An encoder's answer as float64 [count, width]."""
     vectors = np.asarray(vectors, np.float64)
     if vectors.shape != (count, width):
         raise KlangfarbeError(f"vectors [{count}, {width}] from {encoder.name}", str(vectors.shape),

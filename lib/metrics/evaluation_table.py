@@ -81,10 +81,7 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
         correction over the table, else *inconclusive*. A row that a metric cannot have is there,
         empty, with the reason in ``note``.
 
-    Raises:
-        KlangfarbeError: no outputs, unaligned outputs or references, or a metric without a card.
-
-    Source: METRICS, first paragraph.  Notebook: 05, 33, 35.
+    Source: METRICS, first paragraph.
     """
     sizes = {name: len(rows) for name, rows in outputs.items()}
     if len(set(sizes.values())) != 1 or min(sizes.values()) < 2:

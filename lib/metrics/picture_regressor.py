@@ -27,9 +27,6 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
     Returns:
         float32 [N, F], finite.
-
-    Raises:
-        KlangfarbeError: another shape or type.
     """
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
@@ -93,9 +90,6 @@ class PictureRegressor:
 def load_picture_regressor() -> PictureRegressor:
     """The bundled judge: one instrument for every profile, fitted on atelier pictures of
     ``JUDGE_SEED`` (nothing trains on them).
-
-    Raises:
-        KlangfarbeError: the bundled file is missing; the line gives the command that makes it.
     """
     path = paths.MINIATURES / "judge" / "picture_judge.skops"
     if not path.is_file():

@@ -4,7 +4,6 @@
 
 from typing import NamedTuple
 
-import krippendorff
 import numpy as np
 
 from lib.core.errors import KlangfarbeError
@@ -26,35 +25,19 @@ class Strengths(NamedTuple):
 
 
 def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
-    """Krippendorff's α: how much more raters agree than they would if ratings were dealt out at
-    random.
-
-    α = 1 − D_observed / D_expected, with the disagreement D of pairs of ratings of one item, and of
-    any two ratings.
+    """Krippendorff's α = 1 − D_observed / D_expected: the disagreement of pairs of ratings of one
+    item, over that of any two ratings.
 
     Card:
         estimates: reliability of ratings
-        direction: ↑
-        range: (−1, 1]; 1 full agreement, 0 chance, below 0 systematic disagreement
+        direction: ↑ · range: (−1, 1]; 1 full agreement, 0 chance, below 0 systematic disagreement
         unit: none
         input: ratings [raters, items], NaN where somebody did not rate; the level (ordinal for
             Likert scales) is stated
         aggregation: over all pairs of ratings of an item, all items together
         blind to: whether raters are right; a habit that all share
         minimum n: 20 (items rated by two or more)
-        source: Krippendorff (2011), Computing Krippendorff's alpha-reliability; the package
-            krippendorff
-
-    Args:
-        ratings: [raters, items]; NaN: not rated. For an interval over items:
-            ``stats.bootstrap(lambda items: krippendorff_alpha(items.T), ratings.T, groups=…)``.
-        level: ``nominal``, ``ordinal``, ``interval`` or ``ratio``.
-
-    Raises:
-        KlangfarbeError: an unknown level, infinite ratings, no item with two ratings, or one value
-            throughout (α is undefined).
-
-    Notebook: 92.
+        source: Krippendorff (2011), Computing Krippendorff's alpha-reliability
     """
     ratings = np.asarray(ratings, np.float64)
     if level not in LEVELS:
@@ -65,13 +48,27 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
         raise KlangfarbeError("ratings [raters, items], some item rated twice", str(ratings.shape),
                               "give raters as rows, NaN for gaps")
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
-    if len(np.unique(paired[np.isfinite(paired)])) < 2:
+    values = np.unique(paired[np.isfinite(paired)])
+    if len(values) < 2:
         raise KlangfarbeError("ratings that differ", "one value throughout",
                               "rate items that differ: without variation α is undefined")
-    value = float(krippendorff.alpha(reliability_data=paired, level_of_measurement=level))
-    if not np.isfinite(value):
-        raise KlangfarbeError("a finite α", str(value), "ratio ratings must not be negative")
-    return value
+    if level == "ratio" and values[0] < 0:
+        raise KlangfarbeError("ratio ratings of at least 0", f"{values[0]:g}", "use interval")
+    counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
+    weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
+    coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
+    totals = coincidences.sum(axis=0)
+    expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
+    if level == "nominal":
+        distance = 1.0 - np.eye(len(values))
+    elif level == "ordinal":  # ratings between two values, each end counted half
+        middle = np.cumsum(totals) - totals / 2
+        distance = np.square(middle[:, None] - middle)
+    else:
+        distance = np.square(values[:, None] - values)
+        if level == "ratio":
+            distance /= np.maximum(np.square(values[:, None] + values), np.finfo(float).tiny)
+    return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
 def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: float = 0.95,
@@ -84,9 +81,7 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: floa
 
     Card:
         estimates: how likely each is to be chosen over each other one
-        direction: ↑
-        range: (−∞, ∞), mean 0; a difference of 1 is odds of e to 1
-        unit: log odds
+        direction: ↑ · range: (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds
         input: wins [K, K], row over column, a tie half a win to both; or [G, K, K], one table a
             listener (or painting)
         aggregation: all comparisons; interval by drawing whole groups with replacement, percentiles
@@ -101,14 +96,6 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: floa
         n_resamples, confidence, seed: of the intervals. A resample in which somebody wins or loses
             everything has no finite
             strengths: it counts as −∞ for the lower ends and +∞ for the upper ones.
-
-    Raises:
-        KlangfarbeError: another shape, negative or non-finite wins, a diagonal; a table that falls
-            apart (some never lose to,
-            or are never compared with, the others: no finite strengths exist); too many such
-                resamples for an interval.
-
-    Notebook: 92.
     """
     wins = np.asarray(wins, np.float64)
     tables = wins[None] if wins.ndim == 2 else wins

@@ -28,11 +28,6 @@ def ranks(queries: np.ndarray, items: np.ndarray, groups: np.ndarray | None = No
         DataFrame of N rows: ``rank`` (1 is first), ``r_at_1, r_at_5, r_at_10`` (probability of
             being among the first k) and
         ``reciprocal`` (1/rank). Bootstrap its columns over groups for intervals.
-
-    Raises:
-        KlangfarbeError: shapes that do not fit, values that are not finite, or a vector of zeros.
-
-    Notebook: 05.
     """
     queries, items = (_unit(some, name) for some, name in ((queries, "queries"), (items, "items")))
     member = np.arange(len(queries)) if groups is None else np.unique(np.asarray(groups),
@@ -63,8 +58,7 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
 
     Card:
         estimates: whether a painting and the music made for it find one another among all others
-        direction: ↑
-        range: R@k and MRR in [0, 1]; median rank in [1, N], where lower is better
+        direction: ↑ · range: R@k and MRR in [0, 1]; median rank in [1, N], where lower is better
         unit: none
         input: embeddings of the encoder named in the table, one row a query and one an item; not
             the encoder that built the pairs
@@ -78,8 +72,6 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
 
     Returns:
         ``r_at_1, r_at_5, r_at_10, median_rank, mrr, n``.
-
-    Notebook: 05.
     """
     found = ranks(queries, items, groups)
     return {**{f"r_at_{k}": float(found[f"r_at_{k}"].mean()) for k in KS},

@@ -1,8 +1,8 @@
 """Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance,
 signal-to-noise ratio; and THD.
 
-All but THD compare a sound with the one it should have been. Music that is as good but different
-scores badly on each.
+All but THD compare a sound with the one it should have been: music that is as good but different
+scores badly on each.  Notebook: 05.
 """
 
 import functools
@@ -37,9 +37,7 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
 
     Card:
         estimates: how far the spectral envelopes of two renderings of one piece lie apart
-        direction: ↓
-        range: [0, ∞)
-        unit: dB
+        direction: ↓ · range: [0, ∞) · unit: dB
         input: two mono sounds at one rate; 80 mel bands of amplitude, FFT 1024, hop 256, K = 13,
             DCT-II orthonormal
         aggregation: mean over the cells of the DTW path; a table takes the mean over clips
@@ -50,18 +48,9 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
 
     Args:
         reference: mono [N], or a batch [B, N]; finite, not silent. generated: mono [M], or [B, M].
-        sample_rate_hz: rate of both.
-        n_coefficients: K.
-        n_mels, n_fft, hop_length: of the mel-spectrogram; say so where they differ from
-            :data:`lib.signal.audio.MEL`.
 
     Returns:
         dB, ≥ 0: a float, or [B] for a batch.
-
-    Raises:
-        KlangfarbeError: a sound that is silent, not finite, not mono, or shorter than one window.
-
-    Notebook: 05.
     """
     settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft,
                 "hop_length": hop_length}
@@ -185,9 +174,7 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_
 
     Card:
         estimates: size of the difference of two spectra in decibels, all frequencies alike
-        direction: ↓
-        range: [0, ∞)
-        unit: dB
+        direction: ↓ · range: [0, ∞) · unit: dB
         input: two mono sounds [N] (or batches [B, N]) aligned sample by sample; FFT 2048, hop 512,
             floor −80 dB below the peak
         aggregation: root mean square over bins, then mean over frames
@@ -197,16 +184,10 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_
 
     Args:
         reference: [N] or [B, N], finite, not silent. generated: the same shape.
-        n_fft, hop_length: window and hop, samples.
         floor_db: dB relative to the reference's strongest bin; ``None``: no floor.
 
     Returns:
         dB: a float, or [B] for a batch.
-
-    Raises:
-        KlangfarbeError: other shapes, silence, or a bin that is exactly 0 while there is no floor.
-
-    Notebook: 05.
     """
     reference, generated = (log_spectra(sound, n_fft, hop_length)
                             for sound in _alike(reference, generated, n_fft))
@@ -247,31 +228,13 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
 
     Card:
         estimates: how much a device that was fed one sine adds at its multiples
-        direction: ↓
-        range: [0, ∞)
-        unit: none (a ratio of amplitudes; 0.1 is −20 dB)
+        direction: ↓ · range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB)
         input: one mono sound of at least 12 periods with a known fundamental
         aggregation: over the whole sound
         blind to: anything between the harmonics: noise, and every note that is no multiple of the
             fundamental
         minimum n: 1
         source: IEEE Std 1241-2010, sec. 4.4 (relative to the fundamental)
-
-    Args:
-        sound: mono [N], finite, not silent.
-        sample_rate_hz: its rate.
-        fundamental_hz: the known pitch. ``None`` is refused: without a fundamental there is no THD.
-        n_harmonics: H; those above half the rate are left out.
-
-    Returns:
-        The ratio, ≥ 0.
-
-    Raises:
-        KlangfarbeError: no fundamental, none of its overtones below half the rate, a sound too
-            short to tell its harmonics apart, or nothing at the fundamental (under −60 dB of the
-            whole).
-
-    Notebook: 05.
     """
     sound = sounding(sound, 2)
     if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
@@ -302,9 +265,7 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
 
     Card:
         estimates: how much louder the original is than what was added to it
-        direction: ↑
-        range: (−∞, ∞)
-        unit: dB
+        direction: ↑ · range: (−∞, ∞) · unit: dB
         input: two mono sounds [N] (or batches [B, N]) aligned sample by sample, the first the clean
             original
         aggregation: over all samples
@@ -313,18 +274,8 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
         minimum n: 1
         source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
 
-    Args:
-        reference: [N] or [B, N], finite, not silent. generated: the same shape, finite (silence is
-            allowed: 0 dB).
-
     Returns:
-        dB: a float, or [B] for a batch.
-
-    Raises:
-        KlangfarbeError: other shapes, a silent original, or two equal sounds (the ratio is
-            infinite).
-
-    Notebook: 05.
+        dB: a float, or [B] for a batch [B, N].
     """
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)

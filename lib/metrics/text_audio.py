@@ -1,11 +1,7 @@
-"""Do words and sound, or picture and sound, belong together? CLAP and IMSM, measured only by an
-encoder that has shown it can hear.
+"""CLAP and IMSM: do words and sound, or picture and sound, belong together?
 
-An encoder with wrong weights still returns cosines. So every one must first pass the two-caption
-check, :func:`trusted`: clips whose captions are known, each with one caption that is right and one
-that is wrong.
-
-Notebook: 05.
+An encoder with wrong weights still returns cosines, so each must first pass :func:`verify_encoder`:
+clips with known captions, each with one right and one wrong caption.  Notebook: 05.
 """
 
 from collections.abc import Sequence
@@ -23,7 +19,7 @@ COLLAPSED = 1e-3
 
 @dataclass(frozen=True)
 class VerifiedEncoder:
-    """An encoder that passed the two-caption check, and how: made by :func:`trusted`, asked for by
+    """An encoder that passed the two-caption check, and how: made by :func:`verify_encoder`, asked for by
     :func:`clap` and :func:`imsm`.
 
     Attributes:
@@ -61,10 +57,6 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
         right: N sentences, or pictures uint8 [N, H, W, 3].
         wrong: likewise; ``None``: the right ones dealt to other clips.
         alpha: of the one-sided binomial test against ½.
-
-    Raises:
-        KlangfarbeError: the encoder's clips all lie on one point (collapsed), or it picks the right
-            caption no more often than luck.
     """
     if wrong is None:
         wrong = _dealt(right, seed)
@@ -107,9 +99,7 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
 
     Card:
         estimates: whether a clip is what its text says, as far as the encoder hears it
-        direction: ↑
-        range: [−1, 1]
-        unit: none
+        direction: ↑ · range: [−1, 1] · unit: none
         input: N texts and N mono clips at any rate, resampled to the checkpoint's; rate, window and
             hash on the encoder's card
         aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows'
@@ -118,19 +108,6 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
             checkpoints do not compare
         minimum n: 1 (a table wants the mean of 50 or more, with shuffled texts as its null)
         source: Wu et al. (2023), Large-scale contrastive language-audio pretraining, §3
-
-    Args:
-        trusted: an encoder that passed :func:`trusted`.
-        texts: N sentences. sounds: N clips, each [samples].
-
-    Returns:
-        float64 [N].
-
-    Raises:
-        KlangfarbeError: an encoder that was not checked, counts that differ, or what the encoder
-            refuses.
-
-    Notebook: 05.
     """
     _expect_trusted(trusted, texts, sounds)
     heard = embedders.embed_clips(trusted.encoder, sounds, sample_rate_hz, batch=batch)
@@ -146,9 +123,7 @@ def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Seq
 
     Card:
         estimates: what clap estimates, with the luck of one crop added
-        direction: ↑
-        range: [−1, 1]
-        unit: none
+        direction: ↑ · range: [−1, 1] · unit: none
         input: as clap
         aggregation: one window a clip at a place drawn from `seed`; a clip no longer than a window
             is taken as clap takes it
@@ -158,8 +133,6 @@ def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Seq
             window
 
     Args, Returns, Raises: as :func:`clap`; seed: of the crops.
-
-    Notebook: 05.
     """
     _expect_trusted(trusted, texts, sounds)
     encoder, rng = trusted.encoder, np.random.default_rng(seed)
@@ -181,9 +154,7 @@ def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.nda
 
     Card:
         estimates: whether a clip suits its picture, as far as the encoder sees and hears it
-        direction: ↑
-        range: [−1, 1]
-        unit: none
+        direction: ↑ · range: [−1, 1] · unit: none
         input: N pictures uint8 [H, W, 3] and N mono clips at any rate, resampled to the
             checkpoint's
         aggregation: fixed windows (embedders.WINDOWS), no random crop; mean of the windows'
@@ -194,19 +165,13 @@ def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.nda
         source: text 001, Table 6.4 (IMSM); the cosine of image and music embeddings
 
     Args:
-        trusted: an encoder that passed :func:`trusted` with pictures for captions.
+        trusted: an encoder that passed :func:`verify_encoder` with pictures for captions.
         pictures: uint8 [N, H, W, 3]. sounds: N clips, each [samples].
         pairing_sha256: hash of the encoder that paired pictures with music; ``None`` where no
             encoder did.
 
     Returns:
         float64 [N].
-
-    Raises:
-        KlangfarbeError: an encoder that was not checked, the encoder that built the pairs, or
-            counts that differ.
-
-    Notebook: 05.
     """
     _expect_trusted(trusted, pictures, sounds)
     if pairing_sha256 is not None and pairing_sha256 == trusted.encoder.sha256:

@@ -58,11 +58,7 @@ def limit_peak(sound: np.ndarray) -> np.ndarray:
 
 
 def get_config(profiles: Mapping, profile: str):
-    """A system's config at a profile; ``bundled`` has mini's.
-
-    Raises:
-        KlangfarbeError: no such profile.
-    """
+    """A system's config at a profile; ``bundled`` has mini's."""
     known = {artefacts.BUNDLED: profiles["mini"]} | profiles
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
@@ -83,9 +79,6 @@ def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: 
             paintings are cut square and resized to this.
         load: () → models. hear: (picture uint8 [side, side, 3], models) → :class:`Sound`. told:
             that → lines.
-
-    Raises:
-        KlangfarbeError: an output, a seed, a duration or a single painting that will not do.
     """
     paintings, output = [Path(path) for path in paintings], Path(output)
     several = len(paintings) > 1
@@ -113,11 +106,7 @@ def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: 
 
 
 def check_seconds(seconds: float) -> None:
-    """Refuses a duration that no player was trained on.
-
-    Raises:
-        KlangfarbeError: below .5 s, above 30 s, or no number.
-    """
+    """Refuses a duration that no player was trained on."""
     if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
         raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s",
                               f"{seconds:g} s", "leave --seconds out for 8 s")

@@ -82,9 +82,6 @@ class RatedWorks(NamedTuple):
 
 def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
     """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`; black bars are cut off.
-
-    Raises:
-        KlangfarbeError: the collection, or its pictures, are not there.
     """
     folder = registry.find_folder(registry.COLLECTIONS["wikiart_emotions"].folders,
                             ("images", "emotion_labelled"))
@@ -97,9 +94,6 @@ def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
 
 def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWorks:
     """Up to `n` of Emotify's tracks, drawn by `seed`: the middle `seconds` of each, at `rate_hz`.
-
-    Raises:
-        KlangfarbeError: the collection, or its sounds, are not there.
     """
     folder = registry.find_folder(registry.COLLECTIONS["emotify"].folders)
     rows = _drawn(emotify.manifest(folder), n, seed)

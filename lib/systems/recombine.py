@@ -156,9 +156,6 @@ def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
 
     Returns:
         (sounds float32 [N, samples], their rate), or (pictures uint8 [N, H, W, 3], 0).
-
-    Raises:
-        KlangfarbeError: no such decoder.
     """
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
