@@ -1,6 +1,11 @@
-"""``python -m lib data list | check | fetch``: what of the real collections is there, whether it is whole, how to get the rest."""
+"""``python -m lib data list | check | fetch``: which real collections are there, whether their
+files are whole, how to get the rest.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
@@ -11,12 +16,7 @@ ACTIONS = ("list", "check", "fetch")
 
 
 def run(action: str, names: Sequence[str] = ()) -> int:
-    """Does what was asked for and returns the exit code.
-
-    Raises:
-        KlangfarbeError: an unknown action or collection, a download that fails, or a check of what
-            is missing or cannot be read.
-    """
+    """Runs an action on the named collections (all, where none is named); returns the exit code."""
     if action not in ACTIONS:
         raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action),
                               "for instance: python -m lib data list")
@@ -24,15 +24,15 @@ def run(action: str, names: Sequence[str] = ()) -> int:
         raise KlangfarbeError(f"a collection out of {', '.join(registry.COLLECTIONS)}", "none",
                               "nothing is downloaded unasked: name it")
     rows = registry.select(names)
-    return checked(rows, asked=bool(names)) if action == "check" else {"list": listed,
-                                                                       "fetch": fetched}[action](
-        rows)
+    if action == "check":
+        check(rows, named=bool(names))
+    else:
+        {"list": show, "fetch": fetch}[action](rows)
+    return 0
 
 
-def listed(rows: Sequence[registry.Collection]) -> int:
-    """A line a collection: where it lies and how many rows it has, or that it is missing; its
-    systems and licence below.
-    """
+def show(rows: Sequence[registry.Collection]) -> None:
+    """Where each collection lies and how many rows it has, or that it is missing."""
     print(f"looked for in {registry.root()}")
     missing = []
     for row in rows:
@@ -46,71 +46,61 @@ def listed(rows: Sequence[registry.Collection]) -> int:
         missing += [row.name] if not len(counted) else []
     hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
-    return 0
 
 
-def checked(rows: Sequence[registry.Collection], *, asked: bool = True) -> int:
-    """Opens every file of every folder that is there; counts, ranges, checksum, rejects and
-    measured defects.
-
-    Args:
-        asked: by name: then a collection that is missing is a fault, otherwise it is passed over.
-
-    Raises:
-        KlangfarbeError: at the end, when every collection had its turn: the first that is missing
-            or cannot be read.
+def check(rows: Sequence[registry.Collection], *, named: bool = True) -> None:
+    """Opens every file of every folder that is there, and prints what was found; raises at the end
+    for the first collection that cannot be read, or that was `named` and is missing.
     """
     try:
         known = set(inventory.load_reference()[0]["checksum"])
     except KlangfarbeError:
         known = set()
-    faults = []
+    faults, n_folders = [], 0
     for row in rows:
+        folders = registry.existing_folders(row)
+        n_folders += len(folders)
         try:
-            if not registry.existing_folders(row):
+            if named and not folders:
                 raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}",
                                       "no such folder",
                                       f"python -m lib data fetch {row.name} gets it or says how")
-            for place in registry.existing_folders(row):
-                _told(row, place, place.relative_to(registry.root()).as_posix(),
-                      row.adapter.manifest(place), known)
+            for place in folders:
+                _check_folder(row, place, row.adapter.manifest(place), known)
         except KlangfarbeError as error:
-            faults += [error] if asked or registry.existing_folders(row) else []
+            faults.append(error)
     if faults:
         raise faults[0]
-    if not any(map(registry.existing_folders, rows)):
+    if not n_folders:
         raise KlangfarbeError(f"at least one collection in {registry.root()}", "none",
                               "python -m lib data list says what is looked for")
-    return 0
 
 
-def _told(row: registry.Collection, place, folder: str, table, known: set[str]) -> None:
+def _check_folder(row: registry.Collection, place: Path, table: pd.DataFrame,
+                  known: set[str]) -> None:
+    folder = place.relative_to(registry.root()).as_posix()
     built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
                             root=place)
     found = inventory.summary(table)
-    same = "as stored with this workbook" if found[
-        "checksum"] in known else "no stored numbers for it"
-    print(f"\n{row.name}, {folder}/\n  "
-          f"{found['rows']:,} rows, {found['groups']:,} groups, {found['files']:,} files, "
-          f"{found['points']:,} points")
+    print(f"\n{row.name}, {folder}/\n  {found['rows']:,} rows, {found['groups']:,} groups, "
+          f"{found['files']:,} files, {found['points']:,} points")
     for axis in inventory.AXES if found["points"] else ():
         print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, "
-              f"mean {found[f'{axis}_mean']:+.2f}, "
-              f"standard deviation {found[f'{axis}_sd']:.2f}")
+              f"mean {found[f'{axis}_mean']:+.2f}, standard deviation {found[f'{axis}_sd']:.2f}")
+    same = ("as stored with this workbook" if found["checksum"] in known
+            else "no stored numbers for it")
     whole = found["files"] - len(built.rejects)
-    print(f"  checksum {found['checksum']}: {same}\n  opened: {whole:,} whole, "
-          f"{len(built.rejects):,} set aside")
+    print(f"  checksum {found['checksum']}: {same}\n"
+          f"  opened: {whole:,} whole, {len(built.rejects):,} set aside")
     for reject in built.rejects.head(5).itertuples():
         print(f"    {reject.path}: {reject.reason}")
     for defect in inventory.defects(row, place, built.manifest):
         print(f"  · {defect}")
 
 
-def fetched(rows: Sequence[registry.Collection]) -> int:
+def fetch(rows: Sequence[registry.Collection]) -> None:
     """Downloads what may be had without a form, and prints the steps for the rest."""
     for row in rows:
-        files = registry.fetch(row)
-        print("\n".join([f"{file} (checksum as known)" for file in files]
-                        + ([] if files else ["no part of it can be fetched for you"])))
+        files = [f"{file} (checksum as known)" for file in registry.fetch(row)]
+        print("\n".join(files or ["no part of it can be fetched for you"]))
         print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
-    return 0

@@ -1,11 +1,5 @@
-"""What is on the shelf, in numbers: counts, distributions on one scale, a checksum, defects
-measured; never an item.
-
-    manifest ──summary──► rows, files, points, groups, mean and spread, checksum
-             ──planes───► how many points lie in each of 20 slices of an axis
-             ──defects──► sentences, each with its count
-
-Notebook: 04.
+"""The real collections at hand in numbers, never an item: counts, distributions on one scale, a
+checksum, measured defects. Notebook: 04.
 """
 
 import numpy as np
@@ -24,13 +18,13 @@ CONTENT = ("item_id", "group_id", "split", "emotion", "valence", "arousal", "cap
            "description", "genre")
 
 
-def summary(table) -> dict:
+def summary(table: pd.DataFrame) -> dict:
     """A manifest's counts and moments.
 
     Returns:
         ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` in [−1, 1] and
-        ``correlation`` of the two axes, NaN without points; ``checksum``: of what the rows say
-        (labels rounded to 10⁻⁶, texts, splits), wherever the files lie.
+        ``correlation`` of the axes, NaN without points; ``checksum`` of what the rows say (labels
+        rounded to 10⁻⁶, texts, splits), wherever the files lie.
     """
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
@@ -45,25 +39,23 @@ def summary(table) -> dict:
                     "checksum": provenance.content_hash(text.encode())}
 
 
-def histograms(collection: str, table):
-    """How a manifest's points are spread: DataFrame ``collection, axis, low, count``, a row a slice
-    of :data:`EDGES`; none without.
+def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
+    """How many of a manifest's points lie in each slice of :data:`EDGES`: ``collection, axis, low,
+    count``; no row without points.
     """
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
-    rows = [{"collection": collection, "axis": axis, "low": round(float(low), 3),
-             "count": int(count)} for k, axis in enumerate(AXES) for low,
-            count in zip(EDGES, np.histogram(points[:, k], EDGES)[0],
-                         strict=False)] if len(points) else []
+    rows = []
+    for k, axis in enumerate(AXES if len(points) else ()):
+        counts, _ = np.histogram(points[:, k], EDGES)
+        rows += [{"collection": collection, "axis": axis, "low": round(float(low), 3),
+                  "count": int(count)} for low, count in zip(EDGES[:-1], counts, strict=True)]
     return pd.DataFrame(rows, columns=["collection", "axis", "low", "count"])
 
 
-def count_collections(rows=None):
-    """The whole shelf: (DataFrame of summaries with ``collection, folder``, DataFrame of
-    :func:`planes`, DataFrame ``collection, folder, defect`` of :func:`defects`, list of what cannot
-    be read).
-
-    Opens tables alone, no sound and no picture. Of a collection in several folders each is counted,
-    and the first one's points are spread.
+def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
+    """All collections at hand: their summaries, their :func:`histograms`, their :func:`defects`,
+    and what cannot be read. Of a collection in several folders each is counted, the first one
+    drawn.
     """
     counted, spread, known, refused = [], [], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
@@ -75,8 +67,8 @@ def count_collections(rows=None):
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
-            spread += [histograms(row.name,
-                                  table)] if place == registry.existing_folders(row)[0] else []
+            if place == registry.existing_folders(row)[0]:
+                spread.append(histograms(row.name, table))
             known += [{"collection": row.name, "folder": folder, "defect": defect}
                       for defect in defects(row, place, table)]
     columns = ["collection", "folder", *summary(manifests.frame([]))]
@@ -86,41 +78,30 @@ def count_collections(rows=None):
 
 
 def store_reference() -> None:
-    """Writes the shelf's numbers to ``results/reference/real/``: what readers without the
-    collections are shown.
-
-    Raises:
-        KlangfarbeError: nothing is on the shelf.
-    """
+    """Writes the numbers to ``results/reference/real/``, for readers without the collections."""
     counted, spread, known, refused = count_collections()
     if not len(counted):
         raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none",
                               "see data/README.md")
+    stamp = provenance.provenance(
+        "reference", 0, provenance.content_hash("".join(counted["checksum"]).encode()))
     for name, table in zip(TABLES, (counted, spread, known), strict=True):
         path = artefacts.write(paths.REFERENCE / RUN / name, table)
-        stamp = provenance.provenance("reference", 0,
-                                      provenance.content_hash(
-                "".join(counted["checksum"]).encode()))
         artefacts.write(path.with_name(name + artefacts.PROVENANCE_SUFFIX), stamp)
-    print("\n  ".join([f"collections: {len(counted)} folders of {counted['collection'].nunique()} collections counted", *refused]))
+    print("\n  ".join([f"collections: {len(counted)} folders of "
+                       f"{counted['collection'].nunique()} collections counted", *refused]))
 
 
-def load_reference():
-    """The stored numbers: (summaries, planes, defects), read back.
-
-    Raises:
-        KlangfarbeError: they are not there.
-    """
+def load_reference() -> tuple[pd.DataFrame, ...]:
+    """The stored numbers: summaries, histograms, defects."""
     return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in TABLES)
 
 
 def defects(row: registry.Collection, place, table) -> list[str]:
-    """What is to be known of a collection before one trains on it, counted on the copy that is
-    there.
+    """What is to be known of a collection before one trains on it, counted on the copy in `place`.
 
     Args:
-        row, place: which collection, where. table: its manifest, with ``sha256`` where files were
-            opened.
+        table: its manifest, with ``sha256`` where files were opened.
     """
     found = []
     if without := int(table["path"].isna().sum()):
@@ -141,7 +122,7 @@ def defects(row: registry.Collection, place, table) -> list[str]:
             found.append(f"{twice:,} of {len(said):,} rows share their {text} with another")
     if (same := int(table["sha256"].dropna().duplicated(keep=False).sum())):
         found.append(f"{same:,} files are byte for byte another row's")
-    own = {"deam": _exchanged_here, "pmemo": _spread_of_another_scale,
+    own = {"deam": _swapped_here, "pmemo": _spread_of_another_scale,
            "imemnet": _lists_overlap}.get(row.name)
     return found + (own(place) if own else [])
 
@@ -151,10 +132,9 @@ def swapped_axes(published, trusted) -> dict[str, float]:
     that ends ``item_id``.
 
     Returns:
-        ``songs``; ``straight`` and ``crossed``: correlation of the published valence with the
-        trusted valence, and with its arousal;
-        ``agree`` and ``agree_crossed``: songs of which both numbers agree to .025 (a tenth of a
-            point on 1–9), as they stand and exchanged.
+        ``songs``; ``straight, crossed``: correlation of the published valence with the trusted
+        valence, and with its arousal; ``agree, agree_crossed``: songs of which both numbers agree
+        to .025 (a tenth of a point on 1–9), as they stand and exchanged.
     """
     left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
@@ -169,7 +149,7 @@ def swapped_axes(published, trusted) -> dict[str, float]:
     return {"songs": len(songs), "straight": straight, "crossed": crossed, **near}
 
 
-def _exchanged_here(place) -> list[str]:
+def _swapped_here(place) -> list[str]:
     for other in registry.existing_folders(registry.COLLECTIONS["emomusic"]):
         trusted = registry.COLLECTIONS["emomusic"].adapter.manifest(other)
         seen = swapped_axes(deam.manifest(place, exchange_2013=False), trusted)
@@ -182,9 +162,7 @@ def _exchanged_here(place) -> list[str]:
 
 
 def spread_of_another_scale(means, deviations) -> bool:
-    """Whether standard deviations belong to a scale an eighth as long: means reach beyond 1 while
-    no deviation of raters passes .5.
-    """
+    """Whether standard deviations belong to a scale an eighth as long as the means'."""
     return bool(np.nanmax(means) > 1 and np.nanmax(deviations) <= 0.5)
 
 

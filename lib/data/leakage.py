@@ -328,7 +328,8 @@ def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
 
 def _scales(labels: pd.DataFrame) -> Finding | None:
     """Three signs, each enough: one source leaves [−1, 1] and another keeps to it; one never goes
-    below 0 on either axis and another does; the source alone explains half of an axis (adjusted R²).
+    below 0 on either axis and another does; the source alone explains half of an axis (adjusted
+    R²).
     """
     sizes = labels["source"].value_counts()
     labels = labels[labels["source"].isin(sizes.index[sizes >= FEWEST_LABELS])]

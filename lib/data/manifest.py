@@ -1,10 +1,8 @@
 """One table for every collection: its columns, its schema, and a build that survives being killed.
 
-```
-adapter or atelier ──rows──► frame ──► build ──┬─► manifest.parquet   every row whose file is whole (or that has none)
-                             schema            ├─► rejects.parquet    every other, with the reason
-                                               └─► manifest.json      counts and the key of the build, written last
-```
+    rows ─► frame ─► build ─┬─► manifest.parquet  every row whose file is whole (or that has none)
+                            ├─► rejects.parquet   every other, with the reason
+                            └─► manifest.json     counts and the key of the build, written last
 """
 
 import functools
@@ -18,10 +16,10 @@ from typing import NamedTuple
 import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
-import pretty_midi
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
+from lib.data.midi import read_midi
 from lib.signal import audio, images
 
 MODALITIES = ("image", "audio", "midi")
@@ -33,29 +31,23 @@ COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "grou
            "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
 REJECT_COLUMNS = {"item_id": TEXT, "path": TEXT, "source": TEXT, "reason": TEXT}
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
-PART_ROWS = 50
+PART_ROWS = 50  # rows measured between two writes: the most that a kill can cost
 
 
 class Built(NamedTuple):
-    """What :func:`build` returns: the manifest and the rows that were set aside (``item_id, path,
-    source, reason``).
-    """
+    """The manifest, and the rows that were set aside (:data:`REJECT_COLUMNS`)."""
 
-    manifest: "pandas.DataFrame"  # noqa: F821
-    rejects: "pandas.DataFrame"  # noqa: F821
+    manifest: pd.DataFrame
+    rejects: pd.DataFrame
 
 
-def frame(rows: Iterable[Mapping]):
+def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``; columns
     not given are null.
 
     Args:
-        rows: mappings; ``path`` is relative to the collection's folder, with ``/``; valence and
-            arousal in [−1, 1].
-
-    Raises:
-        KlangfarbeError: a column that does not exist, or a row the schema refuses (the line names
-            the first).
+        rows: ``path`` is relative to the collection's folder, with ``/``; valence and arousal lie
+            in [−1, 1].
     """
     rows = list(rows)
     unknown = sorted({name for row in rows for name in row} - set(COLUMNS))
@@ -73,31 +65,26 @@ def frame(rows: Iterable[Mapping]):
     return validate(table.sort_values("item_id", kind="stable").reset_index(drop=True))
 
 
-def validate(table):
-    """Checks a table against the schema and returns it.
-
-    Raises:
-        KlangfarbeError: the first broken rule: its column, its row, its value.
-    """
+def validate(table: pd.DataFrame) -> pd.DataFrame:
+    """Checks a table against the schema; the error names the first broken rule, row and value."""
     try:
         return schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         first, count = error.failure_cases.iloc[0], len(error.failure_cases)
-        value = first["failure_case"].item() if hasattr(first["failure_case"],
-                                                        "item") else first["failure_case"]
-        position = first["index"]
+        value, position = first["failure_case"], first["index"]
+        value = value.item() if hasattr(value, "item") else value
         of_row = "item_id" in table and position is not None and position == position
         row = f" in row {table['item_id'].iloc[int(position)]!r}" if of_row else ""
         more = f" (and {count - 1} more)" if count > 1 else ""
-        raise KlangfarbeError(f"a manifest in which {first['column']} satisfies {first['check']}", f"{value!r}{row}{more}",
-                              "mend the row where it is made; affect.to_unit converts valence and arousal") from error
+        raise KlangfarbeError(
+            f"a manifest in which {first['column']} satisfies {first['check']}",
+            f"{value!r}{row}{more}", "mend the row where it is made; affect.to_unit converts "
+            "valence and arousal") from error
 
 
 @functools.cache
-def schema():
-    """The pandera schema of the manifest: types, ranges, what may be null, ids unique, valence and
-    arousal together or not at all.
-    """
+def schema() -> pa.DataFrameSchema:
+    """Types, ranges, what may be null, ids unique, valence and arousal together or not at all."""
     checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
               "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
               "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
@@ -110,26 +97,18 @@ def schema():
     return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
 
 
-def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_ROWS) -> Built:
-    """Opens every file, adds what can be measured, and writes the manifest and the rejects to
-    `folder`.
+def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str,
+          part_rows: int = PART_ROWS) -> Built:
+    """Opens every file, fills in ``duration_s, sample_rate_hz, sha256``, and writes the manifest
+    and the rejects to `folder`.
 
-    Kill it anywhere and run it again: what was measured is kept in parts of `part_rows` rows, and
-    the finished parquet is the same byte for byte. A broken file is named in the rejects with its
-    reason and counted; it never ends the run. When nothing changed since the last build (rows,
-    sizes and times of the files), the finished tables are read back.
+    A broken file is named in the rejects with its reason; it never ends the run. A killed build
+    goes on with the rows not yet measured, and the finished parquet is the same byte for byte. When
+    nothing changed (rows, sizes and times of the files), the finished tables are read back.
 
     Args:
-        rows: the table of an adapter, or an iterable of rows.
-        folder: where the manifest goes.
+        rows: the table of an adapter, or rows as :func:`frame` takes them.
         root: the collection's folder, which ``path`` is relative to.
-        part_rows: rows per part, the most that a kill can cost.
-
-    Returns:
-        :class:`Built`, with ``duration_s, sample_rate_hz, sha256`` filled where there is a file.
-
-    Raises:
-        KlangfarbeError: the rows break the schema, or `folder` cannot be written.
     """
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
@@ -138,22 +117,16 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     key = _key(records, root)
     targets = [folder / name for name in ("manifest.parquet", "rejects.parquet", "manifest.json")]
     if all(t.is_file() for t in targets) and artefacts.read(targets[2]).get("key") == key:
-        _clear(folder)  # a kill may have come between the last file and the clearing
+        _remove_parts(folder)  # a kill may have come between the last file and the clearing
         return Built(artefacts.read(targets[0]), artefacts.read(targets[1]))
-    parts = folder / f"parts-{key}"
     kept, rejected = [], []
     for start in range(0, len(records), part_rows):
-        part = parts / f"{start:07d}-{part_rows}.json"
+        some = records[start : start + part_rows]
+        part = folder / f"parts-{key}" / f"{start:07d}-{part_rows}.json"
         if not part.is_file():
-            artefacts.write(part, [_measured(record, root)
-                                   for record in records[start : start + part_rows]])
-        for record, measured in zip(records[start : start + part_rows], artefacts.read(part),
-                                    strict=True):
-            if "reason" in measured:
-                rejected.append([record["item_id"], record["path"], record["source"],
-                                 measured["reason"]])
-            else:
-                kept.append({**record, **measured})
+            artefacts.write(part, [_measured(record, root) for record in some])
+        for record, measured in zip(some, artefacts.read(part), strict=True):
+            (rejected if "reason" in measured else kept).append({**record, **measured})
     manifest = frame(kept)
     rejects = pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
                            dtype=object).astype(REJECT_COLUMNS)
@@ -161,19 +134,12 @@ def build(rows, folder: Path | str, *, root: Path | str, part_rows: int = PART_R
     artefacts.write(targets[0], manifest)
     artefacts.write(targets[1], rejects)
     artefacts.write(targets[2], {"key": key, "rows": len(manifest), "rejects": len(rejects)})
-    _clear(folder)
+    _remove_parts(folder)
     return Built(manifest, rejects)
 
 
-def _clear(folder: Path) -> None:
-    for old in folder.glob("parts-*"):
-        shutil.rmtree(old)
-
-
 def summary(built: Built) -> str:
-    """One line for the reader: how many rows stand, how many were set aside, and the first of these
-    by name.
-    """
+    """One line: how many rows stand, how many were set aside, and the first of these by name."""
     line = f"{len(built.manifest)} rows, {len(built.rejects)} set aside"
     if len(built.rejects):
         line += f"; first: {built.rejects['item_id'].iloc[0]} ({built.rejects['reason'].iloc[0]})"
@@ -181,11 +147,8 @@ def summary(built: Built) -> str:
 
 
 def measure(path: Path | str, modality: str) -> dict:
-    """Opens a file whole and says what it is: ``sha256`` and, for sound and scores, ``duration_s``
-    (and ``sample_rate_hz``).
-
-    Raises:
-        KlangfarbeError: the file is missing, broken, or of another kind.
+    """Opens a file whole: ``sha256`` and, for sound and scores, ``duration_s`` (and
+    ``sample_rate_hz``).
     """
     path, found = Path(path), {}
     if modality == "audio":
@@ -194,10 +157,15 @@ def measure(path: Path | str, modality: str) -> dict:
     elif modality == "image":
         images.load(path)
     else:
-        found["duration_s"] = round(_score_seconds(path), 3)
+        found["duration_s"] = round(float(read_midi(path).get_end_time()), 3)
     with open(path, "rb") as file:
         found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
+
+
+def _remove_parts(folder: Path) -> None:
+    for old in folder.glob("parts-*"):
+        shutil.rmtree(old)
 
 
 def _measured(record: dict, root: Path) -> dict:
@@ -213,23 +181,9 @@ def _measured(record: dict, root: Path) -> dict:
     return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}
 
 
-def _score_seconds(path: Path) -> float:
-    if not path.is_file():
-        raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
-    try:
-        score = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # the parser raises whatever it stumbles over
-        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__}: {error}",
-                              "export it again") from error
-    if not any(voice.notes for voice in score.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: none",
-                              "give a score in which something sounds")
-    return float(score.get_end_time())
-
-
 def _key(records: list[dict], root: Path) -> str:
-    """Names a build: rows and, for each file, size and time of change. Not its content: that is
-    what the build reads.
+    """Names a build by its rows and each file's size and time of change (its content is what the
+    build reads).
     """
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
     for record in records:

@@ -1,13 +1,10 @@
-"""Arrays too large for memory, computed once, chunk by chunk: a memory map on disk and a mark for
-every row that stands.
+"""Arrays too large for memory, computed once, chunk by chunk: ``<name>.npy``, a memory map, and
+``<name>.done.npy``, a mark for every row that is computed.
 
-    rows(folder, "vectors", n, shape, dtype, compute) ─► <folder>/vectors.npy         what was computed
-                                                         <folder>/vectors.done.npy    bool [n], written after the rows themselves
+A killed run goes on with the missing rows. Whatever the rows depend on (pictures, networks by their
+hashes, settings) belongs into the folder's name: :func:`cache_folder`.
 
-A killed run goes on with the rows that lack. Whatever the rows depend on (pictures, networks by
-their hashes, settings) belongs into the folder's name: :func:`folder`.
-
-Source: text 001, §5.4 speaks of targets computed offline; memory maps are ours.  Notebook: 21.
+Source: Deepika §5.4 speaks of targets computed offline; memory maps are ours. Notebook: 21.
 """
 
 from collections.abc import Callable
@@ -21,7 +18,7 @@ from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.training import loop
 
-WORTH_A_BAR = 8  # chunks
+MIN_CHUNKS_FOR_PROGRESS = 8
 
 
 def cache_folder(*depends_on) -> Path:
@@ -30,46 +27,42 @@ def cache_folder(*depends_on) -> Path:
 
 
 def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
-         compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
-         workers: int = 1) -> np.ndarray:
-    """An array [n, *shape], read from its memory map, of which what lacks is computed first. Two at
-    once wait for each other.
+                compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
+                workers: int = 1) -> np.ndarray:
+    """An array [n, *shape] from its memory map; missing rows are computed first.
 
     Args:
-        where: folder, made where absent. compute: row numbers [b] → [b, *shape]. chunk: rows a
-            call; a kill costs `workers` of them.
-        workers: threads that compute chunks side by side; more than one only where `compute` draws
-            no numbers and keeps nothing.
-
-    Raises:
-        KlangfarbeError: `compute` gave another shape, or numbers that are not finite.
+        where: folder. compute: row numbers [b] → finite [b, *shape]. chunk: rows a call.
+        workers: threads; more than one only where `compute` draws no numbers and keeps no state.
     """
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
     where.mkdir(parents=True, exist_ok=True)
     with FileLock(where / f"{name}.lock"):
-        done = artefacts.read(marks) if marks.is_file() and path.is_file() else np.zeros(n, bool)
+        done = (artefacts.read(marks) if marks.is_file() and path.is_file() else np.zeros(n, bool))
         if len(done) != n:
             raise KlangfarbeError(f"{n} rows of {name} in {where}", str(len(done)),
                                   "delete that folder, or name what changed in its key")
-        if done.all():
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype,
-                                         shape=(n, *shape))
-        lacking = np.flatnonzero(~done)
-        parts = [lacking[start : start + chunk] for start in range(0, len(lacking), chunk)]
-        with ThreadPoolExecutor(workers) as pool:
-            for step in loop.progress(len(parts),
-                                      name) if len(parts) >= WORTH_A_BAR else range(len(parts)):
-                # as many as there are workers, so that a fault stops the rest
-                if step % workers == 0:
-                    ahead = pool.map(compute, parts[step : step + workers])
-                some, made = parts[step], np.asarray(next(ahead))
-                if made.shape != (len(some), *shape) or not np.isfinite(made).all():
-                    raise KlangfarbeError(f"finite {name} {(len(some), *shape)}",
-                                          f"{made.shape}, finite {bool(np.isfinite(made).all())}",
-                                          "look at what computes them")
-                kept[some] = made
-                kept.flush()
-                done[some] = True
-                artefacts.write(marks, done)
+        if not done.all():
+            kept = np.lib.format.open_memmap(path, mode="r+" if done.any() else "w+", dtype=dtype,
+                                             shape=(n, *shape))
+            missing = np.flatnonzero(~done)
+            parts = [missing[start : start + chunk] for start in range(0, len(missing), chunk)]
+            steps = range(len(parts))
+            if len(parts) >= MIN_CHUNKS_FOR_PROGRESS:
+                steps = loop.progress(len(parts), name)
+            with ThreadPoolExecutor(workers) as pool:
+                for step in steps:
+                    # as many at a time as there are workers, so that an error stops the rest
+                    if step % workers == 0:
+                        results = pool.map(compute, parts[step : step + workers])
+                    rows, result = parts[step], np.asarray(next(results))
+                    if result.shape != (len(rows), *shape) or not np.isfinite(result).all():
+                        raise KlangfarbeError(
+                            f"finite {name} {(len(rows), *shape)}",
+                            f"{result.shape}, finite {bool(np.isfinite(result).all())}",
+                            "look at what computes them")
+                    kept[rows] = result
+                    kept.flush()
+                    done[rows] = True
+                    artefacts.write(marks, done)
     return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,10 +1,7 @@
-"""Which real collections there are, who uses them, where they are looked for, and how one gets
-them: a row each.
+"""Which real collections there are, who uses them, where they are looked for, how to get them.
 
-    KLANGFARBE_REAL_DATA, else data/raw ──folders of a row──► places ──the row's adapter──► lib.data.inventory
-
-Nothing is downloaded unasked: :func:`fetch` takes what is to be had without a form and has a known
-checksum, and prints the steps for the rest.
+They lie in ``KLANGFARBE_REAL_DATA``, else in data/raw. Nothing is downloaded unasked: :func:`fetch`
+takes what is to be had without a form and has a known checksum.
 """
 
 import importlib
@@ -18,16 +15,12 @@ import pooch
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
-from lib.data import collections
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that is to be had without a form.
-
-    Attributes:
-        name: in the collection's folder. url: whence. sha256: of the copy this workbook was tested
-            with.
+    """A file to be had without a form, and the SHA-256 of the copy this workbook was tested
+    with.
     """
 
     name: str
@@ -37,15 +30,14 @@ class File:
 
 @dataclass(frozen=True)
 class Collection:
-    """One row.
+    """One collection.
 
     Attributes:
-        name: of the adapter, a module of ``lib.data.collections``. what: in a few words. used_by:
-            systems, ``1`` … ``4``, or what else.
-        folders: looked for below the shelf, the publisher's own name first. files: what
-            :func:`fetch` may take.
-        stands_in: no data of the four sources, but of a form that lets the same code run on real
-            files.
+        name: of the adapter, a module of ``lib.data.collections``. what: in a few words.
+        used_by: systems, ``1`` … ``4``.
+        folders: looked for in :func:`root`, the publisher's own name first.
+        files: what :func:`fetch` may take.
+        stands_in: no data of the four sources, but of a form that runs the same code.
     """
 
     name: str
@@ -69,8 +61,10 @@ _ROWS = (
     Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4", ("wikiart_emotions", "wikiart_paintings")),
     Collection("mirex", "songs and MIDI, mood adjectives", "1", ("mirex", "MIREX-like_mood")),
     Collection("imemnet", "pairs of clip and picture, scored", "2", ("imemnet", "IMEMNet"), (
-        File("val_matching.txt", f"{_IMEMNET}val_matching.txt", "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
-        File("test_matching.txt", f"{_IMEMNET}test_matching.txt", "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
+        File("val_matching.txt", f"{_IMEMNET}val_matching.txt",
+             "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
+        File("test_matching.txt", f"{_IMEMNET}test_matching.txt",
+             "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
         File("image_va.csv", f"{_RAW}schoi828/IMEMNet-C/a56911bcc63152cf1aeb1f9a5b96e6311ecb82a0/image_va.csv",
              "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
     Collection("melbench", "triplets of picture, text and music", "2", ("melbench", "MeLBench")),
@@ -90,16 +84,11 @@ _ROWS = (
         File("image_audio_subset_df.json", f"{_ART2MUS}image_audio_subset_df.json",
              "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
 )
-# a row counts where its adapter stands
-COLLECTIONS = {row.name: row for row in _ROWS if row.name in collections.NAMES}
+COLLECTIONS = {row.name: row for row in _ROWS}
 
 
 def select(names: Sequence[str]) -> list[Collection]:
-    """Rows by name, all of them for none.
-
-    Raises:
-        KlangfarbeError: a name that no row has.
-    """
+    """Collections by name; all of them for none."""
     for name in names:
         if name not in COLLECTIONS:
             raise KlangfarbeError(f"a collection out of {', '.join(COLLECTIONS)}", repr(name),
@@ -108,13 +97,13 @@ def select(names: Sequence[str]) -> list[Collection]:
 
 
 def root() -> Path:
-    """The shelf: ``KLANGFARBE_REAL_DATA`` where it is set, else ``data/raw``."""
+    """``KLANGFARBE_REAL_DATA`` where it is set, else ``data/raw``."""
     return Path(os.environ.get(paths.REAL_DATA_VARIABLE) or paths.RAW)
 
 
 def existing_folders(row: Collection) -> list[Path]:
-    """Every folder of a row that is there: a collection may lie in parts, tables in one folder and
-    files with a second table in another.
+    """Every folder of a collection that is there: it may lie in parts, or under two names
+    (once).
     """
     there = [root() / folder for folder in row.folders if (root() / folder).is_dir()]
     return [place for k, place in enumerate(there)
@@ -122,14 +111,7 @@ def existing_folders(row: Collection) -> list[Path]:
 
 
 def find_folder(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
-    """The first folder of these names that is on the shelf.
-
-    Args:
-        inside: sub-folders of which it must have one.
-
-    Raises:
-        KlangfarbeError: there is none; the line says where it was looked for.
-    """
+    """The first folder of these names in :func:`root` that has one of the sub-folders `inside`."""
     for name in names:
         if any((root() / name / part).is_dir() for part in inside):
             return root() / name
@@ -151,19 +133,13 @@ def instructions(row: Collection) -> str:
     return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}",
                       f"     ({about['Where']})",
                       f"  2. it belongs into {root() / row.folders[0]}, as {about['Layout']}",
-                      f"  3. python -m lib data check {row.name}", f"  licence: {about['Licence']}"])
+                      f"  3. python -m lib data check {row.name}",
+                      f"  licence: {about['Licence']}"])
 
 
 def fetch(row: Collection) -> list[Path]:
-    """Downloads what may be had without a form into the collection's first folder; a file that is
-    there already is only compared.
-
-    Returns:
-        the files; none where :func:`steps` is all there is.
-
-    Raises:
-        KlangfarbeError: no way to the file, another checksum than the known one, or a folder that
-            cannot be written.
+    """Downloads a collection's :class:`File` s into its first folder; what is there already is only
+    compared with its checksum. Returns the files.
     """
     folder, found = root() / row.folders[0], []
     pooch.get_logger().setLevel("ERROR")
@@ -174,6 +150,9 @@ def fetch(row: Collection) -> list[Path]:
                                              fname=file.name, path=folder)))
         # requests' faults are OSErrors; another checksum is a ValueError
         except (OSError, ValueError) as error:
-            raise KlangfarbeError(f"{file.name} from {file.url}", f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
-                                  f"try again later, or put it into {folder} by hand: {row.adapter.WHERE}") from error
+            raise KlangfarbeError(
+                f"{file.name} from {file.url}",
+                f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
+                f"try again later, or put it into {folder} by hand: {row.adapter.WHERE}"
+            ) from error
     return found

@@ -138,7 +138,8 @@ def geometric(s: Scene, subject: str) -> dict:
     else:
         base = s.pick(0, 60) * s.busy // 60
         for k in range(8 + s.busy // 7):
-            a, x, y = base + (0, 64)[k % 2] + s.pick(-10, 10) * s.busy // 50, s.pick(10, 246), s.pick(10, 246)
+            a, x, y = (base + (0, 64)[k % 2] + s.pick(-10, 10) * s.busy // 50, s.pick(10, 246),
+                       s.pick(10, 246))
             long, wide = s.pick(30, 120), s.pick(3, 18)
             fill = black if k % 5 == 4 else shades[s.pick(0, 9)]
             s.polygon(_bar(x, y, long, wide, a), fill, 2 * a)

@@ -1,11 +1,8 @@
-"""Brush and canvas: a scene's underpainting, and the strokes that turn it into paint.
+"""A scene's underpainting: flat shapes drawn twice, as colour and as the direction a brush would
+take.
 
-A scene draws flat shapes twice: their colour, and the direction a brush would take over them.
-Layers of strokes then sample both, large strokes first, the finest along edges. Strokes are drawn
-as *numbers* into an integer image; a table then gives each number its colour and each pixel its
-place across the bristles, so that a thousand textured strokes cost a few table look-ups.
-
-Coordinates are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright).
+Layers of strokes (strokes.py) then sample both. Coordinates are on 256², directions 0–255 for
+0–180° (0 along a row, 128 upright).
 """
 
 import numpy as np
@@ -53,13 +50,11 @@ def outlines(x, y, direction, length, width, bend) -> np.ndarray:
 
 
 class Scene:
-    """One picture while it is made: its palette, its randomness, and two images, colour and brush
-    direction.
+    """One picture while it is made: palette, random numbers, and two 256² images.
 
     Attributes:
         busy: arousal as 0–100. sweet: valence as 0–100.
-        image, direction: 256² colour (RGB) and brush direction (L), with their drawing surfaces
-            `ink` and `flow`.
+        image, direction: colour (RGB) and brush direction (L); `ink` and `flow` draw on them.
         marks: strokes to set last, over everything: (x, y, direction, half length, half width,
             bend, red, green, blue).
     """
@@ -102,9 +97,7 @@ class Scene:
             self.flow.rectangle((left, top, right, bottom), fill=direction % 256)
 
     def gradient(self, top: int, bottom: int, above, below, direction: int) -> None:
-        """A vertical gradient between two colours over all columns from row `top` to row
-        `bottom`.
-        """
+        """A vertical gradient between two colours over all columns, rows `top` to `bottom`."""
         rows = max(1, bottom - top)
         steps = np.arange(rows, dtype=np.int32)[:, None]
         a, b = np.array(above, np.int32), np.array(below, np.int32)
@@ -144,9 +137,7 @@ class Scene:
         self.flow.polygon(points, fill=direction % 256)
 
     def reflect(self, waterline: int, depth: int, colour, strength: int) -> None:
-        """Mirrors what stands above the waterline into the `depth` rows below it, tinted with
-        `colour`.
-        """
+        """Mirrors what stands above the waterline into the `depth` rows below it, tinted."""
         depth = min(depth, waterline, SIDE - waterline)
         mirrored = self.image.crop((0, waterline - depth, SIDE,
                                     waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
@@ -157,9 +148,7 @@ class Scene:
 
     # Lines of the land and things.
     def ridge(self, base: int, height: int, cells: int) -> list[int]:
-        """A skyline: flat coordinates from the left edge to the right; smooth when calm, jagged
-        when aroused.
-        """
+        """A skyline from the left edge to the right: smooth when calm, jagged when aroused."""
         step = SIDE // cells
         peaks = [self.pick(-height, height) for _ in range(cells + 3)]
         points = []
@@ -167,7 +156,8 @@ class Scene:
             cell, rest = divmod(x, step)
             eased = rest * rest * (3 * step - 2 * rest) // (step * step)        # smoothstep
             place = (rest * self.busy + eased * (100 - self.busy)) // 100
-            y = base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step + self.pick(-2, 2) * self.busy * height // 800
+            y = (base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
+                 + self.pick(-2, 2) * self.busy * height // 800)
             points += [x, y]
         return points
 
@@ -188,10 +178,9 @@ class Scene:
         """Many strokes inside a box (left, top, right, bottom): leaves, grass, waves, petals.
 
         Args:
-            stray: how far directions differ. shades: their colours, at random, or with `lit` from
-                the upper left to the lower right.
-            round_box: only inside the ellipse. grow: larger towards the bottom, as in perspective.
-                on_top: as final marks.
+            stray: how far directions differ. shades: colours, at random, or with `lit` from the
+                upper left to the lower right. round_box: only inside the ellipse. grow: larger
+                towards the bottom, as in perspective. on_top: as final marks.
         """
         left, top, right, bottom = box
         wide, high = max(1, right - left), max(1, bottom - top)

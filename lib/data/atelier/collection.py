@@ -1,9 +1,8 @@
-"""The atelier as files: pictures as PNG, pieces as FLAC and MIDI, words and true affect in one
-manifest.
+"""The atelier as files: PNG pictures, FLAC pieces, MIDI scores, and one manifest of words and
+affect.
 
-Training draws its items in memory (``paint.pictures``, ``render.sounds``); this is for those who
-want files: to open them in other programs, to hand them to another code, to set the atelier beside
-a real collection.
+Training draws its items in memory (``paint.pictures``, ``render.sounds``); this is for other
+programs. Notebook: 02.
 """
 
 from pathlib import Path
@@ -25,12 +24,11 @@ LICENCE = "CC0 (made here)"
 
 
 def rows(seed: int, n_items: int, *, disagreement: float = 0.0, midi: bool = False) -> list[dict]:
-    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each, in one group
-    and so in one split.
+    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each (and its
+    score with `midi`), in one group and so in one split.
 
     Args:
         disagreement: standard deviation of the simulated raters; 0: the labels are the truth.
-        midi: add a row for the score.
     """
     items = [draw(seed, index) for index in range(n_items)]
     points = ratings(items, disagreement=disagreement) if items else []
@@ -52,20 +50,12 @@ def rows(seed: int, n_items: int, *, disagreement: float = 0.0, midi: bool = Fal
 def write_files(folder: Path | str, seed: int, n_items: int, *, size: int = 128,
                 seconds: float = 10.0, disagreement: float = 0.0,
                 midi: bool = False) -> manifest.Built:
-    """Paints and plays what is not there yet, then builds the manifest. Kill it anywhere, run it
-    again.
+    """Paints and plays what is not there yet, then builds the manifest; a killed run can be
+    repeated.
 
     Args:
         folder: gets ``image/*.png``, ``audio/*.flac``, ``midi/*.mid`` and the manifest.
-        seed, n_items: which collection, how many items.
-        size: pixels a side.
-        seconds: length of a piece.
-        disagreement, midi: see :func:`rows`.
-
-    Returns:
-        the manifest and its rejects (none, unless a file was damaged by hand).
-
-    Notebook: 02.
+        size: pixels a side. seconds: length of a piece. disagreement, midi: see :func:`rows`.
     """
     folder = Path(folder)
     table = rows(seed, n_items, disagreement=disagreement, midi=midi)

@@ -1,18 +1,14 @@
-"""The atelier's composer: a score from an item's factors alone, with valence and arousal written
-into its structure.
+"""The atelier's composer: a score from an item's factors, with valence and arousal in its
+structure.
 
-::
-
-    Factors ──plan──► key, mode, tempo, metre, level, registers, instruments      (what a musician decides first)
-               │
+    Factors ─ plan ─► key, mode, tempo, metre, level, registers, instruments
                ├─ harmony.phrases ─► a roman numeral a slot ─ dress, lead ─► voiced chords
-               ├─ melody.line ────► motif, sequence, cadence
-               └─ genres.TEMPLATES ─ textures.play ─► accompaniment, bass, drums ──► pretty_midi.PrettyMIDI
+               ├─ melody.line ─────► motif, sequence, cadence
+               └─ textures.play ───► accompaniment, bass, drums ──► pretty_midi.PrettyMIDI
 
 Valence sets mode, consonance, register, colour of the instruments and direction of the line;
-arousal sets tempo, loudness, density, articulation and brightness. Genre is drawn independently of
-both. All decisions are integers drawn from the item's
-own generator: the same score on every machine.
+arousal sets tempo, loudness, density, articulation and brightness. All decisions are integers drawn
+from the item's own generator: the same score on every machine.
 
 Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2.
 Notebook: 02.
@@ -29,19 +25,8 @@ from lib.data.atelier import harmony, melody, textures
 from lib.data.atelier.factors import GENRES, Factors
 from lib.data.atelier.genres import BRIGHT, DARK, LEVEL_DB, TEMPLATES
 
-_ROLE_DB = {
-    "melody": 0,
-    "chords": -5,
-    "second": -4,
-    "viola": -4,
-    "bass": -1,
-    "arpeggio": -6,
-    "pulse": -7,
-    "organ": -7,
-    "bright": -8,
-    "dark": -4,
-    "drums": -13,
-}
+_ROLE_DB = {"melody": 0, "chords": -5, "second": -4, "viola": -4, "bass": -1, "arpeggio": -6,
+            "pulse": -7, "organ": -7, "bright": -8, "dark": -4, "drums": -13}
 # valence, bright to dark
 _MODE_ABOVE = {"ionian": 0.25, "mixolydian": 0.0, "dorian": -0.25, "aeolian": -0.7,
                "phrygian": -9.0}
@@ -100,19 +85,14 @@ def _between(low: int, high: int, x: float) -> int:
 
 
 def _velocity(arousal: float) -> int:
-    """34, 60, 114 at arousal −1, 0, 1: even steps in decibels, since the synthesiser's amplitude
-    follows velocity.
-    """
+    """34, 60, 114 at arousal −1, 0, 1: even steps in decibels."""
     x = min(max(arousal, -1.0), 1.0)
     return round(60 + 40 * x + 14 * x * x)
 
 
 def plan(factors: Factors) -> Plan:
-    """Turns valence, arousal and genre into musical decisions, each with a little freedom of its
+    """Turns valence, arousal and genre into musical decisions, each with some freedom of its
     own.
-
-    Raises:
-        KlangfarbeError: an unknown genre, or affect off the scale.
     """
     if factors.genre not in TEMPLATES:
         raise KlangfarbeError(f"a genre out of {', '.join(GENRES)}", repr(factors.genre),
@@ -132,7 +112,8 @@ def plan(factors: Factors) -> Plan:
     mood, warmth, drive = near(v), near(v), near(a)
     scale = next(name for name, above in _MODE_ABOVE.items() if mood > above)
     level = min(max(int((drive + 1) * 2), 0), 3)
-    colour = 1 if warmth > 0.35 and "bright" in genre.palettes else -1 if warmth < -0.35 and "dark" in genre.palettes else 0
+    colour = (1 if warmth > 0.35 and "bright" in genre.palettes else -1
+              if warmth < -0.35 and "dark" in genre.palettes else 0)
     column = 2 * (0 if warmth < -0.33 else 1 if warmth < 0.33 else 2) + (drive > 0)
     roles = {"melody", *genre.textures[level], *({0: (), 1: ("bright",), -1: ("dark",)}[colour])}
     return Plan(
@@ -153,8 +134,8 @@ def plan(factors: Factors) -> Plan:
 
 
 def _form(plan: Plan, seconds: float) -> tuple[int, int, list[int]]:
-    """Sixteenths in the piece and in a harmonic slot (between about one and three seconds), and the
-    slots of each phrase.
+    """Sixteenths in the piece and in a harmonic slot (one to three seconds), slots of each
+    phrase.
     """
     total = max(int(seconds * plan.tempo_bpm * 4 / 60 + 1e-6), 4)
     slot = plan.bar_steps
@@ -169,9 +150,7 @@ def _form(plan: Plan, seconds: float) -> tuple[int, int, list[int]]:
 
 
 def _harmonise(plan: Plan, sizes: list[int], rng) -> list[dict]:
-    """The chords: one dict a slot with its numeral, place in the phrase, classes, voices, the scale
-    over it and its swell.
-    """
+    """The chords, a dict a slot: numeral, place in the phrase, classes, voices, scale, swell."""
     genre = TEMPLATES[plan.genre]
     scale = tuple(sorted((plan.tonic + s) % 12
                          for s in harmony.tune_scale(plan.scale, plan.tension_x10)))
@@ -196,29 +175,19 @@ def _harmonise(plan: Plan, sizes: list[int], rng) -> list[dict]:
     return slots
 
 
-def _parts(plan: Plan, rng, seconds: float) -> list[tuple[str, int,
-                                                          list[tuple[int, int, int, int]]]]:
-    """(role, program, [(start tick, end tick, pitch, velocity)]) for every voice, the melody first
-    and the drums last.
+def _parts(plan: Plan, rng, seconds: float) -> list[tuple[str, int, list[tuple]]]:
+    """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, melody first, drums
+    last.
     """
     genre = TEMPLATES[plan.genre]
     feel = textures.SWUNG if genre.swing else textures.STRAIGHT
     total, slot_steps, sizes = _form(plan, seconds)
     slots = _harmonise(plan, sizes, rng)
-    tune = melody.line(
-        slots,
-        slot_steps=slot_steps,
-        total_steps=total,
-        beat_steps=6 if plan.metre[1] == 8 else 4,
-        density_x10=plan.density_x10,
-        centre=plan.register,
-        rise=plan.rise,
-        leap=3 + plan.level,
-        clash_percent=max(0, 2 * plan.tension_x10 - 20),
-        tonic=plan.tonic,
-        favourites=genre.melody_cells,
-        rng=rng,
-    )
+    tune = melody.line(slots, slot_steps=slot_steps, total_steps=total,
+                       beat_steps=6 if plan.metre[1] == 8 else 4, density_x10=plan.density_x10,
+                       centre=plan.register, rise=plan.rise, leap=3 + plan.level,
+                       clash_percent=max(0, 2 * plan.tension_x10 - 20), tonic=plan.tonic,
+                       favourites=genre.melody_cells, rng=rng)
     programs, notes = dict(plan.programs), []
     for n in tune:
         start, end = textures.tick(n.step, feel), textures.tick(n.step + n.length, feel)
@@ -246,18 +215,11 @@ def _parts(plan: Plan, rng, seconds: float) -> list[tuple[str, int,
 
 
 def compose(factors: Factors, seconds: float = 10.0):
-    """Writes the piece of an item.
-
-    Args:
-        factors: what to express, and in which genre.
-        seconds: length, 0.5 to 3600; the last notes end there.
+    """Writes the piece of an item, of 0.5 to 3600 seconds.
 
     Returns:
         pretty_midi.PrettyMIDI with one instrument a role, channel volume (controller 7) as the mix,
         one tempo, one metre, 480 ticks a beat and every time on a tick.
-
-    Raises:
-        KlangfarbeError: an unknown genre, affect off the scale, or a length out of range.
     """
     if not 0.5 <= seconds <= 3600:
         raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
@@ -271,17 +233,13 @@ def compose(factors: Factors, seconds: float = 10.0):
     last_tick = int(seconds * ticks_per_second)
     for role, program, notes in _parts(the_plan, factors.rng("compose"), seconds):
         instrument = pretty_midi.Instrument(program=program, is_drum=role == "drums", name=role)
-        gain_db = _ROLE_DB[role] + mix.get(role, 0) + mix.get("all",
-                                                              0) + (0 if role == "drums"
-                                                                    else _TARGET_DB
-                                                                    - LEVEL_DB[program])
+        gain_db = _ROLE_DB[role] + mix.get(role, 0) + mix.get("all", 0)
+        if role != "drums":
+            gain_db += _TARGET_DB - LEVEL_DB[program]
         gain_db += {"bass": the_plan.weight_db, "bright": the_plan.colour_db,
                     "dark": the_plan.colour_db}.get(role, 0)
-        instrument.control_changes.append(pretty_midi.ControlChange(7,
-                                                                    min(127, round(127
-                                                                                   * 10 ** (gain_db
-                                                                                            / 60))),
-                                                                    0.0))
+        volume = min(127, round(127 * 10 ** (gain_db / 60)))
+        instrument.control_changes.append(pretty_midi.ControlChange(7, volume, 0.0))
         for start, end, pitch, velocity in notes:
             if start < last_tick:
                 instrument.notes.append(pretty_midi.Note(velocity, pitch, start / ticks_per_second,
@@ -291,9 +249,7 @@ def compose(factors: Factors, seconds: float = 10.0):
 
 
 def score_table(midi) -> list[tuple[int, int, int, int, int, int]]:
-    """The score as integers, sorted: (program, is drum, start tick, end tick, pitch, velocity) a
-    note.
-    """
+    """The score as sorted integers: (program, is drum, start, end, pitch, velocity) a note."""
     ticks_per_second = midi.resolution * midi.get_tempo_changes()[1][0] / 60
     return sorted((i.program, int(i.is_drum), round(n.start * ticks_per_second),
                    round(n.end * ticks_per_second), n.pitch, n.velocity) for i in midi.instruments
@@ -309,14 +265,11 @@ def describe(factors: Factors, seconds: float = 10.0) -> dict:
     """The known factors of an item's score: what the plan fixed, and what is counted in the notes.
 
     Returns:
-        dict: ``genre`` · ``tempo_bpm`` · ``metre`` (``"3/4"``) · ``mode`` (``"major"`` or
-            ``"minor"``, by the third) and ``scale``
-        (its church mode) · ``tonic`` (0–11) and ``key`` (``"E♭ minor"``) · ``tension`` (0 bare
-        triads, 4 clusters) · ``articulation`` (share of a melody note's time that sounds) ·
-        ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last) and ``programs`` (the
-        same without drums, one a role) · ``density`` (onsets a second, notes struck together count
-        once, drums apart) · ``loudness`` (mean MIDI velocity) and ``dynamics`` (pp … ff) ·
-        ``register`` (mean MIDI pitch of the melody).
+        ``tension`` (0 bare triads, 4 clusters) · ``articulation`` (share of a melody note's time
+        that sounds) · ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last) and
+        ``programs`` (without drums) · ``density`` (onsets a second, drums apart) · ``loudness``
+        (mean MIDI velocity) and ``dynamics`` (pp … ff) · ``register`` (mean pitch of the melody) ·
+        ``genre, tempo_bpm, metre, mode, scale, tonic, key``.
     """
     the_plan, midi = plan(factors), compose(factors, seconds)
     pitched = [i for i in midi.instruments if not i.is_drum]

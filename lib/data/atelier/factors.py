@@ -1,5 +1,5 @@
-"""What an atelier item is, before it is painted or composed: its affect and everything independent
-of affect.
+"""What an atelier item is, before it is painted or composed: its affect, and what is independent of
+affect.
 """
 
 import zlib
@@ -27,14 +27,11 @@ GENRES = ("ambient", "classical_piano", "string_quartet", "jazz_trio", "folk", "
 
 @dataclass(frozen=True)
 class Factors:
-    """One item of the atelier.
+    """One item of the atelier, named for ever by ``(seed, index)``.
 
     Attributes:
-        seed, index: what it was drawn from; ``(seed, index)`` names it for ever.
-        valence, arousal: the intended affect, uniform in [−1, 1]², the truth every measure is held
-            against.
-        style, subject, genre: independent of affect and of each other (subject depends on style
-            alone).
+        valence, arousal: the intended affect, uniform in [−1, 1]².
+        style, subject, genre: independent of affect (subject depends on style alone).
     """
 
     seed: int
@@ -50,20 +47,15 @@ class Factors:
         return f"atelier-{self.seed}-{self.index:06d}"
 
     def rng(self, stream: str) -> np.random.Generator:
-        """A generator for one purpose (``"paint"``, ``"compose"`` …): streams never disturb one
-        another.
-        """
+        """A generator for one purpose (``"paint"``, ``"compose"`` …), independent of the others."""
         return np.random.Generator(np.random.PCG64([self.seed, self.index,
                                                     zlib.crc32(stream.encode())]))
 
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,
          style: str | None = None, genre: str | None = None) -> Factors:
-    """Draws item `index` of collection `seed`; any named factor may be set instead of drawn, the
-    others stay as they were.
-
-    Raises:
-        KlangfarbeError: an unknown style or genre.
+    """Draws item `index` of collection `seed`; a named factor may be set, the others stay as
+    drawn.
     """
     rng = np.random.Generator(np.random.PCG64([seed, index, zlib.crc32(b"factors")]))
     # Integers, then an exact division: the same on every machine.
@@ -84,8 +76,8 @@ def ratings(items: list[Factors], *, n_raters: int = 10, disagreement: float = 0
     """Mean ratings of simulated people who disagree: [N, 2] in [−1, 1].
 
     Each of `n_raters` sees the true point plus Gaussian noise of standard deviation `disagreement`,
-    clipped to the scale; the mean's noise is then about ``disagreement / sqrt(n_raters)``, which is
-    the ceiling of any model trained on it.
+    clipped to the scale; the mean's noise is then about ``disagreement / sqrt(n_raters)``, the
+    ceiling of any model trained on it.
     """
     truth = np.array([[f.valence, f.arousal] for f in items])
     if disagreement == 0:

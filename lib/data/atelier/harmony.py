@@ -88,9 +88,7 @@ _DRESSES = {
 
 @cache
 def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
-    """Root in semitones above the tonic, and the chord's intervals above it: ``chord("bVI") == (8,
-    (0, 4, 7))``.
-    """
+    """Root above the tonic and intervals above the root: ``chord("bVI") == (8, (0, 4, 7))``."""
     flats = len(symbol) - len(symbol.lstrip("b"))
     body = symbol[flats:]
     numeral = body[: len(body) - len(body.lstrip("IViv"))]
@@ -108,8 +106,8 @@ def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths:
     """The chord at a tension of 0 (bare triad) to 4 (cluster).
 
     Args:
-        root: semitones above the tonic. intervals: above the root. sevenths: whether a calm chord
-            has jazz's four parts, with the seventh and ninth that `scale` holds.
+        root: semitones above the tonic. sevenths: whether a calm chord has jazz's four parts, with
+            the seventh and ninth that `scale` holds.
     """
     triad = intervals[:3]
     if triad not in _DRESSES or (len(intervals) > 3 and tension < 3):
@@ -123,9 +121,7 @@ def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths:
 
 def phrases(scale: str, sizes: list[int], rng) -> list[str]:
     """One roman numeral a slot for phrases of the given sizes; the last phrase ends on the tonic,
-    those before alternate.
-
-    A consequent opens as its antecedent did, so that the ear hears question and answer.
+    those before alternate. A consequent opens as its antecedent did.
     """
     halves, fulls = PROGRESSIONS[scale]
     half = halves[int(rng.integers(len(halves)))].split()
@@ -149,8 +145,8 @@ def _fit(template: list[str], size: int, closes: bool) -> list[str]:
 
 
 def tune_scale(scale: str, tension_x10: int) -> tuple[int, ...]:
-    """What a melody may use, above the tonic: a mode's pentatonic core where all is calm, chromatic
-    neighbours where it is not.
+    """What a melody may use, above the tonic: the mode's pentatonic core at low tension, chromatic
+    neighbours at high tension.
     """
     degrees = set(SCALES[scale])
     if tension_x10 < 10:
@@ -161,9 +157,7 @@ def tune_scale(scale: str, tension_x10: int) -> tuple[int, ...]:
 
 
 def scale_for(scale_classes: tuple[int, ...], chord_classes: frozenset[int]) -> tuple[int, ...]:
-    """The mode's pitch classes bent to a chord: its tones replace any scale tone a semitone away,
-    as the raised leading tone does.
-    """
+    """The mode's pitch classes bent to a chord: its tones replace scale tones a semitone away."""
     foreign = chord_classes - set(scale_classes)
     kept = {p for p in scale_classes if p in chord_classes or
             not any((p - f) % 12 in (1, 11) for f in foreign)}
@@ -196,8 +190,8 @@ def voicings(classes: tuple[int, ...], low: int, high: int,
 @lru_cache(maxsize=65536)
 def lead(previous: tuple[int, ...] | None, classes: tuple[int, ...], low: int, high: int,
          size: int) -> tuple[int, ...]:
-    """The next voicing: the least total movement from `previous`, parallel octaves and fifths of
-    the outer voices avoided.
+    """The next voicing: least total movement from `previous`, without parallel octaves and fifths
+    of the outer voices.
     """
     candidates = voicings(classes, low, high, size)
     centre = (low + high) * size

@@ -1,5 +1,5 @@
-"""Melody of the atelier: a motif, its repetition and sequence, question and answer; all in
-sixteenth steps and MIDI pitches.
+"""Melody of the atelier in sixteenth steps and MIDI pitches: a motif, its repetition and sequence,
+question and answer.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,7 @@ _CELLS = {
 
 
 class Note(NamedTuple):
-    """One note on the grid: onset and length in sixteenths, MIDI pitch, and whether it stands on a
-    strong beat.
-    """
+    """Onset and length in sixteenths, MIDI pitch, and whether it is on a strong beat."""
 
     step: int
     length: int
@@ -24,8 +22,8 @@ class Note(NamedTuple):
 
 def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites,
            rng) -> tuple[int, ...]:
-    """Onsets of one slot, [0, …]: each beat takes a cell whose count is near the wanted density, a
-    genre's favourites thrice as often.
+    """Onsets of one slot, [0, …]: each beat draws a cell whose count is near the wanted density, a
+    genre's favourites three times as often.
     """
     onsets = {0}
     cells = _CELLS[beat_steps]

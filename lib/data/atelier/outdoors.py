@@ -9,7 +9,8 @@ from lib.data.atelier.brush import COSINE, SIDE, Scene
 from lib.data.atelier.palette import SINE
 
 # Hues that things have by themselves.
-SKY, SEA, GRASS, LEAF, EARTH, SUN, LAMP, NIGHT, ROOF, STONE = 152, 138, 72, 84, 24, 40, 36, 166, 10, 32
+SKY, SEA, GRASS, LEAF, EARTH, SUN, LAMP, NIGHT, ROOF, STONE = (152, 138, 72, 84, 24, 40, 36, 166,
+                                                               10, 32)
 
 
 def _off_centre(s: Scene) -> int:
@@ -309,7 +310,8 @@ def night_scene(s: Scene, subject: str) -> dict:
             s.box(0, horizon - 16, SIDE, horizon - 6, wall[2], 0)
             for x in range(s.pick(-20, 0), SIDE, 58):
                 s.box(x - 6, horizon - 8, x + 6, ground + 4, wall[2], 128)
-                turns = [(31, 128 + a) for a in range(0, 128, 16)] + [(31, 0)] + [(23, 0)] + [(23, 240 - a) for a in range(0, 128, 16)]
+                turns = ([(31, 128 + a) for a in range(0, 128, 16)] + [(31, 0)] + [(23, 0)]
+                         + [(23, 240 - a) for a in range(0, 128, 16)])
                 arch = [(x + 29 + (r * COSINE[a] >> 10), ground + 6 + (r * SINE[a] >> 10)) for r,
                         a in turns]
                 s.polygon([c for point in arch for c in point], wall[2], 0)

@@ -26,17 +26,7 @@ CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256
 
 
 def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
-    """Paints one item.
-
-    Args:
-        factors: what to paint. size: side in pixels; below 128 by area average.
-
-    Returns:
-        uint8 [size, size, 3].
-
-    Raises:
-        KlangfarbeError: `size` is not in 1 … 128.
-    """
+    """Paints one item: uint8 [size, size, 3], `size` at most 128."""
     if not 1 <= size <= MASTER:
         raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size),
                               f"paint at {MASTER} and enlarge the picture")
@@ -48,7 +38,7 @@ def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
 
 
 def compose_scene(factors: Factors) -> tuple[Scene, dict]:
-    """The underpainting of an item, and how it is to be brushed (the arguments of ``strokes``)."""
+    """The underpainting of an item, and how it is to be brushed (arguments of ``strokes``)."""
     rng = factors.rng("paint")
     palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
     scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
@@ -56,14 +46,9 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
 
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
-    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject;
-    then the weave of the canvas.
-
-    Args:
-        painted: int16 [128, 128, 3]. scene: where it came from.
-
-    Returns:
-        uint8 [128, 128, 3].
+    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject,
+    and
+    adds the weave of the canvas: int16 [128, 128, 3] → uint8.
     """
     palette = scene.palette
     painted = np.clip(painted, 0, 255).astype(np.int32)
@@ -88,21 +73,9 @@ def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
              style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Paints items of a collection, all in one `style` where it is given.
 
-    Args:
-        seed: the collection, e.g. ``TRAIN_SEED``.
-        indices: which items.
-        size: side in pixels, at most 128.
-        style: a key of :data:`STYLES`; ``None``: each item's own.
-
     Returns:
         uint8 [n, size, size, 3] and float32 [n, 2], the true (valence, arousal).
-
-    Raises:
-        KlangfarbeError: no such style or size.
     """
-    if style is not None and style not in STYLES:
-        raise KlangfarbeError(f"a style out of {', '.join(STYLES)}", repr(style),
-                              "name one of them")
     items = [draw(seed, int(index), style=style) for index in indices]
     painted = np.stack([paint(item, size)
                         for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)

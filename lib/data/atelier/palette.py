@@ -67,12 +67,10 @@ CHROMA = [[c - OWN_LUMA[h] for c in _mixed(h)] for h in range(HUES)]
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
-    """The RGB of a hue (0–255, wraps) at a brightness and colourfulness; colourfulness gives way at
-    the gamut's edge.
+    """The RGB of a hue at a brightness; colourfulness gives way at the gamut's edge.
 
     Args:
-        hue: step of the hue circle: 0 red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine, 213
-            purple.
+        hue: 0–255, wraps: 0 red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine, 213 purple.
         level: luma 0–255 (clipped to 6 … 250).
         chroma: percent of the pigment's own colourfulness.
     """
@@ -130,11 +128,10 @@ class Palette:
         """A colour of this palette.
 
         Args:
-            slot: which hue, 0–4.
-            level: −100 (shadow) … 100 (light) about the picture's own brightness.
+            slot: which hue, 0–4. level: −100 (shadow) … 100 (light) about the picture's brightness.
             chroma: percent of the picture's own colourfulness.
-            natural: hue the thing has by itself (grass 80, sky 150, skin 20), −1 for none.
-            pull: percent of the way from the palette's hue to the natural one.
+            natural: hue of the thing itself (grass 80, sky 150, skin 20), −1 for none; pull:
+                percent of the way from the palette's hue to it.
         """
         hue = self.hues[slot]
         if natural >= 0:

@@ -1,14 +1,10 @@
-"""From scores to sound: General MIDI through a SoundFont, the atelier's pieces and any folder of
-MIDI alike.
+"""From scores to sound: General MIDI through pretty_midi's SoundFont (TimGM6mb) and tinysoundfont.
 
-The SoundFont is the one pretty_midi ships (TimGM6mb); tinysoundfont plays it. Loudness is kept:
-nothing is normalised per clip, only what would exceed the ceiling is turned down.
-
+Loudness is kept: nothing is normalised per clip, only what would exceed the ceiling is turned down.
 Notebook: 02.
 """
 
 import io
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +21,7 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import draw
+from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
 CEILING = 0.98
@@ -44,8 +41,8 @@ def _soundfont():
 
 
 def _events(midi) -> list[tuple[float, int, int, int, int]]:
-    """(seconds, rank, channel, number, value): rank 0 controller, 1 bend, 2 note off, 3 note on, so
-    that equal times keep sense.
+    """(seconds, rank, channel, number, value), sorted; rank 0 controller, 1 bend, 2 note off, 3
+    on.
     """
     events = []
     for channel, instrument in enumerate(midi.instruments):
@@ -60,8 +57,8 @@ def _events(midi) -> list[tuple[float, int, int, int, int]]:
 
 @lru_cache(maxsize=4)
 def _room(sample_rate_hz: int) -> np.ndarray:
-    """Impulse response of a small hall, float32: the direct sound, then 0.9 s of noise falling 60
-    dB, its treble first.
+    """Impulse response of a small hall: the direct sound, then 0.9 s of noise falling 60 dB, its
+    treble first.
     """
     n = int(ROOM_SECONDS * sample_rate_hz)
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(n)
@@ -83,15 +80,10 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
 
     Args:
         midi: pretty_midi.PrettyMIDI with at least one note.
-        seconds: length of the sound; ``None``: to one second after the last note, at most ten
-            minutes.
-        sample_rate_hz: rate of the sound.
+        seconds: length; ``None``: to one second after the last note, at most ten minutes.
 
     Returns:
-        float32 [N], mono, N = seconds · sample_rate_hz, no sample beyond ±0.98.
-
-    Raises:
-        KlangfarbeError: no notes, or a length or rate out of range.
+        float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98.
     """
     if not any(i.notes for i in midi.instruments):
         raise KlangfarbeError("a score with notes", "none",
@@ -133,60 +125,22 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     return sound * np.float32(CEILING / peak) if peak > CEILING else sound
 
 
-def read_midi(path: Path | str):
-    """Reads a MIDI file.
-
-    Raises:
-        KlangfarbeError: missing, empty, damaged, or without notes.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
-    if path.stat().st_size == 0:
-        raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)",
-                              "copy or download it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            midi = pretty_midi.PrettyMIDI(str(path))
-    # the parser raises whatever the broken byte leads to: EOFError, IndexError, KeyError,
-    # ValueError …
-    except Exception as error:
-        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
-                              "export it again as a standard MIDI file") from error
-    if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes",
-                              "leave it out, or export it again")
-    return midi
-
-
 def render_file(path: Path | str, seconds: float | None = None,
                 sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Reads a MIDI file and plays it: :func:`read_midi`, then :func:`render`. float32 [N]."""
+    """Reads a MIDI file and plays it: float32 [N]."""
     return render(read_midi(path), seconds, sample_rate_hz)
 
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ, n_jobs: int = 1):
-    """Renders every .mid and .midi below a folder to FLAC, in the same sub-folders.
+    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``).
 
-    What is there already is not made again, so a run that was killed goes on where it stopped; each
-    file appears whole or not at all. A file that cannot be played goes to ``rejects.csv`` with the
-    reason, and the run goes on.
-
-    Args:
-        folder: MIDI files, at any depth.
-        out: ``a/b.mid`` becomes ``out/a/b.mid.flac``.
-        seconds, sample_rate_hz: as :func:`render` takes them.
-        n_jobs: processes; −1 for one a core.
+    A killed run goes on where it stopped. A file that cannot be played goes to ``rejects.csv`` with
+    the reason, and the run goes on. `n_jobs`: processes; −1 for one a core.
 
     Returns:
-        (DataFrame of rendered files: ``file``, ``sound``, ``seconds``; DataFrame of rejects:
-        ``file``, ``reason``); both are also written to `out` as ``renders.csv`` and
-        ``rejects.csv``.
-
-    Raises:
-        KlangfarbeError: no such folder, no MIDI in it, or `out` cannot be written.
+        (DataFrame ``file, sound, seconds``; DataFrame of rejects ``file, reason``), also written to
+        `out` as ``renders.csv`` and ``rejects.csv``.
     """
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
@@ -240,14 +194,8 @@ def _one(seed: int, index: int, seconds: float) -> np.ndarray:
 
 def sounds(seed: int, indices, seconds: float = 10.0, *,
            n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The music of atelier items.
-
-    Args:
-        seed: collection. indices: items of it. seconds: length of each. n_jobs: processes; −1 for
-            one a core.
-
-    Returns:
-        (float32 [n, N] at 22 050 Hz, float32 [n, 2] valence and arousal in [−1, 1]).
+    """The music of atelier items: float32 [n, N] at 22,050 Hz, and float32 [n, 2] valence and
+    arousal. `n_jobs`: processes; −1 for one a core.
     """
     indices = [int(i) for i in indices]
     va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)],
@@ -258,12 +206,7 @@ def sounds(seed: int, indices, seconds: float = 10.0, *,
 
 
 def render_items(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """The music of items that are drawn already, at any rate: float32 [n, N].
-
-    Args:
-        items: ``factors.Factors``. seconds: length of each. sample_rate_hz: what it is resampled
-            to, a codec's say.
-    """
+    """The music of drawn items (``factors.Factors``), resampled: float32 [n, N]."""
     sounds = [render(compose(item, seconds), seconds) for item in items]
     if sample_rate_hz != SAMPLE_RATE_HZ:
         sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]

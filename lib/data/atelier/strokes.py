@@ -1,8 +1,11 @@
 """From an underpainting to paint: layers of brush strokes with bristles and relief.
 
-The style of Haeberli (Paint by Numbers, SIGGRAPH 1990) and Hertzmann (SIGGRAPH 1998): strokes take
-their colour from a source picture, coarse layers first, fine ones where the source has edges.
-Source: own code. Notebook: 02_start_atelier.
+Strokes are drawn as *numbers* into an integer image; tables then give each number its colour and
+each pixel its place across the bristles.
+
+Source: after Haeberli, Paint by Numbers (SIGGRAPH 1990), and Hertzmann (SIGGRAPH 1998): strokes
+take their colour from a source picture, coarse layers first, fine ones at edges. Notebook:
+02_start_atelier.
 """
 
 from dataclasses import dataclass
@@ -32,8 +35,7 @@ class Placed:
 
     Attributes:
         x, y, direction, length, width, bend: int32 [n], in 256² units. tint: int32 [n, 3].
-        under: int32 [128, 128, 3]. slopes: its brightness differences downwards and to the right,
-            int32 [128, 128] each.
+        under: int32 [128, 128, 3]. slopes: its brightness differences down and to the right.
     """
 
     x: np.ndarray
@@ -48,9 +50,7 @@ class Placed:
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene: :func:`place`, then :func:`lay`. Returns int16 [128, 128, 3], about
-    0–255.
-    """
+    """Paints the scene: :func:`place`, then :func:`lay`. int16 [128, 128, 3], about 0–255."""
     return lay(place(scene, **brushwork), relief=relief, glaze=glaze)
 
 
@@ -78,14 +78,11 @@ def place(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60,
 
 
 def lay(placed: Placed, *, relief: int, glaze: int) -> np.ndarray:
-    """Lays the strokes as numbers, then looks up their colour and bristles.
+    """Draws the strokes as numbers, then looks up their colour and bristles.
 
     Args:
         relief: strength of the paint's relief (0–120).
         glaze: percent of the underpainting left on top, more where it has edges.
-
-    Returns:
-        int16 [128, 128, 3], about 0–255.
     """
     p = placed
     # the number of pixels no stroke covers
@@ -109,9 +106,7 @@ def lay(placed: Placed, *, relief: int, glaze: int) -> np.ndarray:
 
 
 def _waver(scene: Scene, warp: int, swirl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The underpainting (uint8 [128, 128, 3]) and brush directions (int32 [128, 128]) with wavering
-    lines.
-    """
+    """The underpainting (uint8 [128, 128, 3]) and brush directions, with wavering lines."""
     under = np.asarray(scene.image.reduce(2))
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
     if not warp:
@@ -150,9 +145,7 @@ def _slopes(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _glaze(painted, under, slopes, percent: int) -> np.ndarray:
-    """Lays the underpainting over the strokes, thinly over plain areas, thickly where it is full of
-    edges: int16 [128, 128, 3].
-    """
+    """Lays the underpainting over the strokes, thinly over plain areas, thickly at edges."""
     steep = np.minimum(np.abs(slopes[0]) + np.abs(slopes[1]), 85).astype(np.uint8) * 3
     near = np.asarray(Image.fromarray(steep).filter(ImageFilter.BoxBlur(2))).astype(np.int32)
     weight = np.minimum(percent * 256 // 100 + near, 200)[..., None]
@@ -171,7 +164,8 @@ def _edges(rng, colours, slopes, percent: int, jitter: int) -> tuple:
     direction = (steep.argmax(axis=1).astype(np.int32) * 16 + 128) % 256
     stray = rng.integers(-128, 129, (2, len(ys)), dtype=np.int32)
     tint = np.clip(colours[ys, xs] + (stray[1, :, None] * jitter >> 7), 0, 255)
-    return xs * 2, ys * 2, direction, 8 + (stray[0] >> 5), np.full(len(ys), 2, np.int32), np.zeros(len(ys), np.int32), tint
+    return (xs * 2, ys * 2, direction, 8 + (stray[0] >> 5), np.full(len(ys), 2, np.int32),
+            np.zeros(len(ys), np.int32), tint)
 
 
 def _relief(which: np.ndarray, p: Placed, strength: int) -> np.ndarray:

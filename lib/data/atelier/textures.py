@@ -1,5 +1,5 @@
-"""Plays the small language of genres.py: a bar of tokens becomes notes over the chords of the
-moment, in integer ticks.
+"""Plays the token patterns of genres.py: a bar of tokens becomes notes over the current chords, in
+integer ticks.
 """
 
 from lib.data.atelier import melody
@@ -18,25 +18,20 @@ def tick(step: int, feel: tuple[int, ...] = STRAIGHT) -> int:
 
 
 def clamp_velocity(value: int) -> int:
-    """A velocity kept inside 12–127: softer notes vanish in the mix."""
+    """A velocity inside 12–127: softer notes vanish in the mix."""
     return min(max(value, 12), 127)
 
 
 def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, total_steps: int,
          feel, octave: int, velocity: int, bass_register: int,
          tonic: int) -> list[tuple[int, int, int, int]]:
-    """One voice of the texture.
+    """One voice of the texture, as (start tick, end tick, pitch, velocity) a note. A held token is
+    struck again when the chord changes under it.
 
     Args:
-        pattern: one bar of tokens, tiled. slots: the chords, as compose.py makes them (``voices``,
-            ``root``, ``fifth``, ``scale``).
-        octave: semitones added to the chord's voices. velocity: of an unaccented note; a bar's
-            first gets 5 more.
+        pattern: one bar of tokens, tiled. slots: the chords, as compose.py makes them.
+        octave: semitones added to the chord's voices. velocity: of an unaccented note.
         bass_register: lowest bass pitch. tonic: pitch class of the pedal.
-
-    Returns:
-        (start tick, end tick, pitch, velocity) a note. A held token is struck again when the chord
-        changes under it.
     """
     notes, sounding, since, token = [], (), 0, "."
 

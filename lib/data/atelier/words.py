@@ -1,8 +1,7 @@
-"""The atelier's words: what is seen, what is felt, what it sounds like; many ways of saying each,
-all from the known factors.
+"""The atelier's words, all from the known factors: what is seen, what is felt, what it sounds like.
 
-The caption never speaks of feeling and the comment speaks of little else, so that a model which
-reads valence from captions has found a leak. Notebook: 02_start_atelier.
+The caption never speaks of feeling and the comment of little else: a model that reads valence from
+captions has found a leak. Notebook: 02_start_atelier.
 """
 
 from lib.data.atelier.compose import describe
@@ -60,7 +59,8 @@ DESCRIPTIONS = (
     "{Mood} and {mood2} {genre} in {key} at {tempo}, with {instruments}. {Melody}.",
     "A {mood} {genre}. {Tempo}, {loud}, in {key}; {instruments} play. {Melody}.",
     "At {tempo}, a {genre} in {key}: {instruments}, {loud}, {mood} throughout. {Melody}.",
-    "A {genre} that stays {mood} and turns {mood2}. {Melody}; {instruments}, {loud}, {key}, {tempo}.",
+    "A {genre} that stays {mood} and turns {mood2}. {Melody}; {instruments}, {loud}, "
+    "{key}, {tempo}.",
     "{Instruments} in a {mood}, {mood2} {genre} at {tempo}. {Melody}; the key is {key}.",
     "This {genre} in {key} is {mood} and {loud}. {Melody}, played by {instruments} at {tempo}.",
     "{Melody}. {Instruments} share a {mood} {genre}, {loud}, in {key}, at {tempo}.",
@@ -84,8 +84,8 @@ class _Voice:
         return options[self._draws.pop() % len(options)]
 
     def near(self, lexicon: dict, among: int, *, opposite: bool = False, taken=()) -> str:
-        """One of the `among` entries of a lexicon that stand nearest to the item's point (or to the
-        point across the plane).
+        """One of the `among` entries of a lexicon nearest to the item's point (or to the opposite
+        one).
         """
         sign = -10 if opposite else 10
         v, a = sign * self.factors.valence, sign * self.factors.arousal
@@ -100,9 +100,7 @@ def _upper(text: str) -> str:
 
 
 def _fill(template: str, **words: str) -> str:
-    """Fills a template; ``{Name}`` is ``{name}`` with a capital; articles agree with what follows
-    them.
-    """
+    """Fills a template; ``{Name}`` is ``{name}`` capitalised; articles agree with what follows."""
     text = template.format(**words, **{_upper(name): _upper(word) for name, word in words.items()})
     tokens = text.split(" ")
     for k, token in enumerate(tokens[:-1]):
@@ -119,9 +117,7 @@ def caption(factors: Factors) -> str:
 
 
 def comment(factors: Factors) -> str:
-    """What a viewer feels, as in ArtEmis: feelings near the item's point, an image for it, a reason
-    in the paint.
-    """
+    """What a viewer feels, as in ArtEmis: feelings near the item's point, an image, a reason."""
     voice = _Voice(factors, "comment")
     feel = voice.near(FEELINGS, 7)
     return _fill(voice.one(COMMENTS), feel=feel, also=voice.near(FEELINGS, 7, taken=(feel,)),
@@ -169,9 +165,7 @@ def _melody(voice: _Voice, heard: dict) -> str:
 
 
 def description(factors: Factors) -> str:
-    """What the item's music is like, from its score's known factors: mood, genre, tempo, melody,
-    instruments.
-    """
+    """What the item's music is like: mood, genre, tempo, melody, instruments."""
     voice, heard = _Voice(factors, "description"), describe(factors)
     players = list(dict.fromkeys(instrument(name) for name in heard["instruments"]))[:4]
     mood = voice.near(MOODS, 4)
