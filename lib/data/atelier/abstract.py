@@ -13,9 +13,8 @@ def _cloud_box(s: Scene, left: int, top: int, right: int, bottom: int, colour,
     # of a band narrower than its margins a line is left
     box = (left // 2, top // 2, right // 2, max(top, bottom) // 2)
     ImageDraw.Draw(mask).rectangle(box, fill=255 * strength // 100)
-    mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy)
-                                           // 16)).filter(ImageFilter.BoxBlur(1 + (100 - s.busy)
-                                                                              // 20))
+    for hardness in (16, 20):
+        mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // hardness))
     depth = s.noise(5, 5).point([200 + k * 55 // 255 for k in range(256)])
     mask = Image.composite(mask, Image.new("L", mask.size), depth)
     s.image.paste(colour, (0, 0), mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
@@ -70,8 +69,8 @@ def _turned(x: int, y: int, r: int, angles) -> list[int]:
 def _bar(x: int, y: int, long: int, wide: int, turn: int) -> list[int]:
     """A bar of half length `long` and half width `wide`, turned by `turn` (256 a full circle)."""
     cosine, sine = COSINE[turn % 256], SINE[turn % 256]
-    dx, dy, ex, ey = long * cosine >> 10, long * sine >> 10, -(wide
-                                                               * sine >> 10), wide * cosine >> 10
+    dx, dy = long * cosine >> 10, long * sine >> 10
+    ex, ey = -(wide * sine >> 10), wide * cosine >> 10
     return [x - dx - ex, y - dy - ey, x + dx - ex, y + dy - ey, x + dx + ex, y + dy + ey,
             x - dx + ex, y - dy + ey]
 
@@ -94,8 +93,8 @@ def geometric(s: Scene, subject: str) -> dict:
         thick = s.pick(2, 4)
         for i in range(len(xs) - 1):
             for j in range(len(ys) - 1):
-                fill = shades[s.pick(0, 9)] if s.chance(45 + s.busy
-                                                        // 3) else s.tone(2, s.pick(60, 105), 25)
+                coloured = s.chance(45 + s.busy // 3)
+                fill = shades[s.pick(0, 9)] if coloured else s.tone(2, s.pick(60, 105), 25)
                 slant = tilt * (j - 2)
                 s.polygon([xs[i] + slant, ys[j], xs[i + 1] + slant, ys[j], xs[i + 1] + slant + tilt,
                            ys[j + 1], xs[i] + slant + tilt, ys[j + 1]], fill, 128 * ((i + j) % 2))
@@ -115,8 +114,7 @@ def geometric(s: Scene, subject: str) -> dict:
                 a, b, c, d = dots[j][i], dots[j][i + 1], dots[j + 1][i], dots[j + 1][i + 1]
                 halves = ((a, b, c), (b, d, c)) if s.chance(50) else ((a, b, d), (a, d, c))
                 for half in halves:
-                    s.polygon([v for point in half for v in point], shades[s.pick(0, 9)],
-                              s.pick(0, 255))
+                    s.polygon(half, shades[s.pick(0, 9)], s.pick(0, 255))
         for _ in range(2):
             s.wash(_turned(s.pick(40, 216), s.pick(40, 216), s.pick(50, 100),
                            (s.pick(0, 80), 100, 190)), s.tone(4, 80, 130), 55, 60)
@@ -177,8 +175,8 @@ def gestural(s: Scene, subject: str) -> dict:
               level in enumerate((-110, 30, -40, 85, 0, -130, 60, -70, 100))]
     if subject == "strokes":
         for _ in range(7 + s.busy // 7):
-            turn = (0, 64)[s.pick(0, 1)] * s.busy // 100 + base // 8 + s.pick(-30,
-                                                                              30) * s.busy // 80
+            turn = (0, 64)[s.pick(0, 1)] * s.busy // 100 + base // 8
+            turn += s.pick(-30, 30) * s.busy // 80
             _sweep(s, s.pick(-10, 210), s.pick(10, 246), turn, s.pick(-1, 1),
                    6 + calm // 10 + s.pick(0, 5), s.pick(5, 15), shades[s.pick(0, 8)])
     elif subject == "arcs":

@@ -25,8 +25,8 @@ def _tables():
     bristles = rng.integers(-64, 65, (64, 64), dtype=np.int32)
     # 64 brushes, 64 places across each
     bristles = (bristles + np.roll(bristles, 1, axis=1)) // 2
-    weave = np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2,
-                                                             1) + np.where(COLUMNS % 4 == 0, -2, 1)
+    weave = (np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2, 1)
+             + np.where(COLUMNS % 4 == 0, -2, 1))
     canvas = (weave + rng.integers(-4, 5, (MASTER, MASTER))).astype(np.int16)
     # 0 … 127² inside the disc
     distance = (ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2
@@ -125,8 +125,8 @@ class Scene:
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
-        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100
-                                                            for k in range(256)])
+        fade = [k * strength // 100 for k in range(256)]
+        mask = HALO.resize((2 * radius, 2 * radius)).point(fade)
         self.image.paste(colour, (x - radius, y - radius), mask)
 
     def wash(self, points, colour, strength: int, direction: int) -> None:
@@ -188,18 +188,17 @@ class Scene:
         x, y = draws[0] % wide, draws[1] % high
         turn = (direction + (draws[2] % (2 * stray + 1)) - stray) % 256
         size = 40 + 60 * y // high if grow else np.full(count, 100, np.int32)
-        long, broad = length * size * (70 + draws[3]
-                                       % 61) // 10000, np.maximum(1,
-                                                                  width * size
-                                                                  * (70 + draws[4] % 61) // 10000)
-        place = (x * 256 // wide + y * 512
-                 // high) // 3 + draws[3] % 97 - 48 if lit else draws[4] % 256
+        long = length * size * (70 + draws[3] % 61) // 10000
+        broad = np.maximum(1, width * size * (70 + draws[4] % 61) // 10000)
+        place = draws[4] % 256
+        if lit:
+            place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48
         which = np.clip(place * len(shades) // 256, 0, len(shades) - 1)
         if round_box:
-            inside = ((2 * x - wide) * 128 // wide) ** 2 + ((2 * y - high) * 128
-                                                            // high) ** 2 < 128**2
-            x, y, turn, long, broad, which = (column[inside]
-                                              for column in (x, y, turn, long, broad, which))
+            across, down = (2 * x - wide) * 128 // wide, (2 * y - high) * 128 // high
+            inside = across**2 + down**2 < 128**2
+            x, y, turn, long, broad, which = (column[inside] for column in
+                                              (x, y, turn, long, broad, which))
         columns = (x + left, y + top, turn, long, broad, draws[2][: len(x)] % 5 - 2)
         if on_top:
             self.marks += [(*stroke, *shades[k]) for *stroke,

@@ -161,8 +161,8 @@ def _harmonise(plan: Plan, sizes: list[int], rng) -> list[dict]:
         for place in range(size):
             symbol = next(symbols)
             root, intervals = harmony.chord(symbol)
-            tension = (plan.tension_x10 + int(rng.integers(10))) // 10 - (closes and place == size
-                                                                          - 1)
+            tension = (plan.tension_x10 + int(rng.integers(10))) // 10
+            tension -= closes and place == size - 1
             intervals = harmony.dress(root, intervals, min(max(tension, 0), 4), rng,
                                       sevenths=genre.sevenths, scale=plan.scale)
             classes = tuple(dict.fromkeys((plan.tonic + root + i) % 12 for i in intervals))
@@ -208,9 +208,9 @@ def _parts(plan: Plan, rng, seconds: float) -> list[tuple[str, int, list[tuple]]
                                     octave=12 if role in ("arpeggio", "bright") else 0,
                                     velocity=plan.velocity - 2, bass_register=plan.bass_register)))
     if plan.kit is not None:
-        parts.append(("drums", plan.kit, textures.drums(genre.grooves[plan.level],
-                                                        bar_steps=plan.bar_steps, total_steps=total,
-                                                        feel=feel, velocity=plan.velocity)))
+        hits = textures.drums(genre.grooves[plan.level], bar_steps=plan.bar_steps,
+                              total_steps=total, feel=feel, velocity=plan.velocity)
+        parts.append(("drums", plan.kit, hits))
     return parts
 
 

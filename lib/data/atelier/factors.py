@@ -48,8 +48,8 @@ class Factors:
 
     def rng(self, stream: str) -> np.random.Generator:
         """A generator for one purpose (``"paint"``, ``"compose"`` …), independent of the others."""
-        return np.random.Generator(np.random.PCG64([self.seed, self.index,
-                                                    zlib.crc32(stream.encode())]))
+        words = [self.seed, self.index, zlib.crc32(stream.encode())]
+        return np.random.Generator(np.random.PCG64(words))
 
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,

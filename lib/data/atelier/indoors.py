@@ -192,14 +192,14 @@ def portrait(s: Scene, subject: str) -> dict:
                    y + 8 * u, x + d * u, y + 3 * u], s.tone(0, -5, 85, SKIN, 75), 128)
         line = [(-30, -50), (10, -56), (34, -34), (36, -18), (52, 8), (37, 14), (42, 24), (36, 30),
                 (40, 38), (26, 50), (0, 40), (-30, 20)]
-        s.polygon([c for px, py in line for c in (x + d * px * u // 11, y + py * u // 11)],
+        s.polygon([(x + d * px * u // 11, y + py * u // 11) for px, py in line],
                   s.tone(0, 45, 85, SKIN, 75), 120)
         jaw = [(0, -20), (14, 6), (20, 30), (26, 50), (0, 40), (-26, 20)]
-        s.polygon([c for px, py in jaw for c in (x + d * px * u // 11, y + py * u // 11)],
+        s.polygon([(x + d * px * u // 11, y + py * u // 11) for px, py in jaw],
                   s.tone(0, -5, 90, SKIN, 75), 110)
         hair = [(20, -58), (-20, -66), (-58, -34), (-60, 10), (-44, 44), (-20, 40), (-12, 0),
                 (4, -26), (32, -36)]
-        s.polygon([c for px, py in hair for c in (x + d * px * u // 11, y + py * u // 11)],
+        s.polygon([(x + d * px * u // 11, y + py * u // 11) for px, py in hair],
                   s.tone(3, -80, 90, HAIR, 50), 110)
         s.scatter(16, (x - 50, y - 60, x + 20, y + 20), 110, 30, 12, 2,
                   [s.tone(3, -50, 90, HAIR, 50), s.tone(3, -105, 80, HAIR, 50)], round_box=True)

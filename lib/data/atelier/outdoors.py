@@ -9,8 +9,8 @@ from lib.data.atelier.brush import COSINE, SIDE, Scene
 from lib.data.atelier.palette import SINE
 
 # Hues that things have by themselves.
-SKY, SEA, GRASS, LEAF, EARTH, SUN, LAMP, NIGHT, ROOF, STONE = (152, 138, 72, 84, 24, 40, 36, 166,
-                                                               10, 32)
+SKY, SEA, NIGHT, GRASS, LEAF = 152, 138, 166, 72, 84
+EARTH, SUN, LAMP, ROOF, STONE = 24, 40, 36, 10, 32
 
 
 def _off_centre(s: Scene) -> int:
@@ -106,8 +106,7 @@ def landscape(s: Scene, subject: str) -> dict:
             banks.append((x, y, wide))
             x += turn + s.pick(-3, 3)
             turn = turn * 6 // 10 + s.pick(-22, 22)
-        outline = [c for x, y, w in banks
-                   for c in (x - w, y)] + [c for x, y, w in reversed(banks) for c in (x + w, y)]
+        outline = [(x - w, y) for x, y, w in banks] + [(x + w, y) for x, y, w in reversed(banks)]
         s.polygon(outline, s.tone(1, 70, 65, SEA, 55), 0)
         for x, y, w in banks:
             s.scatter(5, (x - w, y - 6, x + w, y + 6), 0, 6, 4 + w // 3, 2,
@@ -169,12 +168,12 @@ def seascape(s: Scene, subject: str) -> dict:
     steep = 4 + s.busy * s.busy // 260
     s.scatter(60 + s.busy, (-8, horizon + 3, SIDE + 8, SIDE), 0, steep, 26 - s.busy // 12,
               4 + s.busy // 40, waves, grow=True)
-    for k in range(3 + s.busy // 22):                                               # crests
+    for k in range(3 + s.busy // 22):  # crests
         y = horizon + 14 + (SIDE - horizon - 20) * k * k // 49 + s.pick(0, 10)
         x, long = s.pick(-20, 240), 20 + (y - horizon) // 2
         for j in range(0, long, 8):
-            rise, turn = s.busy * j * (long - j) // (long
-                                                     * 90), (j - long // 2) * s.busy // (4 * long)
+            rise = s.busy * j * (long - j) // (long * 90)
+            turn = (j - long // 2) * s.busy // (4 * long)
             s.dab(x + j, y - rise, turn, 7, 1 + (y - horizon) // 45, s.tone(2, 120, 25))
     s.scatter(18, (centre - 22, horizon + 3, centre + 22, SIDE - 20), 0, 3, 12, 2,
               [s.tone(4, 125, 60, SUN, 70), s.tone(2, 95, 40)], grow=True)
@@ -182,15 +181,14 @@ def seascape(s: Scene, subject: str) -> dict:
         mirror = s.chance(50)
         # headlands, the far one first
         for k in range(3):
-            out, top, foot = 196 - 54 * k + s.pick(-12,
-                                                   12), max(6, horizon - 30 - 36 * k
-                                                            + s.pick(-8, 8)), horizon + 4 + 26 * k
+            out = 196 - 54 * k + s.pick(-12, 12)
+            top, foot = max(6, horizon - 30 - 36 * k + s.pick(-8, 8)), horizon + 4 + 26 * k
             line = [(-4, top), (out - 40, top + s.pick(-4, 10)),
                     (out - 16, top + (foot - top) * s.pick(25, 55) // 100),
                     (out, foot - s.pick(4, 12)), (out + 4, foot), (out - 40, foot + 6),
                     (-4, foot + 10 + 8 * k)]
             slot, level = (2, 3, 3)[k], 50 - 55 * k
-            s.polygon([c for x, y in line for c in ((SIDE - x if mirror else x), y)],
+            s.polygon([(SIDE - x if mirror else x, y) for x, y in line],
                       s.tone(slot, level, 60 + 20 * k, STONE, 55), 118)
             left, right = (SIDE - out + 14, SIDE) if mirror else (0, out - 14)
             cracks = [s.tone(slot, level - 45, 75, STONE, 45), s.tone(2, level + 45, 60, STONE, 45)]
@@ -204,7 +202,7 @@ def seascape(s: Scene, subject: str) -> dict:
     elif subject == "lighthouse":
         points = [(centre - 76, SIDE), (centre - 50, horizon + 44), (centre - 22, horizon + 20),
                   (centre + 26, horizon + 18), (centre + 62, horizon + 52), (centre + 96, SIDE)]
-        s.polygon([c for p in points for c in p], s.tone(3, -70, 60, EARTH, 50), 100)
+        s.polygon(points, s.tone(3, -70, 60, EARTH, 50), 100)
         s.scatter(22, (centre - 50, horizon + 30, centre + 60, SIDE), 90, 50, 13, 4,
                   [s.tone(3, 10, 60, STONE), s.tone(1, -95, 60), s.tone(2, 50, 50)])
         high = min(horizon - 26, s.pick(58, 78))
@@ -251,8 +249,8 @@ def night_scene(s: Scene, subject: str) -> dict:
         if s.busy > 55:
             s.glow(x, y, 7 + 2 * size, s.tone(2, 80, 90, SUN, 60), 80)
         s.mark(x, y, s.pick(0, 255), 1 + size, 1 + size // 2, s.tone(4, 150, 60, SUN, 75))
-    lamp, wall = s.tone(4, 125, 140, LAMP, 80), [s.tone(k % 3, level, 80, NIGHT, 60) for k,
-                                                 level in enumerate((-105, -85, -65, -95))]
+    lamp = s.tone(4, 125, 140, LAMP, 80)
+    wall = [s.tone(k % 3, level, 80, NIGHT, 60) for k, level in enumerate((-105, -85, -65, -95))]
     if subject in ("street", "rooftops", "bridge"):
         s.box(0, horizon, SIDE, SIDE, wall[0], 128)
         x, foot = -s.pick(0, 20), horizon + (60 if subject == "rooftops" else 10)
@@ -314,7 +312,7 @@ def night_scene(s: Scene, subject: str) -> dict:
                          + [(23, 240 - a) for a in range(0, 128, 16)])
                 arch = [(x + 29 + (r * COSINE[a] >> 10), ground + 6 + (r * SINE[a] >> 10)) for r,
                         a in turns]
-                s.polygon([c for point in arch for c in point], wall[2], 0)
+                s.polygon(arch, wall[2], 0)
                 s.glow(x, horizon - 24, 15, lamp, 95)
                 s.mark(x, horizon - 24, 0, 3, 3, s.tone(4, 150, 100, LAMP, 80))
         s.reflect(ground, SIDE - ground, s.tone(0, -40, 100, NIGHT, 50), 45)

@@ -115,8 +115,8 @@ class Palette:
         road = PLEASANT_ROAD if pleasant else UNPLEASANT_ROAD
         place = round((arousal + 1) * 200)                      # 0–400 along the road
         step = min(place // 100, 3)
-        main = road[step] + (road[step + 1] - road[step]) * (place - 100
-                                                             * step) // 100 + draws[4] % 49 - 24
+        main = road[step] + (road[step + 1] - road[step]) * (place - 100 * step) // 100
+        main += draws[4] % 49 - 24
         apart = 12 + draws[5] % 12 + place // 40
         away = 70 + place // 8 + draws[6] % 21                  # the opposite: 70–140 steps off
         side = 1 if draws[7] % 2 else -1
@@ -137,8 +137,7 @@ class Palette:
         if natural >= 0:
             hue = between(hue, natural, pull)
         # warm light, cool shadow
-        hue = between(hue, 38, min(25, level
-                                   // 5)) if level > 0 else between(hue, 172, min(25, -level // 5))
-        bright = self.level + self.contrast * level // 100 + (OWN_LUMA[hue]
-                                                              - 120) * self.chroma // 300
+        hue = between(hue, 38 if level > 0 else 172, min(25, abs(level) // 5))
+        bright = self.level + self.contrast * level // 100
+        bright += (OWN_LUMA[hue] - 120) * self.chroma // 300
         return colour(hue, bright, self.chroma * chroma // 100)

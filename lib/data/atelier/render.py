@@ -20,7 +20,7 @@ from tinysoundfont import _tinysoundfont
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier.compose import compose
-from lib.data.atelier.factors import draw
+from lib.data.atelier.factors import Factors, draw
 from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
@@ -151,8 +151,8 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
     if not files:
         raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it",
                               "check the path")
-    results = _map(_render_one, [(folder, out, name, seconds, sample_rate_hz) for name in files],
-                   n_jobs)
+    results = Parallel(n_jobs=n_jobs)(delayed(_render_one)(folder, out, name, seconds,
+                                                           sample_rate_hz) for name in files)
     renders = pd.DataFrame([r for r in results if "sound" in r],
                            columns=["file", "sound", "seconds"])
     rejects = pd.DataFrame([r for r in results if "reason" in r], columns=["file", "reason"])
@@ -181,15 +181,8 @@ def _render_one(folder: Path, out: Path, name: Path, seconds: float | None,
             "seconds": soundfile.info(target).duration}
 
 
-def _map(function, arguments: list[tuple], n_jobs: int) -> list:
-    """`function` over `arguments`, in order, in one process or more."""
-    if n_jobs == 1 or len(arguments) < 2:
-        return [function(*a) for a in arguments]
-    return Parallel(n_jobs=n_jobs)(delayed(function)(*a) for a in arguments)
-
-
-def _one(seed: int, index: int, seconds: float) -> np.ndarray:
-    return render(compose(draw(seed, index), seconds), seconds)
+def _render_item(item: Factors, seconds: float) -> np.ndarray:
+    return render(compose(item, seconds), seconds)
 
 
 def sounds(seed: int, indices, seconds: float = 10.0, *,
@@ -197,17 +190,16 @@ def sounds(seed: int, indices, seconds: float = 10.0, *,
     """The music of atelier items: float32 [n, N] at 22,050 Hz, and float32 [n, 2] valence and
     arousal. `n_jobs`: processes; −1 for one a core.
     """
-    indices = [int(i) for i in indices]
-    va = np.array([(f.valence, f.arousal) for f in (draw(seed, i) for i in indices)],
-                  dtype=np.float32).reshape(-1, 2)
-    made = _map(_one, [(seed, i, seconds) for i in indices], n_jobs)
-    return np.stack(made) if made else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))),
-                                                np.float32), va
+    items = [draw(seed, int(index)) for index in indices]
+    clips = Parallel(n_jobs=n_jobs)(delayed(_render_item)(item, seconds) for item in items)
+    clips = np.stack(clips) if clips else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))),
+                                                   np.float32)
+    return clips, np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
 
 
 def render_items(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of drawn items (``factors.Factors``), resampled: float32 [n, N]."""
-    sounds = [render(compose(item, seconds), seconds) for item in items]
+    sounds = [_render_item(item, seconds) for item in items]
     if sample_rate_hz != SAMPLE_RATE_HZ:
         sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]
     length = min(map(len, sounds))

@@ -89,16 +89,16 @@ def lay(placed: Placed, *, relief: int, glaze: int) -> np.ndarray:
     bare = len(p.x)
     numbers = Image.new("I", (SIDE, SIDE), bare)
     draw = ImageDraw.Draw(numbers)
-    for number, outline in enumerate(outlines(p.x, p.y, p.direction, p.length, p.width,
-                                              p.bend).tolist()):
+    shapes = outlines(p.x, p.y, p.direction, p.length, p.width, p.bend)
+    for number, outline in enumerate(shapes.tolist()):
         draw.polygon(outline, fill=number)
     which = np.asarray(numbers)                                                   # int32 [256, 256]
     packed = np.zeros((bare + 1, 4), np.uint8)
     packed[:bare, :3] = p.tint
     paint = packed.view(np.uint32)[:, 0][which]
     rows, columns = np.nonzero(which == bare)
-    paint.view(np.uint8).reshape(SIDE, SIDE, 4)[rows, columns,
-                                                :3] = p.under[rows // 2, columns // 2]
+    pixels = paint.view(np.uint8).reshape(SIDE, SIDE, 4)
+    pixels[rows, columns, :3] = p.under[rows // 2, columns // 2]
     painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0,
                                1).convert("RGB").reduce(2)
     mixed = _glaze(np.asarray(painted).astype(np.int32), p.under, p.slopes, glaze)
@@ -124,8 +124,7 @@ def _layer(rng, colours, flow, swirl, layer, loose: int, jitter: int) -> tuple:
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
-    x, y = np.clip(gx * spacing + wobble[0], 0,
-                   SIDE - 1), np.clip(gy * spacing + wobble[1], 0, SIDE - 1)
+    x, y = (np.clip(grid * spacing + off, 0, SIDE - 1) for grid, off in zip((gx, gy), wobble))
     stray = rng.integers(-128, 129, (3, len(gx)), dtype=np.int32)
     here = (y // 2, x // 2)
     direction = flow[here] + (stray[0] * loose + swirl[here] * (16 + loose // 2) >> 7)
