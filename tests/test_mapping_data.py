@@ -3,6 +3,7 @@ survive a kill.
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,15 @@ from lib.core.errors import KlangfarbeError
 from lib.data import memmaps
 from lib.data.atelier.words import emotion_word
 from lib.data.collections import imemnet
-from lib.systems.mapping import ceiling, data, targets, train_projection
+from lib.systems.mapping import data, evaluate_projection, train_projection
+from lib.systems.mapping.config import DataConfig, get_config
 
-SMALL = data.Config(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
+SMALL = DataConfig(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return data.merged(*data.atelier(SMALL))
+    return data.merge_collections(*data.atelier_collections(SMALL))
 
 
 # --- merged ---------------------------------------------------------------------------------------
@@ -44,7 +46,7 @@ def test_linked_groups_are_the_connected_components(edges):
 
     for left, right in edges:
         parent[root(("image", left))] = root(("audio", right))
-    found = data.linked([left for left, _ in edges], [right for _, right in edges])
+    found = data.linked_groups([left for left, _ in edges], [right for _, right in edges])
     for i, (left, _) in enumerate(edges):
         for j, (other, _) in enumerate(edges):
             assert (found[i] == found[j]) == (root(("image", left)) == root(("image", other)))
@@ -55,7 +57,7 @@ def test_a_merged_table_has_every_pair_once_and_no_group_on_two_sides(table):
         data.FRACTIONS)
     for side in ("image_group", "audio_group", "linked"):
         assert (table.groupby(side)["split"].nunique() == 1).all()
-    assert not data.looked_at(table).findings
+    assert not data.check_leakage(table).findings
     assert (table.groupby("source").size() == 30).all()
     shared = table[table["source"] == "emotion-tagged"].groupby("audio").size()
     assert shared.max() == SMALL.pictures_per_sound, "a sound goes with two pictures of its word"
@@ -66,7 +68,7 @@ def test_the_linter_finds_a_sound_that_was_put_on_two_sides(table):
     shared = spoiled[spoiled.duplicated("audio", keep=False)].index[0]
     spoiled.loc[shared, "split"] = "test" if spoiled.loc[shared, "split"] != "test" else "train"
     assert {finding.name
-            for finding in data.looked_at(spoiled).findings} >= {"clip_reused_across_splits"}
+            for finding in data.check_leakage(spoiled).findings} >= {"clip_reused_across_splits"}
 
 
 def test_each_stratum_is_dealt_by_itself():
@@ -76,7 +78,7 @@ def test_each_stratum_is_dealt_by_itself():
     genre = pd.DataFrame({"image": [f"j{k}" for k in range(100)],
                           "audio": [f"b{k}" for k in range(100)],
                           "genre": ["rock"] * 98 + ["once", "twice"]})
-    made = data.merged(emotion, genre)
+    made = data.merge_collections(emotion, genre)
     share = (made[made["split"] == "train"].groupby(["emotion", "genre"]).size()
              / made.groupby(["emotion", "genre"]).size())
     assert (share[("sad", data.UNKNOWN)] == pytest.approx(0.8, abs=0.01)
@@ -88,13 +90,13 @@ def test_each_stratum_is_dealt_by_itself():
 
 @pytest.mark.parametrize(
     ("spoil", "line"),
-    [(lambda e, g: (e.drop(columns="emotion"), g), "lacking: emotion"),
+    [(lambda e, g: (e.drop(columns="emotion"), g), "missing: emotion"),
      (lambda e, g: (pd.concat([e, e]), g), "twice")],
 )
 def test_tables_that_cannot_be_merged_are_refused(spoil, line):
-    emotion, genre = data.atelier(SMALL)
+    emotion, genre = data.atelier_collections(SMALL)
     with pytest.raises(KlangfarbeError, match=line):
-        data.merged(*spoil(emotion, genre))
+        data.merge_collections(*spoil(emotion, genre))
 
 
 # --- views ----------------------------------------------------------------------------------------
@@ -103,10 +105,10 @@ def test_tables_that_cannot_be_merged_are_refused(spoil, line):
 
 def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_alone():
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    made = data.views(pictures, 3, [5, 6, 7])
+    made = data.augment(pictures, 3, [5, 6, 7])
     assert made.shape == (3, 3, 32, 32, 3) and made.dtype == np.uint8
     assert (made[:, 0] == pictures).all() and (made[:, 1] != pictures).any()
-    assert (data.views(pictures[1:], 3, [6, 7]) == made[1:]).all()
+    assert (data.augment(pictures[1:], 3, [6, 7]) == made[1:]).all()
     change = np.abs(made[:, 1:].astype(int).mean((2, 3, 4))
                     - pictures.mean((1, 2, 3))[:, None]) / pictures.mean((1, 2, 3))[:, None]
     assert change.max() < data.JITTER + 0.02, "brightness moves by a tenth at most"
@@ -119,14 +121,14 @@ def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_a
 def test_means_of_stretches():
     states = np.arange(12, dtype=np.float32).reshape(1, 6, 2)
     mask = np.array([[1, 1, 1, 1, 0, 0]])
-    assert (targets.means(states, mask, 1)[0] == states[0, :4].mean(0)).all()
-    assert (targets.means(states, mask, 2)[0]
+    assert (data.segment_means(states, mask, 1)[0] == states[0, :4].mean(0)).all()
+    assert (data.segment_means(states, mask, 2)[0]
             == [states[0, :2].mean(0), states[0, 2:4].mean(0)]).all()
-    assert (targets.means(states, mask, 4)[0] == states[0, :4]).all()
-    assert (targets.means(states, mask, 8)[0]
+    assert (data.segment_means(states, mask, 4)[0] == states[0, :4]).all()
+    assert (data.segment_means(states, mask, 8)[0]
             == np.repeat(states[0, :4], 2, axis=0)).all(), "with too few states neighbours repeat"
     with pytest.raises(KlangfarbeError, match="empty rows"):
-        targets.means(states, np.zeros((1, 6)), 1)
+        data.segment_means(states, np.zeros((1, 6)), 1)
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
@@ -139,7 +141,8 @@ def test_every_state_lies_in_a_stretch_and_no_stretch_is_empty(length, n):
         covered[stretch] = True
     assert covered.all()
     constant = np.ones((1, length, 1), np.float32)
-    assert targets.means(constant, np.ones((1, length)), n) == pytest.approx(np.ones((1, n, 1)))
+    assert data.segment_means(constant, np.ones((1, length)),
+                              n) == pytest.approx(np.ones((1, n, 1)))
 
 
 def test_targets_of_a_sound_are_the_decoders_own_tables():
@@ -150,7 +153,7 @@ def test_targets_of_a_sound_are_the_decoders_own_tables():
               for table in generator.network.decoder.model.decoder.embed_tokens]
     by_hand = np.mean([sum(tables[k][codes[0, k, s]] for k in range(generator.n_codebooks))
                        for s in range(6)], axis=0)
-    found = targets.audio_targets(codes, generator)
+    found = data.audio_targets(codes, generator)
     assert found.shape == (2, 1, generator.width) and np.allclose(found[0, 0], by_hand, atol=1e-5)
 
 
@@ -158,7 +161,7 @@ def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
     generator = pretrained.load("musicgen", device="cpu")
     said = ["a slow sad waltz for piano", "loud and fast drums in D minor, with a bright trumpet",
             ""]
-    found = targets.text_targets(said, generator, 2)
+    found = data.text_targets(said, generator, 2)
     assert found.shape == (3, 2, generator.width) and (found[2] == 0).all()
     states, mask = generator.states(said[:1])
     alone = generator.condition(states, mask).numpy()[0, : int(mask.sum())]
@@ -169,10 +172,10 @@ def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
 def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path,
                                                                                    monkeypatch):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
-    config = data.Config(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
+    config = DataConfig(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
     generator, clip = pretrained.load("musicgen",
                                       device="cpu"), pretrained.load("image_text", device="cpu")
-    found = targets.atelier(config, generator, clip)
+    found = data.prepare_atelier(config, generator, clip)
     assert found.vectors.shape == (30, 2,
                                    clip.width) and found.codes.shape[:2] == (30,
                                                                              generator.n_codebooks)
@@ -181,40 +184,41 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
                                                                                           None])[
         0].numpy()
     assert (codes == found.codes[5]).all()
-    before = {file: file.stat().st_mtime_ns for file in found.where.glob("*.npy")}
-    again = targets.atelier(config, generator, clip)
+    before = {file: file.stat().st_mtime_ns for file in found.folder.glob("*.npy")}
+    again = data.prepare_atelier(config, generator, clip)
     assert before == {file: file.stat().st_mtime_ns
-                      for file in again.where.glob("*.npy")} and len(before) == 6
+                      for file in again.folder.glob("*.npy")} and len(before) == 6
     assert len(list(tmp_path.rglob("pictures.npy"))) == 1, "painted once, looked up from then on"
-    assert found.words == tuple(data.truth(found.table)["word"]) and list(
-        data.truth(found.table)["heard_word"]) == list(found.words)
+    assert found.words == tuple(data.atelier_labels(found.table)["word"]) and list(
+        data.atelier_labels(found.table)["heard_word"]) == list(found.words)
     captioner, describer = pretrained.load("captioner",
                                            device="cpu"), pretrained.load("describer", device="cpu")
-    captions = targets.texts(found, "caption", captioner, describer)
+    captions = data.write_texts(found, "caption", captioner, describer)
     assert all(text.startswith(("a ", "an ")) and word in text[:20] for text,
                word in zip(captions, found.words, strict=True))
     assert all(len(text.splitlines()) == 2
-               for text in targets.texts(found, "enriched", captioner, describer))
-    own = targets.texts(found, "own", captioner, describer)
+               for text in data.write_texts(found, "enriched", captioner, describer))
+    own = data.write_texts(found, "own", captioner, describer)
     assert sum(map(bool, own)) == 15, "emotion-tagged pairs bring no text"
     with pytest.raises(KlangfarbeError, match="kind of text"):
-        targets.texts(found, "poem", captioner, describer)
-    everything = targets.written(found, captioner, describer)
+        data.write_texts(found, "poem", captioner, describer)
+    everything = data.write_all_texts(found, captioner, describer)
     assert list(everything) == ["pair", "word",
-                                *targets.TEXTS] and list(everything["pair"]) == list(
+                                *data.TEXTS] and list(everything["pair"]) == list(
         found.table["pair"])
     alone = describer.describe(captioner.caption(found.pictures[:3]), prompt="mapping")
     assert list(everything["plain"][:3]) == alone and list(
         everything["caption"]) == captions, "shared captions change no text"
     rows = np.flatnonzero(found.table["split"] == "test")
-    twins = ceiling.twins(found, rows, generator, config.clip_seconds)
+    twins = evaluate_projection.second_pieces(found, rows, generator, config.clip_seconds)
     assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1,
                                                                                         2)).all(), (
         "another piece to each picture")
-    for piece, picture, source in zip(ceiling._pieces(found.table),
-                                      data.items(found.table["image"]), found.table["source"],
-                                      strict=True):
-        assert emotion_word(piece) == emotion_word(picture) and piece.index >= ceiling.TWINS_FROM
+    for piece, picture, source in zip(evaluate_projection.draw_second_pieces(found.table),
+                                      data.atelier_items(found.table["image"]),
+                                      found.table["source"], strict=True):
+        assert emotion_word(piece) == emotion_word(
+            picture) and piece.index >= evaluate_projection.SECOND_PIECES_FROM
         assert ((piece.valence, piece.arousal)
                 == (picture.valence, picture.arousal)) == (source == "genre-tagged")
 
@@ -227,16 +231,17 @@ def test_a_share_is_what_the_groups_means_explain_and_luck_is_zero():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 20)
     whole, noise = rng.normal(size=(20, 30))[labels], rng.normal(size=(400, 30))
-    assert ceiling.share(whole,
-                         labels) == pytest.approx(1) and abs(ceiling.share(noise, labels)) < 0.02
+    assert evaluate_projection.explained_share(whole,
+                                               labels) == pytest.approx(1) and abs(
+        evaluate_projection.explained_share(noise, labels)) < 0.02
     known = 1 / (1 + 3.0)  # variance 1 of the means, 3 of the rest
-    found = ceiling.explained(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
+    found = evaluate_projection.explained_by(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
     assert found["low"] < known * 400 / 399 < found["high"] and found["value"] > found[
         "null"] > 0 and found["n"] == 400
-    luck = ceiling.explained(noise, labels, n_shuffles=50)
+    luck = evaluate_projection.explained_by(noise, labels, n_shuffles=50)
     assert luck["low"] < 0 < luck["high"]
     with pytest.raises(KlangfarbeError, match="fewer groups"):
-        ceiling.share(noise, np.arange(400))
+        evaluate_projection.explained_share(noise, np.arange(400))
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.2, 0.7])
@@ -244,17 +249,17 @@ def test_twins_share_what_the_picture_decides_and_the_cosine_of_a_perfect_predic
     rng = np.random.default_rng(1)
     mean, known = rng.normal(size=256), np.sqrt(rho) * rng.normal(size=(2000, 256))
     a, b = (mean + known + np.sqrt(1 - rho) * rng.normal(size=known.shape) for _ in range(2))
-    assert ceiling.shared(a, b, mean) == pytest.approx(rho, abs=0.01)
+    assert evaluate_projection.shared_variance(a, b, mean) == pytest.approx(rho, abs=0.01)
     best = mean + known
     cosines = (best * a).sum(1) / np.linalg.norm(best, axis=1) / np.linalg.norm(a, axis=1)
-    assert ceiling.cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
+    assert evaluate_projection.expected_cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
 
 
 def test_study_ones_vectors_begin_as_long_as_its_gain_says():
     vectors = torch.randn(3, 32, generator=torch.Generator().manual_seed(0))
     for gain in (1.0, 0.1):
-        made = train_projection.network(train_projection.of("one", "smoke", gain=gain), 32,
-                                        256).eval()(vectors)
+        made = train_projection.build_projection(replace(get_config("smoke").study_one, gain=gain),
+                                                 32, 256).eval()(vectors)
         assert made.norm(dim=-1).detach().numpy() == pytest.approx(gain * 16, rel=0.02)
 
 
@@ -301,7 +306,7 @@ def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
 @pytest.mark.real_data
 def test_the_published_lists_hang_together(real_data):
     table = imemnet.read(real_data("imemnet"))
-    sizes = np.bincount(data.linked(table["image"], table["song"]))
+    sizes = np.bincount(data.linked_groups(table["image"], table["song"]))
     assert set(table["published"]) >= {"val",
                                        "test"} and sizes.max() / len(
         table) > 0.6, "no split by linked groups can be even"

@@ -13,7 +13,8 @@ from lib.core import artefacts, paths, provenance
 from lib.recipes.bundling import SEED, write
 from lib.systems.bridging import train_classifier
 from lib.systems.bridging.checkpoints import load_classifier
-from lib.systems.mapping import alignment, checkpoints, data, targets, train_projection
+from lib.systems.mapping import checkpoints, data, evaluate_projection, train_projection
+from lib.systems.mapping.config import get_config
 
 FOLDER = "23_mapping_study_two"  # where lib.core.artefacts looks when notebook 23 was not run
 
@@ -27,16 +28,16 @@ def pairs() -> tuple:
         return [train_classifier.EMOTIONS[k]
                 for k in train_classifier.predict(network, pictures, temperature).argmax(1)]
 
-    material = targets.atelier(data.PROFILES["mini"], generator, clip, words, seed=SEED)
-    said = targets.texts(material, "enriched", pretrained.load("captioner"),
+    material = data.prepare_atelier(get_config("mini").data, generator, clip, words, seed=SEED)
+    said = data.write_texts(material, "enriched", pretrained.load("captioner"),
                          pretrained.load("describer"))
-    return material, targets.text_targets(said, generator), generator, clip
+    return material, data.text_targets(said, generator), generator, clip
 
 
 def make() -> None:
     """The projection: about two minutes on one core, one of them for the pairs; resumable."""
     material, wanted, generator, clip = pairs()
-    config = train_projection.of("two", "mini")
+    config = get_config("mini").study_two
     models = train_projection.build(config, generator, clip.width, SEED)
     curve = train_projection.train(models, material, wanted, config,
                                    paths.PROCESSED / "mapping" / "projection.safetensors",
@@ -52,6 +53,6 @@ def measure():
     models, _ = checkpoints.load(artefacts.BUNDLED, "two", generator, clip)
     vectors = material.vectors[:, 0]
     rows = {"Study II": train_projection.predict(models, vectors),
-            "ridge": alignment.ridge(material.table, vectors, wanted)}
-    return alignment.scores(material.table, rows, wanted,
+            "ridge": evaluate_projection.ridge_baseline(material.table, vectors, wanted)}
+    return evaluate_projection.score_table(material.table, rows, wanted,
                             seed=SEED), provenance.content_hash(wanted)

@@ -30,8 +30,9 @@ from lib.systems.art2music import data, keywords, mel, train_flow, train_vocoder
 from lib.systems.art2music import generate as art2music
 from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
+from lib.systems.mapping import data as mapping_data
 from lib.systems.mapping import generate as mapping
-from lib.systems.mapping import targets, train_projection
+from lib.systems.mapping import train_projection
 from lib.systems.music2image import train_diffusion, train_forest
 
 # what is carried → whose it is
@@ -105,7 +106,7 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
     said = list(prompts.generate_texts(seen, leading, parts.bridging.captioner,
                                        parts.bridging.describer, seed=settings.seed,
                                        describe_from=settings.describe_from).description)
-    vectors = parts.mapping.sees.embed_pictures(images.squares(pictures,
+    vectors = parts.mapping.clip.embed_pictures(images.squares(pictures,
                                                                           parts.mapping.side))
     shown = images.squares(pictures, parts.art2music.side)
     comments = parts.bridging.captioner.caption(shown,
@@ -113,7 +114,7 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
                                                 * len(shown)) if comments is None else comments
     felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon()))
             for comment in comments]
-    found = {"words": targets.text_targets(said, parts.mapping.player)[:, 0],
+    found = {"words": mapping_data.text_targets(said, parts.mapping.generator)[:, 0],
              "vector": train_projection.predict(parts.mapping.projection,
                                                 vectors).reshape(len(pictures), -1),
              "fused": train_flow.fuse(parts.art2music.stage,
@@ -159,9 +160,9 @@ def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
     """
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
-        player = parts.mapping.player
+        player = parts.mapping.generator
         n_tokens = inputs.shape[1] // player.width
-        return train_projection.generate(player, inputs.reshape(len(inputs), n_tokens, -1),
+        return mapping.generate_music(player, inputs.reshape(len(inputs), n_tokens, -1),
                                          parts.mapping.config, seed,
                                          seconds=seconds), player.sample_rate_hz
     if decoder == "flow":

@@ -1,222 +1,161 @@
-"""System 2's paired data, DATASET_AIMUS: an emotion-tagged and a genre-tagged collection of
-picture–music pairs, merged.
+"""The paired data, and everything that training reads, computed once and stored as memory maps.
 
-    emotion-tagged pairs (IMEMNet)         ┐
-                                           ├─► one table ─► linked groups ─► 80 · 10 · 10 %, by emotion and genre, no group on two sides
-    genre-tagged triplets (MeLBench)       ┘
+    emotion-tagged pairs (IMEMNet)   ┐
+                                     ├─► one table ─► linked groups ─► 80 · 10 · 10 %, no group in two splits
+    genre-tagged triplets (MeLBench) ┘
 
-A sound that goes with many pictures links them all: whatever is linked, directly or by others, lies
-on one side of the split.
+    picture ──CLIP──► v [V, D_in], of every view
+       └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]     Study II's targets
+    sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► [n, D]  Study I's targets
 
-Source: text 001, §5.1 to §5.3.
+A sound that goes with many pictures links them all: whatever is linked, directly or by others, is
+in one split. Study I's target is "extracted by quantizing an audio clip into its codebook
+embeddings",
+1,024 wide: the codec's own vectors are 128 wide; 1,024 wide are the decoder's embeddings of the
+codes.
 
-Known deviations: the text counts 15,000 pairs, then 10,400 + 1,300 + 1,300 = 13,000, and "over
-187k" elsewhere; `n_pairs` is 15,000 · augmented pictures are stored as a few views of each, not
-drawn anew in every epoch · sounds are said to run at 24 kHz; MusicGen's codec runs at 32 kHz, and
-the checkpoint decides · the atelier stands in for both collections below the paper profile: pairs
-of one emotion word for the first, a painting with its own piece and description for the second.
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts.
+
+Known deviations: augmented pictures are stored as a few views of each, not drawn anew in every
+epoch · sounds are said to run at 24 kHz; MusicGen's codec runs at 32 kHz, and the checkpoint
+decides · below the paper profile the atelier stands in for both collections · how a text's states
+become one vector is
+not said: here their mean, or `n` means over equal stretches · the "emotion classification stage"
+that §5.6 removes is read as the word that leads the caption.
 Notebook: 21.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import soxr
 import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torchvision.transforms import v2
 
+from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage, splits
-from lib.data.atelier import TRAIN_SEED, words
+from lib.data import leakage, memmaps, splits
+from lib.data.atelier import TRAIN_SEED, paint, render, words
 from lib.data.atelier.factors import draw
-from lib.data.atelier.words import emotion_word
+from lib.pretrained.captioner import unled
+from lib.signal import images
+from lib.signal.audio import SAMPLE_RATE_HZ
+from lib.systems import evaluation
+from lib.systems.mapping.config import DataConfig
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 COLUMNS = ("pair", "image", "image_group", "audio", "audio_group", "source", "emotion", "genre",
-           "text", "split")
+           "text", "split", "linked")
 UNKNOWN = "unknown"
-# the atelier's items that are system 2's own
-PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000
 JITTER, BLUR = 0.1, (0.1, 1.0)
-
-
-@dataclass(frozen=True)
-class Config:
-    """How much data; the defaults are the published numbers.
-
-    Attributes:
-        n_pairs: of both collections together, half from each on the atelier. clip_seconds: of every
-            sound.
-        n_views: pictures' versions whose vectors are stored: the picture itself and `n_views` − 1
-            augmented ones.
-        image_side: pixels. pictures_per_sound: how many pictures of one word share a sound in the
-            emotion-tagged collection.
-    """
-
-    n_pairs: int = 15_000
-    clip_seconds: float = 10.0
-    n_views: int = 4
-    image_side: int = 224
-    pictures_per_sound: int = 2
-
-
-PROFILES = {
-    "smoke": Config(n_pairs=60, clip_seconds=2.0, n_views=2, image_side=64),
-    "mini": Config(n_pairs=600, clip_seconds=8.0, image_side=128),
-    "gpu": Config(n_pairs=13_000, image_side=128),
-    "paper": Config(),
+# indices of the atelier's items that only this system uses
+PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000
+TEXTS = {
+    "enriched": "emotion word, caption, directive by the prompt of Table 3.1",
+    "caption": "no LLM: emotion word and caption",
+    "own": "no enrichment: the music's own description",
+    "open": "the other prompt, §5.6",
+    "plain": "no emotion word: caption and directive of the picture alone",
 }
 
 
-def merged(emotion_tagged, genre_tagged, seed: int = 0):
-    """Both collections as one table with a split: DataFrame of :data:`COLUMNS`, a row a pair.
+@dataclass(frozen=True)
+class PairedData:
+    """N pairs, in the order of ``table``.
+
+    Attributes:
+        table: of :func:`merge_collections`.
+        pictures: uint8 [N, H, W, 3]. vectors: float32 [N, V, D_in]; view 0 is the picture itself.
+        sounds: float16 [N, samples] at the codec's rate. codes: int16 [N, K, S].
+        words: N emotion words that lead the captions.
+        folder: of the memory maps.
+    """
+
+    table: pd.DataFrame
+    pictures: np.ndarray | None
+    vectors: np.ndarray | None = None
+    sounds: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    words: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row numbers of a split."""
+        return np.flatnonzero(self.table["split"] == split)
+
+    def subset(self, keep: np.ndarray) -> "PairedData":
+        """The pairs where `keep`, bool [N]."""
+        if keep.all():
+            return self
+        at = np.flatnonzero(keep)
+        return replace(self, table=self.table.iloc[at].reset_index(drop=True),
+                       words=tuple(self.words[row] for row in at),
+                       **{name: getattr(self, name)[at]
+                          for name in ("pictures", "vectors", "sounds", "codes")})
+
+
+def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
+                      seed: int = 0) -> pd.DataFrame:
+    """Both collections as one table with a split: a row a pair, columns :data:`COLUMNS`.
 
     Args:
-        emotion_tagged, genre_tagged: DataFrames ``image, audio, emotion`` and ``image, audio,
-            genre``; where known also ``image_group``, ``audio_group`` (else the item itself),
-            ``text`` and the other tag. seed: of the deal.
+        emotion_tagged, genre_tagged: columns ``image, audio, emotion`` and ``image, audio, genre``;
+            where known also ``image_group``, ``audio_group`` (else the item itself), ``text`` and
+            the other tag.
 
     Raises:
-        KlangfarbeError: a column that lacks, a pair that comes twice, or fewer linked groups than
-            splits.
+        KlangfarbeError: a missing column, a pair twice, or fewer linked groups than splits.
     """
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
-        if lacking := [name for name in ("image", "audio", tag)
+        if missing := [name for name in ("image", "audio", tag)
                        if name not in table or table[name].isna().any()]:
             raise KlangfarbeError(f"{source} pairs with image, audio and {tag}",
-                                  f"lacking: {', '.join(lacking)}", "fill them in")
-        known = {name: table.get(name, pd.Series(UNKNOWN, table.index)).fillna(UNKNOWN)
-                 for name in ("emotion", "genre")}
+                                  f"missing: {', '.join(missing)}", "fill them in")
+        tags = {name: table.get(name, pd.Series(UNKNOWN, table.index)).fillna(UNKNOWN)
+                for name in ("emotion", "genre")}
         groups = {f"{side}_group": table.get(f"{side}_group", table[side]).fillna(table[side])
                   for side in ("image", "audio")}
         parts.append(table[["image", "audio"]].assign(source=source, text=table.get("text"),
-                                                      **known, **groups))
-    whole = pd.concat(parts, ignore_index=True)
-    if len(twice := whole[whole.duplicated(["image", "audio"])]):
-        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. "
-                              f"{twice['image'].iloc[0]} with {twice['audio'].iloc[0]}",
-                              "drop the copies: they would be their own leak")
-    whole["pair"] = whole["image"] + "+" + whole["audio"]
-    whole["linked"] = linked(whole["image_group"], whole["audio_group"])
-    whole["split"] = _dealt(whole, seed)
-    return whole[[*COLUMNS, "linked"]]
+                                                      **tags, **groups))
+    merged = pd.concat(parts, ignore_index=True)
+    if len(twice := merged[merged.duplicated(["image", "audio"])]):
+        first = twice.iloc[0]
+        raise KlangfarbeError("each pair once",
+                              f"{len(twice)} twice, e.g. {first['image']} with {first['audio']}",
+                              "drop the copies: they would leak between the splits")
+    merged["pair"] = merged["image"] + "+" + merged["audio"]
+    merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
+    merged["split"] = _stratified_split(merged, seed)
+    return merged[list(COLUMNS)]
 
 
-def linked(image_groups, audio_groups) -> np.ndarray:
-    """The connected component [N] of each pair, in the graph whose nodes are image groups and audio
-    groups and whose edges are pairs.
+def linked_groups(image_groups, audio_groups) -> np.ndarray:
+    """The connected component [N] of each pair in the graph of image and audio groups, whose edges
+    are the pairs.
     """
-    left, right = pd.factorize(pd.Series(list(image_groups)))[0], pd.factorize(
-        pd.Series(list(audio_groups)))[0]
-    n_left, n = int(left.max(initial=-1)) + 1, int(left.max(initial=-1)) + int(
-        right.max(initial=-1)) + 2
-    graph = coo_matrix((np.ones(len(left)), (left, n_left + right)), shape=(n, n))
-    return connected_components(graph, directed=False)[1][left]
+    images_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
+                           for groups in (image_groups, audio_groups))
+    n_images = int(images_at.max(initial=-1)) + 1
+    n_nodes = n_images + int(audio_at.max(initial=-1)) + 1
+    graph = coo_matrix((np.ones(len(images_at)), (images_at, n_images + audio_at)),
+                       shape=(n_nodes, n_nodes))
+    return connected_components(graph, directed=False)[1][images_at]
 
 
-def looked_at(table):
-    """What the leak linter finds in :func:`merged`'s table: ``lib.data.leakage.check``'s answer,
-    for ``report`` and ``assert_no_leakage``.
+def _stratified_split(table: pd.DataFrame, seed: int) -> np.ndarray:
+    """A split [N] for each pair: whole linked groups, each stratum of emotion and genre by
+    itself.
     """
-    names = {"image": "image_id", "audio": "audio_id"}
-    return leakage.check(pairs=table.rename(columns=names)[["image_id", "audio_id", "image_group",
-                                                            "audio_group", "split"]])
-
-
-def atelier(config: Config, collection: int | None = None) -> tuple:
-    """The atelier as the two collections: (emotion-tagged, genre-tagged), for :func:`merged`, with
-    ``picture_index, piece_index``.
-
-    Emotion-tagged: paintings and pieces of different items that share the word, a sound for
-    `pictures_per_sound` of them. Genre-tagged: an item's painting, its own piece, that piece's
-    description and genre.
-    """
-    collection = TRAIN_SEED if collection is None else collection
-    n = config.n_pairs // 2
-    seen = [draw(collection, PICTURES_FROM + k) for k in range(n)]
-    free: dict[str, list] = {}
-    at, rows = 0, []
-    for item in seen:
-        word = words.emotion_word(item)
-        if not free.get(word):  # the next piece of that word; others met on the way wait for theirs
-            while True:
-                piece = draw(collection, PIECES_FROM + at)
-                at += 1
-                free.setdefault(words.emotion_word(piece),
-                                []).extend([piece] * config.pictures_per_sound)
-                if words.emotion_word(piece) == word:
-                    break
-        piece = free[word].pop(0)
-        rows.append({"image": item.item_id, "audio": piece.item_id, "emotion": word,
-                     "picture_index": item.index, "piece_index": piece.index})
-    triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n)]
-    own = [{"image": item.item_id, "audio": item.item_id, "genre": item.genre,
-            "text": words.description(item), "picture_index": item.index, "piece_index": item.index}
-           for item in triplets]
-    return pd.DataFrame(rows), pd.DataFrame(own)
-
-
-def items(names) -> list:
-    """The atelier's items by their names, as :func:`atelier` writes them into ``image`` and
-    ``audio``: a list of ``Factors``.
-    """
-    return [draw(*map(int, str(name).split("-")[1:])) for name in names]
-
-
-def truth(table):
-    """What the atelier knows of each pair and the tags do not say: DataFrame, a row a pair of
-    :func:`merged`'s table.
-
-    Columns ``word, valence, arousal, style, subject`` of the picture; ``heard_genre, heard_word``
-    of the sound.
-    """
-    seen, heard = items(table["image"]), items(table["audio"])
-    return pd.DataFrame(
-        {"word": [emotion_word(item) for item in seen],
-         **{name: [getattr(item, name) for item in seen]
-            for name in ("valence", "arousal", "style", "subject")},
-         "heard_genre": [item.genre for item in heard],
-         "heard_word": [emotion_word(item) for item in heard]},
-        index=table.index,
-    )
-
-
-def views(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
-    """Each picture and its augmented versions, uint8 [N, H, W, 3] → [N, n_views, H, W, 3]; view 0
-    is the picture itself.
-
-    Flipped with probability ½, brightness, contrast and saturation within ±10 %, blurred with σ in
-    [.1, 1].
-
-    Args:
-        seeds: N whole numbers, one a picture, so that a picture's views do not depend on its
-            neighbours.
-
-    Source: text 001, §5.2 (there drawn anew in every epoch).
-    """
-    if n_views < 1:
-        raise KlangfarbeError("at least 1 view", str(n_views), "1 leaves the pictures as they are")
-    change = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
-                         v2.GaussianBlur(3, BLUR)])
-    made = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
-    with torch.random.fork_rng(devices=[]):
-        for row, seed in enumerate(seeds):
-            torch.manual_seed(int(seed))
-            for view in range(1, n_views):
-                made[row, view] = change(torch.from_numpy(made[row, 0].copy()).permute(2, 0, 1)).permute(1, 2, 0).numpy()
-    return made
-
-
-def _dealt(table, seed: int) -> np.ndarray:
-    """A split [N] for each pair: linked groups are dealt whole, each stratum of emotion and genre
-    by itself.
-    """
-    label = (table["emotion"] + " · "
-             + table["genre"]).groupby(table["linked"]).agg(lambda words: words.mode().iloc[0])
+    tags = table["emotion"] + " · " + table["genre"]
+    label = tags.groupby(table["linked"]).agg(lambda values: values.mode().iloc[0])
     rare = label.map(label.value_counts()) < len(FRACTIONS)
     label[rare] = UNKNOWN
     if (label == UNKNOWN).sum() < len(FRACTIONS):
@@ -227,3 +166,285 @@ def _dealt(table, seed: int) -> np.ndarray:
         rows = (stratum == name).to_numpy()
         split[rows] = splits.by_group(table.loc[rows, "linked"], FRACTIONS, seed)
     return split
+
+
+def check_leakage(table: pd.DataFrame):
+    """:func:`lib.data.leakage.check` of a merged table, for ``report`` and
+    ``assert_no_leakage``.
+    """
+    pairs = table.rename(columns={"image": "image_id", "audio": "audio_id"})
+    return leakage.check(pairs=pairs[["image_id", "audio_id", "image_group", "audio_group",
+                                      "split"]])
+
+
+def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
+    """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table.
+
+    Raises:
+        KlangfarbeError: says which.
+    """
+    columns = ["image_id", "audio_id", "image_group", "audio_group"]
+    known = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})[columns]
+    evaluation.assert_unseen(known, *(
+        pd.DataFrame({"image_id": table["image"], "audio_id": table[side],
+                      "image_group": table["image"], "audio_group": table[side]})
+        for side in ("audio", "real") if side in table))
+
+
+def atelier_collections(config: DataConfig,
+                        collection: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The atelier as the two collections, for :func:`merge_collections`.
+
+    Emotion-tagged: paintings and pieces of different items of one emotion, a piece for
+    `pictures_per_sound` paintings. Genre-tagged: an item's painting, its own piece, that piece's
+    description and genre.
+    """
+    collection = TRAIN_SEED if collection is None else collection
+    n_emotion = config.n_pairs // 2
+    unused: dict[str, list] = {}
+    next_piece, rows = PIECES_FROM, []
+    for k in range(n_emotion):
+        item = draw(collection, PICTURES_FROM + k)
+        emotion = words.emotion_word(item)
+        while not unused.get(emotion):  # pieces of other emotions are kept for later
+            piece = draw(collection, next_piece)
+            next_piece += 1
+            unused.setdefault(words.emotion_word(piece),
+                              []).extend([piece] * config.pictures_per_sound)
+        piece = unused[emotion].pop(0)
+        rows.append({"image": item.item_id, "audio": piece.item_id, "emotion": emotion})
+    triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n_emotion)]
+    own = [{"image": item.item_id, "audio": item.item_id, "genre": item.genre,
+            "text": words.description(item)} for item in triplets]
+    return pd.DataFrame(rows), pd.DataFrame(own)
+
+
+def atelier_items(names) -> list:
+    """The atelier's items of the names in ``image`` or ``audio``, a list of ``Factors``."""
+    return [draw(*map(int, str(name).split("-")[1:])) for name in names]
+
+
+def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """What the atelier knows of each pair: ``word, valence, arousal, style, subject`` of the
+    picture, ``heard_genre, heard_word`` of the sound.
+    """
+    pictures, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
+    labels = {name: [getattr(item, name) for item in pictures]
+              for name in ("valence", "arousal", "style", "subject")}
+    return pd.DataFrame({"word": [words.emotion_word(item) for item in pictures], **labels,
+                         "heard_genre": [item.genre for item in pieces],
+                         "heard_word": [words.emotion_word(item) for item in pieces]},
+                        index=table.index)
+
+
+def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
+    """Each picture and its augmented versions, uint8 [N, H, W, 3] → [N, n_views, H, W, 3]; view 0
+    is the picture itself.
+
+    Flipped with probability ½; brightness, contrast and saturation within ±10 %; blurred with σ in
+    [.1, 1]. `seeds`: one a picture, so that its views do not depend on its neighbours.
+
+    Source: Deepika §5.2 (there drawn anew in every epoch).
+    """
+    transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
+                            v2.GaussianBlur(3, BLUR)])
+    views = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
+    with torch.random.fork_rng(devices=[]):
+        for row, seed in enumerate(seeds):
+            torch.manual_seed(int(seed))
+            for view in range(1, n_views):
+                picture = torch.from_numpy(views[row, 0].copy()).permute(2, 0, 1)
+                views[row, view] = transform(picture).permute(1, 2, 0).numpy()
+    return views
+
+
+def prepare(table: pd.DataFrame, pictures: np.ndarray, sound_of: Callable[[int], np.ndarray],
+            emotions: Sequence[str], clip, codec, config: DataConfig, seed: int = 0) -> PairedData:
+    """Vectors, sounds and codes of a table's pairs; what is already stored is read.
+
+    Args:
+        pictures: uint8 [N, H, W, 3].
+        sound_of: row number → mono float32 at the codec's rate, `clip_seconds` or longer.
+        emotions: the leading word of each picture.
+
+    Raises:
+        KlangfarbeError: not a word for each picture, or a sound that is too short.
+    """
+    if not len(table) == len(pictures) == len(emotions):
+        raise KlangfarbeError(f"{len(table)} pictures and words",
+                              f"{len(pictures)} and {len(emotions)}", "align them with the table")
+    n, n_samples = len(table), round(config.clip_seconds * codec.sample_rate_hz)
+    folder = memmaps.cache_folder(list(table["pair"]),
+                            provenance.content_hash(np.ascontiguousarray(pictures)), clip.sha256,
+                            codec.sha256, config, seed)
+
+    def embed(rows):
+        views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
+        vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
+        return vectors.reshape(len(rows), config.n_views, -1)
+
+    def cut(rows):
+        sounds = [np.asarray(sound_of(int(row)), np.float32)[:n_samples] for row in rows]
+        for row, sound in zip(rows, sounds, strict=True):
+            if len(sound) < n_samples:
+                raise KlangfarbeError(f"sounds of {config.clip_seconds:g} s",
+                                      f"row {row} is shorter", "pad it, or set clip_seconds")
+        return np.stack(sounds).astype(np.float16)
+
+    def encode(rows):
+        return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
+
+    n_steps = -(-n_samples // codec.samples_per_step)
+    # pictures and sounds side by side; only the views draw random numbers
+    with ThreadPoolExecutor(1) as pool:
+        vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
+                              (config.n_views, clip.width), np.float32, embed)
+        sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
+        codes = memmaps.cached_rows(folder, "codes", n, (codec.n_codebooks, n_steps), np.int16,
+                                    encode, workers=2)
+        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions),
+                          folder)
+
+
+def prepare_atelier(config: DataConfig, generator, clip, predict_emotions=None, *, seed: int = 0,
+                    collection: int | None = None) -> PairedData:
+    """The atelier's pairs: merged, painted, rendered at the codec's rate, stored.
+
+    Args:
+        predict_emotions: pictures uint8 → N emotion words (a classifier's); ``None``: the
+            paintings' own.
+    """
+    collection = TRAIN_SEED if collection is None else collection
+    table = merge_collections(*atelier_collections(config, collection), seed=seed)
+    items, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
+    side, rate = config.image_side, generator.codec.sample_rate_hz
+    folder = memmaps.cache_folder("pictures", list(table["image"]), side,
+                                  provenance.package_hash(paint))
+
+    def paint_rows(rows):
+        return np.stack([images.square(paint.paint(items[row]), side) for row in rows])
+
+    pictures = np.asarray(memmaps.cached_rows(folder, "pictures", len(table), (side, side, 3),
+                                              np.uint8, paint_rows))
+    shared = set(table.loc[table["audio"].duplicated(keep=False), "audio"])
+    rendered: dict[str, np.ndarray] = {}  # pieces that go with several pictures
+
+    def sound_of(row: int) -> np.ndarray:
+        piece = pieces[row]
+        if piece.item_id in rendered:
+            return rendered[piece.item_id]
+        sound = render.sounds(collection, [piece.index], config.clip_seconds)[0][0]
+        sound = sound if rate == SAMPLE_RATE_HZ else soxr.resample(sound, SAMPLE_RATE_HZ, rate)
+        if piece.item_id in shared:
+            rendered[piece.item_id] = sound
+        return sound
+
+    emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
+        else list(predict_emotions(pictures))
+    return prepare(table, pictures, sound_of, emotions, clip, generator.codec, config, seed)
+
+
+def write_texts(pairs: PairedData, kind: str, captioner, describer,
+                captions: dict | None = None) -> list[str]:
+    """The text of each pair for MusicGen's text encoder.
+
+    Args:
+        kind: out of :data:`TEXTS`.
+        captions: an empty dict that is passed from kind to kind, so that each picture is captioned
+            once with its word and once without.
+
+    Raises:
+        KlangfarbeError: another kind, or no descriptions of the music where ``own`` needs them.
+    """
+    if kind not in TEXTS:
+        raise KlangfarbeError(f"a kind of text out of {', '.join(TEXTS)}", repr(kind),
+                              "name one of them")
+    if kind == "own":
+        own = pairs.table["text"]
+        if own.isna().all():
+            raise KlangfarbeError("descriptions of the music itself (MeLBench)",
+                                  "none in this table", "use another kind of text")
+        return list(own.fillna(""))
+    captions, with_emotion = {} if captions is None else captions, kind != "plain"
+    emotions = list(pairs.words) if with_emotion else [None] * len(pairs.words)
+    if with_emotion not in captions:
+        captions[with_emotion] = captioner.caption(pairs.pictures, emotions)
+    if kind == "caption":
+        return list(captions[with_emotion])
+    # the emotion stands in front of the prompt, not inside the caption
+    bare = [unled(caption, emotion) if emotion else caption
+            for caption, emotion in zip(captions[with_emotion], emotions, strict=True)]
+    inputs = list(zip(bare, emotions, strict=True))
+    # equal inputs get equal texts; those of one length together need less padding
+    unique = sorted(set(inputs), key=lambda pair: (len(pair[0]), pair[0], str(pair[1])))
+    leading = [emotion for _, emotion in unique] if with_emotion else None
+    written = describer.describe([caption for caption, _ in unique], leading,
+                                 prompt="open" if kind == "open" else "mapping")
+    text_of = dict(zip(unique, written, strict=True))
+    return [text_of[pair] for pair in inputs]
+
+
+def write_all_texts(pairs: PairedData, captioner, describer,
+                    kinds: Sequence[str] = tuple(TEXTS)) -> pd.DataFrame:
+    """Several kinds of text of every pair: columns ``pair, word`` and one a kind."""
+    captions: dict = {}
+    texts = {kind: write_texts(pairs, kind, captioner, describer, captions) for kind in kinds}
+    return pd.DataFrame({"pair": list(pairs.table["pair"]), "word": list(pairs.words), **texts})
+
+
+def load_texts(pairs: PairedData, profile: str, captioner, describer) -> pd.DataFrame:
+    """Notebook 21's :func:`write_all_texts` where it ran on these pairs, else written now."""
+    try:
+        texts = artefacts.load("21_mapping_data", profile, "texts.parquet")
+        if list(texts["pair"]) == list(pairs.table["pair"]):
+            return texts
+    except KlangfarbeError as missing:
+        print(f"the texts are written now ({missing.do})")
+    return write_all_texts(pairs, captioner, describer)
+
+
+def text_targets(texts: Sequence[str], generator, n_tokens: int = 1) -> np.ndarray:
+    """Texts → conditions of the decoder's width, float32 [N, n_tokens, D]; 0 for an empty text."""
+    targets = np.zeros((len(texts), n_tokens, generator.width), np.float32)
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    for at in range(0, len(rows), 64):
+        batch = rows[at : at + 64]
+        states, mask = generator.states([texts[row] for row in batch])
+        targets[batch] = segment_means(generator.condition(states, mask).cpu().numpy(),
+                                       mask.cpu().numpy(), n_tokens)
+    return targets
+
+
+def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray:
+    """Codes int [N, K, S] → float32 [N, n_tokens, D]: the decoder's embeddings of the codes, summed
+    over codebooks, averaged over time.
+    """
+    embeddings = generator.network.decoder.model.decoder.embed_tokens
+    targets = []
+    with torch.inference_mode():
+        for at in range(0, len(codes), 64):
+            batch = torch.as_tensor(np.asarray(codes[at : at + 64], np.int64)).to(generator.device)
+            summed = sum(table(batch[:, k]) for k, table in enumerate(embeddings))  # [B, S, D]
+            targets.append(segment_means(summed.float().cpu().numpy(),
+                                         np.ones(summed.shape[:2], bool), n_tokens))
+    return np.concatenate(targets)
+
+
+def segment_means(states: np.ndarray, mask: np.ndarray, n_segments: int) -> np.ndarray:
+    """States [N, L, D], mask [N, L] → [N, n_segments, D]: the means of each row's own states in
+    equal segments.
+
+    Segment k of l states goes from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours
+    repeat. n = 1 is the plain mean.
+    """
+    if n_segments < 1 or not mask.any(1).all():
+        raise KlangfarbeError("at least 1 segment, and a state in every row",
+                              f"{n_segments}; {int((~mask.any(1)).sum())} empty rows",
+                              "leave empty texts out")
+    means = np.empty((len(states), n_segments, states.shape[2]), np.float32)
+    for row, keep in enumerate(mask.astype(bool)):
+        own = states[row][keep]
+        for k in range(n_segments):
+            first, last = k * len(own) // n_segments, -(-(k + 1) * len(own) // n_segments)
+            means[row, k] = own[first:last].mean(0)
+    return means

@@ -20,6 +20,7 @@ from lib.data.atelier import TEST_SEED, paint
 from lib.models.projections import StudyTwo
 from lib.pretrained import musicgen_sampling
 from lib.systems.mapping import train_projection
+from lib.systems.mapping.config import get_config
 from lib.workbook.benchmarks import generate
 
 N_PICTURES, SECONDS, PUBLISHED_MS, WANTED_MS = 8, 4.0, 600.0, 700.0
@@ -43,7 +44,7 @@ def bench() -> dict:
     clip, captioner, describer, generator = (pretrained.load(part, device="cpu")
                                              for part in ("image_text", "captioner", "describer",
                                                           "musicgen"))
-    models = train_projection.build(train_projection.of("two", "mini"), generator, clip.width)
+    models = train_projection.build(get_config("mini").study_two, generator, clip.width)
     kept: dict[str, list[float]] = {part: [] for part in (*PROJECTION, *PIPELINE, *SHARED)}
 
     def timed(part: str, call):
@@ -67,11 +68,14 @@ def bench() -> dict:
     ms = {part: float(torch.tensor(times[1:]).median()) for part, times in kept.items()}
     ours, theirs = sum(ms[part] for part in PROJECTION), ms["captioner"] + ms["language model"]
     rest = sum(ms[part] for part in SHARED)
-    return {"what": f"one picture → condition: CLIP, projection; baseline: captioner, language model ({SECONDS:g} s are played)",
-            "ours": round(ours, 2), "baseline": round(theirs, 2), "ratio": round(theirs / ours, 1), "unit": "ms", "n": N_PICTURES,
-            "parts_ms": {part: round(value, 2) for part, value in ms.items()},
-            "whole_ms": round(ours + rest, 1), "pipeline_whole_ms": round(sum(ms[part] for part in PIPELINE) + rest, 1),
-            "whole_ratio": round((ours + rest) / (sum(ms[part] for part in PIPELINE) + rest), 3)} | gpu()
+    return {"what": f"one picture → condition: CLIP, projection; baseline: captioner, "
+            f"language model ({SECONDS:g} s are played)", "ours": round(ours, 2),
+            "baseline": round(theirs, 2), "ratio": round(theirs / ours, 1), "unit": "ms",
+            "n": N_PICTURES, "parts_ms": {part: round(value, 2) for part, value in ms.items()},
+            "whole_ms": round(ours + rest, 1),
+            "pipeline_whole_ms": round(sum(ms[part] for part in PIPELINE) + rest, 1),
+            "whole_ratio": round((ours + rest) / (sum(ms[part] for part in PIPELINE) + rest),
+                                 3)} | gpu()
 
 
 def gpu(seconds: float = 10.0) -> dict:

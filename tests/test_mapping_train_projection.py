@@ -2,6 +2,8 @@
 resumes and stops.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,9 @@ from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
-from lib.systems.mapping import batches, differentiable_decoding, targets, train_projection
+from lib.systems.mapping import data, differentiable_decoding, generate, train_projection
+from lib.systems.mapping.config import RANGE_80_DB, get_config
+from lib.training.checkpoint import Checkpoint
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 
@@ -25,7 +29,7 @@ def generator(tmp_path_factory):
     with torch.no_grad():  # untrained, it hardly listens to its condition; a trained one does
         for name, weight in network.named_parameters():
             weight.mul_(6.0 if "encoder_attn" in name or "lm_heads" in name else 1.0)
-    return differentiable_decoding.frozen(pretrained.load("musicgen",
+    return differentiable_decoding.freeze(pretrained.load("musicgen",
                                                           loader.save(tmp_path_factory.mktemp(
                     "start"), network, text, codec), device="cpu"))
 
@@ -42,7 +46,7 @@ def material(generator):
     codes = generator.codec.encode(torch.from_numpy(sounds.astype(np.float32))[:, None]).numpy().astype(np.int16)
     table = pd.DataFrame({"pair": [f"p{k}" for k in range(n)],
                           "split": ["train"] * 14 + ["validation"] * 3 + ["test"] * 3})
-    return targets.Material(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes,
+    return data.PairedData(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes,
                             ("sad",) * n, None)
 
 
@@ -53,13 +57,13 @@ def wanted(material, generator):
 
 
 def config_of(study="two", **changes):
-    return train_projection.of(study, "smoke",
-                               **{"batch_size": 7, "audible": 3, "window_seconds": 0.3,
-                                  "learning_rate": 3e-3} | changes)
+    config = get_config("smoke").study_one if study == "one" else get_config("smoke").study_two
+    return replace(config, **{"batch_size": 7, "audible": 3, "window_seconds": 0.3,
+                              "learning_rate": 3e-3} | changes)
 
 
 def one_batch(material, wanted, config, models):
-    return next(iter(batches.epochs(material, wanted, config, models)(0)))
+    return next(train_projection.epoch_batches(material, wanted, config, models, 0))
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -69,7 +73,8 @@ def one_batch(material, wanted, config, models):
 def test_published_sizes():
     one, two = projections.StudyOne(), projections.StudyTwo()
     block = 4 * 768 * 768 + 4 * 768 + 2 * 4 * 768 * 768 + 4 * 768 + 768 + 2 * 2 * 768
-    assert sum(p.numel() for p in one.parameters()) == 512 * 768 + 768 + 2 * 768 + block + 768 * 1024 + 1024 + 2 * 1024
+    assert (sum(p.numel() for p in one.parameters()) == 512 * 768 + 768 + 2 * 768 + block + 768
+            * 1024 + 1024 + 2 * 1024)
     assert sum(p.numel() for p in two.parameters()) == 512 * 768 + 768 + 2 * 768 + 768 * 1024 + 1024
     assert one(torch.zeros(2, 512)).shape == two(torch.zeros(2, 512)).shape == (2, 1, 1024)
     assert projections.StudyTwo(n_tokens=8)(torch.zeros(2, 512)).shape == (2, 8, 1024)
@@ -111,18 +116,19 @@ def test_certain_shares_sound_as_the_codes_do(generator, material):
 def test_what_is_heard_sees_the_true_past_alone(generator, material):
     codes = torch.from_numpy(material.codes[:2].astype(np.int64))
     conditions = torch.randn(2, 1, generator.width, generator=torch.Generator().manual_seed(0))
-    before = differentiable_decoding.hear(generator, conditions, codes)
-    assert before.shares.shape == (2, generator.n_codebooks, codes.shape[2],
+    before = differentiable_decoding.decode(generator, conditions, codes)
+    assert before.probabilities.shape == (2, generator.n_codebooks, codes.shape[2],
                                    generator.codec.codebook_size)
-    assert torch.allclose(before.shares.sum(-1), torch.ones(before.shares.shape[:-1]), atol=1e-4)
+    assert torch.allclose(before.probabilities.sum(-1), torch.ones(before.probabilities.shape[:-1]),
+                          atol=1e-4)
     changed = codes.clone()
     changed[:, :, -1] = (changed[:, :, -1] + 1) % generator.codec.codebook_size
-    after = differentiable_decoding.hear(generator, conditions, changed)
-    assert torch.allclose(before.shares[:, 0, :-1], after.shares[:, 0, :-1],
+    after = differentiable_decoding.decode(generator, conditions, changed)
+    assert torch.allclose(before.probabilities[:, 0, :-1], after.probabilities[:, 0, :-1],
                           atol=1e-5), "a step sees no later code"
-    assert torch.allclose(before.shares[:, :, 0], after.shares[:, :, 0], atol=1e-5)
+    assert torch.allclose(before.probabilities[:, :, 0], after.probabilities[:, :, 0], atol=1e-5)
     with pytest.raises(KlangfarbeError, match="conditions"):
-        differentiable_decoding.hear(generator, conditions[..., :-1], codes)
+        differentiable_decoding.decode(generator, conditions[..., :-1], codes)
 
 
 @pytest.mark.parametrize("what", ["mel", "features", "adversarial"])
@@ -173,13 +179,15 @@ def test_feature_matching_is_zero_at_the_target_itself(generator, material, want
 @pytest.mark.parametrize(("mel", "power"), [("mae", 1), ("mse", 2)])
 def test_the_mel_loss_is_counted_in_its_unit(generator, material, wanted, mel, power):
     found = []
-    for unit in (1.0, train_projection.RANGE_80_DB):
+    for unit in (1.0, RANGE_80_DB):
         config = config_of(mel=mel, mel_unit=unit, dropout=0.0, w_features=0.0)
         models = train_projection.build(config, generator, 8)
         found.append(train_projection.losses(models, one_batch(material, wanted, config, models),
                                              config)[0]["mel"].item())
-    assert found[0] == pytest.approx(found[1] * train_projection.RANGE_80_DB**power, rel=1e-4)
-    assert train_projection.of("two", "paper").mel_unit == train_projection.RANGE_80_DB == pytest.approx(80 / 20 * np.log(10), abs=0.01)
+    assert found[0] == pytest.approx(found[1] * RANGE_80_DB**power, rel=1e-4)
+    assert get_config("paper").study_two.mel_unit == RANGE_80_DB == pytest.approx(80 / 20
+                                                                                        * np.log(
+            10), abs=0.01)
 
 
 def test_vectors_of_any_precision_are_predicted_from_with_dropout_off(generator, material):
@@ -232,19 +240,17 @@ def test_a_resumed_training_ends_with_the_same_weights(generator, material, want
     whole = train_projection.build(config, generator, 8)
     curve = train_projection.train(whole, material, wanted, config, seed=4)
     parts = train_projection.build(config, generator, 8)
-    kept, calls = batches.keep, []
+    save = Checkpoint.save
 
-    def keep_then_stop(*arguments):
-        kept(*arguments)
-        calls.append(1)
-        if len(calls) == 2:
+    def save_then_stop(self, step, *arguments, **state):
+        save(self, step, *arguments, **state)
+        if step == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(batches, "keep", keep_then_stop)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Checkpoint, "save", save_then_stop)
         train_projection.train(parts, material, wanted, config, tmp_path / "study.safetensors",
                                seed=4)
-    monkeypatch.setattr(batches, "keep", kept)
     again = train_projection.build(config, generator, 8)
     resumed = train_projection.train(again, material, wanted, config,
                                      tmp_path / "study.safetensors", seed=4)
@@ -259,17 +265,19 @@ def test_training_learns_stops_early_and_keeps_the_best_epoch(generator, materia
     curve = train_projection.train(models, material, wanted, config)
     best = min(row["validation"] for row in curve)
     assert len(curve) < 200 and curve[-1]["validation"] > best, "it stopped 3 epochs after its best"
-    assert batches.validated(models, material, wanted,
+    assert train_projection.validate(models, material, wanted,
                              config)["validation"] == pytest.approx(best, rel=1e-5)
     test = material.table["split"] == "test"
-    cosine = batches.cosines(train_projection.predict(models, material.vectors[test, 0]),
-                             wanted[test]).mean()
+    cosine = train_projection.cosine_similarity(train_projection.predict(models,
+                                                                         material.vectors[test, 0]),
+                                                wanted[test]).mean()
     assert cosine > 0.3, "14 pairs say something of 3 others"
 
 
 def test_cosines_by_hand():
     made, wanted = np.array([[[3.0, 0.0], [0.0, 1.0]]]), np.array([[[1.0, 0.0], [1.0, 1.0]]])
-    assert batches.cosines(made, wanted) == pytest.approx([(1 + np.sqrt(0.5)) / 2])
+    assert train_projection.cosine_similarity(made,
+                                              wanted) == pytest.approx([(1 + np.sqrt(0.5)) / 2])
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move(generator, material, wanted):
@@ -284,7 +292,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move(generator, mate
                b in zip(before, models.projection.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("change", [{"study": "three"}, {"latent": "huber"}, {"n_tokens": 0},
+@pytest.mark.parametrize("change", [{"mel": "mae2"}, {"latent": "huber"}, {"n_tokens": 0},
                                     {"w_latent": 0.0, **QUIET}])
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(KlangfarbeError):
@@ -292,26 +300,27 @@ def test_settings_that_make_no_sense_are_refused(change):
 
 
 def test_published_settings():
-    one, two = train_projection.of("one", "paper"), train_projection.of("two", "paper")
+    one, two = get_config("paper").study_one, get_config("paper").study_two
     assert (one.learning_rate, one.weight_decay, one.batch_size, one.epochs, one.mel,
             one.w_features) == (1e-4, 1e-3, 32, 100, "mse", 0)
     assert (two.learning_rate, two.weight_decay, two.batch_size, two.epochs, two.mel,
             two.w_features) == (3e-4, 1e-2, 64, 60, "mae", 0.1)
-    assert (two.w_latent, two.w_mel, two.w_adversarial) == (1.0, 0.5, 0.2) and one.n_tokens == two.n_tokens == 1
+    assert ((two.w_latent, two.w_mel, two.w_adversarial) == (1.0, 0.5, 0.2) and one.n_tokens
+            == two.n_tokens == 1)
 
 
 def test_music_comes_out_of_a_vector(generator):
     conditions = np.random.default_rng(0).standard_normal((3, 1,
                                                            generator.width)).astype(np.float32)
     config = config_of()
-    sounds = train_projection.generate(generator, conditions, config, seconds=0.48, batch=2)
+    sounds = generate.generate_music(generator, conditions, config, seconds=0.48, batch=2)
     assert sounds.shape == (3, round(0.48 * generator.sample_rate_hz)) and np.isfinite(sounds).all()
-    assert np.array_equal(sounds, train_projection.generate(generator, conditions, config,
+    assert np.array_equal(sounds, generate.generate_music(generator, conditions, config,
                                                             seconds=0.48, batch=2))
 
 
 def test_the_miniature_takes_the_vectors(generator):
     bundled = pretrained.load("musicgen", device="cpu")
-    sound = train_projection.generate(bundled, np.zeros((1, 1, bundled.width), np.float32),
+    sound = generate.generate_music(bundled, np.zeros((1, 1, bundled.width), np.float32),
                                       config_of(), seconds=0.48)
     assert sound.shape[1] == round(0.48 * bundled.sample_rate_hz)
