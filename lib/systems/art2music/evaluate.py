@@ -226,9 +226,8 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     """
     length = min(true.shape[1], generated.shape[1]) // mel.HOP * mel.HOP
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
-    level, true_level = (
-        10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
-        for some in (generated, true))
+    level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
+                         for some in (generated, true))
     return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": spectral.mcd_many(true, generated),
             "lsd": spectral.lsd(true, generated), "loudness": level - true_level}
 

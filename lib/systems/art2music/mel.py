@@ -7,7 +7,8 @@ The released code has two loaders: the decoder's mels lie in [−1, 1], the voco
 logarithms, and nothing joins the two. Frame t is centred on (t + ½)·hop, so N = T·hop.
 
 Source: Hong et al. §III-A.5 (22.05 kHz, FFT 1024, hop 256, 80 bands, [−1, 1], T = 896).
-Known deviation: a short clip is padded with silence (−1); the paper pads after scaling to [−1, 1].
+Known deviation: a short clip is padded with silence (−1); the paper pads with 0 after scaling, a
+steady noise of medium level.
 Notebook: 42, 43.
 """
 

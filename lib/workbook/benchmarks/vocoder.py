@@ -42,6 +42,8 @@ def bench() -> dict:
              "baseline": times_real_time(evaluate.griffin_lim, given[:1], 2),
              "one_clip": times_real_time(lambda mels: train_vocoder.vocode(ours, mels), given[:1]),
              "v3": times_real_time(lambda mels: train_vocoder.vocode(v3, mels), given[:1], 2)}
-    return {"what": f"seconds of sound a second of one core, {N_CLIPS} mels of {SECONDS:g} s; baseline: Griffin–Lim, 32 turns",
-            **{name: round(value, 1) for name, value in found.items()}, "ratio": round(found["ours"] / found["baseline"], 1),
+    return {"what": f"seconds of sound a second of one core, {N_CLIPS} mels of {SECONDS:g} s; "
+                    "baseline: Griffin–Lim, 32 turns",
+            **{name: round(value, 1) for name, value in found.items()},
+            "ratio": round(found["ours"] / found["baseline"], 1),
             "unit": "times real time", "n": N_CLIPS, "published": PUBLISHED}
