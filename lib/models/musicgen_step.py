@@ -1,21 +1,18 @@
-"""One step of MusicGen's decoder with everything that can be prepared prepared: what fast sampling
-is made of.
+"""One step of MusicGen's decoder for fast sampling, with everything prepared that can be.
 
 transformers' own `generate` is right and general; this does only what sampling needs, on the same
 weights:
 
-- self-attention's keys and values lie in blocks made once for the whole piece and written in place;
+- self-attention's keys and values lie in blocks made once for the whole piece, written in place;
 - cross-attention's keys and values do not change from step to step: they are computed once and,
-where the condition is short, multiplied
-  into the two projections around them (q·k = x Wq·k, so that Wq k is one small matrix a head and
-  token);
+  where the condition is short, multiplied into the two projections around them (q·k = x Wq·k, so
+  that Wq k is one small matrix a head and token);
 - both halves of guidance are one batch. The null half has zeros for its condition and MusicGen's
-projections have no bias, so its
-  cross-attention is exactly 0 and is left out; up to the first of them both halves are equal, so
-  they part only there; the heads are linear, so guidance is applied before them, once;
-- q, k and v are one product, as are the K heads; on a CPU the weights are laid out once as a
-product of few rows likes them, and for
-  torch.compile a layer is one program, whose few products of a row or two are sums.
+  projections have no bias, so its cross-attention is exactly 0 and is left out; before the first
+  cross-attention both halves are equal, so they are computed once; the heads are linear, so
+  guidance is applied before them, once;
+- q, k and v are one product, as are the K heads; on a CPU the weights are laid out once for
+  products of few rows, and for torch.compile a layer is one program.
 
 Notebook: 03.
 """
@@ -48,7 +45,8 @@ class StaticDecoder:
         if config.activation_function != "gelu":
             raise KlangfarbeError("a decoder with gelu", config.activation_function,
                                   "sample with transformers' own generate")
-        self.n_items, self.n_codebooks, self.vocabulary = n_items, config.num_codebooks, config.vocab_size
+        self.n_items, self.n_codebooks, self.vocabulary = (n_items, config.num_codebooks,
+                                                           config.vocab_size)
         self.heads, self.guidance = config.num_attention_heads, float(guidance)
         self.rows = 2 * n_items if self.guidance != 1.0 else n_items
         self.table = torch.cat([e.weight for e in decoder.embed_tokens]).detach()
@@ -129,13 +127,13 @@ def block(x, layer: dict, cross: dict, cache, at, future, length: int | None, ro
     """
     n_items, heads = (cross["values"] if "values" in cross
                       else cross["give"]).shape[0], cache.shape[2]
-    made = product(_normed(x, layer["norm_self"]), layer["qkv"]).view(len(x), 3, heads, 1, -1)
-    cache.index_copy_(3, at, made[:, 1:].transpose(0, 1))
+    qkv = product(_normed(x, layer["norm_self"]), layer["qkv"]).view(len(x), 3, heads, 1, -1)
+    cache.index_copy_(3, at, qkv[:, 1:].transpose(0, 1))
     keys, values = cache if length is None else cache[:, :, :, :length]
-    heard = F.scaled_dot_product_attention(made[:, 0], keys, values, attn_mask=future)
-    x = product(heard.reshape(x.shape), layer["out"], x)
+    attended = F.scaled_dot_product_attention(qkv[:, 0], keys, values, attn_mask=future)
+    x = product(attended.reshape(x.shape), layer["out"], x)
     if len(x) < rows:
-        x = torch.cat([x, x])  # from here on the null half goes its own way
+        x = torch.cat([x, x])  # from here on the halves differ
     x[:n_items] += _answer(_normed(x[:n_items], layer["norm_cross"]), cross, heads)
     return product(product(_normed(x, layer["norm_ff"]), layer["ff_in"], gelu=True),
                    layer["ff_out"], x)
@@ -201,7 +199,8 @@ def can_pack(weight: torch.Tensor) -> bool:
     """
     known = hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn,
                                                                             "_linear_pointwise")
-    return known and torch.backends.mkldnn.is_available() and weight.device.type == "cpu" and weight.dtype == torch.float32
+    return (known and torch.backends.mkldnn.is_available() and weight.device.type == "cpu"
+            and weight.dtype == torch.float32)
 
 
 def _lay(weight: torch.Tensor, n_rows: int) -> torch.Tensor:

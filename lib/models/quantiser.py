@@ -1,4 +1,4 @@
-"""Residual vector quantisation: a vector is told by a few code numbers, each refining what the ones
+"""Residual vector quantisation: a vector becomes a few code numbers, each refining what the ones
 before left over.
 
     z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times ──► codes [B, K, S], sum of vectors [B, S, D]
@@ -62,13 +62,13 @@ class ResidualQuantiser(nn.Module):
                             self.codebooks[: shares.shape[1]].to(shares.dtype))
 
     def forward(self, vectors: torch.Tensor,
-                keep: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor,
-                                                           torch.Tensor]:
+                keep: torch.Tensor | None = None,
+                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Quantises with the gradient passed straight through; in training mode the codebooks move
         too.
 
         Args:
-            vectors: z [B, S, D]. keep: how many codebooks each item is told with, int [B];
+            vectors: z [B, S, D]. keep: how many codebooks each item is decoded from, int [B];
                 ``None``: all.
 
         Returns:
@@ -86,13 +86,12 @@ class ResidualQuantiser(nn.Module):
             parts.append(part)
             codes.append(chosen)
         # [B, K, S, D]
-        told = torch.stack(parts, dim=1)
+        stacked = torch.stack(parts, dim=1)
         if keep is not None:
-            told = told * (torch.arange(self.n_codebooks, device=keep.device)
-                           < keep[:, None])[:, :, None, None]
-        return vectors + (told.sum(1)
-                          - vectors).detach(), commitment / self.n_codebooks, torch.stack(codes,
-                                                                                          dim=1)
+            used = torch.arange(self.n_codebooks, device=keep.device) < keep[:, None]
+            stacked = stacked * used[:, :, None, None]
+        quantised = vectors + (stacked.sum(1) - vectors).detach()
+        return quantised, commitment / self.n_codebooks, torch.stack(codes, dim=1)
 
     @torch.no_grad()
     def move(self, k: int, residuals: torch.Tensor, chosen: torch.Tensor) -> None:
@@ -122,9 +121,6 @@ class ResidualQuantiser(nn.Module):
 
         Args:
             per_batch: vectors a training batch will hold, the scale of ``hits``; ``None``: N.
-
-        Raises:
-            ValueError: fewer vectors than codes (scikit-learn says so).
         """
         residual = vectors
         for k in range(self.n_codebooks):

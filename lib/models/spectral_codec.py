@@ -5,18 +5,14 @@ Fourier transform.
     codes ──sum of vectors──► [B, S, D] ──► ×2 ──ConvNeXt─┬─► magnitude and phase [B, T, F] ──inverse STFT──┬─► sound [B, 1, N]
                                                           └─► loudness of 169 tones [B, T, P] ──oscillators──┘
 
-It is heard twice: through a short window, to know when, and through a long one, to know which note.
-And it speaks twice. A network
-whose frames all see the same thing says the same thing in each, so what it makes of a held note
-repeats every 40 ms: it can sing multiples of 25 Hz and nothing between them, and below 440 Hz
-semitones lie closer than that. The oscillators know what time it is.
-Which of them should sound can be read from the long window: where a quarter tone is louder than its
-neighbours. The encoder is told so outright, and the training asks the decoder for it
-(lib.recipes.codec.note_loss).
+The encoder gets two views: a short window for timing, a long one for pitch. The decoder has two
+outputs. A network whose frames all get the same input gives the same output in each, so that its
+held note repeats every 40 ms: it can play multiples of 25 Hz and nothing between them, and below
+440 Hz semitones lie closer than that. The oscillators run on from frame to frame instead. Which of
+them should sound is read from the long window, where a quarter tone is louder than its neighbours:
+an input of the encoder and a target of the decoder (lib.recipes.codec.note_loss).
 
-T = N / hop_length, S = T / 2.
-
-Notebook: 03.
+T = N / hop_length, S = T / 2.  Notebook: 03.
 """
 
 import math
@@ -73,11 +69,7 @@ class Frames(nn.Module):
 
 
 class Mel(nn.Module):
-    """ln of mel amplitude (Slaney's filters), floored.
-
-    Args:
-        n_mels: bands between 0 and half the rate.
-    """
+    """ln of mel amplitude (Slaney's filters, 0 to half the rate), floored."""
 
     def __init__(self, sample_rate_hz: int, n_fft: int, hop_length: int, n_mels: int):
         super().__init__()
@@ -99,10 +91,10 @@ class Pitches(nn.Module):
     """ln of the amplitude around each quarter tone: a mel that is fine enough for bass notes.
 
     Args:
-        hz: centres [P]. n_fft, hop_length: of the long window it listens through.
+        hz: centres [P]. n_fft, hop_length: of the long window.
 
     Attributes:
-        gain: [P], what a sine of amplitude 1 on a centre is heard as there.
+        gain: [P], the response to a sine of amplitude 1 on a centre.
     """
 
     def __init__(self, sample_rate_hz: int, hz: torch.Tensor, n_fft: int, hop_length: int):
@@ -130,8 +122,8 @@ class Pitches(nn.Module):
         return self.of(magnitude(self.frames.analyse(sound)))
 
     def peaks(self, heard: torch.Tensor) -> torch.Tensor:
-        """What :meth:`of` gives [B, T, P] → amplitudes in [0, 1] of the tones that would be heard
-        so; 0 but at local maxima.
+        """What :meth:`of` gives [B, T, P] → amplitudes in [0, 1] of the tones that respond so; 0
+        but at local maxima.
         """
         loud = torch.where(heard > math.log(2 * FLOOR), heard.exp() / self.gain, 0)
         return torch.where(loud == F.max_pool1d(loud, 3, 1, 1), loud, 0).clamp_max(1)
@@ -143,11 +135,11 @@ def quarter_tones(lowest_hz: float, count: int) -> torch.Tensor:
 
 
 class Oscillators(nn.Module):
-    """Tones of fixed frequency that run on from the first sample to the last; only their loudness
-    is told.
+    """Tones of fixed frequency that run on from the first sample to the last; only their amplitudes
+    are given.
 
     Args:
-        hz: [P]. frames: the tiling of the sound they are told in.
+        hz: [P]. frames: the tiling of the sound.
 
     Source: after the harmonic oscillators of DDSP (Engel et al. 2020, §3.2), on a fixed scale.
     """
@@ -179,8 +171,8 @@ def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
 
 
 class ConvNeXt(nn.Module):
-    """One block: each channel looks along time, then each moment looks across channels; added to
-    what came in. [B, T, C] → [B, T, C].
+    """One residual block: a convolution along time for each channel, then two layers across
+    channels; [B, T, C] → [B, T, C].
 
     Source: Liu et al. (2022), along time only, as in Vocos (Siuzdak 2023).
     """
@@ -189,24 +181,22 @@ class ConvNeXt(nn.Module):
         super().__init__()
         self.along = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.wide, self.narrow = nn.Linear(width,
-                                           expansion * width), nn.Linear(expansion * width, width)
+        self.wide = nn.Linear(width, expansion * width)
+        self.narrow = nn.Linear(expansion * width, width)
         self.scale = nn.Parameter(torch.full((width,), 1 / n_blocks))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, T, C] → [B, T, C]."""
-        moved = self.norm(self.along(x.transpose(1, 2)).transpose(1, 2))
-        return x + self.scale * self.narrow(F.gelu(self.wide(moved)))
+        h = self.norm(self.along(x.transpose(1, 2)).transpose(1, 2))
+        return x + self.scale * self.narrow(F.gelu(self.wide(h)))
 
 
 class SpectralCodec(nn.Module):
     """Sound to codes and back; the interface is EnCodec's, the inside is not.
 
     Args:
-        sample_rate_hz: what it hears and makes. hop_length: samples a mel frame; a code step is two
+        hop_length: samples a mel frame; a code step is two
             of them.
-        n_fft, n_mels: of the ln-mel it hears, and of the inverse STFT. long_fft: of the window it
-            hears pitches through.
+        n_fft, n_mels: of the ln-mel and of the inverse STFT. long_fft: of the pitches' window.
         lowest_hz, n_pitches: of its scale of quarter tones.
         width, encoder_blocks, decoder_blocks: of the ConvNeXt stacks. latent: D. n_codebooks: K.
             codebook_size: V.
@@ -255,22 +245,19 @@ class SpectralCodec(nn.Module):
     def latents(self, sound: torch.Tensor) -> torch.Tensor:
         """Sound [B, 1, N] → z [B, S, D], S = ⌈N / samples_per_step⌉; the last step is filled up
         with silence.
-
-        Raises:
-            KlangfarbeError: another shape, or no samples.
         """
         if sound.ndim != 3 or sound.shape[1] != 1 or not sound.shape[2]:
             raise KlangfarbeError("mono sounds [B, 1, N]", str(tuple(sound.shape)),
                                   "average the channels and write sound[:, None]")
         sound = F.pad(sound[:, 0], (0, -sound.shape[2] % self.samples_per_step))
-        # the ear stays exact where the networks are trained in half precision
+        # the inputs stay exact where the networks are trained in half precision
         with torch.autocast(sound.device.type, enabled=False):
             pitches = self.pitches(sound.float())
             notes = torch.cat([(pitches + 6) / 3, 10 * self.pitches.peaks(pitches).sqrt()],
                               dim=2).repeat_interleave(2, dim=1)
             # [B, T, M + 2P], about as large as 1
-            heard = torch.cat([(self.mel(sound.float()) + 6) / 3, notes], dim=2)
-        x = self.encoder(self.enter(heard))
+            features = torch.cat([(self.mel(sound.float()) + 6) / 3, notes], dim=2)
+        x = self.encoder(self.enter(features))
         return self.halve(x.reshape(len(x), -1, 2 * x.shape[2]))
 
     def encode(self, sound: torch.Tensor, n_codebooks: int | None = None) -> torch.Tensor:

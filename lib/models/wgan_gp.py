@@ -46,8 +46,7 @@ class Convolution(nn.Module):
     of when drawn.
 
     Adam moves every weight by about the learning rate, whatever its size. Drawn at unit variance
-    and scaled in use, all layers
-    move at one relative speed: the equalised learning rate.
+    and scaled in use, all layers move at one relative speed: the equalised learning rate.
 
     Source: He et al. (2015), eq. 10 (the scale); Karras et al. (2018), §4.1 (when it is applied).
     Notebook: 32.
@@ -90,7 +89,7 @@ class AffectiveMaps(nn.Module):
     convolutions, one a painted M, the other a real picture; that is what makes their maps
     comparable.
 
-    Source: Zhang Xian, Generate Image from Music Emotion, §2.5, first two equations.  Notebook: 32.
+    Source: Zhang §2.5, first two equations.  Notebook: 32.
     """
 
     def __init__(self, *, equalised: bool):
@@ -113,7 +112,7 @@ class EmotionalResidualUnit(nn.Module):
     """B = v ⊗ M ⊕ a ⊗ M, E = tanh(Conv[B, [V, A]]): the generated map M weighed twice, by valence
     and by arousal, and added.
 
-    Source: Park & Lee (2021); Zhang Xian, §2.5, equations for v, a, B and E.  Notebook: 32.
+    Source: Park & Lee (2021); Zhang §2.5, equations for v, a, B and E.  Notebook: 32.
     """
 
     def __init__(self, *, equalised: bool):
@@ -124,7 +123,7 @@ class EmotionalResidualUnit(nn.Module):
     def forward(self, generated: torch.Tensor, affect: torch.Tensor) -> Painted:
         """M [B, 3, H, W] (any range), affect [B, 2] → E [B, 3, H, W] in (−1, 1), with M."""
         v, a = self.maps(generated, affect)
-        weighed = v * generated + a * generated  # B of the text
+        weighed = v * generated + a * generated  # B of the paper
         picture = torch.tanh(self.out(torch.cat([weighed,
                                                  affect_planes(affect, generated.shape[-1])], 1)))
         return Painted(picture, generated)
@@ -257,7 +256,7 @@ class Critic(nn.Module):
 
 
 def affect_planes(affect: torch.Tensor, size: int) -> torch.Tensor:
-    """The text's matrices V and A, filled with one value each: [B, 2] → [B, 2, size, size]."""
+    """The paper's matrices V and A, filled with one value each: [B, 2] → [B, 2, size, size]."""
     return affect[:, :, None, None].expand(-1, -1, size, size)
 
 

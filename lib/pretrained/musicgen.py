@@ -57,7 +57,9 @@ class MusicGenerator(Pretrained):
                                   "use the codec the decoder was trained with")
 
     def states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """N texts → the text encoder's states float32 [N, L, D_text] and their mask int64 [N, L]."""
+        """N texts → the text encoder's states float32 [N, L, D_text] and their mask int64 [N,
+        L].
+        """
         states, mask = self.text.states(texts)
         return torch.as_tensor(states).to(self.device), torch.as_tensor(mask).long().to(self.device)
 

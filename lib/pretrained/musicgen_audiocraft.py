@@ -43,8 +43,10 @@ def engine():
     """
     lacking = [name for name in ("xformers", "audiocraft") if find_spec(name) is None]
     if lacking:
-        raise KlangfarbeError("audiocraft and xformers for the second engine", f"no {' and no '.join(lacking)}",
-                              "use the transformers engine, which gives the same numbers; xformers exists for Linux only")
+        raise KlangfarbeError("audiocraft and xformers for the second engine",
+                              f"no {' and no '.join(lacking)}",
+                              "use the transformers engine, which gives the same numbers; "
+                              "xformers exists for Linux only")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import audiocraft

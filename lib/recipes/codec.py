@@ -151,7 +151,8 @@ def measure() -> tuple[pd.DataFrame, str]:
     `null`: the same against the next clip instead of its own.
     """
     codec = pretrained.load("codec", device="cpu")
-    sounds, rate = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)[0], codec.sample_rate_hz
+    sounds, rate = render.sounds(atelier.TEST_SEED, range(N_TEST),
+                                 TEST_SECONDS)[0], codec.sample_rate_hz
     batches, rows = [sounds[i : i + 16, None] for i in range(0, len(sounds), 16)], []
 
     def add(measure: str, values, codebooks: int = codec.n_codebooks, null: float = np.nan):
@@ -178,7 +179,8 @@ def measure() -> tuple[pd.DataFrame, str]:
     add("ln_mel_l1_unquantised", distances(unquantised[:, : sounds.shape[1]]), 0, null)
     rows += [{"measure": "perplexity", "codebooks": k, "value": used, "n": len(sounds)}
              for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1)]
-    before, left = (control.measure_controls(list(clips[:N_CONTROLS]), rate) for clips in (sounds, after))
+    before, left = (control.measure_controls(list(clips[:N_CONTROLS]), rate)
+                    for clips in (sounds, after))
     keys = [np.array([key_of(clip, rate) for clip in clips[:N_CONTROLS]])
             for clips in (sounds, after)]
     tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]

@@ -1,4 +1,5 @@
-"""Checkpoints: a training run that was killed goes on where it stood and ends with the same weights.
+"""Checkpoints: a training run that was killed goes on where it stood and ends with the same
+weights.
 
     checkpoint = Checkpoint(path, key, network=network, optimiser=optimiser, average=average)
     state = checkpoint.load()
@@ -6,8 +7,8 @@
         …
         checkpoint.save(step + 1, curve)
 
-A checkpoint is two files, ``<stem>.<step>.safetensors`` with every tensor and ``<stem>.<step>.json``
-with the rest. The JSON is written last: without it the tensors do not count.
+A checkpoint is two files, ``<stem>.<step>.safetensors`` with every tensor and
+``<stem>.<step>.json`` with the rest. The JSON is written last: without it the tensors do not count.
 """
 
 from pathlib import Path

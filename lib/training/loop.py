@@ -133,8 +133,8 @@ def restore_optimizer(optimizer, tensors: dict, prefix: str = "optimizer") -> No
     optimizer.load_state_dict(whole)
 
 
-def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path | None, *, seed: int = 0,
-        key: str = "", weight_decay: float = 0.01, every: int = 250) -> list[dict]:
+def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path | None, *,
+        seed: int = 0, key: str = "", weight_decay: float = 0.01, every: int = 250) -> list[dict]:
     """Trains `model` in place with AdamW: a linear warm-up of 100 steps, then a cosine fall to 0.
 
     Each step draws from generators seeded by (seed, step) alone, so that a run that was killed and

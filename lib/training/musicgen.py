@@ -1,5 +1,5 @@
-"""What every training of MusicGen shares: batches of stored tensors, conditioning dropout, one step,
-LoRA.
+"""What every training of MusicGen shares: batches of stored tensors, conditioning dropout, one
+step, LoRA.
 
     stored states [B, L, D] ──dropped for some items──► projection ──► condition ─┐
     stored codes [B, K, S] ──delay──► line [B, K, S+K], without its last column ──► decoder
