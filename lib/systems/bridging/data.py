@@ -29,10 +29,10 @@ from scipy.special import gammaln
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage, registry, splits
-from lib.data.atelier import TRAIN_SEED, paint, render, words
-from lib.data.atelier.factors import Factors, draw
+from lib.data.atelier import TRAIN_SEED, paint, render
 from lib.signal import affect, images
 from lib.signal.audio import SAMPLE_RATE_HZ
+from lib.systems import evaluation
 from lib.systems.bridging import real_data
 from lib.systems.bridging.config import DataConfig, get_config
 
@@ -247,24 +247,15 @@ def segment_leakage(n_pieces: int = 193, segments_per_piece=1200 / 193, *,
             "segments": float(np.mean(total))}
 
 
-def draw_balanced(collection: int, each: int, start: int) -> dict[str, list[Factors]]:
-    """The first `each` items of every emotion from an index on: word → items."""
-    items, index = {word: [] for word in EMOTIONS}, start
-    while min(map(len, items.values())) < each:
-        item = draw(collection, index)
-        items[words.emotion_word(item)].append(item)
-        index += 1
-    return {word: found[:each] for word, found in items.items()}
-
-
 def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The atelier's paintings and pieces for :func:`make_pairs`, with ``index``, the item's own."""
     tables = []
     for name, n, start in (("painting", config.n_paintings, 0),
                            ("piece", config.n_pieces, PIECES_FROM)):
-        balanced = draw_balanced(TRAIN_SEED, -(-n // len(EMOTIONS)), start)
-        rows = [(item.item_id, word, item.index) for word, items in balanced.items()
-                for item in items]
+        each = -(-n // len(EMOTIONS))
+        drawn = evaluation.draw_by_emotion(TRAIN_SEED, dict.fromkeys(EMOTIONS, each), start)
+        rows = [(item.item_id, word, item.index) for word, items in drawn.items()
+                for item in items[:each]]
         tables.append(pd.DataFrame(sorted(rows, key=lambda row: row[2]),
                                    columns=[name, "emotion", "index"]))
     return tables[0], tables[1].assign(seconds=float(config.piece_seconds))

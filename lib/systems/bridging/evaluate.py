@@ -61,8 +61,9 @@ def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.Da
         KlangfarbeError: a painting or piece of the training table is among these.
     """
     each = config.n_paintings // len(EMOTIONS)
-    paintings, pieces = (data.draw_balanced(TEST_SEED, n, start)
-                         for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
+    paintings, pieces = (
+        evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
+        for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
     paintings, reference, real = ([items[word][k] for k in range(first, first + each)
                                    for word in EMOTIONS]
                                   for items, first in ((paintings, 0), (pieces, 0), (pieces, each)))

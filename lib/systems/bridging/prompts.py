@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
@@ -200,11 +199,10 @@ def _words(text: str) -> frozenset[str]:
 
 def _share_right(truth: np.ndarray, answers: np.ndarray, seed: int, n_shuffles: int) -> dict:
     def share(wanted, given):
-        return float(np.mean([a == b for a, b in zip(wanted, given, strict=True)]))
+        return float(np.mean(wanted == given))
 
     chance = stats.permutation_null(share, truth, answers, n_shuffles=n_shuffles, seed=seed)
-    value = share(truth, answers)
-    interval = binomtest(round(value * len(truth)), len(truth)).proportion_ci(method="wilson")
-    return {"value": value, "low": interval.low, "high": interval.high,
+    value, low, high = stats.proportion(truth == answers)
+    return {"value": value, "low": low, "high": high,
             "null": float(chance.mean()), "null_high": float(np.quantile(chance, 0.975)),
             "silent": float(np.mean([word is None for word in answers])), "n": len(truth)}
