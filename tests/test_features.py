@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, render
-from lib.signal import audio, feature_cache, features, features_cqt
+from lib.signal import audio, constant_q, feature_cache, features
 
 RATE = features.RATE
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Trying to estimate tuning")
@@ -94,8 +94,8 @@ def test_every_frame_of_every_feature_equals_librosas():
 
 def test_a_wrong_tuning_is_noticed(monkeypatch):
     sound = tone(447, 1003.7)
-    right = features_cqt.tunings
-    monkeypatch.setattr(features_cqt, "tunings",
+    right = constant_q.tunings
+    monkeypatch.setattr(constant_q, "tunings",
                         lambda magnitude: tuple(t + 0.1 for t in right(magnitude)))
     assert relative_difference(features.extract(sound), features.extract_naive(sound)) > 1e-3
 
@@ -105,8 +105,8 @@ def test_constant_q_equals_librosas(tuning):
     import librosa
 
     sound = noise(3) + tone(261.6, 1500, seconds=3)
-    expected = np.abs(librosa.cqt(sound, sr=RATE, n_bins=252, bins_per_octave=36, tuning=tuning)).T
-    assert np.abs(features_cqt.constant_q(sound, tuning) - expected).max() < 2e-6 * expected.max()
+    expected = np.abs(librosa.cqt(sound, sr=RATE, n_bins=252, bins_per_octave=36, tuning=tuning))
+    assert np.abs(constant_q.constant_q(sound, tuning) - expected).max() < 2e-6 * expected.max()
 
 
 def test_tunings_equal_librosas():
@@ -117,7 +117,7 @@ def test_tunings_equal_librosas():
         magnitude = np.abs(librosa.stft(sound))
         expected = (librosa.estimate_tuning(S=magnitude**2, sr=RATE, bins_per_octave=12),
                     librosa.estimate_tuning(S=magnitude, sr=RATE, bins_per_octave=36))
-        assert features_cqt.tunings(np.ascontiguousarray(magnitude.T)) == expected
+        assert constant_q.tunings(magnitude) == expected
 
 
 def test_closed_forms():
@@ -233,17 +233,17 @@ def test_the_store_resumes_and_never_mistakes_a_recipe(own_results, monkeypatch)
 def test_the_store_resumes_after_a_kill(own_results, monkeypatch):
     monkeypatch.setattr(feature_cache, "CHUNK", 2)
     log, indices = own_results / "calls.txt", [1, 2, 3, 4]
-    real = feature_cache._rows
+    real = features.in_processes
 
-    def killed(some, sound_of, n_jobs):
-        if 3 in some:
+    def killed(function, items, n_jobs):
+        if 3 in items:
             raise KeyboardInterrupt
-        return real(some, sound_of, n_jobs)
+        return real(function, items, n_jobs)
 
-    monkeypatch.setattr(feature_cache, "_rows", killed)
+    monkeypatch.setattr(features, "in_processes", killed)
     with pytest.raises(KeyboardInterrupt):
         feature_cache.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
-    monkeypatch.setattr(feature_cache, "_rows", real)
+    monkeypatch.setattr(features, "in_processes", real)
     feature_cache.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
     assert log.read_text().split() == ["1", "2", "3", "4"]
 

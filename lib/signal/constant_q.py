@@ -1,10 +1,12 @@
-"""The constant-Q transform on one cached basis: librosa's numbers, without building the filters
-again for every octave.
+"""The constant-Q transform from filters that are built once, and tuning from one search for peaks:
+librosa's numbers in a fraction of its time.
 
-A constant-Q filter one octave lower is the same filter on a sound of half the rate. librosa knows
-this, halves the rate seven times, and still designs the 36 filters anew each time and at each of
-its three calls. Here they are designed once per tuning (which librosa quantises to hundredths of a
-bin, so at most 101 bases exist) and kept.
+A constant-Q filter one octave lower is the same filter on a sound of half the rate. librosa halves
+the rate seven times and designs the 36 filters anew each time; here they are designed once per
+tuning, which librosa rounds to hundredths of a bin (at most 101 sets), and kept.
+
+Source: Schörkhuber & Klapuri (2010), constant-Q toolbox; librosa 0.11 ``cqt``, ``piptrack``,
+``pitch_tuning``.  Notebook: 31.
 """
 
 import functools
@@ -15,18 +17,15 @@ import numpy as np
 import scipy.fft
 import soxr
 
-SAMPLE_RATE_HZ = 22_050
-HOP = 512
+SAMPLE_RATE_HZ, N_FFT, HOP = 22_050, 2048, 512
 OCTAVES, BINS_PER_OCTAVE = 7, 36
 QUIET = 1e-3  # −60 dB under the clip's loudest frame
-# searched for spectral peaks: one bin more on either side than 150–4000 Hz at n_fft 2048
-FFT_BINS = slice(13, 373)
+PEAK_BINS = slice(13, 373)  # 150–4000 Hz of the STFT, and one bin more on either side
 
 
 @functools.lru_cache(maxsize=101)
 def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
-    """The filters of one octave, in the frequency domain, scaled as ``librosa.cqt(scale=True)``
-    scales them.
+    """The filters of the highest octave, in the frequency domain.
 
     Args:
         tuning: deviation from A440 in fractions of one of the 36 bins, in [−0.5, 0.5].
@@ -34,16 +33,12 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     Returns:
         FFT length, the slice of FFT bins in which any filter is not zero [b], and complex64 [b,
         36].
-
-    Source: Schörkhuber & Klapuri (2010), constant-Q toolbox; librosa 0.11 ``core.constantq.vqt``
-    with gamma = 0.
     """
     fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
     frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
                                                intervals="equal", bins_per_octave=BINS_PER_OCTAVE)
-    alpha = librosa.filters._relative_bandwidth(freqs=frequencies)[-BINS_PER_OCTAVE:]
     filters, lengths = librosa.filters.wavelet(freqs=frequencies[-BINS_PER_OCTAVE:],
-                                               sr=SAMPLE_RATE_HZ, alpha=alpha)
+                                               sr=SAMPLE_RATE_HZ)
     n_fft = filters.shape[1]
     filters *= lengths[:, None] / n_fft
     spectrum = scipy.fft.fft(filters, axis=1)[:, : n_fft // 2 + 1]  # [36, F]
@@ -66,7 +61,7 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
 def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
     """Magnitude of the constant-Q transform, seven octaves above C1, 36 bins each.
 
-    Equals ``abs(librosa.cqt(sound, n_bins=252, bins_per_octave=36, tuning=tuning)).T`` to float32
+    Equals ``abs(librosa.cqt(sound, n_bins=252, bins_per_octave=36, tuning=tuning))`` to float32
     rounding.
 
     Args:
@@ -74,9 +69,7 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
         tuning: in fractions of a bin, as :func:`tunings` gives it.
 
     Returns:
-        float32 [T, 252], T = 1 + N // 512, lowest bin first.
-
-    Notebook: 31_music2image_forest
+        float32 [252, T], T = 1 + N // 512, lowest bin first.
     """
     n_fft, band, basis = octave_basis(round(float(tuning), 2))
     slowed, octaves, hop = sound, [], HOP
@@ -86,65 +79,55 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
             slowed = soxr.resample(slowed, 2, 1, quality="soxr_hq")[:half]
             slowed = np.pad(slowed, (0, half - len(slowed))) * np.float32(np.sqrt(2))
             hop //= 2
-        # [T', n_fft], a view
-        frames = np.lib.stride_tricks.sliding_window_view(np.pad(slowed, n_fft // 2), n_fft)[::hop]
+        padded = np.pad(slowed, n_fft // 2)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]  # [T', n_fft]
         octaves.append(np.abs(scipy.fft.rfft(frames, axis=1)[:, band] @ basis))  # [T', 36]
     n_frames = min(map(len, octaves))
-    found = np.concatenate([magnitude[:n_frames] for magnitude in reversed(octaves)], axis=1)
+    bins = np.concatenate([magnitude[:n_frames] for magnitude in reversed(octaves)], axis=1).T
     # In silence beside something loud, both transforms hold rounding noise, and chroma scales every
-    # frame to 1. To be equal even there takes librosa's own order of sums. About one real clip in
-    # 150 has such frames.
-    quiet = found.max(axis=1) < QUIET * found.max()
+    # frame to 1: there it takes librosa's own order of sums. One real clip in 150 has such frames.
+    quiet = bins.max(axis=0) < QUIET * bins.max()
     if quiet.any():
-        settings = {"sr": SAMPLE_RATE_HZ, "n_bins": OCTAVES * BINS_PER_OCTAVE,
-                    "bins_per_octave": BINS_PER_OCTAVE, "tuning": tuning}
         with warnings.catch_warnings():
             # of sounds shorter than the lowest filter
             warnings.filterwarnings("ignore", message="n_fft=")
-            found[quiet] = np.abs(librosa.cqt(sound, **settings)).T[:n_frames][quiet]
-    return found
+            own = librosa.cqt(sound, sr=SAMPLE_RATE_HZ, n_bins=OCTAVES * BINS_PER_OCTAVE,
+                              bins_per_octave=BINS_PER_OCTAVE, tuning=tuning)
+        bins[:, quiet] = np.abs(own)[:, :n_frames][:, quiet]
+    return bins
 
 
 def tunings(magnitude: np.ndarray) -> tuple[float, float]:
-    """How far the sound's partials stand from A440's grid: the two estimates librosa makes, from
-    one search for peaks.
+    """How far the partials stand from A440's grid: ``librosa.estimate_tuning`` of the power
+    spectrum with 12 bins an octave (as ``chroma_stft`` has it) and of the magnitude with 36 (as
+    ``cqt``), each in [−0.5, 0.5) of a bin.
 
     Args:
-        magnitude: float32 [T, 1025], the STFT's magnitude.
-
-    Returns:
-        For 12 bins an octave from the power spectrum (as ``chroma_stft`` does) and for 36 from the
-        magnitude (as ``cqt`` does), each in [−0.5, 0.5) of a bin on a grid of 0.01.
-
-    Source: librosa 0.11 ``core.pitch.piptrack`` (peaks over a tenth of the frame's largest value,
-    parabolic interpolation) and ``pitch_tuning`` (the fullest of 100 histogram bins).
+        magnitude: float32 [1025, T], the STFT's magnitude.
     """
-    spectrum = magnitude[:, FFT_BINS]
+    magnitude = np.ascontiguousarray(magnitude.T)
+    spectrum, largest = magnitude[:, PEAK_BINS], magnitude.max(axis=1)
     middle = spectrum[:, 1:-1]
-    peaks = (middle > spectrum[:, :-2]) & (middle
-                                           >= spectrum[:, 2:]) & (middle > np.float32(0.1)
-                                                                  * magnitude.max(axis=1,
-                                                                                  keepdims=True))
+    peaks = (middle > spectrum[:, :-2]) & (middle >= spectrum[:, 2:])
+    peaks &= middle > np.float32(0.1) * largest[:, None]
     rows, columns = np.nonzero(peaks)
-    left, top, right = (spectrum[rows, columns + step] for step in (0, 1, 2))
-    loudest = (np.float32(0.1) * np.square(magnitude.max(axis=1)))[rows]
-    strong = np.square(top) > loudest
-    bins = columns + FFT_BINS.start + 1
-    of_power = _tuning(*(np.square(side[strong]) for side in (left, top, right)), bins[strong], 12)
-    return of_power, _tuning(left, top, right, bins, BINS_PER_OCTAVE)
+    sides = [spectrum[rows, columns + step] for step in (0, 1, 2)]  # left, top, right of each peak
+    bins = columns + PEAK_BINS.start + 1
+    strong = np.square(sides[1]) > (np.float32(0.1) * np.square(largest))[rows]
+    of_power = _tuning(*(np.square(side[strong]) for side in sides), bins[strong], 12)
+    return of_power, _tuning(*sides, bins, BINS_PER_OCTAVE)
 
 
 def _tuning(left: np.ndarray, top: np.ndarray, right: np.ndarray, bins: np.ndarray,
             bins_per_octave: int) -> float:
-    """The fullest bin of the deviations of interpolated peaks [n] whose height is at least the
-    median.
+    """The fullest of 100 histogram bins of the deviations of interpolated peaks [n] whose height is
+    at least the median.
     """
-    # Precisions as in librosa's compiled loop: on noise the fullest bin is decided by the last
-    # digit.
+    # Precisions as in librosa's compiled loop: on noise the last digit decides the fullest bin.
     curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
     inside = np.abs(slope) < np.abs(curvature)
     shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0).astype(np.float32)
-    pitch = ((bins + shift) * float(SAMPLE_RATE_HZ) / 2048).astype(np.float32)
+    pitch = ((bins + shift) * float(SAMPLE_RATE_HZ) / N_FFT).astype(np.float32)
     height = top + np.float32(0.5) * slope * shift
     if not len(height):
         return 0.0
