@@ -1,4 +1,4 @@
-"""``bench epoch``: what stored tensors save in an epoch of fine-tuning MusicGen, and what they
+"""What stored tensors save in an epoch of fine-tuning MusicGen, and what they
 still cost over the bare step.
 
 Four ways through the same batches, taken in turn in one run: ``published``, where every clip's file
@@ -35,6 +35,7 @@ from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import musicgen as steps
+from lib.workbook import benchmarks
 from lib.workbook.benchmarks import generate
 
 WAYS = ("published", "batched", "stored", "bare")
@@ -48,15 +49,12 @@ _RANDOM = SimpleNamespace(name="random", sha256="0" * 64, licence="none", revisi
 
 
 def bench() -> dict:
-    """Process time on one core (wall time on a GPU), for each batch the best of five turns.
+    """For each batch the best of five turns; wall time on a GPU.
 
-    Returns:
-        ``ours`` and ``baseline``: seconds an epoch of ``n`` clips, stored and as published;
-            ``ratio`` = published / stored, beside
-        ``batched_ratio`` and ``published_ratio`` (the text's 240 s / 70 s); ``overhead`` = stored /
-        bare, wanted at most 1.05, and ``overhead_of_loading`` = 1 + reading and collating / bare,
-        without the noise of two steps; ``seconds``: each way split into decode, codec, text, load
-        and model; ``stored_kb``: on disk; on a GPU ``gpu_…``, see :func:`on_gpu`.
+    ``ours, baseline``: seconds an epoch, stored and as published; ``published_ratio``: the thesis's
+    240 s / 70 s; ``overhead`` = stored / bare, wanted at most 1.05; ``overhead_of_loading`` = 1 +
+    reading and collating / bare, without the noise of two steps; ``seconds``: each way split into
+    decode, codec, text, load and model; on a GPU ``gpu_…``, see :func:`on_gpu`.
     """
     cuda = torch.cuda.is_available()
     config = MusicGenConfig(**(CUDA if cuda else CPU))
@@ -125,16 +123,16 @@ def measure(start, config, folder: Path, n_batches: int, repeats: int) -> dict:
     seconds = {way: {part: sum(watch.parts.get(part, 0.0) for watch in best[way]) for part in PARTS}
                for way in WAYS}
     total = {way: sum(parts.values()) for way, parts in seconds.items()}
-    n, layers = n_batches * config.batch_size, start.network.decoder.config.num_hidden_layers
-    return {"what": f"an epoch of {n} clips of {config.clip_seconds:g} s in batches of {config.batch_size}, decoder {layers} × "
-                    f"{start.width}: stored tensors against decoding and encoding every clip again",
-            "ours": round(total["stored"], 3), "baseline": round(total["published"], 3),
-            "ratio": round(total["published"] / total["stored"], 2), "unit": "s an epoch", "n": n,
-            "overhead": round(total["stored"] / total["bare"], 4), "overhead_wanted": OVERHEAD_WANTED,
-            "overhead_of_loading": round(1 + seconds["stored"]["load"] / total["bare"], 4),
-            "batched_ratio": round(total["batched"] / total["stored"], 2), "published_ratio": PUBLISHED_RATIO,
-            "seconds": {way: {part: round(spent, 6) for part, spent in parts.items()} for way, parts in seconds.items()},
-            "stored_kb": round(sum(file.stat().st_size for file in store.folder.iterdir()) / 1024)}
+    n, loading = n_batches * config.batch_size, seconds["stored"]["load"]
+    return benchmarks.result(
+        f"an epoch of {n} clips of {config.clip_seconds:g} s in batches of {config.batch_size}: "
+        "stored tensors against decoding and encoding every clip again", total["stored"],
+        total["published"], "s an epoch", n, more_is_better=False,
+        overhead=total["stored"] / total["bare"], overhead_wanted=OVERHEAD_WANTED,
+        overhead_of_loading=1 + loading / total["bare"],
+        batched_ratio=total["batched"] / total["stored"], published_ratio=PUBLISHED_RATIO,
+        seconds=seconds,
+        stored_kb=round(sum(file.stat().st_size for file in store.folder.iterdir()) / 1024))
 
 
 def on_gpu(start, config, found: dict) -> dict:

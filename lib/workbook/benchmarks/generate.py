@@ -1,5 +1,5 @@
-"""``bench generate``: tokens a second of fast sampling against transformers' plain `generate`, the
-same random weights and settings.
+"""Tokens a second of fast sampling against transformers' own ``generate``, the same random weights
+and settings.
 
 On a CPU at the miniature's size. Where there is a GPU, 10 s of music at the size of MusicGen-small
 too, codec included, against the 600 ms that the mapping thesis publishes for an RTX 3090.
@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from lib.pretrained import musicgen_sampling
 from lib.training.musicgen import with_null
+from lib.workbook import benchmarks
 
 N_ITEMS, SECONDS, RATE_HZ, N_TOKENS, REPEATS = 4, 8, 25, 8, 5
 MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
@@ -31,30 +32,28 @@ PUBLISHED_MS = 600.0
 
 
 def bench() -> dict:
-    """Process time on one core, the best of five turns of each, taken in turn; guidance 3, top-k
-    250, tokens only, no codec.
+    """Guidance 3, top-k 250, tokens only, no codec.
 
-    Returns:
-        ``ours, baseline`` (tokens/s, all codebooks and pieces counted), ``ratio``; ``ms_a_step`` of
-        both; ``greedy_tokens_equal``: whether both find the same tokens; ``cache_mb``: the keys and
-        values ours holds; ``ratio_one_piece``: the same for one piece alone; on a GPU ``gpu_…``.
+    ``ours, baseline``: tokens a second, all codebooks and pieces counted; ``greedy_tokens_equal``:
+    whether both find the same tokens; ``ratio_one_piece``: the same for one piece alone; on a GPU
+    ``gpu_…``.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, n_steps = network(MINIATURE, RATE_HZ), SECONDS * RATE_HZ
-    found = {n: _both(model, n, n_steps) for n in (N_ITEMS, 1)}
-    ours, baseline, tokens = found[N_ITEMS]
+    (ours, baseline), one = (_best_seconds(model, n, n_steps) for n in (N_ITEMS, 1))
     states, mask = _conditions(2, MINIATURE["hidden_size"])
     greedy = [musicgen_sampling.sample(model.decoder, states, mask, 40, top_k=1),
               plain(model, states, mask, 40, do_sample=False)]
     n_codebooks = model.decoder.config.num_codebooks
-    layers, columns = MINIATURE["num_hidden_layers"], n_steps + n_codebooks - 1
-    cache_mb = (2 * layers - 1) * 2 * N_ITEMS * columns * MINIATURE["hidden_size"] * 4 / 2**20
-    return {"what": f"tokens/s, {N_ITEMS} pieces of {SECONDS} s, 6 layers × 256, 4 × 512 codes, guided; baseline: transformers' generate",
-            "ours": round(tokens / ours), "baseline": round(tokens / baseline), "ratio": round(baseline / ours, 2), "unit": "tokens/s",
-            "n": tokens, "ms_a_step": round(1e3 * ours / columns, 2), "baseline_ms_a_step": round(1e3 * baseline / columns, 2),
-            "ratio_one_piece": round(found[1][1] / found[1][0], 2), "times_real_time": round(N_ITEMS * SECONDS / ours, 1),
-            "greedy_tokens_equal": bool(torch.equal(*greedy)), "cache_mb": round(cache_mb, 1)} | gpu()
+    tokens, columns = N_ITEMS * n_codebooks * n_steps, n_steps + n_codebooks - 1
+    return benchmarks.result(
+        f"tokens/s, {N_ITEMS} pieces of {SECONDS} s, 6 layers × 256, 4 × 512 codes, guided; "
+        "baseline: transformers' generate", tokens / ours, tokens / baseline, "tokens/s", tokens,
+        more_is_better=True, ms_a_step=1e3 * ours / columns,
+        baseline_ms_a_step=1e3 * baseline / columns, ratio_one_piece=one[1] / one[0],
+        times_real_time=N_ITEMS * SECONDS / ours,
+        greedy_tokens_equal=bool(torch.equal(*greedy)), **gpu())
 
 
 def gpu(seconds: float = 10.0, rate_hz: int = 50) -> dict:
@@ -141,18 +140,9 @@ def _conditions(n_items: int, width: int, n_tokens: int = N_TOKENS) -> tuple:
                        generator=generator), torch.ones(n_items, n_tokens, dtype=torch.long)
 
 
-def _both(model, n_items: int, n_steps: int) -> tuple[float, float, int]:
-    """Best process times (s) of ours and of the plain loop, and how many tokens each makes."""
+def _best_seconds(model, n_items: int, n_steps: int) -> list[float]:
+    """Best process times of ours and of the plain loop."""
     states, mask = _conditions(n_items, model.decoder.config.hidden_size)
-    best = [float("inf"), float("inf")]
-    for seed in range(REPEATS):
-        for which, call in enumerate((lambda seed=seed: musicgen_sampling.sample(model.decoder,
-                                                                                 states, mask,
-                                                                                 n_steps,
-                                                                                 seed=seed),
-                                      lambda: plain(model, states, mask, n_steps, do_sample=True,
-                                                    top_k=250))):
-            start = time.process_time()
-            call()
-            best[which] = min(best[which], time.process_time() - start)
-    return best[0], best[1], n_items * model.decoder.config.num_codebooks * n_steps
+    return benchmarks.best_seconds(
+        [lambda: musicgen_sampling.sample(model.decoder, states, mask, n_steps, seed=0),
+         lambda: plain(model, states, mask, n_steps, do_sample=True, top_k=250)], REPEATS)

@@ -1,4 +1,4 @@
-"""``bench latency``: from a picture to what conditions the music model, by projection and by
+"""From a picture to what conditions the music model, by projection and by
 caption and language model; then to sound.
 
     projection   picture ─CLIP─► vector ─projection─► condition ─┐
@@ -12,6 +12,7 @@ MusicGen-small, 10 s), against the thesis's 600 ms on an RTX 3090.
 
 import time
 
+import numpy as np
 import open_clip
 import torch
 
@@ -21,6 +22,7 @@ from lib.models.projections import StudyTwo
 from lib.pretrained import musicgen_sampling
 from lib.systems.mapping import train_projection
 from lib.systems.mapping.config import get_config
+from lib.workbook import benchmarks
 from lib.workbook.benchmarks import generate
 
 N_PICTURES, SECONDS, PUBLISHED_MS, WANTED_MS = 8, 4.0, 600.0, 700.0
@@ -30,14 +32,11 @@ PROJECTION, PIPELINE, SHARED = ("clip", "projection"), ("captioner", "language m
 
 
 def bench() -> dict:
-    """Process time on one core, the median over pictures after one to warm up.
+    """The median over pictures after one to warm up, ms.
 
-    Returns:
-        ``ours, baseline``: ms of conditioning, by projection and by captioner and language model
-            (its text encoder left out);
-        ``ratio``, wanted at least 20; ``parts_ms``: each part of both ways; ``whole_ratio``: image
-        to waveform, projection over pipeline (the thesis: below .5); ``peak_mb`` comes with every
-        bench; on a GPU ``gpu_…``.
+    ``ours, baseline``: conditioning by projection, and by captioner and language model (its text
+    encoder left out), wanted ratio 20; ``parts_ms``: each part of both ways; ``whole_ratio``: image
+    to waveform, projection over pipeline (the thesis: below .5); on a GPU ``gpu_…``.
     """
     torch.set_num_threads(1)
     pictures, _ = paint.pictures(TEST_SEED, range(N_PICTURES + 1), 128)
@@ -45,37 +44,31 @@ def bench() -> dict:
                                              for part in ("image_text", "captioner", "describer",
                                                           "musicgen"))
     models = train_projection.build(get_config("mini").study_two, generator, clip.width)
-    kept: dict[str, list[float]] = {part: [] for part in (*PROJECTION, *PIPELINE, *SHARED)}
+    times: dict[str, list[float]] = {part: [] for part in (*PROJECTION, *PIPELINE, *SHARED)}
 
-    def timed(part: str, call):
+    def timed(part: str, function, *given, **settings):
         start = time.process_time()
-        made = call()
-        kept[part].append(1e3 * (time.process_time() - start))
-        return made
+        output = function(*given, **settings)
+        times[part].append(1e3 * (time.process_time() - start))
+        return output
 
     for picture in pictures:
-        vector = timed("clip", lambda picture=picture: clip.embed_pictures(picture[None]))
-        condition = timed("projection",
-                          lambda vector=vector: train_projection.predict(models, vector))
-        caption = timed("captioner",
-                        lambda picture=picture: captioner.caption(picture[None], ["sad"]))
-        said = timed("language model",
-                     lambda caption=caption: describer.describe(caption, ["sad"], prompt="mapping"))
-        timed("text encoder", lambda said=said: generator.condition(*generator.states(said)))
-        codes = timed("decoder",
-                      lambda condition=condition: _codes(generator, torch.from_numpy(condition)))
-        timed("codec", lambda codes=codes: generator.codec.decode(codes))
-    ms = {part: float(torch.tensor(times[1:]).median()) for part, times in kept.items()}
+        vector = timed("clip", clip.embed_pictures, picture[None])
+        condition = timed("projection", train_projection.predict, models, vector)
+        caption = timed("captioner", captioner.caption, picture[None], ["sad"])
+        text = timed("language model", describer.describe, caption, ["sad"], prompt="mapping")
+        timed("text encoder", lambda text: generator.condition(*generator.states(text)), text)
+        codes = timed("decoder", _codes, generator, torch.from_numpy(condition))
+        timed("codec", generator.codec.decode, codes)
+    ms = {part: float(np.median(spent[1:])) for part, spent in times.items()}
     ours, theirs = sum(ms[part] for part in PROJECTION), ms["captioner"] + ms["language model"]
-    rest = sum(ms[part] for part in SHARED)
-    return {"what": f"one picture → condition: CLIP, projection; baseline: captioner, "
-            f"language model ({SECONDS:g} s are played)", "ours": round(ours, 2),
-            "baseline": round(theirs, 2), "ratio": round(theirs / ours, 1), "unit": "ms",
-            "n": N_PICTURES, "parts_ms": {part: round(value, 2) for part, value in ms.items()},
-            "whole_ms": round(ours + rest, 1),
-            "pipeline_whole_ms": round(sum(ms[part] for part in PIPELINE) + rest, 1),
-            "whole_ratio": round((ours + rest) / (sum(ms[part] for part in PIPELINE) + rest),
-                                 3)} | gpu()
+    shared = sum(ms[part] for part in SHARED)
+    pipeline = sum(ms[part] for part in PIPELINE) + shared
+    return benchmarks.result(
+        "one picture → condition: CLIP, projection; baseline: captioner, language model "
+        f"({SECONDS:g} s are played)", ours, theirs, "ms", N_PICTURES, more_is_better=False,
+        parts_ms={part: round(value, 2) for part, value in ms.items()}, whole_ms=ours + shared,
+        pipeline_whole_ms=pipeline, whole_ratio=(ours + shared) / pipeline, **gpu())
 
 
 def gpu(seconds: float = 10.0) -> dict:

@@ -1,30 +1,29 @@
-"""``bench vocoder``: how many seconds of sound a second of one core makes of mel-spectrograms,
-against Griffin–Lim.
+"""How many seconds of sound a second of one core makes of mel-spectrograms, against Griffin–Lim.
 
-HiFi-GAN's own table gives its smallest generator, V3, 13.44 times real time on a CPU; that one is
-timed beside ours, its weights random.
+HiFi-GAN's own table gives its smallest generator, V3, 13.44 times real time on a CPU (Kong, Kim &
+Bae 2020, table 1); that one is timed beside ours, its weights random.
 """
 
-import time
-
-import numpy as np
 import torch
 
 from lib.data.atelier import TEST_SEED, render
 from lib.models import hifigan
+<<<<<<< HEAD
 from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
+=======
+from lib.systems.art2music import mel, roundtrip, train_vocoder
+from lib.workbook import benchmarks
+>>>>>>> 99d045c (Benchmarks share their timing and their result)
 
-N_CLIPS, SECONDS, REPEATS, PUBLISHED = 4, 10.0, 5, 13.44  # Kong, Kim & Bae (2020), table 1, CPU
+N_CLIPS, CLIP_SECONDS, PUBLISHED = 4, 10.0, 13.44
 
 
 def bench() -> dict:
-    """Process time on one core, the best of five turns (Griffin–Lim: of two) on the same mels.
-
-    Returns:
-        ``ours, baseline``: times real time; ``ratio``; ``one_clip``: ours for a single clip;
-            ``v3``: of the published small generator.
+    """Times real time: ``ours`` for four clips at once, ``one_clip``, ``v3``: the published small
+    generator.
     """
     torch.set_num_threads(1)
+<<<<<<< HEAD
     given = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), SECONDS)[0]).numpy()
     ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
@@ -47,3 +46,18 @@ def bench() -> dict:
             **{name: round(value, 1) for name, value in found.items()},
             "ratio": round(found["ours"] / found["baseline"], 1),
             "unit": "times real time", "n": N_CLIPS, "published": PUBLISHED}
+=======
+    mels = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), CLIP_SECONDS)[0]).numpy()
+    ours, _ = train_vocoder.load()
+    torch.manual_seed(0)
+    v3 = hifigan.plain(hifigan.generator(hifigan.SIZES["v3"]))
+    clip_s = mels.shape[2] * mel.HOP / mel.RATE_HZ
+    whole, one, small, griffin_lim = benchmarks.best_seconds(
+        [lambda: train_vocoder.vocode(ours, mels), lambda: train_vocoder.vocode(ours, mels[:1]),
+         lambda: train_vocoder.vocode(v3, mels), lambda: roundtrip.griffin_lim(mels[:1])], 3)
+    return benchmarks.result(
+        f"{N_CLIPS} mels of {CLIP_SECONDS:g} s; baseline: Griffin–Lim, 32 turns",
+        N_CLIPS * clip_s / whole, clip_s / griffin_lim, "times real time", N_CLIPS,
+        more_is_better=True, one_clip=clip_s / one, v3=N_CLIPS * clip_s / small,
+        published=PUBLISHED)
+>>>>>>> 99d045c (Benchmarks share their timing and their result)
