@@ -37,6 +37,6 @@ def bench() -> dict:
     exact = comments[few].astype(np.float64) @ captions.T.astype(np.float64)
     return benchmarks.result(
         f"top-1 of {N_COMMENTS:,} × {N_CAPTIONS:,} × {WIDTH}; baseline: the matrix "
-        " product alone", ours, bare, "s", N_COMMENTS, more_is_better=False,
+        "product alone", ours, bare, "s", N_COMMENTS, more_is_better=False,
         times_the_product=ours / bare, extra_mb=round(extra),
         exact=float(np.mean(exact.argmax(1) == index[few])))

@@ -8,12 +8,8 @@ import torch
 
 from lib.data.atelier import TEST_SEED, render
 from lib.models import hifigan
-<<<<<<< HEAD
 from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
-=======
-from lib.systems.art2music import mel, roundtrip, train_vocoder
 from lib.workbook import benchmarks
->>>>>>> 99d045c (Benchmarks share their timing and their result)
 
 N_CLIPS, CLIP_SECONDS, PUBLISHED = 4, 10.0, 13.44
 
@@ -23,41 +19,16 @@ def bench() -> dict:
     generator.
     """
     torch.set_num_threads(1)
-<<<<<<< HEAD
-    given = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), SECONDS)[0]).numpy()
+    mels = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), CLIP_SECONDS)[0]).numpy()
     ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
     v3 = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES["v3"]))
-
-    def times_real_time(call, mels, repeats: int = REPEATS) -> float:
-        best = np.inf
-        for _ in range(repeats):
-            start = time.process_time()
-            call(mels)
-            best = min(best, time.process_time() - start)
-        return mels.shape[0] * mels.shape[2] * mel.HOP / mel.RATE_HZ / best
-
-    found = {"ours": times_real_time(lambda mels: train_vocoder.vocode(ours, mels), given),
-             "baseline": times_real_time(evaluate.griffin_lim, given[:1], 2),
-             "one_clip": times_real_time(lambda mels: train_vocoder.vocode(ours, mels), given[:1]),
-             "v3": times_real_time(lambda mels: train_vocoder.vocode(v3, mels), given[:1], 2)}
-    return {"what": f"seconds of sound a second of one core, {N_CLIPS} mels of {SECONDS:g} s; "
-                    "baseline: Griffin–Lim, 32 turns",
-            **{name: round(value, 1) for name, value in found.items()},
-            "ratio": round(found["ours"] / found["baseline"], 1),
-            "unit": "times real time", "n": N_CLIPS, "published": PUBLISHED}
-=======
-    mels = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), CLIP_SECONDS)[0]).numpy()
-    ours, _ = train_vocoder.load()
-    torch.manual_seed(0)
-    v3 = hifigan.plain(hifigan.generator(hifigan.SIZES["v3"]))
     clip_s = mels.shape[2] * mel.HOP / mel.RATE_HZ
     whole, one, small, griffin_lim = benchmarks.best_seconds(
         [lambda: train_vocoder.vocode(ours, mels), lambda: train_vocoder.vocode(ours, mels[:1]),
-         lambda: train_vocoder.vocode(v3, mels), lambda: roundtrip.griffin_lim(mels[:1])], 3)
+         lambda: train_vocoder.vocode(v3, mels), lambda: evaluate.griffin_lim(mels[:1])], 3)
     return benchmarks.result(
         f"{N_CLIPS} mels of {CLIP_SECONDS:g} s; baseline: Griffin–Lim, 32 turns",
         N_CLIPS * clip_s / whole, clip_s / griffin_lim, "times real time", N_CLIPS,
         more_is_better=True, one_clip=clip_s / one, v3=N_CLIPS * clip_s / small,
         published=PUBLISHED)
->>>>>>> 99d045c (Benchmarks share their timing and their result)
