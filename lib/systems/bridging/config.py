@@ -16,94 +16,61 @@ DESCRIBE_FROM = ("caption", "word")
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much data, and how long a segment is.
+    """How much data, and how long a segment is."""
 
-    Attributes:
-        origin: ``published``, or ``atelier``, where the numbers are rounded up to as many of each
-            emotion.
-        piece_seconds: of an atelier piece; published pieces are as long as they are.
-        how: ``published`` splits pairs, ``corrected`` splits pieces and painters before pairing.
-    """
-
-    origin: str = "published"
+    origin: str = "published"  # or "atelier", with as many of each emotion
     n_paintings: int = 1200
     n_pieces: int = 193
-    piece_seconds: float = 187.0  # 1,200 segments of 30 s from 193 pieces
+    piece_seconds: float = 187.0  # of the atelier; 1,200 segments of 30 s from 193 pieces
     segment_seconds: float = 30.0
-    how: str = "published"
+    how: str = "published"  # "corrected" splits pieces and painters before pairing
 
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """The network and its training; the paper gives neither widths nor rates, these are ours.
-
-    Attributes:
-        backbone, sequence, hidden, heads, dropout, width: of
-            :class:`lib.models.emotion_classifier.EmotionCNN`.
-        initial: folder or hub name of weights for the residual network; ``""``: none.
-        n_paintings: of the atelier.
-        bfloat16: of the residual network while training.
-        balanced: every class is drawn equally often.
-        every: steps between checkpoints and validations.
-    """
+    """The network and its training; the paper gives neither widths nor rates, these are ours."""
 
     backbone: str = "resnet50"
-    sequence: str = "grid"
+    sequence: str = "grid"  # "single": the released code's
     hidden: int = 256
     heads: int = 8
     dropout: float = 0.5
-    width: int = 24
-    initial: str = "timm/resnet50.tv_in1k"
-    n_paintings: int = 1200
+    width: int = 24  # of the small backbone
+    initial: str = "timm/resnet50.tv_in1k"  # folder or hub name of its weights; "": none
+    n_paintings: int = 1200  # of the atelier
     n_steps: int = 900
     batch_size: int = 32
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     warm_up: int = 50
-    bfloat16: bool = False
-    balanced: bool = False
-    every: int = 100
+    bfloat16: bool = False  # of the residual network while training
+    balanced: bool = False  # every class is drawn equally often
+    every: int = 100  # steps between checkpoints and validations
 
 
 @dataclass(frozen=True)
 class PromptConfig:
-    """The two networks that write, as sources of :func:`lib.pretrained.load`.
-
-    Attributes:
-        describe_from: what the describer reads: the led ``caption``, or the emotion ``word`` and
-            the caption without lead and feelings.
-        seed: of drawn descriptions; ``None``: the likeliest one.
-    """
+    """The two networks that write, as sources of :func:`lib.pretrained.load`."""
 
     captioner: str = "Salesforce/blip-image-captioning-large"
     describer: str = "tiiuae/falcon-rw-1b"
-    describe_from: str = "caption"
-    seed: int | None = None
+    describe_from: str = "caption"  # or "word": the word, and the caption without lead and feelings
+    seed: int | None = None  # of drawn descriptions; None: the likeliest one
 
 
 @dataclass(frozen=True)
 class MusicGenConfig:
-    """One fine-tuning and its sampling; the defaults are Model 4's, :meth:`for_model` gives others.
+    """One fine-tuning and its sampling; the defaults are Model 4's."""
 
-    Attributes:
-        model: ``m1`` to ``m4``, which names the text column. start: the music model to fine-tune.
-        stored: text states and codes are computed once and kept.
-        chunk: a segment's first ``clip_seconds`` (``fixed``), or ``random`` ones.
-        word_dropout: share of a text's words left out. dropped: share of conditions left out.
-        faults: of the released code, out of ``original_code.FAULTS``.
-        accumulate: micro-batches a step. lora: rank; 0: every weight trains.
-        guidance: of sampling; 1 switches it off. n_at_once: texts sampled in one batch.
-    """
-
-    model: str = "m4"
+    model: str = "m4"  # m1 to m4, which names the text column
     start: str = "facebook/musicgen-small"
-    stored: bool = True
-    chunk: str = "fixed"
-    word_dropout: float = 0.0
-    dropped: float = 0.0
-    faults: tuple[str, ...] = ()
-    accumulate: int = 1
-    lora: int = 0
+    stored: bool = True  # text states and codes are computed once and kept
+    chunk: str = "fixed"  # a segment's first clip_seconds; or "random"
+    word_dropout: float = 0.0  # share of a text's words left out
+    dropped: float = 0.0  # share of conditions left out
+    faults: tuple[str, ...] = ()  # of the released code, out of original_code.FAULTS
+    accumulate: int = 1  # micro-batches a step
+    lora: int = 0  # rank; 0: every weight trains
     bfloat16: bool = False
     epochs: int = 40
     batch_size: int = 16
@@ -113,8 +80,8 @@ class MusicGenConfig:
     clip_seconds: float = 30.0
     top_k: int = 250
     temperature: float = 1.0
-    guidance: float = 3.0
-    n_at_once: int = 16
+    guidance: float = 3.0  # 1 switches it off
+    n_at_once: int = 16  # texts sampled in one batch
 
     def __post_init__(self):
         for name, allowed in {"model": tuple(TEXT_COLUMNS), "chunk": ("fixed", "random")}.items():
@@ -139,13 +106,9 @@ class MusicGenConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s.
+    """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s."""
 
-    Attributes:
-        n_paintings: a multiple of five, as many of each emotion. picture_size: their side.
-    """
-
-    n_paintings: int = 120
+    n_paintings: int = 120  # a multiple of five, as many of each emotion
     seconds: float = 30.0
     picture_size: int = 128
 
@@ -159,15 +122,10 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole chain.
+    """The whole chain."""
 
-    Attributes:
-        model: which of the four fine-tuned decoders plays.
-        side: a painting is cut square and resized to this; BLIP-large sees 384.
-    """
-
-    model: str = "m4"
-    side: int = 384
+    model: str = "m4"  # which of the four fine-tuned decoders plays
+    side: int = 384  # a painting is cut square and resized to this; BLIP-large sees 384
     data: DataConfig = field(default_factory=DataConfig)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     prompts: PromptConfig = field(default_factory=PromptConfig)
