@@ -51,8 +51,7 @@ def picture(path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(path)
 
 
-# --- replicas: what the publisher ships, three rows of it
-# ------------------------------------------------------------
+# --- replicas: what the publisher ships, three rows of it ---
 
 
 def make_deam(root):
@@ -520,8 +519,7 @@ def test_lists_of_another_form_are_refused_in_one_line(adapter, file, text, tmp_
         adapter.manifest(tmp_path)
 
 
-# --- cards ----------------------------------------------------------------------------------------
-# ------------------
+# --- cards ---
 
 
 @pytest.mark.parametrize("name", collections.NAMES)
@@ -531,8 +529,7 @@ def test_every_collection_has_a_whole_card_in_the_readme(name):
     assert all(len(text) > 10 for text in card.values())
 
 
-# --- the real files -------------------------------------------------------------------------------
-# --------------------
+# --- the real files ---
 
 
 @pytest.mark.real_data

@@ -68,8 +68,7 @@ def points(valence, arousal, source="x"):
                            (v, a) in enumerate(zip(valence, arousal, strict=True))])
 
 
-# --- the rows -------------------------------------------------------------------------------------
-# ----------------------
+# --- the rows ---
 
 
 def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
@@ -98,8 +97,7 @@ def test_a_collection_in_two_folders_is_found_twice_and_under_two_names_once(she
             for place in registry.existing_folders(registry.COLLECTIONS["mirex"])] == ["mirex"]
 
 
-# --- numbers --------------------------------------------------------------------------------------
-# ----------------------
+# --- numbers ---
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=40))
@@ -177,8 +175,7 @@ def test_deviations_left_on_the_old_scale(means, deviations, expected):
     assert inventory.spread_of_another_scale(np.array(means), np.array(deviations)) is expected
 
 
-# --- the command ----------------------------------------------------------------------------------
-# ----------------------
+# --- the command ---
 
 
 def test_an_empty_shelf_is_listed_and_cannot_be_checked(shelf, capsys):
@@ -235,8 +232,7 @@ def test_what_is_stored_holds_counts_and_no_item(oasis):
                for name in inventory.TABLES)
 
 
-# --- fetching -------------------------------------------------------------------------------------
-# ----------------------
+# --- fetching ---
 
 
 def of_server(address, text):
@@ -283,8 +279,7 @@ def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
     assert not list(shelf.iterdir()), "nothing is made where nothing is fetched"
 
 
-# --- the real shelf -------------------------------------------------------------------------------
-# ----------------------
+# --- the real shelf ---
 
 
 @pytest.mark.real_data

@@ -61,8 +61,7 @@ def names(study):
     return [finding.name for finding in look(study).findings]
 
 
-# --- one leak at a time
-# -----------------------------------------------------------------------------------------------
+# --- one leak at a time ---
 
 
 def plant_group(study, rng):
@@ -204,8 +203,7 @@ def test_pairs_split_by_clip_never_reuse_one(n_clips, uses, seed):
         assert names({"manifest": None, "pairs": pairs}) == ["clip_reused_across_splits"]
 
 
-# --- how each check decides
-# -------------------------------------------------------------------------------------------
+# --- how each check decides ---
 
 
 def test_near_duplicates_equal_the_plain_double_loop():
@@ -381,8 +379,7 @@ def test_one_other_scale_for_all_is_no_finding(scale):
     assert leakage.check(table.head(9)).findings == []  # too few labels of a source to say anything
 
 
-# --- what it says, and when it stops
-# ----------------------------------------------------------------------------------
+# --- what it says, and when it stops ---
 
 
 def leaky_table():
@@ -441,8 +438,7 @@ def test_what_cannot_be_looked_at_is_refused(given, line):
         leakage.check(given.pop("manifest", None), **given)
 
 
-# --- the atelier is clean; the released codes are not
-# -----------------------------------------------------------------
+# --- the atelier is clean; the released codes are not ---
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -544,8 +540,7 @@ def test_s4_as_released_tells_the_target_reuses_its_clips_and_scores_itself():
     assert "keywords 100%" in found[1].what
 
 
-# --- published data -------------------------------------------------------------------------------
-# --------------------
+# --- published data ---
 
 
 @pytest.mark.real_data

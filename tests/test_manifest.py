@@ -26,8 +26,7 @@ QUICK = settings(max_examples=20, deadline=None,
 ROW = {"item_id": "a", "modality": "image", "group_id": "g", "source": "s", "licence": "CC0"}
 
 
-# --- schema ---------------------------------------------------------------------------------------
-# ------------------
+# --- schema ---
 
 
 def test_columns_are_those_of_the_page_and_missing_ones_are_null():
@@ -114,8 +113,7 @@ def test_a_table_comes_back_from_disk_as_it_was_and_order_does_not_matter(tmp_pa
     pd.testing.assert_frame_equal(manifest.frame(data.draw(st.permutations(rows))), table)
 
 
-# --- building -------------------------------------------------------------------------------------
-# ------------------
+# --- building ---
 
 
 def collection(root, n_whole=7):
@@ -288,8 +286,7 @@ def test_a_full_disk_leaves_the_last_build_standing(tmp_path, monkeypatch):
     assert (tmp_path / "out/manifest.parquet").read_bytes() == before
 
 
-# --- splits ---------------------------------------------------------------------------------------
-# ------------------
+# --- splits ---
 
 group_lists = st.lists(st.sampled_from([f"piece {i}" for i in range(30)]), min_size=12,
                        max_size=120).filter(lambda g: len(set(g)) >= 5)
@@ -339,8 +336,7 @@ def test_impossible_splits_are_refused(call):
         call()
 
 
-# --- labels ---------------------------------------------------------------------------------------
-# ------------------
+# --- labels ---
 
 
 @QUICK

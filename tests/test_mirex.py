@@ -155,8 +155,7 @@ def test_a_single_adjective_in_another_cluster_is_no_slip(tmp_path):
     assert mirex.manifest(tmp_path)["emotion"].value_counts().to_dict() == {"rowdy": 19, "fiery": 1}
 
 
-# --- from adjectives to the five words
-# ----------------------------------------------------------------------------------
+# --- from adjectives to the five words ---
 
 
 def test_every_adjective_has_a_point_and_each_cluster_goes_where_its_adjectives_say():
