@@ -1,11 +1,7 @@
-"""System 1, listening to what was played: blank space, noise, clipping, repetition, and the emotion
-a judge hears in it.
+"""What a spectrogram shows of generated clips (silence, blank cells, noise, clipping), repetition of
+their codes, and the emotion that the tagger predicts, which took no part in making them.
 
-    sounds [N, samples] ──frames──► silent, blank, flatness, loudness, clipped     "more blank space and noise" (text 000, §VI), counted
-                        ──tagger──► valence, arousal ──► word                      the judge took no part in making them
-    codes [K, S]        ──lags────► repeats                                        what greedy sampling falls into
-
-Notebook: 14.
+Source: Hisariya & Liang §VI ("more blank space and noise").  Notebook: 14.
 """
 
 from collections.abc import Sequence
@@ -19,8 +15,7 @@ from lib.metrics import embedders, stats
 from lib.signal import affect, audio
 
 SILENT_DB = -50.0  # a frame this far below the clip's loudest one
-# a cell of the picture this far below its brightest one, as plots.mel draws it black
-BLANK_DB = -70.0
+BLANK_DB = -70.0   # a cell of the mel spectrogram this far below its largest, drawn black
 FULL_SCALE = 0.999
 LOOP_S = 4.0
 
@@ -46,7 +41,7 @@ def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int):
     Raises:
         KlangfarbeError: no clips, one that is not mono or shorter than a frame, or one with NaN.
 
-    Source: text 000, §VI and Fig. 5 (the statement); Johnston (1988) for spectral flatness.
+    Source: Hisariya & Liang §VI, Fig. 5; Johnston (1988) for spectral flatness.
     Notebook: 14.
     """
     if not len(sounds) or any(np.ndim(sound) != 1 or len(sound) < audio.MEL["n_fft"] or

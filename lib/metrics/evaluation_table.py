@@ -1,12 +1,5 @@
-"""One call, one whole table: a system beside its null, its ceiling and its baselines, each with
-interval, n and a verdict.
-
-```
-outputs of the system ──view──► what the metric compares ──┬─► value, low, high, n
-        of each baseline ─────► …                          ├─► shuffled condition   (null: the same outputs, other conditions)
-        of real items    ─────► …                          ├─► real against real    (ceiling of a comparison of sets)
-reference (target, set) ───────────────────────────────────┴─► verdict against the system: a paired test, Holm over the table
-```
+"""The evaluation table: a system beside its chance level, its ceiling and its baselines, each with
+interval, n and a verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35.
 """
 
 from collections.abc import Callable, Mapping, Sequence

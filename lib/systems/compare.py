@@ -1,13 +1,6 @@
-"""The four systems side by side: the same held-out paintings for the three that play, the same
-pieces for the one that paints.
-
-    painting, comment ─┬─ bridging ──┐                        piece ─┬─ music2image ─┐
-                       ├─ mapping  ──┼─► sounds ─► an ear             └─ retrieval ───┴─► pictures ─► an eye
-                       ├─ art2music ─┤
-                       └─ retrieval ─┘  the nearest training item's own other half
-
-The bar is retrieval: whoever owns a few hundred pairs can look up the nearest painting and play its
-music, without any system at all.
+"""The four systems side by side: the same held-out paintings for the three that generate music, the
+same pieces for the one that paints, and retrieval (the nearest training item's other half) as the
+baseline for both.
 
 Source: ours; claim X-2.  Notebook: 90.
 """
@@ -30,7 +23,7 @@ ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
 
 @dataclass(frozen=True)
 class Config:
-    """How many items are met, and how many pairs retrieval may look through.
+    """Test items, and pairs for retrieval.
 
     Attributes:
         n_items: held-out paintings, each with its comment and its own piece. n_known: pairs for
@@ -111,7 +104,7 @@ def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 
 def time_calls(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
-    """(what `play` gives for 0 … n − 1, seconds of this process that each took [n])."""
+    """``play(0) … play(n − 1)`` and the process time that each took, in seconds [n]."""
     made, took = [], []
     for k in range(n):
         start = time.process_time()

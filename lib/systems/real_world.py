@@ -1,19 +1,17 @@
-"""All four systems on what people painted, played and rated: WikiArt's paintings, Emotify's music.
-No part of them ever saw any.
+"""All four systems on what people painted, played and rated: WikiArt's paintings, Emotify's music,
+on which nothing here was trained; the atelier's own items go the same way, for comparison.
 
-    painting ─┬─ bridging, mapping, art2music ─► sounds ──► the ear ─┐
-              ├─ the eye ────────────────────────────────────────────┼─► against what people felt before it
-              └─ CLIP, a line learnt from other painters' labels ────┘
-    piece ────┬─ forest ─► diffusion ─► pictures ─► the eye ─────────┐
-              ├─ the ear ────────────────────────────────────────────┼─► against what people felt while it played
-              └─ features, a line learnt from other pieces' labels ──┘
+    painting ─┬─ bridging, mapping, art2music ─► music ─► tagger ─┐
+              ├─ regressor of pictures ───────────────────────────┼─► against people's ratings
+              └─ CLIP ─► ridge on other painters' ratings ────────┘
+    piece ────┬─ music2image ─► pictures ─► regressor ────────────┐
+              ├─ tagger ──────────────────────────────────────────┼─► against people's ratings
+              └─ features ─► ridge on other pieces' ratings ──────┘
 
-The atelier's own items go the same way, so that whatever differs is the world and not the ruler.
-Instruments are looked at first: where an ear does not hear real music, a number that rests on it
+Where an instrument does not agree with people on real music or paintings, a number that rests on it
 says nothing.
 
-Source: ours. Where people's labels are shares of emotions, the points are
-:mod:`lib.signal.affect`'s.  Notebook: 93.
+Source: ours; points of emotion shares are :mod:`lib.signal.affect`'s.  Notebook: 93.
 """
 
 from dataclasses import dataclass

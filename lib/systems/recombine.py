@@ -1,18 +1,17 @@
-"""Any bridge with any decoder: what one system says of a painting or a piece, put into words that
-another system's decoder understands.
+"""Any bridge with any decoder: the representation that one system makes of a painting or a piece,
+mapped linearly into the input space of another system's decoder.
 
-    painting ─┬─ word, caption, description ─T5─► words   [D] ─┐                     ┌─► MusicGen ◄─ own: words, vector
-              ├─ CLIP ─► projection ────────────► vector  [D] ─┼─ an interpreter ───►├─► flow and HiFi-GAN ◄─ own: fused
-    comment ──┴─ CLIP, CLIP ─► a gate ──────────► fused   [H] ─┤    (ridge)          └─► diffusion ◄─ own: numbers
-    piece ────── features ─► forest ────────────► numbers [2] ─┘
+    painting ─┬─ word, caption, description ─T5─► words   ─┐              ┌─► MusicGen   (words, vector)
+              ├─ CLIP ─► projection ────────────► vector  ─┼─ linear map ─┼─► flow, HiFi-GAN     (fused)
+    comment ──┴─ CLIP, CLIP ─► gated fusion ────► fused   ─┤   (ridge)    └─► diffusion        (numbers)
+    piece ────── features ─► forest ────────────► numbers ─┘
 
-An interpreter is a straight line, learnt from pairs: what two bridges said of the same training
-item. It is never told what the item feels like. So what arrives is what the bridge carried and what
-a straight line can pass on, and nothing else.
+The linear maps are fitted to pairs of representations of the same training item, never to valence
+and arousal: what arrives is what the bridge carries and a linear map can pass on.
 
-Source: ours; lines between two networks' layers are "stitching" (Lenc & Vedaldi 2015,
-"Understanding image representations by measuring their equivariance and equivalence").  Notebook:
-92.
+Source: ours; linear maps between two networks' layers are "stitching" (Lenc & Vedaldi 2015,
+"Understanding image representations by measuring their equivariance and equivalence").
+Notebook: 92.
 """
 
 from dataclasses import dataclass
@@ -35,21 +34,19 @@ from lib.systems.mapping import generate as mapping
 from lib.systems.mapping import train_projection
 from lib.systems.music2image import train_diffusion, train_forest
 
-# what is carried → whose it is
+# representation → the system that makes it
 BRIDGES = {"words": "bridging", "vector": "mapping", "fused": "art2music", "numbers": "music2image"}
-# decoder → bridges that it was made for
+# decoder → the bridges it was trained with
 DECODERS = {"MusicGen": ("words", "vector"), "flow": ("fused",), "diffusion": ("numbers",)}
-# what an interpreter for it learns to say
+# the bridge whose space a decoder's linear map predicts
 LEARNT_FROM = {decoder: own[-1] for decoder, own in DECODERS.items()}
-ITEMS_FROM = 960_000  # in TEST_SEED: not those of notebook 90, on which the questions came up
-TRUTH = "the truth"  # valence and arousal themselves, as if some bridge carried them unharmed
+ITEMS_FROM = 960_000  # in TEST_SEED; not those of notebook 90
+TRUTH = "the truth"  # valence and arousal themselves, as a perfect bridge
 
 
 @dataclass(frozen=True)
 class Config:
-    """How many fresh items are carried, and how many training items the interpreters hear; side and
-    seconds are ``side.PROFILES``'.
-    """
+    """Test items, and training items of the linear maps; side and seconds: ``compare.PROFILES``."""
 
     n_items: int = 400
     n_learnt: int = 2_000
@@ -85,11 +82,11 @@ def load(profile: str) -> Systems:
 
 def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
             sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
-    """What each bridge says of N items.
+    """The representations of N items by each bridge.
 
     Args:
-        pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner speaks. sounds: float32
-            [N, samples], each item's own piece, at `rate_hz`; ``None``: there are no ``numbers``.
+        pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner's. sounds: float32 [N,
+            samples], each item's own piece, at `rate_hz`; ``None``: no ``numbers``.
 
     Returns:
         bridge → float32 [N, D_b] (``words``: the description's states, averaged), and the N
@@ -106,12 +103,10 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
     said = list(prompts.generate_texts(seen, leading, parts.bridging.captioner,
                                        parts.bridging.describer, seed=settings.seed,
                                        describe_from=settings.describe_from).description)
-    vectors = parts.mapping.clip.embed_pictures(images.squares(pictures,
-                                                                          parts.mapping.side))
+    vectors = parts.mapping.clip.embed_pictures(images.squares(pictures, parts.mapping.side))
     shown = images.squares(pictures, parts.art2music.side)
-    comments = parts.bridging.captioner.caption(shown,
-                                                [None]
-                                                * len(shown)) if comments is None else comments
+    if comments is None:
+        comments = parts.bridging.captioner.caption(shown, [None] * len(shown))
     felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon()))
             for comment in comments]
     found = {"words": mapping_data.text_targets(said, parts.mapping.generator)[:, 0],
@@ -126,29 +121,29 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
     return {name: np.asarray(some, np.float32) for name, some in found.items()}, said
 
 
-def fit_linear_map(said: np.ndarray, wanted: np.ndarray):
-    """A line from what one bridge said [K, D_a] to what another said of the same items [K, D_b];
-    its ``predict`` takes [N, D_a].
-
-    Ridge regression, columns standardised, the penalty chosen by leaving out one item at a time.
+def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
+    """Ridge regression from one bridge's representations [K, D_a] to another's [K, D_b] of the same
+    items: columns standardised, the penalty chosen by leave-one-out.
     """
-    return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(said, wanted)
+    return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(inputs, targets)
 
 
-def map_to_decoders(here: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
-    """Every bridge in every decoder's language: (bridge, decoder) → [N, D]; where a bridge is a
-    decoder's own, what it said itself.
+def map_to_decoders(test: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
+    """Every bridge's test items as every decoder's input: (bridge, decoder) → [N, D]; a decoder's
+    own bridges are passed on as they are.
 
     Args:
-        here: bridge → [N, D_b], of new items. known: bridge → [K, D_b], of training items.
+        test: bridge → [N, D_b]. known: bridge → [K, D_b], of training items.
     """
-    made = {}
+    inputs = {}
     for decoder, own in DECODERS.items():
-        for bridge, said in here.items():
-            made[bridge, decoder] = said if bridge in own else fit_linear_map(known[bridge],
-                                                                           known[LEARNT_FROM[
-                        decoder]]).predict(said)
-    return made
+        for bridge, encoded in test.items():
+            if bridge in own:
+                inputs[bridge, decoder] = encoded
+            else:
+                linear = fit_linear_map(known[bridge], known[LEARNT_FROM[decoder]])
+                inputs[bridge, decoder] = linear.predict(encoded)
+    return inputs
 
 
 def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
