@@ -148,7 +148,8 @@ def test_the_profiles_own_result_comes_before_the_miniature_and_it_says_which(ow
     assert artefacts.load("99_probe", "mini",
                           "a.json") == "bundled" and "bundled miniature" in capsys.readouterr().out
     artefacts.save("own", "99_probe", "mini", "a.json", seed=0)
-    assert artefacts.load("99_probe", "mini", "a.json") == "own" and "made by notebook 99 at mini" in capsys.readouterr().out
+    assert (artefacts.load("99_probe", "mini", "a.json") == "own"
+            and "made by notebook 99 at mini" in capsys.readouterr().out)
     assert artefacts.load("99_probe", "gpu", "a.json") == "bundled"
 
 

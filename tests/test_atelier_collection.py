@@ -45,7 +45,8 @@ def test_picture_and_piece_of_one_item_share_their_group_and_split():
     for row in rows:
         by_group.setdefault(row["group_id"],
                             set()).add((row["split"], row["valence"], row["arousal"]))
-    assert all(len(sides) == 1 for sides in by_group.values()) and {next(iter(s))[0] for s in by_group.values()} == set(manifest.SPLITS)
+    assert (all(len(sides) == 1 for sides in by_group.values())
+            and {next(iter(s))[0] for s in by_group.values()} == set(manifest.SPLITS))
     noisy = collection.rows(SEED, 40, disagreement=0.3)
     assert np.std([a["valence"] - b["valence"] for a,
                    b in zip(rows, noisy, strict=True)]) == pytest.approx(0.3 / np.sqrt(10), rel=0.5)

@@ -151,7 +151,8 @@ def test_notes_are_playable(item):
     for instrument in midi.instruments:
         assert instrument.notes, f"{instrument.name} is silent"
         for note in instrument.notes:
-            assert 24 <= note.pitch <= 108 and 12 <= note.velocity <= 127 and 0 <= note.start < note.end <= 10.001
+            assert (24 <= note.pitch <= 108 and 12 <= note.velocity <= 127 and 0 <= note.start
+                    < note.end <= 10.001)
     sounding = np.zeros(100, bool)
     for note in (n for i in midi.instruments for n in i.notes):
         sounding[int(note.start * 10): int(np.ceil(note.end * 10))] = True

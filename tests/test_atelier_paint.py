@@ -81,8 +81,10 @@ def test_pictures_are_known_by_their_hashes():
 
 
 def test_a_processor_without_vector_instructions_paints_the_same():
-    script = ("from lib.data.atelier import paint; from lib.data.atelier.factors import draw; import hashlib, sys;"
-              "print(*(hashlib.sha256(paint.paint(draw(2, int(i))).tobytes()).hexdigest()[:12] for i in sys.argv[1:]))")
+    script = ("from lib.data.atelier import paint; from lib.data.atelier.factors import draw; "
+              "import hashlib, sys;"
+              "print(*(hashlib.sha256(paint.paint(draw(2, int(i))).tobytes()).hexdigest()[:12] for "
+              "i in sys.argv[1:]))")
     plain = {**os.environ, "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX X86_V3 X86_V4"}
     out = subprocess.run([sys.executable, "-W", "ignore", "-c", script, *map(str, KNOWN)],
                          env=plain, capture_output=True, text=True, timeout=120, check=False)
@@ -124,7 +126,8 @@ def test_smaller_sizes_are_area_averages_of_the_master(collection):
 def test_pictures_come_with_their_truth_in_the_order_asked(collection):
     items, pictures, va = collection
     some, points = paint.pictures(JUDGE_SEED, [5, 2])
-    assert np.array_equal(some, pictures[[5, 2]]) and np.array_equal(points, va[[5, 2]]) and points.dtype == np.float32
+    assert (np.array_equal(some, pictures[[5, 2]]) and np.array_equal(points, va[[5, 2]])
+            and points.dtype == np.float32)
     assert np.allclose(points, [[items[5].valence, items[5].arousal],
                                 [items[2].valence, items[2].arousal]])
     none, no_points = paint.pictures(JUDGE_SEED, [], 16)

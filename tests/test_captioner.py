@@ -264,7 +264,8 @@ def test_first_the_eye_learns_then_the_words_and_both_repeat_themselves(tmp_path
     before = dict(recipe.build(len(tokens), TINY).named_parameters())
     model, seen, spoken = trained(tmp_path / "a", items, tokens)
     still = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
-    assert still == ["text_decoder.cls.predictions.bias"], "transformers' BLIP has a bias twice and adds the other one"
+    assert still == ["text_decoder.cls.predictions.bias"], (
+        "transformers' BLIP has a bias twice and adds the other one")
     assert not model.training and all(p.requires_grad for p in model.parameters())
     assert all(0 < row["loss"] < 10 for row in seen + spoken)
     again = trained(tmp_path / "b", items, tokens)

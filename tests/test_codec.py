@@ -16,7 +16,15 @@ from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.metrics import spectral
 from lib.models.quantiser import ResidualQuantiser, nearest, perplexity
-from lib.models.spectral_codec import FLOOR, Frames, Mel, Oscillators, Pitches, SpectralCodec, quarter_tones
+from lib.models.spectral_codec import (
+    FLOOR,
+    Frames,
+    Mel,
+    Oscillators,
+    Pitches,
+    SpectralCodec,
+    quarter_tones,
+)
 from lib.models.spectral_losses import SpectralLosses
 from lib.pretrained import codec as door
 from lib.recipes import codec as recipe
@@ -224,7 +232,8 @@ def test_without_oscillators_a_held_note_repeats_every_step():
     model, held = tiny(), noise(1, 1, 8).expand(1, 60, 8)
     with torch.no_grad():
         spectrum, tones = model.spectrum_and_tones(held)
-        plain, whole = model.frames.synthesise(spectrum)[0], model.synthesise(spectrum, tones + 0.1)[0]
+        plain, whole = model.frames.synthesise(spectrum)[0], model.synthesise(spectrum,
+                                                                              tones + 0.1)[0]
     middle = slice(20 * STEP, 40 * STEP)
     one_later = slice(21 * STEP, 41 * STEP)
     assert torch.allclose(plain[middle], plain[one_later],
@@ -257,7 +266,9 @@ def test_peaks_are_the_tones_that_made_the_sound():
     assert torch.allclose(middle, tones[0, 20:80:2],
                           atol=2e-3) and int((middle > 2e-3).sum()) == 3 * 30
     assert not model.pitches.peaks(model.pitches(torch.zeros(1, 8820))).any(), "silence has none"
-    assert float(model.pitches.peaks(model.pitches(sound * 1000)).max()) == 1, "an oscillator has amplitude 1 at most"
+    assert float(model.pitches.peaks(model.pitches(sound
+                                                   * 1000)).max()) == 1, (
+        "an oscillator has amplitude 1 at most")
 
 
 def test_the_note_loss_has_closed_forms():
@@ -275,7 +286,9 @@ def test_the_note_loss_has_closed_forms():
     assert loud > soft > 0, "a loud note that lacks is worse than a soft one"
     wrong = torch.roll(tones, 1, dims=2).requires_grad_()
     recipe.note_loss(wrong, peaks).backward()
-    assert (wrong.grad[..., 41] > 0).all() and not wrong.grad[..., 40].any(), "what sounds too much is turned down (no slope below 1e-5)"
+    assert (wrong.grad[..., 41] > 0).all() and not wrong.grad[...,
+                                                              40].any(), (
+        "what sounds too much is turned down (no slope below 1e-5)")
 
 
 # --- the codec ------------------------------------------------------------------------------------
@@ -424,7 +437,8 @@ def codec(request):
 
 
 def test_both_codecs_answer_alike(codec, music):
-    assert codec.sample_rate_hz == 8000 and codec.frame_rate_hz * codec.samples_per_step == 8000 and codec.n_codebooks == 4
+    assert (codec.sample_rate_hz == 8000 and codec.frame_rate_hz * codec.samples_per_step == 8000
+            and codec.n_codebooks == 4)
     sound = music[:3, None, :5003]
     codes = codec.encode(sound)
     assert codes.dtype == torch.int64 and codes.shape == (3, 4, -(-5003 // codec.samples_per_step))
@@ -574,7 +588,9 @@ def test_the_bundled_codec_keeps_music_it_never_heard():
     assert (codec.sample_rate_hz, codec.frame_rate_hz, codec.n_codebooks,
             codec.codebook_size) == (22_050, 25.0, 4, 512)
     codes = codec.encode(sounds[:, None])
-    assert codes.shape == (12, 4, 150) and perplexity(codes, 512).min() > 64, "12 pieces, most of them in few chords"
+    assert codes.shape == (12, 4, 150) and perplexity(codes,
+                                                      512).min() > 64, (
+        "12 pieces, most of them in few chords")
     far = []
     for k in range(1, 5):
         back = codec.decode(codes[:, :k], sounds.shape[1])[:, 0].numpy()

@@ -100,21 +100,24 @@ def test_the_prompt_is_the_papers():
     assert describer.image_description(
         "A sad {view}.") == "A sad {view}." and "{view}" in describer.plain_prompt("{view}", "open")
     assert describer.plain_prompt("x",
-                           "open").startswith("Instruction: Compose") and "“x”" in describer.plain_prompt(
-        "x", "mapping")
+                                  "open").startswith(
+        "Instruction: Compose") and "“x”" in describer.plain_prompt("x", "mapping")
 
 
 def test_a_chat_template_is_used_where_there_is_one(llama_folder):
     model = pretrained.load("describer", llama_folder, device="cpu")
     before = model.prompt("a hill")
     model.tokenizer.chat_template = (
-        "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}")
+        "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if "
+        "add_generation_prompt %}[assistant] {% endif %}")
     asked = model.prompt("a hill")
     assert before == describer.plain_prompt("a hill") and asked.startswith(
         "[system] You are") and asked.endswith("2 lines.\n[assistant] ")
-    assert "[user] Generate" in asked and model.prompt("a hill", "open").startswith("[user] Compose")
+    assert "[user] Generate" in asked and model.prompt("a hill",
+                                                       "open").startswith("[user] Compose")
     marks = model._tokens([asked], 8)["input_ids"][0].tolist()
-    assert model.tokenizer.bos_token_id not in marks, "the template writes the beginning, nothing adds a second one"
+    assert model.tokenizer.bos_token_id not in marks, (
+        "the template writes the beginning, nothing adds a second one")
     with pytest.raises(KlangfarbeError, match="a prompt out of bridging"):
         model.prompt("a hill", "tabel 1")
 
@@ -229,7 +232,8 @@ def test_the_loss_falls_on_the_response_alone(vocabulary):
         assert vocabulary.decode(ids[told]).strip() == said + "</s>" and bool((ids[told]
                                                                                == labels[
                     told]).all())
-        assert ids[~told & mask.bool()].tolist() == vocabulary(prompt)["input_ids"] and not (told & ~mask.bool()).any()
+        assert (ids[~told & mask.bool()].tolist() == vocabulary(prompt)["input_ids"] and
+                not (told & ~mask.bool()).any())
 
 
 def test_the_emotion_word_stands_anywhere_and_once():
@@ -270,13 +274,15 @@ def test_a_description_reads_back_as_the_factors_it_was_made_of():
 
 
 def test_what_contradicts_itself_is_not_said():
-    said = recipe.read("A sunny march in C minor and D major at a very slow tempo (140 BPM), a waltz for choir pad.")
+    said = recipe.read("A sunny march in C minor and D major at a very slow tempo (140 BPM), "
+                       "a waltz for choir pad.")
     assert said == recipe.Reading(None, None, None, ("sunny",), ("choir pad",))
     assert recipe.read("") == recipe.Reading(None, None, None, (), ())
 
 
 def test_what_suits_an_emotion(rule):
-    gay = "Exuberant and festive march in C major at a racing tempo, with trumpet, trombone, tuba and drums. The tune is high."
+    gay = ("Exuberant and festive march in C major at a racing tempo, with trumpet, trombone, "
+           "tuba and drums. The tune is high.")
     assert all(rule.rate(gay, "fun").values())
     assert rule.rate(gay, "sad") == {"tempo": False, "mode": False, "genre": True, "mood": False}
     assert not rule.rate(gay.replace("trumpet", "piano"),

@@ -86,7 +86,8 @@ def test_the_two_commands_set_up_before_they_work(target):
 
 def test_make_passes_its_words_on():
     typed = dry("run", PROFILE="smoke", NOTEBOOKS="31 33", PARAMS="33.steps=200")
-    assert "--profile smoke" in typed and "--notebooks 31 33" in typed and "--params 33.steps=200" in typed
+    assert ("--profile smoke" in typed and "--notebooks 31 33" in typed
+            and "--params 33.steps=200" in typed)
 
 
 def test_the_readmes_table_of_systems_is_the_codes():

@@ -138,7 +138,8 @@ def test_names():
     assert len(features.NAMES) == len(set(features.NAMES)) == len(features.FAMILY_OF) == 135
     assert features.NAMES[6] == "mfcc_03_mean" and set(features.FAMILY_OF) == set(features.FAMILIES)
     row = dict(zip(features.NAMES, features.extract(tone(440, amplitude=0.3)), strict=True))
-    assert row["centroid_mean"] == pytest.approx(440, rel=0.2) and row["rms_mean"] == pytest.approx(0.21, rel=0.1)
+    assert (row["centroid_mean"] == pytest.approx(440, rel=0.2) and row["rms_mean"]
+            == pytest.approx(0.21, rel=0.1))
     assert all(name.startswith(family) for family,
                name in zip(features.FAMILY_OF, features.NAMES, strict=True))
 

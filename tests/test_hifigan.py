@@ -71,7 +71,8 @@ def test_losses_by_hand():
     assert hifigan.generator_loss(made).item() == pytest.approx((1 + 0.25) / 2)
     assert hifigan.generator_loss([torch.ones(3)]).item() == 0
     a, b = [[torch.zeros(2, 2), torch.ones(1)]], [[torch.full((2, 2), 2.0), torch.zeros(1)]]
-    assert hifigan.feature_loss(a, b).item() == pytest.approx(3.0) and hifigan.feature_loss(a, a).item() == 0
+    assert (hifigan.feature_loss(a, b).item() == pytest.approx(3.0)
+            and hifigan.feature_loss(a, a).item() == 0)
 
 
 def test_a_generator_learns_one_tone_by_heart():

@@ -108,7 +108,8 @@ def test_the_hub_layout_round_trip(folder, items, tokens):
         "open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json",
         "tokenizer_config.json"}
     encoder = pretrained.load("image_text", folder, device="cpu")
-    assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 24 and encoder.name == folder.name
+    assert (isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 24 and encoder.name
+            == folder.name)
     model = recipe.build(len(tokens), TINY, seed=5).eval()
     with torch.inference_mode():
         seen = model.encode_image(recipe.pixels(items[0]), normalize=True).numpy()
@@ -126,7 +127,10 @@ def test_batch_size_does_not_matter(folder, items):
                        encoder.embed_text(items[2]), atol=1e-5)
     assert np.allclose(np.linalg.norm(one_by_one, axis=1), 1, atol=1e-5)
     assert encoder.embed_text(["word " * 300]).shape == (1, 24), "a long text is cut, not an error"
-    assert encoder.embed_pictures(np.zeros((1, 50, 90, 3), np.uint8)).shape == (1, 24), "other sizes are scaled and cut"
+    assert encoder.embed_pictures(np.zeros((1, 50, 90, 3),
+                                           np.uint8)).shape == (1,
+                                                                24), (
+        "other sizes are scaled and cut")
 
 
 def test_every_file_counts_and_none_may_lack(folder, tmp_path):

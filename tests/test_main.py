@@ -37,7 +37,8 @@ def test_claims_prints_a_verdict_for_every_claim_and_refuses_an_unknown_profile(
     assert main(["claims", "--profile", "reference"]) == 0
     said = capsys.readouterr().out
     assert all(f"\n{name} " in said for name in ("S1-1", "S2-8", "S3-6", "S4-5", "X-2"))
-    assert 'make run PROFILE=mini NOTEBOOKS="46" PARAMS=' in said, "what was not measured says what would measure it"
+    assert 'make run PROFILE=mini NOTEBOOKS="46" PARAMS=' in said, (
+        "what was not measured says what would measure it")
     assert main(["claims", "--profile", "tiny"]) == 2 and "smoke, mini" in capsys.readouterr().err
 
 

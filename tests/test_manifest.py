@@ -159,7 +159,8 @@ def test_broken_files_are_set_aside_by_name_and_the_rest_is_measured(tmp_path):
     table = built.manifest.set_index("item_id")
     assert table.loc["sound-3", "duration_s"] == 1.0 and table.loc["sound-3",
                                                                    "sample_rate_hz"] == 8_000
-    assert table.loc["picture-3", "sha256"] == hashlib.sha256((tmp_path / "in/files/3.png").read_bytes()).hexdigest()
+    assert (table.loc["picture-3", "sha256"]
+            == hashlib.sha256((tmp_path / "in/files/3.png").read_bytes()).hexdigest())
     assert (table.loc["label-only", ["path", "sha256", "duration_s"]].isna().all()
             and table.loc["label-only", "arousal"] == 0.30000000000000004)
     assert manifest.summary(built).startswith(

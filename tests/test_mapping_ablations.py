@@ -14,7 +14,15 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.factors import draw
 from lib.metrics import embedders, text_audio
-from lib.systems.mapping import ablations, checkpoints, data, differentiable_decoding, generate, joint_space, train_projection
+from lib.systems.mapping import (
+    ablations,
+    checkpoints,
+    data,
+    differentiable_decoding,
+    generate,
+    joint_space,
+    train_projection,
+)
 from lib.systems.mapping.config import get_config
 from lib.workbook.benchmarks import latency
 

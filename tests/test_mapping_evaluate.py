@@ -11,7 +11,13 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier import factors
 from lib.metrics import distances, divergence, stats
 from lib.signal import affect
-from lib.systems.mapping import data, differentiable_decoding, evaluate, evaluate_projection, train_projection
+from lib.systems.mapping import (
+    data,
+    differentiable_decoding,
+    evaluate,
+    evaluate_projection,
+    train_projection,
+)
 from lib.systems.mapping.config import DataConfig, EvaluationConfig, get_config
 
 CONFIG = EvaluationConfig(n_pictures=16, seconds=0.8, n_played=8, n_seeds=2, side=32)

@@ -27,7 +27,8 @@ def test_a_figure_is_read_with_its_bound():
                                 "wanted": 0.3, "at_most": False, "met": True, "n": 40}
     assert not Wanted("mode", "mode_r", 0.7, where={"music": "generated"},
                       of={"music": "atelier"}).read(TABLE)["met"]
-    assert Wanted("far", "fad", 7.0, at_most=True).read(TABLE)["met"] and not Wanted("far", "fad", 6.9, at_most=True).read(TABLE)["met"]
+    assert (Wanted("far", "fad", 7.0, at_most=True).read(TABLE)["met"] and
+            not Wanted("far", "fad", 6.9, at_most=True).read(TABLE)["met"])
     for where in ({}, {"music": "nobody's"}):
         with pytest.raises(KlangfarbeError, match="one row mode_r"):
             Wanted("mode", "mode_r", 0.6, where=where).read(TABLE)
@@ -159,6 +160,7 @@ def test_silence_and_loops_are_found():
 
 
 def test_levels_are_brought_to_one():
-    sounds = np.random.default_rng(2).standard_normal((3, 5000)).astype(np.float32) * np.array([[0.01], [0.1], [1.0]], np.float32)
+    sounds = (np.random.default_rng(2).standard_normal((3, 5000)).astype(np.float32)
+              * np.array([[0.01], [0.1], [1.0]], np.float32))
     rms = np.sqrt(np.square(musicgen.levelled(sounds)).mean(1))
     assert np.allclose(rms, 0.1, rtol=1e-4)

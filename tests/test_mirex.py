@@ -57,13 +57,15 @@ def test_a_song_has_its_clip_and_its_score_in_one_group(tmp_path):
     assert found["emotion"].tolist() == ["rousing", "rousing", "amiable/good natured", "wistful",
                                          "wistful", "whimsical", "aggressive", "tense/anxious"]
     for row in found.itertuples():
-        assert (row.valence, row.arousal) == affect.MIREX_POINTS[row.emotion] and (tmp_path / row.path).is_file()
+        assert ((row.valence, row.arousal) == affect.MIREX_POINTS[row.emotion]
+                and (tmp_path / row.path).is_file())
     groups = found["group_id"].to_dict()
     assert groups["mirex-001-audio"] == groups["mirex-003-midi"] == "artist:Alma" and groups[
         "mirex-004-audio"] == "mirex-004"
     assert groups[
         "mirex-006-audio"] == "mirex-006", "a row with a cell too many: its artist is not known"
-    assert groups["mirex-002-audio"] == "mirex-002", "nor one behind a quotation mark without end; the songs after it keep theirs"
+    assert groups["mirex-002-audio"] == "mirex-002", (
+        "nor one behind a quotation mark without end; the songs after it keep theirs")
     assert found.loc["mirex-005-audio",
                      "group_id"] == "artist:Carla" and found.loc["mirex-005-audio",
                                                                  "genre"] == "Rock, Pop"

@@ -202,7 +202,9 @@ def test_the_null_is_explicit_and_hears_nothing(model, items):
         both = training.predict(model, torch.cat([line, line]), states, mask)
         other = training.predict(model, line, torch.randn_like(batch.states),
                                  torch.zeros_like(batch.mask))
-    assert both.isfinite().all() and torch.allclose(both[3:], other, atol=1e-5), "with mask 0 neither state nor bias matters"
+    assert both.isfinite().all() and torch.allclose(both[3:], other,
+                                                    atol=1e-5), (
+        "with mask 0 neither state nor bias matters")
     assert (both[:3] - both[3:]).abs().max() > 0.1
 
 
@@ -442,7 +444,8 @@ def test_sampled_first_tokens_follow_the_networks_own_softmax(model):
 
 
 def test_a_seed_repeats_and_another_differs(model):
-    states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
+    states, mask = (torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)),
+                    torch.ones(2, 3, dtype=torch.long))
     one, same, other = (musicgen_sampling.sample(model.decoder, states, mask, 12, seed=s)
                         for s in (1, 1, 2))
     assert torch.equal(one, same) and not torch.equal(one, other) and int(one.max()) < V
@@ -454,7 +457,8 @@ def test_the_walk_with_fixed_shapes_is_the_same_walk(model, monkeypatch):
     """What a GPU captures and torch.compile compiles: no step knows its number but from a
     tensor.
     """
-    states, mask = torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(2, 3, dtype=torch.long)
+    states, mask = (torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)),
+                    torch.ones(2, 3, dtype=torch.long))
     eager = musicgen_sampling.sample(model.decoder, states, mask, 12, seed=1)
     monkeypatch.setattr(musicgen_sampling, "_run", lambda advance, at, n_times,
                         step: [advance() for _ in range(n_times)][-1])
@@ -476,7 +480,8 @@ def test_what_cannot_be_sampled_is_refused(model, change, match):
 
 
 def test_half_precision_samples_nearly_the_same():
-    states, mask = torch.randn(4, 3, D, generator=torch.Generator().manual_seed(0)), torch.ones(4, 3, dtype=torch.long)
+    states, mask = (torch.randn(4, 3, D, generator=torch.Generator().manual_seed(0)),
+                    torch.ones(4, 3, dtype=torch.long))
     whole, half = (musicgen_sampling.sample(musicgen(6).decoder.to(t), states, mask, 6,
                                             guidance=1.5, top_k=1)
                    for t in (torch.float32, torch.bfloat16))

@@ -192,6 +192,7 @@ def test_without_audiocraft_the_error_says_so(monkeypatch):
 def test_the_module_itself_imports_nothing_of_audiocraft():
     import subprocess
 
-    said = 'import sys, lib.pretrained.musicgen_audiocraft; print([m for m in ("audiocraft", "torch", "xformers") if m in sys.modules])'
+    said = ('import sys, lib.pretrained.musicgen_audiocraft; print([m for m in ("audiocraft", '
+            '"torch", "xformers") if m in sys.modules])')
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -99,7 +99,8 @@ def test_gaps_and_what_stood_in_them_make_the_whole():
             given = given.replace(f"<extra_id_{mark}>", words.strip())
             share.append(len(words.split()))
         assert given == text
-    assert sum(share) / 300 / 40 == pytest.approx(t5.Config().p_gap, rel=0.2) and np.mean(share) == pytest.approx(2, abs=0.25)
+    assert (sum(share) / 300 / 40 == pytest.approx(t5.Config().p_gap, rel=0.2) and np.mean(share)
+            == pytest.approx(2, abs=0.25))
 
 
 def test_a_t5_learns_to_name_what_a_text_says(tmp_path):

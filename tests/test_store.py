@@ -135,6 +135,8 @@ def test_the_kept_runs_and_the_code_that_made_them():
     assert all(run["profile"] == "mini" and code_version.CELLS in run["code"]
                and len(run["code"]) > 5 for run in kept.values())
     old = reference_runs.stale(graph.STEPS)
-    assert not [stem for stem, modules in old.items() if code_version.CELLS in modules], "cells were edited after the run that is stored"
+    assert not [stem for stem, modules in old.items()
+                if code_version.CELLS in modules], "cells were edited after the run that is stored"
     if old:
-        pytest.xfail(f"{len(old)} of {len(kept)} kept runs are older than the code (python -m lib store --check): {', '.join(old)}")
+        pytest.xfail(f"{len(old)} of {len(kept)} kept runs are older than the code (python -m lib "
+                     f"store --check): {', '.join(old)}")

@@ -84,8 +84,10 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
 
 def test_the_bundled_one_plays_what_it_is_told_and_by_its_seed():
     generator = pretrained.load("musicgen", device="cpu")
-    texts = ["A furious rock in E minor at a fast tempo, very loud; drums, distortion electric guitar play.",
-             "A peaceful ambient in C major at a very slow tempo, very soft; warm pad, choir pad play."]
+    texts = ["A furious rock in E minor at a fast tempo, very loud; drums, "
+             "distortion electric guitar play.",
+             "A peaceful ambient in C major at a very slow tempo, very soft; warm pad, "
+             "choir pad play."]
     sounds, again, others = (generator.generate(texts, 2.0, seed=seed) for seed in (0, 0, 1))
     assert sounds.shape == (2, 2 * generator.sample_rate_hz) and sounds.dtype == np.float32
     assert np.isfinite(sounds).all() and np.abs(sounds).max() < 2

@@ -17,7 +17,9 @@ def test_a_cpu_that_would_imitate_bfloat16_computes_in_float32(monkeypatch, want
                         lambda: "AVX512" if has else "AVX2")
     with loop.autocast("cpu", wanted):
         assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == kind
-    assert (torch.ones(2, 3) @ torch.ones(3, 2)).dtype == torch.float32, "the context ends with its block"
+    assert (torch.ones(2, 3) @ torch.ones(3,
+                                          2)).dtype == torch.float32, (
+        "the context ends with its block")
 
 
 def test_the_context_is_for_the_devices_kind():

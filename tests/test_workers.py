@@ -11,13 +11,15 @@ import pytest
 
 from lib.core import paths, workers
 
-ASK = "import sys; from lib.core import workers; print(workers.own_folder(), flush=True); sys.stdin.read()"
+ASK = ("import sys; from lib.core import workers; print(workers.own_folder(), flush=True); "
+       "sys.stdin.read()")
 
 
 def start(place, **more):
     environment = {key: value for key,
                    value in os.environ.items() if key != workers.VARIABLE} | more
-    code = f"from pathlib import Path; from lib.core import paths; paths.PROCESSED = Path({str(place)!r}); {ASK}"
+    code = (f"from pathlib import Path; from lib.core import paths; "
+            f"paths.PROCESSED = Path({str(place)!r}); {ASK}")
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True, env=environment)
     return process, process.stdout.readline().strip()

@@ -48,10 +48,12 @@ def project(tmp_path_factory):
     head = "import json\nfrom lib.core import artefacts\n"
     notebook(root / "notebooks" / "10_first.ipynb", 'PROFILE = "mini"\nSTEPS = 3\nBREAK = False',
              head + "if BREAK:\n    raise RuntimeError('planted')",
-             "artefacts.save({'steps': STEPS, 'profile': PROFILE}, '10_first', PROFILE, 'one.json', seed=0)")
+             "artefacts.save({'steps': STEPS, 'profile': PROFILE}, '10_first', PROFILE, "
+             "'one.json', seed=0)")
     notebook(root / "notebooks" / "11_second.ipynb", 'PROFILE = "mini"',
              head + "one = artefacts.load('10_first', PROFILE, 'one.json')",
-             "artefacts.save({'double': 2 * one['steps']}, '11_second', PROFILE, 'two.json', seed=0)")
+             "artefacts.save({'double': 2 * one['steps']}, '11_second', PROFILE, 'two.json', "
+             "seed=0)")
     return root
 
 
@@ -90,11 +92,13 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [
-    "--executor slurm --jobs 4 --default-resources slurm_partition=gpu",
-    "--executor kubernetes --jobs 4 --default-storage-provider fs --default-storage-prefix {root}/volume"
-    " --kubernetes-persistent-volumes claim:{root}/volume",
-])
+@pytest.mark.parametrize(
+    "engine",
+    ["--executor slurm --jobs 4 --default-resources slurm_partition=gpu",
+     "--executor kubernetes --jobs 4 --default-storage-provider fs "
+     "--default-storage-prefix {root}/volume"
+     " --kubernetes-persistent-volumes claim:{root}/volume",],
+)
 def test_scale_out_is_the_engines_own(project, engine):
     planned = lib(project, "run", "--profile", "mini", "--dry-run",
                   f"--engine={engine.format(root=project)}")
@@ -187,7 +191,8 @@ def test_the_report_is_one_page_with_ledger_pictures_sounds_and_tables(own_resul
                  "src='data:image/jpeg;base64,", "planted",
                  "ccc_valence 0.8 [0.7, 0.9], null 0.2, n 64", "holds 1", "NOTEBOOKS="):
         assert part in page
-    assert "src='http" not in page and "href=" not in page, "it opens offline; what no notebook of this run made has no link"
+    assert "src='http" not in page and "href=" not in page, (
+        "it opens offline; what no notebook of this run made has no link")
     filled = pd.read_csv(paths.RESULTS / "smoke" / "claims.csv").set_index("id")["verdict"]
     assert filled["S3-5"] == "holds" and (paths.RESULTS / "smoke" / "claims.svg").is_file()
 
@@ -215,7 +220,8 @@ def test_every_number_of_the_report_leads_to_the_cell_that_made_it(own_results, 
         target = (page.parent / file).resolve()
         assert target == folder / f"{run}.html" and not file.startswith(
             "/"), "a link that moves with the folder"
-        assert place == ("" if cell is None else f"cell-id=c{cell}") and f'id="{place}"' in target.read_text() + 'id=""'
+        assert (place == ("" if cell is None else f"cell-id=c{cell}")
+                and f'id="{place}"' in target.read_text() + 'id=""')
     assert all("://" not in way for way in links) and "://" not in re.sub(r"(?s)<style>.*?</style>",
                                                                           "", target.read_text())
     before = target.stat().st_mtime_ns

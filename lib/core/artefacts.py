@@ -101,8 +101,9 @@ def write(path: Path, content) -> Path:
         elif suffix in (".txt", ".html", ".md", ".ipynb"):
             temporary.write_text(content, encoding="utf-8")
         else:
-            raise KlangfarbeError("a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, svg, mp3, txt, html, md",
-                                  repr(suffix), "rename the file")
+            raise KlangfarbeError(
+                "a suffix out of safetensors, parquet, csv, npy, json, skops, png, jpg, svg, "
+                "mp3, txt, html, md", repr(suffix), "rename the file")
     return path
 
 

@@ -6,12 +6,11 @@ import os
 
 from lib.core.errors import KlangfarbeError
 
-PROFILES = {
-    "smoke": "seconds a notebook: shows that everything runs; its numbers, and the verdicts computed from them, mean nothing",
-    "mini": "minutes on two cores: everything is trained for real, small, from the bundled miniatures",
-    "gpu": "one GPU: atelier data, published sizes",
-    "paper": "published data, weights and settings",
-}
+PROFILES = {"smoke": "seconds a notebook: shows that everything runs; its numbers, "
+            "and the verdicts computed from them, mean nothing",
+            "mini": "minutes on two cores: everything is trained for real, small, "
+            "from the bundled miniatures", "gpu": "one GPU: atelier data, published sizes",
+            "paper": "published data, weights and settings",}
 PROFILE_VARIABLE = "KLANGFARBE_PROFILE"
 
 

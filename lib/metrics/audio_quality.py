@@ -1,5 +1,5 @@
-"""What a spectrogram shows of generated clips (silence, blank cells, noise, clipping), repetition of
-their codes, and the emotion that the tagger predicts, which took no part in making them.
+"""What a spectrogram shows of generated clips (silence, blank cells, noise, clipping), repetition
+of their codes, and the emotion that the tagger predicts, which took no part in making them.
 
 Source: Hisariya & Liang §VI ("more blank space and noise").  Notebook: 14.
 """

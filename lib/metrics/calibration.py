@@ -53,8 +53,8 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, *, groups: np.ndarra
              common: int | None = None, seed: int = 0, n_resamples: int = 1000,
              n_shuffles: int = 200) -> pd.DataFrame:
     """The classifier's table: ``measure, direction, value, low, high`` (95 %, bootstrap over
-    groups), ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (chance level: mean and central
-    95 %), ``majority`` (always the most common class, with certainty), ``n, seed``.
+    groups), ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (chance level: mean and
+    central 95 %), ``majority`` (always the most common class, with certainty), ``n, seed``.
 
     Args:
         probabilities: [N, 5], rows summing to 1. labels: int64 [N], or words.

@@ -66,8 +66,8 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
     Card:
         estimates: whether turning a control turns the sound
         direction: ↑ · range: [−1, 1] · unit: none
-        input: asked-for and measured values of one control [N] (:func:`measure_controls`, 22 050 Hz, FFT
-            2048, hop 512); tempo and brightness as log₂
+        input: asked-for and measured values of one control [N] (:func:`measure_controls`, 22 050
+            Hz, FFT 2048, hop 512); tempo and brightness as log₂
         aggregation: one pair a clip
         blind to: a constant offset or scale: twice the tempo throughout has r = 1; what else
             changes along with the control
@@ -115,8 +115,8 @@ def agreement(asked: Mapping[str, np.ndarray], heard, groups: np.ndarray | None 
     Returns:
         DataFrame, a row per control: ``control, r, low, high`` (95 % group bootstrap), ``null``
             (97.5 % quantile of r with the
-        sounds dealt to other requests), and for the tempo ``r_folded`` (:func:`fold_octaves`) beside its
-        own ``null_folded``; ``n``.
+        sounds dealt to other requests), and for the tempo ``r_folded`` (:func:`fold_octaves`)
+        beside its own ``null_folded``; ``n``.
     """
     unknown = sorted(set(asked) - set(COLUMNS))
     if unknown or not len(asked):

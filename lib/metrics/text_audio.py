@@ -19,8 +19,8 @@ COLLAPSED = 1e-3
 
 @dataclass(frozen=True)
 class VerifiedEncoder:
-    """An encoder that passed the two-caption check, and how: made by :func:`verify_encoder`, asked for by
-    :func:`clap` and :func:`imsm`.
+    """An encoder that passed the two-caption check, and how: made by :func:`verify_encoder`, asked
+    for by :func:`clap` and :func:`imsm`.
 
     Attributes:
         encoder: the network. n: clips tried. rate: share whose right partner won. p_value:

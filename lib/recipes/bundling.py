@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import binomtest
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from lib.core import artefacts, paths, provenance

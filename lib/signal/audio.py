@@ -178,7 +178,8 @@ def _container(path: Path) -> tuple[str, str]:
             # 0 and the largest values mean "unknown" (written to a pipe). A byte of padding may be
             # left out.
             known = 0 < promised < 0x7FFF0000
-            return "wav", f"{size:,} of {promised + 8:,} bytes" if known and size < promised + 7 else ""
+            return ("wav", f"{size:,} of {promised + 8:,} bytes" if known and size < promised + 7
+                    else "")
         if head[:4] == b"OggS":
             file.seek(max(0, size - 70_000))  # the largest page is 65,307 bytes
             tail = file.read()

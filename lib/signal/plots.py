@@ -96,7 +96,8 @@ def live(show: Callable, **controls: tuple):
 
     Args:
         show: draws, plays or prints something from its keyword arguments.
-        controls: name → (lowest, highest, step, start) for a slider, or (start, options) for a menu.
+        controls: name → (lowest, highest, step, start) for a slider, or (start, options) for a
+            menu.
     """
     starts, widgets = {}, {}
     for name, given in controls.items():

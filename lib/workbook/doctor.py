@@ -78,7 +78,8 @@ def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     for name, recipe in recipes.RECIPES.items():
         faults += [(f"miniature {recipe.folder}/{file} is missing",
                     f"git checkout -- data/miniatures, or make it: python -m lib miniature {name}")
-                   for file in recipe.files if not (paths.MINIATURES / recipe.folder / file).is_file()]
+                   for file in recipe.files if not (paths.MINIATURES / recipe.folder
+                                                    / file).is_file()]
     real = os.environ.get(paths.REAL_DATA_VARIABLE)
     facts.append(("real collections", real
                   or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)"))

@@ -17,7 +17,9 @@ SPLITS = {"development": "train", "evaluation": "test"}
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
-    """A row an excerpt, grouped by artist, from the publisher's folder or repackaged (``meta/``)."""
+    """A row an excerpt, grouped by artist, from the publisher's folder or repackaged
+    (``meta/``).
+    """
     folder = Path(folder)
     labels = layout.find_file(folder, [f"{place}static_annotations.csv" for place in PLACES],
                               "emoMusic's static annotations", WHERE)

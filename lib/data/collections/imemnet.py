@@ -68,7 +68,9 @@ def _points(folder: Path, name: str, kind: str) -> dict[str, tuple]:
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """The lists that are there, a row a line: ``clip, song, image, score, published`` (the list)."""
+    """The lists that are there, a row a line: ``clip, song, image, score, published`` (the
+    list).
+    """
     layout.find_file(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
                      "one of IMEMNet's three lists", WHERE)
     parts = []

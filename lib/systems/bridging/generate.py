@@ -108,7 +108,9 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``, by way of :func:`lib.systems.interface.generate_files`; the exit code."""
+    """``python -m lib hear``, by way of :func:`lib.systems.interface.generate_files`; the exit
+    code.
+    """
     return interface.generate_files(paintings, output, side=get_config(profile).side,
                            load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
                            hear=functools.partial(generate, seed=seed, seconds=seconds))
