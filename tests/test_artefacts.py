@@ -29,8 +29,10 @@ def contents():
     # a model that stays large when compressed
     targets = np.random.default_rng(1).standard_normal((len(values), 900))
     return {
-        "a.safetensors": {"weight": torch.tensor(values)}, "a.parquet": TABLE, "a.csv": TABLE, "a.npy": values,
-        "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, targets), "a.png": PICTURE, "a.jpg": PICTURE,
+        "a.safetensors": {"weight": torch.tensor(values)}, "a.parquet": TABLE, "a.csv": TABLE,
+        "a.npy": values,
+        "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, targets),
+        "a.png": PICTURE, "a.jpg": PICTURE,
         "a.txt": "words " * 20_000, "a.html": "<p>" * 20_000, "a.md": "# " * 20_000,
     }  # fmt: skip
 
@@ -112,7 +114,8 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("made before")
     script = (f"import os\nfrom pathlib import Path\nfrom lib.core import artefacts\n"
-              f"with artefacts.atomic(Path({str(target)!r})) as t:\n    t.write_text('half')\n    os._exit(9)")  # fmt: skip
+              f"with artefacts.atomic(Path({str(target)!r})) as t:\n    t.write_text('half')\n    "
+              f"os._exit(9)")  # fmt: skip
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     assert target.read_text() == "made before"
     artefacts.write(target, "made after")
@@ -167,7 +170,8 @@ PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal"}
 PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas")
                   for f in ("load", "save", "dump", "read_pickle")}
 ARRAY_CALLS = ("np.load", "numpy.load", "np.save", "numpy.save")
-CAUGHT = ["import pickle", "from joblib import load", "import torch\ntorch.load('x')", "np.load(f)", "np.load(f, allow_pickle=True)",
+CAUGHT = ["import pickle", "from joblib import load", "import torch\ntorch.load('x')", "np.load(f)",
+          "np.load(f, allow_pickle=True)",
           "frame.to_pickle('x')", "import joblib\njoblib.dump(x, 'y')"]  # fmt: skip
 
 

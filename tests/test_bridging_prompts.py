@@ -16,7 +16,8 @@ from lib.data.atelier.factors import draw
 from lib.pretrained.captioner import unled, without_lead
 from lib.systems.bridging import prompts as texts
 
-FELT = {"happy": "glad and warm", "fun": "festive and playful", "angry": "furious and hostile", "sad": "lonely and gloomy",
+FELT = {"happy": "glad and warm", "fun": "festive and playful", "angry": "furious and hostile",
+        "sad": "lonely and gloomy",
         "neutral": "undecided and attentive"}  # fmt: skip
 MOODS = {"happy": "sunny", "fun": "jubilant", "angry": "aggressive", "sad": "bleak",
          "neutral": "even-tempered"}
@@ -72,7 +73,8 @@ def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_wha
 
 
 @pytest.mark.parametrize(("caption", "word", "behind", "seen"), [
-    ("an angry painting: bars. it feels bitter and hurt.", "angry", "bars. it feels bitter and hurt.", "bars."),
+    ("an angry painting: bars. it feels bitter and hurt.", "angry",
+     "bars. it feels bitter and hurt.", "bars."),
     ("A sad painting of a village", "sad", "of a village", "of a village"),
     ("a village", "sad", "a village", "a village"),
     ("a fun painting", "fun", "", "a fun painting"),
@@ -112,7 +114,8 @@ def test_faults_of_the_makers_are_told():
     ("A bleak and desolate march.", texts.DESCRIPTION, "sad"),
     ("A march with a warm pad and warm lead.", texts.DESCRIPTION, None),
     ("A warm march with a warm pad.", texts.DESCRIPTION, "happy"),
-    ("A good-natured tune.", texts.DESCRIPTION, "happy"), ("a sadly unsad tune", texts.CAPTION, None),
+    ("A good-natured tune.", texts.DESCRIPTION, "happy"),
+    ("a sadly unsad tune", texts.CAPTION, None),
 ])  # fmt: skip
 def test_the_lexicon_reader_hears_what_is_named(text, step, heard):
     assert texts.read_emotion(text, step, "lexicon") == heard
@@ -206,7 +209,8 @@ def test_against_the_painting_the_classifiers_mistakes_count():
 
 
 @pytest.mark.parametrize(("given", "why"), [
-    (table(FIFTY).drop(columns="caption"), "no caption"), (table(FIFTY)[:1], "two rows"), (table(FIFTY).assign(emotion="glad"), "glad"),
+    (table(FIFTY).drop(columns="caption"), "no caption"), (table(FIFTY)[:1], "two rows"),
+    (table(FIFTY).assign(emotion="glad"), "glad"),
 ])  # fmt: skip
 def test_tables_of_another_form_are_refused(given, why):
     with pytest.raises(KlangfarbeError, match=why):

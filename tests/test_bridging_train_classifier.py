@@ -131,8 +131,10 @@ def test_where_it_looks_sums_to_one_and_one_step_looks_nowhere():
 
 
 @pytest.mark.parametrize(("fault", "why"), [
-    (lambda: EmotionCNN(backbone="vgg"), "a backbone out of"), (lambda: EmotionCNN(backbone="small", sequence="none"), "a sequence out of"),
-    (lambda: EmotionCNN(backbone="small", hidden=10, heads=8), "divide"), (lambda: network()(torch.zeros(1, 3, 64, 64)), "56, 56"),
+    (lambda: EmotionCNN(backbone="vgg"), "a backbone out of"),
+    (lambda: EmotionCNN(backbone="small", sequence="none"), "a sequence out of"),
+    (lambda: EmotionCNN(backbone="small", hidden=10, heads=8), "divide"),
+    (lambda: network()(torch.zeros(1, 3, 64, 64)), "56, 56"),
 ])  # fmt: skip
 def test_faults_of_the_network_are_told(fault, why):
     with pytest.raises(KlangfarbeError, match=why):
@@ -442,7 +444,8 @@ def test_the_interval_is_of_paintings_not_of_rows():
 
 
 @pytest.mark.parametrize(("found", "truth", "why"), [
-    (np.ones((3, 5)), [0, 1, 2], "sum to 1"), (one_hot([0, 1]), [0, 1, 2], "align"), (one_hot([0, 1]), [0, 7], "labels 0"),
+    (np.ones((3, 5)), [0, 1, 2], "sum to 1"), (one_hot([0, 1]), [0, 1, 2], "align"),
+    (one_hot([0, 1]), [0, 7], "labels 0"),
     (one_hot([0, 1]) * np.nan, [0, 1], "sum to 1"), (one_hot([0, 1]), ["sad", "glad"], "glad"),
 ])  # fmt: skip
 def test_faults_of_the_measures_are_told(found, truth, why):
@@ -545,8 +548,10 @@ def test_no_hand_paints_on_two_sides():
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("folder", "expected"), [
-    ("wikiart_emotions", {"happy": 1466, "fun": 864, "angry": 285, "sad": 190, "neutral": 129, "none": 918}),
-    ("wikiart_paintings", {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14, "none": 58}),
+    ("wikiart_emotions", {"happy": 1466, "fun": 864, "angry": 285, "sad": 190, "neutral": 129,
+                          "none": 918}),
+    ("wikiart_paintings", {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14,
+                           "none": 58}),
 ])  # fmt: skip
 def test_the_real_ratings_have_these_classes(real_data, folder, expected):
     rows = label_wikiart(real_data(folder))

@@ -24,15 +24,23 @@ def of(**quantities):
 
 
 @pytest.mark.parametrize(("rule", "measured", "expected"), [
-    ("a > 0", of(a=(0.1, 0.3)), claims.HOLDS), ("a > 0", of(a=(-0.3, -0.1)), claims.FAILS), ("a > 0", of(a=(-0.1, 0.1)), claims.OPEN),
-    ("a < 0", of(a=(0.1, 0.3)), claims.FAILS), ("a < -0.5", of(a=(-0.9, -0.6)), claims.HOLDS), ("a > 0", of(a=(0.0, 0.1)), claims.OPEN),
-    ("a > null", of(a=(0.3, 0.5, 0.2)), claims.HOLDS), ("a > null", of(a=(0.1, 0.5, 0.2)), claims.OPEN),
+    ("a > 0", of(a=(0.1, 0.3)), claims.HOLDS), ("a > 0", of(a=(-0.3, -0.1)), claims.FAILS),
+    ("a > 0", of(a=(-0.1, 0.1)), claims.OPEN),
+    ("a < 0", of(a=(0.1, 0.3)), claims.FAILS), ("a < -0.5", of(a=(-0.9, -0.6)), claims.HOLDS),
+    ("a > 0", of(a=(0.0, 0.1)), claims.OPEN),
+    ("a > null", of(a=(0.3, 0.5, 0.2)), claims.HOLDS),
+    ("a > null", of(a=(0.1, 0.5, 0.2)), claims.OPEN),
     ("a > null", of(a=(0.3, 0.5, np.nan)), claims.EMPTY), ("a > 0", {}, claims.EMPTY),
-    ("a > b", of(a=(0.5, 0.6), b=(0.1, 0.4)), claims.HOLDS), ("a > b", of(a=(0.3, 0.6), b=(0.1, 0.4)), claims.OPEN),
-    ("a > b", of(a=(0.5, 0.6)), claims.EMPTY), ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(0.1, 0.2)), claims.HOLDS),
-    ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(-0.1, 0.2)), claims.OPEN), ("a > 0 and b > 0", of(a=(-0.1, 0.2), b=(-0.3, -0.2)), claims.FAILS),
-    ("a > 0 and b > 0", of(b=(0.2, 0.3)), claims.EMPTY), ("a > 0 and b > 0", of(b=(-0.1, 0.3)), claims.EMPTY),
-    ("a > 0 and b > 0", of(b=(-0.3, -0.2)), claims.FAILS), ("a > 0 and b > 0", of(a=(-0.3, -0.2)), claims.FAILS),
+    ("a > b", of(a=(0.5, 0.6), b=(0.1, 0.4)), claims.HOLDS),
+    ("a > b", of(a=(0.3, 0.6), b=(0.1, 0.4)), claims.OPEN),
+    ("a > b", of(a=(0.5, 0.6)), claims.EMPTY),
+    ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(0.1, 0.2)), claims.HOLDS),
+    ("a > 0 and b > 0", of(a=(0.1, 0.2), b=(-0.1, 0.2)), claims.OPEN),
+    ("a > 0 and b > 0", of(a=(-0.1, 0.2), b=(-0.3, -0.2)), claims.FAILS),
+    ("a > 0 and b > 0", of(b=(0.2, 0.3)), claims.EMPTY),
+    ("a > 0 and b > 0", of(b=(-0.1, 0.3)), claims.EMPTY),
+    ("a > 0 and b > 0", of(b=(-0.3, -0.2)), claims.FAILS),
+    ("a > 0 and b > 0", of(a=(-0.3, -0.2)), claims.FAILS),
 ])  # fmt: skip
 def test_verdicts(rule, measured, expected):
     assert claims.verdict(rule, measured) == expected

@@ -546,7 +546,8 @@ def test_offline_the_line_says_what_to_fetch(monkeypatch, tmp_path, name):
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(KlangfarbeError, match=rf"neither cached nor within reach.*fetch config.json, model.safetensors of {name}"):
+    with pytest.raises(KlangfarbeError, match=rf"neither cached nor within reach.*fetch "
+                                              rf"config.json, model.safetensors of {name}"):
         pretrained.load("codec", name)
 
 

@@ -221,8 +221,10 @@ def make_artemis(root):
 
 
 def make_musiccaps(root):
-    write(root / "musiccaps-public.csv", "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,is_balanced_subset,"
-          "is_audioset_eval\n-0Gj8,30,40,\"/m/04rlf,/m/0140xf\",\"['sad', 'mellow piano']\",A sad piano plays.,4,False,True\n"
+    write(root / "musiccaps-public.csv",
+          "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,is_balanced_subset,"
+          "is_audioset_eval\n-0Gj8,30,40,\"/m/04rlf,/m/0140xf\",\"['sad', 'mellow piano']\",A sad "
+          "piano plays.,4,False,True\n"
           "xyz,0,10,/m/04rlf,\"['happy']\",A happy tune.,1,True,False\n")
     sound(root / "clips" / "xyz.wav")
 
@@ -244,12 +246,14 @@ EXPECTED = {  # item → (path, group, valence, arousal)
         "pmemo-0005": (None, "artist:Someone", -1, 1),
     },
     "emotify": {
-        "emotify-001": ("emotifymusic/classical/1.mp3", "emotify-001", (2 * 0.5 - 0.7) / 3, (-2 * 0.8 - 0.5) / 3),
+        "emotify-001": ("emotifymusic/classical/1.mp3", "emotify-001", (2 * 0.5 - 0.7) / 3,
+                        (-2 * 0.8 - 0.5) / 3),
         "emotify-203": ("emotifymusic/electronic/3.mp3", "emotify-203", -0.7, 0.6),
         "emotify-301": (None, "emotify-301", None, None),
     },
     "vgmidi": {
-        "vgmidi-FF_PS1_FF VII_Continue_0": ("labelled/phrases/FF_PS1_FF VII_Continue_0.mid", "vgmidi-FF VII: Continue", 0.5, -0.5),
+        "vgmidi-FF_PS1_FF VII_Continue_0": ("labelled/phrases/FF_PS1_FF VII_Continue_0.mid",
+                                            "vgmidi-FF VII: Continue", 0.5, -0.5),
         "vgmidi-FF_PS1_FF VII_Continue_1": (None, "vgmidi-FF VII: Continue", 0.5, -0.5),
         "vgmidi-LZ_N64_LZ MM_Alien Invasion_0": (None, "vgmidi-LZ MM: Alien Invasion", -0.5, 0.5),
     },
@@ -287,8 +291,10 @@ EXPECTED = {  # item → (path, group, valence, arousal)
         "melbench-audio-audio/c": ("audio/c.wav", "melbench-0", None, None),
     },
     "artemis": {
-        "artemis-000000": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first", None, None),
-        "artemis-000001": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first", None, None),
+        "artemis-000000": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first",
+                           None, None),
+        "artemis-000001": ("wikiart/Impressionism/a-painter_first.jpg", "artemis-a-painter_first",
+                           None, None),
         "artemis-000002": (None, "artemis-b-painter_second", None, None),
     },
     "musiccaps": {
@@ -296,7 +302,8 @@ EXPECTED = {  # item → (path, group, valence, arousal)
         "musiccaps-xyz-0": ("clips/xyz.wav", "musiccaps-xyz", None, None),
     },
     "art2mus": {
-        "art2mus-image-a-painter_first": ("images/a-painter_first.jpg", "artist:a-painter", None, None),
+        "art2mus-image-a-painter_first": ("images/a-painter_first.jpg", "artist:a-painter", None,
+                                          None),
         "art2mus-image-a-painter_second": (None, "artist:a-painter", None, None),
         "art2mus-audio-010425": (None, "art2mus-010425", None, None),
         "art2mus-audio-036460": (None, "art2mus-036460", None, None),

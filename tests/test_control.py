@@ -103,7 +103,8 @@ def test_another_sample_rate_hears_the_same():
 
 
 @pytest.mark.parametrize(("sounds", "line"), [
-    ([], "at least one sound"), ([np.zeros(RATE)], "sound 0: .*silence"), ([triad(C), np.full(RATE, np.nan)], "sound 1: .*NaN"),
+    ([], "at least one sound"), ([np.zeros(RATE)], "sound 0: .*silence"),
+    ([triad(C), np.full(RATE, np.nan)], "sound 1: .*NaN"),
     ([np.ones((2, RATE))], "sound 0: .*shape"), ([np.ones(99)], "sound 0: .*0.00 s"),
 ])  # fmt: skip
 def test_sounds_without_a_measure_are_refused_by_number(sounds, line):

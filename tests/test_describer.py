@@ -94,8 +94,10 @@ def rule():
 def test_the_prompt_is_the_papers():
     asked = describer.plain_prompt(describer.image_description(CAPTIONS[0], "sad"))
     assert asked == (
-        "System message: You are an enhanced description generator. You will be given with image description and you have to enhance those "
-        'in musical terms.\nInstruction: Generate a musical theme description for the following image description: "sad, a view of the '
+        "System message: You are an enhanced description generator. You will be given with image "
+        "description and you have to enhance those "
+        'in musical terms.\nInstruction: Generate a musical theme description for the following '
+        'image description: "sad, a view of the '
         'coast.". Include details like mood, genre, tempo, and melody in 2 lines.\nResponse:')
     assert describer.image_description(
         "A sad {view}.") == "A sad {view}." and "{view}" in describer.plain_prompt("{view}", "open")
@@ -208,7 +210,8 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(KlangfarbeError, match="model.safetensors, tokenizer.json, tokenizer_config.json of tiiuae/falcon-rw-1b"):
+    with pytest.raises(KlangfarbeError, match="model.safetensors, tokenizer.json, "
+                                              "tokenizer_config.json of tiiuae/falcon-rw-1b"):
         pretrained.load("describer", "tiiuae/falcon-rw-1b")
 
 

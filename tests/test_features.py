@@ -54,8 +54,10 @@ def relative_difference(found, expected):
 
 
 SOUNDS = {
-    "tone": lambda: tone(440), "two tones off the grid": lambda: tone(447, 1003.7), "noise": noise, "more noise": lambda: noise(3, 22),
-    "burst in silence": burst, "half a second": lambda: noise(0.5), "clicks": lambda: clicks(100, 4),
+    "tone": lambda: tone(440), "two tones off the grid": lambda: tone(447, 1003.7), "noise": noise,
+    "more noise": lambda: noise(3, 22),
+    "burst in silence": burst, "half a second": lambda: noise(0.5),
+    "clicks": lambda: clicks(100, 4),
     "sweep": lambda: np.sin(np.cumsum(np.linspace(0.01, 2.5, 2 * RATE))).astype(np.float32),
 }  # fmt: skip
 

@@ -408,7 +408,8 @@ def test_an_acceptance_that_outlived_its_leak_is_refused(capsys):
     clear = leakage.check(pd.DataFrame({"group_id": ["a", "b"], "split": ["train", "test"]}))
     leakage.assert_no_leakage(clear)
     assert "none found" in capsys.readouterr().out
-    with pytest.raises(KlangfarbeError, match=r"group_in_two_splits \(nothing found\), near_duplicates \(not looked for\)"):
+    with pytest.raises(KlangfarbeError, match=r"group_in_two_splits \(nothing found\), "
+                                              r"near_duplicates \(not looked for\)"):
         leakage.assert_no_leakage(clear, accepted=["near_duplicates", "group_in_two_splits"])
     with pytest.raises(KlangfarbeError, match="group_in_to_splits; mend the spelling"):
         leakage.assert_no_leakage(clear, accepted=["group_in_to_splits"])
@@ -424,14 +425,19 @@ def test_the_report_has_a_row_per_check_made():
 @pytest.mark.parametrize(("given", "line"), [
     ({}, "something to look at"), ({"embeddings": np.zeros((2, 3))}, "a manifest beside"),
     ({"manifest": pd.DataFrame({"caption": ["a"]})}, "no table with the columns"),
-    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.zeros((3, 3))}, "each of the manifest's 2 rows"),
-    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.array([[1.0, np.nan], [0, 1]])}, "finite embeddings"),
-    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.array([1.0, 2])}, "finite embeddings"),
-    ({"manifest": pd.DataFrame({"split": ["train"]}), "pictures": [np.zeros((4, 4))]}, "pictures uint8"),
+    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.zeros((3, 3))},
+     "each of the manifest's 2 rows"),
+    ({"manifest": pd.DataFrame({"split": ["train", "test"]}),
+      "embeddings": np.array([[1.0, np.nan], [0, 1]])}, "finite embeddings"),
+    ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.array([1.0, 2])},
+     "finite embeddings"),
+    ({"manifest": pd.DataFrame({"split": ["train"]}), "pictures": [np.zeros((4, 4))]},
+     "pictures uint8"),
     ({"pairs": pd.DataFrame({"image_id": ["a"], "audio_id": ["b"]})}, "pairs with image_id"),
     ({"condition": pd.DataFrame({"text": ["a"]})}, "a condition with text"),
     ({"encoders": {"pairing": "clip"}}, "encoders with pairing and metric"),
-    ({"encoders": {"pairing": 3, "metric": "clip"}}, "each a name or a card"), ({"usage": {"selected_on": "test"}}, "usage with"),
+    ({"encoders": {"pairing": 3, "metric": "clip"}}, "each a name or a card"),
+    ({"usage": {"selected_on": "test"}}, "usage with"),
 ])  # fmt: skip
 def test_what_cannot_be_looked_at_is_refused(given, line):
     with pytest.raises(KlangfarbeError, match=line):

@@ -619,7 +619,8 @@ def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
         raise OSError("offline")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
-    with pytest.raises(KlangfarbeError, match="fetch config.json, model.safetensors, tokenizer.json, tokenizer_config.json of facebook/m"):
+    with pytest.raises(KlangfarbeError, match="fetch config.json, model.safetensors, "
+                                              "tokenizer.json, tokenizer_config.json of facebook/m"):
         pretrained.load("musicgen", "facebook/musicgen-small")
 
 

@@ -101,7 +101,8 @@ def test_per_query_columns_make_a_group_interval():
 ONES = np.ones((3, 2))
 
 
-@pytest.mark.parametrize("bad", [(0 * ONES, ONES), (ONES, np.ones((4, 2))), (ONES, np.ones((3, 4))), (np.nan * ONES, ONES),
+@pytest.mark.parametrize("bad", [(0 * ONES, ONES), (ONES, np.ones((4, 2))), (ONES, np.ones((3, 4))),
+                                 (np.nan * ONES, ONES),
                                  (ONES[:1], ONES[:1]), (ONES, ONES, np.arange(2))])  # fmt: skip
 def test_embeddings_that_cannot_be_compared_are_refused(bad):
     with pytest.raises(KlangfarbeError):
@@ -150,7 +151,8 @@ def test_alpha_of_agreement_and_of_chance():
 
 
 @pytest.mark.parametrize(("ratings", "level"), [
-    (OBSERVERS, "likert"), (np.ones((3, 4)), "ordinal"), (np.eye(3)[0], "ordinal"), (np.array([[1, GAP], [GAP, 2]]), "ordinal"),
+    (OBSERVERS, "likert"), (np.ones((3, 4)), "ordinal"), (np.eye(3)[0], "ordinal"),
+    (np.array([[1, GAP], [GAP, 2]]), "ordinal"),
     (np.array([[1, np.inf], [1, 2]]), "interval"),
 ])  # fmt: skip
 def test_alpha_refuses_what_it_is_not_defined_for(ratings, level):
@@ -160,8 +162,10 @@ def test_alpha_refuses_what_it_is_not_defined_for(ratings, level):
 
 # American League 1987, wins of row over column: Milwaukee, Detroit, Toronto, New York, Boston,
 # Cleveland, Baltimore.
-LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12], [6, 8, 6, 0, 6, 7, 10],
-                   [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6], [2, 4, 1, 3, 1, 7, 0]])  # fmt: skip
+LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12],
+                   [6, 8, 6, 0, 6, 7, 10],
+                   [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6],
+                   [2, 4, 1, 3, 1, 7, 0]])  # fmt: skip
 
 
 def test_bradley_terry_gives_the_published_league():
@@ -245,8 +249,10 @@ def test_half_wins_stand_for_ties_where_listeners_are_given():
 @pytest.mark.parametrize(("wins", "line"), [
     ([[0, 3, 0, 0], [3, 0, 0, 0], [0, 0, 0, 3], [0, 0, 3, 0]], "{0, 1} · {2, 3}"),  # two islands
     ([[0, 3, 1], [0, 0, 2], [0, 2, 0]], "{0} · {1, 2}"),  # 0 never loses
-    ([[0, 3], [0, 0]], "not linked both ways"), ([[1, 3], [2, 0]], "none on the diagonal"), ([[0, -1], [2, 0]], "none on the diagonal"),
-    ([[0, np.nan], [2, 0]], "none on the diagonal"), ([0, 3], "wins"), (np.zeros((0, 2, 2)), "wins"),
+    ([[0, 3], [0, 0]], "not linked both ways"), ([[1, 3], [2, 0]], "none on the diagonal"),
+    ([[0, -1], [2, 0]], "none on the diagonal"),
+    ([[0, np.nan], [2, 0]], "none on the diagonal"), ([0, 3], "wins"),
+    (np.zeros((0, 2, 2)), "wins"),
     ([[0, 9], [1, 0]], "fall apart"),
 ])  # fmt: skip
 def test_tables_without_finite_strengths_are_refused(wins, line):

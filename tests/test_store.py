@@ -98,7 +98,8 @@ def test_what_a_notebook_runs_on_is_found_through_imports(clone):
     ("lib/deep/two.py", '"""Two."""', '"""Says two."""', []),
     ("lib/deep/two.py", "# a number", "# the number", []),
     ("lib/other.py", "= 3", "= 4", []),
-    ("lib/one.py", "from lib.deep import two", "from lib import other as two", ["lib.deep", "lib.deep.two", "lib.one", "lib.other"]),
+    ("lib/one.py", "from lib.deep import two", "from lib import other as two",
+     ["lib.deep", "lib.deep.two", "lib.one", "lib.other"]),
     ("notebooks/10_first.ipynb", "print(one.f())", "print(one.f() + 1)", ["notebook"]),
 ])  # fmt: skip
 def test_only_what_the_code_does_makes_a_run_old(clone, file, before, after, differs, capsys):

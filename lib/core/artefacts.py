@@ -51,7 +51,8 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise KlangfarbeError(f"to write {path}", error.strerror or str(error),
-                              "free some space or choose another folder; what stood there before is untouched") from error
+                              "free some space or choose another folder; what stood there before "
+                              "is untouched") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

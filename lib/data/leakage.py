@@ -23,14 +23,19 @@ from lib.data import near_duplicates
 from lib.data.near_duplicates import BITS, COSINE, EXAMPLES
 
 NAMES = {
-    "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks what was learned by heart",
+    "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks "
+                           "what was learned by heart",
     "near_duplicates": "items that look or sound the same, under different names, on both sides",
-    "clip_reused_across_splits": "one clip is the target of several pairs, and these were split one by one",
+    "clip_reused_across_splits": "one clip is the target of several pairs, and these were split "
+                                 "one by one",
     "target_in_condition": "the condition already says what the target is",
-    "labels_on_two_scales": "labels of several collections joined unconverted: knowing the collection is enough",
-    "metric_embedder_is_pairing_embedder": "the encoder that chose the pairs scores them: it finds what it put there",
+    "labels_on_two_scales": "labels of several collections joined unconverted: knowing the "
+                            "collection is enough",
+    "metric_embedder_is_pairing_embedder": "the encoder that chose the pairs scores them: it "
+                                           "finds what it put there",
     "tuned_on_test": "settings were chosen on the data that the result is reported on",
-    "rows_out_of_step": "features and labels slipped against each other: a row has another item's label",
+    "rows_out_of_step": "features and labels slipped against each other: a row has another item's "
+                        "label",
 }
 TARGET_COLUMNS = ("caption", "description", "keywords", "genre", "emotion")
 N_SHUFFLES, MOST_ROWS = 20, 5000

@@ -58,7 +58,8 @@ _MUSICCAPS = f"{_RAW}ben-ogden/musiccaps/dad6d3542777453324326d60f72484e7b9210b4
 _ART2MUS = f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
 _IMEMNET = f"{_RAW}linkAmy/IMEMNet/e9bf84491903be7020a3c97b47666005f796ea36/"
 _ROWS = (
-    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4", ("wikiart_emotions", "wikiart_paintings")),
+    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4",
+               ("wikiart_emotions", "wikiart_paintings")),
     Collection("mirex", "songs and MIDI, mood adjectives", "1", ("mirex", "MIREX-like_mood")),
     Collection("imemnet", "pairs of clip and picture, scored", "2", ("imemnet", "IMEMNet"), (
         File("val_matching.txt", f"{_IMEMNET}val_matching.txt",
@@ -69,7 +70,8 @@ _ROWS = (
              "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
     Collection("melbench", "triplets of picture, text and music", "2", ("melbench", "MeLBench")),
     Collection("deam", "music, valence and arousal", "3", ("deam", "DEAM", "mer_annotations/deam")),
-    Collection("pmemo", "pop choruses, valence and arousal", "3", ("pmemo", "PMEmo2019", "mer_annotations/pmemo")),
+    Collection("pmemo", "pop choruses, valence and arousal", "3",
+               ("pmemo", "PMEmo2019", "mer_annotations/pmemo")),
     Collection("cgna10766", "photographs, valence and arousal", "3", ("cgna10766", "CGnA10766")),
     Collection("artemis", "comments on paintings, nine emotions", "4", ("artemis", "ArtEmis")),
     Collection("musiccaps", "captions of ten-second clips", "4", ("musiccaps", "MusicCaps"), (
@@ -79,7 +81,8 @@ _ROWS = (
                ("emomusic", "mer_annotations/emomusic", "deam_audio_sample"), stands_in=True),
     Collection("emotify", "music, nine felt emotions", "3", ("emotify",), stands_in=True),
     Collection("oasis", "photographs, valence and arousal", "3", ("oasis",), stands_in=True),
-    Collection("vgmidi", "MIDI phrases, two signs", "1, 3", ("vgmidi", "vgmidi_phrases"), stands_in=True),
+    Collection("vgmidi", "MIDI phrases, two signs", "1, 3", ("vgmidi", "vgmidi_phrases"),
+               stands_in=True),
     Collection("art2mus", "pairs of painting and track", "2", ("art2mus", "art2mus_pairs"), (
         File("image_audio_subset_df.json", f"{_ART2MUS}image_audio_subset_df.json",
              "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),

@@ -239,7 +239,8 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
     sound = sounding(sound, 2)
     if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
-                              "THD is defined for one known fundamental only: do not take it of music")
+                              "THD is defined for one known fundamental only: do not take it of "
+                              "music")
     harmonics = fundamental_hz * np.arange(1, n_harmonics + 1)
     harmonics = harmonics[harmonics < 0.49 * sample_rate_hz]
     if sound.ndim != 1 or len(harmonics) < 2 or len(sound) * fundamental_hz < 12 * sample_rate_hz:

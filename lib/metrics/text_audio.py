@@ -72,8 +72,10 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     n = len(heard)
     spread = float(1 - (np.square(heard.sum(0)).sum() - n) / (n * (n - 1)))
     if spread < COLLAPSED:
-        raise KlangfarbeError(f"an encoder that tells clips apart ({encoder.name})", f"{n} clips on one point (1 − cosine {spread:.1e})",
-                              "its weights are collapsed or not loaded: fetch the checkpoint again; different clips must be given")
+        raise KlangfarbeError(f"an encoder that tells clips apart ({encoder.name})",
+                              f"{n} clips on one point (1 − cosine {spread:.1e})",
+                              "its weights are collapsed or not loaded: fetch the checkpoint "
+                              "again; different clips must be given")
     margin = 0.0
     for partners, sign in ((right, 1), (wrong, -1)):
         # [clips, captions]

@@ -47,16 +47,21 @@ class Prompt:
 
 PROMPTS = {
     "bridging": Prompt(
-        "You are an enhanced description generator. You will be given with image description and you have to enhance those in musical "
+        "You are an enhanced description generator. You will be given with image description and "
+        "you have to enhance those in musical "
         "terms.",
-        'Generate a musical theme description for the following image description: "{description}". Include details like mood, genre, '
+        'Generate a musical theme description for the following image description: '
+        '"{description}". Include details like mood, genre, '
         "tempo, and melody in 2 lines."),
     "mapping": Prompt(
-        "You are an enhanced description generator. You will be given an image description and you have to enhance it in musical terms.",
-        "Generate a musical theme description for the following image description: “{description}” Include details like mood, genre, "
+        "You are an enhanced description generator. You will be given an image description and "
+        "you have to enhance it in musical terms.",
+        "Generate a musical theme description for the following image description: "
+        "“{description}” Include details like mood, genre, "
         "tempo, and melody in two lines."),
     "open": Prompt(  # the mapping thesis's alternate prompt
-        "", 'Compose a piece of music that reflects the following scene: "{description}". Include mood, tempo, and instrumentation.'),
+        "", 'Compose a piece of music that reflects the following scene: "{description}". Include '
+            'mood, tempo, and instrumentation.'),
 }
 
 

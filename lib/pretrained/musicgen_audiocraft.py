@@ -25,12 +25,16 @@ from lib.training.musicgen import with_null
 CONDITION = "given"  # the name of the one condition
 # audiocraft → transformers; in this order.
 NAMES = (
-    (r"^emb\.", "model.decoder.embed_tokens."), (r"^transformer\.", "model.decoder."), (r"^out_norm\.", "model.decoder.layer_norm."),
-    (r"^linears\.", "lm_heads."), (r"\.cross_attention\.", ".encoder_attn."), (r"\.linear(\d)\.", r".fc\1."),
-    (r"\.norm1\.", ".self_attn_layer_norm."), (r"\.norm_cross\.", ".encoder_attn_layer_norm."), (r"\.norm2\.", ".final_layer_norm."),
+    (r"^emb\.", "model.decoder.embed_tokens."), (r"^transformer\.", "model.decoder."),
+    (r"^out_norm\.", "model.decoder.layer_norm."),
+    (r"^linears\.", "lm_heads."), (r"\.cross_attention\.", ".encoder_attn."),
+    (r"\.linear(\d)\.", r".fc\1."),
+    (r"\.norm1\.", ".self_attn_layer_norm."), (r"\.norm_cross\.", ".encoder_attn_layer_norm."),
+    (r"\.norm2\.", ".final_layer_norm."),
 )  # fmt: skip
 CODEC_NAMES = (
-    (".model.", ".layers."), ("conv.conv.", "conv."), ("convtr.convtr.", "conv."), ("quantizer.vq.", "quantizer."),
+    (".model.", ".layers."), ("conv.conv.", "conv."), ("convtr.convtr.", "conv."),
+    ("quantizer.vq.", "quantizer."),
     ("_codebook", "codebook"),
 )  # fmt: skip
 
@@ -127,7 +131,9 @@ def to_transformers(model, network):
         raise KlangfarbeError("two decoders of one shape", str(error).splitlines()[1].strip()[:120],
                               "build both from one configuration") from error
     if told.unexpected_keys or told.missing_keys:
-        raise KlangfarbeError("two decoders of one shape", f"{[*told.unexpected_keys, *told.missing_keys][0]} without counterpart",
+        raise KlangfarbeError("two decoders of one shape",
+                              f"{[*told.unexpected_keys, *told.missing_keys][0]} without "
+                              f"counterpart",
                               "build both from one configuration")
     return network
 

@@ -10,8 +10,10 @@ import numpy as np
 from lib.core.errors import KlangfarbeError
 
 # Scale of each collection as its publisher ships it: (lowest, highest).
-SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0), "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0),
-          "cgna10766": (1.0, 9.0), "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
+SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0),
+          "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0),
+          "cgna10766": (1.0, 9.0),
+          "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
           "imemnet": (0.0, 1.0), "atelier": (-1.0, 1.0)}
 
 # Emotify's nine GEMS emotions (Zentner, Grandjean & Scherer 2008) as points (valence, arousal).
@@ -65,8 +67,10 @@ def to_unit(values, scale: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
     if finite.size and (finite.min() < low - 1e-6 or finite.max() > high + 1e-6):
-        raise KlangfarbeError(f"{scale} ratings in [{low:g}, {high:g}]", f"[{finite.min():g}, {finite.max():g}]",
-                              "check which collection these labels come from: they stand on another scale")
+        raise KlangfarbeError(f"{scale} ratings in [{low:g}, {high:g}]",
+                              f"[{finite.min():g}, {finite.max():g}]",
+                              "check which collection these labels come from: they stand on "
+                              "another scale")
     return 2 * (values - low) / (high - low) - 1
 
 

@@ -62,7 +62,8 @@ def _decode(path: Path) -> np.ndarray:
                               f"{path}: no picture format is recognised in it",
                               "open it in an image program and export it again") from error
     except Image.DecompressionBombError as error:
-        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that", "scale it down first, or save it as "
+        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that",
+                              "scale it down first, or save it as "
                               "a JPEG (not a progressive one), which can be decoded small") from error
     except PermissionError as error:
         raise KlangfarbeError("a picture that may be read", f"{path}: {error.strerror}",
