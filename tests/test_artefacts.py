@@ -185,7 +185,8 @@ def pickling(tree):
             yield from (f"from {node.module} import {a.name}" for a in node.names
                         if root in PICKLERS or (root, a.name) in PICKLING_CALLS)
         elif isinstance(node, ast.Attribute):
-            if isinstance(node.value, ast.Name) and (node.value.id, node.attr) in PICKLING_CALLS or node.attr == "to_pickle":
+            if (isinstance(node.value, ast.Name) and (node.value.id, node.attr) in PICKLING_CALLS
+                    or node.attr == "to_pickle"):
                 yield ast.unparse(node)
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             if not (isinstance(node.value, ast.Constant) and node.value.value is False):

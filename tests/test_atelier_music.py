@@ -28,7 +28,7 @@ def corner(valence, arousal, genre, index=0):
     return draw(TEST_SEED, index, valence=valence, arousal=arousal, genre=genre)
 
 
-# ── harmony, melody, textures: closed forms ──────────────────────────────────────────────────────────────────────────
+# ── harmony, melody, textures: closed forms ───────────────────────────────────────────────────────
 
 @pytest.mark.parametrize(
     "symbol, root, intervals",
@@ -113,7 +113,7 @@ def test_templates_are_whole(genre):
                 0] != "-"
 
 
-# ── the score ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the score ─────────────────────────────────────────────────────────────────────────────────────
 
 @settings(max_examples=30, deadline=None)
 @given(ITEM)
@@ -235,7 +235,7 @@ def test_scores_are_the_same_on_every_machine():
     assert together[:16] == "2ac44aeaac4ff0ae"
 
 
-# ── the sound ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the sound ─────────────────────────────────────────────────────────────────────────────────────
 
 N_TRAIN, N_TEST = 130, 60
 
@@ -340,7 +340,7 @@ def test_a_note_sounds_at_its_pitch_and_time():
     assert np.abs(render.render(midi, 4.0)[66_150:]).max() < 0.01
 
 
-# ── other people's MIDI ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── other people's MIDI ───────────────────────────────────────────────────────────────────────────
 
 def test_a_folder_with_broken_files(tmp_path):
     folder, out = tmp_path / "midi", tmp_path / "out"

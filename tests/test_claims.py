@@ -132,7 +132,8 @@ def test_an_empty_ledger_says_what_would_fill_it(elsewhere):
     shown = claims.show(ledger).set_index("id")
     assert 'make run PROFILE=mini NOTEBOOKS="33"' in shown["ours"][
         "S3-5"] and 'NOTEBOOKS="91"' in shown["ours"]["X-1"]
-    assert 'NOTEBOOKS="46" PARAMS="46.backend=gemini 46.model=NAME" (judge_real_minus_shuffled)' in shown["ours"]["S4-5"]
+    assert ('NOTEBOOKS="46" PARAMS="46.backend=gemini 46.model=NAME" (judge_real_minus_shuffled)'
+            in shown["ours"]["S4-5"])
     claims.save([], "46_art2music_judge", "mini", seed=0)
     assert len(claims.fill("mini").quantities) == 0, "where nobody was asked nothing stands"
 

@@ -129,7 +129,8 @@ def make_oasis(root):  # the first heading is empty, lines end in CR alone
         root / "OASIS.csv",
         "\r".join(
             [
-                ",Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,Arousal_N",
+                ",Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,"
+                "Arousal_N",
                 "I1,Acorns 1,Object,Pixabay,4,0.9,102,1,1.6,101",
                 "I2,Acorns 2,Object,Pixabay,7,0.8,102,2.5,1.4,101",
                 "I56,BDSM 1,Person,Wikipedia,4.3,1.4,102,4.5,1.7,101",
@@ -222,9 +223,10 @@ def make_artemis(root):
 
 def make_musiccaps(root):
     write(root / "musiccaps-public.csv",
-          "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,is_balanced_subset,"
-          "is_audioset_eval\n-0Gj8,30,40,\"/m/04rlf,/m/0140xf\",\"['sad', 'mellow piano']\",A sad "
-          "piano plays.,4,False,True\n"
+          "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,"
+          "is_balanced_subset,is_audioset_eval\n"
+          "-0Gj8,30,40,\"/m/04rlf,/m/0140xf\",\"['sad', 'mellow piano']\",A sad piano plays.,4,"
+          "False,True\n"
           "xyz,0,10,/m/04rlf,\"['happy']\",A happy tune.,1,True,False\n")
     sound(root / "clips" / "xyz.wav")
 
@@ -397,7 +399,8 @@ def test_pmemo_tells_its_two_scales_apart(tmp_path):
     published = pmemo.manifest(tmp_path)
     write(
         tmp_path / "repackaged" / "meta" / "static_annotations.csv",
-        "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n1,5.6,0.16,4.2,0.15\n5,1,0.1,9,0.1\n",
+        "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n1,5.6,0.16,4.2,0.15\n"
+        "5,1,0.1,9,0.1\n",
     )
     write(tmp_path / "repackaged" / "meta" / "metadata.csv",
           (tmp_path / "PMEmo2019" / "metadata.csv").read_text())

@@ -21,9 +21,10 @@ from lib.core.errors import KlangfarbeError
 from lib.data import collections, command, inventory, manifest, registry
 
 LIST = "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n"
-OASIS = ("id,Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,Arousal_N,file\n"
-         "I1,Acorns 1,Object,Pixabay,4,0.9,102,1,1.6,101,images/a.jpg\nI2,Acorns "
-         "2,Object,Pixabay,7,0.8,102,2.5,1.4,101,images/b.jpg\n"
+OASIS = ("id,Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,"
+         "Arousal_N,file\n"
+         "I1,Acorns 1,Object,Pixabay,4,0.9,102,1,1.6,101,images/a.jpg\n"
+         "I2,Acorns 2,Object,Pixabay,7,0.8,102,2.5,1.4,101,images/b.jpg\n"
          "I3,Lake 1,Scenery,Pixabay,5,0.8,102,4,1.4,101,\n")
 
 

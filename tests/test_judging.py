@@ -26,7 +26,7 @@ GOOD = {"scores": {"Feeling_alignment": 7},
         "explanations": dict.fromkeys(("text", "image", "audio", "overall"), "because")}
 
 
-def case(name="0000 own", order=backends.ORDERS[0]):
+def case(name="0000 own", order=rating.ORDERS[0]):
     picture = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
     return backends.Case(name, picture, "It feels calm.",
                          np.sin(np.arange(800) / 9).astype(np.float32), RATE, order)
@@ -148,7 +148,7 @@ def parts_of(body):
 @pytest.mark.parametrize("name", ["openai", "gemini"])
 def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, service):
     base, seen = service(openai(json.dumps(GOOD)))
-    one, turned = case(), case(order=backends.ORDERS[1])
+    one, turned = case(), case(order=rating.ORDERS[1])
     judge = backends.get_backend(name, "wise", base, "secret")
     answer = judge.ask(one, rating.PROMPT)
     assert rating.read_rating(answer).score == 7 and judge.name == f"{name} wise"
@@ -394,7 +394,7 @@ def test_cases_are_what_their_names_say():
                               sounds[k]) and made[f"{k:04d} own"].text == texts[k]
         assert np.array_equal(made[f"{k:04d} another"].sound,
                               sounds[(k - 3) % 6]) and not made[f"{k:04d} silence"].sound.any()
-        assert made[f"{k:04d} turned"].order == backends.ORDERS[1] and np.array_equal(
+        assert made[f"{k:04d} turned"].order == rating.ORDERS[1] and np.array_equal(
             made[f"{k:04d} again"].sound, sounds[k])
         assert all(np.array_equal(made[f"{k:04d} {name}"].picture, pictures[k])
                    for name in controls.CONDITIONS)

@@ -43,7 +43,8 @@ def material(generator):
     t = np.arange(generator.sample_rate_hz) / generator.sample_rate_hz
     sounds = np.stack([0.2 * np.sin(2 * np.pi * 150 * 1.1**k * t)
                        for k in range(n)]).astype(np.float16)
-    codes = generator.codec.encode(torch.from_numpy(sounds.astype(np.float32))[:, None]).numpy().astype(np.int16)
+    waves = torch.from_numpy(sounds.astype(np.float32))[:, None]
+    codes = generator.codec.encode(waves).numpy().astype(np.int16)
     table = pd.DataFrame({"pair": [f"p{k}" for k in range(n)],
                           "split": ["train"] * 14 + ["validation"] * 3 + ["test"] * 3})
     return data.PairedData(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes,

@@ -410,8 +410,8 @@ def test_draws_follow_the_softmax_cut_to_its_largest():
     from scipy import stats
 
     logits = torch.tensor([1.5, -0.3, 0.8, 0.0, -2.0, 1.1])
-    drawn = musicgen_step.sample_token(logits.expand(40_000, -1), 0.7,
-                               musicgen_step.exponential_noise((40_000, 4), torch.Generator().manual_seed(0)))
+    noise = musicgen_step.exponential_noise((40_000, 4), torch.Generator().manual_seed(0))
+    drawn = musicgen_step.sample_token(logits.expand(40_000, -1), 0.7, noise)
     counts = np.bincount(drawn.numpy(), minlength=6)
     kept = [0, 2, 3, 5]
     share = torch.softmax(logits[kept] / 0.7, 0).double().numpy()
@@ -620,7 +620,7 @@ def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
     with pytest.raises(KlangfarbeError, match="fetch config.json, model.safetensors, "
-                                              "tokenizer.json, tokenizer_config.json of facebook/m"):
+                       "tokenizer.json, tokenizer_config.json of facebook/m"):
         pretrained.load("musicgen", "facebook/musicgen-small")
 
 

@@ -39,7 +39,9 @@ def test_the_nearest_is_found_whatever_the_columns_units():
 
 
 def test_sounds_of_any_rate_and_length_become_one_array():
-    tone = lambda rate, seconds: np.sin(2 * np.pi * 200 * np.arange(round(rate * seconds)) / rate).astype(np.float32)  # noqa: E731
+    def tone(rate, seconds):
+        return np.sin(2 * np.pi * 200 * np.arange(round(rate * seconds)) / rate).astype(np.float32)
+
     made = compare.resample_to_length([tone(16_000, 1.0), tone(8_000, 1.0), tone(8_000, 0.25)],
                          [16_000, 8_000, 8_000], 8_000, 0.5)
     assert made.shape == (3, 4_000) and made.dtype == np.float32

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def write(path: Path, content) -> Path:
     suffix = path.suffix
     with atomic(path) as temporary:
         if suffix == ".safetensors":
+            # torch is slow to load, and the command line must not need it
             from safetensors import SafetensorError
             from safetensors.torch import save_file
 
@@ -89,9 +91,7 @@ def write(path: Path, content) -> Path:
             temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
                                  + "\n", encoding="utf-8")
         elif suffix == ".skops":
-            import zipfile
-
-            import skops.io
+            import skops.io  # slow: it loads scikit-learn
 
             # a forest shrinks to a third
             skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
@@ -120,11 +120,11 @@ def read(path: Path):
                               "make it first, or check its name")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load_file  # slow: it loads torch
 
             return load_file(path)
         if path.suffix in (".parquet", ".csv"):
-            import pandas as pd
+            import pandas as pd  # slow, and most artefacts are no tables
 
             return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         if path.suffix == ".npy":
@@ -132,7 +132,7 @@ def read(path: Path):
         if path.suffix == ".json":
             return json.loads(path.read_text(encoding="utf-8"))
         if path.suffix == ".skops":
-            import skops.io
+            import skops.io  # slow: it loads scikit-learn
 
             return skops.io.load(path, trusted=list(TRUSTED_SKOPS_TYPES))
     except KlangfarbeError:
@@ -177,7 +177,9 @@ def find(notebook: str, profile: str, name: str) -> Path:
 def load(notebook: str, profile: str, name: str):
     """Loads an artefact and prints whether it is this profile's result or the miniature."""
     path = find(notebook, profile, name)
-    print(f"{name}: {'bundled miniature' if paths.MINIATURES in path.parents else f'made by notebook {notebook[:2]} at {profile}'}")
+    source = ("bundled miniature" if paths.MINIATURES in path.parents
+              else f"made by notebook {notebook[:2]} at {profile}")
+    print(f"{name}: {source}")
     return read(path)
 
 

@@ -1,9 +1,9 @@
 """A painting becomes one of five emotion words: a residual network, two bidirectional GRUs,
 attention, dropout, five logits.
 
-    pictures [B, 3, H, W] ─► residual network ─► [B, C, 7, 7] ─► steps ─► [B, S, C] ─► 2 × BiGRU ─► [B, S, 2·hidden]
-                                                                                                        │ attention over steps
-                                            logits [B, 5] ◄─ linear ◄─ dropout ◄─ mean over steps ◄─────┘
+    pictures [B, 3, H, W] ─► residual network ─► [B, C, 7, 7] ─► steps ─► [B, S, C] ─► 2 × BiGRU
+        ─► [B, S, 2·hidden] ─► attention over steps ─► mean over steps ─► dropout ─► linear
+        ─► logits [B, 5]
         sequence="grid":   S = 49, the grid's cells row by row
         sequence="single": S = 1, their mean, as the released code has it
 

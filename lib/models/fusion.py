@@ -1,7 +1,8 @@
 """System 4's networks: two vectors become one, and that one becomes a mel-spectrogram.
 
     picture v [B, D] ─┐
-    text    u [B, D] ─┴─► gated residual projector ─► h [B, H] ──+ positions──► 4-layer BiLSTM ──► mel [B, M, T]
+    text    u [B, D] ─┴─► gated residual projector ─► h [B, H]
+        ──+ positions──► 4-layer BiLSTM ──► mel [B, M, T]
 
 Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42.
 """

@@ -1,8 +1,8 @@
 """A small network that listens: what genre five seconds of music are, and how they feel.
 
     sound [B, N] ──ln-mel──► [B, 1, M, T] ──4 × (convolution, ÷2)──► [B, C, M/16, T/16]
-                       mean over time, maximum over all ──► embedding [B, D] ──► genre logits [B, G]
-                                                                             └─► (valence, arousal) [B, 2]
+        ──mean over time, maximum over all──► embedding [B, D] ─┬─► genre logits [B, G]
+                                                                └─► (valence, arousal) [B, 2]
 
 The mel is finer than the workbook's usual one (lib.signal.audio.MEL): a chord's third moves by a
 semitone, 26 Hz at 440 Hz, and bands of 1,024 samples cannot tell major from minor there.

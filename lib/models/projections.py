@@ -1,8 +1,9 @@
 """System 2's networks: from a picture's vector to what conditions a music model, and the two
 discriminators that train it.
 
-    Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─► ─linear, LayerNorm─► m [B, n, 1024]
-    Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─────────────linear──────────────────────────► m [B, n, 1024]
+    Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─►
+                          ─linear, LayerNorm─► m [B, n, 1024]
+    Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─linear─► m [B, n, 1024]
 
 n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
 1: with n = 1 Study I's attention chooses nothing, and neither does the music model's

@@ -1,7 +1,8 @@
 """Residual vector quantisation: a vector becomes a few code numbers, each refining what the ones
 before left over.
 
-    z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times ──► codes [B, K, S], sum of vectors [B, S, D]
+    z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times
+        ──► codes [B, K, S], sum of vectors [B, S, D]
 
 Notebook: 03.
 """

@@ -1,9 +1,12 @@
 """A codec for sound: 25 times a second, four numbers out of 512 each; and back, through an inverse
 Fourier transform.
 
-    sound [B, 1, N] ──ln-mel, ln-pitches, peaks──► [B, T, M + 2P] ──ConvNeXt──► ÷2 ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
-    codes ──sum of vectors──► [B, S, D] ──► ×2 ──ConvNeXt─┬─► magnitude and phase [B, T, F] ──inverse STFT──┬─► sound [B, 1, N]
-                                                          └─► loudness of 169 tones [B, T, P] ──oscillators──┘
+    sound [B, 1, N] ──ln-mel, ln-pitches, peaks──► [B, T, M + 2P] ──ConvNeXt──► ÷2
+        ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
+    codes ──sum of vectors──► [B, S, D] ──► ×2 ──ConvNeXt─┐
+        ┌─────────────────────────────────────────────────┘
+        ├─► magnitude and phase [B, T, F] ──inverse STFT───┬─► sound [B, 1, N]
+        └─► loudness of 169 tones [B, T, P] ──oscillators──┘
 
 The encoder gets two views: a short window for timing, a long one for pitch. The decoder has two
 outputs. A network whose frames all get the same input gives the same output in each, so that its

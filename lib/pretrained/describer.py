@@ -2,7 +2,7 @@
 of two lines.
 
     caption ─┐
-             ├─► image description ─► PROMPTS ─► language model ─► response ─► two lines: mood, genre, tempo, melody
+             ├─► image description ─► PROMPTS ─► language model ─► response ─► two lines
     emotion ─┘
 
 The bundled one is a tiny Llama that has read nothing but the atelier; ``tiiuae/falcon-rw-1b`` and

@@ -38,7 +38,8 @@ def readable(source: Source, what: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AssertionError) as error:
         raise KlangfarbeError(what, f"{source.folder}: {type(error).__name__} "
                               f"{str(error).splitlines()[0][:120]}",
-                              "use one checkpoint's files, all of them, or fetch it again") from error
+                              "use one checkpoint's files, all of them, or fetch it "
+                              "again") from error
 
 
 def tokenizer_of(source: Source):

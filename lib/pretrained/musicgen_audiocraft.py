@@ -53,6 +53,7 @@ def engine():
                               "xformers exists for Linux only")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # optional, and it warns while it loads
         import audiocraft
         import audiocraft.models.encodec
         import audiocraft.models.lm
@@ -233,7 +234,8 @@ def _codec_theirs(name: str) -> tuple[str, str]:
     """transformers' name, by the old and by the new form of weight normalisation."""
     for old, new in CODEC_NAMES:
         name = name.replace(old, new)
-    new = name.replace("weight_g", "parametrizations.weight.original0").replace("weight_v", "parametrizations.weight.original1")
+    new = name.replace("weight_g", "parametrizations.weight.original0")
+    new = new.replace("weight_v", "parametrizations.weight.original1")
     return name, new
 
 

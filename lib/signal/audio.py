@@ -53,8 +53,8 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
     sound = _mono(frames, path)
     if frames.shape[1] > 1 and len(frames) and np.abs(sound).max() < SILENCE_RMS <= np.sqrt(
         np.square(frames).mean()):
-        raise KlangfarbeError("channels that can be averaged", f"{path}: they cancel (one is the "
-                                                               f"other turned upside down)",
+        raise KlangfarbeError("channels that can be averaged",
+                              f"{path}: they cancel (one is the other turned upside down)",
                               f"keep one: ffmpeg -i {path.name} -af 'pan=mono|c0=c0' "
                               f"{path.stem}_mono.wav")
     check_sound(sound, rate, str(path))

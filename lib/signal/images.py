@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from lib.core.errors import KlangfarbeError
 
@@ -63,8 +64,8 @@ def _decode(path: Path) -> np.ndarray:
                               "open it in an image program and export it again") from error
     except Image.DecompressionBombError as error:
         raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that",
-                              "scale it down first, or save it as "
-                              "a JPEG (not a progressive one), which can be decoded small") from error
+                              "scale it down first, or save it as a JPEG (not a progressive "
+                              "one), which can be decoded small") from error
     except PermissionError as error:
         raise KlangfarbeError("a picture that may be read", f"{path}: {error.strerror}",
                               "change its permissions, or copy it") from error
@@ -87,8 +88,6 @@ def _opened(path: Path):
     try:
         return Image.open(path)
     except Image.DecompressionBombError as error:
-        from PIL.JpegImagePlugin import JpegImageFile
-
         try:
             giant = JpegImageFile(path)  # Image.open would look at the size again
         except SyntaxError:

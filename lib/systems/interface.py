@@ -1,7 +1,8 @@
 """What every system that turns paintings into music shares at its door: files in, files out,
 refusals, loudness.
 
-    paintings [files] ──all checked──► pictures ──the system's load, once──► its hear, one by one ──► sounds [files], a few lines each
+    paintings [files] ──all checked──► pictures ──the system's load, once──►
+        its generate, one by one ──► sounds [files], a few lines each
 
 A system's ``generate_files`` gives :func:`files` its own ``load``, ``generate`` and ``summary``.
 Nothing is loaded before all is checked.

@@ -1,10 +1,10 @@
 """Any bridge with any decoder: the representation that one system makes of a painting or a piece,
 mapped linearly into the input space of another system's decoder.
 
-    painting ─┬─ word, caption, description ─T5─► words   ─┐              ┌─► MusicGen   (words, vector)
-              ├─ CLIP ─► projection ────────────► vector  ─┼─ linear map ─┼─► flow, HiFi-GAN     (fused)
-    comment ──┴─ CLIP, CLIP ─► gated fusion ────► fused   ─┤   (ridge)    └─► diffusion        (numbers)
-    piece ────── features ─► forest ────────────► numbers ─┘
+    painting ─┬─ word, caption, text ─T5─► words   ─┐              ┌─► MusicGen   (words, vector)
+              ├─ CLIP ─► projection ─────► vector  ─┼─ linear map ─┼─► flow, HiFi-GAN     (fused)
+    comment ──┴─ CLIP, CLIP ─► fusion ───► fused   ─┤   (ridge)    └─► diffusion        (numbers)
+    piece ────── features ─► forest ─────► numbers ─┘
 
 The linear maps are fitted to pairs of representations of the same training item, never to valence
 and arousal: what arrives is what the bridge carries and a linear map can pass on.

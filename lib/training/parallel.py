@@ -1,9 +1,9 @@
 """Training on several processes at once, as ``torchrun`` starts them: each takes its share of every
 batch, and they agree on one gradient.
 
-    batch [B] ─┬─ process 0: rows 0 … B/n−1 ──► loss, gradient ─┐
-               ├─ …                                             ├─ mean ─► the same step in every process
-               └─ process n−1 ─────────────────► loss, gradient ─┘
+    batch [B] ─┬─ process 0: rows 0 … B/n−1 ─► loss, gradient ─┐
+               ├─ …                                            ├─ mean ─► same step in every process
+               └─ process n−1 ────────────────► loss, gradient ─┘
 
 What dice decide is drawn for the whole batch in every process, from the same seed, so that n
 processes take the steps that one would take, up to rounding. Without ``torchrun`` there is one

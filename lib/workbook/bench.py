@@ -44,7 +44,7 @@ def run(name: str) -> dict:
 def peak_mb() -> float:
     """The largest memory this process has held, MB."""
     try:
-        import resource
+        import resource  # not on Windows
     except ImportError:  # Windows
         import psutil
 

@@ -104,7 +104,9 @@ def _fill(template: str, **words: str) -> str:
     text = template.format(**words, **{_upper(name): _upper(word) for name, word in words.items()})
     tokens = text.split(" ")
     for k, token in enumerate(tokens[:-1]):
-        if token in ("a", "A") and tokens[k + 1][:1].lower() in "aeiou" and not tokens[k + 1].lower().startswith(("eu", "uni", "one")):
+        following = tokens[k + 1].lower()
+        if (token in ("a", "A") and following[:1] in "aeiou"
+                and not following.startswith(("eu", "uni", "one"))):
             tokens[k] += "n"
     return " ".join(tokens)
 

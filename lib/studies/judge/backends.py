@@ -22,13 +22,13 @@ from PIL import Image
 
 from lib.core.errors import KlangfarbeError
 from lib.studies.judge import rating
+from lib.studies.judge.rating import Case
 
 KEYS = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 URLS = {"openai": "https://api.openai.com/v1",
         "gemini": "https://generativelanguage.googleapis.com/v1beta/openai"}
 NAMES = (*KEYS, "local")
 TIMEOUT_S = 120.0
-ORDERS = (("text", "image", "audio"), ("audio", "image", "text"))
 
 
 class TemporaryFailure(Exception):
@@ -43,18 +43,6 @@ class TemporaryFailure(Exception):
 
 class Refused(Exception):
     """The model was asked and does not want to answer."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One thing to judge: a picture uint8 [H, W, 3], a text, a sound float32 [N], in an order."""
-
-    name: str
-    picture: np.ndarray
-    text: str
-    sound: np.ndarray
-    rate_hz: int
-    order: tuple[str, ...] = ORDERS[0]
 
 
 @dataclass(frozen=True)

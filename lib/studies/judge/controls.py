@@ -16,14 +16,14 @@ from scipy.stats import binomtest, spearmanr
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
-from lib.studies.judge import backends, collect
+from lib.studies.judge import collect, rating
 
 OWN, ANOTHER, SILENCE, TURNED, AGAIN = CONDITIONS = ("own", "another", "silence", "turned", "again")
 
 
 def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, rate_hz: int,
                others: np.ndarray | None = None,
-               conditions: Sequence[str] = CONDITIONS) -> list[backends.Case]:
+               conditions: Sequence[str] = CONDITIONS) -> list[rating.Case]:
     """N items under each condition, named ``0007 own`` and so on.
 
     Args:
@@ -39,9 +39,9 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
                               f"{n}, {len(texts)}, {len(sounds)}, {len(others)}; {conditions}",
                               "align them")
     given = {ANOTHER: sounds[others], SILENCE: np.zeros_like(sounds)}
-    return [backends.Case(f"{item:04d} {name}", pictures[item], texts[item],
-                          given.get(name, sounds)[item], rate_hz,
-                          backends.ORDERS[1 if name == TURNED else 0])
+    return [rating.Case(f"{item:04d} {name}", pictures[item], texts[item],
+                        given.get(name, sounds)[item], rate_hz,
+                        rating.ORDERS[1 if name == TURNED else 0])
             for name in conditions for item in range(n)]
 
 

@@ -15,13 +15,13 @@ from transformers import AutoModelForMultimodalLM, AutoProcessor
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 from lib.studies.judge import rating
-from lib.studies.judge.backends import Case
+from lib.studies.judge.rating import Case
 
 MAX_TOKENS = 600
 
 
 def load(model: str, device: str | None = None) -> Callable[[Case, str], str]:
-    """``ask`` of a :class:`lib.studies.judge.backends.Backend`, decoded greedily."""
+    """A :class:`Backend`'s ``ask`` (backends.py), decoded greedily."""
     try:
         processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
         network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True,

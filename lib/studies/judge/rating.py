@@ -1,12 +1,15 @@
-"""The judge's prompt and the form of its answer, as printed, and how an answer is read.
+"""What is judged, the judge's prompt and the form of its answer, as printed, and how an answer is
+read.
 
 Source: Hong et al., Table VIII (the prompt, word for word) and Table IX (the fields).
 Known deviation: a field that Table IX does not have is refused.
 Notebook: 46.
 """
 
+from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from lib.core.errors import KlangfarbeError
@@ -28,9 +31,22 @@ conception, etc.
 - Audio: timbre, rhythm, melody, sense of energy, etc.
 Please ensure that the output strictly complies with the
 specified JSON Schema."""
+ORDERS = (("text", "image", "audio"), ("audio", "image", "text"))
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Words = Annotated[list[Text], Field(min_length=1, max_length=5)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to judge: a picture uint8 [H, W, 3], a text, a sound float32 [N], in an order."""
+
+    name: str
+    picture: np.ndarray
+    text: str
+    sound: np.ndarray
+    rate_hz: int
+    order: tuple[str, ...] = ORDERS[0]
 
 
 class InvalidAnswer(KlangfarbeError):

@@ -1,7 +1,7 @@
 """The paired data: a painting and a stretch of music that carry the same emotion word.
 
     pieces ──cut──► segments ┐
-                             ├─ shuffled within each emotion, side by side ─► pairs ─► 80 · 10 · 10 %
+                             ├─ shuffled within each emotion ─► pairs ─► 80 · 10 · 10 %
     paintings ───────────────┘
 
 ``how="published"`` splits the pairs, so that segments of one piece lie on both sides of the border.

@@ -4,7 +4,7 @@
                                                   ──D──► codes [K, S] ──codec──► music [N]
 
     stage          network                           trained              settings: config.py
-    A classifier   lib/models/emotion_classifier.py  train_classifier.py  data: data.py, real_data.py
+    A classifier   lib/models/emotion_classifier.py  train_classifier.py  data: [real_]data.py
     B, C texts     lib/pretrained/captioner.py,      not trained          prompts.py
                    lib/pretrained/describer.py
     D MusicGen     lib/pretrained/musicgen.py        train_musicgen.py    weights: checkpoints.py

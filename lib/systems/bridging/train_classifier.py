@@ -1,7 +1,7 @@
 """Training of the emotion classifier: which of five words a painting gets. The network is
 ``lib/models/emotion_classifier.py``.
 
-    paintings uint8 [N, side, side, 3] ──EmotionCNN──► logits [N, 5] ──÷ temperature, softmax──► [N, 5]
+    paintings uint8 [N, side, side, 3] ─EmotionCNN─► logits [N, 5] ─÷ temperature, softmax─► [N, 5]
 
 Source: Hisariya & Liang §III.A and Figure 2; Guo et al. (2017) for the temperature.
 

@@ -1,8 +1,8 @@
 """Settings of every stage; the defaults are the published ones.
 
-    network              target           latent  mel   adversary sees  feature matching  rate, decay  batch
-    Study I   attention  sound's codes    MAE     MSE   the vector      –                 1e-4, 1e-3   32
-    Study II  two layers directive's text MAE     MAE   the sound       w = .1            3e-4, 1e-2   64
+    network               target            latent  mel  adversary    features  rate, decay  batch
+    Study I   attention   sound's codes     MAE     MSE  the vector   –         1e-4, 1e-3   32
+    Study II  two layers  directive's text  MAE     MAE  the sound    w = .1    3e-4, 1e-2   64
 
 Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1.
 

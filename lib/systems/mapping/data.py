@@ -1,12 +1,14 @@
 """The paired data, and everything that training reads, computed once and stored as memory maps.
 
     emotion-tagged pairs (IMEMNet)   ┐
-                                     ├─► one table ─► linked groups ─► 80 · 10 · 10 %, no group in two splits
+                                     ├─► linked groups ─► 80 · 10 · 10 %, no group in two splits
     genre-tagged triplets (MeLBench) ┘
 
     picture ──CLIP──► v [V, D_in], of every view
-       └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]     Study II's targets
-    sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► [n, D]  Study I's targets
+       └─► emotion ─► caption ─► directive ──T5, projected──► [L, D]
+                                           ──n means──► [n, D]   Study II's targets
+    sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D]
+                                           ──n means──► [n, D]   Study I's targets
 
 A sound that goes with many pictures links them all: whatever is linked, directly or by others, is
 in one split. Study I's target is "extracted by quantizing an audio clip into its codebook

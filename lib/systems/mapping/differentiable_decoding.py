@@ -1,9 +1,10 @@
 """From a predicted condition to sound and to the decoder's features, with a gradient.
 
-    m̂ [B, n, D] ────┐                                                     ┌─► features of each layer [B, L, D]
-                    ├─► decoder (frozen; its past is the true codes) ─► logits ─softmax─► probabilities [B, K, S, V]
-    codes [B, K, S] ┘                                                                          │ expected codebook vectors
-                                                       ln-mel ◄── sound ◄── the codec's decoder (frozen)
+    m̂ [B, n, D] ────┐
+                    ├─► decoder (frozen; past: the true codes) ─┬─► features of each layer [B, L, D]
+    codes [B, K, S] ┘                                           └─► logits ─softmax─┐
+                    ┌───────────────── probabilities [B, K, S, V] ◄─────────────────┘
+                    └─ expected codebook vectors ─► the codec's decoder (frozen) ─► sound ─► ln-mel
 
 Sampling has no gradient, so nothing is sampled: the decoder reads the true codes up to each step
 (teacher forcing), its probabilities weigh the codebooks' vectors, and the codec decodes the mean.

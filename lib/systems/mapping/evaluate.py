@@ -1,8 +1,8 @@
 """What the music of a painting is worth: the test set, what is computed of each clip, the measures.
 
-    fresh paintings ─┬─ CLIP ─► projections (Study I, Study II, ablations × seeds) ─┐
-                     ├─ caption (─► directive), written at run time ────────────────┼─► music ─► clip_features ─► scores
-                     └─ nearest training picture ─► its music (retrieval) ──────────┘
+    paintings ─┬─ CLIP ─► projections (Studies I, II, ablations × seeds) ─┐
+    (fresh)    ├─ caption (─► directive), written at run time ────────────┼─► music ─► clip_features
+               └─ nearest training picture ─► its music (retrieval) ──────┘             ─► scores
     fresh pieces of the same emotion: one is the reference, one more is real music
 
 Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; research question 4 (abstract pictures).

@@ -1,8 +1,8 @@
 """How near the predicted vectors lie to their targets, and how much of a target a picture can know.
 
-    predictions, targets [N, n, D] ──test pairs──► cosine, MAE, centred cosine ──bootstrap over linked groups──► value [low, high]
-                                     beside: mean of the training targets · permuted targets · ridge
-                                         regression
+    predictions, targets [N, n, D] ──test pairs──► cosine, MAE, centred cosine
+        ──bootstrap over linked groups──► value [low, high]
+    beside: mean of the training targets · permuted targets · ridge regression
 
 A cosine between two conditions is high for all of them: all point roughly where their mean points.
 The *centred* cosine takes the training targets' mean off both: 0 for a constant prediction.

@@ -1,7 +1,7 @@
 """The system at run time: a picture becomes music by way of one vector.
 
-    picture [H, W, 3] ──CLIP──► v [D_in] ──projection──► m̂ [n, D] ──MusicGen──► codes [K, S] ──codec──► music [N]
-                        frozen             trained                  frozen                   frozen
+    picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
+                       frozen           trained                frozen    [K, S]  frozen
 
 Only the projection is trained (:mod:`.train_projection`), on pairs that :mod:`.data` prepares.
 

@@ -1,7 +1,7 @@
 """A space for pictures and sounds that was not trained: their similarity to the same sentences.
 
     picture ──CLIP──► cosine with each of P sentences ─┐
-                                                       ├─► standardised by each sentence, unit length ─► [P]
+                                                       ├─ standardised each, unit length ─► [P]
     sound ──CLAP────► cosine with each of P sentences ─┘
 
 Neither network has met the other's material; both have read the same words. It has the interface of

@@ -1,10 +1,11 @@
 """Trains the two projections from a picture's vector to what conditions MusicGen. The networks are
 ``StudyOne`` and ``StudyTwo`` in :mod:`lib.models.projections`, their critics stand there too.
 
-    v [B, D_in] ──projection──► m̂ [B, n, D] ──┬─ latent: |m̂ − m|  or  (m̂ − m)²
-                                              ├─ mel: ln-mel of m̂'s sound against the true sound's ┐ through
-                                              ├─ adversarial: a critic takes it for a real one     ├ differentiable_
-                                              └─ features: the decoder's layers under m̂ and m      ┘ decoding
+    v [B, D_in] ─projection─► m̂ [B, n, D] ─┬─ latent: |m̂ − m|  or  (m̂ − m)²
+                                           ├─ mel: ln-mel of m̂'s sound against the true sound's
+                                           ├─ adversarial: a critic takes it for a real one
+                                           └─ features: the decoder's layers under m̂ and m
+    The last three go through differentiable_decoding.py.
 
 Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1.
 

@@ -1,9 +1,9 @@
 """From a picture to what conditions the music model, by projection and by
 caption and language model; then to sound.
 
-    projection   picture ─CLIP─► vector ─projection─► condition ─┐
-                                                                 ├─► decoder, guided ─► codes ─► codec ─► sound
-    pipeline     picture ─captioner─► caption ─language model─► directive ─T5─► condition ─┘
+    projection   picture ─CLIP─► vector ─projection─► condition ───────────────────────────┐
+    pipeline     picture ─captioner─► caption ─language model─► directive ─T5─► condition ─┤
+                                          sound ◄─ codec ◄─ codes ◄─ decoder, guided ◄─────┘
 
 One picture at a time, both ways in turn, in one run. On a CPU with the bundled miniatures; on a
 CUDA device the projection's way at published sizes with random weights (ViT-B/32, 512 → 768 → 1024,
