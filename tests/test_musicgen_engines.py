@@ -183,7 +183,7 @@ def test_decoders_of_two_shapes_are_refused(pair):
 
 
 def test_without_audiocraft_the_error_says_so(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(second, "find_spec", lambda name: None)
     with pytest.raises(KlangfarbeError,
                        match="no xformers and no audiocraft; use the transformers engine"):
         second.engine()
@@ -192,7 +192,6 @@ def test_without_audiocraft_the_error_says_so(monkeypatch):
 def test_the_module_itself_imports_nothing_of_audiocraft():
     import subprocess
 
-    said = ('import sys, lib.pretrained.musicgen_audiocraft; print([m for m in ("audiocraft", '
-            '"torch", "xformers") if m in sys.modules])')
-    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    code = "import sys, lib.pretrained.musicgen_audiocraft; print('audiocraft' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
