@@ -32,6 +32,12 @@ def test_the_lock_pins_what_is_asked_for_and_what_the_workbook_is_made_of():
     assert set(FIXED_PACKAGES) <= wanted()
 
 
+def test_the_dependency_groups_name_what_requirements_in_asks_for():
+    groups = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    named = [*groups["project"]["dependencies"], *groups["dependency-groups"]["dev"]]
+    assert sorted(map(name, named)) == sorted(wanted())
+
+
 def test_the_lock_has_a_hash_for_every_pin_and_no_address():
     assert "://" not in LOCK
     for block in re.split(r"\n(?=\S)", LOCK.strip()):
