@@ -4,6 +4,11 @@
     comment  ──CLIP──► u ─┘                     (train_decoder.py, train_flow.py)   │ mel.py
                                 sound ◄─ HiFi-GAN (train_vocoder.py) ◄─ ln-mel ◄────┘
 
+    network                      defined in                      trained
+    projector, BiLSTM, flow      lib/models/fusion.py            train_decoder.py, train_flow.py
+    HiFi-GAN, discriminators     lib/models/hifigan.py           train_vocoder.py
+    CLIP                         lib/pretrained/image_text.py    not trained
+
 Data: data.py, keywords.py. Evaluation: evaluate.py. Settings of all stages: config.py.
 
 Source: Hong et al., "Art2Music".

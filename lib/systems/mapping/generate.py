@@ -3,7 +3,13 @@
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
 
-Only the projection is trained (:mod:`.train_projection`), on pairs that :mod:`.data` prepares.
+    network       defined in                        trained
+    projection    lib/models/projections.py         train_projection.py, on the pairs of data.py
+    critics       lib/models/projections.py         train_projection.py
+    CLIP          lib/pretrained/image_text.py      not trained
+    MusicGen      lib/pretrained/musicgen.py        not trained
+
+Evaluation: evaluate_projection.py (vectors), evaluate.py (music), ablations.py. Settings: config.py.
 
 Source: Deepika §4.3.6.
 

@@ -1,5 +1,15 @@
 """The whole chain: music becomes a point of the valence–arousal plane, the point a picture.
 
+    music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
+
+    network            defined in                    trained              evaluated
+    random forest      scikit-learn                  train_forest.py      evaluate.py
+    diffusion U-Net    lib/models/emotion_unet.py    train_diffusion.py   notebooks 33, 35; grey.py
+    WGAN-GP            lib/models/wgan_gp.py         train_gan.py         notebook 32
+
+The chain paints with the diffusion model; the WGAN-GP is the other decoder of the source. Pictures
+are scored by lib/metrics: picture_regressor, diversity, distances, colour.
+
 Source: Zhang §2.1. Notebook: 30, 35.
 """
 
@@ -20,7 +30,7 @@ PICTURE_SIZE = 256
 
 
 class Models(NamedTuple):
-    """The two trained networks, loaded."""
+    """The trained forest and diffusion model, loaded."""
 
     forest: RandomForestRegressor
     diffusion: train_diffusion.Models
