@@ -9,7 +9,8 @@
     CLIP          lib/pretrained/image_text.py      not trained
     MusicGen      lib/pretrained/musicgen.py        not trained
 
-Evaluation: evaluate_projection.py (vectors), evaluate.py (music), ablations.py. Settings: config.py.
+Evaluation: evaluate_projection.py (vectors), evaluate.py (music), ablations.py. Settings:
+config.py.
 
 Source: Deepika §4.3.6.
 
