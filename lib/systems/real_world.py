@@ -50,7 +50,7 @@ class Config:
     n_known: int = 2_000
     seconds: float = 8.0
     listened: float = 15.0
-    compare: int = 128
+    side: int = 128
 
     def __post_init__(self):
         if min(self.n_paintings, self.n_pieces, self.n_atelier, self.n_known) < FOLDS:
