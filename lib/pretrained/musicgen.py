@@ -46,7 +46,7 @@ class MusicGenerator(Pretrained):
 
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
         super().__init__(source, network, device)
-        self.network, self.text, self.codec = network, text, codec
+        self.text, self.codec = text, codec
         config = network.decoder.config
         self.width, self.text_width = config.hidden_size, text.width
         self.n_codebooks = config.num_codebooks
@@ -55,6 +55,15 @@ class MusicGenerator(Pretrained):
             raise KlangfarbeError(f"a codec of {config.num_codebooks} × {config.vocab_size}",
                                   f"{codec.n_codebooks} × {codec.codebook_size}",
                                   "use the codec the decoder was trained with")
+
+    @property
+    def network(self):
+        """The decoder with its projection of text states; the same object as ``model``."""
+        return self.model
+
+    @network.setter
+    def network(self, network) -> None:
+        self.model = network
 
     def states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """N texts → the text encoder's states float32 [N, L, D_text] and their mask int64 [N,
