@@ -1,1 +1,7 @@
 """Networks only: each readable in one sitting, axes named."""
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

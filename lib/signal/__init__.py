@@ -1,0 +1,7 @@
+"""Sound and pictures: reading, features, the valence–arousal plane, figures."""
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

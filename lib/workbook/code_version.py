@@ -24,7 +24,8 @@ def code_of(notebook: Path) -> dict[str, str]:
     cells = [_parse(cell.source) for cell in nbformat.read(notebook, as_version=4).cells
              if cell.cell_type == "code"]
     hashes = {CELLS: _hash("\n".join(map(_plain, cells)))}
-    waiting = [name for cell in cells for name in _imports(cell)]
+    whole = ast.Module([node for cell in cells for node in cell.body], [])
+    waiting = [*_imports(whole), *_dotted(whole)]
     while waiting:
         name = waiting.pop()
         place = paths.ROOT.joinpath(*name.split("."))
@@ -67,6 +68,18 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             parts = name.split(".")
             if parts[0] == "lib":
                 yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+
+
+def _dotted(tree: ast.AST) -> Iterator[str]:
+    """Modules that a tree reaches through an imported package: ``metrics.stats.bootstrap``."""
+    packages = {alias.asname or alias.name: f"{node.module}.{alias.name}"
+                for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                for alias in node.names if (node.module or "").split(".")[0] == "lib"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            first, *rest = ast.unparse(node).split(".")
+            if first in packages:
+                yield ".".join([packages[first], *rest])
 
 
 def _plain(tree: ast.AST) -> str:

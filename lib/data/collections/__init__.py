@@ -7,5 +7,10 @@ opens no sound and no picture (``lib.data.manifest.build`` does); ``path`` is nu
 not there. What is known of each collection stands in data/README.md, "Cards".
 """
 
+import pkgutil
+
+import lazy_loader
+
 NAMES = ("deam", "emomusic", "pmemo", "emotify", "vgmidi", "oasis", "wikiart_emotions", "cgna10766",
          "mirex", "imemnet", "melbench", "artemis", "musiccaps", "art2mus")
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

@@ -9,3 +9,9 @@ an answer · controls.py: cases and scores. A refused or unreadable answer is co
 
 Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
 """
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

@@ -18,3 +18,9 @@ simulate: listeners with known parameters, and the power of a plan; never eviden
 
 Source: Deepika §6.1.4, §6.2.3. Notebook: 26.
 """
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

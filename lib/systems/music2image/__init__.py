@@ -14,3 +14,9 @@ never sees the test set · the diffusion model's null is learned and its schedul
 
 Source: Zhang. Notebook: 30–35.
 """
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
