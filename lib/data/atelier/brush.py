@@ -1,8 +1,7 @@
 """A scene's underpainting: flat shapes drawn twice, as colour and as the direction a brush would
-take.
+take. Layers of strokes (strokes.py) then sample both.
 
-Layers of strokes (strokes.py) then sample both. Coordinates are on 256², directions 0–255 for
-0–180° (0 along a row, 128 upright).
+Coordinates are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright).
 """
 
 import numpy as np
@@ -15,33 +14,23 @@ COSINE = SINE[64:] + SINE[:64]
 SINES, COSINES = np.array(SINE, np.int32), np.array(COSINE, np.int32)
 # A stroke's outline: eight points (along, across) in 1/64 of its half length and half width: round
 # ends, widest past the middle.
-_OUTLINE = np.array([(-64, -22), (-44, -56), (10, -64), (50, -48), (64, 12), (46, 54), (-6, 64),
-                     (-52, 44)], np.int32)
+_ALONG = np.array((-64, -44, 10, 50, 64, 46, -6, -52), np.int32)
+_ACROSS = np.array((-22, -56, -64, -48, 12, 54, 64, 44), np.int32)
 ROWS, COLUMNS = np.indices((MASTER, MASTER), dtype=np.int32)
-
-
-def _tables():
-    rng = np.random.Generator(np.random.PCG64(1994))
-    bristles = rng.integers(-64, 65, (64, 64), dtype=np.int32)
-    # 64 brushes, 64 places across each
-    bristles = (bristles + np.roll(bristles, 1, axis=1)) // 2
-    weave = (np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2, 1)
-             + np.where(COLUMNS % 4 == 0, -2, 1))
-    canvas = (weave + rng.integers(-4, 5, (MASTER, MASTER))).astype(np.int16)
-    # 0 … 127² inside the disc
-    distance = (ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2
-    halo = np.clip(255 - distance * 255 // 127**2, 0, 255)
-    return bristles, canvas, Image.fromarray((halo * halo // 255).astype(np.uint8))
-
-
-BRISTLES, CANVAS, HALO = _tables()
+_rng = np.random.Generator(np.random.PCG64(1994))
+_bristles = _rng.integers(-64, 65, (64, 64), dtype=np.int32)
+BRISTLES = (_bristles + np.roll(_bristles, 1, axis=1)) // 2     # 64 brushes, 64 places across each
+_weave = (np.where((ROWS + COLUMNS) % 2, 3, -3) + np.where(ROWS % 4 == 0, -2, 1)
+          + np.where(COLUMNS % 4 == 0, -2, 1))
+CANVAS = (_weave + _rng.integers(-4, 5, (MASTER, MASTER))).astype(np.int16)
+_halo = np.clip(255 - ((ROWS * 2 - 127) ** 2 + (COLUMNS * 2 - 127) ** 2) * 255 // 127**2, 0, 255)
+HALO = Image.fromarray((_halo * _halo // 255).astype(np.uint8))
 
 
 def outlines(x, y, direction, length, width, bend) -> np.ndarray:
     """Stroke outlines: int32 [n] each → int32 [n, 16], flat coordinates of eight points."""
-    along, across = _OUTLINE[:, 0], _OUTLINE[:, 1]
-    u = length[:, None] * along                                                   # [n, 8] in 1/64
-    v = width[:, None] * across + (bend[:, None] * along * along >> 6)
+    u = length[:, None] * _ALONG                                                # [n, 8] in 1/64
+    v = width[:, None] * _ACROSS + (bend[:, None] * _ALONG * _ALONG >> 6)
     half = direction // 2 % 256
     cosine, sine = COSINES[half][:, None], SINES[half][:, None]
     points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
@@ -49,14 +38,18 @@ def outlines(x, y, direction, length, width, bend) -> np.ndarray:
     return points.reshape(len(x), -1)
 
 
-class Scene:
-    """One picture while it is made: palette, random numbers, and two 256² images.
+def around(x: int, y: int, r: int, angles) -> list[int]:
+    """Points on a circle, flat (256 a full turn)."""
+    return [c for a in angles for c in (x + (r * COSINE[a % 256] >> 10),
+                                        y + (r * SINE[a % 256] >> 10))]
 
-    Attributes:
-        busy: arousal as 0–100. sweet: valence as 0–100.
-        image, direction: colour (RGB) and brush direction (L); `ink` and `flow` draw on them.
-        marks: strokes to set last, over everything: (x, y, direction, half length, half width,
-            bend, red, green, blue).
+
+class Scene:
+    """One picture while it is made: its palette, random numbers, and two 256² images.
+
+    `busy`, `sweet`: arousal and valence as 0–100. `image`, `direction`: colour (RGB) and brush
+    direction (L); `ink` and `flow` draw on them. `marks`: strokes to set last, over everything:
+    (x, y, direction, half length, half width, bend, red, green, blue).
     """
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
@@ -65,6 +58,11 @@ class Scene:
         self.image, self.direction = Image.new("RGB", (SIDE, SIDE)), Image.new("L", (SIDE, SIDE))
         self.ink, self.flow = ImageDraw.Draw(self.image), ImageDraw.Draw(self.direction)
         self.marks: list[tuple] = []
+        self.tone = palette.tone
+
+    def tones(self, slot: int, levels, *settings) -> list[tuple[int, int, int]]:
+        """One tone a level; `settings` as in `tone`: chroma, natural, pull."""
+        return [self.tone(slot, level, *settings) for level in levels]
 
     def pick(self, low: int, high: int) -> int:
         """A random integer, both ends included."""
@@ -72,18 +70,32 @@ class Scene:
             self._draws = self.rng.integers(0, 65536, 1200).tolist()
         return low + self._draws.pop() % (high - low + 1)
 
+    def one(self, options):
+        return options[self.pick(0, len(options) - 1)]
+
     def chance(self, percent: int) -> bool:
         return self.pick(0, 99) < percent
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
-             pull: int = 45) -> tuple[int, int, int]:
-        return self.palette.tone(slot, level, chroma, natural, pull)
+    def sign(self) -> int:
+        return 1 if self.chance(50) else -1
 
     # Flat shapes.
     def polygon(self, points, colour, direction: int) -> None:
-        """Fills a polygon given as flat coordinates."""
+        """Fills a polygon given as flat coordinates, or as points."""
         self.ink.polygon(points, fill=colour)
         self.flow.polygon(points, fill=direction % 256)
+
+    def figure(self, x: int, y: int, offsets, colour, direction: int, *, unit: int = 10,
+               side: int = 1) -> None:
+        """A polygon by flat offsets from (x, y) in tenths of `unit`; `side` −1 mirrors it."""
+        around = [int(offset * unit / 10) for offset in offsets]
+        self.polygon([y + o if k % 2 else x + side * o for k, o in enumerate(around)], colour,
+                     direction)
+
+    def lathe(self, x: int, profile, colour, direction: int) -> None:
+        """A symmetric polygon about column x: (half width, row) in turn, down one side."""
+        right = [(x + wide, y) for wide, y in profile]
+        self.polygon(right + [(x - wide, y) for wide, y in reversed(profile)], colour, direction)
 
     def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int) -> None:
         if rx > 0 and ry > 0:
@@ -99,11 +111,10 @@ class Scene:
     def gradient(self, top: int, bottom: int, above, below, direction: int) -> None:
         """A vertical gradient between two colours over all columns, rows `top` to `bottom`."""
         rows = max(1, bottom - top)
-        steps = np.arange(rows, dtype=np.int32)[:, None]
         a, b = np.array(above, np.int32), np.array(below, np.int32)
-        column = (a + (b - a) * steps // rows).astype(np.uint8)[:, None]
-        self.image.paste(Image.fromarray(column).resize((SIDE, rows), Image.Resampling.NEAREST),
-                         (0, top))
+        column = (a + (b - a) * np.arange(rows, dtype=np.int32)[:, None] // rows).astype(np.uint8)
+        painted = Image.fromarray(column[:, None]).resize((SIDE, rows), Image.Resampling.NEAREST)
+        self.image.paste(painted, (0, top))
         self.flow.rectangle((0, top, SIDE, bottom), fill=direction % 256)
 
     # Soft shapes.
@@ -115,13 +126,12 @@ class Scene:
 
     def drift(self, top: int, bottom: int, across: int, down: int, share: int, colour,
               strength: int) -> None:
-        """Clouds, mist, stains: `colour` laid over rows `top`–`bottom` where smooth noise is high
-        (about `share` percent of it).
-        """
+        """Clouds, mist, stains: `colour` over rows `top`–`bottom` where smooth noise is high, about
+        `share` percent of it."""
         floor = 255 - 255 * share // 100
         table = [min(strength, max(0, (k - floor) * strength // 60)) for k in range(256)]
-        self.image.paste(colour, (0, top),
-                         self.noise(across, down, SIDE, max(8, bottom - top)).point(table))
+        mask = self.noise(across, down, SIDE, max(8, bottom - top)).point(table)
+        self.image.paste(colour, (0, top), mask)
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
@@ -139,19 +149,16 @@ class Scene:
     def reflect(self, waterline: int, depth: int, colour, strength: int) -> None:
         """Mirrors what stands above the waterline into the `depth` rows below it, tinted."""
         depth = min(depth, waterline, SIDE - waterline)
-        mirrored = self.image.crop((0, waterline - depth, SIDE,
-                                    waterline)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-        self.image.paste(mirrored, (0, waterline))
-        self.image.paste(colour, (0, waterline),
-                         Image.new("L", (SIDE, depth), 255 * strength // 100))
+        above = self.image.crop((0, waterline - depth, SIDE, waterline))
+        self.image.paste(above.transpose(Image.Transpose.FLIP_TOP_BOTTOM), (0, waterline))
+        tint = Image.new("L", (SIDE, depth), 255 * strength // 100)
+        self.image.paste(colour, (0, waterline), tint)
         self.flow.rectangle((0, waterline, SIDE, waterline + depth), fill=0)
 
-    # Lines of the land and things.
     def ridge(self, base: int, height: int, cells: int) -> list[int]:
-        """A skyline from the left edge to the right: smooth when calm, jagged when aroused."""
-        step = SIDE // cells
+        """The land below a skyline, as a polygon: smooth when calm, jagged when aroused."""
+        step, points = SIDE // cells, []
         peaks = [self.pick(-height, height) for _ in range(cells + 3)]
-        points = []
         for x in range(0, SIDE + 9, 8):
             cell, rest = divmod(x, step)
             eased = rest * rest * (3 * step - 2 * rest) // (step * step)        # smoothstep
@@ -159,28 +166,16 @@ class Scene:
             y = (base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
                  + self.pick(-2, 2) * self.busy * height // 800)
             points += [x, y]
-        return points
-
-    def land(self, skyline: list[int], colour, direction: int) -> None:
-        """Fills everything below a skyline."""
-        self.polygon([*skyline, SIDE, SIDE, 0, SIDE], colour, direction)
-
-    def ball(self, x: int, y: int, rx: int, ry: int, slot: int, level: int, natural: int = -1,
-             pull: int = 45, chroma: int = 115) -> None:
-        """A round thing lit from the upper left."""
-        for k in range(5):
-            self.ellipse(x - rx * k // 12, y - ry * k // 10, rx - rx * k // 6, ry - ry * k // 6,
-                         self.tone(slot, level - 60 + 30 * k, chroma, natural, pull), 32 + 24 * k)
+        return [*points, SIDE, SIDE, 0, SIDE]
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
-                shades: list, *, round_box: bool = False, grow: bool = False, lit: bool = False,
+                shades, *, round_box: bool = False, grow: bool = False, lit: bool = False,
                 on_top: bool = False) -> None:
         """Many strokes inside a box (left, top, right, bottom): leaves, grass, waves, petals.
 
-        Args:
-            stray: how far directions differ. shades: colours, at random, or with `lit` from the
-                upper left to the lower right. round_box: only inside the ellipse. grow: larger
-                towards the bottom, as in perspective. on_top: as final marks.
+        Directions differ by `stray`; `shades` are taken at random, or from the upper left to the
+        lower right (`lit`). `round_box`: only inside the ellipse; `grow`: larger towards the
+        bottom, as in perspective; `on_top`: as final marks.
         """
         left, top, right, bottom = box
         wide, high = max(1, right - left), max(1, bottom - top)
@@ -190,32 +185,26 @@ class Scene:
         size = 40 + 60 * y // high if grow else np.full(count, 100, np.int32)
         long = length * size * (70 + draws[3] % 61) // 10000
         broad = np.maximum(1, width * size * (70 + draws[4] % 61) // 10000)
-        place = draws[4] % 256
-        if lit:
-            place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48
+        place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48 if lit else (
+            draws[4] % 256)
         which = np.clip(place * len(shades) // 256, 0, len(shades) - 1)
         if round_box:
             across, down = (2 * x - wide) * 128 // wide, (2 * y - high) * 128 // high
             inside = across**2 + down**2 < 128**2
-            x, y, turn, long, broad, which = (column[inside] for column in
-                                              (x, y, turn, long, broad, which))
+            x, y, turn, long, broad, which = (c[inside] for c in (x, y, turn, long, broad, which))
         columns = (x + left, y + top, turn, long, broad, draws[2][: len(x)] % 5 - 2)
         if on_top:
-            self.marks += [(*stroke, *shades[k]) for *stroke,
-                           k in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
+            self.marks += [(*stroke, *shades[k]) for *stroke, k
+                           in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
             return
-        for outline, k, way in zip(outlines(*columns).tolist(), which.tolist(), turn.tolist(),
-                                   strict=True):
-            self.ink.polygon(outline, fill=shades[k])
-            self.flow.polygon(outline, fill=way)
+        for outline, k, way in zip(outlines(*columns).tolist(), which, turn.tolist(), strict=True):
+            self.polygon(outline, shades[k], way)
 
-    def dab(self, x: int, y: int, direction: int, length: int, width: int, colour,
-            bend: int = 0) -> None:
+    def dab(self, x: int, y: int, direction: int, length: int, width: int, colour) -> None:
         """One stroke in the underpainting, where later shapes can cover it."""
-        columns = (np.array([k], np.int32) for k in (x, y, direction % 256, length, width, bend))
+        columns = (np.array([k], np.int32) for k in (x, y, direction % 256, length, width, 0))
         self.polygon(outlines(*columns)[0].tolist(), colour, direction)
 
-    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour,
-             bend: int = 0) -> None:
+    def mark(self, x: int, y: int, direction: int, length: int, width: int, colour) -> None:
         """One stroke set last, over everything."""
-        self.marks.append((x, y, direction, length, width, bend, *colour))
+        self.marks.append((x, y, direction, length, width, 0, *colour))

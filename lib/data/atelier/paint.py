@@ -17,9 +17,9 @@ from lib.data.atelier.palette import Palette
 from lib.data.atelier.strokes import strokes
 
 STYLES = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
-           "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
-           "portrait": indoors.portrait, "colour_field": abstract.colour_field,
-           "geometric": abstract.geometric, "gestural": abstract.gestural}
+          "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
+          "portrait": indoors.portrait, "colour_field": abstract.colour_field,
+          "geometric": abstract.geometric, "gestural": abstract.gestural}
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
                    for k in range(-24, 25)], np.int64)
@@ -47,9 +47,7 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject,
-    and
-    adds the weave of the canvas: int16 [128, 128, 3] → uint8.
-    """
+    and adds the weave of the canvas: int16 [128, 128, 3] → uint8."""
     palette = scene.palette
     painted = np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ np.array([77, 150, 29], np.int32)) >> 8                     # [128, 128]
@@ -58,25 +56,20 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     curve = CURVES[np.abs(CURVES @ counts // level.size - palette.level).argmin()]
     mean = int(curve @ counts) // level.size
     spread = math.isqrt(int((curve - mean) ** 2 @ counts) // level.size)
-    # 256: as it is
-    stretch = min(400, max(190, 256 * palette.contrast * 60 // (100 * max(1, spread))))
+    stretch = min(400, max(190, 256 * palette.contrast * 60 // (100 * max(1, spread))))  # in 1/256
     curve = np.clip(palette.level + ((curve - mean) * stretch >> 8), 0, 255).astype(np.int32)
     strength = int(np.abs(chroma).max(axis=2).sum()) // level.size
     gain = min(440, max(90, 218 * palette.chroma // max(1, strength)))
-    shift = scene.rng.integers(0, MASTER, 2)
-    canvas = np.roll(CANVAS, (int(shift[0]), int(shift[1])), axis=(0, 1))
+    canvas = np.roll(CANVAS, scene.rng.integers(0, MASTER, 2).tolist(), axis=(0, 1))
     final = curve[level][..., None] + (chroma * gain >> 8) + canvas[..., None]
     return np.clip(final, 0, 255).astype(np.uint8)
 
 
 def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
              style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Paints items of a collection, all in one `style` where it is given.
-
-    Returns:
-        uint8 [n, size, size, 3] and float32 [n, 2], the true (valence, arousal).
-    """
+    """Paints items of a collection, all in one `style` where it is given: uint8 [n, size, size, 3]
+    and float32 [n, 2], the true (valence, arousal)."""
     items = [draw(seed, int(index), style=style) for index in indices]
-    painted = np.stack([paint(item, size)
-                        for item in items]) if items else np.zeros((0, size, size, 3), np.uint8)
-    return painted, np.array([[f.valence, f.arousal] for f in items], np.float32).reshape(-1, 2)
+    painted = np.array([paint(item, size) for item in items], np.uint8)
+    return (painted.reshape(-1, size, size, 3),
+            np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2))
