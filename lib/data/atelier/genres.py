@@ -3,7 +3,7 @@
 *Programs* are General-MIDI numbers of a role: six for (dark calm, dark aroused, plain calm, plain
 aroused, bright calm, bright aroused), two for (calm, aroused), or one for all. *Textures* and
 *grooves* have four levels, calm to aroused, divided by ``/``; a level may hold several patterns to
-draw from, or none. A pattern is one bar in sixteenths, tiled to the bar's length. Texture tokens:
+draw from, or none. A pattern is a bar of sixteenths, or what a bar repeats. Texture tokens:
 
 =========  =====================================  ====  ===============================
 ``c``      the whole chord                        ``b``  the bass note
@@ -11,7 +11,7 @@ draw from, or none. A pattern is one bar in sixteenths, tiled to the bar's lengt
 ``1``–``9``  one voice, from below; past the top  ``f``  the fifth above the bass
            it goes on an octave higher            ``w``  a walking bass note
 ``-``      the sounding note is held              ``p``  the tonic, whatever the chord
-``.``      rest                                   ``q``  the tonic an octave up
+``.``      rest
 =========  =====================================  ====  ===============================
 
 Grooves are by General-MIDI percussion key: ``X`` accent, ``x`` plain, ``o`` soft. Notebook: 02.
@@ -19,23 +19,17 @@ Grooves are by General-MIDI percussion key: ``X`` accent, ``x`` plain, ``o`` sof
 
 from dataclasses import dataclass, field
 
-N_LEVELS = 4
-
 
 @dataclass(frozen=True)
 class Genre:
     """One genre's template.
 
-    Attributes:
-        palettes: role → six programs; valence may add the roles ``bright`` and ``dark``.
-        textures, grooves: four levels of role → patterns, and of percussion key → pattern.
-        metres: (beats, unit) to draw from.
-        tempo_offset: beats a minute added to what arousal asks for.
-        kit: program of the drum kit.
-        melody_cells: favoured rhythm cells (melody.py). max_density_x10: ten times the most notes a
-            beat of the melody.
-        sevenths: whether plain chords have four parts. swing: whether the second eighth comes late.
-        mix_db: role (or ``all``) → decibels, so that genres are equally loud.
+    `palettes`: role → six programs; valence may add the roles ``bright`` and ``dark``. `textures`,
+    `grooves`: four levels of role → patterns, and of percussion key → pattern. `metres`: (beats,
+    unit) to draw from. `tempo_offset`: beats a minute added to what arousal asks for. `kit`: the
+    drum kit's program. `melody_cells`: favoured rhythm cells (melody.py). `max_density_x10`: ten
+    times the most notes a beat. `sevenths`: plain chords have four parts. `swing`: the second
+    eighth comes late. `mix_db`: role (or ``all``) → decibels, so that genres are equally loud.
     """
 
     palettes: dict[str, tuple[int, ...]]
@@ -54,125 +48,105 @@ class Genre:
 def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
            **settings) -> Genre:
     """Spreads the compact notation of the table below out."""
-    palettes = {role: ((of,) if isinstance(of, int) else of) for role, of in programs.items()}
-    palettes = {role: of * (6 // len(of)) for role, of in palettes.items()}
+    palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
 
-    def levels(rows: dict[str | int, str]) -> tuple[dict, ...]:
-        split = {key: [tuple(level.split()) for level in row.split("/")] for key,
-                 row in rows.items()}
-        return tuple({key: of[k] for key, of in split.items() if of[k]} for k in range(N_LEVELS))
+    def levels(rows: dict) -> list[dict]:
+        split = {key: [tuple(level.split()) for level in row.split("/")] for key, row
+                 in rows.items()}
+        return [{key: of[k] for key, of in split.items() if of[k]} for k in range(4)]
 
     hits = tuple({key: of[0] for key, of in level.items()} for level in levels(grooves or {}))
-    return Genre(palettes, levels(textures), hits, **settings)
+    return Genre({role: of * (6 // len(of)) for role, of in palettes.items()},
+                 tuple(levels(textures)), hits, **settings)
 
 
 # Patterns of the bright and the dark voice, calm to aroused.
-BRIGHT = ("....6-----------", "..6---....5-----", "6-..5-..4-..5-..", "6.5.4.5.6.5.4.5.")
-DARK = ("p---------------", "p-------p-------", "p---p---p---p---", "p-p-p-p-p-p-p-p-")
+BRIGHT = ("....6-----------", "..6---....5-----", "6-..5-..4-..5-..", "6.5.4.5.")
+DARK = ("p---------------", "p-------", "p---", "p-")
 
 TEMPLATES = {
     "ambient": _genre(
-        {"melody": (54, 95, 88, 98, 88, 98), "chords": (89, 95, 91, 94, 92, 91),
-         "bass": (89, 95, 39, 39, 39, 39), "arpeggio": (92, 99, 99, 99, 8, 99), "bright": 8,
-         "dark": (89, 95)},
-        {"chords": "c--------------- / c--------------- / c-------c------- / c--c--c-c--c--c-",
-         "bass": "b--------------- / b--------------- / b-------b------- / b-b-b-b-b-b-b-b-",
+        {"melody": (54, 95, 88, 98, 88, 98), "chords": (89, 95, 91, 94, 92, 91), "dark": (89, 95),
+         "bass": (89, 95, 39, 39, 39, 39), "arpeggio": (92, 99, 99, 99, 8, 99), "bright": 8},
+        {"chords": "c--------------- / c--------------- / c------- / c--c--c-",
+         "bass": "b--------------- / b--------------- / b------- / b-",
          "arpeggio": "1-------3------- ....2-------4--- / 1---2---3---4--- 1---3---2---3--- / "
-                     "1.2.3.4.3.2.3.4. 1.3.2.4.1.3.2.4. / 1234123412341234 1324132413241324"},
+                     "1.2.3.4.3.2.3.4. 1.3.2.4. / 1234 1324"},
         tempo_offset=-8, max_density_x10=20),
     "classical_piano": _genre(
         dict.fromkeys(("melody", "chords", "bass", "bright", "dark"), 0),
-        {"chords": "....c----------- ..1-2-3--------- / ..1-2-3-..1-2-3- 1-2-3-2-1-2-3-2- / "
-                   "1-3-2-3-1-3-2-3- ..c-..c-..c-..c- / "
-                   "1323132313231323 1232123212321232 c-c-c-c-c-c-c-c-",
-         "bass": "b--------------- / b--------------- / b-------f------- / "
-                 "b---o---b---o--- b-o-b-o-b-o-b-o-"},
+        {"chords": "....c----------- ..1-2-3--------- / ..1-2-3- 1-2-3-2- / 1-3-2-3- ..c- / "
+                   "1323 1232 c-",
+         "bass": "b--------------- / b--------------- / b-------f------- / b---o--- b-o-"},
         metres=((4, 4), (3, 4), (6, 8)), melody_cells=((0, 2), (0, 3), (0, 2, 3)),
         mix_db={"all": 1}),
     "string_quartet": _genre(
-        {"melody": (41, 40, 40, 40, 40, 40), "second": (40, 40, 40, 40, 40, 45),
-         "viola": (41, 41, 41, 41, 41, 45), "bass": 42, "bright": 45, "dark": (43, 44)},
-        {"second": "h--------------- / h-------h------- / h---h---h---h--- / h-h-h-h-h-h-h-h- hhh.",
-         "viola": "l--------------- / ..l-----..l----- / ..l-..l-..l-..l- / l-l-l-l-l-l-l-l- l.ll",
-         "bass": "b--------------- / b-------f------- / b---b---f---b--- / "
-                 "b-b-b-b-b-b-b-b- b---o---f---o---"},
+        {"melody": (41, 40, 40, 40, 40, 40), "second": (40, 40, 40, 40, 40, 45), "bright": 45,
+         "viola": (41, 41, 41, 41, 41, 45), "bass": 42, "dark": (43, 44)},
+        {"second": "h--------------- / h------- / h--- / h- hhh.",
+         "viola": "l--------------- / ..l----- / ..l- / l- l.ll",
+         "bass": "b--------------- / b-------f------- / b---b---f---b--- / b- b---o---f---o---"},
         metres=((4, 4), (3, 4)), melody_cells=((0, 2), (0, 3)), mix_db={"all": -1}),
     "jazz_trio": _genre(
         {"melody": (26, 0, 0, 0, 11, 0), "chords": 0, "bass": 32},
         {"chords": "c-------........ ....c----------- / c-....c-----.... ......c-....c-.. / "
-                   "c-....c-........ ..c-......c-.... / c-c-..c-..c-..c- ..c-..c-c-..c-..",
+                   "c-....c-........ ..c-.... / c-c-..c-..c-..c- ..c-..c-c-..c-..",
          "bass": "b-------f------- / b---w---f---w--- b-------f---w--- / b---w---w---w--- / "
                  "b-w-w-w-f-w-w-w- b---w---w---w-w-"},
-        {44: "....o.......o... / ....o.......o... / ....x.......x... / ....x.......x...",
-         51: " / x...o...x...o... / x...x.o.x...x.o. / x.o.X.o.x.o.X.o.",
-         36: " /  / o............... / x.......x.....o.",
-         38: " /  /  / ......x.......x."},
+        {44: "....o... / ....o... / ....x... / ....x...", 51: "/ x...o... / x...x.o. / x.o.X.o.",
+         36: "/ / o............... / x.......x.....o.", 38: "/ / / ......x."},
         tempo_offset=4, kit=32, melody_cells=((2,), (0, 2), (0, 3)), sevenths=True, swing=True),
     "folk": _genre(
         {"melody": (69, 110, 73, 110, 74, 72), "chords": (24, 25, 24, 25, 25, 105), "bass": 32,
          "bright": 15, "dark": 20},
-        {"chords": "1---2---3---2--- c-------2---3--- / 1-2-3-2-1-2-3-2- ..2-3---..2-3--- / "
-                   "..c-..c-..c-..c- 1-c-2-c-1-c-2-c- / c-ccc-ccc-ccc-cc 1232123212321232",
-         "bass": "b--------------- / b-------f------- / b---f---b---f--- / "
-                 "b---f---b---f--- b-b-f-f-b-b-f-f-"},
+        {"chords": "1---2---3---2--- c-------2---3--- / 1-2-3-2- ..2-3--- / ..c- 1-c-2-c- / "
+                   "c-cc 1232",
+         "bass": "b--------------- / b-------f------- / b---f--- / b---f--- b-b-f-f-"},
         metres=((4, 4), (3, 4), (6, 8)), tempo_offset=4,
         melody_cells=((0, 2, 3), (0, 1, 2), (0, 2), (0, 4), (0, 2, 4)), mix_db={"all": 2}),
     "electronic": _genre(
-        {"melody": (87, 81, 80, 81, 88, 80), "chords": (89, 95, 90, 50, 91, 90),
-         "bass": (39, 39, 38, 38, 38, 38), "arpeggio": (90, 81, 80, 81, 98, 80), "bright": 98,
-         "dark": (95, 87)},
-        {"chords": "c--------------- / c--------------- / ..c-..c-..c-..c- c--c--c-c--c--c- / "
-                   "..c-..c-..c-..c- c--c--c--c--c-c-",
-         "bass": "b--------------- b-------..b-.... / b--.b-..b--.b-.. / ..b-..b-..b-..b- / "
-                 ".bbo.bbo.bbo.bbo bobobobobobobobo",
-         "arpeggio": " / 1...2...3...2... / 1.2.3.2.1.2.3.2. / 1232123212321232 1313232313132323"},
-        {36: "x............... / x.......x....... / x...x...x...x... / X...X...X...X...",
-         42: " / ....o.......o... / ..x...x...x...x. / xoxoxoxoxoxoxoxo",
-         39: " /  / ....x.......x... / ....X.......X..x",
-         46: " /  /  / ..x...x...x...x."},
+        {"melody": (87, 81, 80, 81, 88, 80), "chords": (89, 95, 90, 50, 91, 90), "dark": (95, 87),
+         "bass": (39, 39, 38, 38, 38, 38), "arpeggio": (90, 81, 80, 81, 98, 80), "bright": 98},
+        {"chords": "c--------------- / c--------------- / ..c- c--c--c- / ..c- c--c--c--c--c-c-",
+         "bass": "b--------------- b-------..b-.... / b--.b-.. / ..b- / .bbo bo",
+         "arpeggio": "/ 1...2...3...2... / 1.2.3.2. / 1232 13132323"},
+        {36: "x............... / x....... / x... / X...", 42: "/ ....o... / ..x. / xo",
+         39: "/ / ....x... / ....X.......X..x", 46: "/ / / ..x."},
         tempo_offset=6, kit=25, melody_cells=((0, 3), (2,), (0, 2))),
     "march": _genre(
         {"melody": (57, 57, 71, 56, 73, 72), "chords": (60, 57, 60, 61, 60, 61), "bass": 58,
          "bright": 9, "dark": (70, 57)},
-        {"chords": "....c---....c--- / ....c-......c-.. / ..c-..c-..c-..c- / "
-                   "..c-..c-..cc..c- c.ccc.ccc.ccc.cc",
-         "bass": "b-------f------- / b---....f---.... / b-..f-..b-..f-.. / "
-                 "b-..f-..b-..f-.. b-b-f-f-b-b-f-f-"},
-        {36: "o.......o....... / o.......o....... / x...x...x...x... / X...x...X...x...",
-         38: " / ....o.......o.o. / x.oox.x.x.oox.x. / X.oox.x.X.oox.xx",
-         49: " /  /  / X..............."},
+        {"chords": "....c--- / ....c-.. / ..c- / ..c-..c-..cc..c- c.cc",
+         "bass": "b-------f------- / b---....f---.... / b-..f-.. / b-..f-.. b-b-f-f-"},
+        {36: "o....... / o....... / x... / X...x...", 49: "/ / / X...............",
+         38: "/ ....o.......o.o. / x.oox.x. / X.oox.x.X.oox.xx"},
         metres=((2, 4), (4, 4)), tempo_offset=4, kit=48, melody_cells=((0, 3), (0, 2), (0, 2, 3)),
         mix_db={"all": 3, "drums": -3}),
     "waltz": _genre(
-        {"melody": (23, 40, 21, 40, 73, 40), "chords": (49, 48, 24, 48, 24, 48),
-         "bass": (43, 43, 43, 43, 32, 32), "pulse": 46, "bright": (8, 72), "dark": (70, 44)},
+        {"melody": (23, 40, 21, 40, 73, 40), "chords": (49, 48, 24, 48, 24, 48), "pulse": 46,
+         "bass": (43, 43, 43, 43, 32, 32), "bright": (8, 72), "dark": (70, 44)},
         {"chords": "....c---c--- / ....c-..c-.. / ....c-..c-.. ....c-c-c-c- / "
                    "..c-c-c-c-c- ....c.c.c.cc",
          "bass": "b----------- / b-------.... / b---....f--- / b---f-..f-.. b-b-f-f-f-f-",
-         "pulse": " / 1---2---3--- / 1-2-3-4-3-2- / 1-2-3-4-3-2-"},
+         "pulse": "/ 1---2---3--- / 1-2-3-4-3-2- / 1-2-3-4-3-2-"},
         metres=((3, 4),), tempo_offset=14, melody_cells=((), (0,), (0, 2)), mix_db={"all": 1}),
     "chorale": _genre(
         {"melody": (53, 52, 52, 52, 52, 52), "chords": (53, 52), "bass": (53, 52), "organ": 19,
          "bright": (52, 56), "dark": 19},
-        {"chords": "c-------c------- c--------------- / c---c---c------- / c---c---c---c--- / "
-                   "c---c-c-c---c-c-",
-         "bass": "b-------b------- / b---f---b------- / b---w---f---w--- / b-w-w-w-f-w-w-w-",
-         "organ": " / / c-------c------- / c---c---c---c---"},
+        {"chords": "c------- c--------------- / c---c---c------- / c--- / c---c-c-",
+         "bass": "b------- / b---f---b------- / b---w---f---w--- / b-w-w-w-f-w-w-w-",
+         "organ": "/ / c------- / c---"},
         tempo_offset=-6, melody_cells=((0,), (0, 2)), max_density_x10=18,
         mix_db={"all": 1, "organ": 3}),
     "rock": _genre(
         {"melody": (27, 30, 27, 29, 25, 29), "chords": (27, 30, 27, 29, 25, 25), "bass": (33, 34),
          "bright": 16, "dark": (29, 30)},
-        {"chords": "1---2---3---2--- c--------------- / 1-2-3-2-1-2-3-2- c---..c-c---..c- / "
-                   "c-c-c-c-c-c-c-c- c---c-c-..c-c-c- / cccccccccccccccc c-ccc-ccc-ccc-cc",
-         "bass": "b--------------- / b-----b-b------- / b-b-b-b-b-b-b-b- / "
-                 "bbbbbbbbbbbbbbbb b-bbb-bbb-bbo-bb"},
-        {42: "o...o...o...o... / o.o.o.o.o.o.o.o. / x.o.x.o.x.o.x.o. / ",
-         36: " / x.......x....... / x.......x.x..... / X.x...x.X.x...x.",
-         37: " / ....x.......x... /  / ",
-         38: " /  / ....X.......X... / ....X..o....X.xx",
-         46: " /  /  / X.x.X.x.X.x.X.x.",
-         49: " /  /  / X..............."},
+        {"chords": "1---2---3---2--- c--------------- / 1-2-3-2- c---..c- / c- c---c-c-..c-c-c- / "
+                   "c c-cc",
+         "bass": "b--------------- / b-----b-b------- / b- / b b-bbb-bbb-bbo-bb"},
+        {42: "o... / o. / x.o. /", 36: "/ x....... / x.......x.x..... / X.x...x.",
+         37: "/ ....x... / /", 38: "/ / ....X... / ....X..o....X.xx", 46: "/ / / X.x.",
+         49: "/ / / X..............."},
         tempo_offset=6, kit=16, melody_cells=((0, 3), (2,), (0, 2)),
         mix_db={"all": 1, "drums": -1}),
 }

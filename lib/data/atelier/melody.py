@@ -1,8 +1,9 @@
 """Melody of the atelier in sixteenth steps and MIDI pitches: a motif, its repetition and sequence,
-question and answer.
+question and answer. Notebook: 02.
 """
 
-from typing import NamedTuple
+from bisect import bisect
+from itertools import accumulate
 
 # Onsets inside one beat, in sixteenths; a beat of compound metre (6/8) has six of them.
 _CELLS = {
@@ -11,46 +12,29 @@ _CELLS = {
 }
 
 
-class Note(NamedTuple):
-    """Onset and length in sixteenths, MIDI pitch, and whether it is on a strong beat."""
-
-    step: int
-    length: int
-    pitch: int
-    strong: bool
-
-
 def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites,
            rng) -> tuple[int, ...]:
     """Onsets of one slot, [0, …]: each beat draws a cell whose count is near the wanted density, a
-    genre's favourites three times as often.
-    """
-    onsets = {0}
-    cells = _CELLS[beat_steps]
+    genre's favourites three times as often."""
+    onsets, cells = {0}, _CELLS[beat_steps]
+    away = [abs(10 * len(cell) - notes_per_beat_x10 * beat_steps // 4) for cell in cells]
+    weights = [(40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0)
+               * (3 if c in favourites else 1) for d, c in zip(away, cells)]
+    ends = list(accumulate(weights if any(weights) else [int(d == min(away)) for d in away]))
     for beat in range(0, slot_steps, beat_steps):
-        away = [abs(10 * len(cell) - notes_per_beat_x10 * beat_steps // 4) for cell in cells]
-        weights = [(40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0)
-                   * (3 if c in favourites else 1) for d, c in zip(away, cells)]
-        if not any(weights):
-            weights = [int(d == min(away)) for d in away]
-        pick = int(rng.integers(sum(weights)))
-        for cell, weight in zip(cells, weights):
-            pick -= weight
-            if pick < 0:
-                onsets.update(beat + step for step in cell if beat + step < slot_steps)
-                break
+        cell = cells[bisect(ends, int(rng.integers(ends[-1])))]
+        onsets.update(beat + step for step in cell if beat + step < slot_steps)
     return tuple(sorted(onsets))
 
 
 def contour(n: int, rise: int, leap: int, rng) -> tuple[int, ...]:
     """Moves of a motif in scale steps, [n − 1]: mostly by step, leaps up to `leap`; `rise` in
-    −100…100 leans it up or down.
-    """
+    −100…100 leans it up or down."""
     moves = []
-    for _ in range(max(n - 1, 0)):
+    for _ in range(n - 1):
         size = 1 if rng.integers(100) < 70 else int(rng.integers(1, leap + 1))
         up = rng.integers(200) < 100 + rise // 2
-        if moves and abs(moves[-1]) > 2:  # a leap is answered in the other direction
+        if moves and abs(moves[-1]) > 2:    # a leap is answered in the other direction
             up = moves[-1] < 0
         moves.append(size if up else -size)
     return tuple(moves)
@@ -58,64 +42,56 @@ def contour(n: int, rise: int, leap: int, rng) -> tuple[int, ...]:
 
 def nearest(pitch: int, classes, low: int, high: int) -> int:
     """The pitch of one of the classes nearest to `pitch` within [low, high]."""
-    best = [p for p in range(low, high + 1) if p % 12 in classes]
-    return min(best, key=lambda p: (abs(p - pitch), p))
+    return min((p for p in range(low, high + 1) if p % 12 in classes),
+               key=lambda p: (abs(p - pitch), p))
 
 
 def step_in_scale(pitch: int, move: int, scale, low: int, high: int) -> int:
     """`move` scale degrees away from `pitch`, turned back at the range's ends."""
     ladder = [p for p in range(low, high + 1) if p % 12 in scale]
-    here = min(range(len(ladder)), key=lambda i: (abs(ladder[i] - pitch), i))
-    there = here + move
-    if not 0 <= there < len(ladder):
-        there = here - move
+    here = ladder.index(nearest(pitch, scale, low, high))
+    there = here + move if 0 <= here + move < len(ladder) else here - move
     return ladder[min(max(there, 0), len(ladder) - 1)]
 
 
 def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: int, density_x10: int,
          centre: int, rise: int, leap: int, clash_percent: int, tonic: int, favourites,
-         rng) -> list[Note]:
-    """The whole melody over `slots`, each a dict with ``chord`` and ``scale`` (sets of classes),
-    ``place`` (index in its phrase), ``size`` (of the phrase), ``closes`` and ``symbol``.
+         rng) -> list[tuple[int, int, int, bool]]:
+    """The whole melody over `slots` (see ``compose``): (step, length, pitch, on a beat) a note.
 
     The motif fills the first slots of a phrase (the second time in sequence on the new chord), a
     freer bar leads to the cadence, and a closing phrase repeats its opening note for note.
     `clash_percent` of strong beats lean on the semitone above a chord tone before falling to it.
     """
     low, high = centre - 9, centre + 9
-    motif = rhythm(slot_steps, beat_steps, density_x10, favourites, rng)
-    free = rhythm(slot_steps, beat_steps, density_x10, favourites, rng)
-    cadence = rhythm(slot_steps, beat_steps, min(density_x10, 10), favourites, rng)
-    moves = {rhythm_: contour(len(rhythm_), rise, leap, rng) for rhythm_ in (motif, free, cadence)}
+    motif, free, cadence = (rhythm(slot_steps, beat_steps, density, favourites, rng)
+                            for density in (density_x10, density_x10, min(density_x10, 10)))
+    moves = {onsets: contour(len(onsets), rise, leap, rng) for onsets in (motif, free, cadence)}
     notes, remembered, pitch = [], {}, centre
     for number, slot in enumerate(slots):
         start = number * slot_steps
         end = total_steps if number == len(slots) - 1 else start + slot_steps
         last = slot["place"] == slot["size"] - 1
-        pattern = cadence if last else free if slot["place"] == slot["size"] - 2 and slot[
-            "size"] > 2 else motif
-        # a long last note
-        onsets = tuple(o for o in pattern
-                       if o <= (end - start) // 3) if last and slot["closes"] else pattern
+        leads = slot["place"] == slot["size"] - 2 and slot["size"] > 2
+        onsets = pattern = cadence if last else free if leads else motif
+        if last and slot["closes"]:         # a long last note
+            onsets = tuple(o for o in pattern if o <= (end - start) // 3)
         key = (slot["place"], slot["symbol"], onsets)
-        if key in remembered and not last:
-            pitches = remembered[key]
-        else:
-            pitches = _pitches(onsets, moves[pattern], slot, pitch, low, high, beat_steps,
-                               clash_percent, rng)
+        pitches = None if last else remembered.get(key)
+        if pitches is None:
+            pitches = remembered[key] = _pitches(onsets, moves[pattern], slot, pitch, low, high,
+                                                 beat_steps, clash_percent, rng)
             if last and slot["closes"]:
                 pitches[-1] = nearest(pitches[-1], {tonic}, low, high)
-            remembered[key] = pitches
-        times = [*(start + o for o in onsets), end]
-        notes += [Note(a, b - a, p, (a - start) % beat_steps == 0) for a, b,
-                  p in zip(times, times[1:], pitches)]
+        ends = [*onsets[1:], end - start]
+        notes += [(start + a, b - a, p, a % beat_steps == 0)
+                  for a, b, p in zip(onsets, ends, pitches, strict=True)]
         pitch = pitches[-1]
     return notes
 
 
 def _pitches(onsets, moves, slot, before, low, high, beat_steps, clash_percent, rng) -> list[int]:
-    middle = (low + high) // 2
-    pitch = nearest((2 * before + middle) // 3, slot["chord"], low, high)
+    pitch = nearest((2 * before + (low + high) // 2) // 3, slot["chord"], low, high)
     pitches = [pitch]
     for onset, move in zip(onsets[1:], moves):
         pitch = step_in_scale(pitch, move, slot["scale"], low, high)
@@ -124,6 +100,5 @@ def _pitches(onsets, moves, slot, before, low, high, beat_steps, clash_percent, 
         pitches.append(pitch)
     for i, onset in enumerate(onsets[:-1]):
         if onset % beat_steps == 0 and rng.integers(100) < clash_percent and pitches[i] < high:
-            # the appoggiatura: a semitone above, then home
-            pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]
+            pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]     # the appoggiatura
     return pitches

@@ -13,7 +13,6 @@ import pandas as pd
 import pretty_midi
 import soundfile
 import soxr
-from joblib import Parallel, delayed
 from scipy.signal import oaconvolve
 from tinysoundfont import _tinysoundfont
 
@@ -24,11 +23,9 @@ from lib.data.atelier.factors import Factors, draw
 from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
-CEILING = 0.98
-GAIN_DB = 6.0
-# beyond these nothing is heard (−34 dB on the densest piece), and no file can take longer for ever
-MAX_VOICES = 96
-GRID = 64  # the synthesiser works in blocks of 64 samples: events fall on their beginnings
+CEILING, GAIN_DB = 0.98, 6.0
+MAX_VOICES = 96     # beyond these nothing is heard (−34 dB on the densest piece)
+GRID = 64           # the synthesiser works in blocks of 64 samples: events fall on their beginnings
 SHORTEST_SECONDS = 0.01  # a note of no length would never be switched off
 DEFAULT_VOLUME = 100  # General MIDI's channel volume where a file sets none
 MAX_SECONDS = 600.0
@@ -40,26 +37,10 @@ def _soundfont():
     return _tinysoundfont.SoundFont(str(Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")))
 
 
-def _events(midi) -> list[tuple[float, int, int, int, int]]:
-    """(seconds, rank, channel, number, value), sorted; rank 0 controller, 1 bend, 2 note off, 3
-    on.
-    """
-    events = []
-    for channel, instrument in enumerate(midi.instruments):
-        events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
-        events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
-        events += [(n.start, 3, channel, n.pitch, n.velocity) for n in instrument.notes]
-        events += [(max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0)
-                   for n in instrument.notes]
-    events.sort()
-    return events
-
-
 @lru_cache(maxsize=4)
 def _room(sample_rate_hz: int) -> np.ndarray:
-    """Impulse response of a small hall: the direct sound, then 0.9 s of noise falling 60 dB, its
-    treble first.
-    """
+    """Impulse response of a small hall, so that short notes do not leave holes: the direct sound,
+    then 0.9 s of noise falling 60 dB, its treble first."""
     n = int(ROOM_SECONDS * sample_rate_hz)
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(n)
     t = np.arange(n) / sample_rate_hz
@@ -70,21 +51,9 @@ def _room(sample_rate_hz: int) -> np.ndarray:
     return tail.astype(np.float32)
 
 
-def _in_a_room(sound: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    """Adds the hall, so that short notes do not leave holes. [N] → [N]."""
-    return oaconvolve(sound, _room(sample_rate_hz))[: len(sound)].astype(np.float32, copy=False)
-
-
 def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Plays a score.
-
-    Args:
-        midi: pretty_midi.PrettyMIDI with at least one note.
-        seconds: length; ``None``: to one second after the last note, at most ten minutes.
-
-    Returns:
-        float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98.
-    """
+    """Plays a pretty_midi score for `seconds` (``None``: to one second after the last note, at most
+    ten minutes): float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
     if not any(i.notes for i in midi.instruments):
         raise KlangfarbeError("a score with notes", "none",
                               "check the file: it may hold only lyrics or tempo")
@@ -93,20 +62,24 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
         raise KlangfarbeError("up to ten hours at 4,000 to 192,000 Hz",
                               f"{seconds} s at {sample_rate_hz} Hz", "choose values in between")
-    # a copy shares the samples and starts in silence
-    synth = _tinysoundfont.SoundFont(_soundfont())
+    synth = _tinysoundfont.SoundFont(_soundfont())  # a copy shares the samples, starts in silence
     synth.set_output(_tinysoundfont.OutputMode.Mono, sample_rate_hz, GAIN_DB)
     synth.set_max_voices(MAX_VOICES)
+    # (seconds, rank, channel, number, value), rank 0 controller, 1 bend, 2 note off, 3 note on
+    events = []
     for channel, instrument in enumerate(midi.instruments):
         synth.channel_set_preset_number(channel, instrument.program, instrument.is_drum)
         synth.channel_midi_control(channel, 7, DEFAULT_VOLUME)
-    n_samples = int(round(seconds * sample_rate_hz))
-    sound = np.zeros(n_samples, dtype=np.float32)
-    buffer = memoryview(sound).cast("B")
-    done = 0
-    for time, rank, channel, number, value in _events(midi):
+        events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
+        events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
+        for n in instrument.notes:
+            events += [(n.start, 3, channel, n.pitch, n.velocity),
+                       (max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0)]
+    sound = np.zeros(int(round(seconds * sample_rate_hz)), dtype=np.float32)
+    buffer, done = memoryview(sound).cast("B"), 0
+    for time, rank, channel, number, value in sorted(events):
         at = int(min(max(time, 0.0), seconds) * sample_rate_hz) // GRID * GRID
-        if at >= n_samples:
+        if at >= len(sound):
             break
         if at > done:
             synth.render(buffer[4 * done : 4 * at])
@@ -120,7 +93,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
         else:
             synth.channel_midi_control(channel, number, value)
     synth.render(buffer[4 * done :])
-    sound = _in_a_room(sound, sample_rate_hz)
+    sound = oaconvolve(sound, _room(sample_rate_hz))[: len(sound)].astype(np.float32, copy=False)
     peak = float(np.abs(sound).max())
     return sound * np.float32(CEILING / peak) if peak > CEILING else sound
 
@@ -132,75 +105,58 @@ def render_file(path: Path | str, seconds: float | None = None,
 
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
-                  sample_rate_hz: int = SAMPLE_RATE_HZ, n_jobs: int = 1):
-    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``).
+                  sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``):
+    tables ``file, sound, seconds`` and, of those that cannot be played, ``file, reason``.
 
-    A killed run goes on where it stopped. A file that cannot be played goes to ``rejects.csv`` with
-    the reason, and the run goes on. `n_jobs`: processes; −1 for one a core.
-
-    Returns:
-        (DataFrame ``file, sound, seconds``; DataFrame of rejects ``file, reason``), also written to
-        `out` as ``renders.csv`` and ``rejects.csv``.
+    Both are also written to `out` as ``renders.csv`` and ``rejects.csv``; a killed run goes on
+    where it stopped.
     """
     folder, out = Path(folder), Path(out)
-    if not folder.is_dir():
-        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no such folder",
-                              "check the path")
     files = sorted(p.relative_to(folder) for p in folder.rglob("*")
                    if p.suffix.lower() in (".mid", ".midi") and p.is_file())
     if not files:
-        raise KlangfarbeError("a folder of MIDI files", f"{folder}: no .mid or .midi in it",
-                              "check the path")
-    results = Parallel(n_jobs=n_jobs)(delayed(_render_one)(folder, out, name, seconds,
-                                                           sample_rate_hz) for name in files)
-    renders = pd.DataFrame([r for r in results if "sound" in r],
-                           columns=["file", "sound", "seconds"])
-    rejects = pd.DataFrame([r for r in results if "reason" in r], columns=["file", "reason"])
-    artefacts.write(out / "renders.csv", renders)
-    artefacts.write(out / "rejects.csv", rejects)
-    return renders, rejects
-
-
-def _render_one(folder: Path, out: Path, name: Path, seconds: float | None,
-                sample_rate_hz: int) -> dict:
-    target = out / name.parent / (name.name + ".flac")
-    if not target.is_file():
+        missing = "no .mid or .midi in it" if folder.is_dir() else "no such folder"
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: {missing}", "check the path")
+    renders, rejects = [], []
+    for name in files:
+        target = out / name.parent / (name.name + ".flac")
         try:
-            sound = render_file(folder / name, seconds, sample_rate_hz)
-            if float(np.abs(sound).max()) < SILENCE_RMS:
-                raise KlangfarbeError("a MIDI file that sounds",
-                                      f"silence for {len(sound) / sample_rate_hz:.0f} s",
-                                      "ask for more seconds")
+            if not target.is_file():
+                sound = render_file(folder / name, seconds, sample_rate_hz)
+                if float(np.abs(sound).max()) < SILENCE_RMS:
+                    raise KlangfarbeError("a MIDI file that sounds",
+                                          f"silence for {len(sound) / sample_rate_hz:.0f} s",
+                                          "ask for more seconds")
+                encoded = io.BytesIO()  # in memory: a full disk then shows as the error it is
+                soundfile.write(encoded, sound, sample_rate_hz, format="FLAC")
+                with artefacts.atomic(target) as temporary:
+                    temporary.write_bytes(encoded.getvalue())
         except KlangfarbeError as error:
-            return {"file": name.as_posix(), "reason": error.got.replace(f"{folder / name}: ", "")}
-        encoded = io.BytesIO()  # encoded in memory: a full disk then shows as the error it is
-        soundfile.write(encoded, sound, sample_rate_hz, format="FLAC")
-        with artefacts.atomic(target) as temporary:
-            temporary.write_bytes(encoded.getvalue())
-    return {"file": name.as_posix(), "sound": target.relative_to(out).as_posix(),
-            "seconds": soundfile.info(target).duration}
+            rejects.append((name.as_posix(), error.got.replace(f"{folder / name}: ", "")))
+            continue
+        renders.append((name.as_posix(), target.relative_to(out).as_posix(),
+                        soundfile.info(target).duration))
+    tables = (pd.DataFrame(renders, columns=["file", "sound", "seconds"]),
+              pd.DataFrame(rejects, columns=["file", "reason"]))
+    for name, table in zip(("renders.csv", "rejects.csv"), tables, strict=True):
+        artefacts.write(out / name, table)
+    return tables
 
 
-def _render_item(item: Factors, seconds: float) -> np.ndarray:
-    return render(compose(item, seconds), seconds)
-
-
-def sounds(seed: int, indices, seconds: float = 10.0, *,
-           n_jobs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """The music of atelier items: float32 [n, N] at 22,050 Hz, and float32 [n, 2] valence and
-    arousal. `n_jobs`: processes; −1 for one a core.
-    """
+    arousal."""
     items = [draw(seed, int(index)) for index in indices]
-    clips = Parallel(n_jobs=n_jobs)(delayed(_render_item)(item, seconds) for item in items)
-    clips = np.stack(clips) if clips else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))),
-                                                   np.float32)
+    clips = (render_items(items, seconds) if items
+             else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32))
     return clips, np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
 
 
-def render_items(items, seconds: float, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """The music of drawn items (``factors.Factors``), resampled: float32 [n, N]."""
-    sounds = [_render_item(item, seconds) for item in items]
-    if sample_rate_hz != SAMPLE_RATE_HZ:
-        sounds = [soxr.resample(sound, SAMPLE_RATE_HZ, sample_rate_hz) for sound in sounds]
-    length = min(map(len, sounds))
-    return np.stack([sound[:length] for sound in sounds]).astype(np.float32)
+def render_items(items: list[Factors], seconds: float,
+                 sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+    """The music of drawn items, resampled: float32 [n, N]."""
+    clips = np.stack([render(compose(item, seconds), seconds) for item in items])
+    if sample_rate_hz == SAMPLE_RATE_HZ:
+        return clips
+    return np.stack([soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips])

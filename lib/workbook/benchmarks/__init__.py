@@ -1,13 +1,85 @@
-"""Benchmarks: ratios against a baseline measured in the same run, by process time on one core
-(``python -m lib bench NAME``). One file a benchmark, each with a function ``bench``.
+"""``python -m lib bench NAME --json``: one measurement as one JSON object, as a ratio to a baseline
+of the same run, by process time on one core. One file a benchmark, each with a function ``bench``.
 """
 
+import contextlib
+import importlib
+import os
+import pkgutil
+import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import threadpoolctl
+
+from lib.core import provenance
+from lib.core.errors import KlangfarbeError
+
+KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
+
+
+def names() -> list[str]:
+    """The benchmarks there are: the modules of this folder."""
+    return [module.name for module in pkgutil.iter_modules(__path__)]
+
+
+def run(name: str) -> dict:
+    """Runs one benchmark on one core: `KEYS` (``ratio``: how many times better than the baseline;
+    ``peak_mb`` of this process) and whatever else it measured."""
+    if name not in names():
+        raise KlangfarbeError(f"a bench out of {', '.join(names())}", repr(name),
+                              "name one of them")
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+                     "NUMBA_NUM_THREADS", "KLANGFARBE_THREADS"):
+        os.environ[variable] = "1"  # before the libraries load; the limit is for those that have
+    with contextlib.redirect_stdout(sys.stderr):
+        module = importlib.import_module(f"lib.workbook.benchmarks.{name}")
+        with threadpoolctl.threadpool_limits(1):
+            measured = module.bench()
+    found = {"name": name, **measured, "peak_mb": round(peak_mb()), "machine": provenance.machine()}
+    return {key: found[key] for key in KEYS} | found
+
+
+def peak_mb() -> float:
+    """The largest memory this process has held, MB."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        import psutil  # Windows alone
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+class Clock:
+    """Seconds of each named part: of this process, so that a busy machine does not count, or of the
+    wall where a GPU works beside it (`synchronize`)."""
+
+    def __init__(self, synchronize: Callable | None = None):
+        self.synchronize = synchronize
+        self.parts: dict[str, float] = defaultdict(float)
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+    def _now(self) -> float:
+        if self.synchronize is None:
+            return time.process_time()
+        self.synchronize()
+        return time.perf_counter()
+
+    @contextlib.contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        start = self._now()
+        yield
+        self.parts[part] += self._now() - start
 
 
 def seconds(call: Callable) -> float:
-    """Process time of one call: a machine that is busy with something else does not count."""
+    """Process time of one call."""
     start = time.process_time()
     call()
     return time.process_time() - start
@@ -21,9 +93,7 @@ def best_seconds(calls: list[Callable], repeats: int) -> list[float]:
 
 def result(what: str, ours: float, baseline: float, unit: str, n: int, *, more_is_better: bool,
            **more) -> dict:
-    """A benchmark's result, rounded to four digits; ``ratio``: how many times better than the
-    baseline.
-    """
+    """A benchmark's result, rounded to four digits, with its ``ratio``."""
     ratio = ours / baseline if more_is_better else baseline / ours
     found = {"what": what, "ours": ours, "baseline": baseline, "ratio": ratio, "unit": unit, "n": n}
     return {key: float(f"{value:.4g}") if isinstance(value, float) else value

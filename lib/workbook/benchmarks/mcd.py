@@ -8,30 +8,27 @@ it is timed on a few pairs and scaled to all.
 import math
 
 import numpy as np
-import threadpoolctl
 
 from lib.metrics import spectral
 from lib.workbook import benchmarks
 
 N_PAIRS, N_PLAIN, CLIP_SECONDS, RATE_HZ = 100, 3, 5.0, 22_050
+STEPS = ((1, 1), (1, 0), (0, 1))
 
 
 def bench() -> dict:
     """From sounds to decibels. ``warping_ratio``: without the cepstra, which both share;
-    ``max_relative_difference`` between both values on the pairs that were timed.
-    """
+    ``max_relative_difference`` between both values on the pairs that were timed."""
     pairs = [_pair(seed) for seed in range(N_PAIRS)]
-    values, plain = [], []
-    with threadpoolctl.threadpool_limits(1):
-        spectral.mcd(*pairs[0], RATE_HZ)  # librosa's loops are compiled, the filters made
-        ours = benchmarks.seconds(
-            lambda: values.extend(spectral.mcd_many(*zip(*pairs, strict=True), RATE_HZ)))
-        frames = []
-        cepstra = benchmarks.seconds(
-            lambda: frames.extend([[spectral.mel_cepstra(sound, RATE_HZ) for sound in pair]
-                                   for pair in pairs]))
-        warping = benchmarks.seconds(
-            lambda: plain.extend([_plain(a.tolist(), b.tolist()) for a, b in frames[:N_PLAIN]]))
+    spectral.mcd(*pairs[0], RATE_HZ)  # librosa's loops are compiled, the filters made
+    clock = benchmarks.Clock()
+    with clock("ours"):
+        values = spectral.mcd_many(*zip(*pairs, strict=True), RATE_HZ)
+    with clock("cepstra"):
+        frames = [[spectral.mel_cepstra(sound, RATE_HZ) for sound in pair] for pair in pairs]
+    with clock("warping"):
+        plain = [_plain(a.tolist(), b.tolist()) for a, b in frames[:N_PLAIN]]
+    ours, cepstra, warping = clock.parts.values()
     warping *= N_PAIRS / N_PLAIN
     difference = float(np.max(np.abs(np.array(plain) / values[:N_PLAIN] - 1)))
     return benchmarks.result(
@@ -40,17 +37,16 @@ def bench() -> dict:
         warping_ratio=warping / (ours - cepstra), max_relative_difference=difference)
 
 
-def _pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _pair(seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     time_s = np.arange(int(CLIP_SECONDS * RATE_HZ)) / RATE_HZ
-    bent = time_s + 0.15 * np.sin(2 * np.pi * time_s / CLIP_SECONDS)
     pitch, glide = rng.uniform(110, 440), rng.uniform(5, 60)
     sounds = []
-    for clock in (time_s, bent):
+    for clock in (time_s, time_s + 0.15 * np.sin(2 * np.pi * time_s / CLIP_SECONDS)):
         phase = 2 * np.pi * (pitch * clock + glide * np.sin(2 * clock))
         tones = 0.1 * sum(np.sin(h * phase) / h for h in (1, 2, 3, 5))
         sounds.append((tones + 0.003 * rng.normal(size=len(clock))).astype(np.float32))
-    return sounds[0], sounds[1]
+    return sounds
 
 
 def _plain(a: list, b: list) -> float:
@@ -59,12 +55,12 @@ def _plain(a: list, b: list) -> float:
     table = [[math.inf] * len(b) for _ in a]
     for i in range(len(a)):
         for j in range(len(b)):
-            before = [table[i - k][j - m] for k, m in ((1, 1), (1, 0), (0, 1)) if i >= k and j >= m]
+            before = [table[i - k][j - m] for k, m in STEPS if i >= k and j >= m]
             table[i][j] = cost[i][j] + min(before, default=0.0)
     i, j = len(a) - 1, len(b) - 1
     along = [cost[i][j]]
     while i or j:
-        steps = [(i - k, j - m) for k, m in ((1, 1), (1, 0), (0, 1)) if i >= k and j >= m]
-        i, j = min(steps, key=lambda cell: table[cell[0]][cell[1]])
+        i, j = min(((i - k, j - m) for k, m in STEPS if i >= k and j >= m),
+                   key=lambda cell: table[cell[0]][cell[1]])
         along.append(cost[i][j])
     return 10 * math.sqrt(2) / math.log(10) * sum(along) / len(along)

@@ -8,13 +8,11 @@ import numpy as np
 
 from lib.systems.music2image import train_diffusion
 from lib.systems.music2image.config import get_config
-from lib.training import loop
 from lib.workbook import benchmarks
 
 
 def bench() -> dict:
     """Unguided pictures of notebook 33's mini network (its weights do not change the time)."""
-    loop.set_threads(1)
     config = replace(get_config("mini").diffusion, start="scratch", ema_decay=0.0)
     models, _ = train_diffusion.build(config)
     points = np.zeros((8, 2))

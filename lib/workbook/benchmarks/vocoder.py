@@ -16,9 +16,7 @@ N_CLIPS, CLIP_SECONDS, PUBLISHED = 4, 10.0, 13.44
 
 def bench() -> dict:
     """Times real time: ``ours`` for four clips at once, ``one_clip``, ``v3``: the published small
-    generator.
-    """
-    torch.set_num_threads(1)
+    generator."""
     mels = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), CLIP_SECONDS)[0]).numpy()
     ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
