@@ -8,7 +8,6 @@ while a notebook runs (a collection's adapter) are not seen.
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -43,14 +42,13 @@ def fingerprint(notebook: Path) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _module(file: Path, _changed: int) -> tuple[str, tuple[str, ...]]:
-    """A file's hash, and the modules that it imports."""
+def _module(file: Path, _changed: int) -> tuple[str, list[str]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    imports = tuple(dict.fromkeys(_imports(tree)))
+    imports = _imports(tree)  # before the docstrings are taken out of the tree
     return _hash(_plain(tree)), imports
 
 
-def _parse(source: str) -> ast.AST:
+def _parse(source: str) -> ast.Module:
     lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
     try:
         return ast.parse("\n".join(lines))
@@ -58,16 +56,16 @@ def _parse(source: str) -> ast.AST:
         return ast.parse(repr(source))
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imports(tree: ast.AST) -> list[str]:
     """Modules of ``lib`` that are imported anywhere in a tree, with the packages they lie in."""
+    names = []
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "lib":
-                yield from (".".join(parts[: k + 1]) for k in range(len(parts)))
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    parts = [name.split(".") for name in names if name.split(".")[0] == "lib"]
+    return list(dict.fromkeys(".".join(part[: k + 1]) for part in parts for k in range(len(part))))
 
 
 def _dotted(tree: ast.AST) -> Iterator[str]:

@@ -14,8 +14,7 @@ from packaging.markers import Marker
 from lib import recipes
 from lib.core import paths, provenance
 
-MIN_FREE_GB = 5.0
-MIN_MEMORY_GB = 7.0
+MIN_FREE_GB, MIN_MEMORY_GB = 5.0, 7.0
 
 
 def locked() -> dict[str, str]:
@@ -23,66 +22,53 @@ def locked() -> dict[str, str]:
     pins = {}
     for line in (paths.ROOT / "requirements.lock").read_text().splitlines():
         found = re.match(r"([A-Za-z0-9_.-]+)==([^\s;\\]+)\s*(?:;\s*(.*?))?\s*\\?$", line)
-        if found and _applies(found[3]):
+        if found and (not found[3] or Marker(found[3]).evaluate()):
             pins[found[1]] = found[2]
     return pins
 
 
-def _applies(marker: str | None) -> bool:
-    if not marker:
-        return True
-    return Marker(marker).evaluate()
-
-
 def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Looks at everything a run needs.
-
-    Returns:
-        (facts, faults): pairs (what, how it is) and pairs (what is wrong, the command that mends
-        it).
+    """Looks at everything a run needs: (what, how it is) and (what is wrong, the command that mends
+    it).
     """
-    facts, faults = [], []
-    facts.append(("python", sys.version.split()[0]))
-    if sys.version_info[:2] != (3, 11):
-        faults.append((f"Python 3.11 expected, {sys.version.split()[0]} found",
-                       "install Python 3.11, then: make clean && make run"))
-    wrong = {}
-    for name, version in locked().items():
+    python, pins, wrong = sys.version.split()[0], locked(), {}
+    for name, version in pins.items():
         try:
             installed = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             installed = "absent"
         if installed != version:
             wrong[name] = f"{installed}, locked {version}"
-    facts.append(("packages", f"{len(locked()) - len(wrong)} of {len(locked())} as locked"))
+    memory = psutil.virtual_memory().total / 2**30
+    free = shutil.disk_usage(paths.ROOT).free / 2**30
+    bundled = sorted(file.relative_to(paths.MINIATURES).as_posix()
+                     for file in paths.MINIATURES.rglob("*")
+                     if file.suffix in (".safetensors", ".skops"))
+    facts = [("python", python), ("packages", f"{len(pins) - len(wrong)} of {len(pins)} as locked")]
+    if "torch" not in wrong:
+        facts += [("torch", provenance.versions()["torch"]), ("device", provenance.device())]
+    facts += [("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
+              ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
+              ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
+               or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
+    faults = []
+    if sys.version_info[:2] != (3, 11):
+        faults.append((f"Python 3.11 expected, {python} found",
+                       "install Python 3.11, then: make clean && make run"))
     if wrong:
         shown = "; ".join(f"{name} {state}" for name, state in list(wrong.items())[:5])
         faults.append((f"packages differ from requirements.lock: {shown}",
                        "make clean && make run"))
-    if "torch" not in wrong:
-        facts += [("torch", provenance.versions()["torch"]), ("device", provenance.device())]
-    memory = psutil.virtual_memory().total / 2**30
-    facts.append(("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"))
     if memory < MIN_MEMORY_GB:
         faults.append((f"{memory:.1f} GB of memory, profile mini wants 8",
                        "make run PROFILE=smoke"))
-    free = shutil.disk_usage(paths.ROOT).free / 2**30
-    facts.append(("free disk", f"{free:.0f} GB"))
     if free < MIN_FREE_GB:
         faults.append((f"{free:.1f} GB of disk left, {MIN_FREE_GB:g} wanted",
                        "rm -rf data/processed papermill_runs/smoke results/smoke"))
-    weights = [file for file in paths.MINIATURES.rglob("*")
-               if file.suffix in (".safetensors", ".skops")]
-    bundled = sorted(file.relative_to(paths.MINIATURES).as_posix() for file in weights)
-    facts.append(("miniatures", ", ".join(bundled) or "none"))
-    for name, recipe in recipes.RECIPES.items():
-        faults += [(f"miniature {recipe.folder}/{file} is missing",
-                    f"git checkout -- data/miniatures, or make it: python -m lib miniature {name}")
-                   for file in recipe.files if not (paths.MINIATURES / recipe.folder
-                                                    / file).is_file()]
-    real = os.environ.get(paths.REAL_DATA_VARIABLE)
-    facts.append(("real collections", real
-                  or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)"))
+    faults += [(f"miniature {recipe.folder}/{file} is missing",
+                f"git checkout -- data/miniatures, or make it: python -m lib miniature {name}")
+               for name, recipe in recipes.RECIPES.items() for file in recipe.files
+               if not (paths.MINIATURES / recipe.folder / file).is_file()]
     return facts, faults
 
 
@@ -93,5 +79,5 @@ def report() -> int:
         print(f"{what:17} {how}")
     for what, command in faults:
         print(f"\nwrong: {what}\n  mend: {command}")
-    print("\nall well" if not faults else "")
+    print("" if faults else "\nall well")
     return 2 if faults else 0

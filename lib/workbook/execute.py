@@ -11,16 +11,13 @@ from lib.workbook import code_version
 
 
 def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
-    """Runs a notebook with parameters injected; returns whether every cell ran.
-
-    The executed copy is saved after every cell and kept when one fails; beside it goes what code it
-    ran on.
+    """Runs a notebook with parameters injected; returns whether every cell ran. The executed copy
+    is kept when a cell fails; beside it goes what code it ran on.
     """
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
     os.environ.pop(PROFILE_VARIABLE, None)
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
-    # the kernel imports the code of this clone, whatever is installed
-    os.environ["PYTHONPATH"] = str(paths.ROOT)
+    os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
     workers.own_folder()
     workers.keep_memory()
     executed.parent.mkdir(parents=True, exist_ok=True)

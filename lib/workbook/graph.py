@@ -4,6 +4,7 @@ parameters it accepts. The Snakefile makes one rule of each step.
 
 import ast
 import base64
+import contextlib
 import csv
 import functools
 import json
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from lib.core import paths
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 
 STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds of each stored run
@@ -19,12 +20,9 @@ STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds 
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook.
-
-    Attributes:
-        products: names of the files below ``results/<profile>/<stem>/``, joined by blanks.
-        needs: numbers of the notebooks whose products it reads, joined by blanks. Where one is not
-            part of a run, its earlier result is used, or the bundled miniature.
+    """One notebook: the files it writes below ``results/<profile>/<stem>/``, and the numbers of the
+    notebooks whose files it reads, both joined by blanks. Where one of those is not part of a run,
+    its earlier result is used, or the bundled miniature.
     """
 
     products: str
@@ -39,70 +37,61 @@ class Step:
         return select(self.needs.split()) if self.needs else []
 
 
+TOUR = "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3"
+SYSTEMS = "11 13 23 31 33 42 43"
 STEPS = {
     "00_start_here": Step("first_picture.png"),
     "01_start_affect": Step("words.csv"),
     "02_start_atelier": Step("truth.csv"),
-    "03_start_miniatures": Step(
-        "codebooks.csv parts.csv curve.csv codecs.csv words.csv asked_for.csv config.json "
-        "model.safetensors"),
+    "03_start_miniatures": Step("codebooks.csv parts.csv curve.csv codecs.csv words.csv "
+        "asked_for.csv config.json model.safetensors"),
     "04_start_collections": Step("counts.csv planes.csv"),
     "05_start_metrics": Step("metrics.csv"),
-    "10_bridging_tour": Step(
-        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="11 13"),
-    "11_bridging_classifier": Step(
-        "classifier.safetensors classifier.json curve.csv confusion.csv scores.csv evidence.csv"),
+    "10_bridging_tour": Step(TOUR, needs="11 13"),
+    "11_bridging_classifier": Step("classifier.safetensors classifier.json curve.csv confusion.csv "
+        "scores.csv evidence.csv"),
     "12_bridging_words": Step("richness.csv kept.csv texts.parquet", needs="11"),
-    "13_bridging_music": Step(
-        "m1.safetensors m2.safetensors m3.safetensors m4.safetensors music.json curves.csv "
-        "held_out.csv released.csv evidence.csv"),
-    "14_bridging_generate": Step(
-        "spectra.csv guidance.csv sampling.csv clap_per_emotion.csv", needs="13"),
+    "13_bridging_music": Step("m1.safetensors m2.safetensors m3.safetensors m4.safetensors "
+        "music.json curves.csv held_out.csv released.csv evidence.csv"),
+    "14_bridging_generate": Step("spectra.csv guidance.csv sampling.csv clap_per_emotion.csv",
+        needs="13"),
     "15_bridging_table": Step("table.csv confusion.csv evidence.csv", needs="11 13"),
-    "20_mapping_tour": Step(
-        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="11 21 23"),
+    "20_mapping_tour": Step(TOUR, needs="11 21 23"),
     "21_mapping_data": Step("pairs.parquet texts.parquet explained.csv ceiling.csv", needs="11"),
-    "22_mapping_study_one": Step(
-        "study_one.safetensors study_one.json curves.csv scores.csv heard.csv evidence.csv",
-        needs="21"),
-    "23_mapping_study_two": Step(
-        "study_two.safetensors study_two.json curve.csv gradients.csv heldout.csv heard.csv "
-        "retrieval.csv evidence.csv", needs="11 21"),
-    "24_mapping_table": Step(
-        "table.csv alignment.csv curves.csv ablations.csv evidence.csv", needs="11 21 22 23"),
+    "22_mapping_study_one": Step("study_one.safetensors study_one.json curves.csv scores.csv "
+        "heard.csv evidence.csv", needs="21"),
+    "23_mapping_study_two": Step("study_two.safetensors study_two.json curve.csv gradients.csv "
+        "heldout.csv heard.csv retrieval.csv evidence.csv", needs="11 21"),
+    "24_mapping_table": Step("table.csv alignment.csv curves.csv ablations.csv evidence.csv",
+        needs="11 21 22 23"),
     "25_mapping_latency": Step("parts.csv music.csv evidence.csv", needs="11 23"),
-    "26_mapping_listening": Step(
-        "ratings.csv simulated_recovery.csv simulated_promise.csv power.csv published.csv"),
+    "26_mapping_listening": Step("ratings.csv simulated_recovery.csv simulated_promise.csv "
+        "power.csv published.csv"),
     "27_mapping_abroad": Step("alignment.csv styles.csv evidence.csv", needs="11 21 22 23"),
     "30_music2image_tour": Step("tour.png"),
-    "31_music2image_forest": Step(
-        "forest.skops scores.csv importance.csv released.csv evidence.csv"),
+    "31_music2image_forest": Step("forest.skops scores.csv importance.csv released.csv "
+        "evidence.csv"),
     "32_music2image_gan": Step("generator.safetensors collapse.csv evidence.csv"),
     "33_music2image_diffusion": Step("unet.safetensors unet.json agreement.csv evidence.csv"),
     "34_music2image_grey": Step("grey.csv evidence.csv"),
     "35_music2image_chain": Step("chain.csv chain.png evidence.csv", needs="31 33"),
-    "40_art2music_tour": Step(
-        "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3", needs="42 43"),
-    "41_art2music_articaps": Step(
-        "splits.csv same.csv examples.csv truth.csv consistency.png evidence.csv"),
-    "42_art2music_decoder": Step(
-        "decoder.safetensors decoder.json decoder_with_keywords.safetensors "
-        "decoder_with_keywords.json flow.safetensors flow.json "
+    "40_art2music_tour": Step(TOUR, needs="42 43"),
+    "41_art2music_articaps": Step("splits.csv same.csv examples.csv truth.csv consistency.png "
+        "evidence.csv"),
+    "42_art2music_decoder": Step("decoder.safetensors decoder.json "
+        "decoder_with_keywords.safetensors decoder_with_keywords.json flow.safetensors flow.json "
         "curves.csv ways.csv dice.csv"),
-    "43_art2music_vocoder": Step(
-        "generator.safetensors generator.json roundtrip.csv curve.csv predicted.csv"),
+    "43_art2music_vocoder": Step("generator.safetensors generator.json roundtrip.csv curve.csv "
+        "predicted.csv"),
     "44_art2music_table": Step("table.csv steps.csv evidence.csv", needs="42 43"),
     "45_art2music_loss": Step("bands.csv sizes.csv evidence.csv"),
     "46_art2music_judge": Step("controls.csv by_rule.jsonl evidence.csv"),
-    "90_side_by_side": Step(
-        "table.csv cost.csv wall.png bridging.mp3 mapping.mp3 art2music.mp3 evidence.csv",
-        needs="11 13 23 31 33 42 43"),
-    "91_round_trip": Step(
-        "stations.csv chain.csv round.png evidence.csv", needs="11 13 23 31 33 42 43"),
-    "92_swapped_parts": Step(
-        "couples.csv who.csv changed.csv swapped.png fused_musicgen.mp3",
-        needs="11 13 23 31 33 42 43"),
-    "93_real_worlds": Step("table.csv worlds.png", needs="11 13 23 31 33 42 43"),
+    "90_side_by_side": Step("table.csv cost.csv wall.png bridging.mp3 mapping.mp3 art2music.mp3 "
+        "evidence.csv", needs=SYSTEMS),
+    "91_round_trip": Step("stations.csv chain.csv round.png evidence.csv", needs=SYSTEMS),
+    "92_swapped_parts": Step("couples.csv who.csv changed.csv swapped.png fused_musicgen.mp3",
+        needs=SYSTEMS),
+    "93_real_worlds": Step("table.csv worlds.png", needs=SYSTEMS),
 }
 
 
@@ -119,12 +108,6 @@ def select(words: list[str]) -> list[str]:
     return [stem for stem in STEPS if stem in chosen]
 
 
-def missing(profile: str, stems: list[str]) -> list[str]:
-    """Products that do not stand in ``results/<profile>``, as ``<stem>/<file>``."""
-    return [f"{stem}/{name}" for stem in stems for name in STEPS[stem].files
-            if not (paths.RESULTS / profile / stem / name).is_file()]
-
-
 def measured(profile: str) -> dict[str, dict[str, str]]:
     """Snakemake's own measurements of the last run: stem → ``s`` (seconds), ``max_rss`` (MB)."""
     found = {}
@@ -134,11 +117,16 @@ def measured(profile: str) -> dict[str, dict[str, str]]:
     return found
 
 
+def stored_runs() -> dict[str, dict]:
+    """Code, profile and seconds of each stored run, by stem."""
+    file = paths.REFERENCE / STORED_RUNS
+    return artefacts.read(file) if file.is_file() else {}
+
+
 def seconds() -> dict[str, float]:
     """How long each notebook took at mini, in this clone or, if it never ran here, as stored."""
-    stored = paths.REFERENCE / STORED_RUNS
-    runs = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
-    times = {stem: float(run["seconds"]) for stem, run in runs.items() if run.get("seconds")}
+    times = {stem: float(run["seconds"]) for stem, run in stored_runs().items()
+             if run.get("seconds")}
     return times | {stem: float(row["s"]) for stem, row in measured("mini").items()}
 
 
@@ -169,8 +157,9 @@ def parameters(stem: str) -> dict:
 
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
-    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, checked before
-    anything runs: papermill only warns of names that a notebook does not have.
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, each of its
+    default's type (an int passes for a float), checked before anything runs: papermill only warns
+    of names that a notebook does not have.
     """
     values: dict[str, dict] = {}
     for word in words:
@@ -189,25 +178,18 @@ def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
             known = ", ".join(defaults).lower()
             raise KlangfarbeError(f"a parameter of {stem} ({known})", repr(left),
                                   "check its name in the notebook's second cell")
-        values.setdefault(stem, {})[name.upper()] = _typed(word, text, defaults[name.upper()])
+        default = defaults[name.upper()]
+        value, kind = text, type(default)
+        if kind is not str:
+            with contextlib.suppress(ValueError, SyntaxError):
+                value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word),
+                                  "give one of that type")
+        values.setdefault(stem, {})[name.upper()] = value
     return values
-
-
-def _typed(word: str, text: str, default):
-    """`text` as a value of the default's type; an int passes for a float."""
-    kind = type(default)
-    value = text
-    if kind is not str:
-        try:
-            value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-        except (ValueError, SyntaxError):
-            value = text
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word),
-                              "give one of that type")
-    return value
 
 
 def encode(values: dict) -> str:

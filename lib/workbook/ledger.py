@@ -19,16 +19,16 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.core.profiles import PROFILES
 
 CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
-EVIDENCE = "evidence.csv"
+EVIDENCE, STORED = "evidence.csv", "reference"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 EMPTY, UNTESTABLE = "not measured", "not testable here"
-STORED = "reference"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray",
            UNTESTABLE: "gray"}
@@ -47,41 +47,31 @@ class Ledger(NamedTuple):
 def conditions(rule: str) -> list[tuple[str, str, str]]:
     """``"a > null and b < 0.5"`` → ``[("a", ">", "null"), ("b", "<", "0.5")]``."""
     matches = [CONDITION.fullmatch(part.strip()) for part in rule.split(" and ")]
-    if not all(matches):
+    if None in matches:
         raise KlangfarbeError("conditions like 'ccc_valence > null', joined by 'and'", repr(rule),
                               "mend the rule in data/claims.csv")
-    return [match.groups() for match in matches]
+    return [(match[1], match[2], match[3]) for match in matches if match]
 
 
 def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """The verdict of a rule.
-
-    Args:
-        measured: quantity → mapping with ``low, high`` (95 % interval) and, where the rule asks for
-            it, ``null`` (the end of the null's central 95 % that the quantity has to pass).
-
-    Returns:
-        :data:`HOLDS`, :data:`FAILS`, :data:`OPEN` or :data:`EMPTY`.
+    """The verdict of a rule on quantities, each with ``low, high`` (95 % interval) and, where the
+    rule asks for it, ``null`` (the end of the null's central 95 % that it has to pass).
     """
-    answers, missing = [], False
+    answers, unknown = [], {"low": np.nan, "high": np.nan, "null": np.nan}
     for name, sign, bound in conditions(rule):
-        known = measured.get(name)
+        known = measured.get(name, unknown)
         if bound == "null":
-            low = high = known["null"] if known else np.nan
-        elif bound in measured:
-            low, high = measured[bound]["low"], measured[bound]["high"]
+            low = high = known["null"] if name in measured else np.nan
+        elif bound in measured or bound[0].isalpha():
+            low, high = (measured.get(bound, unknown)[end] for end in ("low", "high"))
         else:
-            low = high = float(bound) if not bound[0].isalpha() else np.nan
-        if not known or not np.isfinite([known["low"], known["high"], low, high]).all():
-            missing = True
-            continue
-        above, below = known["low"] > high, known["high"] < low
-        answers.append((above, below) if sign == ">" else (below, above))
-    if any(wrong for _, wrong in answers):
-        return FAILS
-    if missing:
-        return EMPTY
-    return HOLDS if all(right for right, _ in answers) else OPEN
+            low = high = float(bound)
+        right, wrong = known["low"] > high, known["high"] < low
+        if sign == "<":
+            right, wrong = wrong, right
+        missing = not np.isfinite([known["low"], known["high"], low, high]).all()
+        answers.append(EMPTY if missing else HOLDS if right else FAILS if wrong else OPEN)
+    return next((answer for answer in (FAILS, EMPTY, OPEN) if answer in answers), HOLDS)
 
 
 def evidence(claim: str, quantity: str, value: float, low: float, high: float, n: int, *,
@@ -91,10 +81,8 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
     Args:
         claim: its id in ``data/claims.csv``.
         quantity: a name the rule uses, one of ``data/published.csv``, or any other worth showing.
-        low, high: 95 % interval.
-        n: how many pieces, pictures or runs.
-        null: the end of the null's central 95 % it has to pass.
-        data: what it was measured on.
+        low, high: 95 % interval. n: how many pieces, pictures or runs.
+        null: the end of the null's central 95 % it has to pass. data: what it was measured on.
     """
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
@@ -102,14 +90,8 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
 
 def from_table(table: pd.DataFrame, claim: str, names: Mapping[str, tuple[str, str]], *,
                data: str = "atelier") -> list[dict]:
-    """Rows of evidence out of an evaluation table.
-
-    The null is the shuffled condition's upper end where the measure is better upwards, its lower
-    end where downwards.
-
-    Args:
-        table: see :func:`lib.metrics.evaluation_table.whole`.
-        names: quantity → (measure, row).
+    """Evidence out of an evaluation table; `names`: quantity → (measure, row). The null is the
+    shuffled condition's upper end where the measure is better upwards, else its lower end.
     """
     rows = []
     for quantity, (measure, row) in names.items():
@@ -127,11 +109,6 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
          data_hash: str = "") -> pd.DataFrame:
     """Checks rows of evidence, writes ``results/<profile>/<notebook>/evidence.csv``, and returns
     them as a table.
-
-    Raises:
-        KlangfarbeError: a claim that is not in the ledger, a number or bound that is not finite, an
-            interval upside down, one quantity twice, or a null missing where the claim's rule
-            compares with it.
     """
     table = pd.DataFrame([row | {"seed": seed} for row in rows], columns=list(COLUMNS))
     rules = artefacts.read(CLAIMS).set_index("id")["rule"]
@@ -150,8 +127,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
     if len(twice):
-        raise KlangfarbeError("each quantity once",
-                              f"{twice['claim'].iloc[0]} {twice['quantity'].iloc[0]}",
+        raise KlangfarbeError("each quantity once", " ".join(twice.iloc[0, :2]),
                               "give the other a name of its own")
     artefacts.save(table, notebook, profile, EVIDENCE, seed=seed, data_hash=data_hash)
     return table
@@ -166,59 +142,44 @@ def published(claim: str) -> dict[str, float]:
 
 
 def fill(profile: str) -> Ledger:
-    """The ledger over all evidence of a profile's notebooks and of the real collections.
-
-    The profile :data:`STORED` is the run whose outputs stand in the repository.
+    """The ledger over all evidence of a profile's notebooks (:data:`STORED`: the run whose outputs
+    stand in the repository) and of the real collections.
 
     ``claims`` has ``id, claim, where, published, tested_by, rule, data, verdict, would_fill``; a
     claim tested on two collections has two rows, one that nothing was measured for has one.
     ``quantities`` has :data:`COLUMNS` and ``published, inside`` (does the published number lie in
     our interval?), ``notebook, verdict``.
     """
-    quantities = _quantities(profile)
-    rows = []
-    for claim in artefacts.read(CLAIMS).fillna("").itertuples():
-        base = {name: getattr(claim, name)
-                for name in ("id", "claim", "where", "published", "tested_by", "rule")}
-        of = quantities[quantities["claim"] == claim.id]
-        for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
-            answer = verdict(claim.rule, part.set_index("quantity").to_dict("index"))
-            if claim.not_testable:
-                answer = f"{UNTESTABLE}: {claim.not_testable}"
-            missing = {name for name, *_ in conditions(claim.rule)} - set(part["quantity"])
-            hint = _would_fill(claim.filled_by, profile, missing) if answer == EMPTY else ""
-            rows.append(base | {"data": data, "verdict": answer, "would_fill": hint})
-    claims = pd.DataFrame(rows)
-    answers = claims.set_index(["id", "data"])["verdict"]
-    quantities["verdict"] = [answers[row.claim, row.data] for row in quantities.itertuples()]
-    return Ledger(claims, quantities)
-
-
-def _quantities(profile: str) -> pd.DataFrame:
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
     files += [real] if real.is_file() and real not in files else []
     tables = [artefacts.read(file).assign(notebook=file.parent.name) for file in files]
     tables = [table for table in tables if len(table)]
-    measured = (pd.concat(tables, ignore_index=True) if tables
-                else pd.DataFrame(columns=[*COLUMNS, "notebook"]))
+    q = pd.concat(tables or [pd.DataFrame(columns=[*COLUMNS, "notebook"])], ignore_index=True)
     printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]]
-    measured = measured.merge(printed.rename(columns={"value": "published"}),
-                              on=["claim", "quantity"], how="left")
-    inside = measured["published"].between(measured["low"], measured["high"])
-    measured["inside"] = np.where(measured["published"].isna(), "", np.where(inside, "yes", "no"))
-    return measured
-
-
-def _would_fill(filled_by: str, profile: str, missing: set[str]) -> str:
-    """The command that measures what is missing."""
-    if not missing:
-        return ""
-    notebooks, _, more = filled_by.partition(" PARAMS=")
-    profile = "mini" if profile == STORED else profile  # what is stored is a run at mini
-    more = f" PARAMS={more}" if more else ""
-    return (f'make run PROFILE={profile} NOTEBOOKS="{notebooks}"{more} '
-            f'({", ".join(sorted(missing))})')
+    q = q.merge(printed.rename(columns={"value": "published"}), on=["claim", "quantity"],
+                how="left")
+    inside = np.where(q["published"].between(q["low"], q["high"]), "yes", "no")
+    q["inside"] = np.where(q["published"].isna(), "", inside)
+    rows = []
+    for claim in artefacts.read(CLAIMS).fillna("").itertuples():
+        base = {name: getattr(claim, name)
+                for name in ("id", "claim", "where", "published", "tested_by", "rule")}
+        of = q[q["claim"] == claim.id]
+        for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
+            answer, hint = verdict(claim.rule, part.set_index("quantity").to_dict("index")), ""
+            missing = {name for name, *_ in conditions(claim.rule)} - set(part["quantity"])
+            if claim.not_testable:
+                answer = f"{UNTESTABLE}: {claim.not_testable}"
+            elif answer == EMPTY and missing:  # what is stored is a run at mini
+                notebooks, more, params = claim.filled_by.partition(" PARAMS=")
+                hint = (f'make run PROFILE={"mini" if profile == STORED else profile} '
+                        f'NOTEBOOKS="{notebooks}"{more}{params} ({", ".join(sorted(missing))})')
+            rows.append(base | {"data": data, "verdict": answer, "would_fill": hint})
+    claims = pd.DataFrame(rows)
+    answers = claims.set_index(["id", "data"])["verdict"]
+    q["verdict"] = [answers[row.claim, row.data] for row in q.itertuples()]
+    return Ledger(claims, q)
 
 
 def _evidence_of(ledger: Ledger, claim) -> pd.DataFrame:
@@ -241,14 +202,11 @@ def show(ledger: Ledger) -> pd.DataFrame:
     """The ledger to be read: a row a claim, each number as *value [low, high] n*, empty cells
     saying what would fill them.
     """
-    rows = []
-    for claim in ledger.claims.itertuples():
-        ours = [text for text, _ in numbers(ledger, claim)]
-        ours += [claim.would_fill] if claim.would_fill else []
-        rows.append({"id": claim.id, "claim": claim.claim, "published": claim.published,
-                     "ours": "; ".join(ours), "on": claim.data, "rule": claim.rule,
-                     "verdict": claim.verdict})
-    return pd.DataFrame(rows)
+    table = ledger.claims.rename(columns={"data": "on"})
+    table["ours"] = ["; ".join([text for text, _ in numbers(ledger, claim)]
+                               + [claim.would_fill] * bool(claim.would_fill))
+                     for claim in ledger.claims.itertuples()]
+    return table[["id", "claim", "published", "ours", "on", "rule", "verdict"]]
 
 
 def print_claims(profile: str) -> None:
@@ -256,15 +214,14 @@ def print_claims(profile: str) -> None:
     known = PROFILES | {STORED: "the mini run that is stored with the repository, and the real "
                                 "collections"}
     if profile not in known:
-        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
-                              "name one of them")
+        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     print(f"{profile}: {known[profile]}\n")
     for row in show(fill(profile)).itertuples():
         data = f" ({row.on})" if row.on else ""
         print(f"{row.id:5} {row.verdict:18} {row.claim}{data}\n      {row.ours}")
 
 
-def draw(ledger: Ledger):
+def draw(ledger: Ledger) -> Figure:
     """The forest plot: under each claim and its verdict a line per number, with its interval, the
     null (|), the rule's own bound (dotted) and the published number (◇).
 
@@ -273,38 +230,32 @@ def draw(ledger: Ledger):
     """
     rows = []
     for claim in ledger.claims.itertuples():
-        of = _evidence_of(ledger, claim)
-        bounds = {name: bound for name, _, bound in conditions(claim.rule)}
-        if len(of):
-            rows.append((claim, None, ""))
-            rows += [(claim, q, bounds.get(q.quantity, "")) for q in of.itertuples()]
+        of = list(_evidence_of(ledger, claim).itertuples())
+        rows += [(claim, q) for q in (None, *of)] if of else []
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
-    for line, (claim, q, bound) in enumerate(rows):
+    for line, (claim, q) in enumerate(rows):
         colour = COLOURS[claim.verdict.split(":")[0]]
         if q is None:
             axis.text(-0.6, line, f"{claim.id}  {claim.claim} ({claim.data}): {claim.verdict}",
                       va="center", fontsize=8, color=colour)
-        else:
-            _draw_number(axis, line, q, bound, colour if bound else "0.6")
+            continue
+        bound = {name: bound for name, _, bound in conditions(claim.rule)}.get(q.quantity, "")
+        colour = colour if bound else "0.6"
+        edge = float(bound) if bound and not bound[0].isalpha() else np.nan
+        marks = np.array([q.low, q.value, q.high, q.null, q.published, edge], float)
+        known = [0.0, *(x for x in np.delete(marks, 1) if np.isfinite(x))]
+        marks = (marks - min(known)) / (max(known) - min(known) or 1.0)
+        low, value, high, null, printed, edge = marks
+        axis.plot([low, high], [line, line], color=colour, lw=2, solid_capstyle="butt")
+        axis.plot(value, line, "o", color=colour, ms=4)
+        axis.plot(null, line, "|", color="0.3", ms=8)
+        axis.plot([edge, edge], [line - 0.4, line + 0.4], ":", color="0.3", lw=1)
+        axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=4)
+        axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=7, color="0.3")
+        axis.text(1.05, line, f"{q.value:.3g} [{q.low:.3g}, {q.high:.3g}]  n {q.n}", va="center",
+                  fontsize=7, color=colour)
     axis.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
     axis.set_axis_off()
     axis.set_title("● ours, 95 % interval · | null · ┊ the rule's bound · ◇ published · "
                    "each line on its own scale", fontsize=7)
     return figure
-
-
-def _draw_number(axis, line: int, q, bound: str, colour: str) -> None:
-    edge = float(bound) if bound and not bound[0].isalpha() else np.nan
-    known = [x for x in (0.0, q.low, q.high, q.null, q.published, edge) if np.isfinite(x)]
-    left, width = min(known), max(known) - min(known) or 1.0
-    low, value, high, null, printed, edge = ((x - left) / width
-                                             for x in (q.low, q.value, q.high, q.null, q.published,
-                                                       edge))
-    axis.plot([low, high], [line, line], color=colour, lw=2, solid_capstyle="butt")
-    axis.plot(value, line, "o", color=colour, ms=4)
-    axis.plot(null, line, "|", color="0.3", ms=8)
-    axis.plot([edge, edge], [line - 0.4, line + 0.4], ":", color="0.3", lw=1)
-    axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=4)
-    axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=7, color="0.3")
-    axis.text(1.05, line, f"{q.value:.3g} [{q.low:.3g}, {q.high:.3g}]  n {q.n}", va="center",
-              fontsize=7, color=colour)

@@ -22,39 +22,43 @@ LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Puts a finished run's outputs into ``notebooks/`` and its small tables and figures into
-    ``results/reference/``; remembers the code it ran on and how long it took.
-
-    What changes from run to run (times, warnings, the injected cell) stays behind.
-
-    Raises:
-        KlangfarbeError: a notebook has no run at this profile, its run failed, or its code cells
-            have changed since.
+    """Puts a finished run's outputs into ``notebooks/`` and its small tables and figures, with
+    their provenance, into ``results/reference/``; remembers the code it ran on and how long it
+    took. What changes from run to run (times, warnings, the injected cell) stays behind.
     """
-    stored, known = [], _stored_runs()
+    known, measured = graph.stored_runs(), graph.measured(profile)
     for stem in stems:
         executed = paths.RUNS / profile / f"{stem}.ipynb"
         again = f'make run PROFILE={profile} NOTEBOOKS="{stem[:2]}"'
         if not executed.is_file() or report.failure(profile, stem):
             raise KlangfarbeError(f"a whole run of {stem} at {profile}", "none, or a failed one",
                                   again)
-        stored.append(_store_outputs(paths.NOTEBOOKS / f"{stem}.ipynb", executed, again))
-        _store_small(paths.RESULTS / profile / stem, paths.REFERENCE / stem)
+        _store_outputs(paths.NOTEBOOKS / f"{stem}.ipynb", executed, again)
+        reference = paths.REFERENCE / stem
+        small = [file for file in sorted((paths.RESULTS / profile / stem).glob("*"))
+                 if file.stat().st_size <= LIMITS.get(file.suffix, -1)]
+        if small:  # a run that made none leaves the older ones
+            shutil.rmtree(reference, ignore_errors=True)
+            reference.mkdir(parents=True)
+        for file in small:
+            for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
+                if kept.is_file():
+                    shutil.copyfile(kept, reference / kept.name)
         ran_on = executed.with_suffix(code_version.SUFFIX)
-        row = graph.measured(profile).get(stem)
-        known[stem] = {"profile": profile, "seconds": round(float(row["s"])) if row else None,
+        known[stem] = {"profile": profile,
+                       "seconds": round(float(measured[stem]["s"])) if stem in measured else None,
                        "code": artefacts.read(ran_on) if ran_on.is_file() else None}
         artefacts.write(paths.REFERENCE / graph.STORED_RUNS, dict(sorted(known.items())))
     # over everything that is stored, of this run and of earlier ones
     report.write_ledger(ledger.STORED, "ledger")
-    return stored
+    return [paths.NOTEBOOKS / f"{stem}.ipynb" for stem in stems]
 
 
 def stale(stems: Iterable[str]) -> dict[str, list[str]]:
     """Stored runs that ran on other code than what stands here: stem → modules that differ; a run
     that nothing is known of has ``["?"]``.
     """
-    known, found = _stored_runs(), {}
+    known, found = graph.stored_runs(), {}
     for stem in stems:
         then = known.get(stem, {}).get("code")
         now = code_version.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
@@ -76,12 +80,7 @@ def check(stems: list[str]) -> int:
     return 1 if found else 0
 
 
-def _stored_runs() -> dict:
-    file = paths.REFERENCE / graph.STORED_RUNS
-    return artefacts.read(file) if file.is_file() else {}
-
-
-def _store_outputs(source: Path, executed: Path, again: str) -> Path:
+def _store_outputs(source: Path, executed: Path, again: str) -> None:
     """Writes the outputs of an executed copy into the notebook it was made from."""
     notebook, ran = (nbformat.read(file, as_version=4) for file in (source, executed))
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -100,19 +99,4 @@ def _store_outputs(source: Path, executed: Path, again: str) -> Path:
                 output.execution_count = count
     notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python",
                                         "name": "python3"}, "language_info": {"name": "python"}}
-    return artefacts.write(source, nbformat.writes(notebook) + "\n")
-
-
-def _store_small(results: Path, reference: Path) -> None:
-    """Replaces `reference` by the tables and figures of `results` that are small enough to be
-    committed, with their provenance.
-    """
-    small = [file for file in sorted(results.glob("*"))
-             if file.stat().st_size <= LIMITS.get(file.suffix, -1)]
-    if small:  # a run that made none leaves the older ones
-        shutil.rmtree(reference, ignore_errors=True)
-        reference.mkdir(parents=True)
-    for file in small:
-        for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
-            if kept.is_file():
-                shutil.copyfile(kept, reference / kept.name)
+    artefacts.write(source, nbformat.writes(notebook) + "\n")

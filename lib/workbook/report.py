@@ -37,18 +37,14 @@ figure{margin:1rem 0;overflow-x:auto} figcaption{font-size:13px;color:#666} .fai
 </style>"""
 MAX_ROWS = 40
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
-# the call that writes a notebook's evidence.csv
-SAVES_EVIDENCE = re.compile(r"\b(claims|ledger)\.save\(")
+SAVES_EVIDENCE = r"\b(claims|ledger)\.save\("  # the call that writes a notebook's evidence.csv
 
 
 def failure(profile: str, stem: str) -> str | None:
-    """The error a notebook's last run ended with (one line), or ``None`` if it ended well or never
-    ran.
-    """
+    """The error a notebook's last run ended with, one line; ``None``: it ended well or not yet."""
     notebook = _executed(profile, stem)
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code"
-               for output in cell.outputs] if notebook else []
-    errors = [output for output in outputs if output.output_type == "error"]
+    errors = [output for cell in (notebook.cells if notebook else ()) if cell.cell_type == "code"
+              for output in cell.outputs if output.output_type == "error"]
     return f"{errors[0].ename}: {errors[0].evalue}".splitlines()[0] if errors else None
 
 
@@ -58,9 +54,14 @@ def build(profile: str, stems: list[str]) -> Path:
     """
     stamp = provenance.provenance(profile, 0)
     versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
+    times = [{"notebook": _linked(stem, _address(profile, stem)),
+              "seconds": f"{float(row['s']):.0f}",
+              "peak memory, MB": f"{float(row['max_rss']):.0f}"}
+             for stem, row in graph.measured(profile).items()]
     parts = [f"<h1>Klangfarbe, profile {profile}</h1><p>{PROFILES[profile].capitalize()}.</p>"
              f"<p>Commit {stamp['git_commit']}, {stamp['machine']}, {stamp['made_utc']}; "
-             f"{versions}</p>", _ledger_section(profile), _times(profile)]
+             f"{versions}</p>", _ledger_section(profile),
+             pd.DataFrame(times).to_html(index=False, border=0, escape=False) if times else ""]
     for stem in stems:
         folder, reason = paths.RESULTS / profile / stem, failure(profile, stem)
         if not folder.is_dir() and not reason:
@@ -71,18 +72,16 @@ def build(profile: str, stems: list[str]) -> Path:
         parts.append(f"<h2 id='{stem}'>{_linked(stem, _address(profile, stem))}</h2>")
         if reason:
             parts.append(f"<p class='failed'>failed: {html.escape(reason)}</p>")
-        files = [file for suffix in (*MEDIA, ".csv") for file in sorted(folder.glob(f"*{suffix}"))]
-        parts += [_figure(file, _address(profile, stem, re.compile(re.escape(file.name))))
-                  for file in files if file.name != ledger.EVIDENCE]
+        parts += [_figure(file, _address(profile, stem, re.escape(file.name)))
+                  for suffix in (*MEDIA, ".csv") for file in sorted(folder.glob(f"*{suffix}"))
+                  if file.name != ledger.EVIDENCE]
     return artefacts.write(paths.RESULTS / profile / "report.html",
                            _document(f"Klangfarbe {profile}", "".join(parts)))
 
 
-def write_ledger(profile: str, folder: str = "") -> tuple:
-    """Writes ``claims.csv`` and the forest plot ``claims.svg`` below the profile's results.
-
-    Returns:
-        The ledger, its table, and the plot's file, ``None`` where nothing was measured yet.
+def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
+    """Writes ``claims.csv`` and the forest plot ``claims.svg`` below the profile's results; returns
+    the ledger, its table, and the plot's file (``None`` where nothing was measured yet).
     """
     filled = ledger.fill(profile)
     shown = ledger.show(filled)
@@ -112,14 +111,6 @@ def _ledger_section(profile: str) -> str:
             f"<div class='ledger'>{table}{_figure(drawing) if drawing else ''}</div>")
 
 
-def _times(profile: str) -> str:
-    rows = [{"notebook": _linked(stem, _address(profile, stem)),
-             "seconds": f"{float(row['s']):.0f}",
-             "peak memory, MB": f"{float(row['max_rss']):.0f}"}
-            for stem, row in graph.measured(profile).items()]
-    return pd.DataFrame(rows).to_html(index=False, border=0, escape=False) if rows else ""
-
-
 def _figure(file: Path, address: str = "") -> str:
     """A picture, sound or table inside the page, its name linked, with its provenance."""
     if file.suffix == ".csv":
@@ -139,13 +130,9 @@ def _figure(file: Path, address: str = "") -> str:
     return f"<figure>{shown}<figcaption>{_linked(file.stem, address)}{made}</figcaption></figure>"
 
 
-# --- pages of executed notebooks ------------------------------------------------------------------
-
-
 def _write_page(profile: str, stem: str) -> None:
-    """Writes the executed notebook as a page; one that is newer than its notebook stays.
-
-    Formulas stay as they were typed: what typesets them would have to be fetched.
+    """Writes the executed notebook as a page, if there is no newer one. Formulas stay as they were
+    typed: what typesets them would have to be fetched.
     """
     notebook = paths.RUNS / profile / f"{stem}.ipynb"
     page = notebook.with_suffix(".html")
@@ -158,29 +145,28 @@ def _write_page(profile: str, stem: str) -> None:
     artefacts.write(page, _document(stem, top + body))
 
 
-def _address(profile: str, stem: str, what: re.Pattern | None = None) -> str:
-    """A relative link from the report to the cell of an executed notebook that saves `what`, else
-    to its top; empty where the notebook has not run.
+def _address(profile: str, stem: str, what: str = "") -> str:
+    """A relative link from the report to the cell of an executed notebook that saves what matches
+    `what`, else to its top; empty where the notebook has not run.
     """
     notebook = _executed(profile, stem)
     if notebook is None:
         return ""
     page = os.path.relpath(paths.RUNS / profile / f"{stem}.html", paths.RESULTS / profile)
     lines = [(cell["id"], line) for cell in notebook.cells if cell.cell_type == "code"
-             for line in cell.source.splitlines() if what and what.search(line)]
+             for line in cell.source.splitlines() if what and re.search(what, line)]
     lines.sort(key=lambda line: "save" not in line[1])  # a line that saves it comes first
-    place = f"#cell-id={lines[0][0]}" if lines else ""
-    return page.replace(os.sep, "/") + place
+    return page.replace(os.sep, "/") + (f"#cell-id={lines[0][0]}" if lines else "")
 
 
-def _executed(profile: str, stem: str):
+def _executed(profile: str, stem: str) -> nbformat.NotebookNode | None:
     """An executed notebook with its cells numbered, or ``None`` where it has not run."""
     file = paths.RUNS / profile / f"{stem}.ipynb"
     return _read(file, file.stat().st_mtime_ns) if file.is_file() else None
 
 
 @functools.lru_cache(maxsize=64)
-def _read(file: Path, _changed: int):
+def _read(file: Path, _changed: int) -> nbformat.NotebookNode:
     try:
         notebook = nbformat.read(file, as_version=4)
     except Exception as error:  # a run that was killed while it wrote

@@ -17,17 +17,13 @@ from lib.workbook import graph, report
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
         dry_run: bool = False) -> int:
-    """Runs the graph at a profile and builds the report; returns the exit code.
-
-    Notebooks whose cells, inputs, code and parameters are those of their last run are not run
-    again; after a kill the same call resumes.
+    """Runs the graph at a profile and builds the report; returns the exit code. What has run on
+    these cells, inputs, code and parameters is not run again: after a kill the same call resumes.
 
     Args:
-        notebooks: numbers or stems; empty: all.
-        params: ``NOTEBOOK.name=value``.
+        notebooks: numbers or stems; empty: all. params: ``NOTEBOOK.name=value``.
         cores: how many notebooks may run side by side, one thread each.
         engine: further Snakemake options, e.g. ``--executor slurm --jobs 8``.
-        dry_run: says what would run.
     """
     stems = _chosen(profile, notebooks)
     config = {"profile": profile, "notebooks": stems, "params": graph.parse_params(params, stems)}
@@ -56,21 +52,20 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
 
 
 def check(profile: str, notebooks: list[str]) -> int:
-    """Says which products of the graph are missing from the profile's results, without running
-    anything; returns 1 where there are any.
-    """
+    """Names the graph's products that a profile's results lack; returns 1 where there are any."""
     stems = _chosen(profile, notebooks)
-    absent = graph.missing(profile, stems)
-    for name in absent:
-        print(f"missing: {_shown(paths.RESULTS / profile / name)}")
+    products = [paths.RESULTS / profile / stem / name
+                for stem in stems for name in graph.STEPS[stem].files]
+    absent = [file for file in products if not file.is_file()]
+    for file in absent:
+        print(f"missing: {_shown(file)}")
     print(f"{len(stems)} notebooks at {profile}, {len(absent)} products missing")
     return 1 if absent else 0
 
 
 def _chosen(profile: str, notebooks: list[str]) -> list[str]:
     if profile not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile),
-                              "name one of them")
+        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile), "name one")
     return graph.select(notebooks)
 
 
