@@ -198,7 +198,8 @@ def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_t
     with pytest.raises(KlangfarbeError, match="no answer in 0.05 s.*goes on from there"):
         collect.collect_ratings([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl",
                                 n_tries=2, sleep=lambda s: None)
-    assert [row["status"] for row in collect._lines(tmp_path / "a.jsonl")] == [collect.SILENT] * 3
+    left = collect.read_answers(tmp_path / "a.jsonl", silent.name)
+    assert left["status"].tolist() == [collect.SILENT] * 3
     base, seen = service(openai(json.dumps(GOOD)))
     found = collect.collect_ratings([case(f"{k}") for k in range(6)],
                                     backends.get_backend("openai", "wise", base, "k"),

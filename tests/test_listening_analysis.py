@@ -23,8 +23,7 @@ def plan(n_raters=30, n_items=24, per_rater=20, n_pairs=0, seed=0):
     stimuli = [design.Stimulus(f"image{i}", f"audio{s}{i}", s, f"item{i:02}")
                for i in range(n_items) for s in SYSTEMS]
     blocks = design.blocks(stimuli, n_raters, per_rater, seed, silence="hush", wrong=WRONG)
-    return design.joined(blocks, design.pairs(stimuli, n_raters, n_pairs, seed,
-                                              first_trial=per_rater + 3)) if n_pairs else blocks
+    return design.with_pairs(blocks, stimuli, n_pairs, seed) if n_pairs else blocks
 
 
 @pytest.fixture(scope="module")

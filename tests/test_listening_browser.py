@@ -21,9 +21,8 @@ from lib.studies.listening.questions import NAMES
 def test_the_command_lays_out_the_pilot_once_and_serves_it(tmp_path, monkeypatch, capsys):
     called = []
     monkeypatch.setattr(study, "PILOT", tmp_path / "pilot")
-    monkeypatch.setattr(serve.pilot, "lay_out",
-                        lambda folder: called.append("laid out")
-                        or study.lay_out(folder, clips(), n_raters=2, per_rater=3))
+    monkeypatch.setattr(serve.pilot, "clips", lambda: called.append("laid out") or clips(24))
+    monkeypatch.setattr(serve.pilot, "wrong_pairs", lambda: ())
     monkeypatch.setattr(serve.subprocess, "run", lambda words,
                         **_: called.append(words) or subprocess.CompletedProcess(words, 0))
     assert main(["listen"]) == main(["listen", "--port", "9001"]) == 0
@@ -44,8 +43,7 @@ def served(small):  # noqa: F811
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    serve.write_page(small.folder)
-    server = subprocess.Popen(serve.command(small.folder, port),
+    server = subprocess.Popen(serve.command(serve.write_page(small.folder), port),
                               env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in server.stderr:

@@ -80,9 +80,10 @@ def test_blocks_are_balanced_blind_and_complete(n_systems, n_items, n_raters, se
 @settings(max_examples=30, deadline=None)
 def test_pairs_meet_evenly_and_change_sides(n_systems, n_items, n_raters, seed, share):
     per_rater = max(1, int(share * n_items))
-    table = whole(design.pairs(stimuli(n_systems, n_items), n_raters, per_rater, seed,
-                               first_trial=7))
-    assert (table["system"] != table["other_system"]).all() and table["trial"].min() == 7
+    blocks = design.blocks(stimuli(n_systems, n_items), n_raters, 3, seed)
+    table = whole(design.with_pairs(blocks, stimuli(n_systems, n_items), per_rater, seed))
+    table = table[table["what"] == design.COMPARISON].copy()
+    assert (table["system"] != table["other_system"]).all() and table["trial"].min() == 3
     meetings = [frozenset(pair) for pair in combinations([f"system{s}" for s in range(n_systems)],
                                                          2)]
     table["meeting"] = [frozenset(pair) for pair in table[["system", "other_system"]].to_numpy()]
@@ -143,14 +144,11 @@ def test_codes_say_nothing_and_stay_the_same():
     assert design.fingerprint(np.zeros((2, 3))) != design.fingerprint(np.zeros((3, 2)))
 
 
-def test_the_two_parts_join_and_refuse_the_same_page_numbers():
-    blocks = design.blocks(stimuli(3, 8), 4, 6, 0)
-    plan = design.joined(blocks, design.pairs(stimuli(3, 8), 4, 3, 0, first_trial=6))
+def test_pairs_come_after_the_blocks():
+    plan = design.with_pairs(design.blocks(stimuli(3, 8), 4, 6, 0), stimuli(3, 8), 3, 0)
     assert plan.trials.groupby("place")["trial"].apply(list).map(lambda t: t
                                                                  == list(range(9))).all()
     assert set(plan.trials["code"]) == set(plan.key["code"]) and plan.key["code"].is_unique
-    with pytest.raises(KlangfarbeError, match="two pages of one number"):
-        design.joined(blocks, design.pairs(stimuli(3, 8), 4, 3, 0))
 
 
 @pytest.mark.parametrize(("call", "words"), [
@@ -160,7 +158,7 @@ def test_the_two_parts_join_and_refuse_the_same_page_numbers():
     (lambda: design.blocks(stimuli(2, 5), 2, 6), "none is shown twice"),
     (lambda: design.blocks(stimuli(3, 5), 2, 4, crossed=True), "multiple of 3"),
     (lambda: design.blocks(stimuli(2, 5), 2, 3, wrong=[("image0", "audio0-0")]), "stimulus too"),
-    (lambda: design.pairs(stimuli(1, 5), 2, 3), "two systems"),
+    (lambda: design.with_pairs(design.blocks(stimuli(1, 5), 2, 3), stimuli(1, 5), 3), "two systems"),
 ])
 def test_what_cannot_be_a_fair_plan_is_refused(call, words):
     with pytest.raises(KlangfarbeError, match=words):

@@ -54,7 +54,7 @@ def answer_all(sitting, value=3):
 
 
 def listen(sitting, clock):
-    for side in sitting.sides:
+    for side in sitting.sounds:
         sitting.play(side)
         clock.now += SECONDS
 
@@ -244,7 +244,7 @@ def test_stopping_deletes_everything_also_for_a_second_window(small):
 
 def test_a_program_that_answers_says_so(small):
     clock = Clock()
-    shown = page.page(small, clock=clock, simulated=True)
+    shown = page.Page(small, clock=clock, simulated=True)
     shown.controls["begin"].click()
     fill(shown, clock)
     shown.controls["next"].click()
@@ -265,7 +265,7 @@ def test_declining_stores_nothing(small):
 
 
 def fill(shown, clock):
-    for side in shown.session.sides:
+    for side in shown.session.sounds:
         shown.controls[f"play {side}"].click()
         clock.now += SECONDS
     for name, control in shown.controls.items():
@@ -277,7 +277,7 @@ def fill(shown, clock):
 
 def test_the_page_from_the_first_click_to_the_last(small):
     clock = Clock()
-    shown = page.page(small, clock=clock)
+    shown = page.Page(small, clock=clock)
     assert list(shown.controls) == ["code", "begin", "decline"]
     shown.controls["begin"].click()
     # the order in which Tab goes
@@ -301,7 +301,7 @@ def test_the_page_from_the_first_click_to_the_last(small):
 
 def test_a_slider_that_was_never_moved_is_no_answer(small):
     clock = Clock()
-    shown = page.page(small, clock=clock)
+    shown = page.Page(small, clock=clock)
     shown.controls["begin"].click()
     for name in NAMES[:4]:
         assert shown.controls[name].value is None  # nothing is chosen beforehand
@@ -318,7 +318,7 @@ def test_a_slider_that_was_never_moved_is_no_answer(small):
 
 def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
     clock = Clock()
-    shown = page.page(small, clock=clock)
+    shown = page.Page(small, clock=clock)
     shown.controls["code"].value = "unknown1"
     shown.controls["begin"].click()
     assert "No sitting has this code" in shown.message.value and shown.session.state == "consent"
@@ -326,7 +326,7 @@ def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
     shown.controls["begin"].click()
     fill(shown, clock)
     shown.controls["next"].click()
-    again = page.page(small, clock=clock)
+    again = page.Page(small, clock=clock)
     again.controls["code"].value = shown.session.rater
     again.controls["begin"].click()
     assert again.session.progress == (1, 7)
@@ -341,9 +341,9 @@ def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
 def test_a_full_study_and_a_refusing_disk_are_told_on_the_page(small, monkeypatch):
     clock = Clock()
     study.claim(small, "aaa")
-    shown = page.page(small, clock=clock)
+    shown = page.Page(small, clock=clock)
     shown.controls["begin"].click()
-    full = page.page(small, clock=clock)
+    full = page.Page(small, clock=clock)
     full.controls["begin"].click()
     assert "all 2 are taken" in full.message.value
     fill(shown, clock)

@@ -1,11 +1,8 @@
 """A language model as a judge of painting, comment and music, and controls that show whether it can
-be believed.
+be believed. A refused or unreadable answer is counted and left out.
 
     painting, comment, sound ──the published prompt──► backend ──JSON──► validated rating 0–10
     the same with another sound, silence, another order, once more ──► control scores
-
-rating.py: prompt and form · backends.py, local.py: whom to ask · collect.py: asking without losing
-an answer · controls.py: cases and scores. A refused or unreadable answer is counted and left out.
 
 Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
 """

@@ -1,8 +1,6 @@
 """Whom to ask: a service that speaks OpenAI's protocol, as Gemini does too, or a model of
 transformers on this machine.
 
-    Case (picture, text, sound, in an order) ──► Backend.ask ──► the answer's text
-
 Keys come from the environment (:data:`KEYS`) and go into the request's header alone. A service is
 asked with temperature 0 and the form as JSON Schema.
 
@@ -28,7 +26,6 @@ KEYS = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 URLS = {"openai": "https://api.openai.com/v1",
         "gemini": "https://generativelanguage.googleapis.com/v1beta/openai"}
 NAMES = (*KEYS, "local")
-TIMEOUT_S = 120.0
 
 
 class TemporaryFailure(Exception):
@@ -56,7 +53,7 @@ class Backend:
 
 
 def get_backend(name: str, model: str, base_url: str = "", key: str | None = None,
-                timeout_s: float = TIMEOUT_S) -> Backend:
+                timeout_s: float = 120.0) -> Backend:
     """A backend out of :data:`NAMES`; without a model or a key nobody is asked.
 
     Args:
@@ -76,29 +73,21 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
     if not key and not base_url:
         raise KlangfarbeError(f"a key in {KEYS[name]}", "none, so nobody was asked",
                               "set it, or use another judge: --backend local")
-    url = (base_url or URLS[name]).rstrip("/")
-    return Backend(f"{name} {model}", _make_ask(model, url, key, timeout_s))
-
-
-def _make_ask(model: str, url: str, key: str, timeout_s: float) -> Callable[[Case, str], str]:
+    url = (base_url or URLS[name]).rstrip("/") + "/chat/completions"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
+    form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": rating.schema()}}
 
     def ask(case: Case, prompt: str) -> str:
         png, wav = io.BytesIO(), io.BytesIO()
         Image.fromarray(case.picture).save(png, "PNG")
         soundfile.write(wav, np.asarray(case.sound, np.float32), case.rate_hz, format="WAV",
                         subtype="PCM_16")
-        parts = {"text": {"type": "text", "text": f"Text: {case.text}"},
-                 "image": {"type": "image_url",
-                           "image_url": {"url": f"data:image/png;base64,{_base64(png)}"}},
-                 "audio": {"type": "input_audio",
-                           "input_audio": {"data": _base64(wav), "format": "wav"}}}
-        form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": rating.schema()}}
-        messages = [{"role": "system", "content": prompt},
-                    {"role": "user", "content": [parts[name] for name in case.order]}]
-        reply = _post(f"{url}/chat/completions", headers, timeout_s,
-                      {"model": model, "temperature": 0, "response_format": form,
-                       "messages": messages})
+        picture, sound = (base64.b64encode(file.getvalue()).decode() for file in (png, wav))
+        reply = _post(url, headers, timeout_s, {
+            "model": model, "temperature": 0, "response_format": form, "messages": case.messages(
+                prompt,
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}},
+                {"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})})
         try:
             choice = reply["choices"][0]
             message = choice["message"]
@@ -108,11 +97,7 @@ def _make_ask(model: str, url: str, key: str, timeout_s: float) -> Callable[[Cas
             raise Refused(message.get("refusal") or "content filter")
         return message.get("content") or ""
 
-    return ask
-
-
-def _base64(file: io.BytesIO) -> str:
-    return base64.b64encode(file.getvalue()).decode()
+    return Backend(f"{name} {model}", ask)
 
 
 def _post(url: str, headers: dict, timeout_s: float, body: dict) -> dict:

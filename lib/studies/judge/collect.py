@@ -6,8 +6,6 @@
 Notebook: 46.
 """
 
-import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +15,7 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio, images
+from lib.studies import jsonl
 from lib.studies.judge import backends, rating
 
 RATED, REFUSED, MALFORMED, SILENT = "rated", "refused", "malformed", "silent"
@@ -25,7 +24,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 120.0
 MOST_SILENT = 3  # cases in a row without any answer, after which nobody is asked any more
 
 
-def collect_ratings(cases: Sequence[backends.Case], backend: backends.Backend, path: Path | str, *,
+def collect_ratings(cases: Sequence[rating.Case], backend: backends.Backend, path: Path | str, *,
                     n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> pd.DataFrame:
     """Answers of one judge, a row of :data:`COLUMNS` a case; a case answered in the file already is
     not asked again.
@@ -38,14 +37,13 @@ def collect_ratings(cases: Sequence[backends.Case], backend: backends.Backend, p
     if len(set(names)) < len(names):
         raise KlangfarbeError("cases of different names", f"{len(names) - len(set(names))} twice",
                               "name them apart")
-    known = {row["case"] for row in _lines(path)
-             if row["judge"] == backend.name and row["status"] != SILENT}
-    silent = 0
+    before = read_answers(path, backend.name)
+    known, silent = set(before.loc[before["status"] != SILENT, "case"]), 0
     for case in cases:
         if case.name in known:
             continue
         row = {"judge": backend.name, "case": case.name, **_ask(case, backend, n_tries, sleep)}
-        _append(path, row)
+        jsonl.append(path, row)
         silent = silent + 1 if row["status"] == SILENT else 0
         if silent == MOST_SILENT:
             raise KlangfarbeError(f"an answer of {backend.name}",
@@ -56,8 +54,11 @@ def collect_ratings(cases: Sequence[backends.Case], backend: backends.Backend, p
 
 
 def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """A judge's answers from a file, the last one to each case; no file, no rows."""
-    rows = {row["case"]: row for row in _lines(Path(path)) if row["judge"] == judge}
+    """A judge's answers from a file, the last one to each case; no file, no rows. The case of a
+    line that a crash cut short has none.
+    """
+    rows = {row["case"]: row for _, _, row in jsonl.read(Path(path))
+            if row and {"judge", "case", "status"} <= row.keys() and row["judge"] == judge}
     kept = [rows[name] for name in (rows if names is None else names) if name in rows]
     return pd.DataFrame(kept, columns=list(COLUMNS))
 
@@ -71,8 +72,8 @@ def rate_files(painting: Path, music: Path, comment: str, backend: str, model: s
     if not comment:
         raise KlangfarbeError("a comment, what is felt before the painting", "none",
                               'for instance --comment "it makes me feel calm"')
-    case = backends.Case(f"{painting.name} {music.name} {comment}", images.load(painting), comment,
-                         audio.load(music), audio.SAMPLE_RATE_HZ)
+    case = rating.Case(f"{painting.name} {music.name} {comment}", images.load(painting), comment,
+                       audio.load(music), audio.SAMPLE_RATE_HZ)
     judge = backends.get_backend(backend, model, base_url)
     with tempfile.TemporaryDirectory() as folder:
         row = collect_ratings([case], judge, output or Path(folder) / "answers.jsonl").iloc[0]
@@ -89,9 +90,8 @@ def rate_files(painting: Path, music: Path, comment: str, backend: str, model: s
     return 0
 
 
-def _ask(case: backends.Case, backend: backends.Backend, n_tries: int, sleep) -> dict:
+def _ask(case: rating.Case, backend: backends.Backend, n_tries: int, sleep) -> dict:
     row = {"status": SILENT, "score": None, "tries": n_tries, "why": "", "rating": None}
-    wait = FIRST_WAIT_S
     for attempt in range(1, n_tries + 1):
         try:
             found = rating.read_rating(backend.ask(case, rating.PROMPT))
@@ -101,35 +101,9 @@ def _ask(case: backends.Case, backend: backends.Backend, n_tries: int, sleep) ->
             return row | {"status": REFUSED, "tries": attempt, "why": str(refused)}
         except backends.TemporaryFailure as failure:
             row |= {"status": SILENT, "why": str(failure)}
+            wait = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.after is None else failure.after
             if attempt < n_tries:
-                sleep(min(LONGEST_WAIT_S, wait if failure.after is None else failure.after))
-            wait *= 2
+                sleep(min(LONGEST_WAIT_S, wait))
         except rating.InvalidAnswer as invalid:
             row |= {"status": MALFORMED, "why": invalid.got}
     return row
-
-
-def _append(path: Path, row: dict) -> None:
-    """One more line, on disk when this returns, after the end of a line that a crash cut short."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _lines(path: Path) -> list[dict]:
-    """The whole lines of a file; the case of a line cut short is asked again."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and {"judge", "case", "status"} <= row.keys():
-            rows.append(row)
-    return rows

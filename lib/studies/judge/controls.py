@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import spearmanr
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
@@ -35,13 +35,11 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
     aligned = n == len(texts) == len(sounds) == len(others) and n > 1
     if not aligned or (others == np.arange(n)).any() or not set(conditions) <= {*CONDITIONS}:
         raise KlangfarbeError("two items or more, each with picture, text, sound and another item; "
-                              f"conditions out of {CONDITIONS}",
-                              f"{n}, {len(texts)}, {len(sounds)}, {len(others)}; {conditions}",
-                              "align them")
+                              f"conditions out of {CONDITIONS}", f"{n}, {len(texts)}, "
+                              f"{len(sounds)}, {len(others)}; {conditions}", "align them")
     given = {ANOTHER: sounds[others], SILENCE: np.zeros_like(sounds)}
     return [rating.Case(f"{item:04d} {name}", pictures[item], texts[item],
-                        given.get(name, sounds)[item], rate_hz,
-                        rating.ORDERS[1 if name == TURNED else 0])
+                        given.get(name, sounds)[item], rate_hz, rating.ORDERS[name == TURNED])
             for name in conditions for item in range(n)]
 
 
@@ -62,17 +60,15 @@ def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
     (Wilson's interval).
     """
     scores, rows = score_table(answers), []
-    n_rated = int((answers["status"] == collect.RATED).sum())
     if len(answers):
-        ends = binomtest(n_rated, len(answers)).proportion_ci(method="wilson")
-        rows.append(("judge_rated", n_rated / len(answers), float(ends.low), float(ends.high),
-                     len(answers)))
-    for quantity, values in (("judge_own", scores[OWN]),
+        rated = answers["status"].to_numpy() == collect.RATED
+        rows.append(("judge_rated", *stats.proportion(rated), len(answers)))
+    for quantity, column in (("judge_own", scores[OWN]),
                              ("judge_real_minus_shuffled", scores[OWN] - scores[ANOTHER]),
                              ("judge_real_minus_silence", scores[OWN] - scores[SILENCE]),
                              ("judge_order", (scores[OWN] - scores[TURNED]).abs()),
                              ("judge_repeat", (scores[OWN] - scores[AGAIN]).abs())):
-        values = values.dropna().to_numpy()
+        values = column.dropna().to_numpy()
         if len(values) > 1:
             rows.append((quantity, float(values.mean()),
                          *stats.bootstrap(np.mean, values, seed=seed), len(values)))
@@ -81,8 +77,8 @@ def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
 
 def correlation_with_listeners(scores: np.ndarray, ratings: np.ndarray, *,
                                seed: int = 0) -> tuple[float, float, float, int]:
-    """Spearman's ρ of a judge's scores [N] and people's mean ratings [N]: (value, low, high, n),
-    95 %.
+    """Spearman's ρ of a judge's scores [N] and people's mean ratings [N], with its 95 % interval:
+    (value, low, high, n).
     """
     scores, ratings = np.asarray(scores, float), np.asarray(ratings, float)
     both = np.isfinite(scores) & np.isfinite(ratings)
@@ -90,8 +86,8 @@ def correlation_with_listeners(scores: np.ndarray, ratings: np.ndarray, *,
         raise KlangfarbeError("five clips or more that judge and listeners have rated",
                               str(int(both.sum())), "ask for more ratings")
 
-    def rho(a, b) -> float:
-        return float(np.nan_to_num(spearmanr(a, b).statistic))
+    def rho(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.nan_to_num(spearmanr(a, b)[0]))
 
     pair = scores[both], ratings[both]
     return rho(*pair), *stats.bootstrap(rho, *pair, seed=seed), int(both.sum())

@@ -7,7 +7,7 @@ Notebook: 46.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -47,6 +47,13 @@ class Case:
     sound: np.ndarray
     rate_hz: int
     order: tuple[str, ...] = ORDERS[0]
+
+    def messages(self, prompt: str | list, image: dict, audio: dict) -> list[dict]:
+        """The chat that asks: the prompt, then the case's parts in its order."""
+        parts = {"text": {"type": "text", "text": f"Text: {self.text}"}, "image": image,
+                 "audio": audio}
+        return [{"role": "system", "content": prompt},
+                {"role": "user", "content": [parts[name] for name in self.order]}]
 
 
 class InvalidAnswer(KlangfarbeError):
@@ -94,12 +101,12 @@ class Rating(_Form):
         return self.scores.Feeling_alignment
 
 
-def schema() -> dict:
+def schema() -> dict[str, Any]:
     """Table IX as JSON Schema without references, which services do not resolve."""
     whole = Rating.model_json_schema()
     definitions = whole.pop("$defs")
 
-    def inline(part):
+    def inline(part: Any) -> Any:
         if isinstance(part, list):
             return [inline(item) for item in part]
         if not isinstance(part, dict):
@@ -113,8 +120,7 @@ def schema() -> dict:
 
 
 def read_rating(answer: str) -> Rating:
-    """A judge's answer, also in a fence of ```; :class:`InvalidAnswer` says where it departs from
-    the form.
+    """A judge's answer, also in a fence of ```; InvalidAnswer says where it departs from the form.
     """
     text = answer.strip()
     if text.startswith("```"):
@@ -124,6 +130,5 @@ def read_rating(answer: str) -> Rating:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the answer"
-        raise InvalidAnswer("JSON of Table IX's form",
-                            f"{where}: {first['msg']}; it begins {text[:60]!r}",
-                            "ask again") from error
+        raise InvalidAnswer("JSON of Table IX's form", f"{where}: {first['msg']}; it begins "
+                            f"{text[:60]!r}", "ask again") from error

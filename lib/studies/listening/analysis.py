@@ -3,7 +3,7 @@ which differences are more than luck.
 
 Answers of one listener resemble each other, and so do answers to one picture. An interval that
 takes 600 answers for 600 independent ones is too narrow; here every interval counts listeners *and*
-pictures (two-way clustering).
+pictures (two-way clustering). All intervals are 95 %.
 """
 
 import warnings
@@ -24,128 +24,105 @@ from lib.studies.listening.study import Rule
 NO_LISTENER = "no listener yet: nothing was measured"
 
 
-def attention(answers, rule: Rule | None = None):
-    """Each listener against the rule that was fixed beforehand, a row each.
-
-    Returns:
-        DataFrame ``rater, checks, silent_ovl`` (highest quality given to silence), ``wrong_rel``
-        (highest relevance given to a wrong pair), ``failed, seconds`` (median time of a page),
-        ``kept``.
+def attention(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
+    """Each listener against the rule that was fixed beforehand: ``rater, checks, silent_ovl``
+    (highest quality given to silence), ``wrong_rel`` (highest relevance given to a wrong pair),
+    ``failed, seconds`` (median time of a page), ``kept``.
     """
     rule, rows = rule or Rule(), []
     for rater, own in answers.groupby("rater"):
         silent = own.loc[own["what"] == design.SILENCE, "ovl"].astype(float)
         wrong = own.loc[own["what"] == design.WRONG, "rel"].astype(float)
         failed = int((silent > rule.silent_ovl).sum() + (wrong > rule.wrong_rel).sum())
-        rows.append({"rater": rater, "checks": len(silent) + len(wrong), "silent_ovl": silent.max(),
-                     "wrong_rel": wrong.max(), "failed": failed, "seconds": own["seconds"].median(),
-                     "kept": failed <= rule.max_failed})
+        rows.append((rater, len(silent) + len(wrong), silent.max(), wrong.max(), failed,
+                     own["seconds"].median(), failed <= rule.max_failed))
     return pd.DataFrame(rows, columns=["rater", "checks", "silent_ovl", "wrong_rel", "failed",
                                        "seconds", "kept"])
 
 
-def kept(answers, rule: Rule | None = None):
-    """The answers that count: those of listeners who passed, the attention checks themselves left
-    out.
-    """
+def kept(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
+    """The answers that count: of listeners who passed, without the attention checks."""
     found = attention(answers, rule)
     passed = set(found.loc[found["kept"].astype(bool), "rater"])
     return answers[answers["rater"].isin(passed)
                    & answers["what"].isin([design.PAIR, design.COMPARISON])].reset_index(drop=True)
 
 
-def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
-    """Krippendorff's α of one question over the rated clips, with an interval over clips (drawn
-    with replacement, BCa).
-
-    A listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
-
-    Returns:
-        ``question, level, value, low, high, n`` (clips rated twice or more)``, raters``.
-
-    Raises:
-        KlangfarbeError: no clip was rated by two listeners, or every answer is the same.
+def agreement(answers: pd.DataFrame, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
+    """Krippendorff's α of one question over clips that two or more rated, interval over clips
+    (BCa): ``question, level, value, low, high, n, raters``. A listener's bias lowers α as well: it
+    asks whether the *numbers* agree, not only the order.
     """
-    rated = _rated(answers, name)
-    # [clips, raters], NaN: not heard
-    matrix = rated.pivot_table(index="code", columns="rater", values=name).to_numpy()
+    matrix = _rated(answers, name).pivot_table(index="code", columns="rater",
+                                               values=name).to_numpy()  # [clips, raters], NaN: none
     matrix = matrix[np.isfinite(matrix).sum(axis=1) >= 2]
     level = question(name).level
     if len(matrix) < 2:
         raise KlangfarbeError("clips that two listeners rated", str(len(matrix)),
                               "wait for more listeners")
-    value = rating.krippendorff_alpha(matrix.T, level)
-    low, high = stats.bootstrap(lambda clips: rating.krippendorff_alpha(clips.T, level), matrix,
-                                n_resamples=n_resamples, seed=seed)
-    return {"question": name, "level": level, "value": value, "low": low, "high": high,
+
+    def alpha(clips: np.ndarray) -> float:
+        return rating.krippendorff_alpha(clips.T, level)
+
+    low, high = stats.bootstrap(alpha, matrix, n_resamples=n_resamples, seed=seed)
+    return {"question": name, "level": level, "value": alpha(matrix), "low": low, "high": high,
             "n": len(matrix), "raters": matrix.shape[1]}
 
 
-def means(answers, name: str, *, confidence: float = 0.95):
-    """Each system's mean answer with two intervals: clustered by listener and picture, and the
-    naive one for comparison.
-
-    Returns:
-        DataFrame ``question, system, value, low, high, naive_low, naive_high, n, raters, items``.
+def means(answers: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Each system's mean answer, with an interval over listeners and pictures and the naive one:
+    ``question, system, value, low, high, naive_low, naive_high, n, raters, items``.
     """
-    rated, rows = _rated(answers, name), []
-    for system, own in rated.groupby("system"):
+    rows = []
+    for system, own in _rated(answers, name).groupby("system"):
         y = own[name].to_numpy(float)
         error, freedom = two_way((y - y.mean()) / len(y), own["rater"].to_numpy(),
                                  own["item"].to_numpy())
-        reach = t.ppf((1 + confidence) / 2, freedom) * error
-        naive = t.ppf((1 + confidence) / 2, len(y) - 1) * y.std(ddof=1) / np.sqrt(len(y))
-        rows.append({"question": name, "system": system, "value": y.mean(), "low": y.mean() - reach,
-                     "high": y.mean() + reach, "naive_low": y.mean() - naive,
-                     "naive_high": y.mean() + naive, "n": len(y), "raters": own["rater"].nunique(),
-                     "items": own["item"].nunique()})
+        naive = y.std(ddof=1) / np.sqrt(len(y))
+        rows.append({"question": name, "system": system, "value": y.mean(),
+                     **_intervals(y.mean(), error, freedom, naive, len(y) - 1), "n": len(y),
+                     "raters": own["rater"].nunique(), "items": own["item"].nunique()})
     return pd.DataFrame(rows)
 
 
-def contrasts(answers, name: str, *, confidence: float = 0.95, seed: int = 0):
-    """Every two systems: the difference of means with its interval, and two paired tests, both
-    corrected Holm's way.
+def contrasts(answers: pd.DataFrame, name: str, *, seed: int = 0) -> pd.DataFrame:
+    """Every two systems: the difference of means a − b with its interval, and two paired tests,
+    both corrected Holm's way: ``question, a, b, difference, low, high, naive_low, naive_high, p,
+    p_holm, p_within, p_within_holm, raters, n``.
 
     ``p`` is of the two-way error: could other listeners *and other pictures* have given this
     difference by luck? ``p_within`` is of a permutation within listeners
-    (:func:`lib.metrics.stats.sign_flip`): a listener's two means could as well have been the other
-    way round. It needs no normal distribution, but it holds the pictures: what it finds is true of
-    these pictures. Claims go by ``p_holm``.
-
-    Returns:
-        DataFrame ``question, a, b, difference`` (a − b)``, low, high, naive_low, naive_high, p,
-        p_holm, p_within, p_within_holm, raters, n``.
+    (:func:`lib.metrics.stats.sign_flip_test`): it needs no normal distribution, but it holds the
+    pictures: what it finds is true of these pictures. Claims go by ``p_holm``.
     """
     rated, rows = _rated(answers, name), []
     by_rater = rated.pivot_table(index="rater", columns="system", values=name)
     for a, b in combinations(sorted(rated["system"].unique()), 2):
         own = rated[rated["system"].isin([a, b])]
-        y, is_a = own[name].to_numpy(float), (own["system"] == a).to_numpy()
-        difference, shares, freedom, error, naive = contrast(y[None], is_a, own["rater"].to_numpy(),
-                                                             own["item"].to_numpy())
-        reach, narrow = t.ppf((1 + confidence) / 2,
-                              freedom) * error[0], t.ppf((1 + confidence) / 2,
-                                                         len(y) - 2) * naive[0]
+        (gap,), n, freedom, (error,), (naive,) = contrast(
+            own[name].to_numpy(float)[None], (own["system"] == a).to_numpy(),
+            own["rater"].to_numpy(), own["item"].to_numpy())
         each = (by_rater[a] - by_rater[b]).dropna().to_numpy()
-        gap = difference[0]
-        rows.append({"question": name, "a": a, "b": b, "difference": gap, "low": gap - reach,
-                     "high": gap + reach, "naive_low": gap - narrow, "naive_high": gap + narrow,
-                     "p": 2 * t.sf(abs(gap) / error[0], freedom),
-                     "p_within": stats.sign_flip_test(each, seed=seed), "raters": len(each),
-                     "n": int(shares)})
+        rows.append({"question": name, "a": a, "b": b, "difference": gap,
+                     **_intervals(gap, error, freedom, naive, n - 2),
+                     "p": 2 * t.sf(abs(gap) / error, freedom), "p_holm": np.nan,
+                     "p_within": stats.sign_flip_test(each, seed=seed), "p_within_holm": np.nan,
+                     "raters": len(each), "n": n})
     table = pd.DataFrame(rows)
-    for name in ("p", "p_within"):
-        table.insert(table.columns.get_loc(name) + 1, f"{name}_holm",
-                     stats.holm(table[name].to_numpy()))
+    for p in ("p", "p_within"):
+        table[f"{p}_holm"] = stats.holm(table[p].to_numpy())
     return table
 
 
-def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
-    """Difference of two systems' means in many data sets of one design: y [R, N].
+def _intervals(value: float, error: float, freedom: int, naive: float, naive_freedom: int) -> dict:
+    reach, narrow = t.ppf(0.975, freedom) * error, t.ppf(0.975, naive_freedom) * naive
+    return {"low": value - reach, "high": value + reach, "naive_low": value - narrow,
+            "naive_high": value + narrow}
 
-    Returns:
-        (difference [R], n, degrees of freedom, two-way standard error [R], naive standard error
-        [R]).
+
+def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
+    """Difference of two systems' means in many data sets of one design, y [R, N]: (difference [R],
+    N, degrees of freedom, two-way standard error [R], naive standard error [R]).
     """
     n_a, n_b = is_a.sum(), (~is_a).sum()
     mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
@@ -156,22 +133,14 @@ def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarra
     return mean_a - mean_b, len(is_a), freedom, error, naive
 
 
-def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
-    """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
-    within pictures.
+def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, int]:
+    """Standard error, a number or [R], of a sum of `parts` [N] or [R, N] that hang together within
+    listeners and within pictures, and its degrees of freedom: one less than the fewer of the two.
 
     V = V_rater + V_item − V_both: what is summed within listeners and within pictures counts each
-    answer's own share twice. Never below the larger of the two. Degrees of freedom: one less than
-    the fewer of listeners and pictures.
-
-    Returns:
-        (standard error, a number or [R]; degrees of freedom).
-
-    Raises:
-        KlangfarbeError: fewer than two listeners or two pictures.
+    answer's own share twice. Never below the larger of the two.
 
     Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
-    Notebook: 26.
     """
     parts = np.asarray(parts, np.float64)
     _, r = np.unique(rater, return_inverse=True)
@@ -180,16 +149,15 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
     if min(counts) < 2:
         raise KlangfarbeError("at least two listeners and two pictures",
                               f"{counts[0]} and {counts[1]}", "wait for more answers")
-    _, both = np.unique(r * counts[1] + i, return_inverse=True)
     variances = []
-    for member in (r, i, both):
+    for member in (r, i, np.unique(r * counts[1] + i, return_inverse=True)[1]):
         n = member.max() + 1
         order = np.argsort(member, kind="stable")
         sums = np.add.reduceat(parts[..., order], np.searchsorted(member[order], np.arange(n)),
                                axis=-1)
         variances.append(n / (n - 1) * (sums**2).sum(axis=-1))
-    total = np.maximum(variances[0] + variances[1] - variances[2],
-                       np.maximum(variances[0], variances[1]))
+    of_raters, of_items, of_both = variances
+    total = np.maximum(of_raters + of_items - of_both, np.maximum(of_raters, of_items))
     return np.sqrt(total), min(counts) - 1
 
 
@@ -203,15 +171,12 @@ class Mixed(NamedTuple):
     converged: bool
 
 
-def mixed(answers, name: str, *, confidence: float = 0.95) -> Mixed:
+def mixed(answers: pd.DataFrame, name: str) -> Mixed:
     """A linear mixed model by REML: systems fixed; listeners, pictures, and both crossed with
-    systems random.
-
-    Its components say *why* an interval is as wide as it is, and feed
+    systems random. Its components say *why* an interval is as wide as it is, and feed
     :func:`lib.studies.listening.simulate.power`.
 
     Source: Baayen, Davidson & Bates (2008), J. Memory and Language 59, on crossed random effects.
-    Notebook: 26.
     """
     rated = _rated(answers, name).rename(columns={name: "y"})[["y", "system", "rater", "item"]]
     parts = {"item": "0 + C(item)", "item_system": "0 + C(item):C(system)",
@@ -222,27 +187,19 @@ def mixed(answers, name: str, *, confidence: float = 0.95) -> Mixed:
         # a component on its bound of 0 is told by `components`, not by a warning
         warnings.simplefilter("ignore")
         fit = model.fit(reml=True, method=["lbfgs", "powell"])
-    systems = sorted(rated["system"].unique())
-    reach = norm.ppf((1 + confidence) / 2) * fit.bse_fe.to_numpy()
-    found = fit.fe_params.to_numpy()
-    effects = pd.DataFrame({"question": name, "system": systems, "value": found,
-                            "low": found - reach, "high": found + reach,
-                            "n": rated.groupby("system").size().reindex(systems).to_numpy()})
-    components = dict(zip(sorted(parts), np.sqrt(np.maximum(fit.vcomp, 0)),
-                          strict=True)) | {"residual": float(np.sqrt(fit.scale))}
-    return Mixed(effects, {key: float(value) for key, value in components.items()},
+    counts = rated.groupby("system").size()
+    reach, found = norm.ppf(0.975) * fit.bse_fe.to_numpy(), fit.fe_params.to_numpy()
+    effects = pd.DataFrame({"question": name, "system": list(counts.index), "value": found,
+                            "low": found - reach, "high": found + reach, "n": counts.to_numpy()})
+    spread = np.sqrt(np.maximum([*fit.vcomp, fit.scale], 0))
+    return Mixed(effects, dict(zip([*sorted(parts), "residual"], map(float, spread), strict=True)),
                  bool(fit.converged))
 
 
-def preferences(answers, name: str, *, n_resamples: int = 1000, seed: int = 0):
-    """Bradley–Terry strengths from the comparisons, with intervals over listeners.
-
-    Returns:
-        DataFrame ``question, system, strength`` (log odds, mean 0)``, low, high, wins, n, raters``.
-
-    Raises:
-        KlangfarbeError: no comparison, a question that is none, or a table without finite
-            strengths.
+def preferences(answers: pd.DataFrame, name: str, *, n_resamples: int = 1000,
+                seed: int = 0) -> pd.DataFrame:
+    """Bradley–Terry strengths from the comparisons, with intervals over listeners: ``question,
+    system, strength`` (log odds, mean 0)``, low, high, wins, n, raters``.
     """
     if name not in CHOICE_NAMES:
         raise KlangfarbeError(f"a choice out of {', '.join(CHOICE_NAMES)}", repr(name),
@@ -250,10 +207,10 @@ def preferences(answers, name: str, *, n_resamples: int = 1000, seed: int = 0):
     own = answers[answers["what"] == design.COMPARISON]
     if not len(own):
         raise KlangfarbeError("comparisons", NO_LISTENER, "ask listeners first")
-    left_won = (own[name] == "left").to_numpy()
-    winner, loser = (np.where(left_won, own[x], own[y]) for x,
-                     y in (("system", "other_system"), ("other_system", "system")))
-    systems, raters = sorted(set(winner) | set(loser)), sorted(own["rater"].unique())
+    left_won = own[name] == "left"
+    winner = own["system"].where(left_won, own["other_system"])
+    loser = own["other_system"].where(left_won, own["system"])
+    systems, raters = sorted({*winner, *loser}), sorted(own["rater"].unique())
     wins = np.zeros((len(raters), len(systems), len(systems)))
     np.add.at(wins, (np.searchsorted(raters, own["rater"]), np.searchsorted(systems, winner),
                      np.searchsorted(systems, loser)), 1)
@@ -264,50 +221,38 @@ def preferences(answers, name: str, *, n_resamples: int = 1000, seed: int = 0):
                          "raters": found.groups})
 
 
-def shares(answers, name: str):
+def shares(answers: pd.DataFrame, name: str) -> pd.DataFrame:
     """The share of each step of a Likert question for each system, rows summing to 1 (what Figure
     6.1 shows).
     """
-    rated, steps = _rated(answers, name), range(question(name).low, question(name).high + 1)
-    counts = rated.groupby(["system", name]).size().unstack(fill_value=0).reindex(columns=steps,
-                                                                                  fill_value=0)
-    return counts.div(counts.sum(axis=1), axis=0)
+    rated = _rated(answers, name)
+    return pd.crosstab(rated["system"], rated[name], normalize="index").reindex(
+        columns=range(question(name).low, question(name).high + 1), fill_value=0)
 
 
-def ratings_for_ledger(answers):
-    """The answers that may become evidence: a person's. Without any, a table without rows.
-
-    Raises:
-        KlangfarbeError: a simulated row among them.
-    """
+def ratings_for_ledger(answers: pd.DataFrame) -> pd.DataFrame:
+    """The answers that may become evidence: a person's; a simulated row is refused."""
     if len(answers) and answers["simulated"].fillna(True).astype(bool).any():
         raise KlangfarbeError("ratings by people", "simulated ones",
                               "the ledger takes what somebody heard; simulation is for teaching")
     return answers
 
 
-def table(answers, rule: Rule | None = None):
+def table(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     """What may be printed of a study: every question's mean for every system, or the sentence that
     nobody has listened yet.
-
-    Raises:
-        KlangfarbeError: a simulated row.
     """
     counted = kept(ratings_for_ledger(answers), rule)
     rated = counted[counted["what"] == design.PAIR]
     if rated["rater"].nunique() < 2 or rated["item"].nunique() < 2:
-        heard = f"{rated['rater'].nunique()} listener so far: too few for an interval" if len(
-            rated) else NO_LISTENER
-        return pd.DataFrame({"question": [q.name for q in QUESTIONS], "result": heard})
+        heard = f"{rated['rater'].nunique()} listener so far: too few for an interval"
+        return pd.DataFrame({"question": [q.name for q in QUESTIONS],
+                             "result": heard if len(rated) else NO_LISTENER})
     return pd.concat([means(counted, q.name) for q in QUESTIONS], ignore_index=True)
 
 
-def _rated(answers, name: str):
-    """The rows of rated pairs, with a number for an answer.
-
-    Raises:
-        KlangfarbeError: there is none.
-    """
+def _rated(answers: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of rated pairs, with a number for an answer."""
     question(name)
     own = answers[(answers["what"] == design.PAIR) & answers[name].notna()]
     if not len(own):

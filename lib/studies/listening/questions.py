@@ -1,25 +1,22 @@
 """What a listener is asked and told: the questions letter by letter, the consent, and the form of
-one answer.
+one answer.  Source: Deepika §6.1.4 (OVL, REL), §6.2.3; the comparisons are ours.  Notebook: 26.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
+from typing import Annotated, NamedTuple
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from lib.core.errors import KlangfarbeError
 
-LIKERT_ENDS = ("Strongly Disagree", "Strongly Agree")
-SIDES = ("left", "right")
 RATE, COMPARE = "rate", "compare"
+SIDES = ("left", "right")
 
 
-@dataclass(frozen=True)
-class Question:
-    """One question with its scale.
-
-    Attributes:
-        name: column of the answer. title: the text's own heading. text: what is asked.
-        low, high: ends of the scale, whole numbers. ends: the words at them; empty where the source
-            prints none.
-        source: where it is printed.
+class Question(NamedTuple):
+    """A question: column of its answers, the text's own heading, what is asked, whole-number scale
+    ``low`` … ``high``, the words at its ends (none where the source prints none).
     """
 
     name: str
@@ -28,7 +25,6 @@ class Question:
     low: int
     high: int
     ends: tuple[str, str]
-    source: str
 
     @property
     def level(self) -> str:
@@ -36,52 +32,48 @@ class Question:
         return "ordinal" if self.high == 5 else "interval"
 
 
+LIKERT = 0, 5, ("Strongly Disagree", "Strongly Agree")
 QUESTIONS = (
-    Question("quality", "Quality Assessment",
-             "Do you think the sound sample has good audio quality, clarity, and fidelity?", 0, 5,
-             LIKERT_ENDS, "§6.2.3"),
-    Question("novelty", "Novelty Assessment",
-             "Do you consider the sound sample to be novel and creatively interesting?", 0, 5,
-             LIKERT_ENDS, "§6.2.3"),
-    Question("aesthetics", "Aesthetics Assessment",
-             "How much did you enjoy listening to the sound sample?", 0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("relationship", "Relationship Assessment",
-             "Do you relate the sound sample to the image shown? Does the music reflect the "
-             "mood, objects, or context of the image?", 0, 5, LIKERT_ENDS, "§6.2.3"),
-    Question("ovl", "Overall Quality (OVL)",
-             "A score from 0 to 100 reflecting the general audio quality, "
-             "including aspects such as "
-             "clarity, richness, absence of artifacts, and overall pleasantness.", 0, 100, ("", ""),
-             "§6.1.4"),
-    Question("rel", "Relevance (REL)",
-             "A score from 0 to 100 indicating how well the music matches the input image’s mood, "
-             "theme, and " "content, evaluating semantic coherence and emotional alignment.", 0,
-             100, ("", ""), "§6.1.4"),
+    Question("quality", "Quality Assessment", "Do you think the sound sample has good audio "
+             "quality, clarity, and fidelity?", *LIKERT),
+    Question("novelty", "Novelty Assessment", "Do you consider the sound sample to be novel and "
+             "creatively interesting?", *LIKERT),
+    Question("aesthetics", "Aesthetics Assessment", "How much did you enjoy listening to the sound "
+             "sample?", *LIKERT),
+    Question("relationship", "Relationship Assessment", "Do you relate the sound sample to the "
+             "image shown? Does the music reflect the mood, objects, or context of the image?",
+             *LIKERT),
+    Question("ovl", "Overall Quality (OVL)", "A score from 0 to 100 reflecting the general audio "
+             "quality, including aspects such as clarity, richness, absence of artifacts, and "
+             "overall pleasantness.", 0, 100, ("", "")),
+    Question("rel", "Relevance (REL)", "A score from 0 to 100 indicating how well the music "
+             "matches the input image’s mood, theme, and content, evaluating semantic coherence "
+             "and emotional alignment.", 0, 100, ("", "")),
 )
-# The comparisons are ours: the text has none.
 CHOICES = (("better", "Which of the two sounds better?"),
            ("fitting", "Which of the two fits the picture better?"))
 NAMES = tuple(question.name for question in QUESTIONS)
 CHOICE_NAMES = tuple(name for name, _ in CHOICES)
+ASKED = {RATE: NAMES, COMPARE: CHOICE_NAMES}  # kind of page → its questions
+SCALES = {q.name: range(q.low, q.high + 1) for q in QUESTIONS} | dict.fromkeys(CHOICE_NAMES, SIDES)
 
 
 def question(name: str) -> Question:
-    """The question of that name.
-
-    Raises:
-        KlangfarbeError: no such question.
-    """
-    for one in QUESTIONS:
-        if one.name == name:
-            return one
-    raise KlangfarbeError(f"a question out of {', '.join(NAMES)}", repr(name), "name one of them")
+    """The question of that name."""
+    if name not in NAMES:
+        raise KlangfarbeError(f"a question out of {', '.join(NAMES)}", repr(name), "name one")
+    return QUESTIONS[NAMES.index(name)]
 
 
-def consent(n_trials: int, minutes: int, contact: str = "") -> str:
+def on_scale(name: str, value: object) -> bool:
+    """Whether `value` is one of the steps of a question's or choice's scale."""
+    return type(value) in (int, str) and value in SCALES[name]
+
+
+def consent(n_trials: int, minutes: int) -> str:
     """What a listener reads before anything is asked: what, how long, what is stored, how to stop
     and delete.
     """
-    writing = f", or by writing to {contact}" if contact else ""
     return f"""You are invited to listen to short pieces of music, each shown with a picture, and to
 say what you think of them.
 
@@ -96,34 +88,28 @@ code stands for you; write it down, with it you can go on later or have your ans
 
 You may stop. At any time, without a reason: close the page, or press "Stop and delete my answers",
 which removes every answer of yours from the disk at once. It works from the first page to the last,
-and later, with your code{writing}.
+and later, with your code.
 
 What for. To learn how well systems that turn pictures into music do it. Answers are published as
 tables and averages; single answers may be published under random codes."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One answered page: a line in a listener's file.
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
 
-    Attributes:
-        study: hash of the design it belongs to. rater: the listener's random code. trial: which
-            page, from 0.
-        kind: ``rate`` (six answers) or ``compare`` (two choices). code: blind name of what was
-            played.
-        quality, novelty, aesthetics, relationship: 0–5. ovl, rel: 0–100. better, fitting: ``left``
-            or ``right``.
-        plays: how often "Play" was pressed (both sides together). heard: played, and the page open
-            until the sound had ended.
-        seconds: time on the page. at: when it was stored, ISO 8601, UTC.
-        simulated: True for the rows of :mod:`lib.studies.listening.simulate`; never False for them.
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class Row:
+    """One answered page: ``trial`` counts pages from 0, ``code`` is the blind name of what was
+    played, ``plays`` how often (both sides together), ``heard``: to its end, ``at``: ISO 8601, UTC.
+    ``simulated`` is True for every row of simulate.py and for no other.
     """
 
-    study: str
-    rater: str
-    trial: int
+    study: Name
+    rater: Name
+    trial: Count
     kind: str
-    code: str
+    code: Name
     quality: int | None = None
     novelty: int | None = None
     aesthetics: int | None = None
@@ -132,48 +118,20 @@ class Row:
     rel: int | None = None
     better: str | None = None
     fitting: str | None = None
-    plays: int = 0
+    plays: Count = 0
     heard: bool = False
-    seconds: float = 0.0
+    seconds: Annotated[float, Field(ge=0)] = 0.0
     at: str = ""
     simulated: bool = False
 
     def __post_init__(self):
-        fault = _fault(self)
-        if fault:
-            raise KlangfarbeError("a whole answer", f"trial {self.trial} of {self.rater}: {fault}",
-                                  "answer every question of the page")
-
-    def plain(self) -> dict:
-        """The row as a mapping of plain values, in the order of the fields."""
-        return asdict(self)
+        asked = ASKED.get(self.kind, ())
+        given = {name: getattr(self, name) for name in SCALES}
+        wrong = [name for name, value in given.items()
+                 if not (on_scale(name, value) if name in asked else value is None)]
+        if wrong or not asked:
+            raise KlangfarbeError("a whole answer", f"trial {self.trial} of {self.rater}, "
+                                  f"{self.kind}: {', '.join(wrong)}", "answer the whole page")
 
 
 FIELDS = tuple(field.name for field in fields(Row))
-
-
-def _fault(row: Row) -> str:
-    """What is wrong with a row, or an empty string."""
-    texts = (row.study, row.rater, row.kind, row.code, row.at)
-    if not all(isinstance(text, str) for text in texts) or not (row.study and row.rater
-                                                                and row.code):
-        return "study, rater and code are words"
-    if type(row.trial) is not int or row.trial < 0 or type(row.plays) is not int or row.plays < 0:
-        return "trial and plays are whole numbers from 0"
-    if type(row.heard) is not bool or type(row.simulated) is not bool:
-        return "heard and simulated are yes or no"
-    if not isinstance(row.seconds, int | float) or row.seconds < 0:
-        return "seconds are at least 0"
-    if row.kind not in (RATE, COMPARE):
-        return f"kind {row.kind!r}"
-    for one in QUESTIONS:
-        value = getattr(row, one.name)
-        if row.kind == COMPARE and value is not None:
-            return f"{one.name} answered in a comparison"
-        if row.kind == RATE and (type(value) is not int or not one.low <= value <= one.high):
-            return f"{one.name} is {value!r}, not a whole number from {one.low} to {one.high}"
-    for name in CHOICE_NAMES:
-        value = getattr(row, name)
-        if (row.kind == COMPARE and value not in SIDES) or (row.kind == RATE and value is not None):
-            return f"{name} is {value!r}"
-    return ""

@@ -1,11 +1,8 @@
-"""One listener's way through a study as a machine of states, without widgets: what the page may do,
-and when.
+"""One listener's way through a study, without widgets: what the page may do, and when.
 
-```
-consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
-   │                  └────────────── withdraw ──────────► gone   (from everywhere; deletes all)
-   └──decline──► gone
-```
+    consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
+       │                  └────────────── withdraw ──────────► gone   (from everywhere; deletes all)
+       └──decline──► gone
 """
 
 import time
@@ -13,52 +10,36 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lib.core.errors import KlangfarbeError
-from lib.studies.listening import store, study
-from lib.studies.listening.questions import (
-    CHOICE_NAMES,
-    CHOICES,
-    COMPARE,
-    NAMES,
-    QUESTIONS,
-    SIDES,
-    Row,
-    consent,
-    question,
-)
+from lib.studies.listening import questions, store, study
+from lib.studies.listening.questions import ASKED, SIDES, Row
 
 CONSENT, PAGE, DONE, GONE = "consent", "page", "done", "gone"
 SLACK_SECONDS = 0.25  # between the button and the first sound
 
 
 class Session:
-    """One listener's sitting. Every answer is on the disk before :meth:`submit` returns.
+    """One listener's sitting; with a known code it goes on where it stopped. ``state``: one of the
+    four above; ``trial``: the page's row of the plan; ``answers``: what was answered on this page.
 
     Args:
-        of: the study. rater: the listener's code; with a known one the sitting goes on where it
-            stopped.
-        clock: seconds that only rise; tests give their own.
+        of: the study. rater: the listener's code. clock: seconds that only rise.
         simulated: True where a program answers: its rows say so, and the ledger refuses them.
-
-    Attributes:
-        state: ``consent``, ``page``, ``done`` or ``gone``. trial: the page's row of the plan, or
-            None.
-        answers: what has been answered on this page.
     """
 
     def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic,
                  simulated: bool = False):
         store.check_code(rater)
         self.study, self.rater, self.clock, self.simulated = of, rater, clock, simulated
-        self.state, self.trial, self.answers = CONSENT, None, {}
+        self.state, self.trial, self.answers = CONSENT, {}, {}
         self._block, self._done, self._plays, self._since = [], set(), [], 0.0
 
     @property
     def text(self) -> str:
         """The consent text with this study's own length."""
-        pages = self.study.block(0)
-        seconds = sum(self.study.seconds(p["audio"])
-                      + (self.study.seconds(p["other"]) if p["other"] else 25) + 5 for p in pages)
-        return consent(len(pages), max(1, round(seconds / 60)))
+        pages, seconds = self.study.block(0), self.study.seconds
+        whole = sum(seconds(p["audio"]) + (seconds(p["other"]) if p["other"] else 25) + 5
+                    for p in pages)
+        return questions.consent(len(pages), max(1, round(whole / 60)))
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -66,9 +47,10 @@ class Session:
         return len(self._done), len(self._block)
 
     @property
-    def sides(self) -> tuple[str, ...]:
-        """What can be played on this page: one side, or two in a comparison."""
-        return SIDES if self.trial["kind"] == COMPARE else SIDES[:1]
+    def sounds(self) -> dict[str, str]:
+        """What can be played on this page: side → name of the sound."""
+        names = {"left": self.trial["audio"], "right": self.trial["other"]}
+        return {side: names[side] for side in SIDES if names[side]}
 
     def agree(self) -> None:
         """The listener agrees: takes a place, and the first page that is not answered yet comes."""
@@ -85,25 +67,16 @@ class Session:
     def play(self, side: str = "left") -> bytes:
         """FLAC bytes of one side; the time is noted."""
         self._expect(PAGE)
-        if side not in self.sides:
-            raise KlangfarbeError(f"a side out of {', '.join(self.sides)}", repr(side),
+        if side not in self.sounds:
+            raise KlangfarbeError(f"a side out of {', '.join(self.sounds)}", repr(side),
                                   "play one that is there")
         self._plays.append((side, self.clock()))
-        return self.study.audio(self._audio(side))
+        return self.study.audio(self.sounds[side])
 
-    def answer(self, name: str, value) -> None:
-        """Answers one question of this page, or changes the answer.
-
-        Raises:
-            KlangfarbeError: a question this page does not ask, or a value off its scale.
-        """
+    def answer(self, name: str, value: int | str) -> None:
+        """Answers one question of this page, or changes the answer."""
         self._expect(PAGE)
-        if self.trial["kind"] == COMPARE:
-            right = name in CHOICE_NAMES and value in SIDES
-        else:
-            right = name in NAMES and type(value) is int and question(
-                name).low <= value <= question(name).high
-        if not right:
+        if name not in ASKED[self.trial["kind"]] or not questions.on_scale(name, value):
             raise KlangfarbeError("an answer on the scale of a question of this page",
                                   f"{name} = {value!r}", "answer what is asked")
         self.answers[name] = value
@@ -111,41 +84,38 @@ class Session:
     def missing(self) -> str:
         """What is still to do before the next page, as a sentence; empty where nothing is."""
         self._expect(PAGE)
-        for side in self.sides:
-            left = self._left(side)
-            which = "the sound" if len(self.sides) == 1 else f"the {side} sound"
-            if left == self.study.seconds(self._audio(side)):
+        ends = [when for _, when in self._plays[1:]] + [self.clock()]
+        for side, name in self.sounds.items():
+            which = "the sound" if len(self.sounds) == 1 else f"the {side} sound"
+            # heard in one go: a sound ends where the next one is started
+            heard = [end - when for (played, when), end in zip(self._plays, ends, strict=False)
+                     if played == side]
+            if not heard:
                 return f"Please play {which} first."
+            left = self.study.seconds(name) - SLACK_SECONDS - max(heard)
             if left > 0:
-                return (f"Please hear {which} to its end ({left:.0f} s more)." if left >= 1
-                        else f"Please hear {which} to its end.")
-        asked = CHOICES if self.trial["kind"] == COMPARE else [(q.name, q.title) for q in QUESTIONS]
-        unanswered = [title for name, title in asked if name not in self.answers]
+                return f"Please hear {which} to its end" + (f" ({left:.0f} s more)." if left >= 1
+                                                            else ".")
+        titles = {q.name: q.title for q in questions.QUESTIONS} | dict(questions.CHOICES)
+        unanswered = [titles[n] for n in ASKED[self.trial["kind"]] if n not in self.answers]
         return f"Still to answer: {' · '.join(unanswered)}" if unanswered else ""
 
     def submit(self) -> None:
-        """Stores the page's answers and goes on.
-
-        Raises:
-            KlangfarbeError: something is missing, or the disk refuses (the page stays, nothing is
-                lost).
+        """Stores the page's answers and goes on; they are on the disk when this returns. Where the
+        disk refuses, the page stays and nothing is lost.
         """
         lacking = self.missing()
-        # withdrawn in another window: nothing more may be stored
-        if not study.knows(self.study, self.rater):
-            self.state, self.trial, self.answers = GONE, None, {}
+        if not study.knows(self.study, self.rater):  # withdrawn in another window: store no more
+            self.state = GONE
             raise KlangfarbeError("a sitting that goes on", "Your answers were deleted",
                                   "Begin a new sitting, if you like")
         if lacking:
             raise KlangfarbeError("a whole page", lacking, "do what it says, then go on")
-        store.append(
-            self.study.ratings,
-            Row(study=self.study.name, rater=self.rater, trial=self.trial["trial"],
-                kind=self.trial["kind"], code=self.trial["code"], plays=len(self._plays),
-                heard=True, seconds=round(self.clock() - self._since, 1),
-                at=datetime.now(UTC).isoformat(timespec="seconds"), simulated=self.simulated,
-                **self.answers),
-        )
+        store.append(self.study.ratings, Row(
+            study=self.study.name, rater=self.rater, trial=self.trial["trial"],
+            kind=self.trial["kind"], code=self.trial["code"], plays=len(self._plays), heard=True,
+            seconds=round(self.clock() - self._since, 1), simulated=self.simulated,
+            at=datetime.now(UTC).isoformat(timespec="seconds"), **self.answers))
         self._done.add(self.trial["trial"])
         self._next()
 
@@ -153,9 +123,8 @@ class Session:
         """Deletes everything this listener answered and ends the sitting; returns how many answers
         there were.
         """
-        count = study.withdraw(self.study, self.rater)
-        self.state, self.trial, self.answers = GONE, None, {}
-        return count
+        self.state = GONE
+        return study.withdraw(self.study, self.rater)
 
     def _expect(self, state: str) -> None:
         if self.state != state:
@@ -163,19 +132,6 @@ class Session:
                                   "begin a new sitting")
 
     def _next(self) -> None:
-        self.trial = next((page for page in self._block if page["trial"] not in self._done), None)
+        self.trial = next((page for page in self._block if page["trial"] not in self._done), {})
         self.state = PAGE if self.trial else DONE
         self.answers, self._plays, self._since = {}, [], self.clock()
-
-    def _audio(self, side: str) -> str:
-        return self.trial["other"] if side == "right" else self.trial["audio"]
-
-    def _left(self, side: str) -> float:
-        """Seconds of a side not yet heard in one go: a sound ends where the next one is started."""
-        whole = self.study.seconds(self._audio(side))
-        if side not in [which for which, _ in self._plays]:
-            return whole
-        ends = [when for _, when in self._plays[1:]] + [self.clock()]
-        heard = max(end - when for (which, when),
-                    end in zip(self._plays, ends, strict=True) if which == side)
-        return max(0.0, whole - SLACK_SECONDS - heard)

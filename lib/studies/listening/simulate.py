@@ -22,7 +22,7 @@ from scipy.stats import t
 
 from lib.core.errors import KlangfarbeError
 from lib.studies.listening import analysis, design
-from lib.studies.listening.questions import COMPARE, FIELDS, NAMES, RATE
+from lib.studies.listening.questions import CHOICE_NAMES, COMPARE, FIELDS, NAMES, RATE
 
 OF_QUALITY, OF_RELEVANCE = ("quality", "novelty", "aesthetics", "ovl"), ("relationship", "rel")
 HABITS = ("clicks anywhere", "always the same")
@@ -30,14 +30,10 @@ HABITS = ("clicks anywhere", "always the same")
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations on the scale of 0 to 100: what one listening study's answers scatter by.
-
-    Attributes:
-        rater: bias of a listener (b). item: a picture's own effect (p). rater_system, item_system:
-            a listener's and a picture's leaning to a system (h, q): these two keep a difference
-            from being told more surely by more answers of the same few.
-        residual: noise of one answer (e). gain: spread of the use of the scale around 1 (g), no
-            unit.
+    """What one study's answers scatter by, standard deviations on the scale of 0 to 100: a
+    listener's bias b, a picture's own p, a listener's and a picture's leaning to a system h and q
+    (these two keep a difference from being told more surely by more answers of the same few), the
+    noise of one answer e, and the use of the scale around 1, g.
     """
 
     rater: float = 10.0
@@ -50,13 +46,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the simulated listeners are made of.
-
-    Attributes:
-        means: system → (mean quality, mean relevance), 0–100. spread: see :class:`Spread`.
-        inattentive: share of listeners who do not listen: half click anywhere, half always the
-            same.
-        choice_scale: points per unit of log odds.
+    """What simulated listeners are made of. ``means``: system → (mean quality, mean relevance),
+    0–100; ``inattentive``: share who do not listen, half clicking anywhere, half always the same;
+    ``choice_scale``: points per unit of log odds.
     """
 
     means: Mapping[str, tuple[float, float]]
@@ -76,76 +68,62 @@ class Simulated(NamedTuple):
 
 def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:
     """Lets simulated listeners answer every page of a plan, one at each place."""
-    rng, spread = np.random.default_rng(seed), truth.spread
-    table = plan.trials.merge(plan.key, on="code", how="left",
-                              validate="many_to_one").sort_values(["place", "trial"],
-                                                                  ignore_index=True)
-    n_raters, place = int(table["place"].max()) + 1, table["place"].to_numpy()
-    item, _ = pd.factorize(table["image"])
-    names = list(truth.means)
+    rng, spread, names = np.random.default_rng(seed), truth.spread, list(truth.means)
+    table = plan.trials.merge(plan.key, on="code", how="left", validate="many_to_one")
+    table = table.sort_values(["place", "trial"], ignore_index=True)
+    place, what, n = table["place"].to_numpy(), table["what"].to_numpy(), len(table)
+    n_raters, n_systems = place.max() + 1, len(names) + 1
+    item, images = table["image"].factorize()
     system = np.array([names.index(s) if s in names else len(names) for s in table["system"]])
     bias, gain = rng.normal(0, spread.rater, n_raters), np.exp(rng.normal(0, spread.gain, n_raters))
-    habit = np.array([""] * n_raters, dtype=object)
     lazy = rng.permutation(n_raters)[: round(truth.inattentive * n_raters)]
-    habit[lazy] = [HABITS[k % 2] for k in range(len(lazy))]
-    columns = dict.fromkeys(FIELDS)
-    latent = {}
+    habit = np.full(n_raters, "", object)
+    habit[lazy] = np.resize(np.array(HABITS, object), len(lazy))
+    latent = {}  # name → [pages], before the scale's ends and rounding
     for which, asked in enumerate((OF_QUALITY, OF_RELEVANCE)):
         mu = np.array([truth.means[s][which] for s in names] + [np.nan])[system]
-        leaning = (rng.normal(0, spread.item, item.max() + 1)[item]
-                   + rng.normal(0, spread.item_system,
-                                (item.max() + 1, len(names) + 1))[item, system]
-                   + rng.normal(0, spread.rater_system, (n_raters, len(names) + 1))[place, system])
-        mu = mu + leaning
-        silent, wrong = (table["what"] == design.SILENCE).to_numpy(), (table["what"]
-                                                                       == design.WRONG).to_numpy()
-        mu[wrong] = (70.0, 10.0)[which]  # a wrong pair sounds well and does not fit
+        mu = mu + (rng.normal(0, spread.item, len(images))[item]
+                   + rng.normal(0, spread.item_system, (len(images), n_systems))[item, system]
+                   + rng.normal(0, spread.rater_system, (n_raters, n_systems))[place, system])
+        mu[what == design.WRONG] = (70.0, 10.0)[which]  # a wrong pair sounds well, does not fit
         for name in asked:
-            latent[name] = 50 + gain[place] * (mu
-                                               - 50) + bias[place] + rng.normal(0, spread.residual,
-                                                                                len(table))
-            latent[name][silent] = rng.normal(0, 6, silent.sum())
-    for kind, some in (("clicks anywhere", rng.uniform(0, 100, (len(table), len(NAMES)))),
-                       ("always the same", np.repeat(rng.uniform(40, 95, n_raters)[place][:, None],
-                                                     len(NAMES), axis=1))):
-        rows = habit[place] == kind
-        for k, name in enumerate(NAMES):
-            latent[name][rows] = some[rows, k]
-    rated = (table["kind"] == RATE).to_numpy()
-    for name in NAMES:
-        columns[name] = np.where(rated, _answer(name, np.nan_to_num(latent[name])), np.nan)
-    compared = (table["kind"] == COMPARE).to_numpy()
-    for which, name in enumerate(("better", "fitting")):
-        at = {s: truth.means[s][which] for s in names} | {"": 0.0}
-        ahead = (table["system"].map(at).fillna(0)
-                 - table["other_system"].map(at).fillna(0)).to_numpy() / truth.choice_scale
-        ahead = np.where(habit[place] == "", ahead, 0.0)
-        columns[name] = np.where(compared,
-                                 np.where(rng.random(len(table)) < 1 / (1 + np.exp(-ahead)), "left",
-                                          "right"), None)
-    raters = [f"simulated-{p:03}" for p in range(n_raters)]
-    columns |= {"study": "simulated", "rater": np.array(raters)[place], "trial": table["trial"],
+            latent[name] = (50 + gain[place] * (mu - 50) + bias[place]
+                            + rng.normal(0, spread.residual, n))
+            latent[name][what == design.SILENCE] = rng.normal(0, 6, (what == design.SILENCE).sum())
+    anywhere = rng.uniform(0, 100, (n, len(NAMES)))
+    same = rng.uniform(40, 95, n_raters)[place]
+    columns: dict = dict.fromkeys(FIELDS)
+    for k, name in enumerate(NAMES):
+        y = np.where(habit[place] == HABITS[0], anywhere[:, k], latent[name])
+        y = np.where(habit[place] == HABITS[1], same, y)
+        columns[name] = np.where(table["kind"] == RATE, _answer(name, np.nan_to_num(y)), np.nan)
+    for which, name in enumerate(CHOICE_NAMES):
+        at = pd.Series({s: truth.means[s][which] for s in names})
+        left, right = (table[side].map(at).fillna(0) for side in ("system", "other_system"))
+        ahead = np.where(habit[place] == "", (left - right) / truth.choice_scale, 0.0)
+        chosen = np.where(rng.random(n) < 1 / (1 + np.exp(-ahead)), "left", "right")
+        columns[name] = pd.Series(chosen, dtype=object).where(table["kind"] == COMPARE, None)
+    raters = np.array([f"simulated-{p:03}" for p in range(n_raters)])
+    columns |= {"study": "simulated", "rater": raters[place], "trial": table["trial"],
                 "kind": table["kind"], "code": table["code"], "plays": 1, "heard": True,
-                "seconds": rng.gamma(8, 4, len(table)).round(1), "at": "", "simulated": True}
-    answers = pd.concat([pd.DataFrame(columns, columns=list(FIELDS)),
-                         table[["what", "system", "item", "other_system"]]], axis=1)
+                "seconds": rng.gamma(8, 4, n).round(1), "at": "", "simulated": True}
+    answers = pd.DataFrame(columns).join(table[["what", "system", "item", "other_system"]])
     answers.attrs["faults"] = []
     return Simulated(answers, pd.DataFrame({"rater": raters, "bias": bias, "gain": gain,
                                             "habit": habit}))
 
 
-def expected(truth: Truth, name: str, *, n: int = 200_000, seed: int = 0) -> dict[str, float]:
+def expected(truth: Truth, name: str) -> dict[str, float]:
     """Mean answer to a question for each system over endless attentive listeners and pictures, ends
     of the scale and rounding included.
     """
-    rng, spread = np.random.default_rng(seed), truth.spread
+    rng, spread, n = np.random.default_rng(0), truth.spread, 200_000
     within = np.sqrt(spread.item**2 + spread.item_system**2 + spread.rater_system**2)
     shared, bias = rng.normal(0, within, n), rng.normal(0, spread.rater, n)
     noise, gain = rng.normal(0, spread.residual, n), np.exp(rng.normal(0, spread.gain, n))
-    which = int(name in OF_RELEVANCE)
-    return {system: float(_answer(name,
-                                  50 + gain * (mean[which] + shared - 50) + bias + noise).mean())
-            for system, mean in truth.means.items()}
+    means = {system: both[name in OF_RELEVANCE] for system, both in truth.means.items()}
+    return {system: float(_answer(name, 50 + gain * (mean + shared - 50) + bias + noise).mean())
+            for system, mean in means.items()}
 
 
 def _answer(name: str, latent: np.ndarray) -> np.ndarray:
@@ -170,9 +148,10 @@ class Power(NamedTuple):
 
 
 def power(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_items: int = 100,
-          spread: Spread | None = None, differences: np.ndarray | None = None, share: float = 0.8,
+          spread: Spread | None = None, differences: np.ndarray | None = None,
           n_repeats: int = 400, seed: int = 0) -> Power:
-    """The power of a planned study for the difference between two of its systems.
+    """The power of a planned study for the difference between two of its systems, to be found in
+    80 % of studies.
 
     The study is simulated many times with two systems that are alike; adding a difference δ to one
     of them moves the estimate by δ and leaves its error, so one set of simulations gives the curve.
@@ -182,41 +161,32 @@ def power(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_item
             pages. n_items: pictures.
         spread: what answers scatter by: an assumption, or the components of
             :func:`lib.studies.listening.analysis.mixed` from a pilot.
-        share: of studies that shall find the difference.
-
-    Raises:
-        KlangfarbeError: a plan :func:`lib.studies.listening.design.deal` refuses, or in which one
-            of the two is heard by fewer than two.
     """
     spread, rng = spread or Spread(), np.random.default_rng(seed)
-    differences = np.arange(0, 20.01, 0.25) if differences is None else np.asarray(differences,
-                                                                                   float)
-    hands = design.deal(n_items, n_raters, per_rater, rng)
-    rater, item = np.repeat(np.arange(n_raters), per_rater), hands.reshape(-1)
+    differences = np.asarray(np.arange(0, 20.01, 0.25) if differences is None else differences)
+    rater = np.repeat(np.arange(n_raters), per_rater)
+    item = design.deal(n_items, n_raters, per_rater, rng).reshape(-1)
     system = design.equitable(rater, item, n_systems, rng)
-    ours = system < 2
-    rater, item, system = rater[ours], item[ours], system[ours]
-    if len({*system}) < 2 or min(np.bincount(system)) < 2:
+    rater, item, system = (values[system < 2] for values in (rater, item, system))
+    if np.bincount(system, minlength=2).min() < 2:
         raise KlangfarbeError("two answers or more on each of two systems",
                               str(np.bincount(system).tolist()), "plan more pages")
 
     def draw(deviation: float, *shape: int) -> np.ndarray:
         return rng.normal(0, deviation, (n_repeats, *shape))
 
-    # [repeats, N]
-    y = draw(spread.rater, n_raters)[:, rater] + draw(spread.item,
-                                                      n_items)[:, item] + draw(spread.residual,
-                                                                               len(rater))
-    y += draw(spread.rater_system, n_raters, 2)[:, rater,
-                                                system] + draw(spread.item_system, n_items,
-                                                               2)[:, item, system]
-    estimate, n, freedom, error, _ = analysis.contrast(y, system == 0, rater, item)
+    y = (draw(spread.rater, n_raters)[:, rater] + draw(spread.item, n_items)[:, item]
+         + draw(spread.residual, len(rater)))  # [repeats, N]
+    y += (draw(spread.rater_system, n_raters, 2)[:, rater, system]
+          + draw(spread.item_system, n_items, 2)[:, item, system])
+    first = system == 0
+    estimate, n, freedom, error, _ = analysis.contrast(y, first, rater, item)
     reach = t.ppf(0.975, freedom) * error
-    own = y[:, system == 0]
+    own = y[:, first]
     alone, fewer = analysis.two_way((own - own.mean(axis=1, keepdims=True)) / own.shape[1],
-                                    rater[system == 0], item[system == 0])
+                                    rater[first], item[first])
     found = (np.abs(estimate[None] + differences[:, None]) > reach[None]).mean(axis=1)
-    enough = np.flatnonzero(found >= share)
+    enough = np.flatnonzero(found >= 0.8)
     return Power(differences, found, float(differences[enough[0]]) if len(enough) else np.nan,
                  float(np.median(reach)), float(np.median(t.ppf(0.975, fewer) * alone)),
                  float((np.abs(estimate) > reach).mean()), n)

@@ -1,17 +1,16 @@
 """Where answers are kept: a file a listener, a line an answer, on the disk before the next page
 comes; any crash costs one line at most.
 
-```
-<folder>/<rater>.jsonl     one JSON object a line, appended under a lock, flushed
-<folder>/.lock             held while a line is written; freed when its holder dies
-<folder>/withdrawn.jsonl   how many answers were deleted, and when: not whose
-```
+    <folder>/<rater>.jsonl     one JSON object a line, appended under a lock, flushed
+    <folder>/.lock             held while a line is written; freed when its holder dies
+    <folder>/withdrawn.jsonl   how many answers were deleted, and when: not whose
 """
 
 import contextlib
-import json
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,51 +18,34 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from lib.core.errors import KlangfarbeError
+from lib.studies import jsonl
 from lib.studies.listening.questions import FIELDS, Row
 
-RATER = re.compile(r"[a-z0-9][a-z0-9-]{2,39}")
-WITHDRAWN = "withdrawn.jsonl"
-LOCK_SECONDS = 20
+RATER = re.compile(r"(?!withdrawn$)[a-z0-9][a-z0-9-]{2,39}")
+WITHDRAWN, LOCK_SECONDS = "withdrawn.jsonl", 20
 
 
 def append(folder: Path | str, row: Row) -> None:
-    """Adds one answer to its listener's file; when this returns, it is on the disk.
-
-    A line that a crash left torn is closed off first, so that it cannot swallow this one.
-
-    Raises:
-        KlangfarbeError: the disk is full or cannot be written, or another page has held the folder
-            for 20 s.
-    """
-    folder = Path(folder)
-    line = (json.dumps(row.plain(), ensure_ascii=False) + "\n").encode()
+    """Adds one answer to its listener's file; when this returns, it is on the disk."""
     path = _file(folder, row.rater)
-    with _locked(folder):
-        new = not path.exists()
-        _write(path, line)
-        if new:
-            _flush_folder(folder)
+    with _locked(path.parent):
+        jsonl.append(path, asdict(row))
 
 
-def read(folder: Path | str):
-    """All answers in a folder as a DataFrame with the columns of
-    :class:`lib.studies.listening.questions.Row`, by listener and trial.
-
-    A line that is not whole is left out and told in ``.attrs["faults"]``; of one page answered
-    twice (two windows) the first counts.
-    A folder without answers gives a table without rows: no answer is ever made up.
+def read(folder: Path | str) -> pd.DataFrame:
+    """All answers in a folder, a column a field of Row, by listener and trial. A line that is not
+    whole is left out and told in ``.attrs["faults"]``; of one page answered twice (two windows) the
+    first counts. No answers, no rows.
     """
     rows, faults = [], []
-    folder = Path(folder)
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+    for path in sorted(Path(folder).glob("*.jsonl")):
         if path.name != WITHDRAWN:
-            found, wrong = _lines(path)
-            rows += found
-            faults += wrong
-    table = pd.DataFrame([row.plain() for row in rows], columns=list(FIELDS))
+            found, wrong = _rows(path)
+            rows, faults = rows + found, faults + wrong
+    table = pd.DataFrame([asdict(row) for row in rows], columns=list(FIELDS))
     twice = table.duplicated(["study", "rater", "trial"])
-    faults += [f"{row.rater}: trial {row.trial} answered twice, the first counts"
-               for row in table[twice].itertuples()]
+    faults += [f"{rater}: trial {trial} answered twice, the first counts"
+               for rater, trial in table.loc[twice, ["rater", "trial"]].to_numpy()]
     table = table[~twice].sort_values(["rater", "trial"], ignore_index=True)
     table.attrs["faults"] = faults
     return table
@@ -71,109 +53,62 @@ def read(folder: Path | str):
 
 def answered(folder: Path | str, rater: str, study: str) -> set[int]:
     """The trials a listener has answered: where to go on."""
-    path = _file(Path(folder), rater)
-    return {row.trial for row in _lines(path)[0] if row.study == study} if path.is_file() else set()
+    return {row.trial for row in _rows(_file(folder, rater))[0] if row.study == study}
 
 
 def delete(folder: Path | str, rater: str) -> int:
     """Removes every answer of a listener from the disk and returns how many there were; only their
     number and the day are kept.
     """
-    folder = Path(folder)
     path = _file(folder, rater)
-    with _locked(folder):
+    with _locked(path.parent):
         if not path.is_file():
             return 0
-        count = len(_lines(path)[0])
-        # what stood there is gone even where the name is removed only
-        with open(path, "r+b") as file:
+        count = len(_rows(path)[0])
+        with open(path, "r+b") as file:  # what stood there is gone even where only the name is
             file.truncate(0)
             os.fsync(file.fileno())
         path.unlink()
-        _flush_folder(folder)
-        _write(folder / WITHDRAWN,
-               (json.dumps({"answers": count, "day": datetime.now(UTC).date().isoformat()})
-                + "\n").encode())
+        jsonl.append(path.with_name(WITHDRAWN),
+                     {"answers": count, "day": datetime.now(UTC).date().isoformat()})
     return count
 
 
 def check_code(rater: str) -> None:
-    """Refuses what cannot be a listener's code (and so cannot be a file's name).
-
-    Raises:
-        KlangfarbeError: other letters, too short, too long.
-    """
-    if not isinstance(rater, str) or not RATER.fullmatch(rater) or rater == "withdrawn":
+    """Refuses what cannot be a listener's code (and so cannot be a file's name)."""
+    if not isinstance(rater, str) or not RATER.fullmatch(rater):
         raise KlangfarbeError("a listener's code: 3 to 40 of a–z, 0–9 and -", repr(rater),
                               "use the code the page gave you")
 
 
-def _file(folder: Path, rater: str) -> Path:
+def _file(folder: Path | str, rater: str) -> Path:
     check_code(rater)
-    return folder / f"{rater}.jsonl"
+    return Path(folder) / f"{rater}.jsonl"
 
 
-def _locked(folder: Path):
-    """The folder's lock, as a context."""
-    @contextlib.contextmanager
-    def held():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
-                yield
-        except Timeout as error:
-            raise KlangfarbeError("the answers' folder to be free", "another page is writing",
-                                  "try again in a moment") from error
-        except OSError as error:
-            raise KlangfarbeError(f"to write in {folder}", error.strerror or str(error),
-                                  "free some space or choose another folder; "
-                                  "earlier answers are safe") from error
-
-    return held()
-
-
-def _write(path: Path, line: bytes) -> None:
-    """Appends `line` and flushes it to the disk; a torn end of the file is closed off with a
-    newline of its own.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     try:
-        size = os.fstat(handle).st_size
-        if size:
-            os.lseek(handle, size - 1, os.SEEK_SET)
-            if os.read(handle, 1) != b"\n":
-                line = b"\n" + line
-        while line:
-            line = line[os.write(handle, line) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
+            yield
+    except Timeout as error:
+        raise KlangfarbeError("the answers' folder to be free", "another page is writing",
+                              "try again in a moment") from error
+    except OSError as error:
+        raise KlangfarbeError(f"to write in {folder}", error.strerror or str(error), "free some "
+                              "space or choose another folder; earlier answers are safe") from error
 
 
-def _flush_folder(folder: Path) -> None:
-    """A new name in a folder is safe only when the folder is flushed too (not a thing on
-    Windows).
-    """
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _lines(path: Path) -> tuple[list[Row], list[str]]:
+def _rows(path: Path) -> tuple[list[Row], list[str]]:
     """Whole rows of a file, and what is wrong with the others."""
     rows, faults = [], []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line:
-            continue
+    for number, size, found in jsonl.read(path):
         try:
-            row = Row(**json.loads(line))
-        # not JSON, not an object, other fields, or an answer off its scale
-        except (ValueError, TypeError):
+            row = Row(**(found or {}))
+        except (ValueError, TypeError):  # not an object, other fields, or an answer off its scale
             faults.append(
-                f"{path.stem}: line {number} is not whole and was left out ({len(line)} bytes)")
+                f"{path.stem}: line {number} is not whole and was left out ({size} bytes)")
             continue
         if row.rater != path.stem:
             faults.append(f"{path.stem}: line {number} is another listener's and was left out")

@@ -1,18 +1,16 @@
 """A study in a folder: pictures, levelled sounds, the plan, the key, places for listeners, and
 their answers.
 
-```
-<folder>/study.json   seed, sizes, lengths, the rule of exclusion, the plan's hash
-<folder>/trials.csv   what the page reads          <folder>/images/*.png   <folder>/audio/*.flac
-<folder>/key.csv      which code is which system: read by the analysis alone
-<folder>/places.json  which place belongs to which code     <folder>/ratings/   see store.py
-```
+    <folder>/study.json   seed, sizes, lengths, the rule of exclusion, the plan's hash
+    <folder>/trials.csv   what the page reads         <folder>/images/*.png   <folder>/audio/*.flac
+    <folder>/key.csv      which code is which system: read by the analysis alone
+    <folder>/places.json  which place belongs to which code     <folder>/ratings/   see store.py
 """
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +27,7 @@ from lib.studies.listening import design, store
 
 LEVEL_DBFS, CEILING = -23.0, 0.98
 PILOT = paths.RAW / "listening" / "pilot"  # data/raw is never committed: answers are people's
-SETTINGS, TRIALS, KEY, PLACES, RATINGS = ("study.json", "trials.csv", "key.csv", "places.json",
-                                          "ratings")
+SETTINGS, TRIALS, KEY, PLACES = "study.json", "trials.csv", "key.csv", "places.json"
 
 
 class Clip(NamedTuple):
@@ -46,11 +43,10 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who is left out, fixed before anybody listens and stored with the plan.
-
-    A check is failed where a silent sound gets more than `silent_ovl` of 100 for its quality, or a
-    plainly wrong pair more than `wrong_rel` of 100 for its relevance. A listener with more than
-    `max_failed` failed checks is left out, with all answers.
+    """Who is left out, fixed before anybody listens and stored with the plan: listeners with more
+    than `max_failed` failed checks. A check is failed where a silent sound gets more than
+    `silent_ovl` of 100 for its quality, or a plainly wrong pair more than `wrong_rel` for its
+    relevance.
     """
 
     silent_ovl: int = 20
@@ -59,7 +55,9 @@ class Rule:
 
 
 class Study(NamedTuple):
-    """A laid-out study: its folder, its trials (a row a page) and its settings."""
+    """A laid-out study: its folder, its trials (a row a page) and its settings; ``name`` is the
+    hash that ties answers to this plan, ``ratings`` the folder of the answers.
+    """
 
     folder: Path
     trials: pd.DataFrame
@@ -67,18 +65,15 @@ class Study(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The hash that ties answers to this plan."""
         return self.settings["study"]
 
     @property
     def rule(self) -> Rule:
-        """Who is left out, as it was fixed with the plan."""
         return Rule(**self.settings["rule"])
 
     @property
     def ratings(self) -> Path:
-        """Where answers go."""
-        return self.folder / RATINGS
+        return self.folder / "ratings"
 
     def block(self, place: int) -> list[dict]:
         """The pages of one place, in order."""
@@ -97,70 +92,60 @@ class Study(NamedTuple):
         return self.settings["seconds"][name]
 
 
-def level(sound: np.ndarray, dbfs: float = LEVEL_DBFS) -> np.ndarray:
+def level(sound: np.ndarray) -> np.ndarray:
     """Brings a sound [N] to one RMS level, for the louder of two sounds is taken for the better
-    one; silence stays silence.
-
-    Where that would pass ±0.98 it is turned down as a whole (never clipped).
+    one; silence stays silence. Where that would pass ±0.98 it is turned down as a whole, never
+    clipped.
     """
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     if rms < audio.SILENCE_RMS:
         return np.zeros_like(sound, dtype=np.float32)
-    gain = 10 ** (dbfs / 20) / rms
+    gain = 10 ** (LEVEL_DBFS / 20) / rms
     return (sound * min(gain, CEILING / np.abs(sound).max())).astype(np.float32)
 
 
 def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, per_rater: int = 20,
             n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
-            crossed: bool = False, rule: Rule | None = None, seed: int = 0) -> Study:
-    """Writes a study that listeners can begin.
+            rule: Rule | None = None, seed: int = 0) -> Study:
+    """Writes a study that listeners can begin; a folder that holds one already is refused.
 
     Args:
         clips: every system on the same items. n_raters: places. per_rater: rated pages of each;
             n_pairs: compared ones after them.
         wrong: (picture, sound) that plainly do not belong together, for the attention checks; a
             silent clip is always used.
-        crossed: see :func:`lib.studies.listening.design.blocks`.
-
-    Raises:
-        KlangfarbeError: the folder holds a study already (its answers would lose their plan); clips
-            that design.blocks refuses.
     """
-    folder = Path(folder)
-    if (folder / SETTINGS).exists() or any((folder / RATINGS).glob("*.jsonl")):
+    folder, rule = Path(folder), rule or Rule()
+    if (folder / SETTINGS).exists() or any((folder / "ratings").glob("*.jsonl")):
         raise KlangfarbeError("a folder without a study", f"{folder}: there is one",
                               "go on with it, or name another folder")
     images, sounds = {}, {}
 
     def keep(picture: np.ndarray, sound: np.ndarray) -> tuple[str, str]:
-        sound = level(sound)
-        names = design.fingerprint(np.asarray(picture)), design.fingerprint(sound)
-        images[names[0]], sounds[names[1]] = np.asarray(picture), sound
+        picture, sound = np.asarray(picture), level(sound)
+        names = design.fingerprint(picture), design.fingerprint(sound)
+        images[names[0]], sounds[names[1]] = picture, sound
         return names
 
     stimuli = [design.Stimulus(*keep(clip.picture, clip.sound), clip.system, clip.item)
                for clip in clips]
     checks = [keep(*pair) for pair in wrong]
     _, silence = keep(clips[0].picture, np.zeros(len(clips[0].sound), np.float32))
-    plan = design.blocks(stimuli, n_raters, per_rater, seed, crossed=crossed, silence=silence,
-                         wrong=checks)
+    plan = design.blocks(stimuli, n_raters, per_rater, seed, silence=silence, wrong=checks)
     if n_pairs:
-        first = int(plan.trials["trial"].max()) + 1
-        plan = design.joined(plan, design.pairs(stimuli, n_raters, n_pairs, seed,
-                                                first_trial=first))
-    rule = rule or Rule()
+        plan = design.with_pairs(plan, stimuli, n_pairs, seed)
     text = plan.trials.to_csv(index=False) + json.dumps(asdict(rule))
     settings = {"study": hashlib.sha256(text.encode()).hexdigest()[:12], "seed": seed,
                 "places": n_raters, "per_rater": per_rater, "pairs": n_pairs,
                 "systems": sorted({c.system for c in clips}), "items": len({c.item for c in clips}),
                 "rule": asdict(rule), "level_dbfs": LEVEL_DBFS,
-                "seconds": {name: round(len(sound) / audio.SAMPLE_RATE_HZ, 3) for name,
-                            sound in sounds.items()}}
+                "seconds": {name: round(len(sound) / audio.SAMPLE_RATE_HZ, 3)
+                            for name, sound in sounds.items()}}
     for name, picture in images.items():
         artefacts.write(folder / "images" / f"{name}.png", picture)
     for name, sound in sounds.items():
         with artefacts.atomic(folder / "audio" / f"{name}.flac") as temporary:
-            temporary.write_bytes(_flac(sound))
+            soundfile.write(temporary, sound, audio.SAMPLE_RATE_HZ, subtype="PCM_16")
     artefacts.write(folder / TRIALS, plan.trials)
     artefacts.write(folder / KEY, plan.key)
     artefacts.write(folder / SETTINGS, settings)  # last: a folder with it is whole
@@ -168,11 +153,7 @@ def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, pe
 
 
 def load(folder: Path | str) -> Study:
-    """Opens a study that was laid out.
-
-    Raises:
-        KlangfarbeError: there is none, or it was not finished.
-    """
+    """Opens a study that was laid out."""
     folder = Path(folder)
     if not (folder / SETTINGS).is_file():
         raise KlangfarbeError(f"a listening study in {folder}", "no study.json",
@@ -181,28 +162,22 @@ def load(folder: Path | str) -> Study:
 
 
 def claim(study: Study, rater: str) -> int:
-    """The place of a listener: the one that belongs to the code, or the first free one, taken under
-    a lock.
-
-    Raises:
-        KlangfarbeError: every place is taken.
-    """
+    """The place of a listener: the one that belongs to the code, or the first free one."""
     store.check_code(rater)
-    with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
-        places = _places(study)
+    with _places(study) as places:
         if rater not in places:
             free = sorted(set(range(study.settings["places"])) - set(places.values()))
             if not free:
                 raise KlangfarbeError("a free place", f"all {study.settings['places']} are taken",
                                       "thank you; the study is full")
             places[rater] = free[0]
-            artefacts.write(study.folder / PLACES, places)
         return places[rater]
 
 
 def knows(study: Study, rater: str) -> bool:
     """Whether a code has begun this study."""
-    return rater in _places(study)
+    with _places(study) as places:
+        return rater in places
 
 
 def withdraw(study: Study, rater: str) -> int:
@@ -210,44 +185,42 @@ def withdraw(study: Study, rater: str) -> int:
     there were.
     """
     count = store.delete(study.ratings, rater)
-    with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
-        places = _places(study)
-        if places.pop(rater, None) is not None:
-            artefacts.write(study.folder / PLACES, places)
+    with _places(study) as places:
+        places.pop(rater, None)
     return count
 
 
-def answers(folder: Path | str):
-    """All answers of a study with what was rated: the columns of Row and of the key. No answers: a
-    table without rows.
+@contextmanager
+def _places(study: Study) -> Iterator[dict[str, int]]:
+    """Code → place, under a lock; what is changed is written."""
+    path = study.folder / PLACES
+    with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
+        before = artefacts.read(path) if path.is_file() else {}
+        places = dict(before)
+        yield places
+        if places != before:
+            artefacts.write(path, places)
 
-    Answers to another plan are left out and told in ``.attrs["faults"]``.
+
+def answers(folder: Path | str) -> pd.DataFrame:
+    """All answers of a study with what was rated: the columns of Row and of the key. Answers to
+    another plan are left out and told in ``.attrs["faults"]``.
     """
     study = load(folder)
     found = store.read(study.ratings)
     own = found["study"] == study.name
     table = found[own].merge(_table(study.folder / KEY), on="code", how="left",
                              validate="many_to_one")
-    strangers = sorted(table.loc[table["what"].isna(), "code"].unique())
-    faults = found.attrs["faults"] + [f"{(~own).sum()} answers belong to another plan"] * int(
-        (~own).any())
-    table = table[table["what"].notna()].reset_index(drop=True)
-    table.attrs["faults"] = faults + [f"code {code} is not in the key" for code in strangers]
+    known = table["what"].notna()
+    faults = found.attrs["faults"] + [f"{(~own).sum()} answers belong to another plan"
+                                      ] * bool((~own).any())
+    faults += [f"code {code} is not in the key" for code in sorted(set(table.loc[~known, "code"]))]
+    table = table[known].reset_index(drop=True)
+    table.attrs["faults"] = faults
     return table
 
 
-def _places(study: Study) -> dict[str, int]:
-    path = study.folder / PLACES
-    return artefacts.read(path) if path.is_file() else {}
-
-
-def _table(path: Path):
+def _table(path: Path) -> pd.DataFrame:
     """A table of the plan: codes and names stay words (a code may look like the number 1e5)."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     return table.astype({name: int for name in ("place", "trial") if name in table})
-
-
-def _flac(sound: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, sound, audio.SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
