@@ -24,7 +24,7 @@ def code_of(notebook: Path) -> dict[str, str]:
              if cell.cell_type == "code"]
     hashes = {CELLS: _hash("\n".join(map(_plain, cells)))}
     whole = ast.Module([node for cell in cells for node in cell.body], [])
-    waiting = [*_imports(whole), *_dotted(whole)]
+    waiting = _imports(whole)
     while waiting:
         name = waiting.pop()
         place = paths.ROOT.joinpath(*name.split("."))
@@ -57,27 +57,23 @@ def _parse(source: str) -> ast.Module:
 
 
 def _imports(tree: ast.AST) -> list[str]:
-    """Modules of ``lib`` that are imported anywhere in a tree, with the packages they lie in."""
-    names = []
+    """Modules of ``lib`` that a tree imports anywhere or reaches through an imported package
+    (``metrics.stats.bootstrap``), with the packages they lie in.
+    """
+    names, packages = [], {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            packages |= {alias.asname or alias.name: f"{node.module}.{alias.name}"
+                         for alias in node.names}
+    names += packages.values()
+    for node in ast.walk(tree):
+        first, *rest = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else [""]
+        if packages.get(first, "").startswith("lib"):
+            names.append(".".join([packages[first], *rest]))
     parts = [name.split(".") for name in names if name.split(".")[0] == "lib"]
     return list(dict.fromkeys(".".join(part[: k + 1]) for part in parts for k in range(len(part))))
-
-
-def _dotted(tree: ast.AST) -> Iterator[str]:
-    """Modules that a tree reaches through an imported package: ``metrics.stats.bootstrap``."""
-    packages = {alias.asname or alias.name: f"{node.module}.{alias.name}"
-                for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-                for alias in node.names if (node.module or "").split(".")[0] == "lib"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            first, *rest = ast.unparse(node).split(".")
-            if first in packages:
-                yield ".".join([packages[first], *rest])
 
 
 def _plain(tree: ast.AST) -> str:
