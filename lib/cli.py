@@ -153,9 +153,9 @@ def doctor() -> int:
          option("name"),
          option("--json", action="store_true", help="one JSON object on standard output"))
 def bench(name, **options) -> int:
-    from lib.workbook import bench as benches
+    from lib.workbook import benchmarks
 
-    measured = benches.run(name)
+    measured = benchmarks.run(name)
     print(json.dumps(measured) if options["json"]
           else "\n".join(f"{key:10} {value}" for key, value in measured.items()))
     return 0

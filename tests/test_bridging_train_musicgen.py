@@ -22,6 +22,7 @@ from lib.systems.bridging import evaluate, original_code
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import TEXT_COLUMNS, MusicGenConfig, get_config
 from lib.training import musicgen as steps
+from lib.workbook import benchmarks
 from lib.workbook.benchmarks import epoch, generate
 
 TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
@@ -458,11 +459,10 @@ def test_the_bench_splits_the_time_of_four_ways(start, tmp_path):
 
 def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
     config = replace(CONFIG, batch_size=3, clip_seconds=0.6)
-    files, texts, store, codes, said = epoch._material(start, config, tmp_path, 3)
-    kept = epoch._stored(start, store, codes, said, range(3))
+    material = epoch.Material(start, config.clip_seconds, tmp_path, 3)
+    kept = material.stored(range(3))
     for one_by_one in (True, False):
-        made = epoch._made(start, files, texts, range(3), epoch._Watch(False),
-                           one_by_one=one_by_one)
+        made = material.made(range(3), benchmarks.Clock(), one_by_one=one_by_one)
         assert torch.equal(made.codes, kept.codes) and torch.allclose(made.states, kept.states,
                                                                       atol=1e-4)
 

@@ -10,7 +10,7 @@ from lib.cli import main
 from lib.core.errors import KlangfarbeError
 from lib.signal import images
 from lib.systems.music2image import generate
-from lib.workbook import bench, benchmarks, doctor
+from lib.workbook import benchmarks, doctor
 
 RATE = 22_050
 
@@ -93,13 +93,13 @@ def test_bench_prints_one_json_object_with_every_key(monkeypatch, capsys, tmp_pa
     assert main(["bench", "doubling", "--json"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
-    assert set(bench.KEYS) <= set(found) and found["ratio"] == 2 and found["peak_mb"] > 10
+    assert set(benchmarks.KEYS) <= set(found) and found["ratio"] == 2 and found["peak_mb"] > 10
     assert "noise" in err
     assert main(["bench", "absent", "--json"]) == 2
 
 
 def test_every_bench_is_named_by_the_module_it_lies_in():
-    assert {"atelier", "features", "sampler"} <= set(bench.names())
+    assert {"atelier", "features", "sampler"} <= set(benchmarks.names())
 
 
 def test_doctor_names_the_command_that_mends(monkeypatch, capsys):

@@ -5,19 +5,11 @@ On a CPU at the miniature's size. Where there is a GPU, 10 s of music at the siz
 too, codec included, against the 600 ms that the mapping thesis publishes for an RTX 3090.
 """
 
-import time
 from types import SimpleNamespace
 
 import torch
-from transformers import (
-    EncodecConfig,
-    MusicgenConfig,
-    MusicgenDecoderConfig,
-    MusicgenForConditionalGeneration,
-    T5Config,
-)
+import transformers as hf
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import logging
 
 from lib.pretrained import musicgen_sampling
 from lib.training.musicgen import with_null
@@ -32,19 +24,21 @@ PUBLISHED_MS = 600.0
 
 
 def bench() -> dict:
-    """Guidance 3, top-k 250, tokens only, no codec.
-
-    ``ours, baseline``: tokens a second, all codebooks and pieces counted; ``greedy_tokens_equal``:
-    whether both find the same tokens; ``ratio_one_piece``: the same for one piece alone; on a GPU
-    ``gpu_…``.
-    """
-    torch.set_num_threads(1)
+    """Guidance 3, top-k 250, tokens only, no codec. ``ours, baseline``: tokens a second, all
+    codebooks and pieces counted; ``greedy_tokens_equal``: whether both find the same tokens;
+    ``ratio_one_piece``: the same for one piece alone; on a GPU ``gpu_…``."""
     torch.manual_seed(0)
     model, n_steps = network(MINIATURE, RATE_HZ), SECONDS * RATE_HZ
-    (ours, baseline), one = (_best_seconds(model, n, n_steps) for n in (N_ITEMS, 1))
-    states, mask = _conditions(2, MINIATURE["hidden_size"])
-    greedy = [musicgen_sampling.sample(model.decoder, states, mask, 40, top_k=1),
-              plain(model, states, mask, 40, do_sample=False)]
+    best = {}
+    for n_items in (N_ITEMS, 1):
+        given = (*_conditions(n_items, MINIATURE["hidden_size"]), n_steps)
+        best[n_items] = benchmarks.best_seconds(
+            [lambda given=given: musicgen_sampling.sample(model.decoder, *given, seed=0),
+             lambda given=given: plain(model, *given, do_sample=True, top_k=250)], REPEATS)
+    (ours, baseline), one = best[N_ITEMS], best[1]
+    given = (*_conditions(2, MINIATURE["hidden_size"]), 40)
+    equal = torch.equal(musicgen_sampling.sample(model.decoder, *given, top_k=1),
+                        plain(model, *given, do_sample=False))
     n_codebooks = model.decoder.config.num_codebooks
     tokens, columns = N_ITEMS * n_codebooks * n_steps, n_steps + n_codebooks - 1
     return benchmarks.result(
@@ -52,83 +46,72 @@ def bench() -> dict:
         "baseline: transformers' generate", tokens / ours, tokens / baseline, "tokens/s", tokens,
         more_is_better=True, ms_a_step=1e3 * ours / columns,
         baseline_ms_a_step=1e3 * baseline / columns, ratio_one_piece=one[1] / one[0],
-        times_real_time=N_ITEMS * SECONDS / ours,
-        greedy_tokens_equal=bool(torch.equal(*greedy)), **gpu())
+        times_real_time=N_ITEMS * SECONDS / ours, greedy_tokens_equal=bool(equal), **gpu())
 
 
 def gpu(seconds: float = 10.0, rate_hz: int = 50) -> dict:
     """One piece at MusicGen-small's size in half precision, decoder and codec, ms of wall time;
-    nothing where there is no CUDA device.
-    """
+    nothing where there is no CUDA device."""
     if not torch.cuda.is_available():
         return {}
     torch.manual_seed(0)
     model = network(SMALL, rate_hz, filters=64).to("cuda")
     model.decoder.half()
     states, mask = (t.cuda() for t in _conditions(1, SMALL["hidden_size"], 32))
-    n_steps, times = round(seconds * rate_hz), {"tokens": [], "codec": [], "plain": []}
+    given, clocks = (states.half(), mask, round(seconds * rate_hz)), []
     torch.cuda.reset_peak_memory_stats()
-
-    def timed(name, call):
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        made = call()
-        torch.cuda.synchronize()
-        times[name].append(1e3 * (time.perf_counter() - start))
-        return made
-
     with torch.inference_mode():
-        for seed in range(4):  # the first also loads kernels
-            codes = timed("tokens",
-                          lambda seed=seed: musicgen_sampling.sample(model.decoder, states.half(),
-                                                                     mask, n_steps, seed=seed))
-            timed("codec",
-                  lambda codes=codes: model.audio_encoder.decode(codes[None], [None]).audio_values)
+        for seed in range(4):
+            clock = benchmarks.Clock(torch.cuda.synchronize)
+            clocks.append(clock)
+            with clock("tokens"):
+                codes = musicgen_sampling.sample(model.decoder, *given, seed=seed)
+            with clock("codec"):
+                model.audio_encoder.decode(codes[None], [None])
         memory = torch.cuda.max_memory_allocated() / 2**20
-        timed("plain", lambda: plain(model, states.half(), mask, n_steps, do_sample=True,
-                                     top_k=250))
-    tokens, codec = min(times["tokens"][1:]), min(times["codec"][1:])
+        with clock("plain"):
+            plain(model, *given, do_sample=True, top_k=250)
+    # the first turn also loads kernels
+    tokens, codec = (1e3 * min(c.parts[part] for c in clocks[1:]) for part in ("tokens", "codec"))
+    own = 1e3 * clock.parts["plain"]
     return {"gpu": torch.cuda.get_device_name(), "gpu_seconds": seconds,
             "gpu_tokens_ms": round(tokens, 1), "gpu_codec_ms": round(codec, 1),
-            "gpu_ms": round(tokens + codec, 1), "gpu_plain_tokens_ms": round(times["plain"][0], 1),
-            "gpu_published_ms": PUBLISHED_MS, "gpu_ratio": round(times["plain"][0] / tokens, 2),
+            "gpu_ms": round(tokens + codec, 1), "gpu_plain_tokens_ms": round(own, 1),
+            "gpu_published_ms": PUBLISHED_MS, "gpu_ratio": round(own / tokens, 2),
             "gpu_peak_mb": round(memory)}
 
 
-def network(size: dict, rate_hz: int, filters: int = 4):
+def network(size: dict, rate_hz: int, filters: int = 4) -> hf.MusicgenForConditionalGeneration:
     """A random MusicGen of this size: no published weight is needed to time one."""
     special, ratios = size["vocab_size"], [8, 5, 4, 4] if rate_hz == 50 else [8, 5, 4, 8]
     # the special token's number is one beyond the codebook; it warns of that
-    logging.set_verbosity_error()
-    text = T5Config(vocab_size=100, d_model=size["hidden_size"], d_kv=8, d_ff=64, num_layers=1,
-                    num_heads=2)
-    codec = EncodecConfig(sampling_rate=32_000, audio_channels=1, num_filters=filters,
-                          num_residual_layers=1, upsampling_ratios=ratios, codebook_size=special,
-                          hidden_size=128, codebook_dim=128, num_lstm_layers=2, normalize=False,
-                          chunk_length_s=None,
-                          target_bandwidths=[4 * (special.bit_length() - 1) * rate_hz / 1000],
-                          use_causal_conv=False)
-    decoder = MusicgenDecoderConfig(**size, num_codebooks=4, pad_token_id=special,
-                                    bos_token_id=special, max_position_embeddings=2048)
-    model = MusicgenForConditionalGeneration(MusicgenConfig(text_encoder=text.to_dict(),
-                                                            audio_encoder=codec.to_dict(),
-                                                            decoder=decoder.to_dict())).eval()
+    hf.utils.logging.set_verbosity_error()
+    text = hf.T5Config(vocab_size=100, d_model=size["hidden_size"], d_kv=8, d_ff=64, num_layers=1,
+                       num_heads=2)
+    codec = hf.EncodecConfig(
+        sampling_rate=32_000, audio_channels=1, num_filters=filters, num_residual_layers=1,
+        upsampling_ratios=ratios, codebook_size=special, hidden_size=128, codebook_dim=128,
+        num_lstm_layers=2, normalize=False, chunk_length_s=None, use_causal_conv=False,
+        target_bandwidths=[4 * (special.bit_length() - 1) * rate_hz / 1000])
+    decoder = hf.MusicgenDecoderConfig(**size, num_codebooks=4, pad_token_id=special,
+                                       bos_token_id=special, max_position_embeddings=2048)
+    model = hf.MusicgenForConditionalGeneration(hf.MusicgenConfig(
+        text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict()))
     for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
         setattr(model.generation_config, name, special)
-    return model
+    return model.eval()
 
 
-def plain(model, states, mask, n_steps: int, guidance: float = 3.0, **settings):
+def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     """Codes [B, K, S] of transformers' own `generate` from ready conditions, its codec left out."""
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
     halves, marks = with_null(states, mask)
     try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]),
-                       encoder_outputs=BaseModelOutput(halves), attention_mask=marks,
-                       guidance_scale=guidance, max_length=n_steps
-                       + model.decoder.config.num_codebooks, **settings)
+        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=marks,
+                       encoder_outputs=BaseModelOutput(halves), guidance_scale=3.0,
+                       max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     finally:
         model.audio_encoder.decode = own
     return kept[0]
@@ -136,13 +119,5 @@ def plain(model, states, mask, n_steps: int, guidance: float = 3.0, **settings):
 
 def _conditions(n_items: int, width: int, n_tokens: int = N_TOKENS) -> tuple:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(n_items, n_tokens, width,
-                       generator=generator), torch.ones(n_items, n_tokens, dtype=torch.long)
-
-
-def _best_seconds(model, n_items: int, n_steps: int) -> list[float]:
-    """Best process times of ours and of the plain loop."""
-    states, mask = _conditions(n_items, model.decoder.config.hidden_size)
-    return benchmarks.best_seconds(
-        [lambda: musicgen_sampling.sample(model.decoder, states, mask, n_steps, seed=0),
-         lambda: plain(model, states, mask, n_steps, do_sample=True, top_k=250)], REPEATS)
+    return (torch.randn(n_items, n_tokens, width, generator=generator),
+            torch.ones(n_items, n_tokens, dtype=torch.long))

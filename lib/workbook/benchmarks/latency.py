@@ -1,5 +1,5 @@
-"""From a picture to what conditions the music model, by projection and by
-caption and language model; then to sound.
+"""From a picture to what conditions the music model, by projection and by caption and language
+model; then to sound.
 
     projection   picture ─CLIP─► vector ─projection─► condition ───────────────────────────┐
     pipeline     picture ─captioner─► caption ─language model─► directive ─T5─► condition ─┤
@@ -9,8 +9,6 @@ One picture at a time, both ways in turn, in one run. On a CPU with the bundled 
 CUDA device the projection's way at published sizes with random weights (ViT-B/32, 512 → 768 → 1024,
 MusicGen-small, 10 s), against the thesis's 600 ms on an RTX 3090.
 """
-
-import time
 
 import numpy as np
 import open_clip
@@ -26,9 +24,8 @@ from lib.workbook import benchmarks
 from lib.workbook.benchmarks import generate
 
 N_PICTURES, SECONDS, PUBLISHED_MS, WANTED_MS = 8, 4.0, 600.0, 700.0
-PARTS = ("condition", "tokens", "codec")
-PROJECTION, PIPELINE, SHARED = ("clip", "projection"), ("captioner", "language model",
-                                                        "text encoder"), ("decoder", "codec")
+PROJECTION, SHARED = ("clip", "projection"), ("decoder", "codec")
+PIPELINE = ("captioner", "language model", "text encoder")
 
 
 def bench() -> dict:
@@ -38,32 +35,36 @@ def bench() -> dict:
     encoder left out), wanted ratio 20; ``parts_ms``: each part of both ways; ``whole_ratio``: image
     to waveform, projection over pipeline (the thesis: below .5); on a GPU ``gpu_…``.
     """
-    torch.set_num_threads(1)
-    pictures, _ = paint.pictures(TEST_SEED, range(N_PICTURES + 1), 128)
-    clip, captioner, describer, generator = (pretrained.load(part, device="cpu")
-                                             for part in ("image_text", "captioner", "describer",
-                                                          "musicgen"))
+    clip, captioner, describer, generator = (
+        pretrained.load(part, device="cpu")
+        for part in ("image_text", "captioner", "describer", "musicgen"))
     models = train_projection.build(get_config("mini").study_two, generator, clip.width)
-    times: dict[str, list[float]] = {part: [] for part in (*PROJECTION, *PIPELINE, *SHARED)}
-
-    def timed(part: str, function, *given, **settings):
-        start = time.process_time()
-        output = function(*given, **settings)
-        times[part].append(1e3 * (time.process_time() - start))
-        return output
-
-    for picture in pictures:
-        vector = timed("clip", clip.embed_pictures, picture[None])
-        condition = timed("projection", train_projection.predict, models, vector)
-        caption = timed("captioner", captioner.caption, picture[None], ["sad"])
-        text = timed("language model", describer.describe, caption, ["sad"], prompt="mapping")
-        timed("text encoder", lambda text: generator.condition(*generator.states(text)), text)
-        codes = timed("decoder", _codes, generator, torch.from_numpy(condition))
-        timed("codec", generator.codec.decode, codes)
-    ms = {part: float(np.median(spent[1:])) for part, spent in times.items()}
-    ours, theirs = sum(ms[part] for part in PROJECTION), ms["captioner"] + ms["language model"]
-    shared = sum(ms[part] for part in SHARED)
-    pipeline = sum(ms[part] for part in PIPELINE) + shared
+    clocks = []
+    for picture in paint.pictures(TEST_SEED, range(N_PICTURES + 1), 128)[0]:
+        clock = benchmarks.Clock()
+        clocks.append(clock)
+        with clock("clip"):
+            vector = clip.embed_pictures(picture[None])
+        with clock("projection"):
+            condition = train_projection.predict(models, vector)
+        with clock("captioner"):
+            caption = captioner.caption(picture[None], ["sad"])
+        with clock("language model"):
+            text = describer.describe(caption, ["sad"], prompt="mapping")
+        with clock("text encoder"):
+            generator.condition(*generator.states(text))
+        with clock("decoder"):
+            condition = torch.from_numpy(condition)
+            codes = musicgen_sampling.sample(generator.network.decoder, condition,
+                                             torch.ones(condition.shape[:2], dtype=torch.long),
+                                             round(SECONDS * generator.frame_rate_hz))
+        with clock("codec"):
+            generator.codec.decode(codes)
+    ms = {part: 1e3 * float(np.median([clock.parts[part] for clock in clocks[1:]]))
+          for part in (*PROJECTION, *PIPELINE, *SHARED)}
+    ours, theirs, shared = (sum(ms[part] for part in some)
+                            for some in (PROJECTION, PIPELINE[:2], SHARED))
+    pipeline = theirs + ms["text encoder"] + shared
     return benchmarks.result(
         "one picture → condition: CLIP, projection; baseline: captioner, language model "
         f"({SECONDS:g} s are played)", ours, theirs, "ms", N_PICTURES, more_is_better=False,
@@ -82,43 +83,29 @@ def gpu(seconds: float = 10.0) -> dict:
         return {}
     torch.manual_seed(0)
     tower = open_clip.create_model("ViT-B-32", pretrained=None, device="cuda").eval().half()
-    projection, model = StudyTwo().cuda().eval().half(), generate.network(generate.SMALL, 50,
-                                                                          filters=64).to("cuda")
+    projection = StudyTwo().cuda().eval().half()
+    model = generate.network(generate.SMALL, 50, filters=64).to("cuda")
     model.decoder.half()
-    picture, mask = torch.rand(1, 3, 224, 224,
-                               device="cuda").half(), torch.ones(1, 1, dtype=torch.long,
-                                                                 device="cuda")
+    picture = torch.rand(1, 3, 224, 224, device="cuda").half()
+    mask = torch.ones(1, 1, dtype=torch.long, device="cuda")
     torch.cuda.reset_peak_memory_stats()
-
-    def once(step: str, seed: int) -> list[float]:
-        """ms of condition, tokens and codec."""
-        torch.cuda.synchronize()
-        marks = [time.perf_counter()]
-        for part in PARTS:
-            if part == "condition":
-                condition = projection(tower.encode_image(picture))
-            elif part == "tokens":
-                codes = musicgen_sampling.sample(model.decoder, condition, mask,
-                                                 round(50 * seconds), seed=seed, step=step)
-            else:
-                model.audio_encoder.decode(codes[None], [None])
-            torch.cuda.synchronize()
-            marks.append(time.perf_counter())
-        return [1e3 * (b - a) for a, b in zip(marks, marks[1:], strict=False)]
-
+    turns = {"graph": [], "compile": []}
     with torch.inference_mode():
-        # the first call of each also loads kernels, or makes them
-        times = {step: [once(step, seed) for seed in range(5)] for step in ("graph", "compile")}
-    best = {step: min(some[1:], key=sum) for step, some in times.items()}
-    parts = dict(zip(PARTS, (round(part, 1) for part in best["compile"]), strict=True))
-    return {"gpu": torch.cuda.get_device_name(), "gpu_ms": round(sum(best["compile"]), 1),
-            "gpu_wanted_ms": WANTED_MS, "gpu_published_ms": PUBLISHED_MS, "gpu_parts_ms": parts,
-            "gpu_uncompiled_ms": round(sum(best["graph"]), 1),
-            "gpu_compile_s": round(sum(times["compile"][0]) / 1e3, 1),
+        for step, clocks in turns.items():
+            for seed in range(5):  # the first call of each also loads kernels, or makes them
+                clock = benchmarks.Clock(torch.cuda.synchronize)
+                clocks.append(clock)
+                with clock("condition"):
+                    condition = projection(tower.encode_image(picture))
+                with clock("tokens"):
+                    codes = musicgen_sampling.sample(model.decoder, condition, mask,
+                                                     round(50 * seconds), seed=seed, step=step)
+                with clock("codec"):
+                    model.audio_encoder.decode(codes[None], [None])
+    best = {step: min(clocks[1:], key=lambda clock: clock.total) for step, clocks in turns.items()}
+    return {"gpu": torch.cuda.get_device_name(), "gpu_ms": round(1e3 * best["compile"].total, 1),
+            "gpu_wanted_ms": WANTED_MS, "gpu_published_ms": PUBLISHED_MS,
+            "gpu_parts_ms": {part: round(1e3 * s, 1) for part, s in best["compile"].parts.items()},
+            "gpu_uncompiled_ms": round(1e3 * best["graph"].total, 1),
+            "gpu_compile_s": round(turns["compile"][0].total, 1),
             "gpu_peak_mb": round(torch.cuda.max_memory_allocated() / 2**20)}
-
-
-def _codes(generator, condition):
-    mask = torch.ones(condition.shape[:2], dtype=torch.long)
-    return musicgen_sampling.sample(generator.network.decoder, condition, mask,
-                                    round(SECONDS * generator.frame_rate_hz))
