@@ -433,7 +433,7 @@ def test_layout_finds_the_first_of_several_places(tmp_path):
     write(tmp_path / "b" / "second.csv", "x\n")
     assert layout.find_file(tmp_path, ["a/first.csv", "b/*.csv"], "the table",
                           "get it").name == "second.csv"
-    assert layout.list_files(tmp_path / "absent", tmp_path, (".mp3",)) == {}
+    assert layout.list_files(tmp_path, (".mp3",), "absent") == {}
 
 
 def test_imemnets_items_keep_their_list_and_take_the_points_of_a_table_beside_it(tmp_path):

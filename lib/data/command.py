@@ -5,8 +5,6 @@ files are whole, how to get the rest.
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import inventory, registry
@@ -17,21 +15,29 @@ ACTIONS = ("list", "check", "fetch")
 
 def run(action: str, names: Sequence[str] = ()) -> int:
     """Runs an action on the named collections (all, where none is named); returns the exit code."""
+    known = ", ".join(registry.COLLECTIONS)
     if action not in ACTIONS:
         raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action),
                               "for instance: python -m lib data list")
     if action == "fetch" and not names:
-        raise KlangfarbeError(f"a collection out of {', '.join(registry.COLLECTIONS)}", "none",
+        raise KlangfarbeError(f"a collection out of {known}", "none",
                               "nothing is downloaded unasked: name it")
-    rows = registry.select(names)
-    if action == "check":
-        check(rows, named=bool(names))
-    else:
-        {"list": show, "fetch": fetch}[action](rows)
+    if unknown := [name for name in names if name not in registry.COLLECTIONS]:
+        raise KlangfarbeError(f"a collection out of {known}", repr(unknown[0]), "name one of them")
+    rows = [registry.COLLECTIONS[name] for name in names or registry.COLLECTIONS]
+    if action == "list":
+        _list(rows)
+    elif action == "check":
+        _check(rows, named=bool(names))
+    else:  # what may be had without a form, and the steps for the rest
+        for row in rows:
+            files = [f"{file} (checksum as known)" for file in registry.fetch(row)]
+            print(*files or ["no part of it can be fetched for you"], sep="\n")
+            print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
     return 0
 
 
-def show(rows: Sequence[registry.Collection]) -> None:
+def _list(rows: Sequence[registry.Collection]) -> None:
     """Where each collection lies and how many rows it has, or that it is missing."""
     print(f"looked for in {registry.root()}")
     missing = []
@@ -39,16 +45,16 @@ def show(rows: Sequence[registry.Collection]) -> None:
         counted, _, _, refused = inventory.count_collections([row])
         there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points"
                  for c in counted.itertuples()] + refused
-        there = there or [
-            f"missing (looked for {', '.join(f'{folder}/' for folder in row.folders)})"]
-        print("\n  ".join([f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what}"
-                           f" · system {row.used_by}", *there, f"licence: {row.adapter.LICENCE}"]))
-        missing += [row.name] if not len(counted) else []
+        looked_for = ", ".join(f"{folder}/" for folder in row.folders)
+        print(f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system "
+              f"{row.used_by}", *there or [f"missing (looked for {looked_for})"],
+              f"licence: {row.adapter.LICENCE}", sep="\n  ")
+        missing += [] if len(counted) else [row.name]
     hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
 
 
-def check(rows: Sequence[registry.Collection], *, named: bool = True) -> None:
+def _check(rows: Sequence[registry.Collection], *, named: bool) -> None:
     """Opens every file of every folder that is there, and prints what was found; raises at the end
     for the first collection that cannot be read, or that was `named` and is missing.
     """
@@ -66,7 +72,7 @@ def check(rows: Sequence[registry.Collection], *, named: bool = True) -> None:
                                       "no such folder",
                                       f"python -m lib data fetch {row.name} gets it or says how")
             for place in folders:
-                _check_folder(row, place, row.adapter.manifest(place), known)
+                _check_folder(row, place, known)
         except KlangfarbeError as error:
             faults.append(error)
     if faults:
@@ -76,9 +82,8 @@ def check(rows: Sequence[registry.Collection], *, named: bool = True) -> None:
                               "python -m lib data list says what is looked for")
 
 
-def _check_folder(row: registry.Collection, place: Path, table: pd.DataFrame,
-                  known: set[str]) -> None:
-    folder = place.relative_to(registry.root()).as_posix()
+def _check_folder(row: registry.Collection, place: Path, known: set[str]) -> None:
+    table, folder = row.adapter.manifest(place), place.relative_to(registry.root()).as_posix()
     built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
                             root=place)
     found = inventory.summary(table)
@@ -87,20 +92,8 @@ def _check_folder(row: registry.Collection, place: Path, table: pd.DataFrame,
     for axis in inventory.AXES if found["points"] else ():
         print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, "
               f"mean {found[f'{axis}_mean']:+.2f}, standard deviation {found[f'{axis}_sd']:.2f}")
-    same = ("as stored with this workbook" if found["checksum"] in known
-            else "no stored numbers for it")
-    whole = found["files"] - len(built.rejects)
-    print(f"  checksum {found['checksum']}: {same}\n"
-          f"  opened: {whole:,} whole, {len(built.rejects):,} set aside")
-    for reject in built.rejects.head(5).itertuples():
-        print(f"    {reject.path}: {reject.reason}")
-    for defect in inventory.defects(row, place, built.manifest):
-        print(f"  · {defect}")
-
-
-def fetch(rows: Sequence[registry.Collection]) -> None:
-    """Downloads what may be had without a form, and prints the steps for the rest."""
-    for row in rows:
-        files = [f"{file} (checksum as known)" for file in registry.fetch(row)]
-        print("\n".join(files or ["no part of it can be fetched for you"]))
-        print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
+    print(f"  checksum {found['checksum']}: " + ("as stored with this workbook" if found["checksum"]
+          in known else "no stored numbers for it") + "\n  opened: "
+          f"{found['files'] - len(built.rejects):,} whole, {len(built.rejects):,} set aside",
+          *(f"  {reject.path}: {reject.reason}" for reject in built.rejects.head(5).itertuples()),
+          *(f"· {defect}" for defect in inventory.defects(row, place, built.manifest)), sep="\n  ")

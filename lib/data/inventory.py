@@ -19,18 +19,15 @@ CONTENT = ("item_id", "group_id", "split", "emotion", "valence", "arousal", "cap
 
 
 def summary(table: pd.DataFrame) -> dict:
-    """A manifest's counts and moments.
-
-    Returns:
-        ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` in [−1, 1] and
-        ``correlation`` of the axes, NaN without points; ``checksum`` of what the rows say (labels
-        rounded to 10⁻⁶, texts, splits), wherever the files lie.
+    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` in [−1, 1]
+    and ``correlation`` of the axes, NaN without points; ``checksum`` of what the rows say (labels
+    rounded to 10⁻⁶, texts, splits), wherever the files lie.
     """
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
              "groups": int(table["group_id"].nunique())}
-    for k, axis in enumerate(AXES):
-        column = points[:, k] if len(points) else np.full(1, np.nan)
+    columns = points.T if len(points) else np.full((2, 1), np.nan)
+    for axis, column in zip(AXES, columns, strict=True):
         found |= {f"{axis}_mean": column.mean(), f"{axis}_sd": column.std(),
                   f"{axis}_low": column.min(), f"{axis}_high": column.max()}
     varies = len(points) > 1 and points.std(axis=0).min() > 0
@@ -43,19 +40,15 @@ def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
     """How many of a manifest's points lie in each slice of :data:`EDGES`: ``collection, axis, low,
     count``; no row without points.
     """
-    points = table[list(AXES)].dropna().to_numpy(dtype=float)
-    rows = []
-    for k, axis in enumerate(AXES if len(points) else ()):
-        counts, _ = np.histogram(points[:, k], EDGES)
-        rows += [{"collection": collection, "axis": axis, "low": round(float(low), 3),
-                  "count": int(count)} for low, count in zip(EDGES[:-1], counts, strict=True)]
+    points = table[list(AXES)].dropna().astype(float)
+    rows = [(collection, axis, round(float(low), 3), int(count)) for axis in AXES if len(points)
+            for low, count in zip(EDGES, np.histogram(points[axis], EDGES)[0], strict=False)]
     return pd.DataFrame(rows, columns=["collection", "axis", "low", "count"])
 
 
 def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
     """All collections at hand: their summaries, their :func:`histograms`, their :func:`defects`,
-    and what cannot be read. Of a collection in several folders each is counted, the first one
-    drawn.
+    and what cannot be read. Of a collection in several folders each is counted, the first drawn.
     """
     counted, spread, known, refused = [], [], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
@@ -69,8 +62,7 @@ def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
             if place == registry.existing_folders(row)[0]:
                 spread.append(histograms(row.name, table))
-            known += [{"collection": row.name, "folder": folder, "defect": defect}
-                      for defect in defects(row, place, table)]
+            known += [(row.name, folder, defect) for defect in defects(row, place, table)]
     columns = ["collection", "folder", *summary(manifests.frame([]))]
     return (pd.DataFrame(counted, columns=columns),
             pd.concat([histograms("", manifests.frame([])), *(s for s in spread if len(s))]),
@@ -79,17 +71,18 @@ def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
 
 def store_reference() -> None:
     """Writes the numbers to ``results/reference/real/``, for readers without the collections."""
-    counted, spread, known, refused = count_collections()
+    *tables, refused = count_collections()
+    counted = tables[0]
     if not len(counted):
         raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none",
                               "see data/README.md")
     stamp = provenance.provenance(
         "reference", 0, provenance.content_hash("".join(counted["checksum"]).encode()))
-    for name, table in zip(TABLES, (counted, spread, known), strict=True):
-        path = artefacts.write(paths.REFERENCE / RUN / name, table)
-        artefacts.write(path.with_name(name + artefacts.PROVENANCE_SUFFIX), stamp)
-    print("\n  ".join([f"collections: {len(counted)} folders of "
-                       f"{counted['collection'].nunique()} collections counted", *refused]))
+    for name, table in zip(TABLES, tables, strict=True):
+        artefacts.write(paths.REFERENCE / RUN / name, table)
+        artefacts.write(paths.REFERENCE / RUN / (name + artefacts.PROVENANCE_SUFFIX), stamp)
+    print(f"collections: {len(counted)} folders of {counted['collection'].nunique()} collections "
+          "counted", *refused, sep="\n  ")
 
 
 def load_reference() -> tuple[pd.DataFrame, ...]:
@@ -98,43 +91,43 @@ def load_reference() -> tuple[pd.DataFrame, ...]:
 
 
 def defects(row: registry.Collection, place, table) -> list[str]:
-    """What is to be known of a collection before one trains on it, counted on the copy in `place`.
-
-    Args:
-        table: its manifest, with ``sha256`` where files were opened.
+    """What is to be known of a collection before one trains on it, counted on the copy in `place`
+    and on its manifest (with ``sha256`` where files were opened).
     """
-    found = []
-    if without := int(table["path"].isna().sum()):
-        found.append(f"{without:,} of {len(table):,} rows have no file here")
-    points = table[list(AXES)].dropna()
-    if len(points) and (without := len(table) - len(points)):
-        found.append(
-            f"{without:,} of {len(table):,} rows have no point: join by name, never by position")
-    for axis in AXES if len(points) else ():
-        if (values := points[axis].nunique()) <= 5 < len(points):
-            found.append(f"{axis} takes {values} values only: a side, not a place")
-    dealt = table.dropna(subset=["split"]).groupby("group_id")["split"].nunique()
-    if (crossing := int((dealt > 1).sum())):
-        found.append(f"{crossing:,} of {len(dealt):,} groups stand in two of the published splits")
-    for text in ("caption", "comment", "description"):
-        said = table[text].dropna()
-        if (twice := int(said.duplicated(keep=False).sum())):
-            found.append(f"{twice:,} of {len(said):,} rows share their {text} with another")
-    if (same := int(table["sha256"].dropna().duplicated(keep=False).sum())):
+    points, dealt = table[list(AXES)].dropna(), table.dropna(subset=["split"])
+    in_splits = dealt.groupby("group_id")["split"].nunique()
+    without, unrated = int(table["path"].isna().sum()), len(table) - len(points)
+    crossing, same = int((in_splits > 1).sum()), int(_repeated(table["sha256"]))
+    found = [f"{without:,} of {len(table):,} rows have no file here"] if without else []
+    if len(points) and unrated:
+        found.append(f"{unrated:,} of {len(table):,} rows have no point: join by name, never by "
+                     "position")
+    found += [f"{axis} takes {points[axis].nunique()} values only: a side, not a place"
+              for axis in AXES if points[axis].nunique() <= 5 < len(points)]
+    if crossing:
+        found.append(f"{crossing:,} of {len(in_splits):,} groups stand in two of the published "
+                     "splits")
+    found += [f"{_repeated(table[text]):,} of {table[text].notna().sum():,} rows share their "
+              f"{text} with another" for text in ("caption", "comment", "description")
+              if _repeated(table[text])]
+    if same:
         found.append(f"{same:,} files are byte for byte another row's")
     own = {"deam": _swapped_here, "pmemo": _spread_of_another_scale,
            "imemnet": _lists_overlap}.get(row.name)
     return found + (own(place) if own else [])
 
 
+def _repeated(column: pd.Series) -> int:
+    return int(column.dropna().duplicated(keep=False).sum())
+
+
 def swapped_axes(published, trusted) -> dict[str, float]:
     """Whether one table's two columns stand in the other's order; rows are joined by the number
     that ends ``item_id``.
 
-    Returns:
-        ``songs``; ``straight, crossed``: correlation of the published valence with the trusted
-        valence, and with its arousal; ``agree, agree_crossed``: songs of which both numbers agree
-        to .025 (a tenth of a point on 1–9), as they stand and exchanged.
+    Returns ``songs``; ``straight, crossed``: correlation of the published valence with the trusted
+    valence, and with its arousal; ``agree, agree_crossed``: songs of which both numbers agree to
+    .025 (a tenth of a point on 1–9), as they stand and exchanged.
     """
     left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
@@ -143,21 +136,23 @@ def swapped_axes(published, trusted) -> dict[str, float]:
     if len(songs) < 2:
         return {"songs": len(songs), "straight": np.nan, "crossed": np.nan, "agree": 0,
                 "agree_crossed": 0}
-    near = {name: int((np.abs(a - other).max(axis=1) <= 0.025 + 1e-9).sum())
-            for name, other in (("agree", b), ("agree_crossed", b[:, ::-1]))}
     straight, crossed = (float(np.corrcoef(a[:, 0], b[:, k])[0, 1]) for k in range(2))
-    return {"songs": len(songs), "straight": straight, "crossed": crossed, **near}
+    agree, agree_crossed = (int((np.abs(a - other).max(axis=1) <= 0.025 + 1e-9).sum())
+                            for other in (b, b[:, ::-1]))
+    return {"songs": len(songs), "straight": straight, "crossed": crossed, "agree": agree,
+            "agree_crossed": agree_crossed}
 
 
 def _swapped_here(place) -> list[str]:
-    for other in registry.existing_folders(registry.COLLECTIONS["emomusic"]):
-        trusted = registry.COLLECTIONS["emomusic"].adapter.manifest(other)
-        seen = swapped_axes(deam.manifest(place, exchange_2013=False), trusted)
+    emomusic = registry.COLLECTIONS["emomusic"]
+    for other in registry.existing_folders(emomusic):
+        seen = swapped_axes(deam.manifest(place, exchange_2013=False),
+                            emomusic.adapter.manifest(other))
         if seen["songs"] > 1 and seen["crossed"] > seen["straight"]:
-            return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} "
-                    f"agree only when valence and arousal are "
-                    f"exchanged (correlation {seen['crossed']:.3f}, "
-                    f"as published {seen['straight']:.3f}); the adapter exchanges them back"]
+            return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} agree "
+                    f"only when valence and arousal are exchanged (correlation "
+                    f"{seen['crossed']:.3f}, as published {seen['straight']:.3f}); the adapter "
+                    "exchanges them back"]
     return []
 
 
@@ -169,10 +164,10 @@ def spread_of_another_scale(means, deviations) -> bool:
 def _spread_of_another_scale(place) -> list[str]:
     for file in sorted(place.rglob("static_annotations.csv")):
         table = layout.read_table(file, ())
-        pairs = [(c, c.replace("mean", "std")) for c in table.columns
+        pairs = [(table[c], table[c.replace("mean", "std")]) for c in table.columns
                  if "mean" in c and c.replace("mean", "std") in table.columns]
-        if any(spread_of_another_scale(table[mean], table[deviation]) for mean, deviation in pairs):
-            highest, widest = (max(table[pair[k]].max() for pair in pairs) for k in range(2))
+        if any(spread_of_another_scale(*pair) for pair in pairs):
+            highest, widest = (max(pair[k].max() for pair in pairs) for k in range(2))
             return [f"means up to {highest:g} with deviations up to {widest:.2f}: "
                     f"the means were rescaled to 1–9, the deviations were not"]
     return []
@@ -180,13 +175,11 @@ def _spread_of_another_scale(place) -> list[str]:
 
 def _lists_overlap(place) -> list[str]:
     table, found = imemnet.read(place), []
-    twice = int(table.duplicated(["clip", "image", "published"]).sum())
     for small, large in (("val", "test"), ("val", "train"), ("test", "train")):
         part = table["published"].map({small: "test", large: "train"}).fillna("").to_numpy()
         if {"test", "train"} <= set(part):
-            met = imemnet.overlap(table, part)["met"]
-            of = imemnet.overlap(table, part)["of"]
-            found.append(f"{small} shares with {large} "
-                         + ", ".join(f"{met[end]:,} of its {of[end]:,} {end}s"
-                                     for end in imemnet.ENDS))
+            shared = imemnet.overlap(table, part)
+            found.append(f"{small} shares with {large} " + ", ".join(
+                f"{row.met:,} of its {row.of:,} {row.Index}s" for row in shared.itertuples()))
+    twice = int(table.duplicated(["clip", "image", "published"]).sum())
     return found + ([f"{twice} pairs stand twice in their own list"] if twice else [])

@@ -1,16 +1,12 @@
 """The leakage linter: does a model, a split or a metric know something that it should not?
 
-Every training notebook calls it on its tables:
-
-    manifest (+ embeddings, pictures) ─┐
-    pairs, condition ──────────────────┼─► check ─► Checked ─┬─► report              a table
-    encoders, usage, rows ─────────────┘                     └─► assert_no_leakage   prints, raises
-
-A check whose tables were not given is listed as not made: silence is not cleanliness.
+Every training notebook calls :func:`check` on its tables and :func:`assert_no_leakage` on what is
+found. A check whose tables were not given is listed as not made: silence is not cleanliness.
 
 Source: what the released codes of three of the systems do. Notebook: 31.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -71,16 +67,13 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
 
     Args:
         manifest: any of the manifest's columns; rows without a split are left aside.
-        pairs: ``image_id, audio_id`` and, where known, ``split`` (else the manifest's split of the
-            picture), ``image_group``, ``audio_group`` (else the manifest's).
-        embeddings: [N, D] in the order of the manifest's rows, or a mapping encoder → [N, D]; a row
-            of NaN: none there.
-        pictures: N pictures uint8 [H, W, 3] in that order (``None``: not a picture), or their
-            ``near_duplicates.fingerprints``.
+        pairs: ``image_id, audio_id`` and, where the manifest does not say them, ``split``,
+            ``image_group``, ``audio_group``.
+        embeddings: [N, D] in the manifest's order, or encoder → [N, D]; a row of NaN: none there.
+        pictures: N pictures uint8 [H, W, 3] (or ``None``), or ``near_duplicates.fingerprints``.
         condition: ``text``, the model's input, and columns of the *target* that it must not
-            contain, some of :data:`TARGET_COLUMNS` (``keywords``: a list, or words between commas).
-        encoders: ``{"pairing": …, "metric": …}``, each a name, a card with ``name`` and ``sha256``,
-            or several.
+            contain, of :data:`TARGET_COLUMNS` (``keywords``: a list, or words between commas).
+        encoders: ``{"pairing": …, "metric": …}``, each a name, a card (``name, sha256``), or more.
         usage: ``{"selected_on": …, "reported_on": …}``, names of splits, or ids of items.
         rows: ids of the features' rows and of the labels' rows, which are read side by side.
         cosine, bits: thresholds of a near-duplicate. The cosine suits learned embeddings: on the
@@ -90,39 +83,41 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
                               "give the rows they belong to, with their splits")
-    made = {}
-    table = None
+    for given, keys, what in ((encoders, ("pairing", "metric"), "encoders"),
+                              (usage, ("selected_on", "reported_on"), "usage")):
+        if given is not None and set(given) != set(keys):
+            raise KlangfarbeError(f"{what} with {' and '.join(keys)}",
+                                  ", ".join(map(str, given)) or "nothing", "name both sides")
+    made, table = {}, None
     if manifest is not None and "split" in manifest:
         table = manifest[manifest["split"].notna()]
-    group_uses, clip_uses = _uses(table, _complete_pairs(pairs, manifest))
+    group_uses, clip_uses = _uses(table, pairs, manifest)
     if group_uses is not None:
         made["group_in_two_splits"] = _groups(group_uses)
     if clip_uses is not None:
-        made["clip_reused_across_splits"] = _clips(clip_uses)
+        made["clip_reused_across_splits"] = _finding(
+            "clip_reused_across_splits", "audio clips, the very same, in more than one split",
+            *_crossing(clip_uses))
     if table is not None and (embeddings is not None or pictures is not None
                               or len(_hashed(table, ("image",)))):
-        concerned, seen, examples = near_duplicates.find(manifest, embeddings, pictures, cosine,
-                                                         bits)
+        near, seen, examples = near_duplicates.find(manifest, embeddings, pictures, cosine, bits)
         made["near_duplicates"] = _finding(
             "near_duplicates", "items with a near-duplicate of another group in another split",
-            len(concerned), len(seen), examples)
+            near, len(seen), examples)
     if condition is not None:
-        if "text" not in condition or not set(TARGET_COLUMNS) & set(condition) or not len(
-                condition):
-            raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
-                                  f"{len(condition)} rows of {', '.join(condition)}",
-                                  "add what the target must not tell")
         made["target_in_condition"] = _target_words(condition)
     if (manifest is not None and _known(manifest, "source", "valence", "arousal")
             and manifest["source"].nunique() > 1):
         labels = manifest[["source", "valence", "arousal"]].dropna()
         made["labels_on_two_scales"] = _scales(labels.astype({"valence": float, "arousal": float}))
     if encoders is not None:
-        _needs(encoders, ("pairing", "metric"), "encoders")
-        made["metric_embedder_is_pairing_embedder"] = _encoders(encoders)
+        made["metric_embedder_is_pairing_embedder"] = _encoders(**encoders)
     if usage is not None:
-        _needs(usage, ("selected_on", "reported_on"), "usage")
-        made["tuned_on_test"] = _tuned(usage)
+        chosen, reported = ({usage[key]} if isinstance(usage[key], str) else set(usage[key])
+                            for key in ("selected_on", "reported_on"))
+        both = sorted(map(str, chosen & reported))
+        made["tuned_on_test"] = _finding("tuned_on_test", "settings were chosen on what is "
+                                         "reported", both, len(reported), both)
     if rows is not None:
         made["rows_out_of_step"] = _misaligned(*rows)
     if not made:
@@ -135,19 +130,17 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
 def report(checked: Checked) -> pd.DataFrame:
     """A row per check that was made: ``name, count, of, what, examples``; count 0: not found."""
     found = {finding.name: finding for finding in checked.findings}
-    nothing = Finding("", "nothing found", 0, None, ())
-    lines = [(name, f.count, f.of, f.what, " · ".join(f.examples)) for name in checked.made
-             for f in [found.get(name, nothing)]]
-    return pd.DataFrame(lines, columns=["name", "count", "of", "what",
-                                        "examples"]).astype({"of": "Int64"})
+    lines = [found.get(name, Finding(name, "nothing found", 0, None, ())) for name in checked.made]
+    table = pd.DataFrame(lines, columns=Finding._fields)
+    return table.assign(examples=table["examples"].map(" · ".join), of=table["of"].astype("Int64"))[
+        ["name", "count", "of", "what", "examples"]]
 
 
 def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
     """Prints what was looked for and found, and raises at any finding that is not accepted by name.
 
-    Args:
-        accepted: names of findings that belong to the experiment, as in the *as published* runs. An
-            accepted name that was not found raises too: it would hide the next leak of that name.
+    `accepted` names findings that belong to the experiment (the *as published* runs); one that was
+    not found raises too: it would hide the next leak of that name.
     """
     accepted = {accepted} if isinstance(accepted, str) else set(accepted)
     if unknown := sorted(accepted - set(NAMES)):
@@ -158,16 +151,15 @@ def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
         print(f"not looked for (nothing given that would show it): {', '.join(checked.not_made)}")
     for finding in checked.findings:
         mark = "accepted" if finding.name in accepted else "LEAK"
-        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: {finding.what}\n"
-              f"  {NAMES[finding.name]}")
-        print("".join(f"  e.g. {example}\n" for example in finding.examples), end="")
+        print(f"{mark}: {finding.name}, {finding.count} of {finding.of}: {finding.what}",
+              NAMES[finding.name], *(f"e.g. {example}" for example in finding.examples), sep="\n  ")
     if not checked.findings:
         print("none found")
-    found = {finding.name for finding in checked.findings}
-    if left := [name for name in NAMES if name in found - accepted]:
+    found = [finding.name for finding in checked.findings]
+    if left := [name for name in found if name not in accepted]:
         raise KlangfarbeError("data without leaks", ", ".join(left), "mend the split or the table; "
                               f"if it belongs to the experiment: accepted={left!r}")
-    if stale := [name for name in NAMES if name in accepted - found]:
+    if stale := [name for name in NAMES if name in accepted.difference(found)]:
         why = ", ".join(f"{name} ({'nothing found' if name in checked.made else 'not looked for'})"
                         for name in stale)
         raise KlangfarbeError("accepted findings that are there", why, "take the name off the list")
@@ -177,17 +169,10 @@ def _known(table, *columns: str) -> bool:
     return all(column in table and table[column].notna().any() for column in columns)
 
 
-def _needs(given: Mapping, keys: tuple[str, str], what: str) -> None:
-    if set(given) != set(keys):
-        raise KlangfarbeError(f"{what} with {' and '.join(keys)}",
-                              ", ".join(map(str, given)) or "nothing", "name both sides")
-
-
-def _finding(name: str, what: str, count: int, of: int, examples: Iterable[str]) -> Finding | None:
+def _finding(name: str, what: str, concerned: Collection, of: int,
+             examples: Iterable[str]) -> Finding | None:
+    count = len(concerned)
     return Finding(name, what, count, of, tuple(examples)[:EXAMPLES]) if count else None
-
-
-# --- groups and clips in several splits ---
 
 
 def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
@@ -197,90 +182,81 @@ def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
     return table[table["modality"].isin(modalities) & table["sha256"].notna()]
 
 
-def _complete_pairs(pairs, manifest) -> pd.DataFrame | None:
+def _uses(table, pairs, manifest) -> list[pd.DataFrame | None]:
+    """Which group, and which clip, is used in which split: two tables ``value, split``."""
+    groups, clips = [], []
+    if table is not None and _known(table, "group_id"):
+        groups.append(table[["group_id", "split"]])
+    if table is not None and len(sounds := _hashed(table, ("audio", "midi"))):
+        clips.append(sounds[["sha256", "split"]])
+    if pairs is not None:
+        pairs = _complete_pairs(pairs, manifest)
+        clips.append(pairs[["audio_id", "split"]])
+        paintings = pairs["image_group"].fillna(pairs["image_id"])
+        groups.append(pd.concat([paintings, pairs["split"]], axis=1))
+        # A reused clip is reported by its own name: its piece counts here where *other* clips of it
+        # lie elsewhere.
+        reused = pairs.groupby("audio_id")["split"].transform("nunique") > 1
+        groups.append(pairs.loc[~reused, ["audio_group", "split"]])
+    return [pd.concat([part.set_axis(["value", "split"], axis=1) for part in parts],
+                      ignore_index=True).dropna() if parts else None for parts in (groups, clips)]
+
+
+def _complete_pairs(pairs, manifest) -> pd.DataFrame:
     """Pairs ``image_id, audio_id, split, image_group, audio_group``, and after them each clip's own
-    split in the manifest.
+    split in the manifest: a clip of the test set that a training pair uses is in both.
     """
-    if pairs is None:
-        return None
     has_items = manifest is not None and _known(manifest, "item_id", "split")
     if not {"image_id", "audio_id"} <= set(pairs) or not ("split" in pairs or has_items):
         raise KlangfarbeError("pairs with image_id, audio_id and split", ", ".join(pairs),
                               "add the split, or give the manifest too")
-    items, filled = manifest.set_index("item_id") if has_items else None, pairs.copy()
-    if "split" not in filled:
-        unknown = filled["image_id"][~filled["image_id"].isin(items.index)]
-        if len(unknown):
-            raise KlangfarbeError("pairs of the manifest's pictures",
-                                  f"{len(unknown)} others, e.g. {unknown.iloc[0]}",
-                                  "add their split")
-        filled["split"] = filled["image_id"].map(items["split"])
+    items = manifest.set_index("item_id") if has_items else pd.DataFrame()
+    if "split" not in pairs:
+        if len(unknown := pairs["image_id"][~pairs["image_id"].isin(items.index)]):
+            raise KlangfarbeError("pairs of the manifest's pictures", f"{len(unknown)} others, "
+                                  f"e.g. {unknown.iloc[0]}", "add their split")
+        pairs = pairs.assign(split=pairs["image_id"].map(items["split"]))
     for side in ("image", "audio"):
-        if f"{side}_group" not in filled:
-            known = has_items and "group_id" in items
-            filled[f"{side}_group"] = (filled[f"{side}_id"].map(items["group_id"]) if known
-                                       else pd.NA)
-    if has_items:  # a clip of the test set that a training pair uses is in both
-        of_clip = filled.assign(split=filled["audio_id"].map(items["split"]), image_id=pd.NA,
-                                image_group=pd.NA)
-        filled = pd.concat([filled, of_clip], ignore_index=True)
-    if has_items and "sha256" in items:
-        filled["audio_id"] = filled["audio_id"].map(items["sha256"]).fillna(filled["audio_id"])
-    return filled[filled["split"].notna()]
+        if f"{side}_group" not in pairs:
+            known = pairs[f"{side}_id"].map(items["group_id"]) if "group_id" in items else pd.NA
+            pairs = pairs.assign(**{f"{side}_group": known})
+    if has_items:
+        of_clip = pairs.assign(split=pairs["audio_id"].map(items["split"]), image_id=pd.NA,
+                               image_group=pd.NA)
+        pairs = pd.concat([pairs, of_clip], ignore_index=True)
+    if "sha256" in items:
+        content = pairs["audio_id"].map(items["sha256"])
+        pairs = pairs.assign(audio_id=content.fillna(pairs["audio_id"]))
+    return pairs[pairs["split"].notna()]
 
 
-def _uses(table, pairs) -> list[pd.DataFrame | None]:
-    """Which group and which clip is used in which split: ``group, split`` and ``clip, split``."""
-    of_groups, of_clips = [], []
-    if table is not None and _known(table, "group_id"):
-        of_groups.append(table[["group_id", "split"]].set_axis(["group", "split"], axis=1))
-    if table is not None and len(sounds := _hashed(table, ("audio", "midi"))):
-        of_clips.append(sounds[["sha256", "split"]].set_axis(["clip", "split"], axis=1))
-    if pairs is not None:
-        of_clips.append(pairs[["audio_id", "split"]].set_axis(["clip", "split"], axis=1))
-        paintings = pairs["image_group"].fillna(pairs["image_id"])
-        # A reused clip is reported by its own name: its piece counts here where *other* clips of it
-        # lie elsewhere.
-        reused = pairs.groupby("audio_id")["split"].transform("nunique") > 1
-        for group, kept in ((paintings, slice(None)), (pairs["audio_group"], ~reused)):
-            of_groups.append(pd.DataFrame({"group": group, "split": pairs["split"]})[kept])
-    return [pd.concat(some, ignore_index=True).dropna() if some else None
-            for some in (of_groups, of_clips)]
-
-
-def _in_several(uses: pd.DataFrame, column: str) -> tuple[pd.Series, int]:
-    """Values of `column` in more than one split (value → its splits), and how many values."""
-    unique = uses[[column, "split"]].dropna().astype(str).drop_duplicates()
-    of = unique.groupby(column, sort=True)["split"]
+def _crossing(uses: pd.DataFrame) -> tuple[pd.Index, int, list[str]]:
+    """Values that stand in more than one split, the number of all values, and examples."""
+    of = uses.dropna().astype(str).drop_duplicates().groupby("value", sort=True)["split"]
     splits = of.agg(lambda some: ", ".join(sorted(some)))
-    return splits[of.size() > 1], len(splits)
+    several = splits[of.size() > 1]
+    return several.index, len(splits), [f"{value}: {names}" for value, names in several.items()]
 
 
 def _groups(uses: pd.DataFrame) -> Finding | None:
-    spread, total = _in_several(uses, "group")
+    crossing, total, examples = _crossing(uses)
     counts = uses["split"].value_counts()
     learned = "train" if "train" in counts.index or not len(counts) else counts.index[0]
-    share = uses.loc[uses["split"] != learned, "group"].astype(str).isin(spread.index).mean()
-    return _finding("group_in_two_splits",
-                    f"pieces or paintings in more than one split; {share:.0%} of rows outside "
-                    f"{learned} are of these", len(spread), total,
-                    [f"{value}: {splits}" for value, splits in spread.head(EXAMPLES).items()])
-
-
-def _clips(uses: pd.DataFrame) -> Finding | None:
-    spread, total = _in_several(uses, "clip")
-    return _finding("clip_reused_across_splits",
-                    "audio clips, the very same, in more than one split", len(spread), total,
-                    [f"{value}: {splits}" for value, splits in spread.head(EXAMPLES).items()])
-
-
-# --- the target's words in the condition ---
+    share = uses.loc[uses["split"] != learned, "value"].astype(str).isin(crossing).mean()
+    what = (f"pieces or paintings in more than one split; {share:.0%} of rows outside {learned} "
+            "are of these")
+    return _finding("group_in_two_splits", what, crossing, total, examples)
 
 
 def _target_words(condition: pd.DataFrame) -> Finding | None:
     """Words that all targets share count in the shuffles too, and so not at all. A leak in fewer
     than one row of twelve is not told from a shared mood.
     """
+    columns = [column for column in TARGET_COLUMNS if column in condition]
+    if "text" not in condition or not columns or not len(condition):
+        raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
+                              f"{len(condition)} rows of {', '.join(condition)}",
+                              "add what the target must not tell")
     rows = condition
     if len(rows) > MOST_ROWS:
         rows = rows.iloc[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
@@ -288,7 +264,7 @@ def _target_words(condition: pd.DataFrame) -> Finding | None:
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(texts)) for _ in range(N_SHUFFLES)]
     leaks, examples, concerned = [], [], np.zeros(len(texts), bool)
-    for column in [c for c in TARGET_COLUMNS if c in rows.columns]:
+    for column in columns:
         phrases = [_phrases(value, column) for value in rows[column]]
         labelled = np.array([bool(some) for some in phrases])
         if not labelled.any():
@@ -305,13 +281,13 @@ def _target_words(condition: pd.DataFrame) -> Finding | None:
             examples.append(f"{column}: {held} in “{str(rows['text'].iloc[i])[:60]}”")
     sampled = f", of {len(texts)} of {len(condition)} rows" if len(rows) < len(condition) else ""
     return _finding("target_in_condition", "share of the target's own words that stand in the "
-                    f"condition: {' · '.join(leaks)}{sampled}", int(concerned.sum()), len(texts),
-                    examples)
+                    f"condition: {' · '.join(leaks)}{sampled}", np.flatnonzero(concerned),
+                    len(texts), examples)
 
 
 def _plain(text) -> str:
     """Lower-case words between single spaces: ``" slow tempo " in text`` matches whole words."""
-    return " " + " ".join(re.findall(r"[^\W_]+", str(text).lower())) + " "
+    return " ".join(["", *re.findall(r"[^\W_]+", str(text).lower()), ""])
 
 
 def _phrases(value, column: str) -> tuple[str, ...]:
@@ -328,23 +304,19 @@ def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
                      for text, some in zip(texts, phrases, strict=True)])
 
 
-# --- labels, encoders, selection, alignment ---
-
-
 def _scales(labels: pd.DataFrame) -> Finding | None:
     """Three signs, each enough: one source leaves [−1, 1] and another keeps to it; one never goes
     below 0 on either axis and another does; the source alone explains half of an axis (adjusted
     R²).
     """
-    sizes = labels["source"].value_counts()
+    sizes, axes = labels["source"].value_counts(), ["valence", "arousal"]
     labels = labels[labels["source"].isin(sizes.index[sizes >= FEWEST_LABELS])]
-    axes, of = ["valence", "arousal"], labels.groupby("source", sort=True)[["valence", "arousal"]]
+    of, values, count = labels.groupby("source", sort=True)[axes], labels[axes], len(labels)
     if of.ngroups < 2:
         return None
     low, high = of.min(), of.max()
     reach = np.maximum(low.abs(), high.abs()).max(axis=1) > 1 + 1e-6
     positive, crossing = (low >= 0).all(axis=1), (low < 0).all(axis=1)
-    values, count = labels[axes], len(labels)
     within = ((values - of.transform("mean")) ** 2).sum()
     total = ((values - values.mean()) ** 2).sum().replace(0, np.nan)
     explained = (1 - within / total * (count - 1) / (count - of.ngroups)).fillna(0)
@@ -361,54 +333,36 @@ def _scales(labels: pd.DataFrame) -> Finding | None:
     ranges = [f"{name}: {low.loc[name].min():.3g} … {high.loc[name].max():.3g} ({sizes[name]} rows)"
               for name in low.index]
     return _finding("labels_on_two_scales", f"{'; '.join(signs)}; R² of the source alone: {r2}",
-                    len(ranges) if signs else 0, len(sizes), ranges)
+                    ranges if signs else (), len(sizes), ranges)
 
 
-def _encoders(roles: Mapping) -> Finding | None:
+def _encoders(pairing, metric) -> Finding | None:
     """Encoders in both roles: by content hash where both have one, else by name."""
-    pairing, metric = (_cards(roles[role]) for role in ("pairing", "metric"))
-    same = [f"{a['name'] or a['sha256'][:12]} = {b['name'] or b['sha256'][:12]}" for a in pairing
-            for b in metric
-            if (a["sha256"] == b["sha256"] if a["sha256"] and b["sha256"]
-                else a["name"] and _plain(a["name"]) == _plain(b["name"]))]
+    sides = [[], []]
+    for given, cards in zip((pairing, metric), sides, strict=True):
+        several = isinstance(given, list | tuple | set) and not hasattr(given, "name")
+        for one in given if several else [] if given is None else [given]:
+            known = ({"name": one} if isinstance(one, str) else one if isinstance(one, Mapping)
+                     else {key: getattr(one, key, None) for key in ("name", "sha256")})
+            cards.append(tuple(str(known.get(key) or "") for key in ("name", "sha256")))
+            if not any(cards[-1]):
+                raise KlangfarbeError("encoders, each a name or a card with name and sha256",
+                                      repr(one)[:80], "name the encoder")
+    same = [f"{name or content[:12]} = {other or others[:12]}" for name, content in sides[0]
+            for other, others in sides[1]
+            if (content == others if content and others
+                else name and _plain(name) == _plain(other))]
     return _finding("metric_embedder_is_pairing_embedder",
-                    "encoders that chose the pairs and then score them", len(same), len(metric),
-                    same)
-
-
-def _cards(given) -> list[dict]:
-    """A name, a card (mapping or object with ``name`` and ``sha256``), or several in a list."""
-    several = isinstance(given, list | tuple | set) and not hasattr(given, "name")
-    found = []
-    for one in given if several else [] if given is None else [given]:
-        if isinstance(one, str):
-            one = {"name": one}
-        get = one.get if isinstance(one, Mapping) else lambda key, of=one: getattr(of, key, None)
-        card = {key: str(get(key) or "") for key in ("name", "sha256")}
-        if not any(card.values()):
-            raise KlangfarbeError("encoders, each a name or a card with name and sha256",
-                                  repr(one)[:80], "name the encoder")
-        found.append(card)
-    return found
-
-
-def _tuned(usage: Mapping) -> Finding | None:
-    chosen, reported = ({usage[key]} if isinstance(usage[key], str) else set(usage[key])
-                        for key in ("selected_on", "reported_on"))
-    both = sorted(map(str, chosen & reported))
-    return _finding("tuned_on_test", "settings were chosen on what is reported", len(both),
-                    len(reported), both)
+                    "encoders that chose the pairs and then score them", same, len(sides[1]), same)
 
 
 def _misaligned(features: Sequence, labels: Sequence) -> Finding | None:
     """Rows at which two tables that are read side by side name different items."""
-    features, labels = (np.array([str(i) for i in some], dtype=object)
-                        for some in (features, labels))
-    short = min(len(features), len(labels))
-    wrong = np.flatnonzero(features[:short] != labels[:short])
-    first = (f"from row {wrong[0]} on" if len(wrong)
+    both = list(itertools.zip_longest(map(str, features), map(str, labels)))
+    wrong = [i for i, (of_features, of_labels) in enumerate(both) if of_features != of_labels]
+    slipped = [i for i in wrong if None not in both[i]]
+    first = (f"from row {slipped[0]} on" if slipped
              else f"{len(features)} rows beside {len(labels)}")
-    return _finding("rows_out_of_step",
-                    f"rows of features laid beside another item's labels, {first}",
-                    len(wrong) + abs(len(features) - len(labels)), max(len(features), len(labels)),
-                    [f"row {i}: {features[i]} beside {labels[i]}" for i in wrong[:EXAMPLES]])
+    return _finding("rows_out_of_step", "rows of features laid beside another item's labels, "
+                    f"{first}", wrong, len(both),
+                    [f"row {i}: {both[i][0]} beside {both[i][1]}" for i in slipped])

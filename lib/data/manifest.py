@@ -42,23 +42,17 @@ class Built(NamedTuple):
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
-    """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``; columns
-    not given are null.
-
-    Args:
-        rows: ``path`` is relative to the collection's folder, with ``/``; valence and arousal lie
-            in [−1, 1].
+    """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``, the other
+    columns null. ``path`` is relative to the collection's folder; valence, arousal in [−1, 1].
     """
     rows = list(rows)
-    unknown = sorted({name for row in rows for name in row} - set(COLUMNS))
-    if unknown:
+    if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
         raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
                               "rename or leave them out")
     table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows],
                          columns=list(COLUMNS), dtype=object)
-    table = table.where(table.notna(), None)
     try:
-        table = table.astype(COLUMNS)
+        table = table.where(table.notna(), None).astype(COLUMNS)
     except (TypeError, ValueError) as error:
         raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120],
                               "convert the column first") from error
@@ -70,16 +64,15 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     try:
         return schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        first, count = error.failure_cases.iloc[0], len(error.failure_cases)
-        value, position = first["failure_case"], first["index"]
-        value = value.item() if hasattr(value, "item") else value
-        of_row = "item_id" in table and position is not None and position == position
-        row = f" in row {table['item_id'].iloc[int(position)]!r}" if of_row else ""
-        more = f" (and {count - 1} more)" if count > 1 else ""
+        first, more = error.failure_cases.iloc[0], len(error.failure_cases) - 1
+        value, row = first["failure_case"], first["index"]
+        value = repr(value.item() if hasattr(value, "item") else value)
+        if "item_id" in table and pd.notna(row):
+            value += f" in row {table['item_id'].iloc[int(row)]!r}"
         raise KlangfarbeError(
             f"a manifest in which {first['column']} satisfies {first['check']}",
-            f"{value!r}{row}{more}", "mend the row where it is made; affect.to_unit converts "
-            "valence and arousal") from error
+            value + (f" (and {more} more)" if more else ""), "mend the row where it is made; "
+            "affect.to_unit converts valence and arousal") from error
 
 
 @functools.cache
@@ -99,43 +92,43 @@ def schema() -> pa.DataFrameSchema:
 
 def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str,
           part_rows: int = PART_ROWS) -> Built:
-    """Opens every file, fills in ``duration_s, sample_rate_hz, sha256``, and writes the manifest
-    and the rejects to `folder`.
+    """Opens every file below `root`, the collection's folder, fills in ``duration_s,
+    sample_rate_hz, sha256``, and writes the manifest and the rejects to `folder`.
 
     A broken file is named in the rejects with its reason; it never ends the run. A killed build
-    goes on with the rows not yet measured, and the finished parquet is the same byte for byte. When
-    nothing changed (rows, sizes and times of the files), the finished tables are read back.
-
-    Args:
-        rows: the table of an adapter, or rows as :func:`frame` takes them.
-        root: the collection's folder, which ``path`` is relative to.
+    goes on where it stopped; a finished one of the same rows and files (size, time of change) is
+    only read.
     """
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}
                for row in wanted.to_dict("records")]
-    key = _key(records, root)
-    targets = [folder / name for name in ("manifest.parquet", "rejects.parquet", "manifest.json")]
-    if all(t.is_file() for t in targets) and artefacts.read(targets[2]).get("key") == key:
-        _remove_parts(folder)  # a kill may have come between the last file and the clearing
-        return Built(artefacts.read(targets[0]), artefacts.read(targets[1]))
-    kept, rejected = [], []
-    for start in range(0, len(records), part_rows):
-        some = records[start : start + part_rows]
-        part = folder / f"parts-{key}" / f"{start:07d}-{part_rows}.json"
-        if not part.is_file():
-            artefacts.write(part, [_measured(record, root) for record in some])
-        for record, measured in zip(some, artefacts.read(part), strict=True):
-            (rejected if "reason" in measured else kept).append({**record, **measured})
-    manifest = frame(kept)
-    rejects = pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
-                           dtype=object).astype(REJECT_COLUMNS)
-    targets[2].unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
-    artefacts.write(targets[0], manifest)
-    artefacts.write(targets[1], rejects)
-    artefacts.write(targets[2], {"key": key, "rows": len(manifest), "rejects": len(rejects)})
-    _remove_parts(folder)
-    return Built(manifest, rejects)
+    digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
+    for record in records:
+        file = root / record["path"] if record["path"] is not None else None
+        state = file.stat() if file is not None and file.is_file() else None
+        digest.update(f"{state.st_size}:{state.st_mtime_ns};".encode() if state else b"absent;")
+    key = digest.hexdigest()[:16]
+    manifest, rejects, seal = (folder / f for f in ("manifest.parquet", "rejects.parquet",
+                                                    "manifest.json"))
+    whole = all(file.is_file() for file in (manifest, rejects, seal))
+    if not whole or artefacts.read(seal).get("key") != key:
+        kept, rejected = [], []
+        for start in range(0, len(records), part_rows):
+            some = records[start : start + part_rows]
+            part = folder / f"parts-{key}" / f"{start:07d}-{part_rows}.json"
+            if not part.is_file():
+                artefacts.write(part, [_measured(record, root) for record in some])
+            for record, measured in zip(some, artefacts.read(part), strict=True):
+                (rejected if "reason" in measured else kept).append({**record, **measured})
+        seal.unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
+        artefacts.write(manifest, frame(kept))
+        artefacts.write(rejects, pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
+                                              dtype=object).astype(REJECT_COLUMNS))
+        artefacts.write(seal, {"key": key, "rows": len(kept), "rejects": len(rejected)})
+    for old in folder.glob("parts-*"):  # of this build, or left by a kill after its last file
+        shutil.rmtree(old)
+    return Built(artefacts.read(manifest), artefacts.read(rejects))
 
 
 def summary(built: Built) -> str:
@@ -147,50 +140,24 @@ def summary(built: Built) -> str:
 
 
 def measure(path: Path | str, modality: str) -> dict:
-    """Opens a file whole: ``sha256`` and, for sound and scores, ``duration_s`` (and
-    ``sample_rate_hz``).
-    """
-    path, found = Path(path), {}
+    """Opens a file whole: ``sha256`` and, of sound and scores, ``duration_s, sample_rate_hz``."""
+    found = {}
     if modality == "audio":
-        found["duration_s"], found["sample_rate_hz"] = audio.inspect(path)
-        found["duration_s"] = round(found["duration_s"], 3)
+        seconds, found["sample_rate_hz"] = audio.inspect(path)
+        found["duration_s"] = round(seconds, 3)
     elif modality == "image":
         images.load(path)
     else:
         found["duration_s"] = round(float(read_midi(path).get_end_time()), 3)
     with open(path, "rb") as file:
-        found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
-def _remove_parts(folder: Path) -> None:
-    for old in folder.glob("parts-*"):
-        shutil.rmtree(old)
+        return found | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _measured(record: dict, root: Path) -> dict:
-    if record["path"] is None:
-        return {}
     try:
-        return measure(root / record["path"], record["modality"])
+        return measure(root / record["path"], record["modality"]) if record["path"] else {}
     except KlangfarbeError as error:
         got = error.got
-    # a decoder's own fault must not end the run: it becomes this row's reason
-    except Exception as error:
+    except Exception as error:  # a decoder's own fault: this row's reason, not the end of the run
         got = f"{record['path']}: {type(error).__name__}: {error}"
     return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}
-
-
-def _key(records: list[dict], root: Path) -> str:
-    """Names a build by its rows and each file's size and time of change (its content is what the
-    build reads).
-    """
-    digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
-    for record in records:
-        file = root / record["path"] if record["path"] is not None else None
-        if file is not None and file.is_file():
-            state = file.stat()
-            digest.update(f"{state.st_size}:{state.st_mtime_ns};".encode())
-        else:
-            digest.update(b"absent;")
-    return digest.hexdigest()[:16]

@@ -1,8 +1,5 @@
 """Arrays too large for memory, computed once, chunk by chunk: ``<name>.npy``, a memory map, and
-``<name>.done.npy``, a mark for every row that is computed.
-
-A killed run goes on with the missing rows. Whatever the rows depend on (pictures, networks by their
-hashes, settings) belongs into the folder's name: :func:`cache_folder`.
+``<name>.done.npy``, a mark for every row that is computed. A killed run goes on with the rest.
 
 Source: Deepika §5.4 speaks of targets computed offline; memory maps are ours. Notebook: 21.
 """
@@ -22,23 +19,23 @@ MIN_CHUNKS_FOR_PROGRESS = 8
 
 
 def cache_folder(*depends_on) -> Path:
-    """``data/processed/mapping/<hash of all that the rows depend on>``."""
+    """``data/processed/mapping/<hash of all that the rows depend on>``: pictures, networks by their
+    hashes, settings.
+    """
     return paths.PROCESSED / "mapping" / provenance.content_hash(repr(depends_on).encode())[:16]
 
 
 def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                 compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
                 workers: int = 1) -> np.ndarray:
-    """An array [n, *shape] from its memory map; missing rows are computed first.
-
-    Args:
-        where: folder. compute: row numbers [b] → finite [b, *shape]. chunk: rows a call.
-        workers: threads; more than one only where `compute` draws no numbers and keeps no state.
+    """An array [n, *shape] from its memory map in the folder `where`; missing rows are computed
+    first, `chunk` at a time: row numbers [b] → finite [b, *shape]. More than one of `workers`
+    (threads) only where `compute` draws no numbers and keeps no state.
     """
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
     where.mkdir(parents=True, exist_ok=True)
     with FileLock(where / f"{name}.lock"):
-        done = (artefacts.read(marks) if marks.is_file() and path.is_file() else np.zeros(n, bool))
+        done = artefacts.read(marks) if marks.is_file() and path.is_file() else np.zeros(n, bool)
         if len(done) != n:
             raise KlangfarbeError(f"{n} rows of {name} in {where}", str(len(done)),
                                   "delete that folder, or name what changed in its key")
@@ -47,20 +44,17 @@ def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                                              shape=(n, *shape))
             missing = np.flatnonzero(~done)
             parts = [missing[start : start + chunk] for start in range(0, len(missing), chunk)]
-            steps = range(len(parts))
-            if len(parts) >= MIN_CHUNKS_FOR_PROGRESS:
-                steps = loop.progress(len(parts), name)
+            many = len(parts) >= MIN_CHUNKS_FOR_PROGRESS
             with ThreadPoolExecutor(workers) as pool:
-                for step in steps:
+                for step in loop.progress(len(parts), name) if many else range(len(parts)):
                     # as many at a time as there are workers, so that an error stops the rest
                     if step % workers == 0:
                         results = pool.map(compute, parts[step : step + workers])
                     rows, result = parts[step], np.asarray(next(results))
                     if result.shape != (len(rows), *shape) or not np.isfinite(result).all():
                         raise KlangfarbeError(
-                            f"finite {name} {(len(rows), *shape)}",
-                            f"{result.shape}, finite {bool(np.isfinite(result).all())}",
-                            "look at what computes them")
+                            f"finite {name} {(len(rows), *shape)}", f"{result.shape}, finite "
+                            f"{bool(np.isfinite(result).all())}", "look at what computes them")
                     kept[rows] = result
                     kept.flush()
                     done[rows] = True

@@ -13,7 +13,7 @@ def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
     path = Path(path)
     if not path.is_file():
         raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
-    if path.stat().st_size == 0:
+    if not path.stat().st_size:
         raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)",
                               "copy or download it again")
     try:

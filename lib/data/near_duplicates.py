@@ -4,7 +4,7 @@ Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash 
 (there 8 × 8 bits, grey alone).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,24 +23,18 @@ BLOCK = 1024
 
 
 def fingerprints(pictures: Sequence) -> np.ndarray:
-    """What stays of a picture that is resized, compressed, brightened or a little noisy.
+    """What stays of pictures uint8 [H, W, 3] that are resized, compressed, brightened or a little
+    noisy: float32 [N, 255 + 192], two unit vectors side by side.
 
-    Two unit vectors side by side. The first is a hash: grey, averaged to 32², cosine transform, the
-    16 × 16 lowest frequencies without the constant, each above their median or not; its product
-    with another's is 1 − 2 · (share of bits that differ). The second is the 8 × 8 thumbnail's
-    colours about their mean; its product is a correlation. Measured on copies: at most 18 % of the
-    bits differ, mostly under 6 %, correlation at least .964. No two of 1,500 atelier pictures, 300
-    paintings or 300 photographs come within 15 % *and* .96.
-
-    Args:
-        pictures: uint8 [N, H, W, 3], or N pictures of any sizes.
-
-    Returns:
-        float32 [N, 255 + 192].
+    The first is a hash: grey, averaged to 32², cosine transform, the 16 × 16 lowest frequencies
+    without the constant, each above their median or not; its product with another's is
+    1 − 2 · (share of bits that differ). The second is the 8 × 8 thumbnail's colours about their
+    mean; its product is a correlation. Measured on copies: at most 18 % of the bits differ, mostly
+    under 6 %, correlation at least .964. No two of 1,500 atelier pictures, 300 paintings or 300
+    photographs come within 15 % *and* .96.
     """
     found = np.zeros((len(pictures), HASH_BITS + 3 * THUMB_SIDE**2), np.float32)
-    for row, picture in enumerate(pictures):
-        picture = np.asarray(picture)
+    for row, picture in enumerate(map(np.asarray, pictures)):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
             raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
                                   "convert with images.from_tensor")
@@ -71,12 +65,8 @@ def standardised(embeddings: np.ndarray) -> np.ndarray:
 
 def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
               groups: np.ndarray | None, names: np.ndarray) -> tuple[set, list[str]]:
-    """Names of rows that are near a row of another split (and another group), and examples.
-
-    Args:
-        views: unit vectors float32 [N, D] and the least product that counts as near; rows must be
-            near in every view.
-        splits, groups, names: [N].
+    """Names of rows that are near a row of another split (and another group) in every view, and
+    examples. A view: unit vectors float32 [N, D] and the least product that counts as near.
     """
     hit, examples = np.zeros(len(names), bool), []
     kinds = sorted(set(splits))
@@ -99,7 +89,7 @@ def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
 
 def copied_rows(table: pd.DataFrame) -> tuple[set, list[str]]:
     """Names of pictures that are another's copy byte for byte, in another split and another group,
-    and examples. `table`: ``name, split, sha256, group`` (``group`` null where unknown).
+    and examples. `table`: ``name, split, sha256, group`` (null where unknown).
     """
     of = table.groupby("sha256")
     apart = of["split"].transform("nunique") > 1
@@ -111,57 +101,43 @@ def copied_rows(table: pd.DataFrame) -> tuple[set, list[str]]:
                                 for same in sets]
 
 
-def _searches(manifest, splits, groups, names, embeddings, pictures, cosine,
-              bits) -> Iterator[tuple[np.ndarray, tuple[set, list[str]]]]:
-    """Each search that the given tables allow: the rows it looked at, and what it found."""
-    in_split = np.array([split is not None for split in splits])
-
-    def of(rows, *views):
-        return rows, near_rows(views, splits[rows], None if groups is None else groups[rows],
-                               names[rows])
-
-    if {"sha256", "modality"} <= set(manifest):
-        rows = np.flatnonzero(manifest["modality"].eq("image").to_numpy(bool)
-                              & manifest["sha256"].notna().to_numpy() & in_split)
-        yield rows, copied_rows(pd.DataFrame({
-            "name": names[rows], "split": splits[rows],
-            "group": None if groups is None else groups[rows],
-            "sha256": manifest["sha256"].to_numpy(object)[rows]}))
-    if pictures is not None:
-        _same_length(pictures, manifest, "pictures")
-        rows = np.flatnonzero(in_split & np.array([picture is not None for picture in pictures]))
-        known = isinstance(pictures, np.ndarray) and pictures.ndim == 2
-        prints = pictures[rows] if known else fingerprints([pictures[row] for row in rows])
-        yield of(rows, (prints[:, :HASH_BITS], 1 - 2 * bits), (prints[:, HASH_BITS:], COLOURS))
-    if embeddings is not None and not isinstance(embeddings, Mapping):
-        embeddings = {"": embeddings}
-    for given in (embeddings or {}).values():
-        vectors = np.asarray(given, np.float64)
-        _same_length(vectors, manifest, "embeddings")
-        rows = np.flatnonzero(in_split & ~np.isnan(vectors.reshape(len(vectors), -1)).all(axis=1))
-        if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
-            raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)",
-                                  str(vectors.shape), "mend them before use")
-        yield of(rows, (standardised(vectors[rows]), cosine))
-
-
 def find(manifest: pd.DataFrame, embeddings, pictures, cosine: float,
          bits: float) -> tuple[set, set, list[str]]:
     """Items with a near-duplicate of another group in another split, items looked at, examples."""
     splits = manifest["split"].astype(object).where(manifest["split"].notna(), None).to_numpy()
     groups = manifest["group_id"].astype(str).to_numpy() if "group_id" in manifest else None
-    ids = manifest["item_id"] if "item_id" in manifest else manifest.index.to_series()
-    names = ids.astype(str).to_numpy()
-    concerned, seen, examples = set(), set(), []
-    for rows, (hit, some) in _searches(manifest, splits, groups, names, embeddings, pictures,
-                                       cosine, bits):
-        seen.update(names[rows])
-        concerned |= hit
-        examples += some
-    return concerned, seen, examples[:EXAMPLES]
+    names = (manifest["item_id"] if "item_id" in manifest
+             else manifest.index.to_series()).astype(str).to_numpy()
+    in_split, searches = manifest["split"].notna().to_numpy(bool), []
 
+    def search(rows, *views):
+        of_rows = None if groups is None else groups[rows]
+        searches.append((rows, near_rows(views, splits[rows], of_rows, names[rows])))
 
-def _same_length(given, manifest, what: str) -> None:
-    if len(given) != len(manifest):
-        raise KlangfarbeError(f"{what} for each of the manifest's {len(manifest)} rows",
-                              str(len(given)), "give them in its order")
+    if {"sha256", "modality"} <= set(manifest):
+        rows = np.flatnonzero(manifest["modality"].eq("image").to_numpy(bool)
+                              & manifest["sha256"].notna().to_numpy() & in_split)
+        searches.append((rows, copied_rows(pd.DataFrame({
+            "name": names[rows], "split": splits[rows],
+            "group": None if groups is None else groups[rows],
+            "sha256": manifest["sha256"].to_numpy(object)[rows]}))))
+    several = embeddings if isinstance(embeddings, Mapping) else {"": embeddings}
+    vectors_of = [np.asarray(given, np.float64) for given in several.values() if given is not None]
+    for what, given in [("pictures", pictures)] + [("embeddings", some) for some in vectors_of]:
+        if given is not None and len(given) != len(manifest):
+            raise KlangfarbeError(f"{what} for each of the manifest's {len(manifest)} rows",
+                                  str(len(given)), "give them in its order")
+    if pictures is not None:
+        rows = np.flatnonzero(in_split & np.array([picture is not None for picture in pictures]))
+        known = isinstance(pictures, np.ndarray) and pictures.ndim == 2
+        prints = pictures[rows] if known else fingerprints([pictures[row] for row in rows])
+        search(rows, (prints[:, :HASH_BITS], 1 - 2 * bits), (prints[:, HASH_BITS:], COLOURS))
+    for vectors in vectors_of:
+        rows = np.flatnonzero(in_split & ~np.isnan(vectors.reshape(len(vectors), -1)).all(axis=1))
+        if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
+            raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)",
+                                  str(vectors.shape), "mend them before use")
+        search(rows, (standardised(vectors[rows]), cosine))
+    return ({name for _, (hit, _) in searches for name in hit},
+            {name for rows, _ in searches for name in names[rows]},
+            [example for _, (_, some) in searches for example in some][:EXAMPLES])

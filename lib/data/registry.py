@@ -19,9 +19,7 @@ from lib.core.errors import KlangfarbeError
 
 @dataclass(frozen=True)
 class File:
-    """A file to be had without a form, and the SHA-256 of the copy this workbook was tested
-    with.
-    """
+    """A file to be had without a form, and the SHA-256 of the copy this workbook knows."""
 
     name: str
     url: str
@@ -30,22 +28,14 @@ class File:
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection.
-
-    Attributes:
-        name: of the adapter, a module of ``lib.data.collections``. what: in a few words.
-        used_by: systems, ``1`` … ``4``.
-        folders: looked for in :func:`root`, the publisher's own name first.
-        files: what :func:`fetch` may take.
-        stands_in: no data of the four sources, but of a form that runs the same code.
-    """
+    """One collection: its adapter's name, what it is, which systems (1 … 4) use it."""
 
     name: str
     what: str
     used_by: str
-    folders: tuple[str, ...]
+    folders: tuple[str, ...]  # looked for in root(), the publisher's own name first
     files: tuple[File, ...] = ()
-    stands_in: bool = False
+    stands_in: bool = False  # no data of the four sources, but of a form that runs the same code
 
     @property
     def adapter(self):
@@ -91,27 +81,17 @@ _ROWS = (
 COLLECTIONS = {row.name: row for row in _ROWS}
 
 
-def select(names: Sequence[str]) -> list[Collection]:
-    """Collections by name; all of them for none."""
-    for name in names:
-        if name not in COLLECTIONS:
-            raise KlangfarbeError(f"a collection out of {', '.join(COLLECTIONS)}", repr(name),
-                                  "name one of them")
-    return [COLLECTIONS[name] for name in names] if names else list(COLLECTIONS.values())
-
-
 def root() -> Path:
     """``KLANGFARBE_REAL_DATA`` where it is set, else ``data/raw``."""
     return Path(os.environ.get(paths.REAL_DATA_VARIABLE) or paths.RAW)
 
 
 def existing_folders(row: Collection) -> list[Path]:
-    """Every folder of a collection that is there: it may lie in parts, or under two names
-    (once).
-    """
-    there = [root() / folder for folder in row.folders if (root() / folder).is_dir()]
-    return [place for k, place in enumerate(there)
-            if not any(place.samefile(other) for other in there[:k])]
+    """A collection's folders that are there: it may lie in parts, or under two names (once)."""
+    found: dict[Path, Path] = {}
+    for place in filter(Path.is_dir, (root() / folder for folder in row.folders)):
+        found.setdefault(place.resolve(), place)
+    return list(found.values())
 
 
 def find_folder(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:
@@ -134,16 +114,14 @@ def card(name: str) -> dict[str, str]:
 def instructions(row: Collection) -> str:
     """How one gets a collection: where from, what to do, where to put it, under which licence."""
     about = card(row.name)
-    return "\n".join([f"{row.name}: {row.what}", f"  1. {row.adapter.WHERE}",
-                      f"     ({about['Where']})",
-                      f"  2. it belongs into {root() / row.folders[0]}, as {about['Layout']}",
-                      f"  3. python -m lib data check {row.name}",
-                      f"  licence: {about['Licence']}"])
+    return (f"{row.name}: {row.what}\n  1. {row.adapter.WHERE}\n     ({about['Where']})\n"
+            f"  2. it belongs into {root() / row.folders[0]}, as {about['Layout']}\n"
+            f"  3. python -m lib data check {row.name}\n  licence: {about['Licence']}")
 
 
 def fetch(row: Collection) -> list[Path]:
     """Downloads a collection's :class:`File` s into its first folder; what is there already is only
-    compared with its checksum. Returns the files.
+    compared with its checksum.
     """
     folder, found = root() / row.folders[0], []
     pooch.get_logger().setLevel("ERROR")
@@ -152,11 +130,9 @@ def fetch(row: Collection) -> list[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             found.append(Path(pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}",
                                              fname=file.name, path=folder)))
-        # requests' faults are OSErrors; another checksum is a ValueError
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # requests' faults; another checksum
             raise KlangfarbeError(
                 f"{file.name} from {file.url}",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
-                f"try again later, or put it into {folder} by hand: {row.adapter.WHERE}"
-            ) from error
+                f"{type(error).__name__}: {' '.join(str(error).split())[:160]}", "try again later, "
+                f"or put it into {folder} by hand: {row.adapter.WHERE}") from error
     return found

@@ -14,23 +14,16 @@ FOLDS = 5
 
 
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
-    """Assigns whole groups to named splits, whatever the order of the rows.
+    """The split of each row, str [N]: whole groups [N] (pieces, painters) go to the splits of
+    `fractions`, e.g. ``{"train": .9, "test": .1}``, whatever the order of the rows.
 
     Groups are ordered by a hash of (seed, name); each goes to the split that is furthest below its
     share of the rows. Every split gets at least one group.
-
-    Args:
-        groups: [N] the piece, painting or artist of each row.
-        fractions: split → share of the rows, summing to 1, e.g. ``{"train": .9, "test": .1}``.
-
-    Returns:
-        array of str [N], the split of each row.
     """
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-9:
         raise KlangfarbeError("positive fractions that sum to 1", str(dict(fractions)),
                               'give e.g. {"train": .8, "validation": .1, "test": .1}')
-    shares = np.array(list(fractions.values()))
-    return np.array(list(fractions), dtype=object)[_assign(groups, shares, seed)].astype(str)
+    return np.array(list(fractions))[_assign(groups, np.array(list(fractions.values())), seed)]
 
 
 def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
@@ -43,11 +36,8 @@ def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
 def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
                     inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, k: int = FOLDS,
                     seed: int = 0) -> np.ndarray:
-    """Held-out predictions [N, 2]: each fold's groups by a model that has seen none of them.
-
-    Args:
-        fit_predict: (inputs to learn from, their points, inputs to predict) → points.
-        inputs: [N, …]; truth: [N, 2]; groups: [N].
+    """Held-out predictions [N, 2] of `inputs` [N, …], each fold's groups by a model that has seen
+    none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict.
     """
     part = folds(groups, k, seed)
     predicted = np.empty_like(truth, dtype=np.float64)
@@ -59,17 +49,14 @@ def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], 
 
 def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
     """The bin of each row, int64 [N]."""
-    labels = np.array([str(g) for g in groups], dtype=object)
-    names, member, counts = ((), labels, ())
-    if len(labels):
-        names, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    names, member, counts = np.unique([str(group) for group in groups], return_inverse=True,
+                                      return_counts=True)
     if len(names) < len(shares):
         raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}",
                               "give more pieces, or ask for fewer splits")
     order = sorted(range(len(names)),
                    key=lambda i: hashlib.sha256(f"{seed}:{names[i]}".encode()).digest())
-    filled = np.zeros(len(shares))
-    bin_of = np.empty(len(names), np.int64)
+    filled, bin_of = np.zeros(len(shares)), np.empty(len(names), np.int64)
     for place, i in enumerate(order):
         empty = np.flatnonzero(filled == 0)
         # The emptiest bin relative to its share; when only as many groups are left as bins are

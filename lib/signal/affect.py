@@ -1,8 +1,5 @@
-"""Valence and arousal: one scale inside the code, conversions at each collection's edge, and words
-for regions of the plane.
-
-Valence says how pleasant, arousal how excited (Russell 1980). Inside the code both lie in [−1, 1],
-0 is neutral.
+"""Valence (how pleasant) and arousal (how excited; Russell 1980): in [−1, 1] inside the code, 0 is
+neutral; conversions at each collection's edge, and words for regions of the plane.
 """
 
 import numpy as np
@@ -11,19 +8,17 @@ from lib.core.errors import KlangfarbeError
 
 # Scale of each collection as its publisher ships it: (lowest, highest).
 SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0),
-          "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0),
-          "cgna10766": (1.0, 9.0),
+          "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0), "cgna10766": (1.0, 9.0),
           "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
           "imemnet": (0.0, 1.0), "atelier": (-1.0, 1.0)}
 
-# Emotify's nine GEMS emotions (Zentner, Grandjean & Scherer 2008) as points (valence, arousal).
-# GEMS ships no such map and nobody rated these: the points are our placement. A choice, not a fact.
+# Emotions as points (valence, arousal): our placement in all four tables. Nobody rated these: a
+# choice, not a fact. Emotify's nine of the Geneva scale (Zentner, Grandjean & Scherer 2008):
 GEMS_POINTS = {"amazement": (0.5, 0.4), "solemnity": (0.1, -0.2), "tenderness": (0.5, -0.5),
                "nostalgia": (0.0, -0.4), "calmness": (0.5, -0.8), "power": (0.3, 0.8),
                "joyful_activation": (0.8, 0.7), "tension": (-0.7, 0.6), "sadness": (-0.7, -0.5)}
 
-# WikiArt-Emotions' twenty categories as points (valence, arousal): our placement on Russell's
-# circumplex. A choice too.
+# WikiArt Emotions' twenty categories:
 WIKIART_POINTS = {"agreeableness": (0.6, -0.3), "anger": (-0.7, 0.8), "anticipation": (0.3, 0.4),
                   "arrogance": (-0.4, 0.3), "disagreeableness": (-0.6, 0.2), "disgust": (-0.8, 0.3),
                   "fear": (-0.8, 0.7), "gratitude": (0.7, 0.0), "happiness": (0.9, 0.5),
@@ -32,9 +27,8 @@ WIKIART_POINTS = {"agreeableness": (0.6, -0.3), "anger": (-0.7, 0.8), "anticipat
                   "shame": (-0.7, 0.0), "shyness": (-0.2, -0.4), "surprise": (0.3, 0.8),
                   "trust": (0.6, -0.2), "neutral": (0.0, 0.0)}
 
-# The 29 adjectives of MIREX's five mood clusters (Hu et al. 2008) as points (valence, arousal).
-# MIREX gives none: our placement again. What a cluster joins may lie apart here: "sweet" and
-# "rollicking" are neighbours there and a word apart in the plane.
+# The 29 adjectives of MIREX's five mood clusters (Hu et al. 2008). What a cluster joins may lie
+# apart here: "sweet" and "rollicking" are neighbours there and a word apart in the plane.
 MIREX_POINTS = {"passionate": (0.5, 0.6), "rousing": (0.5, 0.8), "confident": (0.5, 0.2),
                 "boisterous": (0.4, 0.8), "rowdy": (0.1, 0.8), "rollicking": (0.7, 0.7),
                 "cheerful": (0.8, 0.2), "fun": (0.7, 0.6), "sweet": (0.7, -0.2),
@@ -46,8 +40,7 @@ MIREX_POINTS = {"passionate": (0.5, 0.6), "rousing": (0.5, 0.8), "confident": (0
                 "aggressive": (-0.7, 0.8), "fiery": (-0.3, 0.9), "tense/anxious": (-0.7, 0.6),
                 "intense": (-0.2, 0.8), "volatile": (-0.5, 0.7), "visceral": (-0.4, 0.6)}
 
-# S1's five words (Bridging Paintings and Music, §3) as points; the nearest one names a point of the
-# plane.
+# S1's five words (Bridging Paintings and Music, §3); the nearest one names a point of the plane:
 EMOTION_POINTS = {"happy": (0.7, -0.1), "fun": (0.6, 0.7), "angry": (-0.6, 0.6),
                   "sad": (-0.6, -0.5), "neutral": (0.0, 0.0)}
 
@@ -55,44 +48,35 @@ QUADRANTS = ("excited", "tense", "gloomy", "calm")  # counter-clockwise from (+,
 
 
 def to_unit(values, scale: str) -> np.ndarray:
-    """Converts ratings from a collection's own scale (a key of :data:`SCALES`) to [−1, 1].
-
-    Raises:
-        KlangfarbeError: an unknown scale, or a value outside it (the mark of labels on two scales).
+    """Ratings on a collection's own scale (a key of :data:`SCALES`) → [−1, 1]; raises at a value
+    outside it, the mark of labels on two scales.
     """
-    if scale not in SCALES:
-        raise KlangfarbeError(f"a scale out of {', '.join(SCALES)}", repr(scale),
-                              "name one of them")
-    low, high = SCALES[scale]
+    low, high = _range(scale)
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
     if finite.size and (finite.min() < low - 1e-6 or finite.max() > high + 1e-6):
         raise KlangfarbeError(f"{scale} ratings in [{low:g}, {high:g}]",
-                              f"[{finite.min():g}, {finite.max():g}]",
-                              "check which collection these labels come from: they stand on "
-                              "another scale")
+                              f"[{finite.min():g}, {finite.max():g}]", "check which collection "
+                              "these labels come from: they stand on another scale")
     return 2 * (values - low) / (high - low) - 1
 
 
 def from_unit(values, scale: str) -> np.ndarray:
     """The inverse of :func:`to_unit`: [−1, 1] → the collection's own scale."""
-    if scale not in SCALES:
-        raise KlangfarbeError(f"a scale out of {', '.join(SCALES)}", repr(scale),
-                              "name one of them")
-    low, high = SCALES[scale]
+    low, high = _range(scale)
     return low + (np.asarray(values, dtype=np.float64) + 1) * (high - low) / 2
 
 
+def _range(scale: str) -> tuple[float, float]:
+    if scale not in SCALES:
+        raise KlangfarbeError(f"a scale out of {', '.join(SCALES)}", repr(scale),
+                              "name one of them")
+    return SCALES[scale]
+
+
 def from_emotions(weights, points: dict[str, tuple[float, float]]) -> np.ndarray:
-    """Weighted mean of emotions' points.
-
-    Args:
-        weights: [N, E] non-negative, columns in the order of `points` (how many listeners named
-            each emotion).
-        points: emotion → (valence, arousal), e.g. :data:`GEMS_POINTS`.
-
-    Returns:
-        float64 [N, 2]; (0, 0) where all weights are 0.
+    """Weighted mean of emotions' points, float64 [N, 2]: `weights` [N, E] ≥ 0 say how many named
+    each of `points`, e.g. :data:`GEMS_POINTS`; (0, 0) where all are 0.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim != 2 or weights.shape[1] != len(points):
@@ -109,8 +93,6 @@ def emotion_word(valence: float, arousal: float) -> str:
 
 
 def quadrant(valence, arousal) -> np.ndarray:
-    """Quadrant 0–3 of the plane, counter-clockwise from (+, +): excited, tense, gloomy, calm
-    (:data:`QUADRANTS`).
-    """
+    """Index into :data:`QUADRANTS` of points of the plane."""
     valence, arousal = np.asarray(valence), np.asarray(arousal)
     return np.where(arousal >= 0, np.where(valence >= 0, 0, 1), np.where(valence < 0, 2, 3))

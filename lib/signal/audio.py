@@ -1,6 +1,4 @@
-"""Sound in and out: one sample rate, one mel definition, and a loader that meets bad files with one
-clear line.
-"""
+"""Sound in and out: one sample rate, one mel definition, and one clear line for each bad file."""
 
 import contextlib
 import io
@@ -24,23 +22,10 @@ WRITTEN = (".wav", ".flac", ".mp3")
 
 def load(path: Path | str, *, seconds: float | None = 45.0,
          sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Loads the middle of a sound file as mono.
+    """The middle `seconds` (``None``: all) of a sound file, channels averaged, resampled: float32
+    [N], in [−1, 1] for files of full scale.
 
-    A long file is never read whole: the decoder seeks to the middle `seconds` and stops there, so
-    three hours cost as much memory as one minute.
-
-    Args:
-        path: wav, flac, ogg, mp3, aiff: anything libsndfile decodes; any number of channels
-            (averaged).
-        seconds: length kept, cut from the middle; ``None`` keeps all.
-        sample_rate_hz: rate to resample to.
-
-    Returns:
-        float32 [N], in [−1, 1] for files of full scale.
-
-    Raises:
-        KlangfarbeError: missing, a folder, empty, not audio, cut short, shorter than 0.5 s, silent,
-            or not finite.
+    The decoder seeks to the middle and stops there: three hours cost as much memory as a minute.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -48,43 +33,36 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
         wanted = len(file) if seconds is None else min(len(file), int(round(seconds * rate)))
         file.seek((len(file) - wanted) // 2)
         frames = file.read(wanted, dtype="float32", always_2d=True)  # [N, channels]
-    if wanted - len(frames) > 0.1 * rate:
-        raise _cut_short(path, f"{len(frames) / rate:.1f} of {wanted / rate:.1f} s can be decoded")
+    _check_whole(path, len(frames), wanted, rate)
     sound = _mono(frames, path)
     if frames.shape[1] > 1 and len(frames) and np.abs(sound).max() < SILENCE_RMS <= np.sqrt(
-        np.square(frames).mean()):
-        raise KlangfarbeError("channels that can be averaged",
-                              f"{path}: they cancel (one is the other turned upside down)",
-                              f"keep one: ffmpeg -i {path.name} -af 'pan=mono|c0=c0' "
-                              f"{path.stem}_mono.wav")
+            np.square(frames).mean()):
+        raise KlangfarbeError(
+            "channels that can be averaged", f"{path}: they cancel (one is the other turned upside "
+            f"down)", f"keep one: ffmpeg -i {path.name} -af 'pan=mono|c0=c0' {path.stem}_mono.wav")
     check_sound(sound, rate, str(path))
     return soxr.resample(sound, rate, sample_rate_hz) if rate != sample_rate_hz else sound
 
 
 def inspect(path: Path | str) -> tuple[float, int]:
-    """Decodes a whole sound file block by block (a few MB of memory at any length) and returns
-    (seconds, rate in Hz).
-
-    Raises:
-        KlangfarbeError: whatever :func:`load` refuses; here every second of the file must decode.
+    """Decodes a whole sound file block by block → (seconds, rate in Hz); refuses what :func:`load`
+    does, and a file of which any second does not decode.
     """
-    path = Path(path)
-    n_frames, energy = 0, 0.0
+    path, n_frames, energy = Path(path), 0, 0.0
     with _opened(path) as file:
         rate, promised = file.samplerate, len(file)
         while len(frames := file.read(1 << 18, dtype="float32", always_2d=True)):
             n_frames += len(frames)
             energy += float(np.square(_mono(frames, path), dtype=np.float64).sum())
-    if promised - n_frames > 0.1 * rate:
-        raise _cut_short(path, f"{n_frames / rate:.1f} of {promised / rate:.1f} s can be decoded")
+    _check_whole(path, n_frames, promised, rate)
     _check(n_frames / rate, np.sqrt(energy / max(n_frames, 1)), str(path))
     return n_frames / rate, rate
 
 
 def check_sound(sound: np.ndarray, sample_rate_hz: int, name: str) -> None:
     """Refuses what no feature can be computed from: under 0.5 s, or below −80 dBFS."""
-    _check(len(sound) / sample_rate_hz,
-           float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0, name)
+    rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
+    _check(len(sound) / sample_rate_hz, rms, name)
 
 
 def _check(duration_s: float, rms: float, name: str) -> None:
@@ -96,10 +74,13 @@ def _check(duration_s: float, rms: float, name: str) -> None:
                               "give a clip in which something sounds")
 
 
+def _check_whole(path: Path, n_frames: int, promised: int, rate: int) -> None:
+    if promised - n_frames > 0.1 * rate:
+        raise _cut_short(path, f"{n_frames / rate:.1f} of {promised / rate:.1f} s can be decoded")
+
+
 def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-    """MP3 bytes of a mono sound [N], small enough to store inside a notebook (about 6 kB a
-    second).
-    """
+    """MP3 bytes of a mono sound [N], small enough for a notebook (about 6 kB a second)."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.clip(sound, -1, 1), sample_rate_hz, format="MP3",
                     bitrate_mode="CONSTANT", compression_level=0.85)
@@ -107,30 +88,23 @@ def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes
 
 
 def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
-    """Writes a mono sound, float32 [N] in [−1, 1], atomically: 16-bit .wav or .flac, or .mp3. What
-    stands outside is clipped.
-
-    Raises:
-        KlangfarbeError: another suffix, or a place that cannot be written.
-    """
-    path = Path(path)
+    """Writes a mono sound [N], clipped to [−1, 1], atomically: 16-bit .wav or .flac, or .mp3."""
+    path, buffer = Path(path), io.BytesIO()
     if path.suffix.lower() not in WRITTEN:
         raise KlangfarbeError(f"a sound's name ending in {', '.join(WRITTEN)}", str(path),
                               "for instance music.wav")
     with artefacts.atomic(path) as temporary:
         if path.suffix.lower() == ".mp3":
             temporary.write_bytes(encode_mp3(sound, sample_rate_hz))
-        else:
-            # not straight to the file: libsndfile's error for a full disk is its own
-            made = io.BytesIO()
-            soundfile.write(made, np.clip(sound, -1, 1), sample_rate_hz,
+        else:  # not straight to the file: libsndfile's error for a full disk is its own
+            soundfile.write(buffer, np.clip(sound, -1, 1), sample_rate_hz,
                             format=path.suffix[1:].upper(), subtype="PCM_16")
-            temporary.write_bytes(made.getvalue())
+            temporary.write_bytes(buffer.getvalue())
     return path
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator:
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """A decoder for `path`; whatever goes wrong inside the block becomes one line."""
     if path.is_dir():
         raise KlangfarbeError("a sound file", f"{path}: a folder", "name one file in it")
@@ -148,8 +122,9 @@ def _opened(path: Path) -> Iterator:
     except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
         if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
             raise _cut_short(path, f"its {kind} stream breaks off") from error
+        reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path it repeats
         raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
-                              f"{path}: {_reason(error)}",
+                              f"{path}: {reason or type(error).__name__}",
                               f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
 
 
@@ -160,65 +135,45 @@ def _cut_short(path: Path, why: str) -> KlangfarbeError:
 
 def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
     """Averages channels, float32 [N, channels] → [N]; refuses what is not finite."""
-    broken = ~np.isfinite(frames).all(axis=1)
-    if broken.any():
-        raise KlangfarbeError("finite samples",
-                              f"{path}: {int(broken.sum())} samples are NaN or infinite",
+    if broken := int((~np.isfinite(frames).all(axis=1)).sum()):
+        raise KlangfarbeError("finite samples", f"{path}: {broken} samples are NaN or infinite",
                               "export the file again")
     return frames.mean(axis=1)
 
 
 def _container(path: Path) -> tuple[str, str]:
-    """What the first bytes say the file is, and what its own bookkeeping says is lacking ("" where
-    nothing is).
-    """
+    """What the first bytes say the file is, and what its own bookkeeping says is lacking."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)
-        if head[:4] in (b"RIFF", b"FORM"):
-            promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
-            # 0 and the largest values mean "unknown" (written to a pipe). A byte of padding may be
-            # left out.
-            known = 0 < promised < 0x7FFF0000
-            return ("wav", f"{size:,} of {promised + 8:,} bytes" if known and size < promised + 7
-                    else "")
-        if head[:4] == b"OggS":
-            file.seek(max(0, size - 70_000))  # the largest page is 65,307 bytes
-            tail = file.read()
-            page = tail[tail.rfind(b"OggS") :]
-            whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
-            return "ogg", "" if whole else "its last page is not whole"
-    if head[:4] == b"fLaC":
-        return "flac", ""
+        file.seek(max(0, size - 70_000))  # an ogg's largest page is 65,307 bytes
+        tail = file.read() if head[:4] == b"OggS" else b""
+    if head[:4] in (b"RIFF", b"FORM"):
+        promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
+        # 0 and the largest values mean "unknown" (a pipe). A byte of padding may be left out.
+        short = 0 < promised < 0x7FFF0000 and size < promised + 7
+        return "wav", f"{size:,} of {promised + 8:,} bytes" if short else ""
+    if head[:4] == b"OggS":
+        page = tail[tail.rfind(b"OggS") :]
+        whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+        return "ogg", "" if whole else "its last page is not whole"
     is_mp3 = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
-    return ("mp3" if is_mp3 else "unknown"), ""
+    return "flac" if head[:4] == b"fLaC" else "mp3" if is_mp3 else "unknown", ""
 
 
 @contextlib.contextmanager
 def _quiet_decoder(kind: str) -> Iterator[None]:
-    """Silences the MP3 decoder, which writes its own remarks about a damaged file straight to file
-    descriptor 2.
-    """
-    try:
-        kept = os.dup(2) if kind in ("mp3", "unknown") else None
-    except OSError:  # there is no standard error to silence
-        kept = None
-    if kept is None:
+    """Silences the MP3 decoder, whose remarks go straight to file descriptor 2."""
+    with contextlib.ExitStack() as stack:
+        # OSError: there is no standard error to silence
+        with contextlib.suppress(OSError):
+            if kind in ("mp3", "unknown"):
+                kept = os.dup(2)
+                stack.callback(os.close, kept)
+                nowhere = stack.enter_context(open(os.devnull, "wb"))
+                os.dup2(nowhere.fileno(), 2)
+                stack.callback(os.dup2, kept, 2)
         yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _reason(error: Exception) -> str:
-    """libsndfile's own words without the path it repeats."""
-    return str(error).rsplit("': ", 1)[-1].strip().rstrip(".") or type(error).__name__
 
 
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:

@@ -1,9 +1,8 @@
-"""The constant-Q transform from filters that are built once, and tuning from one search for peaks:
-librosa's numbers in a fraction of its time.
+"""librosa's constant-Q transform and tuning in a fraction of its time.
 
-A constant-Q filter one octave lower is the same filter on a sound of half the rate. librosa halves
-the rate seven times and designs the 36 filters anew each time; here they are designed once per
-tuning, which librosa rounds to hundredths of a bin (at most 101 sets), and kept.
+A constant-Q filter one octave lower is the same filter on a sound of half the rate. librosa designs
+the 36 filters anew for each of seven octaves; here they are designed once per tuning, which librosa
+rounds to hundredths of a bin (at most 101 sets), and kept.
 
 Source: Schörkhuber & Klapuri (2010), constant-Q toolbox; librosa 0.11 ``cqt``, ``piptrack``,
 ``pitch_tuning``.  Notebook: 31.
@@ -25,14 +24,9 @@ PEAK_BINS = slice(13, 373)  # 150–4000 Hz of the STFT, and one bin more on eit
 
 @functools.lru_cache(maxsize=101)
 def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
-    """The filters of the highest octave, in the frequency domain.
-
-    Args:
-        tuning: deviation from A440 in fractions of one of the 36 bins, in [−0.5, 0.5].
-
-    Returns:
-        FFT length, the slice of FFT bins in which any filter is not zero [b], and complex64 [b,
-        36].
+    """The highest octave's filters at a `tuning` (deviation from A440 in fractions of a bin): FFT
+    length, the slice of FFT bins in which any filter is not zero [b], and their spectra complex64
+    [b, 36].
     """
     fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
     frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
@@ -42,14 +36,12 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     n_fft = filters.shape[1]
     filters *= lengths[:, None] / n_fft
     spectrum = scipy.fft.fft(filters, axis=1)[:, : n_fft // 2 + 1]  # [36, F]
-
     # librosa drops the smallest values of each row, up to 1 % of its sum of magnitudes.
     magnitude = np.abs(spectrum)
     order = np.sort(magnitude, axis=1)
     share = np.cumsum(order / magnitude.sum(axis=1, keepdims=True), axis=1)
     threshold = np.take_along_axis(order, np.argmin(share < 0.01, axis=1)[:, None], axis=1)
     spectrum = np.where(magnitude >= threshold, spectrum, 0).astype(np.complex64)
-
     # Octave i is scaled by √2^i for its lower rate and by 1/√(length·2^i) for its longer filter:
     # what is left is 1/√length.
     spectrum /= np.sqrt(lengths)[:, None].astype(np.float32)
@@ -59,17 +51,8 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
 
 
 def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
-    """Magnitude of the constant-Q transform, seven octaves above C1, 36 bins each.
-
-    Equals ``abs(librosa.cqt(sound, n_bins=252, bins_per_octave=36, tuning=tuning))`` to float32
-    rounding.
-
-    Args:
-        sound: float32 [N] at 22 050 Hz.
-        tuning: in fractions of a bin, as :func:`tunings` gives it.
-
-    Returns:
-        float32 [252, T], T = 1 + N // 512, lowest bin first.
+    """``abs(librosa.cqt(sound, n_bins=252, bins_per_octave=36, tuning=tuning))`` to float32
+    rounding: sound float32 [N] at 22 050 Hz → float32 [252, 1 + N // 512], from C1 upwards.
     """
     n_fft, band, basis = octave_basis(round(float(tuning), 2))
     slowed, octaves, hop = sound, [], HOP
@@ -89,8 +72,7 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
     quiet = bins.max(axis=0) < QUIET * bins.max()
     if quiet.any():
         with warnings.catch_warnings():
-            # of sounds shorter than the lowest filter
-            warnings.filterwarnings("ignore", message="n_fft=")
+            warnings.filterwarnings("ignore", message="n_fft=")  # shorter than the lowest filter
             own = librosa.cqt(sound, sr=SAMPLE_RATE_HZ, n_bins=OCTAVES * BINS_PER_OCTAVE,
                               bins_per_octave=BINS_PER_OCTAVE, tuning=tuning)
         bins[:, quiet] = np.abs(own)[:, :n_frames][:, quiet]
@@ -98,12 +80,9 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
 
 
 def tunings(magnitude: np.ndarray) -> tuple[float, float]:
-    """How far the partials stand from A440's grid: ``librosa.estimate_tuning`` of the power
-    spectrum with 12 bins an octave (as ``chroma_stft`` has it) and of the magnitude with 36 (as
-    ``cqt``), each in [−0.5, 0.5) of a bin.
-
-    Args:
-        magnitude: float32 [1025, T], the STFT's magnitude.
+    """``librosa.estimate_tuning`` of an STFT's magnitude float32 [1025, T]: of its power with 12
+    bins an octave (as ``chroma_stft`` has it) and of itself with 36 (as ``cqt``), each in
+    [−0.5, 0.5) of a bin.
     """
     magnitude = np.ascontiguousarray(magnitude.T)
     spectrum, largest = magnitude[:, PEAK_BINS], magnitude.max(axis=1)
@@ -120,9 +99,7 @@ def tunings(magnitude: np.ndarray) -> tuple[float, float]:
 
 def _tuning(left: np.ndarray, top: np.ndarray, right: np.ndarray, bins: np.ndarray,
             bins_per_octave: int) -> float:
-    """The fullest of 100 histogram bins of the deviations of interpolated peaks [n] whose height is
-    at least the median.
-    """
+    """The fullest of 100 bins of the deviations of peaks [n] at least as high as their median."""
     # Precisions as in librosa's compiled loop: on noise the last digit decides the fullest bin.
     curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
     inside = np.abs(slope) < np.abs(curvature)

@@ -20,17 +20,12 @@ CHUNK = 40  # sounds a file: what a kill can cost
 
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
           n_jobs: int = 0, label: str = "features") -> np.ndarray:
-    """Features of sounds that a function makes, float32 [n, 135], computed chunk by chunk; a chunk
-    that is on disk is not computed again.
+    """Features of sounds that a function makes, float32 [n, 135]; a chunk that is on disk, in the
+    folder of `recipe`, `indices` and the code of the features, is not computed again.
 
-    The folder's name is a hash over `recipe`, `indices` and the code of the features.
-
-    Args:
-        recipe: bytes that say what the sounds are (the code and settings that make them, or the
-            files' own hashes).
-        sound_of: index → mono sound [N] at 22 050 Hz; called in worker processes, so it must be a
-            module's function or a ``functools.partial`` of one.
-        n_jobs: processes, see :func:`lib.signal.features.jobs`.
+    `recipe`: bytes that say what the sounds are (the code and settings that make them, or the
+    files' own hashes). `sound_of`: index → mono sound [N] at 22 050 Hz, called in worker processes:
+    a module's function or a ``functools.partial`` of one.
     """
     indices = [int(i) for i in indices]
     code = [Path(module.__file__).read_bytes() for module in (features, constant_q)]
@@ -38,13 +33,13 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
                                                                     *code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
-    missing = [file for file, chunk in chunks.items() if _read(file, len(chunk)) is None]
+    missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
     for file in tqdm(missing, desc=label, file=sys.stderr, mininterval=2.0, ascii=True,
                      disable=not missing):
         rows = features.in_processes(functools.partial(_row, sound_of), chunks[file], n_jobs)
         artefacts.write(file, np.stack(rows))
-    rows = [artefacts.read(file) for file in chunks]
-    return np.concatenate(rows) if rows else np.zeros((0, len(features.NAMES)), np.float32)
+    return np.concatenate([np.zeros((0, len(features.NAMES)), np.float32),
+                           *(artefacts.read(file) for file in chunks)])
 
 
 def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0, n_jobs: int = 0,
@@ -53,8 +48,7 @@ def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0, n_job
     content: a renamed file is known again.
     """
     files = [Path(file) for file in files]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
+    if missing := [file for file in files if not file.is_file()]:
         raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")
     recipe = repr(seconds).encode() + b"".join(hashlib.sha256(file.read_bytes()).digest()
                                                for file in files)
@@ -70,10 +64,8 @@ def _row(sound_of: Callable[[int], np.ndarray], index: int) -> np.ndarray:
     return features.extract(sound_of(index))
 
 
-def _read(file: Path, n_rows: int) -> np.ndarray | None:
-    """A chunk, or ``None`` where it is absent, damaged, or not [n_rows, 135]."""
+def _is_whole(file: Path, n_rows: int) -> bool:
     try:
-        rows = artefacts.read(file)
-    except KlangfarbeError:
-        return None
-    return rows if rows.shape == (n_rows, len(features.NAMES)) else None
+        return artefacts.read(file).shape == (n_rows, len(features.NAMES))
+    except KlangfarbeError:  # absent or damaged
+        return False

@@ -8,9 +8,8 @@
                 │                       └─ chroma CENS
                 └─ RMS, zero crossings
 
-Called one by one, librosa makes eight STFTs, three constant-Q transforms and four tuning estimates
-of the same sound (:func:`extract_naive`). Each frame-wise feature is summed up by its mean and
-standard deviation; tempo is one number.
+Called one by one (:func:`extract_naive`), librosa makes eight STFTs, three constant-Q transforms
+and four tuning estimates. Each feature is summed up by its mean and standard deviation over time.
 
 Source: Zhang §2.3 and its table of features; librosa 0.11 for every definition.  Notebook: 31.
 """
@@ -42,11 +41,8 @@ N_MELS = 128
 
 
 def extract(sound: np.ndarray, sample_rate_hz: int = RATE) -> np.ndarray:
-    """The features of one sound: float32 [135], named by :data:`NAMES`.
-
-    Args:
-        sound: mono [N], finite, at least 0.5 s, not silent.
-        sample_rate_hz: its rate; anything but 22 050 Hz is resampled first.
+    """The features float32 [135], named by :data:`NAMES`, of a mono sound [N], not silent, of at
+    least 0.5 s; another rate than 22 050 Hz is resampled first.
     """
     return summary(frames(sound, sample_rate_hz))
 
@@ -65,7 +61,17 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
     """The features frame by frame: {family: [D, T]} with D of :data:`FAMILIES` and T = 1 + N // 512
     frames of 23 ms; ``tempo`` is [1, 1], in beats a minute.
     """
-    y = _checked(sound, sample_rate_hz)
+    y = np.asarray(sound)
+    if y.ndim != 1:
+        raise KlangfarbeError("a mono sound [N]", f"an array of shape {y.shape}",
+                              "average its channels: sound.mean(axis=channel_axis)")
+    if broken := int((~np.isfinite(y)).sum()):
+        raise KlangfarbeError("finite samples", f"{broken} NaN or infinite ones",
+                              "export the sound again")
+    audio.check_sound(y, sample_rate_hz, "this sound")
+    y = np.ascontiguousarray(y, dtype=np.float32)
+    if sample_rate_hz != RATE:
+        y = soxr.resample(y, sample_rate_hz, RATE)
     # One thread: the products are small, sounds are many, and waiting threads burn a core.
     with _thread_pools().limit(limits=1):
         magnitude = np.abs(librosa.stft(y))
@@ -89,8 +95,7 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
             "rolloff": feature.spectral_rolloff(S=magnitude, sr=RATE),
             "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE),
             "chroma_cqt": chroma_cqt,
-            "chroma_cens": feature.chroma_cens(**bins),
-        }
+            "chroma_cens": feature.chroma_cens(**bins)}
 
 
 @functools.cache
@@ -99,10 +104,7 @@ def _thread_pools():
 
 
 def extract_naive(sound: np.ndarray, sample_rate_hz: int = RATE) -> np.ndarray:
-    """The same features as anyone would write them: twelve calls of librosa, each from the sound.
-
-    The yardstick of the tests (parity) and of ``bench features`` (time).
-    """
+    """:func:`extract` by twelve calls of librosa: the yardstick of tests and ``bench features``."""
     return summary(frames_naive(sound, sample_rate_hz))
 
 
@@ -121,15 +123,12 @@ def frames_naive(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.
         "rolloff": feature.spectral_rolloff(y=y, sr=sr),
         "tonnetz": feature.tonnetz(y=y, sr=sr),
         "chroma_cqt": feature.chroma_cqt(y=y, sr=sr),
-        "chroma_cens": feature.chroma_cens(y=y, sr=sr),
-    }
+        "chroma_cens": feature.chroma_cens(y=y, sr=sr)}
 
 
 def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
-    """The features [n, 135] of the same sounds turned up or down by `gain_db` [n].
-
-    Only loudness moves: the level in decibels (the first MFCC's mean, times √128) shifts, RMS
-    scales. Exact as long as no band meets the floor of −100 dB.
+    """The features [n, 135] of the same sounds turned up or down by `gain_db` [n]: the first MFCC's
+    mean (√128 times the level) shifts, RMS scales. Exact while no band meets the floor of −100 dB.
     """
     turned, gain_db = np.array(rows, dtype=np.float32), np.asarray(gain_db, dtype=np.float64)
     turned[:, NAMES.index("mfcc_00_mean")] += gain_db * np.sqrt(N_MELS)
@@ -161,17 +160,3 @@ def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
 def jobs(n_jobs: int = 0) -> int:
     """`n_jobs` where it is given, else ``KLANGFARBE_THREADS``, else the number of cores."""
     return n_jobs or int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1
-
-
-def _checked(sound: np.ndarray, sample_rate_hz: int) -> np.ndarray:
-    sound = np.asarray(sound)
-    if sound.ndim != 1:
-        raise KlangfarbeError("a mono sound [N]", f"an array of shape {sound.shape}",
-                              "average its channels: sound.mean(axis=channel_axis)")
-    if not np.isfinite(sound).all():
-        raise KlangfarbeError("finite samples",
-                              f"{int((~np.isfinite(sound)).sum())} NaN or infinite ones",
-                              "export the sound again")
-    audio.check_sound(sound, sample_rate_hz, "this sound")
-    sound = np.ascontiguousarray(sound, dtype=np.float32)
-    return sound if sample_rate_hz == RATE else soxr.resample(sound, sample_rate_hz, RATE)

@@ -1,6 +1,4 @@
-"""Pictures in and out: loading with one clear line for a bad file, cropping letterbox bars,
-resizing, contact sheets.
-"""
+"""Pictures in and out: one clear line for a bad file, letterbox bars, squares, sheets."""
 
 import logging
 import warnings
@@ -15,19 +13,12 @@ from lib.core.errors import KlangfarbeError
 
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
-    """Loads a picture upright and opaque, crops black letterbox bars and the centre square, and
-    resizes it.
+    """A picture file → uint8 [H, W, 3], without black letterbox bars; with `size`, the centre
+    square at H = W = `size`.
 
-    A photograph's orientation mark is obeyed; what is transparent is laid on white; of an
-    animation, or of several pages, the first counts. A JPEG of more than 178 million pixels is
-    decoded at an eighth of its sides, in the memory of a small picture.
-
-    Returns:
-        uint8 [H, W, 3]; H = W = `size` where it is given.
-
-    Raises:
-        KlangfarbeError: missing, a folder, empty, unreadable, not a picture, cut short, or of more
-            than 178 million pixels and no JPEG that can be decoded small.
+    A photograph's orientation mark is obeyed; what is transparent is laid on white; of several
+    pages the first counts. A JPEG of more than 178 million pixels is decoded at an eighth of its
+    sides.
     """
     path = Path(path)
     try:
@@ -46,8 +37,7 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
 
 
 def _decode(path: Path) -> np.ndarray:
-    # Pillow warns of large scans, which are welcome up to its own limit, and of damaged metadata,
-    # which are not used.
+    # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
@@ -79,11 +69,8 @@ def _decode(path: Path) -> np.ndarray:
 
 
 def _opened(path: Path):
-    """Pillow's picture, not yet decoded; a JPEG that is too large for it set to an eighth of its
-    sides.
-
-    A progressive one is not helped by that: its coefficients are in memory all at once, whatever
-    the scale.
+    """Pillow's picture, not yet decoded; a JPEG that is too large for it at an eighth of its sides,
+    unless it is progressive: then its coefficients are in memory all at once, whatever the scale.
     """
     try:
         return Image.open(path)
@@ -100,9 +87,7 @@ def _opened(path: Path):
 
 
 def _to_rgb(picture) -> np.ndarray:
-    """uint8 [H, W, 3] from any mode; 16-bit and floating greys are scaled to their own range first
-    (PIL would clip them).
-    """
+    """uint8 [H, W, 3]; 16-bit and floating greys, which PIL would clip, on their own range."""
     if picture.mode.startswith(("I", "F")):
         grey = np.nan_to_num(np.asarray(picture, np.float64))
         tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
@@ -115,13 +100,11 @@ def _to_rgb(picture) -> np.ndarray:
 
 
 def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
-    """Removes uniformly dark rows and columns at the edges: uint8 [H, W, 3] → uint8 [h, w, 3]. A
-    wholly dark picture stays.
+    """Removes dark rows and columns at the edges: uint8 [H, W, 3] → [h, w, 3]; an all dark picture
+    stays.
     """
-    dark = (picture[..., 0] <= darkness) & (picture[..., 1]
-                                            <= darkness) & (picture[..., 2] <= darkness)
-    rows, columns = (np.flatnonzero(np.count_nonzero(~dark, axis=axis) / dark.shape[axis] > 0.02)
-                     for axis in (1, 0))
+    light = (picture > darkness).any(axis=2)
+    rows, columns = (np.flatnonzero(light.mean(axis=axis) > 0.02) for axis in (1, 0))
     if len(rows) < 8 or len(columns) < 8:
         return picture
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -138,13 +121,9 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def squares(pictures, size: int) -> np.ndarray:
-    """Pictures uint8 [H, W, 3] of any sizes, each through :func:`square`: uint8 [N, size, size, 3].
-
-    Raises:
-        KlangfarbeError: another shape or type.
-    """
-    if isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 \
-            and pictures.ndim == 4 and pictures.shape[1:] == (size, size, 3):
+    """Pictures uint8 [H, W, 3] of any sizes, each through :func:`square`: [N, size, size, 3]."""
+    if isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and (
+            pictures.shape[1:] == (size, size, 3)):
         return pictures
     for picture in pictures:
         if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8:
@@ -155,9 +134,7 @@ def squares(pictures, size: int) -> np.ndarray:
 
 
 def to_tensor(pictures: np.ndarray):
-    """uint8 [B, H, W, 3] → float32 tensor [B, 3, H, W] in [−1, 1]: what the GAN and the diffusion
-    model see.
-    """
+    """uint8 [B, H, W, 3] → float32 tensor [B, 3, H, W] in [−1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -168,9 +145,7 @@ def from_tensor(tensor) -> np.ndarray:
 
 
 def sheet(pictures: np.ndarray, columns: int, gap: int = 2, scale: int = 1) -> np.ndarray:
-    """Contact sheet: uint8 [B, H, W, 3] → uint8 [rows·(H+gap)−gap, columns·(W+gap)−gap, 3] on
-    white, pixels enlarged `scale` times.
-    """
+    """Contact sheet on white, pixels enlarged `scale` times: uint8 [B, H, W, 3] → [H', W', 3]."""
     pictures = pictures.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, _ = pictures.shape
     rows = -(-count // columns)

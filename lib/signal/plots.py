@@ -1,15 +1,11 @@
-"""Figures and players that look the same in every notebook: small files, labelled axes, one
-palette.
-"""
+"""Figures and players that look the same in every notebook: small files, one palette."""
 
 import io
-from collections.abc import Callable
 
-import ipywidgets
 import librosa
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio, display
+from IPython.display import Audio
 from IPython.display import Image as Shown
 from PIL import Image
 
@@ -89,36 +85,3 @@ def curve(values, label: str, axis=None, smooth: int = 1):
     axis.plot(np.arange(len(means)) + smooth, means, label=label, lw=1.2)
     axis.set_xlabel("step")
     return axis
-
-
-def live(show: Callable, **controls: tuple):
-    """Calls ``show`` once, as the still that is stored, then puts live controls beside it.
-
-    Args:
-        show: draws, plays or prints something from its keyword arguments.
-        controls: name → (lowest, highest, step, start) for a slider, or (start, options) for a
-            menu.
-    """
-    starts, widgets = {}, {}
-    for name, given in controls.items():
-        label = name.replace("_", " ")
-        if len(given) == 4:
-            low, high, step, starts[name] = given
-            kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-            widgets[name] = kind(starts[name], min=low, max=high, step=step, description=label,
-                                 continuous_update=False)
-        else:
-            starts[name], options = given
-            widgets[name] = ipywidgets.Dropdown(options=options, value=starts[name],
-                                                description=label)
-    show(**starts)
-    output = ipywidgets.Output()
-
-    def redraw(_):
-        with output:
-            output.clear_output(wait=True)
-            show(**{name: widget.value for name, widget in widgets.items()})
-
-    for widget in widgets.values():
-        widget.observe(redraw, "value")
-    display(ipywidgets.VBox([*widgets.values(), output]))

@@ -1,10 +1,8 @@
-"""Real collections, a file each, with ``URL``, ``LICENCE``, ``WHERE`` (how to get it) and
-``manifest(folder)``.
+"""Real collections, a file each: ``URL``, ``LICENCE``, ``WHERE`` and ``manifest(folder)``.
 
-An adapter takes the folder as its publisher ships it and raises ``KlangfarbeError`` that names the
-missing file or column and where to get it. It converts valence and arousal to [−1, 1] once and
-opens no sound and no picture (``lib.data.manifest.build`` does); ``path`` is null where a file is
-not there. What is known of each collection stands in data/README.md, "Cards".
+An adapter takes the folder as its publisher ships it, converts valence and arousal to [−1, 1] and
+opens no sound and no picture; ``path`` is null where a file is not there. What is known of each
+collection stands in data/README.md, "Cards".
 """
 
 import pkgutil

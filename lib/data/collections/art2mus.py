@@ -1,6 +1,4 @@
-"""Art2Mus' pairs: 10,000 paintings of WikiArt, each with a track of the Free Music Archive; ids
-only, each used once.
-"""
+"""Art2Mus: 10,000 pairs of a painting (WikiArt) and a track (Free Music Archive), by their ids."""
 
 from pathlib import Path, PurePosixPath
 
@@ -17,16 +15,18 @@ PLACES = ("image_audio_subset_df.json", "data/extra/image_audio_subset_df.json")
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a painting, grouped by painter, and a row a track."""
-    folder, rows = Path(folder), []
     table = pairs(folder)
-    for kind, place in (("image", "images"), ("audio", "fma_large")):
-        for name in sorted(set(table[kind])):
-            path, artist = f"{place}/{name}", name.split("_")[0] if kind == "image" else None
-            stem = PurePosixPath(name).stem
-            rows.append({"item_id": f"art2mus-{kind}-{stem}", "modality": kind,
-                         "group_id": layout.artist_group(artist) or f"art2mus-{stem}",
-                         "path": path if (folder / path).is_file() else None})
-    return layout.to_manifest(rows, "art2mus", LICENCE, URL)
+    items = [(kind, f"{place}/{name}") for kind, place in (("image", "images"),
+                                                           ("audio", "fma_large"))
+             for name in sorted(set(table[kind]))]
+    stems = [PurePosixPath(path).stem for _, path in items]
+    return layout.to_manifest(
+        "art2mus", LICENCE, URL, modality=[kind for kind, _ in items],
+        item_id=[f"art2mus-{kind}-{stem}" for (kind, _), stem in zip(items, stems, strict=True)],
+        path=[path if (Path(folder) / path).is_file() else None for _, path in items],
+        group_id=[f"art2mus-{stem}" for stem in stems],
+        artists=[path.split("/")[1].split("_")[0] if kind == "image" else None
+                 for kind, path in items])
 
 
 def pairs(folder: Path | str) -> pd.DataFrame:

@@ -18,13 +18,14 @@ LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row an utterance, grouped by painting."""
-    folder, table = Path(folder), comments(folder)
-    there = {style: layout.list_files(folder / "wikiart" / style, folder, layout.PICTURES)
-             for style in sorted(set(table["style"]))}
-    rows = [{"item_id": row.comment_id, "group_id": f"artemis-{row.painting}",
-             "path": there[row.style].get(row.painting), "emotion": row.emotion,
-             "comment": row.comment} for row in table.itertuples()]
-    return layout.to_manifest(rows, "artemis", LICENCE, URL, modality="image")
+    table = comments(folder)
+    there = {style: layout.list_files(Path(folder), layout.PICTURES, f"wikiart/{style}")
+             for style in set(table["style"])}
+    return layout.to_manifest(
+        "artemis", LICENCE, URL, modality="image", item_id=table["comment_id"],
+        group_id="artemis-" + table["painting"], emotion=table["emotion"], comment=table["comment"],
+        path=[there[style].get(name) for style, name in zip(table["style"], table["painting"],
+                                                            strict=True)])
 
 
 def comments(folder: Path | str) -> pd.DataFrame:

@@ -17,29 +17,27 @@ SPLITS = {"development": "train", "evaluation": "test"}
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
-    """A row an excerpt, grouped by artist, from the publisher's folder or repackaged
-    (``meta/``).
-    """
+    """A row an excerpt, grouped by artist, from the publisher's folder or repackaged."""
     folder = Path(folder)
-    labels = layout.find_file(folder, [f"{place}static_annotations.csv" for place in PLACES],
-                              "emoMusic's static annotations", WHERE)
-    info_file = layout.find_file(folder, [f"{place}songs_info.csv" for place in PLACES],
-                                 "emoMusic's list of songs", WHERE)
+    labels, info = (layout.find_file(folder, [place + name for place in PLACES], what, WHERE)
+                    for name, what in (("static_annotations.csv", "emoMusic's static annotations"),
+                                       ("songs_info.csv", "emoMusic's list of songs")))
     songs = layout.read_table(labels, ("song_id",))
     columns = PUBLISHED if "mean_valence" in songs.columns else REPACKAGED
     songs = layout.read_table(labels, columns)
-    info = layout.read_table(info_file, ("song_id", "Artist", "Song title", "Genre"))
-    set_column = next((c for c in info.columns if "set" in c.lower()), None)
-    about = {record["song_id"]: record for record in info.to_dict("records")}
-    unit = affect.to_unit(songs[columns[1:]].to_numpy(), "emomusic")
-    sounds = layout.list_first(folder, ("clips_45seconds", "mp345", "audio"), layout.AUDIO)
-    rows = []
-    for song, (valence, arousal) in zip(songs["song_id"].astype(int), unit, strict=True):
-        artist, title, genre, part = (layout.text(about.get(song, {}).get(column))
-                                      for column in ("Artist", "Song title", "Genre", set_column))
-        rows.append({"item_id": f"emomusic-{song:04d}", "path": sounds.get(str(song)),
-                     "group_id": layout.artist_group(artist), "genre": genre and genre.lower(),
-                     "split": SPLITS.get((part or "").lower()),
-                     "description": f"{title} by {artist}" if title and artist else None,
-                     "valence": valence, "arousal": arousal})
-    return layout.to_manifest(rows, "emomusic", LICENCE, URL, modality="audio")
+    known = layout.read_table(info, ("song_id", "Artist", "Song title", "Genre"))
+    part = next((column for column in known.columns if "set" in column.lower()), None)
+    about = {record["song_id"]: record for record in known.to_dict("records")}
+    numbers = songs["song_id"].astype(int)
+    artists, titles, genres, parts = (
+        [layout.text(about.get(n, {}).get(column)) for n in numbers]
+        for column in ("Artist", "Song title", "Genre", part))
+    sounds = layout.list_files(folder, layout.AUDIO, "clips_45seconds", "mp345", "audio")
+    return layout.to_manifest(
+        "emomusic", LICENCE, URL, modality="audio", artists=artists,
+        item_id=[f"emomusic-{n:04d}" for n in numbers],
+        path=[sounds.get(str(n)) for n in numbers],
+        points=affect.to_unit(songs[columns[1:]], "emomusic"),
+        genre=[genre and genre.lower() for genre in genres],
+        split=[SPLITS.get((name or "").lower()) for name in parts],
+        description=list(map(layout.titled, titles, artists)))

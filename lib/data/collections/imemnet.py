@@ -23,64 +23,68 @@ WHERE = f"download val_matching.txt and test_matching.txt from {URL}"
 LISTS = {"train": "train", "val": "validation", "test": "test"}
 ENDS = ("clip", "song", "image")
 POINTS = {"image": "image_va.csv", "audio": "music_va.csv"}  # of IMEMNet-C
-# how the column of names may be called
-IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")
+IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # its column of names
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a clip, grouped by song, and a row a picture; points and captions where IMEMNet-C's
     tables are there, ``split`` where an item stands in one list only.
     """
-    folder = Path(folder)
-    table, rows = read(folder), []
-    files = {"image": layout.list_files(folder / "images", folder, layout.PICTURES),
-             "audio": layout.list_files(folder / "music", folder, layout.AUDIO)}
-    for end, kind in (("clip", "audio"), ("image", "image")):
+    folder, parts = Path(folder), []
+    table = read(folder)
+    for kind, end, group, suffixes, place in (("audio", "clip", "song", layout.AUDIO, "music"),
+                                              ("image", "image", "image", layout.PICTURES,
+                                               "images")):
+        items = table.drop_duplicates(end).set_index(end, drop=False)
+        once = table.groupby(end)["published"].nunique() == 1
         known = _points(folder, POINTS[kind], kind)
-        for item, of_item in table.groupby(end, sort=True):
-            valence, arousal, caption = known.get(item, (None, None, None))
-            lists = of_item["published"].unique()
-            group = of_item["song"].iloc[0] if kind == "audio" else item
-            rows.append({"item_id": f"imemnet-{kind}-{item}", "modality": kind,
-                         "path": files[kind].get(item), "group_id": f"imemnet-{kind}-{group}",
-                         "split": LISTS[lists[0]] if len(lists) == 1 else None,
-                         "valence": valence, "arousal": arousal, "description": caption})
-    return layout.to_manifest(rows, "imemnet", LICENCE, URL)
+        files = layout.list_files(folder, suffixes, place)
+        parts.append(pd.DataFrame({
+            "item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
+            "group_id": f"imemnet-{kind}-" + items[group], "path": items[end].map(files),
+            "split": items["published"].map(LISTS).where(once)}).join(known))
+    rows = pd.concat(parts).astype(object)
+    return layout.to_manifest("imemnet", LICENCE, URL, **rows.where(rows.notna(), None))
 
 
-def _points(folder: Path, name: str, kind: str) -> dict[str, tuple]:
-    """Item → (valence, arousal, caption) of a table of IMEMNet-C; empty where it is absent."""
-    file = next((f for f in (folder / name, folder.parent / "imemnet_c" / name) if f.is_file()),
-                None)
+def _points(folder: Path, name: str, kind: str) -> pd.DataFrame:
+    """Item → ``valence, arousal, description`` of a table of IMEMNet-C; empty where absent."""
+    file = next(filter(Path.is_file, (folder / name, folder.parent / "imemnet_c" / name)), None)
     if file is None:
-        return {}
+        return pd.DataFrame({"valence": [], "arousal": [], "description": []})
     table = layout.read_table(file, ("valence", "arousal"))
     item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
     if item is None:
         raise KlangfarbeError(f"a column of {kind} ids in {file}", ", ".join(table.columns)[:200],
                               "use the published table as it is")
-    table = table.assign(item=table[item].astype(str)).drop_duplicates("item")
-    unit = affect.to_unit(table[["valence", "arousal"]].to_numpy(), "imemnet")
-    words = next((c for c in table.columns if c.lower() == "caption"), None)
-    captions = table[words] if words else [None] * len(table)
-    return {row: (*point, layout.text(caption)) for row, point, caption
-            in zip(table["item"], unit.tolist(), captions, strict=True)}
+    table.columns = ["description" if c.lower() == "caption" else c for c in table.columns]
+    table[["valence", "arousal"]] = affect.to_unit(table[["valence", "arousal"]], "imemnet")
+    table = table.set_index(table[item].astype(str)).reindex(
+        columns=["valence", "arousal", "description"])
+    return table[~table.index.duplicated()]
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """The lists that are there, a row a line: ``clip, song, image, score, published`` (the
-    list).
-    """
+    """The lists that are there, a row a line: ``clip, song, image, score, published``."""
     layout.find_file(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
                      "one of IMEMNet's three lists", WHERE)
     parts = []
     for name in LISTS:
-        path = Path(folder) / f"{name}_matching.txt"
-        if path.is_file():
-            parts.append(_lines(path).assign(published=name))
+        if not (file := Path(folder) / f"{name}_matching.txt").is_file():
+            continue
+        expected = f"lines of song-clip, picture and score in {file.name}"
+        try:
+            part = pd.read_csv(file, sep=" ", header=None, dtype=str, keep_default_na=False)
+        except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
+            raise KlangfarbeError(expected, f"{type(error).__name__}: {str(error)[:80]}",
+                                  "download it again") from error
+        if part.shape[1] != 3 or not part[0].str.fullmatch(r"\d+-\d+").all():
+            raise KlangfarbeError(expected, " ".join(part.iloc[0].astype(str))[:60],
+                                  "use the published list as it is")
+        parts.append(part.set_axis(["clip", "image", "score"], axis=1).assign(published=name))
     table = pd.concat(parts, ignore_index=True)
     try:
-        table = table.astype({"score": float})
+        table["score"] = table["score"].astype(float)
     except ValueError as error:
         raise KlangfarbeError("a number as each pair's score", str(error)[:80],
                               "use the published list as it is") from error
@@ -88,46 +92,26 @@ def read(folder: Path | str) -> pd.DataFrame:
     return table[["clip", "song", "image", "score", "published"]]
 
 
-def _lines(path: Path) -> pd.DataFrame:
-    expected = f"lines of song-clip, picture and score in {path.name}"
-    try:
-        found = pd.read_csv(path, sep=" ", header=None, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
-        raise KlangfarbeError(expected, f"{type(error).__name__}: {str(error)[:80]}",
-                              "download it again") from error
-    if found.shape[1] != 3 or not found[0].str.fullmatch(r"\d+-\d+").all():
-        raise KlangfarbeError(expected, " ".join(found.iloc[0].astype(str))[:60],
-                              "use the published list as it is")
-    return found.set_axis(["clip", "image", "score"], axis=1)
-
-
 def overlap(table: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
     """How much of a test set stands in training too, a row an end of :data:`ENDS`.
 
-    Args:
-        table: with the columns of :data:`ENDS`. split: ``train``, ``test`` or anything else [N].
-
-    Returns:
-        ``of`` (different ones in the test set), ``met`` (how many of these are in training),
-        ``pairs`` (share of the test pairs whose clip, song or picture is in training).
+    Returns ``of`` (different ones in the test set), ``met`` (how many of these are in training) and
+    ``pairs`` (share of the test pairs whose end is in training); `split` [N] is ``train``, ``test``
+    or anything else.
     """
-    split = np.asarray(split)
+    split, rows = np.asarray(split), {}
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")
-    rows = []
     for end in ENDS:
-        here, there = table.loc[split == "test", end], set(table.loc[split == "train", end])
-        different = pd.Series(here.unique())
-        rows.append({"end": end, "of": len(different), "met": int(different.isin(there).sum()),
-                     "pairs": float(here.isin(there).mean())})
-    return pd.DataFrame(rows).set_index("end")
+        here = table.loc[split == "test", end]
+        met = here.isin(set(table.loc[split == "train", end]))
+        rows[end] = {"of": here.nunique(), "met": here[met].nunique(), "pairs": float(met.mean())}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("end")
 
 
 def split_both_ends(table: pd.DataFrame, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
-    """Splits songs and pictures, and leaves out ("") a pair whose ends disagree.
-
-    Of shares p₁, p₂, … about p₁² + p₂² + … of the pairs remain; nothing in the test set was met
-    before.
+    """Splits songs and pictures, and leaves out ("") a pair whose ends disagree: of shares p₁, p₂ …
+    about p₁² + p₂² + … of the pairs remain, and nothing in the test set was met before.
     """
     song, image = (splits.by_group(table[end], fractions, seed + k)
                    for k, end in enumerate(("song", "image")))

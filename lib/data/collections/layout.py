@@ -1,10 +1,9 @@
-"""What the adapters share: finding a file in one of several layouts, reading a table, and the rows
-of a manifest.
-"""
+"""What the adapters share: finding a file in one of several layouts, a table, a manifest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
@@ -14,70 +13,68 @@ AUDIO = (".mp3", ".wav", ".flac", ".ogg")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-def find_file(folder: Path | str, candidates: Iterable[str], what: str, where: str) -> Path:
-    """The first of `candidates` (paths below `folder`; a ``*`` stands for any text) that is there.
-
-    Args:
-        what: the file's role, e.g. ``"DEAM's static annotations"``. where: how to get it.
+def find_file(folder: Path | str, places: Collection[str], what: str, where: str) -> Path:
+    """The first of `places` below `folder` (``*``: any text) that is there; `what` names the file's
+    role, `where` how to get it.
     """
-    folder, candidates = Path(folder), list(candidates)
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise KlangfarbeError(f"{what} below {folder}", "no such folder", where)
-    for candidate in candidates:
-        found = sorted(folder.glob(candidate)) if "*" in candidate else [folder / candidate]
-        if found and found[0].exists():
+    for place in places:
+        if found := sorted(Path(folder).glob(place)):
             return found[0]
-    raise KlangfarbeError(f"{what}: {folder / candidates[0]}", "no such file", where)
+    raise KlangfarbeError(f"{what}: {Path(folder) / next(iter(places))}", "no such file", where)
 
 
 def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> pd.DataFrame:
     """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns."""
     try:
-        read = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
-    # UnicodeDecodeError and EmptyDataError are ValueErrors
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+        table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
         raise KlangfarbeError(f"a table at {path}", f"{type(error).__name__}: {str(error)[:100]}",
                               "download it again") from error
-    read.columns = [str(name).strip() for name in read.columns]
-    lacking = [name for name in columns if name not in read.columns]
-    if lacking:
+    table.columns = [str(name).strip() for name in table.columns]
+    if lacking := [name for name in columns if name not in table.columns]:
         raise KlangfarbeError(f"columns {', '.join(columns)} in {path}",
-                              f"no {', '.join(lacking)} among {', '.join(read.columns)[:200]}",
+                              f"no {', '.join(lacking)} among {', '.join(table.columns)[:200]}",
                               "check that this is the file the collection's card names")
-    for name in read.columns:
-        if not pd.api.types.is_numeric_dtype(read[name]):
-            read[name] = read[name].str.strip()
-    return read
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = table[name].str.strip()
+    return table
 
 
-def list_files(folder: Path, root: Path, suffixes: Iterable[str]) -> dict[str, str]:
-    """Stem → path relative to `root` of the files in `folder`; empty where there is no folder."""
-    if not folder.is_dir():
-        return {}
-    return {file.stem: file.relative_to(root).as_posix() for file in sorted(folder.iterdir())
-            if file.suffix.lower() in suffixes and not file.name.startswith(".")}
-
-
-def list_first(root: Path, places: Iterable[str], suffixes: Iterable[str]) -> dict[str, str]:
-    """:func:`list_files` of the first of several sub-folders that holds any."""
-    return next(filter(None, (list_files(root / place, root, suffixes) for place in places)), {})
+def list_files(root: Path, suffixes: Collection[str], *places: str) -> dict[str, str]:
+    """Stem → path below `root` of the files in the first of `places` that holds any."""
+    for place in places:
+        files = [file for file in sorted((root / place).glob("*"))
+                 if file.suffix.lower() in suffixes and not file.name.startswith(".")]
+        if files:
+            return {file.stem: file.relative_to(root).as_posix() for file in files}
+    return {}
 
 
 def text(value) -> str | None:
     """A table's cell as text; ``None`` where it is empty."""
-    return None if value is None or value != value or not str(value).strip() else str(value).strip()
+    return None if value is None or value != value else str(value).strip() or None
 
 
-def artist_group(artist: str | None) -> str | None:
-    """The ``group_id`` of everything by one artist."""
-    return f"artist:{artist}" if artist else None
+def titled(title: str | None, artist: str | None) -> str | None:
+    """``Title by Artist`` where both are known."""
+    return f"{title} by {artist}" if title and artist else None
 
 
-def to_manifest(rows: Iterable[Mapping], source: str, licence: str, url: str,
-                **shared) -> pd.DataFrame:
-    """The checked manifest of `rows`, with what all of them share; a row without ``group_id`` is a
-    group of its own.
+def to_manifest(source: str, licence: str, url: str, *, points=None, artists=None,
+                **columns) -> pd.DataFrame:
+    """The checked manifest of columns [N], or of one text for all rows. `points` [N, 2] are valence
+    and arousal; a row's group is its artist's, else its ``group_id``, else its own.
     """
-    common = {"source": source, "licence": licence, "origin_url": url, **shared}
-    return manifests.frame({**common, **row, "group_id": row.get("group_id") or row["item_id"]}
-                           for row in rows)
+    if points is not None:
+        columns["valence"], columns["arousal"] = np.array(points, float).reshape(-1, 2).T
+    table = pd.DataFrame({"source": source, "licence": licence, "origin_url": url, "group_id": None}
+                         | {name: value if isinstance(value, str) else list(value)
+                            for name, value in columns.items()})
+    groups = table["group_id"].where(table["group_id"].notna(), table["item_id"])
+    if artists is not None:
+        groups = [f"artist:{artist}" if artist else group
+                  for artist, group in zip(artists, groups, strict=True)]
+    return manifests.frame(table.assign(group_id=groups).to_dict("records"))

@@ -8,7 +8,6 @@ image and language cues using diffusion models"; Deepika §5.1. Notebook: 04.
 """
 
 import json
-from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,24 +23,27 @@ LICENCE = "none found; sounds and pictures of their makers"
 WHERE = f"ask the authors for the lists ({URL}) and put them, sounds and pictures into one folder"
 KEYS = {"text": ("captions", "caption", "text"), "audio": ("location", "audio", "audio_path"),
         "image": ("img_path", "image", "image_path")}
-LISTS = (".json", ".jsonl", ".csv")
+PLACES = [f"{place}*{suffix}" for suffix in (".json", ".jsonl", ".csv") for place in ("", "data/")]
 # what a file's name holds → its split
 SPLITS = (("valid", "validation"), ("val", "validation"), ("test", "test"), ("train", "train"))
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a picture and a row a sound; ``split`` is null where one stands in two splits."""
-    folder = Path(folder)
-    table, rows = triplets(folder), []
+    table, parts = triplets(folder), []
     for kind in ("image", "audio"):
-        for name, of_item in table.groupby(kind, sort=True):
-            first, parts = of_item.iloc[0], of_item["split"].dropna().unique()
-            rows.append({"item_id": f"melbench-{kind}-{PurePosixPath(name).with_suffix('')}",
-                         "modality": kind, "path": name if (folder / name).is_file() else None,
-                         "group_id": f"melbench-{first['group']}", "genre": first["genre"],
-                         "split": parts[0] if len(parts) == 1 else None,
-                         "description": first["text"]})
-    return layout.to_manifest(rows, "melbench", LICENCE, URL)
+        once = table.groupby(kind)["split"].transform("nunique") == 1
+        split = table.groupby(kind)["split"].transform("first").where(once, None)
+        items = table.assign(modality=kind, path=table[kind], split=split)
+        parts.append(items.drop_duplicates(kind))
+    rows = pd.concat(parts)
+    stems = [PurePosixPath(name).with_suffix("") for name in rows["path"]]
+    return layout.to_manifest(
+        "melbench", LICENCE, URL, modality=rows["modality"], genre=rows["genre"],
+        split=rows["split"], description=rows["text"],
+        group_id=map("melbench-{}".format, rows["group"]),
+        item_id=map("melbench-{}-{}".format, rows["modality"], stems),
+        path=[name if (Path(folder) / name).is_file() else None for name in rows["path"]])
 
 
 def triplets(folder: Path | str) -> pd.DataFrame:
@@ -50,16 +52,12 @@ def triplets(folder: Path | str) -> pd.DataFrame:
     ``image`` and ``audio`` are relative to `folder` where the file is there, else the last two
     parts of the path in the list; triplets that share a picture or a sound have one ``group``.
     """
-    folder = Path(folder)
-    layout.find_file(folder, [f"{place}*{suffix}" for suffix in LISTS for place in ("", "data/")],
-                     "MeLBench's list of triplets", WHERE)
-    lists = sorted(file for place in (folder, folder / "data") for file in place.glob("*")
-                   if file.suffix in LISTS)
-    below = defaultdict(list)
+    folder, rows, below = Path(folder), [], {}
+    layout.find_file(folder, PLACES, "MeLBench's list of triplets", WHERE)
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in layout.AUDIO + layout.PICTURES:
-            below[file.name].append(file.relative_to(folder).as_posix())
-    rows = []
+            below.setdefault(file.name, []).append(file.relative_to(folder).as_posix())
+    lists = sorted(file for place in PLACES for file in folder.glob(place))
     for file in lists:
         split = next((part for word, part in SPLITS if word in file.stem.lower()), None)
         for record in _records(file):
@@ -77,7 +75,12 @@ def triplets(folder: Path | str) -> pd.DataFrame:
         raise KlangfarbeError(f"triplets in {', '.join(file.name for file in lists)}", "none",
                               WHERE)
     table = pd.DataFrame(rows, columns=["image", "text", "audio", "genre", "split"], dtype=object)
-    return table.assign(group=_linked(table["image"], table["audio"]))
+    # groups: connected components of the graph whose edges are the triplets
+    image, sound = pd.factorize(table["image"])[0], pd.factorize(table["audio"])[0]
+    n_images, n_sounds = image.max() + 1, sound.max() + 1
+    edges = coo_array((np.ones(len(table)), (image, n_images + sound)),
+                      shape=(n_images + n_sounds,) * 2)
+    return table.assign(group=connected_components(edges, directed=False)[1][image].tolist())
 
 
 def _records(file: Path) -> list[dict]:
@@ -98,8 +101,8 @@ def _records(file: Path) -> list[dict]:
 
 
 def _locate(written: str, below: dict[str, list[str]]) -> str:
-    """The file below the folder whose last parts agree best with the written path; the path's own
-    last two parts where there is none.
+    """The file below the folder whose last parts agree best with the written path, else the path's
+    own last two parts.
     """
     parts = PurePosixPath(written.replace("\\", "/")).parts
 
@@ -107,14 +110,5 @@ def _locate(written: str, below: dict[str, list[str]]) -> str:
         tail = PurePosixPath(candidate).parts
         return max((n for n in range(1, len(parts) + 1) if tail[-n:] == parts[-n:]), default=0)
 
-    if candidates := below.get(parts[-1]):
-        return max(candidates, key=agreeing)
-    return "/".join(part for part in parts[-2:] if part != "/")
-
-
-def _linked(images: pd.Series, sounds: pd.Series) -> list[int]:
-    """Connected components of the graph whose edges are the triplets, by first appearance."""
-    image, sound = pd.factorize(images)[0], pd.factorize(sounds)[0]
-    size = image.max() + 1 + sound.max() + 1
-    edges = coo_array((np.ones(len(image)), (image, image.max() + 1 + sound)), shape=(size, size))
-    return connected_components(edges, directed=False)[1][image].tolist()
+    return max(below.get(parts[-1], ()), key=agreeing,
+               default="/".join(part for part in parts[-2:] if part != "/"))

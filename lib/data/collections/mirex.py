@@ -19,51 +19,56 @@ CLUSTERS = {1: ("passionate", "rousing", "confident", "boisterous", "rowdy"),
             3: ("literate", "poignant", "wistful", "bittersweet", "autumnal", "brooding"),
             4: ("humorous", "silly", "campy", "quirky", "whimsical", "witty", "wry"),
             5: ("aggressive", "fiery", "tense/anxious", "intense", "volatile", "visceral")}
-SCORES = (".mid", ".midi")
+# A label file's lines, in letters and digits only → their meaning.
+LINES = {"clusters": {word + str(n): n for n in CLUSTERS for word in ("", "cluster")},
+         "categories": {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
+                                                      for name in affect.MIREX_POINTS}}
 # Beyond this share of adjectives outside their MIREX cluster, the two label files have slipped.
 STRAYED = 0.05
-_LETTERS = {re.sub("[^a-z]", "", name): name
-            for name in affect.MIREX_POINTS} | {"agressive": "aggressive"}
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
-    folder, root = Path(folder), home(folder)
-    moods, about = labels(folder), _about(root)
-    files = {"audio": _numbered(root / "Audio", layout.AUDIO),
-             "midi": _numbered(root / "MIDIs", SCORES)}
-    clips = files["audio"]
-    beyond = [file for found in files.values() for number, file in found.items()
+    root, moods = home(folder), labels(folder)
+    files = {kind: {int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
+                    if file.suffix.lower() in suffixes and file.stem.isdecimal()}
+             for kind, place, suffixes in (("audio", "Audio", layout.AUDIO),
+                                           ("midi", "MIDIs", (".mid", ".midi")))}
+    clips, about = files["audio"], _about(root)
+    beyond = [file.name for kind in files.values() for number, file in sorted(kind.items())
               if not 1 <= number <= len(moods)]
-    # 1, 2, 3 … without a gap: then there must be a line for each and no other
-    whole = clips and len(clips) == max(clips)
-    if beyond or (whole and len(clips) != len(moods)):
-        got = beyond[0].name if beyond else f"{len(clips)} clips"
+    # clips 1, 2, 3 … without a gap: then there must be a line for each and no other
+    if beyond or (clips and len(clips) == max(clips) != len(moods)):
+        got = f"and {beyond[0]}" if beyond else f"for {len(clips)} clips"
         raise KlangfarbeError(f"a line for each song in {root / 'clusters.txt'} and categories.txt",
-                              f"{len(moods)} lines {'and' if beyond else 'for'} {got}", WHERE)
-    rows = []
-    for number, adjective in enumerate(moods["adjective"], start=1):
-        valence, arousal = affect.MIREX_POINTS[adjective]
-        artist, genre = about.get(number, (None, None))
-        for modality, found in files.items():
-            path = found[number].relative_to(folder).as_posix() if number in found else None
-            if path or modality == "audio":
-                rows.append({"item_id": f"mirex-{number:03d}-{modality}", "modality": modality,
-                             "path": path, "genre": genre, "emotion": adjective,
-                             "group_id": layout.artist_group(artist) or f"mirex-{number:03d}",
-                             "valence": valence, "arousal": arousal})
-    return layout.to_manifest(rows, "mirex", LICENCE, URL)
+                              f"{len(moods)} lines {got}", WHERE)
+    rows = [(n, kind, files[kind].get(n)) for n in moods.index + 1 for kind in files
+            if kind == "audio" or n in files[kind]]
+    adjectives = [moods["adjective"][n - 1] for n, *_ in rows]
+    artists, genres = ([about.get(n, (None, None))[k] for n, *_ in rows] for k in range(2))
+    return layout.to_manifest(
+        "mirex", LICENCE, URL, modality=[kind for _, kind, _ in rows], artists=artists,
+        item_id=[f"mirex-{n:03d}-{kind}" for n, kind, _ in rows], genre=genres, emotion=adjectives,
+        group_id=[f"mirex-{n:03d}" for n, *_ in rows],
+        path=[file and file.relative_to(folder).as_posix() for *_, file in rows],
+        points=[affect.MIREX_POINTS[adjective] for adjective in adjectives])
 
 
 def labels(folder: Path | str) -> pd.DataFrame:
     """``cluster`` (1 … 5) and ``adjective`` (a key of ``affect.MIREX_POINTS``), row i − 1 for song
     i; raises where the two label files do not fit each other.
     """
-    root = home(folder)
-    numbers = _lines(root, "clusters.txt", _cluster, "Cluster 1 to Cluster 5")
-    adjectives = _lines(root, "categories.txt",
-                        lambda line: _LETTERS.get(re.sub("[^a-z]", "", line.lower())),
-                        "one of MIREX's adjectives")
+    root, found = home(folder), {}
+    for name, expected in (("clusters", "Cluster 1 to Cluster 5"),
+                           ("categories", "one of MIREX's adjectives")):
+        file = layout.find_file(root, [f"{name}.txt"], "a label for each song", WHERE)
+        lines = [line.strip() for line in _text(file).rstrip().splitlines()]
+        found[name] = [LINES[name].get(re.sub("[^a-z0-9]", "", line.lower())) for line in lines]
+        if None in found[name] or not lines:
+            at = found[name].index(None) if lines else 0
+            raise KlangfarbeError(f"{expected} in every line of {file}", f"{lines[at]!r} in line "
+                                  f"{at + 1}" if lines else "an empty file", WHERE)
+    numbers, adjectives = found.values()
     if len(numbers) != len(adjectives):
         raise KlangfarbeError(f"as many lines in clusters.txt as in categories.txt of {root}",
                               f"{len(numbers)} and {len(adjectives)}", WHERE)
@@ -82,68 +87,29 @@ def home(folder: Path | str) -> Path:
     return layout.find_file(folder, places, "the songs' mood clusters", WHERE).parent
 
 
-def _cluster(line: str) -> int | None:
-    found = re.fullmatch(r"(?:cluster\s*)?([1-5])", line.lower())
-    return int(found[1]) if found else None
-
-
-def _lines(root: Path, name: str, meaning, what: str) -> list:
-    """The meaning of every line; blank lines at the end do not count, one in between is a fault."""
-    file = layout.find_file(root, [name], "a label for each song", WHERE)
-    lines = [line.strip() for line in _text(file).rstrip().splitlines()]
-    found = [meaning(line) for line in lines]
-    if None in found or not found:
-        at = found.index(None) if found else 0
-        raise KlangfarbeError(f"{what} in every line of {file}",
-                              f"{lines[at]!r} in line {at + 1}" if lines else "an empty file",
-                              WHERE)
-    return found
-
-
 def _text(file: Path) -> str:
     """A file's text: UTF-16 with or without its mark, UTF-8, else Latin-1."""
     held = file.read_bytes()
-    encoding = "utf-8-sig"
-    if held[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif held[1:2] == b"\0":
-        encoding = "utf-16-le"
+    marked = held[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        return held.decode(encoding)
+        return held.decode("utf-16" if marked else "utf-16-le" if held[1:2] == b"\0"
+                           else "utf-8-sig")
     except UnicodeDecodeError:
         return held.decode("latin-1")
 
 
-def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
-    """Number → file, at any depth (the publisher's scripts move files into folders by mood)."""
-    found = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() in suffixes and file.stem.isdecimal() and file.is_file():
-            found.setdefault(int(file.stem), file)
-    return found
-
-
 def _about(root: Path) -> dict[int, tuple[str | None, str | None]]:
-    """Song → (artist, genre) from ``dataset info.csv``; empty where that is absent or has no column
-    of file names.
-    """
-    file = root / "dataset info.csv"
+    """Song → (artist, genre) from ``dataset info.csv``; empty without it or its file names."""
+    file, found = root / "dataset info.csv", {}
     lines = [line for line in _text(file).splitlines() if line.strip()] if file.is_file() else []
-    if not lines:
-        return {}
-    separator = max(";,\t", key=lines[0].count)
+    separator = max(";,\t", key=lines[0].count) if lines else ";"
+    heads = [head.strip().lower() for line in lines[:1]
+             for head in line.rstrip(f" {separator}").split(separator)]
     # Line by line: a quotation mark that is never closed must not swallow the songs that follow.
-    heads, *rows = ([cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
-                    for line in lines)
-    places = {head.lower(): at for at, head in enumerate(heads) if head}
-    name, artist, genre = (places.get(head) for head in ("filename", "artist", "genre"))
-    found = {}
-    for row in rows:
-        while row and not row[-1]:
-            row.pop()  # a separator at a line's end makes a column without a heading
-        number = re.match(r"\d+", row[name]) if name is not None and len(row) > name else None
+    for line in lines[1:]:
+        row = next(csv.DictReader([line], heads, restkey="", delimiter=separator))
+        number = re.match(r"\s*(\d+)", row.get("filename") or "")
         # a cell too many: which one is the artist cannot be told
-        if number and len(row) <= max(places.values()) + 1:
-            found[int(number[0])] = tuple(layout.text(row[at]) if at is not None and at < len(row)
-                                          else None for at in (artist, genre))
+        if number and not any(cell.strip() for cell in row.get("", ())):
+            found[int(number[1])] = layout.text(row.get("artist")), layout.text(row.get("genre"))
     return found

@@ -17,33 +17,26 @@ COLUMNS = ("ytid", "start_s", "audioset_positive_labels", "aspect_list", "captio
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a clip, grouped by video."""
-    folder = Path(folder)
-    sounds = layout.list_files(folder / "clips", folder, layout.AUDIO)
-    rows = [{"item_id": row.clip, "group_id": f"musiccaps-{row.ytid}", "split": row.split,
-             "path": sounds.get(row.ytid), "caption": row.caption, "description": row.keywords}
-            for row in captions(folder).itertuples()]
-    return layout.to_manifest(rows, "musiccaps", LICENCE, URL, modality="audio")
+    table, sounds = captions(folder), layout.list_files(Path(folder), layout.AUDIO, "clips")
+    return layout.to_manifest(
+        "musiccaps", LICENCE, URL, modality="audio", item_id=table["clip"], split=table["split"],
+        group_id="musiccaps-" + table["ytid"], path=map(sounds.get, table["ytid"]),
+        caption=table["caption"], description=table["keywords"])
 
 
 def captions(folder: Path | str) -> pd.DataFrame:
-    """The clips in the table's order: ``clip, ytid, caption, labels, keywords, split``.
-
-    ``labels`` are AudioSet's ids as written, ``keywords`` the aspects joined by commas.
+    """The clips in the table's order: ``clip, ytid, caption, labels`` (AudioSet's ids as written),
+    ``keywords`` (the aspects joined by commas), ``split``.
     """
     file = layout.find_file(folder, ["musiccaps-public.csv"], "MusicCaps' table", WHERE)
-    table = layout.read_table(file, COLUMNS)
-    return pd.DataFrame({
-        "clip": [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()],
-        "ytid": table["ytid"], "caption": table["caption"],
-        "labels": table["audioset_positive_labels"],
-        "keywords": [_keywords(text, file) for text in table["aspect_list"]],
-        "split": table["is_audioset_eval"].map({True: "test", False: "train"})})
-
-
-def _keywords(text: str, file: Path) -> str:
-    """``"['a', 'b']"`` → ``"a, b"``."""
-    try:
-        return ", ".join(str(word).strip() for word in ast.literal_eval(text))
-    except (ValueError, SyntaxError, TypeError) as error:
-        raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}", repr(text)[:80],
-                              "download it again") from error
+    table, keywords = layout.read_table(file, COLUMNS), []
+    for written in table["aspect_list"]:  # "['a', 'b']"
+        try:
+            keywords.append(", ".join(str(word).strip() for word in ast.literal_eval(written)))
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}",
+                                  repr(written)[:80], "download it again") from error
+    clips = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]
+    return pd.DataFrame({"clip": clips, "ytid": table["ytid"], "caption": table["caption"],
+                         "labels": table["audioset_positive_labels"], "keywords": keywords,
+                         "split": table["is_audioset_eval"].map({True: "test", False: "train"})})

@@ -1,6 +1,5 @@
 """OASIS: 900 photographs with normative valence and arousal."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,25 +16,23 @@ COLUMNS = ("Theme", "Category", "Source", "Valence_mean", "Valence_SD", "Valence
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a photograph; photographs of one subject are a group."""
-    folder = Path(folder)
-    photos = _norms(folder)
-    unit = affect.to_unit(photos[["Valence_mean", "Arousal_mean"]].to_numpy(), "oasis")
-    ids = "id" if "id" in photos.columns else photos.columns[0]
-    there = layout.list_first(folder, ("images", "Images"), layout.PICTURES)
-    rows = []
-    for (valence, arousal), record in zip(unit, photos.to_dict("records"), strict=True):
-        named = layout.text(record.get("file"))
-        subject = re.sub(r"[ _]*[0-9]+$", "", record["Theme"])
-        rows.append({"item_id": f"oasis-{record[ids]}", "group_id": f"oasis-{subject}",
-                     "path": named if named and (folder / named).is_file()
-                     else there.get(record["Theme"]), "caption": subject.lower(),
-                     "genre": record["Category"].lower(), "valence": valence, "arousal": arousal})
-    return layout.to_manifest(rows, "oasis", LICENCE, URL, modality="image")
+    folder, photos = Path(folder), _norms(folder)
+    there = layout.list_files(folder, layout.PICTURES, "images", "Images")
+    named = [layout.text(name) for name in photos.get("file", [None] * len(photos))]
+    subjects = photos["Theme"].str.replace(r"[ _]*[0-9]+$", "", regex=True)
+    ids = photos["id" if "id" in photos.columns else photos.columns[0]]
+    return layout.to_manifest(
+        "oasis", LICENCE, URL, modality="image", item_id="oasis-" + ids.astype(str),
+        group_id="oasis-" + subjects, caption=subjects.str.lower(),
+        genre=photos["Category"].str.lower(),
+        points=affect.to_unit(photos[["Valence_mean", "Arousal_mean"]], "oasis"),
+        path=[name if name and (folder / name).is_file() else there.get(theme)
+              for name, theme in zip(named, photos["Theme"], strict=True)])
 
 
 def reliability(folder: Path | str) -> dict[str, float]:
-    """How well one panel's means agree with another's of the same size: 1 − mean(SD²/N) / variance
-    of the means, per axis, over the photographs that are there.
+    """How well one panel's means agree with another's of the same size, per axis, over the
+    photographs that are there: 1 − mean(SD²/N) / variance of the means.
     """
     photos = _norms(folder)
     if "file" in photos.columns:
@@ -45,5 +42,5 @@ def reliability(folder: Path | str) -> dict[str, float]:
 
 
 def _norms(folder: Path | str) -> pd.DataFrame:
-    return layout.read_table(layout.find_file(folder, ["OASIS.csv"], "OASIS' table of norms",
-                                              WHERE), COLUMNS)
+    file = layout.find_file(folder, ["OASIS.csv"], "OASIS' table of norms", WHERE)
+    return layout.read_table(file, COLUMNS)

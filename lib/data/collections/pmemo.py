@@ -20,25 +20,23 @@ def manifest(folder: Path | str) -> pd.DataFrame:
     """
     folder = Path(folder)
     inner = folder / "PMEmo2019" if (folder / "PMEmo2019").is_dir() else folder
-    labels = layout.find_file(inner, ["annotations/static_annotations.csv",
-                                      "meta/static_annotations.csv"], "PMEmo's static annotations",
-                              WHERE)
-    about_file = layout.find_file(inner, ["metadata.csv", "meta/metadata.csv"], "PMEmo's metadata",
-                                  WHERE)
-    songs = layout.read_table(labels, ())
-    columns, scale = ((PUBLISHED, "pmemo") if "musicId" in songs.columns
-                      else (REPACKAGED, "pmemo_rescaled"))
-    songs = layout.read_table(labels, columns)
-    unit = affect.to_unit(songs[columns[1:]].to_numpy(), scale)
-    of_song = dict(zip(songs[columns[0]].astype(int), unit.tolist(), strict=True))
-    sounds = layout.list_files(inner / "chorus", folder, layout.AUDIO)
-    rows = []
-    for record in layout.read_table(about_file, ("musicId", "artist")).to_dict("records"):
-        song = int(record["musicId"])
-        valence, arousal = of_song.get(song, (None, None))
-        artist, title = layout.text(record["artist"]), layout.text(record.get("title"))
-        rows.append({"item_id": f"pmemo-{song:04d}", "path": sounds.get(str(song)),
-                     "group_id": layout.artist_group(artist),
-                     "description": f"{title} by {artist}" if title and artist else None,
-                     "valence": valence, "arousal": arousal})
-    return layout.to_manifest(rows, "pmemo", LICENCE, URL, modality="audio", genre="pop")
+    labels = layout.find_file(inner, [f"{place}/static_annotations.csv" for place in
+                                      ("annotations", "meta")], "PMEmo's static annotations", WHERE)
+    about = layout.find_file(inner, ("metadata.csv", "meta/metadata.csv"), "PMEmo's metadata",
+                             WHERE)
+    columns, scale = PUBLISHED, "pmemo"
+    if PUBLISHED[0] not in layout.read_table(labels, ()).columns:
+        columns, scale = REPACKAGED, "pmemo_rescaled"
+    rated = layout.read_table(labels, columns)
+    points = dict(zip(rated[columns[0]].astype(int), affect.to_unit(rated[columns[1:]], scale),
+                      strict=True))
+    sounds = layout.list_files(folder, layout.AUDIO, "PMEmo2019/chorus", "chorus")
+    songs = layout.read_table(about, ("musicId", "artist"))
+    numbers, artists = songs["musicId"].astype(int), list(map(layout.text, songs["artist"]))
+    titles = [layout.text(title) for title in songs.get("title", [None] * len(songs))]
+    return layout.to_manifest(
+        "pmemo", LICENCE, URL, modality="audio", genre="pop", artists=artists,
+        item_id=[f"pmemo-{n:04d}" for n in numbers],
+        path=[sounds.get(str(n)) for n in numbers],
+        points=[points.get(n, (None, None)) for n in numbers],
+        description=list(map(layout.titled, titles, artists)))

@@ -17,18 +17,16 @@ REPACKAGED = ("file", "piece_id", "part", "valence", "arousal")
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a phrase, grouped by piece, from the publisher's folder or one with ``phrases.csv``."""
-    folder = Path(folder)
     file = layout.find_file(folder, PLACES, "VGMIDI's table of phrases", WHERE)
-    published = file.name == "vgmidi.csv"
+    published, root = file.name == "vgmidi.csv", Path(folder).resolve()
     phrases = layout.read_table(file, PUBLISHED if published else REPACKAGED)
-    unit = affect.to_unit(phrases[["valence", "arousal"]].to_numpy(), "vgmidi")
-    rows = []
-    for (valence, arousal), record in zip(unit, phrases.to_dict("records"), strict=True):
-        name = record["midi" if published else "file"]
-        score = (file.parent / name).resolve()
-        piece = f"{record['game']}: {record['piece']}" if published else record["piece_id"]
-        there = score.is_file() and score.is_relative_to(folder.resolve())
-        rows.append({"item_id": f"vgmidi-{Path(name).stem}", "group_id": f"vgmidi-{piece}",
-                     "path": score.relative_to(folder.resolve()).as_posix() if there else None,
-                     "valence": valence, "arousal": arousal})
-    return layout.to_manifest(rows, "vgmidi", LICENCE, URL, modality="midi", genre="game")
+    names = phrases["midi" if published else "file"]
+    pieces = phrases["game"] + ": " + phrases["piece"] if published else phrases["piece_id"]
+    scores = [(file.parent / name).resolve() for name in names]
+    return layout.to_manifest(
+        "vgmidi", LICENCE, URL, modality="midi", genre="game",
+        item_id=[f"vgmidi-{Path(name).stem}" for name in names],
+        group_id=[f"vgmidi-{piece}" for piece in pieces],
+        points=affect.to_unit(phrases[["valence", "arousal"]], "vgmidi"),
+        path=[score.relative_to(root).as_posix() if score.is_file() and score.is_relative_to(root)
+              else None for score in scores])
