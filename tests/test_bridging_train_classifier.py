@@ -51,21 +51,18 @@ def coloured(n, seed=0):
 
 @pytest.mark.parametrize(("sequence", "steps"), [("grid", 49), ("single", 1)])
 def test_the_shapes_of_every_stage(sequence, steps):
-    stages = dict(network(sequence).trace(some_pictures(2)))
-    assert stages["cells"] == (2, 16, 7,
-                               7) and stages["steps"] == (2, steps,
-                                                          16) and stages["GRU states"] == (2, steps,
-                                                                                           16)
-    assert stages["attention weights"] == (2, 4, steps, steps) and stages["logits"] == (2, 5)
+    model = network(sequence)
+    cells = model.cells(some_pictures(2))
+    assert cells.shape == (2, 16, 7, 7) and model.steps(cells).shape == (2, steps, 16)
+    assert model.head(cells).shape == (2, 5)
 
 
 def test_the_published_network_gives_49_steps_at_224():
     with torch.device("meta"):
-        stages = dict(EmotionCNN().trace(torch.empty(1, 3, 224, 224)))
-    assert stages["cells"] == (1, 2048, 7,
-                               7) and stages["steps"] == (1, 49,
-                                                          2048) and stages["GRU states"] == (1, 49,
-                                                                                             512)
+        model = EmotionCNN()
+        cells = model.cells(torch.empty(1, 3, 224, 224))
+        states, _ = model.gru(model.steps(cells))
+    assert cells.shape == (1, 2048, 7, 7) and states.shape == (1, 49, 512)
 
 
 def test_over_one_step_attention_is_all_ones_and_recurrence_never_acts():
@@ -75,7 +72,7 @@ def test_over_one_step_attention_is_all_ones_and_recurrence_never_acts():
     model = network("single")
     with torch.no_grad():
         states, _ = model.gru(model.steps(model.cells(some_pictures())))
-        _, weights = model.attend(states, weights=True)
+        _, weights = model.attention(states, states, states, average_attn_weights=False)
     assert torch.equal(weights, torch.ones(4, 4, 1, 1))
     still = unused_weights(model, some_pictures())
     assert set(still) == {f"gru.weight_hh_l{k}{way}" for k in (0, 1)
@@ -120,14 +117,6 @@ def test_only_the_grid_knows_where_and_remembers(sequence, moves):
         forgetful = model.head(cells)
     assert torch.allclose(before, elsewhere, atol=1e-6) is not moves
     assert torch.allclose(before, forgetful, atol=1e-6) is not moves
-
-
-def test_where_it_looks_sums_to_one_and_one_step_looks_nowhere():
-    looks = network("grid").looks(some_pictures())
-    assert looks.shape == (4, 7, 7)
-    torch.testing.assert_close(looks.sum((1, 2)), torch.ones(4))
-    with pytest.raises(KlangfarbeError, match="nothing to choose from"):
-        network("single").looks(some_pictures())
 
 
 @pytest.mark.parametrize(("fault", "why"), [

@@ -316,8 +316,8 @@ def test_the_batch_does_not_matter(music):
 
 def test_the_published_rates():
     model = SpectralCodec()
-    assert (model.sample_rate_hz, model.frame_rate_hz, model.n_codebooks,
-            model.codebook_size) == (22_050, 25.0, 4, 512)
+    assert (model.sample_rate_hz, model.samples_per_step, model.n_codebooks,
+            model.codebook_size) == (22_050, 882, 4, 512)
     assert sum(p.numel() for p in model.parameters()) < 3.3e6
 
 
@@ -326,7 +326,7 @@ def test_the_published_rates():
 
 
 def test_the_spectral_losses_have_closed_forms():
-    losses, sound = SpectralLosses(8000, ((512, 40), (2048, 64))), 0.3 * noise(2, 8192)
+    losses, sound = SpectralLosses(22_050), 0.3 * noise(2, 8192)
     same, miss = losses(sound, sound)
     assert float(same) == 0 and float(miss) == 0
     softer, miss = losses(sound / np.e, sound)
@@ -484,8 +484,6 @@ def test_what_are_no_codes_is_refused(codec):
                          (fine.float(), "whole numbers"), (fine[..., :0], "whole numbers")):
         with pytest.raises(KlangfarbeError, match=match):
             codec.decode(codes)
-    with pytest.raises(KlangfarbeError, match="1 to 4 codebooks"):
-        codec.encode(np.zeros((1, 1, 800)), 5)
     with pytest.raises(KlangfarbeError, match="probabilities"):
         codec.soft_decode(torch.zeros(1, 4, 3, codec.codebook_size + 1))
 

@@ -16,3 +16,12 @@ class KlangfarbeError(ValueError):
     def __init__(self, expected: str, got: str, do: str):
         self.expected, self.got, self.do = expected, got, do
         super().__init__(f"expected {expected}; got {got}; {do}")
+
+
+def checked(array, name: str, shape: tuple[int | str, ...], do: str):
+    """The array or tensor, if it has this shape; an axis given as a letter may have any length."""
+    wrong = [n for n, m in zip(shape, array.shape) if isinstance(n, int) and n != m]
+    if wrong or array.ndim != len(shape):
+        axes = ", ".join(map(str, shape))
+        raise KlangfarbeError(f"{name} [{axes}]", str(tuple(array.shape)), do)
+    return array

@@ -1,36 +1,32 @@
 """A U-Net conditioned on emotion: diffusers' UNet2DModel with an emotion beside the time step.
 
+Valence and arousal become a vector E. In every residual block a linear layer turns E (added to the
+time step's vector) into a scale γ and a shift β per channel, and the normalised feature map becomes
+H·(1 + γ(E)) + β(E): the paper's adaptive instance normalisation, with group for instance.
+
 Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8; Ho et al. (2020),
 appendix B.  Notebook: 33.
 """
 
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, checked
 
 
 class EmotionUNet(nn.Module):
-    """Predicts the noise in a picture, given the time step and the emotion.
-
-    The emotion (valence, arousal) becomes a vector E of `embedding` numbers. In every residual
-    block of the U-Net a linear layer turns E (added to the time step's own vector) into a scale γ
-    and a shift β per channel, and the normalised feature map becomes ``H·(1 + γ(E)) + β(E)``: the
-    paper's adaptive instance normalisation, with group for instance.
-
-    "No emotion" is either a learned vector (``null="learned"``) or the point (0, 0) sent through
-    the MLP (``null="zero"``), as in the released code; a calm picture is trained on that too.
+    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W].
 
     Args:
-        size: side of the pictures. channels: width of each level, the sides halve from one to the
-            next.
+        size: side of the pictures. channels: of each level, the sides halve from one to the next.
         layers: residual blocks per level (one more on the way up). attention_levels: how many of
-            the lowest levels have self-attention. groups: of the group normalisation.
-        embedding: length of E. null: ``"learned"`` or ``"zero"``.
-        patch: 2 folds 2×2 pixels into channels on the way in and unfolds them on the way out, so
-            that everything between runs at half the side: about 4× faster (measured: notebook 33).
+            the lowest levels have self-attention. embedding: length of E.
+        null: what "no emotion" is: a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the
+            MLP, as in the released code; a calm picture is trained on that too.
+        patch: 2 folds 2×2 pixels into channels on the way in and back on the way out, so that all
+            between runs at half the side: about 4× faster (measured: notebook 33).
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
@@ -42,14 +38,13 @@ class EmotionUNet(nn.Module):
                                   str(size), "use fewer levels or another size")
         if null not in ("learned", "zero"):
             raise KlangfarbeError("null 'learned' or 'zero'", repr(null), "name one of them")
-        levels, depth = len(channels), 3 * patch**2
-        attends = [level >= levels - attention_levels for level in range(levels)]
+        plain, depth = len(channels) - attention_levels, 3 * patch**2
         self.size, self.patch = size, patch
         self.unet = UNet2DModel(
             sample_size=size // patch, in_channels=depth, out_channels=depth,
             block_out_channels=tuple(channels), layers_per_block=layers,
-            down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
-            up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+            down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",) * attention_levels,
+            up_block_types=("AttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain,
             norm_num_groups=groups, attention_head_dim=min(32, *channels),
             time_embedding_dim=embedding, resnet_time_scale_shift="scale_shift",
             class_embed_type="identity")
@@ -57,38 +52,30 @@ class EmotionUNet(nn.Module):
                                      nn.Linear(embedding, embedding))
         self.null = nn.Parameter(torch.zeros(embedding)) if null == "learned" else None
 
-    def embed(self, affect: torch.Tensor, is_null: torch.Tensor | None = None) -> torch.Tensor:
-        """E for affect [B, 2] in [−1, 1]: [B, embedding]; the null's where `is_null` [B] (bool)
-        says so.
-        """
-        if affect.dim() != 2 or affect.shape[1] != 2:
-            raise KlangfarbeError("affect [B, 2] (valence, arousal)", str(tuple(affect.shape)),
-                                  "give one row a picture")
+    def embed(self, affect: Tensor, is_null: Tensor | None = None) -> Tensor:
+        """E [B, embedding] of affect [B, 2] in [−1, 1], the null's where `is_null` [B] (bool)."""
+        checked(affect, "affect", ("B", 2), "give one row (valence, arousal) a picture")
         if is_null is None:
             return self.emotion(affect)
         if self.null is None:
             return self.emotion(affect.masked_fill(is_null[:, None], 0.0))
         return torch.where(is_null[:, None], self.null, self.emotion(affect))
 
-    def forward(self, x: torch.Tensor, t: torch.Tensor, affect: torch.Tensor,
-                is_null: torch.Tensor | None = None) -> torch.Tensor:
-        """Noisy pictures x [B, 3, H, W], time steps t [B], affect [B, 2], is_null [B] → prediction
-        [B, 3, H, W].
-        """
+    def forward(self, x: Tensor, t: Tensor, affect: Tensor,
+                is_null: Tensor | None = None) -> Tensor:
         folded = F.pixel_unshuffle(x, self.patch)  # [B, 3·patch², H/patch, W/patch]
         output = self.unet(folded, t, class_labels=self.embed(affect, is_null)).sample
         return F.pixel_shuffle(output, self.patch)
 
     @torch.no_grad()
-    def trace(self, x: torch.Tensor, t: torch.Tensor,
-              affect: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
-        """The shape each stage of one forward pass gives: (stage, shape), in order."""
+    def trace(self, x: Tensor, t: Tensor, affect: Tensor) -> list[tuple[str, tuple[int, ...]]]:
+        """The shape that each stage of one forward pass gives: (stage, shape), in order."""
         unet, shapes = self.unet, []
-        stages = [("emotion E", self.emotion), ("first layer", unet.conv_in),
-                  *((f"down {i}", block) for i, block in enumerate(unet.down_blocks, 1)),
-                  ("middle", unet.mid_block),
-                  *((f"up {i}", block) for i, block in enumerate(unet.up_blocks, 1)),
-                  ("last layer", unet.conv_out)]
+        stages = {"emotion E": self.emotion, "first layer": unet.conv_in,
+                  **{f"down {i}": block for i, block in enumerate(unet.down_blocks, 1)},
+                  "middle": unet.mid_block,
+                  **{f"up {i}": block for i, block in enumerate(unet.up_blocks, 1)},
+                  "last layer": unet.conv_out}
 
         def note(name):
             def hook(module, inputs, output):
@@ -96,7 +83,7 @@ class EmotionUNet(nn.Module):
                 shapes.append((name, tuple(output.shape)))
             return hook
 
-        hooks = [stage.register_forward_hook(note(name)) for name, stage in stages]
+        hooks = [stage.register_forward_hook(note(name)) for name, stage in stages.items()]
         shapes.append(("picture", tuple(self(x, t, affect).shape)))
         for hook in hooks:
             hook.remove()
@@ -104,20 +91,9 @@ class EmotionUNet(nn.Module):
 
     @torch.no_grad()
     def emotion_from_null(self) -> None:
-        """Sets the MLP so that every emotion begins as "no emotion": for fine-tuning a neutral
-        network.
-        """
+        """Lets every emotion begin as "no emotion": for fine-tuning a neutral network."""
         if self.null is None:
             raise KlangfarbeError("a network with a learned null", "one whose null is (0, 0)",
                                   "build it with null='learned'")
-        last = self.emotion[-1]
-        last.weight.zero_()
-        last.bias.copy_(self.null)
-
-
-def adaptive_instance_norm(h: torch.Tensor, scale: torch.Tensor,
-                           shift: torch.Tensor) -> torch.Tensor:
-    """The paper's AdaIN, to compare with the network's own blocks: H·(1 + γ) + β with H normalised
-    per picture and channel; [B, C, H, W], [B, C], [B, C] → [B, C, H, W].
-    """
-    return F.instance_norm(h) * (1 + scale[..., None, None]) + shift[..., None, None]
+        self.emotion[-1].weight.zero_()
+        self.emotion[-1].bias.copy_(self.null)

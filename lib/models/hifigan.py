@@ -1,15 +1,13 @@
 """HiFi-GAN: ln-mel to sound, the two kinds of discriminator it is trained with, and their losses.
 
     ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks)─► conv, tanh ─► sound
-
-    "small": ln-mel ─conv─► ConvNeXt × n, all at one frame rate ─► magnitude and phase [B, T, F]
-                                                                      ─inverse STFT─► sound
+    "small": ln-mel ─conv─► ConvNeXt × n ─► magnitude and phase [B, T, F] ─inverse STFT─► sound
 
     sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period discriminators
            └─ as it is, halved, quartered ──────────────────► multi-scale discriminators
 
-V1 to V3 are the published sizes. "small" keeps HiFi-GAN's discriminators and losses and leaves the
-upsampling to an inverse Fourier transform, as iSTFTNet and Vocos do: it trains in minutes on a CPU.
+V1 to V3 are the published sizes. "small" keeps the discriminators and losses and leaves upsampling
+to an inverse Fourier transform, as iSTFTNet and Vocos do: it trains in minutes on a CPU.
 
 Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3;
 Siuzdak (2023), "Vocos".  Notebook: 43.
@@ -19,28 +17,24 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import checked
 from lib.models.spectral_codec import ConvNeXt, Frames
 
-SLOPE = 0.1
-PERIODS, SCALES = (2, 3, 5, 7, 11), 3
+SLOPE, DO = 0.1, "if it is [B, T, M], transpose(1, 2)"
 
 
 @dataclass(frozen=True)
 class Size:
     """A generator's size; the defaults are V1's.
 
-    Attributes:
-        channels: after the first convolution, halved at each upsampling. rates, kernels: of the
-            transposed convolutions.
-        reaches, dilations: kernels of the residual blocks behind each, and their dilations.
-            two_deep: each dilated convolution is followed by a plain one (V1, V2).
-        n_mels: M.
+    `channels` stand after the first convolution and halve at each upsampling, whose factors and
+    kernels are `rates` and `kernels`; `reaches` and `dilations` are those of the residual blocks
+    behind each. `two_deep`: a plain convolution follows each dilated one (V1, V2).
     """
 
     channels: int = 512
@@ -53,7 +47,6 @@ class Size:
 
     @property
     def hop_length(self) -> int:
-        """Samples a mel frame: the product of the rates."""
         return math.prod(self.rates)
 
 
@@ -68,13 +61,10 @@ class FrameSize:
     hop_length: int = 256
 
 
-SIZES = {
-    "v1": Size(),
-    "v2": Size(channels=128),
-    "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7),
-               dilations=((1, 2), (2, 6), (3, 12)), two_deep=False),
-    "small": FrameSize(),
-}
+SIZES = {"v1": Size(), "v2": Size(channels=128),
+         "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7),
+                    dilations=((1, 2), (2, 6), (3, 12)), two_deep=False),
+         "small": FrameSize()}
 
 
 class Residual(nn.Module):
@@ -87,13 +77,12 @@ class Residual(nn.Module):
                                   padding=(kernel - 1) * d // 2)) for d in dilations)
         self.second = nn.ModuleList(
             weight_norm(nn.Conv1d(channels, channels, kernel, padding=kernel // 2))
-            for _ in dilations) if two_deep else [nn.Identity()] * len(dilations)
-        self.two_deep = two_deep
+            for _ in dilations) if two_deep else None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for first, second in zip(self.first, self.second, strict=True):
+    def forward(self, x: Tensor) -> Tensor:
+        for number, first in enumerate(self.first):
             y = first(F.leaky_relu(x, SLOPE))
-            x = x + (second(F.leaky_relu(y, SLOPE)) if self.two_deep else y)
+            x = x + (y if self.second is None else self.second[number](F.leaky_relu(y, SLOPE)))
         return x
 
 
@@ -102,9 +91,6 @@ class Generator(nn.Module):
 
     def __init__(self, size: Size):
         super().__init__()
-        if len(size.rates) != len(size.kernels) or len(size.reaches) != len(size.dilations):
-            raise KlangfarbeError("a kernel for each rate and dilations for each reach", f"{size}",
-                                  "give as many of one as of the other")
         self.size = size
         self.enter = weight_norm(nn.Conv1d(size.n_mels, size.channels, 7, padding=3))
         self.up, self.blocks, width = nn.ModuleList(), nn.ModuleList(), size.channels
@@ -120,9 +106,8 @@ class Generator(nn.Module):
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.parametrizations.weight.original1, 0.0, 0.01)
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        _check_mel(mel, self.size.n_mels)
-        x = self.enter(mel)
+    def forward(self, mel: Tensor) -> Tensor:
+        x = self.enter(checked(mel, "ln-mel", ("B", self.size.n_mels, "T"), DO))
         for up, blocks in zip(self.up, self.blocks, strict=True):
             x = up(F.leaky_relu(x, SLOPE))
             x = sum(block(x) for block in blocks) / len(blocks)
@@ -142,24 +127,36 @@ class FrameGenerator(nn.Module):
         self.leave = nn.Linear(size.channels, size.n_fft + 2)
         self.frames = Frames(size.n_fft, size.hop_length)
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        _check_mel(mel, self.size.n_mels)
-        # [B, T, C]; ln-mels are about −5 ± 3
-        x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))
+    def forward(self, mel: Tensor) -> Tensor:
+        mel = checked(mel, "ln-mel", ("B", self.size.n_mels, "T"), DO)
+        x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))                  # [B, T, C]
         ln_magnitude, phase = self.leave(self.blocks(x)).float().chunk(2, dim=2)  # [B, T, F]
         spectrum = torch.polar(ln_magnitude.clamp_max(6.0).exp(), phase)
         return self.frames.synthesise(spectrum).clamp(-1, 1)
 
 
-def generator(size: Size | FrameSize) -> nn.Module:
+def generator(size: Size | FrameSize) -> Generator | FrameGenerator:
     """The untrained generator of a size."""
     return FrameGenerator(size) if isinstance(size, FrameSize) else Generator(size)
 
 
-class PeriodDiscriminator(nn.Module):
-    """One period: sound [B, N] → (scores [B, n], a feature a layer), a 2-D network whose kernels
-    never reach across a period.
-    """
+class Critic(nn.Module):
+    """`layers` and a last one, `score`: x → (scores [B, n], a feature a layer)."""
+
+    layers: nn.ModuleList
+    score: nn.Module
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        features = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            features.append(x)
+        x = self.score(x)
+        return x.flatten(1), [*features, x]
+
+
+class PeriodDiscriminator(Critic):
+    """Sound [B, N] folded by one period; its kernels never reach across a period."""
 
     def __init__(self, period: int, width: int = 32):
         super().__init__()
@@ -170,13 +167,13 @@ class PeriodDiscriminator(nn.Module):
         self.layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
         self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
-    def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
+    def forward(self, sound: Tensor) -> tuple[Tensor, list[Tensor]]:
         x = F.pad(sound[:, None], (0, -sound.shape[1] % self.period), mode="reflect")
-        return _scores(x.unflatten(2, (-1, self.period)), self.layers, self.score)
+        return super().forward(x.unflatten(2, (-1, self.period)))  # [B, 1, N/p, p]
 
 
-class ScaleDiscriminator(nn.Module):
-    """One scale: sound [B, N] → (scores [B, n], a feature a layer), grouped 1-D convolutions."""
+class ScaleDiscriminator(Critic):
+    """Sound [B, N] through grouped 1-D convolutions."""
 
     def __init__(self, width: int = 128, *, spectral: bool = False):
         super().__init__()
@@ -190,24 +187,21 @@ class ScaleDiscriminator(nn.Module):
             for k, (a, b, kernel, stride, groups) in enumerate(form))
         self.score = norm(nn.Conv1d(8 * width, 1, 3, padding=1))
 
-    def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, list]:
-        return _scores(sound[:, None], self.layers, self.score)
+    def forward(self, sound: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return super().forward(sound[:, None])
 
 
 class Discriminators(nn.Module):
-    """All discriminators: sound [B, N] → (a list of scores, a list of their features).
+    """All of them, the multi-scale ones four times as wide: sound [B, N] → (scores, features)."""
 
-    Args:
-        width: of the multi-period ones; the multi-scale ones are four times as wide.
-    """
-
-    def __init__(self, width: int = 32, periods: tuple[int, ...] = PERIODS, scales: int = SCALES):
+    def __init__(self, width: int = 32, periods: tuple[int, ...] = (2, 3, 5, 7, 11),
+                 scales: int = 3):
         super().__init__()
         self.periods = nn.ModuleList(PeriodDiscriminator(period, width) for period in periods)
         self.scales = nn.ModuleList(ScaleDiscriminator(4 * width, spectral=number == 0)
                                     for number in range(scales))
 
-    def forward(self, sound: torch.Tensor) -> tuple[list, list]:
+    def forward(self, sound: Tensor) -> tuple[list, list]:
         outputs = [discriminator(sound) for discriminator in self.periods]
         for discriminator in self.scales:
             outputs.append(discriminator(sound))
@@ -215,46 +209,25 @@ class Discriminators(nn.Module):
         return [scores for scores, _ in outputs], [features for _, features in outputs]
 
 
-def discriminator_loss(real: list, fake: list) -> torch.Tensor:
-    """Least squares: real scores towards 1, fake ones towards 0, summed over discriminators (Kong
-    et al., equation 1).
-    """
+def discriminator_loss(real: list, fake: list) -> Tensor:
+    """Real scores towards 1, fake ones towards 0, summed (Kong et al., equation 1)."""
     return sum((1 - r).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True))
 
 
-def generator_loss(fake: list) -> torch.Tensor:
-    """Least squares: fake scores towards 1 (Kong et al., equation 2)."""
+def generator_loss(fake: list) -> Tensor:
+    """Fake scores towards 1, summed (Kong et al., equation 2)."""
     return sum((1 - f).square().mean() for f in fake)
 
 
-def feature_loss(real: list, fake: list) -> torch.Tensor:
-    """Mean absolute difference of the discriminators' features, summed over layers and
-    discriminators (Kong et al., equation 4).
-    """
+def feature_loss(real: list, fake: list) -> Tensor:
+    """Mean absolute difference of features, summed over all layers (Kong et al., equation 4)."""
     return sum(F.l1_loss(f, r.detach()) for of_real, of_fake in zip(real, fake, strict=True)
                for r, f in zip(of_real, of_fake, strict=True))
 
 
 def fold_weight_norm(network: nn.Module) -> nn.Module:
-    """Folds weight normalisation, where there is any, into a generator's weights, in place: for
-    saving and generating.
-    """
+    """Folds weight normalisation into the weights, in place: for saving and generating."""
     for module in network.modules():
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
     return network.eval()
-
-
-def _check_mel(mel: torch.Tensor, n_mels: int) -> None:
-    if mel.ndim != 3 or mel.shape[1] != n_mels:
-        raise KlangfarbeError(f"ln-mel [B, {n_mels}, T]", str(tuple(mel.shape)),
-                              "if it is [B, T, M], transpose(1, 2)")
-
-
-def _scores(x: torch.Tensor, layers: nn.ModuleList, score: nn.Module) -> tuple[torch.Tensor, list]:
-    features = []
-    for layer in layers:
-        x = F.leaky_relu(layer(x), SLOPE)
-        features.append(x)
-    x = score(x)
-    return x.flatten(1), [*features, x]

@@ -6,30 +6,27 @@ discriminators that train it.
     Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─linear─► m [B, n, 1024]
 
 n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
-1: with n = 1 Study I's attention chooses nothing, and neither does the music model's
-cross-attention (:func:`one_key_change`).
+1: with n = 1 neither Study I's attention nor the music model's chooses (:func:`one_key_change`).
 
 Source: Deepika §4.2.2 (Study I) and §4.3.3 (Study II); the forms of the critics are ours.
 Notebook: 22, 23.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import checked
 
 STUDIES = ("one", "two")
+DO = "use the encoder the projection was trained with"
 
 
 class StudyOne(nn.Module):
-    """Vector [B, D_in] → conditions [B, n_tokens, D_out] through one transformer block.
+    """Vectors [B, D_in] → conditions [B, n_tokens, D_out], each normalised, as published.
 
-    Args:
-        hidden, heads: 768 and 12 of 64 each as published. dropout: in the block's feed-forward
-            part.
-
-    Source: Deepika §4.2.2: Xavier initialisation; "a ViT-inspired network" over the vector, not
-    over patches.
+    Source: Deepika §4.2.2: Xavier initialisation, 12 heads of 64; "a ViT-inspired network" over the
+    vector, not over patches.
     """
 
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
@@ -49,11 +46,9 @@ class StudyOne(nn.Module):
                 nn.init.xavier_uniform_(part.weight)
                 nn.init.zeros_(part.bias)
 
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """[B, D_in] → [B, n_tokens, D_out]; each output vector is normalised, as published."""
-        _check_width(vectors, self.width_in)
-        # [B, n, hidden]
-        h = nn.functional.gelu(self.norm(self.enter(vectors).unflatten(1, (self.n_tokens, -1))))
+    def forward(self, vectors: Tensor) -> Tensor:
+        h = self.enter(checked(vectors, "vectors", ("B", self.width_in), DO))
+        h = F.gelu(self.norm(h.unflatten(1, (self.n_tokens, -1))))             # [B, n, hidden]
         seen = self.attention_norm(h)
         h = h + self.attention(seen, seen, seen, need_weights=False)[0]
         h = h + self.feed_forward(self.forward_norm(h))
@@ -61,9 +56,9 @@ class StudyOne(nn.Module):
 
 
 class StudyTwo(nn.Module):
-    """Vector [B, D_in] → conditions [B, n_tokens, D_out]: two linear layers, dropout after each.
+    """Vectors [B, D_in] → conditions [B, n_tokens, D_out]: two linear layers, dropout after each.
 
-    Source: Deepika §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂. Dropout after the *last*
+    Source: Deepika §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂, dropout after the *last*
     layer as well, as it says there.
     """
 
@@ -75,16 +70,14 @@ class StudyTwo(nn.Module):
         self.second = nn.Linear(hidden, n_tokens * width_out)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        _check_width(vectors, self.width_in)
-        h = torch.relu(self.norm(self.dropout(self.first(vectors))))
+    def forward(self, vectors: Tensor) -> Tensor:
+        h = self.first(checked(vectors, "vectors", ("B", self.width_in), DO))
+        h = torch.relu(self.norm(self.dropout(h)))                             # [B, hidden]
         return self.dropout(self.second(h)).unflatten(1, (self.n_tokens, -1))
 
 
 class VectorCritic(nn.Module):
-    """Is this condition a real one? Vectors [B, n, D] → one logit an item [B]; Study I's
-    adversary.
-    """
+    """Study I's adversary: conditions [B, n, D] → one logit an item [B], above 0 for real."""
 
     def __init__(self, width: int, hidden: int = 128):
         super().__init__()
@@ -92,12 +85,12 @@ class VectorCritic(nn.Module):
                                     nn.Linear(hidden, hidden), nn.LeakyReLU(0.2),
                                     nn.Linear(hidden, 1))
 
-    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+    def forward(self, vectors: Tensor) -> Tensor:
         return self.layers(vectors).mean((1, 2))
 
 
 class SoundCritic(nn.Module):
-    """Is this sound a real one? ln-mel [B, T, M] → one logit an item [B]; Study II's adversary."""
+    """Study II's adversary: ln-mel [B, T, M] → one logit an item [B], the mean over patches."""
 
     def __init__(self, n_mels: int = 128, width: int = 32):
         super().__init__()
@@ -107,15 +100,12 @@ class SoundCritic(nn.Module):
                                     nn.Conv2d(2 * width, 2 * width, 3, 2, 1), nn.LeakyReLU(0.2),
                                     nn.Conv2d(2 * width, 1, 3, 1, 1))
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """[B, T, M] → [B], above 0 for real: the mean over patches."""
+    def forward(self, mel: Tensor) -> Tensor:
         return self.layers((mel.unsqueeze(1) + 6) / 3).mean((1, 2, 3))  # ln-mels lie around −6 ± 3
 
 
 def one_key_change(heads: int, width: int, seed: int = 0) -> float:
-    """The largest change of an attention's output when its query changes and there is one key: 0,
-    for a softmax over one number is 1.
-    """
+    """How much attention over one key changes with its query: 0, a softmax over one number is 1."""
     generator = torch.Generator().manual_seed(seed)
     attention = nn.MultiheadAttention(width, heads, batch_first=True).eval()
     query = torch.randn(2, 5, width, generator=generator)
@@ -123,9 +113,3 @@ def one_key_change(heads: int, width: int, seed: int = 0) -> float:
     with torch.inference_mode():
         outputs = attention(query, key, key, need_weights=False)[0]
     return float((outputs - outputs[:1, :1]).abs().max())
-
-
-def _check_width(vectors: torch.Tensor, width: int) -> None:
-    if vectors.ndim != 2 or vectors.shape[1] != width:
-        raise KlangfarbeError(f"vectors [B, {width}]", str(tuple(vectors.shape)),
-                              "use the encoder the projection was trained with")

@@ -4,31 +4,25 @@ before left over.
     z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times
         ──► codes [B, K, S], sum of vectors [B, S, D]
 
-Notebook: 03.
+Source: Zeghidour et al. (2021), SoundStream, §III-C; moving averages: van den Oord et al. (2017),
+appendix A.1.  Notebook: 03.
 """
 
 import torch
 from sklearn.cluster import KMeans
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class ResidualQuantiser(nn.Module):
-    """K codebooks of V vectors, learnt by moving averages of what falls to each vector (no gradient
-    reaches them).
+    """K codebooks of V vectors [K, V, D], learnt by moving averages (no gradient reaches them).
 
-    Args:
-        n_codebooks: K. codebook_size: V. width: D.
-        decay: of the moving averages. dead_below: a code hit less often than this share of an even
-            use starts afresh at a random residual of the batch.
-
-    Attributes:
-        codebooks: [K, V, D]. hits: moving average of how many vectors of a batch fall to each code,
-            [K, V].
-
-    Source: Zeghidour et al. (2021), SoundStream, §III-C; moving averages: van den Oord et al.
-    (2017), appendix A.1.  Notebook: 03.
+    `hits` [K, V] is the average of how many vectors of a batch fall to each code; one hit less
+    often than `dead_below` of an even use starts afresh at a random residual of the batch.
     """
+
+    codebooks: Tensor
+    hits: Tensor
 
     def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *,
                  decay: float = 0.99, dead_below: float = 0.1):
@@ -38,43 +32,30 @@ class ResidualQuantiser(nn.Module):
         self.register_buffer("codebooks", torch.randn(n_codebooks, codebook_size, width))
         self.register_buffer("hits", torch.ones(n_codebooks, codebook_size))
 
-    def encode(self, vectors: torch.Tensor, n_codebooks: int | None = None) -> torch.Tensor:
-        """z [B, S, D] → codes int64 [B, K, S]; the first `n_codebooks` of them."""
+    def encode(self, vectors: Tensor, n_codebooks: int | None = None) -> Tensor:
+        """z [B, S, D] → codes int64 [B, K, S], or the first `n_codebooks` of them."""
         residual, codes = vectors, []
         for codebook in self.codebooks[:n_codebooks]:
             codes.append(nearest(residual, codebook))
             residual = residual - codebook[codes[-1]]
         return torch.stack(codes, dim=1)
 
-    def parts(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes int64 [B, k, S], k ≤ K → each codebook's vectors [B, k, S, D]."""
-        return torch.stack([codebook[codes[:, k]] for k,
-                            codebook in enumerate(self.codebooks[: codes.shape[1]])], dim=1)
-
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+    def decode(self, codes: Tensor) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sum of their vectors [B, S, D]."""
-        return self.parts(codes).sum(1)
+        each = [codebook[codes[:, k]] for k, codebook in
+                enumerate(self.codebooks[: codes.shape[1]])]
+        return torch.stack(each, dim=1).sum(1)
 
-    def soft_decode(self, shares: torch.Tensor) -> torch.Tensor:
-        """Probabilities [B, k, S, V] → expected sum of vectors [B, S, D], with a gradient to the
-        probabilities.
-        """
+    def soft_decode(self, shares: Tensor) -> Tensor:
+        """Probabilities [B, k, S, V] → expected sum of vectors [B, S, D], with their gradient."""
         return torch.einsum("bksv,kvd->bsd", shares,
                             self.codebooks[: shares.shape[1]].to(shares.dtype))
 
-    def forward(self, vectors: torch.Tensor,
-                keep: torch.Tensor | None = None,
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Quantises with the gradient passed straight through; in training mode the codebooks move
-        too.
+    def forward(self, vectors: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment (mean squared
+        distance of each residual to its vector), codes [B, K, S]. In training the codebooks move.
 
-        Args:
-            vectors: z [B, S, D]. keep: how many codebooks each item is decoded from, int [B];
-                ``None``: all.
-
-        Returns:
-            quantised [B, S, D] (gradient: that of z), commitment (mean squared distance of each
-            residual to its vector), codes [B, K, S].
+        `keep` int [B]: how many codebooks each item is decoded from.
         """
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):
@@ -86,8 +67,7 @@ class ResidualQuantiser(nn.Module):
             residual = residual - part
             parts.append(part)
             codes.append(chosen)
-        # [B, K, S, D]
-        stacked = torch.stack(parts, dim=1)
+        stacked = torch.stack(parts, dim=1)                                    # [B, K, S, D]
         if keep is not None:
             used = torch.arange(self.n_codebooks, device=keep.device) < keep[:, None]
             stacked = stacked * used[:, :, None, None]
@@ -95,18 +75,16 @@ class ResidualQuantiser(nn.Module):
         return quantised, commitment / self.n_codebooks, torch.stack(codes, dim=1)
 
     @torch.no_grad()
-    def move(self, k: int, residuals: torch.Tensor, chosen: torch.Tensor) -> None:
-        """Moves codebook k towards the residuals [N, D] that fell to its vectors (`chosen` [N]);
-        restarts codes that nothing falls to.
-
+    def move(self, k: int, residuals: Tensor, chosen: Tensor) -> None:
+        """Moves codebook k towards the residuals [N, D] that fell to its vectors, `chosen` [N]:
         hits ← γ·hits + (1 − γ)·n,  vector ← (γ·hits·vector + (1 − γ)·Σ residuals) / new hits.
         """
         count = torch.bincount(chosen, minlength=self.codebook_size).to(residuals.dtype)
         total = torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residuals)
         kept, fresh = self.decay * self.hits[k], 1 - self.decay
         hits = kept + fresh * count
-        codebook = (kept[:, None] * self.codebooks[k] + fresh
-                    * total) / hits.clamp_min(1e-12)[:, None]
+        moved = kept[:, None] * self.codebooks[k] + fresh * total
+        codebook = moved / hits.clamp_min(1e-12)[:, None]
         even = len(residuals) / self.codebook_size
         dead = (hits < self.dead_below * even).nonzero().squeeze(1)
         if len(dead):
@@ -116,35 +94,28 @@ class ResidualQuantiser(nn.Module):
         self.codebooks[k], self.hits[k] = codebook, hits
 
     @torch.no_grad()
-    def start(self, vectors: torch.Tensor, seed: int = 0, per_batch: int | None = None) -> None:
-        """Sets the codebooks to k-means of vectors [N, D] and, one after the other, of what is left
-        over.
-
-        Args:
-            per_batch: vectors a training batch will hold, the scale of ``hits``; ``None``: N.
+    def start(self, vectors: Tensor, seed: int = 0, per_batch: int | None = None) -> None:
+        """Sets each codebook to k-means of what is left of vectors [N, D]; `per_batch` vectors (N
+        without it) will be in a training batch, the scale of ``hits``.
         """
         residual = vectors
         for k in range(self.n_codebooks):
-            found = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12,
-                           random_state=seed).fit(residual.cpu().double().numpy())
-            self.codebooks[k] = torch.from_numpy(found.cluster_centers_).to(self.codebooks)
+            fitted = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12,
+                            random_state=seed).fit(residual.cpu().double().numpy())
+            self.codebooks[k] = torch.from_numpy(fitted.cluster_centers_).to(self.codebooks)
             chosen = nearest(residual, self.codebooks[k])
             count = torch.bincount(chosen, minlength=self.codebook_size).to(self.hits)
             self.hits[k] = count * ((per_batch or len(vectors)) / len(vectors))
             residual = residual - self.codebooks[k][chosen]
 
 
-def nearest(vectors: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
-    """Which row of a codebook [V, D] lies nearest (Euclidean) to each vector [..., D]: int64
-    [...].
-    """
+def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Which row of a codebook [V, D] lies nearest to each vector [..., D]: int64 [...]."""
     return (codebook.square().sum(1) - 2 * vectors.detach() @ codebook.T).argmin(-1)
 
 
-def perplexity(codes: torch.Tensor, codebook_size: int) -> torch.Tensor:
-    """Codes [B, K, S] → exp of each codebook's entropy [K]: how many codes it uses, counted by how
-    evenly.
-    """
+def perplexity(codes: Tensor, codebook_size: int) -> Tensor:
+    """Codes [B, K, S] → exp of each codebook's entropy [K]: how many codes it uses, in effect."""
     counts = torch.stack([torch.bincount(c.reshape(-1), minlength=codebook_size)
                           for c in codes.unbind(1)]).double()
     return torch.distributions.Categorical(probs=counts).entropy().exp()

@@ -1,5 +1,5 @@
-"""A codec for sound: 25 times a second, four numbers out of 512 each; and back, through an inverse
-Fourier transform.
+"""A codec for sound: 25 times a second four numbers out of 512, and back by an inverse Fourier
+transform.
 
     sound [B, 1, N] ──ln-mel, ln-pitches, peaks──► [B, T, M + 2P] ──ConvNeXt──► ÷2
         ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
@@ -8,24 +8,23 @@ Fourier transform.
         ├─► magnitude and phase [B, T, F] ──inverse STFT───┬─► sound [B, 1, N]
         └─► loudness of 169 tones [B, T, P] ──oscillators──┘
 
-The encoder gets two views: a short window for timing, a long one for pitch. The decoder has two
-outputs. A network whose frames all get the same input gives the same output in each, so that its
-held note repeats every 40 ms: it can play multiples of 25 Hz and nothing between them, and below
-440 Hz semitones lie closer than that. The oscillators run on from frame to frame instead. Which of
-them should sound is read from the long window, where a quarter tone is louder than its neighbours:
-an input of the encoder and a target of the decoder (lib.recipes.codec.note_loss).
+A short window gives the timing, a long one the pitch. A network whose frames all get the same input
+repeats itself every 40 ms: by the inverse transform alone it can hold multiples of 25 Hz, and below
+440 Hz semitones lie closer than that. The oscillators run on from frame to frame; which of them
+should sound is read from the long window (lib.recipes.codec.note_loss).
 
-T = N / hop_length, S = T / 2.  Notebook: 03.
+T = N / hop_length, S = T / 2.  Source: ours; the head is iSTFTNet's (Kaneko et al. 2022) in Vocos'
+form (Siuzdak 2023), the quantiser SoundStream's.  Notebook: 03.
 """
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import checked
 from lib.models.quantiser import ResidualQuantiser
 
 FLOOR = 1e-5  # amplitude below which a mel band counts as silent, as in lib.metrics.spectral
@@ -33,12 +32,11 @@ PER_OCTAVE = 24  # quarter tones
 
 
 class Frames(nn.Module):
-    """Short-time Fourier transform whose frames tile the sound: frame t is centred on (t + ½)·hop,
-    N = T·hop either way.
-
-    Args:
-        n_fft: window length (Hann). hop_length: N / T.
+    """Short-time Fourier transform (Hann) whose frames tile the sound: frame t is centred on
+    (t + ½)·hop, N = T·hop either way; beyond its ends the sound counts as silent.
     """
+
+    window: Tensor
 
     def __init__(self, n_fft: int, hop_length: int):
         super().__init__()
@@ -46,149 +44,131 @@ class Frames(nn.Module):
         self.before = (n_fft - hop_length) // 2
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
-    def analyse(self, sound: torch.Tensor) -> torch.Tensor:
-        """Sound [B, N] → complex spectrum [B, T, F]; beyond its ends the sound counts as silent."""
+    def analyse(self, sound: Tensor) -> Tensor:
+        """Sound [B, N] → complex spectrum [B, T, F]."""
         padded = F.pad(sound, (self.before, self.n_fft - self.hop_length - self.before))
         return torch.fft.rfft(padded.unfold(1, self.n_fft, self.hop_length) * self.window)
 
-    def synthesise(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Complex spectrum [B, T, F] → sound [B, N]: windowed overlap-add over the sum of squared
-        windows.
-        """
+    def synthesise(self, spectrum: Tensor) -> Tensor:
+        """Complex spectrum [B, T, F] → sound [B, N]."""
         return self.overlap(torch.fft.irfft(spectrum, n=self.n_fft) * self.window)
 
-    def overlap(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames [B, T, n_fft] that hold windowed sound, windowed again → sound [B, N]."""
+    def overlap(self, frames: Tensor) -> Tensor:
+        """Frames [B, T, n_fft] of windowed sound, windowed again → sound [B, N]: their sum over
+        the sum of squared windows.
+        """
         n_frames = frames.shape[1]
-        total = self._add(frames)
-        weight = self._add(self.window.square().expand(1, n_frames, -1))
+        length = (n_frames - 1) * self.hop_length + self.n_fft
+        total, weight = (F.fold(each.transpose(1, 2), (1, length), (1, self.n_fft),
+                                stride=(1, self.hop_length))[:, 0, 0] for each in
+                         (frames, self.window.square().expand(1, n_frames, -1)))
         inside = slice(self.before, self.before + n_frames * self.hop_length)
         return total[:, inside] / weight[:, inside]
 
-    def _add(self, frames: torch.Tensor) -> torch.Tensor:
-        length = (frames.shape[1] - 1) * self.hop_length + self.n_fft
-        return F.fold(frames.transpose(1, 2), (1, length), (1, self.n_fft),
-                      stride=(1, self.hop_length))[:, 0, 0]
-
 
 class Mel(nn.Module):
-    """ln of mel amplitude (Slaney's filters, 0 to half the rate), floored."""
+    """ln of mel amplitude (Slaney's filters, 0 to half the rate), floored: [B, N] → [B, T, M]."""
+
+    bands: Tensor  # [F, M]
 
     def __init__(self, sample_rate_hz: int, n_fft: int, hop_length: int, n_mels: int):
         super().__init__()
         self.frames = Frames(n_fft, hop_length)
         bands = melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate_hz / 2, n_mels, sample_rate_hz,
                                 norm="slaney", mel_scale="slaney")
-        self.register_buffer("bands", bands, persistent=False)                            # [F, M]
+        self.register_buffer("bands", bands, persistent=False)
 
-    def of(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Amplitude [B, T, F] → ln-mel [B, T, M]."""
+    def of(self, spectrum: Tensor) -> Tensor:
+        """Amplitude [B, T, F] → ln amplitude of the bands [B, T, M]."""
         return (spectrum @ self.bands).clamp_min(FLOOR).log()
 
-    def forward(self, sound: torch.Tensor) -> torch.Tensor:
-        """Sound [B, N] → ln-mel [B, T, M]."""
+    def forward(self, sound: Tensor) -> Tensor:
         return self.of(magnitude(self.frames.analyse(sound)))
 
 
-class Pitches(nn.Module):
-    """ln of the amplitude around each quarter tone: a mel that is fine enough for bass notes.
+class Pitches(Mel):
+    """The same around each quarter tone hz [P], fine enough for bass notes: [B, N] → [B, T, P].
 
-    Args:
-        hz: centres [P]. n_fft, hop_length: of the long window.
-
-    Attributes:
-        gain: [P], the response to a sine of amplitude 1 on a centre.
+    `gain` [P] is the response to a sine of amplitude 1 on a centre.
     """
 
-    def __init__(self, sample_rate_hz: int, hz: torch.Tensor, n_fft: int, hop_length: int):
-        super().__init__()
+    gain: Tensor
+
+    def __init__(self, sample_rate_hz: int, hz: Tensor, n_fft: int, hop_length: int):
+        nn.Module.__init__(self)
         self.frames = Frames(n_fft, hop_length)
         bins = torch.arange(n_fft // 2 + 1) * sample_rate_hz / n_fft                       # [F]
         half_width = torch.maximum(hz * (2 ** (1 / PER_OCTAVE) - 1),
                                    torch.tensor(1.5 * sample_rate_hz / n_fft))
-        # [F, P], triangles
-        bands = (1 - (bins[:, None] - hz).abs() / half_width).clamp_min(0)
-        # .02: about as large as a mel of 1,024
-        self.register_buffer("bands", 0.02 * bands / bands.sum(0), persistent=False)
-        # [P, n_fft]
+        bands = (1 - (bins[:, None] - hz).abs() / half_width).clamp_min(0)       # [F, P], triangles
+        bands = 0.02 * bands / bands.sum(0)                      # about as large as a mel of 1,024
+        self.register_buffer("bands", bands, persistent=False)
         sines = torch.sin(2 * torch.pi * hz.double()[:, None] / sample_rate_hz
-                          * torch.arange(n_fft))
-        heard = torch.fft.rfft(sines * self.frames.window).abs().float()                   # [P, F]
-        self.register_buffer("gain", (heard * self.bands.T).sum(1), persistent=False)
+                          * torch.arange(n_fft))                                       # [P, n_fft]
+        response = torch.fft.rfft(sines * self.frames.window).abs().float()                # [P, F]
+        self.register_buffer("gain", (response * bands.T).sum(1), persistent=False)
 
-    def of(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Amplitude [B, T, F] → ln amplitude of pitches [B, T, P]."""
-        return (spectrum @ self.bands).clamp_min(FLOOR).log()
-
-    def forward(self, sound: torch.Tensor) -> torch.Tensor:
-        """Sound [B, N] → [B, T, P]."""
-        return self.of(magnitude(self.frames.analyse(sound)))
-
-    def peaks(self, heard: torch.Tensor) -> torch.Tensor:
-        """What :meth:`of` gives [B, T, P] → amplitudes in [0, 1] of the tones that respond so; 0
-        but at local maxima.
+    def peaks(self, pitches: Tensor) -> Tensor:
+        """ln-pitches [B, T, P] → amplitudes in [0, 1] of the tones that respond so; 0 but at local
+        maxima.
         """
-        loud = torch.where(heard > math.log(2 * FLOOR), heard.exp() / self.gain, 0)
+        loud = torch.where(pitches > math.log(2 * FLOOR), pitches.exp() / self.gain, 0)
         return torch.where(loud == F.max_pool1d(loud, 3, 1, 1), loud, 0).clamp_max(1)
 
 
-def quarter_tones(lowest_hz: float, count: int) -> torch.Tensor:
+def quarter_tones(lowest_hz: float, count: int) -> Tensor:
     """Frequencies a quarter tone apart, float32 [P]."""
     return lowest_hz * 2 ** (torch.arange(count) / PER_OCTAVE)
 
 
-class Oscillators(nn.Module):
-    """Tones of fixed frequency that run on from the first sample to the last; only their amplitudes
-    are given.
-
-    Args:
-        hz: [P]. frames: the tiling of the sound.
-
-    Source: after the harmonic oscillators of DDSP (Engel et al. 2020, §3.2), on a fixed scale.
-    """
-
-    def __init__(self, sample_rate_hz: int, hz: torch.Tensor, frames: Frames):
-        super().__init__()
-        per_sample = 2 * torch.pi * hz.double() / sample_rate_hz
-        # [P, n_fft]
-        inside = per_sample[:, None] * torch.arange(frames.n_fft)
-        self.register_buffer("per_frame", per_sample * frames.hop_length, persistent=False)
-        self.register_buffer("cos", (inside.cos() * frames.window).float(), persistent=False)
-        self.register_buffer("sin", (inside.sin() * frames.window).float(), persistent=False)
-
-    def forward(self, loudness: torch.Tensor) -> torch.Tensor:
-        """Amplitudes [B, T, P] → frames of windowed sound [B, T, n_fft], for
-        :meth:`Frames.overlap`.
-        """
-        time = torch.arange(loudness.shape[1], device=loudness.device, dtype=self.per_frame.dtype)
-        # golden angle: not all at their peak together
-        begins = torch.arange(loudness.shape[2], device=loudness.device) * 3.883
-        angle = (time[:, None] * self.per_frame + begins) % (2 * torch.pi)                # [T, P]
-        return (loudness * angle.cos().float()) @ self.cos - (loudness
-                                                              * angle.sin().float()) @ self.sin
-
-
-def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
+def magnitude(spectrum: Tensor) -> Tensor:
     """|spectrum|, with a gradient that stays finite at 0."""
     return (spectrum.real.square() + spectrum.imag.square() + 1e-14).sqrt()
 
 
+class Oscillators(nn.Module):
+    """Tones of fixed frequencies hz [P] that run on from the first sample to the last: amplitudes
+    [B, T, P] → frames of windowed sound [B, T, n_fft], for :meth:`Frames.overlap`.
+
+    Source: after the harmonic oscillators of DDSP (Engel et al. 2020, §3.2), on a fixed scale.
+    """
+
+    per_frame: Tensor
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, sample_rate_hz: int, hz: Tensor, frames: Frames):
+        super().__init__()
+        per_sample = 2 * torch.pi * hz.double() / sample_rate_hz
+        inside = per_sample[:, None] * torch.arange(frames.n_fft)                      # [P, n_fft]
+        self.register_buffer("per_frame", per_sample * frames.hop_length, persistent=False)
+        self.register_buffer("cos", (inside.cos() * frames.window).float(), persistent=False)
+        self.register_buffer("sin", (inside.sin() * frames.window).float(), persistent=False)
+
+    def forward(self, loudness: Tensor) -> Tensor:
+        time = torch.arange(loudness.shape[1], device=loudness.device, dtype=self.per_frame.dtype)
+        # golden angle: not all at their peak together
+        begins = torch.arange(loudness.shape[2], device=loudness.device) * 3.883
+        angle = (time[:, None] * self.per_frame + begins) % (2 * torch.pi)                # [T, P]
+        return ((loudness * angle.cos().float()) @ self.cos
+                - (loudness * angle.sin().float()) @ self.sin)
+
+
 class ConvNeXt(nn.Module):
-    """One residual block: a convolution along time for each channel, then two layers across
-    channels; [B, T, C] → [B, T, C].
+    """A residual block, [B, T, C] → [B, T, C]: a convolution along time for each channel, then two
+    layers across channels.
 
     Source: Liu et al. (2022), along time only, as in Vocos (Siuzdak 2023).
     """
 
-    def __init__(self, width: int, n_blocks: int, *, kernel: int = 7, expansion: int = 3):
+    def __init__(self, width: int, n_blocks: int):
         super().__init__()
-        self.along = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.along = nn.Conv1d(width, width, 7, padding=3, groups=width)
         self.norm = nn.LayerNorm(width)
-        self.wide = nn.Linear(width, expansion * width)
-        self.narrow = nn.Linear(expansion * width, width)
+        self.wide, self.narrow = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
         self.scale = nn.Parameter(torch.full((width,), 1 / n_blocks))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         h = self.norm(self.along(x.transpose(1, 2)).transpose(1, 2))
         return x + self.scale * self.narrow(F.gelu(self.wide(h)))
 
@@ -197,18 +177,10 @@ class SpectralCodec(nn.Module):
     """Sound to codes and back; the interface is EnCodec's, the inside is not.
 
     Args:
-        hop_length: samples a mel frame; a code step is two
-            of them.
-        n_fft, n_mels: of the ln-mel and of the inverse STFT. long_fft: of the pitches' window.
-        lowest_hz, n_pitches: of its scale of quarter tones.
-        width, encoder_blocks, decoder_blocks: of the ConvNeXt stacks. latent: D. n_codebooks: K.
-            codebook_size: V.
-
-    Attributes:
-        settings: the arguments, as ``config.json`` holds them. frame_rate_hz: code steps a second.
-
-    Source: ours; the head is iSTFTNet's (Kaneko et al. 2022) in Vocos' form, the quantiser
-    SoundStream's.  Notebook: 03.
+        hop_length: samples a mel frame; a code step is two of them. n_fft, n_mels: of the ln-mel
+            and of the inverse STFT. long_fft: of the pitches' window. lowest_hz, n_pitches: their
+            scale. width, encoder_blocks, decoder_blocks: of the ConvNeXt stacks. latent: D.
+            n_codebooks: K. codebook_size: V. All of them are its ``config.json``, ``settings``.
     """
 
     def __init__(self, *, sample_rate_hz: int = 22_050, hop_length: int = 441, n_fft: int = 1323,
@@ -216,14 +188,10 @@ class SpectralCodec(nn.Module):
                  n_pitches: int = 169, width: int = 224, encoder_blocks: int = 3,
                  decoder_blocks: int = 6, latent: int = 64, n_codebooks: int = 4,
                  codebook_size: int = 512):
+        self.settings = {name: value for name, value in locals().items()
+                         if name not in ("self", "__class__")}
         super().__init__()
-        self.settings = {"sample_rate_hz": sample_rate_hz, "hop_length": hop_length, "n_fft": n_fft,
-                         "n_mels": n_mels, "long_fft": long_fft, "lowest_hz": lowest_hz,
-                         "n_pitches": n_pitches, "width": width, "encoder_blocks": encoder_blocks,
-                         "decoder_blocks": decoder_blocks, "latent": latent,
-                         "n_codebooks": n_codebooks, "codebook_size": codebook_size}
         self.sample_rate_hz, self.samples_per_step = sample_rate_hz, 2 * hop_length
-        self.frame_rate_hz = sample_rate_hz / self.samples_per_step
         self.n_codebooks, self.codebook_size = n_codebooks, codebook_size
         scale = quarter_tones(lowest_hz, n_pitches)
         self.mel = Mel(sample_rate_hz, n_fft, hop_length, n_mels)
@@ -238,60 +206,52 @@ class SpectralCodec(nn.Module):
                                        for _ in range(decoder_blocks)), nn.LayerNorm(width))
         self.frames = Frames(n_fft, hop_length)
         self.head = nn.Linear(width, 2 * (n_fft // 2 + 1))
-        # softer: tones first, then the rest
-        nn.init.constant_(self.head.bias[: n_fft // 2 + 1], -3.0)
+        nn.init.constant_(self.head.bias[: n_fft // 2 + 1], -3.0)  # softer: tones come first
         self.oscillators = Oscillators(sample_rate_hz, scale, self.frames)
         self.tones = nn.Linear(width, n_pitches)
-        # they begin at −60 dB
-        nn.init.constant_(self.tones.bias, -7.0)
+        nn.init.constant_(self.tones.bias, -7.0)                   # they begin at −60 dB
 
-    def latents(self, sound: torch.Tensor) -> torch.Tensor:
-        """Sound [B, 1, N] → z [B, S, D], S = ⌈N / samples_per_step⌉; the last step is filled up
-        with silence.
+    def latents(self, sound: Tensor) -> Tensor:
+        """Sound [B, 1, N] → z [B, S, D], S = ⌈N / samples_per_step⌉; its end is filled up with
+        silence.
         """
-        if sound.ndim != 3 or sound.shape[1] != 1 or not sound.shape[2]:
-            raise KlangfarbeError("mono sounds [B, 1, N]", str(tuple(sound.shape)),
-                                  "average the channels and write sound[:, None]")
+        checked(sound, "mono sounds", ("B", 1, "N"), "average the channels, write sound[:, None]")
         sound = F.pad(sound[:, 0], (0, -sound.shape[2] % self.samples_per_step))
         # the inputs stay exact where the networks are trained in half precision
         with torch.autocast(sound.device.type, enabled=False):
             pitches = self.pitches(sound.float())
-            notes = torch.cat([(pitches + 6) / 3, 10 * self.pitches.peaks(pitches).sqrt()],
-                              dim=2).repeat_interleave(2, dim=1)
+            notes = torch.cat([(pitches + 6) / 3, 10 * self.pitches.peaks(pitches).sqrt()], dim=2)
             # [B, T, M + 2P], about as large as 1
-            features = torch.cat([(self.mel(sound.float()) + 6) / 3, notes], dim=2)
+            features = torch.cat([(self.mel(sound.float()) + 6) / 3,
+                                  notes.repeat_interleave(2, dim=1)], dim=2)
         x = self.encoder(self.enter(features))
         return self.halve(x.reshape(len(x), -1, 2 * x.shape[2]))
 
-    def encode(self, sound: torch.Tensor, n_codebooks: int | None = None) -> torch.Tensor:
-        """Sound [B, 1, N] → codes int64 [B, K, S]; the first `n_codebooks` of them."""
+    def encode(self, sound: Tensor, n_codebooks: int | None = None) -> Tensor:
+        """Sound [B, 1, N] → codes int64 [B, K, S], or the first `n_codebooks` of them."""
         return self.quantiser.encode(self.latents(sound), n_codebooks)
 
-    def spectrum_and_tones(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Quantised z [B, S, D] → (complex spectrum [B, T, F], amplitudes of the tones [B, T,
-        P]).
-        """
+    def spectrum_and_tones(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Quantised z [B, S, D] → complex spectrum [B, T, F], tones' amplitudes [B, T, P]."""
         x = self.spread(vectors)
         x = self.decoder(x.reshape(len(x), 2 * x.shape[1], -1))
         loudness, turn = self.head(x).float().chunk(2, dim=2)
-        return torch.polar(loudness.clamp_max(6.0).exp(),
-                           turn), self.tones(x).float().clamp_max(0.0).exp()
+        spectrum = torch.polar(loudness.clamp_max(6.0).exp(), turn)
+        return spectrum, self.tones(x).float().clamp_max(0.0).exp()
 
-    def synthesise(self, spectrum: torch.Tensor, tones: torch.Tensor) -> torch.Tensor:
-        """What :meth:`spectrum_and_tones` gives → sound [B, N]."""
-        return self.frames.synthesise(spectrum) + self.frames.overlap(self.oscillators(tones)
-                                                                      * self.frames.window)
+    def synthesise(self, spectrum: Tensor, tones: Tensor) -> Tensor:
+        """Complex spectrum [B, T, F], tones' amplitudes [B, T, P] → sound [B, N]."""
+        tonal = self.frames.overlap(self.oscillators(tones) * self.frames.window)
+        return self.frames.synthesise(spectrum) + tonal
 
-    def sound_of(self, vectors: torch.Tensor) -> torch.Tensor:
+    def sound_of(self, vectors: Tensor) -> Tensor:
         """Quantised z [B, S, D] → sound [B, 1, S·samples_per_step]."""
         return self.synthesise(*self.spectrum_and_tones(vectors))[:, None]
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+    def decode(self, codes: Tensor) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sound [B, 1, S·samples_per_step]."""
         return self.sound_of(self.quantiser.decode(codes))
 
-    def soft_decode(self, shares: torch.Tensor) -> torch.Tensor:
-        """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected vectors: a gradient path
-        from sound to a model of codes.
-        """
+    def soft_decode(self, shares: Tensor) -> Tensor:
+        """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected vectors, with a gradient."""
         return self.sound_of(self.quantiser.soft_decode(shares))

@@ -1,40 +1,32 @@
-"""Spectral distances between two sounds at several windows: what the codec and the small vocoder
-are trained with.
+"""Spectral distances of two sounds at several windows: what codec and small vocoder learn by.
 
 Source: Arik et al. (2018) for spectral convergence; Kong, Kim & Bae (2020), equation 3, for ln-mel
-L1.
-Notebook: 03, 43.
+L1.  Notebook: 03, 43.
 """
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lib.models.spectral_codec import Mel, Pitches, magnitude, quarter_tones
 
-# window and mel bands, the hop a quarter; and one longer window, in quarter tones
-SCALES = ((512, 40), (1024, 64), (2048, 128))
-LONGEST = 5292
+SCALES = ((512, 40), (1024, 64), (2048, 128))  # window and mel bands; the hop is a quarter
+LONGEST = 5292  # and one longer window, in quarter tones
 CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is taken
 
 
 class SpectralLosses(nn.Module):
-    """Sounds (generated, true), [B, N] each → (ln-mel L1, spectral convergence), means over
-    windows.
-
-    ln-mel L1 is mean |ln mel(generated) − ln mel(true)|, spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖
-    of each item (Frobenius), so that soft crops count like loud ones.
+    """Sounds (generated, true), [B, N] each → means over windows of the ln-mel L1 and of the
+    spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖ of each item, so that soft crops count like loud ones.
     """
 
-    def __init__(self, sample_rate_hz: int, scales: tuple[tuple[int, int], ...] = SCALES):
+    def __init__(self, sample_rate_hz: int):
         super().__init__()
         tones = quarter_tones(32.703, 169)
         tones = tones[tones < 0.48 * sample_rate_hz]
         self.filters = nn.ModuleList(
-            [*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft, n_mels in scales),
+            [*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft, n_mels in SCALES),
              Pitches(sample_rate_hz, tones, LONGEST, LONGEST // 4)])
 
-    def forward(self, generated: torch.Tensor,
-                true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, generated: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
         distances, convergences = [], []
         for bank in self.filters:
             whole = generated.shape[1] // bank.frames.hop_length * bank.frames.hop_length
@@ -44,4 +36,4 @@ class SpectralLosses(nn.Module):
             if bank.frames.n_fft in CONVERGENCE:
                 convergences.append(((ours - theirs).norm(dim=(1, 2))
                                      / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
-        return sum(distances) / len(distances), sum(convergences) / max(1, len(convergences))
+        return sum(distances) / len(distances), sum(convergences) / len(convergences)

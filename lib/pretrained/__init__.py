@@ -1,13 +1,10 @@
-"""Pretrained networks behind one door: ``load(part, source)``, where the source is bundled, a
-folder, or a name on the hub.
+"""Pretrained networks behind one door: ``load(part, source)``, where the source is ``"miniature"``
+(bundled), a folder in the hub's layout, or a name on the hub.
 
-    part ─► PARTS ─► sources.find ─► folder in hub layout + SHA-256 ─► the part's module: encoder(…)
+    part ─► PARTS ─► sources.find ─► folder + SHA-256 ─► the part's module: encoder(source, …)
 
 What embeds answers to the protocols of :mod:`lib.metrics.embedders`. A further part is one more
-entry in ``PARTS`` and one more module of its name with ``encoder(source, device, dtype)``, which
-loads from one folder, without the network and without unpickling.
-
-Notebook: 05.
+entry in ``PARTS`` and one more module of its name.  Notebook: 05.
 """
 
 from importlib import import_module
@@ -19,79 +16,62 @@ from lib.pretrained.sources import MINIATURE, Known, Part, find
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
-_IMAGE_TEXT = tuple(f"{file}|open_clip_config.json" if "model" not in file
-                    else f"{file}|open_clip_model.safetensors"
-                    for file in (*_NETWORK, "preprocessor_config.json", *_WORDS))
+_SEES = "preprocessor_config.json"
+_CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
+         *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 
-# Commits are those that several public projects pin; of clip-vit-base-patch32 the one whose weights
-# are safetensors. Where none is named, the card says which was fetched.
+# What a part's folder must hold, and its checkpoints on the hub. Commits are those that several
+# public projects pin; of clip-vit-base-patch32 the one whose weights are safetensors.
 PARTS = {
-    "tagger": Part(
-        "music tagger: genre, valence and arousal, and the embedding of Fréchet distances",
-        _NETWORK, {}, "tagger"),
-    "text_audio": Part(
-        "CLAP: text and sound in one space", (*_NETWORK, "preprocessor_config.json", *_WORDS),
-        {"laion/clap-htsat-unfused":
+    # genre, valence and arousal, and the embedding of Fréchet distances
+    "tagger": Part(_NETWORK),
+    # CLAP: text and sound in one space
+    "text_audio": Part((*_NETWORK, _SEES, *_WORDS), {
+        "laion/clap-htsat-unfused":
             Known("Apache-2.0", "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"),
-         "laion/larger_clap_music":
-            Known("Apache-2.0", "a0b4534a14f58e20944452dff00a22a06ce629d1"),
-         "laion/larger_clap_music_and_speech":
-            Known("Apache-2.0", "195c3a3e68faebb3e2088b9a79e79b43ddbda76b")}, "text_audio"),
-    "codec": Part(
-        "neural codec: sound to a few whole numbers many times a second, and back", _NETWORK,
-        {"facebook/encodec_32khz": Known("unknown"),
-         "facebook/encodec_24khz": Known("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")},
-        "codec"),
-    "image_text": Part(
-        "CLIP: pictures and text in one space", _IMAGE_TEXT,
-        {"openai/clip-vit-base-patch32": Known("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
-         "openai/clip-vit-large-patch14": Known("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
-         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}, "image_text"),
-    "captioner": Part(
-        "BLIP: a caption of a picture, led by an emotion word",
-        (*_NETWORK, "preprocessor_config.json", *_WORDS),
-        {"Salesforce/blip-image-captioning-large":
-            Known("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}, "captioner"),
-    "describer": Part(
-        "causal language model: a caption becomes a musical description of two lines",
-        (*_NETWORK, *_WORDS),
-        {"tiiuae/falcon-rw-1b": Known("Apache-2.0", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"),
-         "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")}, "describer"),
-    "text_encoder": Part(
-        "T5: a text as one state a token", (*_NETWORK, *_WORDS),
-        {"google-t5/t5-base": Known("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")},
-        "text_encoder"),
-    "sentences": Part(
-        "sentence encoder: a text as one unit vector",
-        (*_NETWORK, *_WORDS, "1_Pooling/config.json"),
-        {"sentence-transformers/all-MiniLM-L6-v2":
+        "laion/larger_clap_music": Known("Apache-2.0", "a0b4534a14f58e20944452dff00a22a06ce629d1"),
+        "laion/larger_clap_music_and_speech":
+            Known("Apache-2.0", "195c3a3e68faebb3e2088b9a79e79b43ddbda76b")}),
+    # sound to a few whole numbers many times a second, and back
+    "codec": Part(_NETWORK, {
+        "facebook/encodec_32khz": Known("unknown"),
+        "facebook/encodec_24khz": Known("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")}),
+    # CLIP: pictures and text in one space
+    "image_text": Part(_CLIP, {
+        "openai/clip-vit-base-patch32": Known("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
+        "openai/clip-vit-large-patch14": Known("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
+        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
+    # BLIP: a caption of a picture, led by an emotion word
+    "captioner": Part((*_NETWORK, _SEES, *_WORDS), {
+        "Salesforce/blip-image-captioning-large":
+            Known("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}),
+    # causal language model: a caption becomes a musical description of two lines
+    "describer": Part((*_NETWORK, *_WORDS), {
+        "tiiuae/falcon-rw-1b": Known("Apache-2.0", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"),
+        "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")}),
+    # T5: a text as one state a token
+    "text_encoder": Part((*_NETWORK, *_WORDS), {
+        "google-t5/t5-base": Known("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
+    # a text as one unit vector
+    "sentences": Part((*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
+        "sentence-transformers/all-MiniLM-L6-v2":
             Known("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
-         "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}, "sentences"),
-    "musicgen": Part(
-        "MusicGen: text or a vector becomes music",
-        (*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)),
-        {"facebook/musicgen-small":
+        "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
+    # MusicGen: text or a vector becomes music
+    "musicgen": Part((*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
+        "facebook/musicgen-small":
             Known("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
-         "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),
-         "facebook/musicgen-large": Known("CC-BY-NC-4.0")}, "musicgen"),
+        "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),
+        "facebook/musicgen-large": Known("CC-BY-NC-4.0")}),
 }
 
 
 def load(part: str, source: str | Path = MINIATURE, *, revision: str | None = None,
          device: str | None = None, dtype=None):
-    """Loads a part, in evaluation mode, with ``name``, ``sha256``, ``licence`` and ``revision``.
+    """A part in evaluation mode, with ``name``, ``sha256``, ``licence`` and ``revision``.
 
-    Args:
-        part: a name out of ``PARTS``.
-        source: ``"miniature"``, a folder in the hub's layout, or a name on the hub
-            (``"org/name"``).
-        revision: of the hub; ``None``: the pinned one where there is one, else ``main``.
-        device: ``"cpu"``, ``"cuda"`` …; ``None``: the best there is. dtype: a torch type; ``None``:
-            float32.
-
-    Raises:
-        KlangfarbeError: an unknown part, missing files (the line lists them), pickled weights, or
-            weights of another network.
+    `revision`: of the hub, else the pinned one, else ``main``. `device`: else the best there is.
+    `dtype`: a torch type, else float32. Nothing is unpickled.
     """
     if part not in PARTS:
         raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")

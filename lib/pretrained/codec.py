@@ -1,4 +1,4 @@
-"""A neural codec, sound ↔ codes: our spectral miniature or the transformers' EncodecModel, one
+"""A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
 interface.
 
     sound [B, 1, N] ──encode──► codes int64 [B, K, S] ──decode──► sound [B, 1, S·samples_per_step]
@@ -9,12 +9,13 @@ Notebook: 03.
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import EncodecModel
 
 from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, checked
 from lib.models.spectral_codec import SpectralCodec
-from lib.pretrained.loading import Pretrained, load_model, readable
+from lib.pretrained.loading import Pretrained, load_model, load_own
 from lib.pretrained.sources import Source
 
 KIND = "spectral_codec"  # ``model_type`` in the miniature's config.json
@@ -22,12 +23,8 @@ N_CODEBOOKS = 4  # of EnCodec's bandwidths the smallest with as many is taken, a
 
 
 class Codec(Pretrained):
-    """A codec with its card.
-
-    Attributes:
-        sample_rate_hz: of the sounds; resample before. frame_rate_hz: steps a second.
-            samples_per_step: sample_rate_hz / frame_rate_hz. n_codebooks: K. codebook_size: V.
-        model: lib.models.spectral_codec.SpectralCodec, or :class:`Encodec`.
+    """A SpectralCodec or :class:`Encodec` with its card: `n_codebooks` K of `codebook_size` V,
+    `frame_rate_hz` steps a second, for sounds at `sample_rate_hz`.
     """
 
     def __init__(self, source: Source, model, device: str):
@@ -36,22 +33,19 @@ class Codec(Pretrained):
         self.frame_rate_hz = model.sample_rate_hz / model.samples_per_step
         self.n_codebooks, self.codebook_size = model.n_codebooks, model.codebook_size
 
-    def encode(self, sound, n_codebooks: int | None = None) -> torch.Tensor:
+    def encode(self, sound, n_codebooks: int | None = None) -> Tensor:
         """Sound [B, 1, N] in [−1, 1] → codes int64 [B, K, S], S = ⌈N / samples_per_step⌉; the first
         `n_codebooks` of them.
         """
         sound = torch.as_tensor(sound, dtype=torch.float32)
-        if sound.ndim != 3 or sound.shape[1] != 1 or not sound.numel() or not bool(
-                sound.isfinite().all()):
-            raise KlangfarbeError("finite mono sounds [B, 1, N]", _described(sound),
+        if (sound.ndim != 3 or sound.shape[1] != 1 or not sound.numel()
+                or not bool(sound.isfinite().all())):
+            raise KlangfarbeError("finite mono sounds [B, 1, N]", f"{tuple(sound.shape)}",
                                   "average the channels and write sound[:, None]")
-        if n_codebooks is not None and not 1 <= n_codebooks <= self.n_codebooks:
-            raise KlangfarbeError(f"1 to {self.n_codebooks} codebooks", str(n_codebooks),
-                                  "ask for fewer")
         with torch.no_grad():
             return self.model.encode(sound.to(self.device), n_codebooks)
 
-    def decode(self, codes, n_samples: int | None = None) -> torch.Tensor:
+    def decode(self, codes, n_samples: int | None = None) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sound float32 [B, 1, S·samples_per_step], or its first
         `n_samples`.
         """
@@ -59,7 +53,8 @@ class Codec(Pretrained):
         if (codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_codebooks or not codes.numel()
                 or codes.is_floating_point()):
             raise KlangfarbeError(f"whole numbers [B, 1 to {self.n_codebooks}, S]",
-                                  _described(codes), "give codes as encode returns them")
+                                  f"{tuple(codes.shape)} of {codes.dtype}",
+                                  "give codes as encode returns them")
         if int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size:
             raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}",
                                   f"{int(codes.min())} to {int(codes.max())}",
@@ -67,20 +62,15 @@ class Codec(Pretrained):
         with torch.no_grad():
             return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]
 
-    def soft_decode(self, probabilities: torch.Tensor,
-                    n_samples: int | None = None) -> torch.Tensor:
+    def soft_decode(self, probabilities: Tensor, n_samples: int | None = None) -> Tensor:
         """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected codebook vectors, with a
-        gradient to the probabilities; where these are 0 or 1 it is what :meth:`decode` gives.
+        gradient; where they are 0 or 1 it is what :meth:`decode` gives.
         """
-        shape = probabilities.shape
-        if len(shape) != 4 or not 1 <= shape[1] <= self.n_codebooks or (
-                shape[3] != self.codebook_size):
-            raise KlangfarbeError(
-                f"probabilities [B, 1 to {self.n_codebooks}, S, {self.codebook_size}]",
-                _described(probabilities), "softmax over the last axis of the logits")
+        checked(probabilities, "probabilities", ("B", "k", "S", self.codebook_size),
+                "softmax over the last axis of the logits")
         return self.model.soft_decode(probabilities.to(self.device)).float()[..., :n_samples]
 
-    def round_trip(self, sound, n_codebooks: int | None = None) -> torch.Tensor:
+    def round_trip(self, sound, n_codebooks: int | None = None) -> Tensor:
         """Sound [B, 1, N] → encoded and decoded, [B, 1, N]."""
         return self.decode(self.encode(sound, n_codebooks), np.shape(sound)[2])
 
@@ -106,17 +96,14 @@ class Encodec:
                               max(counts))
         self.n_codebooks = min(counts[self.bandwidth], len(model.quantizer.layers))
 
-    def encode(self, sound: torch.Tensor, n_codebooks: int | None = None) -> torch.Tensor:
-        """Sound [B, 1, N] → codes int64 [B, K, S]."""
+    def encode(self, sound: Tensor, n_codebooks: int | None = None) -> Tensor:
         output = self.model.encode(sound.to(self.model.dtype), bandwidth=self.bandwidth)
         return output.audio_codes[0][:, :n_codebooks]
 
-    def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes int64 [B, k, S] → sound [B, 1, N]."""
+    def decode(self, codes: Tensor) -> Tensor:
         return self.model.decode(codes[None], [None]).audio_values
 
-    def soft_decode(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """Probabilities [B, k, S, V] → sound [B, 1, N]."""
+    def soft_decode(self, probabilities: Tensor) -> Tensor:
         vectors = torch.stack([layer.codebook.embed for layer in
                                self.model.quantizer.layers[: probabilities.shape[1]]])
         return self.model.decoder(torch.einsum("bksv,kvd->bds", probabilities.to(vectors.dtype),
@@ -124,20 +111,12 @@ class Encodec:
 
 
 def encoder(source: Source, device: str, dtype=None) -> Codec:
-    """Loads whichever codec ``config.json`` names; the bundled one always in float32, which its
-    Fourier transforms need.
-    """
-    config = artefacts.read(source.folder / "config.json")
-    if config.pop("model_type", None) != KIND:
+    """Whichever codec ``config.json`` names."""
+    if artefacts.read(source.folder / "config.json").get("model_type") != KIND:
         model = load_model(EncodecModel, source, device, dtype).requires_grad_(False)
         return Codec(source, Encodec(model), device)
-    tensors = artefacts.read(source.folder / "model.safetensors")
-    with readable(source, "a spectral codec's config.json and weights that fit it"):
-        model = SpectralCodec(**config)
-        model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return Codec(source, model.to(device).eval().requires_grad_(False), device)
 
+    def build(config):
+        return SpectralCodec(**{name: config[name] for name in config if name != "model_type"})
 
-def _described(tensor) -> str:
-    finite = torch.is_tensor(tensor) and bool(torch.isfinite(tensor).all())
-    return f"{tuple(tensor.shape)} of {tensor.dtype}" + ("" if finite else ", not finite")
+    return Codec(source, load_own(source, build, "spectral codec").to(device), device)

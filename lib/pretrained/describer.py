@@ -1,33 +1,26 @@
 """A causal language model that rewrites a caption, with its emotion word, as a musical description
 of two lines.
 
-    caption ─┐
-             ├─► image description ─► PROMPTS ─► language model ─► response ─► two lines
-    emotion ─┘
+    caption, emotion ─► image description ─► PROMPTS ─► language model ─► response ─► two lines
 
 The bundled one is a tiny Llama that has read nothing but the atelier; ``tiiuae/falcon-rw-1b`` and
 the Llama of the mapping thesis load by the same line and read the same prompts. A checkpoint that
 brings a chat template is spoken to in it, any other in plain text.
 
 Source: Hisariya et al. (Bridging Paintings and Music), Table 1; the mapping thesis, Table 3.1 and
-§5.6.
-Notebook: 03.
+§5.6.  Notebook: 03.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    GenerationConfig,
-    LlamaForCausalLM,
-)
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, GenerationConfig, LlamaForCausalLM
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, config_of, load_model, tokenizer_of
+from lib.pretrained.loading import Pretrained, load_model, tokenizer_of
 from lib.pretrained.sources import Source
 
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
@@ -35,11 +28,8 @@ TEMPERATURE, TOP_K = 0.7, 50
 NEW_TOKENS = 120
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """What the model is told: a system message (may be empty) and an instruction with a place for
-    the image's ``{description}``.
-    """
+class Prompt(NamedTuple):
+    """A system message (may be empty) and an instruction with a place for ``{description}``."""
 
     system: str
     instruction: str
@@ -48,17 +38,14 @@ class Prompt:
 PROMPTS = {
     "bridging": Prompt(
         "You are an enhanced description generator. You will be given with image description and "
-        "you have to enhance those in musical "
-        "terms.",
+        "you have to enhance those in musical terms.",
         'Generate a musical theme description for the following image description: '
-        '"{description}". Include details like mood, genre, '
-        "tempo, and melody in 2 lines."),
+        '"{description}". Include details like mood, genre, tempo, and melody in 2 lines.'),
     "mapping": Prompt(
         "You are an enhanced description generator. You will be given an image description and "
         "you have to enhance it in musical terms.",
         "Generate a musical theme description for the following image description: "
-        "“{description}” Include details like mood, genre, "
-        "tempo, and melody in two lines."),
+        "“{description}” Include details like mood, genre, tempo, and melody in two lines."),
     "open": Prompt(  # the mapping thesis's alternate prompt
         "", 'Compose a piece of music that reflects the following scene: "{description}". Include '
             'mood, tempo, and instrumentation.'),
@@ -68,19 +55,10 @@ PROMPTS = {
 class Describer(Pretrained):
     """A causal language model with its tokenizer."""
 
-    def __init__(self, source: Source, model, tokenizer, device: str):
-        super().__init__(source, model, device)
-        self.tokenizer = tokenizer
-
     def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
                  prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
-        """Two-line musical descriptions of N captions; a longer response is cut after its second
-        line.
-
-        Args:
-            captions: what is seen. emotions: a word for each, or ``None`` where the captions
-                already hold it.
-            prompt: a name out of ``PROMPTS``. seed, sampling: see :meth:`respond`.
+        """N captions, each with its emotion word unless it holds it already → N musical
+        descriptions of two lines; `prompt` out of ``PROMPTS``, the rest as for :meth:`respond`.
         """
         emotions = [""] * len(captions) if emotions is None else emotions
         prompts = [self.prompt(image_description(caption, emotion), prompt)
@@ -94,22 +72,18 @@ class Describer(Pretrained):
                                   "name one of them")
         if not self.tokenizer.chat_template:
             return plain_prompt(description, name)
-        prompt = PROMPTS[name]
-        instruction = prompt.instruction.replace("{description}", description)
-        messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
-        messages.append({"role": "user", "content": instruction})
+        system, instruction = PROMPTS[name]
+        messages = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user",
+                         "content": instruction.replace("{description}", description)})
         return self.tokenizer.apply_chat_template(messages, tokenize=False,
                                                   add_generation_prompt=True)
 
     def respond(self, prompts: Sequence[str], *, seed: int | None = None,
                 temperature: float = TEMPERATURE, top_k: int = TOP_K,
                 max_new_tokens: int = NEW_TOKENS, batch: int = 64) -> list[str]:
-        """The model's responses to N prompts.
-
-        Args:
-            seed: ``None``: at every step the likeliest token. A number: drawn among the `top_k`
-                likeliest at `temperature`. A draw depends on the seed, the prompt and how often
-                that prompt came before, not on the batch it lies in.
+        """Responses to N prompts: the likeliest tokens, or with a `seed` drawn among the `top_k`
+        likeliest, by the seed, the prompt and how often it came before, not by the batch it is in.
         """
         if temperature <= 0 or top_k < 1 or batch < 1 or max_new_tokens < 1:
             raise KlangfarbeError("temperature > 0 and top_k, batch, max_new_tokens ≥ 1",
@@ -118,29 +92,28 @@ class Describer(Pretrained):
         settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
                                     pad_token_id=self.tokenizer.pad_token_id,
                                     eos_token_id=self.model.generation_config.eos_token_id)
-        generators, responses = _generators(prompts, seed), []
+        room = getattr(self.model.config, "max_position_embeddings", None) or np.inf
+        before, generators, responses = Counter(), [], []
+        for prompt in prompts:
+            generators.append(np.random.default_rng([seed or 0, before[prompt], *prompt.encode()]))
+            before[prompt] += 1
         for at in range(0, len(prompts), batch):
-            tokens = self._tokens(prompts[at : at + batch], max_new_tokens)
+            # a chat template writes the special tokens of its beginning itself
+            tokens = self.tokenizer(list(prompts[at : at + batch]), padding=True,
+                                    padding_side="left", return_tensors="pt",
+                                    add_special_tokens=not self.tokenizer.chat_template,
+                                    return_token_type_ids=False).to(self.device)
+            length = tokens["input_ids"].shape[1]
+            if length + max_new_tokens > room:
+                raise KlangfarbeError(f"a prompt and {max_new_tokens} new tokens within {room}",
+                                      f"{length} + {max_new_tokens}", "shorten the caption")
             samplers = [] if seed is None else [GumbelSampler(generators[at : at + batch],
                                                               temperature, top_k)]
             with torch.inference_mode():
                 output = self.model.generate(**tokens, generation_config=settings,
                                              logits_processor=samplers)
-            responses += self.tokenizer.batch_decode(output[:, tokens["input_ids"].shape[1] :],
-                                                     skip_special_tokens=True)
+            responses += self.tokenizer.batch_decode(output[:, length:], skip_special_tokens=True)
         return [text.strip() for text in responses]
-
-    def _tokens(self, prompts: Sequence[str], max_new_tokens: int):
-        # a chat template writes the special tokens of its beginning itself
-        tokens = self.tokenizer(list(prompts), padding=True, padding_side="left",
-                                add_special_tokens=not self.tokenizer.chat_template,
-                                return_tensors="pt", return_token_type_ids=False)
-        length = tokens["input_ids"].shape[1]
-        room = getattr(self.model.config, "max_position_embeddings", None) or np.inf
-        if length + max_new_tokens > room:
-            raise KlangfarbeError(f"a prompt and {max_new_tokens} new tokens within {room}",
-                                  f"{length} + {max_new_tokens}", "shorten the caption")
-        return tokens.to(self.device)
 
 
 class GumbelSampler:
@@ -160,32 +133,16 @@ class GumbelSampler:
                 + torch.from_numpy(noise).to(scores.device))
 
 
-def _generators(prompts: Sequence[str], seed: int | None) -> list[np.random.Generator]:
-    """A generator a prompt, made from the seed, the prompt's own letters and how often it came
-    before.
-    """
-    before, generators = Counter(), []
-    for prompt in prompts:
-        generators.append(np.random.default_rng([seed or 0, before[prompt], *prompt.encode()]))
-        before[prompt] += 1
-    return generators
-
-
 def image_description(caption: str, emotion: str = "") -> str:
-    """The caption behind its emotion word, as the captioner conditioned on that word writes it:
-    ``"sad, a view of the coast."``
-    """
+    """The caption behind its emotion word: ``"sad, a view of the coast."``"""
     return f"{emotion}, {caption[:1].lower()}{caption[1:]}" if emotion else caption
 
 
 def plain_prompt(description: str, name: str = "bridging") -> str:
-    """A prompt as plain text: system message, instruction, and the word after which the response is
-    to come.
-    """
-    prompt = PROMPTS[name]
-    system = f"System message: {prompt.system}\n" if prompt.system else ""
-    instruction = prompt.instruction.replace("{description}", description)
-    return f"{system}Instruction: {instruction}\nResponse:"
+    """A prompt as plain text; after its last word the response is to come."""
+    system, instruction = PROMPTS[name]
+    system = f"System message: {system}\n" if system else ""
+    return f"{system}Instruction: {instruction.replace('{description}', description)}\nResponse:"
 
 
 def two_lines(text: str) -> str:
@@ -194,24 +151,19 @@ def two_lines(text: str) -> str:
 
 
 def well_formed(text: str) -> bool:
-    """Whether a raw response is what the prompt asks for: two lines, neither empty, each a finished
-    sentence or more.
-    """
+    """Whether a raw response is two lines, each a finished sentence or more."""
     lines = [line.strip() for line in text.strip().splitlines()]
     return len(lines) == 2 and all(line.endswith(".") for line in lines)
 
 
 def encoder(source: Source, device: str, dtype=None) -> Describer:
-    """Loads a causal language model and its tokenizer from one folder."""
-    kind = type(config_of(source, "causal language model"))
-    model = load_model(MODEL_FOR_CAUSAL_LM_MAPPING.get(kind, LlamaForCausalLM), source, device,
-                       dtype)
+    model = load_model(LlamaForCausalLM, source, device, dtype, MODEL_FOR_CAUSAL_LM_MAPPING)
     tokenizer = tokenizer_of(source)
     ends = model.generation_config.eos_token_id
-    ends = tokenizer.eos_token_id if ends is None else ends
     # a published file's own temperature would creep in
-    model.generation_config = GenerationConfig(eos_token_id=ends)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id if ends is None else ends)
     if tokenizer.pad_token_id is None:
         # Falcon and Llama publish none; padding is masked, so any token does
         tokenizer.pad_token = tokenizer.eos_token
-    return Describer(source, model, tokenizer, device)
+    return Describer(source, model, device, tokenizer)

@@ -1,9 +1,5 @@
-"""CLIP as an encoder of pictures and sentences: transformers' CLIPModel, or open_clip's networks
-from their own folder.
-
-Two layouts are read, told apart by their files: transformers' (``config.json``) and open_clip's
-(``open_clip_config.json`` with ``open_clip_model.safetensors``); the bundled miniature is of the
-second kind.
+"""CLIP as an encoder of pictures and sentences: transformers' CLIPModel (``config.json``), or
+open_clip's networks (``open_clip_config.json`` with ``open_clip_model.safetensors``), as bundled.
 
 Notebook: 05.
 """
@@ -16,13 +12,14 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import CLIPImageProcessorPil, CLIPModel
 
-from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of
+from lib.pretrained import loading
+from lib.pretrained.loading import Pretrained, load_model, readable
 from lib.pretrained.sources import Source
 
 
 class ClipEncoder(Pretrained):
-    """Pictures and sentences in one space; answers to lib.metrics.embedders.ImageEmbedder, with
-    ``embed_text`` beside it. width: D.
+    """Pictures and sentences in one space, `width` wide; a lib.metrics.embedders.ImageEmbedder,
+    with ``embed_text`` beside it.
     """
 
     def __init__(self, source: Source, model, encode_pictures, encode_texts, width: int,
@@ -32,8 +29,8 @@ class ClipEncoder(Pretrained):
         self._encode_pictures, self._encode_texts = encode_pictures, encode_texts
 
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [N, H, W, 3] → unit vectors float32 [N, D]; scaled and cropped as the
-        checkpoint says.
+        """Pictures uint8 [N, H, W, 3], scaled and cropped as the checkpoint says → unit vectors
+        float32 [N, D].
         """
         return self._unit(self._encode_pictures, np.asarray(pictures))
 
@@ -43,37 +40,29 @@ class ClipEncoder(Pretrained):
 
     def _unit(self, encode, inputs) -> np.ndarray:
         with torch.inference_mode():
-            return torch.nn.functional.normalize(encode(inputs).float(), dim=-1).cpu().numpy()
+            return nn.functional.normalize(encode(inputs).float(), dim=-1).cpu().numpy()
 
 
 def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
-    """Loads a CLIP from one folder, of transformers' or of open_clip's layout.
-
-    open_clip's safetensors must be there: else it would unpickle a ``.bin``.
-    """
-    dtype = dtype or torch.float32
+    # open_clip's safetensors must be there: else it would unpickle a .bin
+    own = all((source.folder / name).is_file()
+              for name in ("open_clip_config.json", "open_clip_model.safetensors"))
     with readable(source, "a CLIP's folder, whole"):
-        if all((source.folder / name).is_file()
-               for name in ("open_clip_config.json", "open_clip_model.safetensors")):
-            return _open_clip(source, device, dtype)
-        return _transformers(source, device, dtype)
+        return (_open_clip if own else _transformers)(source, device, dtype or torch.float32)
 
 
 def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     model = load_model(CLIPModel, source, device, dtype)
-    with readable(source, "a CLIP's preprocessor_config.json"):
-        processor = CLIPImageProcessorPil.from_pretrained(source.folder, local_files_only=True)
-    tokenizer = tokenizer_of(source)
+    processor = loading.read(CLIPImageProcessorPil, source, "a CLIP's preprocessor_config.json")
+    tokenizer = loading.tokenizer_of(source)
 
     def encode_pictures(pictures):
-        pixels = processor(list(pictures), return_tensors="pt",
-                           input_data_format="channels_last")["pixel_values"]
-        return model.get_image_features(pixel_values=pixels.to(device, dtype)).pooler_output
+        pixels = loading.pixels_of(processor, pictures).to(device, dtype)
+        return model.get_image_features(pixel_values=pixels).pooler_output
 
     def encode_texts(texts):
-        tokens = tokenizer(texts, padding=True, truncation=True,
-                           max_length=model.config.text_config.max_position_embeddings,
-                           return_tensors="pt", return_token_type_ids=False)
+        tokens = loading.tokens_of(tokenizer, texts,
+                                   model.config.text_config.max_position_embeddings)
         return model.get_text_features(**tokens.to(device)).pooler_output
 
     return ClipEncoder(source, model, encode_pictures, encode_texts, model.config.projection_dim,
@@ -84,7 +73,7 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
     here = f"local-dir:{source.folder}"
     model, transform = open_clip.create_model_from_pretrained(here, device=device)
     model, tokenizer = model.eval(), open_clip.get_tokenizer(here)
-    if isinstance(model.visual, open_clip.modified_resnet.ModifiedResNet):
+    if hasattr(model.visual, "layer1"):  # a ResNet
         fold_batch_norms(model.visual)
     model = model.to(dtype)
 
@@ -92,11 +81,9 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
         pixels = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
         return model.encode_image(pixels.to(device, dtype))
 
-    def encode_texts(texts):
-        return model.encode_text(tokenizer(texts).to(device))
-
-    return ClipEncoder(source, model, encode_pictures, encode_texts, model.visual.output_dim,
-                       device)
+    return ClipEncoder(source, model, encode_pictures,
+                       lambda texts: model.encode_text(tokenizer(texts).to(device)),
+                       model.visual.output_dim, device)
 
 
 def fold_batch_norms(tower) -> None:

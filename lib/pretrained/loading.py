@@ -1,67 +1,84 @@
-"""What the parts share: a network's card, and loading a folder so that a half-loaded network cannot
-go unnoticed.
-"""
+"""What the parts share: a network's card, and a folder loaded so that nothing stays half-loaded."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained.sources import Source
 
 
 class Pretrained:
-    """A network in evaluation mode with its card.
+    """A network, `model`, in evaluation mode with its card and, if it reads, its tokenizer."""
 
-    Attributes:
-        name, sha256, licence, revision: of the checkpoint. model: the network itself.
-    """
-
-    def __init__(self, source: Source, model, device: str):
+    def __init__(self, source: Source, model, device: str, tokenizer=None):
         self.name, self.sha256 = source.name, source.sha256
         self.licence, self.revision = source.licence, source.revision
-        self.model, self.device = model, device
+        self.model, self.device, self.tokenizer = model, device, tokenizer
 
 
 @contextlib.contextmanager
 def readable(source: Source, what: str) -> Iterator[None]:
-    """Whatever a library raises inside at a missing, damaged or unfit file becomes one line that
-    says `what` was expected.
+    """Whatever a library raises at a missing, damaged or unfit file becomes one line with `what`
+    was expected.
     """
     try:
         yield
     except KlangfarbeError:
         raise
-    # open_clip asserts widths; a state dict that does not fit is a RuntimeError
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AssertionError) as error:
-        raise KlangfarbeError(what, f"{source.folder}: {type(error).__name__} "
-                              f"{str(error).splitlines()[0][:120]}",
-                              "use one checkpoint's files, all of them, or fetch it "
-                              "again") from error
+    except Exception as error:  # each library has its own
+        line = f"{type(error).__name__} {str(error).splitlines()[0][:120]}"
+        raise KlangfarbeError(what, f"{source.folder}: {line}", "use one checkpoint's files, all "
+                              "of them, or fetch it again") from error
+
+
+def read(kind, source: Source, what: str):
+    """``kind.from_pretrained(folder)``, of which `what` was expected."""
+    with readable(source, what):
+        return kind.from_pretrained(source.folder, local_files_only=True)
 
 
 def tokenizer_of(source: Source):
-    """The folder's tokenizer."""
-    with readable(source, "a tokenizer's tokenizer.json and tokenizer_config.json"):
-        return AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
+    return read(AutoTokenizer, source, "a tokenizer's tokenizer.json and tokenizer_config.json")
 
 
-def config_of(source: Source, what: str):
-    """The folder's ``config.json`` as transformers reads it."""
-    with readable(source, f"a {what}'s config.json"):
-        return AutoConfig.from_pretrained(source.folder, local_files_only=True)
+def tokens_of(tokenizer, texts: Sequence[str], longest: int):
+    """Padded ``input_ids`` and ``attention_mask`` [N, L] of texts, L ≤ longest."""
+    return tokenizer(list(texts), padding=True, truncation=True, max_length=longest,
+                     return_tensors="pt", return_token_type_ids=False)
 
 
-def load_model(model_class, source: Source, device: str, dtype=None):
-    """``model_class.from_pretrained(folder)`` in evaluation mode: safetensors only, nothing
-    fetched, every weight found.
+def pixels_of(processor, pictures):
+    """Pictures uint8 [N, H, W, 3] → float tensor [N, 3, side, side], as the checkpoint scales."""
+    return processor(list(pictures), return_tensors="pt",
+                     input_data_format="channels_last")["pixel_values"]
 
-    transformers warns of a weight it cannot find and leaves it random; a metric would then measure
-    noise. Here that is an error.
+
+def load_own(source: Source, build, what: str):
+    """A network of ours: what ``build`` makes of ``config.json``, with the folder's weights in
+    float32, which our Fourier transforms need.
     """
-    config = config_of(source, model_class.__name__)
+    config = artefacts.read(source.folder / "config.json")
+    tensors = artefacts.read(source.folder / "model.safetensors")
+    with readable(source, f"a {what}'s config.json and weights that fit it"):
+        model = build(config)
+        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
+                               for name, tensor in tensors.items()})
+    return model.eval().requires_grad_(False)
+
+
+def load_model(model_class, source: Source, device: str, dtype=None,
+               mapping: Mapping | None = None):
+    """``model_class.from_pretrained(folder)`` in evaluation mode, or the class that `mapping` has
+    for its configuration: safetensors only, nothing fetched, every weight found.
+
+    transformers warns of a weight it cannot find and leaves it random; here that is an error.
+    """
+    config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
+    model_class = (mapping or {}).get(type(config), model_class)
     if not isinstance(config, model_class.config_class):
         raise KlangfarbeError(f"a {model_class.__name__}",
                               f"{source.folder}: a {config.model_type}",
@@ -69,14 +86,10 @@ def load_model(model_class, source: Source, device: str, dtype=None):
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        model, report = model_class.from_pretrained(
-            source.folder, config=config, use_safetensors=True, local_files_only=True,
-            dtype=dtype or "float32", output_loading_info=True, ignore_mismatched_sizes=True)
-    # a damaged file raises safetensors' own error, others OSError or ValueError
-    except Exception as error:
-        raise KlangfarbeError(f"whole weights in {source.folder}",
-                              f"{type(error).__name__}: {str(error).splitlines()[0][:120]}",
-                              "copy or fetch them again") from error
+        with readable(source, f"a {model_class.__name__}'s weights, whole"):
+            model, report = model_class.from_pretrained(
+                source.folder, config=config, use_safetensors=True, local_files_only=True,
+                dtype=dtype or "float32", output_loading_info=True, ignore_mismatched_sizes=True)
     finally:
         if bars:
             logging.enable_progress_bar()

@@ -4,8 +4,8 @@
                                     ──decoder, sampled──► codes [N, K, S] ──codec──► sound
 
 Two layouts are read. The hub's (``model_type`` musicgen) holds all three networks. A bundled one
-holds the decoder and the projection (``config.json``, ``model.safetensors``) and ``parts.json``,
-which says by their hashes which text encoder and codec it was trained with.
+holds decoder and projection, and in ``parts.json`` the hashes of the text encoder and the codec it
+was trained with.
 
 Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.  Notebook: 03.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import (
     MusicgenDecoderConfig,
     MusicgenForCausalLM,
@@ -31,22 +32,20 @@ from lib.pretrained.sources import Source
 from lib.pretrained.text_encoder import TextEncoder
 from lib.training import musicgen
 
-PARTS_FILE, PARTS = "parts.json", ("text_encoder", "codec")
+PARTS_FILE = "parts.json"
 LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were never seen
 
 
 class MusicGenerator(Pretrained):
-    """A MusicGen with its card.
+    """A MusicGen with its card and its parts `text` and `codec`; `width` is D, `text_width` D_text.
 
-    Attributes:
-        network: torch module with ``decoder`` (MusicgenForCausalLM) and, where the widths differ,
-            ``enc_to_dec_proj``: what lib.training.musicgen trains. text, codec: the other parts.
-        width, text_width: D and D_text. sample_rate_hz, frame_rate_hz, n_codebooks: of the codec.
+    `network` is a module with ``decoder`` (MusicgenForCausalLM) and, where the widths differ,
+    ``enc_to_dec_proj``: what lib.training.musicgen trains.
     """
 
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
-        super().__init__(source, network, device)
-        self.text, self.codec = text, codec
+        super().__init__(source, None, device)
+        self.network, self.text, self.codec = network, text, codec
         config = network.decoder.config
         self.width, self.text_width = config.hidden_size, text.width
         self.n_codebooks = config.num_codebooks
@@ -56,43 +55,26 @@ class MusicGenerator(Pretrained):
                                   f"{codec.n_codebooks} × {codec.codebook_size}",
                                   "use the codec the decoder was trained with")
 
-    @property
-    def network(self):
-        """The decoder with its projection of text states; the same object as ``model``."""
-        return self.model
-
-    @network.setter
-    def network(self, network) -> None:
-        self.model = network
-
-    def states(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """N texts → the text encoder's states float32 [N, L, D_text] and their mask int64 [N,
-        L].
-        """
+    def states(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        """N texts → the text encoder's states float32 [N, L, D_text], mask int64 [N, L]."""
         states, mask = self.text.states(texts)
         return torch.as_tensor(states).to(self.device), torch.as_tensor(mask).long().to(self.device)
 
-    def condition(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """States [N, L, D_text] → what the decoder is conditioned on, [N, L, D]; zero where the
-        mask is 0.
-        """
+    def condition(self, states: Tensor, mask: Tensor) -> Tensor:
+        """States [N, L, D_text] → conditions of the decoder [N, L, D], zero where the mask is 0."""
         with torch.inference_mode():
             dtype = next(self.network.parameters()).dtype
             return musicgen.condition(self.network, states.to(self.device, dtype),
                                       mask.to(self.device))
 
     def generate(self, texts: list[str], seconds: float = 8.0, **settings) -> np.ndarray:
-        """N texts → N sounds, float32 [N, samples]; `settings` as in
-        :func:`lib.pretrained.musicgen_sampling.sample`.
-        """
+        """N texts → N sounds, float32 [N, samples]; `settings` as for musicgen_sampling.sample."""
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 
-    def generate_from(self, condition: torch.Tensor, mask: torch.Tensor, seconds: float = 8.0,
+    def generate_from(self, condition: Tensor, mask: Tensor, seconds: float = 8.0,
                       **settings) -> np.ndarray:
-        """Conditions of the decoder's width, e.g. another network's vectors: [N, L, D], mask [N, L]
-        → sounds float32 [N, samples].
-        """
+        """Conditions [N, L, D], e.g. another network's vectors, mask [N, L] → N sounds."""
         if not 0 < seconds <= LONGEST_S:
             raise KlangfarbeError(f"a duration in (0, {LONGEST_S:g}] s", f"{seconds}",
                                   "make several clips")
@@ -102,7 +84,6 @@ class MusicGenerator(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
-    """Loads a MusicGen of either layout from one folder."""
     if (source.folder / PARTS_FILE).is_file():
         return _bundled(source, device, dtype or torch.float32)
     model = load_model(MusicgenForConditionalGeneration, source, device, dtype)
@@ -115,13 +96,24 @@ def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
     return MusicGenerator(source, model, text, codec, device)
 
 
-def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
-    """The bundled layout's files: decoder and projection, and the hashes of the parts they were
-    trained with.
+def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
+    with readable(source, "a decoder's config.json, parts.json and weights that fit"):
+        hashes = artefacts.read(source.folder / PARTS_FILE)
+        network = untrained(artefacts.read(source.folder / "config.json"), hashes["text_width"])
+        network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
+    text, codec = (pretrained.load(name, device=device) for name in ("text_encoder", "codec"))
+    for name, part in (("text_encoder", text), ("codec", codec)):
+        if part.sha256 != hashes[name]:
+            raise KlangfarbeError(f"the {name} it was trained with ({hashes[name][:12]}…)",
+                                  f"{part.name} ({part.sha256[:12]}…)",
+                                  "train the music model again, or take the older part from the "
+                                  "history")
+    return MusicGenerator(source, network.to(device, dtype).eval(), text, codec, device)
 
-    Args:
-        network: as ``MusicGenerator.network``, LoRA merged. dtype: of the stored weights; ``None``:
-            as they are.
+
+def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
+    """The bundled layout's files: a network's (LoRA merged) decoder and projection, stored as
+    `dtype`, and the hashes of the parts they were trained with.
     """
     tensors = {name: t.to(dtype or t.dtype) for name, t in network.state_dict().items()
                if name.startswith(("decoder.", "enc_to_dec_proj."))}
@@ -138,8 +130,8 @@ def save(folder: Path, network, text: TextEncoder, codec: Codec, *, dtype=None) 
 
 
 def untrained(settings: dict, text_width: int) -> torch.nn.Module:
-    """An untrained network for the bundled layout: MusicgenForCausalLM of a MusicgenDecoderConfig's
-    settings, and the projection to its width.
+    """An untrained network: MusicgenForCausalLM of a MusicgenDecoderConfig's settings, and the
+    projection to its width.
     """
     network, verbosity = torch.nn.Module(), logging.get_verbosity()
     # the special token is number V, one beyond the codebook, as published: it would warn of that
@@ -152,19 +144,3 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
     if text_width != width:
         network.enc_to_dec_proj = torch.nn.Linear(text_width, width)
     return network
-
-
-def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
-    with readable(source, "a decoder's config.json, parts.json and weights that fit"):
-        hashes = artefacts.read(source.folder / PARTS_FILE)
-        network = untrained(artefacts.read(source.folder / "config.json"), hashes["text_width"])
-        network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
-    parts = {name: pretrained.load(name, device=device) for name in PARTS}
-    for name, part in parts.items():
-        if part.sha256 != hashes[name]:
-            raise KlangfarbeError(f"the {name} it was trained with ({hashes[name][:12]}…)",
-                                  f"{part.name} ({part.sha256[:12]}…)",
-                                  "train the music model again, or take the older part from the "
-                                  "history")
-    return MusicGenerator(source, network.to(device, dtype).eval(), parts["text_encoder"],
-                          parts["codec"], device)

@@ -4,8 +4,7 @@
     key = hash(content, network's hash) ──► chunk-….safetensors: key → tensor
 
 A chunk is written aside and renamed, so it is whole or absent; its own header is the index. A
-killed run goes on with what is missing. The network's hash is part of the key: states of another
-checkpoint cannot be mistaken for these.
+killed run goes on with what is missing.
 
 Source: Hisariya & Liang, setting M4, with stored T5 states and EnCodec tokens.  Notebook: 03.
 """
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
@@ -25,8 +25,7 @@ from lib.training import loop
 
 def text_key(text: str, network_sha256: str) -> str:
     """32 hex digits for a text as this network encodes it."""
-    return hashlib.sha256(b"text\0" + network_sha256.encode() + b"\0"
-                          + text.encode()).hexdigest()[:32]
+    return hashlib.sha256(f"text\0{network_sha256}\0{text}".encode()).hexdigest()[:32]
 
 
 def sound_key(sound: np.ndarray, network_sha256: str) -> str:
@@ -37,15 +36,18 @@ def sound_key(sound: np.ndarray, network_sha256: str) -> str:
 
 
 class Store:
-    """Tensors of any shape under their keys, in one folder. A chunk that cannot be read counts as
-    absent; its items are computed again.
+    """Tensors of any shape under their keys, in one folder; a chunk that cannot be read counts as
+    absent.
     """
 
     def __init__(self, folder: Path):
-        self.folder = Path(folder)
-        self._chunk_of: dict[str, Path] = {}
+        self.folder, self._chunk_of = Path(folder), {}
         for path in sorted(self.folder.glob("chunk-*.safetensors")):
-            self._chunk_of |= dict.fromkeys(_keys(path), path)
+            try:
+                with safe_open(path, framework="np") as file:
+                    self._chunk_of |= dict.fromkeys(file.keys(), path)
+            except (SafetensorError, OSError):
+                continue
 
     def __contains__(self, key: str) -> bool:
         return key in self._chunk_of
@@ -53,7 +55,7 @@ class Store:
     def __len__(self) -> int:
         return len(self._chunk_of)
 
-    def read(self, keys: Sequence[str]) -> list[torch.Tensor]:
+    def read(self, keys: Sequence[str]) -> list[Tensor]:
         """Tensors in the order of `keys`, each file opened once."""
         missing = [key for key in keys if key not in self]
         if missing:
@@ -68,14 +70,10 @@ class Store:
 
     def fill(self, keys: Sequence[str], compute: Callable[[list[int]], list], *, chunk: int = 64,
              label: str = "stored tensors") -> int:
-        """Computes what is missing, chunk by chunk, and returns how many items that were.
-
-        Args:
-            compute: positions in `keys` → a tensor each. chunk: items a file, which is also what a
-                kill can cost.
+        """Computes what is missing, `chunk` items a file (what a kill can cost), and returns how
+        many items that were; `compute`: positions in `keys` → a tensor each.
         """
-        # a text that comes twice is encoded once
-        first = {key: i for i, key in reversed(list(enumerate(keys)))}
+        first = {key: i for i, key in reversed(list(enumerate(keys)))}  # what comes twice, once
         missing = sorted(i for key, i in first.items() if key not in self)
         starts = range(0, len(missing), chunk)
         for step in loop.progress(len(starts), label) if missing else ():
@@ -93,12 +91,9 @@ class Store:
 
 
 def text_states(store: Store, texts: Sequence[str], encode: Callable, network_sha256: str, *,
-                batch: int = 32) -> list[torch.Tensor]:
-    """States of texts, read where they are stored, else computed and stored: float32 [L, D] each, L
-    its own tokens.
-
-    Args:
-        encode: list of N texts → (states [N, L, D], mask [N, L]).
+                batch: int = 32) -> list[Tensor]:
+    """Stored states of N texts, float32 [L, D] each, L its own tokens; `encode`: texts → states
+    [N, L, D] and mask [N, L].
     """
     keys = [text_key(text, network_sha256) for text in texts]
 
@@ -112,13 +107,8 @@ def text_states(store: Store, texts: Sequence[str], encode: Callable, network_sh
 
 
 def sound_codes(store: Store, sounds: Sequence[np.ndarray], encode: Callable,
-                network_sha256: str) -> list[torch.Tensor]:
-    """Codes of sounds [N] each, read where they are stored, else computed one by one and stored:
-    int16 [K, S] each.
-
-    Args:
-        encode: sound [1, 1, N] → codes [1, K, S].
-    """
+                network_sha256: str) -> list[Tensor]:
+    """Stored codes of sounds [N], int16 [K, S] each; `encode`: sound [1, 1, N] → [1, K, S]."""
     keys = [sound_key(sound, network_sha256) for sound in sounds]
 
     def compute(rows):
@@ -131,12 +121,3 @@ def sound_codes(store: Store, sounds: Sequence[np.ndarray], encode: Callable,
 
     store.fill(keys, compute, label="codec codes")
     return store.read(keys)
-
-
-def _keys(path: Path) -> list[str]:
-    """The keys in a chunk's header, none where it is damaged."""
-    try:
-        with safe_open(path, framework="np") as file:
-            return list(file.keys())
-    except (SafetensorError, OSError):
-        return []

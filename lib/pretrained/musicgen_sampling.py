@@ -1,14 +1,13 @@
-"""Fast sampling from MusicGen's decoder: codes from conditions.
-
-:class:`lib.models.musicgen_step.StaticDecoder` does a step; this walks along the delayed line.
-Nothing in a step depends on a number that Python holds, so that on a GPU one step is captured once
-as a CUDA graph and replayed.
+"""Fast sampling from MusicGen's decoder, codes from conditions: a walk along the delayed line, each
+step by :class:`lib.models.musicgen_step.StaticDecoder`. Nothing in a step depends on a number that
+Python holds, so that on a GPU one step is captured once as a CUDA graph and replayed.
 
 Source: Copet et al. (2023), §3.1 and §4 (top-k 250, temperature 1, guidance 3); Ho & Salimans
 (2022) for guidance.  Notebook: 03.
 """
 
 import torch
+from torch import Tensor
 
 from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern
@@ -17,24 +16,34 @@ from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_to
 STEPS = ("eager", "graph", "compile")
 
 
-def sample(decoder, states: torch.Tensor, mask: torch.Tensor, n_steps: int, *,
-           guidance: float = 3.0, temperature: float = 1.0, top_k: int = 250, seed: int = 0,
-           step: str | None = None) -> torch.Tensor:
+def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
+           temperature: float = 1.0, top_k: int = 250, seed: int = 0,
+           step: str | None = None) -> Tensor:
     """Draws codes int64 [B, K, S] for a batch of conditions.
 
     Args:
         decoder: transformers' MusicgenForCausalLM (LoRA merged), in evaluation mode; mono.
-        states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens.
-        n_steps: S. guidance: 1 switches it off; else the null half (zeros, mask 0) is made here.
-            top_k: 1 is greedy, 0 cuts nothing. seed: the same seed, batch and machine give the same
-            codes.
-        step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: torch.compile makes
-            one program of a layer first, which takes seconds once for each length. ``None``: graph
-            on CUDA, else eager.
+        states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens. n_steps: S.
+        guidance: 1 switches it off; else the null half (zeros, mask 0) is made here.
+        top_k: 1 is greedy, 0 cuts nothing. seed: with one batch and machine repeats the codes.
+        step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: that of a compiled
+            layer, which takes seconds for each length. ``None``: graph on CUDA, else eager.
     """
     config = decoder.config
-    _check(config, states, mask, n_steps, temperature, top_k)
     step = step or ("graph" if states.device.type == "cuda" else "eager")
+    if states.ndim != 3 or states.shape[-1] != config.hidden_size or (
+            tuple(mask.shape) != tuple(states.shape[:2])):
+        raise KlangfarbeError(f"conditions [B, L, {config.hidden_size}] and a mask [B, L]",
+                              f"{tuple(states.shape)}, {tuple(mask.shape)}",
+                              "project the text encoder's states to the decoder's width first")
+    if not bool(states.isfinite().all()):
+        raise KlangfarbeError("finite conditions", "NaN or infinity", "look at what made them")
+    if n_steps < 1 or not temperature > 0 or top_k < 0:
+        raise KlangfarbeError("n_steps ≥ 1, temperature > 0, top_k ≥ 0",
+                              f"{n_steps}, {temperature}, {top_k}", "top_k=1 is greedy")
+    if getattr(config, "audio_channels", 1) != 1:
+        raise KlangfarbeError("a mono decoder", f"{config.audio_channels} channels",
+                              "use a mono checkpoint, e.g. facebook/musicgen-small")
     if step not in STEPS or (step == "graph" and states.device.type != "cuda"):
         raise KlangfarbeError(f"a step out of {', '.join(STEPS)} (graph on a CUDA device)",
                               f"{step!r} on {states.device.type}", "eager works everywhere")
@@ -69,14 +78,12 @@ def sample(decoder, states: torch.Tensor, mask: torch.Tensor, n_steps: int, *,
     return delay_pattern.revert(line).clone()
 
 
-def _run(advance, at: torch.Tensor, n_times: int, step: str) -> torch.Tensor:
-    """Calls `advance` `n_times` from the start of the line, on a GPU as a replayed graph; returns
-    its last logits.
-    """
+def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:
+    """The last logits of `n_times` steps from the start of the line, on a GPU a replayed graph."""
     if step == "eager" or at.device.type != "cuda":
-        for i in range(n_times):
-            logits = advance(i + 1 if step == "eager" else None)
-        return logits
+        for i in range(n_times - 1):
+            advance(i + 1 if step == "eager" else None)
+        return advance(n_times if step == "eager" else None)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -91,19 +98,3 @@ def _run(advance, at: torch.Tensor, n_times: int, step: str) -> torch.Tensor:
     for _ in range(n_times):
         graph.replay()
     return logits.clone()  # the graph's own memory goes with the graph
-
-
-def _check(config, states, mask, n_steps: int, temperature: float, top_k: int) -> None:
-    if states.ndim != 3 or states.shape[-1] != config.hidden_size or (
-            tuple(mask.shape) != tuple(states.shape[:2])):
-        raise KlangfarbeError(f"conditions [B, L, {config.hidden_size}] and a mask [B, L]",
-                              f"{tuple(states.shape)}, {tuple(mask.shape)}",
-                              "project the text encoder's states to the decoder's width first")
-    if not bool(states.isfinite().all()):
-        raise KlangfarbeError("finite conditions", "NaN or infinity", "look at what made them")
-    if n_steps < 1 or not temperature > 0 or top_k < 0:
-        raise KlangfarbeError("n_steps ≥ 1, temperature > 0, top_k ≥ 0",
-                              f"{n_steps}, {temperature}, {top_k}", "top_k=1 is greedy")
-    if getattr(config, "audio_channels", 1) != 1:
-        raise KlangfarbeError("a mono decoder", f"{config.audio_channels} channels",
-                              "use a mono checkpoint, e.g. facebook/musicgen-small")

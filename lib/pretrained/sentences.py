@@ -1,8 +1,7 @@
 """A sentence encoder: a text as one unit vector, the mean of its tokens' states.
 
-Art2Music pairs every comment on a painting with the music caption nearest to it (TinyBERT), and
-measures the consistency of keywords with ``sentence-transformers/all-MiniLM-L6-v2``; both load from
-the layout sentence-transformers writes.
+Art2Music pairs comments on paintings with music captions (TinyBERT) and measures how consistent
+keywords are (all-MiniLM-L6-v2); both load from the layout sentence-transformers writes.
 
 Source: Reimers & Gurevych (2019), §3.  Notebook: 03.
 """
@@ -16,18 +15,18 @@ from torch.nn import functional as F
 from transformers import MODEL_MAPPING, BertModel
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, config_of, load_model, readable, tokenizer_of
+from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of, tokens_of
 from lib.pretrained.sources import Source
 
 POOLING = "1_Pooling/config.json"
 
 
 class SentenceEncoder(Pretrained):
-    """A BERT-like network with tokenizer and pooling (``"mean"`` or ``"cls"``). width: D."""
+    """A BERT-like network with tokenizer and pooling (``"mean"`` or ``"cls"``), `width` wide."""
 
     def __init__(self, source: Source, model, tokenizer, pooling: str, device: str):
-        super().__init__(source, model, device)
-        self.tokenizer, self.pooling, self.width = tokenizer, pooling, model.config.hidden_size
+        super().__init__(source, model, device, tokenizer)
+        self.pooling, self.width = pooling, model.config.hidden_size
 
     def embed_text(self, texts: Sequence[str], batch: int = 64) -> np.ndarray:
         """N texts → unit vectors float32 [N, D]; cut off at the network's positions."""
@@ -44,13 +43,12 @@ class SentenceEncoder(Pretrained):
 
 
 def vectors(model, tokenizer, texts: Sequence[str], pooling: str = "mean") -> torch.Tensor:
-    """Texts → unit vectors [N, D] with their gradient: the mean over a text's own tokens, or its
-    first (``"cls"``).
+    """Texts → unit vectors [N, D] with their gradient: the mean over a text's tokens, or the first
+    (``"cls"``).
     """
-    kind = model.config.model_type
+    kind, positions = model.config.model_type, model.config.max_position_embeddings
     reserved = 2 if "roberta" in kind or kind == "mpnet" else 0
-    tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt",
-                       max_length=model.config.max_position_embeddings - reserved).to(model.device)
+    tokens = tokens_of(tokenizer, texts, positions - reserved).to(model.device)
     states = model(**tokens).last_hidden_state                    # [N, L, D]
     if pooling == "cls":
         return F.normalize(states[:, 0], dim=-1)
@@ -59,7 +57,6 @@ def vectors(model, tokenizer, texts: Sequence[str], pooling: str = "mean") -> to
 
 
 def encoder(source: Source, device: str, dtype=None) -> SentenceEncoder:
-    """Loads network, tokenizer and pooling from a folder as sentence-transformers lays it out."""
     with readable(source, f"a sentence encoder's {POOLING}"):
         config = json.loads((source.folder / POOLING).read_text(encoding="utf-8"))
     ways = sorted(name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
@@ -69,6 +66,5 @@ def encoder(source: Source, device: str, dtype=None) -> SentenceEncoder:
         raise KlangfarbeError("a pooling by mean or by the first token (cls)",
                               f"{source.folder / POOLING}: {', '.join(ways) or 'none'}",
                               "choose a checkpoint that pools so")
-    kind = type(config_of(source, "sentence encoder"))
-    model = load_model(MODEL_MAPPING.get(kind, BertModel), source, device, dtype)
+    model = load_model(BertModel, source, device, dtype, MODEL_MAPPING)
     return SentenceEncoder(source, model, tokenizer_of(source), ways[0], device)

@@ -6,8 +6,9 @@ All three end as one :class:`Source`: a folder in the hub's layout (``config.jso
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import huggingface_hub
@@ -22,11 +23,8 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint's folder, looked at but not yet loaded.
-
-    Attributes:
-        name: as tables print it. sha256: over weights and configuration (64 hex digits).
-        revision: the hub's commit, or ``""``. licence: as its publisher states it.
+    """A checkpoint's folder, looked at but not yet loaded; `name` as tables print it, `sha256` over
+    weights and configuration, `revision` the hub's commit.
     """
 
     folder: Path
@@ -36,8 +34,7 @@ class Source:
     licence: str = "unknown"
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the workbook knows about a checkpoint on the hub: its licence and the commit to pin."""
 
     licence: str
@@ -46,47 +43,53 @@ class Known:
 
 @dataclass(frozen=True)
 class Part:
-    """A place in the systems that a pretrained network fills.
-
-    Attributes:
-        what: what it is for. files: what its folder must hold; ``tokenizer.json|vocab.json`` is met
-            by either.
-        hub: suggested names on the hub. miniature: its folder below ``data/miniatures/``.
+    """What a part's folder must hold (``tokenizer.json|vocab.json`` is met by either), and the
+    checkpoints known on the hub.
     """
 
-    what: str
     files: tuple[str, ...]
-    hub: dict[str, Known]
-    miniature: str = ""
+    hub: dict[str, Known] = field(default_factory=dict)
 
 
 def find(part_name: str, part: Part, source: str | Path, revision: str | None = None) -> Source:
-    """Finds a part's folder, fetching it from the hub where it is named so.
-
-    Args:
-        source: ``"miniature"``, a folder, or a name on the hub (``"org/name"``). revision: of the
-            hub; ``None``: the pinned one.
+    """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``), which is
+    fetched, at the pinned commit if no `revision` is given.
     """
     if source == MINIATURE:
-        folder = paths.MINIATURES / part.miniature
-        if not part.miniature or not folder.is_dir():
+        folder = paths.MINIATURES / part_name
+        if not folder.is_dir():
             raise KlangfarbeError(f"the bundled miniature {part_name}", f"{folder}: no such folder",
                                   "git checkout -- data/miniatures, or make it: python -m lib "
                                   f"miniature {part_name}")
-        return inspect(folder, part, f"{part.miniature} miniature",
-                       licence="MIT, as the workbook")
+        return inspect(folder, part, f"{part_name} miniature", licence="MIT, as the workbook")
     if Path(source).is_dir():
         return inspect(Path(source), part, Path(source).resolve().name)
     name = str(source)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise KlangfarbeError(f'a {part_name}: "miniature", a folder, or a hub name "org/name"',
                               repr(name), "check the path")
-    known = part.hub.get(name, Known("unknown"))
+    known, why = part.hub.get(name, Known("unknown")), None
     revision = revision or known.revision or "main"
-    folder = _fetch(part_name, part, name, revision)
-    # the hub's cache names a folder by its commit
-    commit = folder.name if re.fullmatch("[0-9a-f]{40}", folder.name) else revision
-    return inspect(folder, part, name, revision=commit, licence=known.licence)
+    wanted = [file.split("|")[0] for file in part.files]
+    for offline in (True, False):  # from the hub's cache, else fetched
+        try:
+            folder = Path(huggingface_hub.snapshot_download(
+                name, revision=revision, local_files_only=offline,
+                allow_patterns=["model-*.safetensors", "model.safetensors.index.json", *wanted]))
+            # the cache names a folder by its commit
+            commit = folder.name if re.fullmatch("[0-9a-f]{40}", folder.name) else revision
+            return inspect(folder, part, name, revision=commit, licence=known.licence)
+        except KlangfarbeError:
+            if not offline:
+                raise
+        except (OSError, ValueError, httpx.HTTPError, errors.HfHubHTTPError) as error:
+            why = error
+    folder = f"{paths.RAW.relative_to(paths.ROOT)}/checkpoints/{name.split('/')[1]}"
+    raise KlangfarbeError(f"the checkpoint {name} at {revision}",
+                          f"neither cached nor within reach ({type(why).__name__})",
+                          f"on a machine with access fetch {', '.join(wanted)} of {name}, put them "
+                          f"in one folder, say {folder}, and give that folder for "
+                          f"{part_name}") from why
 
 
 def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
@@ -112,10 +115,8 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
 
 
 def sha256(folder: Path, part: Part) -> str:
-    """SHA-256 over names and contents of the part's own files and the shards of large weights.
-
-    A card or weights for another library in the folder do not count, so that a clone and a fetched
-    copy of one checkpoint have one hash.
+    """SHA-256 over names and contents of the part's own files and the shards of large weights, so
+    that a clone and a fetched copy of one checkpoint have one hash.
     """
     digest = hashlib.sha256()
     files = {folder / choice for file in part.files for choice in file.split("|")}
@@ -126,29 +127,3 @@ def sha256(folder: Path, part: Part) -> str:
                 while block := file.read(1 << 22):
                     digest.update(block)
     return digest.hexdigest()
-
-
-def _fetch(part_name: str, part: Part, name: str, revision: str) -> Path:
-    """The hub's folder, of each choice of files the first: from the cache where it is there, else
-    fetched.
-    """
-    wanted = [file.split("|")[0] for file in part.files]
-    patterns = ["model-*.safetensors", "model.safetensors.index.json", *wanted]
-    for offline in (True, False):
-        try:
-            folder = Path(huggingface_hub.snapshot_download(name, revision=revision,
-                                                            allow_patterns=patterns,
-                                                            local_files_only=offline))
-            inspect(folder, part, name)
-            return folder
-        except KlangfarbeError:
-            if not offline:
-                raise
-        except (OSError, ValueError, httpx.HTTPError, errors.HfHubHTTPError) as error:
-            why = error
-    folder = f"{paths.RAW.relative_to(paths.ROOT)}/checkpoints/{name.split('/')[1]}"
-    raise KlangfarbeError(f"the checkpoint {name} at {revision}",
-                          f"neither cached nor within reach ({type(why).__name__})",
-                          f"on a machine with access fetch {', '.join(wanted)} of {name}, put them "
-                          f"in one folder, say {folder}, and give that folder for "
-                          f"{part_name}") from why

@@ -1,5 +1,4 @@
-"""The music tagger: embeddings for Fréchet distances, logits for KL, valence and arousal for
-agreement.
+"""The music tagger: embeddings for Fréchet distances, logits for KL, valence and arousal.
 
 Notebook: 05.
 """
@@ -7,17 +6,14 @@ Notebook: 05.
 import numpy as np
 import torch
 
-from lib.core import artefacts
 from lib.models.music_tagger import MusicTagger
-from lib.pretrained.loading import Pretrained, readable
+from lib.pretrained.loading import Pretrained, load_own
 from lib.pretrained.sources import Source
 
 
 class TaggerEncoder(Pretrained):
-    """A MusicTagger with its card; answers to lib.metrics.embedders.Tagger.
-
-    Attributes:
-        labels: genres. sample_rate_hz, window_seconds: of the windows. width: D.
+    """A MusicTagger with the names of its genres, `labels`; a lib.metrics.embedders.Tagger whose
+    windows are `window_seconds` at `sample_rate_hz` and whose embedding is `width` wide.
     """
 
     def __init__(self, source: Source, model: MusicTagger, labels: tuple[str, ...], device: str):
@@ -30,9 +26,7 @@ class TaggerEncoder(Pretrained):
         return self._outputs(windows)[2]
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
-        """Windows float32 [N, samples] → genre logits float32 [N, G], in the order of
-        ``labels``.
-        """
+        """Windows float32 [N, samples] → genre logits float32 [N, G], in the order of `labels`."""
         return self._outputs(windows)[0]
 
     def affect(self, windows: np.ndarray) -> np.ndarray:
@@ -46,12 +40,11 @@ class TaggerEncoder(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> TaggerEncoder:
-    """Builds the network that ``config.json`` describes; always float32, it is small."""
-    config = artefacts.read(source.folder / "config.json")
-    tensors = artefacts.read(source.folder / "model.safetensors")
-    with readable(source, "a tagger's config.json and weights that fit it"):
-        labels = tuple(config.pop("labels"))
-        model = MusicTagger(len(labels), **config)
-        model.load_state_dict({name: t.float() if t.is_floating_point() else t
-                               for name, t in tensors.items()})
-    return TaggerEncoder(source, model.to(device).eval(), labels, device)
+    labels = []
+
+    def build(config):
+        labels.extend(config.pop("labels"))
+        return MusicTagger(len(labels), **config)
+
+    model = load_own(source, build, "tagger").to(device)
+    return TaggerEncoder(source, model, tuple(labels), device)

@@ -1,9 +1,7 @@
 """A T5 encoder: a text as one state a token, what MusicGen is conditioned on.
 
-The published one is ``google-t5/t5-base`` (768 wide), which MusicGen keeps frozen; the bundled one
-is the encoder of a tiny T5 (lib.recipes.text_encoder).
-
-Notebook: 03.
+The published one, ``google-t5/t5-base`` (768 wide), MusicGen keeps frozen; the bundled one is the
+encoder of a tiny T5 (lib.recipes.text_encoder).  Notebook: 03.
 """
 
 from collections.abc import Sequence
@@ -13,28 +11,26 @@ import torch
 from transformers import T5EncoderModel
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, load_model, tokenizer_of
+from lib.pretrained.loading import Pretrained, load_model, tokenizer_of, tokens_of
 from lib.pretrained.sources import Source
 
 MAX_TOKENS = 512
 
 
 class TextEncoder(Pretrained):
-    """A T5EncoderModel with its tokenizer. width: D of its states."""
+    """A T5EncoderModel with its tokenizer; its states are `width` wide."""
 
     def __init__(self, source: Source, model: T5EncoderModel, tokenizer, device: str):
-        super().__init__(source, model, device)
-        self.tokenizer, self.width = tokenizer, model.config.d_model
+        super().__init__(source, model, device, tokenizer)
+        self.width = model.config.d_model
 
     def states(self, texts: Sequence[str], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """N texts → (states float32 [N, L, D], mask bool [N, L]), L the longest text's tokens, at
-        most ``MAX_TOKENS``; a padded place holds zeros.
+        """N texts → states float32 [N, L, D], 0 where padded, and mask bool [N, L]; L is the
+        longest text's, at most ``MAX_TOKENS``.
         """
         each = []
         for at in range(0, len(texts), batch):
-            tokens = self.tokenizer(list(texts[at : at + batch]), padding=True, truncation=True,
-                                    max_length=MAX_TOKENS, return_tensors="pt",
-                                    return_token_type_ids=False).to(self.device)
+            tokens = tokens_of(self.tokenizer, texts[at : at + batch], MAX_TOKENS).to(self.device)
             with torch.inference_mode():
                 output = self.model(**tokens).last_hidden_state.float().cpu().numpy()
             masks = tokens["attention_mask"].bool().cpu().numpy()
@@ -56,6 +52,5 @@ class TextEncoder(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> TextEncoder:
-    """Loads a T5's encoder and tokenizer from one folder (a whole T5's folder serves)."""
-    return TextEncoder(source, load_model(T5EncoderModel, source, device, dtype),
-                       tokenizer_of(source), device)
+    model = load_model(T5EncoderModel, source, device, dtype)  # a whole T5's folder serves
+    return TextEncoder(source, model, tokenizer_of(source), device)

@@ -30,6 +30,7 @@ from lib.data.atelier import compose, render, words
 from lib.metrics import embedders, retrieval
 from lib.metrics import text_audio as metric
 from lib.pretrained import text_audio
+from lib.pretrained.loading import tokens_of
 from lib.recipes.bundling import (
     CLIP_SECONDS,
     N_TEST,
@@ -139,8 +140,7 @@ def train(model: ClapModel, tokenizer, mel: np.ndarray, descriptions: Sequence[s
             frame = rng.integers(0, frames - config.mask_frames)
             crop[:, band : band + rng.integers(0, config.mask_bands + 1)] = crop.mean()
             crop[frame : frame + rng.integers(0, config.mask_frames + 1)] = crop.mean()
-        tokens = text_audio.tokens_of(tokenizer, [text_of(row, rng) for row in rows],
-                                      config.positions)
+        tokens = tokens_of(tokenizer, [text_of(row, rng) for row in rows], config.positions - 2)
         with loop.autocast("cpu", config.bfloat16):
             out = model(**tokens, input_features=torch.from_numpy(batch[:, None]),
                         is_longer=torch.zeros((len(rows), 1), dtype=torch.bool))

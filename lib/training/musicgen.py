@@ -6,8 +6,8 @@ step, LoRA.
                                                               ──► cross-entropy with the line
                                                                   without its first column
 
-Two engines read the same tensors: transformers (here) and audiocraft
-(:mod:`lib.pretrained.musicgen_audiocraft`).  Notebook: 03.
+`predict` is transformers'; audiocraft's on the same tensors: tests/test_musicgen_engines.py.
+Notebook: 03.
 """
 
 from dataclasses import dataclass

@@ -205,7 +205,7 @@ def atelier_paintings(config: ClassifierConfig,
 
 def _load_backbone(backbone, initial: str) -> None:
     """Puts published weights into the residual network; the file's own head is left out."""
-    part = sources.Part("ResNet50 trained on ImageNet", ("model.safetensors",), {})
+    part = sources.Part(("model.safetensors",))
     source = sources.find("residual network", part, initial)
     tensors = {name: t for name, t in artefacts.read(source.folder / "model.safetensors").items()
                if not name.startswith("fc.")}
