@@ -1,13 +1,12 @@
-"""The delay pattern: K codebooks as one line of steps, each codebook one step later than the last.
-
-Codebook 2 corrects what codebook 1 left over, so it is predicted when the coarser code of the same
-moment already stands in the past. P is the special token, whose number is V, the codebook's size:
+"""The delay pattern: K codebooks as one line of steps, each codebook one step later than the last,
+so that a code is predicted when the coarser codes of its moment already stand in the past:
 
     codes [K=3, S=4]      1  2  3  4           delayed [K, S+K]     P  1  2  3  4  P  P
                           5  6  7  8                                P  P  5  6  7  8  P
                           9 10 11 12                                P  P  P  9 10 11 12
 
-A network reads the line without its last column and answers with the line without its first.
+P is the special token, whose number is V, the codebook's size. A network reads the line without
+its last column and answers with the line without its first.
 
 Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.2.  Notebook: 03.
 """

@@ -4,11 +4,10 @@
         ─► [B, S, 2·hidden] ─► attention ─► mean over steps ─► dropout ─► linear ─► logits [B, 5]
         sequence="grid": S = 49, row by row · "single": S = 1, the mean, as the released code has
 
-Over one step a recurrent network has nothing to remember (its first state is zero) and attention
-nothing to choose from (a softmax over one key is 1): see :func:`unused_weights`.
+Over one step recurrence and attention do nothing: see :func:`unused_weights`.
 
-Source: Hisariya & Liang §III.A, equations 1–4, Figure 2; He et al. (2016) for the residual network.
-The paper gives no widths: `hidden`, `heads` and `dropout` are ours.  Notebook: 11.
+Source: Hisariya & Liang §III.A, equations 1–4, Figure 2 (which give no widths: `hidden`, `heads`,
+`dropout` are ours); He et al. (2016) for the residual network.  Notebook: 11.
 """
 
 import torch
@@ -41,10 +40,8 @@ class Residual(nn.Module):
 
 
 class EmotionCNN(nn.Module):
-    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes].
-
-    `backbone` is "resnet50" (224²) or "small" (56², its first stage `width` wide), `hidden` the
-    width of each direction of each GRU; `heads` divide 2·hidden.
+    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `hidden` is the width of each
+    direction of each GRU, `width` that of the small backbone's first stage.
     """
 
     mean: Tensor

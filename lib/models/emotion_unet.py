@@ -21,12 +21,12 @@ class EmotionUNet(nn.Module):
 
     Args:
         size: side of the pictures. channels: of each level, the sides halve from one to the next.
-        layers: residual blocks per level (one more on the way up). attention_levels: how many of
-            the lowest levels have self-attention. embedding: length of E.
-        null: what "no emotion" is: a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the
-            MLP, as in the released code; a calm picture is trained on that too.
-        patch: 2 folds 2×2 pixels into channels on the way in and back on the way out, so that all
-            between runs at half the side: about 4× faster (measured: notebook 33).
+        layers: residual blocks a level. attention_levels: how many of the lowest have
+            self-attention. embedding: length of E.
+        null: "no emotion": a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
+            in the released code; a calm picture is trained on that too.
+        patch: 2 folds 2×2 pixels into channels, so that all between runs at half the side: about
+            4× faster (measured: notebook 33).
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
@@ -78,10 +78,8 @@ class EmotionUNet(nn.Module):
                   "last layer": unet.conv_out}
 
         def note(name):
-            def hook(module, inputs, output):
-                output = output[0] if isinstance(output, tuple) else output
-                shapes.append((name, tuple(output.shape)))
-            return hook
+            return lambda module, inputs, output: shapes.append(
+                (name, tuple((output[0] if isinstance(output, tuple) else output).shape)))
 
         hooks = [stage.register_forward_hook(note(name)) for name, stage in stages.items()]
         shapes.append(("picture", tuple(self(x, t, affect).shape)))

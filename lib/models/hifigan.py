@@ -6,11 +6,10 @@
     sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period discriminators
            └─ as it is, halved, quartered ──────────────────► multi-scale discriminators
 
-V1 to V3 are the published sizes. "small" keeps the discriminators and losses and leaves upsampling
-to an inverse Fourier transform, as iSTFTNet and Vocos do: it trains in minutes on a CPU.
+V1 to V3 are the published sizes; "small" is ours and trains in minutes on a CPU.
 
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3;
-Siuzdak (2023), "Vocos".  Notebook: 43.
+Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3,
+and Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43.
 """
 
 import math
@@ -30,11 +29,8 @@ SLOPE, DO = 0.1, "if it is [B, T, M], transpose(1, 2)"
 
 @dataclass(frozen=True)
 class Size:
-    """A generator's size; the defaults are V1's.
-
-    `channels` stand after the first convolution and halve at each upsampling, whose factors and
-    kernels are `rates` and `kernels`; `reaches` and `dilations` are those of the residual blocks
-    behind each. `two_deep`: a plain convolution follows each dilated one (V1, V2).
+    """V1. `channels` halve at each upsampling by `rates` with `kernels`; residual blocks of kernels
+    `reaches` and `dilations` follow each, `two_deep` with a plain convolution after each dilated.
     """
 
     channels: int = 512

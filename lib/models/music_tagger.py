@@ -23,10 +23,8 @@ FLOOR = 1e-5  # power below which a band counts as silent: −50 dB under a full
 
 
 class MusicTagger(nn.Module):
-    """Mel CNN with two heads; Fréchet distances are measured in the layer below, the embedding.
-
-    `widths` are the channels of the levels, each of which halves bands and frames; `settings` holds
-    the arguments as its ``config.json`` does, beside the labels.
+    """Mel CNN with two heads; `widths` are the channels of the levels, each of which halves bands
+    and frames, `settings` the arguments as ``config.json`` holds them.
     """
 
     bands: Tensor

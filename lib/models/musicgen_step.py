@@ -1,15 +1,10 @@
 """One step of MusicGen's decoder for fast sampling, with everything prepared that can be.
 
-transformers' own `generate` is general; this does only what sampling needs, on the same weights:
-
-- self-attention's keys and values lie in blocks made once for the whole piece, written in place;
-- cross-attention's keys and values stay from step to step: they are computed once and, where the
-  condition is short, multiplied into the projections around them (q·k = x Wq·k);
-- both halves of guidance are one batch. The null half's cross-attention is exactly 0 (zeros, no
-  bias) and left out; before the first one both halves are equal and computed once; the heads are
-  linear, so guidance is applied before them, once;
-- q, k and v are one product, as are the K heads; on a CPU the weights are laid out once for
-  products of few rows, and for torch.compile a layer is one program.
+Self-attention's keys and values lie in blocks made once for the whole piece. Cross-attention's are
+computed once and, where the condition is short, multiplied into the projections around them (q·k =
+x Wq·k). Both halves of guidance are one batch: the null half's cross-attention is exactly 0 (no
+bias) and left out, before the first one both halves are equal and computed once, and as the heads
+are linear guidance is applied before them. q, k and v are one product, as are the K heads.
 
 Notebook: 03.
 """
@@ -26,9 +21,6 @@ FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
 class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for sampling `n_items` pieces of up to
     `n_positions` steps; `packed`: weights laid out for oneDNN, `compiled`: by torch.compile.
-
-    ``cache`` holds each layer's keys and values, [2, rows, heads, positions, D/heads]; rows = B in
-    the first layer, with guidance 2B in the others; positions are a multiple of 16 for the kernels.
     """
 
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *,
@@ -72,7 +64,8 @@ class StaticDecoder:
         self.attentions, self.crosses = [layer.encoder_attn for layer in decoder.layers], []
         self.norm = norm(decoder.layer_norm)
         self.to_logits = lay(torch.cat([head.weight for head in network.lm_heads]), n_items)
-        self.places = torch.arange(-(-n_positions // 16) * 16, device=device)
+        self.places = torch.arange(-(-n_positions // 16) * 16, device=device)  # kernels ask for 16s
+        # [2, rows, heads, positions, D/heads]; rows: B in the first layer, with guidance 2B beyond
         self.cache = [torch.zeros(2, self.rows if i else n_items, self.heads, len(self.places),
                                   config.hidden_size // self.heads, device=device, dtype=dtype)
                       for i in range(len(self.layers))]

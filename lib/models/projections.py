@@ -1,5 +1,4 @@
-"""System 2's networks: from a picture's vector to what conditions a music model, and the two
-discriminators that train it.
+"""System 2's networks: from a picture's vector to what conditions a music model, and two critics.
 
     Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─►
                           ─linear, LayerNorm─► m [B, n, 1024]
@@ -8,8 +7,7 @@ discriminators that train it.
 n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
 1: with n = 1 neither Study I's attention nor the music model's chooses (:func:`one_key_change`).
 
-Source: Deepika §4.2.2 (Study I) and §4.3.3 (Study II); the forms of the critics are ours.
-Notebook: 22, 23.
+Source: Deepika §4.2.2, §4.3.3; the forms of the critics are ours.  Notebook: 22, 23.
 """
 
 import torch

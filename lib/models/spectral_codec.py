@@ -8,13 +8,12 @@ transform.
         ├─► magnitude and phase [B, T, F] ──inverse STFT───┬─► sound [B, 1, N]
         └─► loudness of 169 tones [B, T, P] ──oscillators──┘
 
-A short window gives the timing, a long one the pitch. A network whose frames all get the same input
-repeats itself every 40 ms: by the inverse transform alone it can hold multiples of 25 Hz, and below
-440 Hz semitones lie closer than that. The oscillators run on from frame to frame; which of them
-should sound is read from the long window (lib.recipes.codec.note_loss).
+By the inverse transform alone a held note repeats every 40 ms: multiples of 25 Hz, and below 440 Hz
+semitones lie closer than that. The oscillators run on from frame to frame; which of them should
+sound is read from a long window (lib.recipes.codec.note_loss). T = N / hop_length, S = T / 2.
 
-T = N / hop_length, S = T / 2.  Source: ours; the head is iSTFTNet's (Kaneko et al. 2022) in Vocos'
-form (Siuzdak 2023), the quantiser SoundStream's.  Notebook: 03.
+Source: ours; the head is iSTFTNet's (Kaneko et al. 2022) in Vocos' form (Siuzdak 2023), the
+oscillators after DDSP (Engel et al. 2020, §3.2), the quantiser SoundStream's.  Notebook: 03.
 """
 
 import math
@@ -54,9 +53,7 @@ class Frames(nn.Module):
         return self.overlap(torch.fft.irfft(spectrum, n=self.n_fft) * self.window)
 
     def overlap(self, frames: Tensor) -> Tensor:
-        """Frames [B, T, n_fft] of windowed sound, windowed again → sound [B, N]: their sum over
-        the sum of squared windows.
-        """
+        """Frames [B, T, n_fft] of windowed sound, windowed again → sound [B, N]."""
         n_frames = frames.shape[1]
         length = (n_frames - 1) * self.hop_length + self.n_fft
         total, weight = (F.fold(each.transpose(1, 2), (1, length), (1, self.n_fft),
@@ -109,9 +106,7 @@ class Pitches(Mel):
         self.register_buffer("gain", (response * bands.T).sum(1), persistent=False)
 
     def peaks(self, pitches: Tensor) -> Tensor:
-        """ln-pitches [B, T, P] → amplitudes in [0, 1] of the tones that respond so; 0 but at local
-        maxima.
-        """
+        """ln-pitches [B, T, P] → amplitudes in [0, 1] of the tones; 0 but at local maxima."""
         loud = torch.where(pitches > math.log(2 * FLOOR), pitches.exp() / self.gain, 0)
         return torch.where(loud == F.max_pool1d(loud, 3, 1, 1), loud, 0).clamp_max(1)
 
@@ -129,8 +124,6 @@ def magnitude(spectrum: Tensor) -> Tensor:
 class Oscillators(nn.Module):
     """Tones of fixed frequencies hz [P] that run on from the first sample to the last: amplitudes
     [B, T, P] → frames of windowed sound [B, T, n_fft], for :meth:`Frames.overlap`.
-
-    Source: after the harmonic oscillators of DDSP (Engel et al. 2020, §3.2), on a fixed scale.
     """
 
     per_frame: Tensor
@@ -156,9 +149,7 @@ class Oscillators(nn.Module):
 
 class ConvNeXt(nn.Module):
     """A residual block, [B, T, C] → [B, T, C]: a convolution along time for each channel, then two
-    layers across channels.
-
-    Source: Liu et al. (2022), along time only, as in Vocos (Siuzdak 2023).
+    layers across channels (Liu et al. 2022).
     """
 
     def __init__(self, width: int, n_blocks: int):
@@ -212,9 +203,7 @@ class SpectralCodec(nn.Module):
         nn.init.constant_(self.tones.bias, -7.0)                   # they begin at −60 dB
 
     def latents(self, sound: Tensor) -> Tensor:
-        """Sound [B, 1, N] → z [B, S, D], S = ⌈N / samples_per_step⌉; its end is filled up with
-        silence.
-        """
+        """Sound [B, 1, N], its last step filled up with silence → z [B, S, D]."""
         checked(sound, "mono sounds", ("B", 1, "N"), "average the channels, write sound[:, None]")
         sound = F.pad(sound[:, 0], (0, -sound.shape[2] % self.samples_per_step))
         # the inputs stay exact where the networks are trained in half precision

@@ -1,9 +1,8 @@
 """Networks of the WGAN-GP: affective maps, Emotional Residual Unit, a generator and a critic that
 grow from 4² upwards.
 
-A picture is float [B, 3, H, W] in [−1, 1], H = W = 4·2^stage, an affect [B, 2] (valence, arousal)
-in [−1, 1]. Nothing here normalises over the batch: the gradient penalty is a condition on *each*
-picture.
+Pictures are [B, 3, H, W], affects [B, 2] (valence, arousal), both in [−1, 1]; H = W = 4·2^stage.
+Nothing normalises over the batch: the gradient penalty is a condition on *each* picture.
 
 Source: Zhang §2.5; Park & Lee (2021) for the unit; Gulrajani et al. (2017), eq. 3 and §4; Karras et
 al. (2018), §3 and §4.1; Miyato & Koyama (2018) for the critic's projection.  Notebook: 32.
@@ -43,10 +42,8 @@ class Painted(NamedTuple):
 class Convolution(nn.Module):
     """Convolution, [B, n_in, H, W] → [B, n_out, H, W]; `frozen` lets the gradient reach x alone.
 
-    Adam moves every weight by about the learning rate, whatever its size. With `equalised` weights
-    are N(0, 1) and scaled in use, not when drawn, so that all layers move at one relative speed.
-
-    Source: He et al. (2015), eq. 10 (the scale); Karras et al. (2018), §4.1 (when it is applied).
+    With `equalised` the scale (He et al. 2015, eq. 10) acts in use, not when weights are drawn:
+    Adam, which moves every weight by about the rate, then moves all layers at one relative speed.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
@@ -73,11 +70,8 @@ class Dense(Convolution):
 
 
 class AffectiveMaps(nn.Module):
-    """v = σ(Conv[V, M]) and a = σ(Conv[A, M]), each [B, 3, H, W] in (0, 1): where, and in which
-    colour, a picture answers a valence and an arousal.
-
-    Generator and critic read pictures through the *same* two convolutions, one a painted M, the
-    other a real picture; that is what makes their maps comparable.
+    """v = σ(Conv[V, M]) and a = σ(Conv[A, M]), each [B, 3, H, W] in (0, 1). Generator and critic
+    read pictures through the *same* two convolutions, which makes their maps comparable.
     """
 
     def __init__(self, *, equalised: bool):
@@ -111,9 +105,6 @@ class EmotionalResidualUnit(nn.Module):
 class Generator(nn.Module):
     """Noise [B, n_noise], affect [B, 2] → :class:`Painted` at ``growth.size``. One block of `depth`
     convolutions a stage, each with its own 1×1 way out to three colours, then one unit for all.
-
-    `channels` are the stages' widths, from 4² up; `pixel_norm` scales each pixel's channels to unit
-    mean square.
     """
 
     def __init__(self, channels: Sequence[int], n_noise: int, depth: int, *, equalised: bool,
@@ -149,11 +140,9 @@ class Critic(nn.Module):
     """Picture [B, 3, H, W] at ``growth.size`` and its affect [B, 2] → one unbounded score [B],
     higher for real.
 
-    The affect enters twice: as two more channels of the picture, and at the end as an inner product
-    with the picture's vector (projection), which asks "real, *given this affect*?". `maps` are the
-    generator's; the critic reads real pictures through them and does not own them.
-    `batch_deviation` appends the batch's standard deviation as a channel at 4²: a critic that sees
-    one picture at a time cannot notice that all of them are alike.
+    The affect enters as two more channels, and at the end as an inner product with the picture's
+    vector (projection): "real, *given this affect*?". `maps` are the generator's, not owned.
+    `batch_deviation`: without it a critic cannot notice that all pictures are alike.
     """
 
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
@@ -211,9 +200,7 @@ def at_growth(pictures: Tensor, growth: Growth) -> Tensor:
 def gradient_penalty(score_of: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor,
                      mix: Tensor) -> Tensor:
     """E[(‖∇ score(x̂)‖₂ − 1)²], x̂ = mix·real + (1 − mix)·fake, `mix` [B] in [0, 1], the norm over
-    *all* of a picture's dimensions.
-
-    Source: Gulrajani et al. (2017), eq. 3.
+    *all* of a picture's dimensions (Gulrajani et al. 2017, eq. 3).
     """
     mix = mix.view(-1, *[1] * (real.dim() - 1))
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)

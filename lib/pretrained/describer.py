@@ -3,9 +3,8 @@ of two lines.
 
     caption, emotion ─► image description ─► PROMPTS ─► language model ─► response ─► two lines
 
-The bundled one is a tiny Llama that has read nothing but the atelier; ``tiiuae/falcon-rw-1b`` and
-the Llama of the mapping thesis load by the same line and read the same prompts. A checkpoint that
-brings a chat template is spoken to in it, any other in plain text.
+The bundled one is a tiny Llama that has read nothing but the atelier. A checkpoint that brings a
+chat template is spoken to in it, any other in plain text.
 
 Source: Hisariya et al. (Bridging Paintings and Music), Table 1; the mapping thesis, Table 3.1 and
 §5.6.  Notebook: 03.
