@@ -1,8 +1,6 @@
-"""What code a notebook runs on, as a hash per module of ``lib`` that it imports, directly or not.
-
-The runner runs a notebook again, and ``store --check`` calls a stored run old, where these hashes
-differ. Comments, docstrings and line breaks are not part of them. Modules that are imported by name
-while a notebook runs (a collection's adapter) are not seen.
+"""What code a notebook runs on, a hash per module of ``lib`` it imports, directly or not; where
+they differ, a notebook is run again, and ``store --check`` calls a stored run old. Comments,
+docstrings and line breaks are not part of them; a module imported by name at run time is not seen.
 """
 
 import ast

@@ -1,5 +1,4 @@
-"""``python -m lib doctor``: what this machine has, what is missing, and the exact command that
-mends it.
+"""``python -m lib doctor``: what this machine has, what is missing, and the command that mends it.
 """
 
 import importlib.metadata
@@ -28,9 +27,7 @@ def locked() -> dict[str, str]:
 
 
 def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Looks at everything a run needs: (what, how it is) and (what is wrong, the command that mends
-    it).
-    """
+    """All that a run needs: (what, how it is) and (what is wrong, the command that mends it)."""
     python, pins, wrong = sys.version.split()[0], locked(), {}
     for name, version in pins.items():
         try:

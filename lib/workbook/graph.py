@@ -20,9 +20,8 @@ STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds 
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook: the files it writes below ``results/<profile>/<stem>/``, and the numbers of the
-    notebooks whose files it reads, both joined by blanks. Where one of those is not part of a run,
-    its earlier result is used, or the bundled miniature.
+    """A notebook: the files it writes, and the numbers of those whose files it reads (in this run,
+    else earlier results or miniatures), joined by blanks.
     """
 
     products: str
@@ -96,9 +95,7 @@ STEPS = {
 
 
 def select(words: list[str]) -> list[str]:
-    """Notebook stems for numbers or stems (``["31", "33_music2image_diffusion"]``), in the graph's
-    order; all of them for an empty list.
-    """
+    """Notebook stems for numbers or stems, in the graph's order; all of them for an empty list."""
     by_number = {stem[:2]: stem for stem in STEPS}
     chosen = [by_number.get(word, word) for word in words] or list(STEPS)
     for stem in chosen:
@@ -131,9 +128,7 @@ def seconds() -> dict[str, float]:
 
 
 def priorities(stems: list[str]) -> dict[str, float]:
-    """Seconds from the start of each notebook to the end of the last one that waits for it: the
-    longest chain goes first.
-    """
+    """Seconds from each notebook's start to the end of the last that waits for it."""
     own = seconds()
 
     @functools.cache
@@ -157,9 +152,8 @@ def parameters(stem: str) -> dict:
 
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
-    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, each of its
-    default's type (an int passes for a float), checked before anything runs: papermill only warns
-    of names that a notebook does not have.
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names and types
+    checked before anything runs (papermill only warns of unknown names).
     """
     values: dict[str, dict] = {}
     for word in words:

@@ -1,15 +1,14 @@
-"""The ledger: every claim of the sources with the published number, ours with its interval and
-null, and a verdict that is computed.
+"""The ledger: every claim of the sources with the published number, ours, and a computed verdict.
 
     data/claims.csv      id · claim · where · published · tested by · rule      one row a claim
     data/published.csv   claim · quantity · value · unit · direction · where    numbers as printed
     notebooks ──save──►  results/<profile>/<notebook>/evidence.csv              numbers we measured
                                  └──fill──► verdicts ──► show (table), draw (forest plot)
 
-A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``. A condition is true
-where the whole 95 % interval lies on its side, false where it lies on the other side, else open.
-One false condition: the claim *does not hold*. Else one that nobody measured: *not measured*. Else
-one open: *inconclusive*. All true: it *holds*.
+A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``; one is true where
+the whole 95 % interval lies on its side, false where it lies on the other side, else open. One
+false: the claim *does not hold*; else one that nobody measured: *not measured*; else one open:
+*inconclusive*; all true: it *holds*.
 """
 
 import re
@@ -29,6 +28,7 @@ CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
 EVIDENCE, STORED = "evidence.csv", "reference"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 EMPTY, UNTESTABLE = "not measured", "not testable here"
+CLAIM = ("id", "claim", "where", "published", "tested_by", "rule")
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray",
            UNTESTABLE: "gray"}
@@ -36,9 +36,7 @@ CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
 
 
 class Ledger(NamedTuple):
-    """``claims``: a row per claim and data it was tested on, with its verdict; ``quantities``: a
-    row per number measured.
-    """
+    """A row per claim and data it was tested on, with its verdict; a row per number measured."""
 
     claims: pd.DataFrame
     quantities: pd.DataFrame
@@ -54,9 +52,7 @@ def conditions(rule: str) -> list[tuple[str, str, str]]:
 
 
 def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """The verdict of a rule on quantities, each with ``low, high`` (95 % interval) and, where the
-    rule asks for it, ``null`` (the end of the null's central 95 % that it has to pass).
-    """
+    """The verdict of a rule on quantities with ``low, high`` and, where asked for, ``null``."""
     answers, unknown = [], {"low": np.nan, "high": np.nan, "null": np.nan}
     for name, sign, bound in conditions(rule):
         known = measured.get(name, unknown)
@@ -76,13 +72,9 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
 
 def evidence(claim: str, quantity: str, value: float, low: float, high: float, n: int, *,
              null: float = np.nan, data: str = "atelier") -> dict:
-    """One measured number as a row of ``evidence.csv``.
-
-    Args:
-        claim: its id in ``data/claims.csv``.
-        quantity: a name the rule uses, one of ``data/published.csv``, or any other worth showing.
-        low, high: 95 % interval. n: how many pieces, pictures or runs.
-        null: the end of the null's central 95 % it has to pass. data: what it was measured on.
+    """A measured number as a row of ``evidence.csv``: the claim's id, a name that the rule or
+    ``data/published.csv`` uses (or any other), 95 % interval, how many pieces, pictures or runs,
+    the end of the null's central 95 % that it has to pass, and the data it was measured on.
     """
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
@@ -107,9 +99,7 @@ def from_table(table: pd.DataFrame, claim: str, names: Mapping[str, tuple[str, s
 
 def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
          data_hash: str = "") -> pd.DataFrame:
-    """Checks rows of evidence, writes ``results/<profile>/<notebook>/evidence.csv``, and returns
-    them as a table.
-    """
+    """Checks rows of evidence, writes them to the notebook's ``evidence.csv``, returns a table."""
     table = pd.DataFrame([row | {"seed": seed} for row in rows], columns=list(COLUMNS))
     rules = artefacts.read(CLAIMS).set_index("id")["rule"]
     for row in table.itertuples():
@@ -134,21 +124,16 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
 
 
 def published(claim: str) -> dict[str, float]:
-    """What the source prints for a claim: quantity → number (``data/published.csv``);
-    ``"reference"`` for the numbers of others.
-    """
+    """What the source prints for a claim (``"reference"``: others' numbers): quantity → number."""
     table = artefacts.read(PUBLISHED)
     return dict(table[table["claim"] == claim][["quantity", "value"]].itertuples(index=False))
 
 
 def fill(profile: str) -> Ledger:
     """The ledger over all evidence of a profile's notebooks (:data:`STORED`: the run whose outputs
-    stand in the repository) and of the real collections.
-
-    ``claims`` has ``id, claim, where, published, tested_by, rule, data, verdict, would_fill``; a
-    claim tested on two collections has two rows, one that nothing was measured for has one.
-    ``quantities`` has :data:`COLUMNS` and ``published, inside`` (does the published number lie in
-    our interval?), ``notebook, verdict``.
+    stand in the repository) and of the real collections. ``claims``: those of the file with ``data,
+    verdict, would_fill``, two rows where a claim was tested on two collections; ``quantities``:
+    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``.
     """
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
@@ -163,8 +148,7 @@ def fill(profile: str) -> Ledger:
     q["inside"] = np.where(q["published"].isna(), "", inside)
     rows = []
     for claim in artefacts.read(CLAIMS).fillna("").itertuples():
-        base = {name: getattr(claim, name)
-                for name in ("id", "claim", "where", "published", "tested_by", "rule")}
+        base = {name: getattr(claim, name) for name in CLAIM}
         of = q[q["claim"] == claim.id]
         for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
             answer, hint = verdict(claim.rule, part.set_index("quantity").to_dict("index")), ""
@@ -188,9 +172,7 @@ def _evidence_of(ledger: Ledger, claim) -> pd.DataFrame:
 
 
 def numbers(ledger: Ledger, claim) -> list[tuple[str, str]]:
-    """The numbers that a row of ``ledger.claims`` rests on: (*value [low, high], null, n, seed* to
-    be read, the notebook that made it).
-    """
+    """The numbers a row of ``ledger.claims`` rests on: (text to be read, the notebook it is of)."""
     used = {name for name, *_ in conditions(claim.rule)}
     return [(f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
              + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
@@ -199,9 +181,7 @@ def numbers(ledger: Ledger, claim) -> list[tuple[str, str]]:
 
 
 def show(ledger: Ledger) -> pd.DataFrame:
-    """The ledger to be read: a row a claim, each number as *value [low, high] n*, empty cells
-    saying what would fill them.
-    """
+    """The ledger to be read, a row a claim; empty cells say what would fill them."""
     table = ledger.claims.rename(columns={"data": "on"})
     table["ours"] = ["; ".join([text for text, _ in numbers(ledger, claim)]
                                + [claim.would_fill] * bool(claim.would_fill))
@@ -222,11 +202,8 @@ def print_claims(profile: str) -> None:
 
 
 def draw(ledger: Ledger) -> Figure:
-    """The forest plot: under each claim and its verdict a line per number, with its interval, the
-    null (|), the rule's own bound (dotted) and the published number (◇).
-
-    Numbers that no rule asks for are grey. Units differ, so each line has a scale of its own, wide
-    enough for all that stands on it and for 0.
+    """The forest plot: under each claim and its verdict a line per number, grey where no rule asks
+    for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0.
     """
     rows = []
     for claim in ledger.claims.itertuples():

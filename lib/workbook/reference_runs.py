@@ -3,8 +3,6 @@
     papermill_runs/mini/NN.ipynb ─┬─ outputs ─► notebooks/NN.ipynb, as a reader opens it
     results/mini/NN/ ─────────────┼─ small tables and figures ─► results/reference/NN/
     the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json
-
-``make reference`` makes all of them again.
 """
 
 import shutil
@@ -22,9 +20,8 @@ LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Puts a finished run's outputs into ``notebooks/`` and its small tables and figures, with
-    their provenance, into ``results/reference/``; remembers the code it ran on and how long it
-    took. What changes from run to run (times, warnings, the injected cell) stays behind.
+    """Stores finished runs and remembers the code they ran on and how long they took. What changes
+    from run to run (times, warnings, the injected cell) stays behind.
     """
     known, measured = graph.stored_runs(), graph.measured(profile)
     for stem in stems:
@@ -55,9 +52,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
 
 
 def stale(stems: Iterable[str]) -> dict[str, list[str]]:
-    """Stored runs that ran on other code than what stands here: stem → modules that differ; a run
-    that nothing is known of has ``["?"]``.
-    """
+    """Stored runs of other code than what stands here: stem → modules; nothing known: ["?"]."""
     known, found = graph.stored_runs(), {}
     for stem in stems:
         then = known.get(stem, {}).get("code")

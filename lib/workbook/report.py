@@ -1,7 +1,5 @@
 """``results/<profile>/report.html``, one page that opens offline: the ledger, then the pictures,
-sounds, tables and failures of every notebook.
-
-Each number leads to the cell that wrote its file, in a page of the executed notebook beside it:
+sounds, tables and failures of every notebook. Each number leads to the cell that wrote its file:
 
     papermill_runs/<profile>/<stem>.ipynb ──nbconvert──► <stem>.html#cell-id=c12 ◄── report.html
 """
@@ -49,9 +47,7 @@ def failure(profile: str, stem: str) -> str | None:
 
 
 def build(profile: str, stems: list[str]) -> Path:
-    """Writes the report of what stands in ``results/<profile>`` and ``papermill_runs/<profile>``;
-    returns its path.
-    """
+    """Writes the report of a profile's results and runs; returns its path."""
     stamp = provenance.provenance(profile, 0)
     versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
     times = [{"notebook": _linked(stem, _address(profile, stem)),
@@ -80,8 +76,8 @@ def build(profile: str, stems: list[str]) -> Path:
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
-    """Writes ``claims.csv`` and the forest plot ``claims.svg`` below the profile's results; returns
-    the ledger, its table, and the plot's file (``None`` where nothing was measured yet).
+    """Writes ``claims.csv`` and the forest plot; returns the ledger, its table, the plot's file
+    (``None`` where nothing was measured yet).
     """
     filled = ledger.fill(profile)
     shown = ledger.show(filled)
@@ -131,9 +127,7 @@ def _figure(file: Path, address: str = "") -> str:
 
 
 def _write_page(profile: str, stem: str) -> None:
-    """Writes the executed notebook as a page, if there is no newer one. Formulas stay as they were
-    typed: what typesets them would have to be fetched.
-    """
+    """Writes an executed notebook as a page; formulas stay as typed: a typesetter is online."""
     notebook = paths.RUNS / profile / f"{stem}.ipynb"
     page = notebook.with_suffix(".html")
     if not notebook.is_file() or (page.is_file()
@@ -146,8 +140,8 @@ def _write_page(profile: str, stem: str) -> None:
 
 
 def _address(profile: str, stem: str, what: str = "") -> str:
-    """A relative link from the report to the cell of an executed notebook that saves what matches
-    `what`, else to its top; empty where the notebook has not run.
+    """A relative link to the cell that saves what matches `what`, else to the notebook's top; empty
+    where it has not run.
     """
     notebook = _executed(profile, stem)
     if notebook is None:

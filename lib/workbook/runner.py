@@ -1,6 +1,4 @@
-"""One way to run the notebooks: Snakemake drives papermill through the graph, then the report is
-built.
-"""
+"""Running the notebooks: Snakemake drives papermill through the graph, then the report is built."""
 
 import shlex
 import subprocess
@@ -17,13 +15,9 @@ from lib.workbook import graph, report
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
         dry_run: bool = False) -> int:
-    """Runs the graph at a profile and builds the report; returns the exit code. What has run on
-    these cells, inputs, code and parameters is not run again: after a kill the same call resumes.
-
-    Args:
-        notebooks: numbers or stems; empty: all. params: ``NOTEBOOK.name=value``.
-        cores: how many notebooks may run side by side, one thread each.
-        engine: further Snakemake options, e.g. ``--executor slurm --jobs 8``.
+    """Runs notebooks (numbers or stems; none: all) at a profile and builds the report; returns the
+    exit code. What has run on these cells, inputs, code and parameters (``NOTEBOOK.name=value``) is
+    not run again. `engine`: further Snakemake options, e.g. ``--executor slurm --jobs 8``.
     """
     stems = _chosen(profile, notebooks)
     config = {"profile": profile, "notebooks": stems, "params": graph.parse_params(params, stems)}

@@ -29,9 +29,7 @@ NAMES = (*KEYS, "local")
 
 
 class TemporaryFailure(Exception):
-    """Worth another try: too many requests, a service that is down, no answer in time; ``after`` is
-    the wait in seconds that the service asks for, or ``None``.
-    """
+    """Worth another try, ``after`` as many seconds as the service asks for, or ``None``."""
 
     def __init__(self, why: str, after: float | None = None):
         super().__init__(why)
@@ -44,9 +42,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Backend:
-    """``ask`` takes a case and the prompt, returns the answer's text, and raises
-    :class:`TemporaryFailure` or :class:`Refused`.
-    """
+    """``ask``: a case and the prompt → the answer's text, TemporaryFailure or Refused."""
 
     name: str
     ask: Callable[[Case, str], str]
@@ -54,11 +50,8 @@ class Backend:
 
 def get_backend(name: str, model: str, base_url: str = "", key: str | None = None,
                 timeout_s: float = 120.0) -> Backend:
-    """A backend out of :data:`NAMES`; without a model or a key nobody is asked.
-
-    Args:
-        model: its name at the service, or (``local``) a folder in the hub's layout.
-        base_url: of another service that speaks the protocol. key: ``None``: from the environment.
+    """A backend out of :data:`NAMES`; without a model (for ``local`` a folder) or a key (``None``:
+    from the environment) nobody is asked. base_url: another service of the protocol.
     """
     if name not in NAMES:
         raise KlangfarbeError(f"a judge out of {', '.join(NAMES)}", repr(name), "name one of them")
@@ -83,39 +76,31 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
         soundfile.write(wav, np.asarray(case.sound, np.float32), case.rate_hz, format="WAV",
                         subtype="PCM_16")
         picture, sound = (base64.b64encode(file.getvalue()).decode() for file in (png, wav))
-        reply = _post(url, headers, timeout_s, {
-            "model": model, "temperature": 0, "response_format": form, "messages": case.messages(
-                prompt,
-                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}},
-                {"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})})
+        messages = case.messages(
+            prompt, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}},
+            {"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}})
+        body = {"model": model, "temperature": 0, "response_format": form, "messages": messages}
         try:
-            choice = reply["choices"][0]
+            answer = httpx.post(url, headers=headers, json=body, timeout=timeout_s)
+        except httpx.TimeoutException as error:
+            raise TemporaryFailure(f"no answer in {timeout_s:g} s") from error
+        except httpx.TransportError as error:
+            raise TemporaryFailure(f"not reached: {error}") from error
+        status, after = answer.status_code, answer.headers.get("retry-after", "")
+        if status == 429 or status >= 500:
+            wait = float(after) if after.replace(".", "", 1).isdigit() else None
+            raise TemporaryFailure(f"status {status}", wait)
+        if status >= 400:
+            raise KlangfarbeError("an answer of the service", f"status {status}: "
+                                  f"{answer.text[:200]!r}", "look at key, model and base URL; what "
+                                  "was answered before is kept")
+        try:
+            choice = answer.json()["choices"][0]
             message = choice["message"]
-        except (KeyError, IndexError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise TemporaryFailure("an answer without a message") from error
         if message.get("refusal") or choice.get("finish_reason") == "content_filter":
             raise Refused(message.get("refusal") or "content filter")
         return message.get("content") or ""
 
     return Backend(f"{name} {model}", ask)
-
-
-def _post(url: str, headers: dict, timeout_s: float, body: dict) -> dict:
-    try:
-        answer = httpx.post(url, headers=headers, json=body, timeout=timeout_s)
-    except httpx.TimeoutException as error:
-        raise TemporaryFailure(f"no answer in {timeout_s:g} s") from error
-    except httpx.TransportError as error:
-        raise TemporaryFailure(f"not reached: {error}") from error
-    if answer.status_code == 429 or answer.status_code >= 500:
-        after = answer.headers.get("retry-after", "")
-        raise TemporaryFailure(f"status {answer.status_code}",
-                               float(after) if after.replace(".", "", 1).isdigit() else None)
-    if answer.status_code >= 400:
-        raise KlangfarbeError("an answer of the service",
-                              f"status {answer.status_code}: {answer.text[:200]!r}",
-                              "look at key, model and base URL; what was answered before is kept")
-    try:
-        return answer.json()
-    except ValueError as error:
-        raise TemporaryFailure("an answer that is not JSON") from error

@@ -26,12 +26,8 @@ MOST_SILENT = 3  # cases in a row without any answer, after which nobody is aske
 
 def collect_ratings(cases: Sequence[rating.Case], backend: backends.Backend, path: Path | str, *,
                     n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> pd.DataFrame:
-    """Answers of one judge, a row of :data:`COLUMNS` a case; a case answered in the file already is
-    not asked again.
-
-    Args:
-        path: a ``….jsonl``, which may hold other judges' lines too.
-        n_tries: of a case, waits doubling from 2 s unless the service says how long.
+    """Answers of one judge, a row of :data:`COLUMNS` a case; what the file (``….jsonl``, also of
+    other judges) answers is not asked again. Waits double from 2 s unless the service says.
     """
     path, names = Path(path), [case.name for case in cases]
     if len(set(names)) < len(names):
@@ -54,9 +50,7 @@ def collect_ratings(cases: Sequence[rating.Case], backend: backends.Backend, pat
 
 
 def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """A judge's answers from a file, the last one to each case; no file, no rows. The case of a
-    line that a crash cut short has none.
-    """
+    """A judge's answers from a file, the last one to each case; a torn line is none."""
     rows = {row["case"]: row for _, _, row in jsonl.read(Path(path))
             if row and {"judge", "case", "status"} <= row.keys() and row["judge"] == judge}
     kept = [rows[name] for name in (rows if names is None else names) if name in rows]
@@ -65,9 +59,7 @@ def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = Non
 
 def rate_files(painting: Path, music: Path, comment: str, backend: str, model: str,
                base_url: str = "", output: Path | None = None) -> int:
-    """``python -m lib judge PAINTING MUSIC --comment "…"``: prints one rating and returns the exit
-    code. `output`, a ``….jsonl``, keeps the answer.
-    """
+    """``python -m lib judge``: prints one rating, returns the exit code; `output` keeps it."""
     comment = comment.strip()
     if not comment:
         raise KlangfarbeError("a comment, what is felt before the painting", "none",

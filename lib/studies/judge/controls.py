@@ -24,11 +24,8 @@ OWN, ANOTHER, SILENCE, TURNED, AGAIN = CONDITIONS = ("own", "another", "silence"
 def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, rate_hz: int,
                others: np.ndarray | None = None,
                conditions: Sequence[str] = CONDITIONS) -> list[rating.Case]:
-    """N items under each condition, named ``0007 own`` and so on.
-
-    Args:
-        pictures: uint8 [N, H, W, 3]. sounds: float32 [N, samples].
-        others: [N], whose sound item n gets as *another's*; ``None``: the item half-way round.
+    """N items (pictures uint8 [N, H, W, 3], sounds float32 [N, samples]) under each condition,
+    named ``0007 own`` …; others [N]: whose sound is *another's* (``None``: half-way round).
     """
     n = len(pictures)
     others = np.roll(np.arange(n), n // 2) if others is None else np.asarray(others)
@@ -53,11 +50,8 @@ def score_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
-    """Tuples (quantity, value, low, high, n), 95 %, bootstrap over items that have both scores.
-
-    ``judge_own``; ``judge_real_minus_shuffled`` and ``judge_real_minus_silence`` ↑; ``judge_order``
-    and ``judge_repeat``, mean |difference| ↓; ``judge_rated``, the share of cases with a rating
-    (Wilson's interval).
+    """Tuples (quantity, value, low, high, n), 95 %, bootstrap over items that have both scores;
+    ``judge_order, judge_repeat``: mean |difference|; ``judge_rated``: share (Wilson's interval).
     """
     scores, rows = score_table(answers), []
     if len(answers):
@@ -77,9 +71,7 @@ def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
 
 def correlation_with_listeners(scores: np.ndarray, ratings: np.ndarray, *,
                                seed: int = 0) -> tuple[float, float, float, int]:
-    """Spearman's ρ of a judge's scores [N] and people's mean ratings [N], with its 95 % interval:
-    (value, low, high, n).
-    """
+    """Spearman's ρ of scores [N] and people's mean ratings [N]: (value, low, high, n), 95 %."""
     scores, ratings = np.asarray(scores, float), np.asarray(ratings, float)
     both = np.isfinite(scores) & np.isfinite(ratings)
     if both.sum() < 5:

@@ -1,9 +1,8 @@
 """From answers to what may be said: who is left out, how far listeners agree, each system's mean,
 which differences are more than luck.
 
-Answers of one listener resemble each other, and so do answers to one picture. An interval that
-takes 600 answers for 600 independent ones is too narrow; here every interval counts listeners *and*
-pictures (two-way clustering). All intervals are 95 %.
+Answers of one listener resemble each other, and so do answers to one picture: 600 answers are not
+600 independent ones. Every 95 % interval here counts listeners *and* pictures (two-way clustering).
 """
 
 import warnings
@@ -25,9 +24,8 @@ NO_LISTENER = "no listener yet: nothing was measured"
 
 
 def attention(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
-    """Each listener against the rule that was fixed beforehand: ``rater, checks, silent_ovl``
-    (highest quality given to silence), ``wrong_rel`` (highest relevance given to a wrong pair),
-    ``failed, seconds`` (median time of a page), ``kept``.
+    """Each listener against the rule: checks met, highest quality given to silence and relevance to
+    a wrong pair, checks failed, median time of a page, and whether the answers are kept.
     """
     rule, rows = rule or Rule(), []
     for rater, own in answers.groupby("rater"):
@@ -49,9 +47,8 @@ def kept(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
 
 
 def agreement(answers: pd.DataFrame, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
-    """Krippendorff's α of one question over clips that two or more rated, interval over clips
-    (BCa): ``question, level, value, low, high, n, raters``. A listener's bias lowers α as well: it
-    asks whether the *numbers* agree, not only the order.
+    """Krippendorff's α of one question over clips that two or more rated, BCa interval over clips.
+    A listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
     """
     matrix = _rated(answers, name).pivot_table(index="code", columns="rater",
                                                values=name).to_numpy()  # [clips, raters], NaN: none
@@ -70,9 +67,7 @@ def agreement(answers: pd.DataFrame, name: str, *, n_resamples: int = 200, seed:
 
 
 def means(answers: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Each system's mean answer, with an interval over listeners and pictures and the naive one:
-    ``question, system, value, low, high, naive_low, naive_high, n, raters, items``.
-    """
+    """Each system's mean answer with the interval over listeners and pictures and the naive one."""
     rows = []
     for system, own in _rated(answers, name).groupby("system"):
         y = own[name].to_numpy(float)
@@ -86,14 +81,10 @@ def means(answers: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def contrasts(answers: pd.DataFrame, name: str, *, seed: int = 0) -> pd.DataFrame:
-    """Every two systems: the difference of means a − b with its interval, and two paired tests,
-    both corrected Holm's way: ``question, a, b, difference, low, high, naive_low, naive_high, p,
-    p_holm, p_within, p_within_holm, raters, n``.
-
-    ``p`` is of the two-way error: could other listeners *and other pictures* have given this
-    difference by luck? ``p_within`` is of a permutation within listeners
-    (:func:`lib.metrics.stats.sign_flip_test`): it needs no normal distribution, but it holds the
-    pictures: what it finds is true of these pictures. Claims go by ``p_holm``.
+    """Every two systems: the difference of means a − b with its intervals, and two paired tests,
+    both corrected Holm's way. ``p`` is of the two-way error: could other listeners *and other
+    pictures* have given this difference by luck? ``p_within``, a sign flip within listeners, needs
+    no normal distribution, but what it finds is true of these pictures. Claims go by ``p_holm``.
     """
     rated, rows = _rated(answers, name), []
     by_rater = rated.pivot_table(index="rater", columns="system", values=name)
@@ -121,8 +112,8 @@ def _intervals(value: float, error: float, freedom: int, naive: float, naive_fre
 
 
 def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
-    """Difference of two systems' means in many data sets of one design, y [R, N]: (difference [R],
-    N, degrees of freedom, two-way standard error [R], naive standard error [R]).
+    """Two systems in R data sets of one design, y [R, N]: difference of means [R], N, degrees of
+    freedom, two-way standard error [R], naive one [R].
     """
     n_a, n_b = is_a.sum(), (~is_a).sum()
     mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
@@ -136,9 +127,7 @@ def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarra
 def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, int]:
     """Standard error, a number or [R], of a sum of `parts` [N] or [R, N] that hang together within
     listeners and within pictures, and its degrees of freedom: one less than the fewer of the two.
-
-    V = V_rater + V_item − V_both: what is summed within listeners and within pictures counts each
-    answer's own share twice. Never below the larger of the two.
+    V = V_rater + V_item − V_both (both count an answer's own share), at least the larger of them.
 
     Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
     """
@@ -162,9 +151,7 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
 
 
 class Mixed(NamedTuple):
-    """``effects``: each system's mean with interval; ``components``: standard deviations by source;
-    ``converged``: did the fit settle?
-    """
+    """Each system's mean with interval; standard deviations by source; whether the fit settled."""
 
     effects: pd.DataFrame
     components: dict[str, float]
@@ -173,8 +160,7 @@ class Mixed(NamedTuple):
 
 def mixed(answers: pd.DataFrame, name: str) -> Mixed:
     """A linear mixed model by REML: systems fixed; listeners, pictures, and both crossed with
-    systems random. Its components say *why* an interval is as wide as it is, and feed
-    :func:`lib.studies.listening.simulate.power`.
+    systems random. Its components say *why* an interval is wide, and feed simulate.power.
 
     Source: Baayen, Davidson & Bates (2008), J. Memory and Language 59, on crossed random effects.
     """
@@ -198,9 +184,7 @@ def mixed(answers: pd.DataFrame, name: str) -> Mixed:
 
 def preferences(answers: pd.DataFrame, name: str, *, n_resamples: int = 1000,
                 seed: int = 0) -> pd.DataFrame:
-    """Bradley–Terry strengths from the comparisons, with intervals over listeners: ``question,
-    system, strength`` (log odds, mean 0)``, low, high, wins, n, raters``.
-    """
+    """Bradley–Terry strengths (log odds, mean 0) from comparisons, intervals over listeners."""
     if name not in CHOICE_NAMES:
         raise KlangfarbeError(f"a choice out of {', '.join(CHOICE_NAMES)}", repr(name),
                               "ratings are for means()")
@@ -222,9 +206,7 @@ def preferences(answers: pd.DataFrame, name: str, *, n_resamples: int = 1000,
 
 
 def shares(answers: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The share of each step of a Likert question for each system, rows summing to 1 (what Figure
-    6.1 shows).
-    """
+    """The share of each step of a Likert question, a row a system (what Figure 6.1 shows)."""
     rated = _rated(answers, name)
     return pd.crosstab(rated["system"], rated[name], normalize="index").reindex(
         columns=range(question(name).low, question(name).high + 1), fill_value=0)
@@ -239,9 +221,7 @@ def ratings_for_ledger(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
-    """What may be printed of a study: every question's mean for every system, or the sentence that
-    nobody has listened yet.
-    """
+    """What may be printed of a study: the means, or the sentence that nobody has listened yet."""
     counted = kept(ratings_for_ledger(answers), rule)
     rated = counted[counted["what"] == design.PAIR]
     if rated["rater"].nunique() < 2 or rated["item"].nunique() < 2:

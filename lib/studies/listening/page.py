@@ -6,7 +6,7 @@ on what is pressed. :func:`still` draws the same page for a reader who has no ke
 import base64
 import html
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 from IPython.display import HTML
@@ -21,16 +21,15 @@ BEGIN, DECLINE, NEXT, STOP, SURE = ("I agree: begin", "I do not wish to take par
                                     "Stop and delete my answers", "Yes, delete them all")
 KEYS = ("With the keyboard: Tab goes on, enter plays, 0 to 5 answer a list, "
         "the arrows move a slider (its number can be typed, too).")
+THANKS = ("<h2>Thank you</h2><p>Every answer is stored. Your code is <b>{}</b>: with it your "
+          "answers can be deleted later.</p>")
+GONE = "<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this page.</p>"
 
 
 class Page:
-    """Widgets around a sitting: display ``Page(study).box``; in Voila each visitor gets a sitting
-    of their own. ``controls``: the present widgets by name (``begin``, ``play left``, ``quality``,
-    ``next`` …), in the order in which Tab reaches them.
-
-    Args:
-        rater: a code to go on with; empty: a new random one, or the one the listener types.
-        options: `clock` and `simulated` of the session.
+    """Widgets around a sitting, in ``box``; ``controls``: the present ones by name (``begin``,
+    ``quality``, ``next`` …) in Tab's order. Without a code to go on with it is a new random one, or
+    the one the listener types; `options` are the session's `clock` and `simulated`.
     """
 
     def __init__(self, study: studies.Study, rater: str = "", **options):
@@ -40,7 +39,6 @@ class Page:
         # the player has no controls of its own: what is not pressed here could not be counted
         self.sound = widgets.Box()
         self.box = widgets.VBox(layout={"max_width": "860px"})
-        self.controls: dict[str, widgets.DOMWidget] = {}
         self._show()
 
     def say(self, text: str) -> None:
@@ -48,31 +46,37 @@ class Page:
         self.message.value = (f'<div role="status" aria-live="polite" '
                               f'style="min-height:1.5em;color:#8a2a2a">{html.escape(text)}</div>')
 
-    def _show(self) -> None:
+    def _show(self, action: Callable[[], object] | None = None) -> None:
+        """Does something with the sitting, then shows where it stands."""
+        if action:
+            action()
         self.say("")
-        self.controls, self.sound.children = {}, ()
-        build = {sessions.CONSENT: self._consent, sessions.PAGE: self._page,
-                 sessions.DONE: self._done, sessions.GONE: self._gone}
-        self.box.children = build[self.session.state]()
+        self.controls: dict[str, widgets.DOMWidget] = {}
+        self.sound.children = ()
+        if self.session.state == sessions.CONSENT:
+            self.box.children = self._consent()
+        elif self.session.state == sessions.PAGE:
+            self.box.children = self._page()
+        elif self.session.state == sessions.DONE:
+            self.box.children = [widgets.HTML(THANKS.format(self.session.rater)), self.message,
+                                 self._button("stop", STOP, self._ask)]
+        else:
+            self.box.children = [widgets.HTML(GONE), self.message]
 
     def _button(self, name: str, text: str, press: Callable[[], None], style: str = ""):
-        button = widgets.Button(description=text, layout={"width": "auto"}, tooltip=text,
-                                button_style=style)
-
         def pressed(_):
             try:
                 press()
             except KlangfarbeError as error:
                 self.say(f"{error.got}. {error.do}.")
-            except OSError as error:
-                self.say(f"This could not be stored ({error.strerror}). "
-                         f"Your earlier answers are safe; please call for help.")
 
+        button = widgets.Button(description=text, layout={"width": "auto"}, tooltip=text,
+                                button_style=style)
         button.on_click(pressed)
         self.controls[name] = button
         return button
 
-    def _consent(self):
+    def _consent(self) -> list:
         code = widgets.Text(value=self._typed, description="My code",
                             placeholder="only to go on with a sitting", layout={"width": "380px"})
         self.controls["code"] = code
@@ -84,37 +88,33 @@ class Page:
                     self.say("No sitting has this code. Leave the field empty to begin a new one.")
                     return
                 self.session = sessions.Session(self._study, typed, **self._options)
-            self.session.agree()
-            self._show()
+            self._show(self.session.agree)
 
-        def decline():
-            self.session.decline()
-            self._show()
-
-        buttons = widgets.HBox([self._button("begin", BEGIN, begin, "primary"),
-                                self._button("decline", DECLINE, decline)])
+        buttons = [self._button("begin", BEGIN, begin, "primary"),
+                   self._button("decline", DECLINE, lambda: self._show(self.session.decline))]
         return [widgets.HTML(f"<h2>A listening study</h2>{_paragraphs(self.session.text)}"), code,
-                buttons, self.message]
+                widgets.HBox(buttons), self.message]
 
-    def _page(self):
+    def _page(self) -> list:
         trial = self.session.trial
         picture = widgets.Image(value=self._study.image(trial["image"]), format="png",
                                 layout={"width": PICTURE_WIDTH})
-        plays = [self._button(f"play {side}", f"▶ Play{_which(self.session, side)}",
-                              lambda side=side: self._play(side), "info")
-                 for side in self.session.sounds]
+        plays = [self._button(f"play {side}", text, lambda side=side: self._play(side), "info")
+                 for side, text in _plays(self.session).items()]
         if trial["kind"] == COMPARE:
-            asked = [self._asked(widgets.HTML(f"<b>{html.escape(text)}</b>"),
-                                 self._select(name, name.capitalize(), [(s, s) for s in SIDES]))
-                     for name, text in CHOICES]
+            asked = [self._select(f"<b>{html.escape(text)}</b>", name, name.capitalize(), SIDES,
+                                  SIDES, "auto") for name, text in CHOICES]
         else:
-            scales = [self._scale(question) for question in QUESTIONS]
+            scales = [self._select(html.escape(question.text), question.name, question.title,
+                                   _steps(question), range(6), "415px")
+                      if question.high == 5 else self._slider(question) for question in QUESTIONS]
             asked = [widgets.HTML(KEYS), widgets.HBox(scales[:2]), widgets.HBox(scales[2:4]),
                      *scales[4:]]
-        end = widgets.HBox([self._button("next", NEXT, self._submit, "primary"),
-                            self._button("stop", STOP, self._ask)])
+        end = [self._button("next", NEXT, self._submit, "primary"),
+               self._button("stop", STOP, self._ask)]
         return [widgets.HTML(f"<p>{_head(self.session)}</p>"),
-                widgets.HBox([picture, widgets.VBox(plays)]), self.sound, *asked, self.message, end]
+                widgets.HBox([picture, widgets.VBox(plays)]), self.sound, *asked, self.message,
+                widgets.HBox(end)]
 
     def _play(self, side: str) -> None:
         self.sound.children = (widgets.Audio(value=self.session.play(side), format="flac",
@@ -122,29 +122,19 @@ class Page:
         self.say("")
 
     def _submit(self) -> None:
-        lacking = self.session.missing()
-        if lacking:
+        if lacking := self.session.missing():
             self.say(lacking)
             return
-        self.session.submit()
-        self._show()
+        self._show(self.session.submit)
         next(iter(self.controls.values())).focus()  # Tab begins at the new page's first control
 
     def _ask(self) -> None:
-        def delete():
-            self.session.withdraw()
-            self._show()
-
         if "sure" not in self.controls:
-            self.box.children = (*self.box.children, self._button("sure", SURE, delete, "danger"))
+            sure = self._button("sure", SURE, lambda: self._show(self.session.withdraw), "danger")
+            self.box.children = (*self.box.children, sure)
         self.say("This removes every answer you have given.")
 
-    def _scale(self, question: Question):
-        label = widgets.HTML(html.escape(question.text))
-        if question.high == 5:
-            return self._asked(label, self._select(question.name, question.title,
-                                                   [(step, k) for k, step in _steps(question)]),
-                               "415px")
+    def _slider(self, question: Question):
         slider = widgets.IntSlider(value=50, min=question.low, max=question.high,
                                    description=f"{question.title}, not set", **_wide("820px"))
 
@@ -153,28 +143,19 @@ class Page:
             slider.description = question.title
 
         slider.observe(changed, "value")
-        self.controls[question.name] = slider
-        return self._asked(label, slider)
+        return self._asked(html.escape(question.text), question.name, slider, "auto")
 
-    def _select(self, name: str, title: str, options: list[tuple]):
-        control = widgets.Select(options=options, value=None, rows=len(options), description=title,
-                                 **_wide("400px"))
-        control.observe(lambda change: self.session.answer(name, change["new"]), "value")
+    def _select(self, text: str, name: str, title: str, labels: Sequence, values: Sequence,
+                width: str):
+        select = widgets.Select(options=list(zip(labels, values, strict=True)), value=None,
+                                rows=len(labels), description=title, **_wide("400px"))
+        select.observe(lambda change: self.session.answer(name, change["new"]), "value")
+        return self._asked(text, name, select, width)
+
+    def _asked(self, text: str, name: str, control: widgets.DOMWidget, width: str):
         self.controls[name] = control
-        return control
-
-    def _asked(self, label, control, width: str = "auto"):
-        return widgets.VBox([label, control], layout={"margin": "6px 0", "width": width})
-
-    def _done(self):
-        text = (f"Every answer is stored. Your code is <b>{self.session.rater}</b>: "
-                f"with it your answers can be deleted later.")
-        return [widgets.HTML(f"<h2>Thank you</h2><p>{text}</p>"), self.message,
-                self._button("stop", STOP, self._ask)]
-
-    def _gone(self):
-        return [widgets.HTML("<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this "
-                             "page.</p>"), self.message]
+        return widgets.VBox([widgets.HTML(text), control],
+                            layout={"margin": "6px 0", "width": width})
 
 
 def still(session: sessions.Session) -> HTML:
@@ -185,7 +166,7 @@ def still(session: sessions.Session) -> HTML:
                     f"<button disabled>{BEGIN}</button> <button disabled>{DECLINE}</button></div>")
     rows = []
     for question in QUESTIONS:
-        width, control = 48, _list([step for _, step in _steps(question)])
+        width, control = 48, _list(_steps(question))
         if question.high != 5:
             width, control = 98, (f'0 <input type="range" min="0" max="{question.high}" value="50" '
                                   f'disabled style="width:22em"> {question.high}')
@@ -194,8 +175,7 @@ def still(session: sessions.Session) -> HTML:
                     f"{html.escape(question.text)}<br>{control}</p>")
     if session.trial["kind"] == COMPARE:
         rows = [f"<p><b>{html.escape(text)}</b><br>{_list(SIDES)}</p>" for _, text in CHOICES]
-    plays = " ".join(f"<button disabled>▶ Play{_which(session, side)}</button>"
-                     for side in session.sounds)
+    plays = " ".join(f"<button disabled>{text}</button>" for text in _plays(session).values())
     picture = base64.b64encode(session.study.image(session.trial["image"])).decode()
     return HTML(f'{frame}<p>{_head(session)}</p><p><img src="data:image/png;base64,{picture}" '
                 f'style="width:{PICTURE_WIDTH}" alt="the picture"> {plays}</p>{"".join(rows)}'
@@ -207,21 +187,23 @@ def _head(session: sessions.Session) -> str:
     return f"Page {done + 1} of {pages} · your code: <b>{session.rater}</b>"
 
 
-def _which(session: sessions.Session, side: str) -> str:
-    return f" {side}" if len(session.sounds) == 2 else ""
+def _plays(session: sessions.Session) -> dict[str, str]:
+    """Side → label of its button."""
+    return {side: f"▶ Play {side}" if len(session.sounds) == 2 else "▶ Play"
+            for side in session.sounds}
 
 
 def _paragraphs(text: str) -> str:
     return "".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n"))
 
 
-def _steps(question: Question) -> list[tuple[int, str]]:
-    """Each step with its label: the text's words stand at both ends."""
+def _steps(question: Question) -> list[str]:
+    """The label of each step: the text's words stand at both ends."""
     words = {question.low: question.ends[0], question.high: question.ends[1]}
-    return [(k, f"{k} {words.get(k, '')}".strip()) for k in range(question.low, question.high + 1)]
+    return [f"{k} {words.get(k, '')}".strip() for k in range(question.low, question.high + 1)]
 
 
-def _list(options) -> str:
+def _list(options: Sequence[str]) -> str:
     return (f'<select size="{len(options)}" '
             f'disabled>{"".join(f"<option>{option}</option>" for option in options)}</select>')
 

@@ -18,12 +18,9 @@ SLACK_SECONDS = 0.25  # between the button and the first sound
 
 
 class Session:
-    """One listener's sitting; with a known code it goes on where it stopped. ``state``: one of the
-    four above; ``trial``: the page's row of the plan; ``answers``: what was answered on this page.
-
-    Args:
-        of: the study. rater: the listener's code. clock: seconds that only rise.
-        simulated: True where a program answers: its rows say so, and the ledger refuses them.
+    """One listener's sitting: its ``state``, the present page's ``trial`` and ``answers``; with a
+    known code it goes on where it stopped. `clock`: seconds that only rise; `simulated`: a program
+    answers, its rows say so, and the ledger refuses them.
     """
 
     def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic,
@@ -101,8 +98,8 @@ class Session:
         return f"Still to answer: {' · '.join(unanswered)}" if unanswered else ""
 
     def submit(self) -> None:
-        """Stores the page's answers and goes on; they are on the disk when this returns. Where the
-        disk refuses, the page stays and nothing is lost.
+        """Stores the page's answers, on the disk when this returns, and goes on; where the disk
+        refuses, the page stays.
         """
         lacking = self.missing()
         if not study.knows(self.study, self.rater):  # withdrawn in another window: store no more
@@ -120,9 +117,7 @@ class Session:
         self._next()
 
     def withdraw(self) -> int:
-        """Deletes everything this listener answered and ends the sitting; returns how many answers
-        there were.
-        """
+        """Deletes this listener's answers, ends the sitting; returns how many there were."""
         self.state = GONE
         return study.withdraw(self.study, self.rater)
 

@@ -7,9 +7,8 @@ The answer of listener r to system s on picture i, on a scale of 0 to 100 and be
 
 with the system's mean μ, the picture's own p and its leaning to a system q, the listener's leaning
 h, bias b, use of the scale g, noise e. Likert answers are the same on six steps. Choices follow
-Bradley and Terry: odds of ``exp((μ_left − μ_right) / choice_scale)``.
-Everybody who listens gives silence next to nothing: an assumption, on which the attention checks
-rest.
+Bradley and Terry: odds of ``exp((μ_left − μ_right) / choice_scale)``. Everybody who listens gives
+silence next to nothing: an assumption, on which the attention checks rest.
 """
 
 from collections.abc import Mapping
@@ -30,10 +29,8 @@ HABITS = ("clicks anywhere", "always the same")
 
 @dataclass(frozen=True)
 class Spread:
-    """What one study's answers scatter by, standard deviations on the scale of 0 to 100: a
-    listener's bias b, a picture's own p, a listener's and a picture's leaning to a system h and q
-    (these two keep a difference from being told more surely by more answers of the same few), the
-    noise of one answer e, and the use of the scale around 1, g.
+    """Standard deviations, 0–100, of b, p, h, q and e, and of g around 1. h and q keep a difference
+    from being told more surely by more answers of the same few.
     """
 
     rater: float = 10.0
@@ -46,9 +43,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Truth:
-    """What simulated listeners are made of. ``means``: system → (mean quality, mean relevance),
-    0–100; ``inattentive``: share who do not listen, half clicking anywhere, half always the same;
-    ``choice_scale``: points per unit of log odds.
+    """``means``: system → (mean quality, mean relevance), 0–100; ``inattentive``: share who do not
+    listen, half clicking anywhere, half always the same; ``choice_scale``: points per log odds.
     """
 
     means: Mapping[str, tuple[float, float]]
@@ -58,9 +54,7 @@ class Truth:
 
 
 class Simulated(NamedTuple):
-    """``answers``: as :func:`lib.studies.listening.study.answers` gives them, marked; ``raters``:
-    each one's bias, gain, habit ("": listens).
-    """
+    """Answers as study.answers gives them, marked; each rater's bias, gain, habit ("": listens)."""
 
     answers: pd.DataFrame
     raters: pd.DataFrame
@@ -114,9 +108,7 @@ def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:
 
 
 def expected(truth: Truth, name: str) -> dict[str, float]:
-    """Mean answer to a question for each system over endless attentive listeners and pictures, ends
-    of the scale and rounding included.
-    """
+    """Each system's mean answer over endless attentive listeners and pictures, on its scale."""
     rng, spread, n = np.random.default_rng(0), truth.spread, 200_000
     within = np.sqrt(spread.item**2 + spread.item_system**2 + spread.rater_system**2)
     shared, bias = rng.normal(0, within, n), rng.normal(0, spread.rater, n)
@@ -133,10 +125,10 @@ def _answer(name: str, latent: np.ndarray) -> np.ndarray:
 
 
 class Power(NamedTuple):
-    """`found`: share of studies whose 95 % interval leaves out 0, for each of `differences` (points
-    of 0–100); `smallest`: where it passes the share asked for (NaN where it does not);
-    `half_width`: median half interval of the difference, `mean_half_width`: of one mean;
-    `false_alarms`: the share at difference 0; `n`: answers on the two systems."""
+    """`found`: share of studies whose interval leaves out 0, for each of `differences` (of 0–100);
+    `smallest`: where it passes 80 % (else NaN); median half intervals of the difference and of one
+    mean; `false_alarms`: the share at difference 0; `n`: answers on the two systems.
+    """
 
     differences: np.ndarray
     found: np.ndarray
@@ -150,17 +142,11 @@ class Power(NamedTuple):
 def power(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_items: int = 100,
           spread: Spread | None = None, differences: np.ndarray | None = None,
           n_repeats: int = 400, seed: int = 0) -> Power:
-    """The power of a planned study for the difference between two of its systems, to be found in
-    80 % of studies.
+    """The power of a planned study (pages of each listener, shared by `n_systems`) for a difference
+    between two systems; `spread`: an assumption, or analysis.mixed's components from a pilot.
 
-    The study is simulated many times with two systems that are alike; adding a difference δ to one
-    of them moves the estimate by δ and leaves its error, so one set of simulations gives the curve.
-
-    Args:
-        n_raters, per_rater: listeners and pages of each. n_systems: how many systems share the
-            pages. n_items: pictures.
-        spread: what answers scatter by: an assumption, or the components of
-            :func:`lib.studies.listening.analysis.mixed` from a pilot.
+    It is simulated many times with two systems that are alike; adding a difference δ to one of them
+    moves the estimate by δ and leaves its error, so one set of simulations gives the curve.
     """
     spread, rng = spread or Spread(), np.random.default_rng(seed)
     differences = np.asarray(np.arange(0, 20.01, 0.25) if differences is None else differences)

@@ -33,9 +33,8 @@ def append(folder: Path | str, row: Row) -> None:
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """All answers in a folder, a column a field of Row, by listener and trial. A line that is not
-    whole is left out and told in ``.attrs["faults"]``; of one page answered twice (two windows) the
-    first counts. No answers, no rows.
+    """All answers in a folder, a column a field of Row; broken lines are left out and told in
+    ``.attrs["faults"]``, of one page answered twice (two windows) the first counts.
     """
     rows, faults = [], []
     for path in sorted(Path(folder).glob("*.jsonl")):
@@ -57,9 +56,7 @@ def answered(folder: Path | str, rater: str, study: str) -> set[int]:
 
 
 def delete(folder: Path | str, rater: str) -> int:
-    """Removes every answer of a listener from the disk and returns how many there were; only their
-    number and the day are kept.
-    """
+    """Removes a listener's answers from the disk; only their number, returned, and the day stay."""
     path = _file(folder, rater)
     with _locked(path.parent):
         if not path.is_file():

@@ -31,9 +31,7 @@ SETTINGS, TRIALS, KEY, PLACES = "study.json", "trials.csv", "key.csv", "places.j
 
 
 class Clip(NamedTuple):
-    """What is rated: a `picture` uint8 [H, W, 3] with a `sound` float32 [N], mono at 22 050 Hz, by
-    a `system` for an `item`.
-    """
+    """What is rated: a picture uint8 [H, W, 3] with a sound float32 [N], mono at 22 050 Hz."""
 
     system: str
     item: str
@@ -43,10 +41,8 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """Who is left out, fixed before anybody listens and stored with the plan: listeners with more
-    than `max_failed` failed checks. A check is failed where a silent sound gets more than
-    `silent_ovl` of 100 for its quality, or a plainly wrong pair more than `wrong_rel` for its
-    relevance.
+    """Who is left out, fixed before anybody listens: who in more than `max_failed` checks gave
+    silence a higher quality, or a wrong pair a higher relevance, than this (0–100).
     """
 
     silent_ovl: int = 20
@@ -55,8 +51,8 @@ class Rule:
 
 
 class Study(NamedTuple):
-    """A laid-out study: its folder, its trials (a row a page) and its settings; ``name`` is the
-    hash that ties answers to this plan, ``ratings`` the folder of the answers.
+    """A laid-out study: its folder, its trials (a row a page), its settings; ``name`` is the hash
+    that ties answers to this plan.
     """
 
     folder: Path
@@ -80,22 +76,18 @@ class Study(NamedTuple):
         return self.trials[self.trials["place"] == place].sort_values("trial").to_dict("records")
 
     def image(self, name: str) -> bytes:
-        """PNG bytes of a picture."""
         return (self.folder / "images" / f"{name}.png").read_bytes()
 
     def audio(self, name: str) -> bytes:
-        """FLAC bytes of a sound."""
         return (self.folder / "audio" / f"{name}.flac").read_bytes()
 
     def seconds(self, name: str) -> float:
-        """How long a sound lasts."""
         return self.settings["seconds"][name]
 
 
 def level(sound: np.ndarray) -> np.ndarray:
-    """Brings a sound [N] to one RMS level, for the louder of two sounds is taken for the better
-    one; silence stays silence. Where that would pass ±0.98 it is turned down as a whole, never
-    clipped.
+    """A sound [N] at one RMS level, for the louder is taken for the better; silence stays silence.
+    Where that would pass ±0.98 it is turned down as a whole, never clipped.
     """
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     if rms < audio.SILENCE_RMS:
@@ -107,13 +99,9 @@ def level(sound: np.ndarray) -> np.ndarray:
 def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, per_rater: int = 20,
             n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
             rule: Rule | None = None, seed: int = 0) -> Study:
-    """Writes a study that listeners can begin; a folder that holds one already is refused.
-
-    Args:
-        clips: every system on the same items. n_raters: places. per_rater: rated pages of each;
-            n_pairs: compared ones after them.
-        wrong: (picture, sound) that plainly do not belong together, for the attention checks; a
-            silent clip is always used.
+    """Writes a study that listeners can begin: `clips` of every system on the same items, places
+    for `n_raters` with `per_rater` rated pages and `n_pairs` compared ones each; for the attention
+    checks silence and `wrong` (picture, sound) that plainly do not belong together.
     """
     folder, rule = Path(folder), rule or Rule()
     if (folder / SETTINGS).exists() or any((folder / "ratings").glob("*.jsonl")):
@@ -163,7 +151,6 @@ def load(folder: Path | str) -> Study:
 
 def claim(study: Study, rater: str) -> int:
     """The place of a listener: the one that belongs to the code, or the first free one."""
-    store.check_code(rater)
     with _places(study) as places:
         if rater not in places:
             free = sorted(set(range(study.settings["places"])) - set(places.values()))
@@ -181,9 +168,7 @@ def knows(study: Study, rater: str) -> bool:
 
 
 def withdraw(study: Study, rater: str) -> int:
-    """Deletes a listener's answers and code; the place is free again. Returns how many answers
-    there were.
-    """
+    """Deletes a listener's answers and code, frees the place; returns how many there were."""
     count = store.delete(study.ratings, rater)
     with _places(study) as places:
         places.pop(rater, None)
