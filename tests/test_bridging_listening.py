@@ -73,8 +73,6 @@ def test_repeats_of_known_codes():
         "one codebook that stands still is a held note, no loop")
     half = np.concatenate([random[:, :101], np.repeat(random[:, 100:101], 99, axis=1)], axis=1)
     assert audio_quality.repetition(half, 25.0) == pytest.approx(99 / 199)
-    with pytest.raises(KlangfarbeError):
-        audio_quality.repetition(random[0], 25.0)
 
 
 def test_the_judge_hears_real_pieces(sounds):

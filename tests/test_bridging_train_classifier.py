@@ -433,7 +433,7 @@ def test_the_interval_is_of_paintings_not_of_rows():
 
 
 @pytest.mark.parametrize(("found", "truth", "why"), [
-    (np.ones((3, 5)), [0, 1, 2], "sum to 1"), (one_hot([0, 1]), [0, 1, 2], "align"),
+    (np.ones((3, 5)), [0, 1, 2], "sum to 1"), (one_hot([0, 1]), [0, 1, 2], "as many labels"),
     (one_hot([0, 1]), [0, 7], "labels 0"),
     (one_hot([0, 1]) * np.nan, [0, 1], "sum to 1"), (one_hot([0, 1]), ["sad", "glad"], "glad"),
 ])  # fmt: skip

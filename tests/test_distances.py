@@ -133,8 +133,7 @@ def test_fad_infinity_draws_whole_groups():
     # itself.
     assert grouped.value < alone.value and grouped.high - grouped.low > 1.5 * (alone.high
                                                                                - alone.low)
-    for wrong in ({"groups": pieces[:-1]}, {"sizes": (400,)}, {"sizes": (800, 100)},
-                  {"n_folds": 1}):
+    for wrong in ({"groups": pieces[:-1]}, {"n_folds": 1}):
         with pytest.raises(KlangfarbeError):
             distances.fad_infinity(reference, generated, **wrong)
 

@@ -51,9 +51,9 @@ def test_a_statistic_that_is_not_finite_is_refused():
 
 
 def test_jackknife_of_the_mean_is_the_textbook_interval():
-    x = np.random.default_rng(2).normal(size=40)
-    low, high = stats.jackknife(np.mean, x, n_blocks=40)
-    expected = scipy_stats.t.interval(0.95, 39, x.mean(), scipy_stats.sem(x))
+    x = np.random.default_rng(2).normal(size=stats.N_BLOCKS)
+    low, high = stats.jackknife(np.mean, x)
+    expected = scipy_stats.t.interval(0.95, stats.N_BLOCKS - 1, x.mean(), scipy_stats.sem(x))
     assert (low, high) == pytest.approx(expected)
 
 
@@ -120,9 +120,8 @@ def test_a_card_with_a_field_missing_is_refused(fault):
     def metric():
         pass
 
-    lines = affect.ccc.__doc__.splitlines()
-    metric.__doc__ = "\n".join(line for line in lines if fault not in line)
-    assert len(lines) == len(metric.__doc__.splitlines()) + 1
+    assert fault in affect.ccc.__doc__
+    metric.__doc__ = affect.ccc.__doc__.replace(fault, "")
     with pytest.raises(KlangfarbeError, match="fields"):
         cards.card(metric)
 

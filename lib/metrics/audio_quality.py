@@ -1,7 +1,7 @@
 """What a spectrogram shows of generated clips (silence, blank cells, noise, clipping), repetition
 of their codes, and the emotion that the tagger predicts, which took no part in making them.
 
-Source: Hisariya & Liang §VI ("more blank space and noise").  Notebook: 14.
+Source: Hisariya & Liang §VI ("more blank space and noise"), Fig. 5.  Notebook: 14.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import embedders, stats
+from lib.metrics import embedders, spectral, stats
 from lib.signal import affect, audio
 
 SILENT_DB = -50.0  # a frame this far below the clip's loudest one
@@ -20,37 +20,22 @@ FULL_SCALE = 0.999
 LOOP_S = 4.0
 
 
-def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int):
-    """What a spectrogram shows of each clip, counted.
+def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
+    """What a spectrogram shows of N mono clips, counted, a row each.
 
-    - ``silent``: share of frames whose RMS lies 50 dB or more below the loudest frame's; 1 for
-    digital silence.
-    - ``blank``: share of the mel spectrogram's cells 70 dB or more below its brightest; 1 for
-    digital silence.
-    - ``flatness``: geometric over arithmetic mean of a frame's power spectrum, averaged over frames
-    that are not silent: 0 for a tone,
-      e^−γ = .56 for white noise; not a number for digital silence.
+    - ``silent``: share of frames 50 dB or more below the loudest; 1 for digital silence.
+    - ``blank``: share of mel cells 70 dB or more below the brightest; 1 for digital silence.
+    - ``flatness``: geometric over arithmetic mean of a frame's power spectrum (Johnston 1988), mean
+      over frames that are not silent: 0 for a tone, e^−γ = .56 for white noise, NaN for silence.
     - ``loudness_db``: RMS re full scale. ``clipped``: share of samples at full scale.
-
-    Args:
-        sounds: N mono clips [samples]. sample_rate_hz: of all.
-
-    Returns:
-        DataFrame, a row a clip.
-
-    Raises:
-        KlangfarbeError: no clips, one that is not mono or shorter than a frame, or one with NaN.
-
-    Source: Hisariya & Liang §VI, Fig. 5; Johnston (1988) for spectral flatness.
-    Notebook: 14.
     """
     if not len(sounds) or any(np.ndim(sound) != 1 or len(sound) < audio.MEL["n_fft"] or
                               not np.isfinite(sound).all() for sound in sounds):
         raise KlangfarbeError(f"mono clips of at least {audio.MEL['n_fft']} finite samples",
                               str([np.shape(s) for s in sounds])[:80],
                               "give [samples] each; look for NaN")
-    mel, rows = librosa.filters.mel(sr=sample_rate_hz, n_fft=audio.MEL["n_fft"],
-                                    n_mels=audio.MEL["n_mels"]), []
+    mel = spectral.mel_filters(sample_rate_hz, audio.MEL["n_fft"], audio.MEL["n_mels"])
+    rows = []
     for sound in sounds:
         power = np.abs(librosa.stft(np.asarray(sound, np.float32), n_fft=audio.MEL["n_fft"],
                                     hop_length=audio.MEL["hop_length"])) ** 2
@@ -69,13 +54,8 @@ def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int):
 
 def repetition(codes: np.ndarray, frame_rate_hz: float) -> float:
     """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
-    before; lags of one step to 4 s.
-
-    1 for codes that stand still or go in a circle; held notes of a real piece give a little.
+    before, lags up to 4 s: 1 for codes that stand still or go in a circle.
     """
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] < 2:
-        raise KlangfarbeError("codes [K, S ≥ 2]", str(codes.shape), "give one clip's codes")
     lags = range(1, min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
     return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
 
@@ -87,27 +67,16 @@ def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) 
         word=[affect.emotion_word(*point) for point in points])
 
 
-def group_means(table, by: Sequence[str], column: str, *, seed: int = 0, n_resamples: int = 400):
-    """Group means with 95 %: DataFrame of `by` and ``value, low, high, n``; shares (booleans) get
-    Wilson's interval.
-
-    Args:
-        table: a row a clip of another painting. by: columns that name a group. column: numbers or
-            booleans; gaps are left out.
-
-    Raises:
-        KlangfarbeError: a group of fewer than two clips.
+def group_means(table: pd.DataFrame, by: Sequence[str], column: str, *,
+                seed: int = 0) -> pd.DataFrame:
+    """Means of a column, gaps left out, over groups of two or more clips named by the columns `by`:
+    `by`, ``value, low, high`` (95 %: bootstrap, or Wilson's of booleans), ``n``.
     """
     rows = []
     for names, group in table.groupby(list(by), sort=False):
         values = group[column].dropna().to_numpy()
-        if len(values) < 2:
-            raise KlangfarbeError("at least two clips in a group", f"{len(values)} for {names}",
-                                  "listen to more paintings")
-        if values.dtype == bool:
-            _, low, high = stats.proportion(values)
-        else:
-            low, high = stats.bootstrap(np.mean, values, seed=seed, n_resamples=n_resamples)
+        _, low, high = (stats.proportion(values) if values.dtype == bool else
+                        (0, *stats.bootstrap(np.mean, values, seed=seed, n_resamples=400)))
         rows.append({**dict(zip(by, names, strict=True)), "value": float(values.mean()), "low": low,
                      "high": high, "n": len(values)})
     return pd.DataFrame(rows)

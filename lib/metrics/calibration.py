@@ -35,10 +35,9 @@ def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error (Guo et al., equation 3): Σ_b n_b/N · |accuracy_b − confidence_b|
-    over 10 bins of the likeliest class's probability, [0, 1] ↓.
-
-    It leans upward at small N, and whoever always answers the class shares is calibrated.
+    """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b| over 10 bins
+    of the likeliest class's probability, [0, 1] ↓. It leans upward at small N, and whoever always
+    answers the class shares is calibrated.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     gap = np.bincount(_bins(confidence), right - confidence.astype(np.float64), N_BINS)
@@ -49,9 +48,8 @@ MEASURES = {"accuracy": (accuracy, "↑"), "macro-F1": (macro_f1, "↑"),
             "calibration error": (calibration_error, "↓")}
 
 
-def evaluate(probabilities: np.ndarray, labels: np.ndarray, *, groups: np.ndarray | None = None,
-             common: int | None = None, seed: int = 0, n_resamples: int = 1000,
-             n_shuffles: int = 200) -> pd.DataFrame:
+def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = None,
+             common: int | None = None, seed: int = 0) -> pd.DataFrame:
     """The classifier's table: ``measure, direction, value, low, high`` (95 %, bootstrap over
     groups), ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (chance level: mean and
     central 95 %), ``majority`` (always the most common class, with certainty), ``n, seed``.
@@ -63,13 +61,11 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, *, groups: np.ndarra
     """
     probabilities, labels = _checked(probabilities, labels)
     common = int(np.bincount(labels).argmax()) if common is None else common
-    always = np.eye(probabilities.shape[1])[np.full(len(labels), common)]
+    always = np.eye(len(EMOTIONS))[np.full(len(labels), common)]
     rows = []
     for name, (measure, direction) in MEASURES.items():
-        low, high = stats.bootstrap(measure, labels, probabilities, groups=groups, seed=seed,
-                                    n_resamples=n_resamples)
-        null = stats.permutation_null(measure, labels, probabilities, groups=groups, seed=seed,
-                                      n_shuffles=n_shuffles)
+        low, high = stats.bootstrap(measure, labels, probabilities, groups=groups, seed=seed)
+        null = stats.permutation_null(measure, labels, probabilities, groups=groups, seed=seed)
         rows.append({"measure": name, "direction": direction,
                      "value": measure(labels, probabilities), "low": low, "high": high,
                      "shuffled": null.mean(), "shuffled_low": np.quantile(null, 0.025),
@@ -78,14 +74,14 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, *, groups: np.ndarra
     return pd.DataFrame(rows)
 
 
-def confusion(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def confusion(probabilities: np.ndarray, labels) -> pd.DataFrame:
     """How often each word (row) is taken for each (column): counts [5, 5]."""
     probabilities, labels = _checked(probabilities, labels)
     counts = confusion_matrix(labels, probabilities.argmax(1), labels=range(len(EMOTIONS)))
     return pd.DataFrame(counts, pd.Index(EMOTIONS, name="is"), pd.Index(EMOTIONS, name="said"))
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def reliability(probabilities: np.ndarray, labels) -> pd.DataFrame:
     """The bins of :func:`calibration_error` that hold any row: ``confidence, accuracy, n``."""
     probabilities, labels = _checked(probabilities, labels)
     rows = pd.DataFrame({"confidence": probabilities.max(1),
@@ -97,7 +93,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The T in [0.05, 20] that maximises the likelihood of labels [N] under softmax(logits / T),
-    logits [N, 5] (Guo et al., §4.2). No prediction changes.
+    logits [N, 5] (§4.2). No prediction changes.
     """
     logits = np.asarray(logits, np.float64)
     result = minimize_scalar(lambda log_t: cross_entropy(logits / math.exp(log_t), labels),
@@ -113,9 +109,9 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def encode_labels(words) -> np.ndarray:
     """Emotion words → int64 places in :data:`EMOTIONS`; another word is refused."""
     words = list(words)
-    if unknown := sorted({str(word) for word in words
-                          if not isinstance(word, str) or word not in EMOTIONS}):
-        raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}", ", ".join(unknown)[:80],
+    if unknown := {str(word) for word in words} - set(EMOTIONS):
+        raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}",
+                              ", ".join(sorted(unknown))[:80],
                               "map them first, drop rows without one")
     return np.array([EMOTIONS.index(word) for word in words], np.int64)
 
@@ -127,16 +123,13 @@ def _bins(confidence: np.ndarray) -> np.ndarray:
 def _checked(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities float64 [N, 5] and labels int64 [N]."""
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
-    labels = labels.astype(np.int64) if np.issubdtype(labels.dtype,
-                                                      np.integer) else encode_labels(labels)
-    if probabilities.shape != (len(labels), len(EMOTIONS)) or not len(labels):
-        raise KlangfarbeError(f"probabilities [N, {len(EMOTIONS)}] and N labels",
-                              f"{probabilities.shape} and {labels.shape}", "align them")
-    if not (np.isfinite(probabilities).all() and (probabilities >= 0).all()
-            and np.allclose(probabilities.sum(1), 1, atol=1e-4)):
-        raise KlangfarbeError("rows of probabilities that sum to 1", "others",
-                              "give what train_classifier.predict returns, not its logits")
-    if labels.min() < 0 or labels.max() >= len(EMOTIONS):
-        raise KlangfarbeError(f"labels 0 … {len(EMOTIONS) - 1}", f"{labels.min()} … {labels.max()}",
-                              "use calibration.encode_labels")
+    labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
+              else encode_labels(labels))
+    if (probabilities.shape != (len(labels), len(EMOTIONS)) or not len(labels)
+            or not ((probabilities >= 0).all() and np.allclose(probabilities.sum(1), 1, atol=1e-4))
+            or labels.min() < 0 or labels.max() >= len(EMOTIONS)):
+        raise KlangfarbeError(f"rows of {len(EMOTIONS)} probabilities that sum to 1, and as many "
+                              f"labels 0 … {len(EMOTIONS) - 1}", f"{probabilities.shape} and "
+                              f"{labels.shape}", "give what train_classifier.predict returns, not "
+                              "its logits; labels of calibration.encode_labels")
     return probabilities, labels

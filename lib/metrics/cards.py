@@ -1,8 +1,6 @@
 """Metric cards: what each metric estimates, in which direction it is better, and what it cannot
-see, read from its own docstring.
-
-A card is the docstring's block ``Card:``: fields ``name: text``, each on a new line (continued
-lines are indented further) or after " · ".  Notebook: 05.
+see, read from the paragraph ``Card:`` of its own docstring. Its fields ``name: text`` begin on a
+new line or after " · ".  Notebook: 05.
 """
 
 import importlib
@@ -20,8 +18,8 @@ from lib.core.errors import KlangfarbeError
 FIELDS = ("estimates", "direction", "range", "unit", "input", "aggregation", "blind to",
           "minimum n", "source")
 DIRECTIONS = {"↑": 1, "↓": -1, "–": 0}
-BLOCK = re.compile(r"^Card:\n((?: {4}.*\n?)+)", re.MULTILINE)
-FIELD = re.compile(r"(?:^ {4}| · )(\w[\w ]*?): +", re.MULTILINE)
+BLOCK = re.compile(r"^Card:(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+FIELD = re.compile(rf"(?:^|·)\s*({'|'.join(FIELDS)}):\s", re.MULTILINE)
 
 
 class Card(NamedTuple):
@@ -45,28 +43,19 @@ class Card(NamedTuple):
 
 
 def card(function: Callable) -> Card:
-    """The card in a metric's docstring.
-
-    Raises:
-        KlangfarbeError: no card, a field missing, empty or unknown, or no such direction.
-    """
+    """The card in a metric's docstring; refused where a field is missing or has no meaning."""
     name = f"{function.__module__.removeprefix('lib.metrics.')}.{function.__name__}"
     block = BLOCK.search(inspect.getdoc(function) or "")
-    if not block:
-        raise KlangfarbeError(f"a metric card in the docstring of {name}", "none",
-                              f"write the block 'Card:' with {', '.join(FIELDS)}")
-    _, *parts = FIELD.split(block[1])
-    found = {field: " ".join(text.split()) for field, text in zip(parts[::2], parts[1::2],
-                                                                  strict=True)}
-    wrong = sorted(set(FIELDS) ^ {field for field, text in found.items() if text})
+    _, *parts = FIELD.split(block[1] if block else "")
+    texts = (" ".join(text.removesuffix("·").split()) for text in parts[1::2])
+    found = dict(zip(parts[::2], texts, strict=True))
     number = re.match(r"\d+", found.get("minimum n", ""))
-    if wrong or found["direction"] not in DIRECTIONS or not number:
-        got = ", ".join(wrong) or f"{found['direction']} / {found['minimum n']}"
-        raise KlangfarbeError(f"the fields {', '.join(FIELDS)} on the card of {name}, a direction "
-                              f"out of {' '.join(DIRECTIONS)}, a whole minimum n", got,
+    if not number or found.get("direction") not in DIRECTIONS or not all(map(found.get, FIELDS)):
+        raise KlangfarbeError(f"on the card of {name} the fields {', '.join(FIELDS)}, a direction "
+                              f"out of {' '.join(DIRECTIONS)}, a whole minimum n", str(found),
                               "mend its docstring")
-    found["minimum n"] = int(number[0])
-    return Card(name, *(found[field] for field in FIELDS))
+    estimates, direction, *others, _, source = map(found.__getitem__, FIELDS)
+    return Card(name, estimates, direction, *others, int(number[0]), source)
 
 
 def every() -> dict[str, Callable]:
@@ -74,10 +63,9 @@ def every() -> dict[str, Callable]:
     found = {}
     for module in pkgutil.iter_modules(metrics.__path__):
         loaded = importlib.import_module(f"lib.metrics.{module.name}")
-        for name, function in vars(loaded).items():
-            if (inspect.isfunction(function) and function.__module__ == loaded.__name__
-                    and "\n    Card:\n" in (function.__doc__ or "")):
-                found[f"{module.name}.{name}"] = function
+        found |= {f"{module.name}.{name}": function for name, function in vars(loaded).items()
+                  if inspect.isfunction(function) and function.__module__ == loaded.__name__
+                  and BLOCK.search(inspect.getdoc(function) or "")}
     return dict(sorted(found.items()))
 
 

@@ -1,7 +1,6 @@
 """Distances between two sets of embeddings: Fréchet (FAD, and FAD∞ without its bias), kernel audio
-distance (KAD) and kernel inception distance (KID).
-
-None of them knows which output answers which condition.  Notebook: 05.
+distance (KAD) and kernel inception distance (KID). None of them knows which output answers which
+condition.  Notebook: 05.
 """
 
 import warnings
@@ -23,11 +22,8 @@ KID_SUBSET, KID_SUBSETS = 1000, 100
 
 
 class FadInfinity(NamedTuple):
-    """FAD(n) ≈ value + slope / n: the fitted line, with the 95 % interval of `value`.
-
-    Attributes:
-        sizes: [S] numbers of generated clips (or groups) that the line was fitted at.
-        fads: [S] mean FAD at those sizes.
+    """FAD(n) ≈ value + slope / n, with the 95 % interval of `value`; the line was fitted to the
+    mean FADs [S] at sizes [S] (numbers of clips, or of groups).
     """
 
     value: float
@@ -51,19 +47,15 @@ def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:
-    """Squared Fréchet (2-Wasserstein) distance between two Gaussians of given mean and covariance.
+    """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D].
 
-    ‖μ1 − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric without
-    negative
-    eigenvalues, so the trace of its root is the sum of their square roots: real despite rounding.
+    ‖μ1 − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric, its
+    eigenvalues ≥ 0: the trace of its root is the sum of their square roots, real despite rounding.
 
-    Card:
-        estimates: how far one Gaussian must be carried to become the other, squared
-        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared
-        input: two means [D] and two covariances [D, D]
-        aggregation: none, the parameters are given
-        blind to: everything beyond mean and covariance
-        minimum n: 1 (the parameters are taken as known)
+    Card: estimates: how far one Gaussian must be carried to become the other, squared ·
+        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D]
+        and two covariances [D, D] · aggregation: none, the parameters are given · blind to:
+        everything beyond mean and covariance · minimum n: 1 (the parameters are taken as known) ·
         source: Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
     """
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
@@ -71,9 +63,6 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
         raise KlangfarbeError("two means [D] and two covariances [D, D]",
                               f"{mu1.shape}, {cov1.shape}, {mu2.shape}, {cov2.shape}",
                               "embed both sets with one encoder")
-    if not all(np.isfinite(a).all() for a in (mu1, cov1, mu2, cov2)):
-        raise KlangfarbeError("finite means and covariances", "NaN or infinite values",
-                              "look for silent or broken clips")
     values, vectors = np.linalg.eigh(cov1)
     # root' root = Σ1: it has the eigenvalues of Σ1^½
     root = np.sqrt(_clip_round_off(values))[:, None] * vectors.T  # [D, D]
@@ -87,21 +76,17 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
 
 
 def fad(reference: np.ndarray, generated: np.ndarray) -> float:
-    """Fréchet audio distance: :func:`frechet` between Gaussians fitted to embeddings [N, D], [M,
-    D].
+    """Fréchet audio distance: :func:`frechet` of Gaussians fitted to embeddings [N, D], [M, D].
 
-    It is biased: it grows as n falls, also between two sets of one distribution. Compare at one n
-    only, and print :func:`fad_infinity` beside it.
+    Biased: it grows as n falls, also for one distribution. Compare at one n only, and print
+    :func:`fad_infinity` beside it.
 
-    Card:
-        estimates: distance between the distributions of reference and generated clips, each taken
-            for one Gaussian
-        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared
-        input: embeddings of the encoder named in the table
-        aggregation: one row a clip (or a window of it) → mean and covariance of the set
-        blind to: which clip answers which condition; a pair and its shuffle score alike; everything
-            beyond two moments
-        minimum n: 500 (below about four rows a dimension the bias outweighs most differences)
+    Card: estimates: distance between the distributions of reference and generated clips, each taken
+        for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
+        input: embeddings of the encoder named in the table · aggregation: one row a clip (or a
+        window of it) → mean and covariance of the set · blind to: which clip answers which
+        condition; a pair and its shuffle score alike; everything beyond two moments · minimum n:
+        500 (below about four rows a dimension the bias outweighs most differences) ·
         source: Kilgour et al. (2019), Interspeech, eq. 1
     """
     reference, generated = _two_sets(reference, generated)
@@ -109,82 +94,56 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
 
 
 def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.ndarray | None = None,
-                 seed: int = 0, sizes: tuple[int, ...] | None = None, n_draws: int = 5,
-                 n_folds: int = 10) -> FadInfinity:
+                 seed: int = 0, n_draws: int = 5, n_folds: int = 10) -> FadInfinity:
     """FAD for infinitely many clips: a line in 1/n through FADs of subsets, read off at 1/n = 0.
 
-    Subsets are drawn without replacement (a clip drawn twice would bias the covariance), and the
-    reference is thinned in the same proportion, so that its own bias goes to 0 as well.
+    Subsets hold whole groups [M] of generated rows and are drawn without replacement (a clip drawn
+    twice would bias the covariance); the reference is thinned in the same proportion, so that its
+    own bias goes to 0 as well.
 
-    Card:
-        estimates: the FAD that infinitely many clips would give
-        direction: ↓ · range: (−∞, ∞), about 0 or a little below for one distribution
-        unit: the embedding's unit, squared
-        input: embeddings of the encoder named in the table
-        aggregation: mean FAD of n_draws subsets a size, then least squares in 1/n; interval by a
-            jackknife over tenths of the clips (or groups), left out of both sets in turn
-        blind to: what fad is blind to; the bias in 1/n², which pulls it below 0 where n is under
-            about four times D
-        minimum n: 200 (and more than 2·D, or the covariances of the halves are not of full rank)
-        source: Chong & Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for
-            music
-
-    Args:
-        groups: [M] the piece or painting of each generated row; whole groups are drawn.
-        sizes: numbers of clips (or groups); ``None``: six, evenly spaced in 1/n from all to half.
-        n_draws: subsets a size. n_folds: parts left out in turn for the interval.
+    Card: estimates: the FAD that infinitely many clips would give · direction: ↓ · range: (−∞, ∞),
+        about 0 or a little below for one distribution · unit: the embedding's unit, squared ·
+        input: embeddings of the encoder named in the table · aggregation: mean FAD of n_draws
+        subsets at each of six sizes, from all to half, then least squares in 1/n; interval by a
+        jackknife over n_folds parts of the groups, left out of both sets in turn · blind to: what
+        fad is blind to; the bias in 1/n², which pulls it below 0 where n is under about four times
+        D · minimum n: 200 (and more than 2·D, or the covariances of the halves are not of full
+        rank) · source: Chong & Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP,
+        for music
     """
     reference, generated = _two_sets(reference, generated)
     names, member = np.unique(np.arange(len(generated)) if groups is None else np.asarray(groups),
                               return_inverse=True)
     count = len(names)
-    sizes = np.asarray(np.rint(count / np.linspace(1, 2, 6)) if sizes is None else sizes, int)
-    if (len(member) != len(generated) or len(np.unique(sizes)) < 2 or sizes.max() > count
-            or sizes.min() < 2 or count < 2 * n_folds or n_folds < 2):
-        raise KlangfarbeError(
-            f"a group for each of {len(generated)} rows, two or more sizes between "
-            f"2 and {count}, and {n_folds} folds of at least 2",
-            f"{len(member)} groups, sizes {sizes.tolist()}", "draw more clips, or name other sizes")
-    shares = sizes / count
-    rng = np.random.default_rng(seed)
-    fold = rng.permutation(count) % n_folds
-    fold_of_reference = rng.permutation(len(reference)) % n_folds
+    if len(member) != len(generated) or count < 2 * n_folds or n_folds < 2:
+        raise KlangfarbeError(f"a group for each of {len(generated)} rows, and two folds or more, "
+                              "of two groups or more each", f"{len(member)} rows, {count} groups, "
+                              f"{n_folds} folds", "draw more clips")
+    sizes = np.asarray(np.rint(count / np.linspace(1, 2, 6)), int)
+    shares, rng = sizes / count, np.random.default_rng(seed)
+    fold, fold_of_reference = (rng.permutation(n) % n_folds for n in (count, len(reference)))
 
     def extrapolate(kept: np.ndarray, kept_reference: np.ndarray):
-        fads = _fads_of_subsets(reference, generated, member, kept, kept_reference, shares, n_draws,
-                                seed)
-        slope, value = np.polyfit(1 / (shares * kept.sum()), fads, 1)
-        return slope, value, fads
+        """Slope, value and FADs [S] of the kept groups and reference rows (bool [G], [N]). Orders
+        are drawn over everything: two folds differ by what they leave out, not by their draws.
+        """
+        rng, fads = np.random.default_rng(seed), []
+        for share in shares:
+            values = []
+            for _ in range(n_draws if share < 1 else 1):
+                order, rows = rng.permutation(count), rng.permutation(len(reference))
+                chosen = order[kept[order]][: round(share * kept.sum())]
+                rows = rows[kept_reference[rows]][: round(share * kept_reference.sum())]
+                values.append(fad(reference[rows], generated[np.isin(member, chosen)]))
+            fads.append(np.mean(values))
+        return *np.polyfit(1 / (shares * kept.sum()), fads, 1), np.array(fads)
 
     slope, value, fads = extrapolate(fold >= 0, fold_of_reference >= 0)
     without = [extrapolate(fold != left_out, fold_of_reference != left_out)[1]
                for left_out in range(n_folds)]
-    error = np.sqrt((n_folds - 1) * np.var(without))
-    half = float(t.ppf(0.975, n_folds - 1) * error)
+    half = float(t.ppf(0.975, n_folds - 1) * np.sqrt((n_folds - 1) * np.var(without)))
     return FadInfinity(float(value), float(value) - half, float(value) + half, float(slope), sizes,
                        fads)
-
-
-def _fads_of_subsets(reference, generated, member, kept, kept_reference, shares, n_draws: int,
-                     seed: int) -> np.ndarray:
-    """Mean FAD at each share of the kept groups and reference rows (bool [G], [N]): [S].
-
-    Orders are drawn over everything, then what is not kept is struck out: two folds differ by what
-    they leave out, not by their draws.
-    """
-    rng = np.random.default_rng(seed)
-    n_groups, n_reference = kept.sum(), kept_reference.sum()
-    fads = []
-    for share in shares:
-        values = []
-        for _ in range(n_draws if share < 1 else 1):
-            order, order_of_reference = rng.permutation(len(kept)), rng.permutation(len(reference))
-            chosen = order[kept[order]][: round(share * n_groups)]
-            rows = order_of_reference[kept_reference[order_of_reference]]
-            values.append(fad(reference[rows[: round(share * n_reference)]],
-                              generated[np.isin(member, chosen)]))
-        fads.append(np.mean(values))
-    return np.array(fads)
 
 
 def median_distance(x: np.ndarray) -> float:
@@ -194,24 +153,18 @@ def median_distance(x: np.ndarray) -> float:
 
 
 def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None = None) -> float:
-    """Kernel audio distance: unbiased squared maximum mean discrepancy with a Gaussian kernel.
+    """Kernel audio distance of [N, D] and [M, D]: unbiased squared maximum mean discrepancy,
+    mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), k(x, y) = exp(−‖x −
+    y‖² / 2h²). h: ``None`` for :func:`median_distance` of the reference; give one number where
+    several references are compared.
 
-    mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), with k(x, y) =
-    exp(−‖x − y‖² / 2h²). Its mean is 0 for one distribution at any n, so values fall below 0.
-
-    Card:
-        estimates: squared distance between the mean kernel images of both distributions
-        direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none
-        input: embeddings of the encoder named in the table; the bandwidth is the reference's own
-        aggregation: over all pairs of rows, a row with itself left out
-        blind to: which clip answers which condition; differences much finer or much wider than the
-            bandwidth
-        minimum n: 50 (no bias, but the interval is wide)
-        source: Chung et al. (2025), KAD; Gretton et al. (2012), JMLR 13, eq. 3
-
-    Args:
-        reference, generated: [N, D], [M, D]. bandwidth: h; ``None``: :func:`median_distance` of the
-            reference. Give one number where several sets or references are compared.
+    Card: estimates: squared distance between the mean kernel images of both distributions ·
+        direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
+        of the encoder named in the table; the bandwidth is the reference's own · aggregation: over
+        all pairs of rows, a row with itself left out · blind to: which clip answers which
+        condition; differences much finer or much wider than the bandwidth · minimum n: 50 (no bias,
+        but the interval is wide) · source: Chung et al. (2025), KAD; Gretton et al. (2012), JMLR
+        13, eq. 3
     """
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
@@ -230,18 +183,13 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
 def fid(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet distance of picture features [N, D] and [M, D], as :func:`fad` of clips.
 
-    Card:
-        estimates: distance between the distributions of real and painted pictures
+    Card: estimates: distance between the distributions of real and painted pictures ·
         direction: ↓ · range: [0, ∞) · unit: the features' unit, squared: comparable within one
-            encoder only
-        input: features of the encoder named in the table, one row a picture; with others than
-            Inception's it is not the published FID
-        aggregation: mean and covariance over all pictures
-        blind to: whether a picture fits its music; anything beyond mean and covariance; copies of
-            the training set
-        minimum n: 2048 (biased upwards in n, the more so the wider the features; at least D + 1 or
-            it refuses)
-        source: Heusel et al. (2017), NeurIPS, eq. 6
+        encoder only · input: features of the encoder named in the table, one row a picture; with
+        others than Inception's it is not the published FID · aggregation: mean and covariance over
+        all pictures · blind to: whether a picture fits its music; anything beyond mean and
+        covariance; copies of the training set · minimum n: 2048 (biased upwards in n; at least D +
+        1 or it refuses) · source: Heusel et al. (2017), NeurIPS, eq. 6
     """
     reference, generated = _two_sets(reference, generated)
     fewest, width = min(len(reference), len(generated)), reference.shape[1]
@@ -251,45 +199,32 @@ def fid(reference: np.ndarray, generated: np.ndarray) -> float:
     return fad(reference, generated)
 
 
-def kid(reference: np.ndarray, generated: np.ndarray, *, subset_size: int | None = None,
-        n_subsets: int = KID_SUBSETS, seed: int = 0) -> float:
-    """Kernel inception distance: unbiased squared MMD with the kernel (x·y/D + 1)³, mean over
-    subsets, by torchmetrics on any picture features [N, D] and [M, D].
+def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
+    """Kernel inception distance of picture features [N, D] and [M, D]: unbiased squared MMD with
+    the kernel (x·y/D + 1)³, mean over subsets, by torchmetrics.
 
-    Card:
-        estimates: distance between the distributions of real and painted pictures
-        direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike
-        unit: none; depends on the features' scale: comparable within one encoder only
-        input: features of the encoder named in the table, of one scale (the kernel is not free of
-            scale), one row a picture
-        aggregation: mean over subsets of equal size, drawn without replacement; all pictures at
-            once where both sets are of subset size
-        blind to: whether a picture fits its music; a set compared with itself gives less than 0,
-            not 0
-        minimum n: 50 (no bias in n, but the interval is wide; the usual subset is 1000)
-        source: Bińkowski et al. (2018), ICLR, eq. 4 and §4; torchmetrics
+    Card: estimates: distance between the distributions of real and painted pictures ·
+        direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike ·
+        unit: none; depends on the features' scale: comparable within one encoder only · input:
+        features of the encoder named in the table, of one scale (the kernel is not free of scale),
+        one row a picture · aggregation: mean over 100 subsets of 1000 (or of the smaller set),
+        drawn without replacement; one subset where both sets are of that size · blind to: whether a
+        picture fits its music; a set compared with itself gives less than 0, not 0 · minimum n: 50
+        (no bias in n, but the interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4, §4
     """
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
-    fewest = min(len(reference), len(generated))
-    size = min(fewest, KID_SUBSET) if subset_size is None else subset_size
-    if not 2 <= size <= fewest:
-        raise KlangfarbeError(f"subsets of 2 to {fewest} pictures", str(size),
-                              "give a smaller subset_size")
+    size = min(len(reference), len(generated), KID_SUBSET)
     identity = torch.nn.Identity()  # what torchmetrics calls pictures are features already
-    identity.num_features = reference.shape[1]
     all_at_once = size == len(reference) == len(generated)
     with warnings.catch_warnings():  # of memory: features are small
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
-        metric = KernelInceptionDistance(feature=identity, subsets=1 if all_at_once else n_subsets,
-                                         subset_size=size)
+        metric = KernelInceptionDistance(feature=identity, subset_size=size,
+                                         subsets=1 if all_at_once else KID_SUBSETS)
     metric.update(torch.from_numpy(reference), real=True)
     metric.update(torch.from_numpy(generated), real=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        value = float(metric.compute()[0])
-    if not np.isfinite(value):
-        raise KlangfarbeError("a finite distance", str(value), "look for features of huge scale")
-    return value
+        return float(metric.compute()[0])
 
 
 def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -307,8 +242,8 @@ def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray,
 
 def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
     """Eigenvalues of a covariance, rounding below zero clipped; more than rounding is refused."""
-    if eigenvalues.min() < -ROUND_OFF * max(eigenvalues.max(), np.finfo(float).tiny):
-        raise KlangfarbeError("a covariance (no negative eigenvalue)",
+    if not eigenvalues.min() >= -ROUND_OFF * max(eigenvalues.max(), np.finfo(float).tiny):
+        raise KlangfarbeError("a finite covariance (no negative eigenvalue)",
                               f"an eigenvalue of {eigenvalues.min():.3g}", "give Σ itself")
     return np.maximum(eigenvalues, 0)
 

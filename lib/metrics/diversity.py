@@ -2,79 +2,59 @@
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
-from scipy.stats import binomtest
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
 
+NEIGHBOUR = 3  # the balls of precision and recall reach to this one
+
 
 def pairwise_distance(features: np.ndarray) -> float:
-    """Mean Euclidean distance between all pairs of rows of [N, F]; 0 when every picture is the
-    same.
+    """Mean Euclidean distance between all pairs of rows of [N ≥ 2, F]; 0 when all are the same.
 
-    Card:
-        estimates: how spread out a set of outputs is
-        direction: ↑ · range: [0, ∞)
-        unit: the features' unit; say it relative to the real set's own distance
-        input: features of the named encoder, one row a picture
-        aggregation: mean over all pairs
-        blind to: whether the pictures are good: noise is diverse
-        minimum n: 30
-        source: Che et al. (2017), mode regularised GANs (as a diagnosis of collapse)
+    Card: estimates: how spread out a set of outputs is · direction: ↑ · range: [0, ∞) · unit: the
+        features' unit; say it relative to the real set's own distance · input: features of the
+        named encoder, one row a picture · aggregation: mean over all pairs · blind to: whether the
+        pictures are good: noise is diverse · minimum n: 30 · source: Che et al. (2017), mode
+        regularised GANs (as a diagnosis of collapse)
     """
-    features = np.asarray(features, np.float64)
-    if features.ndim != 2 or len(features) < 2:
-        raise KlangfarbeError("features [N ≥ 2, F]", str(features.shape),
-                              "give one row per picture")
-    return float(pdist(features).mean())
+    return float(pdist(np.asarray(features, np.float64)).mean())
 
 
-def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall over k-nearest-neighbour balls.
+def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
+    """Improved precision and recall over k-nearest-neighbour balls, [N, F] and [M, F].
 
     Precision: share of fakes inside some real picture's ball (do they look real?). Recall: share of
     reals inside some fake's ball (is everything covered?). Collapse shows as recall near 0. Both
     depend on N: compare at one N only, with real against real as the ceiling.
 
-    Card:
-        estimates: (precision, recall): the share of fakes that look real, the share of reals that
-            are covered
-        direction: ↑ · range: [0, 1] · unit: none
-        input: features of the named encoder, as many real as painted
-        aggregation: over all pictures; balls reach to the k-th neighbour, k = 3
-        blind to: how far outside a ball a picture lies; one outlier with a huge ball raises either
-        minimum n: 100
-        source: Kynkäänniemi et al. (2019), eq. 1–2
+    Card: estimates: (precision, recall): the share of fakes that look real, the share of reals that
+        are covered · direction: ↑ · range: [0, 1] · unit: none · input: features of the named
+        encoder, as many real as painted · aggregation: over all pictures; balls reach to the k-th
+        neighbour, k = 3 · blind to: how far outside a ball a picture lies; one outlier with a huge
+        ball raises either · minimum n: 100 · source: Kynkäänniemi et al. (2019), eq. 1–2
     """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    if min(len(real), len(fake)) <= k or real.shape[1] != fake.shape[1]:
-        raise KlangfarbeError(f"two sets of more than {k} rows with one width",
+    if min(len(real), len(fake)) <= NEIGHBOUR:
+        raise KlangfarbeError(f"two sets of more than {NEIGHBOUR} rows",
                               f"{real.shape} and {fake.shape}", "give more pictures")
     across = cdist(real, fake)
-    real_radius = np.sort(cdist(real, real), axis=1)[:, k]  # column 0 is the row itself
-    fake_radius = np.sort(cdist(fake, fake), axis=1)[:, k]
-    return float((across <= real_radius[:,
-                                        None]).any(axis=0).mean()), float((across
-                                                                           <= fake_radius[None,
-                                                                                          :]).any(
-            axis=1).mean())
+    # column 0 is the row itself
+    real_radius, fake_radius = (np.sort(cdist(some, some), axis=1)[:, NEIGHBOUR]
+                                for some in (real, fake))
+    return (float((across <= real_radius[:, None]).any(axis=0).mean()),
+            float((across <= fake_radius).any(axis=1).mean()))
 
 
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
-    """Mean correlation between all pairs of pictures, once the reference's mean picture is taken
-    from each, ↓.
+    """Mean correlation between all pairs of pictures, the reference's mean picture taken from each:
+    1 when all are the same up to contrast, about 0 when they share nothing but that mean. Unlike a
+    distance it does not grow with loud colours or hard edges.
 
-    1 when every picture is the same up to contrast, about 0 for pictures that share nothing but the
-    mean of the real ones. Unlike a distance it does not grow with loud colours or hard edges.
-
-    Card:
-        estimates: how much the outputs repeat one another
-        direction: ↓ · range: [−1/(N−1), 1] · unit: none
-        input: pixels, the real set's mean picture taken away
-        aggregation: mean over all pairs
-        blind to: pictures that repeat one another shifted or mirrored; whether they are good
-        minimum n: 30
-        source: ours
+    Card: estimates: how much the outputs repeat one another · direction: ↓ · range: [−1/(N−1), 1] ·
+        unit: none · input: pixels, the real set's mean picture taken away · aggregation: mean over
+        all pairs · blind to: pictures that repeat one another shifted or mirrored; whether they are
+        good · minimum n: 30 · source: ours
     """
     pictures, reference = np.asarray(pictures, np.float64), np.asarray(reference, np.float64)
     if len(pictures) < 2 or len(reference) < 1 or pictures.shape[1:] != reference.shape[1:]:
@@ -88,34 +68,25 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
 
 def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Each feature as its rank among the reference's, 0 below all to 1 above all: [N, F], [M, F] →
-    float64 [N, F].
-
-    Puts features of any unit on one scale, and bounds what lies outside: a picture far from
-    anything real is *outside*, and how far outside it is adds no variety.
+    float64 [N, F]. One scale for features of any unit, and a bound: how far outside of everything
+    real a picture lies adds no variety.
     """
-    features, ladder = np.asarray(features,
-                                  np.float64), np.sort(np.asarray(reference, np.float64), axis=0)
-    sides = [np.stack([np.searchsorted(rung, column, side) for rung,
-                       column in zip(ladder.T, features.T, strict=True)], axis=1)
-             for side in ("left", "right")]
-    return (sides[0] + sides[1]) / (2 * len(ladder))
+    ladder = np.sort(np.asarray(reference, np.float64), axis=0)
+    columns = np.asarray(features, np.float64).T
+    left, right = (np.stack([np.searchsorted(rung, column, side) for rung, column
+                             in zip(ladder.T, columns, strict=True)], axis=1)
+                   for side in ("left", "right"))
+    return (left + right) / (2 * len(ladder))
 
 
-def collapse(real: np.ndarray, fake: np.ndarray, k: int = 3, *, seed: int = 0,
+def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
              n_resamples: int = 200) -> dict[str, float]:
-    """The collapse measures of one set of pictures, with 95 % intervals.
+    """The collapse measures of features [N, F] of as many real and painted pictures, as
+    :func:`ranks` among the real ones, with 95 % intervals.
 
-    Args:
-        real, fake: [N, F] features (:func:`lib.metrics.picture_regressor.picture_features`) of as
-            many real and painted pictures; both are taken as :func:`ranks` among the real ones.
-        k: as in :func:`precision_recall`.
-
-    Returns:
-        ``spread`` (mean pairwise distance, 1 = as spread as the real set), ``spread_low``,
-        ``spread_high`` (bootstrap over pictures), ``precision``, ``recall``, ``recall_low``,
-        ``recall_high`` (Wilson's interval over the real pictures, the painted ones held), ``n``.
-
-    Source: Kynkäänniemi et al. (2019); Wilson (1927).
+    ``spread`` (mean pairwise distance, 1 = as spread as the real set), ``spread_low, spread_high``
+    (bootstrap over pictures), ``precision, recall, recall_low, recall_high`` (Wilson's interval
+    over the real pictures, the painted ones held), ``n``.
     """
     if len(real) != len(fake):
         raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",
@@ -129,8 +100,8 @@ def collapse(real: np.ndarray, fake: np.ndarray, k: int = 3, *, seed: int = 0,
 
     everyone = np.arange(len(fake))
     low, high = stats.bootstrap(spread, everyone, n_resamples=n_resamples, seed=seed)
-    precision, recall = precision_recall(real, fake, k)
-    covered = binomtest(round(recall * len(real)), len(real)).proportion_ci(method="wilson")
+    precision, recall = precision_recall(real, fake)
+    _, recall_low, recall_high = stats.proportion(everyone < round(recall * len(real)))
     return {"spread": spread(everyone), "spread_low": low, "spread_high": high,
-            "precision": precision, "recall": recall, "recall_low": float(covered.low),
-            "recall_high": float(covered.high), "n": len(fake)}
+            "precision": precision, "recall": recall, "recall_low": recall_low,
+            "recall_high": recall_high, "n": len(fake)}

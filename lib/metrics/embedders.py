@@ -1,41 +1,38 @@
 """What a metric asks of the network behind it: protocols, fixed windows, and a card that names the
-checkpoint by its content.
+checkpoint by its content. :mod:`lib.pretrained` makes objects that answer to these protocols.
 
-A metric never knows which network it was given. It knows the rate the network hears at, the length
-of its windows and the hash of its weights; :mod:`lib.pretrained` makes objects that answer to these
-protocols, and so can any other code.
-
-Windows, one policy for every metric (``WINDOWS``): they lie end to end from the clip's first
-sample. What is left over, if it is half a window or more, gives one more window that ends with the
-clip; less is dropped. A clip shorter than a window is repeated until the window is full. Nothing is
-drawn at random: the same clip gives the same number for ever.
-
-Notebook: 05.
+One policy of windows for every metric (:data:`WINDOWS`), nothing drawn at random: the same clip
+gives the same number for ever.  Notebook: 05.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import soxr
 
-from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 
 WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
            "with the clip; short clips are repeated")
 MIN_SECONDS = 0.5
+BATCH = 32  # windows, pictures or sentences at a time
+
+
+@runtime_checkable
+class ImageEmbedder(Protocol):
+    """Pictures uint8 [N, H, W, 3] → [N, width]; `sha256` is the hash of weights and config."""
+
+    name: str
+    sha256: str
+    width: int
+
+    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray: ...
 
 
 @runtime_checkable
 class AudioEmbedder(Protocol):
-    """Turns windows of sound into vectors.
-
-    Attributes:
-        name: checkpoint's name, as a table prints it. sha256: hash of its weights and
-            configuration.
-        sample_rate_hz: the rate it hears at. window_seconds: length of one window. width: D.
-    """
+    """Windows of sound float32 [N, window_seconds · sample_rate_hz] → vectors [N, width]."""
 
     name: str
     sha256: str
@@ -43,59 +40,32 @@ class AudioEmbedder(Protocol):
     window_seconds: float
     width: int
 
-    def embed(self, windows: np.ndarray) -> np.ndarray:
-        """Windows float32 [N, samples] → [N, D]."""
-        ...
+    def embed(self, windows: np.ndarray) -> np.ndarray: ...
 
 
 @runtime_checkable
 class TextAudioEncoder(AudioEmbedder, Protocol):
     """Sounds and sentences in one space."""
 
-    def embed_text(self, texts: list[str]) -> np.ndarray:
-        """N sentences → [N, D]."""
-        ...
+    def embed_text(self, texts: list[str]) -> np.ndarray: ...
 
 
 @runtime_checkable
-class ImageEmbedder(Protocol):
-    """Turns pictures into vectors; ``name``, ``sha256`` and ``width`` as in
-    :class:`AudioEmbedder`.
-    """
-
-    name: str
-    sha256: str
-    width: int
-
-    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [N, H, W, 3] → [N, D]."""
-        ...
-
-
-@runtime_checkable
-class ImageMusicEncoder(AudioEmbedder, Protocol):
+class ImageMusicEncoder(AudioEmbedder, ImageEmbedder, Protocol):
     """Sounds and pictures in one space."""
-
-    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [N, H, W, 3] → [N, D]."""
-        ...
 
 
 @runtime_checkable
 class Tagger(AudioEmbedder, Protocol):
-    """An embedder that also names what it hears: C labels."""
+    """An embedder that also names what it hears: windows → logits [N, C] of C labels."""
 
     labels: tuple[str, ...]
 
-    def logits(self, windows: np.ndarray) -> np.ndarray:
-        """Windows float32 [N, samples] → logits [N, C]."""
-        ...
+    def logits(self, windows: np.ndarray) -> np.ndarray: ...
 
 
 def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) -> np.ndarray:
-    """Cuts a clip into the windows an encoder hears, at the encoder's own rate; the policy stands
-    at the head of this module.
-    """
+    """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples]."""
     sound = np.asarray(sound, np.float32)
     if sound.ndim != 1 or not np.isfinite(sound).all():
         raise KlangfarbeError("a mono clip [samples] of finite values",
@@ -115,120 +85,84 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) ->
     return np.concatenate([cut, sound[None, -length:]]) if 2 * rest >= length else cut
 
 
-def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray], sample_rate_hz: float, *,
-                batch: int = 32, cached: bool = False) -> np.ndarray:
-    """One vector a clip: the mean of its windows' vectors, as the encoder gives them (not
-    normalised again).
-
-    Args:
-        encoder: answers to :class:`AudioEmbedder`.
-        sounds: N clips, each [samples] mono at `sample_rate_hz`; lengths may differ.
-        batch: windows at a time; it does not change the result.
-        cached: keep the result under ``data/processed/embeddings/``, named by the hash of
-            checkpoint, clips and rate.
-
-    Returns:
-        float64 [N, D].
+def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray],
+                sample_rate_hz: float) -> np.ndarray:
+    """One vector a clip, the mean of its windows' vectors, not normalised again: N mono clips, each
+    [samples] of any length → float64 [N, D].
     """
-    if not cached:
-        return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz,
-                                 batch)
-    key = provenance.content_hash(f"{encoder.sha256} {sample_rate_hz} {WINDOWS}".encode(),
-                                  *(np.asarray(s, np.float32) for s in sounds))
-    path = paths.PROCESSED / "embeddings" / f"{key}.npy"
-    if not path.is_file():
-        artefacts.write(path, embed_clips(encoder, sounds, sample_rate_hz, batch=batch))
-    return artefacts.read(path)
+    return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz)
 
 
-def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float, *,
-                    batch: int = 32) -> np.ndarray:
-    """One row of logits a clip, the mean of its windows' logits: float64 [N, C]. Arguments as
-    :func:`embed_clips`.
-    """
-    return mean_over_windows(encoder, encoder.logits, len(encoder.labels), sounds, sample_rate_hz,
-                             batch)
+def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray],
+                    sample_rate_hz: float) -> np.ndarray:
+    """One row of logits a clip, the mean of its windows' logits: float64 [N, C]."""
+    return mean_over_windows(encoder, encoder.logits, len(encoder.labels), sounds, sample_rate_hz)
 
 
-def predict_affect(tagger: Tagger, sounds: Sequence[np.ndarray],
-                   sample_rate_hz: float) -> np.ndarray:
+def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
     """Valence and arousal of each clip, the mean of its windows': float64 [N, 2] in [−1, 1]."""
-    return mean_over_windows(tagger, tagger.affect, 2, list(sounds), sample_rate_hz)
-
-
-def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray, *, batch: int = 32) -> np.ndarray:
-    """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D]."""
-    pictures = np.asarray(pictures)
-    if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8 or not len(
-        pictures):
-        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1",
-                              f"{pictures.dtype} {pictures.shape}",
-                              "convert with images.from_tensor")
-    return np.concatenate([check_vectors(encoder, encoder.embed_pictures(pictures[i : i + batch]),
-                                   len(pictures[i : i + batch]), encoder.width)
-                           for i in range(0, len(pictures), batch)])
-
-
-def card(encoder: AudioEmbedder | ImageEmbedder) -> dict:
-    """What a table prints about the network behind a number.
-
-    Returns:
-        ``name``, ``sha256``, ``width``; where the encoder has them ``revision`` and ``licence``;
-        for a network that hears also ``sample_rate_hz``, ``window_seconds`` and ``windows`` (the
-        policy).
-    """
-    told = {name: getattr(encoder, name)
-            for name in ("name", "sha256", "revision", "licence", "width")
-            if hasattr(encoder, name)}
-    if hasattr(encoder, "sample_rate_hz"):
-        told |= {"sample_rate_hz": encoder.sample_rate_hz, "window_seconds": encoder.window_seconds,
-                 "windows": WINDOWS}
-    return told
-
-
-def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
-    """An encoder's answer as float64 [count, width]."""
-    vectors = np.asarray(vectors, np.float64)
-    if vectors.shape != (count, width):
-        raise KlangfarbeError(f"vectors [{count}, {width}] from {encoder.name}", str(vectors.shape),
-                              "mend its width or its output")
-    if not np.isfinite(vectors).all():
-        raise KlangfarbeError(f"finite vectors from {encoder.name}", "NaN or infinity",
-                              "load its weights again; in half precision, try float32")
-    return vectors
+    return mean_over_windows(tagger, tagger.affect, 2, sounds, sample_rate_hz)
 
 
 def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int,
-                      sounds: Sequence[np.ndarray], sample_rate_hz: float,
-                      batch: int = 32) -> np.ndarray:
-    """Any answer of an encoder, averaged over each clip's windows: `answer` takes windows [B,
-    samples] and gives [B, width].
-
-    Returns:
-        float64 [N, width].
+                      sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
+    """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
+    windows, batches running on from clip to clip: float64 [N, width].
     """
-    if len(sounds) == 0 or batch < 1:
-        raise KlangfarbeError("at least one clip and a batch of at least 1",
-                              f"{len(sounds)} clips, batch {batch}", "give some clips")
+    if len(sounds) == 0:
+        raise KlangfarbeError("at least one clip", "none", "give some clips")
     sums, counts = np.zeros((len(sounds), width)), np.zeros(len(sounds))
-    for owners, cut in _batches(encoder, sounds, sample_rate_hz, batch):
-        np.add.at(sums, owners, check_vectors(encoder, answer(cut), len(cut), width))
-        np.add.at(counts, owners, 1)
+    waiting: list[tuple[int, np.ndarray]] = []
+
+    def flush() -> None:
+        owners, cut = zip(*waiting, strict=True)
+        np.add.at(sums, list(owners), check_vectors(encoder, answer(np.stack(cut)), len(cut),
+                                                    width))
+        np.add.at(counts, list(owners), 1)
+        waiting.clear()
+
+    for index, sound in enumerate(sounds):
+        for window in windows(sound, sample_rate_hz, encoder):
+            waiting.append((index, window))
+            if len(waiting) == BATCH:
+                flush()
+    if waiting:
+        flush()
     return sums / counts[:, None]
 
 
-def _batches(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
-             batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(which clip each window is of [B], windows [B, samples]), batches running on from clip to
-    clip.
+def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray) -> np.ndarray:
+    """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D]."""
+    pictures = np.asarray(pictures)
+    if (pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8
+            or not len(pictures)):
+        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1",
+                              f"{pictures.dtype} {pictures.shape}",
+                              "convert with images.from_tensor")
+    return in_batches(encoder, encoder.embed_pictures, pictures)
+
+
+def in_batches(encoder, answer: Callable, some: Sequence | np.ndarray) -> np.ndarray:
+    """An encoder's vectors of N pictures or sentences: float64 [N, D]."""
+    parts = [some[start : start + BATCH] for start in range(0, len(some), BATCH)]
+    return np.concatenate([check_vectors(encoder, answer(part), len(part), encoder.width)
+                           for part in parts])
+
+
+def card(encoder) -> dict:
+    """What a table prints about the network behind a number: ``name, sha256, width``; where it has
+    them ``revision, licence``; where it hears ``sample_rate_hz, window_seconds, windows``.
     """
-    owners, waiting = [], []
-    for index, sound in enumerate(sounds):
-        for window in windows(sound, sample_rate_hz, encoder):
-            owners.append(index)
-            waiting.append(window)
-            if len(waiting) == batch:
-                yield np.array(owners), np.stack(waiting)
-                owners, waiting = [], []
-    if waiting:
-        yield np.array(owners), np.stack(waiting)
+    names = ("name", "sha256", "revision", "licence", "width", "sample_rate_hz", "window_seconds")
+    found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
+    return found | ({"windows": WINDOWS} if "sample_rate_hz" in found else {})
+
+
+def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:
+    """An encoder's answer as float64 [count, width]; another shape or NaN is refused."""
+    vectors = np.asarray(vectors, np.float64)
+    if vectors.shape != (count, width) or not np.isfinite(vectors).all():
+        raise KlangfarbeError(f"finite vectors [{count}, {width}] from {encoder.name}",
+                              f"{vectors.shape}, {(~np.isfinite(vectors)).sum()} not finite",
+                              "load its weights again; in half precision, try float32")
+    return vectors

@@ -16,23 +16,26 @@ JUDGE_SIZE = 32
 
 
 def picture_features(pictures: np.ndarray) -> np.ndarray:
-    """Colour and texture of pictures, after area-averaging to 32².
+    """Colour and texture of square pictures uint8 [N, H, H, 3] after area-averaging to 32²: float32
+    [N, F].
 
     Brightness, saturation and their spread; opponent colours; hue histogram weighted by saturation;
     gradient energy, its orientation and scale; contrast between halves; symmetry. No subject is
     recognised: none of these is a learned feature.
-
-    Args:
-        pictures: uint8 [N, H, W, 3], square.
-
-    Returns:
-        float32 [N, F], finite.
     """
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
         raise KlangfarbeError("pictures uint8 [N, H, W, 3]", f"{pictures.dtype} {pictures.shape}",
                               "convert with images.from_tensor")
-    rgb = _at_judge_size(pictures) / np.float32(255)  # [N, 32, 32, 3]
+    count, height, width, _ = pictures.shape
+    if height % JUDGE_SIZE == 0 and width % JUDGE_SIZE == 0:  # whole blocks
+        small = pictures.reshape(count, JUDGE_SIZE, height // JUDGE_SIZE, JUDGE_SIZE,
+                                 width // JUDGE_SIZE, 3).mean((2, 4), dtype=np.float32)
+    else:
+        size = (JUDGE_SIZE, JUDGE_SIZE)
+        small = np.stack([np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX),
+                                     np.float32) for picture in pictures])
+    rgb = small / np.float32(255)  # [N, 32, 32, 3]
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     top, low = rgb.max(-1), rgb.min(-1)
     saturation = (top - low) / np.maximum(top, 1e-3)
@@ -41,15 +44,17 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
     hue = np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)
     across, down = np.diff(grey, axis=2)[:, :-1], np.diff(grey, axis=1)[:, :, :-1]
     edge, angle = np.hypot(across, down), np.arctan2(down, across)
-    coarse = grey.reshape(len(grey), 8, 4, 8, 4).mean((2, 4))
-    columns = [f(channel) for channel in (grey, top, saturation, top - low, red_green, yellow_blue)
-               for f in (_mean, _spread, _quantile(0.1), _quantile(0.5), _quantile(0.9))]
-    columns += [_mean((top - low) * np.cos(k * hue))
-                for k in (1, 2, 3)] + [_mean((top - low) * np.sin(k * hue)) for k in (1, 2, 3)]
-    columns += [_mean(edge), _spread(edge), _quantile(0.5)(edge), _quantile(0.9)(edge),
-                (edge > 0.1).mean((1, 2))]
-    columns += [_mean(edge * turn(k * angle)) for k in (2, 4) for turn in (np.cos, np.sin)]
-    columns += [_spread(coarse), (grey - np.repeat(np.repeat(coarse, 4, 1), 4, 2)).std((1, 2)),
+    coarse = grey.reshape(count, 8, 4, 8, 4).mean((2, 4))
+    columns = []
+    for channel in (grey, top, saturation, top - low, red_green, yellow_blue):
+        columns += [channel.mean((1, 2)), channel.std((1, 2)),
+                    *(np.quantile(channel, q, axis=(1, 2)) for q in (0.1, 0.5, 0.9))]
+    columns += [((top - low) * turn(k * hue)).mean((1, 2))
+                for turn in (np.cos, np.sin) for k in (1, 2, 3)]
+    columns += [edge.mean((1, 2)), edge.std((1, 2)), np.quantile(edge, 0.5, axis=(1, 2)),
+                np.quantile(edge, 0.9, axis=(1, 2)), (edge > 0.1).mean((1, 2))]
+    columns += [(edge * turn(k * angle)).mean((1, 2)) for k in (2, 4) for turn in (np.cos, np.sin)]
+    columns += [coarse.std((1, 2)), (grey - coarse.repeat(4, 1).repeat(4, 2)).std((1, 2)),
                 grey[:, :16].mean((1, 2)) - grey[:, 16:].mean((1, 2)),
                 np.abs(grey - grey[:, :, ::-1]).mean((1, 2)),
                 np.abs(grey - grey[:, ::-1]).mean((1, 2)),
@@ -58,12 +63,9 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 
 class PictureRegressor:
-    """Reads (valence, arousal) from a picture: standardised :func:`picture_features` → kernel ridge
-    per axis.
-
-    It conditions and pairs nothing, so its agreement with what was asked for is evidence. Calibrate
-    it first: its own CCC on pictures it has not seen is the ceiling of every number it gives
-    (``agreement`` on held-out pictures).
+    """Reads (valence, arousal) from a picture: standardised :func:`picture_features` → kernel
+    ridge. It conditions and pairs nothing, so its agreement with what was asked for is evidence;
+    its own CCC on pictures it has not seen is the ceiling of every number it gives.
     """
 
     def __init__(self, estimator=None):
@@ -72,11 +74,10 @@ class PictureRegressor:
     def fit(self, pictures: np.ndarray, affect: np.ndarray) -> "PictureRegressor":
         """Fits on pictures uint8 [N, H, W, 3] and their affect [N, 2] in [−1, 1]."""
         features = picture_features(pictures)
-        # Width of the kernel: the number of features (the mean squared distance of standardised
-        # rows is twice that).
-        model = make_pipeline(StandardScaler(),
-                              KernelRidge(kernel="rbf", gamma=0.25 / features.shape[1], alpha=0.1))
-        self.estimator = model.fit(features.astype(np.float64), np.asarray(affect, np.float64))
+        # width of the kernel: the mean squared distance of standardised rows is twice their number
+        ridge = KernelRidge(kernel="rbf", gamma=0.25 / features.shape[1]).set_params(alpha=0.1)
+        self.estimator = make_pipeline(StandardScaler(), ridge).fit(
+            features.astype(np.float64), np.asarray(affect, np.float64))
         return self
 
     def predict(self, pictures: np.ndarray) -> np.ndarray:
@@ -96,29 +97,3 @@ def load_picture_regressor() -> PictureRegressor:
         raise KlangfarbeError("the bundled picture judge", f"{path}: no such file",
                               "make it: python -m lib miniature picture_judge")
     return PictureRegressor(artefacts.read(path))
-
-
-def _at_judge_size(pictures: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, 3] → float32 [N, 32, 32, 3] by area averaging (whole blocks where H is a
-    multiple of 32).
-    """
-    count, height, width, _ = pictures.shape
-    if height % JUDGE_SIZE == 0 and width % JUDGE_SIZE == 0:
-        fy, fx = height // JUDGE_SIZE, width // JUDGE_SIZE
-        return pictures.reshape(count, JUDGE_SIZE, fy, JUDGE_SIZE, fx,
-                                3).mean((2, 4), dtype=np.float32)
-    return np.stack([np.asarray(Image.fromarray(p).resize((JUDGE_SIZE, JUDGE_SIZE),
-                                                          Image.Resampling.BOX), np.float32)
-                     for p in pictures])
-
-
-def _mean(channel: np.ndarray) -> np.ndarray:
-    return channel.mean((1, 2))
-
-
-def _spread(channel: np.ndarray) -> np.ndarray:
-    return channel.std((1, 2))
-
-
-def _quantile(q: float):
-    return lambda channel: np.quantile(channel, q, axis=(1, 2))

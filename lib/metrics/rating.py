@@ -10,6 +10,7 @@ from lib.core.errors import KlangfarbeError
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 N_STEPS, CLOSE = 20_000, 1e-9
+TAIL = (1 - 0.95) / 2
 
 
 class Strengths(NamedTuple):
@@ -26,34 +27,27 @@ class Strengths(NamedTuple):
 
 def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     """Krippendorff's α = 1 − D_observed / D_expected: the disagreement of pairs of ratings of one
-    item, over that of any two ratings.
+    item, over that of any two ratings, [raters, items].
 
-    Card:
-        estimates: reliability of ratings
-        direction: ↑ · range: (−1, 1]; 1 full agreement, 0 chance, below 0 systematic disagreement
-        unit: none
-        input: ratings [raters, items], NaN where somebody did not rate; the level (ordinal for
-            Likert scales) is stated
-        aggregation: over all pairs of ratings of an item, all items together
-        blind to: whether raters are right; a habit that all share
-        minimum n: 20 (items rated by two or more)
+    Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
+        chance, below 0 systematic disagreement · unit: none · input: ratings [raters, items], NaN
+        where somebody did not rate; the level (ordinal for Likert scales) is stated · aggregation:
+        over all pairs of ratings of an item, all items together · blind to: whether raters are
+        right; a habit that all share · minimum n: 20 (items rated by two or more) ·
         source: Krippendorff (2011), Computing Krippendorff's alpha-reliability
     """
     ratings = np.asarray(ratings, np.float64)
     if level not in LEVELS:
         raise KlangfarbeError(f"a level out of {', '.join(LEVELS)}", repr(level),
                               "Likert scales are ordinal")
-    if ratings.ndim != 2 or np.isinf(ratings).any() or not (np.isfinite(ratings).sum(axis=0)
-                                                            >= 2).any():
-        raise KlangfarbeError("ratings [raters, items], some item rated twice", str(ratings.shape),
+    if ratings.ndim != 2 or np.isinf(ratings).any():
+        raise KlangfarbeError("ratings [raters, items]", str(ratings.shape),
                               "give raters as rows, NaN for gaps")
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     values = np.unique(paired[np.isfinite(paired)])
-    if len(values) < 2:
-        raise KlangfarbeError("ratings that differ", "one value throughout",
-                              "rate items that differ: without variation α is undefined")
-    if level == "ratio" and values[0] < 0:
-        raise KlangfarbeError("ratio ratings of at least 0", f"{values[0]:g}", "use interval")
+    if len(values) < 2 or (level == "ratio" and values[0] < 0):
+        raise KlangfarbeError("items rated twice, ratings that differ, ratios of at least 0",
+                              f"{len(values)} values", "without variation α is undefined")
     counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
     weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
     coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
@@ -71,36 +65,26 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
-def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: float = 0.95,
-                  seed: int = 0) -> Strengths:
+def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -> Strengths:
     """Strengths from pairwise choices: P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum
-    likelihood.
+    likelihood, with 95 % intervals. Wins of row over column, diagonal 0: [K, K] whole numbers (each
+    comparison is drawn on its own), or [G, K, K] (groups are drawn).
 
-    With p = exp(s), w_i the wins of i and n_ij the comparisons of i with j, Hunter's steps p_i ←
-    w_i / Σ_j n_ij / (p_i + p_j) until every item's expected wins equal its wins.
+    A resample in which somebody wins or loses everything has no finite strengths: it counts as −∞
+    for the lower ends and +∞ for the upper ones.
 
-    Card:
-        estimates: how likely each is to be chosen over each other one
-        direction: ↑ · range: (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds
-        input: wins [K, K], row over column, a tie half a win to both; or [G, K, K], one table a
-            listener (or painting)
-        aggregation: all comparisons; interval by drawing whole groups with replacement, percentiles
-        blind to: circles (A over B over C over A); what nobody compared
-        minimum n: 30 (comparisons)
-        source: Bradley & Terry (1952), Biometrika 39; Hunter (2004), Annals of Statistics 32, eq.
-            3; Ford (1957) on what it takes
-
-    Args:
-        wins: [K, K] (each comparison is drawn on its own; whole numbers) or [G, K, K] (groups are
-            drawn). The diagonal is 0.
-        n_resamples, confidence, seed: of the intervals. A resample in which somebody wins or loses
-            everything has no finite
-            strengths: it counts as −∞ for the lower ends and +∞ for the upper ones.
+    Card: estimates: how likely each is to be chosen over each other one · direction: ↑ · range:
+        (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds · input: wins [K, K],
+        row over column, a tie half a win to both; or [G, K, K], one table a listener (or
+        painting) · aggregation: all comparisons; interval by drawing whole groups with replacement,
+        percentiles · blind to: circles (A over B over C over A); what nobody compared · minimum n:
+        30 (comparisons) · source: Bradley & Terry (1952), Biometrika 39; Hunter (2004), Annals of
+        Statistics 32, eq. 3; Ford (1957) on what it takes
     """
     wins = np.asarray(wins, np.float64)
     tables = wins[None] if wins.ndim == 2 else wins
     if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or tables.shape[1] < 2 or not len(
-        tables):
+            tables):
         raise KlangfarbeError("wins [K, K] or [G, K, K]", str(wins.shape),
                               "give a row and a column per contestant")
     if not np.isfinite(tables).all() or tables.min() < 0 or tables.diagonal(axis1=1, axis2=2).any():
@@ -108,38 +92,43 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, confidence: floa
                               "negative, missing or diagonal values",
                               "count wins of row over column")
     whole = tables.sum(axis=0)
-    if not _connected(whole[None])[0]:
+    reach = _reach(whole[None])[0]
+    if not reach.all():
+        parts = " · ".join(f"{{{', '.join(map(str, np.flatnonzero(part)))}}}"
+                           for part in np.unique(reach & reach.T, axis=0)[::-1])
         raise KlangfarbeError(
             "a table in which everybody both wins and loses, directly or through others",
-            _apart(whole), "compare more pairs, or leave these out: no finite strengths fit")
-    rng, total = np.random.default_rng(seed), whole.sum()
-    if wins.ndim == 3 and len(tables) > 1:
-        drawn = np.einsum("rg,gij->rij", rng.multinomial(len(tables),
-                                                         np.full(len(tables), 1 / len(tables)),
+            f"parts that are not linked both ways: {parts}",
+            "compare more pairs, or leave these out: no finite strengths fit")
+    rng, total, n_groups = np.random.default_rng(seed), whole.sum(), len(tables)
+    if n_groups > 1:
+        drawn = np.einsum("rg,gij->rij", rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups),
                                                          n_resamples), tables)
-        n_groups = len(tables)
     elif np.array_equal(whole, np.round(whole)):
-        drawn = rng.multinomial(int(total), (whole / total).reshape(-1),
-                                n_resamples).reshape(n_resamples, *whole.shape).astype(float)
         n_groups = int(total)
+        drawn = rng.multinomial(n_groups, (whole / total).reshape(-1),
+                                n_resamples).reshape(n_resamples, *whole.shape).astype(float)
     else:
         raise KlangfarbeError("whole numbers of wins, or a table per listener",
                               f"{total} comparisons", "with ties, give [G, K, K]")
-    defined, tail = _connected(drawn), (1 - confidence) / 2
-    if (~defined).mean() >= tail:
+    # finite strengths require a chain of wins from everybody to everybody else (Ford)
+    defined = _reach(drawn).all(axis=(1, 2))
+    if (~defined).mean() >= TAIL:
         raise KlangfarbeError("resamples with finite strengths",
                               f"{(~defined).mean():.1%} of them fall apart",
                               "collect more comparisons of those who nearly always win or lose")
-    fitted = _fit(drawn[defined])
-    ends = [np.concatenate([fitted, np.full(((~defined).sum(), len(whole)), side)])
-            for side in (-np.inf, np.inf)]
-    low, high = (np.quantile(some, q, axis=0, method=method) for some, q,
-                 method in zip(ends, (tail, 1 - tail), ("higher", "lower"), strict=True))
+    fitted, n_lost = _fit(drawn[defined]), (~defined).sum()
+    low, high = (np.quantile(np.concatenate([fitted, np.full((n_lost, len(whole)), end)]), q,
+                             axis=0, method=method)
+                 for end, q, method in ((-np.inf, TAIL, "higher"), (np.inf, 1 - TAIL, "lower")))
     return Strengths(_fit(whole[None])[0], low, high, float(total), n_groups)
 
 
 def _fit(tables: np.ndarray) -> np.ndarray:
-    """Hunter's steps on all tables [R, K, K] at once → strengths [R, K], mean 0."""
+    """All tables [R, K, K] at once → strengths [R, K], mean 0. With p = exp(s), w_i the wins of i
+    and n_ij the comparisons of i with j, Hunter's steps p_i ← w_i / Σ_j n_ij / (p_i + p_j) until
+    every item's expected wins equal its wins.
+    """
     won, met = tables.sum(axis=2), tables + tables.transpose(0, 2, 1)
     power = np.ones_like(won)
     open_rows = np.arange(len(tables))
@@ -158,24 +147,9 @@ def _fit(tables: np.ndarray) -> np.ndarray:
                           "compare weak links more often")
 
 
-def _connected(tables: np.ndarray) -> np.ndarray:
-    """Whether from everybody a chain of wins leads to everybody else, bool [R]: what finite
-    strengths require (Ford).
-    """
-    return _reach(tables).all(axis=(1, 2))
-
-
 def _reach(tables: np.ndarray) -> np.ndarray:
     """Who beats whom directly or through others, bool [R, K, K]; everybody reaches himself."""
     reach = (tables > 0) | np.eye(tables.shape[1], dtype=bool)
     for _ in range(int(np.ceil(np.log2(tables.shape[1])))):
         reach = reach.astype(np.float32) @ reach.astype(np.float32) > 0
     return reach
-
-
-def _apart(table: np.ndarray) -> str:
-    """The parts a table falls into: within each everybody is linked with everybody."""
-    reach = _reach(table[None])[0]
-    parts = np.unique(reach & reach.T, axis=0)[::-1]
-    return "parts that are not linked both ways: " + " · ".join(
-        f"{{{', '.join(map(str, np.flatnonzero(part)))}}}" for part in parts)

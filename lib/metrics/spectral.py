@@ -1,8 +1,6 @@
 """Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance,
-signal-to-noise ratio; and THD.
-
-All but THD compare a sound with the one it should have been: music that is as good but different
-scores badly on each.  Notebook: 05.
+signal-to-noise ratio; and THD. All but THD compare a sound with the one it should have been: music
+that is as good but different scores badly on each.  Notebook: 05.
 """
 
 import functools
@@ -24,65 +22,47 @@ DECIBEL = 10 * np.sqrt(2) / np.log(10)     # of the cepstral distance
 
 
 def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *,
-        n_coefficients: int = N_COEFFICIENTS, n_mels: int = MEL["n_mels"],
-        n_fft: int = MEL["n_fft"], hop_length: int = MEL["hop_length"]) -> float | np.ndarray:
-    """Mel-cepstral distortion between two sounds, aligned by dynamic time warping.
+        n_coefficients: int = N_COEFFICIENTS) -> float | np.ndarray:
+    """Mel-cepstral distortion between two sounds [N] and [M] (dB), or of batches [B, N] ([B] dB).
 
-    (10√2 / ln 10) · mean over the DTW path of ‖c_1 … c_K of the reference − c_1 … c_K of the
-    generated‖; c0 excluded, K = 13.
-    Cepstra: amplitude mel-spectrogram (80 bands, FFT 1024, hop 256, Slaney's filters), floor 1e-5,
-    ln, orthonormal DCT-II. The
-    number depends on all of these: with the orthonormal transform it grows as √n_mels, so compare
-    only under one setting.
+    (10√2 / ln 10) · mean over the path of dynamic time warping of ‖c_1 … c_K of the reference − c_1
+    … c_K of the generated‖. The number depends on the card's settings: with the orthonormal
+    transform it grows as √n_mels, so compare only under one setting.
 
-    Card:
-        estimates: how far the spectral envelopes of two renderings of one piece lie apart
-        direction: ↓ · range: [0, ∞) · unit: dB
-        input: two mono sounds at one rate; 80 mel bands of amplitude, FFT 1024, hop 256, K = 13,
-            DCT-II orthonormal
-        aggregation: mean over the cells of the DTW path; a table takes the mean over clips
-        blind to: loudness (c0), tempo within what DTW bends, pitch finer than a mel band; it
-            prefers an average to a plausible alternative
-        minimum n: 30 pairs
-        source: Kubichek (1993), IEEE Pacific Rim, eq. 1; DTW as in Battenberg et al. (2020)
-
-    Args:
-        reference: mono [N], or a batch [B, N]; finite, not silent. generated: mono [M], or [B, M].
-
-    Returns:
-        dB, ≥ 0: a float, or [B] for a batch.
+    Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
+        direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds at one rate; 80 mel bands
+        of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II orthonormal · aggregation:
+        mean over the cells of the DTW path; a table takes the mean over clips · blind to: loudness
+        (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a
+        plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), IEEE Pacific Rim, eq.
+        1; DTW as in Battenberg et al. (2020)
     """
-    settings = {"n_coefficients": n_coefficients, "n_mels": n_mels, "n_fft": n_fft,
-                "hop_length": hop_length}
     if np.ndim(reference) == 2:
-        return mcd_many(reference, generated, sample_rate_hz, **settings)
-    return cepstral_distortion(mel_cepstra(reference, sample_rate_hz, **settings),
-                               mel_cepstra(generated, sample_rate_hz, **settings))
+        return mcd_many(list(reference), list(generated), sample_rate_hz,
+                        n_coefficients=n_coefficients)
+    return cepstral_distortion(*(mel_cepstra(sound, sample_rate_hz, n_coefficients)
+                                 for sound in (reference, generated)))
 
 
 def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray],
              sample_rate_hz: int = SAMPLE_RATE_HZ, **settings) -> np.ndarray:
-    """:func:`mcd` of many pairs, of one length or of several: two aligned sequences of N sounds →
-    dB [N].
-    """
+    """:func:`mcd` of N pairs of any lengths, aligned sequences of sounds: dB [N]."""
     if len(references) != len(generated) or not len(references):
         raise KlangfarbeError("as many references as generated sounds",
                               f"{len(references)} and {len(generated)}", "align them")
-    return np.array([mcd(r, g, sample_rate_hz, **settings) for r,
-                     g in zip(references, generated, strict=True)])
+    return np.array([mcd(r, g, sample_rate_hz, **settings)
+                     for r, g in zip(references, generated, strict=True)])
 
 
-def mel_cepstra(sound: np.ndarray, sample_rate_hz: int, *, n_coefficients: int = N_COEFFICIENTS,
-                n_mels: int = MEL["n_mels"], n_fft: int = MEL["n_fft"],
-                hop_length: int = MEL["hop_length"]) -> np.ndarray:
+def mel_cepstra(sound: np.ndarray, sample_rate_hz: int,
+                n_coefficients: int = N_COEFFICIENTS) -> np.ndarray:
     """Mel cepstra c_1 … c_K of a mono sound [N]: float64 [T, K] (settings as in :func:`mcd`)."""
-    sound = sounding(sound, n_fft)
+    sound = sounding(sound, MEL["n_fft"])
     if sound.ndim != 1:
-        raise KlangfarbeError("a mono sound [N]", str(sound.shape),
-                              "give one sound at a time, or use mcd_many")
-    # [F, T]
-    amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=n_fft, hop_length=hop_length))
-    mel = mel_filters(sample_rate_hz, n_fft, n_mels) @ amplitude
+        raise KlangfarbeError("a mono sound [N]", str(sound.shape), "give one sound at a time")
+    amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=MEL["n_fft"],
+                                    hop_length=MEL["hop_length"]))  # [F, T]
+    mel = mel_filters(sample_rate_hz, MEL["n_fft"], MEL["n_mels"]) @ amplitude
     return cepstra(np.log(np.maximum(mel, MEL_FLOOR)).T, n_coefficients)
 
 
@@ -98,23 +78,18 @@ def cepstra(ln_mel: np.ndarray, n_coefficients: int = N_COEFFICIENTS) -> np.ndar
     """c_1 … c_K of ln-amplitude mel frames [T, M]: orthonormal DCT-II along the bands, c0 dropped,
     float64 [T, K].
     """
-    return dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho",
-               axis=-1)[..., 1 : n_coefficients + 1]
+    transformed = np.asarray(dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho", axis=-1))
+    return transformed[..., 1 : n_coefficients + 1]
 
 
 def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
-    """:func:`mcd` from cepstra [T1, K] and [T2, K], for whoever predicts a mel-spectrogram and no
-    sound: dB.
-    """
+    """:func:`mcd` from cepstra [T1, K] and [T2, K], for whoever predicts a mel-spectrogram: dB."""
     reference, generated = (np.ascontiguousarray(c, np.float64) for c in (reference, generated))
-    if reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[
-        1:] or not (len(reference) and len(generated)):
-        raise KlangfarbeError("cepstra [T1, K] and [T2, K]",
+    if (reference.ndim != 2 or reference.shape[1:] != generated.shape[1:]
+            or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
+        raise KlangfarbeError("finite cepstra [T1, K] and [T2, K]",
                               f"{reference.shape} and {generated.shape}",
                               "take both with one setting")
-    if not (np.isfinite(reference).all() and np.isfinite(generated).all()):
-        raise KlangfarbeError("finite cepstra", "NaN or infinite values",
-                              "look at the mel-spectrograms they come from")
     return float(DECIBEL * _warping()(reference, generated))
 
 
@@ -164,43 +139,31 @@ def _warping():
     return mean_along_path
 
 
-def lsd(reference: np.ndarray, generated: np.ndarray, *, n_fft: int = 2048, hop_length: int = 512,
+def lsd(reference: np.ndarray, generated: np.ndarray, *,
         floor_db: float | None = -80.0) -> float | np.ndarray:
-    """Log-spectral distance between two sounds of one length, sample-aligned.
+    """Log-spectral distance between two sounds [N] aligned sample by sample (dB), or of batches [B,
+    N] ([B] dB): mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT.
 
-    mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT. Powers under
-    `floor_db` below the reference's strongest bin are raised to that floor in both; without one,
-    frames in which nothing sounds decide the value.
+    Powers under `floor_db` below the reference's strongest bin are raised to that floor in both;
+    without one (``None``), frames in which nothing sounds decide the value.
 
-    Card:
-        estimates: size of the difference of two spectra in decibels, all frequencies alike
-        direction: ↓ · range: [0, ∞) · unit: dB
-        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample; FFT 2048, hop 512,
-            floor −80 dB below the peak
-        aggregation: root mean square over bins, then mean over frames
-        blind to: phase; it sees a delay of one beat or another take of the same notes as error
-        minimum n: 30 pairs
-        source: Gray & Markel (1976), IEEE ASSP 24
-
-    Args:
-        reference: [N] or [B, N], finite, not silent. generated: the same shape.
-        floor_db: dB relative to the reference's strongest bin; ``None``: no floor.
-
-    Returns:
-        dB: a float, or [B] for a batch.
+    Card: estimates: size of the difference of two spectra in decibels, all frequencies alike ·
+        direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N])
+        aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak · aggregation: root
+        mean square over bins, then mean over frames · blind to: phase; it sees a delay of one beat
+        or another take of the same notes as error · minimum n: 30 pairs · source: Gray & Markel
+        (1976), IEEE ASSP 24
     """
-    reference, generated = (log_spectra(sound, n_fft, hop_length)
-                            for sound in _alike(reference, generated, n_fft))
-    return spectral_distance(reference, generated, floor_db)
+    return spectral_distance(*map(log_spectra, _alike(reference, generated, 2048)), floor_db)
 
 
-def log_spectra(sound: np.ndarray, n_fft: int = 2048, hop_length: int = 512) -> np.ndarray:
+def log_spectra(sound: np.ndarray) -> np.ndarray:
     """10 log10 of the power of a Hann-windowed STFT of sounds [..., N], [..., F, T] dB; −∞ where
     nothing is at all.
     """
     with np.errstate(divide="ignore"):
-        return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=n_fft,
-                                                 hop_length=hop_length)))
+        return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=2048,
+                                                 hop_length=512)))
 
 
 def spectral_distance(reference: np.ndarray, generated: np.ndarray,
@@ -218,29 +181,24 @@ def spectral_distance(reference: np.ndarray, generated: np.ndarray,
 
 def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
         n_harmonics: int = 10) -> float:
-    """Total harmonic distortion of **one** tone of known pitch: the amplitude of its overtones over
-    that of its fundamental.
+    """Total harmonic distortion of **one** tone [N] of known pitch: √(A_2² + … + A_H²) / A_1, each
+    A from the energy of a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the
+    harmonic.
 
-    √(A_2² + … + A_H²) / A_1, each A from the energy of a Blackman–Harris-windowed spectrum within ±
-    5 bins (or 1 %) of the harmonic. It was made for an amplifier fed with a pure sine. For music it
-    is undefined: a chord has several fundamentals, and the overtones of an instrument are no
-    distortion.
+    Made for an amplifier fed with a pure sine, undefined for music: a chord has several
+    fundamentals, and the overtones of an instrument are no distortion.
 
-    Card:
-        estimates: how much a device that was fed one sine adds at its multiples
-        direction: ↓ · range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB)
-        input: one mono sound of at least 12 periods with a known fundamental
-        aggregation: over the whole sound
-        blind to: anything between the harmonics: noise, and every note that is no multiple of the
-            fundamental
-        minimum n: 1
-        source: IEEE Std 1241-2010, sec. 4.4 (relative to the fundamental)
+    Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
+        range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
+        at least 12 periods with a known fundamental · aggregation: over the whole sound · blind to:
+        anything between the harmonics: noise, and every note that is no multiple of the
+        fundamental · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 (relative to the
+        fundamental)
     """
     sound = sounding(sound, 2)
     if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
-                              "THD is defined for one known fundamental only: do not take it of "
-                              "music")
+                              "do not take THD of music: it needs one known fundamental")
     harmonics = fundamental_hz * np.arange(1, n_harmonics + 1)
     harmonics = harmonics[harmonics < 0.49 * sample_rate_hz]
     if sound.ndim != 1 or len(harmonics) < 2 or len(sound) * fundamental_hz < 12 * sample_rate_hz:
@@ -261,22 +219,14 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
 
 
 def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
-    """Signal-to-noise ratio of a sound whose clean original is known: 10 log10 Σ ref² / Σ (ref −
-    gen)².
+    """Signal-to-noise ratio of a sound [N] whose clean original is known (dB), or of a batch [B, N]
+    ([B] dB): 10 log10 Σ ref² / Σ (ref − gen)².
 
-    Card:
-        estimates: how much louder the original is than what was added to it
-        direction: ↑ · range: (−∞, ∞) · unit: dB
-        input: two mono sounds [N] (or batches [B, N]) aligned sample by sample, the first the clean
-            original
-        aggregation: over all samples
-        blind to: what the error sounds like; a delay of a millisecond or a flipped sign counts as
-            noise louder than the signal
-        minimum n: 1
-        source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
-
-    Returns:
-        dB: a float, or [B] for a batch [B, N].
+    Card: estimates: how much louder the original is than what was added to it · direction: ↑ ·
+        range: (−∞, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N]) aligned sample by
+        sample, the first the clean original · aggregation: over all samples · blind to: what the
+        error sounds like; a delay of a millisecond or a flipped sign counts as noise louder than
+        the signal · minimum n: 1 · source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
     """
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)
@@ -291,7 +241,5 @@ def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *,
            silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
     if np.shape(reference) != np.shape(generated):
         raise KlangfarbeError("two sounds of one length",
-                              f"{np.shape(reference)} and {np.shape(generated)}",
-                              "cut both to one length")
-    reference = sounding(reference, at_least)
-    return reference, sounding(generated, at_least, silent_ok=silent_ok)
+                              f"{np.shape(reference)} and {np.shape(generated)}", "cut them alike")
+    return sounding(reference, at_least), sounding(generated, at_least, silent_ok=silent_ok)

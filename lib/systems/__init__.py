@@ -19,14 +19,14 @@ SYSTEMS = {
 }
 
 
-def table():
-    """The four systems as a DataFrame. ``stands``: ``yes`` (it has its tour), ``in part`` (code, no
-    tour yet) or ``not yet``.
+def table() -> pd.DataFrame:
+    """The four systems. ``stands``: ``yes`` (it has its tour), ``in part`` (code, no tour yet) or
+    ``not yet``.
     """
     def stands(name: str) -> str:
         if any(paths.NOTEBOOKS.glob(f"[0-9][0-9]_{name}_tour.ipynb")):
             return "yes"
         return "in part" if importlib.util.find_spec(f"lib.systems.{name}") else "not yet"
 
-    return pd.DataFrame([{"module": name, **facts, "stands": stands(name)} for name,
-                         facts in SYSTEMS.items()])
+    return pd.DataFrame([{"module": name, **facts, "stands": stands(name)}
+                         for name, facts in SYSTEMS.items()])

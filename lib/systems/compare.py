@@ -23,18 +23,12 @@ ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
 
 @dataclass(frozen=True)
 class Config:
-    """Test items, and pairs for retrieval.
-
-    Attributes:
-        n_items: held-out paintings, each with its comment and its own piece. n_known: pairs for
-            retrieval. seconds: of all sounds.
-        side: of the pictures.
-    """
+    """Held-out paintings, each with its comment and its own piece; pairs for retrieval."""
 
     n_items: int = 400
     n_known: int = 4_000
-    seconds: float = 8.0
-    side: int = 128
+    seconds: float = 8.0  # of all sounds
+    side: int = 128       # of the pictures
 
     def __post_init__(self):
         if min(self.n_items, self.n_known) < 4:
@@ -51,45 +45,33 @@ PROFILES = {
 
 
 class Items(NamedTuple):
-    """N items and K known pairs.
+    """N items and K known pairs of the training collection."""
 
-    Attributes:
-        pictures: uint8 [N, H, W, 3]. comments: N. sounds: float32 [N, samples], each painting's own
-            piece. truth: [N, 2] in [−1, 1].
-        words: N, out of five. known_pictures, known_comments, known_sounds, known_truth: [K, …] of
-            the training collection.
-        rate_hz: of all sounds.
-    """
-
-    pictures: np.ndarray
-    comments: list
-    sounds: np.ndarray
-    truth: np.ndarray
-    words: np.ndarray
-    known_pictures: np.ndarray
+    pictures: np.ndarray        # uint8 [N, H, W, 3]
+    comments: list              # N
+    sounds: np.ndarray          # float32 [N, samples], each painting's own piece
+    truth: np.ndarray           # [N, 2] in [−1, 1]
+    words: np.ndarray           # N, out of five
+    known_pictures: np.ndarray  # [K, …], as above
     known_comments: list
     known_sounds: np.ndarray
     known_truth: np.ndarray
-    rate_hz: int
+    rate_hz: int                # of all sounds
 
 
 def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
     """The atelier's items, numbered from `items_from` on in its ``TEST_SEED``, and known pairs."""
-    items, known = ([factors.draw(seed, first + k) for k in range(n)] for seed, first,
-                    n in ((TEST_SEED, items_from, config.n_items),
-                          (TRAIN_SEED, KNOWN_FROM, config.n_known)))
-
-    def both(seed: int, some: list) -> tuple:
-        numbers = range(some[0].index, some[0].index + len(some))
+    def draw(seed: int, first: int, n: int) -> tuple:
+        numbers = range(first, first + n)
+        items = [factors.draw(seed, number) for number in numbers]
         return (paint.pictures(seed, numbers, config.side)[0],
-                [words.comment(item) for item in some],
+                [words.comment(item) for item in items],
                 render.sounds(seed, numbers, config.seconds)[0],
-                np.array([(item.valence, item.arousal) for item in some]))
+                np.array([(item.valence, item.arousal) for item in items]),
+                np.array([words.emotion_word(item) for item in items]))
 
-    pictures, comments, sounds, truth = both(TEST_SEED, items)
-    return Items(pictures, comments, sounds, truth,
-                    np.array([words.emotion_word(item) for item in items]),
-                    *both(TRAIN_SEED, known), render.SAMPLE_RATE_HZ)
+    *known, _ = draw(TRAIN_SEED, KNOWN_FROM, config.n_known)
+    return Items(*draw(TEST_SEED, items_from, config.n_items), *known, render.SAMPLE_RATE_HZ)
 
 
 def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from lib.core import artefacts, paths
+from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage
 from lib.data.atelier import factors, words
@@ -22,8 +22,6 @@ from lib.signal.audio import SILENCE_RMS
 
 LEVEL = 0.05  # RMS of every clip before sets are compared
 
-
-# --- test items -----------------------------------------------------------------------------------
 
 def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[str, list]:
     """Atelier items from index `start` on, until every emotion has as many as `wanted` or more:
@@ -38,10 +36,8 @@ def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[st
 
 
 def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
-    """Refuses test pairs that share a picture, a clip or a group with training.
-
-    Args:
-        known, fresh: ``image_id, audio_id, image_group, audio_group``, a row a pair.
+    """Refuses test pairs that share a picture, a clip or a group with training: tables of
+    ``image_id, audio_id, image_group, audio_group``, a row a pair.
     """
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
@@ -56,30 +52,6 @@ def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return (unit(queries) @ unit(keys).T).argmax(1)
 
 
-# --- rows -----------------------------------------------------------------------------------------
-
-def match_loudness(sounds: np.ndarray, rms: float = LEVEL) -> np.ndarray:
-    """Sounds [N, samples] at one RMS, float32; silent ones stay as they are."""
-    level = np.sqrt(np.mean(np.square(sounds, dtype=np.float64), axis=1, keepdims=True))
-    gain = np.where(level > SILENCE_RMS, rms / np.maximum(level, SILENCE_RMS), 1)
-    return (sounds * gain).astype(np.float32)
-
-
-def structured(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Columns [N, …] as one structured array [N]."""
-    columns = {name: np.asarray(values) for name, values in columns.items()}
-    rows = np.empty(len(next(iter(columns.values()))),
-                    [(name, values.dtype, values.shape[1:]) for name, values in columns.items()])
-    for name, values in columns.items():
-        rows[name] = values
-    return rows
-
-
-def nearest_emotions(points: np.ndarray) -> np.ndarray:
-    """The nearest of the five emotion words of valence and arousal [N, 2]: strings [N]."""
-    return np.array([plane.emotion_word(*point) for point in points], "U8")
-
-
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows [N, D] divided by their lengths."""
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -91,19 +63,35 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.maximum(lengths, 1e-12)
 
 
-# --- measures -------------------------------------------------------------------------------------
+def match_loudness(sounds: np.ndarray) -> np.ndarray:
+    """Sounds [N, samples] at one RMS, float32; silent ones stay as they are."""
+    level = np.sqrt(np.mean(np.square(sounds, dtype=np.float64), axis=1, keepdims=True))
+    gain = np.where(level > SILENCE_RMS, LEVEL / np.maximum(level, SILENCE_RMS), 1)
+    return (sounds * gain).astype(np.float32)
+
+
+def structured(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Columns [N, …] as one structured array [N]."""
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    rows = np.empty(len(next(iter(arrays.values()))),
+                    [(name, values.dtype, values.shape[1:]) for name, values in arrays.items()])
+    for name, values in arrays.items():
+        rows[name] = values
+    return rows
+
+
+def nearest_emotions(points: np.ndarray) -> np.ndarray:
+    """The nearest of the five emotion words of valence and arousal [N, 2]: strings [N]."""
+    return np.array([plane.emotion_word(*point) for point in points], "U8")
+
 
 def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Whether the emotion word heard is the one asked for: words [N] twice → float64 [N], 1 or 0.
 
-    Card:
-        estimates: share of outputs in which the asked emotion is heard
-        direction: ↑ · range: [0, 1] · unit: none
-        input: words out of five; the heard one nearest to valence and arousal as a regressor that
-            conditioned nothing predicts them
-        aggregation: mean over rows
-        blind to: how near a miss was; what the regressor predicts for everything
-        minimum n: 50
+    Card: estimates: share of outputs in which the asked emotion is heard · direction: ↑ · range:
+        [0, 1] · unit: none · input: words out of five; the heard one nearest to valence and arousal
+        as a regressor that conditioned nothing predicts them · aggregation: mean over rows ·
+        blind to: how near a miss was; what the regressor predicts for everything · minimum n: 50 ·
         source: Hisariya & Liang, §III.A (the five words)
     """
     return (np.asarray(target) == np.asarray(predicted)).astype(np.float64)
@@ -130,40 +118,17 @@ def kad_measure(reference: np.ndarray, encoder: Mapping) -> Measure:
                    view=lambda rows: rows["embedding"], encoder=encoder)
 
 
-def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
-                  field: str = "embedding", seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
-    """FAD and FAD∞ of every row, and of two halves of the reference: DataFrame ``measure, row,
-    value, low, high, n`` (jackknife over groups).
-
-    At this n FAD is mostly bias, the same for all rows; :func:`fad_difference` compares two.
-    """
-    real, lines = reference[field], []
-    for name, row in rows.items():
-        fake = row[field]
-        low, high = stats.jackknife(functools.partial(distances.fad, real), fake, groups=groups,
-                                    seed=seed)
-        limit = distances.fad_infinity(real, fake, groups=groups, seed=seed, n_folds=n_folds)
-        lines += [("FAD", name, distances.fad(real, fake), low, high, len(fake)),
-                  ("FAD∞", name, limit.value, limit.low, limit.high, len(fake))]
-    half = np.random.default_rng(seed).permutation(len(real))[: len(real) // 2]
-    lines.append(("FAD", "real against real",
-                  distances.fad(real[half], np.delete(real, half, axis=0)), np.nan, np.nan,
-                  len(half)))
-    return pd.DataFrame(lines, columns=["measure", "row", "value", "low", "high", "n"])
-
-
 def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> Callable:
     """`function` under `metric`'s name and card; not `ranked`: without direction, hence
     untested.
     """
-
+    @functools.wraps(metric)
     def renamed(reference, outputs):
         return function(reference, outputs)
 
-    functools.update_wrapper(renamed, metric)
     if not ranked:
         for arrow in "↓↑":
-            renamed.__doc__ = renamed.__doc__.replace(f"direction: {arrow}", "direction: –")
+            renamed.__doc__ = (renamed.__doc__ or "").replace(f"direction: {arrow}", "direction: –")
     return renamed
 
 
@@ -177,12 +142,30 @@ def precomputed(metric: Callable, *, ranked: bool = True) -> Callable:
 
 def published_values(*claims: str) -> dict[str, float]:
     """Quantity → value as printed in a paper, for some claims of ``data/published.csv``."""
-    table = artefacts.read(paths.ROOT / "data" / "published.csv")
-    chosen = table[table["claim"].isin(claims)]
-    return dict(zip(chosen["quantity"], chosen["value"], strict=True))
+    printed = pd.read_csv(paths.ROOT / "data" / "published.csv", index_col="quantity")
+    return printed.loc[printed["claim"].isin(claims), "value"].to_dict()
 
 
-# --- comparisons ----------------------------------------------------------------------------------
+def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
+                  field: str = "embedding", seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
+    """FAD and FAD∞ of every row, and of two halves of the reference: ``measure, row, value, low,
+    high, n`` (jackknife over groups). At this n FAD is mostly bias, the same for all rows;
+    :func:`fad_difference` compares two.
+    """
+    real, lines = reference[field], []
+    for name, row in rows.items():
+        fake = row[field]
+        low, high = stats.jackknife(functools.partial(distances.fad, real), fake, groups=groups,
+                                    seed=seed)
+        limit = distances.fad_infinity(real, fake, groups=groups, seed=seed, n_folds=n_folds)
+        lines += [("FAD", name, distances.fad(real, fake), low, high, len(fake)),
+                  ("FAD∞", name, *limit[:3], len(fake))]
+    half = np.random.default_rng(seed).permutation(len(real))[: len(real) // 2]
+    lines.append(("FAD", "real against real",
+                  distances.fad(real[half], np.delete(real, half, axis=0)), np.nan, np.nan,
+                  len(half)))
+    return pd.DataFrame(lines, columns=["measure", "row", "value", "low", "high", "n"])
+
 
 def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray,
                    *, seed: int = 0) -> tuple[float, float, float]:
@@ -202,7 +185,7 @@ def agreement(target: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarray,
-                         groups: np.ndarray, *, seed: int = 0) -> tuple[float, float, float]:
+                         groups: np.ndarray | None, *, seed: int = 0) -> tuple[float, float, float]:
     """:func:`agreement` of ours minus theirs, over the same paintings: (value, low, high), 95 %,
     bootstrap over groups.
     """

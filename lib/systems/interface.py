@@ -4,9 +4,7 @@ refusals, loudness.
     paintings [files] ──all checked──► pictures ──the system's load, once──►
         its generate, one by one ──► sounds [files], a few lines each
 
-A system's ``generate_files`` gives :func:`files` its own ``load``, ``generate`` and ``summary``.
-Nothing is loaded before all is checked.
-Notebook: 10, 20.
+Nothing is loaded before all is checked.  Notebook: 10, 20.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +23,7 @@ SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
 
 @dataclass(frozen=True)
 class Sound:
-    """What a painting became.
-
-    Attributes:
-        sound: float32 [N] in [−1, 1], mono. sample_rate_hz: its rate.
-    """
+    """What a painting became: mono float32 [N] in [−1, 1], and its rate."""
 
     sound: np.ndarray
     sample_rate_hz: int
@@ -52,15 +46,13 @@ class Sound:
 
 
 def limit_peak(sound: np.ndarray) -> np.ndarray:
-    """A sound that would clip is turned down as a whole to :data:`PEAK`; any other stays as it
-    is.
-    """
+    """A sound that would clip, turned down as a whole to :data:`PEAK`; any other as it is."""
     return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
 
 
 def get_config(profiles: Mapping, profile: str):
     """A system's config at a profile; ``bundled`` has mini's."""
-    known = {artefacts.BUNDLED: profiles["mini"]} | profiles
+    known = {artefacts.BUNDLED: profiles["mini"], **profiles}
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
                               "name one of them")
@@ -70,10 +62,7 @@ def get_config(profiles: Mapping, profile: str):
 def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
                    hear: Callable, told: Callable, seed: int, seconds: float) -> int:
     """Hears each painting, writes the music, prints what the system says of it; returns the exit
-    code.
-
-    Whatever can be refused is refused before anything is loaded. One bad file among several is told
-    and passed over (exit code 2 at the end); the others are heard.
+    code. One bad file among several is told and passed over (2 at the end).
 
     Args:
         output: a name ending in .wav, .flac or .mp3; for several paintings a folder. side:
@@ -82,8 +71,16 @@ def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: 
             that → lines.
     """
     paintings, output = [Path(path) for path in paintings], Path(output)
-    several = len(paintings) > 1
-    _check_output(paintings, output)
+    several, stems = len(paintings) > 1, [path.stem for path in paintings]
+    if not several and (output.suffix.lower() not in audio.WRITTEN or output.is_dir()):
+        raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output),
+                              "for instance -o music.wav")
+    if several and (output.suffix or output.is_file()):
+        raise KlangfarbeError("a folder for several paintings", str(output),
+                              "for instance -o music/")
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise KlangfarbeError("paintings of different names: each names its music",
+                              f"{twice!r} more than once", "rename one of them")
     check_seconds(seconds)
     if not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
@@ -111,18 +108,3 @@ def check_seconds(seconds: float) -> None:
     if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
         raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s",
                               f"{seconds:g} s", "leave --seconds out for 8 s")
-
-
-def _check_output(paintings: list[Path], output: Path) -> None:
-    if len(paintings) == 1:
-        if output.suffix.lower() not in audio.WRITTEN or output.is_dir():
-            raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}",
-                                  str(output), "for instance -o music.wav")
-        return
-    if output.suffix or output.is_file():
-        raise KlangfarbeError("a folder for several paintings", str(output),
-                              "for instance -o music/")
-    stems = [path.stem for path in paintings]
-    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
-        raise KlangfarbeError("paintings of different names: each names its music",
-                              f"{twice!r} more than once", "rename one of them")

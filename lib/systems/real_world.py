@@ -15,6 +15,7 @@ Source: ours; points of emotion shares are :mod:`lib.signal.affect`'s.  Notebook
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import registry, splits
 from lib.data.collections import emotify, wikiart_emotions
 from lib.data.splits import FOLDS
-from lib.metrics import affect, stats
+from lib.metrics import stats
 from lib.signal import audio, images
 from lib.systems import compare, evaluation, recombine
 from lib.systems.bridging import train_musicgen
@@ -34,23 +35,15 @@ ITEMS_FROM = 970_000  # of the atelier's TEST_SEED
 
 @dataclass(frozen=True)
 class Config:
-    """How many items of each world, how many pairs retrieval and the lines know, and how long the
-    made music is.
+    """How many items of each world, and how long the music."""
 
-    Attributes:
-        n_paintings, n_pieces: real ones. n_atelier: items of the atelier, painting and piece.
-            n_known: its training pairs.
-        seconds: of the music that is made. listened: seconds of each real piece, its middle. side:
-            of the pictures.
-    """
-
-    n_paintings: int = 300
+    n_paintings: int = 300  # real ones
     n_pieces: int = 300
-    n_atelier: int = 300
-    n_known: int = 2_000
-    seconds: float = 8.0
-    listened: float = 15.0
-    side: int = 128
+    n_atelier: int = 300    # items of the atelier, painting and piece
+    n_known: int = 2_000    # its training pairs, for retrieval and the lines
+    seconds: float = 8.0    # of the music that is made
+    listened: float = 15.0  # seconds of each real piece, its middle
+    side: int = 128         # of the pictures
 
     def __post_init__(self):
         if min(self.n_paintings, self.n_pieces, self.n_atelier, self.n_known) < FOLDS:
@@ -64,62 +57,54 @@ PROFILES = {"smoke": Config(8, 8, 6, 12, seconds=1.0, listened=2.0),
 
 
 class RatedWorks(NamedTuple):
-    """N paintings or pieces that people rated.
+    """N paintings or pieces that people rated."""
 
-    Attributes:
-        content: uint8 [N, side, side, 3], or float32 [N, samples] at the rate that was asked for.
-            truth: [N, 2] in [−1, 1].
-        groups: N, the painter or the track. files: N, where they lie.
-    """
-
-    content: np.ndarray
-    truth: np.ndarray
-    groups: np.ndarray
-    files: list
+    content: np.ndarray  # uint8 [N, side, side, 3], or float32 [N, samples] at the asked rate
+    truth: np.ndarray    # [N, 2] in [−1, 1]
+    groups: np.ndarray   # N, the painter or the track
+    files: list          # N, where they lie
 
 
 def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
     """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`; black bars are cut off.
     """
     folder = registry.find_folder(registry.COLLECTIONS["wikiart_emotions"].folders,
-                            ("images", "emotion_labelled"))
-    rows = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), n, seed)
-    files = [folder / path for path in rows["path"]]
+                                  ("images", "emotion_labelled"))
+    rows, files = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), folder, n, seed)
     painters = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy(str)
     return RatedWorks(np.stack([images.load(file, size=side) for file in files]),
-                 rows[["valence", "arousal"]].to_numpy(float), painters, files)
+                      rows[["valence", "arousal"]].to_numpy(float), painters, files)
 
 
 def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWorks:
     """Up to `n` of Emotify's tracks, drawn by `seed`: the middle `seconds` of each, at `rate_hz`.
     """
     folder = registry.find_folder(registry.COLLECTIONS["emotify"].folders)
-    rows = _drawn(emotify.manifest(folder), n, seed)
-    files = [folder / path for path in rows["path"]]
+    rows, files = _drawn(emotify.manifest(folder), folder, n, seed)
     sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]
     return RatedWorks(compare.resample_to_length(sounds, [rate_hz] * len(sounds), rate_hz, seconds),
-                 rows[["valence", "arousal"]].to_numpy(float), rows["group_id"].to_numpy(str),
-                 files)
+                      rows[["valence", "arousal"]].to_numpy(float), rows["group_id"].to_numpy(str),
+                      files)
 
 
-def _drawn(rows, n: int, seed: int):
-    """Up to `n` rows that have a file and a label, in random order: a collection may lie by genre,
-    and half of it must be like the rest.
+def _drawn(rows: pd.DataFrame, folder: Path, n: int, seed: int) -> tuple[pd.DataFrame, list]:
+    """Up to `n` rows that have a file and a label, and the files, in random order: a collection may
+    lie by genre, and half of it must be like the rest.
     """
     rows = rows[rows["path"].notna() & rows["valence"].notna()]
     if len(rows) < FOLDS:
         raise KlangfarbeError(f"{FOLDS} files with labels or more", str(len(rows)),
                               "see data/README.md for where to get them")
-    return rows.sample(min(n, len(rows)), random_state=seed)
+    rows = rows.sample(min(n, len(rows)), random_state=seed)
+    return rows, [folder / path for path in rows["path"]]
 
 
 def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: list[str] | None, *,
-           seed: int = 0, seconds: float = 4.0, rate_hz: int = 22_050) -> tuple[dict, list[str]]:
-    """What the three systems play to N paintings: system → float32 [N, samples] at `rate_hz`, and
-    the descriptions played by the first.
-
-    Args:
-        pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner speaks to ``art2music``.
+                   seed: int = 0, seconds: float = 4.0,
+                   rate_hz: int = 22_050) -> tuple[dict, list[str]]:
+    """What the three systems play to N paintings uint8 [N, H, W, 3]: system → float32 [N, samples]
+    at `rate_hz`, and the descriptions played by the first. `comments`: N, or ``None``: the
+    captioner speaks to ``art2music``.
     """
     said, descriptions = recombine.encode(parts, pictures, comments, None)
     player = parts.bridging.generator
@@ -133,7 +118,7 @@ def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: lis
 
 
 def linear_probe(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
-             seed: int = 0) -> np.ndarray:
+                 seed: int = 0) -> np.ndarray:
     """What a straight line makes of `inputs` [N, D], each group predicted by a line that never saw
     it: [N, 2]. What could be known.
     """
@@ -143,22 +128,19 @@ def linear_probe(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
 
 
 def correlation(truth: np.ndarray, found: np.ndarray) -> float:
-    """Pearson's r of valence and of arousal, averaged, [−1, 1] ↑: agreement that forgives a wrong
-    middle and a wrong spread.
+    """Pearson's r of valence and of arousal, [N, 2] twice, averaged, [−1, 1] ↑: agreement that
+    forgives a wrong middle and a wrong spread; 0 where one side does not vary.
     """
-    return float(np.mean([affect.correlation(truth[:, axis], found[:, axis]) for axis in (0, 1)]))
+    vary = (truth.std(0) > 1e-12) & (found.std(0) > 1e-12)
+    return float(np.mean([np.corrcoef(truth[:, axis], found[:, axis])[0, 1] if vary[axis] else 0.0
+                          for axis in (0, 1)]))
 
 
 def agreement_table(truth: np.ndarray, found: dict[str, np.ndarray],
-                    groups: np.ndarray | None = None, *, seed: int = 0):
-    """A row each: DataFrame ``row, agreement, low, high, luck, correlation, r_low, r_high, r_luck,
-    n``.
-
-    Luck: the 97.5 % quantile with what was found dealt to other items. Intervals: 95 %, over
-    groups.
-
-    Args:
-        truth: [N, 2]. found: row → [N, 2].
+                    groups: np.ndarray | None = None, *, seed: int = 0) -> pd.DataFrame:
+    """A row for each of `found`, [N, 2]: ``row, agreement, low, high, luck, correlation, r_low,
+    r_high, r_luck, n``. Luck: the 97.5 % quantile with what was found permuted. Intervals: 95 %,
+    over groups.
     """
     rows, scores = [], {evaluation.agreement: ("agreement", "low", "high", "luck"),
                         correlation: ("correlation", "r_low", "r_high", "r_luck")}

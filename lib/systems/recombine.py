@@ -15,7 +15,7 @@ Notebook: 92.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -61,36 +61,33 @@ PROFILES = {"smoke": Config(6, 12), "mini": Config(100, 240), "gpu": Config(), "
 
 
 class Systems(NamedTuple):
-    """All four systems, loaded: ``bridging``, ``mapping`` and ``art2music`` as their ``load`` gives
-    them; ``forest``, ``painter`` and ``sizes`` of system 3.
+    """``bridging``, ``mapping`` and ``art2music`` as their ``load`` gives them; ``forest``,
+    ``painter`` and ``sizes`` of system 3.
     """
 
-    bridging: object
-    mapping: object
-    art2music: object
-    forest: object
-    painter: object
-    sizes: object
+    bridging: Any
+    mapping: Any
+    art2music: Any
+    forest: Any
+    painter: Any
+    sizes: Any
 
 
 def load(profile: str) -> Systems:
     """Every part of a profile, or its bundled miniature; each says which it is."""
     return Systems(bridging.load(profile), mapping.load(profile), art2music.load(profile),
-                 artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops"),
-                 *train_diffusion.load(profile))
+                   artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops"),
+                   *train_diffusion.load(profile))
 
 
 def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
-            sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
-    """The representations of N items by each bridge.
+           sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
+    """The representations of N items by each bridge, bridge → float32 [N, D_b] (``words``: the
+    description's states, averaged), and the N descriptions themselves.
 
     Args:
         pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner's. sounds: float32 [N,
             samples], each item's own piece, at `rate_hz`; ``None``: no ``numbers``.
-
-    Returns:
-        bridge → float32 [N, D_b] (``words``: the description's states, averaged), and the N
-        descriptions themselves.
     """
     sizes = [len(some) for some in (pictures, comments, sounds) if some is not None]
     if len(set(sizes)) > 1:
@@ -109,12 +106,11 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
         comments = parts.bridging.captioner.caption(shown, [None] * len(shown))
     felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon()))
             for comment in comments]
+    inputs = data.embed_inputs(shown, comments, felt, parts.art2music.clip)
     found = {"words": mapping_data.text_targets(said, parts.mapping.generator)[:, 0],
              "vector": train_projection.predict(parts.mapping.projection,
                                                 vectors).reshape(len(pictures), -1),
-             "fused": train_flow.fuse(parts.art2music.stage,
-                                      *data.embed_inputs(shown, comments, felt,
-                                                         parts.art2music.clip))}
+             "fused": train_flow.fuse(parts.art2music.stage, *inputs)}
     if sounds is not None:
         found["numbers"] = train_forest.predict(parts.forest,
                                                 features.extract_many(sounds, 1, rate_hz))
@@ -130,10 +126,8 @@ def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
 
 def map_to_decoders(test: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
     """Every bridge's test items as every decoder's input: (bridge, decoder) → [N, D]; a decoder's
-    own bridges are passed on as they are.
-
-    Args:
-        test: bridge → [N, D_b]. known: bridge → [K, D_b], of training items.
+    own bridges are passed on as they are. `test`: bridge → [N, D_b]; `known`: bridge → [K, D_b], of
+    training items.
     """
     inputs = {}
     for decoder, own in DECODERS.items():
@@ -148,21 +142,18 @@ def map_to_decoders(test: dict, known: dict) -> dict[tuple[str, str], np.ndarray
 
 def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
-    """What a decoder makes of inputs [N, D] in its own language.
-
-    Returns:
-        (sounds float32 [N, samples], their rate), or (pictures uint8 [N, H, W, 3], 0).
+    """What a decoder makes of inputs [N, D] in its own language: (sounds float32 [N, samples],
+    their rate), or (pictures uint8 [N, H, W, 3], 0).
     """
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
         player = parts.mapping.generator
-        n_tokens = inputs.shape[1] // player.width
-        return mapping.generate_music(player, inputs.reshape(len(inputs), n_tokens, -1),
-                                         parts.mapping.config, seed,
-                                         seconds=seconds), player.sample_rate_hz
+        vectors = inputs.reshape(len(inputs), inputs.shape[1] // player.width, -1)
+        return mapping.generate_music(player, vectors, parts.mapping.config, seed,
+                                      seconds=seconds), player.sample_rate_hz
     if decoder == "flow":
         made = train_flow.sample(parts.art2music.stage, inputs, parts.art2music.config, seed=seed,
-                               seconds=seconds)
+                                 seconds=seconds)
         return train_vocoder.vocode(parts.art2music.vocoder, mel.to_ln(made)), mel.RATE_HZ
     if decoder == "diffusion":
         return train_diffusion.generate(parts.painter, np.clip(inputs, -1, 1), parts.sizes, seed), 0
@@ -171,16 +162,11 @@ def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
 
 
 def variance_components(truth: np.ndarray, found: np.ndarray, score) -> dict[str, float]:
-    """Who decides how much arrives, the bridge or the decoder: how far the means of rows and of
-    columns lie apart.
+    """Who decides how much arrives, the bridge or the decoder: what was read from B bridges with D
+    decoders, found [N, B, D, 2], by score (truth, found [N, 2]) → a number.
 
-    Args:
-        truth: [N, 2]. found: [N, B, D, 2], what was read from B bridges with D decoders. score:
-            (truth, found [N, 2]) → a number.
-
-    Returns:
-        ``bridges``, ``decoders`` (standard deviation of the B and D means) and ``rest`` (what
-        neither explains: root mean square).
+    ``bridges``, ``decoders``: standard deviation of the B and D means; ``rest``: root mean square
+    of what neither explains.
     """
     table = np.array([[score(truth, found[:, b, d]) for d in range(found.shape[2])]
                       for b in range(found.shape[1])])
