@@ -17,10 +17,16 @@ from lib.data.atelier.factors import draw
 from lib.pretrained import captioner
 from lib.recipes import captioner as recipe
 
-SEE = recipe.Vision(image_size=32, width=32, layers=1, heads=2, n_steps=2, batch_size=8,
-                          bfloat16=False)
-TINY = recipe.Config(vision=SEE, text_width=32, text_layers=1, text_heads=2, vocabulary=400,
-                              n_steps=2, batch_size=8)
+TINY = recipe.Config(n_steps=2, batch_size=8, bfloat16=False)
+VISION = {**recipe.VISION, "image_size": 32, "hidden_size": 32, "intermediate_size": 96,
+          "num_hidden_layers": 1, "num_attention_heads": 2}
+
+
+def build(n_words, seed=0, width=32):
+    """A tiny BLIP of random weights."""
+    text = {**recipe.TEXT, "hidden_size": width, "intermediate_size": 2 * width,
+            "num_hidden_layers": 1, "num_attention_heads": 2}
+    return recipe.build(n_words, VISION, text, seed)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +40,14 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return recipe.tokenizer(items[1], recipe.feelings(), TINY)
+    return recipe.tokenizer(items[1], recipe.feelings(), 400)
 
 
 @pytest.fixture(scope="module")
 def folder(tokens, tmp_path_factory):
     """A BLIP of random weights in the hub's layout."""
     where = tmp_path_factory.mktemp("blip")
-    recipe.save(where, recipe.build(len(tokens), TINY, seed=5), tokens, TINY)
+    recipe.save(where, build(len(tokens), seed=5), tokens, {})
     return where
 
 
@@ -62,12 +68,9 @@ def trained(where, items, tokens, **changes):
     """Both phases on `items`, each picture a subject of its own: (network, curve of the eye, curve
     of the words).
     """
-    eye = replace(SEE, **{name: value for name, value in changes.items() if hasattr(SEE, name)})
-    config = replace(TINY, vision=eye, **{name: value for name,
-                                       value in changes.items() if hasattr(TINY, name)})
-    model = recipe.build(len(tokens), config)
+    config, model = replace(TINY, **changes), build(len(tokens))
     seen = recipe.train_vision(model, items[0], np.arange(len(items[0])), where / "e.safetensors",
-                                eye)
+                               config)
     return model, seen, recipe.train(model, tokens, *items, recipe.feelings(),
                                               where / "c.safetensors", config)
 
@@ -79,12 +82,11 @@ def trained(where, items, tokens, **changes):
 def test_the_configuration_fixes_every_shape(items, tokens):
     from transformers import BlipForConditionalGeneration
 
-    model = recipe.build(len(tokens), TINY)
+    model = build(len(tokens))
     assert isinstance(model,
                       BlipForConditionalGeneration) and model.config.text_config.vocab_size == len(
         tokens)
-    ids, mask, labels = recipe.targets(tokens, [(None, items[1][0]), ("sad", "x")],
-                                                TINY.positions)
+    ids, mask, labels = recipe.targets(tokens, [(None, items[1][0]), ("sad", "x")])
     out = model(pixel_values=recipe.pixels(items[0][:2]), input_ids=ids,
                 attention_mask=mask, labels=labels)
     assert out.logits.shape == (*ids.shape, len(tokens)) and out.image_embeds.shape == (2, 17, 32)
@@ -97,8 +99,7 @@ def test_only_what_is_said_is_learned(items, tokens):
     """Start, leading words and padding carry −100; the end mark is learned."""
     text = recipe.target_text("angry", "a red sea.", ("tense", "furious"))
     assert text == "an angry painting: a red sea. it feels tense and furious."
-    ids, mask, labels = recipe.targets(tokens, [("angry", text), (None, "a sea.")],
-                                                TINY.positions)
+    ids, mask, labels = recipe.targets(tokens, [("angry", text), (None, "a sea.")])
     known = [[int(t) for t in row if t >= 0] for row in labels]
     assert tokens.decode(known[0]).strip() == ": a red sea. it feels tense and furious.</s>"
     assert tokens.decode(known[1]).strip() == "a sea.</s>"
@@ -140,7 +141,7 @@ def test_the_hub_layout_round_trip(folder, items, tokens):
     import torch
 
     loaded = pretrained.load("captioner", folder, device="cpu")
-    fresh = recipe.build(len(tokens), TINY, seed=5).half().float().eval()
+    fresh = build(len(tokens), seed=5).half().float().eval()
     pixels = captioner.pixels_of(loaded.processor, items[0])
     assert torch.allclose(pixels, recipe.pixels(items[0]),
                           atol=1e-5), "the recipe in the folder is the one trained with"
@@ -224,9 +225,7 @@ def test_a_damaged_file_gives_one_line(spoilt, file):
 
 def test_weights_of_another_shape_are_refused(folder, tokens, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    recipe.save(tmp_path / "wider",
-                         recipe.build(len(tokens), replace(TINY, text_width=48)), tokens,
-                         TINY)
+    recipe.save(tmp_path / "wider", build(len(tokens), width=48), tokens, {})
     shutil.copy(tmp_path / "wider" / "model.safetensors", copy)
     with pytest.raises(KlangfarbeError, match="missing or of another shape"):
         pretrained.load("captioner", copy, device="cpu")
@@ -261,7 +260,7 @@ def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
 def test_first_the_eye_learns_then_the_words_and_both_repeat_themselves(tmp_path, items, tokens):
     import torch
 
-    before = dict(recipe.build(len(tokens), TINY).named_parameters())
+    before = dict(build(len(tokens)).named_parameters())
     model, seen, spoken = trained(tmp_path / "a", items, tokens)
     still = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
     assert still == ["text_decoder.cls.predictions.bias"], (
@@ -281,9 +280,9 @@ def test_first_the_eye_learns_then_the_words_and_both_repeat_themselves(tmp_path
 def test_each_phase_leaves_the_other_half_alone(tmp_path, items, tokens):
     import torch
 
-    model = recipe.build(len(tokens), TINY)
+    model = build(len(tokens))
     fresh = {name: p.clone() for name, p in model.named_parameters()}
-    recipe.train_vision(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", SEE)
+    recipe.train_vision(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", TINY)
     looked = {name: p.clone() for name, p in model.named_parameters()}
     assert {name.split(".")[0] for name,
             p in looked.items() if not torch.equal(p, fresh[name])} == {"vision_model"}
@@ -301,7 +300,7 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
     model, seen, spoken = trained(tmp_path, few, tokens, n_steps=150, batch_size=4,
                                   learning_rate=5e-3, shift=0, p_led=0.0)
     assert seen[-1]["right"] == 1 and spoken[-1]["loss"] < 0.1 < spoken[0]["loss"]
-    recipe.save(tmp_path / "whole", model, tokens, TINY)
+    recipe.save(tmp_path / "whole", model, tokens, {})
     read = pretrained.load("captioner", tmp_path / "whole", device="cpu").caption(few[0])
     assert read == [caption.lower() for caption in few[1]]
 
@@ -328,11 +327,11 @@ class Parrot:
 
 
 def test_the_measures_tell_a_seeing_captioner_from_a_blind_and_a_deaf_one(monkeypatch):
-    monkeypatch.setattr(recipe, "painted", lambda seed, indices,
+    monkeypatch.setattr(recipe.bundling, "painted", lambda seed, indices,
                         size: (np.zeros((len(indices), 4, 4, 3), np.uint8), "key"))
 
     def values(**how):
-        return recipe.table(Parrot(100, **how), 99, range(100))[0].set_index("measure")["value"]
+        return recipe.measure(Parrot(100, **how), 99, range(100))[0].set_index("measure")["value"]
 
     right = {f"{way}_{what}_named": 1.0 for way in ("unled", "led")
              for what in ("subject", "manner")}

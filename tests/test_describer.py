@@ -18,9 +18,9 @@ from lib.pretrained import describer
 from lib.recipes import describer as recipe
 from lib.recipes.bundling import WORDS_SEED
 
-TINY = recipe.Config(hidden=32, layers=1, heads=2, inner=64, vocabulary=400, positions=512,
-                              n_steps=120, batch_size=4, learning_rate=1e-2, p_front=1.0,
-                              p_nowhere=0.0)
+SIZES = {**recipe.SIZES, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "num_key_value_heads": 2}
+TINY = recipe.Config(n_steps=120, batch_size=4, learning_rate=1e-2, p_front=1.0, p_nowhere=0.0)
 CAPTIONS = ["A view of the coast.", "A nocturne, with a moon.", "Pears on a cloth.",
             "A sitter in profile."]
 EMOTIONS = ["happy", "sad", "angry", "fun"]
@@ -30,14 +30,14 @@ DESCRIPTIONS = ["A warm waltz. The tune lies high.", "A bleak chorale. The melod
 
 @pytest.fixture(scope="module")
 def vocabulary():
-    return recipe.tokenizer([*CAPTIONS, *DESCRIPTIONS, *EMOTIONS], TINY)
+    return recipe.tokenizer([*CAPTIONS, *DESCRIPTIONS, *EMOTIONS], 400)
 
 
 @pytest.fixture(scope="module")
 def llama_folder(vocabulary, tmp_path_factory):
     """A Llama of random weights in the hub's layout."""
     folder = tmp_path_factory.mktemp("llama")
-    for part in (recipe.build(len(vocabulary), TINY), vocabulary):
+    for part in (recipe.build(len(vocabulary), SIZES), vocabulary):
         part.save_pretrained(folder)
     return folder
 
@@ -84,7 +84,7 @@ def fresh():
 def rule():
     """What suits what, counted over 300 descriptions of the training collection."""
     _, emotions, descriptions = recipe.pairs(WORDS_SEED, 300)
-    return recipe.Suitability(descriptions, emotions)
+    return recipe.suitable(descriptions, emotions)
 
 
 # --- the prompt -----------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_the_emotion_word_stands_anywhere_and_once():
 
 
 def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path):
-    model = recipe.build(len(vocabulary), TINY)
+    model = recipe.build(len(vocabulary), SIZES)
     curve = recipe.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS,
                                   tmp_path / "d.safetensors", TINY)
     assert curve[-1]["loss"] < 0.1 < 3 < curve[0]["loss"] and not model.training
@@ -288,11 +288,12 @@ def test_what_contradicts_itself_is_not_said():
 def test_what_suits_an_emotion(rule):
     gay = ("Exuberant and festive march in C major at a racing tempo, with trumpet, trombone, "
            "tuba and drums. The tune is high.")
-    assert all(rule.rate(gay, "fun").values())
-    assert rule.rate(gay, "sad") == {"tempo": False, "mode": False, "genre": True, "mood": False}
-    assert not rule.rate(gay.replace("trumpet", "piano"),
+    assert all(recipe.rate(rule, gay, "fun").values())
+    assert recipe.rate(rule, gay, "sad") == {"tempo": False, "mode": False, "genre": True,
+                                             "mood": False}
+    assert not recipe.rate(rule, gay.replace("trumpet", "piano"),
                           "fun")["genre"], "no march of the atelier has a piano"
-    assert not any(rule.rate("", "fun").values())
+    assert not any(recipe.rate(rule, "", "fun").values())
 
 
 # --- the bundled one ------------------------------------------------------------------------------
@@ -303,7 +304,7 @@ def test_the_bundled_describer_follows_the_emotion_word(bundled, fresh, rule):
     captions, emotions, own = fresh
     said = bundled.describe(captions, emotions, seed=0)
     assert all(map(describer.well_formed, said)) and len(set(said)) > 25
-    suits = [np.mean([all(rule.rate(text, e).values()) for text, e in zip(said, to, strict=True)])
+    suits = [np.mean([all(recipe.rate(rule, *p).values()) for p in zip(said, to, strict=True)])
              for to in (emotions, emotions[1:] + emotions[:1])]
     assert suits[0] > 0.6 > 0.4 > suits[1]
     assert not {" ".join(text.split("\n")) for text in said} & set(own), "it has not read these"
@@ -312,7 +313,7 @@ def test_the_bundled_describer_follows_the_emotion_word(bundled, fresh, rule):
 def test_the_emotion_word_is_found_wherever_it_stands(bundled, fresh, rule):
     captions = [f"{c.rstrip('.')}, which looks angry to me." for c in fresh[0][:12]]
     said = bundled.describe(captions)
-    assert np.mean([rule.rate(text, "angry")["mood"] for text in said]) > 0.8
+    assert np.mean([recipe.rate(rule, text, "angry")["mood"] for text in said]) > 0.8
 
 
 def test_the_miniature_has_a_card_and_the_figures_it_promises(bundled):

@@ -17,9 +17,11 @@ from lib.recipes import bundling, tagger
 from lib.recipes import text_audio as clap
 from lib.training import loop
 
-TINY = clap.Config(hidden=8, depths=(1, 1), heads=(2, 2), spec_size=64, n_mels=32,
-                               n_fft=512, sample_rate_hz=16_000, hop_length=320, window_seconds=1,
-                               text_hidden=32, text_layers=1, vocabulary=300, projection=16)
+AUDIO = {**clap.AUDIO, "num_mel_bins": 32, "spec_size": 64, "patch_embeds_hidden_size": 8,
+         "hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2}
+TEXT = {**clap.TEXT, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64}
+EXTRACTOR = {**clap.EXTRACTOR, "feature_size": 32, "fft_window_size": 512, "hop_length": 320,
+             "sampling_rate": 16_000, "max_length_s": 1, "frequency_max": 8_000}
 SAID = [f"{mood} {kind} number {i}" for i,
         (mood, kind) in enumerate([("quiet", "waltz"), ("loud", "march"), ("slow", "song")] * 6)]
 
@@ -40,9 +42,9 @@ def clips():
 def clap_folder(tmp_path_factory):
     """A CLAP of random weights in the hub's layout."""
     folder = tmp_path_factory.mktemp("clap")
-    words = clap.tokenizer(SAID, TINY)
-    model, extractor = clap.build(len(words), TINY)
-    for part in (model, extractor, words):
+    words = clap.tokenizer(SAID, 300)
+    for part in (clap.build(len(words), AUDIO, TEXT, 16), clap.ClapFeatureExtractor(**EXTRACTOR),
+                 words):
         part.save_pretrained(folder)
     return folder
 
@@ -55,7 +57,7 @@ def clip_folder(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
-    words = clap.tokenizer(SAID, TINY)
+    words = clap.tokenizer(SAID, 300)
     text = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32,
             "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32,
             "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib import pretrained
-from lib.core import paths
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import sentences, text_encoder
 from lib.recipes import sentences as bert
@@ -19,10 +19,11 @@ from lib.recipes.bundling import first_items
 SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "a slow")
         for kind in ("waltz", "march") for count in ("two", "three",
                                                      "four very old and very tired")]
-TINY_T5 = t5.Config(width=16, layers=1, heads=2, inner=32, vocabulary=340, n_steps=90,
-                              batch_size=8, learning_rate=2e-2)
-TINY_BERT = bert.Config(hidden=32, layers=1, heads=2, inner=32, vocabulary=340, positions=40,
-                             n_steps=120, batch_size=18, learning_rate=1e-2)
+T5_SIZES = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+BERT_SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+              "intermediate_size": 32, "max_position_embeddings": 40}
+TINY_T5 = t5.Config(n_steps=90, batch_size=8, learning_rate=2e-2)
+TINY_BERT = bert.Config(n_steps=120, batch_size=18, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def t5_folder(tmp_path_factory):
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    folder, words = tmp_path_factory.mktemp("t5"), t5.tokenizer(SAID, TINY_T5)
+    folder, words = tmp_path_factory.mktemp("t5"), t5.tokenizer(SAID, 340)
     torch.manual_seed(0)
     T5ForConditionalGeneration(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=32,
                                         num_layers=2, num_heads=2,
@@ -40,11 +41,18 @@ def t5_folder(tmp_path_factory):
     return folder
 
 
+def saved(folder, model, words):
+    """Network, tokenizer and pooling as sentence-transformers lays them out."""
+    for part in (model, words):
+        part.save_pretrained(folder)
+    artefacts.write(folder / sentences.POOLING, bert.MEAN_POOLING)
+
+
 @pytest.fixture(scope="module")
 def bert_folder(tmp_path_factory):
     """A BERT of random weights as sentence-transformers lays it out."""
-    folder, words = tmp_path_factory.mktemp("bert"), bert.tokenizer(SAID, TINY_BERT)
-    bert.save(folder, bert.build(len(words), TINY_BERT), words)
+    folder, words = tmp_path_factory.mktemp("bert"), bert.tokenizer(SAID, 340)
+    saved(folder, bert.build(len(words), BERT_SIZES), words)
     return folder
 
 
@@ -105,8 +113,8 @@ def test_gaps_and_what_stood_in_them_make_the_whole():
 
 def test_a_t5_learns_to_name_what_a_text_says(tmp_path):
     tags = [text.replace(",", "").split()[1:3] for text in SAID]
-    words = t5.tokenizer(SAID, TINY_T5)
-    model = t5.build(len(words), TINY_T5)
+    words = t5.tokenizer(SAID, 340)
+    model = t5.build(len(words), T5_SIZES)
     curve = t5.train(model, words, SAID, tags, ["a hill", "the sea"],
                                tmp_path / "t.safetensors", TINY_T5)
     assert np.mean([row["loss"]
@@ -168,12 +176,12 @@ def test_the_pooling_file_is_obeyed(bert_folder, tmp_path):
 
 def test_a_sentence_encoder_learns_which_belong_together(tmp_path):
     partners = [f"number {k}" for k in range(18)]
-    words = bert.tokenizer([*SAID, *partners], TINY_BERT)
-    model = bert.build(len(words), TINY_BERT)
+    words = bert.tokenizer([*SAID, *partners], 340)
+    model = bert.build(len(words), BERT_SIZES)
     curve = bert.train(model, words, [(SAID, partners)], tmp_path / "s.safetensors", TINY_BERT)
     assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[
         0]["loss"]
-    bert.save(tmp_path / "learned", model.half(), words)
+    saved(tmp_path / "learned", model.half(), words)
     loaded = pretrained.load("sentences", tmp_path / "learned", device="cpu")
     assert ((loaded.embed_text(SAID) @ loaded.embed_text(partners).T).argmax(1)
             == np.arange(18)).all()
@@ -219,12 +227,8 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
-    from lib.data import atelier
-
-    loaded = pretrained.load("text_encoder", device="cpu")
-    table = t5.probe_table({"trained": loaded.pooled}, first_items(12, 120),
-                               first_items(atelier.TEST_SEED + 9, 60))
-    read = table.set_index(["text", "measure"]).loc["description"]
+    table = t5.measure(120, 60)[0].set_index(["network", "text", "measure"])
+    read = table.loc["trained", "description"]
     assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
 
 

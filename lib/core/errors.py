@@ -2,15 +2,8 @@
 
 
 class KlangfarbeError(ValueError):
-    """A fault in what the user gave (a file, a name, a number), told in one line.
-
-    The command line prints the line and exits with code 2; a notebook shows it as the last line of
-    its traceback.
-
-    Args:
-        expected: what this place needs, e.g. ``"a sound file"``.
-        got: what it was given, e.g. ``"song.txt, which no decoder reads"``.
-        do: what mends it, e.g. ``"convert it: ffmpeg -i song.txt song.wav"``.
+    """A fault in what the user gave (a file, a name, a number), told in one line: ``expected "a
+    sound file"; got "song.txt"; do "convert it: ffmpeg …"``. The command line exits with code 2.
     """
 
     def __init__(self, expected: str, got: str, do: str):

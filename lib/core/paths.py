@@ -14,7 +14,6 @@ RAW = DATA / "raw"
 RESULTS = ROOT / "results"
 REFERENCE = RESULTS / "reference"
 RUNS = ROOT / "papermill_runs"
-
 REAL_DATA_VARIABLE = "KLANGFARBE_REAL_DATA"
 
 
@@ -26,11 +25,7 @@ def results_dir(profile: str, notebook: str) -> Path:
 
 
 def real_data(collection: str) -> Path:
-    """The folder of one real collection, below the path in ``KLANGFARBE_REAL_DATA``.
-
-    Raises:
-        KlangfarbeError: the variable is unset, or the folder is absent.
-    """
+    """The folder of one real collection, below the path in ``KLANGFARBE_REAL_DATA``."""
     root = os.environ.get(REAL_DATA_VARIABLE)
     if not root:
         raise KlangfarbeError(

@@ -1,4 +1,4 @@
-"""The four profiles. A profile is a name; what it means for a system stands in that system's
+"""The four profiles. A profile is a name; what it means for a system stands in the system's own
 ``PROFILES``.
 """
 
@@ -10,19 +10,12 @@ PROFILES = {"smoke": "seconds a notebook: shows that everything runs; its number
             "and the verdicts computed from them, mean nothing",
             "mini": "minutes on two cores: everything is trained for real, small, "
             "from the bundled miniatures", "gpu": "one GPU: atelier data, published sizes",
-            "paper": "published data, weights and settings",}
-PROFILE_VARIABLE = "KLANGFARBE_PROFILE"
+            "paper": "published data, weights and settings"}
+PROFILE_VARIABLE = "KLANGFARBE_PROFILE"  # nbval cannot inject parameters: the environment can
 
 
 def active(notebook_profile: str) -> str:
-    """The profile to run at: ``KLANGFARBE_PROFILE`` where it is set, else the notebook's own
-    ``PROFILE``.
-
-    nbval cannot inject parameters, so the environment speaks first.
-
-    Raises:
-        KlangfarbeError: the name is not one of :data:`PROFILES`.
-    """
+    """The profile to run at: ``KLANGFARBE_PROFILE`` where it is set, else the notebook's own."""
     name = os.environ.get(PROFILE_VARIABLE) or notebook_profile
     if name not in PROFILES:
         raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(name),

@@ -1,11 +1,10 @@
-"""Seeds, device, provenance: what makes a number repeatable and says where it came from."""
+"""Device, hashes, provenance: what makes a number repeatable and says where it came from."""
 
 import functools
 import hashlib
 import importlib.metadata
 import os
 import platform
-import random
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +16,6 @@ from lib.core import paths
 
 STAMPED_PACKAGES = ("torch", "transformers", "numpy", "librosa", "scikit-learn", "diffusers",
                     "pillow")
-
-
-def seed_everything(seed: int) -> np.random.Generator:
-    """Seeds Python, NumPy's legacy state and torch; returns a fresh NumPy generator, the one to
-    use.
-    """
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  (scikit-learn and librosa read the legacy state)
-    torch.manual_seed(seed)
-    return np.random.default_rng(seed)
 
 
 def device() -> str:
@@ -46,25 +35,28 @@ def git_commit() -> str:
                               check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "--short=12",
-                   "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
 def content_hash(*arrays_or_bytes) -> str:
-    """SHA-256 (first 16 hex digits) over arrays' dtype, shape and bytes, or over raw bytes, in
-    order.
-    """
+    """SHA-256 (first 16 hex digits) over arrays' dtype, shape and bytes, or over raw bytes."""
     digest = hashlib.sha256()
     for item in arrays_or_bytes:
-        if isinstance(item, bytes):
-            digest.update(item)
-        else:
-            array = np.ascontiguousarray(item)
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(array.tobytes())
+        if not isinstance(item, bytes):
+            item = np.ascontiguousarray(item)
+            digest.update(f"{item.dtype}{item.shape}".encode())
+            item = item.tobytes()
+        digest.update(item)
     return digest.hexdigest()[:16]
+
+
+def package_hash(module) -> str:
+    """A hash of a module's whole package: what it makes is another thing once that has changed."""
+    files = sorted(Path(module.__file__).parent.glob("*.py"))
+    return content_hash(b"".join(file.read_bytes() for file in files))
 
 
 @functools.cache
@@ -80,24 +72,12 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> str:
-    """The machine in one line: cores, system, device. No host name."""
+    """The machine in one line: cores and system. No host name."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def provenance(profile: str, seed: int, data_hash: str = "") -> dict:
-    """What every artefact carries beside its content.
-
-    Returns:
-        profile, seed, git commit, data hash, versions, machine and the time in UTC (seconds).
-    """
+    """What every artefact carries beside its content."""
     return {"profile": profile, "seed": seed, "git_commit": git_commit(), "data_hash": data_hash,
             "versions": versions(), "machine": machine(),
             "made_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def package_hash(module) -> str:
-    """A hash of the code of the package a module is from: what it makes is another thing once that
-    has changed.
-    """
-    return content_hash(b"".join(file.read_bytes()
-                                 for file in sorted(Path(module.__file__).parent.glob("*.py"))))

@@ -20,175 +20,163 @@ from lib.recipes import bundling
 from lib.training import loop
 
 HELDOUT = "heldout.csv"
-# values of another machine may differ from the stored ones by this much, or lie inside their
-# interval
-TOLERANCE = 0.02
+TOLERANCE = 0.02  # of a stored value without interval: as far may another machine's lie apart
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A figure that a checkpoint must reach to carry the experiments.
-
-    Attributes:
-        what: in words. measure: in the held-out table. bound: at least so much, or at most where
-            `at_most`.
-        where: columns that pick the row. of: columns of another row; `bound` is then a share of
-            that row's value.
+    """A figure that a checkpoint must reach: in words, the measure in the held-out table, at least
+    (or `at_most`) the bound. `where`: columns that pick the row. `of`: columns of another row; the
+    bound is then a share of that row's value.
     """
 
     what: str
     measure: str
     bound: float
-    at_most: bool = False
     where: dict = field(default_factory=dict)
     of: dict = field(default_factory=dict)
+    at_most: bool = False
 
     def read(self, table: pd.DataFrame) -> dict:
         """The figure in a held-out table: ``what, value, low, high, wanted, at_most, met, n``."""
-        row, bound = self._row(table, self.where), self.bound
+        def row_of(where: dict) -> dict:
+            found = table[(table["measure"] == self.measure)
+                          & (table[list(where)] == list(where.values())).all(axis=1)]
+            if len(found) != 1:
+                raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
+                                      str(len(found)), "measure the checkpoint again")
+            return found.iloc[0].to_dict()
+
+        row, bound = row_of(self.where), self.bound
         if self.of:
-            bound *= self._row(table, self.of)["value"]
+            bound *= row_of(self.of)["value"]
         value = row["value"]
         return {"what": self.what, "value": value, "low": row.get("low", math.nan),
                 "high": row.get("high", math.nan), "wanted": bound, "at_most": self.at_most,
                 "met": bool(value <= bound if self.at_most else value >= bound), "n": row["n"]}
 
-    def _row(self, table: pd.DataFrame, where: dict) -> dict:
-        found = table[(table["measure"] == self.measure)
-                      & (table[list(where)] == list(where.values())).all(axis=1)]
-        if len(found) != 1:
-            raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
-                                  str(len(found)), "measure the checkpoint again")
-        return found.iloc[0].to_dict()
-
 
 @dataclass(frozen=True)
 class Recipe:
-    """A bundled checkpoint: what it is for, the folder and files below ``data/miniatures/``, the
-    module of this package, the figures it must reach, and the function that makes it.
+    """A bundled checkpoint: what it is for, the files below ``data/miniatures/<folder>``, the
+    figures it must reach, and the function of this package's `module` that makes it.
     """
 
     what: str
     folder: str
     files: tuple[str, ...]
-    module: str
     wanted: tuple[Wanted, ...] = ()
+    module: str = ""
     function: str = "make"
 
     @property
     def make(self) -> Callable[[], None]:
-        return getattr(import_module(f"lib.recipes.{self.module}"), self.function)
+        return getattr(import_module(f"lib.recipes.{self.module or self.folder}"), self.function)
 
     @property
     def measure(self) -> Callable[[], tuple[pd.DataFrame, str]]:
-        return import_module(f"lib.recipes.{self.module}").measure
-
-
-def _part(name: str, what: str, *wanted: Wanted, files: tuple[str, ...] = ("config.json",
-                                                                          "model.safetensors"),
-          words: bool = True) -> Recipe:
-    tokenizer = ("tokenizer.json", "tokenizer_config.json") if words else ()
-    return Recipe(what, name, files + tokenizer, name, wanted)
+        return import_module(f"lib.recipes.{self.module or self.folder}").measure
 
 
 _NETWORK = ("config.json", "model.safetensors")
-_PREPROCESSED = (*_NETWORK, "preprocessor_config.json")
-_GENERATED, _REAL = {"music": "generated"}, {"music": "atelier"}
-_CLEAN, _GREEDY, _FLOW = {"clips": "as they are"}, {"way": "likeliest words"}, {"row": "flow"}
-_STUDY, _MEAN_VECTOR = {"row": "Study II"}, {"row": "mean vector"}
-_VOCODER = {"row": "vocoder"}
+_WORDS = (*_NETWORK, "tokenizer.json", "tokenizer_config.json")
+_GENERATED, _REAL, _ROUND_TRIP = ({"music": kind} for kind in ("generated", "atelier",
+                                                               "round trip"))
+_CLEAN, _GREEDY, _ALL = {"clips": "as they are"}, {"way": "likeliest words"}, {"codebooks": 4}
+_STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
+    {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
 
 RECIPES = {
     "picture_judge": Recipe("reads valence and arousal from a picture", "judge",
-                            ("picture_judge.skops",), "music2image",
-                            function="make_picture_judge"),
+                            ("picture_judge.skops",), (), "music2image", "make_picture_judge"),
     "forest": Recipe("hears valence and arousal in music", "31_music2image_forest",
-                     ("forest.skops",), "music2image", function="make_forest"),
+                     ("forest.skops",), (), "music2image", "make_forest"),
     "unet": Recipe("paints from valence and arousal", "33_music2image_diffusion",
-                   ("unet_neutral.safetensors", "unet.safetensors"), "music2image",
-                   function="make_unet"),
+                   ("unet_neutral.safetensors", "unet.safetensors"), (), "music2image",
+                   "make_unet"),
     "emotion_cnn": Recipe(
         "gives a painting one of five emotion words", "11_bridging_classifier",
-        ("classifier.json", "classifier.safetensors"), "emotion_classifier",
+        ("classifier.json", "classifier.safetensors"),
         (Wanted("right word of five", "accuracy", 0.8),
          Wanted("calibration error", "calibration_error", 0.1, at_most=True),
-         *(Wanted(f"{word} recognised", "recall", 0.5, where={"word": word})
-           for word in ("happy", "fun", "angry", "sad", "neutral")))),
+         *(Wanted(f"{word} recognised", "recall", 0.5, {"word": word})
+           for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier"),
     "projection": Recipe(
         "turns a picture's vector into what conditions a music model (system 2)",
-        "23_mapping_study_two", ("study_two.json", "study_two.safetensors"), "projection",
+        "23_mapping_study_two", ("study_two.json", "study_two.safetensors"),
         (Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
-                1.0, where=_STUDY, of=_MEAN_VECTOR),
-         Wanted("cosine with the mean taken off", "centred cosine", 0.2, where=_STUDY),
-         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, at_most=True, where=_STUDY,
-                of=_MEAN_VECTOR))),
+                1.0, _STUDY, _MEAN),
+         Wanted("cosine with the mean taken off", "centred cosine", 0.2, _STUDY),
+         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, _STUDY, _MEAN, at_most=True)),
+        "projection"),
     "vocoder": Recipe(
         "makes sound of a mel-spectrogram (system 4)", "43_art2music_vocoder",
-        ("generator.json", "generator.safetensors"), "vocoder",
-        (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, at_most=True,
-                where=_VOCODER),
-         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, at_most=True,
-                where=_VOCODER, of={"row": "untrained"}))),
+        ("generator.json", "generator.safetensors"),
+        (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, _VOCODER,
+                at_most=True),
+         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, _VOCODER,
+                _UNTRAINED, at_most=True)), "vocoder"),
     "flow": Recipe(
         "makes a mel-spectrogram of a painting, a comment and noise (system 4)",
-        "42_art2music_decoder", ("flow.json", "flow.safetensors"), "flow",
-        (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4,
-                where=_FLOW),
-         Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25,
-                where=_FLOW),
+        "42_art2music_decoder", ("flow.json", "flow.safetensors"),
+        (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, _FLOW),
+         Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, _FLOW),
          Wanted("how far two seeds lie apart, as a share of two clips",
-                "two_seeds_apart_of_two_clips", 0.5, where=_FLOW))),
-    "tagger": _part(
-        "tagger", "hears genre, valence and arousal; embeds music for metrics",
-        Wanted("genre named", "genre_accuracy", 0.85, where=_CLEAN),
-        Wanted("valence, R²", "valence_r2", 0.7, where=_CLEAN),
-        Wanted("arousal, R²", "arousal_r2", 0.7, where=_CLEAN), words=False),
-    "text_audio": _part(
-        "text_audio", "says how near a text and a sound are (a tiny CLAP)",
-        Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
-        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2),
-        files=_PREPROCESSED),
-    "image_text": _part(
-        "image_text", "says how near a text and a picture are (a tiny CLIP)",
-        Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100", 0.5),
-        Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
-        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2),
-        files=("open_clip_config.json", "open_clip_model.safetensors")),
-    "codec": _part(
-        "codec", "turns sound into four numbers 25 times a second, and back",
-        Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, at_most=True,
-               where={"codebooks": 4}),
-        *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, where={"codebooks": k})
-          for k in (1, 2, 3, 4)),
-        Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
-        Wanted("key kept", "key_agrees", 0.9), words=False),
-    "captioner": _part(
-        "captioner", "says what a painting shows, led by an emotion word (a tiny BLIP)",
-        Wanted("style named", "unled_manner_named", 0.9),
-        Wanted("subject named", "unled_subject_named", 0.9),
-        Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9),
-        files=_PREPROCESSED),
-    "describer": _part(
-        "describer",
+                "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "flow"),
+    "tagger": Recipe(
+        "hears genre, valence and arousal; embeds music for metrics", "tagger", _NETWORK,
+        (Wanted("genre named", "genre_accuracy", 0.85, _CLEAN),
+         Wanted("valence, R²", "valence_r2", 0.7, _CLEAN),
+         Wanted("arousal, R²", "arousal_r2", 0.7, _CLEAN))),
+    "text_audio": Recipe(
+        "says how near a text and a sound are (a tiny CLAP)", "text_audio",
+        (*_WORDS, "preprocessor_config.json"),
+        (Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
+         Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+    "image_text": Recipe(
+        "says how near a text and a picture are (a tiny CLIP)", "image_text",
+        ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]),
+        (Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100", 0.5),
+         Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
+         Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+    "codec": Recipe(
+        "turns sound into four numbers 25 times a second, and back", "codec", _NETWORK,
+        (Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, _ALL, at_most=True),
+         *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, {"codebooks": k})
+           for k in (1, 2, 3, 4)),
+         Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
+         Wanted("key kept", "key_agrees", 0.9))),
+    "captioner": Recipe(
+        "says what a painting shows, led by an emotion word (a tiny BLIP)", "captioner",
+        (*_WORDS, "preprocessor_config.json"),
+        (Wanted("style named", "unled_manner_named", 0.9),
+         Wanted("subject named", "unled_subject_named", 0.9),
+         Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9))),
+    "describer": Recipe(
         "rewrites a caption and its emotion word as a musical description (a tiny Llama)",
-        Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, where=_GREEDY),
-        Wanted("two lines", "two_lines", 0.99, where=_GREEDY)),
-    "text_encoder": _part("text_encoder",
-                          "gives a state for each token of a text (the encoder of a tiny T5)"),
-    "sentences": _part("sentences", "says how alike two texts feel (a tiny BERT)",
-                       files=(*_NETWORK, "1_Pooling/config.json")),
-    "musicgen": _part(
-        "musicgen", "plays what a description asks for (a tiny MusicGen)",
-        *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'",
-                 f"{control}_r", 0.6, where=_GENERATED, of=_REAL) for what, control in (
+        "describer", _WORDS,
+        (Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, _GREEDY),
+         Wanted("two lines", "two_lines", 0.99, _GREEDY))),
+    "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
+                           "text_encoder", _WORDS),
+    "sentences": Recipe("says how alike two texts feel (a tiny BERT)", "sentences",
+                        (*_WORDS, "1_Pooling/config.json")),
+    "musicgen": Recipe(
+        "plays what a description asks for (a tiny MusicGen)", "musicgen",
+        (*_NETWORK, "parts.json"),
+        (*(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'", f"{of}_r",
+                  0.6, _GENERATED, _REAL) for what, of in (
             ("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
             ("brightness", "brightness_hz"))),
-        Wanted("FAD, in round trips", "fad", 1.5, at_most=True, where=_GENERATED,
-               of={"music": "round trip"}),
-        Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
-               at_most=True, where=_GENERATED, of=_REAL),
-        files=(*_NETWORK, "parts.json"), words=False),
+         Wanted("FAD, in round trips", "fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
+         Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
+                _GENERATED, _REAL, at_most=True))),
 }
+
+
+def measured() -> list[str]:
+    """The checkpoints that are measured: lib.pretrained's, and whatever must reach a figure."""
+    return [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
 
 
 def make(name: str) -> None:
@@ -205,17 +193,8 @@ def make(name: str) -> None:
         print("SHA-256", pretrained.load(name, device="cpu").sha256)
 
 
-def measured() -> list[str]:
-    """The checkpoints that :func:`check` measures: the parts of lib.pretrained, and whatever must
-    reach a figure.
-    """
-    return [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
-
-
 def figures(name: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """What a checkpoint must reach and what it reaches, from `table` or from the one bundled with
-    it.
-    """
+    """What a checkpoint must reach and reaches, from `table` or the one bundled with it."""
     recipe = _recipe(name, list(RECIPES))
     if table is None:
         table = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
@@ -223,11 +202,8 @@ def figures(name: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def check(names: Sequence[str] = ()) -> int:
-    """Measures bundled checkpoints again and compares with their cards' tables: 0, or 2 where they
-    differ.
-
-    Args:
-        names: none: every one of :func:`measured`, about 6 minutes on two cores.
+    """Measures bundled checkpoints (default: all of :func:`measured`, about 6 minutes on two cores)
+    again and compares with their cards' tables: 0, or 2 where they differ.
     """
     wrong = []
     for name in names or measured():

@@ -1,28 +1,21 @@
-"""What the recipes share: the training material, a tokenizer, figures with intervals, writing."""
+"""What the recipes share: material, a tokenizer, losses, figures with intervals, writing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tokenizers
 import torch
 from scipy.stats import binomtest
-from tokenizers import (
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
 from lib.core import artefacts, paths, provenance
 from lib.data import atelier
 from lib.data.atelier import paint, render, words
 from lib.data.atelier.factors import draw
-from lib.metrics import stats
+from lib.metrics import retrieval, stats
 from lib.training import loop
 
 SEED = 0
@@ -30,6 +23,9 @@ CLIP_SECONDS = 10.0
 N_TEST = 400  # items of TEST_SEED that most figures are measured on
 # the language networks' own collection: no other network is trained or tested on it
 WORDS_SEED, N_WORDS = 8, 6000
+AMONG = 100  # candidates that a retrieval figure searches
+SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # RoBERTa's order
 
 
 def first_items(seed: int, n: int) -> list:
@@ -38,25 +34,20 @@ def first_items(seed: int, n: int) -> list:
 
 
 def texts_of(items: Sequence) -> dict[str, list]:
-    """What is said of items: captions, comments, emotion words, descriptions and lists of tags."""
-    return {"caption": [words.caption(f) for f in items],
-            "comment": [words.comment(f) for f in items],
-            "emotion": [words.emotion_word(f) for f in items],
-            "description": [words.description(f) for f in items],
-            "tags": [words.tags(f) for f in items]}
+    """Captions, comments, emotion words, descriptions and lists of tags of items."""
+    kinds = {"caption": words.caption, "comment": words.comment, "emotion": words.emotion_word,
+             "description": words.description, "tags": words.tags}
+    return {kind: [text_of(f) for f in items] for kind, text_of in kinds.items()}
 
 
 def computed_of_clips(compute: Callable, name: str, seed: int, n: int):
     """``compute(sounds [n, samples])`` of a collection's first n clips, computed once and kept on
     disk until the renderer or `compute` changes: (array [N, …], hash of the data).
     """
-    def part(indices):
-        return compute(render.sounds(seed, indices, CLIP_SECONDS)[0])
-
     sounds, _ = render.sounds(seed, range(2), CLIP_SECONDS)
-    first, indices = compute(sounds), range(n)
-    key = provenance.content_hash(sounds, first, repr((seed, indices)).encode())
-    return _stored(paths.PROCESSED / "listening" / f"{name}-{key}.npy", part, indices, first), key
+    return _kept("listening", name, lambda part: compute(render.sounds(seed, part,
+                                                                       CLIP_SECONDS)[0]),
+                 seed, range(n), sounds, compute(sounds))
 
 
 def painted(seed: int, indices: range, size: int):
@@ -66,47 +57,46 @@ def painted(seed: int, indices: range, size: int):
     def part(indices):
         return paint.pictures(seed, indices, size)[0]
 
-    first = part(indices[:4])
-    key = provenance.content_hash(first, repr((seed, indices)).encode())
-    return _stored(paths.PROCESSED / "pictures" / f"{size}-{key}.npy", part, indices, first), key
+    return _kept("pictures", str(size), part, seed, indices, part(indices[:4]))
 
 
-def _stored(path: Path, part: Callable, indices: range, first: np.ndarray, chunk: int = 50):
+def _kept(folder: str, name: str, part: Callable, seed: int, indices: range, *first: np.ndarray,
+          chunk: int = 50):
+    key = provenance.content_hash(*first, repr((seed, indices)).encode())
+    path = paths.PROCESSED / folder / f"{name}-{key}.npy"
     if not path.is_file():
-        made = np.zeros((len(indices), *first.shape[1:]), first.dtype)
+        made = np.zeros((len(indices), *first[-1].shape[1:]), first[-1].dtype)
         for at in loop.progress(-(-len(indices) // chunk), path.stem):
             made[at * chunk : (at + 1) * chunk] = part(indices[at * chunk : (at + 1) * chunk])
         artefacts.write(path, made)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    return np.load(path, mmap_mode="r", allow_pickle=False), key
 
 
 def train_tokenizer(texts: Iterable[str], size: int, positions: int, template: str,
                     special: Sequence[str] = tuple(SPECIAL.values()), lowercase: bool = False,
                     **settings) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer trained on `texts`: any text can be written with it.
-
-    Args:
-        size: tokens in all, the `special` ones first. positions: of the longest text. template:
-            where the special tokens go, ``$A`` being the text: ``"<s> $A </s>"``.
-        settings: further ones of the tokenizer.
+    """A byte-level BPE tokenizer of `size` tokens, the `special` ones first, for texts of up to
+    `positions`; `template` says where special tokens go, ``$A`` being the text.
     """
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    if lowercase:
-        texts = [text.lower() for text in texts]
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=size, special_tokens=list(special), show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator((text.lower() if lowercase else text for text in texts), trainer)
     if lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
-    used = [(token, k) for k, token in enumerate(special) if token in template.split()]
-    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=used)
+        tokenizer.normalizer = tokenizers.normalizers.Lowercase()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single=template, special_tokens=[(token, k) for k, token in enumerate(special)
+                                         if token in template.split()])
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL,
                                    model_max_length=positions, **settings)
+
+
+def draw_rows(rng: np.random.Generator, n: int, batch_size: int) -> np.ndarray:
+    """A batch's rows out of n, each at most once."""
+    return rng.choice(n, min(batch_size, n), replace=False)
 
 
 def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
@@ -116,10 +106,19 @@ def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, floa
     Source: Radford et al. (2021), figure 3.
     """
     partner = torch.arange(len(logits))
-    loss = (torch.nn.functional.cross_entropy(logits, partner)
-            + torch.nn.functional.cross_entropy(logits.T, partner)) / 2
+    loss = (cross_entropy(logits, partner) + cross_entropy(logits.T, partner)) / 2
     found = (logits.argmax(1) == partner).float().mean().item()
     return loss, {"loss": loss.item(), "found": found}
+
+
+def token_loss(output, labels: torch.Tensor, shift: int = 0) -> tuple[torch.Tensor, dict]:
+    """A language network's loss and the curve's entries: it, and the share of right tokens out of
+    those learned (labels ≥ 0); the logits stand `shift` places before their labels.
+    """
+    labels = labels[:, shift:]
+    right = output.logits[:, : labels.shape[1]].argmax(-1) == labels
+    return output.loss, {"loss": output.loss.item(),
+                         "right": right[labels >= 0].float().mean().item()}
 
 
 def halved(model) -> dict:
@@ -129,18 +128,14 @@ def halved(model) -> dict:
 
 
 def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = ()) -> None:
-    """Writes a bundled checkpoint, each file with its provenance beside it.
-
-    Args:
-        folder: or its name below ``data/miniatures``. contents: file name → what
-            :func:`lib.core.artefacts.write` takes. parts: each with ``save_pretrained``.
+    """Writes a bundled checkpoint below ``data/miniatures``, each file with its provenance beside
+    it: `contents` by file name, and `parts`, each with ``save_pretrained``.
     """
-    folder = paths.MINIATURES / folder
+    folder, files = paths.MINIATURES / folder, set(contents)
     for part in parts:
         part.save_pretrained(folder)
     for file, content in contents.items():
         artefacts.write(folder / file, content)
-    files = set(contents)
     if parts:
         files |= {path.name for path in folder.iterdir() if path.suffix in (".json", ".safetensors")
                   and not path.name.endswith(artefacts.PROVENANCE_SUFFIX)}
@@ -171,22 +166,29 @@ def share(right) -> dict:
 def mean(values) -> dict:
     """A mean, its 95 % interval and n: Wilson's of single answers, else the bootstrap's."""
     values = np.asarray(values, np.float64)
-    if np.isin(values, (0, 1)).all():
-        return share(values)
-    low, high = stats.bootstrap(np.mean, values)
-    return {"value": values.mean(), "low": low, "high": high, "n": len(values)}
+    return share(values) if np.isin(values, (0, 1)).all() else estimate(np.mean, values)
+
+
+def estimate(statistic: Callable, *arrays: np.ndarray) -> dict:
+    """A statistic of arrays that are resampled alike, its 95 % interval (bootstrap) and n."""
+    low, high = stats.bootstrap(statistic, *arrays)
+    return {"value": statistic(*arrays), "low": low, "high": high, "n": len(arrays[0])}
+
+
+def ranks_among(queries: np.ndarray, targets: np.ndarray, groups=None) -> pd.DataFrame:
+    """:func:`lib.metrics.retrieval.ranks`, each hundred items among themselves."""
+    hundreds = [slice(at, at + AMONG) for at in range(0, len(queries), AMONG)]
+    return pd.concat([retrieval.ranks(queries[h], targets[h],
+                                      None if groups is None else groups[h]) for h in hundreds])
 
 
 def emotion_alone(cosines: Callable, points: np.ndarray, first_index: int) -> list[dict]:
-    """How often a text finds its partner where nothing but the emotion differs: one scene or piece
-    at several points of the affect plane.
+    """How often a text finds its partner where nothing but the emotion differs: two rows, the
+    partner first of all versions of a scene or piece, and nearer than the next version's.
 
     Args:
         cosines: items → similarities [texts, partners]. points: [scenes, versions, 2] of valence
             and arousal. first_index: of the first scene, of ``TEST_SEED``.
-
-    Returns:
-        Two rows: the partner first of all versions; nearer than the next version's.
     """
     versions, first, nearer = points.shape[1], [], []
     for index, scene in enumerate(points, start=first_index):

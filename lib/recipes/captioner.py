@@ -3,14 +3,12 @@
 Two phases. First the picture tower alone learns to tell subjects apart (:func:`train_vision`), as
 BLIP's own starts from a ViT trained on ImageNet's labels. Then the decoder learns to caption, the
 tower frozen (:func:`train`). Trained all at once, the decoder learns the sentences before the tower
-sees anything. The network is transformers' own, so that the bundled folder and a published
-checkpoint load by one code path.
+sees anything.
 
 Source: Li et al. (2022), BLIP, §3.1 and §4.1.  Notebook: 03.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,62 +20,43 @@ from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProc
 from lib import pretrained
 from lib.core import paths, provenance
 from lib.data import atelier
-from lib.data.atelier.factors import STYLES, SUBJECTS, draw
+from lib.data.atelier.factors import SUBJECTS, draw
 from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLE_NAMES
 from lib.pretrained.captioner import lead, lead_tokens
-from lib.recipes.bundling import (
-    SEED,
-    curve_means,
-    first_items,
-    painted,
-    share,
-    texts_of,
-    train_tokenizer,
-    write,
-)
+from lib.recipes import bundling
+from lib.recipes.bundling import ROBERTA_SPECIAL, SEED
 from lib.recipes.image_text import MEAN, N_TRAIN, PICTURE_SEED, SIZE, STD, augment, pixels
-from lib.recipes.text_audio import SPECIAL
 from lib.signal import affect
 from lib.training import loop
 
+ALL_SUBJECTS = [subject for group in SUBJECTS.values() for subject in group]  # style by style
 # of TEST_SEED; the first 400 were looked at while the length of the first phase was chosen
 TEST_ITEMS = range(400, 800)
-
-
-@dataclass(frozen=True)
-class Vision:
-    """The picture tower and its training; ours (BLIP-large has 24 layers of 1,024)."""
-
-    image_size: int = 64
-    patch: int = 8
-    width: int = 128
-    layers: int = 3
-    heads: int = 4
-    n_steps: int = 2500
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    smoothing: float = 0.05     # of the labels
-    shift: int = 4              # pixels a picture may be moved by; half of them are mirrored
-    bfloat16: bool = True
+POSITIONS = 64
+# BLIP-large has 24 layers of 1,024 that see and 12 of 768 that say
+VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
+          "num_attention_heads": 4, "image_size": SIZE, "patch_size": 8}
+TEXT = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "max_position_embeddings": POSITIONS}
 
 
 @dataclass(frozen=True)
 class Config:
-    """The tiny network and its training; ours (BLIP's decoder has 12 layers of 768)."""
+    """How the decoder was trained; ours."""
 
-    vision: Vision = Vision()
-    text_width: int = 128
-    text_layers: int = 2
-    text_heads: int = 4
-    vocabulary: int = 700
-    positions: int = 64
     n_steps: int = 2000
     batch_size: int = 32
     learning_rate: float = 1.5e-3
-    p_led: float = 0.6  # led by a word: half by the picture's own, half by any
+    p_led: float = 0.6       # led by a word: half by the picture's own, half by any
+    smoothing: float = 0.05  # of the subjects' labels
+    shift: int = 4           # pixels a picture may be moved by; half of them are mirrored
+    bfloat16: bool = True
 
 
-def target_text(word: str | None, caption: str, feelings: Sequence[str] = ()) -> str:
+TOWER = Config(n_steps=2500, batch_size=64, learning_rate=1e-3)  # how the picture tower was
+
+
+def target_text(word: str | None, caption: str, feelings: tuple | list = ()) -> str:
     """What the captioner learns to say: the caption; led by a word, the word before it and two
     feelings that go with it behind.
     """
@@ -86,58 +65,43 @@ def target_text(word: str | None, caption: str, feelings: Sequence[str] = ()) ->
     return f"{lead(word)}: {caption} it feels {feelings[0]} and {feelings[1]}."
 
 
-def tokenizer(captions: Sequence[str], feelings: Mapping[str, Sequence[str]],
-              config: Config = Config()):
-    """A byte-level BPE tokenizer of all targets, without capitals (``<s>`` 0, ``<pad>`` 1,
-    ``</s>`` 2).
-    """
+def tokenizer(captions: list[str], feelings: dict[str, list[str]], vocabulary: int = 700):
+    """A byte-level BPE tokenizer of all targets, without capitals."""
     led = [target_text(word, "", [f, f]) for word, group in feelings.items() for f in group]
-    return train_tokenizer([*captions, *led], config.vocabulary, config.positions, "<s> $A </s>",
-                           SPECIAL, lowercase=True)
+    return bundling.train_tokenizer([*captions, *led], vocabulary, POSITIONS, "<s> $A </s>",
+                                    ROBERTA_SPECIAL, lowercase=True)
 
 
-def build(n_words: int, config: Config = Config(), seed: int = 0) -> BlipForConditionalGeneration:
-    """The untrained network, input and output embeddings untied (a checkpoint then holds no tensor
-    twice).
-    """
+def build(n_words: int, vision: dict = VISION, text: dict = TEXT,
+          seed: int = 0) -> BlipForConditionalGeneration:
+    """The untrained network, input and output embeddings untied: no tensor is held twice."""
     torch.manual_seed(seed)
-    tower = config.vision
     # transformers' default initializer_range, 1e-10, is for weights that are loaded
-    vision = {"hidden_size": tower.width, "intermediate_size": 3 * tower.width,
-              "num_hidden_layers": tower.layers, "num_attention_heads": tower.heads,
-              "image_size": tower.image_size, "patch_size": tower.patch, "initializer_range": 0.02}
-    text = {"vocab_size": n_words, "hidden_size": config.text_width,
-            "intermediate_size": 2 * config.text_width, "num_hidden_layers": config.text_layers,
-            "num_attention_heads": config.text_heads, "max_position_embeddings": config.positions,
-            "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "sep_token_id": 2,
-            "tie_word_embeddings": False}
-    return BlipForConditionalGeneration(BlipConfig(vision_config=vision, text_config=text,
-                                                   tie_word_embeddings=False))
+    return BlipForConditionalGeneration(BlipConfig(
+        vision_config={**vision, "initializer_range": 0.02}, tie_word_embeddings=False,
+        text_config={"vocab_size": n_words, **text, "bos_token_id": 0, "pad_token_id": 1,
+                     "eos_token_id": 2, "sep_token_id": 2, "tie_word_embeddings": False}))
 
 
-def save(folder: Path | str, model, tokenizer, config: Config = Config(), *,
-         curves: dict | None = None, key: str = "") -> None:
+def save(folder: Path | str, model, tokenizer, curves: dict, key: str = "") -> None:
     """Writes the hub's layout in half precision."""
-    size = {"height": config.vision.image_size, "width": config.vision.image_size}
-    processor = BlipImageProcessorPil(size=size, image_mean=MEAN, image_std=STD)
-    write(folder, curves or {}, key, (copy.deepcopy(model).half(), processor, tokenizer))
+    side = model.config.vision_config.image_size
+    processor = BlipImageProcessorPil(size={"height": side, "width": side}, image_mean=MEAN,
+                                      image_std=STD)
+    bundling.write(folder, curves, key, (copy.deepcopy(model).half(), processor, tokenizer))
 
 
 def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, checkpoint: Path,
-                 config: Vision = Vision(), *, seed: int = 0, key: str = "") -> list[dict]:
-    """Trains the picture tower in place, with a linear head over its tokens' mean that is dropped
-    afterwards; returns the curve.
-
-    Args:
-        pictures: uint8 [N, size, size, 3]. subjects: what each shows, integers [N] from 0.
+                 config: Config = TOWER, *, seed: int = 0, key: str = "") -> list[dict]:
+    """Trains the picture tower in place on pictures uint8 [N, size, size, 3] and what each shows,
+    integers [N] from 0, with a linear head that is dropped afterwards; returns the curve.
     """
     torch.manual_seed(seed)
-    head = torch.nn.Linear(config.width, int(np.max(subjects)) + 1)
     tower, labels = model.vision_model, torch.from_numpy(np.asarray(subjects, np.int64))
+    head = torch.nn.Linear(tower.config.hidden_size, int(np.max(subjects)) + 1)
 
     def loss_of(rng):
-        rows = np.sort(rng.choice(len(pictures), min(config.batch_size, len(pictures)),
-                                  replace=False))
+        rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
         batch = pixels(augment(pictures[rows], rng, config.shift))
         with loop.autocast("cpu", config.bfloat16):
             logits = head(tower(pixel_values=batch).last_hidden_state.mean(1)).float()
@@ -150,9 +114,9 @@ def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, checkpoint: 
                     key=key, weight_decay=0.05)
 
 
-def train(model, tokenizer, pictures: np.ndarray, captions: Sequence[str], own: Sequence[str],
-          feelings: Mapping[str, Sequence[str]], checkpoint: Path, config: Config = Config(), *,
-          seed: int = 0, key: str = "") -> list[dict]:
+def train(model, tokenizer, pictures: np.ndarray, captions: list[str], own: list[str],
+          feelings: dict[str, list[str]], checkpoint: Path, config: Config = Config(),
+          **run) -> list[dict]:
     """Trains the decoder in place, the picture tower frozen, and returns the curve.
 
     Args:
@@ -170,30 +134,26 @@ def train(model, tokenizer, pictures: np.ndarray, captions: Sequence[str], own: 
         return word, target_text(word, captions[row], [feelings[word][k] for k in two])
 
     def loss_of(rng):
-        rows = np.sort(rng.choice(len(pictures), min(config.batch_size, len(pictures)),
-                                  replace=False))
-        ids, mask, labels = targets(tokenizer, [example(row, rng) for row in rows],
-                                    config.positions)
-        with loop.autocast("cpu", config.vision.bfloat16):
-            out = model(pixel_values=pixels(augment(pictures[rows], rng, config.vision.shift)),
+        rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
+        ids, mask, labels = targets(tokenizer, [example(row, rng) for row in rows])
+        with loop.autocast("cpu", config.bfloat16):
+            out = model(pixel_values=pixels(augment(pictures[rows], rng, config.shift)),
                         input_ids=ids, attention_mask=mask, labels=labels)
-        learned = labels[:, 1:] >= 0
-        right = (out.logits[:, :-1].argmax(-1) == labels[:, 1:])[learned].float().mean().item()
-        return out.loss, {"loss": out.loss.item(), "right": right}
+        return bundling.token_loss(out, labels, shift=1)
 
     tower.requires_grad_(False)
     try:
-        return loop.fit(model, loss_of, config, checkpoint, seed=seed, key=key, weight_decay=0.05)
+        return loop.fit(model, loss_of, config, checkpoint, weight_decay=0.05, **run)
     finally:
         tower.requires_grad_(True)
 
 
-def targets(tokenizer, examples: Sequence[tuple[str | None, str]], positions: int):
-    """Tokens, mask and labels int64 [B, L]; labels are −100 where nothing is to be learned:
-    padding, the start, the leading words.
+def targets(tokenizer, examples: list[tuple[str | None, str]]):
+    """Tokens, mask and labels int64 [B, L] of (leading word, text); labels are −100 where nothing
+    is to be learned: padding, the start, the leading words.
     """
     tokens = tokenizer([text for _, text in examples], padding=True, truncation=True,
-                       max_length=positions, return_tensors="pt", return_token_type_ids=False)
+                       max_length=POSITIONS, return_tensors="pt", return_token_type_ids=False)
     labels = tokens.input_ids.masked_fill(tokens.attention_mask == 0, -100)
     for row, (word, _) in zip(labels, examples, strict=True):
         row[: len(lead_tokens(tokenizer, word)) - 1] = -100
@@ -202,22 +162,17 @@ def targets(tokenizer, examples: Sequence[tuple[str | None, str]], positions: in
 
 def make() -> None:
     """The captioner: 4 minutes of one core for the tower, 3 for the decoder, both resumable."""
-    items, folder = first_items(PICTURE_SEED, N_TRAIN), paths.PROCESSED / "pictures"
-    texts, (pictures, key) = texts_of(items), painted(PICTURE_SEED, range(N_TRAIN), SIZE)
-    felt = feelings()
-    words = tokenizer(texts["caption"], felt)
-    model = build(len(words), seed=SEED)
-    vision = train_vision(model, pictures, np.array([subjects().index(f.subject) for f in items]),
+    items, folder = bundling.first_items(PICTURE_SEED, N_TRAIN), paths.PROCESSED / "pictures"
+    texts, felt = bundling.texts_of(items), feelings()
+    pictures, key = bundling.painted(PICTURE_SEED, range(N_TRAIN), SIZE)
+    vocabulary = tokenizer(texts["caption"], felt)
+    model = build(len(vocabulary), seed=SEED)
+    vision = train_vision(model, pictures, np.array([ALL_SUBJECTS.index(f.subject) for f in items]),
                           folder / "captioner_eye.safetensors", seed=SEED, key=key)
-    curve = train(model, words, pictures, texts["caption"], texts["emotion"], felt,
+    curve = train(model, vocabulary, pictures, texts["caption"], texts["emotion"], felt,
                   folder / "captioner.safetensors", seed=SEED, key=key)
-    save("captioner", model, words, key=key, curves={"curves_eye.csv": curve_means(vision),
-                                                     "curves_words.csv": curve_means(curve)})
-
-
-def subjects() -> list[str]:
-    """The atelier's 32 subjects, style by style."""
-    return [subject for group in SUBJECTS.values() for subject in group]
+    save("captioner", model, vocabulary, {"curves_eye.csv": bundling.curve_means(vision),
+                                          "curves_words.csv": bundling.curve_means(curve)}, key)
 
 
 def feelings() -> dict[str, list[str]]:
@@ -227,46 +182,37 @@ def feelings() -> dict[str, list[str]]:
             for word in affect.EMOTION_POINTS}
 
 
-def measure() -> tuple[pd.DataFrame, str]:
-    """What the bundled captioner says of held-out paintings: (table, hash of the pictures)."""
-    return table(pretrained.load("captioner", device="cpu"))
+def measure(captioner=None, seed: int = atelier.TEST_SEED,
+            indices: range = TEST_ITEMS) -> tuple[pd.DataFrame, str]:
+    """What a captioner (default: the bundled one) says of held-out paintings, led by nothing
+    ("unled") and by a word drawn without looking ("led"): (table, hash of the pictures).
 
-
-def table(captioner, seed: int = atelier.TEST_SEED,
-          indices: range = TEST_ITEMS) -> tuple[pd.DataFrame, str]:
-    """What a captioner says of a collection's paintings, led by nothing ("unled") and by a word
-    drawn without looking at the painting ("led").
-
-    - ``…subject_named``, ``…manner_named``: it names the right one of 32 subjects (8 styles) and no
-      other.
+    - ``…_subject_named``, ``…_manner_named``: it names the right one of 32 subjects (8 styles) and
+      no other.
     - ``led_feeling_follows``: both feelings it names lie nearest to the word that led it; `null`:
       to the painting's own word. ``led_form``: it goes on from its lead and ends with two different
       feelings. ``unled_feeling``: it names a feeling though nobody asked.
     """
+    captioner = captioner or pretrained.load("captioner", device="cpu")
     n, items, felt = len(indices), [draw(seed, i) for i in indices], feelings()
-    pictures, own = painted(seed, indices, SIZE)[0], texts_of(items)["emotion"]
+    pictures, own = bundling.painted(seed, indices, SIZE)[0], bundling.texts_of(items)["emotion"]
     asked = [list(felt)[k] for k in np.random.default_rng(seed).integers(0, len(felt), n)]
-    commonest = [max(np.bincount([list(of).index(value(f)) for f in items])) / n
-                 for value, of in ((lambda f: f.subject, subjects()), (lambda f: f.style, STYLES))]
+    unled, led = captioner.caption(pictures), captioner.caption(pictures, asked)
     rows = []
 
     def add(measure: str, right, null: float = np.nan) -> None:
-        rows.append({"measure": measure, **share(right), "null": null})
+        rows.append({"measure": measure, **bundling.share(right), "null": null})
 
-    unled, led = captioner.caption(pictures), captioner.caption(pictures, asked)
     for way, texts in (("unled", unled), ("led", led)):
-        read = [named(text) for text in texts]
-        add(f"{way}_subject_named",
-            [r[0] == {f.subject} for r, f in zip(read, items, strict=True)], commonest[0])
-        add(f"{way}_manner_named",
-            [r[1] == {f.style} for r, f in zip(read, items, strict=True)], commonest[1])
+        read = list(zip(*map(named, texts), strict=True))
+        for what, found, truth in (("subject", read[0], [f.subject for f in items]),
+                                   ("manner", read[1], [f.style for f in items])):
+            add(f"{way}_{what}_named", [r == {t} for r, t in zip(found, truth, strict=True)],
+                max(map(truth.count, truth)) / n)
     spoken = [spoken_feelings(text) for text in led]
-
-    def follows(wanted):
-        return np.array([len(s) == 2 and set(s) <= set(felt[word])
-                         for s, word in zip(spoken, wanted, strict=True)])
-
-    add("led_feeling_follows", follows(asked), follows(own).mean())
+    follows = [[len(s) == 2 and set(s) <= set(felt[word])
+                for s, word in zip(spoken, wanted, strict=True)] for wanted in (asked, own)]
+    add("led_feeling_follows", follows[0], np.mean(follows[1]))
     add("led_form", [text.startswith(f"{lead(word)}: ") and text.endswith(".") and len(set(s)) == 2
                      for text, word, s in zip(led, asked, spoken, strict=True)])
     add("unled_feeling", [bool(spoken_feelings(text)) for text in unled])
@@ -285,8 +231,6 @@ def named(text: str) -> tuple[set[str], set[str]]:
 
 
 def spoken_feelings(text: str) -> list[str]:
-    """What stands behind "it feels" in a caption: two feelings where the form is kept, else an
-    empty list.
-    """
+    """The two feelings behind "it feels" in a caption, or an empty list."""
     _, mark, behind = text.rpartition(" it feels ")
     return [part.strip() for part in behind.rstrip(".").split(" and ")] if mark else []

@@ -1,9 +1,7 @@
 """The bundled codec: ``python -m lib miniature codec``.
 
 Trained on two-second crops with spectral losses at four scales (phase is not compared); the
-quantiser starts from k-means.
-
-Notebook: 03.
+quantiser starts from k-means.  Notebook: 03.
 """
 
 from dataclasses import dataclass
@@ -18,12 +16,13 @@ from lib import pretrained
 from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import render
-from lib.metrics import control, spectral, stats
+from lib.metrics import control, spectral
 from lib.models.quantiser import perplexity
 from lib.models.spectral_codec import FLOOR, SpectralCodec
 from lib.models.spectral_losses import SpectralLosses
 from lib.pretrained.codec import KIND
-from lib.recipes.bundling import SEED, computed_of_clips, curve_means, halved, share, write
+from lib.recipes import bundling
+from lib.recipes.bundling import SEED
 from lib.training import loop
 
 # the codec's own collection: nothing is tested on it, and no other network is trained on it
@@ -54,14 +53,9 @@ class Config:
 
 def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
     """Mean |ln tones − ln peaks| in nepers, weighted by the root of their amplitudes (floor 1e-5):
-    soft notes count, silence hardly.
-
-    Without it the spectra alone must teach the oscillators, and a network that cannot place a note
-    yet does best to play none.
-
-    Args:
-        tones: amplitudes the decoder gives its oscillators, [B, T, P]. peaks: those of the true
-            sound (:meth:`lib.models.spectral_codec.Pitches.peaks`), [B, T / 2, P].
+    soft notes count, silence hardly. Without it a network that cannot place a note yet does best to
+    play none. Tones: amplitudes of the decoder's oscillators [B, T, P]; peaks: those of the true
+    sound (:meth:`lib.models.spectral_codec.Pitches.peaks`) [B, T / 2, P].
     """
     target, output = peaks.clamp_min(FLOOR).repeat_interleave(2, dim=1), tones.clamp_min(FLOOR)
     weight = target.sqrt() + output.detach().sqrt() + FLOOR**0.5
@@ -69,12 +63,9 @@ def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
 
 
 def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Config = Config(), *,
-          seed: int = 0, key: str = "", every: int = 100) -> list[dict]:
-    """Trains in place and returns the curve: the losses, and the perplexity, in a batch, of the
-    codebook that is used least.
-
-    Args:
-        sounds: float32 [N, samples] at the model's rate, at least ``crop_seconds`` long.
+          key: str = "", seed: int = 0, every: int = 100) -> list[dict]:
+    """Trains in place on sounds float32 [N, samples] at the model's rate and returns the curve: the
+    losses, and the perplexity, in a batch, of the codebook that is used least.
     """
     losses, n_codebooks = SpectralLosses(model.sample_rate_hz), model.n_codebooks
     n_steps = round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
@@ -128,77 +119,75 @@ def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Co
 
 def make() -> None:
     """The codec: rendering 2 minutes, training about 25 on one core, resumable."""
-    sounds, key = computed_of_clips(lambda clips: np.asarray(clips, np.float32), "codec",
-                                    CODEC_SEED, N_TRAIN)
+    sounds, key = bundling.computed_of_clips(lambda clips: np.asarray(clips, np.float32), "codec",
+                                             CODEC_SEED, N_TRAIN)
     torch.manual_seed(SEED)
     model = SpectralCodec()
     curve = train(model, sounds, paths.PROCESSED / "codec" / "codec.safetensors", seed=SEED,
                   key=key)
-    write("codec", {"config.json": {"model_type": KIND, **model.settings},
-                    "model.safetensors": halved(model), "curves.csv": curve_means(curve)}, key)
+    bundling.write("codec", {"config.json": {"model_type": KIND, **model.settings},
+                             "model.safetensors": bundling.halved(model),
+                             "curves.csv": bundling.curve_means(curve)}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:
     """What the bundled codec's round trip keeps of held-out music: (table, hash of the sounds).
+    `null`: the same against the next clip instead of its own.
 
-    - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)|, 64 bands of amplitude, floor 1e-5, with 1 to K
-      codebooks; ``…_of_power``: of mel power; ``…_unquantised``: without the quantiser.
-    - ``perplexity``: of each codebook, over all steps of all clips.
+    - ``ln_mel_l1``: mean |ln mel(out) − ln mel(in)| with 1 to K codebooks; ``…_of_power``: of mel
+      power; ``…_unquantised``: without the quantiser. ``perplexity``: of each codebook.
     - ``tempo_agrees``: librosa's tempo within 5 %; ``…_folded``: whole octaves apart counts too.
       ``key_agrees``: the same best of 24 keys; ``mode_agrees``, ``tonic_agrees``: half of it.
     - ``loudness_r``, ``brightness_r``, ``density_r``: correlation of before and after.
-
-    `null`: the same against the next clip instead of its own.
     """
     codec = pretrained.load("codec", device="cpu")
-    sounds, rate = render.sounds(atelier.TEST_SEED, range(N_TEST),
-                                 TEST_SECONDS)[0], codec.sample_rate_hz
-    batches, rows = [sounds[i : i + 16, None] for i in range(0, len(sounds), 16)], []
+    rate, n_codebooks = codec.sample_rate_hz, codec.n_codebooks
+    sounds = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)[0]
+    batches, rows = [sounds[i : i + 16, None] for i in range(0, N_TEST, 16)], []
 
-    def add(measure: str, values, codebooks: int = codec.n_codebooks, null: float = np.nan):
-        low, high = stats.bootstrap(np.mean, values)
-        rows.append({"measure": measure, "codebooks": codebooks, "value": values.mean(),
-                     "low": low, "high": high, "null": null, "n": len(sounds)})
+    def add(measure: str, found: dict, codebooks: int = n_codebooks, null: float = np.nan):
+        rows.append({"measure": measure, "codebooks": codebooks, **found, "null": null})
 
     def distances(others, power: bool = False):
         return np.array([np.abs(ln_mel(a, rate, power) - ln_mel(b, rate, power)).mean()
                          for a, b in zip(sounds, others, strict=True)])
 
-    codes = torch.cat([codec.encode(batch) for batch in batches])
-    null = distances(np.roll(sounds, 1, axis=0)).mean()
-    for k in range(1, codec.n_codebooks + 1):
+    codes, after = torch.cat([codec.encode(batch) for batch in batches]), sounds
+    null, power_null = (distances(np.roll(sounds, 1, axis=0), power).mean()
+                        for power in (False, True))
+    for k in range(1, n_codebooks + 1):
         after = np.concatenate([codec.decode(part[:, :k], sounds.shape[1]).cpu().numpy()[:, 0]
                                 for part in codes.split(16)])
-        add("ln_mel_l1", distances(after), k, null)
-    add("ln_mel_l1_of_power", distances(after, power=True),
-        null=distances(np.roll(sounds, 1, axis=0), True).mean())
+        add("ln_mel_l1", bundling.mean(distances(after)), k, null)
+    add("ln_mel_l1_of_power", bundling.mean(distances(after, power=True)), null=power_null)
     with torch.no_grad():
         unquantised = np.concatenate([
             codec.model.sound_of(codec.model.latents(torch.from_numpy(b).to(codec.device)))
             .cpu().numpy()[:, 0] for b in batches])
-    add("ln_mel_l1_unquantised", distances(unquantised[:, : sounds.shape[1]]), 0, null)
-    rows += [{"measure": "perplexity", "codebooks": k, "value": used, "n": len(sounds)}
-             for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1)]
-    before, left = (control.measure_controls(list(clips[:N_CONTROLS]), rate)
-                    for clips in (sounds, after))
-    keys = [np.array([key_of(clip, rate) for clip in clips[:N_CONTROLS]])
-            for clips in (sounds, after)]
+    add("ln_mel_l1_unquantised", bundling.mean(distances(unquantised[:, : sounds.shape[1]])), 0,
+        null)
+    for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1):
+        add("perplexity", {"value": used, "n": N_TEST}, k)
+    few = [list(clips[:N_CONTROLS]) for clips in (sounds, after)]
+    before, left = (control.measure_controls(clips, rate) for clips in few)
+    keys = [np.array([key_of(clip, rate) for clip in clips]) for clips in few]
     tempi = [table["tempo_bpm"].to_numpy() for table in (before, left)]
     modes = [table["mode"].to_numpy() > 0 for table in (before, left)]
+
+    def near(a, b):
+        return np.abs(b / a - 1) <= SAME_TEMPO
+
     for measure, same, (a, b) in (
             ("tempo_agrees", near, tempi),
             ("tempo_agrees_folded", lambda a, b: near(a, control.fold_octaves(a, b)), tempi),
             ("key_agrees", np.equal, keys),
             ("tonic_agrees", lambda a, b: a % 12 == b % 12, keys),
             ("mode_agrees", np.equal, modes)):
-        rows.append({"measure": measure, "codebooks": codec.n_codebooks, **share(same(a, b)),
-                     "null": same(a, np.roll(b, 1)).mean()})
+        add(measure, bundling.share(same(a, b)), null=same(a, np.roll(b, 1)).mean())
     for measure, column in (("loudness_r", "loudness_db"), ("brightness_r", "brightness_hz"),
                             ("density_r", "density_per_s")):
-        pair = before[column].to_numpy(), left[column].to_numpy()
-        low, high = stats.bootstrap(control.correlation, *pair)
-        rows.append({"measure": measure, "codebooks": codec.n_codebooks, "low": low, "high": high,
-                     "value": control.correlation(*pair), "n": len(before)})
+        add(measure, bundling.estimate(control.correlation, before[column].to_numpy(),
+                                       left[column].to_numpy()))
     return pd.DataFrame(rows), provenance.content_hash(sounds)
 
 
@@ -212,17 +201,11 @@ def ln_mel(sound: np.ndarray, sample_rate_hz: int, power: bool = False) -> np.nd
 
 
 def key_of(sound: np.ndarray, sample_rate_hz: int) -> int:
-    """The key whose profile the chroma of a sound [N] fits best: 0 … 11 major on C … B, 12 … 23
+    """The key whose profile fits the chroma of a sound [N] best: 0 … 11 major on C … B, 12 … 23
     minor.
     """
     chroma = librosa.feature.chroma_cqt(y=sound, sr=sample_rate_hz)
-    level = librosa.feature.rms(y=sound)[0]
-    weighted = chroma @ level[: chroma.shape[1]]
+    weighted = chroma @ librosa.feature.rms(y=sound)[0, : chroma.shape[1]]
     profiles = [np.roll(profile, tonic) for profile in (control.MAJOR, control.MINOR)
                 for tonic in range(12)]
     return int(np.argmax([control.correlation(profile, weighted) for profile in profiles]))
-
-
-def near(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether tempi are the same within 5 %."""
-    return np.abs(b / a - 1) <= SAME_TEMPO

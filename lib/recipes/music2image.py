@@ -1,5 +1,5 @@
-"""How the bundled parts of the system music2image were made: ``python -m lib miniature
-picture_judge``, ``forest``, ``unet``.
+"""The bundled parts of the system music2image: ``python -m lib miniature picture_judge``,
+``forest``, ``unet``.
 
 Nothing here sees pictures of TEST_SEED, and only the picture regressor those of JUDGE_SEED.
 Notebook: 31, 33.
@@ -13,12 +13,10 @@ from lib.core import artefacts, paths, provenance
 from lib.data import atelier
 from lib.data.atelier import paint
 from lib.metrics import affect, picture_regressor
-from lib.recipes.bundling import write
+from lib.recipes import bundling
 from lib.systems.music2image import data, train_diffusion, train_forest
 from lib.systems.music2image.config import ForestConfig, get_config
-from lib.training import loop
 
-SEED = 0
 # More pieces than `mini`, fewer and shallower trees than published, for the file's size.
 FOREST = ForestConfig(n_trees=100, max_depth=12, min_leaf=12, max_features=0.35, gain_db=4.0,
                       n_pieces=1500, excerpts=2, piece_seconds=15.0)
@@ -34,11 +32,9 @@ def make_picture_judge() -> None:
     """The picture regressor: kernel ridge over colour and texture of 1,000 atelier pictures."""
     pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1000), size=32)
     fitted = picture_regressor.PictureRegressor().fit(pictures, truth)
-    write("judge", {"picture_judge.skops": fitted.estimator}, provenance.content_hash(pictures))
     fresh, fresh_truth = paint.pictures(atelier.TEST_SEED, range(400), size=32)
-    table = affect.agreement(fresh_truth, fitted.predict(fresh))
-    artefacts.write(paths.MINIATURES / "judge" / "picture_judge.csv", table)
-    print(table.round(3).to_string(index=False))
+    _write("judge", "picture_judge", fitted.estimator, provenance.content_hash(pictures),
+           affect.agreement(fresh_truth, fitted.predict(fresh)), "picture_judge.csv")
 
 
 def make_forest() -> None:
@@ -48,25 +44,26 @@ def make_forest() -> None:
     fresh = data.atelier_table(replace(FOREST, n_pieces=300, excerpts=1), atelier.TEST_SEED)
     scores = affect.agreement(fresh.truth, train_forest.predict(model, fresh.features),
                               fresh.groups)
-    write(train_forest.NOTEBOOK, {"forest.skops": model},
-          provenance.content_hash(learned.features, learned.va))
-    artefacts.write(paths.MINIATURES / train_forest.NOTEBOOK / "scores.csv", scores)
+    _write(train_forest.NOTEBOOK, "forest", model,
+           provenance.content_hash(learned.features, learned.va), scores, "scores.csv")
+
+
+def _write(folder: str, name: str, estimator, key: str, scores: pd.DataFrame, file: str) -> None:
+    bundling.write(folder, {f"{name}.skops": estimator}, key)
+    artefacts.write(paths.MINIATURES / folder / file, scores)
     print(scores.round(3).to_string(index=False))
 
 
 def make_unet() -> None:
     """The neutral and the emotional diffusion model (about 50 minutes on one core, resumable)."""
-    loop.set_threads()
     pictures, affects = paint.pictures(atelier.TRAIN_SEED, range(NEUTRAL.n_pictures), NEUTRAL.size)
-    data_hash = provenance.content_hash(pictures)
-    work, rows = paths.PROCESSED / train_diffusion.NOTEBOOK, []
+    key, folder, rows = provenance.content_hash(pictures), train_diffusion.NOTEBOOK, []
     for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
-        models, curve = train_diffusion.train(config, pictures, affects, SEED,
-                                              work / f"{name}.safetensors")
-        write(train_diffusion.NOTEBOOK,
-              {f"{name}.json": asdict(config),
-               f"{name}.safetensors": train_diffusion.weights(models)}, data_hash)
+        models, curve = train_diffusion.train(config, pictures, affects, bundling.SEED,
+                                              paths.PROCESSED / folder / f"{name}.safetensors")
+        bundling.write(folder, {f"{name}.json": asdict(config),
+                                f"{name}.safetensors": train_diffusion.weights(models)}, key)
         rows += [{"network": name, "step": start + 100,
                   "loss": sum(curve[start : start + 100]) / 100}
                  for start in range(0, len(curve) - 99, 100)]
-    write(train_diffusion.NOTEBOOK, {"curves.csv": pd.DataFrame(rows)}, data_hash)
+    bundling.write(folder, {"curves.csv": pd.DataFrame(rows)}, key)

@@ -1,7 +1,7 @@
 """The bundled music model, a small MusicGen: ``python -m lib miniature musicgen``.
 
 Stored text states and codec codes in, a decoder of delayed codes out. One item is a crop of one
-piece's codes under its whole description. The step is the one that fine-tunes a published MusicGen
+piece's codes under its whole description. The loss is the one that fine-tunes a published MusicGen
 (:mod:`lib.training.musicgen`); text encoder and codec stay as they are.
 
 Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
@@ -22,14 +22,8 @@ from lib.data.atelier import render
 from lib.data.atelier.compose import describe
 from lib.metrics import control, distances, embedders
 from lib.pretrained import musicgen
-from lib.recipes.bundling import (
-    SEED,
-    computed_of_clips,
-    curve_means,
-    first_items,
-    texts_of,
-    write,
-)
+from lib.recipes import bundling
+from lib.recipes.bundling import SEED
 from lib.training import loop
 from lib.training import musicgen as training
 
@@ -73,96 +67,80 @@ def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config 
 
 
 def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: Path,
-          config: Config = Config(), *, seed: int = 0, key: str = "",
-          every: int = 100) -> list[dict]:
-    """Trains in place and returns the curve: the loss and each codebook's cross-entropy in nats.
-
-    Args:
-        codes: int [N, K, S], S at least ``crop_steps``. states: the text encoder's, [L, D_text] a
-            piece.
+          config: Config = Config(), *, every: int = 100, **run) -> list[dict]:
+    """Trains in place on codes int [N, K, S ≥ crop_steps] and the text encoder's states, [L, D] a
+    piece; returns the curve: the loss and each codebook's cross-entropy in nats.
     """
-    n_places = codes.shape[2] - config.crop_steps + 1
-
     def loss_of(rng):
         rows = rng.integers(0, len(codes), config.batch_size)
-        starts = rng.integers(0, n_places, config.batch_size)
+        starts = rng.integers(0, codes.shape[2] - config.crop_steps + 1, config.batch_size)
         crops = [np.asarray(codes[row, :, start : start + config.crop_steps], np.int64)
                  for row, start in zip(rows, starts, strict=True)]
         batch = training.collate(crops, [states[row] for row in rows])
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        conditions = training.drop_conditions(batch.states, batch.mask, config.p_null, generator)
+        batch.states, batch.mask = training.drop_conditions(batch.states, batch.mask,
+                                                            config.p_null, generator)
         with loop.autocast("cpu", config.bfloat16):
-            loss, each = training.loss(network, training.Batch(batch.codes, batch.lengths,
-                                                               *conditions))
+            loss, each = training.loss(network, batch)
         return loss, {"loss": loss.item(),
                       **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}
 
-    return loop.fit(network, loss_of, config, checkpoint, seed=seed, key=key, weight_decay=0.05,
-                    every=every)
+    return loop.fit(network, loss_of, config, checkpoint, weight_decay=0.05, every=every, **run)
 
 
 def make() -> None:
     """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    codes, key = computed_of_clips(
+    codes, key = bundling.computed_of_clips(
         lambda clips: codec.encode(clips[:, None]).cpu().numpy().astype(np.int16), "codes",
         MUSIC_SEED, N_TRAIN)
-    descriptions = texts_of(first_items(MUSIC_SEED, N_TRAIN))["description"]
+    descriptions = bundling.texts_of(bundling.first_items(MUSIC_SEED, N_TRAIN))["description"]
     states, mask = text.states(descriptions)
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
     network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
     curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
                   paths.PROCESSED / "listening" / "musicgen.safetensors", seed=SEED, key=key)
-    write("musicgen", {**musicgen.contents(network, text, codec, dtype=torch.float16),
-                       "curves.csv": curve_means(curve)}, key)
+    bundling.write("musicgen", {**musicgen.contents(network, text, codec, dtype=torch.float16),
+                                "curves.csv": bundling.curve_means(curve)}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:
     """What the bundled music model plays when it reads held-out descriptions, beside the pieces
-    these describe and beside the codec's round trip of them: (table, hash of the real sounds).
+    these describe and the codec's round trip of them: (table, hash of the real sounds).
 
-    - ``tempo_bpm_r``, ``mode_r``, ``loudness_db_r``, ``brightness_hz_r``: correlation of what was
-      asked for with what is measured (:mod:`lib.metrics.control`).
-    - ``fad``: the tagger's Fréchet distance to the pieces of the next items, all clips at one
-      level.
-    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: the share of code
-      steps, all codebooks, that stood there one to four seconds before, at the lag where most did,
-      averaged over clips.
+    - ``…_r``: correlation of what was asked for (BPM, ±1, MIDI velocity, MIDI pitch of the melody)
+      with what is measured (:mod:`lib.metrics.control`).
+    - ``fad``: the tagger's Fréchet distance to the next items' pieces, all clips at one level.
+    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: mean over clips of
+      :func:`looped`.
     """
     generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
-    items = first_items(atelier.TEST_SEED, N_TEST)
+    items = bundling.first_items(atelier.TEST_SEED, N_TEST)
     real, others = (render.sounds(atelier.TEST_SEED, range(start, start + N_TEST), TEST_SECONDS)[0]
                     for start in (0, N_TEST))
     rate, codec = generator.sample_rate_hz, generator.codec
-    round_trip = codec.round_trip(real[:, None])[:, 0].cpu().numpy()
-    music = {"atelier": real, "round trip": round_trip,
-             "generated": generator.generate(texts_of(items)["description"], TEST_SECONDS)}
-    asked, reference = requested(items), embedders.embed_clips(tagger, levelled(others), rate)
-    rows = []
+    texts, plans = bundling.texts_of(items)["description"], pd.DataFrame(map(describe, items))
+    music = {"atelier": real,
+             "round trip": codec.round_trip(real[:, None])[:, 0].cpu().numpy(),
+             "generated": generator.generate(texts, TEST_SECONDS)}
+    asked = {"tempo_bpm": plans["tempo_bpm"].to_numpy(float),
+             "mode": np.where(plans["mode"] == "major", 1.0, -1.0),
+             "loudness_db": plans["loudness"].to_numpy(float),
+             "brightness_hz": plans["register"].to_numpy(float)}
+    reference, rows = embedders.embed_clips(tagger, levelled(others), rate), []
     for name, sounds in music.items():
         agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
-        found = [{"measure": f"{row['control']}_r", "value": row["r"],
+        rows += [{"music": name, "measure": f"{row['control']}_r", "value": row["r"],
                   **{k: row[k] for k in ("low", "high", "null", "n")}}
                  for row in agreement.to_dict("records")]
         vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
         codes = codec.encode(sounds[:, None]).cpu().numpy()
-        found += [{"measure": measure, "value": value, "n": N_TEST} for measure, value in (
+        rows += [{"music": name, "measure": measure, "value": value, "n": N_TEST}
+                 for measure, value in (
             ("fad", distances.fad(reference, vectors)),
             ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
             ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
-        rows += [{"music": name, **row} for row in found]
     return pd.DataFrame(rows), provenance.content_hash(real)
-
-
-def requested(items: Sequence) -> dict[str, np.ndarray]:
-    """What descriptions ask for, [N] under the names of lib.metrics.control: BPM, ±1, MIDI
-    velocity, MIDI pitch of the melody.
-    """
-    plans = [describe(f) for f in items]
-    return {"tempo_bpm": np.array([p["tempo_bpm"] for p in plans], float),
-            "mode": np.array([1.0 if p["mode"] == "major" else -1.0 for p in plans]),
-            "loudness_db": np.array([p["loudness"] for p in plans], float),
-            "brightness_hz": np.array([p["register"] for p in plans], float)}
 
 
 def levelled(sounds: np.ndarray, rms_db: float = -20.0) -> np.ndarray:
@@ -172,9 +150,7 @@ def levelled(sounds: np.ndarray, rms_db: float = -20.0) -> np.ndarray:
 
 
 def silent(sound: np.ndarray, sample_rate_hz: int) -> bool:
-    """Whether a sound [N] has a whole second, counted from its start, with an RMS below
-    ``SOFT_DB``.
-    """
+    """Whether a sound [N] has a whole second, from its start, with an RMS below ``SOFT_DB``."""
     seconds = sound[: len(sound) // sample_rate_hz * sample_rate_hz].reshape(-1, sample_rate_hz)
     return bool((np.square(seconds, dtype=np.float64).mean(axis=1) < 10 ** (SOFT_DB / 10)).any())
 

@@ -1,16 +1,16 @@
-"""How the bundled projection of system 2 was made and what it reaches: ``python -m lib miniature
-projection``.
+"""The bundled projection of the mapping thesis: ``python -m lib miniature projection``.
 
 Study II at notebook 23's mini settings, on the same pairs with the same split, led by the bundled
-classifier's words; with results of notebooks 11 and 21 at hand, 23 trains its own. Measured on the
-test pairs, of which no picture and no sound is linked to another split.
+classifier's words. Measured on the test pairs, of which no picture and no sound is linked to
+another split.
 """
 
 import pandas as pd
 
 from lib import pretrained
 from lib.core import artefacts, paths, provenance
-from lib.recipes.bundling import SEED, write
+from lib.recipes import bundling
+from lib.recipes.bundling import SEED
 from lib.systems.bridging import train_classifier
 from lib.systems.bridging.checkpoints import load_classifier
 from lib.systems.mapping import checkpoints, data, evaluate_projection, train_projection
@@ -29,9 +29,9 @@ def pairs() -> tuple:
                 for k in train_classifier.predict(network, pictures, temperature).argmax(1)]
 
     material = data.prepare_atelier(get_config("mini").data, generator, clip, words, seed=SEED)
-    said = data.write_texts(material, "enriched", pretrained.load("captioner"),
-                         pretrained.load("describer"))
-    return material, data.text_targets(said, generator), generator, clip
+    texts = data.write_texts(material, "enriched", pretrained.load("captioner"),
+                             pretrained.load("describer"))
+    return material, data.text_targets(texts, generator), generator, clip
 
 
 def make() -> None:
@@ -42,17 +42,18 @@ def make() -> None:
     curve = train_projection.train(models, material, wanted, config,
                                    paths.PROCESSED / "mapping" / "projection.safetensors",
                                    seed=SEED)
-    said = checkpoints.settings(models, config, clip.width, clip)
-    write(FOLDER, {"study_two.json": said, "study_two.safetensors": checkpoints.weights(models),
-                   "curves.csv": pd.DataFrame(curve)}, provenance.content_hash(wanted))
+    bundling.write(FOLDER, {
+        "study_two.json": checkpoints.settings(models, config, clip.width, clip),
+        "study_two.safetensors": checkpoints.weights(models),
+        "curves.csv": pd.DataFrame(curve)}, provenance.content_hash(wanted))
 
 
-def measure():
+def measure() -> tuple[pd.DataFrame, str]:
     """What the bundled projection reaches on the test pairs: (table, hash of the targets)."""
     material, wanted, generator, clip = pairs()
     models, _ = checkpoints.load(artefacts.BUNDLED, "two", generator, clip)
     vectors = material.vectors[:, 0]
     rows = {"Study II": train_projection.predict(models, vectors),
             "ridge": evaluate_projection.ridge_baseline(material.table, vectors, wanted)}
-    return evaluate_projection.score_table(material.table, rows, wanted,
-                            seed=SEED), provenance.content_hash(wanted)
+    return (evaluate_projection.score_table(material.table, rows, wanted, seed=SEED),
+            provenance.content_hash(wanted))

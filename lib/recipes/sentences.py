@@ -7,7 +7,6 @@ Source: Reimers & Gurevych (2019), §3; the loss is Radford et al. (2021), figur
 Notebook: 03.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,86 +19,57 @@ from lib import pretrained
 from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier.factors import draw
-from lib.metrics import retrieval
 from lib.pretrained.sentences import POOLING, SentenceEncoder, vectors
-from lib.recipes.bundling import (
-    N_TEST,
-    N_WORDS,
-    SEED,
-    WORDS_SEED,
-    contrastive_loss,
-    curve_means,
-    first_items,
-    share,
-    texts_of,
-    train_tokenizer,
-    write,
-)
+from lib.recipes import bundling
+from lib.recipes.bundling import AMONG, N_TEST, N_WORDS, SEED, WORDS_SEED, share
 from lib.training import loop
 
-AMONG = 100
+SIZES = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+         "intermediate_size": 256, "max_position_embeddings": 130}
+MEAN_POOLING = {"word_embedding_dimension": 128, "pooling_mode_cls_token": False,
+                "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False}
 
 
 @dataclass(frozen=True)
 class Config:
-    """The tiny BERT and its training; ours (MiniLM-L6 has 6 layers of 384)."""
+    """How it was trained; ours (MiniLM-L6 has 6 layers of 384)."""
 
-    hidden: int = 128
-    layers: int = 2
-    heads: int = 4
-    inner: int = 256
-    vocabulary: int = 2000
-    positions: int = 130
     n_steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1e-3
     temperature: float = 0.07
 
 
-def tokenizer(texts: Sequence[str], config: Config = Config()):
+def tokenizer(texts: list[str], vocabulary: int = 2000):
     """A byte-level tokenizer with a mark before and after each text."""
-    return train_tokenizer(texts, config.vocabulary, config.positions, "<s> $A </s>",
-                           cls_token="<s>", sep_token="</s>", clean_up_tokenization_spaces=False)
+    return bundling.train_tokenizer(texts, vocabulary, SIZES["max_position_embeddings"],
+                                    "<s> $A </s>", cls_token="<s>", sep_token="</s>",
+                                    clean_up_tokenization_spaces=False)
 
 
-def build(n_words: int, config: Config = Config(), seed: int = 0) -> BertModel:
+def build(n_words: int, sizes: dict = SIZES, seed: int = 0) -> BertModel:
     """The untrained network; its own pooler is not used, as in the published ones."""
     torch.manual_seed(seed)
-    return BertModel(BertConfig(vocab_size=n_words, hidden_size=config.hidden,
-                                num_hidden_layers=config.layers, num_attention_heads=config.heads,
-                                intermediate_size=config.inner,
-                                max_position_embeddings=config.positions, pad_token_id=0))
+    return BertModel(BertConfig(vocab_size=n_words, pad_token_id=0, **sizes))
 
 
-def save(folder: Path | str, model: BertModel, tokenizer, *, curve: dict | None = None,
-         key: str = "") -> None:
-    """Writes network, tokenizer and pooling as sentence-transformers lays them out."""
-    pooling = {"word_embedding_dimension": model.config.hidden_size,
-               "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True,
-               "pooling_mode_max_tokens": False}
-    write(folder, {POOLING: pooling, **(curve or {})}, key, (model, tokenizer))
-
-
-def train(model: BertModel, tokenizer, sides: Sequence[tuple[Sequence[str], Sequence[str]]],
-          checkpoint: Path, config: Config = Config(), *, seed: int = 0,
-          key: str = "") -> list[dict]:
-    """Trains in place and returns the curve.
-
-    Args:
-        sides: pairs of columns of N texts whose rows belong together; each step draws one pair.
+def train(model: BertModel, tokenizer, sides: list[tuple[list[str], list[str]]],
+          checkpoint: Path, config: Config = Config(), **run) -> list[dict]:
+    """Trains in place and returns the curve; each step draws one of `sides`, pairs of columns of N
+    texts whose rows belong together.
     """
     def loss_of(rng):
         left, right = sides[rng.integers(len(sides))]
-        rows = rng.choice(len(left), min(config.batch_size, len(left)), replace=False)
+        rows = bundling.draw_rows(rng, len(left), config.batch_size)
         a, b = (vectors(model, tokenizer, [side[row] for row in rows]) for side in (left, right))
-        return contrastive_loss(a @ b.T / config.temperature)
+        return bundling.contrastive_loss(a @ b.T / config.temperature)
 
-    return loop.fit(model, loss_of, config, checkpoint, seed=seed, key=key)
+    return loop.fit(model, loss_of, config, checkpoint, **run)
 
 
 def make() -> None:
     """The sentence encoder: about 5 minutes on one core, resumable."""
-    columns = _columns(first_items(WORDS_SEED, N_WORDS))
+    columns = _columns(bundling.first_items(WORDS_SEED, N_WORDS))
     key = provenance.content_hash(repr(columns).encode())
     words = tokenizer([text for column in columns for text in column])
     model = build(len(words), seed=SEED)
@@ -108,21 +78,19 @@ def make() -> None:
              (description, description2)]
     curve = train(model, words, sides, paths.PROCESSED / "words" / "sentences.safetensors",
                   seed=SEED, key=key)
-    save("sentences", model.half(), words, curve={"curves.csv": curve_means(curve)}, key=key)
+    bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": bundling.curve_means(curve)},
+                   key, (model.half(), words))
 
 
 def measure() -> tuple[pd.DataFrame, str]:
     """What the bundled encoder, and an untrained one, find among a hundred held-out texts: (table,
-    hash of the items).
-
-    ``polarity`` and ``arousal_sign``: the share of texts found first whose valence (arousal) has
-    the sign of the text's own; ``affect_r``: correlation of cosine with nearness on the plane, over
-    all pairs of different items.
+    hash of the items). ``polarity``, ``arousal_sign``: the text found first has the sign of the
+    text's valence (arousal); ``affect_r``: correlation of cosine with nearness on the plane.
     """
     bundled = pretrained.load("sentences", device="cpu")
     untrained = SentenceEncoder(bundled, build(len(bundled.tokenizer), seed=SEED).eval(),
                                 bundled.tokenizer, "mean", "cpu")
-    items = first_items(atelier.TEST_SEED, N_TEST)
+    items = bundling.first_items(atelier.TEST_SEED, N_TEST)
     comment, description, comment2, description2 = _columns(items)
     asked = {"comment → description": (comment, description),
              "comment → comment": (comment, comment2),
@@ -130,27 +98,27 @@ def measure() -> tuple[pd.DataFrame, str]:
     felt = np.array([(f.valence, f.arousal) for f in items])
     signs, pairs = np.sign(felt), np.triu_indices(len(items), 1)
     near = -np.linalg.norm(felt[:, None] - felt[None], axis=-1)[pairs]
-    null = [np.mean(signs[:, None, k] == signs[None, :, k]) for k in (0, 1)]
-    hundreds = [slice(i, i + AMONG) for i in range(0, len(items), AMONG)]
     rows = []
     for network, encoder in (("trained", bundled), ("untrained", untrained)):
         for way, (left, right) in asked.items():
             a, b = encoder.embed_text(left), encoder.embed_text(right)
-            ranks = pd.concat([retrieval.ranks(a[h], b[h]) for h in hundreds])
-            alike = np.concatenate([signs[h] == signs[h][(a[h] @ b[h].T).argmax(1)]
-                                    for h in hundreds])
+            ranks = bundling.ranks_among(a, b)
+            first = [at + (a[at : at + AMONG] @ b[at : at + AMONG].T).argmax(1)
+                     for at in range(0, len(items), AMONG)]
+            alike = signs == signs[np.concatenate(first)]
             found = [*({"measure": f"r_at_{k}_of_{AMONG}", **share(ranks[f"r_at_{k}"] > 0.5),
                         "null": k / AMONG} for k in (1, 10)),
-                     {"measure": "polarity", **share(alike[:, 0]), "null": null[0]},
-                     {"measure": "arousal_sign", **share(alike[:, 1]), "null": null[1]},
+                     *({"measure": measure, **share(alike[:, k]),
+                        "null": np.mean(signs[:, None, k] == signs[None, :, k])}
+                       for k, measure in enumerate(("polarity", "arousal_sign"))),
                      {"measure": "affect_r", "value": np.corrcoef((a @ b.T)[pairs], near)[0, 1],
                       "null": 0.0, "n": len(near)}]
             rows += [{"network": network, "way": way, **row} for row in found]
     return pd.DataFrame(rows), provenance.content_hash(repr(items).encode())
 
 
-def _columns(items: Sequence) -> list[list[str]]:
+def _columns(items: list) -> list[list[str]]:
     """Comments and descriptions of items, and those of other items of the very same feeling."""
     twins = [draw(f.seed, f.index + 1_000_000, valence=f.valence, arousal=f.arousal) for f in items]
-    return [texts_of(group)[kind] for group in (items, twins)
+    return [texts[kind] for texts in map(bundling.texts_of, (items, twins))
             for kind in ("comment", "description")]

@@ -2,9 +2,7 @@
 
 Random five-second crops of cached mels, spoiled as recordings and generators spoil sound. Trained
 on clean renders alone the tagger names every genre, and 42 of 100 once white noise 20 dB below the
-music is added; a judge of generated sound must not read the noise floor.
-
-Notebook: 05.
+music is added; a regressor of generated sound must not read the noise floor.  Notebook: 05.
 """
 
 from dataclasses import dataclass
@@ -23,17 +21,8 @@ from lib.data.atelier import render
 from lib.data.atelier.factors import GENRES
 from lib.metrics import affect, distances, embedders
 from lib.models.music_tagger import FLOOR, MusicTagger
-from lib.recipes.bundling import (
-    CLIP_SECONDS,
-    N_TEST,
-    SEED,
-    computed_of_clips,
-    curve_means,
-    first_items,
-    halved,
-    share,
-    write,
-)
+from lib.recipes import bundling
+from lib.recipes.bundling import CLIP_SECONDS, N_TEST, SEED
 from lib.training import loop
 
 # the collection of tagger and text_audio: no generator trains on it and nothing is tested on it
@@ -66,27 +55,30 @@ def mels(model: MusicTagger, sounds: np.ndarray) -> np.ndarray:
 
 
 def train(model: MusicTagger, mel: np.ndarray, genres: np.ndarray, affect: np.ndarray,
-          checkpoint: Path, config: Config = Config(), *, seed: int = 0,
-          key: str = "") -> list[dict]:
-    """Trains in place and returns the curve.
-
-    Args:
-        mel: float16 [N, M, T] of whole clips. genres: int [N]. affect: [N, 2] in [−1, 1].
+          checkpoint: Path, config: Config = Config(), **run) -> list[dict]:
+    """Trains in place on mels float16 [N, M, T] of whole clips, genres int [N] and affect [N, 2] in
+    [−1, 1]; returns the curve.
     """
-    frames = model.window_samples // model.hop_length + 1
-    lowest = float(np.log(FLOOR))
+    frames, lowest = model.window_samples // model.hop_length + 1, float(np.log(FLOOR))
     # [M], mel power of white noise of RMS 1
     white = (model.bands.sum(0) * model.hann.square().sum()).numpy()
 
     def loss_of(rng):
-        rows = rng.choice(len(mel), min(config.batch_size, len(mel)), replace=False)
+        rows = bundling.draw_rows(rng, len(mel), config.batch_size)
         starts = rng.integers(0, mel.shape[2] - frames + 1, len(rows))
         batch = np.stack([mel[row, :, start : start + frames]
                           for row, start in zip(rows, starts, strict=True)]).astype(np.float32)
         gains = rng.uniform(-1, 1, len(rows)) * config.gain_db * np.log(10) / 10
         batch = np.maximum(batch + gains[:, None, None].astype(np.float32), lowest)
         batch = spoil(batch, white, rng, config, lowest)
-        mask(batch, rng, config, lowest)
+        for crop in batch:  # SpecAugment (Park et al. 2019): other bands and frames in every crop
+            for _ in range(config.n_masks):
+                width = rng.integers(0, config.mask_bands + 1)
+                low = rng.integers(0, len(crop) - width + 1)
+                crop[low : low + width] = lowest
+                width = rng.integers(0, config.mask_frames + 1)
+                low = rng.integers(0, frames - width + 1)
+                crop[:, low : low + width] = lowest
         logits, predicted = model.heads(model.embed(torch.from_numpy(batch)))
         genre_loss = F.cross_entropy(logits, torch.from_numpy(genres[rows]),
                                      label_smoothing=config.smoothing)
@@ -94,7 +86,7 @@ def train(model: MusicTagger, mel: np.ndarray, genres: np.ndarray, affect: np.nd
         return genre_loss + config.affect_weight * affect_loss, {"genre": genre_loss.item(),
                                                                  "affect": affect_loss.item()}
 
-    return loop.fit(model, loss_of, config, checkpoint, seed=seed, key=key)
+    return loop.fit(model, loss_of, config, checkpoint, **run)
 
 
 def spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config: Config,
@@ -107,8 +99,7 @@ def spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config
     tilt = rng.uniform(-1.5, 1.5, count)[:, None] * np.linspace(-1, 1, bands)
     # one texture is drawn; each crop starts elsewhere in it
     texture = rng.gamma(2.0, 0.5, (bands, 2 * frames)).astype(np.float32)
-    starts = rng.integers(0, frames, count)
-    rough = np.stack([texture[:, start : start + frames] for start in starts])
+    rough = np.stack([texture[:, at : at + frames] for at in rng.integers(0, frames, count)])
     hiss = (np.exp(level[:, None] + tilt) * white).astype(np.float32)[:, :, None] * rough
     spoiled = np.log(np.exp(batch) + hiss)
     for row in np.flatnonzero(rng.random(count) < config.p_dull):
@@ -116,35 +107,18 @@ def spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config
     return spoiled
 
 
-def mask(batch: np.ndarray, rng: np.random.Generator, config: Config, value: float) -> None:
-    """SpecAugment's masks (Park et al. 2019), in place: other bands and frames in every crop."""
-    _, bands, frames = batch.shape
-    for crop in batch:
-        for _ in range(config.n_masks):
-            width = rng.integers(0, config.mask_bands + 1)
-            low = rng.integers(0, bands - width + 1)
-            crop[low : low + width] = value
-            width = rng.integers(0, config.mask_frames + 1)
-            low = rng.integers(0, frames - width + 1)
-            crop[:, low : low + width] = value
-
-
 def make() -> None:
     """The music tagger: about 15 minutes on one core, resumable."""
     torch.manual_seed(SEED)
     model = MusicTagger(len(GENRES))
-    mel, key = computed_of_clips(partial(mels, model), "tagger", LISTENER_SEED, N_TRAIN)
-    curve = train(model, mel, *truth(LISTENER_SEED, N_TRAIN),
+    mel, key = bundling.computed_of_clips(partial(mels, model), "tagger", LISTENER_SEED, N_TRAIN)
+    items = bundling.first_items(LISTENER_SEED, N_TRAIN)
+    curve = train(model, mel, np.array([GENRES.index(f.genre) for f in items]),
+                  np.array([(f.valence, f.arousal) for f in items], np.float32),
                   paths.PROCESSED / "listening" / "tagger.safetensors", seed=SEED, key=key)
-    write("tagger", {"config.json": {"labels": GENRES, **model.settings},
-                     "model.safetensors": halved(model), "curves.csv": curve_means(curve)}, key)
-
-
-def truth(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Genre numbers [N] and (valence, arousal) [N, 2] of a collection's first items."""
-    items = first_items(seed, n)
-    return (np.array([GENRES.index(f.genre) for f in items]),
-            np.array([(f.valence, f.arousal) for f in items], np.float32))
+    bundling.write("tagger", {"config.json": {"labels": GENRES, **model.settings},
+                              "model.safetensors": bundling.halved(model),
+                              "curves.csv": bundling.curve_means(curve)}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:
@@ -153,7 +127,8 @@ def measure() -> tuple[pd.DataFrame, str]:
     """
     encoder, rate = pretrained.load("tagger", device="cpu"), render.SAMPLE_RATE_HZ
     sounds, true_affect = render.sounds(atelier.TEST_SEED, range(N_TEST), CLIP_SECONDS)
-    genres, _ = truth(atelier.TEST_SEED, N_TEST)
+    genres = np.array([GENRES.index(f.genre)
+                       for f in bundling.first_items(atelier.TEST_SEED, N_TEST)])
     rms = np.sqrt(np.square(sounds).mean(axis=1, keepdims=True))
     noise = rms * np.random.default_rng(SEED).standard_normal(sounds.shape, dtype=np.float32)
     conditions = {"as they are": (1, 0), "6 dB softer": (0.5, 0), "hiss 40 dB below": (1, 0.01),
@@ -162,7 +137,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     for condition, (gain, hiss) in conditions.items():
         spoiled = sounds * np.float32(gain) + np.float32(hiss) * noise
         right = embedders.logits_of_clips(encoder, spoiled, rate).argmax(1) == genres
-        found = [{"measure": "genre_accuracy", **share(right),
+        found = [{"measure": "genre_accuracy", **bundling.share(right),
                   "null": np.bincount(genres).max() / len(genres)}]
         predicted = embedders.mean_over_windows(encoder, encoder.affect, 2, spoiled, rate)
         for row in affect.agreement(true_affect, predicted).to_dict("records"):

@@ -7,8 +7,6 @@ Source: Raffel et al. (2020), §3.1.4 (span corruption).  Notebook: 03.
 """
 
 import copy
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,34 +24,19 @@ from lib.data import atelier
 from lib.data.atelier import words
 from lib.data.atelier.compose import describe
 from lib.pretrained.text_encoder import MAX_TOKENS, TextEncoder
-from lib.recipes.bundling import (
-    N_TEST,
-    N_WORDS,
-    SEED,
-    SPECIAL,
-    WORDS_SEED,
-    curve_means,
-    first_items,
-    share,
-    texts_of,
-    train_tokenizer,
-    write,
-)
+from lib.recipes import bundling
+from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED
+from lib.recipes.describer import tempo_class
 from lib.training import loop
 
 GAPS = tuple(f"<extra_id_{k}>" for k in range(20))
-N_PROBE = 400  # items of the next seed, to fit a linear probe on
+SIZES = {"d_model": 128, "d_kv": 32, "d_ff": 384, "num_layers": 3, "num_heads": 4}
 
 
 @dataclass(frozen=True)
 class Config:
-    """The tiny T5 and its training; ours (t5-base has 12 layers of 768)."""
+    """How it was trained; ours (t5-base has 12 layers of 768)."""
 
-    width: int = 128
-    layers: int = 3
-    heads: int = 4
-    inner: int = 384
-    vocabulary: int = 2000
     n_steps: int = 500
     batch_size: int = 48
     learning_rate: float = 1e-3
@@ -62,26 +45,24 @@ class Config:
     gap_words: float = 2.0   # mean length of a gap
 
 
-def tokenizer(texts: Sequence[str], config: Config = Config()):
+def tokenizer(texts: list[str], vocabulary: int = 2000):
     """A byte-level tokenizer with T5's closing mark and gaps (``<extra_id_0>`` …)."""
-    return train_tokenizer(texts, config.vocabulary, MAX_TOKENS, "$A </s>",
-                           (*SPECIAL.values(), *GAPS), additional_special_tokens=list(GAPS),
-                           clean_up_tokenization_spaces=False)
+    return bundling.train_tokenizer(texts, vocabulary, MAX_TOKENS, "$A </s>",
+                                    (*SPECIAL.values(), *GAPS), clean_up_tokenization_spaces=False,
+                                    additional_special_tokens=list(GAPS))
 
 
-def build(n_words: int, config: Config = Config(), seed: int = 0) -> T5ForConditionalGeneration:
+def build(n_words: int, sizes: dict = SIZES, seed: int = 0) -> T5ForConditionalGeneration:
     """The untrained network, with a decoder of one layer; encoder, decoder and head keep a table of
     words each, for the decoder is thrown away.
     """
     torch.manual_seed(seed)
     model = T5ForConditionalGeneration(T5Config(
-        vocab_size=n_words, d_model=config.width, d_kv=config.width // config.heads,
-        d_ff=config.inner, num_layers=config.layers, num_decoder_layers=1, num_heads=config.heads,
-        dropout_rate=0.0, tie_word_embeddings=False, pad_token_id=0, eos_token_id=2,
-        decoder_start_token_id=0))
+        vocab_size=n_words, num_decoder_layers=1, dropout_rate=0.0, tie_word_embeddings=False,
+        pad_token_id=0, eos_token_id=2, decoder_start_token_id=0, **sizes))
     for stack in (model.encoder, model.decoder):
         stack.embed_tokens = copy.deepcopy(model.shared)
-    model.lm_head = torch.nn.Linear(config.width, n_words, bias=False)
+    model.lm_head = torch.nn.Linear(model.config.d_model, n_words, bias=False)
     return model
 
 
@@ -94,9 +75,7 @@ def encoder_of(model: T5ForConditionalGeneration) -> T5EncoderModel:
 
 def with_gaps(text: str, rng: np.random.Generator, config: Config = Config()) -> tuple[str, str]:
     """Span corruption: the text with some runs of words replaced by gap marks, and what stood in
-    each.
-
-    ``("a <extra_id_0> march in <extra_id_1>", "<extra_id_0> slow solemn <extra_id_1> D minor")``
+    each: ``("a <extra_id_0> march in <extra_id_1>", "<extra_id_0> slow solemn <extra_id_1> D")``.
     """
     words, given, gaps, at = text.split(" "), [], [], 0
     # how often a gap opens, so that p_gap of the words fall into one
@@ -113,14 +92,10 @@ def with_gaps(text: str, rng: np.random.Generator, config: Config = Config()) ->
     return " ".join(given), " ".join(gaps)
 
 
-def train(model: T5ForConditionalGeneration, tokenizer, descriptions: Sequence[str],
-          tags: Sequence[Sequence[str]], further: Sequence[str], checkpoint: Path,
-          config: Config = Config(), *, seed: int = 0, key: str = "") -> list[dict]:
-    """Trains in place and returns the curve.
-
-    Args:
-        further: other texts (captions, comments, emotion words), met in gaps only.
-    """
+def train(model: T5ForConditionalGeneration, tokenizer, descriptions: list[str],
+          tags: list[list[str]], further: list[str], checkpoint: Path,
+          config: Config = Config(), **run) -> list[dict]:
+    """Trains in place and returns the curve; `further`: other texts, met in gaps only."""
     def pair(rng):
         row = rng.integers(len(descriptions))
         if rng.random() < config.p_tags:
@@ -131,20 +106,17 @@ def train(model: T5ForConditionalGeneration, tokenizer, descriptions: Sequence[s
 
     def loss_of(rng):
         inputs, wanted = zip(*[pair(rng) for _ in range(config.batch_size)], strict=True)
-        tokens = tokenizer(list(inputs), padding=True, return_tensors="pt",
-                           return_token_type_ids=False)
-        labels = tokenizer(list(wanted), padding=True, return_tensors="pt")
+        tokens, labels = (tokenizer(list(texts), padding=True, return_tensors="pt",
+                                    return_token_type_ids=False) for texts in (inputs, wanted))
         labels = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
-        out = model(**tokens, labels=labels)
-        right = (out.logits.argmax(-1) == labels)[labels != -100].float().mean().item()
-        return out.loss, {"loss": out.loss.item(), "right": right}
+        return bundling.token_loss(model(**tokens, labels=labels), labels)
 
-    return loop.fit(model, loss_of, config, checkpoint, seed=seed, key=key)
+    return loop.fit(model, loss_of, config, checkpoint, **run)
 
 
 def make() -> None:
     """The text encoder: about 4 minutes on one core, resumable."""
-    texts = texts_of(first_items(WORDS_SEED, N_WORDS))
+    texts = bundling.texts_of(bundling.first_items(WORDS_SEED, N_WORDS))
     descriptions, tags = texts["description"], texts["tags"]
     further = [text for row in zip(texts["caption"], texts["comment"], texts["emotion"],
                                    strict=True) for text in row]
@@ -153,51 +125,40 @@ def make() -> None:
     model = build(len(words), seed=SEED)
     curve = train(model, words, descriptions, tags, further,
                   paths.PROCESSED / "words" / "text_encoder.safetensors", seed=SEED, key=key)
-    write("text_encoder", {"curves.csv": curve_means(curve)}, key,
-          (encoder_of(model).half(), words))
+    bundling.write("text_encoder", {"curves.csv": bundling.curve_means(curve)}, key,
+                   (encoder_of(model).half(), words))
 
 
-def measure() -> tuple[pd.DataFrame, str]:
-    """What a linear probe reads from the bundled encoder's states, and from an untrained one's:
-    (table, hash of the held-out items).
+def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple[pd.DataFrame, str]:
+    """How often a linear probe reads a factor from a text's pooled state, of the bundled encoder
+    and an untrained one, fitted on items of the next seed: (table, hash of the held-out items).
     """
     bundled = pretrained.load("text_encoder", device="cpu")
     untrained = TextEncoder(bundled, encoder_of(build(len(bundled.tokenizer), seed=SEED)),
                             bundled.tokenizer, "cpu")
-    test = first_items(atelier.TEST_SEED, N_TEST)
-    networks = {"trained": bundled.pooled, "untrained": untrained.pooled}
-    return (probe_table(networks, first_items(WORDS_SEED + 1, N_PROBE), test),
-            provenance.content_hash(repr(test).encode()))
-
-
-def probe_table(networks: dict, items: Sequence, test: Sequence) -> pd.DataFrame:
-    """How often a linear probe reads a factor from a text's pooled state, fitted on `items` and
-    tested on `test`; ``null`` is the commonest class of the test items.
-
-    Args:
-        networks: name → function of texts to vectors [N, D].
-    """
+    items, test = (bundling.first_items(WORDS_SEED + 1, n_probe),
+                   bundling.first_items(atelier.TEST_SEED, n_test))
+    texts, test_texts = map(bundling.texts_of, (items, test))
+    truth, test_truth = (pd.DataFrame([_classes(f) for f in group]) for group in (items, test))
     asked = {"description": ("tempo", "mode", "genre", "polarity"), "caption": ("manner",),
              "comment": ("emotion", "polarity")}
-    texts, test_texts = texts_of(items), texts_of(test)
-    truth, test_truth = (pd.DataFrame([_classes(f) for f in group]) for group in (items, test))
     rows = []
     for text, factors in asked.items():
-        for network, embed in networks.items():
-            vectors, test_vectors = embed(texts[text]), embed(test_texts[text])
+        for network, encoder in (("trained", bundled), ("untrained", untrained)):
+            vectors, test_vectors = encoder.pooled(texts[text]), encoder.pooled(test_texts[text])
             for factor in factors:
                 probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
                 probe.fit(vectors, truth[factor].tolist())
                 right = test_truth[factor].tolist()
                 rows.append({"network": network, "text": text, "measure": f"{factor}_accuracy",
-                             **share(probe.predict(test_vectors) == right),
-                             "null": max(Counter(right).values()) / len(right)})
-    return pd.DataFrame(rows)
+                             **bundling.share(probe.predict(test_vectors) == right),
+                             "null": max(map(right.count, right)) / len(right)})
+    return pd.DataFrame(rows), provenance.content_hash(repr(test).encode())
 
 
 def _classes(item) -> dict[str, str]:
     """An item's factors as classes."""
     plan = describe(item)
-    tempo = next(k for k, (limit, _) in enumerate(words.TEMPI) if plan["tempo_bpm"] < limit)
-    return {"tempo": str(tempo), "mode": plan["mode"], "genre": item.genre, "manner": item.style,
-            "emotion": words.emotion_word(item), "polarity": str(item.valence > 0)}
+    return {"tempo": str(tempo_class(plan["tempo_bpm"])), "mode": plan["mode"],
+            "genre": item.genre, "manner": item.style, "emotion": words.emotion_word(item),
+            "polarity": str(item.valence > 0)}

@@ -1,5 +1,4 @@
-"""How the bundled vocoder of system 4 was made and how well it plays a true mel: ``python -m lib
-miniature vocoder``.
+"""The bundled vocoder of Art2Music: ``python -m lib miniature vocoder``.
 
 HiFi-GAN's critics and losses over the small generator, on atelier pieces; measured on pieces of
 ``TEST_SEED`` that nothing trains on.
@@ -12,7 +11,8 @@ import torch
 from lib.core import paths, provenance
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
 from lib.models import hifigan
-from lib.recipes.bundling import SEED, curve_means, mean, write
+from lib.recipes import bundling
+from lib.recipes.bundling import SEED
 from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
 from lib.systems.art2music.config import MINIATURE_VOCODER
 
@@ -28,22 +28,23 @@ def make() -> None:
     models = train_vocoder.build(MINIATURE_VOCODER, SEED)
     curve = train_vocoder.train(models, sounds, MINIATURE_VOCODER,
                                 paths.PROCESSED / "art2music" / "vocoder.safetensors", seed=SEED)
-    write(FOLDER, checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
-          | {"curves.csv": curve_means(curve, 100)}, provenance.content_hash(sounds[:8]))
+    bundling.write(FOLDER, checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
+                   | {"curves.csv": bundling.curve_means(curve, 100)},
+                   provenance.content_hash(sounds[:8]))
 
 
-def measure():
+def measure() -> tuple[pd.DataFrame, str]:
     """What the bundled vocoder, an untrained one and Griffin–Lim make of true mels: (table, hash of
     the held-out sounds).
     """
     sounds = render.sounds(TEST_SEED, range(HELD_FROM, HELD_FROM + N_HELD), SECONDS)[0]
     generator, config = checkpoints.load_vocoder()
     torch.manual_seed(SEED)
-    untrained = hifigan.generator(hifigan.SIZES[config.size])
-    given = mel.ln_mel(sounds).numpy()                                        # [N, M, T]
+    untrained, given = hifigan.generator(hifigan.SIZES[config.size]), mel.ln_mel(sounds).numpy()
     made = {"vocoder": train_vocoder.vocode(generator, given),
             "untrained": train_vocoder.vocode(untrained, given),
             "Griffin–Lim": evaluate.griffin_lim(given)}
-    rows = [{"row": name, "measure": measure, **mean(values)} for name, some in made.items()
+    rows = [{"row": name, "measure": measure, **bundling.mean(values)}
+            for name, some in made.items()
             for measure, values in evaluate.round_trip_errors(sounds, some).items()]
     return pd.DataFrame(rows), provenance.content_hash(sounds)

@@ -1,12 +1,6 @@
 """Checkpoints: a training run that was killed goes on where it stood and ends with the same
 weights.
 
-    checkpoint = Checkpoint(path, key, network=network, optimiser=optimiser, average=average)
-    state = checkpoint.load()
-    for step in progress(n_steps, "decoder", state["step"]):
-        …
-        checkpoint.save(step + 1, curve)
-
 A checkpoint is two files, ``<stem>.<step>.safetensors`` with every tensor and
 ``<stem>.<step>.json`` with the rest. The JSON is written last: without it the tensors do not count.
 """
@@ -19,14 +13,14 @@ from lib.core import artefacts
 
 
 class Checkpoint:
-    """Saves and restores everything a training run changes.
+    """Saves and restores everything a training run changes: ``state = checkpoint.load()``, then
+    ``checkpoint.save(step + 1, curve)`` after each step.
 
     Args:
         path: ``….safetensors``; ``None``: nothing is saved or found.
         key: a hash of settings, seed and data; a checkpoint of another key is not loaded.
-        parts: by name, what is saved and restored in place: a network (or torch's
-            ``AveragedModel``), an optimiser, a ``torch.Generator``, or a dict of tensors (the best
-            weights so far, the trained parameters alone). A part that is ``None`` is left out.
+        parts: by name, what is restored in place: a network, an optimiser, a ``torch.Generator``
+            or a dict of tensors (the best weights so far). A part that is ``None`` is left out.
     """
 
     def __init__(self, path: Path | None, key: str, **parts):
@@ -34,31 +28,25 @@ class Checkpoint:
         self.parts = {name: part for name, part in parts.items() if part is not None}
 
     def load(self) -> dict:
-        """Restores the newest checkpoint and returns its state: ``step``, ``curve`` and whatever
-        else was given to :meth:`save`; ``{"step": 0, "curve": []}`` where there is none.
+        """Restores the newest checkpoint and returns its state: ``step``, ``curve`` and what else
+        was saved; ``{"step": 0, "curve": []}`` where there is none.
         """
         found = None if self.path is None else read(self.path)
         if found is None or found[1]["key"] != self.key:
             return {"step": 0, "curve": []}
         tensors, state = found
         for name, part in self.parts.items():
-            prefix = f"{name}."
-            _restore(part, {key.removeprefix(prefix): tensor for key, tensor in tensors.items()
-                            if key.startswith(prefix)})
+            _restore(part, {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items()
+                            if key.startswith(f"{name}.")})
         return state
 
     def save(self, step: int, curve: list, **state) -> None:
-        """Writes a checkpoint after `step` steps (or epochs) and removes the older ones.
-
-        Args:
-            curve: one entry a step. state: anything else JSON can hold.
-        """
+        """Writes a checkpoint after `step` steps (or epochs) and removes the older ones."""
         if self.path is None:
             return
-        tensors = {f"{name}.{key}": tensor for name, part in self.parts.items()
-                   for key, tensor in _tensors(part).items()}
         new = self.path.with_name(f"{self.path.stem}.{step:07d}.safetensors")
-        artefacts.write(new, tensors)
+        artefacts.write(new, {f"{name}.{key}": tensor for name, part in self.parts.items()
+                              for key, tensor in _tensors(part).items()})
         artefacts.write(new.with_suffix(".json"),
                         {**state, "step": step, "curve": curve, "key": self.key})
         for old in self.path.parent.glob(f"{self.path.stem}.[0-9]*.*"):
@@ -81,8 +69,7 @@ def _tensors(part) -> dict[str, torch.Tensor]:
     if isinstance(part, torch.Generator):
         return {"state": part.get_state()}
     if isinstance(part, torch.optim.Optimizer):
-        return {f"{index}.{name}": value
-                for index, moments in part.state_dict()["state"].items()
+        return {f"{index}.{name}": value for index, moments in part.state_dict()["state"].items()
                 for name, value in moments.items()}
     return part.state_dict()
 

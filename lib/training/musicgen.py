@@ -1,5 +1,5 @@
-"""What every training of MusicGen shares: batches of stored tensors, conditioning dropout, one
-step, LoRA.
+"""What every training of MusicGen shares: batches of stored tensors, conditioning dropout, loss and
+LoRA.
 
     stored states [B, L, D] ──dropped for some items──► projection ──► condition ─┐
     stored codes [B, K, S] ──delay──► line [B, K, S+K], without its last column ──► decoder
@@ -16,19 +16,14 @@ import torch
 
 from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern
-from lib.training import loop
 
 LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 
 
 @dataclass
 class Batch:
-    """Stored tensors of B items.
-
-    Attributes:
-        codes: int64 [B, K, S], anything beyond each item's length. lengths: int64 [B].
-        states: float [B, L, D]: the text encoder's states or vectors of your own. mask: int64 [B,
-            L], 1 for real tokens.
+    """Stored tensors of B items: codes int64 [B, K, S] with anything beyond each item's length,
+    lengths int64 [B], the text encoder's states float [B, L, D], mask int64 [B, L] (1: a token).
     """
 
     codes: torch.Tensor
@@ -38,11 +33,7 @@ class Batch:
 
 
 def collate(codes: list, states: list, device: str = "cpu") -> Batch:
-    """Items of any length, codes [K, S] and states [L, D] each, padded with zeros into one batch.
-
-    Raises:
-        KlangfarbeError: not one state for each code, or an empty item.
-    """
+    """Items of any length, codes [K, S] and states [L, D] each, padded with zeros to a batch."""
     if len(codes) != len(states) or not codes or any(0 in array.shape
                                                      for array in (*codes, *states)):
         raise KlangfarbeError("as many codes as states, none empty",
@@ -60,14 +51,13 @@ def collate(codes: list, states: list, device: str = "cpu") -> Batch:
 
 def drop_conditions(states: torch.Tensor, mask: torch.Tensor, share: float,
                     generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Replaces the condition of a random `share` of the items (0.1 as in MusicGen's training) by
-    the null one (zeros, mask 0), so that guidance has its other half: [B, L, D], [B, L].
+    """Replaces the condition of a random `share` of the items (0.1 in MusicGen's training) by the
+    null one (zeros, mask 0), so that guidance has its other half: [B, L, D], [B, L].
 
     Source: Ho & Salimans (2022), "Classifier-Free Diffusion Guidance", algorithm 1.
     """
     if not 0 <= share <= 1:
-        raise KlangfarbeError("a share in [0, 1]", str(share),
-                              "0.1 is what MusicGen was trained with")
+        raise KlangfarbeError("a share in [0, 1]", str(share), "MusicGen was trained with 0.1")
     if share == 0:
         return states, mask
     kept = (torch.rand(len(states), generator=generator) >= share).to(states.device)
@@ -75,9 +65,7 @@ def drop_conditions(states: torch.Tensor, mask: torch.Tensor, share: float,
 
 
 def with_null(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Conditions and their null halves in one batch, ``[h; 0]`` and ``[1; 0]``: [B, L, D], [B, L] →
-    [2B, L, D], [2B, L].
-    """
+    """Conditions and their null halves in one batch, [B, L, D], [B, L] → [2B, L, D], [2B, L]."""
     return torch.cat([states, torch.zeros_like(states)]), torch.cat([mask, torch.zeros_like(mask)])
 
 
@@ -91,15 +79,11 @@ def condition(model, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def predict(model, tokens: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Logits float [B, K, L, V] of transformers' MusicgenForConditionalGeneration,
-    MusicgenForCausalLM, or a LoRA around either.
-
-    Args:
-        tokens: a delayed line int64 [B, K, L] (without its last column). states: [B, L', D]. mask:
-            [B, L'].
+    MusicgenForCausalLM, or a LoRA around either, for a delayed line int64 [B, K, L].
     """
     conditions = condition(model, states, mask)
-    # An item without one real token has zeros for its condition; every key and value is then 0, so
-    # that it makes no difference which it attends to.
+    # an item without one real token has zeros for its condition: whichever it attends to, every
+    # key and value is 0
     attended = mask.bool() | ~mask.bool().any(1, keepdim=True)
     decoder = getattr(model, "decoder", model)
     logits = decoder(tokens.flatten(0, 1), encoder_hidden_states=conditions,
@@ -108,33 +92,13 @@ def predict(model, tokens: torch.Tensor, states: torch.Tensor, mask: torch.Tenso
 
 
 def loss(model, batch: Batch, predict=predict) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean over codebooks of a batch's cross-entropy, and each codebook's: (scalar, [K]), nats."""
+    """Mean over codebooks of a batch's cross-entropy, and each codebook's: (scalar, [K]), nats;
+    `predict` is the engine.
+    """
     special = vocabulary(model)
     line = delay_pattern.build(batch.codes, special, batch.lengths)
     return delay_pattern.cross_entropy(predict(model, line[..., :-1], batch.states, batch.mask),
                                        line[..., 1:], special)
-
-
-def train_step(model, optimiser, batch: Batch, *, dropped: float = 0.1,
-               generator: torch.Generator | None = None, max_norm: float = 1.0,
-               predict=predict) -> dict:
-    """One step of training on stored tensors; the weights that ask for a gradient change.
-
-    Args:
-        dropped: share of items whose condition is dropped. generator: for that draw.
-        max_norm: gradients longer than this are clipped. predict: the engine.
-
-    Returns:
-        ``loss`` (nats, mean over codebooks), ``per_codebook`` [K], ``gradient`` (its norm before
-        clipping).
-
-    Raises:
-        KlangfarbeError: a loss that is not finite; the weights are then as they were.
-    """
-    states, mask = drop_conditions(batch.states, batch.mask, dropped, generator)
-    value, per_codebook = loss(model, Batch(batch.codes, batch.lengths, states, mask), predict)
-    norm = loop.clipped_step(optimiser, value, max_norm)
-    return {"loss": value.item(), "per_codebook": per_codebook.tolist(), "gradient": norm}
 
 
 def vocabulary(model) -> int:
@@ -144,17 +108,9 @@ def vocabulary(model) -> int:
     return getattr(model, "decoder", model).config.vocab_size
 
 
-def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0,
-         layers: tuple[str, ...] = LORA_LAYERS):
-    """Wraps a model so that only low-rank additions to the decoder's projections train; for
-    machines of little memory.
-
-    Args:
-        rank: r. scale: the addition is multiplied by scale / rank. layers: which projections get
-            one.
-
-    Returns:
-        peft's model around the same network; :func:`merged` makes it plain again.
+def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0):
+    """peft's model around the same network: only additions of `rank` to the decoder's projections
+    train, multiplied by scale / rank; ``merge_and_unload()`` makes it plain again.
 
     Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", §4.
     """
@@ -162,14 +118,7 @@ def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0,
 
     # of the whole model only the decoder, not the text encoder
     inside = r"decoder\." if hasattr(model, "decoder") else ""
-    wanted = rf".*{inside}.*\.({'|'.join(layers)})"
+    wanted = rf".*{inside}.*\.({'|'.join(LORA_LAYERS)})"
     return peft.get_peft_model(model, peft.LoraConfig(r=rank, lora_alpha=scale,
                                                       lora_dropout=dropout, target_modules=wanted,
                                                       bias="none"))
-
-
-def merge_lora(model):
-    """The plain network with LoRA's additions written into its weights: what is saved and what fast
-    sampling takes.
-    """
-    return model.merge_and_unload()

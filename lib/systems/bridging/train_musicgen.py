@@ -268,7 +268,7 @@ def tuned_generator(models: Models):
     """The fine-tuned MusicGenerator: LoRA merged, in evaluation mode."""
     network = models.network
     if hasattr(network, "merge_and_unload"):
-        network = steps.merge_lora(copy.deepcopy(network))
+        network = copy.deepcopy(network).merge_and_unload()
     generator = copy.copy(models.start)
     generator.network = network.eval()
     return generator
