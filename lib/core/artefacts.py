@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -101,7 +102,7 @@ def write(path: Path | str, content) -> Path:
     return path
 
 
-def read(path: Path | str):
+def read(path: Path | str) -> Any:
     """Reads what :func:`write` wrote. Nothing is unpickled."""
     path = Path(path)
     if not path.is_file():
@@ -151,7 +152,7 @@ def find(notebook: str, profile: str, name: str) -> Path:
                           f'make it: make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}"')
 
 
-def load(notebook: str, profile: str, name: str):
+def load(notebook: str, profile: str, name: str) -> Any:
     """Loads an artefact and prints whether it is this profile's result or the miniature."""
     path = find(notebook, profile, name)
     print(f"{name}: " + ("bundled miniature" if paths.MINIATURES in path.parents

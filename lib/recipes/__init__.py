@@ -228,9 +228,10 @@ def differing(table: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
     """
     if len(table) != len(stored) or list(table["measure"]) != list(stored["measure"]):
         return [f"other rows: {len(table)} against {len(stored)}"]
-    low, high = (stored.get(end, np.full(len(stored), np.nan)) for end in ("low", "high"))
-    room = TOLERANCE * np.maximum(1e-9, np.abs(stored["value"]))
-    low, high = np.fmin(low, stored["value"] - room), np.fmax(high, stored["value"] + room)
+    ends = stored.reindex(columns=["low", "high"])
+    room = TOLERANCE * stored["value"].abs().clip(lower=1e-9)
+    low = np.fmin(ends["low"], stored["value"] - room)
+    high = np.fmax(ends["high"], stored["value"] + room)
     out = ~((table["value"] >= low) & (table["value"] <= high)
             | (table["value"].isna() & stored["value"].isna()))
     rows = zip(table["measure"][out], table["value"][out], stored["value"][out], strict=True)

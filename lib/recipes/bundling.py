@@ -150,8 +150,8 @@ def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = 
 def curve_means(curve: list[dict], every: int = 50) -> pd.DataFrame:
     """A curve as a table of means of `every` steps."""
     table = pd.DataFrame(curve)
-    means = table.groupby((table["step"] - 1) // every).mean()
-    return means.assign(step=lambda t: (t.index + 1) * every)
+    means: pd.DataFrame = table.groupby((table["step"] - 1) // every).mean()
+    return means.assign(step=(means.index + 1) * every)
 
 
 def share(right) -> dict:

@@ -200,7 +200,7 @@ def measure(captioner=None, seed: int = atelier.TEST_SEED,
     unled, led = captioner.caption(pictures), captioner.caption(pictures, asked)
     rows = []
 
-    def add(measure: str, right, null: float = np.nan) -> None:
+    def add(measure: str, right, null=np.nan) -> None:
         rows.append({"measure": measure, **bundling.share(right), "null": null})
 
     for way, texts in (("unled", unled), ("led", led)):

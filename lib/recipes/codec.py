@@ -73,7 +73,7 @@ def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Co
     trained = torch.nn.Module()
     trained.codec = model
     # in the checkpoint, so that a resumed run knows when the quantiser starts
-    trained.register_buffer("steps", torch.zeros((), dtype=torch.long))
+    trained.register_buffer("steps", steps := torch.zeros((), dtype=torch.long))
 
     def crops(rng, count: int):
         rows = rng.integers(0, len(sounds), count)
@@ -88,8 +88,8 @@ def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Co
             return model.latents(sound).float()
 
     def loss_of(rng):
-        step = int(trained.steps)
-        trained.steps += 1
+        step = int(steps)
+        steps.add_(1)
         if step == config.unquantised_steps:
             with torch.no_grad():
                 z = torch.cat([latents(crops(rng, 32))
@@ -145,7 +145,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     sounds = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)[0]
     batches, rows = [sounds[i : i + 16, None] for i in range(0, N_TEST, 16)], []
 
-    def add(measure: str, found: dict, codebooks: int = n_codebooks, null: float = np.nan):
+    def add(measure: str, found: dict, codebooks: int = n_codebooks, null=np.nan):
         rows.append({"measure": measure, "codebooks": codebooks, **found, "null": null})
 
     def distances(others, power: bool = False):

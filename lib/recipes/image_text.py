@@ -72,7 +72,8 @@ def save(folder: Path | str, model: CLIP, tokenizer, model_cfg: dict, curves: di
 
 def pixels(pictures: np.ndarray) -> torch.Tensor:
     """Pictures uint8 [N, H, W, 3] → float32 [N, 3, H, W], scaled as the saved settings say."""
-    scaled = (pictures.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    mean, std = np.array([MEAN, STD], np.float32)
+    scaled = (pictures.astype(np.float32) / 255 - mean) / std
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)))
 
 
@@ -154,7 +155,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     counts = [np.unique(subjects[h], return_counts=True)[1] for h in hundreds]
     rows = []
 
-    def add(measure: str, right, null: float, ceiling: float = np.nan) -> None:
+    def add(measure: str, right, null, ceiling=np.nan) -> None:
         rows.append({"measure": measure, **bundling.mean(right), "null": null, "ceiling": ceiling})
 
     for name, vectors in read.items():

@@ -108,7 +108,7 @@ def vocabulary(model) -> int:
     return getattr(model, "decoder", model).config.vocab_size
 
 
-def lora(model, *, rank: int = 8, scale: float = 16.0, dropout: float = 0.0):
+def lora(model, *, rank: int = 8, scale: int = 16, dropout: float = 0.0):
     """peft's model around the same network: only additions of `rank` to the decoder's projections
     train, multiplied by scale / rank; ``merge_and_unload()`` makes it plain again.
 
