@@ -71,8 +71,7 @@ def load(profile: str, study: str = "two", generator=None,
         raise KlangfarbeError("weights that fit their settings",
                               str(error).splitlines()[1].strip()[:120],
                               f"run notebook {notebook[:2]} again") from error
-    return train_projection.Models(network.to(generator.device).eval(), None, None, None,
-                                   generator, None), config
+    return train_projection.Models(network.to(generator.device).eval(), generator), config
 
 
 def load_or_train_study_one(profile: str, pairs: data.PairedData, generator, clip,

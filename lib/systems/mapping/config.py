@@ -7,8 +7,7 @@
 Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1.
 
 Known deviations: the critic's learning rate is ours · λ₃ of Study I stands in Table 5.1 only (.2) ·
-the paper counts 15,000 pairs, then 10,400 + 1,300 + 1,300 = 13,000, and "over 187k" elsewhere:
-`n_pairs` is 15,000.
+the paper counts 15,000 pairs, then 10,400 + 1,300 + 1,300 = 13,000, and "over 187k" elsewhere.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,62 +20,42 @@ RANGE_80_DB = 9.21  # 80 dB in nats of amplitude: what spectrograms scaled to [0
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much data.
+    """How much data."""
 
-    Attributes:
-        n_pairs: of both collections together, half from each on the atelier.
-        n_views: stored versions of a picture: the picture itself and `n_views` − 1 augmented ones.
-        image_side: pixels.
-        pictures_per_sound: pictures of one emotion that share a sound, emotion-tagged collection.
-    """
-
-    n_pairs: int = 15_000
+    n_pairs: int = 15_000  # of both collections together, half from each on the atelier
     clip_seconds: float = 10.0
-    n_views: int = 4
+    n_views: int = 4  # stored versions of a picture: itself and augmented ones
     image_side: int = 224
-    pictures_per_sound: int = 2
+    pictures_per_sound: int = 2  # pictures of one emotion that share a sound
 
 
 @dataclass(frozen=True)
 class ProjectionConfig:
-    """One projection, its training and the sampling from it; the defaults are Study II's.
+    """One projection, its training and the sampling from it; the defaults are Study II's."""
 
-    Attributes:
-        study: ``one`` or ``two``: the network.
-        n_tokens: vectors the music model attends to, 1 as published.
-        hidden, heads, dropout: of the network.
-        latent, mel: ``mae`` or ``mse``; ln-mels are counted in units of `mel_unit` nats.
-        gain: initial gain of Study I's last LayerNorm, usually 1. The targets' own scale saves
-            thousands of steps.
-        w_latent, w_mel, w_adversarial, w_features: weights of the losses; 0 leaves one out.
-        audible: how many items of a batch are decoded to sound, `window_seconds` of each.
-        patience: epochs without a better validation loss. max_norm: of the gradient.
-        guidance, top_k, temperature: of MusicGen's sampling.
-    """
-
-    study: str = "two"
-    n_tokens: int = 1
+    study: str = "two"  # or "one": the network
+    n_tokens: int = 1  # vectors the music model attends to
     hidden: int = 768
     heads: int = 12
     dropout: float = 0.1
-    latent: str = "mae"
-    mel: str = "mae"
+    latent: str = "mae"  # or "mse"
+    mel: str = "mae"  # or "mse", of ln-mels in units of `mel_unit` nats
     mel_unit: float = RANGE_80_DB
-    gain: float = 1.0
-    w_latent: float = 1.0
+    gain: float = 1.0  # of Study I's last LayerNorm at the start; the targets' scale saves steps
+    w_latent: float = 1.0  # a weight of 0 leaves a loss out
     w_mel: float = 0.5
     w_adversarial: float = 0.2
     w_features: float = 0.1
-    audible: int = 64
+    audible: int = 64  # items of a batch that are decoded to sound, `window_seconds` of each
     window_seconds: float = 10.0
     learning_rate: float = 3e-4
     weight_decay: float = 1e-2
     critic_rate: float = 3e-4
     batch_size: int = 64
     epochs: int = 60
-    patience: int = 10
-    max_norm: float = 1.0
-    guidance: float = 3.0
+    patience: int = 10  # epochs without a better validation loss
+    max_norm: float = 1.0  # of the gradient
+    guidance: float = 3.0  # of MusicGen's sampling, as the next two
     top_k: int = 250
     temperature: float = 1.0
 
@@ -99,22 +78,14 @@ class ProjectionConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """The test set of paintings, and how long the ablations train.
+    """The test set of paintings, and how long the ablations train."""
 
-    Attributes:
-        n_pictures: a multiple of eight (styles); 40 hold every emotion in every style.
-        seconds: of every clip. side: of the pictures, in pixels.
-        n_played, played_seconds: how many pictures the ablations play to, and how long.
-        n_seeds: trainings of each ablation.
-        decoder_epochs, schedule: of :func:`lib.systems.mapping.ablations.train_ablation`.
-    """
-
-    n_pictures: int = 1_280
+    n_pictures: int = 1_280  # a multiple of eight styles; 40 hold every emotion in every style
     seconds: float = 10.0
     side: int = 128
-    n_played: int = 320
+    n_played: int = 320  # pictures the ablations play to, `played_seconds` each
     played_seconds: float = 10.0
-    n_seeds: int = 3
+    n_seeds: int = 3  # trainings of each ablation, by these settings of `ablations.train_ablation`
     decoder_epochs: int | None = None
     schedule: dict = field(default_factory=dict)
 
@@ -128,20 +99,13 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class GeneralisationConfig:
-    """Out-of-distribution pictures; by default as many pairs as the published test set has.
-
-    Attributes:
-        n_pairs: fresh pairs.
-        n_played: abstract pictures that are played to, and as many others. seconds: of that music.
-        n_real: real paintings of each collection.
-        n_seeds, schedule: trainings without and with the abstract styles.
-    """
+    """Out-of-distribution pictures; by default as many pairs as the published test set has."""
 
     n_pairs: int = 1_300
-    n_played: int = 300
+    n_played: int = 300  # abstract pictures that are played to, and as many others
     seconds: float = 10.0
-    n_real: int = 300
-    n_seeds: int = 3
+    n_real: int = 300  # real paintings of each collection
+    n_seeds: int = 3  # trainings without and with the abstract styles
     schedule: dict = field(default_factory=dict)
 
 
@@ -152,19 +116,13 @@ _STUDY_TWO = ProjectionConfig()
 
 @dataclass(frozen=True)
 class Config:
-    """The whole chain.
+    """The whole chain."""
 
-    Attributes:
-        study: whose projection plays.
-        clip, generator: where CLIP and MusicGen are loaded from (:func:`lib.pretrained.load`).
-        side: a picture is cut square and resized to this before CLIP sees it.
-    """
-
-    study: str = "two"
+    study: str = "two"  # whose projection plays
     clip: str = "openai/clip-vit-base-patch32"
     generator: str = "facebook/musicgen-small"
-    side: int = 224
-    data: DataConfig = field(default_factory=DataConfig)
+    side: int = 224  # a picture is cut square and resized to this before CLIP sees it
+    data: DataConfig = DataConfig()
     study_one: ProjectionConfig = _STUDY_ONE
     study_two: ProjectionConfig = _STUDY_TWO
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
@@ -180,12 +138,12 @@ PROFILES = {
         study_one=replace(_STUDY_ONE, hidden=48, heads=4, gain=0.1, audible=2, window_seconds=0.5,
                           critic_rate=1e-4, epochs=2),
         study_two=replace(_STUDY_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2),
-        evaluation=EvaluationConfig(n_pictures=16, seconds=1.0, n_played=8, played_seconds=0.6,
-                                    n_seeds=2, decoder_epochs=1,
+        evaluation=EvaluationConfig(16, 1.0, n_played=8, played_seconds=0.6, n_seeds=2,
+                                    decoder_epochs=1,
                                     schedule={"epochs": 6, "audible": 2, "window_seconds": 0.2,
                                               "batch_size": 16}),
-        generalisation=GeneralisationConfig(n_pairs=40, n_played=8, seconds=1.0, n_real=4,
-                                            n_seeds=2, schedule={"epochs": 6, "batch_size": 16})),
+        generalisation=GeneralisationConfig(40, 8, 1.0, n_real=4, n_seeds=2,
+                                            schedule={"epochs": 6, "batch_size": 16})),
     "mini": Config(
         clip="miniature", generator="miniature", side=128,
         data=DataConfig(n_pairs=600, clip_seconds=8.0, image_side=128),
@@ -193,26 +151,20 @@ PROFILES = {
                           epochs=8, learning_rate=1e-3),
         study_two=replace(_STUDY_TWO, audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
                           learning_rate=1e-3),
-        evaluation=EvaluationConfig(n_pictures=40, seconds=4.0, n_played=16, played_seconds=2.5,
-                                    decoder_epochs=2,
+        evaluation=EvaluationConfig(40, 4.0, n_played=16, played_seconds=2.5, decoder_epochs=2,
                                     schedule={"epochs": 12, "learning_rate": 1e-3, "audible": 2,
                                               "window_seconds": 0.3}),
-        generalisation=GeneralisationConfig(n_pairs=480, n_played=30, seconds=4.0, n_real=16,
+        generalisation=GeneralisationConfig(480, 30, 4.0, n_real=16,
                                             schedule={"epochs": 12, "learning_rate": 1e-3})),
-    "gpu": Config(
-        data=DataConfig(n_pairs=13_000, image_side=128),
-        study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
-        study_two=replace(_STUDY_TWO, audible=16, window_seconds=4.0),
-        evaluation=EvaluationConfig(n_pictures=400, n_played=160, schedule={"audible": 8}),
-        generalisation=GeneralisationConfig(n_played=150)),
+    "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),
+                  study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
+                  study_two=replace(_STUDY_TWO, audible=16, window_seconds=4.0),
+                  evaluation=EvaluationConfig(400, n_played=160, schedule={"audible": 8}),
+                  generalisation=GeneralisationConfig(n_played=150)),
     "paper": Config(),
 }
 
 
 def get_config(profile: str) -> Config:
-    """A profile's settings; ``bundled`` has mini's.
-
-    Raises:
-        KlangfarbeError: no such profile.
-    """
+    """A profile's settings; ``bundled`` has mini's."""
     return interface.get_config(PROFILES, profile)

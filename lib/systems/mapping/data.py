@@ -5,32 +5,27 @@
     genre-tagged triplets (MeLBench) ┘
 
     picture ──CLIP──► v [V, D_in], of every view
-       └─► emotion ─► caption ─► directive ──T5, projected──► [L, D]
-                                           ──n means──► [n, D]   Study II's targets
-    sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D]
-                                           ──n means──► [n, D]   Study I's targets
+       └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
+    sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
 
 A sound that goes with many pictures links them all: whatever is linked, directly or by others, is
-in one split. Study I's target is "extracted by quantizing an audio clip into its codebook
-embeddings",
-1,024 wide: the codec's own vectors are 128 wide; 1,024 wide are the decoder's embeddings of the
-codes.
+in one split. Study I's target is the paper's "quantizing an audio clip into its codebook
+embeddings", 1,024 wide: the codec's vectors are 128 wide, the decoder's embeddings of codes 1,024.
 
 Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts.
 
 Known deviations: augmented pictures are stored as a few views of each, not drawn anew in every
 epoch · sounds are said to run at 24 kHz; MusicGen's codec runs at 32 kHz, and the checkpoint
-decides · below the paper profile the atelier stands in for both collections · how a text's states
-become one vector is
-not said: here their mean, or `n` means over equal stretches · the "emotion classification stage"
-that §5.6 removes is read as the word that leads the caption.
+decides · the atelier stands in for both collections · how a text's states become one vector is not
+said: here their mean, or `n` means over equal stretches · the "emotion classification stage" that
+§5.6 removes is read as the word that leads the caption.
 Notebook: 21.
 """
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,8 +47,8 @@ from lib.systems import evaluation
 from lib.systems.mapping.config import DataConfig
 
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-COLUMNS = ("pair", "image", "image_group", "audio", "audio_group", "source", "emotion", "genre",
-           "text", "split", "linked")
+COLUMNS = ["pair", "image", "image_group", "audio", "audio_group", "source", "emotion", "genre",
+           "text", "split", "linked"]
 UNKNOWN = "unknown"
 JITTER, BLUR = 0.1, (0.1, 1.0)
 # indices of the atelier's items that only this system uses
@@ -69,23 +64,15 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class PairedData:
-    """N pairs, in the order of ``table``.
-
-    Attributes:
-        table: of :func:`merge_collections`.
-        pictures: uint8 [N, H, W, 3]. vectors: float32 [N, V, D_in]; view 0 is the picture itself.
-        sounds: float16 [N, samples] at the codec's rate. codes: int16 [N, K, S].
-        words: N emotion words that lead the captions.
-        folder: of the memory maps.
-    """
+    """N pairs, in the order of ``table`` (:func:`merge_collections`)."""
 
     table: pd.DataFrame
-    pictures: np.ndarray | None
-    vectors: np.ndarray | None = None
-    sounds: np.ndarray | None = None
-    codes: np.ndarray | None = None
-    words: tuple[str, ...] = ()
-    folder: Path | None = None
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    vectors: Any = None  # float32 [N, V, D_in]; view 0 is the picture itself
+    sounds: Any = None  # float16 [N, samples] at the codec's rate
+    codes: Any = None  # int16 [N, K, S]
+    words: tuple[str, ...] = ()  # the emotion words that lead the captions
+    folder: Any = None  # of the memory maps
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""
@@ -104,15 +91,9 @@ class PairedData:
 
 def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                       seed: int = 0) -> pd.DataFrame:
-    """Both collections as one table with a split: a row a pair, columns :data:`COLUMNS`.
-
-    Args:
-        emotion_tagged, genre_tagged: columns ``image, audio, emotion`` and ``image, audio, genre``;
-            where known also ``image_group``, ``audio_group`` (else the item itself), ``text`` and
-            the other tag.
-
-    Raises:
-        KlangfarbeError: a missing column, a pair twice, or fewer linked groups than splits.
+    """Both collections, with columns ``image, audio`` and ``emotion`` or ``genre``, and where known
+    ``image_group, audio_group, text`` and the other tag, as one table: a row a pair, split by whole
+    linked groups, each stratum of emotion and genre by itself.
     """
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
@@ -135,76 +116,58 @@ def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                               "drop the copies: they would leak between the splits")
     merged["pair"] = merged["image"] + "+" + merged["audio"]
     merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
-    merged["split"] = _stratified_split(merged, seed)
-    return merged[list(COLUMNS)]
+    label = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"]).agg(
+        lambda values: values.mode().iloc[0])
+    rare = label.map(label.value_counts()) < len(FRACTIONS)
+    label[rare] = UNKNOWN
+    if (label == UNKNOWN).sum() < len(FRACTIONS):
+        label[label == UNKNOWN] = label[~rare].mode().iloc[0] if (~rare).any() else UNKNOWN
+    stratum = merged["linked"].map(label)
+    for name in stratum.unique():
+        rows = stratum == name
+        merged.loc[rows, "split"] = splits.by_group(merged.loc[rows, "linked"], FRACTIONS, seed)
+    return merged[COLUMNS]
 
 
 def linked_groups(image_groups, audio_groups) -> np.ndarray:
     """The connected component [N] of each pair in the graph of image and audio groups, whose edges
     are the pairs.
     """
-    images_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
-                           for groups in (image_groups, audio_groups))
-    n_images = int(images_at.max(initial=-1)) + 1
-    n_nodes = n_images + int(audio_at.max(initial=-1)) + 1
-    graph = coo_matrix((np.ones(len(images_at)), (images_at, n_images + audio_at)),
-                       shape=(n_nodes, n_nodes))
-    return connected_components(graph, directed=False)[1][images_at]
-
-
-def _stratified_split(table: pd.DataFrame, seed: int) -> np.ndarray:
-    """A split [N] for each pair: whole linked groups, each stratum of emotion and genre by
-    itself.
-    """
-    tags = table["emotion"] + " · " + table["genre"]
-    label = tags.groupby(table["linked"]).agg(lambda values: values.mode().iloc[0])
-    rare = label.map(label.value_counts()) < len(FRACTIONS)
-    label[rare] = UNKNOWN
-    if (label == UNKNOWN).sum() < len(FRACTIONS):
-        label[label == UNKNOWN] = label[~rare].mode().iloc[0] if (~rare).any() else UNKNOWN
-    stratum = table["linked"].map(label)
-    split = np.empty(len(table), dtype=object)
-    for name in stratum.unique():
-        rows = (stratum == name).to_numpy()
-        split[rows] = splits.by_group(table.loc[rows, "linked"], FRACTIONS, seed)
-    return split
+    image_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
+                          for groups in (image_groups, audio_groups))
+    audio_at = audio_at + image_at.max() + 1
+    n_nodes = audio_at.max() + 1
+    graph = coo_matrix((np.ones(len(image_at)), (image_at, audio_at)), (n_nodes, n_nodes))
+    return connected_components(graph, directed=False)[1][image_at]
 
 
 def check_leakage(table: pd.DataFrame):
-    """:func:`lib.data.leakage.check` of a merged table, for ``report`` and
-    ``assert_no_leakage``.
-    """
+    """:func:`lib.data.leakage.check` of a merged table."""
     pairs = table.rename(columns={"image": "image_id", "audio": "audio_id"})
     return leakage.check(pairs=pairs[["image_id", "audio_id", "image_group", "audio_group",
                                       "split"]])
 
 
 def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
-    """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table.
-
-    Raises:
-        KlangfarbeError: says which.
-    """
+    """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table."""
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
     known = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})[columns]
     evaluation.assert_unseen(known, *(
-        pd.DataFrame({"image_id": table["image"], "audio_id": table[side],
-                      "image_group": table["image"], "audio_group": table[side]})
+        pd.DataFrame(dict(zip(columns, (table["image"], table[side]) * 2, strict=True)))
         for side in ("audio", "real") if side in table))
 
 
-def atelier_collections(config: DataConfig,
-                        collection: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
+                        ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The atelier as the two collections, for :func:`merge_collections`.
 
     Emotion-tagged: paintings and pieces of different items of one emotion, a piece for
     `pictures_per_sound` paintings. Genre-tagged: an item's painting, its own piece, that piece's
     description and genre.
     """
-    collection = TRAIN_SEED if collection is None else collection
-    n_emotion = config.n_pairs // 2
+    n_emotion, next_piece = config.n_pairs // 2, PIECES_FROM
     unused: dict[str, list] = {}
-    next_piece, rows = PIECES_FROM, []
+    tagged = []
     for k in range(n_emotion):
         item = draw(collection, PICTURES_FROM + k)
         emotion = words.emotion_word(item)
@@ -214,11 +177,11 @@ def atelier_collections(config: DataConfig,
             unused.setdefault(words.emotion_word(piece),
                               []).extend([piece] * config.pictures_per_sound)
         piece = unused[emotion].pop(0)
-        rows.append({"image": item.item_id, "audio": piece.item_id, "emotion": emotion})
+        tagged.append({"image": item.item_id, "audio": piece.item_id, "emotion": emotion})
     triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n_emotion)]
-    own = [{"image": item.item_id, "audio": item.item_id, "genre": item.genre,
-            "text": words.description(item)} for item in triplets]
-    return pd.DataFrame(rows), pd.DataFrame(own)
+    return pd.DataFrame(tagged), pd.DataFrame([
+        {"image": item.item_id, "audio": item.item_id, "genre": item.genre,
+         "text": words.description(item)} for item in triplets])
 
 
 def atelier_items(names) -> list:
@@ -240,13 +203,9 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
-    """Each picture and its augmented versions, uint8 [N, H, W, 3] → [N, n_views, H, W, 3]; view 0
-    is the picture itself.
-
-    Flipped with probability ½; brightness, contrast and saturation within ±10 %; blurred with σ in
-    [.1, 1]. `seeds`: one a picture, so that its views do not depend on its neighbours.
-
-    Source: Deepika §5.2 (there drawn anew in every epoch).
+    """Pictures uint8 [N, H, W, 3] → themselves and augmented versions [N, n_views, H, W, 3]:
+    flipped with probability ½, brightness, contrast and saturation within ±10 %, blurred with σ in
+    [.1, 1] (Deepika §5.2). `seeds`: one a picture, so that its views depend on no neighbour.
     """
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
                             v2.GaussianBlur(3, BLUR)])
@@ -260,74 +219,23 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     return views
 
 
-def prepare(table: pd.DataFrame, pictures: np.ndarray, sound_of: Callable[[int], np.ndarray],
-            emotions: Sequence[str], clip, codec, config: DataConfig, seed: int = 0) -> PairedData:
-    """Vectors, sounds and codes of a table's pairs; what is already stored is read.
-
-    Args:
-        pictures: uint8 [N, H, W, 3].
-        sound_of: row number → mono float32 at the codec's rate, `clip_seconds` or longer.
-        emotions: the leading word of each picture.
-
-    Raises:
-        KlangfarbeError: not a word for each picture, or a sound that is too short.
+def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
+                    *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
+    """The atelier's pairs: merged, painted, rendered at the codec's rate, embedded and encoded;
+    what is already stored is read. `predict_emotions`: pictures → N emotion words (a classifier's);
+    ``None``: the paintings' own.
     """
-    if not len(table) == len(pictures) == len(emotions):
-        raise KlangfarbeError(f"{len(table)} pictures and words",
-                              f"{len(pictures)} and {len(emotions)}", "align them with the table")
-    n, n_samples = len(table), round(config.clip_seconds * codec.sample_rate_hz)
-    folder = memmaps.cache_folder(list(table["pair"]),
-                            provenance.content_hash(np.ascontiguousarray(pictures)), clip.sha256,
-                            codec.sha256, config, seed)
-
-    def embed(rows):
-        views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
-        vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
-        return vectors.reshape(len(rows), config.n_views, -1)
-
-    def cut(rows):
-        sounds = [np.asarray(sound_of(int(row)), np.float32)[:n_samples] for row in rows]
-        for row, sound in zip(rows, sounds, strict=True):
-            if len(sound) < n_samples:
-                raise KlangfarbeError(f"sounds of {config.clip_seconds:g} s",
-                                      f"row {row} is shorter", "pad it, or set clip_seconds")
-        return np.stack(sounds).astype(np.float16)
-
-    def encode(rows):
-        return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
-
-    n_steps = -(-n_samples // codec.samples_per_step)
-    # pictures and sounds side by side; only the views draw random numbers
-    with ThreadPoolExecutor(1) as pool:
-        vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
-                              (config.n_views, clip.width), np.float32, embed)
-        sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
-        codes = memmaps.cached_rows(folder, "codes", n, (codec.n_codebooks, n_steps), np.int16,
-                                    encode, workers=2)
-        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions),
-                          folder)
-
-
-def prepare_atelier(config: DataConfig, generator, clip, predict_emotions=None, *, seed: int = 0,
-                    collection: int | None = None) -> PairedData:
-    """The atelier's pairs: merged, painted, rendered at the codec's rate, stored.
-
-    Args:
-        predict_emotions: pictures uint8 → N emotion words (a classifier's); ``None``: the
-            paintings' own.
-    """
-    collection = TRAIN_SEED if collection is None else collection
     table = merge_collections(*atelier_collections(config, collection), seed=seed)
     items, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
-    side, rate = config.image_side, generator.codec.sample_rate_hz
+    n, side, codec = len(table), config.image_side, generator.codec
+    n_samples = round(config.clip_seconds * codec.sample_rate_hz)
     folder = memmaps.cache_folder("pictures", list(table["image"]), side,
                                   provenance.package_hash(paint))
-
-    def paint_rows(rows):
-        return np.stack([images.square(paint.paint(items[row]), side) for row in rows])
-
-    pictures = np.asarray(memmaps.cached_rows(folder, "pictures", len(table), (side, side, 3),
-                                              np.uint8, paint_rows))
+    pictures = np.asarray(memmaps.cached_rows(
+        folder, "pictures", n, (side, side, 3), np.uint8,
+        lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows])))
+    folder = memmaps.cache_folder(list(table["pair"]), provenance.content_hash(pictures),
+                                  clip.sha256, codec.sha256, config, seed)
     shared = set(table.loc[table["audio"].duplicated(keep=False), "audio"])
     rendered: dict[str, np.ndarray] = {}  # pieces that go with several pictures
 
@@ -336,27 +244,40 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions=None, 
         if piece.item_id in rendered:
             return rendered[piece.item_id]
         sound = render.sounds(collection, [piece.index], config.clip_seconds)[0][0]
-        sound = sound if rate == SAMPLE_RATE_HZ else soxr.resample(sound, SAMPLE_RATE_HZ, rate)
+        if codec.sample_rate_hz != SAMPLE_RATE_HZ:
+            sound = soxr.resample(sound, SAMPLE_RATE_HZ, codec.sample_rate_hz)
         if piece.item_id in shared:
             rendered[piece.item_id] = sound
         return sound
 
+    def embed(rows):
+        views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
+        vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
+        return vectors.reshape(len(rows), config.n_views, -1)
+
+    def cut(rows):
+        return np.stack([sound_of(row)[:n_samples] for row in rows]).astype(np.float16)
+
+    def encode(rows):
+        return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
+
     emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
-        else list(predict_emotions(pictures))
-    return prepare(table, pictures, sound_of, emotions, clip, generator.codec, config, seed)
+        else predict_emotions(pictures)
+    # pictures and sounds side by side; only the views draw random numbers
+    with ThreadPoolExecutor(1) as pool:
+        vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
+                              (config.n_views, clip.width), np.float32, embed)
+        sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
+        shape = codec.n_codebooks, -(-n_samples // codec.samples_per_step)
+        codes = memmaps.cached_rows(folder, "codes", n, shape, np.int16, encode, workers=2)
+        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions), folder)
 
 
-def write_texts(pairs: PairedData, kind: str, captioner, describer,
-                captions: dict | None = None) -> list[str]:
-    """The text of each pair for MusicGen's text encoder.
+def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
+    """The text of each pair for MusicGen's text encoder, of a kind out of :data:`TEXTS`.
 
-    Args:
-        kind: out of :data:`TEXTS`.
-        captions: an empty dict that is passed from kind to kind, so that each picture is captioned
-            once with its word and once without.
-
-    Raises:
-        KlangfarbeError: another kind, or no descriptions of the music where ``own`` needs them.
+    `captions`: a dict that is passed from kind to kind, so that each picture is captioned once with
+    its word and once without.
     """
     if kind not in TEXTS:
         raise KlangfarbeError(f"a kind of text out of {', '.join(TEXTS)}", repr(kind),
@@ -374,13 +295,12 @@ def write_texts(pairs: PairedData, kind: str, captioner, describer,
     if kind == "caption":
         return list(captions[with_emotion])
     # the emotion stands in front of the prompt, not inside the caption
-    bare = [unled(caption, emotion) if emotion else caption
-            for caption, emotion in zip(captions[with_emotion], emotions, strict=True)]
-    inputs = list(zip(bare, emotions, strict=True))
+    inputs = [(unled(caption, emotion) if emotion else caption, emotion)
+              for caption, emotion in zip(captions[with_emotion], emotions, strict=True)]
     # equal inputs get equal texts; those of one length together need less padding
     unique = sorted(set(inputs), key=lambda pair: (len(pair[0]), pair[0], str(pair[1])))
-    leading = [emotion for _, emotion in unique] if with_emotion else None
-    written = describer.describe([caption for caption, _ in unique], leading,
+    written = describer.describe([caption for caption, _ in unique],
+                                 [emotion for _, emotion in unique] if with_emotion else None,
                                  prompt="open" if kind == "open" else "mapping")
     text_of = dict(zip(unique, written, strict=True))
     return [text_of[pair] for pair in inputs]
@@ -433,15 +353,11 @@ def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray
 
 
 def segment_means(states: np.ndarray, mask: np.ndarray, n_segments: int) -> np.ndarray:
-    """States [N, L, D], mask [N, L] → [N, n_segments, D]: the means of each row's own states in
-    equal segments.
-
-    Segment k of l states goes from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours
-    repeat. n = 1 is the plain mean.
+    """States [N, L, D], mask [N, L] → [N, n_segments, D]: means of each row's own l states, segment
+    k from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours repeat.
     """
-    if n_segments < 1 or not mask.any(1).all():
-        raise KlangfarbeError("at least 1 segment, and a state in every row",
-                              f"{n_segments}; {int((~mask.any(1)).sum())} empty rows",
+    if not mask.any(1).all():
+        raise KlangfarbeError("a state in every row", f"{int((~mask.any(1)).sum())} empty rows",
                               "leave empty texts out")
     means = np.empty((len(states), n_segments, states.shape[2]), np.float32)
     for row, keep in enumerate(mask.astype(bool)):

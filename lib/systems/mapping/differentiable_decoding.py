@@ -8,10 +8,8 @@
 
 Sampling has no gradient, so nothing is sampled: the decoder reads the true codes up to each step
 (teacher forcing), its probabilities weigh the codebooks' vectors, and the codec decodes the mean.
-The gradient then reaches m̂ through the cross-attention.
 
 Source: Deepika §4.2.3 and §4.3.4.
-
 Known deviation: the paper writes Mel(Gen(m̂)) and does not say how Gen is differentiated. Because
 the past is true, m̂ decides only what the past leaves open; notebook 24 measures how much that is.
 Notebook: 23.
@@ -41,22 +39,14 @@ def freeze(generator):
 
 
 def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = True) -> Decoded:
-    """The sound of a condition along true codes, differentiable in the condition.
-
-    Args:
-        generator: a MusicGenerator (:func:`freeze`).
-        conditions: float [B, n, D], of the decoder's width. codes: int [B, K, S].
-        with_sound: ``False`` leaves the codec out; ``sound`` is then empty.
-
-    Raises:
-        KlangfarbeError: conditions of another width or number.
+    """Conditions [B, n, D] along true codes int [B, K, S] → what a frozen MusicGenerator makes of
+    them, differentiable in the conditions; the sound is empty without `with_sound`.
     """
     decoder = generator.network.decoder
     if conditions.ndim != 3 or conditions.shape[-1] != generator.width \
             or len(conditions) != len(codes):
         raise KlangfarbeError(f"conditions [{len(codes)}, n, {generator.width}]",
-                              str(tuple(conditions.shape)),
-                              "one for each row of codes, of the decoder's width")
+                              str(tuple(conditions.shape)), "one for each row of codes")
     batch, n_codebooks, n_steps = codes.shape
     inputs = delay_pattern.build(codes.long(), decoder.config.vocab_size)[..., :-1]
     mask = torch.ones(conditions.shape[:2], dtype=torch.long, device=conditions.device)

@@ -4,9 +4,8 @@
                                                        ├─ standardised each, unit length ─► [P]
     sound ──CLAP────► cosine with each of P sentences ─┘
 
-Neither network has met the other's material; both have read the same words. It has the interface of
-``lib.metrics.embedders.ImageMusicEncoder``, so that IMSM can use it after the same check as any
-other.
+Neither network has met the other's material; both have read the same words. IMSM can use it after
+the same check as any other ``lib.metrics.embedders.ImageMusicEncoder``.
 
 Source: Moschella et al. (2023), "Relative representations enable zero-shot latent space
 communication" (anchors); Deepika §6.1.2 takes CLIP's picture vector and an audio network's as if
@@ -15,15 +14,14 @@ Notebook: 24, 27.
 """
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 
-from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, paint, render
 from lib.data.atelier.lexicon import FEELINGS, MOODS
 from lib.metrics import embedders, text_audio
 from lib.signal.affect import EMOTION_POINTS
+from lib.systems import evaluation
 from lib.systems.mapping import data
 
 # TEST_SEED's items that the space is checked on
@@ -31,28 +29,19 @@ CHECKED_FROM, N_CHECKED, SECONDS = 690_000, 80, 5.0
 
 
 class JointSpace:
-    """Pictures and sounds as their similarity to sentences.
+    """Pictures and sounds as their similarity to P sentences.
 
     Args:
         clip, clap: ``pretrained.load("image_text")`` and ``("text_audio")``.
         pictures, sounds: some of either, whose mean and spread standardise the similarities (some
             sentences are near to everything); none of them a test item.
-        sentences: P about pictures and P about music, the same in order; ``None``: of
-            :func:`emotion_sentences`.
     """
 
-    def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float,
-                 sentences: tuple[Sequence[str], Sequence[str]] | None = None):
-        of_pictures, of_music = sentences or emotion_sentences()
-        if len(of_pictures) != len(of_music) or len(of_pictures) < 3 or len(pictures) < 2 \
-                or len(sounds) < 2:
-            raise KlangfarbeError(
-                "three or more sentences for either, and two or more pictures and sounds",
-                f"{len(of_pictures)}, {len(of_music)}, {len(pictures)}, {len(sounds)}",
-                "give as many of one as of the other")
+    def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float):
+        of_pictures, of_music = emotion_sentences()
         self._clip, self._clap = clip, clap
-        self._of_pictures = _unit(clip.embed_text(list(of_pictures)))
-        self._of_music = _unit(clap.embed_text(list(of_music)))
+        self._of_pictures = _unit(clip.embed_text(of_pictures))
+        self._of_music = _unit(clap.embed_text(of_music))
         self.name, self.width = f"anchors of {clip.name} and {clap.name}", len(of_pictures)
         self.sample_rate_hz, self.window_seconds = clap.sample_rate_hz, clap.window_seconds
         self.sha256 = hashlib.sha256("\n".join([clip.sha256, clap.sha256, *of_pictures,
@@ -82,21 +71,18 @@ def fit(clip, clap, pairs: data.PairedData, rate_hz: int, *, n: int = 150,
 
 
 def check(space: JointSpace, side: int = 128, seed: int = 0):
-    """``text_audio.verify_encoder`` of the space on fresh atelier items: a painting and its own
-    piece.
-
-    Raises:
-        KlangfarbeError: it finds a sound's picture among two no more often than chance.
+    """``text_audio.verify_encoder`` of the space on fresh atelier items, a painting and its own
+    piece: refuses a space that finds a sound's picture among two no more often than chance.
     """
     items = range(CHECKED_FROM, CHECKED_FROM + N_CHECKED)
-    sounds, _ = render.sounds(TEST_SEED, items, SECONDS)
-    return text_audio.verify_encoder(space, list(sounds), render.SAMPLE_RATE_HZ,
-                              paint.pictures(TEST_SEED, items, side)[0], seed=seed)
+    return text_audio.verify_encoder(space, list(render.sounds(TEST_SEED, items, SECONDS)[0]),
+                                     render.SAMPLE_RATE_HZ,
+                                     paint.pictures(TEST_SEED, items, side)[0], seed=seed)
 
 
 def emotion_sentences() -> tuple[list[str], list[str]]:
-    """Sentences about pictures and about music: the lexicons' three words nearest to each of the
-    five emotions.
+    """P sentences about pictures and P about music, in one order: the lexicons' three words nearest
+    to each of the five emotions.
     """
     def nearest(lexicon: dict, point) -> list[str]:
         return sorted(lexicon, key=lambda word: (lexicon[word][0] / 10 - point[0]) ** 2
@@ -108,5 +94,4 @@ def emotion_sentences() -> tuple[list[str], list[str]]:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    vectors = np.asarray(vectors, np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return evaluation.unit(np.asarray(vectors, np.float64))

@@ -1,5 +1,5 @@
-"""Trains the two projections from a picture's vector to what conditions MusicGen. The networks are
-``StudyOne`` and ``StudyTwo`` in :mod:`lib.models.projections`, their critics stand there too.
+"""Trains the two projections from a picture's vector to what conditions MusicGen. The networks and
+their critics are in ``lib.models.projections``.
 
     v [B, D_in] ─projection─► m̂ [B, n, D] ─┬─ latent: |m̂ − m|  or  (m̂ − m)²
                                            ├─ mel: ln-mel of m̂'s sound against the true sound's
@@ -12,15 +12,14 @@ Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table
 Known deviations: the adversary's form is not given: non-saturating cross-entropy is ours · the
 losses that need sound are taken over the first `audible` items of a batch and a window of
 `window_seconds`, drawn anew each time (published: everything, 48 hours) · mel is ln of the
-amplitude in 128 bands, FFT
-1024, hop 256, in units of 80 dB: the published mel error, .087 (§4.2.4), lies on a scale of [0, 1]
-by our inference.
+amplitude in 128 bands, FFT 1024, hop 256, in units of 80 dB: the published mel error, .087
+(§4.2.4), lies on a scale of [0, 1] by our inference.
 Notebook: 22, 23, 24.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +27,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.models.spectral_codec import Mel
 from lib.systems.mapping.config import ProjectionConfig
@@ -42,27 +40,27 @@ DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
 
 
 class Models(NamedTuple):
-    """The networks and optimisers; no critic where there is no adversarial loss, and none of the
-    optimisers where a projection was loaded. ``mel``: sound [B, N] → ln-mel [B, T, M].
+    """Networks and optimisers, ``mel``: sound [B, N] → ln-mel [B, T, M]. No critic where there is
+    no adversarial loss; the projection and the MusicGenerator alone where they were loaded.
     """
 
     projection: nn.Module
-    optimiser: torch.optim.Optimizer | None
-    critic: nn.Module | None
-    critic_optimiser: torch.optim.Optimizer | None
-    generator: object
-    mel: nn.Module | None
+    generator: Any
+    optimiser: Any = None
+    critic: Any = None
+    critic_optimiser: Any = None
+    mel: Any = None
 
 
 class Batch(NamedTuple):
     """``vectors`` [B, D_in], ``targets`` [B, n, D]; of the first b items ``codes`` [b, K, S] and
-    ``sounds`` [b, N], or ``None``.
+    ``sounds`` [b, N], where a loss needs them.
     """
 
     vectors: Tensor
     targets: Tensor
-    codes: Tensor | None = None
-    sounds: Tensor | None = None
+    codes: Any = None
+    sounds: Any = None
 
 
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
@@ -79,31 +77,26 @@ def build_projection(config: ProjectionConfig, width_in: int, width_out: int) ->
 def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0, *,
           width_out: int | None = None) -> Models:
     """Networks and optimisers, the same for the same seed; the generator's weights are frozen.
-
-    Args:
-        width_in: D_in. width_out: of the targets; ``None``: the decoder's D. The decoder is not
-            given what goes beyond D.
+    `width_out`: of the targets, by default the decoder's D, which is not given what goes beyond.
     """
-    width = width_out or generator.width
+    width, device = width_out or generator.width, generator.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        projection = build_projection(config, width_in, width).to(generator.device)
+        projection = build_projection(config, width_in, width).to(device)
         critic = projections.VectorCritic(width) if config.study == "one" \
             else projections.SoundCritic(N_MELS)
-    critic = critic.to(generator.device) if config.w_adversarial else None
+    critic = critic.to(device) if config.w_adversarial else None
     optimiser = torch.optim.AdamW(projection.parameters(), config.learning_rate,
                                   weight_decay=config.weight_decay)
     critic_optimiser = None if critic is None else torch.optim.AdamW(
         critic.parameters(), config.critic_rate, betas=(0.5, 0.9), weight_decay=0.0)
-    mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(generator.device)
-    return Models(projection, optimiser, critic, critic_optimiser, freeze(generator), mel)
+    mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
+    return Models(projection, freeze(generator), optimiser, critic, critic_optimiser, mel)
 
 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
     """The losses of a batch by name, unweighted, and the critic's inputs (real, generated), or
-    ``()``.
-
-    Source: Deepika §4.2.3 (Study I), §4.3.4 (Study II).
+    ``()``. Source: Deepika §4.2.3 (Study I), §4.3.4 (Study II).
     """
     predicted = models.projection(batch.vectors)
     terms = {"latent": DISTANCES[config.latent](predicted, batch.targets)}
@@ -132,27 +125,15 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
 
 
 def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[str, float]:
-    """One step of the projection, then one of its critic.
-
-    Returns:
-        The losses by name (unweighted), ``loss`` (their weighted sum), ``gradient`` (its norm
-        before clipping), ``critic`` (the critic's loss, where there is one).
-
-    Raises:
-        KlangfarbeError: a loss that is not finite; the weights are then as they were.
+    """One step of the projection, then one of its critic: the losses by name, unweighted, ``loss``
+    (their weighted sum), ``gradient`` (its norm before clipping) and, where there is one,
+    ``critic``.
     """
     terms, critic_inputs = losses(models, batch, config)
     total = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
-    if not bool(total.isfinite()):
-        raise KlangfarbeError("a finite loss",
-                              str({name: value.item() for name, value in terms.items()}),
-                              "lower the learning rate")
-    models.optimiser.zero_grad(set_to_none=True)
-    total.backward()
-    norm = nn.utils.clip_grad_norm_(models.projection.parameters(), config.max_norm)
-    models.optimiser.step()
+    norm = loop.clipped_step(models.optimiser, total, config.max_norm)
     row = {name: value.item() for name, value in terms.items()}
-    row |= {"loss": total.item(), "gradient": norm.item()}
+    row |= {"loss": total.item(), "gradient": norm}
     if config.w_adversarial:
         real, generated = (rows.detach() for rows in critic_inputs)
         error = F.softplus(-models.critic(real)).mean() + F.softplus(
@@ -166,46 +147,34 @@ def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[s
 
 def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
                   models: Models, epoch: int, seed: int = 0) -> Iterator[Batch]:
-    """An epoch's batches of the training pairs, the same for the same seed and epoch.
-
-    Each time another stored view of each picture is drawn, and another window of the sounds.
+    """An epoch's batches of the training pairs, the same for the same seed and epoch: another
+    stored view of each picture and another window of the sounds each time.
     """
-    rng = np.random.default_rng([seed, epoch])
+    rng, generator = np.random.default_rng([seed, epoch]), models.generator
     torch.manual_seed(seed * 1_000_003 + epoch)  # dropout's
-    rows = pairs.rows("train")
+    rows, per_step = pairs.rows("train"), generator.codec.samples_per_step
     size, order = min(config.batch_size, len(rows)), rng.permutation(rows)
     for at in range(0, len(order) - size + 1, size):
         batch = order[at : at + size]
         view = rng.integers(pairs.vectors.shape[1], size=size)
-        windows = (None, None)
+        arrays = [pairs.vectors[batch, view], targets[batch]]
         if config.uses_decoder:
-            windows = _sound_windows(pairs, batch[: config.audible], config, models.generator, rng)
-        device = models.generator.device
-        yield Batch(torch.from_numpy(pairs.vectors[batch, view]).to(device),
-                    torch.from_numpy(targets[batch]).to(device), *windows)
-
-
-def _sound_windows(pairs, rows: np.ndarray, config: ProjectionConfig, generator,
-                   rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A random window of each row: codes [b, K, S] and sounds [b, N]."""
-    codec, n_steps_stored = generator.codec, pairs.codes.shape[2]
-    n_steps = min(max(1, round(config.window_seconds * codec.frame_rate_hz)), n_steps_stored)
-    n_samples = min(n_steps * codec.samples_per_step, pairs.sounds.shape[1])
-    first = rng.integers(n_steps_stored - n_steps + 1, size=len(rows))
-    start = np.minimum(first * codec.samples_per_step, pairs.sounds.shape[1] - n_samples)
-    codes = np.stack([pairs.codes[row, :, k : k + n_steps]
-                      for row, k in zip(rows, first, strict=True)])
-    sounds = np.stack([pairs.sounds[row, k : k + n_samples]
-                       for row, k in zip(rows, start, strict=True)])
-    return (torch.from_numpy(codes.astype(np.int64)).to(generator.device),
-            torch.from_numpy(sounds.astype(np.float32)).to(generator.device))
+            heard, n_stored = batch[: config.audible], pairs.codes.shape[2]
+            wanted = max(1, round(config.window_seconds * generator.codec.frame_rate_hz))
+            n_steps = min(wanted, n_stored)
+            n_samples = min(n_steps * per_step, pairs.sounds.shape[1])
+            first = rng.integers(n_stored - n_steps + 1, size=len(heard))
+            start = np.minimum(first * per_step, pairs.sounds.shape[1] - n_samples)
+            arrays += [np.stack([pairs.codes[row, :, k : k + n_steps] for row, k in zip(
+                heard, first, strict=True)]).astype(np.int64),
+                       np.stack([pairs.sounds[row, k : k + n_samples] for row, k in zip(
+                           heard, start, strict=True)]).astype(np.float32)]
+        yield Batch(*(torch.from_numpy(array).to(generator.device) for array in arrays))
 
 
 def train_epoch(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
                 epoch: int, seed: int = 0) -> dict[str, float]:
-    """One epoch, then validation: the steps' losses averaged, ``epoch`` (from 1), ``validation``,
-    ``cosine``.
-    """
+    """One epoch, then :func:`validate`: ``epoch`` (from 1) and the steps' losses averaged."""
     models.projection.train()
     steps = [train_step(models, batch, config)
              for batch in epoch_batches(pairs, targets, config, models, epoch, seed)]
@@ -237,15 +206,9 @@ def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place until the validation loss has not improved for `patience` epochs; the best
-    epoch's weights stay.
-
-    Args:
-        targets: float32 [N, n, D], in the order of the pairs.
-        checkpoint: ``….safetensors``: a killed run goes on after its last epoch.
-
-    Returns:
-        The curve, :func:`train_epoch`'s dict for each epoch.
+    """Trains in place towards targets float32 [N, n, D] until the validation loss has not improved
+    for `patience` epochs, and keeps the best epoch's weights; returns the curve, a dict an epoch.
+    A run that was killed goes on from `checkpoint`, ``….safetensors``.
     """
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
