@@ -19,7 +19,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import memmaps
 from lib.data.atelier.words import emotion_word
 from lib.data.collections import imemnet
-from lib.systems.mapping import data, evaluate_projection, train_projection
+from lib.systems.mapping import data, evaluate, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
 
 SMALL = DataConfig(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
@@ -210,15 +210,15 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
     assert list(everything["plain"][:3]) == alone and list(
         everything["caption"]) == captions, "shared captions change no text"
     rows = np.flatnonzero(found.table["split"] == "test")
-    twins = evaluate_projection.second_pieces(found, rows, generator, config.clip_seconds)
+    twins = evaluate.second_pieces(found, rows, generator, config.clip_seconds)
     assert twins.shape == found.codes[rows].shape and (twins != found.codes[rows]).any((1,
                                                                                         2)).all(), (
         "another piece to each picture")
-    for piece, picture, source in zip(evaluate_projection.draw_second_pieces(found.table),
+    for piece, picture, source in zip(evaluate.draw_second_pieces(found.table),
                                       data.atelier_items(found.table["image"]),
                                       found.table["source"], strict=True):
         assert emotion_word(piece) == emotion_word(
-            picture) and piece.index >= evaluate_projection.SECOND_PIECES_FROM
+            picture) and piece.index >= evaluate.SECOND_PIECES_FROM
         assert ((piece.valence, piece.arousal)
                 == (picture.valence, picture.arousal)) == (source == "genre-tagged")
 
@@ -231,17 +231,17 @@ def test_a_share_is_what_the_groups_means_explain_and_luck_is_zero():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(20), 20)
     whole, noise = rng.normal(size=(20, 30))[labels], rng.normal(size=(400, 30))
-    assert evaluate_projection.explained_share(whole,
+    assert evaluate.explained_share(whole,
                                                labels) == pytest.approx(1) and abs(
-        evaluate_projection.explained_share(noise, labels)) < 0.02
+        evaluate.explained_share(noise, labels)) < 0.02
     known = 1 / (1 + 3.0)  # variance 1 of the means, 3 of the rest
-    found = evaluate_projection.explained_by(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
+    found = evaluate.explained_by(whole + np.sqrt(3) * noise, labels, n_shuffles=50)
     assert found["low"] < known * 400 / 399 < found["high"] and found["value"] > found[
         "null"] > 0 and found["n"] == 400
-    luck = evaluate_projection.explained_by(noise, labels, n_shuffles=50)
+    luck = evaluate.explained_by(noise, labels, n_shuffles=50)
     assert luck["low"] < 0 < luck["high"]
     with pytest.raises(KlangfarbeError, match="fewer groups"):
-        evaluate_projection.explained_share(noise, np.arange(400))
+        evaluate.explained_share(noise, np.arange(400))
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.2, 0.7])
@@ -249,10 +249,10 @@ def test_twins_share_what_the_picture_decides_and_the_cosine_of_a_perfect_predic
     rng = np.random.default_rng(1)
     mean, known = rng.normal(size=256), np.sqrt(rho) * rng.normal(size=(2000, 256))
     a, b = (mean + known + np.sqrt(1 - rho) * rng.normal(size=known.shape) for _ in range(2))
-    assert evaluate_projection.shared_variance(a, b, mean) == pytest.approx(rho, abs=0.01)
+    assert evaluate.shared_variance(a, b, mean) == pytest.approx(rho, abs=0.01)
     best = mean + known
     cosines = (best * a).sum(1) / np.linalg.norm(best, axis=1) / np.linalg.norm(a, axis=1)
-    assert evaluate_projection.expected_cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
+    assert evaluate.expected_cosine(a, rho) == pytest.approx(cosines.mean(), abs=0.01)
 
 
 def test_study_ones_vectors_begin_as_long_as_its_gain_says():

@@ -15,7 +15,6 @@ from lib.systems.mapping import (
     data,
     differentiable_decoding,
     evaluate,
-    evaluate_projection,
     train_projection,
 )
 from lib.systems.mapping.config import DataConfig, EvaluationConfig, get_config
@@ -303,7 +302,7 @@ def test_a_perfect_answer_a_mean_and_a_shuffle():
     table, rng = table_of(), np.random.default_rng(0)
     wanted = (3 + rng.standard_normal((60, 1, 16))).astype(np.float32)
     mean = wanted[:20].mean(0, keepdims=True)
-    rows = evaluate_projection.score_table(table,
+    rows = evaluate.score_table(table,
                                            {"exact": wanted, "half": mean + (wanted - mean) / 2,
                                             "mean": np.repeat(mean, 60, axis=0)}, wanted)
     rows = rows.set_index(["row", "measure"])
@@ -329,8 +328,8 @@ def test_ridge_finds_a_straight_line():
     table, rng = table_of(), np.random.default_rng(1)
     vectors = rng.standard_normal((60, 4)).astype(np.float32)
     wanted = (vectors @ rng.standard_normal((4, 12)) + 1).astype(np.float32)[:, None]
-    found = evaluate_projection.score_table(table,
-                                            {"ridge": evaluate_projection.ridge_baseline(table,
+    found = evaluate.score_table(table,
+                                            {"ridge": evaluate.ridge_baseline(table,
                                                                                          vectors,
                                                                                          wanted)},
                                             wanted, n_shuffles=20).set_index(["row", "measure"])
@@ -341,20 +340,20 @@ def test_ridge_finds_a_straight_line():
 def test_the_lift_compares_each_with_its_own_mean_on_pairs_of_both():
     table, rng = table_of(), np.random.default_rng(2)
     near, far = (rng.standard_normal((60, 1, 8)).astype(np.float32) + shift for shift in (0, 5))
-    good, poor = (evaluate_projection.pair_scores(table, near, near),
-                  evaluate_projection.pair_scores(table, np.roll(far, 1, axis=0), far))
+    good, poor = (evaluate.pair_scores(table, near, near),
+                  evaluate.pair_scores(table, np.roll(far, 1, axis=0), far))
     assert list(good.columns)[:2] == ["pair", "linked"] and {"cosine", "mae", "cosine_mean",
                                                              "mae_mean"} <= set(good.columns)
     assert set(good["pair"]) == set(table["pair"][table["split"] == "test"])
-    value, low, high, n = evaluate_projection.lift_difference(good, poor.iloc[3:])
+    value, low, high, n = evaluate.lift_difference(good, poor.iloc[3:])
     by_hand = (good["cosine"] - good["cosine_mean"])[3:].mean() - (poor["cosine"]
                                                                    - poor["cosine_mean"])[3:].mean()
     assert n == 17 and value == pytest.approx(by_hand) and 0 < low <= value <= high
-    assert evaluate_projection.lift_difference(good, poor,
+    assert evaluate.lift_difference(good, poor,
                                                bare=True)[0] == pytest.approx(good["cosine"].mean()
                                                                               - poor[
             "cosine"].mean())
-    assert evaluate_projection.lift_difference(poor,
+    assert evaluate.lift_difference(poor,
                           good)[0] < 0 < poor[
         "cosine"].mean(), "a high cosine that is all mean is no lift"
 
@@ -362,7 +361,7 @@ def test_the_lift_compares_each_with_its_own_mean_on_pairs_of_both():
 def test_dealt_is_the_mean_cosine_with_every_other_group_and_never_its_own():
     table, rng = table_of(12), np.random.default_rng(3)
     made, wanted = (rng.standard_normal((12, 2, 5)).astype(np.float32) for _ in range(2))
-    found = evaluate_projection.permuted_cosine(table, made, wanted)
+    found = evaluate.permuted_cosine(table, made, wanted)
     for row in range(12):
         others = [k for k in range(12) if table["linked"][k] != table["linked"][row]]
         by_hand = np.mean([train_projection.cosine_similarity(made[row : row + 1],
@@ -375,7 +374,7 @@ def test_a_mean_from_elsewhere_takes_the_place_of_the_tables_own():
     table, rng = table_of(), np.random.default_rng(4)
     wanted = (1 + rng.standard_normal((60, 1, 8))).astype(np.float32)
     mean = np.ones((1, 1, 8), np.float32)
-    found = evaluate_projection.pair_scores(table.assign(split="test"), wanted, wanted, mean=mean)
+    found = evaluate.pair_scores(table.assign(split="test"), wanted, wanted, mean=mean)
     assert len(found) == 60 and np.allclose(found["cosine_mean"],
                                             train_projection.cosine_similarity(np.repeat(mean, 60,
                                                                                          axis=0),

@@ -13,7 +13,7 @@ from lib.recipes import bundling
 from lib.recipes.bundling import SEED
 from lib.systems.bridging import train_classifier
 from lib.systems.bridging.checkpoints import load_classifier
-from lib.systems.mapping import checkpoints, data, evaluate_projection, train_projection
+from lib.systems.mapping import checkpoints, data, evaluate, train_projection
 from lib.systems.mapping.config import get_config
 
 FOLDER = "23_mapping_study_two"  # where lib.core.artefacts looks when notebook 23 was not run
@@ -54,6 +54,6 @@ def measure() -> tuple[pd.DataFrame, str]:
     models, _ = checkpoints.load(artefacts.BUNDLED, "two", generator, clip)
     vectors = material.vectors[:, 0]
     rows = {"Study II": train_projection.predict(models, vectors),
-            "ridge": evaluate_projection.ridge_baseline(material.table, vectors, wanted)}
-    return (evaluate_projection.score_table(material.table, rows, wanted, seed=SEED),
+            "ridge": evaluate.ridge_baseline(material.table, vectors, wanted)}
+    return (evaluate.score_table(material.table, rows, wanted, seed=SEED),
             provenance.content_hash(wanted))

@@ -11,13 +11,14 @@ Notebook: 42, 43.
 
 import copy
 import functools
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from torch import nn
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
+from lib.systems import stored
 from lib.systems.art2music import config as configs
 from lib.systems.art2music import data, train_decoder, train_flow
 
@@ -32,7 +33,7 @@ def files(stage: str, models, config, clip, setting: str) -> dict:
     """File name → content of a trained stage; `setting` is out of ``data.SETTINGS``."""
     settings = {"config": asdict(config), "setting": setting, "width_in": clip.width,
                 "sees": clip.name, "sees_sha256": clip.sha256}
-    return {f"{stage}.json": settings, f"{stage}.safetensors": _half(_networks(models))}
+    return {f"{stage}.json": settings, f"{stage}.safetensors": stored.half(_networks(models))}
 
 
 def load(profile: str, stage: str = "flow", clip=None) -> tuple:
@@ -44,13 +45,10 @@ def load(profile: str, stage: str = "flow", clip=None) -> tuple:
                               "name one of them")
     module, config_class = STAGES[stage]
     settings = artefacts.load(NOTEBOOK, profile, f"{stage}.json")
-    if clip is not None and clip.sha256 != settings["sees_sha256"]:
-        raise KlangfarbeError(
-            f"the CLIP it was trained with ({settings['sees']}, {settings['sees_sha256'][:12]}…)",
-            f"{clip.name} ({clip.sha256[:12]}…)", "run notebook 42 at this profile")
-    config = _config(config_class, settings["config"])
+    stored.check_network(clip, settings, "sees", "the CLIP", NOTEBOOK)
+    config = stored.make_config(config_class, settings["config"])
     models = module.build(config, settings["width_in"])._replace(optimiser=None)
-    _restore(_networks(models), NOTEBOOK, profile, f"{stage}.safetensors")
+    stored.restore(_networks(models), NOTEBOOK, profile, f"{stage}.safetensors")
     return models, config, settings["setting"]
 
 
@@ -71,41 +69,19 @@ def load_or_train(profile: str, dataset: data.Dataset, clip, setting: str = "com
 def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
     """File name → content of a trained vocoder, its weight normalisation folded in."""
     plain = hifigan.fold_weight_norm(copy.deepcopy(generator))
-    return {"generator.json": {"config": asdict(config)}, "generator.safetensors": _half(plain)}
+    return {"generator.json": {"config": asdict(config)},
+            "generator.safetensors": stored.half(plain)}
 
 
 @functools.cache
-def load_vocoder(profile: str = artefacts.BUNDLED, device: str = "cpu") -> tuple:
+def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
-    config = _config(configs.VocoderConfig, settings["config"])
+    config = stored.make_config(configs.VocoderConfig, settings["config"])
     generator = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES[config.size]))
-    _restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors")
-    return generator.to(device).eval(), config
+    return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
 
 
 def _networks(models) -> nn.ModuleDict:
     return nn.ModuleDict({name: part for name, part in models._asdict().items()
                           if isinstance(part, nn.Module)})
-
-
-def _half(network: nn.Module) -> dict:
-    return {name: tensor.detach().half().contiguous().cpu()
-            for name, tensor in network.state_dict().items()}
-
-
-def _config(config_class: type, stored: dict):
-    known = {field.name for field in fields(config_class)}
-    return config_class(**{name: tuple(value) if isinstance(value, list) else value
-                           for name, value in stored.items() if name in known})
-
-
-def _restore(network: nn.Module, notebook: str, profile: str, name: str) -> None:
-    tensors = artefacts.load(notebook, profile, name)
-    try:
-        network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
-    except RuntimeError as error:
-        raise KlangfarbeError("weights that fit their settings",
-                              str(error).splitlines()[1].strip()[:120],
-                              f"run notebook {notebook[:2]} again") from error
-    network.eval()

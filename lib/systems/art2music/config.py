@@ -4,7 +4,7 @@ Source: Hong et al. §III-A.5, §IV-A.1 and 2; Kong, Kim & Bae (2020), "HiFi-GAN
 The flow is ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio
@@ -15,107 +15,75 @@ SPLITS = ("published", "corrected")
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much of ArtiCaps: 80,000 works with 455,000 comments, of which 443,662 are used.
-
-    Attributes:
-        seconds: of a clip; 10.4 s are the published 896 mel frames.
-        side: of the paintings, in pixels.
-        sentence_encoder: matches comments and captions; a source of ``pretrained.load``.
-        split: ``published`` (by triplet) or ``corrected`` (by painting and by clip).
-    """
+    """How much of ArtiCaps: 80,000 works with 455,000 comments, of which 443,662 are used."""
 
     n_paintings: int = 80_000
     comments_each: int = 6
     n_clips: int = 4_717
-    seconds: float = 10.4
-    side: int = 224
+    seconds: float = 10.4  # of a clip: the published 896 mel frames
+    side: int = 224  # of the paintings, in pixels
     sentence_encoder: str = "sentence-transformers/paraphrase-TinyBERT-L6-v2"
-    split: str = "published"
+    split: str = "published"  # by triplet; "corrected": by painting and by clip
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Stage 1: the projector and the BiLSTM decoder.
+    """Stage 1: the projector and the BiLSTM decoder."""
 
-    Attributes:
-        hidden: H of the projector. lstm: hidden units each way.
-        at_once: mel frames per step of the LSTM; 1 as published.
-        high_weight: loss weight of the highest band; 1 is plain L1.
-        trains_projector: ``False``: the optimiser holds the decoder alone, as in the released code.
-        max_norm: gradients are clipped there.
-    """
-
-    hidden: int = 512
-    lstm: int = 512
+    hidden: int = 512  # H of the projector
+    lstm: int = 512  # hidden units each way
     layers: int = 4
-    at_once: int = 1
+    at_once: int = 1  # mel frames per step of the LSTM
     seconds: float = 10.4
-    high_weight: float = 1.5
-    trains_projector: bool = True
+    high_weight: float = 1.5  # loss weight of the highest band; 1 is plain L1
+    trains_projector: bool = True  # False: the optimiser holds the decoder alone, as released
     learning_rate: float = 1e-4
     batch_size: int = 32
     epochs: int = 10
-    max_norm: float = 1.0
+    max_norm: float = 1.0  # of the gradient
 
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """The flow, our generative alternative to the decoder.
-
-    Attributes:
-        at_once: mel frames per patch. components: principal components kept of a patch.
-        seconds: of a training clip; any length can be generated.
-        decay: of the exponential moving average that generates.
-        n_euler: steps from noise to mel.
-    """
+    """The flow, our generative alternative to the decoder."""
 
     hidden: int = 512
     channels: int = 384
     blocks: int = 10
-    at_once: int = 8
-    components: int = 128
-    seconds: float = 10.4
+    at_once: int = 8  # mel frames per patch
+    components: int = 128  # principal components kept of a patch
+    seconds: float = 10.4  # of a training clip; any length can be generated
     learning_rate: float = 1e-3
     warm_up: int = 100
     batch_size: int = 32
     n_steps: int = 20_000
-    decay: float = 0.999
+    decay: float = 0.999  # of the exponential moving average that generates
     max_norm: float = 1.0
-    n_euler: int = 32
+    n_euler: int = 32  # steps from noise to mel
 
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """Stage 2: HiFi-GAN; the defaults are V1's.
+    """Stage 2: HiFi-GAN; the defaults are V1's."""
 
-    Attributes:
-        size: out of ``lib.models.hifigan.SIZES``.
-        segment: samples of a training window, a multiple of the hop, 256.
-        decay: of the learning rate, per thousand steps. cosine: instead, a warm-up and half a
-            cosine over all steps.
-        w_mel, w_feature: weights of the losses. w_spectral: of the spectral losses, not published.
-        critics_from: step at which the discriminators begin to take part.
-        predicted_share: share of windows whose input is the predicted mel, not the true one.
-    """
-
-    size: str = "v1"
-    segment: int = 8192
+    size: str = "v1"  # out of lib.models.hifigan.SIZES
+    segment: int = 8192  # samples of a training window, a multiple of the hop
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.8, 0.99)
-    decay: float = 0.999
-    cosine: bool = False
+    decay: float = 0.999  # of the learning rate, per thousand steps
+    cosine: bool = False  # instead, a warm-up and half a cosine over all steps
     warm_up: int = 0
     batch_size: int = 16
     n_steps: int = 500_000
     max_norm: float = 1e3
     w_mel: float = 45.0
     w_feature: float = 2.0
-    w_spectral: float = 0.0
-    critics_from: int = 0
+    w_spectral: float = 0.0  # of the spectral losses, not published
+    critics_from: int = 0  # step at which the discriminators begin to take part
     critic_width: int = 32
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     scales: int = 3
-    predicted_share: float = 0.5
+    predicted_share: float = 0.5  # of windows whose input is the predicted mel, not the true one
 
     def __post_init__(self):
         hop = audio.MEL["hop_length"]
@@ -127,54 +95,45 @@ class VocoderConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole system.
-
-    Attributes:
-        test_paintings: of the test set, one comment each. test_clips: they are matched with.
-        image_text, captioner: sources of ``pretrained.load``.
-        side: paintings are cut square and resized to this when music is generated for them.
-    """
+    """The whole system."""
 
     data: DataConfig = DataConfig()
     decoder: DecoderConfig = DecoderConfig()
     flow: FlowConfig = FlowConfig()
     vocoder: VocoderConfig = VocoderConfig()
-    test_paintings: int = 5_000
-    test_clips: int = 472
+    test_paintings: int = 5_000  # one comment each
+    test_clips: int = 472  # they are matched with
     image_text: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
     captioner: str = "Salesforce/blip-image-captioning-large"
-    side: int = 224
+    side: int = 224  # paintings are cut square and resized to this when music is generated
 
 
-_ATELIER = {"side": 128, "sentence_encoder": "miniature", "split": "corrected"}
-_PRETRAINED = {"image_text": "miniature", "captioner": "miniature", "side": 128}
-_DECODER = {"hidden": 64, "lstm": 48, "at_once": 8, "learning_rate": 2e-3}
-_FLOW = {"hidden": 64, "channels": 64, "blocks": 6, "components": 48, "learning_rate": 3e-3,
-         "warm_up": 30, "decay": 0.99, "n_euler": 16}
-_VOCODER = {"size": "small", "segment": 12_288, "cosine": True, "w_spectral": 45.0,
-            "critic_width": 4, "periods": (2, 5, 11), "scales": 2, "max_norm": 100.0,
-            "batch_size": 8}
+_ATELIER = DataConfig(side=128, sentence_encoder="miniature", split="corrected")
+_DECODER = DecoderConfig(hidden=64, lstm=48, at_once=8, learning_rate=2e-3)
+_FLOW = FlowConfig(hidden=64, channels=64, blocks=6, components=48, learning_rate=3e-3, warm_up=30,
+                   decay=0.99, n_euler=16)
+_VOCODER = VocoderConfig("small", 12_288, cosine=True, w_spectral=45.0, critic_width=4,
+                         periods=(2, 5, 11), scales=2, max_norm=100.0, batch_size=8)
+_SMALL = Config(image_text="miniature", captioner="miniature", side=128)
 
 PROFILES = {
-    "smoke": Config(
-        DataConfig(**_ATELIER, n_paintings=20, comments_each=2, n_clips=20, seconds=1.0),
-        DecoderConfig(**_DECODER | {"lstm": 16}, seconds=1.0, epochs=2),
-        FlowConfig(**_FLOW | {"channels": 16, "components": 8, "n_euler": 4}, seconds=1.0,
-                   n_steps=6),
-        VocoderConfig(**_VOCODER | {"segment": 4096, "batch_size": 2}, n_steps=3, critics_from=1),
-        test_paintings=12, test_clips=16, **_PRETRAINED),
-    "mini": Config(
-        DataConfig(**_ATELIER, n_paintings=400, comments_each=2, n_clips=240, seconds=5.0),
-        DecoderConfig(**_DECODER, seconds=5.0), FlowConfig(**_FLOW, seconds=5.0, n_steps=800),
-        VocoderConfig(**_VOCODER, n_steps=24, warm_up=3),
-        test_paintings=64, test_clips=96, **_PRETRAINED),
-    "gpu": Config(DataConfig(**_ATELIER, n_paintings=8_000, n_clips=4_000),
+    "smoke": replace(
+        _SMALL, data=replace(_ATELIER, n_paintings=20, comments_each=2, n_clips=20, seconds=1.0),
+        decoder=replace(_DECODER, lstm=16, seconds=1.0, epochs=2),
+        flow=replace(_FLOW, channels=16, components=8, n_euler=4, seconds=1.0, n_steps=6),
+        vocoder=replace(_VOCODER, segment=4096, batch_size=2, n_steps=3, critics_from=1),
+        test_paintings=12, test_clips=16),
+    "mini": replace(
+        _SMALL, data=replace(_ATELIER, n_paintings=400, comments_each=2, n_clips=240, seconds=5.0),
+        decoder=replace(_DECODER, seconds=5.0), flow=replace(_FLOW, seconds=5.0, n_steps=800),
+        vocoder=replace(_VOCODER, n_steps=24, warm_up=3), test_paintings=64, test_clips=96),
+    "gpu": Config(replace(_ATELIER, n_paintings=8_000, n_clips=4_000),
                   vocoder=VocoderConfig(n_steps=20_000), test_paintings=600, test_clips=600),
     "paper": Config(),
 }
 # the bundled vocoder, which notebook 43 continues to train
-MINIATURE_VOCODER = VocoderConfig(**_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
-                                  critics_from=3500, predicted_share=0.0)
+MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
+                            critics_from=3500, predicted_share=0.0)
 
 
 def get_config(profile: str) -> Config:

@@ -9,8 +9,6 @@ alike, and what training reads of them.
 
     painting ──CLIP──► v [D], prompt ──CLIP──► u [D], clip ──mel.py──► [M, T] in [−1, 1]
 
-Published are 443,662 comments and 4,717 captions: the cosines are computed in chunks, 90 MB each.
-
 Source: Hong et al. §III-A.1 to 3, §III-A.5, §III-B.1, §IV-A.1, Table I.
 Known deviation: on the synthetic collection a painting has `comments_each` viewers who feel the
 same in other words, each with ArtEmis's label nearest to the painting's point.
@@ -38,21 +36,14 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Dataset:
-    """N triplets out of C clips.
+    """N triplets out of C clips."""
 
-    Attributes:
-        pairs: of :func:`match_pairs`, with its ``comments`` (N rows) and ``clips`` (C rows).
-        vectors: CLIP's of each comment's painting, float32 [N, D].
-        texts: setting → CLIP's of each prompt, float32 [N, D].
-        mels: float16 [C, M, T] in [−1, 1].
-    """
-
-    pairs: pd.DataFrame
-    comments: pd.DataFrame
-    clips: pd.DataFrame
-    vectors: np.ndarray
-    texts: dict[str, np.ndarray]
-    mels: np.ndarray
+    pairs: pd.DataFrame  # of match_pairs, N rows
+    comments: pd.DataFrame  # N rows
+    clips: pd.DataFrame  # C rows
+    vectors: np.ndarray  # CLIP's of each comment's painting, float32 [N, D]
+    texts: dict[str, np.ndarray]  # setting → CLIP's of each prompt, float32 [N, D]
+    mels: np.ndarray  # float16 [C, M, T] in [−1, 1]
 
     def mels_of(self, rows: np.ndarray) -> np.ndarray:
         """Mels of triplets, float32 [b, M, T]."""
@@ -69,10 +60,8 @@ class Dataset:
 
 def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
                   first: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two sides of the synthetic collection: comments (a row a comment) and clips.
-
-    Args:
-        collection: its seed. first: index of the first painting; clips begin `CLIPS_FROM` later.
+    """The synthetic collection's comments (a row a comment) and clips; `collection` is its seed,
+    `first` the index of the first painting, `CLIPS_FROM` before the first clip's.
     """
     lexicon, comments, clips = keywords.atelier_lexicon(), [], []
     for index in range(first, first + config.n_paintings):
@@ -97,11 +86,8 @@ def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
 
 def prepare_texts(comments: pd.DataFrame, captions: pd.DataFrame,
                   lexicon: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Real comments and captions in the form of :func:`atelier_texts`.
-
-    Args:
-        comments: ``painting, comment``, and ``comment_id, emotion`` where known.
-        captions: ``clip, caption``, and ``labels, keywords`` where known.
+    """Real comments (``painting, comment``, and ``comment_id, emotion`` where known) and captions
+    (``clip, caption``, and ``labels, keywords``) in the form of :func:`atelier_texts`.
     """
     for name, table, needed in (("comments", comments, ("painting", "comment")),
                                 ("captions", captions, ("clip", "caption"))):
@@ -109,9 +95,8 @@ def prepare_texts(comments: pd.DataFrame, captions: pd.DataFrame,
             raise KlangfarbeError(f"{name} with {' and '.join(needed)}", f"no {', '.join(lacking)}",
                                   "rename the columns")
         if not len(table) or not table[needed[1]].fillna("").str.strip().all():
-            raise KlangfarbeError(f"{name}, each with a text",
-                                  f"{len(table)} rows, some of them without",
-                                  "leave empty ones out")
+            raise KlangfarbeError(f"{name}, each with a text", f"{len(table)} rows, some of them "
+                                  "without", "leave empty ones out")
     comments, captions = comments.reset_index(drop=True), captions.reset_index(drop=True)
     if "comment_id" not in comments:
         comments = comments.assign(comment_id=[f"comment-{k:06d}" for k in range(len(comments))])
@@ -127,7 +112,7 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
     """Rows of length 1, float32 [N, D]."""
     vectors = np.asarray(vectors, np.float32)
     length = np.linalg.norm(vectors, axis=1, keepdims=True) if vectors.ndim == 2 else np.zeros(1)
-    if vectors.ndim != 2 or not len(vectors) or not np.isfinite(length).all() or not length.all():
+    if not len(vectors) or not np.isfinite(length).all() or not length.all():
         raise KlangfarbeError("vectors [N, D], finite, none of them 0", f"{vectors.shape}",
                               "leave empty texts out")
     return vectors / length
@@ -136,7 +121,7 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 def nearest(queries: np.ndarray, keys: np.ndarray, *,
             chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, of equals the first:
-    (index int64 [N], cosine float32 [N]). Memory is chunk · M · 4 bytes.
+    (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions.
     """
     queries, transposed = normalise(queries), np.ascontiguousarray(normalise(keys).T)
     if queries.shape[1] != len(transposed):
@@ -154,15 +139,9 @@ def nearest(queries: np.ndarray, keys: np.ndarray, *,
 
 def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
                 seed: int = 0) -> pd.DataFrame:
-    """Every comment with its nearest clip and its part of the data.
-
-    Args:
-        comments, clips: of :func:`atelier_texts` or :func:`prepare_texts`. encoder: has
-            ``embed_text``.
-
-    Returns:
-        ``comment_id, image_id, audio_id, clip_row, score, split, image_group, audio_group``, a row
-        a comment in their order; ``clip_row`` is the position in `clips`.
+    """Every comment with its nearest clip and its part of the data, in the comments' order:
+    ``comment_id, image_id, audio_id, clip_row`` (in `clips`)``, score, split, image_group,
+    audio_group``. `encoder` has ``embed_text``.
     """
     if split not in SPLITS:
         raise KlangfarbeError(f"a split out of {', '.join(SPLITS)}", repr(split),
@@ -188,11 +167,8 @@ def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str
 
 
 def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
-    """The composite text of a triplet, as printed in Hong et al. §III-A.3.
-
-    Args:
-        comment, clip: mappings, a row of either side. setting: ``comment_only`` leaves out what
-            belongs to the target clip.
+    """The composite text of a triplet, rows of either side, as printed in Hong et al. §III-A.3;
+    ``comment_only`` leaves out what belongs to the target clip.
     """
     if setting not in SETTINGS:
         raise KlangfarbeError(f"a setting out of {', '.join(SETTINGS)}", repr(setting),
@@ -221,8 +197,8 @@ def check_leakage(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFra
 
 def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
                  clip) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors (v [N, D], u [N, D]) of paintings with comments and their keywords, without a clip's
-    own fields.
+    """Vectors v, u [N, D] of paintings and of comments with their keywords, without a clip's
+    fields.
     """
     texts = [prompt({"comment": comment, "keywords": words}, {}, "comment_only")
              for comment, words in zip(comments, found, strict=True)]
@@ -231,33 +207,28 @@ def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
 
 def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
                  seed: int = 0) -> Dataset:
-    """Triplets of the synthetic collection with everything that training reads.
-
-    Args:
-        clip: ``pretrained.load("image_text")``. sentence_encoder: ``pretrained.load("sentences")``.
-        split: ``None``: the config's.
+    """Triplets of the synthetic collection with everything that training reads, stored; `clip` is
+    the image-text model, `split` by default the config's.
     """
+    def cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
+        key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
+        return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype,
+                                   compute)
+
+    code = provenance.package_hash(paint), provenance.package_hash(compose)
     comments, clips = atelier_texts(config)
     pairs = match_pairs(comments, clips, sentence_encoder, split or config.split, seed)
     names, place = np.unique(comments["painting"].to_numpy(), return_inverse=True)
     indices = comments.groupby("painting")["index"].first().loc[names].to_numpy()
-    pictures = _cached("pictures", (TRAIN_SEED, tuple(indices), config.side), len(names),
-                       (config.side, config.side, 3), np.uint8,
-                       lambda rows: paint.pictures(TRAIN_SEED, indices[rows], config.side)[0])
+    pictures = cached("pictures", (TRAIN_SEED, tuple(indices), config.side), len(names),
+                      (config.side, config.side, 3), np.uint8,
+                      lambda rows: paint.pictures(TRAIN_SEED, indices[rows], config.side)[0])
     items, n_frames = clips["index"].to_numpy(), mel.n_frames(config.seconds)
-    mels = _cached("mels", (TRAIN_SEED, tuple(items), config.seconds), len(clips),
-                   (mel.N_MELS, n_frames), np.float16,
-                   lambda rows: mel.padded_mel(
-                       render.sounds(TRAIN_SEED, items[rows], config.seconds)[0], n_frames))
+    mels = cached("mels", (TRAIN_SEED, tuple(items), config.seconds), len(clips),
+                  (mel.N_MELS, n_frames), np.float16, lambda rows: mel.padded_mel(
+                      render.sounds(TRAIN_SEED, items[rows], config.seconds)[0], n_frames))
     matched = clips.iloc[pairs["clip_row"].to_numpy()]
     texts = {setting: clip.embed_text(prompts(comments, matched, setting)) for setting in SETTINGS}
     vectors = np.concatenate([clip.embed_pictures(np.asarray(pictures[start : start + 64]))
                               for start in range(0, len(names), 64)])
     return Dataset(pairs, comments, clips, vectors[place], texts, mels)
-
-
-def _cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
-    """Rows of a memory map below ``data/processed/art2music``, computed where they are missing."""
-    code = provenance.package_hash(paint), provenance.package_hash(compose)
-    key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
-    return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype, compute)

@@ -9,7 +9,6 @@ mel through the vocoder.
     the reference's own mel ─── round trip            the nearest training clip ── retrieval
 
 Source: Hong et al. §IV-A.3 and 4, Table IV.
-
 Known deviations: how an input is removed is not said; here it is 0 · the published cosine is
 between "embeddings obtained from the Art2Music model", which made the sound; here between those of
 the bundled tagger, which took no part, each set's mean removed · every clip is brought to one
@@ -37,25 +36,16 @@ INPUTS = ("full", "no text", "no image", "noise")  # rows of Table IV
 
 
 class TestSet(NamedTuple):
-    """N paintings, a comment each, and their references.
+    """N paintings, a comment each, and their references."""
 
-    Attributes:
-        comments: as ``data.atelier_texts``; valence and arousal are the painting's own.
-        clips: the matched clip of each comment, aligned.
-        pictures: uint8 [N, H, W, 3].
-        vectors, texts: CLIP's, float32 [N, D]; texts by setting.
-        reference, real: the matched and the second-nearest clip, float32 [N, samples] at 22.05 kHz.
-        mels: of the reference, float32 [N, M, T].
-    """
-
-    comments: pd.DataFrame
-    clips: pd.DataFrame
-    pictures: np.ndarray
-    vectors: np.ndarray
-    texts: dict[str, np.ndarray]
-    reference: np.ndarray
-    real: np.ndarray
-    mels: np.ndarray
+    comments: pd.DataFrame  # as data.atelier_texts; valence and arousal are the painting's own
+    clips: pd.DataFrame  # the matched clip of each comment
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    vectors: np.ndarray  # CLIP's, float32 [N, D]
+    texts: dict[str, np.ndarray]  # by setting, as vectors
+    reference: np.ndarray  # the matched clip, float32 [N, samples] at 22.05 kHz
+    real: np.ndarray  # the second-nearest clip
+    mels: np.ndarray  # of the reference, float32 [N, M, T]
 
 
 def load_test_set(config: Config, clip, sentence_encoder, *,
@@ -82,7 +72,7 @@ def load_test_set(config: Config, clip, sentence_encoder, *,
 
 def ablated_inputs(test: TestSet, setting: str = "comment_only",
                    seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Table IV's four inputs: row → (v [N, D], u [N, D]). Noise has length 1, as CLIP's vectors."""
+    """Table IV's inputs: row → (v [N, D], u [N, D]); noise has length 1, as CLIP's vectors."""
     v, u = test.vectors, test.texts[setting]
     noise = np.random.default_rng(seed).standard_normal((2, *v.shape)).astype(np.float32)
     noise /= np.linalg.norm(noise, axis=2, keepdims=True)
@@ -103,18 +93,16 @@ def retrieve_sounds(test: TestSet, dataset: data.Dataset, sentence_encoder,
 
 
 def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:
-    """What the measures need of a row of the table: a structured array [N].
-
-    ``affect`` [2] is the tagger's, of the clips as generated; ``embedding`` of clips of one
-    loudness. ``cosine`` (centred), ``mcd`` and ``lsd`` (dB) are [N] against every reference, the
-    own one on the diagonal; the last two are filled off the diagonal only where `whole`.
+    """What the measures need of a row of the table, a structured array [N]: ``affect`` [2] by the
+    tagger, ``embedding`` of clips of one loudness, and against every reference [N], the own one on
+    the diagonal, ``cosine`` (centred) and :func:`spectral_distances`.
     """
     ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
                                           mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     return evaluation.structured({
-        "affect": embedders.predict_affect(tagger, sounds, mel.RATE_HZ), "embedding": ours,
+        "affect": embedders.predict_affect(tagger, list(sounds), mel.RATE_HZ), "embedding": ours,
         "cosine": unit[0] @ unit[1].T, **spectral_distances(sounds, test.reference, whole=whole)})
 
 
@@ -144,27 +132,21 @@ def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
     """
     own = np.arange(len(test.comments))[:, None]
     encoder, printed = embedders.card(tagger), published()
-    return [
-        Measure("MCD", evaluation.precomputed(spectral.mcd), own, view=lambda rows: rows["mcd"],
-                published=printed["mcd"]),
-        Measure("LSD", evaluation.precomputed(spectral.lsd), own, view=lambda rows: rows["lsd"],
-                published=printed["lsd"]),
-        Measure("cosine", evaluation.precomputed(feeling_cosine), own,
-                view=lambda rows: rows["cosine"], published=printed["cosine"], encoder=encoder),
-        *evaluation.affect_measures(test.comments, encoder, words=False),
-        evaluation.kad_measure(reference["embedding"], encoder),
-    ]
+    return [*(Measure(name, evaluation.precomputed(metric), own, published=printed[name.lower()],
+                      view=lambda rows, name=name: rows[name.lower()], encoder=card)
+              for name, metric, card in (("MCD", spectral.mcd, ""), ("LSD", spectral.lsd, ""),
+                                         ("cosine", feeling_cosine, encoder))),
+            *evaluation.affect_measures(test.comments, encoder, words=False),
+            evaluation.kad_measure(reference["embedding"], encoder)]
 
 
 def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Cosine of a generated clip's embedding with its reference's, row by row, [N, D] twice → [N].
+    """Cosine of a generated clip's embedding with its reference's, [N, D] twice → [N].
 
     Card:
         estimates: how far a generated clip is the same music, to an ear, as the clip its comment
             was matched with
-        direction: ↑
-        range: [−1, 1]
-        unit: none
+        direction: ↑ · range: [−1, 1] · unit: none
         input: embeddings of levelled clips, the mean of each set taken off, by an encoder that
             neither paired nor generated
         aggregation: mean over clips
@@ -199,22 +181,14 @@ def mcd_evidence(rows: dict, *, seed: int = 0) -> list[tuple]:
     return evidence
 
 
-def band_errors(generated: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Mean |m̂ − m| of each band, mels [N, M, T] in [−1, 1] → float64 [N, M]."""
-    return np.abs(generated.astype(np.float64) - true).mean(axis=2)
-
-
 def griffin_lim(ln_mel: np.ndarray, n_iterations: int = 32) -> np.ndarray:
-    """ln-mels [B, M, T] → sounds float32 [B, T·256] by librosa.
-
-    Source: Griffin & Lim (1984); Perraudin et al. (2013).
-    """
-    sounds = []
+    """ln-mels [B, M, T] → sounds float32 [B, T·256] by librosa (Griffin & Lim 1984)."""
+    sounds, n_fft = [], audio.MEL["n_fft"]
     for one in np.asarray(ln_mel, np.float32):
-        amplitude = librosa.feature.inverse.mel_to_stft(np.exp(one), sr=mel.RATE_HZ,
-                                                        n_fft=audio.MEL["n_fft"], power=1.0)
-        sound = librosa.griffinlim(amplitude, n_iter=n_iterations, hop_length=mel.HOP,
-                                   n_fft=audio.MEL["n_fft"], random_state=0)
+        amplitude = librosa.feature.inverse.mel_to_stft(np.exp(one), sr=mel.RATE_HZ, n_fft=n_fft,
+                                                        power=1.0)
+        sound = librosa.griffinlim(amplitude, n_iter=n_iterations, hop_length=mel.HOP, n_fft=n_fft,
+                                   random_state=0)
         # librosa's frame t is centred on t·hop, ours on (t + ½)·hop
         sounds.append(np.pad(sound, (mel.HOP // 2, mel.HOP))[: one.shape[1] * mel.HOP])
     return np.stack(sounds).clip(-1, 1).astype(np.float32)
@@ -228,17 +202,17 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
                          for some in (generated, true))
-    return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": spectral.mcd_many(true, generated),
-            "lsd": spectral.lsd(true, generated), "loudness": level - true_level}
+    return {"ln_mel_l1": ln_mel_l1(true, generated),
+            "mcd": spectral.mcd_many(list(true), list(generated)),
+            "lsd": np.asarray(spectral.lsd(true, generated)), "loudness": level - true_level}
 
 
-def ln_mel_l1(true: np.ndarray, generated: np.ndarray, batch: int = 32) -> np.ndarray:
+def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Mean |ln mel(generated) − ln mel(true)| of each pair of sounds [N, samples], nats, float64
     [N]; the longer is cut.
     """
     length = min(true.shape[1], generated.shape[1])
-    true, generated = true[:, :length], generated[:, :length]
-    errors = [(mel.ln_mel(generated[start : start + batch])
-               - mel.ln_mel(true[start : start + batch])).abs().mean((1, 2)).double().numpy()
-              for start in range(0, len(true), batch)]
-    return np.concatenate(errors)
+    parts = [slice(start, start + 32) for start in range(0, len(true), 32)]
+    return np.concatenate([
+        (mel.ln_mel(generated[part, :length])
+         - mel.ln_mel(true[part, :length])).abs().mean((1, 2)).double().numpy() for part in parts])

@@ -4,15 +4,10 @@
     comment  ──CLIP──► u ─┘                     (train_decoder.py, train_flow.py)   │ mel.py
                                 sound ◄─ HiFi-GAN (train_vocoder.py) ◄─ ln-mel ◄────┘
 
-    network                      defined in                      trained
-    projector, BiLSTM, flow      lib/models/fusion.py            train_decoder.py, train_flow.py
-    HiFi-GAN, discriminators     lib/models/hifigan.py           train_vocoder.py
-    CLIP                         lib/pretrained/image_text.py    not trained
-
-Data: data.py, keywords.py. Evaluation: evaluate.py. Settings of all stages: config.py.
+Networks: ``lib.models.fusion``, ``lib.models.hifigan`` and ``lib.pretrained``. Data: data.py,
+keywords.py. Evaluation: evaluate.py. Settings: config.py.
 
 Source: Hong et al., "Art2Music".
-
 Known deviations: a visitor's painting has no target clip, so the text is the comment and its
 keywords alone (``comment_only``) · without a comment a captioner describes the painting · the flow
 gives another piece for another seed, of any length; the published decoder one answer of one length.
@@ -23,7 +18,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -53,32 +48,27 @@ class Models(NamedTuple):
     tagger that rates the music, and ``captioner`` and ``side`` of the config.
     """
 
-    clip: object
-    stage: train_decoder.Models | train_flow.Models
-    config: object
+    clip: Any
+    stage: Any
+    config: Any
     name: str
     vocoder: torch.nn.Module
-    tagger: object
+    tagger: Any
     captioner: str
     side: int
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """The sound with everything on the way to it.
-
-    Attributes:
-        comment, said_by: the text, and who said it (*you* or *the captioner*).
-        gate: mean of g in (0, 1), the share of painting and text together in h.
-        mel: float32 [M, T] in [−1, 1].
-        valence, arousal, emotion: as the tagger rates the sound, [−1, 1], and the nearest word.
+    """The sound with everything on the way; valence and arousal in [−1, 1] and the emotion are the
+    tagger's.
     """
 
     comment: str
-    said_by: str
+    said_by: str  # "you" or "the captioner"
     keywords: str
-    gate: float
-    mel: np.ndarray
+    gate: float  # mean of g in (0, 1), the share of painting and text together in h
+    mel: np.ndarray  # float32 [M, T] in [−1, 1]
     valence: float
     arousal: float
     emotion: str
@@ -97,11 +87,8 @@ def load(profile: str = artefacts.BUNDLED, stage: str = "flow") -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
              seconds: float | None = None) -> Result:
-    """Music for a painting uint8 [H, W, 3] and a comment; without one a captioner describes it.
-
-    Args:
-        seed: of the flow; the decoder has no randomness.
-        seconds: ``None``: as long as in training (mini 5, published 10.4).
+    """Music for a painting uint8 [H, W, 3] and a comment; without one a captioner describes it. By
+    default it is as long as in training; the seed is the flow's, the decoder has no randomness.
     """
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
@@ -145,11 +132,10 @@ def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = ""
     """``python -m lib hear --system art2music``: :func:`lib.systems.interface.generate_files` with
     a comment; returns the exit code.
     """
-    text = check_comment(comment)
-    return interface.generate_files(paintings, output, side=get_config(profile).side,
-                           load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
-                           hear=functools.partial(generate, comment=text, seed=seed,
-                                                  seconds=seconds))
+    hear = functools.partial(generate, comment=check_comment(comment), seed=seed, seconds=seconds)
+    return interface.generate_files(paintings, output, side=get_config(profile).side, hear=hear,
+                                    load=lambda: load(profile), told=summary, seed=seed,
+                                    seconds=seconds)
 
 
 def summary(result: Result) -> str:

@@ -9,7 +9,6 @@ Texts with fixed shares of polarities agree by chance: with Table III's own shar
 
 Source: Hong et al. §III-A.3 (it names the "Opinion Lexicon" and cites AFINN, which is read here),
 §III-A.4, Figures 1 and 2, Tables II and III.
-
 Known deviations: parts of speech are not looked at · several keywords share one vector, that of the
 keywords joined by commas · a pair without a keyword on one side is neutral and has no similarity.
 Notebook: 41.
@@ -39,11 +38,10 @@ WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
 def load_afinn(path: Path | str) -> dict[str, int]:
     """AFINN as published: a word or phrase, a tab and a score from −5 to 5 on each line."""
-    path = Path(path)
+    path, scores = Path(path), {}
     if not path.is_file():
         raise KlangfarbeError("AFINN-111.txt or another AFINN list", f"{path}: no such file",
                               "its author has it in fnielsen/afinn")
-    scores = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         word, _, score = line.rpartition("\t")
         if not word or not re.fullmatch(r"-?[0-5]", score.strip()):
@@ -70,9 +68,7 @@ def emotion_label(valence: float, arousal: float) -> str:
 
 
 def extract(text: str, lexicon: Mapping[str, int], *, emotion: str = "") -> tuple[str, ...]:
-    """The words of a text that the lexicon knows, each once, in order, after the emotion's
-    label.
-    """
+    """The words of a text that the lexicon knows, once each, in order, after the emotion."""
     words = [word for word in WORD.findall(text.lower()) if word in lexicon]
     return tuple(dict.fromkeys([emotion, *words] if emotion and emotion != ELSE else words))
 
@@ -86,71 +82,56 @@ def polarity(words: Sequence[str], lexicon: Mapping[str, int]) -> str:
 
 def compare_keywords(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFrame, encoder,
                      lexicon: Mapping[str, int]) -> pd.DataFrame:
-    """One row per matched pair: ``comment_id, audio_id, image_group``, the keywords
+    """One row per pair of ``data.match_pairs``: ``comment_id, audio_id, image_group``, the keywords
     (``painting_words, audio_words``), the polarities (``painting, audio``) and the cosine of the
-    two keyword sets (``similarity``, NaN where one is empty).
-
-    Args:
-        pairs: of ``data.match_pairs`` for these comments and clips.
-        encoder: has ``embed_text``; published: all-MiniLM-L6-v2.
+    two keyword sets (``similarity``, NaN where one is empty); published encoder: all-MiniLM-L6-v2.
     """
     if list(pairs["comment_id"]) != list(comments["comment_id"]):
-        raise KlangfarbeError("a pair for each comment, in their order",
-                              f"{len(pairs)} pairs, {len(comments)} comments",
-                              "pass what data.match_pairs gave for these comments")
+        raise KlangfarbeError("a pair for each comment, in their order", f"{len(pairs)} pairs, "
+                              f"{len(comments)} comments", "pass what data.match_pairs gave")
     painting = [extract(text, lexicon, emotion=emotion)
                 for text, emotion in zip(comments["comment"], comments["emotion"], strict=True)]
     of_clip = [extract(caption, lexicon) for caption in clips["caption"]]
     audio = [of_clip[row] for row in pairs["clip_row"]]
+    similarity = np.full(len(painting), np.nan, np.float32)
+    rows = np.array([bool(left and right) for left, right in zip(painting, audio, strict=True)])
+    if rows.any():
+        names = sorted({words for words in (*painting, *audio) if words})
+        vectors = np.asarray(encoder.embed_text([", ".join(words) for words in names]), np.float32)
+        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        place = {words: row for row, words in enumerate(names)}
+        a, b = (vectors[[place[side[row]] for row in np.flatnonzero(rows)]]
+                for side in (painting, audio))
+        similarity[rows] = (a * b).sum(1)
     return pairs[["comment_id", "audio_id", "image_group"]].reset_index(drop=True).assign(
         painting_words=[", ".join(words) for words in painting],
         audio_words=[", ".join(words) for words in audio],
         painting=[polarity(words, lexicon) for words in painting],
-        audio=[polarity(words, lexicon) for words in audio],
-        similarity=keyword_similarity(painting, audio, encoder))
-
-
-def keyword_similarity(left: Sequence[tuple], right: Sequence[tuple], encoder) -> np.ndarray:
-    """Cosine of keyword sets, row by row, float32 [N]; NaN where one of the two is empty."""
-    similarity = np.full(len(left), np.nan, np.float32)
-    names = sorted({words for words in (*left, *right) if words})
-    if not names:
-        return similarity
-    vectors = np.asarray(encoder.embed_text([", ".join(words) for words in names]), np.float32)
-    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    place = {words: row for row, words in enumerate(names)}
-    rows = np.array([row for row, both in enumerate(zip(left, right, strict=True)) if all(both)],
-                    int)
-    a, b = (vectors[[place[side[row]] for row in rows]] for side in (left, right))
-    similarity[rows] = (a * b).sum(1)
-    return similarity
+        audio=[polarity(words, lexicon) for words in audio], similarity=similarity)
 
 
 def polarity_shares(compared: pd.DataFrame) -> pd.DataFrame:
     """Table III: the share of each polarity, a row a side."""
-    return pd.DataFrame({side: [float((compared[side] == name).mean()) for name in POLARITIES]
+    return pd.DataFrame({side: [(compared[side] == name).mean() for name in POLARITIES]
                          for side in ("painting", "audio")}, index=list(POLARITIES)).T
 
 
 def chance_agreement(shares: pd.DataFrame) -> float:
     """Σ p·q of :func:`polarity_shares`: how often unrelated texts have the same polarity."""
-    return float((shares.loc["painting"] * shares.loc["audio"]).sum())
+    return float((shares.loc["painting"] * shares.loc["audio"]).to_numpy().sum())
 
 
 def agreement_scores(compared: pd.DataFrame, *, seed: int = 0,
                      n_shuffles: int = 200) -> dict[str, tuple]:
-    """Quantity → (value, low, high, n, null), for ``same_polarity`` and
-    ``cosine_below_a_quarter``.
-
-    Intervals are 95 %, over clips, since one clip belongs to many comments. The null of the first
-    is the 97.5 % quantile over permuted captions; the second has none (NaN).
+    """``same_polarity`` and ``cosine_below_a_quarter`` → (value, low, high, n, null), 95 % over
+    clips, since one clip belongs to many comments. The null of the first is the 97.5 % quantile
+    over permuted captions; the second has none (NaN).
     """
-    code = {name: k for k, name in enumerate(POLARITIES)}
-    painting, audio = (compared[side].map(code).to_numpy() for side in ("painting", "audio"))
+    painting, audio = (compared[side].to_numpy(str) for side in ("painting", "audio"))
     agree, clips = (painting == audio).astype(float), compared["audio_id"].to_numpy()
     permuted = stats.permutation_null(lambda a, b: float((a == b).mean()), painting, audio,
-                              groups=compared["image_group"].to_numpy(), n_shuffles=n_shuffles,
-                              seed=seed)
+                                      groups=compared["image_group"].to_numpy(),
+                                      n_shuffles=n_shuffles, seed=seed)
     similar = compared["similarity"].notna().to_numpy()
     low = (compared["similarity"].to_numpy()[similar] < LOW).astype(float)
     return {"same_polarity": (agree.mean(),

@@ -30,6 +30,11 @@ def n_frames(seconds: float) -> int:
     return max(1, round(seconds * RATE_HZ / HOP))
 
 
+@functools.cache
+def _analysis(device: str) -> Mel:
+    return Mel(RATE_HZ, audio.MEL["n_fft"], HOP, N_MELS).to(device)
+
+
 def ln_mel(sounds: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Sounds [B, N] at 22.05 kHz in [−1, 1] → ln-mel [B, M, N // 256], differentiable."""
     sounds = torch.as_tensor(sounds, dtype=torch.float32)
@@ -49,12 +54,6 @@ def to_ln(unit):
 
 def padded_mel(sounds: np.ndarray, n_frames: int) -> np.ndarray:
     """Sounds [B, N] → mels float16 [B, M, n_frames] in [−1, 1]; cut, or padded with silence."""
-    n_samples = n_frames * HOP
-    sounds = sounds[:, :n_samples]
-    sounds = np.pad(sounds, ((0, 0), (0, n_samples - sounds.shape[1])))
+    sounds = sounds[:, : n_frames * HOP]
+    sounds = np.pad(sounds, ((0, 0), (0, n_frames * HOP - sounds.shape[1])))
     return to_unit(ln_mel(sounds)).numpy().astype(np.float16)
-
-
-@functools.cache
-def _analysis(device: str) -> Mel:
-    return Mel(RATE_HZ, audio.MEL["n_fft"], HOP, N_MELS).to(device)

@@ -10,7 +10,6 @@
     corrected       comment alone        trained and saved       by painting and clip   1 … 1.5
 
 Source: Hong et al. §III-B.1 and 2 (equations 1 and 2), §IV-A.2; the released code.
-
 Known deviations: W_r, which brings the text to H numbers, is ours · on a CPU one step of the LSTM
 gives several frames (`at_once`) · gradients are clipped at norm 1.
 Notebook: 42.
@@ -18,7 +17,7 @@ Notebook: 42.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,7 +37,7 @@ class Models(NamedTuple):
 
     projector: GatedResidualProjector
     decoder: MelDecoder
-    optimiser: torch.optim.Optimizer | None
+    optimiser: Any
     weights: torch.Tensor
 
 
@@ -78,38 +77,34 @@ def train_step(models: Models, batch: Batch, config: DecoderConfig) -> dict:
     return {"loss": loss.item(), "l1": error.mean().item(), "gradient": norm}
 
 
-def make_batch(pictures: np.ndarray, texts: np.ndarray, mels: np.ndarray | Callable,
-               rows: np.ndarray, device) -> Batch:
-    """Some rows as tensors; mels are [N, M, T], or a function of row numbers that gives them."""
-    target = mels(rows) if callable(mels) else mels[rows]
+def make_batch(pictures: np.ndarray, texts: np.ndarray, mels_of: Callable, rows: np.ndarray,
+               device) -> Batch:
+    """Some rows as tensors; `mels_of`: row numbers → mels [b, M, T]."""
     return Batch(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
-                   for part in (pictures[rows], texts[rows], target)))
+                   for part in (pictures[rows], texts[rows], mels_of(rows))))
 
 
-def batches(pictures, texts, mels, rows: np.ndarray, config: DecoderConfig, seed: int, epoch: int,
-            device="cpu") -> Iterator[Batch]:
+def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: DecoderConfig, seed: int,
+            epoch: int, device: Any = "cpu") -> Iterator[Batch]:
     """The batches of an epoch; the order depends on seed and epoch alone."""
     order = np.random.default_rng([seed, epoch]).permutation(rows)
     size = min(config.batch_size, len(order))
     for start in range(0, len(order) - size + 1, size):
-        yield make_batch(pictures, texts, mels, order[start : start + size], device)
+        yield make_batch(pictures, texts, mels_of, order[start : start + size], device)
 
 
-def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndarray | Callable,
-          splits: Sequence[str], config: DecoderConfig, path: Path | None = None, *,
+def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
+          splits: Sequence[str] | Any, config: DecoderConfig, path: Path | None = None, *,
           seed: int = 0) -> list[dict]:
-    """Trains in place and keeps the epoch of the lowest validation loss, as published.
+    """Trains in place on CLIP vectors [N, D] twice and keeps the epoch of the lowest validation
+    loss, as published: the curve, ``epoch, loss, l1, gradient, validation`` an epoch.
 
     Args:
-        pictures, texts: CLIP vectors [N, D]. mels: as :func:`make_batch`.
-        splits: N words; ``train`` and ``validation`` are used.
+        mels_of: as :func:`make_batch`. splits: N words, of which train and validation are used.
         path: of checkpoints, ``….safetensors``; a killed run ends with the same weights.
-
-    Returns:
-        The curve, a dict per epoch: ``epoch, loss, l1, gradient, validation``.
     """
-    splits = np.asarray(splits)
-    train_rows, val_rows = np.flatnonzero(splits == "train"), np.flatnonzero(splits == "validation")
+    train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
+                            for name in ("train", "validation"))
     if not (len(train_rows) and len(val_rows)):
         raise KlangfarbeError("pairs to train on and pairs to choose by",
                               f"{len(train_rows)} and {len(val_rows)}", "draw more pairs")
@@ -121,12 +116,13 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndar
     checkpoint = Checkpoint(path, key, networks=networks, optimiser=models.optimiser, best=best)
     state = checkpoint.load()
     curve, lowest = state["curve"], state.get("validation", np.inf)
-    device = models.weights.device
     for epoch in loop.progress(config.epochs, "mel decoder", state["step"]):
         rows = [train_step(models, batch, config)
-                for batch in batches(pictures, texts, mels, train_rows, config, seed, epoch,
-                                     device)]
-        validation = validation_loss(models, pictures, texts, mels, val_rows)
+                for batch in batches(pictures, texts, mels_of, train_rows, config, seed, epoch,
+                                     models.weights.device)]
+        error = np.abs(predict(models, pictures[val_rows], texts[val_rows], clipped=False)
+                       - np.asarray(mels_of(val_rows), np.float32))
+        validation = float((models.weights.cpu().numpy() * error).mean())
         curve.append({"epoch": epoch + 1,
                       **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
                       "validation": validation})
@@ -139,20 +135,14 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndar
     return curve
 
 
-def validation_loss(models: Models, pictures, texts, mels, rows: np.ndarray) -> float:
-    """The weighted loss over some pairs."""
-    target = np.asarray(mels(rows) if callable(mels) else mels[rows], np.float32)
-    error = np.abs(predict(models, pictures[rows], texts[rows], clipped=False) - target)
-    return float((models.weights.cpu().numpy() * error).mean())
-
-
-def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *, batch: int = 64,
+def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *,
             clipped: bool = True) -> np.ndarray:
     """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], without any noise."""
-    device, outputs = models.weights.device, []
+    outputs = []
     with torch.inference_mode():
-        for start in range(0, len(pictures), batch):
-            v, u = (torch.as_tensor(np.asarray(part[start : start + batch], np.float32)).to(device)
+        for start in range(0, len(pictures), 64):
+            v, u = (torch.as_tensor(np.asarray(part[start : start + 64],
+                                               np.float32)).to(models.weights.device)
                     for part in (pictures, texts))
             outputs.append(models.decoder(models.projector(v, u)).float().cpu())
     mels = torch.cat(outputs).numpy()

@@ -15,7 +15,7 @@ Notebook: 42, 44.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class Models(NamedTuple):
 
     projector: GatedResidualProjector
     network: Flow
-    optimiser: torch.optim.Optimizer | None
+    optimiser: Any
 
 
 def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:
@@ -48,11 +48,9 @@ def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") ->
 
 
 def fit_basis(models: Models, mels: np.ndarray) -> float:
-    """Puts the principal components of the patches of mels [C, M, T] into the network; returns the
-    share of variance that they keep.
-
-    Components are scaled by the square root of their standard deviation, so that the small ones
-    count in the loss too.
+    """Puts the principal components of the patches of mels [C, M, T] into the network, scaled by
+    the square root of their standard deviation, so that the small ones count in the loss too;
+    returns the share of variance that they keep.
     """
     network = models.network
     patches = network.patches(torch.as_tensor(np.asarray(mels, np.float32)))  # [C, M·r, S]
@@ -83,10 +81,10 @@ def train_step(models: Models, batch: Batch, config: FlowConfig,
     return {"loss": loss.item(), "gradient": norm}
 
 
-def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndarray | Callable,
+def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
           rows: np.ndarray, config: FlowConfig, *, seed: int = 0) -> tuple[Models, list[dict]]:
-    """Trains on some rows; returns the averaged networks, which generate, and the curve (a dict per
-    step). Arguments as ``train_decoder.train``.
+    """Trains on some rows (data as ``train_decoder.train``): the averaged networks, which generate,
+    and the curve, a dict a step.
     """
     device = next(models.network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
@@ -94,23 +92,21 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels: np.ndar
     average = loop.moving_average(both, config.decay)
     order, curve = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed)), []
     for step in loop.progress(config.n_steps, "flow"):
-        batch = make_batch(pictures, texts, mels, rows[next(order)], device)
+        batch = make_batch(pictures, texts, mels_of, rows[next(order)], device)
         for group in models.optimiser.param_groups:
             group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
         curve.append({"step": step + 1, **train_step(models, batch, config, generator)})
         average.update_parameters(both)
-    return Models(average.module[0], average.module[1], None), curve
+    return Models(*average.module, None), curve
 
 
 def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: FlowConfig, *,
-             seed: int = 0, seconds: float | None = None, batch: int = 32) -> np.ndarray:
-    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1]; another seed, another mel.
-
-    Item n's noise depends on the seed and n alone. `seconds` defaults to those of training.
+             seed: int = 0, seconds: float | None = None) -> np.ndarray:
+    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], by default as long as in training;
+    another seed, another mel. Item n's noise depends on the seed and n alone.
     """
-    return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds,
-                  batch=batch)
+    return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds)
 
 
 def fuse(models: Models, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
@@ -122,14 +118,14 @@ def fuse(models: Models, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
 
 
 def sample(models: Models, h: np.ndarray, config: FlowConfig, *, seed: int = 0,
-           seconds: float | None = None, batch: int = 32) -> np.ndarray:
+           seconds: float | None = None) -> np.ndarray:
     """:func:`generate` from h [N, H]: Euler's method from noise (t = 0) to mel (t = 1)."""
     network, device = models.network, next(models.network.parameters()).device
     n_frames = mel.n_frames(config.seconds if seconds is None else seconds)
     shape, outputs = (config.components, -(-n_frames // config.at_once)), []
     with torch.inference_mode():
-        for start in range(0, len(h), batch):
-            part = torch.as_tensor(np.asarray(h[start : start + batch], np.float32)).to(device)
+        for start in range(0, len(h), 32):
+            part = torch.as_tensor(np.asarray(h[start : start + 32], np.float32)).to(device)
             noise = np.stack([np.random.default_rng([seed, start + k]).standard_normal(shape)
                               for k in range(len(part))])
             x = torch.from_numpy(noise.astype(np.float32)).to(device)

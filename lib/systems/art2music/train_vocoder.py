@@ -1,5 +1,5 @@
 """Training of stage 2: HiFi-GAN makes sound from mel-spectrograms, true and predicted ones. The
-generators, the ``Discriminators`` and the adversarial losses are in ``lib.models.hifigan``.
+networks and the adversarial losses are in ``lib.models.hifigan``.
 
     ln-mel [B, M, T] ──generator──► sound [B, N] ──┬─ ln-mel L1 to the true sound × 45
                                                    ├─ multi-period, multi-scale discriminators
@@ -7,7 +7,6 @@ generators, the ``Discriminators`` and the adversarial losses are in ``lib.model
 
 Source: Hong et al. §III-B.3 and §IV-A.1 ("using both synthesized and real Mel-spectrograms"); Kong,
 Kim & Bae (2020), "HiFi-GAN", §2.3 and §3.
-
 Known deviations, where a CPU has to do: the generator is the small one, spectral losses at several
 windows help it (`w_spectral`), and the discriminators are narrow and begin late (`critics_from`).
 Notebook: 43.
@@ -62,19 +61,16 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
                                          config.scales).to(device)
     if weights is not None:
         generator.load_state_dict(weights)
-    optimisers = [torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
-                  for part in (generator, critics)]
+    ours, theirs = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
+                    for part in (generator, critics))
     spectral = SpectralLosses(mel.RATE_HZ).to(device) if config.w_spectral else None
-    return Models(generator, critics, *optimisers, spectral)
+    return Models(generator, critics, ours, theirs, spectral)
 
 
 def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
                adversarial: bool = True) -> dict:
-    """One step: the discriminators first, then the generator.
-
-    Returns:
-        ``mel`` (ln-mel L1, nats), ``loss`` (the generator's whole) and, where `adversarial`,
-        ``critics, fooling, features``.
+    """One step, the discriminators first: ``mel`` (ln-mel L1, nats), ``loss`` (the generator's
+    whole) and, where `adversarial`, ``critics, fooling, features``.
     """
     generated, row = models.generator(batch.mels), {}
     if adversarial:
@@ -100,11 +96,8 @@ def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
 
 def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
                predicted: np.ndarray | None = None, device: str = "cpu") -> Batch:
-    """The windows of a step, drawn from seed and step alone.
-
-    Args:
-        sounds: float [C, N], 22.05 kHz, N at least a segment.
-        predicted: ln-mels [C, M, T] of the same clips; ``None``: true mels alone.
+    """A step's windows of sounds [C, N] at 22.05 kHz, drawn from seed and step alone; `predicted`:
+    ln-mels [C, M, T] of the same clips, else true mels alone.
     """
     rng, n_frames = np.random.default_rng([seed, step]), config.segment // mel.HOP
     rows = rng.integers(len(sounds), size=config.batch_size)
@@ -123,10 +116,9 @@ def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
 def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path | None = None, *,
           predicted: np.ndarray | None = None, seed: int = 0, every: int = 500,
           on_step: Callable[[dict], None] | None = None) -> list[dict]:
-    """Trains in place; returns the curve, a dict per step.
+    """Trains in place on :func:`draw_batch`'s windows; returns the curve, a dict a step.
 
     Args:
-        sounds, predicted: as :func:`draw_batch`.
         path: of checkpoints, ``….safetensors``, written every `every` steps; a killed run ends with
             the same weights.
         on_step: called with every step's row.
@@ -139,9 +131,8 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     state = checkpoint.load()
     curve = state["curve"]
     for step in loop.progress(config.n_steps, "vocoder", state["step"]):
-        share = config.decay ** (step / 1000)
-        if config.cosine:
-            share = loop.warmup_cosine(step, config.warm_up, config.n_steps)
+        share = loop.warmup_cosine(step, config.warm_up, config.n_steps) if config.cosine \
+            else config.decay ** (step / 1000)
         for optimiser in (models.optimiser, models.critic_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * share

@@ -24,7 +24,7 @@ Notebook: 21.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,16 +77,6 @@ class PairedData:
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""
         return np.flatnonzero(self.table["split"] == split)
-
-    def subset(self, keep: np.ndarray) -> "PairedData":
-        """The pairs where `keep`, bool [N]."""
-        if keep.all():
-            return self
-        at = np.flatnonzero(keep)
-        return replace(self, table=self.table.iloc[at].reset_index(drop=True),
-                       words=tuple(self.words[row] for row in at),
-                       **{name: getattr(self, name)[at]
-                          for name in ("pictures", "vectors", "sounds", "codes")})
 
 
 def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,

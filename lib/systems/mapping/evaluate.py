@@ -1,64 +1,236 @@
-"""What the music of a painting is worth: the test set, what is computed of each clip, the measures.
+"""How near predicted vectors lie to their targets, and what the music of a painting is worth.
 
+    predictions, targets [N, n, D] ──test pairs──► cosine, MAE, centred cosine, over linked groups
     paintings ─┬─ CLIP ─► projections (Studies I, II, ablations × seeds) ─┐
     (fresh)    ├─ caption (─► directive), written at run time ────────────┼─► music ─► clip_features
                └─ nearest training picture ─► its music (retrieval) ──────┘             ─► scores
-    fresh pieces of the same emotion: one is the reference, one more is real music
 
-Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; research question 4 (abstract pictures).
+All conditions point roughly where their mean points, so that a plain cosine is high for all. The
+*centred* cosine takes the training targets' mean off both: 0 for a constant prediction.
+
+A target is m = μ + g + r: the mean of all, what depends on the picture, and the rest, which no
+network can predict. With S = E|m − μ|² and the share ρ = E|g|² / S the best prediction is μ + g;
+its cosine with m is close to √((|μ|² + ρS) / (|μ|² + S)).
+
+Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; research question 4 (abstract pictures). The
+baselines and the ceiling are ours.
 
 Known deviations: the published test set is a tenth of the pairs; here paintings and pieces are the
-atelier's ``TEST_SEED``, which nothing trains on, as many as decide the question · clips are brought
-to one loudness before sets are compared · differences between ablations are taken over seeds and
-paintings at once; the paper does not say how often each was trained.
-Notebook: 20, 22, 23, 24, 27.
+atelier's ``TEST_SEED``, as many as decide the question · clips are brought to one loudness before
+sets are compared · ablations differ over seeds and paintings at once; the paper does not say how
+often each was trained.
+Notebook: 20–24, 27.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import librosa
 import numpy as np
 import pandas as pd
+import soxr
+from sklearn.linear_model import Ridge
 
 from lib.core.errors import KlangfarbeError
-from lib.data import registry
+from lib.data import memmaps, registry
 from lib.data.atelier import TEST_SEED, factors, paint, render, words
+from lib.data.atelier.compose import compose
 from lib.metrics import affect as affect_metrics
-from lib.metrics import (
-    divergence,
-    embedders,
-    picture_regressor,
-    retrieval,
-    stats,
-    text_audio,
-)
+from lib.metrics import divergence, embedders, retrieval, stats, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
+from lib.signal.audio import SAMPLE_RATE_HZ
 from lib.systems import evaluation
 from lib.systems.mapping import data
 from lib.systems.mapping.config import DataConfig, EvaluationConfig
+from lib.systems.mapping.train_projection import cosine_similarity
 
+MEASURES = ("cosine", "mae", "centred cosine")
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 ABSTRACT_STYLES = ("colour_field", "geometric", "gestural")
 PICTURES_FROM, PIECES_FROM = 700_000, 800_000  # indices in TEST_SEED
+SECOND_PIECES_FROM = 360_000  # the atelier's items that are other pieces to the same pictures
 
+
+# --- vectors --------------------------------------------------------------------------------------
+
+def row_scores(predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> dict:
+    """The three :data:`MEASURES` of each row, float64 [N]; `mean`, [1, n, D], is taken off."""
+    return {"cosine": cosine_similarity(predicted, targets),
+            "mae": np.abs(predicted - targets).mean((1, 2)),
+            "centred cosine": cosine_similarity(predicted - mean, targets - mean)}
+
+
+def pair_scores(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray,
+                mean: np.ndarray | None = None) -> pd.DataFrame:
+    """The test pairs' scores ``pair, linked, cosine, mae, centred cosine`` and, of the mean vector,
+    ``cosine_mean, mae_mean``. `mean`, [1, n, D]: by default of this table's training targets.
+    """
+    rows = np.flatnonzero(table["split"] == "test")
+    mean = targets[table["split"] == "train"].mean(0, keepdims=True) if mean is None else mean
+    baseline = row_scores(np.repeat(mean, len(rows), axis=0), targets[rows], mean)
+    return pd.DataFrame({**table.iloc[rows].reset_index(drop=True)[["pair", "linked"]],
+                         **row_scores(predicted[rows], targets[rows], mean),
+                         "cosine_mean": baseline["cosine"], "mae_mean": baseline["mae"]})
+
+
+def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets: np.ndarray, *,
+                seed: int = 0, n_shuffles: int = 200) -> pd.DataFrame:
+    """The test pairs' mean scores, and those of the mean vector: ``row, measure, value, low, high,
+    null, null_high, n``, 95 % over linked groups; the null permutes targets between linked groups,
+    ``null_high`` is its 97.5 % end (of MAE: 2.5 %).
+    """
+    test, mean = (table["split"] == "test").to_numpy(), \
+        targets[table["split"] == "train"].mean(0, keepdims=True)
+    groups, rows = table["linked"].to_numpy()[test], []
+    predictions = {**predictions, "mean vector": np.repeat(mean, len(table), axis=0)}
+    for row, predicted in predictions.items():
+        for name, values in row_scores(predicted[test], targets[test], mean).items():
+            if row == "mean vector" and name == "centred cosine":
+                continue  # 0 by construction
+            null = stats.permutation_null(
+                lambda truth, guess, name=name: float(row_scores(guess, truth, mean)[name].mean()),
+                targets[test], predicted[test], groups=groups, n_shuffles=n_shuffles, seed=seed)
+            low, high = stats.bootstrap(np.mean, values, groups=groups, seed=seed)
+            rows.append({"row": row, "measure": name, "value": values.mean(), "low": low,
+                         "high": high, "null": null.mean(),
+                         "null_high": np.quantile(null, 0.025 if name == "mae" else 0.975),
+                         "n": len(values)})
+    return pd.DataFrame(rows)
+
+
+def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Predictions [N, n, D] of a ridge regression from vectors [N, D_in], fitted on the training
+    pairs; the penalty is chosen by the validation pairs' cosine.
+    """
+    train, validation = (np.flatnonzero(table["split"] == name) for name in ("train", "validation"))
+    flat = targets.reshape(len(targets), -1)
+
+    def validation_cosine(model) -> float:
+        predicted = model.predict(vectors[validation]).reshape(targets[validation].shape)
+        return cosine_similarity(predicted, targets[validation]).mean()
+
+    best = max((Ridge(alpha=alpha).fit(vectors[train], flat[train])
+                for alpha in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), key=validation_cosine)
+    return best.predict(vectors).reshape(targets.shape).astype(np.float32)
+
+
+def permuted_cosine(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Each prediction's mean cosine with the targets of all other linked groups, [N]."""
+    predicted, targets = (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+                          for x in (np.asarray(predicted, np.float64), targets))
+    linked = table["linked"].to_numpy()
+    others = linked[:, None] != linked[None]
+    cosines = np.einsum("and,bnd->ab", predicted, targets) / predicted.shape[1]
+    return (cosines * others).sum(1) / others.sum(1)
+
+
+def lift_difference(ours: pd.DataFrame, theirs: pd.DataFrame, *, bare: bool = False,
+                    seed: int = 0) -> tuple[float, float, float, int]:
+    """Claim S2-1: our cosine minus theirs on the pairs of both (:func:`pair_scores`), each over its
+    own mean vector's unless `bare`: (value, low, high, n), 95 % over linked groups. The targets
+    differ, and so does what a mean vector reaches.
+    """
+    both = ours.merge(theirs, on="pair", suffixes=("", "_theirs"))
+    difference = both["cosine"] - both["cosine_theirs"]
+    if not bare:
+        difference -= both["cosine_mean"] - both["cosine_mean_theirs"]
+    return *stats.paired_difference(difference.to_numpy(), 0.0, both["linked"].to_numpy(),
+                                    seed=seed), len(both)
+
+
+def explained_share(targets: np.ndarray, labels: Sequence | np.ndarray) -> float:
+    """R² of the groups' means over all dimensions of targets [N, D] together, corrected for the
+    number of groups (0 where the labels say nothing): 1 − (SSW / (N − k)) / (SST / (N − 1)).
+    """
+    x = np.asarray(targets, np.float64)
+    names, member = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    if not len(names) < len(x):
+        raise KlangfarbeError("fewer groups than rows", f"{len(names)} of {len(x)}",
+                              "group by something that repeats")
+    one_hot = np.eye(len(names))[member]  # [N, k]
+    means = (one_hot.T @ x) / one_hot.sum(0)[:, None]
+    within = np.square(x - means[member]).sum() / (len(x) - len(names))
+    return float(1 - within / (np.square(x - x.mean(0)).sum() / (len(x) - 1)))
+
+
+def explained_by(targets: np.ndarray, labels: Sequence | np.ndarray, *, n_shuffles: int = 200,
+                 seed: int = 0) -> dict:
+    """:func:`explained_share` of independent rows (one of each linked group): ``value, low, high``
+    (95 %, jackknife), ``null`` (97.5 % end with permuted labels), ``groups``, ``n``.
+    """
+    targets, names = np.asarray(targets, np.float64), np.asarray(labels).astype(str)
+    rng = np.random.default_rng(seed)
+    null = [explained_share(targets, names[rng.permutation(len(names))]) for _ in range(n_shuffles)]
+    low, high = stats.jackknife(lambda rows: explained_share(targets[rows], names[rows]),
+                                np.arange(len(names)), seed=seed)
+    return {"value": explained_share(targets, names), "low": low, "high": high,
+            "null": float(np.quantile(null, 0.975)), "groups": len(set(names)), "n": len(names)}
+
+
+def shared_variance(targets: np.ndarray, second: np.ndarray, mean: np.ndarray) -> float:
+    """ρ from two targets [N, D] of each picture, whose rests are independent, and μ [D] of other
+    rows: ⟨m − μ, m′ − μ⟩ over the mean of |m − μ|² and |m′ − μ|².
+    """
+    a, b = (np.asarray(rows, np.float64) - np.asarray(mean, np.float64)
+            for rows in (targets, second))
+    return float((a * b).sum() / (0.5 * (np.square(a).sum() + np.square(b).sum())))
+
+
+def expected_cosine(targets: np.ndarray, rho: float | np.ndarray = 0.0):
+    """The cosine that a prediction of the share ρ of targets [N, D] can expect; 0: the mean's."""
+    x = np.asarray(targets, np.float64)
+    mean = np.square(x.mean(0)).sum()
+    spread = np.square(x - x.mean(0)).sum(1).mean()
+    return np.sqrt((mean + np.clip(rho, 0, 1) * spread) / (mean + spread))
+
+
+def second_pieces(pairs: data.PairedData, rows: np.ndarray, generator,
+                  seconds: float) -> np.ndarray:
+    """Codes int16 [n, K, S] of another piece, `seconds` long, to each of these pictures of the
+    atelier (:func:`draw_second_pieces`); stored like the pairs' own.
+    """
+    codec, pieces = generator.codec, draw_second_pieces(pairs.table.iloc[rows])
+    n_samples = round(seconds * codec.sample_rate_hz)
+
+    def encode(batch: np.ndarray) -> np.ndarray:
+        sounds = [soxr.resample(render.render(compose(pieces[k], seconds), seconds), SAMPLE_RATE_HZ,
+                                codec.sample_rate_hz)[:n_samples] for k in batch]
+        return codec.encode(np.stack(sounds)[:, None]).cpu().numpy()
+
+    folder = memmaps.cache_folder("second pieces", pairs.folder.name, [int(row) for row in rows])
+    return memmaps.cached_rows(folder, "codes", len(rows), pairs.codes.shape[1:], np.int16, encode)
+
+
+def draw_second_pieces(table: pd.DataFrame) -> list:
+    """Another piece for each pair by the rule that paired the first: of the picture's emotion
+    (emotion-tagged), or of its valence and arousal (genre-tagged).
+    """
+    pieces, index = [], SECOND_PIECES_FROM
+    for source, item in zip(table["source"], data.atelier_items(table["image"]), strict=True):
+        exact = {} if source == "emotion-tagged" else {"valence": item.valence,
+                                                       "arousal": item.arousal}
+        while True:
+            piece = factors.draw(item.seed, index, **exact)
+            index += 1
+            if exact or words.emotion_word(piece) == words.emotion_word(item):
+                pieces.append(piece)
+                break
+    return pieces
+
+
+# --- fresh paintings ------------------------------------------------------------------------------
 
 class TestSet(NamedTuple):
-    """N fresh paintings and two real pieces of each one's emotion.
-
-    Attributes:
-        table: ``pair, image, emotion, style, valence, arousal`` of the painting, ``audio`` (the
-            reference), ``real``.
-        pictures: uint8 [N, H, W, 3]. reference, real: float32 [N, samples] at `rate_hz`.
+    """N fresh paintings and two real pieces of each one's emotion. ``table``: ``pair, image,
+    emotion, style, valence, arousal, audio`` (the reference), ``real``.
     """
 
     table: pd.DataFrame
-    pictures: np.ndarray
-    reference: np.ndarray
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    reference: np.ndarray  # float32 [N, samples], as the next
     real: np.ndarray
-    rate_hz: int
 
 
 class Paintings(NamedTuple):
@@ -75,19 +247,16 @@ class Paintings(NamedTuple):
 def build_test_set(config: EvaluationConfig, rate_hz: int,
                    training_table: pd.DataFrame) -> TestSet:
     """Paintings in all styles and emotions by turns (any 40 in a row hold every emotion in every
-    style), and two real pieces of the same emotion for each.
-
-    Raises:
-        KlangfarbeError: one of these is in the training table.
+    style), and two real pieces of the same emotion for each, at `rate_hz`; nothing of the training
+    table is among them.
     """
     index, items = PICTURES_FROM, []
     for k in range(config.n_pictures):
         turn, column = divmod(k, len(factors.STYLES))
         emotion = EMOTIONS[(turn + column) % len(EMOTIONS)]
-        item = factors.draw(TEST_SEED, index, style=factors.STYLES[column])
-        while words.emotion_word(item) != emotion:
+        while words.emotion_word(item := factors.draw(TEST_SEED, index,
+                                                      style=factors.STYLES[column])) != emotion:
             index += 1
-            item = factors.draw(TEST_SEED, index, style=factors.STYLES[column])
         items.append(item)
         index += 1
     emotions = [words.emotion_word(item) for item in items]
@@ -101,26 +270,19 @@ def build_test_set(config: EvaluationConfig, rate_hz: int,
            for name in ("style", "valence", "arousal")},
         "audio": [item.item_id for item in reference], "real": [item.item_id for item in real]})
     data.assert_unseen(table, training_table)
-    pictures = np.stack([paint.paint(item, config.side) for item in items])
-    return TestSet(table, pictures, *(render.render_items(some, config.seconds, rate_hz)
-                                      for some in (reference, real)), rate_hz)
+    return TestSet(table, np.stack([paint.paint(item, config.side) for item in items]),
+                   render.render_items(reference, config.seconds, rate_hz),
+                   render.render_items(real, config.seconds, rate_hz))
 
 
 def draw_paintings(n: int, side: int, start: int = PICTURES_FROM) -> Paintings:
-    """Fresh paintings, as many of each of the five emotions.
-
-    Raises:
-        KlangfarbeError: `n` is no multiple of five.
-    """
+    """Fresh paintings from index `start` on, as many of each of the five emotions."""
     if n < 5 or n % len(EMOTIONS):
         raise KlangfarbeError("five paintings or a multiple of it", str(n), "change the number")
-    remaining, items, index = dict.fromkeys(EMOTIONS, n // len(EMOTIONS)), [], start
-    while any(remaining.values()):
-        item = factors.draw(TEST_SEED, index)
-        index += 1
-        if remaining[words.emotion_word(item)]:
-            remaining[words.emotion_word(item)] -= 1
-            items.append(item)
+    each = n // len(EMOTIONS)
+    drawn = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each), start)
+    items = sorted((item for some in drawn.values() for item in some[:each]),
+                   key=lambda item: item.index)
     return Paintings(np.stack([images.square(paint.paint(item), side) for item in items]),
                      np.array([words.emotion_word(item) for item in items]),
                      np.array([[item.valence, item.arousal] for item in items]),
@@ -129,10 +291,8 @@ def draw_paintings(n: int, side: int, start: int = PICTURES_FROM) -> Paintings:
 
 def draw_pairs(n: int, config: DataConfig, training_table: pd.DataFrame, generator, clip,
                predict_emotions=None) -> data.PairedData:
-    """`n` test pairs of the atelier's ``TEST_SEED``, prepared and stored as those that train.
-
-    Raises:
-        KlangfarbeError: one of them is in the training table.
+    """`n` test pairs of the atelier's ``TEST_SEED``, prepared and stored as those that train, none
+    of which the training table knows.
     """
     pairs = data.prepare_atelier(replace(config, n_pairs=n, n_views=1), generator, clip,
                                  predict_emotions, collection=TEST_SEED)
@@ -141,12 +301,8 @@ def draw_pairs(n: int, config: DataConfig, training_table: pd.DataFrame, generat
 
 
 def real_paintings(collection: str, n: int, side: int) -> np.ndarray:
-    """Real paintings, evenly out of a collection's files: uint8 [n, side, side, 3], black bars cut
-    off.
-
-    Args:
-        collection: ``monet_jpg`` or ``wikiart_paintings``, below ``KLANGFARBE_REAL_DATA`` or
-            ``data/raw``.
+    """Real paintings uint8 [n, side, side, 3], evenly out of the files of ``monet_jpg`` or
+    ``wikiart_paintings`` (below ``KLANGFARBE_REAL_DATA`` or ``data/raw``), black bars cut off.
     """
     folder = registry.find_folder((collection,))
     files = sorted(folder.glob("*.jpg")) or sorted((folder / "emotion_labelled").glob("*.jpg"))
@@ -157,23 +313,51 @@ def real_paintings(collection: str, n: int, side: int) -> np.ndarray:
     return np.stack([images.square(images.crop_bars(images.load(file)), side) for file in chosen])
 
 
+def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
+    """The first `n` pictures in abstract styles and the first `n` others, indexed by the pair's
+    row: ``data.atelier_labels``, ``image`` and ``group`` (*abstract* or *the rest*).
+    """
+    labels = data.atelier_labels(pairs.table).assign(image=pairs.table["image"].to_numpy())
+    abstract = labels["style"].isin(ABSTRACT_STYLES)
+    labels = labels.assign(group=np.where(abstract, "abstract", "the rest"))
+    labels = labels.drop_duplicates("image")
+    parts = [labels[labels["group"] == name].head(n) for name in ("abstract", "the rest")]
+    if any(len(part) < n for part in parts):
+        raise KlangfarbeError(f"{n} pictures of either group",
+                              " and ".join(str(len(part)) for part in parts),
+                              "draw more pairs, or play to fewer")
+    return pd.concat(parts)
+
+
+def exclude_styles(pairs: data.PairedData, seed: int = 0) -> dict[str, np.ndarray]:
+    """Two choices of equally many training pairs, bool [N]: ``without`` the abstract styles, and
+    ``with`` them, a random share of all. Pairs of the other splits stay in both.
+    """
+    is_train = (pairs.table["split"] == "train").to_numpy()
+    excluded = data.atelier_labels(pairs.table)["style"].isin(ABSTRACT_STYLES).to_numpy()
+    rows = pairs.rows("train")
+    share = np.random.default_rng(seed).permutation(rows)[: int((~excluded[rows]).sum())]
+    return {"without": ~(is_train & excluded),
+            "with": np.isin(np.arange(len(is_train)), share) | ~is_train}
+
+
+# --- music ----------------------------------------------------------------------------------------
+
 def retrieve_music(vectors: np.ndarray, pairs: data.PairedData, n_samples: int) -> np.ndarray:
     """The music of the training pair whose picture is nearest (cosine) to each vector [N, D_in]:
     float32 [N, n_samples].
     """
     rows = pairs.rows("train")
     nearest = rows[evaluation.nearest(vectors, np.asarray(pairs.vectors[rows, 0]))]
-    return np.stack([np.resize(pairs.sounds[row].astype(np.float32), n_samples)
-                     for row in nearest])
+    return np.stack([np.resize(pairs.sounds[row].astype(np.float32), n_samples) for row in nearest])
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
-    """What the measures need of clips [N, samples]: a structured array [N].
-
-    ``affect`` [2] and ``word`` by the tagger, of the clips as played; ``embedding`` of clips at one
-    loudness; ``anchors`` [P], the place in the joint space; ``shares`` [128] (:func:`mel_shares`).
+    """What the measures need of clips [N, samples], a structured array [N]: ``affect`` [2] and
+    ``word`` by the tagger, ``embedding`` of clips at one loudness, ``anchors`` [P] in the joint
+    space, ``shares`` [128] (:func:`mel_shares`).
     """
-    points = embedders.predict_affect(tagger, sounds, rate_hz)
+    points = embedders.predict_affect(tagger, list(sounds), rate_hz)
     return evaluation.structured({
         "affect": points, "word": evaluation.nearest_emotions(points),
         "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
@@ -201,33 +385,26 @@ def kl_divergence(reference: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagger,
              checked) -> list[Measure]:
-    """Table 6.4's measures and the emotion's, for ``evaluation_table`` on :func:`clip_features`.
-
-    Args:
-        reference: :func:`clip_features` of the reference pieces.
-        places: of the pictures in the joint space [N, P]; `checked`: its check, for its card.
+    """Table 6.4's measures and the emotion's, for ``evaluation_table`` on :func:`clip_features`,
+    `reference` being those of the reference pieces and `places` the pictures' in the joint space,
+    whose check is `checked`.
     """
     card = embedders.card(tagger)
-    return [
-        Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
-                view=lambda rows: rows["anchors"], encoder=checked.card()),
-        Measure("KLD", evaluation.with_card(divergence.mel_energy_kld, kl_divergence),
-                reference["shares"], view=lambda rows: rows["shares"]),
-        *evaluation.affect_measures(test_set.table, card),
-        evaluation.kad_measure(reference["embedding"], card),
-    ]
+    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
+                    view=lambda rows: rows["anchors"], encoder=checked.card()),
+            Measure("KLD", evaluation.with_card(divergence.mel_energy_kld, kl_divergence),
+                    reference["shares"], view=lambda rows: rows["shares"]),
+            *evaluation.affect_measures(test_set.table, card),
+            evaluation.kad_measure(reference["embedding"], card)]
 
 
 def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame], *,
                   seed: int = 0) -> pd.DataFrame:
-    """Does the music have its painting's emotion? ``music, measure, value, low, high, null, n``,
-    three measures a row of music.
+    """Does music have its painting's emotion? ``music, measure, value, low, high, null, n`` from
+    name → ``valence, arousal, word`` of each piece, by the tagger.
 
     *word heard*: share whose own emotion is predicted (Wilson's interval; null: one in five). *CCC*
     of valence and arousal (bootstrap; null: the 97.5 % end with the music permuted).
-
-    Args:
-        predictions: name → ``valence, arousal, word`` of each piece, by the tagger.
     """
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
@@ -242,14 +419,6 @@ def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame],
     return pd.DataFrame(rows, columns=["music", "measure", "value", "low", "high", "null", "n"])
 
 
-def affect_places(pictures: np.ndarray, predicted: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures and pieces [N, 3] as the two valence–arousal regressors place them
-    (:func:`to_sphere`).
-    """
-    return (to_sphere(picture_regressor.load_picture_regressor().predict(pictures)),
-            to_sphere(predicted[["valence", "arousal"]].to_numpy()))
-
-
 def to_sphere(plane: np.ndarray) -> np.ndarray:
     """Points [N, 2] of the plane on the unit sphere [N, 3] (stereographic), where near means a high
     cosine; 0 is the pole.
@@ -260,11 +429,8 @@ def to_sphere(plane: np.ndarray) -> np.ndarray:
 
 def emotion_retrieval(places: Mapping[str, tuple[np.ndarray, np.ndarray]], emotions: np.ndarray, *,
                       n_shuffles: int = 999, seed: int = 0) -> pd.DataFrame:
-    """Has the picture nearest to a piece the piece's emotion? ``space, value, low, high, null,
-    null_high, p, n``; Wilson's interval, p by permutation.
-
-    Args:
-        places: space → (pictures [N, P], pieces [N, P]).
+    """Has the picture nearest to a piece the piece's emotion? From space → (pictures [N, P], pieces
+    [N, P]): ``space, value, low, high, null, null_high, p, n``; Wilson's interval.
     """
     def score(pictures, music) -> np.ndarray:
         return retrieval.ranks(music, pictures, groups=emotions)["r_at_1"].to_numpy()
@@ -282,36 +448,13 @@ def emotion_retrieval(places: Mapping[str, tuple[np.ndarray, np.ndarray]], emoti
                                        "n"])
 
 
-def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
-    """The first `n` pictures in abstract styles and the first `n` others, indexed by the pair's
-    row: columns of ``data.atelier_labels`` and ``image, group`` (*abstract* or *the rest*).
-
-    Raises:
-        KlangfarbeError: there are fewer.
-    """
-    labels = data.atelier_labels(pairs.table).assign(image=pairs.table["image"].to_numpy())
-    abstract = labels["style"].isin(ABSTRACT_STYLES)
-    labels = labels.assign(group=np.where(abstract, "abstract", "the rest"))
-    labels = labels.drop_duplicates("image")
-    parts = [labels[labels["group"] == name].head(n) for name in ("abstract", "the rest")]
-    if any(len(part) < n for part in parts):
-        raise KlangfarbeError(f"{n} pictures of either group",
-                              " and ".join(str(len(part)) for part in parts),
-                              "draw more pairs, or play to fewer")
-    return pd.concat(parts)
-
-
 def group_scores(pictures: pd.DataFrame, places: np.ndarray, features: np.ndarray, *,
                  seed: int = 0, n_shuffles: int = 999) -> pd.DataFrame:
-    """Does the music fit its picture in each group? ``group, measure, value, low, high, luck_low,
-    luck_high, p, n``.
+    """Does the music (:func:`clip_features`) fit its picture (:func:`select_by_style`, `places` in
+    the joint space) in each group? ``group, measure, value, low, high, luck_low, luck_high, p, n``.
 
-    *IMSM*: mean cosine of a picture's place and its music's; *agreement*: mean CCC of predicted and
-    true valence and arousal. ``luck_…``: 95 % with the music permuted within the group.
-
-    Args:
-        pictures: of :func:`select_by_style`, N rows. places: theirs in the joint space [N, P].
-        features: :func:`clip_features` of their music.
+    *IMSM*: mean cosine of the two places; *agreement*: mean CCC of predicted and true valence and
+    arousal. ``luck_…``: 95 % with the music permuted within the group.
     """
     def imsm(pictures_at, music_at) -> float:
         return float(evaluation.cosines(pictures_at, music_at).mean())
@@ -330,16 +473,3 @@ def group_scores(pictures: pd.DataFrame, places: np.ndarray, features: np.ndarra
                           "luck_high": np.quantile(null, 0.975),
                           "p": (1 + np.sum(null >= value)) / (1 + n_shuffles), "n": len(rows)})
     return pd.DataFrame(found)
-
-
-def exclude_styles(pairs: data.PairedData, styles=ABSTRACT_STYLES,
-                   seed: int = 0) -> dict[str, np.ndarray]:
-    """Two choices of equally many training pairs, bool [N]: ``without`` these styles, and ``with``
-    them, a random share of all. Pairs of the other splits stay in both.
-    """
-    is_train = (pairs.table["split"] == "train").to_numpy()
-    excluded = data.atelier_labels(pairs.table)["style"].isin(styles).to_numpy()
-    rows = pairs.rows("train")
-    share = np.random.default_rng(seed).permutation(rows)[: int((~excluded[rows]).sum())]
-    return {"without": ~(is_train & excluded),
-            "with": np.isin(np.arange(len(is_train)), share) | ~is_train}

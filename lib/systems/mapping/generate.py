@@ -3,14 +3,8 @@
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
 
-    network       defined in                        trained
-    projection    lib/models/projections.py         train_projection.py, on the pairs of data.py
-    critics       lib/models/projections.py         train_projection.py
-    CLIP          lib/pretrained/image_text.py      not trained
-    MusicGen      lib/pretrained/musicgen.py        not trained
-
-Evaluation: evaluate_projection.py (vectors), evaluate.py (music), ablations.py. Settings:
-config.py.
+Networks: ``lib.models.projections``, trained by train_projection.py on the pairs of data.py, and
+``lib.pretrained``. Evaluation: evaluate.py, ablations.py. Settings: config.py.
 
 Source: Deepika §4.3.6.
 
@@ -24,7 +18,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,14 +33,14 @@ from lib.systems.mapping.config import ProjectionConfig, get_config
 
 
 class Models(NamedTuple):
-    """The networks of the chain: a CLIP, the projection with its MusicGenerator and its config, a
-    tagger; pictures are resized to `side`.
+    """The chain: a CLIP, the projection with its MusicGenerator and its config, a tagger; pictures
+    are resized to `side`.
     """
 
-    clip: object
+    clip: Any
     projection: train_projection.Models
     config: ProjectionConfig
-    tagger: object
+    tagger: Any
     side: int
 
     @property
@@ -57,30 +51,18 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """A picture's music.
+    """A picture's music; valence and arousal in [−1, 1] and the emotion are the tagger's."""
 
-    Attributes:
-        vector: float32 [D_in], CLIP's. condition: float32 [n, D], what the decoder attends to.
-        valence, arousal, emotion: the tagger's prediction, [−1, 1], and the nearest of five words.
-    """
-
-    vector: np.ndarray
-    condition: np.ndarray
+    vector: np.ndarray  # float32 [D_in], CLIP's
+    condition: np.ndarray  # float32 [n, D], what the decoder attends to
     valence: float
     arousal: float
     emotion: str
 
 
 def load(profile: str = artefacts.BUNDLED, study: str | None = None) -> Models:
-    """Loads the chain of a profile; what was not made there is a bundled miniature, and each part
-    prints which it is.
-
-    Args:
-        study: ``one`` or ``two``; ``None``: the profile's.
-
-    Raises:
-        KlangfarbeError: no such profile or study, weights that cannot be had, or a projection that
-            was trained between other networks.
+    """The chain of a profile, by default with its study; what was not made there is a bundled
+    miniature, and each part prints which it is.
     """
     config = get_config(profile)
     clip = pretrained.load("image_text", config.clip)
@@ -91,18 +73,13 @@ def load(profile: str = artefacts.BUNDLED, study: str | None = None) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
              seconds: float | None = None) -> Result:
-    """A picture uint8 [H, W, 3] becomes music, 8 s by default.
-
-    Raises:
-        KlangfarbeError: no picture, or a duration that MusicGen was not trained on.
-    """
+    """A picture uint8 [H, W, 3] becomes music, 8 s by default."""
     seconds = 8.0 if seconds is None else seconds
     interface.check_seconds(seconds)
-    picture = images.squares([painting], models.side)  # [1, side, side, 3]
-    vector = models.clip.embed_pictures(picture)  # [1, D_in]
+    vector = models.clip.embed_pictures(images.squares([painting], models.side))  # [1, D_in]
     condition = train_projection.predict(models.projection, vector)  # [1, n, D]
     sound = interface.limit_peak(generate_music(models.generator, condition, models.config, seed,
-                                                 seconds=seconds)[0])
+                                                seconds=seconds)[0])
     rate = models.generator.sample_rate_hz
     padded = np.pad(sound, (0, max(0, rate - len(sound))))  # the tagger needs half a second
     affect = audio_quality.predict_emotions(models.tagger, [padded], rate).iloc[0]
@@ -113,51 +90,41 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music float32 [N, samples] by MusicGen's own sampling.
-
-    Args:
-        sampling: ``guidance``, ``top_k``, ``temperature`` in place of the config's.
+    """Conditions [N, n, D] → music float32 [N, samples] by MusicGen's own sampling; `sampling`:
+    ``guidance``, ``top_k``, ``temperature`` in place of the config's.
     """
-    sampling = _sampling(config) | sampling
-    conditions = torch.from_numpy(conditions[..., : generator.width]).to(generator.device)
-    mask = torch.ones(conditions.shape[:2], dtype=torch.long, device=generator.device)
+    given = torch.from_numpy(conditions[..., : generator.width]).to(generator.device)
+    mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([
-        generator.generate_from(conditions[at : at + batch], mask[at : at + batch], seconds,
-                                seed=seed + at, **sampling)
-        for at in range(0, len(conditions), batch)])
+        generator.generate_from(given[at : at + batch], mask[at : at + batch], seconds,
+                                seed=seed + at, **_sampling(config) | sampling)
+        for at in range(0, len(given), batch)])
 
 
 def generate_from_text(generator, texts: Sequence[str], config: ProjectionConfig, seed: int,
                        seconds: float, batch: int = 32) -> np.ndarray:
-    """Texts → music float32 [N, samples], with the settings and seeds of
-    :func:`generate_music`.
-    """
+    """Texts → music float32 [N, samples], sampled and seeded as :func:`generate_music`'s."""
     return np.concatenate([
         generator.generate(list(texts[at : at + batch]), seconds, seed=seed + at,
                            **_sampling(config)) for at in range(0, len(texts), batch)])
 
 
+def _sampling(config: ProjectionConfig) -> dict:
+    return {name: getattr(config, name) for name in ("top_k", "temperature", "guidance")}
+
+
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system mapping``: arguments and exit code as
-    :func:`lib.systems.interface.generate_files`.
-    """
-    return interface.generate_files(paintings, output, side=get_config(profile).side,
-                           load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
-                           hear=functools.partial(generate, seed=seed, seconds=seconds))
+    """``python -m lib hear --system mapping``: as :func:`lib.systems.interface.generate_files`."""
+    return interface.generate_files(
+        paintings, output, side=get_config(profile).side, load=lambda: load(profile), told=summary,
+        seed=seed, seconds=seconds, hear=functools.partial(generate, seed=seed, seconds=seconds))
 
 
 def summary(result: Result) -> str:
     """What happened on the way, four lines."""
     n_tokens, width = result.condition.shape
-    return "\n".join((
-        f"  vector       {len(result.vector)} numbers, CLIP's of the picture",
-        f"  condition    {n_tokens} × {width}, from the vector alone: no word on the way",
-        f"  heard as     {result.emotion}, valence {result.valence:+.2f}, arousal "
-        f"{result.arousal:+.2f} (by another ear)",
-        f"  music        {result.told}"))
-
-
-def _sampling(config: ProjectionConfig) -> dict:
-    return {"top_k": config.top_k, "temperature": config.temperature,
-            "guidance": config.guidance}
+    return (f"  vector       {len(result.vector)} numbers, CLIP's of the picture\n"
+            f"  condition    {n_tokens} × {width}, from the vector alone: no word on the way\n"
+            f"  heard as     {result.emotion}, valence {result.valence:+.2f}, "
+            f"arousal {result.arousal:+.2f} (by another ear)\n  music        {result.told}")
