@@ -208,15 +208,6 @@ def test_against_the_painting_the_classifiers_mistakes_count():
                      "value"] == 0.8, "a chain that forgets nothing hands the mistakes on"
 
 
-@pytest.mark.parametrize(("given", "why"), [
-    (table(FIFTY).drop(columns="caption"), "no caption"), (table(FIFTY)[:1], "two rows"),
-    (table(FIFTY).assign(emotion="glad"), "glad"),
-])  # fmt: skip
-def test_tables_of_another_form_are_refused(given, why):
-    with pytest.raises(KlangfarbeError, match=why):
-        texts.emotion_kept(given)
-
-
 def test_richness_counts_words():
     found = texts.text_statistics(table(FIFTY)).set_index("step")
     assert found.loc["emotion"].tolist() == [1, 5, 0.1] and found.loc["description", "words"] == 7

@@ -1,8 +1,8 @@
 """The fine-tuned networks as files: what notebooks 11 and 13 write, and who loads them.
 
-    classifier.safetensors, classifier.json      network; its settings and temperature
-    m1 … m4.safetensors, music.json              decoder and projection, LoRA merged; what they were
-                                                 tuned from, and the settings of each
+    classifier.safetensors, classifier.json   network; its settings and temperature
+    m1 … m4.safetensors, music.json           decoder and projection, LoRA merged; the start they
+                                              were tuned from, and the settings of each
 Notebook: 11, 13.
 """
 
@@ -32,10 +32,10 @@ def classifier_settings(config: ClassifierConfig, temperature: float = 1.0) -> d
 
 def load_classifier(profile: str) -> tuple:
     """The classifier of a profile, else the bundled one: (model, its temperature)."""
-    settings = artefacts.load(train_classifier.NOTEBOOK, profile, "classifier.json")
+    notebook = train_classifier.NOTEBOOK
+    settings = artefacts.load(notebook, profile, "classifier.json")
     model = train_classifier.build(_config(ClassifierConfig, settings | {"initial": ""}))
-    model.load_state_dict(artefacts.load(train_classifier.NOTEBOOK, profile,
-                                         "classifier.safetensors"))
+    model.load_state_dict(artefacts.load(notebook, profile, "classifier.safetensors"))
     return model.eval(), settings["temperature"]
 
 
@@ -53,16 +53,9 @@ def musicgen_settings(start, configs: dict[str, MusicGenConfig]) -> dict:
 
 
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
-    """A fine-tuned model of a profile, or, where notebook 13 was not run, its start.
-
-    Args:
-        model: ``m1`` to ``m4``. start: the MusicGenerator to put the weights in; ``None``: loaded.
-
-    Returns:
-        (MusicGenerator, MusicGenConfig, whether it is fine-tuned).
-
-    Raises:
-        KlangfarbeError: no such model, or weights tuned from another start.
+    """A fine-tuned model ``m1`` … ``m4`` of a profile or, where notebook 13 was not run, its start:
+    (MusicGenerator, MusicGenConfig, whether it is fine-tuned). The weights go into a copy of
+    `start`, a MusicGenerator, which is loaded where none is given.
     """
     notebook, again = train_musicgen.NOTEBOOK, f"run notebook {train_musicgen.NOTEBOOK[:2]} again"
     config = get_config(profile).music.for_model(model)
@@ -71,13 +64,12 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     except KlangfarbeError:
         print(f"{model}: not fine-tuned yet at {profile} (notebook {notebook[:2]}), "
               f"the {config.start} music model plays as it is")
-        start = pretrained.load("musicgen", config.start) if start is None else start
-        return start, config, False
+        return start or pretrained.load("musicgen", config.start), config, False
     settings = artefacts.load(notebook, profile, SETTINGS)
     if model not in settings["models"]:
         raise KlangfarbeError(f"a model out of {', '.join(settings['models'])}", model, again)
     config = _config(MusicGenConfig, settings["models"][model])
-    start = pretrained.load("musicgen", config.start) if start is None else start
+    start = start or pretrained.load("musicgen", config.start)
     if start.sha256 != settings["sha256"]:
         raise KlangfarbeError(f"the music model it was tuned from ({settings['sha256'][:12]}…)",
                               f"{start.name} ({start.sha256[:12]}…)", again)

@@ -4,17 +4,15 @@
                              ├─ shuffled within each emotion ─► pairs ─► 80 · 10 · 10 %
     paintings ───────────────┘
 
-``how="published"`` splits the pairs, so that segments of one piece lie on both sides of the border.
+``how="published"`` splits the pairs, so that segments of one piece lie on both sides of the border;
 ``how="corrected"`` first splits whole pieces and whole painters, then pairs within each split.
-:func:`load_data` gives a profile's data, the atelier's or (:mod:`.real_data`) the published ones.
 
 Source: Hisariya & Liang §V.A (1,200 paintings, 193 pieces in segments of 30 s, paired at random
-within a class, 80/10/10 of each class).
+within a class, 80/10/10 of each class). Notebook: 10, 13.
 
 Known deviations: the paper leaves open how the 1,200 pairs came about; here every painting and
-every segment is used at most once · a class's remaining 20 % are halved by rounding · atelier
-pieces are longer than a segment, so that they leak as real ones do.
-Notebook: 10, 13.
+every segment is used at most once · atelier pieces are longer than a segment, so that they leak as
+real ones do.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -45,51 +43,28 @@ PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begi
 
 
 class Data(NamedTuple):
-    """The paired data of a profile.
+    """The paired data of a profile, and how to see and hear it."""
 
-    Attributes:
-        table: a row a pair, :data:`COLUMNS`.
-        paintings: ``painting, emotion``; the atelier's have ``index``, published ones
-            ``painting_group, path, share``.
-        pieces: ``piece, emotion, seconds``; the atelier's have ``index``, published ones
-            ``piece_group, adjective, sound``.
-        rejects: ``item, file, reason``: files that are damaged, or shorter than a segment.
-        pictures: (names of paintings, side) → uint8 [N, side, side, 3].
-        side: the size at which the captioner sees them.
-        clips: (rows of the table, rate in Hz) → N sounds, float32 [segment_seconds · rate].
-    """
-
-    table: pd.DataFrame
-    paintings: pd.DataFrame
-    pieces: pd.DataFrame
-    rejects: pd.DataFrame
-    pictures: Callable[[Sequence[str], int], np.ndarray]
-    side: int
-    clips: Callable[[pd.DataFrame, int], Sequence[np.ndarray]]
+    table: pd.DataFrame  # a row a pair, COLUMNS
+    paintings: pd.DataFrame  # painting, emotion; index, or painting_group, path, share
+    pieces: pd.DataFrame  # piece, emotion, seconds; index, or piece_group, adjective, sound
+    rejects: pd.DataFrame  # item, file, reason: damaged, or shorter than a segment
+    pictures: Callable[[Sequence[str], int], np.ndarray]  # names, side → uint8 [N, side, side, 3]
+    side: int  # at which the captioner sees the pictures
+    clips: Callable[[pd.DataFrame, int], Sequence[np.ndarray]]  # rows, rate → N × float32 [samples]
 
 
 def load_data(profile: str, *, seed: int = 0) -> Data:
-    """A profile's paired data: the atelier's, or at ``paper`` the published collections'.
-
-    Raises:
-        KlangfarbeError: a collection is absent or incomplete; the line says where to get it.
-    """
+    """A profile's paired data: the atelier's, or at ``paper`` the published collections'."""
     config = get_config(profile).data
-    if config.origin == "atelier":
-        return load_atelier(config, seed)
-    folders = (registry.find_folder(real_data.PAINTINGS, ("images", "emotion_labelled")),
-               registry.find_folder(real_data.MUSIC))
-    data = load_published(*folders, config, paths.PROCESSED / "bridging" / "published", seed)
-    print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings and "
-          f"{data.table['piece'].nunique()} of {len(data.pieces)} pieces; "
-          f"{len(data.rejects)} files set aside"
-          + "".join(f", first {file} ({reason})"
-                    for _, file, reason in data.rejects.head(1).itertuples(index=False)))
-    return data
-
-
-def load_atelier(config: DataConfig, seed: int = 0) -> Data:
-    """The atelier's paired data."""
+    if config.origin == "published":
+        folders = (registry.find_folder(real_data.PAINTINGS, ("images", "emotion_labelled")),
+                   registry.find_folder(real_data.MUSIC))
+        data = load_published(*folders, config, paths.PROCESSED / "bridging" / "published", seed)
+        print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings "
+              f"and {data.table['piece'].nunique()} of {len(data.pieces)} pieces; "
+              f"{len(data.rejects)} files set aside")
+        return data
     paintings, pieces = atelier_items(config)
     index = paintings.set_index("painting")["index"]
 
@@ -109,12 +84,9 @@ def load_atelier(config: DataConfig, seed: int = 0) -> Data:
 
 def load_published(paintings_folder: Path, music_folder: Path, config: DataConfig,
                    work_folder: Path, seed: int = 0) -> Data:
-    """The published collections' paired data; `work_folder` keeps what is rendered and checked.
-
-    Raises:
-        KlangfarbeError: a folder lacks what it must have, or an emotion has one side only.
-    """
-    pieces, broken_pieces = real_data.render_pieces(music_folder, work_folder / "sounds",
+    """The published collections' paired data; `work_folder` keeps what is rendered and checked."""
+    sounds = work_folder / "sounds"
+    pieces, broken_pieces = real_data.render_pieces(music_folder, sounds,
                                                     shortest_s=config.segment_seconds)
     rows, broken_paintings = real_data.intact_paintings(paintings_folder, work_folder)
     n_segments = cut_segments(pieces, config.segment_seconds)["emotion"].value_counts().to_dict()
@@ -130,8 +102,8 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
                                for name in names], side)
 
     def clips(some: pd.DataFrame, rate_hz: int) -> real_data.Clips:
-        files = [work_folder / "sounds" / sound for sound in sound_of.loc[some["piece"]]]
-        return real_data.Clips(files, some["start_s"], config.segment_seconds, rate_hz)
+        return real_data.Clips([sounds / sound for sound in sound_of.loc[some["piece"]]],
+                               some["start_s"], config.segment_seconds, rate_hz)
 
     rejects = pd.concat([broken_paintings, broken_pieces], ignore_index=True)
     return Data(table, paintings, pieces, rejects, pictures, real_data.SIDE, clips)
@@ -139,15 +111,8 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
 
 def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "published",
                seed: int = 0, segment_seconds: float = 30.0) -> pd.DataFrame:
-    """The table of pairs, :data:`COLUMNS`; ``segment`` is ``piece@start``.
-
-    Args:
-        paintings: ``painting, emotion`` and, where known, ``painting_group`` (its artist).
-        pieces: ``piece, emotion, seconds`` and, where known, ``piece_group`` (its composer).
-
-    Raises:
-        KlangfarbeError: missing columns, a name that comes twice, an emotion without both sides,
-            or too few groups to split.
+    """The pairs, :data:`COLUMNS`, of tables ``painting, emotion`` and ``piece, emotion, seconds``,
+    with ``painting_group`` (artist) and ``piece_group`` (composer) where known.
     """
     if how not in HOW:
         raise KlangfarbeError(f"a way out of {', '.join(HOW)}", repr(how), "name one of them")
@@ -179,25 +144,17 @@ def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "pub
 
 def cut_segments(pieces: pd.DataFrame, segment_seconds: float) -> pd.DataFrame:
     """Pieces cut without overlap, a rest left out: ``piece, piece_group, emotion, start_s, seconds,
-    segment``.
-
-    Raises:
-        KlangfarbeError: no piece as long as one segment.
+    segment``, the last one ``piece@start``.
     """
-    if not segment_seconds > 0:
-        raise KlangfarbeError("a segment longer than 0 s", f"{segment_seconds}",
-                              "30 s as published")
     counts = np.floor(pieces["seconds"].to_numpy(float) / segment_seconds + 1e-9).astype(int)
     if not counts.sum():
-        raise KlangfarbeError(f"pieces of at least {segment_seconds:g} s",
-                              f"the longest has {pieces['seconds'].max():g} s",
-                              "give a shorter segment")
-    number = np.concatenate([np.arange(count) for count in counts])
+        raise KlangfarbeError(f"pieces of at least {segment_seconds:g} s", "the longest has "
+                              f"{pieces['seconds'].max():g} s", "give a shorter segment")
     cut = pieces.loc[pieces.index.repeat(counts), ["piece", "piece_group", "emotion"]]
-    cut = cut.reset_index(drop=True).assign(start_s=number * segment_seconds,
-                                            seconds=float(segment_seconds))
-    return cut.assign(segment=[f"{piece}@{start:g}" for piece, start
-                               in zip(cut["piece"], cut["start_s"], strict=True)])
+    cut = cut.reset_index(drop=True)
+    cut["start_s"] = cut.groupby("piece", sort=False).cumcount() * segment_seconds
+    cut["seconds"] = float(segment_seconds)
+    return cut.assign(segment=cut["piece"] + "@" + cut["start_s"].map("{:g}".format))
 
 
 def check_leakage(table: pd.DataFrame):
@@ -220,19 +177,14 @@ def segment_leakage(n_pieces: int = 193, segments_per_piece=1200 / 193, *,
     ``simulated`` and ``expected`` in [0, 1], and the mean number of ``segments``.
 
     A test segment of a piece of m is clean if none of the other m − 1 is among the T training
-    segments of all M: C(M − m, T) / C(M − 1, T), about (1 − T/M)^(m−1).
-
-    Args:
-        segments_per_piece: a count each, or their mean; then counts are 1 + Poisson(mean − 1).
+    segments of all M: C(M − m, T) / C(M − 1, T). `segments_per_piece`: a count m each, or their
+    mean; then m is 1 + Poisson(mean − 1).
     """
     rng, simulated, expected, total = np.random.default_rng(seed), [], [], []
     for _ in range(n_draws):
         counts = np.asarray(segments_per_piece)
         if counts.ndim == 0:
             counts = 1 + rng.poisson(float(counts) - 1, n_pieces)
-        if len(counts) != n_pieces or counts.min() < 1:
-            raise KlangfarbeError(f"{n_pieces} counts of at least 1",
-                                  f"{len(counts)}, from {counts.min()}", "leave out pieces of none")
         piece = rng.permutation(np.repeat(np.arange(n_pieces), counts))
         n, n_train = len(piece), round(train * len(piece))
         test = piece[n_train : n_train + (n - n_train) // 2]
@@ -263,9 +215,7 @@ def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def atelier_sounds(table: pd.DataFrame, pieces: pd.DataFrame, config: DataConfig,
                    sample_rate_hz: int) -> Iterator[tuple[str, np.ndarray]]:
-    """The segments of an atelier table: (name, float32 [segment_seconds · rate]); each piece is
-    rendered once.
-    """
+    """The segments of an atelier table, each piece rendered once: (name, float32 [samples])."""
     index = pieces.set_index("piece")["index"]
     length = round(config.segment_seconds * sample_rate_hz)
     for piece, rows in table.groupby("piece", sort=False):
@@ -296,16 +246,13 @@ def _checked(table: pd.DataFrame, side: str, *more: str) -> pd.DataFrame:
 def _split_groups(table: pd.DataFrame, column: str, seed: int) -> pd.DataFrame:
     """A split for each row, no group on two sides; a group counts for its most frequent emotion."""
     main = table.groupby(column)["emotion"].agg(lambda emotions: emotions.mode().iloc[0])
-    emotion_of = table[column].map(main)
-    split = np.empty(len(table), dtype=object)
-    for emotion in emotion_of.unique():
-        rows = (emotion_of == emotion).to_numpy()
-        groups = table.loc[rows, column]
-        if groups.nunique() < len(FRACTIONS):
+    emotion_of, parts = table[column].map(main), []
+    for emotion, rows in table.groupby(emotion_of, sort=False):
+        if rows[column].nunique() < len(FRACTIONS):
             raise KlangfarbeError(f"at least {len(FRACTIONS)} groups of the emotion {emotion}",
-                                  f"{groups.nunique()}", f"give more, or another {column}")
-        split[rows] = splits.by_group(groups, FRACTIONS, seed)
-    return table.assign(split=split)
+                                  f"{rows[column].nunique()}", f"give more, or another {column}")
+        parts.append(rows.assign(split=splits.by_group(rows[column], FRACTIONS, seed)))
+    return pd.concat(parts).sort_index()
 
 
 def _pair_up(paintings: pd.DataFrame, segments: pd.DataFrame,
@@ -315,5 +262,4 @@ def _pair_up(paintings: pd.DataFrame, segments: pd.DataFrame,
     ours, theirs = (table.iloc[rng.permutation(len(table))[:n]].reset_index(drop=True)
                     for table in (paintings, segments))
     return pd.concat([ours[["painting", "painting_group"]],
-                      theirs[["piece", "piece_group", "segment", "start_s", "seconds", "emotion"]]],
-                     axis=1)
+                      theirs.drop(columns="split", errors="ignore")], axis=1)

@@ -5,12 +5,11 @@ measures are in ``metrics.py``.
           └─ nearest training painting ─► the music it was paired with (retrieval) ─────┤
     test pieces of the same word ─► a reference; another one, and it through the codec ─┘
 
-Source: Hisariya & Liang §V.C and Table 2.
+Source: Hisariya & Liang §V.C and Table 2. Notebook: 13 (faults), 15.
 
 Known deviations: the published test set is a tenth of the pairs, cut from pieces that training
 knew; here it is the atelier's ``TEST_SEED``, at indices that nothing else draws · the published
 table does not say which word led; here it is the painting's own, the predicted one has its own row.
-Notebook: 13 (faults), 15.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,45 +35,35 @@ GUESSED, START, REAL = "M4, classifier's word", "untuned start", "real piece"
 
 
 class TestSet(NamedTuple):
-    """N paintings and their real music, rows aligned.
+    """N paintings and their real music, rows aligned."""
 
-    Attributes:
-        table: ``painting, painting_group, emotion, valence, arousal`` (the painting's own),
-            ``piece, piece_group`` (the reference), ``real, real_description`` (another piece).
-        pictures: uint8 [N, H, W, 3]. reference, real: float32 [N, samples].
-    """
-
-    table: pd.DataFrame
-    pictures: np.ndarray
-    reference: np.ndarray
-    real: np.ndarray
+    table: pd.DataFrame  # painting, its emotion, valence, arousal; piece, real; two groups
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    reference: np.ndarray  # float32 [N, samples], of table.piece
+    real: np.ndarray  # float32 [N, samples], of table.real, another piece
     sample_rate_hz: int
 
 
 def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.DataFrame) -> TestSet:
-    """Paintings and, for each, two real pieces of its word; the words take turns.
-
-    Args:
-        training: the pairs that the models were trained on.
-
-    Raises:
-        KlangfarbeError: a painting or piece of the training table is among these.
+    """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
+    of them is among the `training` pairs.
     """
     each = config.n_paintings // len(EMOTIONS)
-    paintings, pieces = (
-        evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
-        for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
-    paintings, reference, real = ([items[word][k] for k in range(first, first + each)
-                                   for word in EMOTIONS]
-                                  for items, first in ((paintings, 0), (pieces, 0), (pieces, each)))
-    table = pd.DataFrame({"painting": [item.item_id for item in paintings],
-                          "emotion": [words.emotion_word(item) for item in paintings],
+    drawn = {"painting": evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each),
+                                                    PAINTINGS_FROM),
+             "piece": evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, 2 * each),
+                                                 PIECES_FROM)}
+    turns = [(k, word) for k in range(each) for word in EMOTIONS]
+    paintings = [drawn["painting"][word][k] for k, word in turns]
+    reference = [drawn["piece"][word][k] for k, word in turns]
+    real = [drawn["piece"][word][each + k] for k, word in turns]
+    names = [[item.item_id for item in items] for items in (paintings, reference, real)]
+    table = pd.DataFrame({"painting": names[0], "emotion": [word for _, word in turns],
                           "valence": [item.valence for item in paintings],
-                          "arousal": [item.arousal for item in paintings],
-                          "piece": [item.item_id for item in reference],
-                          "real": [item.item_id for item in real],
-                          "real_description": [words.description(item) for item in real]})
-    table = table.assign(painting_group=table["painting"], piece_group=table["piece"])
+                          "arousal": [item.arousal for item in paintings], "piece": names[1],
+                          "real": names[2],
+                          "real_description": [words.description(item) for item in real],
+                          "painting_group": names[0], "piece_group": names[1]})
     assert_unseen(table, training)
     pictures = np.stack([paint.paint(item, config.picture_size) for item in paintings])
     return TestSet(table, pictures, *(render.render_items(items, config.seconds, sample_rate_hz)
@@ -109,29 +98,23 @@ def leading_words(test_set: TestSet, profile: str) -> tuple[dict, np.ndarray | N
 def generate_texts(test_set: TestSet, leading: Mapping[str, Sequence[str]], captioner, describer,
                    describe_from: str = "word") -> dict[str, pd.DataFrame]:
     """The texts under each leading word; the same word gives the same texts."""
-    def write(rows, emotions) -> pd.DataFrame:
-        return prompts.generate_texts(test_set.pictures[rows], emotions, captioner, describer,
-                                      describe_from=describe_from)
-
-    (name, true), *others = leading.items()
-    tables = {name: write(np.arange(len(true)), true)}
-    for other, emotions in others:
-        tables[other] = tables[name].copy()
-        changed = [row for row, word in enumerate(emotions) if word != true[row]]
-        if changed:
-            texts = write(changed, [emotions[row] for row in changed])
-            tables[other].loc[changed] = texts.to_numpy()
+    tables, true = {}, next(iter(leading.values()))
+    for name, emotions in leading.items():
+        rows = [row for row, word in enumerate(emotions) if not tables or word != true[row]]
+        texts = prompts.generate_texts(test_set.pictures[rows], [emotions[row] for row in rows],
+                                       captioner, describer, describe_from=describe_from)
+        if tables:
+            changed, texts = texts, next(iter(tables.values())).copy()
+            texts.loc[rows] = changed.to_numpy()
+        tables[name] = texts
     return tables
 
 
 def generate_music(models: Mapping[str, tuple], texts: Mapping[str, pd.DataFrame], seconds: float,
                    start=None, seed: int = 0) -> dict[str, np.ndarray]:
-    """What the models play: row → float32 [N, samples]. Under the predicted word only the clips
-    whose description changes are generated anew.
-
-    Args:
-        models: ``m1 … m4`` → (MusicGenerator, MusicGenConfig, …). texts: of :func:`generate_texts`.
-        start: the untuned MusicGenerator; ``None``: no such row.
+    """What the models (``m1 … m4`` → (MusicGenerator, MusicGenConfig, …)) and the untuned `start`
+    play: row → float32 [N, samples]. Under the predicted word only the clips whose description
+    changes are generated anew.
     """
     def play(model: str, table: pd.DataFrame, generator=None) -> np.ndarray:
         own, config = models[model][:2]
@@ -152,14 +135,9 @@ def generate_music(models: Mapping[str, tuple], texts: Mapping[str, pd.DataFrame
 
 def retrieve(test_set: TestSet, table: pd.DataFrame, pieces: pd.DataFrame, config,
              encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Retrieval: the segment that was paired with the nearest training painting, by cosine.
-
-    Args:
-        table, pieces, config: as the models were trained on them; only rows of ``train`` count.
-        encoder: ``pretrained.load("image_text")``.
-
-    Returns:
-        (float32 [N, samples], names of the training paintings [N]).
+    """Retrieval: the segment that was paired with the nearest training painting, by the cosine of
+    ``pretrained.load("image_text")``: (float32 [N, samples], names of the training paintings [N]).
+    `table, pieces, config` as the models were trained on them.
     """
     known = table[table["split"] == "train"].reset_index(drop=True)
     indices = [int(name.rsplit("-", 1)[1]) for name in known["painting"]]
@@ -184,10 +162,7 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
 def compare_faults(start, clips, texts, config: MusicGenConfig, *, n_steps: int = 8, seed: int = 0,
                    store=None) -> pd.DataFrame:
     """The same few steps just after warm-up on the same batches: corrected, then with one fault of
-    the released code at a time.
-
-    Args:
-        start, clips, texts: as in ``train_musicgen.train``. config: with ``accumulate`` ≥ 2.
+    the released code at a time; arguments as in ``train_musicgen.train``, ``accumulate`` ≥ 2.
 
     Returns:
         ``fault``; ``items_a_step`` (that lend a gradient); ``rate_share`` (of the learning rate);

@@ -3,20 +3,17 @@
     painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D]
                                                   ──D──► codes [K, S] ──codec──► music [N]
 
-    stage          network                           trained              settings: config.py
-    A classifier   lib/models/emotion_classifier.py  train_classifier.py  data: [real_]data.py
-    B, C texts     lib/pretrained/captioner.py,      not trained          prompts.py
-                   lib/pretrained/describer.py
-    D MusicGen     lib/pretrained/musicgen.py        train_musicgen.py    weights: checkpoints.py
+    A classifier   lib/models/emotion_classifier.py, train_classifier.py
+    B, C texts     lib/pretrained/captioner.py, describer.py, prompts.py; not trained
+    D MusicGen     lib/pretrained/musicgen.py, train_musicgen.py, checkpoints.py
 
-Model M1 reads the word, M2 the caption, M3 and M4 the description. Evaluation: evaluate.py; faults
-of the released code: original_code.py.
+Model M1 reads the word, M2 the caption, M3 and M4 the description. Training data: data.py and
+real_data.py; evaluation: evaluate.py, metrics.py; faults of the released code: original_code.py.
 
-Source: Hisariya & Liang §III.
+Source: Hisariya & Liang §III. Notebook: 10.
 
 Known deviations: paintings are taken one at a time · the emotion comes with its probability, and
 each text is returned · what would clip is turned down as a whole.
-Notebook: 10.
 """
 
 import functools
@@ -37,17 +34,15 @@ PEAK = interface.PEAK
 
 
 class Models(NamedTuple):
-    """The networks of the chain; ``config.music`` is the loaded generator's, ``tuned`` says whether
-    it was fine-tuned.
-    """
+    """The networks of the chain."""
 
     classifier: object
     temperature: float
     captioner: object
     describer: object
     generator: object
-    config: Config
-    tuned: bool
+    config: Config  # its music is the loaded generator's
+    tuned: bool  # whether the generator was fine-tuned
 
 
 @dataclass(frozen=True)
@@ -63,13 +58,8 @@ class Result(interface.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
-    """Loads the chain of a profile; what was not trained there is a bundled miniature.
-
-    Args:
-        model: ``m1`` to ``m4``; ``None``: the profile's.
-
-    Raises:
-        KlangfarbeError: no such profile or model, or weights that cannot be had.
+    """Loads the chain of a profile, with ``m1`` to ``m4`` or the profile's own model; what was not
+    trained there is a bundled miniature.
     """
     config = get_config(profile)
     classifier, temperature = checkpoints.load_classifier(profile)
@@ -81,13 +71,8 @@ def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
              seconds: float | None = None) -> Result:
-    """A painting uint8 [H, W, 3] becomes music; the same seed gives the same music on one machine.
-
-    Args:
-        seconds: ``None``: what the generator was trained on.
-
-    Raises:
-        KlangfarbeError: no picture, or a duration outside what MusicGen was trained on.
+    """A painting uint8 [H, W, 3] becomes music of `seconds`, by default what the generator learned;
+    the same seed gives the same music on one machine.
     """
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
@@ -108,12 +93,11 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``, by way of :func:`lib.systems.interface.generate_files`; the exit
-    code.
-    """
+    """``python -m lib hear``, by :func:`lib.systems.interface.generate_files`; the exit code."""
     return interface.generate_files(paintings, output, side=get_config(profile).side,
-                           load=lambda: load(profile), told=summary, seed=seed, seconds=seconds,
-                           hear=functools.partial(generate, seed=seed, seconds=seconds))
+                                    load=lambda: load(profile), told=summary, seed=seed,
+                                    seconds=seconds, hear=functools.partial(generate, seed=seed,
+                                                                            seconds=seconds))
 
 
 def summary(result: Result) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.core.errors import KlangfarbeError
 from lib.data.atelier.lexicon import MOODS
 from lib.metrics import divergence, embedders, spectral, text_audio
 from lib.metrics.evaluation_table import Measure
@@ -23,7 +22,7 @@ from lib.signal import affect as plane
 from lib.systems import evaluation
 
 PUBLISHED_CAPTION = "{} song"  # the text of Figure 4, one for all models
-N_BINS = 100                   # of the original code's histograms
+N_BINS = 100  # of the original code's histograms
 MODELS = ("M1", "M2", "M3", "M4")
 
 
@@ -32,8 +31,7 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
     """One row of the table as its measures need it, a structured array [N].
 
     Args:
-        sounds: float32 [N, samples], generated for N paintings. reference: likewise, a real piece
-            of each painting's emotion.
+        sounds: float32 [N, samples], generated. reference: likewise, real pieces of the same words.
         own: the N texts this row was generated from. common: N texts, the same for every row.
         clap: of :func:`lib.metrics.text_audio.verify_encoder`.
 
@@ -43,10 +41,6 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
         row, its own on the diagonal: ``own``, ``common`` (cosines), ``snr`` (dB), ``histogram``
         (nats).
     """
-    if not len(sounds) == len(reference) == len(own) == len(common):
-        raise KlangfarbeError("a reference, an own and a common text for each sound",
-                              f"{len(reference)}, {len(own)} and {len(common)} of "
-                              f"{len(sounds)}", "align them")
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     _, points, loud = _tagger_outputs(tagger, sounds, sample_rate_hz)
@@ -54,13 +48,12 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
                                            sample_rate_hz)
     clips = evaluation.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = sorted({*own, *common})
-    vectors = dict(zip(texts, evaluation.unit(embedders.check_vectors(
-        clap.encoder, clap.encoder.embed_text(texts), len(texts), clap.encoder.width)),
-        strict=True))
+    vectors = evaluation.unit(embedders.check_vectors(clap.encoder, clap.encoder.embed_text(texts),
+                                                      len(texts), clap.encoder.width))
     return evaluation.structured({
         "affect": points, "logits": logits, "embedding": embedding, "loud": loud,
-        "own": clips @ np.stack([vectors[text] for text in own]).T,
-        "common": clips @ np.stack([vectors[text] for text in common]).T,
+        "own": clips @ vectors[[texts.index(text) for text in own]].T,
+        "common": clips @ vectors[[texts.index(text) for text in common]].T,
         "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
         "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds]),
         "word": evaluation.nearest_emotions(points)})
@@ -89,9 +82,8 @@ def caption_recognised(clap, texts: Mapping[str, str], emotions: Sequence[str], 
 
 
 def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
-    """The measures of rows of :func:`score_clips`; FAD has its own table.
-
-    THD, SNR and the histogram KL have no direction here: they rank nothing.
+    """The measures of rows of :func:`score_clips`, without FAD, which has its own table; THD, SNR
+    and the histogram KL have no direction here: they rank nothing.
     """
     n, printed = np.arange(len(table))[:, None], published()
     tags, text = embedders.card(tagger), clap.card()

@@ -1,18 +1,10 @@
 """Three faults of the training notebook released with the paper, each a switch of
-``MusicGenConfig.faults``. :func:`lib.systems.bridging.evaluate.compare_faults` measures them.
-
-    first_item_loss    the loss is taken from item 0 of each micro-batch; the others are encoded and
-                       decoded for nothing
-    schedule_by_loss   ``scheduler.step(loss)``: the loss is read as the number of the step, so that
-                       a loss of 1.6 with 100 warm-up steps keeps the rate at 1.6 %
-    zero_grad_each     ``zero_grad()`` before every micro-batch: only the last one counts
+``MusicGenConfig.faults``; :func:`lib.systems.bridging.evaluate.compare_faults` measures them.
 
 Two more stand elsewhere: the split by segment is ``how="published"`` in :mod:`.data`, the
-Kullback–Leibler number between histograms of different bin edges is in
-``lib.metrics.divergence``.
+Kullback–Leibler number between histograms of different edges is in ``lib.metrics.divergence``.
 
-Source: the notebook released with Hisariya & Liang, beside §V.C.
-Notebook: 13.
+Source: the notebook released with Hisariya & Liang, beside §V.C. Notebook: 13.
 """
 
 import math
@@ -47,9 +39,8 @@ def first_item(batch):
 
 
 def share_of_rate(number: float, warm_up: int, n_steps: int) -> float:
-    """The share of the learning rate that transformers' cosine schedule gives when
-    ``scheduler.step(number)`` is called: a linear rise over `warm_up`, a half cosine to 0 at
-    `n_steps`. The released code calls it with the loss.
+    """The share of the rate that transformers' cosine schedule gives at ``scheduler.step(number)``:
+    a linear rise over `warm_up`, a half cosine to 0 at `n_steps`. Released, `number` is the loss.
     """
     if number < warm_up:
         return number / max(1, warm_up)
@@ -57,8 +48,7 @@ def share_of_rate(number: float, warm_up: int, n_steps: int) -> float:
 
 
 def share_met(batch_size: int, epochs: int) -> float:
-    """The share of pairs that are item 0 of a shuffled batch at least once: 1 − (1 − 1/B)^epochs.
-
-    B = 16 and 40 epochs: 92 %, each of them 2.5 times instead of 40.
+    """The share of pairs that are item 0 of a shuffled batch at least once: 1 − (1 − 1/B)^epochs
+    (B = 16, 40 epochs: 92 %).
     """
     return 1 - (1 - 1 / batch_size) ** epochs

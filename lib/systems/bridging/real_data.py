@@ -1,23 +1,20 @@
 """The published collections: WikiArt-Emotions' paintings and the MIREX-like mood dataset's MIDI
-files, each with one of five emotion words. :func:`lib.systems.bridging.data.load_published` pairs
-them.
+files, each with one of five emotion words; :func:`.data.load_published` pairs them.
 
     shares of annotators [N, 20] ──► the most-named emotion of each word's group [N, 5] ──► the
                                      leading word where 40 % named it and no other ties, else none
     adjective ──► its point on the affect plane ──► the nearest of the five words
     MIDI ──► FLAC at 32 kHz ──► segments, decoded when used
 
-:data:`GROUPS` gives each emotion to the word nearest to its point, with three exceptions: happiness
-goes to happy; humility, as far from happy as from neutral, goes to neutral, which else would hold
-five paintings; fear goes to angry with what else is tense.
+:data:`GROUPS` gives each emotion to the word nearest to its point, save happiness (to happy),
+humility (to neutral, which else would hold five paintings) and fear (to angry).
 
 Source: Hisariya & Liang §V.A (classes chosen by hand, no rule given); Mohammad & Kiritchenko (2018)
-for the ratings and the threshold of 40 %.
+for the ratings and the threshold of 40 %. Notebook: 11, 13.
 
 Known deviations: the two rules above stand for one person's choice · of each word the paintings are
 taken on which most annotators agreed, the words as evenly as both sides allow · all pieces that can
 be rendered are taken, 193 or 196.
-Notebook: 11, 13.
 """
 
 from collections.abc import Sequence
@@ -50,37 +47,25 @@ MUSIC = registry.COLLECTIONS["mirex"].folders
 
 
 def five_words(shares, agreement: float = AGREEMENT) -> pd.DataFrame:
-    """Shares of annotators [N, 20], in the order of ``affect.WIKIART_POINTS``, as five words.
-
-    Returns:
-        A column for each word, the largest share in its group, and ``emotion``, the leading word or
-        ``None``.
-
-    Raises:
-        KlangfarbeError: another number of columns, or shares outside [0, 1].
+    """Shares of annotators [N, 20] in [0, 1], in the order of ``affect.WIKIART_POINTS``, as five
+    columns, the largest share in each word's group, and ``emotion``, the leading word or ``None``.
     """
     shares, names = np.asarray(shares, np.float64), list(affect.WIKIART_POINTS)
-    if shares.ndim != 2 or shares.shape[1] != len(names):
-        raise KlangfarbeError(f"shares [N, {len(names)}]", str(shares.shape),
-                              "give a column for each emotion, in the map's order")
-    if not ((shares >= 0) & (shares <= 1)).all():  # NaN is not
-        raise KlangfarbeError("shares of annotators in [0, 1]", "others, or gaps",
-                              "divide counts by the number of annotators")
+    if shares.shape[1:] != (len(names),) or not ((shares >= 0) & (shares <= 1)).all():
+        raise KlangfarbeError(f"shares of annotators [N, {len(names)}] in [0, 1]",
+                              f"{shares.shape}, or gaps", "divide counts by annotators")
+    words = np.array(list(affect.EMOTION_POINTS), dtype=object)
     best = np.stack([shares[:, [names.index(name) for name in GROUPS[word]]].max(1)
-                     for word in affect.EMOTION_POINTS], axis=1)  # [N, 5]
+                     for word in words], axis=1)  # [N, 5]
     ranked = np.sort(best, axis=1)
     sure = (ranked[:, -1] >= agreement) & (ranked[:, -1] > ranked[:, -2])
-    words = np.array(list(affect.EMOTION_POINTS), dtype=object)[best.argmax(1)]
-    return pd.DataFrame(best, columns=list(affect.EMOTION_POINTS)).assign(
-        emotion=pd.Series(np.where(sure, words, None), dtype=object))
+    return pd.DataFrame(best, columns=list(words)).assign(
+        emotion=pd.Series(np.where(sure, words[best.argmax(1)], None), dtype=object))
 
 
 def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.DataFrame:
     """WikiArt-Emotions' paintings: the manifest's rows with ``emotion`` out of five or null,
     ``artist`` (up to 13 works of one painter) and the five words' shares.
-
-    Raises:
-        KlangfarbeError: the ratings are missing, or lack an emotion.
     """
     rows = wikiart_emotions.manifest(folder, paintings_only=True)
     file = layout.find_file(folder, RATINGS, "WikiArt Emotions' table of shares",
@@ -106,12 +91,7 @@ def split_by_artist(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 def intact_paintings(folder: Path | str,
                      work_folder: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Paintings with a word whose picture is there and whole, and the rejects
-    ``item, file, reason``.
-
-    Raises:
-        KlangfarbeError: the ratings are missing, or there is no picture.
-    """
+    """Paintings with a word whose picture is whole, and the rejects ``item, file, reason``."""
     rows = label_wikiart(folder, pictures_only=True)
     if not len(rows):
         raise KlangfarbeError(f"pictures of paintings in {folder}", "none",
@@ -126,11 +106,8 @@ def intact_paintings(folder: Path | str,
 
 def select_paintings(rows: pd.DataFrame, n: int, at_most: dict[str, int] | None = None,
                      seed: int = 0) -> pd.DataFrame:
-    """`n` paintings with a word: the words as evenly as possible, of each those with the highest
-    ``share`` of annotators.
-
-    Args:
-        at_most: word → how many may be taken. seed: of the order among equals.
+    """`n` paintings, the words as evenly as possible and each ``at_most`` so often, of each word
+    those with the highest ``share`` of annotators; `seed` orders equals.
     """
     ranked = np.sort(rows[list(affect.EMOTION_POINTS)].to_numpy(float), axis=1)
     rows = rows.assign(share=ranked[:, -1], lead=ranked[:, -1] - ranked[:, -2],
@@ -139,9 +116,9 @@ def select_paintings(rows: pd.DataFrame, n: int, at_most: dict[str, int] | None 
               for word, count in rows["emotion"].value_counts().items()}
     quota = quotas(counts, n)
     best = rows.sort_values(["share", "lead", "order"], ascending=False)
-    kept = [index for word, group in best.groupby("emotion", sort=False)
-            for index in group.index[: quota[word]]]
-    return rows.loc[sorted(kept)].drop(columns=["lead", "order"]).reset_index(drop=True)
+    place = best.groupby("emotion").cumcount()
+    best = best[place < best["emotion"].map(quota)]
+    return best.sort_index().drop(columns=["lead", "order"]).reset_index(drop=True)
 
 
 def quotas(counts: dict[str, int], n: int) -> dict[str, int]:
@@ -155,11 +132,8 @@ def quotas(counts: dict[str, int], n: int) -> dict[str, int]:
 
 def render_pieces(folder: Path | str, sounds: Path | str, *,
                   shortest_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """MIREX's MIDI files rendered to FLAC below `sounds`: the pieces, and the rejects
-    ``item, file, reason``; what is there already is not rendered again.
-
-    Raises:
-        KlangfarbeError: no MIDI file, or none that can be rendered.
+    """MIREX's MIDI files rendered to FLAC below `sounds`, where they are not there already: the
+    pieces, and the rejects ``item, file, reason``.
     """
     rows, scores = mirex.manifest(folder), mirex.home(folder) / "MIDIs"
     rows = rows[rows["modality"] == "midi"]
@@ -178,8 +152,7 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
                               f"none of {len(rows)}, {broken['file'].iloc[0]}: "
                               f"{broken['reason'].iloc[0]}", mirex.WHERE)
     short = pieces[pieces["seconds"] < shortest_s]
-    short = short.assign(reason=[f"{seconds:.1f} s, shorter than a segment"
-                                 for seconds in short["seconds"]])
+    short = short.assign(reason=short["seconds"].map("{:.1f} s, shorter than a segment".format))
     pieces = pieces[pieces["seconds"] >= shortest_s].reset_index(drop=True)
     rejects = pd.concat([table[["piece", "file", "reason"]] for table in (broken, short)],
                         ignore_index=True)
@@ -188,11 +161,7 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
 
 
 class Clips(Sequence):
-    """Segments of sound files, each decoded when asked for: float32 [seconds · sample_rate_hz].
-
-    Raises:
-        KlangfarbeError: on access: the file is absent, damaged, or ends before the segment does.
-    """
+    """Segments of sound files, each decoded when asked for: float32 [seconds · sample_rate_hz]."""
 
     def __init__(self, files: Sequence[Path], starts_s: Sequence[float], seconds: float,
                  sample_rate_hz: int):
@@ -214,8 +183,7 @@ class Clips(Sequence):
                 sound = opened.read(round(self.seconds * rate), dtype="float32",
                                     always_2d=True).mean(1)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise KlangfarbeError(f"a sound file at {file}",
-                                  f"{type(error).__name__}: {str(error)[:80]}", do) from error
+            raise KlangfarbeError(f"a sound file at {file}", f"{error}"[:80], do) from error
         if len(sound) < round(self.seconds * rate):
             raise KlangfarbeError(f"{self.seconds:g} s from {start_s:g} s on in {file}",
                                   f"{len(sound) / rate:.2f} s", do)

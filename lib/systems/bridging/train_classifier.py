@@ -3,13 +3,12 @@
 
     paintings uint8 [N, side, side, 3] ─EmotionCNN─► logits [N, 5] ─÷ temperature, softmax─► [N, 5]
 
-Source: Hisariya & Liang §III.A and Figure 2; Guo et al. (2017) for the temperature.
+Source: Hisariya & Liang §III.A and Figure 2; Guo et al. (2017) for the temperature. Notebook: 11.
 
 Known deviations: the paper gives neither widths nor how the classifier was trained · its sequence
 is read as the 49 cells of the last stage; the released code's one step is ``sequence="single"`` ·
 below the gpu profile a small residual network, trained from nothing, stands for the pretrained
 ResNet50.
-Notebook: 11.
 """
 
 from pathlib import Path
@@ -23,13 +22,12 @@ from torch.nn import functional as F
 from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest, splits
-from lib.data.atelier import TRAIN_SEED, paint, words
-from lib.data.atelier.factors import draw
+from lib.data.atelier import TRAIN_SEED, factors, paint, words
 from lib.metrics import calibration
 from lib.metrics.calibration import EMOTIONS, encode_labels
 from lib.models.emotion_classifier import SIDES, EmotionCNN
 from lib.pretrained import sources
-from lib.signal import affect, images
+from lib.signal import images
 from lib.systems.bridging.config import ClassifierConfig
 from lib.training import loop
 from lib.training.checkpoint import Checkpoint
@@ -40,18 +38,25 @@ PAINTINGS_FROM = 200_000  # first index of the classifier's own atelier painting
 
 
 def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
-    """A fresh network, the same for the same seed, its residual part from ``config.initial`` where
-    one is named.
-
-    Raises:
-        KlangfarbeError: `initial` cannot be had, or holds another network.
+    """A fresh network, the same for the same seed; its residual part has ``config.initial``'s
+    weights, save the file's own head, where one is named.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = EmotionCNN(len(EMOTIONS), config.backbone, config.sequence, config.hidden,
                            config.heads, config.dropout, config.width)
     if config.initial:
-        _load_backbone(model.backbone, config.initial)
+        source = sources.find("residual network", sources.Part(("model.safetensors",)),
+                              config.initial)
+        tensors = artefacts.read(source.folder / "model.safetensors")
+        keys = model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
+                                               if not name.startswith("fc.")}, strict=False)
+        lacking = [name for name in keys.missing_keys if not name.endswith("num_batches_tracked")]
+        if lacking or keys.unexpected_keys:
+            raise KlangfarbeError("a residual network's weights in torchvision's names",
+                                  f"{source.name}: {len(lacking)} lacking, "
+                                  f"{len(keys.unexpected_keys)} unknown",
+                                  "give torchvision's ResNet50 as model.safetensors")
     return model
 
 
@@ -61,35 +66,24 @@ def learning_rate(config: ClassifierConfig, step: int) -> float:
 
 
 def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) -> dict[str, float]:
-    """One step of AdamW on the cross-entropy; ``loss`` (nat) and ``accuracy`` of the batch before.
-
-    Args:
-        pictures: float [B, 3, side, side] in [−1, 1]. labels: int64 [B], places in
-            :data:`EMOTIONS`.
-        bfloat16: of the residual network, where the processor has it.
+    """One step on pictures float [B, 3, side, side] in [−1, 1] and labels int64 [B], the residual
+    part in `bfloat16` where asked: ``loss`` (nat) and ``accuracy`` of the batch before it.
     """
     with loop.autocast(pictures.device.type, bfloat16):
         cells = model.cells(pictures)  # [B, C, 7, 7]
     logits = model.head(cells)  # [B, 5]
     loss = F.cross_entropy(logits, labels)
-    if not torch.isfinite(loss):
-        raise KlangfarbeError("a finite loss", f"{loss.item()}", "lower the learning rate, or look "
-                              "for pictures that are not in [−1, 1]")
-    optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
+    loop.clipped_step(optimiser, loss, max_norm=1.0)
     return {"loss": loss.item(), "accuracy": (logits.argmax(1) == labels).float().mean().item()}
 
 
 def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataFrame,
           checkpoint: Path | None = None, seed: int = 0) -> list[dict]:
-    """Trains on the rows of ``train``, validates on those of ``validation``; a killed run goes on
-    from its last checkpoint.
+    """Trains on the rows of ``train``, from the `checkpoint` (``….safetensors``) of the same
+    settings, seed and data on where there is one.
 
     Args:
         pictures: uint8 [N, side, side, 3]. table: their rows, with ``emotion`` and ``split``.
-        checkpoint: ``….safetensors``; another config's, seed's or data's is left alone.
 
     Returns:
         A dict a step: ``step, loss, accuracy`` and, every ``config.every`` steps, ``validation``.
@@ -144,42 +138,28 @@ def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray
 def logits(model, pictures: np.ndarray, batch: int = 64) -> np.ndarray:
     """What the network gives before the softmax, float32 [N, 5], in evaluation mode."""
     pictures, device = images.squares(pictures, model.side), next(model.parameters()).device
+    parts = [np.zeros((0, len(EMOTIONS)), np.float32)]
     model.eval()
     with torch.inference_mode():
-        parts = [model(images.to_tensor(pictures[at : at + batch]).to(device)).cpu().numpy()
-                 for at in range(0, len(pictures), batch)]
-    outputs = np.concatenate(parts) if parts else np.zeros((0, len(EMOTIONS)), np.float32)
-    if not np.isfinite(outputs).all():
-        raise KlangfarbeError("finite logits", "NaN or infinity",
-                              "the weights are damaged: train or fetch them again")
-    return outputs
+        parts += [model(images.to_tensor(pictures[at : at + batch]).to(device)).cpu().numpy()
+                  for at in range(0, len(pictures), batch)]
+    return np.concatenate(parts)
 
 
 def fit_temperature(model, pictures: np.ndarray, table: pd.DataFrame) -> float:
-    """The temperature under which the labels of the rows of ``validation`` are likeliest.
-
-    Source: Guo et al. (2017), §4.2.
-    """
+    """The temperature under which the labels of the rows of ``validation`` are likeliest."""
     held = np.flatnonzero(table["split"].to_numpy(str) == "validation")
-    if not len(held):
-        raise KlangfarbeError("rows of validation", "none",
-                              "deal the paintings out with splits.by_group")
     return calibration.fit_temperature(logits(model, pictures[held]),
                                    encode_labels(table["emotion"].iloc[held]))
 
 
 def cross_validate(config: ClassifierConfig, pictures: np.ndarray, rows: pd.DataFrame, *,
                    k: int = 5, seed: int = 0) -> np.ndarray:
-    """Probabilities of every row by a network that saw nothing of its artist: float32 [N, 5].
-
-    Each of `k` folds is predicted by a network trained on the others; the next fold is its
-    validation set, on which nothing is chosen.
-
-    Args:
-        rows: with ``emotion, artist``.
+    """Probabilities of every row (``emotion, artist``) by a network that saw nothing of its artist:
+    float32 [N, 5]. The next of `k` folds is the validation set, on which nothing is chosen.
     """
     fold = splits.folds(rows["artist"], k, seed)
-    outputs = np.zeros((len(rows), len(affect.EMOTION_POINTS)), np.float32)
+    outputs = np.zeros((len(rows), len(EMOTIONS)), np.float32)
     for i in range(k):
         split = np.select([fold == i, fold == (i + 1) % k], ["test", "validation"], "train")
         model = build(config, seed)
@@ -190,33 +170,13 @@ def cross_validate(config: ClassifierConfig, pictures: np.ndarray, rows: pd.Data
 
 def atelier_paintings(config: ClassifierConfig,
                       start: int = PAINTINGS_FROM) -> tuple[np.ndarray, pd.DataFrame]:
-    """Atelier paintings uint8 [N, side, side, 3], and their rows in the manifest's columns with
-    ``split``.
-    """
+    """Atelier paintings uint8 [N, side, side, 3], and their rows with ``split``."""
     indices, side = range(start, start + config.n_paintings), SIDES[config.backbone]
-    table = manifest.frame({"item_id": f.item_id, "modality": "image", "group_id": f.item_id,
-                            "source": "atelier", "genre": f.style, "valence": f.valence,
-                            "arousal": f.arousal, "emotion": words.emotion_word(f),
-                            "licence": "CC0"} for f in (draw(TRAIN_SEED, i) for i in indices))
+    items = [factors.draw(TRAIN_SEED, index) for index in indices]
+    table = manifest.frame({"item_id": item.item_id, "modality": "image", "group_id": item.item_id,
+                            "source": "atelier", "genre": item.style, "valence": item.valence,
+                            "arousal": item.arousal, "emotion": words.emotion_word(item),
+                            "licence": "CC0"} for item in items)
     table["split"] = splits.by_group(table["group_id"], FRACTIONS, TRAIN_SEED)
     painted, _ = paint.pictures(TRAIN_SEED, indices, min(side, paint.MASTER))
     return images.squares(painted, side), table
-
-
-def _load_backbone(backbone, initial: str) -> None:
-    """Puts published weights into the residual network; the file's own head is left out."""
-    part = sources.Part(("model.safetensors",))
-    source = sources.find("residual network", part, initial)
-    tensors = {name: t for name, t in artefacts.read(source.folder / "model.safetensors").items()
-               if not name.startswith("fc.")}
-    wanted = backbone.state_dict()
-    lacking = [name for name in wanted
-               if name not in tensors and not name.endswith("num_batches_tracked")]
-    unfit = [name for name, t in tensors.items()
-             if name not in wanted or t.shape != wanted[name].shape]
-    if lacking or unfit:
-        raise KlangfarbeError("a residual network's weights in torchvision's names",
-                              f"{source.name}: {len(lacking)} lacking, {len(unfit)} "
-                              f"that do not fit, e.g. {(lacking + unfit)[0]}",
-                              "give torchvision's ResNet50 as model.safetensors")
-    backbone.load_state_dict(tensors, strict=False)

@@ -1,6 +1,5 @@
 """Fine-tuning of the decoder: MusicGen trained four ways on one code path. The network is
-transformers' MusicGen (``lib/pretrained/musicgen.py``), the loss is in
-``lib/training/musicgen.py``.
+``lib/pretrained/musicgen.py``, the loss is in ``lib/training/musicgen.py``.
 
     text column ──T5──► states [B, L, D_text] ──(some dropped)──► projection ─┐
     segment [N] ──codec──► codes [B, K, S] ──delay──► line [B, K, S+K] ──► decoder ──► cross-entropy
@@ -9,14 +8,13 @@ transformers' MusicGen (``lib/pretrained/musicgen.py``), the loss is in
 
 Source: Hisariya & Liang §IV.D and §V.C: AdamW, learning rate 1e-4 (printed as "10e-5"), cosine with
 100 warm-up steps, batches of 16, 40 epochs, 30 s; sampling top-k 250, temperature 1. Copet et al.
-(2023) for MusicGen itself.
+(2023) for MusicGen itself. Notebook: 13, 14.
 
 Known deviations and choices where the paper is silent: the whole decoder and the projection are
 trained, text encoder and codec are frozen · words are dropped from M1–M3's texts at audiocraft's
 rate (.3), conditions at .1 (audiocraft: .3), none in M4 · segments of 30 s have one chunk of 30 s,
 so that M4's fixed chunk changes nothing at the published sizes · gradients are cut at norm 1 · the
 corrected loss is the default, ``faults`` names the released code's.
-Notebook: 13, 14.
 """
 
 import copy
@@ -45,20 +43,16 @@ NOTEBOOK = "13_bridging_music"
 
 
 class Models(NamedTuple):
-    """Decoder and projection (in a LoRA where asked for), the optimiser, and the MusicGenerator
-    that they are a copy of.
-    """
+    """What trains, and the MusicGenerator that it is a copy of."""
 
-    network: torch.nn.Module
+    network: torch.nn.Module  # decoder and projection, in a LoRA where asked for
     optimiser: torch.optim.Optimizer
     start: object
 
 
 def build(config: MusicGenConfig, start=None, seed: int = 0) -> Models:
-    """A copy of the start's decoder and projection, ready to train; the start stays as it is.
-
-    Args:
-        start: a MusicGenerator; ``None``: ``config.start``'s. seed: of LoRA's matrices.
+    """A copy of the start's decoder and projection, ready to train; `start`: a MusicGenerator, by
+    default ``config.start``'s; `seed`: of LoRA's matrices.
     """
     start = pretrained.load("musicgen", config.start) if start is None else start
     network = torch.nn.Module()
@@ -94,27 +88,30 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
 def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], config: MusicGenConfig,
                  *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
                  shuffled: bool = True) -> Callable:
-    """Batches by the number of their step: step → ``lib.training.musicgen.Batch``.
+    """Batches by the number of their step: step → ``lib.training.musicgen.Batch``; one seed gives
+    every model the same rows and chunks.
 
-    Where ``config.stored``, T5 and codec run once, here, over everything; else at each step over
-    its own items. One seed gives every model the same rows and chunks.
+    Where ``config.stored``, T5 and codec run once, here, over everything, and `store` (a folder)
+    keeps their tensors; else at each step over its own items.
 
     Args:
         start: a MusicGenerator. clips: [N] at the codec's rate, of at least ``clip_seconds``.
-        store: folder of stored tensors; ``None``: ``data/processed/bridging``.
         encoded: codes of these clips' chunks, (row, first sample) → codes, kept between runs.
-
-    Raises:
-        KlangfarbeError: not a text for each clip, an empty text, or a clip that is too short.
+        shuffled: ``False``: one row after the other.
     """
     if len(clips) != len(texts) or not len(texts) or not all(text.strip() for text in texts):
         raise KlangfarbeError("a text with words for each clip",
                               f"{len(texts)} texts, {len(clips)} clips", "look at the text column")
-    n_samples = round(config.clip_seconds * start.sample_rate_hz)
-    rows_of = _order(len(texts), config.batch_size, seed, shuffled)
+    n_samples, rows_met = round(config.clip_seconds * start.sample_rate_hz), []
+    order = loop.batches(len(texts), config.batch_size, np.random.default_rng(seed)) if shuffled \
+        else iter(np.arange(len(texts))[:, None])
+
+    def rows_of(step: int) -> np.ndarray:
+        rows_met.extend(itertools.islice(order, max(0, step + 1 - len(rows_met))))
+        return rows_met[step]
 
     def chunk(row: int, place: float = 0.0) -> tuple[int, np.ndarray]:
-        """The first sample and the samples of a chunk; place 0 … 1: at the beginning … the end."""
+        """First sample and samples of a chunk; place 0 … 1: at the beginning … the end."""
         clip = np.asarray(clips[row], np.float32)
         if len(clip) < n_samples:
             raise KlangfarbeError(f"clips of {config.clip_seconds:g} s",
@@ -156,20 +153,16 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
     return batch_at
 
 
+def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
+    """Each word goes with probability `share`; at 0 the text stays as it is."""
+    if not share:
+        return text
+    return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip()
+
+
 def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed: int = 0) -> dict:
-    """One step of fine-tuning.
-
-    Args:
-        rate: the learning rate. seed: of dropout and dropped conditions.
-
-    Returns:
-        ``loss`` (nats, mean over codebooks and micro-batches), ``gradient`` (norm before cutting),
-        ``rate``.
-
-    Raises:
-        KlangfarbeError: a loss that is not finite; the weights are then as they were.
-
-    Source: Hisariya & Liang §IV.D; Copet et al. (2023), §3.1.
+    """One step at the learning rate `rate`: ``loss`` (nats, mean over codebooks and micro-batches),
+    ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions.
     """
     losses = _backward(models, batch, config, seed)
     norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
@@ -214,14 +207,8 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
           seed: int = 0, store: Path | None = None, every: int = 20,
           encoded: dict | None = None) -> list[dict]:
-    """Fine-tunes in place; a killed run goes on from its last checkpoint.
-
-    Args:
-        clips, texts, store, encoded: as in :func:`make_batches`.
-        checkpoint: ``….safetensors``, or ``None``. every: steps between them.
-
-    Returns:
-        A dict a step: ``step, loss, gradient, rate``.
+    """Fine-tunes in place, from the `checkpoint` (``….safetensors``, written `every` so many steps)
+    on: a dict a step, ``step, loss, gradient, rate``. The rest is :func:`make_batches`'.
     """
     total = n_steps(config, len(texts))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
@@ -266,49 +253,20 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
 
 def tuned_generator(models: Models):
     """The fine-tuned MusicGenerator: LoRA merged, in evaluation mode."""
-    network = models.network
+    network, generator = models.network, copy.copy(models.start)
     if hasattr(network, "merge_and_unload"):
         network = copy.deepcopy(network).merge_and_unload()
-    generator = copy.copy(models.start)
     generator.network = network.eval()
     return generator
 
 
 def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
              seconds: float | None = None, **sampling) -> np.ndarray:
-    """Texts → music, float32 [N, samples] at the generator's rate.
-
-    Args:
-        seconds: ``None``: the config's. sampling: in place of the config's ``top_k, temperature,
-            guidance``.
-
-    Source: Hisariya & Liang §V.C (top-k 250, temperature 1).
+    """Texts → music, float32 [N, samples] at the generator's rate; `seconds` and `sampling` stand
+    in for the config's ``clip_seconds, top_k, temperature, guidance``.
     """
     sampling = {"top_k": config.top_k, "temperature": config.temperature,
                 "guidance": config.guidance} | sampling
     seconds, n = config.clip_seconds if seconds is None else seconds, config.n_at_once
     return np.concatenate([generator.generate(list(texts[at : at + n]), seconds, seed=seed + at,
                                               **sampling) for at in range(0, len(texts), n)])
-
-
-def _order(n_items: int, batch_size: int, seed: int, shuffled: bool) -> Callable:
-    """Step → rows: endless shuffled epochs, or the rows in turn."""
-    in_turn = (np.arange(at, at + batch_size) % n_items for at in itertools.count(0, batch_size))
-    endless = loop.batches(n_items, batch_size, np.random.default_rng(seed)) if shuffled \
-        else in_turn
-    known: list[np.ndarray] = []
-
-    def rows_of(step: int) -> np.ndarray:
-        known.extend(itertools.islice(endless, max(0, step + 1 - len(known))))
-        return known[step]
-
-    return rows_of
-
-
-def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
-    """Each word goes with probability `share`; at 0 the text stays as it is, line breaks and
-    all.
-    """
-    if not share:
-        return text
-    return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip()
