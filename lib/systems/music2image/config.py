@@ -39,11 +39,7 @@ class ForestConfig:
 
 @dataclass(frozen=True)
 class GanConfig:
-    """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani et al.'s, the paper gives none.
-
-    Attributes:
-        equalised, pixel_norm, batch_deviation, depth: of :mod:`lib.models.wgan_gp`.
-    """
+    """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani's; the paper has none."""
 
     size: int = 128
     channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # of each stage from 4² up
@@ -62,7 +58,7 @@ class GanConfig:
     drift: float = 0.0  # weight of score(real)²
     w_matching: float = 1.0
     matching_moves_maps: bool = True  # whether that loss changes the convolutions it measures with
-    equalised: bool = False
+    equalised: bool = False  # this and the next two: of lib.models.wgan_gp
     pixel_norm: bool = False
     batch_deviation: bool = False
     ema_decay: float = 0.0  # 0: no average
@@ -70,10 +66,9 @@ class GanConfig:
 
     def __post_init__(self):
         if self.size != 4 * 2 ** (len(self.channels) - 1) or len(self.steps) != len(self.channels):
-            raise KlangfarbeError(
-                f"one width and one number of steps for each of the stages 4² … {self.size}²",
-                f"{len(self.channels)} widths and {len(self.steps)} numbers of steps",
-                "size is 4·2^(stages − 1)")
+            raise KlangfarbeError(f"a width and a number of steps for each stage 4² … {self.size}²",
+                                  f"{len(self.channels)} widths, {len(self.steps)} numbers",
+                                  "size is 4·2^(stages − 1)")
 
     @property
     def n_steps(self) -> int:
@@ -81,27 +76,21 @@ class GanConfig:
 
     def with_steps(self, n_steps: int) -> "GanConfig":
         """The same config with `n_steps` in all, shared among the stages as before; 0: as it is."""
-        stages = len(self.steps)
+        spare = n_steps - len(self.steps)
         if n_steps == 0:
             return self
-        if n_steps < stages:
-            raise KlangfarbeError(f"at least {stages} steps, one a stage", str(n_steps),
+        if spare < 0:
+            raise KlangfarbeError(f"at least {len(self.steps)} steps, one a stage", str(n_steps),
                                   "give more, or 0 for the profile's own")
-        first = [1 + (n_steps - stages) * n // self.n_steps for n in self.steps[:-1]]
+        first = [1 + spare * n // self.n_steps for n in self.steps[:-1]]
         return replace(self, steps=(*first, n_steps - sum(first)))
 
 
 @dataclass(frozen=True)
 class DiffusionConfig:
-    """The diffusion model; widths, batch size, rates and guidance are ours, the paper gives none.
+    """The diffusion model; widths, batch size, rates and guidance are ours; the paper has none."""
 
-    Attributes:
-        size, channels, layers, attention_levels, embedding, patch: of
-            :class:`lib.models.emotion_unet.EmotionUNet`.
-        start: ``neutral`` is the bundled network that never saw a label.
-    """
-
-    size: int = 128
+    size: int = 128  # this and the next five: of lib.models.emotion_unet
     channels: tuple[int, ...] = (64, 128, 256, 256)
     layers: int = 2
     attention_levels: int = 2
@@ -119,7 +108,7 @@ class DiffusionConfig:
     null: str = "zero"  # the point (0, 0)
     p_null: float = 0.1  # share of labels dropped
     ema_decay: float = 0.0  # 0: no average
-    start: str = "scratch"
+    start: str = "scratch"  # "neutral": the bundled network that never saw a label
     guidance: float = 3.0  # s
     guidance_rescale: float = 0.0  # φ of Lin et al.
     sampler: str = "ancestral"

@@ -31,11 +31,11 @@ RECIPE = (compose, factors, genres, harmony, melody, render, textures)  # what m
 
 
 class Table(NamedTuple):
-    """What a forest learns from; `truth` is NaN where nobody knows it."""
+    """What a forest learns from."""
 
     features: np.ndarray  # [N, 135]
     va: np.ndarray  # [N, 2], rated, in [−1, 1]
-    truth: np.ndarray  # [N, 2], the point behind the ratings
+    truth: np.ndarray  # [N, 2], the point behind the ratings, NaN where nobody knows it
     groups: np.ndarray  # [N], the piece or artist
     kinds: np.ndarray  # [N], the genre
 
@@ -65,16 +65,19 @@ def atelier_table(config: ForestConfig, seed: int) -> Table:
     sound_of = functools.partial(excerpt, seed, config.piece_seconds, config.excerpts)
     rows = feature_cache.table(recipe, range(config.n_pieces * config.excerpts), sound_of,
                                label="features")
-    rated = factors.ratings(items, n_raters=RATERS, disagreement=config.disagreement)
-    truth = np.array([[item.valence, item.arousal] for item in items])
-    of_piece = np.repeat(np.arange(config.n_pieces), config.excerpts)
-    names = np.array([item.item_id for item in items])
-    genre = np.array([item.genre for item in items])
-    return Table(rows, rated[of_piece], truth[of_piece], names[of_piece], genre[of_piece])
+    of_pieces = (factors.ratings(items, n_raters=RATERS, disagreement=config.disagreement),
+                 np.array([[item.valence, item.arousal] for item in items]),
+                 np.array([item.item_id for item in items]),
+                 np.array([item.genre for item in items]))
+    return Table(rows, *(np.repeat(column, config.excerpts, axis=0) for column in of_pieces))
 
 
-def real_table(config: ForestConfig) -> Table:
-    """Features and ratings of the real collections in ``config.collections``, joined by song."""
+def training_table(config: ForestConfig, seed: int) -> Table:
+    """What a config's forest learns from: the real collections it names, joined by song, else the
+    atelier's.
+    """
+    if not config.collections:
+        return atelier_table(config, seed)
     parts = []
     for name in config.collections:
         folder = paths.real_data(name)
@@ -86,8 +89,8 @@ def real_table(config: ForestConfig) -> Table:
                                   genre=songs["genre"].fillna(name)))
     songs = pd.concat(parts, ignore_index=True)
     va = songs[list(AXES)].to_numpy(float)
-    rows = feature_cache.of_files(list(songs["file"]), seconds=config.piece_seconds)
-    return Table(rows, va, np.full_like(va, np.nan), songs["group_id"].to_numpy(str),
+    return Table(feature_cache.of_files(list(songs["file"]), seconds=config.piece_seconds), va,
+                 np.full_like(va, np.nan), songs["group_id"].to_numpy(str),
                  songs["genre"].to_numpy(str))
 
 
@@ -101,18 +104,10 @@ def labelled_files(name: str, adapter, **settings) -> pd.DataFrame:
     return table[table["path"].notna() & table["valence"].notna()].reset_index(drop=True)
 
 
-def training_table(config: ForestConfig, seed: int) -> Table:
-    """Real collections where the config names them, else the atelier's."""
-    return real_table(config) if config.collections else atelier_table(config, seed)
-
-
 def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int,
             start: int = 0) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on.
-
-    Args:
-        pictures: uint8 [N, size, size, 3]. affect: [N, 2] in [−1, 1].
-        config: a config with ``size`` and ``batch_size``.
+    """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on, out of pictures
+    uint8 [N, size, size, 3] and affect [N, 2]; `config` has ``size`` and ``batch_size``.
     """
     if len(pictures) != len(affect) or pictures.shape[1:] != (config.size, config.size, 3):
         raise KlangfarbeError(f"N pictures [{config.size}, {config.size}, 3] and N affects",

@@ -9,7 +9,7 @@ Source: Zhang §3; Breiman (2001), §10, in groups as in Gregorutti, Michel & Sa
 Notebook: 31, 35.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -40,10 +40,9 @@ GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"),
 
 def scores(data: Table, result: train_forest.Nested, config: ForestConfig, *,
            published: Mapping[str, float] | None = None, seed: int = 0) -> pd.DataFrame:
-    """The evaluation table of the nested predictions: CCC, R² and RMSE of each axis.
-
-    Rows beside ``forest``: ``true point``, the ceiling, where it is known; ``mean predictor`` of
-    the other folds; ``shuffled condition``; and each R² in `published`.
+    """The evaluation table of the nested predictions: CCC, R² and RMSE of each axis, beside the
+    ``true point`` (the ceiling, where it is known), the ``mean predictor`` of the other folds, the
+    ``shuffled condition`` and each R² in `published`.
     """
     mean = np.empty_like(result.predicted)
     for fold in np.unique(result.part):
@@ -51,14 +50,13 @@ def scores(data: Table, result: train_forest.Nested, config: ForestConfig, *,
     outputs = {"forest": result.predicted, "true point": data.truth, tables.MEAN: mean}
     if not np.isfinite(data.truth).all():
         del outputs["true point"]
-    measures = []
-    for name, metric in (("CCC", agreements.ccc), ("R²", agreements.r2), ("RMSE", agreements.rmse)):
-        for k, axis in enumerate(AXES):
-            measures.append(tables.Measure(f"{name} {axis}", metric, data.va[:, k], tables.ROWS,
-                                           lambda points, k=k: points[:, k],
-                                           published=published or {} if name == "R²" else {}))
+    metrics = {"CCC": agreements.ccc, "R²": agreements.r2, "RMSE": agreements.rmse}
+    measures = [tables.Measure(f"{name} {axis}", metric, data.va[:, k], tables.ROWS,
+                               lambda points, k=k: points[:, k],
+                               published=published or {} if name == "R²" else {})
+                for name, metric in metrics.items() for k, axis in enumerate(AXES)]
     return tables.evaluate_table(outputs, measures, groups=data.groups, seed=seed,
-                        n_resamples=config.n_resamples)
+                                 n_resamples=config.n_resamples)
 
 
 def losses(data: Table, result: train_forest.Nested, config: ForestConfig, *,
@@ -87,15 +85,12 @@ def losses(data: Table, result: train_forest.Nested, config: ForestConfig, *,
 def importance(lost: dict[str, np.ndarray], groups: np.ndarray, config: ForestConfig, *,
                seed: int = 0) -> pd.DataFrame:
     """The means of :func:`losses` with intervals: ``family, axis, loss, low, high``."""
-    rows = []
-    for family, loss in lost.items():
-        for axis, own in zip(AXES, loss.T, strict=True):
-            low, high = stats.bootstrap(np.mean, own, groups=groups, seed=seed,
-                                        n_resamples=config.n_resamples)
-            rows.append({"family": family, "axis": axis, "loss": float(own.mean()), "low": low,
-                         "high": high})
-    return pd.DataFrame(rows).sort_values(["axis", "loss"], ascending=[False, False],
-                                          ignore_index=True)
+    rows = [(family, axis, float(own.mean()),
+             *stats.bootstrap(np.mean, own, groups=groups, seed=seed,
+                              n_resamples=config.n_resamples))
+            for family, loss in lost.items() for axis, own in zip(AXES, loss.T, strict=True)]
+    table = pd.DataFrame(rows, columns=["family", "axis", "loss", "low", "high"])
+    return table.sort_values(["axis", "loss"], ascending=[False, False], ignore_index=True)
 
 
 def margin(lost: dict[str, np.ndarray], groups: np.ndarray, config: ForestConfig,
@@ -155,41 +150,36 @@ def evidence() -> list[dict]:
 
 
 def emotify_forest() -> pd.DataFrame:
-    """The forest trained and tested on Emotify, beside the genre's mean and another panel.
+    """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
+    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
 
-    Half the listeners against the other half, stepped up to full panels by Spearman and Brown:
-    2c / (1 + c). ``emotify_emotions.csv`` has the share of listeners who ticked each emotion.
+    ``emotify_emotions.csv`` has how well each of nine emotions, the share of listeners who ticked
+    it, is predicted before a point of the plane is assigned.
     """
     tracks, rows, truth, groups = _features_of("emotify", emotify)
-    folder, genres = paths.real_data("emotify"), tracks["genre"].to_numpy()
+    folder = paths.real_data("emotify")
     panel = _scores("another panel", *emotify.panels(folder), groups)
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
     panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels
     table = _table("Emotify, 15 s excerpts", [
-        _scores("forest", truth, splits.cross_validated(_forest, rows, truth, groups), groups),
-        _scores("genre mean", truth, splits.cross_validated(_class_mean, genres, truth, groups),
-                groups),
-        _scores("mean", truth, splits.cross_validated(_mean, rows, truth, groups), groups), panel])
+        _held_out("forest", _forest, rows, truth, groups),
+        _held_out("genre mean", _class_mean, tracks["genre"].to_numpy(), truth, groups),
+        _held_out("mean", _class_mean, np.zeros(len(truth)), truth, groups), panel])
     ids = tracks["item_id"].str[-3:].astype(int)
     ticked = emotify.shares(folder).set_index("track id").loc[ids, list(affect.GEMS_POINTS)]
-    _store("emotify_emotions", _emotions(rows, ticked.to_numpy(), groups), rows)
-    return _store("emotify_forest", table, rows, truth)
-
-
-def _emotions(rows: np.ndarray, ticked: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
-    """How well each of nine emotions is predicted, before a point of the plane is assigned."""
     forest = train_forest.build(ForestConfig(n_trees=200, max_features=0.33), SEED)
     predicted = splits.cross_validated(lambda x, y, unseen: forest.fit(x, y).predict(unseen), rows,
-                                       ticked, groups)
-    table = []
-    for column, (emotion, (valence, arousal)) in enumerate(affect.GEMS_POINTS.items()):
-        truth, own = ticked[:, column], predicted[:, column]
-        low, high = stats.bootstrap(agreements.correlation, truth, own, groups=groups, seed=SEED)
-        table.append({"emotion": emotion, "valence": valence, "arousal": arousal,
-                      "correlation": agreements.correlation(truth, own), "low": low, "high": high,
-                      "r2": agreements.r2(truth, own), "n": len(truth)})
-    return pd.DataFrame(table)
+                                       ticked.to_numpy(), groups)
+    emotions = []
+    for (emotion, point), own in zip(affect.GEMS_POINTS.items(), predicted.T, strict=True):
+        shares = ticked[emotion].to_numpy()
+        low, high = stats.bootstrap(agreements.correlation, shares, own, groups=groups, seed=SEED)
+        emotions.append({"emotion": emotion, "valence": point[0], "arousal": point[1],
+                         "correlation": agreements.correlation(shares, own), "low": low,
+                         "high": high, "r2": agreements.r2(shares, own), "n": len(shares)})
+    _store("emotify_emotions", pd.DataFrame(emotions), rows)
+    return _store("emotify_forest", table, rows, truth)
 
 
 def picture_regressors() -> pd.DataFrame:
@@ -205,16 +195,11 @@ def picture_regressors() -> pd.DataFrame:
         folder, rows = paths.real_data(name), labelled_files(name, adapter, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
-        classes = rows["genre"].to_numpy()
         bundled = picture_regressor.load_picture_regressor()
-        rated = [
-            _scores("judge", truth, splits.cross_validated(_judge, pictures, truth, groups),
-                    groups),
-            _scores("atelier judge", truth, bundled.predict(pictures), groups),
-            _scores("class mean", truth, splits.cross_validated(_class_mean, classes, truth,
-                                                                groups), groups),
-            _scores("mean", truth, splits.cross_validated(_mean, pictures, truth, groups), groups),
-        ]
+        rated = [_held_out("judge", _judge, pictures, truth, groups),
+                 _scores("atelier judge", truth, bundled.predict(pictures), groups),
+                 _held_out("class mean", _class_mean, rows["genre"].to_numpy(), truth, groups),
+                 _held_out("mean", _class_mean, np.zeros(len(truth)), truth, groups)]
         if adapter is oasis:
             reliability = oasis.reliability(folder)
             rated.append(pd.DataFrame([{"predictor": "another panel", "axis": axis,
@@ -222,10 +207,9 @@ def picture_regressors() -> pd.DataFrame:
                                         "n_groups": len(rows)} for axis in AXES]))
         else:
             artists = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
-            unseen = splits.cross_validated(_judge, pictures, truth, artists)
             alone = adapter.manifest(folder, seen="image", **settings).set_index("item_id")
             alone = alone.loc[rows["item_id"], list(AXES)].to_numpy(float)
-            rated += [_scores("judge, unseen artists", truth, unseen, artists),
+            rated += [_held_out("judge, unseen artists", _judge, pictures, truth, artists),
                       _scores("image alone", truth, alone, groups)]
         found.append(_table(collection, rated))
         hashes[collection] = provenance.content_hash(pictures, truth)
@@ -268,14 +252,16 @@ def _judge(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndar
     return picture_regressor.PictureRegressor().fit(inputs, truth).predict(unseen)
 
 
-def _mean(inputs: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-    return np.repeat(truth.mean(axis=0, keepdims=True), len(unseen), axis=0)
-
-
 def _class_mean(classes: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> np.ndarray:
     """The mean of each class; a class not seen in training gets the mean of all."""
     of_class = {name: truth[classes == name].mean(axis=0) for name in set(classes)}
     return np.array([of_class.get(name, truth.mean(axis=0)) for name in unseen])
+
+
+def _held_out(predictor: str, fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray,
+              groups: np.ndarray) -> pd.DataFrame:
+    predicted = splits.cross_validated(fit_predict, inputs, truth, groups)
+    return _scores(predictor, truth, predicted, groups)
 
 
 def _scores(predictor: str, truth: np.ndarray, predicted: np.ndarray,
@@ -285,8 +271,7 @@ def _scores(predictor: str, truth: np.ndarray, predicted: np.ndarray,
     table.insert(0, "predictor", predictor)
     table.insert(table.columns.get_loc("r2"), "correlation",
                  [agreements.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
-    table["n_groups"] = len(truth) if groups is None else len(set(groups))
-    return table
+    return table.assign(n_groups=len(truth) if groups is None else len(set(groups)))
 
 
 def _table(collection: str, scores: list[pd.DataFrame]) -> pd.DataFrame:

@@ -2,13 +2,15 @@
 
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
 
-    network            defined in                    trained              evaluated
-    random forest      scikit-learn                  train_forest.py      evaluate.py
-    diffusion U-Net    lib/models/emotion_unet.py    train_diffusion.py   notebooks 33, 35; grey.py
-    WGAN-GP            lib/models/wgan_gp.py         train_gan.py         notebook 32
+    random forest      scikit-learn                  train_forest.py, scored in evaluate.py
+    diffusion U-Net    lib/models/emotion_unet.py    train_diffusion.py, schedule.py, grey.py
+    WGAN-GP            lib/models/wgan_gp.py         train_gan.py, the source's other decoder
 
-The chain paints with the diffusion model; the WGAN-GP is the other decoder of the source. Pictures
-are scored by lib/metrics: picture_regressor, diversity, distances, colour.
+data.py: what they learn from · original_code.py: faults of the released code.
+
+Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1–9 beside 0–1) · Optuna
+never sees the test set · the diffusion model's null is learned and its schedule ends at zero signal
+(both can be switched).
 
 Source: Zhang §2.1. Notebook: 30, 35.
 """
@@ -44,10 +46,8 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
 
 def generate(sounds: list[np.ndarray], models: Models, *, variations: int = 1,
              seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Affect and pictures of mono sounds at 22 050 Hz.
-
-    Returns:
-        (valence, arousal) [N, 2] in [−1, 1], and uint8 [N · variations, H, W, 3].
+    """Mono sounds at 22,050 Hz → (valence, arousal) [N, 2] in [−1, 1], and pictures uint8
+    [N · variations, H, W, 3].
     """
     rows = np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in sounds])
     points = train_forest.predict(models.forest, rows)
@@ -58,9 +58,8 @@ def generate(sounds: list[np.ndarray], models: Models, *, variations: int = 1,
 
 def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    variations: int = 1, seed: int = 0) -> int:
-    """``python -m lib paint``: a picture for each piece; returns the exit code.
-
-    One bad file among several is named and left out (exit code 2).
+    """``python -m lib paint``: a picture for each piece; one bad file among several is named and
+    left out (exit code 2).
     """
     several = len(music) > 1
     if not several and output.suffix not in (".png", ".jpg"):

@@ -57,11 +57,8 @@ def affect_grid(n: int, side: int = 5) -> np.ndarray:
 
 def measure(setting: str, target: np.ndarray, pictures: np.ndarray, real_saturation: np.ndarray,
             predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
-    """A row for each picture of one training.
-
-    Args:
-        target, predicted: [n, 2], the affect asked for and the regressor's reading of the picture.
-        real_saturation: [n], of real paintings of the same affect. seed: of the training.
+    """A row for each picture of the training `seed`: `target` and `predicted` [n, 2] are the affect
+    asked for and the regressor's reading, `real_saturation` [n] is of paintings of that affect.
     """
     error = np.abs(np.asarray(predicted) - target)
     return pd.DataFrame({"setting": setting, "seed": seed, "picture": np.arange(len(target)),
@@ -74,11 +71,12 @@ def measure(setting: str, target: np.ndarray, pictures: np.ndarray, real_saturat
 
 
 def effects(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """What each factor does to each measure, averaged over the other factor.
+    """What each factor does to each measure, averaged over the other factor; pictures of the same
+    noise and affect are compared.
 
-    Pictures of the same noise and affect are compared. ``verdict`` is *raises* or *lowers* where
-    p_holm < .05 and every training has the effect's sign (``same_sign`` of ``seeds``), else
-    *inconclusive*. Intervals are 95 % bootstrap over pictures, p of paired sign flips.
+    ``verdict`` is *raises* or *lowers* where p_holm < .05 and every training has the effect's sign
+    (``same_sign`` of ``seeds``), else *inconclusive*. Intervals are 95 % bootstrap over pictures, p
+    of paired sign flips.
     """
     wide = table.pivot(index=["seed", "picture"], columns="setting", values=list(MEASURES))
     rows = []

@@ -27,7 +27,6 @@ def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     .02] as in the released code. ``zero_terminal_snr``: its √ᾱ shifted and scaled so that it starts
     at the same value and ends at exactly 0.
     """
-    _check("schedule", name)
     f = np.cos((np.arange(n_steps + 1) / n_steps + 0.008) / 1.008 * math.pi / 2) ** 2
     root = np.sqrt(np.cumprod(1 - np.clip(1 - f[1:] / f[:-1], 0.001, 0.02)))
     if name == "zero_terminal_snr":
@@ -51,9 +50,8 @@ def snr(name: str, n_steps: int = 1000) -> np.ndarray:
 
 def predict_x0(x_t: torch.Tensor, predicted: torch.Tensor, t: int, name: str,
                prediction: str) -> torch.Tensor:
-    """The picture a prediction implies, clipped to [−1, 1].
-
-    (x_t − √(1−ᾱ)·ε̂)/√ᾱ, or √ᾱ·x_t − √(1−ᾱ)·v̂.
+    """The picture a prediction implies, (x_t − √(1−ᾱ)·ε̂)/√ᾱ or √ᾱ·x_t − √(1−ᾱ)·v̂, clipped to
+    [−1, 1].
     """
     left = float(alphas_bar(name)[int(t)])
     if prediction == "epsilon":
@@ -68,8 +66,10 @@ def sampler(kind: str, n_sampling: int, name: str, prediction: str,
     Both start at t = T − 1 and clip the predicted picture to [−1, 1]. The solver divides by √ᾱ, so
     under zero terminal SNR diffusers gives it ᾱ_T = 2⁻²⁴ for 0.
     """
-    _check("sampler", kind)
-    _check("prediction", prediction)
+    for setting, value in (("schedule", name), ("sampler", kind), ("prediction", prediction)):
+        if value not in CHOICES[setting]:
+            raise KlangfarbeError(f"a {setting} out of {', '.join(CHOICES[setting])}", repr(value),
+                                  "name one of them")
     if not 1 <= n_sampling <= n_steps:
         raise KlangfarbeError(f"1 to {n_steps} sampling steps", str(n_sampling),
                               "20 are enough for dpm_solver")
@@ -78,8 +78,7 @@ def sampler(kind: str, n_sampling: int, name: str, prediction: str,
               "prediction_type": "epsilon" if prediction == "epsilon" else "v_prediction"}
     if kind == "ancestral":
         chosen = DDPMScheduler(**shared, clip_sample=True)
-    else:
-        # thresholding at a maximum of 1 is this solver's way of clipping
+    else:  # thresholding at a maximum of 1 is this solver's way of clipping
         chosen = DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2,
                                              final_sigmas_type="zero",
                                              rescale_betas_zero_snr=name == "zero_terminal_snr",
@@ -87,9 +86,3 @@ def sampler(kind: str, n_sampling: int, name: str, prediction: str,
                                              sample_max_value=1.0)
     chosen.set_timesteps(n_sampling)
     return chosen
-
-
-def _check(setting: str, value: str) -> None:
-    if value not in CHOICES[setting]:
-        raise KlangfarbeError(f"a {setting} out of {', '.join(CHOICES[setting])}", repr(value),
-                              "name one of them")

@@ -54,9 +54,8 @@ class Models(NamedTuple):
 
 def build(config: DiffusionConfig, seed: int = 0,
           device: str = "cpu") -> tuple[Models, torch.optim.AdamW]:
-    """A new network (or the neutral one, by ``config.start``), its average and its optimiser.
-
-    The same seed gives the same weights on every device; on ``"meta"`` there are shapes alone.
+    """A new network (or the neutral one), its average and its optimiser; the same seed gives the
+    same weights on every device, on ``"meta"`` there are shapes alone.
     """
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
@@ -64,8 +63,8 @@ def build(config: DiffusionConfig, seed: int = 0,
                               attention_levels=config.attention_levels, embedding=config.embedding,
                               null=config.null, patch=config.patch)
     if config.start == "neutral":
-        network.load_state_dict(artefacts.read(artefacts.find(NOTEBOOK, "any",
-                                                              "unet_neutral.safetensors")))
+        neutral = artefacts.find(NOTEBOOK, "any", "unet_neutral.safetensors")
+        network.load_state_dict(artefacts.read(neutral))
         network.emotion_from_null()
     network = network.to(device)
     average = loop.moving_average(network, config.ema_decay) if config.ema_decay else None
@@ -84,11 +83,9 @@ def learning_rate(config: DiffusionConfig, step: int) -> float:
 def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tensor,
                affect: torch.Tensor, config: DiffusionConfig, rng: torch.Generator, step: int = 0,
                rows: slice = slice(None)) -> float:
-    """One training step on x_0 [B, 3, H, W] and affect [B, 2]; returns the loss.
-
-    Args:
-        rng: of time steps, noise and dropped labels, on the device to train on.
-        rows: of the batch, those this process learns from; noise is drawn for all.
+    """One training step on x_0 [B, 3, H, W] and affect [B, 2]: the loss. `rng`, on the device to
+    train on, draws time steps, noise and dropped labels for the whole batch, of which this process
+    learns from `rows`.
     """
     device = rng.device
     x_0, affect = x_0.to(device), affect.to(device)
@@ -107,10 +104,7 @@ def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tens
 
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, step)
-    optimiser.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(models.network.parameters(), 1.0)
-    optimiser.step()
+    loop.clipped_step(optimiser, loss, max_norm=1.0)
     if models.average is not None:
         models.average.update_parameters(models.network)
     return float(loss.detach())
@@ -118,17 +112,14 @@ def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tens
 
 def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, guidance: float,
            rescale: float = 0.0) -> torch.Tensor:
-    """The guided prediction null + s·(emotion − null), [B, 3, H, W].
-
-    s = 0 ignores the emotion, s = 1 is the plain conditional prediction. With `rescale` φ > 0 each
-    picture's standard deviation is brought back towards the conditional one's.
+    """The guided prediction null + s·(emotion − null), [B, 3, H, W]: s = 0 ignores the emotion,
+    s = 1 is the conditional one, towards whose standard deviation `rescale` φ > 0 brings it.
     """
     is_null = torch.ones(len(x_t), dtype=torch.bool, device=x_t.device)
     if guidance in (0.0, 1.0):
         return network(x_t, t, affect, is_null if guidance == 0 else None)
-    both = network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([affect, affect]),
-                   torch.cat([~is_null, is_null]))
-    emotion, null = both.chunk(2)
+    emotion, null = network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([affect, affect]),
+                            torch.cat([~is_null, is_null])).chunk(2)
     mixed = null + guidance * (emotion - null)
     if rescale:
         ratio = emotion.std((1, 2, 3), keepdim=True) / mixed.std((1, 2, 3), keepdim=True)
@@ -139,12 +130,8 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
              guidance: float | None = None, sampler: str = "", n_sampling: int = 0,
              network: EmotionUNet | None = None, one_noise: bool = False) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise.
-
-    Args:
-        guidance, sampler, n_sampling: left out: the config's.
-        network: default ``models.sampling_network``.
-        one_noise: begin every picture from the same noise.
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise, and with
+    `one_noise` all begin from one. What is left out, config and models give.
     """
     network = models.sampling_network if network is None else network
     device = next(network.parameters()).device
@@ -165,10 +152,7 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
 
 def checkpoint(path: Path, config: DiffusionConfig, seed: int, pictures: np.ndarray, models: Models,
                optimiser: torch.optim.Optimizer, rng: torch.Generator) -> Checkpoint:
-    """What a run needs to go on after an interruption.
-
-    Its key is a hash of config, seed, data, first weights and the kind of device.
-    """
+    """What a run of these settings, data, first weights and kind of device needs to go on."""
     first = models.network.unet.conv_in.weight.detach()
     key = provenance.content_hash(pictures, first.cpu().numpy(),
                                   repr((config, seed, first.device.type)).encode())
@@ -178,9 +162,7 @@ def checkpoint(path: Path, config: DiffusionConfig, seed: int, pictures: np.ndar
 def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, seed: int, path: Path,
           *, every: int = 250, team: parallel.Team = parallel.ALONE) -> tuple[Models, list[float]]:
     """Trains to ``config.n_steps``, from the checkpoint at `path` on: (models, every step's loss).
-
-    Args:
-        team: the processes that share each batch; the first of them writes.
+    The processes of a `team` share each batch; the first of them writes.
     """
     rows = team.rows(min(config.batch_size, len(pictures)))
     models, optimiser = build(config, seed, team.device)
@@ -199,9 +181,8 @@ def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, see
 
 
 def train_command(profile: str, seed: int = 0) -> int:
-    """``python -m lib train``: notebook 33's training, by as many processes as ``torchrun`` starts.
-
-    The checkpoint lies where the notebook looks for its own. Returns the exit code.
+    """``python -m lib train``: notebook 33's training, by as many processes as ``torchrun`` starts;
+    the checkpoint lies where the notebook looks for its own.
     """
     config = get_config(profile).diffusion
     with parallel.team() as team:

@@ -44,23 +44,17 @@ def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
 
 def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig,
         seed: int = 0) -> RandomForestRegressor:
-    """Grows the forest on features [N, F] and ratings [N, 2] in [−1, 1].
-
-    Raises:
-        KlangfarbeError: ratings outside [−1, 1] (two scales in one column), or missing.
-    """
+    """Grows the forest on features [N, F] and ratings [N, 2] in [−1, 1]."""
     rows, va = np.asarray(rows, np.float32), np.asarray(va, np.float64)
-    if va.ndim != 2 or va.shape[1] != 2 or len(rows) != len(va):
-        raise KlangfarbeError("features [N, F] and ratings [N, 2]", f"{rows.shape} and {va.shape}",
-                              "join them by song first")
-    if not np.isfinite(va).all() or np.abs(va).max(initial=0) > 1 + 1e-6:
-        raise KlangfarbeError("ratings in [−1, 1]", f"{np.min(va):g} to {np.max(va):g}",
-                              "convert with affect.to_unit and drop unlabelled songs")
+    if va.shape != (len(rows), 2) or not (np.abs(va) <= 1 + 1e-6).all():  # NaN is not
+        raise KlangfarbeError("features [N, F] and ratings [N, 2], all in [−1, 1]",
+                              f"{rows.shape} and {va.shape}, {np.min(va):g} to {np.max(va):g}",
+                              "join by song, drop unlabelled ones, convert with affect.to_unit")
     if config.gain_db:
-        gains = config.gain_db * np.random.default_rng(seed).standard_normal((VOLUMES - 1)
-                                                                            * len(rows))
-        others = features.at_volume(np.tile(rows, (VOLUMES - 1, 1)), gains)
-        rows, va = np.concatenate([rows, others]), np.tile(va, (VOLUMES, 1))
+        more = VOLUMES - 1
+        gains = config.gain_db * np.random.default_rng(seed).standard_normal(more * len(rows))
+        rows = np.concatenate([rows, features.at_volume(np.tile(rows, (more, 1)), gains)])
+        va = np.tile(va, (VOLUMES, 1))
     return build(config, seed).fit(rows, va)
 
 
@@ -92,10 +86,9 @@ def suggest(trial: optuna.Trial) -> dict:
 
 def search(data: Table, config: ForestConfig, database: Path, *, seed: int = 0,
            name: str = "all") -> tuple[ForestConfig, float]:
-    """Optuna's best settings for `data` and their mean RMSE over inner folds of it.
-
-    The config's own settings are the first trial. Each trial has its own seed, so a search that was
-    killed goes on in `database` (sqlite) and ends where an unbroken one does.
+    """Optuna's best settings for `data` and their mean RMSE over inner folds of it; the first trial
+    is the config's own. Each trial has its own seed, so that a search that was killed goes on in
+    `database` (sqlite) and ends where an unbroken one does.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     key = provenance.content_hash(data.features, data.va, "".join(map(str, data.groups)).encode(),

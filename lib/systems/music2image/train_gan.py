@@ -53,10 +53,7 @@ class Models(NamedTuple):
 
 def build(config: GanConfig, seed: int = 0,
           device: str = "cpu") -> tuple[Models, tuple[Adam, Adam]]:
-    """New networks and their optimisers (generator's, critic's).
-
-    On device ``"meta"`` the networks have shapes alone.
-    """
+    """New networks (on ``"meta"`` their shapes alone), optimisers of generator and critic."""
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
         generator = Generator(config.channels, config.n_noise, config.depth,
@@ -70,9 +67,8 @@ def build(config: GanConfig, seed: int = 0,
 
 
 def growth_at(config: GanConfig, step: int) -> Growth:
-    """Stage and α at a step (0 …): a stage fades in over ``fade`` of its steps, then stands.
-
-    α is taken at the middle of a step. After the last step: full size.
+    """Stage and α at the middle of a step (0 …): a stage fades in over ``fade`` of its steps, then
+    stands. After the last step: full size.
     """
     for stage, n_steps in enumerate(config.steps):
         if step < n_steps:
@@ -93,10 +89,8 @@ def batches(pictures: np.ndarray, affect: np.ndarray, config: GanConfig, seed: i
 def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor,
                affect: torch.Tensor, growth: Growth, config: GanConfig,
                rng: torch.Generator) -> dict[str, float]:
-    """`n_critic` steps of the critic, then one of the generator, all noise from `rng`.
-
-    Returns:
-        critic, generator, matching (losses), penalty, and distance: score of real − score of fake.
+    """`n_critic` steps of the critic, then one of the generator, all noise from `rng`: the losses
+    critic, generator and matching, penalty, and distance (score of real − score of fake).
     """
     generator, critic, average = models
     step_generator, step_critic = optimisers
@@ -136,8 +130,8 @@ def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor
 
 def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 0, *,
              network: Generator | None = None) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; by default of
-    ``models.sampling_network``; the same seed gives the same noise.
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3], by default of ``models.sampling_network``;
+    the same seed gives the same noise.
     """
     generator = models.sampling_network if network is None else network
     device = next(generator.parameters()).device
