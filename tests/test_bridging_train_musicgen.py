@@ -397,18 +397,6 @@ def test_the_loss_of_item_0_hears_nothing_else(start, batch):
                               atol=1e-3)
 
 
-def test_how_many_pairs_item_0_ever_meets():
-    """By simulation: shuffled epochs, item 0 of each batch."""
-    rng, n, batch_size, epochs = np.random.default_rng(0), 960, 16, 40
-    met = np.zeros(n, bool)
-    for _ in range(epochs):
-        met[rng.permutation(n)[::batch_size]] = True
-    assert abs(met.mean() - original_code.share_met(batch_size,
-                                                    epochs)) < 4 * math.sqrt(0.076 * 0.924 / n)
-    assert (original_code.share_met(16, 40) == pytest.approx(0.924, abs=5e-4)
-            and original_code.share_met(1, 1) == 1)
-
-
 def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
     faulty = replace(CONFIG, accumulate=4, faults=("zero_grad_each",))
     mine = music.gradient(music.build(faulty, start), batch, faulty)

@@ -6,12 +6,12 @@ Source: Hisariya & Liang §III (networks), §IV.D (fine-tuning), §V.A (data), �
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
-from lib.signal import affect
 from lib.systems import interface
 from lib.systems.bridging import original_code
 
 TEXT_COLUMNS = {"m1": "emotion", "m2": "caption", "m3": "description", "m4": "description"}
 DESCRIBE_FROM = ("caption", "word")
+FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,7 @@ class EvaluationConfig:
     picture_size: int = 128
 
     def __post_init__(self):
-        if self.n_paintings < 10 or self.n_paintings % len(affect.EMOTION_POINTS) \
-                or self.seconds < 1:
+        if self.n_paintings < 10 or self.n_paintings % 5 or self.seconds < 1:
             raise KlangfarbeError("at least 10 paintings, a multiple of five, and 1 s",
                                   f"{self.n_paintings} and {self.seconds:g} s",
                                   "change n_paintings or seconds")

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import soxr
-from scipy.special import gammaln
+from scipy.stats import hypergeom
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
@@ -32,11 +32,10 @@ from lib.signal import affect, images
 from lib.signal.audio import SAMPLE_RATE_HZ
 from lib.systems import evaluation
 from lib.systems.bridging import real_data
-from lib.systems.bridging.config import DataConfig, get_config
+from lib.systems.bridging.config import FRACTIONS, DataConfig, get_config
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 HOW = ("published", "corrected")
-FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 COLUMNS = ("painting", "painting_group", "piece", "piece_group", "segment", "start_s", "seconds",
            "emotion", "split")
 PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begin at 0
@@ -103,7 +102,7 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
 
     def clips(some: pd.DataFrame, rate_hz: int) -> real_data.Clips:
         return real_data.Clips([sounds / sound for sound in sound_of.loc[some["piece"]]],
-                               some["start_s"], config.segment_seconds, rate_hz)
+                               some["start_s"].tolist(), config.segment_seconds, rate_hz)
 
     rejects = pd.concat([broken_paintings, broken_pieces], ignore_index=True)
     return Data(table, paintings, pieces, rejects, pictures, real_data.SIDE, clips)
@@ -124,21 +123,25 @@ def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "pub
     known = set(paintings["emotion"]) | set(segments["emotion"])
     parts = []
     for number, emotion in enumerate(word for word in EMOTIONS if word in known):
-        ours, theirs = (table[table["emotion"] == emotion] for table in (paintings, segments))
-        if not len(ours) or not len(theirs):
+        sides = [table[table["emotion"] == emotion] for table in (paintings, segments)]
+        if not all(map(len, sides)):
             raise KlangfarbeError(f"paintings and segments of every emotion, {emotion} too",
-                                  f"{len(ours)} and {len(theirs)}",
+                                  f"{len(sides[0])} and {len(sides[1])}",
                                   "leave the emotion out on both sides, or give shorter segments")
         rng = np.random.default_rng([seed, number])
-        if how == "published":
-            pairs = _pair_up(ours, theirs, rng)
-            n_train = round(FRACTIONS["train"] * len(pairs))
-            n_validation = (len(pairs) - n_train + 1) // 2
-            counts = [n_train, n_validation, len(pairs) - n_train - n_validation]
-            parts.append(pairs.assign(split=np.repeat(list(FRACTIONS), counts)))
-        else:
-            parts += [_pair_up(ours[ours["split"] == split], theirs[theirs["split"] == split],
-                               rng).assign(split=split) for split in FRACTIONS]
+        for split in FRACTIONS if how == "corrected" else (None,):
+            some = [side[side["split"] == split] if split else side for side in sides]
+            n = min(map(len, some))  # both shuffled, side by side; the longer's rest is left out
+            ours, theirs = (side.iloc[rng.permutation(len(side))[:n]].reset_index(drop=True)
+                            for side in some)
+            pairs = ours[["painting", "painting_group"]].join(theirs.drop(columns="split",
+                                                                          errors="ignore"))
+            if how == "published":
+                n_train = round(FRACTIONS["train"] * n)
+                n_validation = (n - n_train + 1) // 2
+                split = np.repeat(list(FRACTIONS), [n_train, n_validation,
+                                                    n - n_train - n_validation])
+            parts.append(pairs.assign(split=split))
     return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
 
 
@@ -189,10 +192,7 @@ def segment_leakage(n_pieces: int = 193, segments_per_piece=1200 / 193, *,
         n, n_train = len(piece), round(train * len(piece))
         test = piece[n_train : n_train + (n - n_train) // 2]
         simulated.append(np.isin(test, piece[:n_train]).mean())
-        others = n - counts  # segments of the other pieces
-        clean = np.where(others >= n_train,
-                         np.exp(gammaln(others + 1) - gammaln(np.maximum(others - n_train, 0) + 1)
-                                - gammaln(n) + gammaln(n - n_train)), 0.0)
+        clean = hypergeom.pmf(0, n - 1, counts - 1, n_train)
         expected.append((counts * (1 - clean)).sum() / n)
         total.append(n)
     return {"simulated": float(np.mean(simulated)), "expected": float(np.mean(expected)),
@@ -201,16 +201,16 @@ def segment_leakage(n_pieces: int = 193, segments_per_piece=1200 / 193, *,
 
 def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The atelier's paintings and pieces for :func:`make_pairs`, with ``index``, the item's own."""
-    tables = []
-    for name, n, start in (("painting", config.n_paintings, 0),
-                           ("piece", config.n_pieces, PIECES_FROM)):
+    def items(name: str, n: int, start: int) -> pd.DataFrame:
         each = -(-n // len(EMOTIONS))
         drawn = evaluation.draw_by_emotion(TRAIN_SEED, dict.fromkeys(EMOTIONS, each), start)
-        rows = [(item.item_id, word, item.index) for word, items in drawn.items()
-                for item in items[:each]]
-        tables.append(pd.DataFrame(sorted(rows, key=lambda row: row[2]),
-                                   columns=[name, "emotion", "index"]))
-    return tables[0], tables[1].assign(seconds=float(config.piece_seconds))
+        table = pd.DataFrame([(item.item_id, word, item.index) for word in EMOTIONS
+                              for item in drawn[word][:each]], columns=[name, "emotion", "index"])
+        return table.sort_values("index", ignore_index=True)
+
+    pieces = items("piece", config.n_pieces, PIECES_FROM)
+    return (items("painting", config.n_paintings, 0),
+            pieces.assign(seconds=float(config.piece_seconds)))
 
 
 def atelier_sounds(table: pd.DataFrame, pieces: pd.DataFrame, config: DataConfig,
@@ -253,13 +253,3 @@ def _split_groups(table: pd.DataFrame, column: str, seed: int) -> pd.DataFrame:
                                   f"{rows[column].nunique()}", f"give more, or another {column}")
         parts.append(rows.assign(split=splits.by_group(rows[column], FRACTIONS, seed)))
     return pd.concat(parts).sort_index()
-
-
-def _pair_up(paintings: pd.DataFrame, segments: pd.DataFrame,
-             rng: np.random.Generator) -> pd.DataFrame:
-    """Both tables shuffled, side by side; the longer one's rest is left out."""
-    n = min(len(paintings), len(segments))
-    ours, theirs = (table.iloc[rng.permutation(len(table))[:n]].reset_index(drop=True)
-                    for table in (paintings, segments))
-    return pd.concat([ours[["painting", "painting_group"]],
-                      theirs.drop(columns="split", errors="ignore")], axis=1)

@@ -161,13 +161,10 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
 
 def compare_faults(start, clips, texts, config: MusicGenConfig, *, n_steps: int = 8, seed: int = 0,
                    store=None) -> pd.DataFrame:
-    """The same few steps just after warm-up on the same batches: corrected, then with one fault of
-    the released code at a time; arguments as in ``train_musicgen.train``, ``accumulate`` ≥ 2.
-
-    Returns:
-        ``fault``; ``items_a_step`` (that lend a gradient); ``rate_share`` (of the learning rate);
-        ``step_spread`` (nats, of the losses); ``cosine`` (of the first gradient with the corrected
-        one); ``moved`` (the weights' way over the learning rate).
+    """The same few steps just after warm-up on the same batches: corrected, then with one ``fault``
+    of the released code at a time (``accumulate`` ≥ 2): ``items_a_step`` (that lend a gradient),
+    ``rate_share`` (of the learning rate), ``step_spread`` (nats, of the losses), ``cosine`` (of the
+    first gradient with the corrected one), ``moved`` (the weights' way over the learning rate).
     """
     rows, reference = [], None
     items = {"first_item_loss": config.accumulate,

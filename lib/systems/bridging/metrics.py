@@ -28,18 +28,14 @@ MODELS = ("M1", "M2", "M3", "M4")
 
 def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
                 common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
-    """One row of the table as its measures need it, a structured array [N].
-
-    Args:
-        sounds: float32 [N, samples], generated. reference: likewise, real pieces of the same words.
-        own: the N texts this row was generated from. common: N texts, the same for every row.
-        clap: of :func:`lib.metrics.text_audio.verify_encoder`.
+    """One row of the table as its measures need it, a structured array [N], of sounds float32 [N,
+    samples], real pieces of the same words, the texts that the sounds are of and the `common` ones;
+    `clap` is of :func:`lib.metrics.text_audio.verify_encoder`.
 
     Returns:
         ``affect`` [2] and the nearest ``word``; ``logits`` and ``embedding`` at one loudness;
-        ``loud``, the embedding as generated; ``thd``; and numbers against every painting, [N] a
-        row, its own on the diagonal: ``own``, ``common`` (cosines), ``snr`` (dB), ``histogram``
-        (nats).
+        ``loud``, the embedding as generated; ``thd``; and against every painting, its own on the
+        diagonal: ``own``, ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row.
     """
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]

@@ -45,10 +45,3 @@ def share_of_rate(number: float, warm_up: int, n_steps: int) -> float:
     if number < warm_up:
         return number / max(1, warm_up)
     return max(0.0, 0.5 * (1 + math.cos(math.pi * (number - warm_up) / max(1, n_steps - warm_up))))
-
-
-def share_met(batch_size: int, epochs: int) -> float:
-    """The share of pairs that are item 0 of a shuffled batch at least once: 1 − (1 − 1/B)^epochs
-    (B = 16, 40 epochs: 92 %).
-    """
-    return 1 - (1 - 1 / batch_size) ** epochs

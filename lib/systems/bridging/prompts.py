@@ -2,7 +2,6 @@
 musical description. The networks are in ``lib/pretrained/captioner.py`` and ``describer.py``.
 
     emotion word ──leads──► caption ──Table 1's prompt──► description
-        └──────── kept: how often two readers find the word again in each text ────────┘
 
 Source: Hisariya & Liang §III.B, equation 5 (caption), §III.C, equation 6 and Table 1 (description).
 Notebook: 12.
@@ -83,13 +82,12 @@ def text_statistics(table: pd.DataFrame) -> pd.DataFrame:
 def emotion_kept(table: pd.DataFrame, *, against: str = "emotion", seed: int = 0,
                  n_shuffles: int = 200) -> pd.DataFrame:
     """How often two readers that wrote none of the texts of a table of :func:`generate_texts` find
-    the emotion of the column `against` in them again; where that is not ``emotion``, the word that
-    led, this word is a row too.
+    the emotion of the column `against` in them again, beside the word that led if it is another.
 
     Returns:
         ``step, reader, value, low, high`` (share right, Wilson's 95 %), ``null, null_high`` (words
-        permuted over paintings: mean and 97.5 %), ``silent`` (share without an answer, counted as
-        wrong), ``n``, ``own_texts`` (:func:`accuracy_on_atelier`).
+        permuted over paintings), ``silent`` (share without an answer, counted as wrong), ``n``,
+        ``own_texts`` (:func:`accuracy_on_atelier`).
     """
     truth = table[against].to_numpy(object)
     texts = {CAPTION: table["caption"], DESCRIPTION: table["description"],

@@ -18,6 +18,7 @@ be rendered are taken, 193 or 196.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from lib.data import manifest, registry, splits
 from lib.data.atelier import render
 from lib.data.collections import layout, mirex, wikiart_emotions
 from lib.signal import affect
+from lib.systems.bridging.config import FRACTIONS
 
 GROUPS = {
     "happy": ("happiness", "love", "gratitude", "optimism", "trust", "agreeableness"),
@@ -85,8 +87,7 @@ def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.Data
 def split_by_artist(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Rows that have a word, with ``split``: 80 · 10 · 10 %, no artist on two sides."""
     rows = rows[rows["emotion"].notna()].reset_index(drop=True)
-    fractions = {"train": 0.8, "validation": 0.1, "test": 0.1}
-    return rows.assign(split=splits.by_group(rows["artist"], fractions, seed))
+    return rows.assign(split=splits.by_group(rows["artist"], FRACTIONS, seed))
 
 
 def intact_paintings(folder: Path | str,
@@ -160,13 +161,14 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
             rejects.rename(columns={"piece": "item"}))
 
 
+@dataclass
 class Clips(Sequence):
     """Segments of sound files, each decoded when asked for: float32 [seconds · sample_rate_hz]."""
 
-    def __init__(self, files: Sequence[Path], starts_s: Sequence[float], seconds: float,
-                 sample_rate_hz: int):
-        self.files, self.starts_s = list(files), [float(start) for start in starts_s]
-        self.seconds, self.sample_rate_hz = seconds, sample_rate_hz
+    files: list[Path]
+    starts_s: list[float]
+    seconds: float
+    sample_rate_hz: int
 
     def __len__(self) -> int:
         return len(self.files)
@@ -177,17 +179,15 @@ class Clips(Sequence):
         file, start_s = self.files[row], self.starts_s[row]
         do = "remove the sound file: it is then rendered anew"
         try:
-            with soundfile.SoundFile(file) as opened:
-                rate = opened.samplerate
-                opened.seek(min(round(start_s * rate), len(opened)))
-                sound = opened.read(round(self.seconds * rate), dtype="float32",
-                                    always_2d=True).mean(1)
+            rate = soundfile.info(file).samplerate
+            sound, _ = soundfile.read(file, round(self.seconds * rate), round(start_s * rate),
+                                      dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
             raise KlangfarbeError(f"a sound file at {file}", f"{error}"[:80], do) from error
         if len(sound) < round(self.seconds * rate):
             raise KlangfarbeError(f"{self.seconds:g} s from {start_s:g} s on in {file}",
                                   f"{len(sound) / rate:.2f} s", do)
-        length = round(self.seconds * self.sample_rate_hz)
+        sound, length = sound.mean(1), round(self.seconds * self.sample_rate_hz)
         if rate != self.sample_rate_hz:
             sound = soxr.resample(sound, rate, self.sample_rate_hz)[:length]
         # resampling may end a sample early

@@ -28,12 +28,11 @@ from lib.metrics.calibration import EMOTIONS, encode_labels
 from lib.models.emotion_classifier import SIDES, EmotionCNN
 from lib.pretrained import sources
 from lib.signal import images
-from lib.systems.bridging.config import ClassifierConfig
+from lib.systems.bridging.config import FRACTIONS, ClassifierConfig
 from lib.training import loop
 from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "11_bridging_classifier"
-FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 PAINTINGS_FROM = 200_000  # first index of the classifier's own atelier paintings
 
 

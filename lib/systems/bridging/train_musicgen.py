@@ -6,15 +6,13 @@
 
     M1 emotion word · M2 caption · M3 description · M4 description, states and codes stored
 
-Source: Hisariya & Liang §IV.D and §V.C: AdamW, learning rate 1e-4 (printed as "10e-5"), cosine with
-100 warm-up steps, batches of 16, 40 epochs, 30 s; sampling top-k 250, temperature 1. Copet et al.
+Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
 (2023) for MusicGen itself. Notebook: 13, 14.
 
 Known deviations and choices where the paper is silent: the whole decoder and the projection are
 trained, text encoder and codec are frozen · words are dropped from M1–M3's texts at audiocraft's
 rate (.3), conditions at .1 (audiocraft: .3), none in M4 · segments of 30 s have one chunk of 30 s,
-so that M4's fixed chunk changes nothing at the published sizes · gradients are cut at norm 1 · the
-corrected loss is the default, ``faults`` names the released code's.
+so that M4's fixed chunk changes nothing at the published sizes · gradients are cut at norm 1.
 """
 
 import copy
@@ -88,16 +86,13 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
 def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], config: MusicGenConfig,
                  *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
                  shuffled: bool = True) -> Callable:
-    """Batches by the number of their step: step → ``lib.training.musicgen.Batch``; one seed gives
-    every model the same rows and chunks.
+    """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
+    the codec's rate; one seed gives every model the same rows (unless `shuffled`: one after the
+    other) and chunks.
 
     Where ``config.stored``, T5 and codec run once, here, over everything, and `store` (a folder)
-    keeps their tensors; else at each step over its own items.
-
-    Args:
-        start: a MusicGenerator. clips: [N] at the codec's rate, of at least ``clip_seconds``.
-        encoded: codes of these clips' chunks, (row, first sample) → codes, kept between runs.
-        shuffled: ``False``: one row after the other.
+    keeps their tensors; else at each step over its own items, and `encoded` keeps the codes of
+    chunks, (row, first sample) → codes.
     """
     if len(clips) != len(texts) or not len(texts) or not all(text.strip() for text in texts):
         raise KlangfarbeError("a text with words for each clip",
@@ -111,7 +106,6 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
         return rows_met[step]
 
     def chunk(row: int, place: float = 0.0) -> tuple[int, np.ndarray]:
-        """First sample and samples of a chunk; place 0 … 1: at the beginning … the end."""
         clip = np.asarray(clips[row], np.float32)
         if len(clip) < n_samples:
             raise KlangfarbeError(f"clips of {config.clip_seconds:g} s",
@@ -136,9 +130,8 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
         rng, rows = np.random.default_rng([seed, step, 1]), rows_of(step)
         words = [_drop_words(texts[row], config.word_dropout, rng) for row in rows]
         states, mask = start.text.states([text or " " for text in words])
-        places = np.zeros(len(rows))
-        if config.chunk == "random":
-            places = np.random.default_rng([seed, step, 2]).random(len(rows))
+        places = np.random.default_rng([seed, step, 2]).random(len(rows)) \
+            if config.chunk == "random" else np.zeros(len(rows))  # 0 … 1: beginning … end
         chunks = [chunk(row, place) for row, place in zip(rows, places, strict=True)]
         keys = [(int(row), first) for row, (first, _) in zip(rows, chunks, strict=True)]
         if new := [i for i, key in enumerate(keys) if key not in known]:

@@ -143,15 +143,12 @@ _TRAINS = {"betas": (0.0, 0.99), "drift": 1e-3, "w_matching": 0.1, "matching_mov
            "equalised": True, "pixel_norm": True, "batch_deviation": True}
 _SHORT = _TRAINS | {"lr_generator": 5e-3, "lr_critic": 8e-3, "ema_decay": 0.99}
 _LONG = _TRAINS | {"lr_generator": 1e-3, "lr_critic": 2e-3, "ema_decay": 0.999}
-_GAN = {
-    "smoke": GanConfig(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16),
-                       n_critic=1, n_judged=40),
-    "mini": GanConfig(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000,
-                      steps=(110, 280, 340), n_critic=1, n_judged=300),
-    "gpu": GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64,
-                     steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1, n_judged=2000),
-    "paper": GanConfig(),
-}
+_GAN_8 = GanConfig(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16),
+                   n_critic=1, n_judged=40)
+_GAN_16 = GanConfig(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000,
+                    steps=(110, 280, 340), n_critic=1, n_judged=300)
+_GAN_64 = GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64,
+                    steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1, n_judged=2000)
 _CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned",
               "sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
 _SMALL = DiffusionConfig(size=32, channels=(48, 64, 64), layers=1, attention_levels=1, patch=2,
@@ -162,7 +159,7 @@ PROFILES = {
         forest=ForestConfig(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2,
                             inner_folds=2, n_trials=2, search_trees=4, n_repeats=1,
                             n_resamples=50),
-        gan=replace(_GAN["smoke"], **_SHORT), published_gan=_GAN["smoke"],
+        gan=replace(_GAN_8, **_SHORT), published_gan=_GAN_8,
         diffusion=replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
                           n_judged=24),
         n_pieces=16, clip_seconds=4.0),
@@ -170,19 +167,19 @@ PROFILES = {
         forest=ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0,
                             outer_folds=4, inner_folds=3, n_trials=5, search_trees=15, n_repeats=3,
                             n_resamples=300),
-        gan=replace(_GAN["mini"], **_SHORT), published_gan=_GAN["mini"],
+        gan=replace(_GAN_16, **_SHORT), published_gan=_GAN_16,
         diffusion=replace(_SMALL, n_pictures=1000, n_steps=500, warm_up=50, decay=0.5,
                           n_judged=64),
         n_pieces=120, clip_seconds=10.0),
     "gpu": Config(
         forest=ForestConfig(excerpts=2, n_trials=40, search_trees=100),
-        gan=replace(_GAN["gpu"], **_LONG), published_gan=_GAN["gpu"],
+        gan=replace(_GAN_64, **_LONG), published_gan=_GAN_64,
         diffusion=DiffusionConfig(size=64, channels=(128, 256, 256, 512), n_pictures=20_000,
                                   batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
                                   **_CORRECTED),
         n_pieces=1000),
     "paper": Config(forest=ForestConfig(collections=("deam", "pmemo")),
-                    gan=replace(_GAN["paper"], **_LONG)),
+                    gan=replace(GanConfig(), **_LONG)),
 }
 
 

@@ -1,9 +1,9 @@
 """Evaluation: the forest beside chance level and ceiling, its permutation importance, and tables on
 real collections.
 
-``python -m lib reference`` writes the tables of real collections to ``results/reference/real/``.
-Each row has n, a 95 % interval over groups, the null (97.5 % quantile of permuted predictions) and,
-where ratings allow it, another panel of listeners as the ceiling.
+``python -m lib reference`` writes the tables of real collections to ``results/reference/real/``:
+n, a 95 % interval over groups, the null (97.5 % quantile of permuted predictions) and, where
+ratings allow it, another panel of listeners as the ceiling.
 
 Source: Zhang §3; Breiman (2001), §10, in groups as in Gregorutti, Michel & Saint-Pierre (2015).
 Notebook: 31, 35.
@@ -36,8 +36,6 @@ GROUPS["loudness"] = (*GROUPS["rms"], features.NAMES.index("mfcc_00_mean"),
                       features.NAMES.index("mfcc_00_std"))
 
 
-# ---------------------------------------------------------------- the forest on the atelier
-
 def scores(data: Table, result: train_forest.Nested, config: ForestConfig, *,
            published: Mapping[str, float] | None = None, seed: int = 0) -> pd.DataFrame:
     """The evaluation table of the nested predictions: CCC, R² and RMSE of each axis, beside the
@@ -61,10 +59,8 @@ def scores(data: Table, result: train_forest.Nested, config: ForestConfig, *,
 
 def losses(data: Table, result: train_forest.Nested, config: ForestConfig, *,
            seed: int = 0) -> dict[str, np.ndarray]:
-    """R² lost on each unseen excerpt when a group of features is permuted: group → [N, 2].
-
-    The columns of a group are permuted together, or a correlated one would stand in. The mean over
-    excerpts is the group's permutation importance.
+    """R² lost on each unseen excerpt when a group of features is permuted, its columns together (or
+    a correlated one would stand in): group → [N, 2], whose mean is the permutation importance.
     """
     rng = np.random.default_rng(seed)
     error = np.square(result.predicted - data.va)
@@ -114,8 +110,6 @@ def margin(lost: dict[str, np.ndarray], groups: np.ndarray, config: ForestConfig
     return pd.DataFrame(rows)
 
 
-# ---------------------------------------------------------------- real collections
-
 def run() -> None:
     """``python -m lib reference``: makes every table whose collection is there."""
     made = 0
@@ -151,10 +145,8 @@ def evidence() -> list[dict]:
 
 def emotify_forest() -> pd.DataFrame:
     """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
-    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
-
-    ``emotify_emotions.csv`` has how well each of nine emotions, the share of listeners who ticked
-    it, is predicted before a point of the plane is assigned.
+    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c);
+    ``emotify_emotions.csv``: how well the share of listeners who ticked an emotion is predicted.
     """
     tracks, rows, truth, groups = _features_of("emotify", emotify)
     folder = paths.real_data("emotify")
@@ -183,9 +175,8 @@ def emotify_forest() -> pd.DataFrame:
 
 
 def picture_regressors() -> pd.DataFrame:
-    """The picture regressor (``judge``) on OASIS' photographs and WikiArt Emotions' paintings.
-
-    ``atelier judge`` is the bundled one, ``image alone`` people who were not told the title.
+    """The picture regressor (``judge``; ``atelier judge`` is the bundled one) on OASIS' photographs
+    and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``).
     """
     found, hashes = [], {}
     for collection, name, adapter, settings in (

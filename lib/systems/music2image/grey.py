@@ -1,9 +1,5 @@
 """Why were the pictures grey? Four diffusion models that differ in two settings alone.
 
-                                    null = the point (0, 0)     null = a learned vector
-    ε, clipped schedule             as released                 null learned
-    v, zero terminal SNR            schedule corrected          both corrected
-
 Each paints the same 25 points of the plane from the same noises; saturation is compared picture by
 picture.
 
@@ -71,12 +67,9 @@ def measure(setting: str, target: np.ndarray, pictures: np.ndarray, real_saturat
 
 
 def effects(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """What each factor does to each measure, averaged over the other factor; pictures of the same
-    noise and affect are compared.
-
-    ``verdict`` is *raises* or *lowers* where p_holm < .05 and every training has the effect's sign
-    (``same_sign`` of ``seeds``), else *inconclusive*. Intervals are 95 % bootstrap over pictures, p
-    of paired sign flips.
+    """What each factor does to each measure, averaged over the other, in pictures of the same
+    noise and affect; intervals are 95 % bootstrap over pictures, p of paired sign flips. The effect
+    *raises* or *lowers* where p_holm < .05 and every training has its sign, else *inconclusive*.
     """
     wide = table.pivot(index=["seed", "picture"], columns="setting", values=list(MEASURES))
     rows = []

@@ -51,10 +51,9 @@ class Part(NamedTuple):
 
 def joined(parts: list[Part], *, one_scale: bool,
            by_song: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features [N, F], ratings [N, 2] and each rating's collection [N], stacked in order.
-
-    As released, ratings are on each publisher's scale (not `one_scale`), and unrated songs are
-    dropped from the ratings but not from the features: row i meets row i (not `by_song`).
+    """Features [N, F], ratings [N, 2] and each rating's collection [N], stacked in order. As
+    released, ratings are on each publisher's scale (not `one_scale`), and unrated songs are dropped
+    from the ratings alone: row i meets row i (not `by_song`).
     """
     ratings = [part.ratings if one_scale else affect.from_unit(part.ratings, part.scale)
                for part in parts]
@@ -96,12 +95,9 @@ def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, confi
 
 def compare(parts: list[Part], config: ForestConfig, *, steps: dict[str, dict] = STEPS,
             n_splits: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Each of `steps`, with a random fifth of the rows as the test set, as released.
-
-    Returns:
-        a row per step and axis, means over `n_splits` test sets: ``step, axis, r2, mse``,
-        ``r2_<collection>`` within each, ``which`` (the R² of the collection alone), ``n`` rows of
-        all test sets.
+    """Each of `steps`, tested on a random fifth of the rows, as released: ``step, axis, r2, mse,
+    r2_<collection>`` (within each), ``which`` (the R² of the collection alone), means over
+    `n_splits` test sets, and ``n`` rows of them all.
     """
     tables = []
     for step, setting in steps.items():
@@ -146,11 +142,9 @@ def in_miniature(data: Table, *, seed: int = 0) -> list[Part]:
 
 
 def real_labels(folder: Path, *, seed: int = 0) -> pd.DataFrame:
-    """:func:`compare` on DEAM's and PMEmo's own ratings, the published numbers first.
-
-    PMEmo's sound is closed, so the features are: ``collection only``, one column, 1 for PMEmo save
-    a share :data:`MISTAKEN`; and ``mood probabilities``, the 56 columns of the repackaged tables,
-    which are computed from the ratings (a leak).
+    """:func:`compare` on DEAM's and PMEmo's own ratings, the published numbers first. PMEmo's sound
+    is closed, so the features are: ``collection only``, one column, 1 for PMEmo save a share
+    :data:`MISTAKEN`; and ``mood probabilities``, 56 columns computed from the ratings (a leak).
     """
     rng, only, moods = np.random.default_rng(seed), [], []
     config = ForestConfig(n_trees=60, n_trials=6)

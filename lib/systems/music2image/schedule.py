@@ -24,8 +24,7 @@ def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     """ᾱ_t, float64 [T], falling: the share of the picture's variance left after t + 1 steps.
 
     ``published``: β_t = 1 − f(t+1)/f(t), f(t) = cos²(π/2·(t/T + .008)/1.008), clipped to [.001,
-    .02] as in the released code. ``zero_terminal_snr``: its √ᾱ shifted and scaled so that it starts
-    at the same value and ends at exactly 0.
+    .02] as released. ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0.
     """
     f = np.cos((np.arange(n_steps + 1) / n_steps + 0.008) / 1.008 * math.pi / 2) ** 2
     root = np.sqrt(np.cumprod(1 - np.clip(1 - f[1:] / f[:-1], 0.001, 0.02)))
@@ -61,10 +60,9 @@ def predict_x0(x_t: torch.Tensor, predicted: torch.Tensor, t: int, name: str,
 
 def sampler(kind: str, n_sampling: int, name: str, prediction: str,
             n_steps: int = 1000) -> DDPMScheduler | DPMSolverMultistepScheduler:
-    """diffusers' scheduler: ``ancestral`` (DDPM) or ``dpm_solver`` (DPM-Solver++, second order).
-
-    Both start at t = T − 1 and clip the predicted picture to [−1, 1]. The solver divides by √ᾱ, so
-    under zero terminal SNR diffusers gives it ᾱ_T = 2⁻²⁴ for 0.
+    """diffusers' scheduler: ``ancestral`` (DDPM) or ``dpm_solver`` (DPM-Solver++, order 2), from
+    t = T − 1 on, the predicted picture clipped to [−1, 1]. The solver divides by √ᾱ, so under zero
+    terminal SNR diffusers gives it ᾱ_T = 2⁻²⁴ for 0.
     """
     for setting, value in (("schedule", name), ("sampler", kind), ("prediction", prediction)):
         if value not in CHOICES[setting]:

@@ -6,8 +6,6 @@
     sampling    x_T ~ N(0, I) ──► 20 steps (DPM-Solver++) or 1000 (ancestral) of
                 ε̂ = ε̂_null + s·(ε̂_emotion − ε̂_null) ──► picture [B, 3, H, W]
 
-The network is lib/models/emotion_unet.py, schedules and samplers are in schedule.py.
-
 Known deviations and choices where the paper is silent: widths, batch size, learning rate, guidance
 and the share of dropped labels are ours · group norm for instance norm · E is added to the time
 step's vector, so γ and β depend on both · the null (0, 0), the clipped cosine and no moving average
@@ -96,12 +94,10 @@ def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tens
     dropped = torch.rand(len(x_0), generator=rng, device=device) < config.p_null  # shown the null
     signal = alphas_bar.sqrt()[t].view(-1, 1, 1, 1)
     spread = (1 - alphas_bar).sqrt()[t].view(-1, 1, 1, 1)
-
     x_t = signal * x_0 + spread * noise  # q(x_t | x_0)
     target = noise if config.prediction == "epsilon" else signal * noise - spread * x_0
     predicted = models.network(x_t[rows], t[rows], affect[rows], dropped[rows])
     loss = (target[rows] - predicted).square().mean()
-
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(config, step)
     loop.clipped_step(optimiser, loss, max_norm=1.0)

@@ -7,8 +7,7 @@
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
 
-The networks, the ERU's maps v and a, and the penalty are in lib/models/wgan_gp.py; both sets of
-settings, published and corrected, are in config.py.
+The networks, the ERU's maps v and a, and the penalty are in lib/models/wgan_gp.py.
 
 Known deviations and choices where the paper is silent: one ERU for all stages, the generator's last
 unit · the critic sees the affect as two more channels and through a projection · the weight of the
