@@ -554,5 +554,5 @@ def test_real_paintings_are_read_and_classified(real_data):
     rows = split_by_artist(label_wikiart(root, pictures_only=True))
     seen = [images.load(root / path, size=56) for path in rows["path"][:12]]
     found = train_classifier.predict(train_classifier.build(TINY), seen)
-    assert found.shape == (12, 5) and calibration.evaluate(found, rows["emotion"][:12].tolist(),
-                                                           n_resamples=50).shape[0] == 3
+    assert found.shape == (12, 5)
+    assert len(calibration.evaluate(found, rows["emotion"][:12].tolist())) == 3
