@@ -27,11 +27,9 @@ def option(*names: str, **settings) -> tuple:
 
 def command(text: str, *options: tuple) -> Callable:
     """Registers a function as the command of its name, with a line of help and its options."""
-
     def register(function):
         COMMANDS[function.__name__] = function, text, options
         return function
-
     return register
 
 
@@ -57,12 +55,11 @@ SEED = option("--seed", type=int, default=0)
          option("--dry-run", action="store_true", help="say what would run"),
          option("--check", action="store_true",
                 help="run nothing: say which products are missing"))
-def run(profile, notebooks, params, cores, engine, dry_run, check) -> int:
+def run(profile, notebooks, params, check, **settings) -> int:
     from lib.workbook import runner
-
     if check:
         return runner.check(profile, notebooks)
-    return runner.run(profile, notebooks, params, cores=cores, engine=engine, dry_run=dry_run)
+    return runner.run(profile, notebooks, params, **settings)
 
 
 @command("a piece of music becomes a picture",
@@ -73,11 +70,9 @@ def run(profile, notebooks, params, cores, engine, dry_run, check) -> int:
          BUNDLED,
          option("--variations", type=int, default=1, help="pictures per piece, side by side"),
          SEED)
-def paint(music, output, profile, variations, seed) -> int:
+def paint(**settings) -> int:
     from lib.systems.music2image import generate
-
-    return generate.generate_files(music, output, profile=profile, variations=variations,
-                                   seed=seed)
+    return generate.generate_files(**settings)
 
 
 @command("a painting becomes a piece of music",
@@ -91,7 +86,7 @@ def paint(music, output, profile, variations, seed) -> int:
          BUNDLED, SEED,
          option("--seconds", type=float, default=8.0,
                 help="length, up to 30 (default 8, what the bundled model was trained on)"))
-def hear(painting, system, comment, output, profile, seed, seconds) -> int:
+def hear(painting, system, comment, **settings) -> int:
     if system not in TO_MUSIC:
         raise KlangfarbeError(f"a system out of {', '.join(TO_MUSIC)}", repr(system),
                               "name one of them")
@@ -99,14 +94,12 @@ def hear(painting, system, comment, output, profile, seed, seconds) -> int:
         raise KlangfarbeError(f"no comment for {system}, which is given the painting alone",
                               repr(comment[:40]),
                               "add --system art2music, or leave --comment out")
-    return import_module(TO_MUSIC[system]).generate_files(
-        painting, output, profile=profile, seed=seed, seconds=seconds,
-        **({"comment": comment} if comment else {}))
+    settings |= {"comment": comment} if comment else {}
+    return import_module(TO_MUSIC[system]).generate_files(painting, **settings)
 
 
 @command("a language model rates painting, comment and music",
-         option("painting", type=Path),
-         option("music", type=Path),
+         option("painting", type=Path), option("music", type=Path),
          option("--comment", default="", metavar="TEXT"),
          option("--backend", default="gemini",
                 help="openai (or who speaks its protocol) | gemini | local; key in the "
@@ -115,10 +108,9 @@ def hear(painting, system, comment, output, profile, seed, seconds) -> int:
          option("--base-url", default="", help="of another service that speaks the protocol"),
          option("-o", "--output", type=Path,
                 help="a .jsonl that keeps the answer; none: it is printed alone"))
-def judge(painting, music, comment, backend, model, base_url, output) -> int:
+def judge(**settings) -> int:
     from lib.studies.judge import collect
-
-    return collect.rate_files(painting, music, comment, backend, model, base_url, output)
+    return collect.rate_files(**settings)
 
 
 @command("serve a listening study as a web page",
@@ -127,10 +119,9 @@ def judge(painting, music, comment, backend, model, base_url, output) -> int:
          option("--port", type=int, default=8866),
          option("--host", default="127.0.0.1",
                 help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it"))
-def listen(folder, port, host) -> int:
+def listen(**settings) -> int:
     from lib.studies.listening import serve
-
-    return serve.serve(folder, port, host=host)
+    return serve.serve(**settings)
 
 
 @command("the real collections: what is there, whether it is whole, how to get the rest",
@@ -138,14 +129,12 @@ def listen(folder, port, host) -> int:
          option("names", nargs="*", metavar="NAME", help="with list and check none is all"))
 def data(action, names) -> int:
     from lib.data import command as collections
-
     return collections.run(action, names)
 
 
 @command("what this machine has and what is missing")
 def doctor() -> int:
     from lib.workbook import doctor as examination
-
     return examination.report()
 
 
@@ -154,7 +143,6 @@ def doctor() -> int:
          option("--json", action="store_true", help="one JSON object on standard output"))
 def bench(name, **options) -> int:
     from lib.workbook import benchmarks
-
     measured = benchmarks.run(name)
     print(json.dumps(measured) if options["json"]
           else "\n".join(f"{key:10} {value}" for key, value in measured.items()))
@@ -165,7 +153,6 @@ def bench(name, **options) -> int:
          profile_option(), SEED)
 def train(profile, seed) -> int:
     from lib.systems.music2image import train_diffusion
-
     return train_diffusion.train_command(profile, seed)
 
 
@@ -175,7 +162,6 @@ def train(profile, seed) -> int:
                 help="measure them on held-out items and compare with their cards"))
 def miniature(names, check) -> int:
     from lib import recipes
-
     if check:
         return recipes.check(names)
     if not names:
@@ -190,7 +176,6 @@ def miniature(names, check) -> int:
          profile_option(more=" | reference (the stored run)"))
 def claims(profile) -> int:
     from lib.workbook import ledger
-
     ledger.print_claims(profile)
     return 0
 
@@ -200,7 +185,6 @@ def reference() -> int:
     from lib.data import inventory
     from lib.systems.music2image import evaluate
     from lib.workbook import ledger
-
     inventory.store_reference()
     evaluate.run()
     ledger.save([ledger.evidence(**row) for row in evaluate.evidence()], evaluate.RUN,
@@ -215,7 +199,6 @@ def reference() -> int:
                 help="say which stored runs are older than the code that stands here"))
 def store(profile, notebooks, check) -> int:
     from lib.workbook import graph, reference_runs
-
     stems = graph.select(notebooks)
     if check:
         return reference_runs.check(stems)
@@ -225,14 +208,12 @@ def store(profile, notebooks, check) -> int:
 
 
 @command("run one notebook (what the graph calls)",
-         option("source", type=Path),
-         option("executed", type=Path),
+         option("source", type=Path), option("executed", type=Path),
          option("--parameters", default="e30=", help="base64 of JSON"),
          option("--threads", type=int, default=1))
 def execute(source, executed, parameters, threads) -> int:
     from lib.workbook import execute as notebooks
     from lib.workbook import graph
-
     ran = notebooks.execute(source, executed, graph.decode(parameters), threads)
     return 0 if ran else 1
 
@@ -251,9 +232,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Runs a command line; a user's fault is one line on standard error and exit code 2, an
-    interrupt 130.
-    """
+    """Runs a command line; a user's fault is one line on stderr and exit code 2."""
     arguments = vars(parser().parse_args(words))
     function, _, _ = COMMANDS[arguments.pop("command")]
     try:

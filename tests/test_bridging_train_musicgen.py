@@ -426,7 +426,6 @@ def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
 
 
 # --- bench epoch ----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_bench_splits_the_time_of_four_ways(start, tmp_path):
@@ -471,11 +470,3 @@ def test_the_published_sizes_run_through_the_same_code(monkeypatch, tmp_path):
     found = epoch.measure(start, replace(CONFIG, batch_size=2, clip_seconds=0.5), tmp_path,
                           n_batches=1, repeats=1)
     assert found["n"] == 2 and np.isfinite(found["ratio"])
-
-
-def test_the_count_of_operations():
-    assert epoch.step_flop(10, 0, 0, 7) == 6 * 10 * 7
-    assert epoch.step_flop(0, 2, 3, 5) == 12 * 2 * 3 * 25
-    assert 16 * epoch.step_flop(420_000_000, 24, 1024,
-                                1503) == pytest.approx(7.13e13,
-                                                       rel=0.01), "MusicGen-small, 16 × 30 s"

@@ -86,8 +86,7 @@ def geometric(s: Scene, subject: str) -> dict:
                            left + up + tilt, foot], fill, 128 * ((i + j) % 2))
         for x in xs:
             up, down = x - 2 * tilt, x + 3 * tilt
-            s.polygon([up - thick, 0, up + thick, 0, down + thick, SIDE, down - thick, SIDE],
-                      black, 128)
+            s.polygon([up - thick, 0, up + thick, 0, down + thick, SIDE, down - thick, SIDE], black)
         for y in ys:
             s.box(0, y - thick, SIDE, y + thick, black, 0)
     elif subject == "triangles":

@@ -80,30 +80,31 @@ class Scene:
         return 1 if self.chance(50) else -1
 
     # Flat shapes.
-    def polygon(self, points, colour, direction: int) -> None:
+    def polygon(self, points, colour, direction: int = 128) -> None:
         """Fills a polygon given as flat coordinates, or as points."""
         self.ink.polygon(points, fill=colour)
         self.flow.polygon(points, fill=direction % 256)
 
-    def figure(self, x: int, y: int, offsets, colour, direction: int, *, unit: int = 10,
+    def figure(self, x: int, y: int, offsets, colour, direction: int = 128, *, unit: int = 10,
                side: int = 1) -> None:
         """A polygon by flat offsets from (x, y) in tenths of `unit`; `side` −1 mirrors it."""
         around = [int(offset * unit / 10) for offset in offsets]
         self.polygon([y + o if k % 2 else x + side * o for k, o in enumerate(around)], colour,
                      direction)
 
-    def lathe(self, x: int, profile, colour, direction: int) -> None:
+    def lathe(self, x: int, profile, colour, direction: int = 128) -> None:
         """A symmetric polygon about column x: (half width, row) in turn, down one side."""
         right = [(x + wide, y) for wide, y in profile]
         self.polygon(right + [(x - wide, y) for wide, y in reversed(profile)], colour, direction)
 
-    def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int) -> None:
+    def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int = 128) -> None:
         if rx > 0 and ry > 0:
             box = (x - rx, y - ry, x + rx, y + ry)
             self.ink.ellipse(box, fill=colour)
             self.flow.ellipse(box, fill=direction % 256)
 
-    def box(self, left: int, top: int, right: int, bottom: int, colour, direction: int) -> None:
+    def box(self, left: int, top: int, right: int, bottom: int, colour,
+            direction: int = 128) -> None:
         if right > left and bottom > top:
             self.ink.rectangle((left, top, right, bottom), fill=colour)
             self.flow.rectangle((left, top, right, bottom), fill=direction % 256)

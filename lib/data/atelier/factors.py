@@ -17,8 +17,7 @@ SUBJECTS = {
     "geometric": ("circles", "triangles", "grid", "bars"),
     "gestural": ("strokes", "drips", "arcs", "marks"),
     "night_scene": ("street", "moonlit lake", "rooftops", "bridge"),
-    "portrait": ("seated figure", "profile", "bust", "two figures"),
-}
+    "portrait": ("seated figure", "profile", "bust", "two figures")}
 STYLES = tuple(SUBJECTS)
 GENRES = ("ambient", "classical_piano", "string_quartet", "jazz_trio", "folk", "electronic",
           "march", "waltz", "chorale", "rock")

@@ -3,26 +3,19 @@
 *Programs* are General-MIDI numbers of a role: six for (dark calm, dark aroused, plain calm, plain
 aroused, bright calm, bright aroused), two for (calm, aroused), or one for all. *Textures* and
 *grooves* have four levels, calm to aroused, divided by ``/``; a level may hold several patterns to
-draw from, or none. A pattern is a bar of sixteenths, or what a bar repeats. Texture tokens:
-
-=========  =====================================  ====  ===============================
-``c``      the whole chord                        ``b``  the bass note
-``h l``    its upper two voices, the ones below   ``o``  the bass an octave up
-``1``–``9``  one voice, from below; past the top  ``f``  the fifth above the bass
-           it goes on an octave higher            ``w``  a walking bass note
-``-``      the sounding note is held              ``p``  the tonic, whatever the chord
-``.``      rest
-=========  =====================================  ====  ===============================
-
+draw from, or none. A pattern is a bar of sixteenths, or what a bar repeats: ``c`` the whole chord,
+``h`` its upper two voices, ``l`` the ones below, ``1``–``9`` one voice from below (past the top an
+octave higher), ``b`` the bass note, ``o`` an octave above it, ``f`` the fifth above it, ``w`` a
+walking bass note, ``p`` the tonic whatever the chord, ``-`` the sounding note is held, ``.`` rest.
 Grooves are by General-MIDI percussion key: ``X`` accent, ``x`` plain, ``o`` soft. Notebook: 02.
 """
 
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 
-@dataclass(frozen=True)
-class Genre:
-    """One genre's template.
+def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
+           **settings) -> SimpleNamespace:
+    """One genre's template, its compact notation below spread out.
 
     `palettes`: role → six programs; valence may add the roles ``bright`` and ``dark``. `textures`,
     `grooves`: four levels of role → patterns, and of percussion key → pattern. `metres`: (beats,
@@ -31,23 +24,6 @@ class Genre:
     times the most notes a beat. `sevenths`: plain chords have four parts. `swing`: the second
     eighth comes late. `mix_db`: role (or ``all``) → decibels, so that genres are equally loud.
     """
-
-    palettes: dict[str, tuple[int, ...]]
-    textures: tuple[dict[str, tuple[str, ...]], ...]
-    grooves: tuple[dict[int, str], ...]
-    metres: tuple[tuple[int, int], ...] = ((4, 4),)
-    tempo_offset: int = 0
-    kit: int = 0
-    melody_cells: tuple[tuple[int, ...], ...] = ()
-    max_density_x10: int = 40
-    sevenths: bool = False
-    swing: bool = False
-    mix_db: dict[str, int] = field(default_factory=dict)
-
-
-def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
-           **settings) -> Genre:
-    """Spreads the compact notation of the table below out."""
     palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
 
     def levels(rows: dict) -> list[dict]:
@@ -55,9 +31,13 @@ def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | N
                  in rows.items()}
         return [{key: of[k] for key, of in split.items() if of[k]} for k in range(4)]
 
-    hits = tuple({key: of[0] for key, of in level.items()} for level in levels(grooves or {}))
-    return Genre({role: of * (6 // len(of)) for role, of in palettes.items()},
-                 tuple(levels(textures)), hits, **settings)
+    defaults = {"metres": ((4, 4),), "tempo_offset": 0, "kit": 0, "melody_cells": (),
+                "max_density_x10": 40, "sevenths": False, "swing": False, "mix_db": {}}
+    return SimpleNamespace(
+        palettes={role: of * (6 // len(of)) for role, of in palettes.items()},
+        textures=levels(textures),
+        grooves=[{key: of[0] for key, of in level.items()} for level in levels(grooves or {})],
+        **(defaults | settings))
 
 
 # Patterns of the bright and the dark voice, calm to aroused.
@@ -148,8 +128,7 @@ TEMPLATES = {
          37: "/ ....x... / /", 38: "/ / ....X... / ....X..o....X.xx", 46: "/ / / X.x.",
          49: "/ / / X..............."},
         tempo_offset=6, kit=16, melody_cells=((0, 3), (2,), (0, 2)),
-        mix_db={"all": 1, "drums": -1}),
-}
+        mix_db={"all": 1, "drums": -1})}
 
 # A-weighted level in decibels of each program at velocity 80, the mean over the pitches it plays,
 # measured on the SoundFont's first second; the mixer evens these out.

@@ -32,11 +32,10 @@ PROGRESSIONS = {
     "aeolian": (("i bVI iv V", "i iv bVI V", "i bVII bVI V", "i v bVI V", "i bIII iiø V"),
                 ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
     "phrygian": (("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"),
-                 ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i")),
-}
+                 ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i"))}
 # A triad's dresses at tension 0 to 4: first sweet, then with sevenths and ninths, then rubbing
 # semitones and tritones.
-_DRESSES = {
+_DRESSES: dict[tuple[int, ...], tuple] = {
     _MAJOR: ((_MAJOR,), (_MAJOR, (0, 4, 7, 14)), ((0, 4, 7, 11), (0, 5, 7)),
              ((0, 4, 7, 13), (0, 4, 8), (0, 4, 6, 11)),
              ((0, 1, 4, 7, 10), (0, 4, 6, 13), (0, 4, 8, 11))),
@@ -44,8 +43,7 @@ _DRESSES = {
              ((0, 3, 7, 11), (0, 3, 7, 13), (0, 3, 6, 10)),
              ((0, 1, 3, 7), (0, 3, 6, 11), (0, 3, 7, 8, 11))),
     _DIMINISHED: ((_DIMINISHED,), (_DIMINISHED,), ((0, 3, 6, 10),), ((0, 3, 6, 9),),
-                  ((0, 3, 6, 9, 11), (0, 1, 3, 6, 9))),
-}
+                  ((0, 3, 6, 9, 11), (0, 1, 3, 6, 9)))}
 
 
 @cache

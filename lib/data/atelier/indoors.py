@@ -21,11 +21,10 @@ def _bottle(s: Scene, x: int, foot: int, wide: int, high: int, slot: int) -> Non
     dark, middle, light = s.tones(slot, (-80, -30, 45), 115, LEAF, 15)
     shoulder, neck, top = foot - high * 6 // 10, wide // 3, foot - high
     s.ellipse(x + wide, foot - 2, wide * 2, 6, s.tone(1, -80, 70), 0)
-    s.lathe(x, [(neck, top), (neck, shoulder - 12), (wide, shoulder + 10), (wide, foot)], middle,
-            128)
+    s.lathe(x, [(neck, top), (neck, shoulder - 12), (wide, shoulder + 10), (wide, foot)], middle)
     s.polygon([x + wide // 4, foot, x + wide // 4, shoulder, x + wide, shoulder + 10, x + wide,
-               foot], dark, 128)
-    s.box(x - wide * 7 // 10, shoulder + 12, x - wide * 4 // 10, foot - 8, light, 128)
+               foot], dark)
+    s.box(x - wide * 7 // 10, shoulder + 12, x - wide * 4 // 10, foot - 8, light)
     s.box(x - neck, top, x + neck, top + 7, s.tone((slot + 2) % 5, 10, 120), 0)
     s.mark(x - wide * 5 // 10, shoulder + 16, 128, 7, 1, s.tone(2, 155, 15))
     if s.chance(50):
@@ -50,7 +49,7 @@ def still_life(s: Scene, subject: str) -> dict:
         for x in range(left, right, 18):
             fold = s.pick(-6, 6)
             s.polygon([x, edge + 26 + s.pick(-6, 10), x + 7, edge + 26, x + 9 + fold, SIDE,
-                       x - 4 + fold, SIDE], s.tone(1, s.pick(-5, 40), 50), 128)
+                       x - 4 + fold, SIDE], s.tone(1, s.pick(-5, 40), 50))
     middle, spread, foot = 128 + lean, 46 + s.busy // 3, edge + 14
     if subject == "fruit":
         rim = edge - 18
@@ -68,9 +67,9 @@ def still_life(s: Scene, subject: str) -> dict:
     elif subject == "flowers":
         top = edge - 62
         s.ellipse(middle + 22, foot - 3, 50, 9, s.tone(1, -80, 70), 0)
-        s.lathe(middle, [(17, top), (28, foot - 28), (18, foot)], s.tone(3, -5, 110), 128)
-        s.figure(middle, top, (4, 0, 17, 0, 28, 48, 18, 76, 6, 76), s.tone(3, -60, 100), 128)
-        s.box(middle - 16, top + 12, middle - 11, foot - 22, s.tone(3, 85, 60), 128)
+        s.lathe(middle, [(17, top), (28, foot - 28), (18, foot)], s.tone(3, -5, 110))
+        s.figure(middle, top, (4, 0, 17, 0, 28, 48, 18, 76, 6, 76), s.tone(3, -60, 100))
+        s.box(middle - 16, top + 12, middle - 11, foot - 22, s.tone(3, 85, 60))
         s.scatter(60, (middle - 66, top - 84, middle + 66, top + 22), 128, 60, 15, 4,
                   s.tones(0, (35, -10, -50, -80), 115, LEAF, 65), round_box=True)
         for k in range(11 + s.busy // 8):
@@ -100,19 +99,19 @@ def still_life(s: Scene, subject: str) -> dict:
             s.box(left + 4, top + 3, left + 106, y - 3, s.tone(2, 90, 35), 0)
             s.box(left, top, left + 84, y, s.tone(slot, s.pick(-60, 30), 125), 0)
             for band in (left + 12, left + 60):
-                s.box(band, top, band + 5, y, s.tone(4, 85, 90, 40, 50), 128)
+                s.box(band, top, band + 5, y, s.tone(4, 85, 90, 40, 50))
             y = top
         for k in range(3 + s.busy // 30):   # books leaning beside the pile
             x, high = middle + 58 + 13 * k, s.pick(72, 104)
             tilt = s.pick(0, 10) * s.busy // 50
             s.figure(x, edge + 22, (0, 0, -tilt, -high, 11 - tilt, -high - 2, 12, 0),
-                     s.tone(k % 5, s.pick(-70, 50), 125), 128)
+                     s.tone(k % 5, s.pick(-70, 50), 125))
             s.mark(x + 4 - tilt // 2, edge + 10 - high // 2, 128, 9, 1, s.tone(4, 100, 80, 40, 50))
-        s.box(middle - 12, y - 42, middle - 4, y, s.tone(2, 110, 30), 128)      # a candle on it
+        s.box(middle - 12, y - 42, middle - 4, y, s.tone(2, 110, 30))      # a candle on it
         s.glow(middle - 8, y - 52, 44, s.tone(4, 125, 90, 38, 75), 85)
         s.mark(middle - 8, y - 50, 128, 8, 3, s.tone(4, 150, 110, 38, 80))
     return {"loose": 18 + s.busy // 3, "jitter": 10 + s.busy // 10, "coarse": (19, 18, 9),
-            "fine": (10, 11, 4), "glaze": 30, "warp": 1}
+            "glaze": 30, "warp": 1}
 
 
 def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
@@ -120,14 +119,14 @@ def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
     brow, nose, eyes, mouth."""
     light, middle, shade = s.tones(0, (80, 35, -25), 85, SKIN, 75)
     hair, dark = s.tone(3, -85, 85, HAIR, 50), s.tone(1, -110, 60)
-    s.ellipse(x - turned * u // 2, y - 2 * u, 5 * u, 5 * u, hair, 128)
-    s.box(x - 14 * u // 10, y + 2 * u, x + 14 * u // 10, y + 7 * u, shade, 128)
+    s.ellipse(x - turned * u // 2, y - 2 * u, 5 * u, 5 * u, hair)
+    s.box(x - 14 * u // 10, y + 2 * u, x + 14 * u // 10, y + 7 * u, shade)
     s.ellipse(x, y, 4 * u, 53 * u // 10, middle, 120)
     s.ellipse(x - 12 * u // 10, y - u // 2, 24 * u // 10, 4 * u, light, 120)
     s.figure(x, y, (20, -40, 38, -20, 36, 20, 10, 50, 16, 0), shade, 120, unit=u)
     nose = x + turned * 6 * u // 10
     s.polygon([nose, y - 14 * u // 10, nose + turned * u, y + 12 * u // 10, nose - turned * u // 4,
-               y + 13 * u // 10], shade, 128)
+               y + 13 * u // 10], shade)
     middle, smile, lips = x + turned * u // 2, s.sweet - 50, s.tone(4, -25, 130, LIP, 75)
     mouth = smile * u // 160
     for side in (-1, 1):
@@ -189,16 +188,16 @@ def portrait(s: Scene, subject: str) -> dict:
         stone = s.tones(2, (105, 65, 20, -30), 30, CLAY, 40)
         s.lathe(x, [(20, 150), (62, 178), (46, 210)], stone[1], 20)
         s.figure(x, 0, (12, 150, 62, 178, 46, 210, 8, 210), stone[3], 150)
-        s.box(x - 15, 132, x + 15, 160, stone[2], 128)
+        s.box(x - 15, 132, x + 15, 160, stone[2])
         s.ellipse(x, 98, 40, 52, stone[1], 120)
         s.ellipse(x - 12, 92, 25, 42, stone[0], 120)
         s.figure(x, 0, (16, 56, 38, 80, 37, 116, 12, 146, 18, 98), stone[3], 120)
         s.scatter(26, (x - 44, 40, x + 44, 84), 20, 90, 9, 4, stone, round_box=True, lit=True)
-        s.figure(x, 0, (2, 84, 12, 112, -3, 113), stone[3], 128)
+        s.figure(x, 0, (2, 84, 12, 112, -3, 113), stone[3])
         for dx, y, long in ((-17, 90, 8), (17, 90, 8), (3, 126, 10)):       # eyes, mouth
             s.mark(x + dx, y, 0, long, 2, stone[3])
     else:
-        s.box(x - 54, 96, x + 54, 210, s.tone(3, -45, 110, WOOD, 40), 128)          # the chair
+        s.box(x - 54, 96, x + 54, 210, s.tone(3, -45, 110, WOOD, 40))          # the chair
         s.box(x - 46, 104, x + 46, 200, s.tone(4, -15, 110), 100)
         _coat(s, x, 106, 7, 0, 206)
         s.lathe(x, [(50, 200), (66, SIDE)], s.tone(1, -55, 110), 110)
@@ -209,5 +208,5 @@ def portrait(s: Scene, subject: str) -> dict:
                      s.tone(0, -10, 115), 60, side=side)
         s.ellipse(x, 196, 12, 8, s.tone(0, 50, 85, SKIN, 75), 0)
         _face(s, x, 70, 7, d)
-    return {"loose": 14 + s.busy // 3, "jitter": 9 + s.busy // 10, "coarse": (19, 20, 8),
-            "fine": (9, 9, 4), "glaze": 35, "warp": 1, "edge": 90}
+    return {"loose": 14 + s.busy // 3, "jitter": 9 + s.busy // 10, "fine": (9, 9, 4),
+            "glaze": 35, "warp": 1, "edge": 90}

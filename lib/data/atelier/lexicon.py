@@ -25,8 +25,7 @@ FEELINGS = {
     "disgusted": (-9, 2), "tense": (-4, 6), "nervous": (-4, 5), "anxious": (-6, 6),
     "distressed": (-8, 5), "agitated": (-5, 7), "alarmed": (-6, 8), "hostile": (-8, 6),
     "afraid": (-8, 7), "angry": (-7, 8), "furious": (-9, 9), "terrified": (-9, 8),
-    "frantic": (-6, 9), "panicked": (-8, 9),
-}
+    "frantic": (-6, 9), "panicked": (-8, 9)}
 
 IMAGES = {
     "as if a whole street had begun to dance": (8, 8),
@@ -45,8 +44,7 @@ IMAGES = {
     "like an old wound": (-7, -1), "like something rotting out of sight": (-8, 2),
     "as if a quarrel were about to break out": (-5, 5), "like footsteps behind me": (-6, 6),
     "like a scream held back": (-8, 8), "as if the walls were closing in": (-8, 6),
-    "as if the ground were shaking": (-5, 9), "like a storm that has found me": (-6, 9),
-}
+    "as if the ground were shaking": (-5, 9), "like a storm that has found me": (-6, 9)}
 
 LOOKS = {
     "the colours are so bright and full": (8, 7), "everything glows and moves at once": (7, 9),
@@ -60,8 +58,7 @@ LOOKS = {
     "the greys swallow everything": (-7, -7), "it is dim and still": (-5, -6),
     "the colours have gone dull": (-6, -4), "the shadows are too heavy": (-7, -1),
     "the dark presses in": (-7, 3), "the dark reds burn without giving light": (-8, 7),
-    "the contrasts are harsh and crowded": (-6, 8), "the paint looks torn": (-7, 9),
-}
+    "the contrasts are harsh and crowded": (-6, 8), "the paint looks torn": (-7, 9)}
 
 MOODS = {
     "euphoric": (9, 9), "exuberant": (8, 8), "driving": (3, 9), "sparkling": (7, 6),
@@ -73,8 +70,7 @@ MOODS = {
     "desolate": (-9, -8), "sombre": (-6, -4), "bitter": (-8, 1), "brooding": (-6, 0),
     "uneasy": (-4, 3), "ominous": (-7, 4), "menacing": (-8, 7), "aggressive": (-7, 8),
     "frantic": (-6, 9), "furious": (-9, 9), "tense": (-5, 6), "bold": (4, 7), "festive": (8, 7),
-    "graceful": (6, -2), "plaintive": (-5, -3),
-}
+    "graceful": (6, -2), "plaintive": (-5, -3)}
 
 # Subject: (what a commentator calls it, what a caption may say of it). None leans on affect.
 SEEN = {
@@ -148,8 +144,7 @@ SEEN = {
     "bust": ("the head", ("a sculpted head on a base", "a bust of pale stone",
         "a stone head and shoulders", "a bust before a wall")),
     "two figures": ("the two of them", ("two people side by side", "a pair, shoulder to shoulder",
-        "two figures in coats", "two sitters next to each other")),
-}
+        "two figures in coats", "two sitters next to each other"))}
 STYLE_NAMES = {
     "landscape": ("a landscape", "a country scene", "an outdoor view"),
     "seascape": ("a seascape", "a marine painting", "a view of the coast"),
@@ -158,8 +153,7 @@ STYLE_NAMES = {
     "geometric": ("a geometric abstraction", "a constructed picture", "an abstract of hard edges"),
     "gestural": ("a gestural abstraction", "an action painting", "an abstract made with the arm"),
     "night_scene": ("a night scene", "a nocturne", "a night picture"),
-    "portrait": ("a portrait", "a likeness", "a figure painting"),
-}
+    "portrait": ("a portrait", "a likeness", "a figure painting")}
 GENRE_NAMES = {
     "ambient": ("ambient piece", "ambient soundscape"),
     "classical_piano": ("classical piano piece", "piece for solo piano"),

@@ -8,8 +8,7 @@ from itertools import accumulate
 # Onsets inside one beat, in sixteenths; a beat of compound metre (6/8) has six of them.
 _CELLS = {
     4: ((), (0,), (0, 2), (0, 3), (2,), (0, 2, 3), (0, 1, 2), (0, 1, 2, 3)),
-    6: ((), (0,), (0, 4), (0, 2, 4), (0, 2, 3, 4), (0, 1, 2, 4), (0, 2, 4, 5), (0, 1, 2, 3, 4, 5)),
-}
+    6: ((), (0,), (0, 4), (0, 2, 4), (0, 2, 3, 4), (0, 1, 2, 4), (0, 2, 4, 5), (0, 1, 2, 3, 4, 5))}
 
 
 def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites,

@@ -40,7 +40,7 @@ def _sky(s: Scene, horizon: int) -> None:
 
 def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int, dim: int = 0) -> None:
     """A tree standing at (x, y): 0 round, 1 poplar, 2 fir; `dim`: how far it stands in the dark."""
-    s.lathe(x, [(size // 14, y - size), (size // 9, y)], s.tone(3, -85, 70, EARTH), 128)
+    s.lathe(x, [(size // 14, y - size), (size // 9, y)], s.tone(3, -85, 70, EARTH))
     shades = s.tones(slot, [level - dim for level in (75, 40, 5, -30, -65)], 115, LEAF, 55)
     if kind == 2:
         for k in range(4):
@@ -58,16 +58,16 @@ def _house(s: Scene, x: int, y: int, wide: int) -> None:
     """A house with its foot at (x, y), lit from the left."""
     high, deep, side = wide * 3 // 4, wide * 2 // 3, wide // 3
     eaves, right = y - high, x + deep
-    s.box(x, eaves, right, y, s.tone(2, 85, 55, SUN, 40), 128)
+    s.box(x, eaves, right, y, s.tone(2, 85, 55, SUN, 40))
     s.polygon([right, y, right, eaves, right + side, eaves - wide // 8, right + side,
-               y - wide // 10], s.tone(1, 0, 70, NIGHT, 30), 128)
+               y - wide // 10], s.tone(1, 0, 70, NIGHT, 30))
     gable = [x - 3, eaves, x + deep // 2, eaves - wide // 2]
     s.polygon([*gable, right + side, eaves - wide // 2, right + side + 2, eaves - wide // 8, right,
                eaves], s.tone(3, 5, 125, ROOF, 60), 230)
-    s.polygon([*gable, right, eaves], s.tone(2, 70, 60, SUN, 40), 128)
+    s.polygon([*gable, right, eaves], s.tone(2, 70, 60, SUN, 40))
     for k in (2, 6):
         s.box(x + deep * k // 9, y - high * 7 // 10, x + deep * (k + 2) // 9, y - high * 3 // 10,
-              s.tone(1, -75, 70), 128)
+              s.tone(1, -75, 70))
 
 
 def landscape(s: Scene, subject: str) -> dict:
@@ -104,7 +104,7 @@ def landscape(s: Scene, subject: str) -> dict:
         x = _off_centre(s, 50, 190)
         spots = sorted((horizon + 26 + s.pick(0, 44), x + s.pick(-64, 60))
                        for _ in range(6 + s.busy // 16))
-        s.box(x - 6, horizon - 26, x + 8, horizon + 40, s.tone(2, 60, 60, STONE, 40), 128)
+        s.box(x - 6, horizon - 26, x + 8, horizon + 40, s.tone(2, 60, 60, STONE, 40))
         s.lathe(x + 1, [(0, horizon - 66), (10, horizon - 26)], s.tone(3, -25, 110, ROOF, 50), 110)
         for y, left in spots:
             _house(s, left, y, 13 + (y - horizon) // 4)
@@ -117,14 +117,13 @@ def landscape(s: Scene, subject: str) -> dict:
     ground = [s.tone(k, level, 115, LEAF, 45) for k, level
               in ((0, -70), (1, -45), (2, -20), (0, 10), (4, 40))]
     s.scatter(26 + s.busy // 4, (0, 196, SIDE, SIDE), 128, 40, 9, 2, ground, grow=True, on_top=True)
-    return {"loose": 16 + s.busy // 3, "jitter": 12 + s.busy // 10, "coarse": (19, 22, 8),
-            "fine": (10, 11, 4)}
+    return {"loose": 16 + s.busy // 3, "jitter": 12 + s.busy // 10, "coarse": (19, 22, 8)}
 
 
 def _boat(s: Scene, x: int, y: int, size: int, sail: bool) -> None:
     hull = s.tone(3, -70, 100)
     if sail:
-        s.box(x - 1, y - 2 * size, x + 1, y, s.tone(0, -90, 60), 128)
+        s.box(x - 1, y - 2 * size, x + 1, y, s.tone(0, -90, 60))
         s.polygon([x + 2, y - 4, x + 2, y - 2 * size, x + size * 9 // 10, y - 5],
                   s.tone(s.pick(2, 4), 105, 70, SUN, 30), 110)
         s.polygon([x - 3, y - 5, x - 3, y - size * 17 // 10, x - size * 7 // 10, y - 5],
@@ -161,8 +160,7 @@ def seascape(s: Scene, subject: str) -> dict:
     centre, harbour = _off_centre(s, 56, 200), subject == "harbour"
     for k in range(9 + s.busy // 12 if harbour else 0):
         x, roof = s.pick(-10, 250), horizon - s.pick(10, 30)
-        s.box(x, roof, x + s.pick(12, 26), horizon + 2, s.tone(k % 3, s.pick(5, 80), 60, STONE, 35),
-              128)
+        s.box(x, roof, x + s.pick(12, 26), horizon + 2, s.tone(k % 3, s.pick(5, 80), 60, STONE, 35))
         s.lathe(x + 9, [(0, roof - 10), (11, roof)], s.tone(3, 0, 100, ROOF, 50), 30)
     s.gradient(horizon, SIDE, s.tone(1, 35, 85, SEA, 60), s.tone(0, -65, 120, SEA, 60), 0)
     if harbour:
@@ -192,13 +190,12 @@ def seascape(s: Scene, subject: str) -> dict:
                   [s.tone(3, 10, 60, STONE), s.tone(1, -95, 60), s.tone(2, 50, 50)])
         top, red = horizon - min(horizon - 26, s.pick(58, 78)), (150, 2, 75)
         s.glow(x, top + 4, 58, s.tone(4, 130, 80, LAMP, 80), 75)
-        s.lathe(x, [(7, top + 12), (11, foot)], s.tone(2, 115, 25), 128)
-        s.polygon([x + 1, foot, x + 1, top + 12, x + 7, top + 12, x + 11, foot], s.tone(1, 15, 50),
-                  128)
+        s.lathe(x, [(7, top + 12), (11, foot)], s.tone(2, 115, 25))
+        s.polygon([x + 1, foot, x + 1, top + 12, x + 7, top + 12, x + 11, foot], s.tone(1, 15, 50))
         for y in (top + 26, top + 56):
             s.box(x - 9, y, x + 9, y + 13, s.tone(4, -5, *red), 0)
         s.box(x - 9, top + 8, x + 9, top + 12, s.tone(0, -100, 50), 0)
-        s.box(x - 5, top - 5, x + 5, top + 8, s.tone(4, 145, 110, LAMP, 80), 128)
+        s.box(x - 5, top - 5, x + 5, top + 8, s.tone(4, 145, 110, LAMP, 80))
         s.lathe(x, [(0, top - 17), (8, top - 5)], s.tone(4, -40, *red), 0)
     else:
         sails = harbour or s.chance(70)
@@ -235,22 +232,22 @@ def night_scene(s: Scene, subject: str) -> dict:
     lamp, ground = s.tone(4, 125, 140, LAMP, 80), horizon + (60 if subject == "rooftops" else 10)
     wall = [s.tone(k % 3, level, 80, NIGHT, 60) for k, level in enumerate((-105, -85, -65, -95))]
     if subject != "moonlit lake":       # a row of houses
-        s.box(0, horizon, SIDE, SIDE, wall[0], 128)
+        s.box(0, horizon, SIDE, SIDE, wall[0])
         x = -s.pick(0, 20)
         while x < SIDE:
             wide, high = s.pick(22, 46), s.pick(26, 60) if subject == "bridge" else s.pick(44, 98)
             high += abs(x + wide // 2 - mx) // 3 if subject == "street" else 0
             top = horizon - high
-            s.box(x, top, x + wide, ground, s.one(wall), 128)
+            s.box(x, top, x + wide, ground, s.one(wall))
             if s.chance(60):
                 s.polygon([x - 2, top, x + wide // 2, top - s.pick(10, 24), x + wide + 2, top],
                           s.one(wall[:3]), 40)
             else:
-                s.box(x + 5, top - 14, x + 11, top, wall[0], 128)
+                s.box(x + 5, top - 14, x + 11, top, wall[0])
             for wy in range(top + 9, ground - 12, 17):
                 for wx in range(x + 6, x + wide - 8, 12):
                     if s.chance(24 + s.busy // 4):
-                        s.box(wx, wy, wx + 5, wy + 8, lamp, 128)
+                        s.box(wx, wy, wx + 5, wy + 8, lamp)
             x += wide + s.pick(0, 3)
     if subject == "rooftops":
         s.box(0, ground, SIDE, SIDE, wall[0], 0)
@@ -258,23 +255,23 @@ def night_scene(s: Scene, subject: str) -> dict:
             y = ground - 24 + 40 * k
             for x in range(-s.pick(0, 60), SIDE, 82):
                 y += s.pick(-9, 9)
-                s.box(x, y + 34, x + 72, SIDE, wall[(k + 2) % 4], 128)
+                s.box(x, y + 34, x + 72, SIDE, wall[(k + 2) % 4])
                 s.figure(x, y, (-4, 36, 22, 0, 92, 0, 74, 36), s.tone(k, -30, 90, NIGHT, 40), 40)
                 for row in range(3):
                     s.dab(x + 46 - 6 * row, y + 6 + 11 * row, 0, 32, 2,
                           s.tone(2, -5 - 18 * row, 80, SUN, 25))
-                s.box(x + 58, y - 18, x + 68, y + 6, wall[1], 128)
+                s.box(x + 58, y - 18, x + 68, y + 6, wall[1])
                 s.dab(x + 60, y - 17, 128, 4, 1, s.tone(2, 40, 70, SUN, 40))
                 for wx in (x + 12, x + 44):
                     if s.chance(45):
-                        s.box(wx, y + 42, wx + 9, y + 54, lamp, 128)
+                        s.box(wx, y + 42, wx + 9, y + 54, lamp)
     elif subject == "street":
         s.lathe(128, [(128, ground), (128, SIDE)], s.tone(0, -45, 80, NIGHT, 45), 0)
         s.lathe(mx, [(14, ground), (100, SIDE)], s.tone(1, 5, 60, NIGHT, 55), 0)
         for k in range(3):
             for side in (-1, 1):
                 x, y = mx + side * (26 + 34 * k), ground + 8 + 26 * k
-                s.box(x - 1, y - 40 - 16 * k, x + 1, y, wall[0], 128)
+                s.box(x - 1, y - 40 - 16 * k, x + 1, y, wall[0])
                 _light(s, x, y - 40 - 16 * k, 22 + 5 * k, 90, 3 + k)
                 s.scatter(7, (x - 8, y, x + 8, y + 30), 0, 4, 8, 2, [lamp], on_top=True)
     else:
@@ -286,7 +283,7 @@ def night_scene(s: Scene, subject: str) -> dict:
         else:
             s.box(0, horizon - 16, SIDE, horizon - 6, wall[2], 0)
             for x in range(s.pick(-20, 0), SIDE, 58):
-                s.box(x - 6, horizon - 8, x + 6, ground + 4, wall[2], 128)
+                s.box(x - 6, horizon - 8, x + 6, ground + 4, wall[2])
                 s.polygon(around(x + 29, ground + 6, 31, [*range(128, 256, 16), 0])
                           + around(x + 29, ground + 6, 23, [0, *range(240, 112, -16)]), wall[2], 0)
                 _light(s, x, horizon - 24, 15, 95, 3)
@@ -295,5 +292,4 @@ def night_scene(s: Scene, subject: str) -> dict:
                   [s.tone(1, -75, 100, NIGHT, 50), s.tone(0, 0, 100, NIGHT, 45)], grow=True)
         s.scatter(24 + s.busy // 4, (mx - 26, ground + 2, mx + 26, SIDE), 0, 4, 11, 2,
                   [s.tone(4, 135, 70, SUN, 75), s.tone(2, 80, 80, SUN, 50)], on_top=True)
-    return {"loose": 14 + s.busy // 3, "jitter": 10 + s.busy // 10, "coarse": (19, 20, 8),
-            "fine": (10, 11, 4), "glaze": 30}
+    return {"loose": 14 + s.busy // 3, "jitter": 10 + s.busy // 10, "glaze": 30}

@@ -76,7 +76,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
             events += [(n.start, 3, channel, n.pitch, n.velocity),
                        (max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0)]
     sound = np.zeros(int(round(seconds * sample_rate_hz)), dtype=np.float32)
-    buffer, done = memoryview(sound).cast("B"), 0
+    buffer, done = sound.data.cast("B"), 0
     for time, rank, channel, number, value in sorted(events):
         at = int(min(max(time, 0.0), seconds) * sample_rate_hz) // GRID * GRID
         if at >= len(sound):

@@ -32,8 +32,8 @@ class Placed(NamedTuple):
     slopes: tuple[np.ndarray, np.ndarray]
 
 
-def place(scene: Scene, *, coarse=(20, 22, 9), fine=(11, 12, 5), edge: int = 60, loose: int = 24,
-          jitter: int = 14, warp: int = 2) -> Placed:
+def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),
+          edge: int = 60, warp: int = 2) -> Placed:
     """Decides where every stroke goes.
 
     Args:

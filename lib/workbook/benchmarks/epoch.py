@@ -9,10 +9,8 @@ time. On a CPU at the miniature's size; on a CUDA device at MusicGen-small's, wi
 bfloat16.
 """
 
-import dataclasses
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import soundfile
@@ -24,6 +22,7 @@ from lib.data.atelier import TRAIN_SEED, factors, words
 from lib.pretrained import musicgen_cache
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.musicgen import MusicGenerator
+from lib.pretrained.sources import Source
 from lib.pretrained.text_encoder import TextEncoder
 from lib.recipes import musicgen as recipe
 from lib.signal import audio
@@ -39,8 +38,8 @@ OVERHEAD_WANTED, PUBLISHED_RATIO, PUBLISHED_STEPS = 1.05, 3.4, 60
 N_BATCHES, REPEATS = 2, 5
 CPU = {"batch_size": 8, "clip_seconds": 8.0, "bfloat16": True, "start": "miniature"}
 CUDA = {"batch_size": 16, "clip_seconds": 30.0, "bfloat16": True}
-T5_BASE = {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
-_RANDOM = SimpleNamespace(name="random", sha256="0" * 64, licence="none", revision="none")
+T5_BASE: dict = {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
+_RANDOM = Source(Path(), "random", "0" * 64, licence="none")
 
 
 def bench() -> dict:
@@ -49,7 +48,8 @@ def bench() -> dict:
     ``ours, baseline``: seconds an epoch, stored and as published; ``published_ratio``: the thesis's
     240 s / 70 s; ``overhead`` = stored / bare, wanted at most 1.05; ``overhead_of_loading`` = 1 +
     reading and collating / bare, without the noise of two steps; ``seconds``: each way split into
-    decode, codec, text, load and model; on a GPU ``gpu_…``, see :func:`on_gpu`.
+    decode, codec, text, load and model; on a GPU ``gpu_epoch_s``: the same for the thesis's 60
+    steps.
     """
     cuda = torch.cuda.is_available()
     config = MusicGenConfig(**(CUDA if cuda else CPU))
@@ -61,7 +61,11 @@ def bench() -> dict:
         start = MusicGenerator(_RANDOM, network.eval(), text, codec, "cpu")
     with tempfile.TemporaryDirectory() as folder:
         found = measure(start, config, Path(folder), N_BATCHES, REPEATS)
-    return found | (on_gpu(start, config, found) if cuda else {})
+    if cuda:
+        found |= {"gpu": torch.cuda.get_device_name(),
+                  "gpu_epoch_s": round(PUBLISHED_STEPS * found["ours"] / N_BATCHES, 2),
+                  "gpu_peak_mb": round(torch.cuda.max_memory_allocated() / 2**20)}
+    return found
 
 
 def small(device: str) -> MusicGenerator:
@@ -161,45 +165,3 @@ def measure(start: MusicGenerator, config: MusicGenConfig, folder: Path, n_batch
         batched_ratio=total["batched"] / total["stored"], published_ratio=PUBLISHED_RATIO,
         seconds=seconds, stored_kb=round(sum(file.stat().st_size for file
                                              in material.store.folder.iterdir()) / 1024))
-
-
-def on_gpu(start: MusicGenerator, config: MusicGenConfig, found: dict) -> dict:
-    """What only a GPU shows: an epoch of 60 steps (s), the step's FLOP as a share of a plain matrix
-    product's here, memory, LoRA's too."""
-    n_steps = round(config.clip_seconds * start.frame_rate_hz)
-    codes = [torch.zeros(start.n_codebooks, n_steps, dtype=torch.long)] * config.batch_size
-    batch = steps.collate(codes, [torch.zeros(32, start.text_width)] * config.batch_size,
-                          start.device)
-    peaks = {}
-    for name, tried in (("gpu_peak_mb", config),
-                        ("gpu_lora_peak_mb", dataclasses.replace(config, lora=8, accumulate=8))):
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        models = music.build(tried, start)
-        models.network.train()
-        for _ in range(2):
-            music.train_step(models, batch, tried, config.learning_rate)
-        peaks[name] = round(torch.cuda.max_memory_allocated() / 2**20)
-        del models
-    clock, matrix = benchmarks.Clock(torch.cuda.synchronize), torch.randn(
-        8192, 8192, device="cuda", dtype=torch.bfloat16)
-    matrix @ matrix
-    with clock("products"):  # the ceiling the step is held against
-        for _ in range(20):
-            matrix @ matrix
-    ceiling = 20 * 2.0 * len(matrix) ** 3 / clock.total
-    decoder = start.network.decoder
-    work = config.batch_size * step_flop(
-        sum(p.numel() for p in decoder.parameters()), decoder.config.num_hidden_layers, start.width,
-        n_steps + start.n_codebooks - 1)
-    rate = work * N_BATCHES / found["seconds"]["bare"]["model"]
-    return {"gpu": torch.cuda.get_device_name(),
-            "gpu_epoch_s": round(PUBLISHED_STEPS * found["ours"] / N_BATCHES, 2),
-            "gpu_tflops": round(rate / 1e12, 1), "gpu_utilisation": round(rate / ceiling, 3),
-            **peaks}
-
-
-def step_flop(n_parameters: int, layers: int, width: int, columns: int) -> float:
-    """FLOP of one item's forward and backward pass: 6 for each weight and column, 12·layers·width
-    for each pair of columns. Source: Chowdhery et al. (2022), "PaLM", appendix B."""
-    return columns * (6.0 * n_parameters + 12.0 * layers * width * columns)

@@ -29,7 +29,7 @@ def bench(n_vectors: int = 10_000, width: int = 512, repeats: int = 5) -> dict:
     ours, bare = benchmarks.best_seconds([lambda: distances.fad(*sets), products], repeats)
     value = distances.fad(*sets)
     (mean, cov), (other_mean, other_cov) = (distances.gaussian(each) for each in sets)
-    root = sqrtm(cov @ other_cov).real
+    root = np.real(sqrtm(cov @ other_cov))
     check = np.sum((mean - other_mean) ** 2) + np.trace(cov + other_cov - 2 * root)
     return benchmarks.result(
         f"FAD between two sets of {n_vectors} × {width}; baseline: its matrix products and "

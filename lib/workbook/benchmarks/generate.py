@@ -1,8 +1,5 @@
 """Tokens a second of fast sampling against transformers' own ``generate``, the same random weights
-and settings.
-
-On a CPU at the miniature's size. Where there is a GPU, 10 s of music at the size of MusicGen-small
-too, codec included, against the 600 ms that the mapping thesis publishes for an RTX 3090.
+and settings, at the miniature's size. (MusicGen-small on a GPU: ``bench latency``.)
 """
 
 from types import SimpleNamespace
@@ -20,23 +17,22 @@ MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
              "num_attention_heads": 4, "ffn_dim": 1024}
 SMALL = {"vocab_size": 2048, "hidden_size": 1024, "num_hidden_layers": 24,
          "num_attention_heads": 16, "ffn_dim": 4096}
-PUBLISHED_MS = 600.0
 
 
 def bench() -> dict:
     """Guidance 3, top-k 250, tokens only, no codec. ``ours, baseline``: tokens a second, all
     codebooks and pieces counted; ``greedy_tokens_equal``: whether both find the same tokens;
-    ``ratio_one_piece``: the same for one piece alone; on a GPU ``gpu_…``."""
+    ``ratio_one_piece``: the same for one piece alone."""
     torch.manual_seed(0)
     model, n_steps = network(MINIATURE, RATE_HZ), SECONDS * RATE_HZ
     best = {}
     for n_items in (N_ITEMS, 1):
-        given = (*_conditions(n_items, MINIATURE["hidden_size"]), n_steps)
+        given = (*_conditions(n_items), n_steps)
         best[n_items] = benchmarks.best_seconds(
             [lambda given=given: musicgen_sampling.sample(model.decoder, *given, seed=0),
              lambda given=given: plain(model, *given, do_sample=True, top_k=250)], REPEATS)
     (ours, baseline), one = best[N_ITEMS], best[1]
-    given = (*_conditions(2, MINIATURE["hidden_size"]), 40)
+    given = (*_conditions(2), 40)
     equal = torch.equal(musicgen_sampling.sample(model.decoder, *given, top_k=1),
                         plain(model, *given, do_sample=False))
     n_codebooks = model.decoder.config.num_codebooks
@@ -46,39 +42,7 @@ def bench() -> dict:
         "baseline: transformers' generate", tokens / ours, tokens / baseline, "tokens/s", tokens,
         more_is_better=True, ms_a_step=1e3 * ours / columns,
         baseline_ms_a_step=1e3 * baseline / columns, ratio_one_piece=one[1] / one[0],
-        times_real_time=N_ITEMS * SECONDS / ours, greedy_tokens_equal=bool(equal), **gpu())
-
-
-def gpu(seconds: float = 10.0, rate_hz: int = 50) -> dict:
-    """One piece at MusicGen-small's size in half precision, decoder and codec, ms of wall time;
-    nothing where there is no CUDA device."""
-    if not torch.cuda.is_available():
-        return {}
-    torch.manual_seed(0)
-    model = network(SMALL, rate_hz, filters=64).to("cuda")
-    model.decoder.half()
-    states, mask = (t.cuda() for t in _conditions(1, SMALL["hidden_size"], 32))
-    given, clocks = (states.half(), mask, round(seconds * rate_hz)), []
-    torch.cuda.reset_peak_memory_stats()
-    with torch.inference_mode():
-        for seed in range(4):
-            clock = benchmarks.Clock(torch.cuda.synchronize)
-            clocks.append(clock)
-            with clock("tokens"):
-                codes = musicgen_sampling.sample(model.decoder, *given, seed=seed)
-            with clock("codec"):
-                model.audio_encoder.decode(codes[None], [None])
-        memory = torch.cuda.max_memory_allocated() / 2**20
-        with clock("plain"):
-            plain(model, *given, do_sample=True, top_k=250)
-    # the first turn also loads kernels
-    tokens, codec = (1e3 * min(c.parts[part] for c in clocks[1:]) for part in ("tokens", "codec"))
-    own = 1e3 * clock.parts["plain"]
-    return {"gpu": torch.cuda.get_device_name(), "gpu_seconds": seconds,
-            "gpu_tokens_ms": round(tokens, 1), "gpu_codec_ms": round(codec, 1),
-            "gpu_ms": round(tokens + codec, 1), "gpu_plain_tokens_ms": round(own, 1),
-            "gpu_published_ms": PUBLISHED_MS, "gpu_ratio": round(own / tokens, 2),
-            "gpu_peak_mb": round(memory)}
+        times_real_time=N_ITEMS * SECONDS / ours, greedy_tokens_equal=bool(equal))
 
 
 def network(size: dict, rate_hz: int, filters: int = 4) -> hf.MusicgenForConditionalGeneration:
@@ -117,7 +81,7 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     return kept[0]
 
 
-def _conditions(n_items: int, width: int, n_tokens: int = N_TOKENS) -> tuple:
+def _conditions(n_items: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return (torch.randn(n_items, n_tokens, width, generator=generator),
-            torch.ones(n_items, n_tokens, dtype=torch.long))
+    return (torch.randn(n_items, N_TOKENS, MINIATURE["hidden_size"], generator=generator),
+            torch.ones(n_items, N_TOKENS, dtype=torch.long))

@@ -1,7 +1,5 @@
-"""Mel-cepstral distortion of 100 pairs of clips against dynamic time warping in Python loops.
-
-The clips are synthetic: gliding tones with overtones and some noise, the second of a pair bent in
-time. The baseline takes the same cepstra, then fills the table cell by cell, as a textbook has it;
+"""Mel-cepstral distortion of 100 pairs of atelier clips against dynamic time warping in Python
+loops. The baseline takes the same cepstra, then fills the table cell by cell, as a textbook has it;
 it is timed on a few pairs and scaled to all.
 """
 
@@ -9,6 +7,7 @@ import math
 
 import numpy as np
 
+from lib.data.atelier import TEST_SEED, render
 from lib.metrics import spectral
 from lib.workbook import benchmarks
 
@@ -19,11 +18,12 @@ STEPS = ((1, 1), (1, 0), (0, 1))
 def bench() -> dict:
     """From sounds to decibels. ``warping_ratio``: without the cepstra, which both share;
     ``max_relative_difference`` between both values on the pairs that were timed."""
-    pairs = [_pair(seed) for seed in range(N_PAIRS)]
+    clips = render.sounds(TEST_SEED, range(N_PAIRS + 1), CLIP_SECONDS)[0]
+    pairs = list(zip(clips, clips[1:]))
     spectral.mcd(*pairs[0], RATE_HZ)  # librosa's loops are compiled, the filters made
     clock = benchmarks.Clock()
     with clock("ours"):
-        values = spectral.mcd_many(*zip(*pairs, strict=True), RATE_HZ)
+        values = spectral.mcd_many(clips[:-1], clips[1:], RATE_HZ)
     with clock("cepstra"):
         frames = [[spectral.mel_cepstra(sound, RATE_HZ) for sound in pair] for pair in pairs]
     with clock("warping"):
@@ -35,18 +35,6 @@ def bench() -> dict:
         f"MCD of {N_PAIRS} pairs of {CLIP_SECONDS:g}-s clips; baseline: DTW in Python loops on "
         f"{N_PLAIN} of them, scaled", ours, cepstra + warping, "s", N_PAIRS, more_is_better=False,
         warping_ratio=warping / (ours - cepstra), max_relative_difference=difference)
-
-
-def _pair(seed: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    time_s = np.arange(int(CLIP_SECONDS * RATE_HZ)) / RATE_HZ
-    pitch, glide = rng.uniform(110, 440), rng.uniform(5, 60)
-    sounds = []
-    for clock in (time_s, time_s + 0.15 * np.sin(2 * np.pi * time_s / CLIP_SECONDS)):
-        phase = 2 * np.pi * (pitch * clock + glide * np.sin(2 * clock))
-        tones = 0.1 * sum(np.sin(h * phase) / h for h in (1, 2, 3, 5))
-        sounds.append((tones + 0.003 * rng.normal(size=len(clock))).astype(np.float32))
-    return sounds
 
 
 def _plain(a: list, b: list) -> float:
