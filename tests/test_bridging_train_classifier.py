@@ -122,7 +122,6 @@ def test_only_the_grid_knows_where_and_remembers(sequence, moves):
 @pytest.mark.parametrize(("fault", "why"), [
     (lambda: EmotionCNN(backbone="vgg"), "a backbone out of"),
     (lambda: EmotionCNN(backbone="small", sequence="none"), "a sequence out of"),
-    (lambda: EmotionCNN(backbone="small", hidden=10, heads=8), "divide"),
     (lambda: network()(torch.zeros(1, 3, 64, 64)), "56, 56"),
 ])  # fmt: skip
 def test_faults_of_the_network_are_told(fault, why):

@@ -38,14 +38,12 @@ def build(codes: Tensor, special: int, lengths: Tensor | None = None) -> Tensor:
     if codes.ndim != 3 or codes.is_floating_point():
         raise KlangfarbeError("codes int64 [B, K, S]", f"{codes.dtype} {tuple(codes.shape)}",
                               "give the codec's own codes")
-    batch, n_codebooks, n_steps = codes.shape
-    beyond = special - 1  # the largest number there may be
+    (batch, n_codebooks, n_steps), largest = codes.shape, special - 1
     if lengths is not None:
         real = torch.arange(n_steps, device=codes.device) < lengths[:, None]  # [B, S]
-        codes, beyond = codes.masked_fill(~real[:, None], special), special
-    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) <= beyond:
-        raise KlangfarbeError(f"codes in [0, {special})",
-                              f"{int(codes.min())} … {int(codes.max())}",
+        codes, largest = codes.masked_fill(~real[:, None], special), special
+    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) <= largest:
+        raise KlangfarbeError(f"codes in [0, {special})", f"up to {int(codes.max())}",
                               "take codec and model of one size")
     line = codes.new_full((batch, n_codebooks, n_steps + n_codebooks), special)
     at = columns(n_codebooks, n_steps, codes.device)

@@ -51,12 +51,8 @@ class EmotionCNN(nn.Module):
                  hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):
         super().__init__()
         if backbone not in SIDES or sequence not in SEQUENCES:
-            raise KlangfarbeError(f"a backbone out of {', '.join(SIDES)} and a sequence out of "
-                                  f"{', '.join(SEQUENCES)}", f"{backbone!r}, {sequence!r}",
-                                  "name one of each")
-        if 2 * hidden % heads:
-            raise KlangfarbeError(f"heads that divide 2·hidden = {2 * hidden}", str(heads),
-                                  "give 4 or 8")
+            raise KlangfarbeError(f"a backbone out of {[*SIDES]}, a sequence out of {SEQUENCES}",
+                                  f"{backbone!r}, {sequence!r}", "name one of each")
         self.sequence, self.side = sequence, SIDES[backbone]
         self.backbone, channels = nn.Sequential(), 4 * width
         if backbone == "resnet50":

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.core.errors import KlangfarbeError, checked
+from lib.core.errors import checked
 
 SLOPE = 0.2  # of leaky ReLU, below zero
 
@@ -121,7 +121,7 @@ class Generator(nn.Module):
         self.unit = EmotionalResidualUnit(equalised=equalised)
 
     def forward(self, noise: Tensor, affect: Tensor, growth: Growth) -> Painted:
-        check(affect, growth, len(self.blocks))
+        checked(affect, "affect", ("B", 2), "give one row (valence, arousal) a picture")
         start = self.start(torch.cat([self.norm(noise), affect], 1)).unflatten(1, (-1, 4, 4))
         hidden = below = self.norm(F.leaky_relu(start, SLOPE))  # [B, C, 4, 4]
         for stage in range(growth.stage + 1):
@@ -161,7 +161,6 @@ class Critic(nn.Module):
         self.affect = Dense(2, channels[0], equalised=equalised, gain=1.0)
 
     def forward(self, picture: Tensor, affect: Tensor, growth: Growth) -> Tensor:
-        check(affect, growth, len(self.blocks))
         checked(picture, "pictures", ("B", 3, growth.size, growth.size), "resize to growth.size")
 
         def read(picture, stage):
@@ -221,12 +220,3 @@ def enlarge(x: Tensor) -> Tensor:
 
 def unit_mean_square(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-
-
-def check(affect: Tensor, growth: Growth, n_stages: int) -> None:
-    """Refuses an affect that is not [B, 2] and a stage there is not."""
-    checked(affect, "affect", ("B", 2), "give one row (valence, arousal) a picture")
-    if not (0 <= growth.stage < n_stages and 0 <= growth.alpha <= 1):
-        raise KlangfarbeError(f"a stage below {n_stages} and alpha in [0, 1]",
-                              f"stage {growth.stage}, alpha {growth.alpha:g}",
-                              "take it from gan.growth_at(config, step)")

@@ -23,42 +23,33 @@ _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model
 # What a part's folder must hold, and its checkpoints on the hub. Commits are those that several
 # public projects pin; of clip-vit-base-patch32 the one whose weights are safetensors.
 PARTS = {
-    # genre, valence and arousal, and the embedding of Fréchet distances
-    "tagger": Part(_NETWORK),
-    # CLAP: text and sound in one space
-    "text_audio": Part((*_NETWORK, _SEES, *_WORDS), {
+    "tagger": Part(_NETWORK),  # genre, valence and arousal, embedding of Fréchet distances
+    "text_audio": Part((*_NETWORK, _SEES, *_WORDS), {  # CLAP: text and sound in one space
         "laion/clap-htsat-unfused":
             Known("Apache-2.0", "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"),
         "laion/larger_clap_music": Known("Apache-2.0", "a0b4534a14f58e20944452dff00a22a06ce629d1"),
         "laion/larger_clap_music_and_speech":
             Known("Apache-2.0", "195c3a3e68faebb3e2088b9a79e79b43ddbda76b")}),
-    # sound to a few whole numbers many times a second, and back
-    "codec": Part(_NETWORK, {
+    "codec": Part(_NETWORK, {  # sound to a few whole numbers many times a second, and back
         "facebook/encodec_32khz": Known("unknown"),
         "facebook/encodec_24khz": Known("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")}),
-    # CLIP: pictures and text in one space
-    "image_text": Part(_CLIP, {
+    "image_text": Part(_CLIP, {  # CLIP: pictures and text in one space
         "openai/clip-vit-base-patch32": Known("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
         "openai/clip-vit-large-patch14": Known("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
-    # BLIP: a caption of a picture, led by an emotion word
-    "captioner": Part((*_NETWORK, _SEES, *_WORDS), {
+    "captioner": Part((*_NETWORK, _SEES, *_WORDS), {  # BLIP: a caption of a picture, led by an emotion word
         "Salesforce/blip-image-captioning-large":
             Known("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}),
-    # causal language model: a caption becomes a musical description of two lines
-    "describer": Part((*_NETWORK, *_WORDS), {
+    "describer": Part((*_NETWORK, *_WORDS), {  # a caption becomes a musical description
         "tiiuae/falcon-rw-1b": Known("Apache-2.0", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"),
         "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")}),
-    # T5: a text as one state a token
-    "text_encoder": Part((*_NETWORK, *_WORDS), {
+    "text_encoder": Part((*_NETWORK, *_WORDS), {  # T5: a text as one state a token
         "google-t5/t5-base": Known("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
-    # a text as one unit vector
-    "sentences": Part((*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
+    "sentences": Part((*_NETWORK, *_WORDS, "1_Pooling/config.json"), {  # a text as one unit vector
         "sentence-transformers/all-MiniLM-L6-v2":
             Known("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
         "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
-    # MusicGen: text or a vector becomes music
-    "musicgen": Part((*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
+    "musicgen": Part((*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {  # MusicGen: text or a vector becomes music
         "facebook/musicgen-small":
             Known("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
         "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),

@@ -51,14 +51,11 @@ class Captioner(Pretrained):
         """
         pictures = np.asarray(pictures)
         if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
-            raise KlangfarbeError("pictures uint8 [N, H, W, 3]",
-                                  f"{pictures.dtype} {pictures.shape}",
-                                  "give a stack of RGB pictures")
+            raise KlangfarbeError("pictures uint8 [N, H, W, 3]", f"{pictures.dtype} "
+                                  f"{pictures.shape}", "give a stack of RGB pictures")
         words = [None] * len(pictures) if words is None else list(words)
-        if len(words) != len(pictures):
-            raise KlangfarbeError(f"{len(pictures)} emotion words, one a picture", str(len(words)),
-                                  "give None where nothing leads")
-        leads = [lead_tokens(self.tokenizer, word) for word in words]
+        leads = [lead_tokens(self.tokenizer, word)
+                 for _, word in zip(pictures, words, strict=True)]
         captions = [""] * len(pictures)
         for length in sorted({len(lead) for lead in leads}):  # read together without any padding
             rows = [i for i, lead in enumerate(leads) if len(lead) == length]

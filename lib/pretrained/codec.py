@@ -52,12 +52,11 @@ class Codec(Pretrained):
         codes = torch.as_tensor(codes)
         if (codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_codebooks or not codes.numel()
                 or codes.is_floating_point()):
-            raise KlangfarbeError(f"whole numbers [B, 1 to {self.n_codebooks}, S]",
-                                  f"{tuple(codes.shape)} of {codes.dtype}",
+            got = f"{codes.dtype} {tuple(codes.shape)}"
+            raise KlangfarbeError(f"whole numbers [B, 1 to {self.n_codebooks}, S]", got,
                                   "give codes as encode returns them")
         if int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size:
-            raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}",
-                                  f"{int(codes.min())} to {int(codes.max())}",
+            raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}", "others",
                                   "take out padding and special tokens first")
         with torch.no_grad():
             return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]

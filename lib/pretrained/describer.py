@@ -84,9 +84,8 @@ class Describer(Pretrained):
         """Responses to N prompts: the likeliest tokens, or with a `seed` drawn among the `top_k`
         likeliest, by the seed, the prompt and how often it came before, not by the batch it is in.
         """
-        if temperature <= 0 or top_k < 1 or batch < 1 or max_new_tokens < 1:
-            raise KlangfarbeError("temperature > 0 and top_k, batch, max_new_tokens ≥ 1",
-                                  f"{temperature}, {top_k}, {batch}, {max_new_tokens}",
+        if temperature <= 0 or top_k < 1:
+            raise KlangfarbeError("temperature > 0 and top_k ≥ 1", f"{temperature}, {top_k}",
                                   "without a seed nothing is drawn at all")
         settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
                                     pad_token_id=self.tokenizer.pad_token_id,

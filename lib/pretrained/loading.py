@@ -80,9 +80,8 @@ def load_model(model_class, source: Source, device: str, dtype=None,
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)
     if not isinstance(config, model_class.config_class):
-        raise KlangfarbeError(f"a {model_class.__name__}",
-                              f"{source.folder}: a {config.model_type}",
-                              "give the right network's folder")
+        raise KlangfarbeError(f"a {model_class.__name__}", f"{source.folder}: a "
+                              f"{config.model_type}", "give the right network's folder")
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

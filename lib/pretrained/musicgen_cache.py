@@ -80,9 +80,8 @@ class Store:
             rows = missing[starts[step] : starts[step] + chunk]
             computed = compute(rows)
             if len(computed) != len(rows) or not all(bool(t.isfinite().all()) for t in computed):
-                raise KlangfarbeError(f"{len(rows)} finite tensors",
-                                      f"{len(computed)}, or some not finite",
-                                      "look at what computes them")
+                raise KlangfarbeError(f"{len(rows)} finite tensors", f"{len(computed)}, or some "
+                                      "not finite", "look at what computes them")
             tensors = {keys[i]: t.detach().clone() for i, t in zip(rows, computed, strict=True)}
             name = hashlib.sha256("".join(sorted(tensors)).encode()).hexdigest()[:16]
             path = artefacts.write(self.folder / f"chunk-{name}.safetensors", tensors)

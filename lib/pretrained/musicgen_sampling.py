@@ -22,7 +22,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     """Draws codes int64 [B, K, S] for a batch of conditions.
 
     Args:
-        decoder: transformers' MusicgenForCausalLM (LoRA merged), in evaluation mode; mono.
+        decoder: transformers' MusicgenForCausalLM (LoRA merged, mono), in evaluation mode.
         states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens. n_steps: S.
         guidance: 1 switches it off; else the null half (zeros, mask 0) is made here.
         top_k: 1 is greedy, 0 cuts nothing. seed: with one batch and machine repeats the codes.
@@ -41,9 +41,6 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     if n_steps < 1 or not temperature > 0 or top_k < 0:
         raise KlangfarbeError("n_steps ≥ 1, temperature > 0, top_k ≥ 0",
                               f"{n_steps}, {temperature}, {top_k}", "top_k=1 is greedy")
-    if getattr(config, "audio_channels", 1) != 1:
-        raise KlangfarbeError("a mono decoder", f"{config.audio_channels} channels",
-                              "use a mono checkpoint, e.g. facebook/musicgen-small")
     if step not in STEPS or (step == "graph" and states.device.type != "cuda"):
         raise KlangfarbeError(f"a step out of {', '.join(STEPS)} (graph on a CUDA device)",
                               f"{step!r} on {states.device.type}", "eager works everywhere")
