@@ -8,6 +8,8 @@ Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq.
 appendix B.  Notebook: 33.
 """
 
+from typing import Any
+
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
@@ -93,5 +95,6 @@ class EmotionUNet(nn.Module):
         if self.null is None:
             raise KlangfarbeError("a network with a learned null", "one whose null is (0, 0)",
                                   "build it with null='learned'")
-        self.emotion[-1].weight.zero_()
-        self.emotion[-1].bias.copy_(self.null)
+        last: Any = self.emotion[-1]
+        last.weight.zero_()
+        last.bias.copy_(self.null)

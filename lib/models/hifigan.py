@@ -14,6 +14,7 @@ and Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,9 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from lib.core.errors import checked
 from lib.models.spectral_codec import ConvNeXt, Frames
 
-SLOPE, DO = 0.1, "if it is [B, T, M], transpose(1, 2)"
+SLOPE, ZERO = 0.1, torch.zeros(())  # of leaky ReLU, below zero; what sums start from
+V = "parametrizations.weight.original1"  # the direction, of weight normalisation
+DO = "if it is [B, T, M], transpose(1, 2)"
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Generator(nn.Module):
         super().__init__()
         self.size = size
         self.enter = weight_norm(nn.Conv1d(size.n_mels, size.channels, 7, padding=3))
-        self.up, self.blocks, width = nn.ModuleList(), nn.ModuleList(), size.channels
+        self.up, width = nn.ModuleList(), size.channels
+        self.blocks: Any = nn.ModuleList()
         for rate, kernel in zip(size.rates, size.kernels, strict=True):
             self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate,
                                                           padding=(kernel - rate) // 2)))
@@ -100,13 +104,13 @@ class Generator(nn.Module):
         self.leave = weight_norm(nn.Conv1d(width, 1, 7, padding=3))
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
-                nn.init.normal_(module.parametrizations.weight.original1, 0.0, 0.01)
+                nn.init.normal_(module.get_parameter(V), 0.0, 0.01)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.enter(checked(mel, "ln-mel", ("B", self.size.n_mels, "T"), DO))
         for up, blocks in zip(self.up, self.blocks, strict=True):
             x = up(F.leaky_relu(x, SLOPE))
-            x = sum(block(x) for block in blocks) / len(blocks)
+            x = sum((block(x) for block in blocks), ZERO) / len(blocks)
         return torch.tanh(self.leave(F.leaky_relu(x)))[:, 0]
 
 
@@ -207,18 +211,19 @@ class Discriminators(nn.Module):
 
 def discriminator_loss(real: list, fake: list) -> Tensor:
     """Real scores towards 1, fake ones towards 0, summed (Kong et al., equation 1)."""
-    return sum((1 - r).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True))
+    return sum(((1 - r).square().mean() + f.square().mean()
+                for r, f in zip(real, fake, strict=True)), ZERO)
 
 
 def generator_loss(fake: list) -> Tensor:
     """Fake scores towards 1, summed (Kong et al., equation 2)."""
-    return sum((1 - f).square().mean() for f in fake)
+    return sum(((1 - f).square().mean() for f in fake), ZERO)
 
 
 def feature_loss(real: list, fake: list) -> Tensor:
     """Mean absolute difference of features, summed over all layers (Kong et al., equation 4)."""
-    return sum(F.l1_loss(f, r.detach()) for of_real, of_fake in zip(real, fake, strict=True)
-               for r, f in zip(of_real, of_fake, strict=True))
+    return sum((F.l1_loss(f, r.detach()) for of_real, of_fake in zip(real, fake, strict=True)
+                for r, f in zip(of_real, of_fake, strict=True)), ZERO)
 
 
 def fold_weight_norm(network: nn.Module) -> nn.Module:

@@ -4,6 +4,9 @@ Source: Arik et al. (2018) for spectral convergence; Kong, Kim & Bae (2020), equ
 L1.  Notebook: 03, 43.
 """
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from lib.models.spectral_codec import Mel, Pitches, magnitude, quarter_tones
@@ -22,7 +25,7 @@ class SpectralLosses(nn.Module):
         super().__init__()
         tones = quarter_tones(32.703, 169)
         tones = tones[tones < 0.48 * sample_rate_hz]
-        self.filters = nn.ModuleList(
+        self.filters: Any = nn.ModuleList(
             [*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft, n_mels in SCALES),
              Pitches(sample_rate_hz, tones, LONGEST, LONGEST // 4)])
 
@@ -36,4 +39,6 @@ class SpectralLosses(nn.Module):
             if bank.frames.n_fft in CONVERGENCE:
                 convergences.append(((ours - theirs).norm(dim=(1, 2))
                                      / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
-        return sum(distances) / len(distances), sum(convergences) / len(convergences)
+        zero = torch.zeros(())
+        return (sum(distances, zero) / len(distances),
+                sum(convergences, zero) / len(convergences))

@@ -10,7 +10,7 @@ al. (2018), §3 and §4.1; Miyato & Koyama (2018) for the critic's projection.  
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -114,8 +114,8 @@ class Generator(nn.Module):
         self.norm = unit_mean_square if pixel_norm else nn.Identity()
         self.start = Dense(n_noise + 2, channels[0] * 16, equalised=equalised)
         before = (channels[0], *channels[:-1])
-        self.blocks = nn.ModuleList(block((n, *[m] * depth), equalised)
-                                    for n, m in zip(before, channels, strict=True))
+        self.blocks: Any = nn.ModuleList(block((n, *[m] * depth), equalised)
+                                         for n, m in zip(before, channels, strict=True))
         self.to_picture = nn.ModuleList(Convolution(m, 3, 1, equalised=equalised, gain=1.0)
                                         for m in channels)
         self.unit = EmotionalResidualUnit(equalised=equalised)
@@ -153,7 +153,7 @@ class Critic(nn.Module):
         self.from_picture = nn.ModuleList(Convolution(5, m, 1, equalised=equalised)
                                           for m in channels)
         after = (channels[0], *channels[:-1])
-        self.blocks = nn.ModuleList(
+        self.blocks: Any = nn.ModuleList(
             block((m + (batch_deviation and stage == 0), *[m] * (depth - 1), n), equalised)
             for stage, (m, n) in enumerate(zip(channels, after, strict=True)))
         self.vector = Dense(channels[0] * 16, channels[0], equalised=equalised)

@@ -37,7 +37,7 @@ PARTS = {
         "openai/clip-vit-base-patch32": Known("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
         "openai/clip-vit-large-patch14": Known("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
-    "captioner": Part((*_NETWORK, _SEES, *_WORDS), {  # BLIP: a caption of a picture, led by an emotion word
+    "captioner": Part((*_NETWORK, _SEES, *_WORDS), {  # BLIP: a picture, led by a word, to a caption
         "Salesforce/blip-image-captioning-large":
             Known("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}),
     "describer": Part((*_NETWORK, *_WORDS), {  # a caption becomes a musical description
@@ -49,7 +49,7 @@ PARTS = {
         "sentence-transformers/all-MiniLM-L6-v2":
             Known("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
         "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
-    "musicgen": Part((*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {  # MusicGen: text or a vector becomes music
+    "musicgen": Part((*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
         "facebook/musicgen-small":
             Known("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
         "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),

@@ -7,6 +7,8 @@ interface.
 Notebook: 03.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -56,7 +58,8 @@ class Codec(Pretrained):
             raise KlangfarbeError(f"whole numbers [B, 1 to {self.n_codebooks}, S]", got,
                                   "give codes as encode returns them")
         if int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size:
-            raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}", "others",
+            raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}",
+                                  f"{codes.min()} to {codes.max()}",
                                   "take out padding and special tokens first")
         with torch.no_grad():
             return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]
@@ -86,7 +89,7 @@ class Encodec:
                                   f"{config.audio_channels} channels, chunks of "
                                   f"{config.chunk_length_s} s, normalize {config.normalize}",
                                   "use facebook/encodec_24khz or facebook/encodec_32khz")
-        self.model = model
+        self.model: Any = model
         self.sample_rate_hz, self.codebook_size = config.sampling_rate, config.codebook_size
         self.samples_per_step = int(np.prod(config.upsampling_ratios))
         counts = {b: model.quantizer.get_num_quantizers_for_bandwidth(b)

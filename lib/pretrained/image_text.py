@@ -4,6 +4,8 @@ open_clip's networks (``open_clip_config.json`` with ``open_clip_model.safetenso
 Notebook: 05.
 """
 
+from typing import Any
+
 import numpy as np
 import open_clip
 import torch
@@ -71,7 +73,8 @@ def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
 
 def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
     here = f"local-dir:{source.folder}"
-    model, transform = open_clip.create_model_from_pretrained(here, device=device)
+    made: Any = open_clip.create_model_from_pretrained(here, device=device)
+    model, transform = made
     model, tokenizer = model.eval(), open_clip.get_tokenizer(here)
     if hasattr(model.visual, "layer1"):  # a ResNet
         fold_batch_norms(model.visual)

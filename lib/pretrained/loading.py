@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
@@ -14,7 +15,7 @@ from lib.pretrained.sources import Source
 class Pretrained:
     """A network, `model`, in evaluation mode with its card and, if it reads, its tokenizer."""
 
-    def __init__(self, source: Source, model, device: str, tokenizer=None):
+    def __init__(self, source: Source, model: Any, device: str, tokenizer: Any = None):
         self.name, self.sha256 = source.name, source.sha256
         self.licence, self.revision = source.licence, source.revision
         self.model, self.device, self.tokenizer = model, device, tokenizer

@@ -11,15 +11,13 @@ Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.  N
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import (
-    MusicgenDecoderConfig,
-    MusicgenForCausalLM,
-    MusicgenForConditionalGeneration,
-)
+from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
+from transformers import MusicgenForConditionalGeneration as WholeMusicgen
 from transformers.utils import logging
 
 from lib import pretrained
@@ -86,7 +84,7 @@ class MusicGenerator(Pretrained):
 def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
     if (source.folder / PARTS_FILE).is_file():
         return _bundled(source, device, dtype or torch.float32)
-    model = load_model(MusicgenForConditionalGeneration, source, device, dtype)
+    model = load_model(WholeMusicgen, source, device, dtype)
     channels = model.config.decoder.audio_channels
     if channels != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
@@ -98,9 +96,11 @@ def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
     with readable(source, "a decoder's config.json, parts.json and weights that fit"):
-        hashes = artefacts.read(source.folder / PARTS_FILE)
-        network = untrained(artefacts.read(source.folder / "config.json"), hashes["text_width"])
-        network.load_state_dict(artefacts.read(source.folder / "model.safetensors"))
+        files: dict[str, Any] = {name: artefacts.read(source.folder / name) for name in
+                                 (PARTS_FILE, "config.json", "model.safetensors")}
+        hashes = files[PARTS_FILE]
+        network = untrained(files["config.json"], hashes["text_width"])
+        network.load_state_dict(files["model.safetensors"])
     text, codec = (pretrained.load(name, device=device) for name in ("text_encoder", "codec"))
     for name, part in (("text_encoder", text), ("codec", codec)):
         if part.sha256 != hashes[name]:
