@@ -1,5 +1,4 @@
-"""Residual vector quantisation: a vector becomes a few code numbers, each refining what the ones
-before left over.
+"""Residual vector quantisation: a vector becomes a few codes, each refining what is left over.
 
     z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times
         ──► codes [B, K, S], sum of vectors [B, S, D]

@@ -165,13 +165,9 @@ class ConvNeXt(nn.Module):
 
 
 class SpectralCodec(nn.Module):
-    """Sound to codes and back; the interface is EnCodec's, the inside is not.
-
-    Args:
-        hop_length: samples a mel frame; a code step is two of them. n_fft, n_mels: of the ln-mel
-            and of the inverse STFT. long_fft: of the pitches' window. lowest_hz, n_pitches: their
-            scale. width, encoder_blocks, decoder_blocks: of the ConvNeXt stacks. latent: D.
-            n_codebooks: K. codebook_size: V. All of them are its ``config.json``, ``settings``.
+    """Sound to codes and back; the interface is EnCodec's, the inside is not. Its arguments are its
+    ``config.json``, `settings`: a code step is two mel frames of `hop_length`, D is `latent`, the
+    pitches have a window of `long_fft`.
     """
 
     def __init__(self, *, sample_rate_hz: int = 22_050, hop_length: int = 441, n_fft: int = 1323,

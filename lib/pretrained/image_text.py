@@ -20,9 +20,7 @@ from lib.pretrained.sources import Source
 
 
 class ClipEncoder(Pretrained):
-    """Pictures and sentences in one space, `width` wide; a lib.metrics.embedders.ImageEmbedder,
-    with ``embed_text`` beside it.
-    """
+    """A lib.metrics.embedders.ImageEmbedder with ``embed_text`` beside it."""
 
     def __init__(self, source: Source, model, encode_pictures, encode_texts, width: int,
                  device: str):

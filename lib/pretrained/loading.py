@@ -23,9 +23,7 @@ class Pretrained:
 
 @contextlib.contextmanager
 def readable(source: Source, what: str) -> Iterator[None]:
-    """Whatever a library raises at a missing, damaged or unfit file becomes one line with `what`
-    was expected.
-    """
+    """What a library raises at a missing or unfit file becomes one line: `what` was expected."""
     try:
         yield
     except KlangfarbeError:

@@ -130,9 +130,7 @@ def save(folder: Path, network, text: TextEncoder, codec: Codec, *, dtype=None) 
 
 
 def untrained(settings: dict, text_width: int) -> torch.nn.Module:
-    """An untrained network: MusicgenForCausalLM of a MusicgenDecoderConfig's settings, and the
-    projection to its width.
-    """
+    """An untrained decoder of MusicgenDecoderConfig settings, and the projection to its width."""
     network, verbosity = torch.nn.Module(), logging.get_verbosity()
     # the special token is number V, one beyond the codebook, as published: it would warn of that
     logging.set_verbosity_error()

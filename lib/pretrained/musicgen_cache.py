@@ -1,10 +1,7 @@
-"""Text states and codec codes, computed once: in the published training an epoch fell from 240 s to
-70 s.
+"""Text states and codec codes, computed once: an epoch of the published training fell from 240 s to
+70 s. key = hash(content, network's hash) ──► chunk-….safetensors: key → tensor.
 
-    key = hash(content, network's hash) ──► chunk-….safetensors: key → tensor
-
-A chunk is written aside and renamed, so it is whole or absent; its own header is the index. A
-killed run goes on with what is missing.
+A chunk is written aside and renamed, so it is whole or absent; a killed run goes on.
 
 Source: Hisariya & Liang, setting M4, with stored T5 states and EnCodec tokens.  Notebook: 03.
 """
@@ -36,9 +33,7 @@ def sound_key(sound: np.ndarray, network_sha256: str) -> str:
 
 
 class Store:
-    """Tensors of any shape under their keys, in one folder; a chunk that cannot be read counts as
-    absent.
-    """
+    """Tensors of any shape under their keys; a chunk that cannot be read counts as absent."""
 
     def __init__(self, folder: Path):
         self.folder, self._chunk_of = Path(folder), {}

@@ -1,7 +1,5 @@
-"""Where a part's files lie: bundled, in a folder of yours, or on the hub. Nothing is unpickled.
-
-All three end as one :class:`Source`: a folder in the hub's layout (``config.json``,
-``model.safetensors``, …) with the hash of its content.
+"""Where a part's files lie: bundled, in a folder of yours, or on the hub; all three end as a folder
+in the hub's layout (``config.json``, ``model.safetensors``, …) and its hash. Nothing is unpickled.
 """
 
 import hashlib
@@ -23,9 +21,7 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint's folder, looked at but not yet loaded; `name` as tables print it, `sha256` over
-    weights and configuration, `revision` the hub's commit.
-    """
+    """A checkpoint's folder, not yet loaded; `sha256` over weights and configuration."""
 
     folder: Path
     name: str
@@ -43,18 +39,14 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """What a part's folder must hold (``tokenizer.json|vocab.json`` is met by either), and the
-    checkpoints known on the hub.
-    """
+    """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
 
     files: tuple[str, ...]
     hub: dict[str, Known] = field(default_factory=dict)
 
 
 def find(part_name: str, part: Part, source: str | Path, revision: str | None = None) -> Source:
-    """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``), which is
-    fetched, at the pinned commit if no `revision` is given.
-    """
+    """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``)."""
     if source == MINIATURE:
         folder = paths.MINIATURES / part_name
         if not folder.is_dir():

@@ -12,9 +12,7 @@ from lib.pretrained.sources import Source
 
 
 class TaggerEncoder(Pretrained):
-    """A MusicTagger with the names of its genres, `labels`; a lib.metrics.embedders.Tagger whose
-    windows are `window_seconds` at `sample_rate_hz` and whose embedding is `width` wide.
-    """
+    """A MusicTagger with the names of its genres, `labels`; a lib.metrics.embedders.Tagger."""
 
     def __init__(self, source: Source, model: MusicTagger, labels: tuple[str, ...], device: str):
         super().__init__(source, model, device)

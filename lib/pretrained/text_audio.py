@@ -15,9 +15,7 @@ from lib.pretrained.sources import Source
 
 
 class ClapEncoder(Pretrained):
-    """A ClapModel with feature extractor and tokenizer; a lib.metrics.embedders.TextAudioEncoder
-    whose windows are `window_seconds` at `sample_rate_hz` and whose vectors are `width` wide.
-    """
+    """A ClapModel with its feature extractor; a lib.metrics.embedders.TextAudioEncoder."""
 
     def __init__(self, source: Source, model: ClapModel, extractor, tokenizer, device: str):
         super().__init__(source, model, device, tokenizer)
