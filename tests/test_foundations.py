@@ -105,7 +105,7 @@ def atelier_clips():
 def test_the_bundled_tagger_hears_genre_and_affect(atelier_clips):
     sounds, _, genres, va = atelier_clips
     tagger = pretrained.load("tagger", device="cpu")
-    assert isinstance(tagger, embedders.Tagger) and len(tagger.labels) == 10
+    assert len(tagger.labels) == 10
     assert (embedders.logits_of_clips(tagger, sounds, 22_050).argmax(1) == genres).mean() >= 0.8
     felt = embedders.mean_over_windows(tagger, tagger.affect, 2, sounds, 22_050)
     assert [np.corrcoef(felt[:, k], va[:, k])[0, 1] > 0.75 for k in (0, 1)] == [True, True]
@@ -154,7 +154,6 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
     encoder = pretrained.load("text_audio", clap_folder, device="cpu")
-    assert isinstance(encoder, embedders.TextAudioEncoder)
     assert (encoder.sample_rate_hz, encoder.window_seconds, encoder.width) == (16_000, 1.0, 16)
     assert embedders.windows(clips[-1], 32_000,
                              encoder).shape == (3,
@@ -351,7 +350,7 @@ def pictures(count=3, size=40):
 
 def test_a_clip_folder_loads_and_embeds(clip_folder):
     encoder = pretrained.load("image_text", clip_folder, device="cpu")
-    assert isinstance(encoder, embedders.ImageEmbedder) and encoder.width == 12
+    assert encoder.width == 12
     seen = embedders.embed_pictures(encoder, pictures())
     assert np.allclose(np.linalg.norm(seen, axis=1), 1, atol=1e-5)
     assert np.allclose(seen, embedders.embed_pictures(encoder, pictures(), batch=1), atol=1e-5)

@@ -12,10 +12,9 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     1 on the line predicted = truth, 0 for a constant; a shift or a squeeze lowers it, unlike r.
 
     Card: estimates: agreement of intended with measured affect, one axis at a time · direction: ↑ ·
-        range: [−1, 1] · unit: none · input: two series on one scale; the measured one from a judge
-        that conditioned nothing · aggregation: over all rows at once · blind to: where on the plane
-        the error lies; a judge that is wrong in the same way everywhere · minimum n: 30 ·
-        source: Lin (1989), Biometrics 45
+        range: [−1, 1] · unit: none · input: two series on one scale · aggregation: over all rows ·
+        blind to: where on the plane the error lies; a judge that is wrong in the same way
+        everywhere · minimum n: 30 · source: Lin (1989), Biometrics 45
     """
     truth, predicted = stats.aligned(truth, predicted)
     middle, centre = truth.mean(), predicted.mean()
@@ -30,8 +29,7 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     Card: estimates: share of the truth's variance that the predictions explain · direction: ↑ ·
         range: (−∞, 1] · unit: none · input: two series on one scale · aggregation: over all rows at
         once · blind to: whether the truth varies for a reason worth predicting (two scales joined
-        in one column give a high one) · minimum n: 30 · source: Wright (1921), J. Agricultural
-        Research 20
+        in one column give a high one) · minimum n: 30 · source: Wright (1921)
     """
     truth, predicted = stats.aligned(truth, predicted)
     total = np.sum((truth - truth.mean()) ** 2)
@@ -43,8 +41,7 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
 
     Card: estimates: size of a typical error · direction: ↓ · range: [0, ∞) · unit: the unit of the
         inputs · input: two series on one scale · aggregation: over all rows at once · blind to: the
-        spread of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823),
-        Theoria combinationis
+        spread of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)
     """
     truth, predicted = stats.aligned(truth, predicted)
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
@@ -55,10 +52,9 @@ def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
     Card: estimates: share of outputs whose mood is right as a word would say it (excited, tense,
         gloomy, calm) · direction: ↑ · range: [0, 1] · unit: none · input: valence and arousal
-        around 0; the measured ones from a judge that conditioned nothing · aggregation: mean over
-        rows · blind to: how far off a point is; near an axis a hair decides (a quarter is luck only
-        where quadrants are equally common) · minimum n: 50 · source: Russell (1980), J. Personality
-        and Social Psychology 39 (the plane)
+        around 0 · aggregation: mean over rows · blind to: how far off a point is; near an axis a
+        hair decides (a quarter is luck only where quadrants are equally common) · minimum n: 50 ·
+        source: Russell (1980), J. Personality and Social Psychology 39 (the plane)
     """
     truth, predicted = stats.aligned(truth, predicted, ndim=2, fewest=1)
     return (plane.quadrant(*truth.T) == plane.quadrant(*predicted.T)).astype(np.float64)
@@ -66,11 +62,9 @@ def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *,
               seed: int = 0, n_resamples: int = 1000) -> pd.DataFrame:
-    """The table of intended against measured (valence, arousal), [N, 2] each in [−1, 1], resampled
-    by groups [N] (piece or painting); the judge must not have conditioned the output.
-
-    A row per axis: ``axis, ccc, low, high`` (95 % bootstrap), ``null`` (97.5 % quantile of the CCC
-    with permuted predictions: above it is more than chance), ``r2, r2_low, r2_high, rmse, n``.
+    """The table of intended against measured (valence, arousal), [N, 2] each in [−1, 1]; a row per
+    axis: ``axis, ccc, low, high`` (95 % bootstrap over groups), ``null`` (97.5 % quantile of the
+    CCC with permuted predictions: above is more than chance), ``r2, r2_low, r2_high, rmse, n``.
     """
     truth, predicted = stats.aligned(truth, predicted, ndim=2)
     rows = []

@@ -21,19 +21,16 @@ LOOP_S = 4.0
 
 
 def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
-    """What a spectrogram shows of N mono clips, counted, a row each.
-
-    - ``silent``: share of frames 50 dB or more below the loudest; 1 for digital silence.
-    - ``blank``: share of mel cells 70 dB or more below the brightest; 1 for digital silence.
-    - ``flatness``: geometric over arithmetic mean of a frame's power spectrum (Johnston 1988), mean
-      over frames that are not silent: 0 for a tone, e^−γ = .56 for white noise, NaN for silence.
-    - ``loudness_db``: RMS re full scale. ``clipped``: share of samples at full scale.
+    """What a spectrogram shows of N mono clips, a row each: the shares of ``silent`` frames, 50 dB
+    below the loudest, and ``blank`` mel cells, 70 dB below the brightest (both 1 for digital
+    silence); ``flatness``, geometric over arithmetic mean of a frame's power spectrum (Johnston
+    1988), over frames that sound: 0 for a tone, e^−γ = .56 for white noise, NaN for silence;
+    ``loudness_db``, RMS re full scale; the share of samples ``clipped`` there.
     """
     if not len(sounds) or any(np.ndim(sound) != 1 or len(sound) < audio.MEL["n_fft"] or
                               not np.isfinite(sound).all() for sound in sounds):
-        raise KlangfarbeError(f"mono clips of at least {audio.MEL['n_fft']} finite samples",
-                              str([np.shape(s) for s in sounds])[:80],
-                              "give [samples] each; look for NaN")
+        raise KlangfarbeError(f"mono clips of at least {audio.MEL['n_fft']} finite samples", str(
+            [np.shape(sound) for sound in sounds])[:80], "give [samples] each; look for NaN")
     mel = spectral.mel_filters(sample_rate_hz, audio.MEL["n_fft"], audio.MEL["n_mels"])
     rows = []
     for sound in sounds:

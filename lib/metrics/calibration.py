@@ -1,5 +1,5 @@
-"""A classifier of the five emotion words: accuracy, macro-F1, calibration error and confusion,
-beside their chance level and the most common class.
+"""A classifier of the five emotion words: accuracy, macro-F1 and calibration error, beside their
+chance level and the most common class.
 
 Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11.
 """
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.metrics import confusion_matrix
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
@@ -36,11 +35,11 @@ def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b| over 10 bins
-    of the likeliest class's probability, [0, 1] ↓. It leans upward at small N, and whoever always
-    answers the class shares is calibrated.
+    of the likeliest class's probability, [0, 1] ↓. It leans upward at small N.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    gap = np.bincount(_bins(confidence), right - confidence.astype(np.float64), N_BINS)
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    gap = np.bincount(bins, right - confidence.astype(np.float64), N_BINS)
     return float(np.abs(gap).sum() / len(labels))
 
 
@@ -50,16 +49,20 @@ MEASURES = {"accuracy": (accuracy, "↑"), "macro-F1": (macro_f1, "↑"),
 
 def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = None,
              common: int | None = None, seed: int = 0) -> pd.DataFrame:
-    """The classifier's table: ``measure, direction, value, low, high`` (95 %, bootstrap over
-    groups), ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (chance level: mean and
-    central 95 %), ``majority`` (always the most common class, with certainty), ``n, seed``.
-
-    Args:
-        probabilities: [N, 5], rows summing to 1. labels: int64 [N], or words.
-        groups: [N] painting or artist of each row.
-        common: the class that is most common in *training*; ``None``: in `labels`.
+    """The table of probabilities [N, 5] and labels, int64 [N] or words: ``measure, direction,
+    value, low, high`` (95 %, bootstrap over groups), ``shuffled, shuffled_low, shuffled_high``
+    (chance level: mean and central 95 %), ``majority`` (always the class that is most common in
+    training, `common`, else in `labels`), ``n, seed``.
     """
-    probabilities, labels = _checked(probabilities, labels)
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
+    labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
+              else encode_labels(labels))
+    if (probabilities.shape != (len(labels), len(EMOTIONS)) or not len(labels)
+            or not ((probabilities >= 0).all() and np.allclose(probabilities.sum(1), 1, atol=1e-4))
+            or labels.min() < 0 or labels.max() >= len(EMOTIONS)):
+        raise KlangfarbeError(f"rows of {len(EMOTIONS)} probabilities that sum to 1, and as many "
+                              f"labels 0 … {len(EMOTIONS) - 1}", f"{probabilities.shape} and "
+                              f"{labels.shape}", "give what train_classifier.predict returns")
     common = int(np.bincount(labels).argmax()) if common is None else common
     always = np.eye(len(EMOTIONS))[np.full(len(labels), common)]
     rows = []
@@ -72,23 +75,6 @@ def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = N
                      "shuffled_high": np.quantile(null, 0.975),
                      "majority": measure(labels, always), "n": len(labels), "seed": seed})
     return pd.DataFrame(rows)
-
-
-def confusion(probabilities: np.ndarray, labels) -> pd.DataFrame:
-    """How often each word (row) is taken for each (column): counts [5, 5]."""
-    probabilities, labels = _checked(probabilities, labels)
-    counts = confusion_matrix(labels, probabilities.argmax(1), labels=range(len(EMOTIONS)))
-    return pd.DataFrame(counts, pd.Index(EMOTIONS, name="is"), pd.Index(EMOTIONS, name="said"))
-
-
-def reliability(probabilities: np.ndarray, labels) -> pd.DataFrame:
-    """The bins of :func:`calibration_error` that hold any row: ``confidence, accuracy, n``."""
-    probabilities, labels = _checked(probabilities, labels)
-    rows = pd.DataFrame({"confidence": probabilities.max(1),
-                         "accuracy": probabilities.argmax(1) == labels})
-    bins = rows.groupby(_bins(rows["confidence"].to_numpy()))
-    return bins.agg(confidence=("confidence", "mean"), accuracy=("accuracy", "mean"),
-                    n=("accuracy", "size")).reset_index(drop=True)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -111,25 +97,5 @@ def encode_labels(words) -> np.ndarray:
     words = list(words)
     if unknown := {str(word) for word in words} - set(EMOTIONS):
         raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}",
-                              ", ".join(sorted(unknown))[:80],
-                              "map them first, drop rows without one")
+                              ", ".join(sorted(unknown))[:80], "map them first, drop the others")
     return np.array([EMOTIONS.index(word) for word in words], np.int64)
-
-
-def _bins(confidence: np.ndarray) -> np.ndarray:
-    return np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-
-
-def _checked(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities float64 [N, 5] and labels int64 [N]."""
-    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
-    labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
-              else encode_labels(labels))
-    if (probabilities.shape != (len(labels), len(EMOTIONS)) or not len(labels)
-            or not ((probabilities >= 0).all() and np.allclose(probabilities.sum(1), 1, atol=1e-4))
-            or labels.min() < 0 or labels.max() >= len(EMOTIONS)):
-        raise KlangfarbeError(f"rows of {len(EMOTIONS)} probabilities that sum to 1, and as many "
-                              f"labels 0 … {len(EMOTIONS) - 1}", f"{probabilities.shape} and "
-                              f"{labels.shape}", "give what train_classifier.predict returns, not "
-                              "its logits; labels of calibration.encode_labels")
-    return probabilities, labels

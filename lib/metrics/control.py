@@ -1,5 +1,4 @@
-"""Controls of the music: tempo, mode, loudness, brightness and density, measured on the sound and
-held against the request.
+"""Controls of the music, measured on the sound and held against the request.
 
 Source: Krumhansl & Kessler (1982), Psychological Review 89, for the mode.
 """
@@ -22,15 +21,11 @@ MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
-    """What can be heard of the five controls in N mono sounds, a row each, :data:`COLUMNS`.
-
-    - ``tempo_bpm``: librosa's ``feature.tempo``, weighed towards 120, in steps of 4 to 5 %; half
-      and double tempo are common answers.
-    - ``mode``: best correlation with a major profile minus best with a minor one over the twelve
-      tonics, of the constant-Q chroma weighed by RMS; [−1, 1], above 0 for major.
-    - ``loudness_db``: RMS in dB re full scale: a sine of amplitude 1 has −3.01.
-    - ``brightness_hz``: spectral centroid weighed by RMS, so that silence does not count.
-    - ``density_per_s``: onsets a second (``onset_detect``); notes struck together count once.
+    """What can be heard of the five controls in N mono sounds, a row each: ``tempo_bpm`` (half and
+    double are common answers); ``mode``, of the constant-Q chroma weighed by RMS, the best
+    correlation with a major profile minus the best with a minor one over the tonics, above 0 for
+    major; ``loudness_db``, RMS re full scale (a sine of amplitude 1 has −3.01); ``brightness_hz``,
+    the centroid weighed by RMS; ``density_per_s``, onsets (notes struck together count once).
     """
     if not len(sounds):
         raise KlangfarbeError("at least one sound", "none", "give a list of mono sounds")
@@ -60,25 +55,22 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
     each; 0 where everything measured is the same.
 
     Card: estimates: whether turning a control turns the sound · direction: ↑ · range: [−1, 1] ·
-        unit: none · input: asked-for and measured values of one control [N]
-        (:func:`measure_controls`, 22 050 Hz, FFT 2048, hop 512); tempo and brightness as log₂ ·
-        aggregation: one pair a clip · blind to: a constant offset or scale: twice the tempo
-        throughout has r = 1; what else changes along with the control · minimum n: 30 ·
-        source: Pearson (1895)
+        unit: none · input: asked-for and measured values of one control (:func:`measure_controls`,
+        22 050 Hz, FFT 2048, hop 512), tempo and brightness as log₂ · aggregation: one pair a clip ·
+        blind to: a constant offset or scale: twice the tempo throughout has r = 1; what else
+        changes along with the control · minimum n: 30 · source: Pearson (1895)
     """
     asked, heard = stats.aligned(asked, heard, fewest=3)
     if np.ptp(asked) == 0:
-        raise KlangfarbeError("requests that vary", f"{asked[0]:g} throughout",
-                              "ask for several values: a constant cannot correlate")
+        raise KlangfarbeError("requests that vary", f"{asked[0]:g} throughout", "ask for several")
     if np.ptp(heard) <= 1e-12 * np.abs(heard).max():
         return 0.0
     return float(np.corrcoef(asked, heard)[0, 1])
 
 
 def fold_octaves(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
-    """Measured tempi [N] moved by whole octaves to within half an octave of those asked for.
-
-    Folding alone makes strangers' tempi correlate too: compare with a null that is folded likewise.
+    """Measured tempi [N] moved by whole octaves to within half an octave of those asked for. That
+    alone makes strangers' tempi correlate: compare with a null that is folded likewise.
     """
     heard_bpm = np.asarray(heard_bpm, np.float64)
     return heard_bpm * 2.0 ** -np.round(_octaves(heard_bpm / np.asarray(asked_bpm, np.float64)))
@@ -87,16 +79,10 @@ def fold_octaves(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
 def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame,
               groups: np.ndarray | None = None, *, seed: int = 0,
               n_resamples: int = 1000) -> pd.DataFrame:
-    """The table of asked-for against measured controls, resampled by groups [N] (piece, painting).
-
-    A row per control: ``control, r, low, high`` (95 % bootstrap), ``null`` (97.5 % quantile of r
-    with the sounds permuted), for the tempo ``r_folded`` (:func:`fold_octaves`) beside its own
-    ``null_folded``; ``n``.
-
-    Args:
-        asked: some of :data:`COLUMNS` → [N]; the unit matters for the tempo only (MIDI velocities
-            will do for the loudness, +1 and −1 for major and minor).
-        heard: of :func:`measure_controls`.
+    """The table of asked-for controls, some of :data:`COLUMNS` → [N] (units matter for the tempo
+    only), against :func:`measure_controls`' of the outputs. A row each: ``control, r, low, high``
+    (95 %, bootstrap over groups), ``null`` (97.5 % quantile of r with the sounds permuted), for the
+    tempo ``r_folded`` (:func:`fold_octaves`) beside its own ``null_folded``; ``n``.
     """
     if not asked or set(asked) - set(COLUMNS):
         raise KlangfarbeError(f"controls out of {', '.join(COLUMNS)}", ", ".join(asked) or "none",
@@ -127,6 +113,5 @@ def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame,
 
 def _octaves(ratio: np.ndarray) -> np.ndarray:
     if not (np.isfinite(ratio).all() and np.min(ratio) > 0):
-        raise KlangfarbeError("values above 0", "zero, negative or missing ones",
-                              "tempo and brightness are compared as ratios; leave these out")
+        raise KlangfarbeError("ratios above 0", "zero, negative or missing ones", "leave them out")
     return np.log2(ratio)

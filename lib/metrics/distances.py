@@ -13,6 +13,7 @@ from scipy.stats import t
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from lib.core.errors import KlangfarbeError
+from lib.metrics import stats
 
 # negative eigenvalues beyond this share of the largest one (or of the trace) are no rounding error
 ROUND_OFF = 1e-6
@@ -22,9 +23,7 @@ KID_SUBSET, KID_SUBSETS = 1000, 100
 
 
 class FadInfinity(NamedTuple):
-    """FAD(n) ≈ value + slope / n, with the 95 % interval of `value`; the line was fitted to the
-    mean FADs [S] at sizes [S] (numbers of clips, or of groups).
-    """
+    """FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: of `value`."""
 
     value: float
     low: float
@@ -47,10 +46,9 @@ def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:
-    """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D].
-
-    ‖μ1 − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric, its
-    eigenvalues ≥ 0: the trace of its root is the sum of their square roots, real despite rounding.
+    """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D]: ‖μ1
+    − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric: the trace of its
+    root is the sum of its eigenvalues' square roots, real despite rounding.
 
     Card: estimates: how far one Gaussian must be carried to become the other, squared ·
         direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D]
@@ -60,9 +58,8 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
     """
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
     if mu1.ndim != 1 or mu1.shape != mu2.shape or not cov1.shape == cov2.shape == 2 * mu1.shape:
-        raise KlangfarbeError("two means [D] and two covariances [D, D]",
-                              f"{mu1.shape}, {cov1.shape}, {mu2.shape}, {cov2.shape}",
-                              "embed both sets with one encoder")
+        raise KlangfarbeError("two means [D] and two covariances [D, D]", f"{mu1.shape}, "
+                              f"{cov1.shape}, {mu2.shape}, {cov2.shape}", "use one encoder")
     values, vectors = np.linalg.eigh(cov1)
     # root' root = Σ1: it has the eigenvalues of Σ1^½
     root = np.sqrt(_clip_round_off(values))[:, None] * vectors.T  # [D, D]
@@ -70,24 +67,20 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
     traces = np.trace(cov1) + np.trace(cov2)
     distance = np.square(mu1 - mu2).sum() + traces - 2 * crossed
     if not np.isfinite(distance) or distance < -ROUND_OFF * max(traces, np.finfo(float).tiny):
-        raise KlangfarbeError("a distance of at least 0", f"{distance:g}",
-                              "check that the matrices are symmetric covariances")
+        raise KlangfarbeError("a distance of at least 0", f"{distance:g}", "give covariances")
     return float(max(distance, 0.0))
 
 
 def fad(reference: np.ndarray, generated: np.ndarray) -> float:
-    """Fréchet audio distance: :func:`frechet` of Gaussians fitted to embeddings [N, D], [M, D].
-
-    Biased: it grows as n falls, also for one distribution. Compare at one n only, and print
-    :func:`fad_infinity` beside it.
+    """Fréchet audio distance: :func:`frechet` of Gaussians fitted to embeddings [N, D], [M, D]. It
+    grows as n falls: compare at one n only, and print :func:`fad_infinity` beside it.
 
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
-        input: embeddings of the encoder named in the table · aggregation: one row a clip (or a
-        window of it) → mean and covariance of the set · blind to: which clip answers which
-        condition; a pair and its shuffle score alike; everything beyond two moments · minimum n:
-        500 (below about four rows a dimension the bias outweighs most differences) ·
-        source: Kilgour et al. (2019), Interspeech, eq. 1
+        input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
+        which clip answers which condition; a pair and its shuffle score alike; everything beyond
+        two moments · minimum n: 500 (below about four rows a dimension the bias outweighs most
+        differences) · source: Kilgour et al. (2019), Interspeech, eq. 1
     """
     reference, generated = _two_sets(reference, generated)
     return frechet(*gaussian(reference), *gaussian(generated))
@@ -96,37 +89,30 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
 def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.ndarray | None = None,
                  seed: int = 0, n_draws: int = 5, n_folds: int = 10) -> FadInfinity:
     """FAD for infinitely many clips: a line in 1/n through FADs of subsets, read off at 1/n = 0.
-
-    Subsets hold whole groups [M] of generated rows and are drawn without replacement (a clip drawn
-    twice would bias the covariance); the reference is thinned in the same proportion, so that its
-    own bias goes to 0 as well.
+    Subsets hold whole groups [M] of generated rows, drawn without replacement (a clip drawn twice
+    would bias the covariance); the reference is thinned alike, so that its bias goes to 0 as well.
 
     Card: estimates: the FAD that infinitely many clips would give · direction: ↓ · range: (−∞, ∞),
         about 0 or a little below for one distribution · unit: the embedding's unit, squared ·
-        input: embeddings of the encoder named in the table · aggregation: mean FAD of n_draws
-        subsets at each of six sizes, from all to half, then least squares in 1/n; interval by a
-        jackknife over n_folds parts of the groups, left out of both sets in turn · blind to: what
-        fad is blind to; the bias in 1/n², which pulls it below 0 where n is under about four times
-        D · minimum n: 200 (and more than 2·D, or the covariances of the halves are not of full
-        rank) · source: Chong & Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP,
-        for music
+        input: embeddings of one encoder · aggregation: mean FAD of n_draws subsets at each of six
+        sizes, from all to half, then least squares in 1/n; interval by a jackknife over n_folds
+        parts of both sets · blind to: what fad is blind to; the bias in 1/n², which pulls it below
+        0 where n is under about four times D · minimum n: 200 (and more than 2·D) · source: Chong &
+        Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for music
     """
     reference, generated = _two_sets(reference, generated)
-    names, member = np.unique(np.arange(len(generated)) if groups is None else np.asarray(groups),
-                              return_inverse=True)
-    count = len(names)
+    member = stats.group_index(groups, len(generated))
+    count = member.max() + 1
     if len(member) != len(generated) or count < 2 * n_folds or n_folds < 2:
-        raise KlangfarbeError(f"a group for each of {len(generated)} rows, and two folds or more, "
-                              "of two groups or more each", f"{len(member)} rows, {count} groups, "
-                              f"{n_folds} folds", "draw more clips")
+        raise KlangfarbeError(f"two groups or more, of {len(generated)} rows, in each of two folds "
+                              f"or more", f"{count} groups, {n_folds} folds", "draw more clips")
     sizes = np.asarray(np.rint(count / np.linspace(1, 2, 6)), int)
     shares, rng = sizes / count, np.random.default_rng(seed)
     fold, fold_of_reference = (rng.permutation(n) % n_folds for n in (count, len(reference)))
 
     def extrapolate(kept: np.ndarray, kept_reference: np.ndarray):
-        """Slope, value and FADs [S] of the kept groups and reference rows (bool [G], [N]). Orders
-        are drawn over everything: two folds differ by what they leave out, not by their draws.
-        """
+        # slope, value and FADs [S] of the kept groups and reference rows (bool [G], [N]); orders
+        # are drawn over everything: two folds differ by what they leave out, not by their draws
         rng, fads = np.random.default_rng(seed), []
         for share in shares:
             values = []
@@ -155,16 +141,14 @@ def median_distance(x: np.ndarray) -> float:
 def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None = None) -> float:
     """Kernel audio distance of [N, D] and [M, D]: unbiased squared maximum mean discrepancy,
     mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), k(x, y) = exp(−‖x −
-    y‖² / 2h²). h: ``None`` for :func:`median_distance` of the reference; give one number where
-    several references are compared.
+    y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
 
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
-        of the encoder named in the table; the bandwidth is the reference's own · aggregation: over
-        all pairs of rows, a row with itself left out · blind to: which clip answers which
-        condition; differences much finer or much wider than the bandwidth · minimum n: 50 (no bias,
-        but the interval is wide) · source: Chung et al. (2025), KAD; Gretton et al. (2012), JMLR
-        13, eq. 3
+        of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
+        which clip answers which condition; differences much finer or much wider than the
+        bandwidth · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025),
+        KAD; Gretton et al. (2012), JMLR 13, eq. 3
     """
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
@@ -185,11 +169,10 @@ def fid(reference: np.ndarray, generated: np.ndarray) -> float:
 
     Card: estimates: distance between the distributions of real and painted pictures ·
         direction: ↓ · range: [0, ∞) · unit: the features' unit, squared: comparable within one
-        encoder only · input: features of the encoder named in the table, one row a picture; with
-        others than Inception's it is not the published FID · aggregation: mean and covariance over
-        all pictures · blind to: whether a picture fits its music; anything beyond mean and
-        covariance; copies of the training set · minimum n: 2048 (biased upwards in n; at least D +
-        1 or it refuses) · source: Heusel et al. (2017), NeurIPS, eq. 6
+        encoder only · input: features of one encoder (the published FID: Inception's) ·
+        aggregation: mean and covariance over all pictures · blind to: whether a picture fits its
+        music; anything beyond mean and covariance; copies of the training set · minimum n: 2048
+        (biased; D + 1 or it refuses) · source: Heusel et al. (2017), NeurIPS, eq. 6
     """
     reference, generated = _two_sets(reference, generated)
     fewest, width = min(len(reference), len(generated)), reference.shape[1]
@@ -206,11 +189,10 @@ def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float
     Card: estimates: distance between the distributions of real and painted pictures ·
         direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike ·
         unit: none; depends on the features' scale: comparable within one encoder only · input:
-        features of the encoder named in the table, of one scale (the kernel is not free of scale),
-        one row a picture · aggregation: mean over 100 subsets of 1000 (or of the smaller set),
-        drawn without replacement; one subset where both sets are of that size · blind to: whether a
-        picture fits its music; a set compared with itself gives less than 0, not 0 · minimum n: 50
-        (no bias in n, but the interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4, §4
+        features of one encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of
+        the smaller set); one where both sets are of that size · blind to: whether a picture fits
+        its music; a set compared with itself gives less than 0, not 0 · minimum n: 50 (no bias in
+        n, but the interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4
     """
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     size = min(len(reference), len(generated), KID_SUBSET)
@@ -230,18 +212,16 @@ def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float
 def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     reference, generated = np.asarray(reference), np.asarray(generated)
     if (reference.ndim != 2 or generated.ndim != 2 or reference.shape[1:] != generated.shape[1:]
-            or min(len(reference), len(generated)) < 2):
-        raise KlangfarbeError("two sets of embeddings [N ≥ 2, D] of one width",
-                              f"{reference.shape} and {generated.shape}",
-                              "embed both with one encoder")
-    if not (np.isfinite(reference).all() and np.isfinite(generated).all()):
-        raise KlangfarbeError("finite embeddings", "NaN or infinite values",
-                              "look for silent or broken clips, or broken pictures, among them")
+            or min(len(reference), len(generated)) < 2
+            or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
+        raise KlangfarbeError("two sets of finite embeddings [N ≥ 2, D] of one width",
+                              f"{reference.shape} and {generated.shape}", "embed both with one "
+                              "encoder; look for silent or broken clips among them")
     return reference, generated
 
 
 def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
-    """Eigenvalues of a covariance, rounding below zero clipped; more than rounding is refused."""
+    """Eigenvalues of a covariance, rounding below zero clipped, more than that refused."""
     if not eigenvalues.min() >= -ROUND_OFF * max(eigenvalues.max(), np.finfo(float).tiny):
         raise KlangfarbeError("a finite covariance (no negative eigenvalue)",
                               f"an eigenvalue of {eigenvalues.min():.3g}", "give Σ itself")
@@ -249,9 +229,7 @@ def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
 
 
 def _kernel_sum(x: np.ndarray, y: np.ndarray | None = None) -> float:
-    """Σ_ij exp(−‖x_i − y_j‖²/2), rows of x in chunks; without y over all pairs of x, each computed
-    once.
-    """
+    """Σ_ij exp(−‖x_i − y_j‖²/2) in chunks; without y over all pairs of x, each computed once."""
     others = x if y is None else y
     half_x, half_y = (np.einsum("nd,nd->n", a, a) / 2 for a in (x, others))
     total = 0.0

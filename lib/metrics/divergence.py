@@ -1,6 +1,4 @@
-"""Kullback–Leibler divergences: of a tagger's verdicts, of mel energy, and one that was published
-and cannot see a shift.
-"""
+"""KL divergences: of a tagger's verdicts, of mel energy, and a published one blind to a shift."""
 
 import librosa
 import numpy as np
@@ -49,8 +47,8 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
         share = energy / energy.sum(axis=-1, keepdims=True) + FLOOR
         shares.append(share / share.sum(axis=-1, keepdims=True))
     if shares[0].shape != shares[1].shape:
-        raise KlangfarbeError("as many references as generated sounds",
-                              f"{np.shape(reference)} and {np.shape(generated)}", "align them")
+        raise KlangfarbeError("as many references as generated sounds", f"{np.shape(reference)} "
+                              f"and {np.shape(generated)}", "align them")
     value = np.maximum(rel_entr(*shares).sum(axis=-1), 0)
     return float(value) if value.ndim == 0 else value
 
@@ -58,9 +56,6 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     """KL between two histograms of 100 bins (our number), **each with its own bin edges**: the
     fault of system 1's released evaluation, kept to be shown.
-
-    Bin i of one is compared with bin i of the other, whatever values they stand for: shift or
-    stretch one array, and the value stays what it was.
 
     Card: estimates: difference of the shapes of two histograms once place and width are thrown
         away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers ·

@@ -13,31 +13,27 @@ def pairwise_distance(features: np.ndarray) -> float:
     """Mean Euclidean distance between all pairs of rows of [N ≥ 2, F]; 0 when all are the same.
 
     Card: estimates: how spread out a set of outputs is · direction: ↑ · range: [0, ∞) · unit: the
-        features' unit; say it relative to the real set's own distance · input: features of the
-        named encoder, one row a picture · aggregation: mean over all pairs · blind to: whether the
-        pictures are good: noise is diverse · minimum n: 30 · source: Che et al. (2017), mode
-        regularised GANs (as a diagnosis of collapse)
+        features' unit; say it relative to the real set's own distance · input: features of one
+        encoder · aggregation: mean over all pairs · blind to: whether the pictures are good: noise
+        is diverse · minimum n: 30 · source: Che et al. (2017), mode regularised GANs
     """
     return float(pdist(np.asarray(features, np.float64)).mean())
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """Improved precision and recall over k-nearest-neighbour balls, [N, F] and [M, F].
-
-    Precision: share of fakes inside some real picture's ball (do they look real?). Recall: share of
-    reals inside some fake's ball (is everything covered?). Collapse shows as recall near 0. Both
-    depend on N: compare at one N only, with real against real as the ceiling.
+    """Improved precision (share of fakes inside some real picture's ball) and recall (of reals
+    inside some fake's ball, near 0 on collapse), [N, F] and [M, F]. Compare at one N only.
 
     Card: estimates: (precision, recall): the share of fakes that look real, the share of reals that
-        are covered · direction: ↑ · range: [0, 1] · unit: none · input: features of the named
-        encoder, as many real as painted · aggregation: over all pictures; balls reach to the k-th
-        neighbour, k = 3 · blind to: how far outside a ball a picture lies; one outlier with a huge
-        ball raises either · minimum n: 100 · source: Kynkäänniemi et al. (2019), eq. 1–2
+        are covered · direction: ↑ · range: [0, 1] · unit: none · input: features of one encoder ·
+        aggregation: over all pictures; balls reach to the third neighbour · blind to: how far
+        outside a ball a picture lies; one outlier with a huge ball raises either · minimum n: 100 ·
+        source: Kynkäänniemi et al. (2019), eq. 1–2
     """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     if min(len(real), len(fake)) <= NEIGHBOUR:
-        raise KlangfarbeError(f"two sets of more than {NEIGHBOUR} rows",
-                              f"{real.shape} and {fake.shape}", "give more pictures")
+        raise KlangfarbeError(f"more than {NEIGHBOUR} rows of either", f"{real.shape} and "
+                              f"{fake.shape}", "give more pictures")
     across = cdist(real, fake)
     # column 0 is the row itself
     real_radius, fake_radius = (np.sort(cdist(some, some), axis=1)[:, NEIGHBOUR]
@@ -48,8 +44,7 @@ def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
     """Mean correlation between all pairs of pictures, the reference's mean picture taken from each:
-    1 when all are the same up to contrast, about 0 when they share nothing but that mean. Unlike a
-    distance it does not grow with loud colours or hard edges.
+    1 when all are the same up to contrast, about 0 when they share nothing but that mean.
 
     Card: estimates: how much the outputs repeat one another · direction: ↓ · range: [−1/(N−1), 1] ·
         unit: none · input: pixels, the real set's mean picture taken away · aggregation: mean over
@@ -68,8 +63,7 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
 
 def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Each feature as its rank among the reference's, 0 below all to 1 above all: [N, F], [M, F] →
-    float64 [N, F]. One scale for features of any unit, and a bound: how far outside of everything
-    real a picture lies adds no variety.
+    float64 [N, F]. How far outside of everything real a picture lies adds no variety.
     """
     ladder = np.sort(np.asarray(reference, np.float64), axis=0)
     columns = np.asarray(features, np.float64).T
@@ -82,11 +76,8 @@ def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
 def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
              n_resamples: int = 200) -> dict[str, float]:
     """The collapse measures of features [N, F] of as many real and painted pictures, as
-    :func:`ranks` among the real ones, with 95 % intervals.
-
-    ``spread`` (mean pairwise distance, 1 = as spread as the real set), ``spread_low, spread_high``
-    (bootstrap over pictures), ``precision, recall, recall_low, recall_high`` (Wilson's interval
-    over the real pictures, the painted ones held), ``n``.
+    :func:`ranks` among the real ones: ``spread`` (mean pairwise distance, 1 = as spread as the real
+    set) with ``_low, _high`` (bootstrap), ``precision``, ``recall`` (Wilson's), ``n``.
     """
     if len(real) != len(fake):
         raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",

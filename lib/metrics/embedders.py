@@ -1,12 +1,13 @@
-"""What a metric asks of the network behind it: protocols, fixed windows, and a card that names the
-checkpoint by its content. :mod:`lib.pretrained` makes objects that answer to these protocols.
+"""What a metric asks of the network behind it: ``name, sha256, width`` D, and of one that hears
+``sample_rate_hz, window_seconds`` and ``embed(windows float32 [N, samples])`` → [N, D]; also
+``embed_text(N sentences)``, ``embed_pictures(uint8 [N, H, W, 3])`` → [N, D] in the same space, or a
+tagger's ``labels`` with ``logits(windows)`` → [N, C]. :mod:`lib.pretrained` makes such objects.
 
 One policy of windows for every metric (:data:`WINDOWS`), nothing drawn at random: the same clip
 gives the same number for ever.  Notebook: 05.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import soxr
@@ -19,62 +20,14 @@ MIN_SECONDS = 0.5
 BATCH = 32  # windows, pictures or sentences at a time
 
 
-@runtime_checkable
-class ImageEmbedder(Protocol):
-    """Pictures uint8 [N, H, W, 3] → [N, width]; `sha256` is the hash of weights and config."""
-
-    name: str
-    sha256: str
-    width: int
-
-    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray: ...
-
-
-@runtime_checkable
-class AudioEmbedder(Protocol):
-    """Windows of sound float32 [N, window_seconds · sample_rate_hz] → vectors [N, width]."""
-
-    name: str
-    sha256: str
-    sample_rate_hz: int
-    window_seconds: float
-    width: int
-
-    def embed(self, windows: np.ndarray) -> np.ndarray: ...
-
-
-@runtime_checkable
-class TextAudioEncoder(AudioEmbedder, Protocol):
-    """Sounds and sentences in one space."""
-
-    def embed_text(self, texts: list[str]) -> np.ndarray: ...
-
-
-@runtime_checkable
-class ImageMusicEncoder(AudioEmbedder, ImageEmbedder, Protocol):
-    """Sounds and pictures in one space."""
-
-
-@runtime_checkable
-class Tagger(AudioEmbedder, Protocol):
-    """An embedder that also names what it hears: windows → logits [N, C] of C labels."""
-
-    labels: tuple[str, ...]
-
-    def logits(self, windows: np.ndarray) -> np.ndarray: ...
-
-
-def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) -> np.ndarray:
+def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples]."""
     sound = np.asarray(sound, np.float32)
-    if sound.ndim != 1 or not np.isfinite(sound).all():
-        raise KlangfarbeError("a mono clip [samples] of finite values",
-                              f"{sound.shape}, {int((~np.isfinite(sound)).sum())} not finite",
-                              "average the channels and export it again")
-    if not 1000 <= sample_rate_hz <= 400_000 or len(sound) < MIN_SECONDS * sample_rate_hz:
-        raise KlangfarbeError(f"at least {MIN_SECONDS} s of sound at 1,000 to 400,000 Hz",
-                              f"{len(sound)} samples at {sample_rate_hz} Hz",
-                              "check the rate, or give a longer clip")
+    if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
+            or len(sound) < MIN_SECONDS * sample_rate_hz):
+        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, at 1,000 to "
+                              "400,000 Hz", f"{sound.shape} at {sample_rate_hz} Hz",
+                              "check the rate and the clip, or give a longer one")
     if sample_rate_hz != encoder.sample_rate_hz:
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
@@ -85,18 +38,14 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder: AudioEmbedder) ->
     return np.concatenate([cut, sound[None, -length:]]) if 2 * rest >= length else cut
 
 
-def embed_clips(encoder: AudioEmbedder, sounds: Sequence[np.ndarray],
-                sample_rate_hz: float) -> np.ndarray:
-    """One vector a clip, the mean of its windows' vectors, not normalised again: N mono clips, each
-    [samples] of any length → float64 [N, D].
-    """
+def embed_clips(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
+    """One vector a clip, the mean of its windows', not normalised again: float64 [N, D]."""
     return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz)
 
 
-def logits_of_clips(encoder: Tagger, sounds: Sequence[np.ndarray],
-                    sample_rate_hz: float) -> np.ndarray:
-    """One row of logits a clip, the mean of its windows' logits: float64 [N, C]."""
-    return mean_over_windows(encoder, encoder.logits, len(encoder.labels), sounds, sample_rate_hz)
+def logits_of_clips(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
+    """One row of logits a clip, the mean of its windows': float64 [N, C]."""
+    return mean_over_windows(tagger, tagger.logits, len(tagger.labels), sounds, sample_rate_hz)
 
 
 def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
@@ -104,41 +53,32 @@ def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) 
     return mean_over_windows(tagger, tagger.affect, 2, sounds, sample_rate_hz)
 
 
-def mean_over_windows(encoder: AudioEmbedder, answer: Callable, width: int,
-                      sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
+def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
+                      sample_rate_hz: float) -> np.ndarray:
     """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
     windows, batches running on from clip to clip: float64 [N, width].
     """
     if len(sounds) == 0:
         raise KlangfarbeError("at least one clip", "none", "give some clips")
-    sums, counts = np.zeros((len(sounds), width)), np.zeros(len(sounds))
-    waiting: list[tuple[int, np.ndarray]] = []
-
-    def flush() -> None:
-        owners, cut = zip(*waiting, strict=True)
-        np.add.at(sums, list(owners), check_vectors(encoder, answer(np.stack(cut)), len(cut),
-                                                    width))
-        np.add.at(counts, list(owners), 1)
-        waiting.clear()
-
+    sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
     for index, sound in enumerate(sounds):
-        for window in windows(sound, sample_rate_hz, encoder):
-            waiting.append((index, window))
-            if len(waiting) == BATCH:
-                flush()
-    if waiting:
-        flush()
+        waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]
+        while len(waiting) >= BATCH or (waiting and index == len(sounds) - 1):
+            owners, cut = zip(*waiting[:BATCH], strict=True)
+            vectors = check_vectors(encoder, answer(np.stack(cut)), len(cut), width)
+            np.add.at(sums, list(owners), vectors)
+            np.add.at(counts, list(owners), 1)
+            waiting = waiting[BATCH:]
     return sums / counts[:, None]
 
 
-def embed_pictures(encoder: ImageEmbedder, pictures: np.ndarray) -> np.ndarray:
+def embed_pictures(encoder, pictures: np.ndarray) -> np.ndarray:
     """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D]."""
     pictures = np.asarray(pictures)
     if (pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8
             or not len(pictures)):
-        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1",
-                              f"{pictures.dtype} {pictures.shape}",
-                              "convert with images.from_tensor")
+        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1", f"{pictures.dtype} "
+                              f"{pictures.shape}", "convert with images.from_tensor")
     return in_batches(encoder, encoder.embed_pictures, pictures)
 
 
@@ -163,6 +103,5 @@ def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.nd
     vectors = np.asarray(vectors, np.float64)
     if vectors.shape != (count, width) or not np.isfinite(vectors).all():
         raise KlangfarbeError(f"finite vectors [{count}, {width}] from {encoder.name}",
-                              f"{vectors.shape}, {(~np.isfinite(vectors)).sum()} not finite",
-                              "load its weights again; in half precision, try float32")
+                              f"{vectors.shape}", "load its weights again; try float32")
     return vectors

@@ -21,50 +21,33 @@ COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "
 
 @dataclass(frozen=True)
 class Measure:
-    """One metric as it is used in one table.
-
-    Attributes:
-        name: heading in the table, e.g. ``"CCC valence"``.
-        metric: a function with a card, called as ``metric(reference, outputs)``.
-        reference: what the outputs are compared with, in the metric's own representation: [N, …]
-            aligned with the outputs, or, for ``of="sets"``, a set of any size.
-        of: ``"items"`` (the metric gives [N] numbers, averaged), ``"rows"`` (one number from N
-            aligned rows, such as a correlation), ``"sets"`` (one number from two sets).
-        view: raw outputs [N, …] → that representation (an encoder, a judge, a column).
-        reference_groups: groups of a set's reference, for the halves of *real against real*.
-        published: row → number as a paper prints it; shown beside ours, never as ours.
-        printed: direction as the paper prints it where it differs from the card's.
-        encoder: the network behind the numbers: its card (``embedders.card``) or its name.
+    """One metric as it is used in one table: ``metric(reference, view(outputs))``, a function with
+    a card. `of` items it gives [N] numbers, averaged; of rows one number from N aligned rows, such
+    as a correlation; of sets one number from two sets of any size.
     """
 
-    name: str
+    name: str                                           # heading in the table
     metric: Callable
-    reference: np.ndarray
+    reference: np.ndarray                               # what the outputs are compared with
     of: str = ITEMS
-    view: Callable[[np.ndarray], np.ndarray] = np.asarray
-    reference_groups: np.ndarray | None = None
-    published: Mapping[str, float] = field(default_factory=dict)
-    printed: str = ""
-    encoder: Mapping | str = ""
+    view: Callable[[np.ndarray], np.ndarray] = np.asarray  # an encoder, a judge, a column
+    reference_groups: np.ndarray | None = None          # for the halves of *real against real*
+    published: Mapping[str, float] = field(default_factory=dict)  # row → number as a paper has it
+    printed: str = ""                                   # the paper's direction where it differs
+    encoder: Mapping | str = ""                         # the network behind: its card or its name
 
 
 def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
                    groups: np.ndarray | None = None, seed: int = 0, n_resamples: int = 1000,
                    n_swaps: int = 999) -> pd.DataFrame:
-    """The table of one system, with :data:`COLUMNS`; each measure's rows are *system, baselines,
-    mean predictor, shuffled condition, real against real, published*.
+    """The table of one system, with :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N
+    conditions, the system first, then baselines and ceilings; all is resampled by groups [N].
 
-    ``low, high``: 95 % (bootstrap over groups; jackknife for sets; the central 95 % of the shuffles
-    for the null). ``system_is``: better or worse than that row where the paired test says so after
-    Holm's correction over the table, else *inconclusive*. A row that a metric cannot have is there,
-    empty, with the reason in ``note``.
-
-    Args:
-        outputs: row name → raw outputs [N, …], all for the same N conditions: the system first,
-            then its baselines and ceilings. The mean predictor is added here where the metric
-            compares numbers with a target.
-        groups: [N] painting or piece of each condition, the unit of every resampling.
-        n_swaps: of the tests, which never give p below 1/(1 + n_swaps).
+    Each measure's rows: *system, baselines, mean predictor* (of numbers with a target), *shuffled
+    condition, real against real, published*; one that it cannot have says why in ``note``. ``low,
+    high``: 95 % (bootstrap; jackknife for sets; the central 95 % of the shuffles for the null).
+    ``system_is``: better or worse than that row where the paired test (p ≥ 1/(1 + n_swaps)) says so
+    after Holm's correction over the table, else *inconclusive*.
     """
     sizes = {name: len(rows) for name, rows in outputs.items()}
     if len(set(sizes.values())) != 1 or min(sizes.values()) < 2:
@@ -84,15 +67,14 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
 def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarray | None, seed: int,
           n_resamples: int, n_swaps: int) -> list[dict]:
     """The rows of one measure."""
-    card, reference, metric = cards.card(measure.metric), np.asarray(measure.reference), \
-        measure.metric
+    card, metric, reference = (cards.card(measure.metric), measure.metric,
+                               np.asarray(measure.reference))
     seen = {name: measure.view(rows) for name, rows in outputs.items()}
     ours = next(iter(seen.values()))
     if measure.of not in (ITEMS, ROWS, SETS) or (measure.of != SETS
                                                  and len(reference) != len(ours)):
-        raise KlangfarbeError(f"a measure of {ITEMS}, {ROWS} or {SETS}, and for the first two a "
-                              f"reference of {len(ours)} rows", f"{measure.of!r}, {len(reference)}",
-                              f"align the reference of {measure.name} with the outputs")
+        raise KlangfarbeError(f"{ITEMS}, {ROWS} (a reference of {len(ours)} rows) or {SETS}",
+                              f"{measure.of!r}, {len(reference)}", f"align {measure.name}")
     if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1:
         seen.setdefault(MEAN, np.full(len(ours), reference.mean()))
     few = len(ours) < card.minimum_n

@@ -1,6 +1,4 @@
-"""The independent judge of pictures: valence and arousal read from colour and texture, by a model
-no generator has seen.
-"""
+"""The independent judge of pictures, seen by no generator: colour, texture → valence, arousal."""
 
 import numpy as np
 from PIL import Image
@@ -16,12 +14,9 @@ JUDGE_SIZE = 32
 
 
 def picture_features(pictures: np.ndarray) -> np.ndarray:
-    """Colour and texture of square pictures uint8 [N, H, H, 3] after area-averaging to 32²: float32
-    [N, F].
-
-    Brightness, saturation and their spread; opponent colours; hue histogram weighted by saturation;
-    gradient energy, its orientation and scale; contrast between halves; symmetry. No subject is
-    recognised: none of these is a learned feature.
+    """Colour and texture of square pictures uint8 [N, H, H, 3] after area-averaging to 32², none of
+    them learned: float32 [N, F]. Brightness, saturation and their spread; opponent colours; hue
+    weighted by chroma; gradient energy, orientation and scale; contrast of halves; symmetry.
     """
     pictures = np.asarray(pictures)
     if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
@@ -63,9 +58,8 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 
 class PictureRegressor:
-    """Reads (valence, arousal) from a picture: standardised :func:`picture_features` → kernel
-    ridge. It conditions and pairs nothing, so its agreement with what was asked for is evidence;
-    its own CCC on pictures it has not seen is the ceiling of every number it gives.
+    """Standardised :func:`picture_features` → kernel ridge. It conditions and pairs nothing; its
+    own CCC on pictures it has not seen is the ceiling of every number it gives.
     """
 
     def __init__(self, estimator=None):
@@ -89,9 +83,7 @@ class PictureRegressor:
 
 
 def load_picture_regressor() -> PictureRegressor:
-    """The bundled judge: one instrument for every profile, fitted on atelier pictures of
-    ``JUDGE_SEED`` (nothing trains on them).
-    """
+    """The bundled judge of every profile, fitted on atelier pictures of ``JUDGE_SEED``."""
     path = paths.MINIATURES / "judge" / "picture_judge.skops"
     if not path.is_file():
         raise KlangfarbeError("the bundled picture judge", f"{path}: no such file",

@@ -1,6 +1,4 @@
-"""People's judgements: do raters agree (Krippendorff's α), and who wins when two are compared
-(Bradley and Terry)?
-"""
+"""People's judgements: do raters agree (Krippendorff), and who wins (Bradley and Terry)?"""
 
 from typing import NamedTuple
 
@@ -8,15 +6,13 @@ import numpy as np
 
 from lib.core.errors import KlangfarbeError
 
-LEVELS = ("nominal", "ordinal", "interval", "ratio")
+LEVELS = ("nominal", "ordinal", "interval")
 N_STEPS, CLOSE = 20_000, 1e-9
 TAIL = (1 - 0.95) / 2
 
 
 class Strengths(NamedTuple):
-    """Strengths [K] in log odds, their mean 0, with the ends of their intervals; `n` comparisons by
-    `groups` groups.
-    """
+    """Strengths [K] in log odds, mean 0, with 95 % intervals; `n` comparisons, `groups` groups."""
 
     strengths: np.ndarray
     low: np.ndarray
@@ -30,24 +26,20 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     item, over that of any two ratings, [raters, items].
 
     Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
-        chance, below 0 systematic disagreement · unit: none · input: ratings [raters, items], NaN
-        where somebody did not rate; the level (ordinal for Likert scales) is stated · aggregation:
-        over all pairs of ratings of an item, all items together · blind to: whether raters are
-        right; a habit that all share · minimum n: 20 (items rated by two or more) ·
-        source: Krippendorff (2011), Computing Krippendorff's alpha-reliability
+        chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
+        did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
+        of an item, all items together · blind to: whether raters are right; a habit that all
+        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)
     """
     ratings = np.asarray(ratings, np.float64)
-    if level not in LEVELS:
-        raise KlangfarbeError(f"a level out of {', '.join(LEVELS)}", repr(level),
-                              "Likert scales are ordinal")
-    if ratings.ndim != 2 or np.isinf(ratings).any():
-        raise KlangfarbeError("ratings [raters, items]", str(ratings.shape),
-                              "give raters as rows, NaN for gaps")
+    if level not in LEVELS or ratings.ndim != 2 or np.isinf(ratings).any():
+        raise KlangfarbeError(f"ratings [raters, items] of a level out of {', '.join(LEVELS)}",
+                              f"{ratings.shape}, {level!r}", "give NaN for gaps")
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     values = np.unique(paired[np.isfinite(paired)])
-    if len(values) < 2 or (level == "ratio" and values[0] < 0):
-        raise KlangfarbeError("items rated twice, ratings that differ, ratios of at least 0",
-                              f"{len(values)} values", "without variation α is undefined")
+    if len(values) < 2:
+        raise KlangfarbeError("items rated twice, ratings that differ", f"{len(values)} values",
+                              "without variation α is undefined")
     counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
     weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
     coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
@@ -60,46 +52,35 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
         distance = np.square(middle[:, None] - middle)
     else:
         distance = np.square(values[:, None] - values)
-        if level == "ratio":
-            distance /= np.maximum(np.square(values[:, None] + values), np.finfo(float).tiny)
     return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
 def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -> Strengths:
-    """Strengths from pairwise choices: P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum
-    likelihood, with 95 % intervals. Wins of row over column, diagonal 0: [K, K] whole numbers (each
-    comparison is drawn on its own), or [G, K, K] (groups are drawn).
-
-    A resample in which somebody wins or loses everything has no finite strengths: it counts as −∞
-    for the lower ends and +∞ for the upper ones.
+    """Strengths from pairwise choices, P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum
+    likelihood, from wins [K, K] (each comparison is drawn on its own) or [G, K, K] (groups are). A
+    resample in which somebody wins or loses everything counts as −∞ and +∞.
 
     Card: estimates: how likely each is to be chosen over each other one · direction: ↑ · range:
-        (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds · input: wins [K, K],
-        row over column, a tie half a win to both; or [G, K, K], one table a listener (or
-        painting) · aggregation: all comparisons; interval by drawing whole groups with replacement,
-        percentiles · blind to: circles (A over B over C over A); what nobody compared · minimum n:
-        30 (comparisons) · source: Bradley & Terry (1952), Biometrika 39; Hunter (2004), Annals of
-        Statistics 32, eq. 3; Ford (1957) on what it takes
+        (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds · input: wins of row
+        over column, a tie half a win to both; or one such table a listener · aggregation: all
+        comparisons; percentiles over groups drawn with replacement · blind to: circles (A over B
+        over C over A); what nobody compared · minimum n: 30 (comparisons) · source: Bradley & Terry
+        (1952), Biometrika 39; Hunter (2004), Annals of Statistics 32, eq. 3; Ford (1957)
     """
     wins = np.asarray(wins, np.float64)
     tables = wins[None] if wins.ndim == 2 else wins
-    if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or tables.shape[1] < 2 or not len(
-            tables):
-        raise KlangfarbeError("wins [K, K] or [G, K, K]", str(wins.shape),
-                              "give a row and a column per contestant")
-    if not np.isfinite(tables).all() or tables.min() < 0 or tables.diagonal(axis1=1, axis2=2).any():
-        raise KlangfarbeError("wins ≥ 0, none on the diagonal",
-                              "negative, missing or diagonal values",
-                              "count wins of row over column")
+    if (tables.ndim != 3 or tables.shape[1] != tables.shape[2] or tables.size < 4
+            or not (np.isfinite(tables) & (tables >= 0)).all() or np.einsum("gkk->", tables)):
+        raise KlangfarbeError("wins [K, K] or [G, K, K], at least 0, none on the diagonal",
+                              str(wins.shape), "count wins of row over column")
     whole = tables.sum(axis=0)
     reach = _reach(whole[None])[0]
     if not reach.all():
         parts = " · ".join(f"{{{', '.join(map(str, np.flatnonzero(part)))}}}"
                            for part in np.unique(reach & reach.T, axis=0)[::-1])
-        raise KlangfarbeError(
-            "a table in which everybody both wins and loses, directly or through others",
-            f"parts that are not linked both ways: {parts}",
-            "compare more pairs, or leave these out: no finite strengths fit")
+        raise KlangfarbeError("a table in which everybody wins and loses, if through others",
+                              f"parts that are not linked both ways: {parts}",
+                              "compare more pairs, or leave these out: no finite strengths fit")
     rng, total, n_groups = np.random.default_rng(seed), whole.sum(), len(tables)
     if n_groups > 1:
         drawn = np.einsum("rg,gij->rij", rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups),
@@ -125,9 +106,8 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -
 
 
 def _fit(tables: np.ndarray) -> np.ndarray:
-    """All tables [R, K, K] at once → strengths [R, K], mean 0. With p = exp(s), w_i the wins of i
-    and n_ij the comparisons of i with j, Hunter's steps p_i ← w_i / Σ_j n_ij / (p_i + p_j) until
-    every item's expected wins equal its wins.
+    """Tables [R, K, K] → strengths [R, K], mean 0, by Hunter's steps p_i ← w_i / Σ_j n_ij / (p_i +
+    p_j), p = exp(s), w_i the wins of i, n_ij its comparisons with j, until wins are as expected.
     """
     won, met = tables.sum(axis=2), tables + tables.transpose(0, 2, 1)
     power = np.ones_like(won)
@@ -142,8 +122,7 @@ def _fit(tables: np.ndarray) -> np.ndarray:
                               * won[open_rows].sum(axis=1)]
         if not len(open_rows):
             return np.log(power)
-    raise KlangfarbeError("strengths that settle",
-                          f"{len(open_rows)} tables not after {N_STEPS} steps",
+    raise KlangfarbeError("strengths that settle", f"{len(open_rows)} tables that do not",
                           "compare weak links more often")
 
 

@@ -1,11 +1,10 @@
-"""Does the right answer come first? Recall at k, median rank and mean reciprocal rank, over groups,
-with ties counted fairly.
-"""
+"""Does the right answer come first? Recall at k, median rank, mean reciprocal rank; over groups."""
 
 import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
+from lib.metrics import stats
 
 KS = (1, 5, 10)
 SAME = 1e-9   # cosines this close are a tie: less than that is the order of the additions
@@ -22,10 +21,8 @@ def ranks(queries: np.ndarray, items: np.ndarray,
     an encoder that says the same of everything scores what guessing scores.
     """
     queries, items = unit(queries), unit(items)
-    member = np.unique(np.arange(len(queries)) if groups is None else np.asarray(groups),
-                       return_inverse=True)[1]
-    if queries.ndim != 2 or queries.shape != items.shape or len(items) < 2 \
-            or len(member) != len(items):
+    member = stats.group_index(groups, len(queries))
+    if queries.shape != items.shape or len(items) < 2 or len(member) != len(items):
         raise KlangfarbeError("queries, items and groups of one length and width",
                               f"{queries.shape}, {items.shape} and {len(member)} groups",
                               "give a query for each item")
@@ -61,12 +58,10 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
 
     Card: estimates: whether a painting and the music made for it find one another among all
         others · direction: ↑ · range: R@k and MRR in [0, 1]; median rank in [1, N], where lower is
-        better · unit: none · input: embeddings of the encoder named in the table, one row a query
-        and one an item; not the encoder that built the pairs · aggregation: best-placed right item
-        per query; mean over queries (median for the rank) · blind to: whether the items are good;
-        depends on N (guessing gives k/N without groups): compare at one N only · minimum n: 50 (at
-        fewer, R@10 is high by guessing) · source: Karpathy & Fei-Fei (2015), CVPR, §4.1; ties as
-        McSherry & Najork (2008), ECIR
+        better · unit: none · input: embeddings of an encoder that did not build the pairs ·
+        aggregation: mean over queries (median for the rank) · blind to: whether the items are good;
+        depends on N (guessing gives k/N without groups): compare at one N only · minimum n: 50 ·
+        source: Karpathy & Fei-Fei (2015), CVPR, §4.1; ties as McSherry & Najork (2008), ECIR
     """
     found = ranks(queries, items, groups)
     mean = found.mean()
@@ -76,7 +71,7 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows [N, D] divided by their lengths, float64; one without a direction is refused."""
+    """Rows [N, D] divided by their lengths, float64; zeros or NaN are refused."""
     vectors = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     if not ((lengths > 0) & np.isfinite(lengths)).all():

@@ -1,6 +1,5 @@
-"""Distances between two sounds, frame by frame: mel-cepstral distortion, log-spectral distance,
-signal-to-noise ratio; and THD. All but THD compare a sound with the one it should have been: music
-that is as good but different scores badly on each.  Notebook: 05.
+"""Distances between two sounds, frame by frame: MCD, LSD, SNR; and THD. All but THD compare a sound
+with the one it should have been: music as good but different scores badly.  Notebook: 05.
 """
 
 import functools
@@ -25,17 +24,15 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
         n_coefficients: int = N_COEFFICIENTS) -> float | np.ndarray:
     """Mel-cepstral distortion between two sounds [N] and [M] (dB), or of batches [B, N] ([B] dB).
 
-    (10√2 / ln 10) · mean over the path of dynamic time warping of ‖c_1 … c_K of the reference − c_1
-    … c_K of the generated‖. The number depends on the card's settings: with the orthonormal
-    transform it grows as √n_mels, so compare only under one setting.
+    (10√2 / ln 10) · mean over the path of dynamic time warping of the cepstral distance ‖c_1 … c_K
+    − c'_1 … c'_K‖. It depends on all of the card's settings (it grows as √n_mels).
 
     Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds at one rate; 80 mel bands
         of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II orthonormal · aggregation:
-        mean over the cells of the DTW path; a table takes the mean over clips · blind to: loudness
-        (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a
-        plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), IEEE Pacific Rim, eq.
-        1; DTW as in Battenberg et al. (2020)
+        mean over the DTW path, then over clips · blind to: loudness (c0), tempo within what DTW
+        bends, pitch finer than a mel band; it prefers an average to a plausible alternative ·
+        minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in Battenberg et al. (2020)
     """
     if np.ndim(reference) == 2:
         return mcd_many(list(reference), list(generated), sample_rate_hz,
@@ -68,16 +65,12 @@ def mel_cepstra(sound: np.ndarray, sample_rate_hz: int,
 
 @functools.cache
 def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting:
-    making them costs as much as using them.
-    """
+    """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting."""
     return librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels)
 
 
 def cepstra(ln_mel: np.ndarray, n_coefficients: int = N_COEFFICIENTS) -> np.ndarray:
-    """c_1 … c_K of ln-amplitude mel frames [T, M]: orthonormal DCT-II along the bands, c0 dropped,
-    float64 [T, K].
-    """
+    """c_1 … c_K of ln-amplitude mel frames [T, M] by the orthonormal DCT-II: float64 [T, K]."""
     transformed = np.asarray(dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho", axis=-1))
     return transformed[..., 1 : n_coefficients + 1]
 
@@ -87,19 +80,15 @@ def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
     reference, generated = (np.ascontiguousarray(c, np.float64) for c in (reference, generated))
     if (reference.ndim != 2 or reference.shape[1:] != generated.shape[1:]
             or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
-        raise KlangfarbeError("finite cepstra [T1, K] and [T2, K]",
-                              f"{reference.shape} and {generated.shape}",
-                              "take both with one setting")
+        raise KlangfarbeError("finite cepstra [T1, K] and [T2, K]", f"{reference.shape} and "
+                              f"{generated.shape}", "take both with one setting")
     return float(DECIBEL * _warping()(reference, generated))
 
 
 @functools.cache
 def _warping():
     """Compiled dynamic time warping: [T1, K], [T2, K] → mean Euclidean distance along the best path
-    (steps of 1 in either or both).
-
-    As librosa.sequence.dtw with a matrix of distances, in a fifth of its time: distances and table
-    are filled row by row.
+    (steps of 1 in either or both), as librosa.sequence.dtw in a fifth of its time.
     """
     @numba.njit
     def mean_along_path(a, b):
@@ -141,11 +130,9 @@ def _warping():
 
 def lsd(reference: np.ndarray, generated: np.ndarray, *,
         floor_db: float | None = -80.0) -> float | np.ndarray:
-    """Log-spectral distance between two sounds [N] aligned sample by sample (dB), or of batches [B,
-    N] ([B] dB): mean_t √( mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT.
-
-    Powers under `floor_db` below the reference's strongest bin are raised to that floor in both;
-    without one (``None``), frames in which nothing sounds decide the value.
+    """Log-spectral distance of aligned sounds [N] (dB), or of batches [B, N] ([B] dB): mean_t √(
+    mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT, raised in both to
+    `floor_db` below the reference's strongest bin; without (``None``), silent frames decide.
 
     Card: estimates: size of the difference of two spectra in decibels, all frequencies alike ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N])
@@ -158,9 +145,7 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *,
 
 
 def log_spectra(sound: np.ndarray) -> np.ndarray:
-    """10 log10 of the power of a Hann-windowed STFT of sounds [..., N], [..., F, T] dB; −∞ where
-    nothing is at all.
-    """
+    """10 log10 of the power of a Hann-windowed STFT of sounds [..., N]: [..., F, T] dB, or −∞."""
     with np.errstate(divide="ignore"):
         return 20 * np.log10(np.abs(librosa.stft(np.asarray(sound, np.float64), n_fft=2048,
                                                  hop_length=512)))
@@ -182,11 +167,8 @@ def spectral_distance(reference: np.ndarray, generated: np.ndarray,
 def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
         n_harmonics: int = 10) -> float:
     """Total harmonic distortion of **one** tone [N] of known pitch: √(A_2² + … + A_H²) / A_1, each
-    A from the energy of a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the
-    harmonic.
-
-    Made for an amplifier fed with a pure sine, undefined for music: a chord has several
-    fundamentals, and the overtones of an instrument are no distortion.
+    A from a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the harmonic. Undefined
+    for music: a chord has several fundamentals, an instrument's overtones are no distortion.
 
     Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
         range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
@@ -202,18 +184,15 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
     harmonics = fundamental_hz * np.arange(1, n_harmonics + 1)
     harmonics = harmonics[harmonics < 0.49 * sample_rate_hz]
     if sound.ndim != 1 or len(harmonics) < 2 or len(sound) * fundamental_hz < 12 * sample_rate_hz:
-        raise KlangfarbeError(
-            "a mono tone of at least 12 periods whose octave lies below half the rate",
-            f"{sound.shape} samples at {sample_rate_hz} Hz, fundamental {fundamental_hz:g} Hz",
-            "give a longer sound")
+        raise KlangfarbeError("a mono tone of 12 periods or more, its octave below half the rate",
+                              f"{sound.shape} samples, {fundamental_hz:g} Hz", "make it longer")
     energy = np.abs(np.fft.rfft(sound * get_window("blackmanharris", len(sound)))) ** 2
     centre = harmonics * len(sound) / sample_rate_hz  # bins
     reach = np.maximum(5.0, 0.01 * centre[0])
     amplitude2 = [energy[max(0, int(np.ceil(c - reach))) : int(c + reach) + 1].sum()
                   for c in centre]
     if amplitude2[0] < 1e-6 * energy.sum():
-        raise KlangfarbeError(f"a tone at {fundamental_hz:g} Hz",
-                              "less than a millionth of the energy there",
+        raise KlangfarbeError(f"a tone at {fundamental_hz:g} Hz", "hardly any energy there",
                               "name its real fundamental")
     return float(np.sqrt(sum(amplitude2[1:]) / amplitude2[0]))
 
@@ -231,8 +210,7 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)
     if np.min(noise) == 0:
-        raise KlangfarbeError("a sound that differs from its original",
-                              "the original itself: the ratio is infinite", "leave it out")
+        raise KlangfarbeError("a sound unlike its original", "an infinite ratio", "leave it out")
     value = 10 * np.log10(np.square(reference).sum(axis=-1) / noise)
     return float(value) if value.ndim == 0 else value
 
@@ -240,6 +218,6 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
 def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *,
            silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
     if np.shape(reference) != np.shape(generated):
-        raise KlangfarbeError("two sounds of one length",
-                              f"{np.shape(reference)} and {np.shape(generated)}", "cut them alike")
+        raise KlangfarbeError("two sounds of one length", f"{np.shape(reference)} and "
+                              f"{np.shape(generated)}", "cut them alike")
     return sounding(reference, at_least), sounding(generated, at_least, silent_ok=silent_ok)

@@ -1,5 +1,5 @@
-"""Intervals, chance levels and paired tests that resample whole groups (pieces, paintings), never
-frames or chunks of one piece.  Notebook: 05, 34.
+"""Intervals, chance levels and paired tests; all resample whole groups [N] (pieces, paintings),
+``None``: each row is its own group.  Notebook: 05, 34.
 """
 
 import warnings
@@ -18,11 +18,8 @@ N_BLOCKS = 20  # of the jackknife, at most
 def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
               groups: np.ndarray | None = None, n_resamples: int = 1000,
               seed: int = 0) -> tuple[float, float]:
-    """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned, whole groups
-    [N] drawn with replacement (``None``: each row is its own group).
-
-    Not for a statistic of two *sets*: a clip drawn twice lies at distance 0 from itself
-    (:func:`jackknife` leaves out instead).
+    """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned. Not for a
+    statistic of two *sets*, in which a clip drawn twice lies at distance 0 from itself.
 
     Source: Efron (1987), J. Am. Stat. Assoc. 82; groups as in Cameron, Gelbach & Miller (2008).
     """
@@ -34,8 +31,7 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
         return _finite(statistic(*(a[rows] for a in arrays)))
 
     with warnings.catch_warnings():
-        # scipy warns of data that do not vary and returns NaN: answered below
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # scipy warns of data that do not vary: NaN, answered below
         result = scipy_stats.bootstrap((np.arange(len(rows_of)),), of_groups, vectorized=False,
                                        n_resamples=n_resamples, confidence_level=0.95,
                                        method="BCa", rng=np.random.default_rng(seed))
@@ -47,12 +43,9 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
 
 def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
               groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a statistic of a whole set [N, …] (a Fréchet distance, say), by leaving out
-    one block of groups at a time: estimate ± t·s with s² = (B−1)/B · Σ(θ_b − θ̄)².
-
-    It says how much the outputs at hand matter; a bias that depends on N it cannot see.
-
-    Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
+    """95 % interval of a statistic of a whole set [N, …] (a Fréchet distance, say), one block of
+    groups left out at a time: estimate ± t·s, s² = (B−1)/B · Σ(θ_b − θ̄)². A bias that depends on N
+    it cannot see.  Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
     """
     array = np.asarray(array)
     values = np.array([_finite(statistic(array[rows]))
@@ -65,8 +58,8 @@ def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
 def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray,
                      predicted: np.ndarray, *, groups: np.ndarray | None = None,
                      n_shuffles: int = 200, seed: int = 0) -> np.ndarray:
-    """Chance level: `statistic` of the truth and permuted predictions, [n_shuffles] values. With
-    groups [N] each group's truth meets another group's predictions, else any row any row.
+    """Chance level: `statistic` of the truth and permuted predictions, [n_shuffles] values. Each
+    group's truth meets another group's predictions; without groups any row any row.
     """
     rng = np.random.default_rng(seed)
     if groups is None:
@@ -87,12 +80,10 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
 def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
                    n_flips: int = 4999, seed: int = 0) -> float:
     """Two-sided p-value, in (0, 1], of "the mean of these paired differences [N] is 0": the share
-    of random sign patterns, one sign a group, whose mean is at least as far from 0.
-
-    Source: Fisher (1935), The Design of Experiments, §21.
+    of random sign patterns, one sign a group, whose mean is as far from 0.  Source: Fisher (1935).
     """
     differences, _ = aligned(differences, differences)
-    sums = np.bincount(_group_index(groups, len(differences)), differences)  # [G]
+    sums = np.bincount(group_index(groups, len(differences)), differences)  # [G]
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, len(sums)))
     as_far = np.abs(signs @ sums) >= np.abs(sums.sum()) * (1 - TIE)
     return float((1 + as_far.sum()) / (1 + n_flips))
@@ -101,13 +92,10 @@ def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
 def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs: np.ndarray,
               groups: np.ndarray | None = None, *, n_swaps: int = 999, seed: int = 0) -> float:
     """Two-sided p-value, in (0, 1], of "two systems are exchangeable", for a statistic that is no
-    mean over rows: the share of random swaps of whole groups of their outputs [N, …] whose
-    difference |statistic(ours) − statistic(theirs)| is at least the observed one.
-
-    Source: Noreen (1989), Computer-Intensive Methods, approximate randomisation.
+    mean over rows: the share of random swaps of groups of outputs [N, …] whose |statistic(ours) −
+    statistic(theirs)| is at least the observed one.  Source: Noreen (1989), randomisation.
     """
-    ours, theirs = np.asarray(ours), np.asarray(theirs)
-    member, rng = _group_index(groups, len(ours)), np.random.default_rng(seed)
+    member, rng = group_index(groups, len(ours)), np.random.default_rng(seed)
     observed = abs(statistic(ours) - statistic(theirs))
     as_far = 0
     for _ in range(n_swaps):
@@ -141,15 +129,13 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray |
 def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequence[np.ndarray],
                           theirs: Sequence[np.ndarray], groups: np.ndarray | None = None, *,
                           seed: int = 0) -> tuple[float, float, float]:
-    """One variant minus another, arrays [N, …] of the same S seeds and N paintings each: mean over
-    seeds of statistic(ours) − statistic(theirs), as (value, low, high), 95 %.
-
-    Two variances are added: that of the S differences over S, and the jackknife's, which leaves the
-    same blocks of paintings out of all 2S (what both share is counted twice: a little too wide). t
-    has Satterthwaite's degrees of freedom.
+    """One variant minus another, [N, …] of the same S seeds and N paintings each: mean over seeds
+    of statistic(ours) − statistic(theirs), (value, low, high), 95 %. Two variances are added: that
+    of the S differences over S, and the jackknife's, the same paintings left out of all 2S (what
+    both share is counted twice: a little too wide). t has Satterthwaite's degrees of freedom.
     """
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
-        raise KlangfarbeError("as many seeds of either, two or more, and the same paintings in all",
+        raise KlangfarbeError("two seeds or more of either, and the same paintings in all",
                               f"{len(ours)}, {len(theirs)}", "train both with the same seeds")
 
     def differences(keep: np.ndarray) -> np.ndarray:
@@ -171,7 +157,7 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
 
 def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,
             fewest: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Two finite arrays of one shape as float64; anything else is refused."""
+    """Two finite arrays of one shape as float64; other ones are refused."""
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if (first.ndim != ndim or first.shape != second.shape or len(first) < fewest
             or not (np.isfinite(first).all() and np.isfinite(second).all())):
@@ -180,7 +166,7 @@ def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,
     return first, second
 
 
-def _group_index(groups: np.ndarray | None, count: int) -> np.ndarray:
+def group_index(groups: np.ndarray | None, count: int) -> np.ndarray:
     """The index of each row's group, int [N]."""
     labels = np.arange(count) if groups is None else np.asarray(groups)
     return np.unique(labels, return_inverse=True)[1]
@@ -188,11 +174,11 @@ def _group_index(groups: np.ndarray | None, count: int) -> np.ndarray:
 
 def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.ndarray]:
     """The rows of each group, by group."""
-    member = _group_index(groups, len(arrays[0]))
-    if any(len(a) != len(member) for a in arrays) or member.max(initial=0) < 1:
+    member = group_index(groups, len(arrays[0]))
+    if {len(a) for a in arrays} != {len(member)} or member.max(initial=0) < 1:
         raise KlangfarbeError("arrays and groups of one length, and at least two groups",
-                              f"{[len(a) for a in (*arrays, member)]}, {len(np.unique(member))} "
-                              "groups", "align them, or measure on more pieces or paintings")
+                              f"{[len(a) for a in arrays]} and {len(member)} rows",
+                              "align them, or measure on more pieces or paintings")
     return np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
 
 
@@ -205,7 +191,6 @@ def _without_a_block(rows_of: list[np.ndarray], seed: int) -> list[np.ndarray]:
 
 
 def _variance(left_out: np.ndarray) -> float:
-    """The jackknife's variance from the B values with a block left out."""
     return (len(left_out) - 1) / len(left_out) * np.sum((left_out - left_out.mean()) ** 2)
 
 

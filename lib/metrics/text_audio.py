@@ -1,7 +1,5 @@
-"""CLAP and IMSM: do words and sound, or picture and sound, belong together?
-
-An encoder with wrong weights still returns cosines, so each must first pass :func:`verify_encoder`:
-clips with known captions, each with one right and one wrong caption.  Notebook: 05.
+"""CLAP and IMSM: do words and sound, or picture and sound, belong together? An encoder with wrong
+weights still returns cosines, so each must first pass :func:`verify_encoder`.  Notebook: 05.
 """
 
 from collections.abc import Sequence
@@ -22,17 +20,14 @@ ALPHA = 0.01  # of the two-caption check
 
 @dataclass(frozen=True)
 class VerifiedEncoder:
-    """An encoder that passed the two-caption check, and how: `n` clips tried, the `rate` whose
-    right partner won, the one-sided binomial `p_value`, the mean `spread` 1 − cosine between clips,
-    and whether the `partners` were ``"texts"`` or ``"pictures"``.
-    """
+    """An encoder that passed the two-caption check, and how."""
 
     encoder: Any
-    n: int
-    rate: float
-    p_value: float
-    spread: float
-    partners: str
+    n: int          # clips tried
+    rate: float     # share whose right partner won
+    p_value: float  # one-sided binomial
+    spread: float   # mean of 1 − cosine between clips
+    partners: str   # "texts" or "pictures"
 
     def card(self) -> dict:
         """The encoder's card (:func:`lib.metrics.embedders.card`) with the check's outcome."""
@@ -43,17 +38,12 @@ class VerifiedEncoder:
 
 def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None,
                    *, seed: int = 0) -> VerifiedEncoder:
-    """Puts an encoder to the two-caption check: a clip must lie nearer to its right caption than to
-    a wrong one, more often than luck (binomial test, p < .01).
+    """Puts an encoder to the two-caption check: N ≥ 7 clips must lie nearer to their right captions
+    (sentences, or pictures uint8 [N, H, W, 3]) than to wrong ones (``None``: the right ones of
+    other clips), more often than luck (binomial test, p < .01).
 
     From every caption's cosine its mean over all clips is taken off first: a caption the encoder
     likes whatever it hears wins nothing.
-
-    Args:
-        encoder: answers to TextAudioEncoder, or to ImageMusicEncoder with pictures for captions.
-        sounds: N clips with known captions, N ≥ 7 (fewer cannot reach p < .01); 50 are better.
-        right: N sentences, or pictures uint8 [N, H, W, 3].
-        wrong: likewise; ``None``: the right ones dealt to other clips.
     """
     wrong = _dealt(right, seed) if wrong is None else wrong
     if not len(sounds) == len(right) == len(wrong) or len(sounds) < 7 or any(
@@ -67,8 +57,7 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     if spread < COLLAPSED:
         raise KlangfarbeError(f"an encoder that tells clips apart ({encoder.name})",
                               f"{n} clips on one point (1 − cosine {spread:.1e})",
-                              "its weights are collapsed or not loaded: fetch the checkpoint "
-                              "again; different clips must be given")
+                              "its weights are collapsed or not loaded: fetch the checkpoint again")
     margin = 0.0
     for partners, sign in ((right, 1), (wrong, -1)):
         cosines = heard @ unit(_partners(encoder, partners)).T  # [clips, captions]
@@ -76,10 +65,9 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     wins = int(np.sum(margin > 1e-9))
     p_value = float(binomtest(wins, n, 0.5, alternative="greater").pvalue)
     if p_value >= ALPHA:
-        raise KlangfarbeError(
-            f"{encoder.name} to find the right caption more often than luck (p < {ALPHA:g})",
-            f"{wins} of {n} right, p = {p_value:.2g}",
-            "load trained weights, or measure with another checkpoint")
+        raise KlangfarbeError(f"{encoder.name} to find the right caption more often than luck",
+                              f"{wins} of {n} right, p = {p_value:.2g}",
+                              "load trained weights, or measure with another checkpoint")
     return VerifiedEncoder(encoder, n, wins / n, p_value, spread, _kind(right))
 
 
@@ -90,12 +78,10 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
 
     Card: estimates: whether a clip is what its text says, as far as the encoder hears it ·
         direction: ↑ · range: [−1, 1] · unit: none · input: N texts and N mono clips at any rate,
-        resampled to the checkpoint's; rate, window and hash on the encoder's card · aggregation:
-        fixed windows (embedders.WINDOWS), no random crop; mean of the windows' vectors, each of
-        unit length · blind to: whatever the checkpoint never learned; quality of sound; values of
-        different checkpoints do not compare · minimum n: 1 (a table wants the mean of 50 or more,
-        with shuffled texts as its null) · source: Wu et al. (2023), Large-scale contrastive
-        language-audio pretraining, §3
+        resampled to the checkpoint's · aggregation: fixed windows (embedders.WINDOWS), mean of
+        their vectors · blind to: whatever the checkpoint never learned; quality of sound; values of
+        different checkpoints do not compare · minimum n: 1 (a table wants the mean of 50 or more) ·
+        source: Wu et al. (2023), Large-scale contrastive language-audio pretraining, §3
     """
     return _scores(trusted, list(texts), sounds, sample_rate_hz)
 
@@ -107,10 +93,8 @@ def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Seq
 
     Card: estimates: what clap estimates, with the luck of one crop added · direction: ↑ · range:
         [−1, 1] · unit: none · input: as clap · aggregation: one window a clip at a place drawn from
-        `seed`; a clip no longer than a window is taken as clap takes it · blind to: everything
-        outside the window; two runs of one clip differ · minimum n: 1 (never report it: the same
-        clips give another number at every seed) · source: "rand_trunc", the released CLAP feature
-        extractors' way with clips longer than their window
+        `seed` · blind to: everything outside the window; two runs of one clip differ · minimum n: 1
+        (never report it) · source: "rand_trunc" of the released CLAP feature extractors
     """
     rng, cut = np.random.default_rng(seed), []
     length = round(trusted.encoder.window_seconds * sample_rate_hz)
@@ -123,17 +107,14 @@ def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Seq
 def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.ndarray],
          sample_rate_hz: float, *, pairing_sha256: str | None = None) -> np.ndarray:
     """Image–music similarity, cos(E_picture(picture), mean over windows of E_audio(window)): how
-    near a clip lies to its picture uint8 [H, W, 3], in one space made for both: [N].
-
-    `pairing_sha256` is the hash of the encoder that paired pictures with music, if one did.
+    near a clip lies to its picture, in one space made for both: [N]. `pairing_sha256` is the hash
+    of the encoder that paired pictures with music, if one did.
 
     Card: estimates: whether a clip suits its picture, as far as the encoder sees and hears it ·
         direction: ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and N mono
-        clips at any rate, resampled to the checkpoint's · aggregation: fixed windows
-        (embedders.WINDOWS), no random crop; mean of the windows' vectors, then the cosine; one
-        number a pair · blind to: whatever the checkpoint never learned; circular, and refused,
-        where the same encoder built the pairs · minimum n: 1 (a table wants the mean of 50 or more,
-        with shuffled pictures as its null) · source: Deepika, Table 6.4 (IMSM)
+        clips at any rate, resampled to the checkpoint's · aggregation: as clap · blind to: whatever
+        the checkpoint never learned; circular, and refused, where the same encoder built the
+        pairs · minimum n: 1 (a table wants the mean of 50 or more) · source: Deepika, Table 6.4
     """
     if pairing_sha256 is not None and pairing_sha256 == trusted.encoder.sha256:
         raise KlangfarbeError("an encoder that did not build the pairs",
@@ -146,10 +127,8 @@ def _scores(trusted: VerifiedEncoder, partners, sounds: Sequence[np.ndarray],
             sample_rate_hz: float) -> np.ndarray:
     """The cosine of each clip and its partner, float64 [N], by a verified encoder alone."""
     if not isinstance(trusted, VerifiedEncoder) or trusted.partners != _kind(partners):
-        raise KlangfarbeError(
-            "an encoder that passed the two-caption check with captions of this kind",
-            getattr(trusted, "name", type(trusted).__name__),
-            "call text_audio.verify_encoder(encoder, sounds, …) first")
+        raise KlangfarbeError("an encoder that passed the two-caption check with captions of this "
+                              "kind", type(trusted).__name__, "call verify_encoder first")
     if len(partners) != len(sounds):
         raise KlangfarbeError("as many texts or pictures as clips",
                               f"{len(partners)} and {len(sounds)}", "align them")

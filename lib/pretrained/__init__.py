@@ -3,7 +3,7 @@
 
     part ─► PARTS ─► sources.find ─► folder + SHA-256 ─► the part's module: encoder(source, …)
 
-What embeds answers to the protocols of :mod:`lib.metrics.embedders`. A further part is one more
+What embeds answers to :mod:`lib.metrics.embedders`. A further part is one more
 entry in ``PARTS`` and one more module of its name.  Notebook: 05.
 """
 

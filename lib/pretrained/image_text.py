@@ -20,7 +20,7 @@ from lib.pretrained.sources import Source
 
 
 class ClipEncoder(Pretrained):
-    """A lib.metrics.embedders.ImageEmbedder with ``embed_text`` beside it."""
+    """An encoder of pictures and of sentences (lib.metrics.embedders)."""
 
     def __init__(self, source: Source, model, encode_pictures, encode_texts, width: int,
                  device: str):

@@ -12,7 +12,7 @@ from lib.pretrained.sources import Source
 
 
 class TaggerEncoder(Pretrained):
-    """A MusicTagger with the names of its genres, `labels`; a lib.metrics.embedders.Tagger."""
+    """A MusicTagger with the names of its genres, `labels`; a tagger of lib.metrics.embedders."""
 
     def __init__(self, source: Source, model: MusicTagger, labels: tuple[str, ...], device: str):
         super().__init__(source, model, device)

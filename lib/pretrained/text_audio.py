@@ -15,7 +15,7 @@ from lib.pretrained.sources import Source
 
 
 class ClapEncoder(Pretrained):
-    """A ClapModel with its feature extractor; a lib.metrics.embedders.TextAudioEncoder."""
+    """A ClapModel with its feature extractor; an encoder of lib.metrics.embedders."""
 
     def __init__(self, source: Source, model: ClapModel, extractor, tokenizer, device: str):
         super().__init__(source, model, device, tokenizer)

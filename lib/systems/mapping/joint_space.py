@@ -5,7 +5,7 @@
     sound ──CLAP────► cosine with each of P sentences ─┘
 
 Neither network has met the other's material; both have read the same words. IMSM can use it after
-the same check as any other ``lib.metrics.embedders.ImageMusicEncoder``.
+the same check as any other encoder of lib.metrics.embedders.
 
 Source: Moschella et al. (2023), "Relative representations enable zero-shot latent space
 communication" (anchors); Deepika §6.1.2 takes CLIP's picture vector and an audio network's as if
