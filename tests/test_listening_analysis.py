@@ -239,12 +239,6 @@ def test_strengths_are_the_true_ones(heard):
         analysis.preferences(heard[heard["what"] == "pair"], "better")
 
 
-def test_shares_of_the_six_steps():
-    rows = pd.DataFrame({"what": "pair", "system": ["a"] * 4 + ["b"], "quality": [0, 5, 5, 5, 2],
-                         "rater": "r", "item": "i"})
-    assert analysis.shares(rows, "quality").loc["a"].tolist() == [0.25, 0, 0, 0, 0, 0.75]
-
-
 # --- power ----------------------------------------------------------------------------------------
 # --------------------
 

@@ -211,7 +211,6 @@ def test_the_questions_are_the_texts_own():
         "theme, and content, " "evaluating semantic coherence and emotional alignment.")
     assert [(q.low, q.high) for q in questions.QUESTIONS] == [(0, 5)] * 4 + [(0, 100)] * 2
     assert all(q.ends == ("Strongly Disagree", "Strongly Agree") for q in questions.QUESTIONS[:4])
-    assert [q.level for q in questions.QUESTIONS] == ["ordinal"] * 4 + ["interval"] * 2
     with pytest.raises(KlangfarbeError, match="a question out of"):
         questions.question("loudness")
 

@@ -1,6 +1,4 @@
-"""A line of JSON an answer, on the disk before anything else happens; a crash costs one line at
-most.
-"""
+"""A line of JSON an answer, on the disk before anything else happens."""
 
 import json
 import os
@@ -9,9 +7,7 @@ from pathlib import Path
 
 
 def append(path: Path, row: dict) -> None:
-    """Adds a line; when this returns, it and the file's name are on the disk. A torn end that a
-    crash left is closed off first, so that it cannot swallow this line.
-    """
+    """Adds a line, on the disk when this returns; a torn end of a crash is closed off first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)

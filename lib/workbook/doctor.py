@@ -48,20 +48,15 @@ def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
               ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
               ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
                or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
-    faults = []
-    if sys.version_info[:2] != (3, 11):
-        faults.append((f"Python 3.11 expected, {python} found",
-                       "install Python 3.11, then: make clean && make run"))
-    if wrong:
-        shown = "; ".join(f"{name} {state}" for name, state in list(wrong.items())[:5])
-        faults.append((f"packages differ from requirements.lock: {shown}",
-                       "make clean && make run"))
-    if memory < MIN_MEMORY_GB:
-        faults.append((f"{memory:.1f} GB of memory, profile mini wants 8",
-                       "make run PROFILE=smoke"))
-    if free < MIN_FREE_GB:
-        faults.append((f"{free:.1f} GB of disk left, {MIN_FREE_GB:g} wanted",
-                       "rm -rf data/processed papermill_runs/smoke results/smoke"))
+    shown = "; ".join(f"{name} {state}" for name, state in list(wrong.items())[:5])
+    faults = [(what, mend) for bad, what, mend in (
+        (sys.version_info[:2] != (3, 11), f"Python 3.11 expected, {python} found",
+         "install Python 3.11, then: make clean && make run"),
+        (wrong, f"packages differ from requirements.lock: {shown}", "make clean && make run"),
+        (memory < MIN_MEMORY_GB, f"{memory:.1f} GB of memory, profile mini wants 8",
+         "make run PROFILE=smoke"),
+        (free < MIN_FREE_GB, f"{free:.1f} GB of disk left, {MIN_FREE_GB:g} wanted",
+         "rm -rf data/processed papermill_runs/smoke results/smoke")) if bad]
     faults += [(f"miniature {recipe.folder}/{file} is missing",
                 f"git checkout -- data/miniatures, or make it: python -m lib miniature {name}")
                for name, recipe in recipes.RECIPES.items() for file in recipe.files

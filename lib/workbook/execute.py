@@ -11,9 +11,7 @@ from lib.workbook import code_version
 
 
 def execute(source: Path, executed: Path, values: dict, threads: int) -> bool:
-    """Runs a notebook with parameters injected; returns whether every cell ran. The executed copy
-    is kept when a cell fails; beside it goes what code it ran on.
-    """
+    """Runs a notebook with parameters injected; returns whether every cell ran."""
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
     os.environ.pop(PROFILE_VARIABLE, None)
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import nbformat
 
-from lib.core import artefacts, paths
+from lib.core import paths
 from lib.core.errors import KlangfarbeError
 
 STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds of each stored run
@@ -23,7 +23,6 @@ class Step:
     """A notebook: the files it writes, and the numbers of those whose files it reads (in this run,
     else earlier results or miniatures), joined by blanks.
     """
-
     products: str
     needs: str = ""
 
@@ -117,7 +116,7 @@ def measured(profile: str) -> dict[str, dict[str, str]]:
 def stored_runs() -> dict[str, dict]:
     """Code, profile and seconds of each stored run, by stem."""
     file = paths.REFERENCE / STORED_RUNS
-    return artefacts.read(file) if file.is_file() else {}
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def seconds() -> dict[str, float]:
@@ -140,14 +139,14 @@ def priorities(stems: list[str]) -> dict[str, float]:
 
 
 def parameters(stem: str) -> dict:
-    """The literals in a notebook's cell tagged ``parameters``: name → default value."""
+    """The literals in a notebook's cell tagged ``parameters``: name → default."""
     notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)
     cell = next((cell for cell in notebook.cells
                  if "parameters" in cell.metadata.get("tags", [])), None)
     if cell is None:
         raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none",
                               "tag the cell that holds the literals")
-    return {node.targets[0].id: ast.literal_eval(node.value)
+    return {ast.unparse(node.targets[0]): ast.literal_eval(node.value)
             for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)}
 
 

@@ -28,7 +28,6 @@ CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
 EVIDENCE, STORED = "evidence.csv", "reference"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 EMPTY, UNTESTABLE = "not measured", "not testable here"
-CLAIM = ("id", "claim", "where", "published", "tested_by", "rule")
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray",
            UNTESTABLE: "gray"}
@@ -37,7 +36,6 @@ CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
 
 class Ledger(NamedTuple):
     """A row per claim and data it was tested on, with its verdict; a row per number measured."""
-
     claims: pd.DataFrame
     quantities: pd.DataFrame
 
@@ -101,18 +99,17 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
          data_hash: str = "") -> pd.DataFrame:
     """Checks rows of evidence, writes them to the notebook's ``evidence.csv``, returns a table."""
     table = pd.DataFrame([row | {"seed": seed} for row in rows], columns=list(COLUMNS))
-    rules = artefacts.read(CLAIMS).set_index("id")["rule"]
-    for row in table.itertuples():
-        name = f"{row.claim} {row.quantity}"
-        if row.claim not in rules.index:
-            raise KlangfarbeError(f"claims out of {', '.join(rules.index)}", name,
+    rules = dict(artefacts.read(CLAIMS)[["id", "rule"]].to_numpy())
+    for claim, quantity, value, low, high, null, n in table.iloc[:, :7].to_numpy():
+        name = f"{claim} {quantity}"
+        if claim not in rules:
+            raise KlangfarbeError(f"claims out of {', '.join(rules)}", name,
                                   "give the claim's id, or add it to data/claims.csv")
-        if not np.isfinite([row.value, row.low, row.high]).all() or row.low > row.high or row.n < 1:
+        if not np.isfinite([value, low, high]).all() or low > high or n < 1:
             raise KlangfarbeError("a finite value with low ≤ high and n ≥ 1",
-                                  f"{name}: {row.value} [{row.low}, {row.high}], n {row.n}",
-                                  "measure it again")
-        compared = {(quantity, bound) for quantity, _, bound in conditions(rules[row.claim])}
-        if (row.quantity, "null") in compared and not np.isfinite(row.null):
+                                  f"{name}: {value} [{low}, {high}], n {n}", "measure it again")
+        compared = {(quantity, bound) for quantity, _, bound in conditions(rules[claim])}
+        if (quantity, "null") in compared and not np.isfinite(null):
             raise KlangfarbeError(f"a null for {name}, which its rule compares with", "none",
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
@@ -147,19 +144,18 @@ def fill(profile: str) -> Ledger:
     inside = np.where(q["published"].between(q["low"], q["high"]), "yes", "no")
     q["inside"] = np.where(q["published"].isna(), "", inside)
     rows = []
-    for claim in artefacts.read(CLAIMS).fillna("").itertuples():
-        base = {name: getattr(claim, name) for name in CLAIM}
-        of = q[q["claim"] == claim.id]
+    for claim in artefacts.read(CLAIMS).fillna("").to_dict("records"):
+        of = q[q["claim"] == claim["id"]]
         for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
-            answer, hint = verdict(claim.rule, part.set_index("quantity").to_dict("index")), ""
-            missing = {name for name, *_ in conditions(claim.rule)} - set(part["quantity"])
-            if claim.not_testable:
-                answer = f"{UNTESTABLE}: {claim.not_testable}"
+            answer, hint = verdict(claim["rule"], part.set_index("quantity").to_dict("index")), ""
+            missing = {name for name, *_ in conditions(claim["rule"])} - set(part["quantity"])
+            if claim["not_testable"]:
+                answer = f"{UNTESTABLE}: {claim['not_testable']}"
             elif answer == EMPTY and missing:  # what is stored is a run at mini
-                notebooks, more, params = claim.filled_by.partition(" PARAMS=")
+                notebooks, more, params = claim["filled_by"].partition(" PARAMS=")
                 hint = (f'make run PROFILE={"mini" if profile == STORED else profile} '
                         f'NOTEBOOKS="{notebooks}"{more}{params} ({", ".join(sorted(missing))})')
-            rows.append(base | {"data": data, "verdict": answer, "would_fill": hint})
+            rows.append(claim | {"data": data, "verdict": answer, "would_fill": hint})
     claims = pd.DataFrame(rows)
     answers = claims.set_index(["id", "data"])["verdict"]
     q["verdict"] = [answers[row.claim, row.data] for row in q.itertuples()]

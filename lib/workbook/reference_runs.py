@@ -20,9 +20,7 @@ LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
 
 
 def store(profile: str, stems: list[str]) -> list[Path]:
-    """Stores finished runs and remembers the code they ran on and how long they took. What changes
-    from run to run (times, warnings, the injected cell) stays behind.
-    """
+    """Stores finished runs, without warnings and injected cells, their code and their seconds."""
     known, measured = graph.stored_runs(), graph.measured(profile)
     for stem in stems:
         executed = paths.RUNS / profile / f"{stem}.ipynb"

@@ -76,9 +76,7 @@ def build(profile: str, stems: list[str]) -> Path:
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
-    """Writes ``claims.csv`` and the forest plot; returns the ledger, its table, the plot's file
-    (``None`` where nothing was measured yet).
-    """
+    """Writes the ledger's table and forest plot (``None`` where nothing was measured yet)."""
     filled = ledger.fill(profile)
     shown = ledger.show(filled)
     artefacts.save(shown, folder, profile, "claims.csv", seed=0)
@@ -133,16 +131,15 @@ def _write_page(profile: str, stem: str) -> None:
     if not notebook.is_file() or (page.is_file()
                                   and page.stat().st_mtime_ns >= notebook.stat().st_mtime_ns):
         return
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(_executed(profile, stem))
+    whole = _read(notebook, notebook.stat().st_mtime_ns)
+    body, _ = HTMLExporter(template_name="basic").from_notebook_node(whole)
     top = (f"<p>{stem} as it ran at profile {profile} · "
            f"<a href='{notebook.name}'>the notebook itself</a></p>")
     artefacts.write(page, _document(stem, top + body))
 
 
 def _address(profile: str, stem: str, what: str = "") -> str:
-    """A relative link to the cell that saves what matches `what`, else to the notebook's top; empty
-    where it has not run.
-    """
+    """A relative link to the cell that saves what matches `what`, else to the notebook's top."""
     notebook = _executed(profile, stem)
     if notebook is None:
         return ""

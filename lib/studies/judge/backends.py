@@ -43,7 +43,6 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Backend:
     """``ask``: a case and the prompt → the answer's text, TemporaryFailure or Refused."""
-
     name: str
     ask: Callable[[Case, str], str]
 

@@ -79,7 +79,7 @@ def correlation_with_listeners(scores: np.ndarray, ratings: np.ndarray, *,
                               str(int(both.sum())), "ask for more ratings")
 
     def rho(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.nan_to_num(spearmanr(a, b)[0]))
+        return float(np.nan_to_num(np.asarray(spearmanr(a, b))[0]))
 
     pair = scores[both], ratings[both]
     return rho(*pair), *stats.bootstrap(rho, *pair, seed=seed), int(both.sum())

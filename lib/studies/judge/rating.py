@@ -40,7 +40,6 @@ Words = Annotated[list[Text], Field(min_length=1, max_length=5)]
 @dataclass(frozen=True)
 class Case:
     """One thing to judge: a picture uint8 [H, W, 3], a text, a sound float32 [N], in an order."""
-
     name: str
     picture: np.ndarray
     text: str
@@ -66,13 +65,11 @@ class _Form(BaseModel):
 
 class Scores(_Form):
     """A whole number from 0 to 10, higher is better."""
-
     Feeling_alignment: Annotated[int, Field(ge=0, le=10)]
 
 
 class Keywords(_Form):
     """One to five main feeling keywords of each modality."""
-
     text: Words
     image: Words
     audio: Words
@@ -80,7 +77,6 @@ class Keywords(_Form):
 
 class Explanations(_Form):
     """Why, by modality and all together."""
-
     text: Text
     image: Text
     audio: Text
@@ -89,7 +85,6 @@ class Explanations(_Form):
 
 class Rating(_Form):
     """Table IX."""
-
     scores: Scores
     keywords: Keywords
     explanations: Explanations

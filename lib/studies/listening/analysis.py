@@ -23,10 +23,8 @@ from lib.studies.listening.study import Rule
 NO_LISTENER = "no listener yet: nothing was measured"
 
 
-def attention(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
-    """Each listener against the rule: checks met, highest quality given to silence and relevance to
-    a wrong pair, checks failed, median time of a page, and whether the answers are kept.
-    """
+def attention(answers, rule: Rule | None = None) -> pd.DataFrame:
+    """Each listener against the rule: checks, highest answers to them, failures, time, verdict."""
     rule, rows = rule or Rule(), []
     for rater, own in answers.groupby("rater"):
         silent = own.loc[own["what"] == design.SILENCE, "ovl"].astype(float)
@@ -38,7 +36,7 @@ def attention(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
                                        "seconds", "kept"])
 
 
-def kept(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
+def kept(answers, rule: Rule | None = None):
     """The answers that count: of listeners who passed, without the attention checks."""
     found = attention(answers, rule)
     passed = set(found.loc[found["kept"].astype(bool), "rater"])
@@ -46,14 +44,14 @@ def kept(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
                    & answers["what"].isin([design.PAIR, design.COMPARISON])].reset_index(drop=True)
 
 
-def agreement(answers: pd.DataFrame, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
+def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
     """Krippendorff's α of one question over clips that two or more rated, BCa interval over clips.
     A listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
     """
     matrix = _rated(answers, name).pivot_table(index="code", columns="rater",
                                                values=name).to_numpy()  # [clips, raters], NaN: none
     matrix = matrix[np.isfinite(matrix).sum(axis=1) >= 2]
-    level = question(name).level
+    level = "ordinal" if question(name).high == 5 else "interval"
     if len(matrix) < 2:
         raise KlangfarbeError("clips that two listeners rated", str(len(matrix)),
                               "wait for more listeners")
@@ -66,7 +64,7 @@ def agreement(answers: pd.DataFrame, name: str, *, n_resamples: int = 200, seed:
             "n": len(matrix), "raters": matrix.shape[1]}
 
 
-def means(answers: pd.DataFrame, name: str) -> pd.DataFrame:
+def means(answers, name: str) -> pd.DataFrame:
     """Each system's mean answer with the interval over listeners and pictures and the naive one."""
     rows = []
     for system, own in _rated(answers, name).groupby("system"):
@@ -80,7 +78,7 @@ def means(answers: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def contrasts(answers: pd.DataFrame, name: str, *, seed: int = 0) -> pd.DataFrame:
+def contrasts(answers, name: str, *, seed: int = 0) -> pd.DataFrame:
     """Every two systems: the difference of means a − b with its intervals, and two paired tests,
     both corrected Holm's way. ``p`` is of the two-way error: could other listeners *and other
     pictures* have given this difference by luck? ``p_within``, a sign flip within listeners, needs
@@ -105,7 +103,7 @@ def contrasts(answers: pd.DataFrame, name: str, *, seed: int = 0) -> pd.DataFram
     return table
 
 
-def _intervals(value: float, error: float, freedom: int, naive: float, naive_freedom: int) -> dict:
+def _intervals(value: float, error, freedom: int, naive, naive_freedom: int) -> dict:
     reach, narrow = t.ppf(0.975, freedom) * error, t.ppf(0.975, naive_freedom) * naive
     return {"low": value - reach, "high": value + reach, "naive_low": value - narrow,
             "naive_high": value + narrow}
@@ -152,13 +150,12 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
 
 class Mixed(NamedTuple):
     """Each system's mean with interval; standard deviations by source; whether the fit settled."""
-
     effects: pd.DataFrame
     components: dict[str, float]
     converged: bool
 
 
-def mixed(answers: pd.DataFrame, name: str) -> Mixed:
+def mixed(answers, name: str) -> Mixed:
     """A linear mixed model by REML: systems fixed; listeners, pictures, and both crossed with
     systems random. Its components say *why* an interval is wide, and feed simulate.power.
 
@@ -182,7 +179,7 @@ def mixed(answers: pd.DataFrame, name: str) -> Mixed:
                  bool(fit.converged))
 
 
-def preferences(answers: pd.DataFrame, name: str, *, n_resamples: int = 1000,
+def preferences(answers, name: str, *, n_resamples: int = 1000,
                 seed: int = 0) -> pd.DataFrame:
     """Bradley–Terry strengths (log odds, mean 0) from comparisons, intervals over listeners."""
     if name not in CHOICE_NAMES:
@@ -205,14 +202,7 @@ def preferences(answers: pd.DataFrame, name: str, *, n_resamples: int = 1000,
                          "raters": found.groups})
 
 
-def shares(answers: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The share of each step of a Likert question, a row a system (what Figure 6.1 shows)."""
-    rated = _rated(answers, name)
-    return pd.crosstab(rated["system"], rated[name], normalize="index").reindex(
-        columns=range(question(name).low, question(name).high + 1), fill_value=0)
-
-
-def ratings_for_ledger(answers: pd.DataFrame) -> pd.DataFrame:
+def ratings_for_ledger(answers):
     """The answers that may become evidence: a person's; a simulated row is refused."""
     if len(answers) and answers["simulated"].fillna(True).astype(bool).any():
         raise KlangfarbeError("ratings by people", "simulated ones",
@@ -220,7 +210,7 @@ def ratings_for_ledger(answers: pd.DataFrame) -> pd.DataFrame:
     return answers
 
 
-def table(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
+def table(answers, rule: Rule | None = None) -> pd.DataFrame:
     """What may be printed of a study: the means, or the sentence that nobody has listened yet."""
     counted = kept(ratings_for_ledger(answers), rule)
     rated = counted[counted["what"] == design.PAIR]
@@ -231,7 +221,7 @@ def table(answers: pd.DataFrame, rule: Rule | None = None) -> pd.DataFrame:
     return pd.concat([means(counted, q.name) for q in QUESTIONS], ignore_index=True)
 
 
-def _rated(answers: pd.DataFrame, name: str) -> pd.DataFrame:
+def _rated(answers, name: str):
     """The rows of rated pairs, with a number for an answer."""
     question(name)
     own = answers[(answers["what"] == design.PAIR) & answers[name].notna()]

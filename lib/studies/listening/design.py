@@ -29,10 +29,7 @@ N_ORDERS = 60  # random orders tried for each block; the one that balances who f
 
 
 class Stimulus(NamedTuple):
-    """Names of an image and the audio played to it (:func:`fingerprint`), the system it came from,
-    the item it was made for.
-    """
-
+    """Names of an image and the audio played to it, their system, the item they were made for."""
     image: str
     audio: str
     system: str
@@ -41,7 +38,6 @@ class Stimulus(NamedTuple):
 
 class Plan(NamedTuple):
     """``trials``, a row a page (:data:`TRIALS`), and ``key``, a row a code (:data:`KEY`)."""
-
     trials: pd.DataFrame
     key: pd.DataFrame
 
@@ -101,9 +97,7 @@ def _by_turns(left: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> 
 
 
 def deal(n_items: int, n_raters: int, per_rater: int, rng: np.random.Generator) -> np.ndarray:
-    """Items for each listener, integers [n_raters, per_rater]: none twice for one listener, each
-    equally often overall (±1).
-    """
+    """Items [n_raters, per_rater]: none twice for one listener, each equally often overall (±1)."""
     if not 1 <= per_rater <= n_items:
         raise KlangfarbeError(f"1 to {n_items} pictures a listener (none is shown twice)",
                               str(per_rater), "add pictures, or ask for fewer")
@@ -171,7 +165,7 @@ def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, see
     table, systems, items = _square(stimuli)
     if len(systems) < 2:
         raise KlangfarbeError("two systems or more to compare", str(len(systems)), "add a system")
-    n_raters, first = (int(plan.trials[name].max()) + 1 for name in ("place", "trial"))
+    n_raters, first = plan.trials[["place", "trial"]].to_numpy().max(axis=0) + 1
     rng, meetings = np.random.default_rng([seed, 1]), list(combinations(systems, 2))
     hands = deal(len(items), n_raters, per_rater, rng).reshape(-1)
     place = np.repeat(np.arange(n_raters), per_rater)
@@ -212,9 +206,7 @@ def _code(seed: int, *names: str) -> str:
 
 def _order(systems: np.ndarray, items: np.ndarray, follows: np.ndarray, quarters: np.ndarray,
            rng: np.random.Generator) -> np.ndarray:
-    """The best of some random orders of a block; adds it to the two tallies (who follows whom, who
-    stands in which quarter).
-    """
+    """The best of some random orders of a block, added to both tallies (neighbours, quarters)."""
     at, found = 4 * np.arange(len(systems)) // len(systems), []
     for _ in range(N_ORDERS):
         order = rng.permutation(len(systems))

@@ -42,9 +42,7 @@ def clips(n_items: int = 24, seconds: float = 8.0) -> list[Clip]:
 
 
 def wrong_pairs(n: int = 4, seconds: float = 8.0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(picture, sound) that plainly disagree, from items no clip uses: corners of the plane, played
-    what belongs to the opposite one.
-    """
+    """(picture, sound) from opposite corners of the affect plane, of items that no clip uses."""
     found = []
     for k in range(n):
         valence, arousal = ((0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9), (0.9, -0.9))[k % 4]

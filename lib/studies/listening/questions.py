@@ -18,18 +18,12 @@ class Question(NamedTuple):
     """A question: column of its answers, the text's own heading, what is asked, whole-number scale
     ``low`` … ``high``, the words at its ends (none where the source prints none).
     """
-
     name: str
     title: str
     text: str
     low: int
     high: int
     ends: tuple[str, str]
-
-    @property
-    def level(self) -> str:
-        """How its answers are measured, for α: ordinal for the six steps, interval for 0–100."""
-        return "ordinal" if self.high == 5 else "interval"
 
 
 LIKERT = 0, 5, ("Strongly Disagree", "Strongly Agree")
@@ -71,9 +65,7 @@ def on_scale(name: str, value: object) -> bool:
 
 
 def consent(n_trials: int, minutes: int) -> str:
-    """What a listener reads before anything is asked: what, how long, what is stored, how to stop
-    and delete.
-    """
+    """What a listener reads before anything is asked."""
     return f"""You are invited to listen to short pieces of music, each shown with a picture, and to
 say what you think of them.
 
@@ -104,7 +96,6 @@ class Row:
     played, ``plays`` how often (both sides together), ``heard``: to its end, ``at``: ISO 8601, UTC.
     ``simulated`` is True for every row of simulate.py and for no other.
     """
-
     study: Name
     rater: Name
     trial: Count

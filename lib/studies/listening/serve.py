@@ -33,9 +33,7 @@ def command(page: Path, port: int, host: str = "127.0.0.1") -> list[str]:
 
 
 def serve(folder: Path | str = "", port: int = 8866, *, host: str = "127.0.0.1") -> int:
-    """Serves a study until interrupted; without a folder the pilot, laid out on first use. Returns
-    Voila's exit code.
-    """
+    """Serves a study (without a folder the pilot) until interrupted; returns Voila's exit code."""
     folder = Path(folder) if folder else study.PILOT
     if folder == study.PILOT and not (folder / study.SETTINGS).is_file():
         print("laying out the pilot: 24 paintings, 30 places …")

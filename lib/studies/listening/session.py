@@ -98,9 +98,7 @@ class Session:
         return f"Still to answer: {' · '.join(unanswered)}" if unanswered else ""
 
     def submit(self) -> None:
-        """Stores the page's answers, on the disk when this returns, and goes on; where the disk
-        refuses, the page stays.
-        """
+        """Stores the page's answers and goes on; where the disk refuses, the page stays."""
         lacking = self.missing()
         if not study.knows(self.study, self.rater):  # withdrawn in another window: store no more
             self.state = GONE

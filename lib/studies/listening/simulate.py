@@ -32,7 +32,6 @@ class Spread:
     """Standard deviations, 0–100, of b, p, h, q and e, and of g around 1. h and q keep a difference
     from being told more surely by more answers of the same few.
     """
-
     rater: float = 10.0
     item: float = 6.0
     rater_system: float = 5.0
@@ -46,7 +45,6 @@ class Truth:
     """``means``: system → (mean quality, mean relevance), 0–100; ``inattentive``: share who do not
     listen, half clicking anywhere, half always the same; ``choice_scale``: points per log odds.
     """
-
     means: Mapping[str, tuple[float, float]]
     spread: Spread = field(default_factory=Spread)
     inattentive: float = 0.0
@@ -55,7 +53,6 @@ class Truth:
 
 class Simulated(NamedTuple):
     """Answers as study.answers gives them, marked; each rater's bias, gain, habit ("": listens)."""
-
     answers: pd.DataFrame
     raters: pd.DataFrame
 
@@ -92,8 +89,9 @@ def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:
         y = np.where(habit[place] == HABITS[1], same, y)
         columns[name] = np.where(table["kind"] == RATE, _answer(name, np.nan_to_num(y)), np.nan)
     for which, name in enumerate(CHOICE_NAMES):
-        at = pd.Series({s: truth.means[s][which] for s in names})
-        left, right = (table[side].map(at).fillna(0) for side in ("system", "other_system"))
+        at = {s: truth.means[s][which] for s in names}
+        left, right = (np.array([at.get(system, 0) for system in table[side]])
+                       for side in ("system", "other_system"))
         ahead = np.where(habit[place] == "", (left - right) / truth.choice_scale, 0.0)
         chosen = np.where(rng.random(n) < 1 / (1 + np.exp(-ahead)), "left", "right")
         columns[name] = pd.Series(chosen, dtype=object).where(table["kind"] == COMPARE, None)
@@ -129,7 +127,6 @@ class Power(NamedTuple):
     `smallest`: where it passes 80 % (else NaN); median half intervals of the difference and of one
     mean; `false_alarms`: the share at difference 0; `n`: answers on the two systems.
     """
-
     differences: np.ndarray
     found: np.ndarray
     smallest: float

@@ -32,7 +32,6 @@ SETTINGS, TRIALS, KEY, PLACES = "study.json", "trials.csv", "key.csv", "places.j
 
 class Clip(NamedTuple):
     """What is rated: a picture uint8 [H, W, 3] with a sound float32 [N], mono at 22 050 Hz."""
-
     system: str
     item: str
     picture: np.ndarray
@@ -44,17 +43,13 @@ class Rule:
     """Who is left out, fixed before anybody listens: who in more than `max_failed` checks gave
     silence a higher quality, or a wrong pair a higher relevance, than this (0–100).
     """
-
     silent_ovl: int = 20
     wrong_rel: int = 80
     max_failed: int = 0
 
 
 class Study(NamedTuple):
-    """A laid-out study: its folder, its trials (a row a page), its settings; ``name`` is the hash
-    that ties answers to this plan.
-    """
-
+    """A laid-out study; ``name`` is the hash that ties answers to this plan."""
     folder: Path
     trials: pd.DataFrame
     settings: dict
@@ -73,7 +68,8 @@ class Study(NamedTuple):
 
     def block(self, place: int) -> list[dict]:
         """The pages of one place, in order."""
-        return self.trials[self.trials["place"] == place].sort_values("trial").to_dict("records")
+        own = self.trials.query("place == @place").sort_values("trial")
+        return own.to_dict("records")
 
     def image(self, name: str) -> bytes:
         return (self.folder / "images" / f"{name}.png").read_bytes()
@@ -176,7 +172,7 @@ def withdraw(study: Study, rater: str) -> int:
 
 
 @contextmanager
-def _places(study: Study) -> Iterator[dict[str, int]]:
+def _places(study: Study) -> Iterator[dict]:
     """Code → place, under a lock; what is changed is written."""
     path = study.folder / PLACES
     with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
@@ -188,9 +184,7 @@ def _places(study: Study) -> Iterator[dict[str, int]]:
 
 
 def answers(folder: Path | str) -> pd.DataFrame:
-    """All answers of a study with what was rated: the columns of Row and of the key. Answers to
-    another plan are left out and told in ``.attrs["faults"]``.
-    """
+    """A study's answers with the key's columns; those to another plan are told in ``.attrs``."""
     study = load(folder)
     found = store.read(study.ratings)
     own = found["study"] == study.name
