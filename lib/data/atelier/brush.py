@@ -12,8 +12,7 @@ from lib.data.atelier.palette import SINE, Palette
 SIDE, MASTER = 256, 128     # shapes and strokes are drawn at 256², averaged to the master's 128²
 COSINE = SINE[64:] + SINE[:64]
 SINES, COSINES = np.array(SINE, np.int32), np.array(COSINE, np.int32)
-# A stroke's outline: eight points (along, across) in 1/64 of its half length and half width: round
-# ends, widest past the middle.
+# A stroke's outline in 1/64 of its half length and half width: round ends, widest past the middle.
 _ALONG = np.array((-64, -44, 10, 50, 64, 46, -6, -52), np.int32)
 _ACROSS = np.array((-22, -56, -64, -48, 12, 54, 64, 44), np.int32)
 ROWS, COLUMNS = np.indices((MASTER, MASTER), dtype=np.int32)
@@ -45,12 +44,10 @@ def around(x: int, y: int, r: int, angles) -> list[int]:
 
 
 class Scene:
-    """One picture while it is made: its palette, random numbers, and two 256² images.
-
-    `busy`, `sweet`: arousal and valence as 0–100. `image`, `direction`: colour (RGB) and brush
-    direction (L); `ink` and `flow` draw on them. `marks`: strokes to set last, over everything:
-    (x, y, direction, half length, half width, bend, red, green, blue).
-    """
+    """One picture while it is made: its palette, random numbers, arousal and valence as 0–100
+    (`busy`, `sweet`), two 256² images, colour (RGB) and brush direction (L), on which `ink` and
+    `flow` draw, and `marks`, strokes to set last: (x, y, direction, half length, half width, bend,
+    red, green, blue)."""
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
         self.palette, self.busy, self.sweet, self.rng = palette, busy, sweet, rng
@@ -79,9 +76,7 @@ class Scene:
     def sign(self) -> int:
         return 1 if self.chance(50) else -1
 
-    # Flat shapes.
     def polygon(self, points, colour, direction: int = 128) -> None:
-        """Fills a polygon given as flat coordinates, or as points."""
         self.ink.polygon(points, fill=colour)
         self.flow.polygon(points, fill=direction % 256)
 
@@ -89,8 +84,8 @@ class Scene:
                side: int = 1) -> None:
         """A polygon by flat offsets from (x, y) in tenths of `unit`; `side` −1 mirrors it."""
         around = [int(offset * unit / 10) for offset in offsets]
-        self.polygon([y + o if k % 2 else x + side * o for k, o in enumerate(around)], colour,
-                     direction)
+        corners = [y + o if k % 2 else x + side * o for k, o in enumerate(around)]
+        self.polygon(corners, colour, direction)
 
     def lathe(self, x: int, profile, colour, direction: int = 128) -> None:
         """A symmetric polygon about column x: (half width, row) in turn, down one side."""
@@ -118,7 +113,6 @@ class Scene:
         self.image.paste(painted, (0, top))
         self.flow.rectangle((0, top, SIDE, bottom), fill=direction % 256)
 
-    # Soft shapes.
     def noise(self, across: int, down: int, width: int = MASTER,
               height: int = MASTER) -> Image.Image:
         """Smooth noise (L) with about `across` × `down` hills."""
@@ -127,8 +121,7 @@ class Scene:
 
     def drift(self, top: int, bottom: int, across: int, down: int, share: int, colour,
               strength: int) -> None:
-        """Clouds, mist, stains: `colour` over rows `top`–`bottom` where smooth noise is high, about
-        `share` percent of it."""
+        """Clouds, mist, stains where smooth noise is high, about `share` percent of the rows."""
         floor = 255 - 255 * share // 100
         table = [min(strength, max(0, (k - floor) * strength // 60)) for k in range(256)]
         mask = self.noise(across, down, SIDE, max(8, bottom - top)).point(table)
@@ -172,12 +165,9 @@ class Scene:
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
                 shades, *, round_box: bool = False, grow: bool = False, lit: bool = False,
                 on_top: bool = False) -> None:
-        """Many strokes inside a box (left, top, right, bottom): leaves, grass, waves, petals.
-
-        Directions differ by `stray`; `shades` are taken at random, or from the upper left to the
-        lower right (`lit`). `round_box`: only inside the ellipse; `grow`: larger towards the
-        bottom, as in perspective; `on_top`: as final marks.
-        """
+        """Many strokes in a box (left, top, right, bottom), or its ellipse (`round_box`): leaves,
+        waves, petals. Directions differ by `stray`; `shades` at random, or by the light (`lit`);
+        `grow`: larger towards the bottom; `on_top`: as final marks."""
         left, top, right, bottom = box
         wide, high = max(1, right - left), max(1, bottom - top)
         draws = self.rng.integers(0, 65536, (5, count), dtype=np.int32)
@@ -186,8 +176,9 @@ class Scene:
         size = 40 + 60 * y // high if grow else np.full(count, 100, np.int32)
         long = length * size * (70 + draws[3] % 61) // 10000
         broad = np.maximum(1, width * size * (70 + draws[4] % 61) // 10000)
-        place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48 if lit else (
-            draws[4] % 256)
+        place = draws[4] % 256
+        if lit:     # from the upper left to the lower right
+            place = (x * 256 // wide + y * 512 // high) // 3 + draws[3] % 97 - 48
         which = np.clip(place * len(shades) // 256, 0, len(shades) - 1)
         if round_box:
             across, down = (2 * x - wide) * 128 // wide, (2 * y - high) * 128 // high

@@ -1,5 +1,4 @@
-"""The atelier's composer: a score from an item's factors, with valence and arousal in its
-structure.
+"""The atelier's composer: a score from an item's factors.
 
     Factors ─ plan ─► key, mode, tempo, metre, level, registers, instruments
                ├─ harmony.phrases ─► a roman numeral a slot ─ dress, lead ─► voiced chords
@@ -85,30 +84,30 @@ def plan(factors: Factors) -> SimpleNamespace:
         kit=genre.kit if genre.grooves[level] else None)
 
 
-def _harmonise(the_plan, genre, seconds: float, rng) -> tuple[int, int, list[dict]]:
+def _harmonise(piece, genre, seconds: float, rng) -> tuple[int, int, list[dict]]:
     """Sixteenths in the piece and in a harmonic slot (one to three seconds), and the chords, a dict
     a slot: numeral, place in the phrase, classes, voices, scale, swell."""
-    tempo, slot = the_plan.tempo_bpm, the_plan.bar_steps
+    tempo, slot = piece.tempo_bpm, piece.bar_steps
     total = max(int(seconds * tempo * 4 / 60 + 1e-6), 4)
     while slot * 15 < 1.2 * tempo:
         slot *= 2
-    if slot * 15 > 2.8 * tempo and the_plan.metre != (3, 4) and slot == the_plan.bar_steps:
+    if slot * 15 > 2.8 * tempo and piece.metre != (3, 4) and slot == piece.bar_steps:
         slot //= 2
     n_slots = max((total + slot // 2) // slot, 1)
     n_phrases = max(round(n_slots / 4), 2 if n_slots > 3 else 1)
     sizes = [n_slots * (k + 1) // n_phrases - n_slots * k // n_phrases for k in range(n_phrases)]
-    tonic, low, voices, slots = the_plan.tonic, the_plan.chord_register - 7, None, []
-    scale = {(tonic + s) % 12 for s in harmony.tune_scale(the_plan.scale, the_plan.tension_x10)}
-    symbols = iter(harmony.phrases(the_plan.scale, sizes, rng))
+    tonic, low, voices, slots = piece.tonic, piece.chord_register - 7, None, []
+    scale = {(tonic + s) % 12 for s in harmony.tune_scale(piece.scale, piece.tension_x10)}
+    symbols = iter(harmony.phrases(piece.scale, sizes, rng))
     for phrase, size in enumerate(sizes):
         closes = (len(sizes) - 1 - phrase) % 2 == 0
         for place in range(size):
             symbol = next(symbols)
             root, intervals = harmony.chord(symbol)
-            tension = (the_plan.tension_x10 + int(rng.integers(10))) // 10
+            tension = (piece.tension_x10 + int(rng.integers(10))) // 10
             tension -= closes and place == size - 1
             intervals = harmony.dress(root, intervals, min(max(tension, 0), 4), rng,
-                                      sevenths=genre.sevenths, scale=the_plan.scale)
+                                      sevenths=genre.sevenths, scale=piece.scale)
             classes = tuple(dict.fromkeys((tonic + root + i) % 12 for i in intervals))
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             fifth = classes[0] + next((i for i in (7, 6, 8) if i in intervals), 7)
@@ -119,39 +118,37 @@ def _harmonise(the_plan, genre, seconds: float, rng) -> tuple[int, int, list[dic
     return total, slot, slots
 
 
-def _parts(the_plan, genre, rng, seconds: float) -> list[tuple]:
+def _parts(piece, genre, rng, seconds: float) -> list[tuple]:
     """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, drums last."""
     feel = textures.SWUNG if genre.swing else textures.STRAIGHT
-    total, slot_steps, slots = _harmonise(the_plan, genre, seconds, rng)
-    tune = melody.line(slots, slot_steps=slot_steps, total_steps=total,
-                       beat_steps=6 if the_plan.metre[1] == 8 else 4,
-                       density_x10=the_plan.density_x10, centre=the_plan.register,
-                       rise=the_plan.rise, leap=3 + the_plan.level,
-                       clash_percent=max(0, 2 * the_plan.tension_x10 - 20), tonic=the_plan.tonic,
-                       favourites=genre.melody_cells, rng=rng)
+    total, slot_steps, slots = _harmonise(piece, genre, seconds, rng)
+    tune = melody.line(
+        slots, slot_steps=slot_steps, total_steps=total, beat_steps=6 if piece.metre[1] == 8 else 4,
+        density_x10=piece.density_x10, centre=piece.register, rise=piece.rise,
+        leap=3 + piece.level, clash_percent=max(0, 2 * piece.tension_x10 - 20), tonic=piece.tonic,
+        favourites=genre.melody_cells, rng=rng)
     notes = []
     for step, length, pitch, strong in tune:
         start, end = textures.tick(step, feel), textures.tick(step + length, feel)
         swell = slots[min(step // slot_steps, len(slots) - 1)]["swell"]
-        velocity = the_plan.velocity + 8 + swell + 5 * strong + 3 * (step % the_plan.bar_steps == 0)
-        sounds_for = max((end - start) * the_plan.gate_percent // 100, textures.SHORTEST_TICKS)
+        velocity = piece.velocity + 8 + swell + 5 * strong + 3 * (step % piece.bar_steps == 0)
+        sounds_for = max((end - start) * piece.gate_percent // 100, textures.SHORTEST_TICKS)
         notes.append((start, start + sounds_for, pitch, textures.clamp_velocity(velocity)))
-    parts = [("melody", the_plan.programs["melody"], notes)]
+    parts = [("melody", piece.programs["melody"], notes)]
     patterns = {role: choices[int(rng.integers(len(choices)))]
-                for role, choices in genre.textures[the_plan.level].items()}
-    if the_plan.colour:
-        role, voice = ("bright", BRIGHT) if the_plan.colour > 0 else ("dark", DARK)
-        patterns[role] = voice[the_plan.level]
-    bars = {"bar_steps": the_plan.bar_steps, "total_steps": total, "feel": feel}
+                for role, choices in genre.textures[piece.level].items()}
+    if piece.colour:
+        role, voice = ("bright", BRIGHT) if piece.colour > 0 else ("dark", DARK)
+        patterns[role] = voice[piece.level]
+    bars = {"bar_steps": piece.bar_steps, "total_steps": total, "feel": feel}
     for role, pattern in patterns.items():
-        played = textures.play(pattern, slots, slot_steps=slot_steps, tonic=the_plan.tonic,
-                               octave=12 if role in ("arpeggio", "bright") else 0,
-                               velocity=the_plan.velocity - 2,
-                               bass_register=the_plan.bass_register, **bars)
-        parts.append((role, the_plan.programs[role], played))
-    if the_plan.kit is not None:
-        hits = textures.drums(genre.grooves[the_plan.level], velocity=the_plan.velocity, **bars)
-        parts.append(("drums", the_plan.kit, hits))
+        played = textures.play(pattern, slots, slot_steps=slot_steps, tonic=piece.tonic,
+                               octave=12 if role in ("arpeggio", "bright") else 0, **bars,
+                               velocity=piece.velocity - 2, bass_register=piece.bass_register)
+        parts.append((role, piece.programs[role], played))
+    if piece.kit is not None:
+        hits = textures.drums(genre.grooves[piece.level], velocity=piece.velocity, **bars)
+        parts.append(("drums", piece.kit, hits))
     return parts
 
 
@@ -161,15 +158,14 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
     if not 0.5 <= seconds <= 3600:
         raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
                               "choose a length in between")
-    the_plan = plan(factors)
+    piece = plan(factors)
     genre = TEMPLATES[factors.genre]
-    midi = pretty_midi.PrettyMIDI(resolution=textures.TICKS_PER_BEAT,
-                                  initial_tempo=the_plan.tempo_bpm)
-    midi.time_signature_changes.append(pretty_midi.TimeSignature(*the_plan.metre, 0.0))
-    ticks_per_second = the_plan.tempo_bpm * textures.TICKS_PER_BEAT / 60
+    midi = pretty_midi.PrettyMIDI(None, textures.TICKS_PER_BEAT, piece.tempo_bpm)
+    midi.time_signature_changes.append(pretty_midi.TimeSignature(*piece.metre, 0.0))
+    ticks_per_second = piece.tempo_bpm * textures.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
-    own_db = {"bass": the_plan.weight_db, "bright": the_plan.colour_db, "dark": the_plan.colour_db}
-    for role, program, notes in _parts(the_plan, genre, factors.rng("compose"), seconds):
+    own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}
+    for role, program, notes in _parts(piece, genre, factors.rng("compose"), seconds):
         instrument = pretty_midi.Instrument(program=program, is_drum=role == "drums", name=role)
         gain_db = _ROLE_DB[role] + genre.mix_db.get(role, 0) + genre.mix_db.get("all", 0)
         gain_db += own_db.get(role, 0) + (role != "drums" and _TARGET_DB - LEVEL_DB[program])
@@ -183,27 +179,23 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
 
 
 def describe(factors: Factors, seconds: float = 10.0) -> dict:
-    """The known factors of an item's score: what the plan fixed, and what is counted in the notes.
-
-    ``tension`` (0 bare triads, 4 clusters) · ``articulation`` (share of a melody note's time that
-    sounds) · ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last), ``programs``
-    (without drums) · ``density`` (onsets a second, drums apart) · ``loudness`` (mean velocity),
-    ``dynamics`` (pp … ff) · ``register`` (mean pitch of the melody) · ``genre, tempo_bpm, metre,
-    mode, scale, tonic, key``.
-    """
-    the_plan, midi = plan(factors), compose(factors, seconds)
+    """The known factors of an item's score: what the plan fixed, and what is counted in the notes:
+    ``tension`` (0 bare triads, 4 clusters), ``articulation`` (share of a note's time that sounds),
+    ``density`` (onsets a second), ``loudness`` (mean velocity), ``register`` (mean pitch of the
+    melody), ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last) …"""
+    piece, midi = plan(factors), compose(factors, seconds)
     pitched = [i for i in midi.instruments if not i.is_drum]
     velocities = [n.velocity for i in midi.instruments for n in i.notes]
     loudness = sum(velocities) / len(velocities)
     tune = [n.pitch for n in midi.instruments[0].notes]
-    mode = harmony.FAMILY[the_plan.scale]
+    mode = harmony.FAMILY[piece.scale]
     names = [pretty_midi.program_to_instrument_name(i.program) for i in pitched]
     return {
-        "genre": factors.genre, "tempo_bpm": the_plan.tempo_bpm,
-        "metre": f"{the_plan.metre[0]}/{the_plan.metre[1]}", "mode": mode, "scale": the_plan.scale,
-        "tonic": the_plan.tonic, "key": f"{harmony.KEY_NAMES[the_plan.tonic]} {mode}",
-        "tension": the_plan.tension_x10 / 10, "articulation": the_plan.gate_percent / 100,
-        "instruments": list(dict.fromkeys(names)) + ["Drums"] * (the_plan.kit is not None),
+        "genre": factors.genre, "tempo_bpm": piece.tempo_bpm,
+        "metre": f"{piece.metre[0]}/{piece.metre[1]}", "mode": mode, "scale": piece.scale,
+        "tonic": piece.tonic, "key": f"{harmony.KEY_NAMES[piece.tonic]} {mode}",
+        "tension": piece.tension_x10 / 10, "articulation": piece.gate_percent / 100,
+        "instruments": list(dict.fromkeys(names)) + ["Drums"] * (piece.kit is not None),
         "programs": [i.program for i in pitched],
         "density": len({n.start for i in pitched for n in i.notes}) / seconds,
         "loudness": loudness, "register": sum(tune) / len(tune),

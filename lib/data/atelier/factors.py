@@ -1,6 +1,4 @@
-"""What an atelier item is, before it is painted or composed: its affect, and what is independent of
-it.
-"""
+"""What an atelier item is: its affect, and what is independent of it."""
 
 import zlib
 from dataclasses import dataclass
@@ -52,8 +50,7 @@ class Factors:
 
 def draw(seed: int, index: int, *, valence: float | None = None, arousal: float | None = None,
          style: str | None = None, genre: str | None = None) -> Factors:
-    """Draws item `index` of collection `seed`; a named factor may be set, the others stay as
-    drawn."""
+    """Draws item `index` of collection `seed`; a factor may be set, the others stay as drawn."""
     rng = _generator(seed, index, "factors")
     # Integers, then an exact division: the same on every machine.
     point = [int(k) / 1000 for k in rng.integers(-1000, 1001, 2)]
@@ -69,11 +66,8 @@ def draw(seed: int, index: int, *, valence: float | None = None, arousal: float 
 
 
 def ratings(items: list[Factors], *, n_raters: int = 10, disagreement: float = 0.0) -> np.ndarray:
-    """Mean ratings of simulated people who disagree: [N, 2] in [−1, 1].
-
-    Each sees the true point plus Gaussian noise of standard deviation `disagreement`, clipped to
-    the scale; the mean's noise, about ``disagreement / sqrt(n_raters)``, bounds what can be learnt.
-    """
+    """Mean ratings of simulated people, [N, 2] in [−1, 1]: each sees the true point plus Gaussian
+    noise of standard deviation `disagreement`, clipped to the scale."""
     truth = np.array([[f.valence, f.arousal] for f in items])
     if disagreement == 0:
         return truth

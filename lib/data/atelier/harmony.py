@@ -72,8 +72,8 @@ def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths:
 
 
 def phrases(scale: str, sizes: list[int], rng) -> list[str]:
-    """One roman numeral a slot for phrases of the given sizes; the last phrase ends on the tonic,
-    those before alternate. A consequent opens as its antecedent did."""
+    """One roman numeral a slot; the last phrase ends on the tonic, those before alternate, and a
+    consequent opens as its antecedent did."""
     half, full = (options[int(rng.integers(len(options)))].split()
                   for options in PROGRESSIONS[scale])
     symbols = []

@@ -58,10 +58,9 @@ def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: in
          rng) -> list[tuple[int, int, int, bool]]:
     """The whole melody over `slots` (see ``compose``): (step, length, pitch, on a beat) a note.
 
-    The motif fills the first slots of a phrase (the second time in sequence on the new chord), a
-    freer bar leads to the cadence, and a closing phrase repeats its opening note for note.
-    `clash_percent` of strong beats lean on the semitone above a chord tone before falling to it.
-    """
+    The motif fills a phrase's first slots (in sequence on the new chord), a freer bar leads to the
+    cadence, a closing phrase repeats its opening. `clash_percent` of strong beats lean on the
+    semitone above a chord tone before falling to it."""
     low, high = centre - 9, centre + 9
     motif, free, cadence = (rhythm(slot_steps, beat_steps, density, favourites, rng)
                             for density in (density_x10, density_x10, min(density_x10, 10)))

@@ -1,5 +1,5 @@
 """From a point of the affect plane to colours: brightness and saturation by a published relation,
-hue by tendency. All in integers or in tables rounded once: the same picture on every machine.
+hue by tendency, in integers and tables rounded once: the same picture on every machine.
 
 Source: Valdez & Mehrabian (1994), Effects of color on emotions, J. Exp. Psychol.: General 123(4),
 regressions of pleasure and arousal on brightness B and saturation S. Notebook: 02_start_atelier.

@@ -1,7 +1,5 @@
 """From scores to sound: General MIDI through pretty_midi's SoundFont (TimGM6mb) and tinysoundfont.
-
-Loudness is kept: nothing is normalised per clip, only what would exceed the ceiling is turned down.
-Notebook: 02.
+Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02.
 """
 
 import io
@@ -39,8 +37,7 @@ def _soundfont():
 
 @lru_cache(maxsize=4)
 def _room(sample_rate_hz: int) -> np.ndarray:
-    """Impulse response of a small hall, so that short notes do not leave holes: the direct sound,
-    then 0.9 s of noise falling 60 dB, its treble first."""
+    """Impulse response of a small hall: the direct sound, then noise falling 60 dB in 0.9 s."""
     n = int(ROOM_SECONDS * sample_rate_hz)
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(n)
     t = np.arange(n) / sample_rate_hz
@@ -106,12 +103,9 @@ def render_file(path: Path | str, seconds: float | None = None,
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``):
-    tables ``file, sound, seconds`` and, of those that cannot be played, ``file, reason``.
-
-    Both are also written to `out` as ``renders.csv`` and ``rejects.csv``; a killed run goes on
-    where it stopped.
-    """
+    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``);
+    returns and writes ``renders.csv`` (file, sound, seconds) and ``rejects.csv`` (file, reason). A
+    killed run goes on where it stopped."""
     folder, out = Path(folder), Path(out)
     files = sorted(p.relative_to(folder) for p in folder.rglob("*")
                    if p.suffix.lower() in (".mid", ".midi") and p.is_file())

@@ -1,14 +1,12 @@
-"""From an underpainting to paint: layers of brush strokes with bristles and relief.
-
-Strokes are drawn as *numbers* into an integer image; tables then give each number its colour and
-each pixel its place across the bristles.
+"""From an underpainting to paint: strokes are drawn as *numbers* into an integer image; tables then
+give each number its colour and each pixel its place across the bristles.
 
 Source: after Haeberli, Paint by Numbers (SIGGRAPH 1990), and Hertzmann (SIGGRAPH 1998): strokes
 take their colour from a source picture, coarse layers first, fine ones at edges. Notebook:
 02_start_atelier.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -16,32 +14,16 @@ from PIL import Image, ImageDraw, ImageFilter
 from lib.data.atelier import brush
 from lib.data.atelier.brush import COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene
 
-
-class Placed(NamedTuple):
-    """Strokes in the order they are laid (int32 [n], on 256²; tint [n, 3]), the underpainting they
-    came from (int32 [128, 128, 3]) and its brightness differences down and to the right."""
-
-    x: np.ndarray
-    y: np.ndarray
-    direction: np.ndarray
-    length: np.ndarray
-    width: np.ndarray
-    bend: np.ndarray
-    tint: np.ndarray
-    under: np.ndarray
-    slopes: tuple[np.ndarray, np.ndarray]
+# Strokes in the order they are laid (int32 [n], on 256²; tint [n, 3]), the underpainting they came
+# from (int32 [128, 128, 3]) and its brightness differences down and to the right.
+Placed = namedtuple("Placed", "x y direction length width bend tint under slopes")
 
 
 def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),
           edge: int = 60, warp: int = 2) -> Placed:
-    """Decides where every stroke goes.
-
-    Args:
-        coarse, fine: (spacing, half length, half width) of the two full layers.
-        edge: how many percent of the fine edge strokes are set.
-        loose: how far directions stray (0–128). jitter: how far colours stray (0–40).
-        warp: how far the drawing's lines waver, in pixels of the master; more when aroused.
-    """
+    """Decides where every stroke goes: `loose`, `jitter`: how far directions (0–128) and colours
+    (0–40) stray; `coarse`, `fine`: (spacing, half length, half width) of the two full layers;
+    `edge`: percent of the fine edge strokes; `warp`: how far lines waver, in pixels."""
     swirl = np.asarray(scene.noise(4, 4)).astype(np.int32) - 128
     under = np.asarray(scene.image.reduce(2)).astype(np.int32)
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
@@ -66,11 +48,8 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene: int16 [128, 128, 3], about 0–255.
-
-    `relief`: strength of the paint's surface (0–120). `glaze`: percent of the underpainting left on
-    top, more where it has edges. `brushwork`: see :func:`place`.
-    """
+    """Paints the scene, int16 [128, 128, 3], about 0–255, with a `relief` of 0–120 and `glaze`
+    percent of the underpainting left on top; `brushwork`: see :func:`place`."""
     p = place(scene, **brushwork)
     bare = len(p.x)                                 # the number of pixels no stroke covers
     numbers = Image.new("I", (SIDE, SIDE), bare)
@@ -82,8 +61,8 @@ def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> 
     packed[:bare, :3] = p.tint
     paint = packed.view(np.uint32)[:, 0][which]
     rows, columns = np.nonzero(which == bare)
-    paint.view(np.uint8).reshape(SIDE, SIDE, 4)[rows, columns, :3] = p.under[rows // 2,
-                                                                             columns // 2]
+    pixels = paint.view(np.uint8).reshape(SIDE, SIDE, 4)
+    pixels[rows, columns, :3] = p.under[rows // 2, columns // 2]
     painted = Image.frombuffer("RGBX", (SIDE, SIDE), paint.tobytes(), "raw", "RGBX", 0, 1)
     painted = np.asarray(painted.convert("RGB").reduce(2)).astype(np.int32)
     # the glaze, thinly over plain areas, thickly at edges

@@ -24,13 +24,8 @@ def clamp_velocity(value: int) -> int:
 def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, total_steps: int,
          feel, octave: int, velocity: int, bass_register: int,
          tonic: int) -> list[tuple[int, int, int, int]]:
-    """One voice of the texture, as (start tick, end tick, pitch, velocity) a note. A held token is
-    struck again when the chord changes under it.
-
-    Args:
-        pattern: one bar of tokens, tiled. slots: the chords, as compose.py makes them.
-        octave: semitones added to the chord's voices. velocity: of an unaccented note.
-        bass_register: lowest bass pitch. tonic: pitch class of the pedal.
+    """One voice, as (start tick, end tick, pitch, velocity) a note; a held token is struck again
+    when the chord changes under it. `slots`: the chords (``compose``). `octave`: semitones added.
     """
     notes, sounding, since, token = [], (), 0, "."
     for step in range(total_steps + 1):

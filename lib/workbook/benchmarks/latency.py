@@ -1,13 +1,9 @@
-"""From a picture to what conditions the music model, by projection and by caption and language
-model; then to sound.
+"""From a picture to what conditions the music model, by projection (CLIP, projection) and by
+pipeline (captioner, language model, T5), then to sound (decoder, codec).
 
-    projection   picture ─CLIP─► vector ─projection─► condition ───────────────────────────┐
-    pipeline     picture ─captioner─► caption ─language model─► directive ─T5─► condition ─┤
-                                          sound ◄─ codec ◄─ codes ◄─ decoder, guided ◄─────┘
-
-One picture at a time, both ways in turn, in one run. On a CPU with the bundled miniatures; on a
-CUDA device the projection's way at published sizes with random weights (ViT-B/32, 512 → 768 → 1024,
-MusicGen-small, 10 s), against the thesis's 600 ms on an RTX 3090.
+One picture at a time, both ways in turn. On a CPU with the bundled miniatures; on a CUDA device the
+projection's way at published sizes with random weights (ViT-B/32, 512 → 768 → 1024, MusicGen-small,
+10 s), against the thesis's 600 ms on an RTX 3090.
 """
 
 import numpy as np
