@@ -1,12 +1,8 @@
 """The four systems side by side: the same held-out paintings for the three that generate music, the
 same pieces for the one that paints, and retrieval (the nearest training item's other half) as the
-baseline for both.
-
-Source: ours; claim X-2.  Notebook: 90.
+baseline for both.  Source: ours; claim X-2.  Notebook: 90.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,12 +32,8 @@ class Config:
                                   f"{self.n_items}, {self.n_known}", "draw more")
 
 
-PROFILES = {
-    "smoke": Config(n_items=6, n_known=12, seconds=1.0),
-    "mini": Config(n_items=40, n_known=400, seconds=4.0),
-    "gpu": Config(),
-    "paper": Config(),
-}
+PROFILES = {"smoke": Config(6, 12, seconds=1.0), "mini": Config(40, 400, seconds=4.0),
+            "gpu": Config(), "paper": Config()}
 
 
 class Items(NamedTuple):
@@ -75,9 +67,7 @@ def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
 
 
 def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """For each row of `here` [N, D] the nearest of `there` [K, D] by cosine, columns standardised
-    over `there`: int [N].
-    """
+    """For each row of `here` [N, D] the nearest of `there` [K, D] by cosine, standardised."""
     spread = np.maximum(there.std(0), 1e-6)
     left, right = ((some - there.mean(0)) / spread for some in (here, there))
     left, right = (some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
@@ -85,20 +75,8 @@ def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     return (left @ right.T).argmax(1)
 
 
-def time_calls(play: Callable[[int], object], n: int) -> tuple[list, np.ndarray]:
-    """``play(0) … play(n − 1)`` and the process time that each took, in seconds [n]."""
-    made, took = [], []
-    for k in range(n):
-        start = time.process_time()
-        made.append(play(k))
-        took.append(time.process_time() - start)
-    return made, np.array(took)
-
-
 def resample_to_length(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.ndarray:
-    """Sounds of any rate and length as one array, float32 [N, samples] at `rate_hz`: cut, or ended
-    with silence.
-    """
+    """Sounds of any rate, cut or ended with silence: float32 [N, samples] at `rate_hz`."""
     n, made = round(seconds * rate_hz), []
     for sound, rate in zip(sounds, rates, strict=True):
         sound = sound if rate == rate_hz else soxr.resample(np.asarray(sound, np.float32), rate,
@@ -108,20 +86,15 @@ def resample_to_length(sounds: list, rates: list[int], rate_hz: int, seconds: fl
 
 
 def count_parameters(*parts) -> int:
-    """How many numbers some parts hold: torch modules, or objects and tuples that hold modules;
-    each counted once.
-    """
+    """How many numbers torch modules hold, or objects and tuples that hold modules; each once."""
     seen: dict[int, int] = {}
-
-    def walk(part, depth: int) -> None:
+    waiting: list = [(parts, 3)]
+    while waiting:
+        part, depth = waiting.pop()
         if isinstance(part, torch.nn.Module):
-            seen.update({id(weight): weight.numel() for weight in part.parameters()})
+            seen |= {id(weight): weight.numel() for weight in part.parameters()}
         elif isinstance(part, (tuple, list)):
-            for inside in part:
-                walk(inside, depth)
+            waiting += [(inside, depth) for inside in part]
         elif hasattr(part, "__dict__") and depth:
-            for inside in vars(part).values():
-                walk(inside, depth - 1)
-
-    walk(parts, 3)
+            waiting += [(inside, depth - 1) for inside in vars(part).values()]
     return sum(seen.values())

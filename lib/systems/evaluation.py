@@ -1,7 +1,5 @@
-"""What the evaluations of systems 1, 2 and 4 share: fresh test items that training never saw, the
-emotion heard in the outputs, measures on values computed once, and paired differences of rows.
-
-A system's ``evaluate.py`` generates rows of clips; each row becomes a structured array [N], and
+"""What the evaluations of systems 1, 2 and 4 share: test items, the emotion heard, measures on
+values computed once, and differences of rows. A row of clips becomes a structured array [N], and
 :func:`lib.metrics.evaluation_table.evaluate_table` compares the rows.  Notebook: 15, 24, 44.
 """
 
@@ -24,9 +22,7 @@ LEVEL = 0.05  # RMS of every clip before sets are compared
 
 
 def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[str, list]:
-    """Atelier items from index `start` on, until every emotion has as many as `wanted` or more:
-    emotion → items.
-    """
+    """Atelier items from `start` on, as many as `wanted` of each emotion or more: word → items."""
     items, index = {word: [] for word in wanted}, start
     while any(len(items[word]) < count for word, count in wanted.items()):
         item = factors.draw(seed, index)
@@ -36,15 +32,12 @@ def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[st
 
 
 def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
-    """Refuses test pairs that share a picture, a clip or a group with training: tables of
-    ``image_id, audio_id, image_group, audio_group``, a row a pair.
-    """
+    """Refuses test pairs (``image_id, audio_id, image_group, audio_group``) known to training."""
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
     if findings := leakage.check(pairs=pairs).findings:
-        raise KlangfarbeError("paintings and pieces that training never saw",
-                              f"{findings[0].name}: {', '.join(findings[0].examples)[:80]}",
-                              "draw others, from a higher index on")
+        raise KlangfarbeError("paintings and pieces that training never saw", f"{findings[0].name}: "
+                              f"{', '.join(findings[0].examples)[:80]}", "draw from a higher index")
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -98,8 +91,8 @@ def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def affect_measures(table: pd.DataFrame, encoder: Mapping, *, words: bool = True) -> list[Measure]:
-    """CCC of valence and of arousal and, with `words`, the emotion word heard, of rows with
-    ``affect`` and ``word``; the targets are the table's ``valence, arousal, emotion``.
+    """CCC of rows' ``affect`` and, with `words`, their ``word`` against the table's ``valence,
+    arousal, emotion``.
     """
     measures = [Measure(f"CCC {axis}", affect.ccc, table[axis].to_numpy(), of=ROWS, encoder=encoder,
                         view=lambda rows, column=column: rows["affect"][:, column].astype(float))
@@ -119,9 +112,7 @@ def kad_measure(reference: np.ndarray, encoder: Mapping) -> Measure:
 
 
 def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> Callable:
-    """`function` under `metric`'s name and card; not `ranked`: without direction, hence
-    untested.
-    """
+    """`function` under `metric`'s name and card; not `ranked`: without direction, untested."""
     @functools.wraps(metric)
     def renamed(reference, outputs):
         return function(reference, outputs)
@@ -133,9 +124,7 @@ def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> C
 
 
 def precomputed(metric: Callable, *, ranked: bool = True) -> Callable:
-    """`metric`, with its card, on ``scores[i, j]`` of output i against condition j; the reference
-    [N, 1] gives j.
-    """
+    """`metric`'s card on ``scores[i, j]`` of output i against condition j, the reference [N, 1]."""
     return with_card(metric, lambda condition, scores:
                      np.take_along_axis(scores, condition, axis=1)[:, 0], ranked=ranked)
 
@@ -149,8 +138,7 @@ def published_values(*claims: str) -> dict[str, float]:
 def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
                   field: str = "embedding", seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
     """FAD and FAD∞ of every row, and of two halves of the reference: ``measure, row, value, low,
-    high, n`` (jackknife over groups). At this n FAD is mostly bias, the same for all rows;
-    :func:`fad_difference` compares two.
+    high, n`` (jackknife over groups). FAD is mostly bias here; :func:`fad_difference` compares two.
     """
     real, lines = reference[field], []
     for name, row in rows.items():
@@ -161,16 +149,15 @@ def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, grou
         lines += [("FAD", name, distances.fad(real, fake), low, high, len(fake)),
                   ("FAD∞", name, *limit[:3], len(fake))]
     half = np.random.default_rng(seed).permutation(len(real))[: len(real) // 2]
-    lines.append(("FAD", "real against real",
-                  distances.fad(real[half], np.delete(real, half, axis=0)), np.nan, np.nan,
-                  len(half)))
+    ceiling = distances.fad(real[half], np.delete(real, half, axis=0))
+    lines.append(("FAD", "real against real", ceiling, np.nan, np.nan, len(half)))
     return pd.DataFrame(lines, columns=["measure", "row", "value", "low", "high", "n"])
 
 
 def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray,
                    *, seed: int = 0) -> tuple[float, float, float]:
-    """FAD of ours − FAD of theirs, embeddings [N, D]: (value, low, high), 95 %, a jackknife that
-    leaves the same paintings out of both. The bias they share cancels.
+    """FAD of ours − FAD of theirs, embeddings [N, D]: (value, low, high), 95 %, by a jackknife of
+    both at once. The bias they share cancels.
     """
     def difference(rows: np.ndarray) -> float:
         return distances.fad(reference, ours[rows]) - distances.fad(reference, theirs[rows])
@@ -186,9 +173,7 @@ def agreement(target: np.ndarray, predicted: np.ndarray) -> float:
 
 def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarray,
                          groups: np.ndarray | None, *, seed: int = 0) -> tuple[float, float, float]:
-    """:func:`agreement` of ours minus theirs, over the same paintings: (value, low, high), 95 %,
-    bootstrap over groups.
-    """
+    """:func:`agreement` of ours minus theirs: (value, low, high), 95 %, bootstrap over groups."""
     def difference(some, one, other):
         return agreement(some, one) - agreement(some, other)
 
@@ -198,8 +183,6 @@ def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarra
 
 def permutation_p_value(target: np.ndarray, predicted: np.ndarray, *, n_shuffles: int = 1999,
                         seed: int = 0) -> float:
-    """One-sided p-value, in (0, 1]: how often permuted predictions reach the same
-    :func:`agreement`.
-    """
+    """One-sided p-value, in (0, 1]: how often permuted predictions reach this agreement."""
     null = stats.permutation_null(agreement, target, predicted, n_shuffles=n_shuffles, seed=seed)
     return float((1 + np.sum(null >= agreement(target, predicted) - 1e-12)) / (1 + n_shuffles))

@@ -1,10 +1,5 @@
-"""What every system that turns paintings into music shares at its door: files in, files out,
-refusals, loudness.
-
-    paintings [files] ──all checked──► pictures ──the system's load, once──►
-        its generate, one by one ──► sounds [files], a few lines each
-
-Nothing is loaded before all is checked.  Notebook: 10, 20.
+"""What every system that turns paintings into music shares: files in, files out, refusals; nothing
+is loaded before all is checked.  Notebook: 10, 20.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +25,12 @@ class Sound:
 
     @property
     def peak_db(self) -> float:
-        """The loudest sample, in dB below full scale."""
+        """The loudest sample, dB re full scale."""
         return float(20 * np.log10(max(1e-9, np.abs(self.sound).max())))
 
     @property
     def loudness_db(self) -> float:
-        """Root mean square, in dB below full scale."""
+        """Root mean square, dB re full scale."""
         return float(10 * np.log10(max(1e-18, np.square(self.sound, dtype=np.float64).mean())))
 
     @property
@@ -54,21 +49,17 @@ def get_config(profiles: Mapping, profile: str):
     """A system's config at a profile; ``bundled`` has mini's."""
     known = {artefacts.BUNDLED: profiles["mini"], **profiles}
     if profile not in known:
-        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile),
-                              "name one of them")
+        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     return known[profile]
 
 
 def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
                    hear: Callable, told: Callable, seed: int, seconds: float) -> int:
-    """Hears each painting, writes the music, prints what the system says of it; returns the exit
-    code. One bad file among several is told and passed over (2 at the end).
+    """Hears each painting, writes the music (to a folder if several), prints what the system says
+    of it; returns the exit code, 2 if one bad file among several was passed over.
 
-    Args:
-        output: a name ending in .wav, .flac or .mp3; for several paintings a folder. side:
-            paintings are cut square and resized to this.
-        load: () → models. hear: (picture uint8 [side, side, 3], models) → :class:`Sound`. told:
-            that → lines.
+    ``load()`` → models; ``hear(picture uint8 [side, side, 3], models)`` → :class:`Sound`;
+    ``told(sound)`` → lines.
     """
     paintings, output = [Path(path) for path in paintings], Path(output)
     several, stems = len(paintings) > 1, [path.stem for path in paintings]
@@ -76,11 +67,9 @@ def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: 
         raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output),
                               "for instance -o music.wav")
     if several and (output.suffix or output.is_file()):
-        raise KlangfarbeError("a folder for several paintings", str(output),
-                              "for instance -o music/")
+        raise KlangfarbeError("a folder for several paintings", str(output), "say -o music/")
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
-        raise KlangfarbeError("paintings of different names: each names its music",
-                              f"{twice!r} more than once", "rename one of them")
+        raise KlangfarbeError("paintings of different names", f"{twice!r} twice", "rename one")
     check_seconds(seconds)
     if not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
@@ -106,5 +95,5 @@ def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: 
 def check_seconds(seconds: float) -> None:
     """Refuses a duration that no player was trained on."""
     if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
-        raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s",
-                              f"{seconds:g} s", "leave --seconds out for 8 s")
+        raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s", f"{seconds}",
+                              "leave --seconds out for 8 s")

@@ -8,9 +8,7 @@ on which nothing here was trained; the atelier's own items go the same way, for 
               ├─ tagger ──────────────────────────────────────────┼─► against people's ratings
               └─ features ─► ridge on other pieces' ratings ──────┘
 
-Where an instrument does not agree with people on real music or paintings, a number that rests on it
-says nothing.
-
+A number says nothing where its instrument does not agree with people on real music or paintings.
 Source: ours; points of emotion shares are :mod:`lib.signal.affect`'s.  Notebook: 93.
 """
 
@@ -47,9 +45,7 @@ class Config:
 
     def __post_init__(self):
         if min(self.n_paintings, self.n_pieces, self.n_atelier, self.n_known) < FOLDS:
-            raise KlangfarbeError(f"{FOLDS} items of each world or more",
-                                  f"{self.n_paintings}, {self.n_pieces}, {self.n_atelier}, "
-                                  f"{self.n_known}", "draw more")
+            raise KlangfarbeError(f"{FOLDS} items of each world or more", str(self), "draw more")
 
 
 PROFILES = {"smoke": Config(8, 8, 6, 12, seconds=1.0, listened=2.0),
@@ -66,8 +62,7 @@ class RatedWorks(NamedTuple):
 
 
 def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
-    """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`; black bars are cut off.
-    """
+    """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`, without black bars."""
     folder = registry.find_folder(registry.COLLECTIONS["wikiart_emotions"].folders,
                                   ("images", "emotion_labelled"))
     rows, files = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), folder, n, seed)
@@ -77,8 +72,7 @@ def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
 
 
 def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWorks:
-    """Up to `n` of Emotify's tracks, drawn by `seed`: the middle `seconds` of each, at `rate_hz`.
-    """
+    """The middle `seconds` of up to `n` of Emotify's tracks, drawn by `seed`, at `rate_hz`."""
     folder = registry.find_folder(registry.COLLECTIONS["emotify"].folders)
     rows, files = _drawn(emotify.manifest(folder), folder, n, seed)
     sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]
@@ -88,13 +82,11 @@ def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWor
 
 
 def _drawn(rows: pd.DataFrame, folder: Path, n: int, seed: int) -> tuple[pd.DataFrame, list]:
-    """Up to `n` rows that have a file and a label, and the files, in random order: a collection may
-    lie by genre, and half of it must be like the rest.
-    """
+    """Up to `n` rows that have a file and a label, in random order, and the files."""
     rows = rows[rows["path"].notna() & rows["valence"].notna()]
     if len(rows) < FOLDS:
         raise KlangfarbeError(f"{FOLDS} files with labels or more", str(len(rows)),
-                              "see data/README.md for where to get them")
+                              "see data/README.md")
     rows = rows.sample(min(n, len(rows)), random_state=seed)
     return rows, [folder / path for path in rows["path"]]
 
@@ -102,9 +94,8 @@ def _drawn(rows: pd.DataFrame, folder: Path, n: int, seed: int) -> tuple[pd.Data
 def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: list[str] | None, *,
                    seed: int = 0, seconds: float = 4.0,
                    rate_hz: int = 22_050) -> tuple[dict, list[str]]:
-    """What the three systems play to N paintings uint8 [N, H, W, 3]: system → float32 [N, samples]
-    at `rate_hz`, and the descriptions played by the first. `comments`: N, or ``None``: the
-    captioner speaks to ``art2music``.
+    """What the three systems play to N paintings uint8 [N, H, W, 3] and comments (``None``: the
+    captioner's): system → float32 [N, samples] at `rate_hz`, and the first one's descriptions.
     """
     said, descriptions = recombine.encode(parts, pictures, comments, None)
     player = parts.bridging.generator
@@ -119,17 +110,15 @@ def generate_music(parts: recombine.Systems, pictures: np.ndarray, comments: lis
 
 def linear_probe(inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray,
                  seed: int = 0) -> np.ndarray:
-    """What a straight line makes of `inputs` [N, D], each group predicted by a line that never saw
-    it: [N, 2]. What could be known.
-    """
+    """What could be known: a linear map of `inputs` [N, D] that never saw the group it predicts."""
     return splits.cross_validated(lambda known, felt,
                                   unseen: recombine.fit_linear_map(known, felt).predict(unseen),
                                   inputs, truth, groups, k=min(FOLDS, len(set(groups))), seed=seed)
 
 
 def correlation(truth: np.ndarray, found: np.ndarray) -> float:
-    """Pearson's r of valence and of arousal, [N, 2] twice, averaged, [−1, 1] ↑: agreement that
-    forgives a wrong middle and a wrong spread; 0 where one side does not vary.
+    """Pearson's r of valence and of arousal, [N, 2] twice, averaged, [−1, 1] ↑, 0 for a constant:
+    agreement that forgives a wrong middle and a wrong spread.
     """
     vary = (truth.std(0) > 1e-12) & (found.std(0) > 1e-12)
     return float(np.mean([np.corrcoef(truth[:, axis], found[:, axis])[0, 1] if vary[axis] else 0.0
@@ -138,9 +127,8 @@ def correlation(truth: np.ndarray, found: np.ndarray) -> float:
 
 def agreement_table(truth: np.ndarray, found: dict[str, np.ndarray],
                     groups: np.ndarray | None = None, *, seed: int = 0) -> pd.DataFrame:
-    """A row for each of `found`, [N, 2]: ``row, agreement, low, high, luck, correlation, r_low,
-    r_high, r_luck, n``. Luck: the 97.5 % quantile with what was found permuted. Intervals: 95 %,
-    over groups.
+    """A row for each of `found` [N, 2]: ``row, agreement, low, high, luck, correlation, r_low,
+    r_high, r_luck, n``: 95 % over groups; luck: 97.5 % quantile, what was found permuted.
     """
     rows, scores = [], {evaluation.agreement: ("agreement", "low", "high", "luck"),
                         correlation: ("correlation", "r_low", "r_high", "r_luck")}

@@ -8,10 +8,7 @@ mapped linearly into the input space of another system's decoder.
 
 The linear maps are fitted to pairs of representations of the same training item, never to valence
 and arousal: what arrives is what the bridge carries and a linear map can pass on.
-
-Source: ours; linear maps between two networks' layers are "stitching" (Lenc & Vedaldi 2015,
-"Understanding image representations by measuring their equivariance and equivalence").
-Notebook: 92.
+Source: ours; "stitching" of two networks as in Lenc & Vedaldi (2015).  Notebook: 92.
 """
 
 from dataclasses import dataclass
@@ -53,17 +50,14 @@ class Config:
 
     def __post_init__(self):
         if min(self.n_items, self.n_learnt) < 4:
-            raise KlangfarbeError("four items or more, and four to learn from",
-                                  f"{self.n_items}, {self.n_learnt}", "draw more")
+            raise KlangfarbeError("four items, four to learn from", str(self), "draw more")
 
 
 PROFILES = {"smoke": Config(6, 12), "mini": Config(100, 240), "gpu": Config(), "paper": Config()}
 
 
 class Systems(NamedTuple):
-    """``bridging``, ``mapping`` and ``art2music`` as their ``load`` gives them; ``forest``,
-    ``painter`` and ``sizes`` of system 3.
-    """
+    """The systems as their ``load`` gives them; of system 3 forest, diffusion model and sizes."""
 
     bridging: Any
     mapping: Any
@@ -82,17 +76,14 @@ def load(profile: str) -> Systems:
 
 def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
            sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
-    """The representations of N items by each bridge, bridge → float32 [N, D_b] (``words``: the
-    description's states, averaged), and the N descriptions themselves.
-
-    Args:
-        pictures: uint8 [N, H, W, 3]. comments: N; ``None``: the captioner's. sounds: float32 [N,
-            samples], each item's own piece, at `rate_hz`; ``None``: no ``numbers``.
+    """N pictures uint8 [N, H, W, 3], comments (``None``: the captioner's) and own pieces float32
+    [N, samples] (``None``: no ``numbers``) as each bridge represents them, bridge → float32 [N,
+    D_b] (``words``: the description's states, averaged), and the N descriptions themselves.
     """
     sizes = [len(some) for some in (pictures, comments, sounds) if some is not None]
     if len(set(sizes)) > 1:
-        raise KlangfarbeError("a comment and a piece to each picture, or none at all",
-                              ", ".join(map(str, sizes)), "align them")
+        raise KlangfarbeError("a comment and a piece to each picture, or none at all", f"{sizes}",
+                              "align them")
     seen = images.squares(pictures, parts.bridging.config.side)
     sure = train_classifier.predict(parts.bridging.classifier, seen, parts.bridging.temperature)
     leading = [train_classifier.EMOTIONS[k] for k in sure.argmax(1)]
@@ -118,16 +109,15 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
 
 
 def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
-    """Ridge regression from one bridge's representations [K, D_a] to another's [K, D_b] of the same
-    items: columns standardised, the penalty chosen by leave-one-out.
+    """Ridge regression from one bridge's representations [K, D_a] to another's [K, D_b], columns
+    standardised, the penalty chosen by leave-one-out.
     """
     return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(inputs, targets)
 
 
 def map_to_decoders(test: dict, known: dict) -> dict[tuple[str, str], np.ndarray]:
-    """Every bridge's test items as every decoder's input: (bridge, decoder) → [N, D]; a decoder's
-    own bridges are passed on as they are. `test`: bridge → [N, D_b]; `known`: bridge → [K, D_b], of
-    training items.
+    """Every bridge's test items [N, D_b] as every decoder's input, (bridge, decoder) → [N, D], by
+    linear maps of known items [K, D_b]; a decoder's own bridges are passed on as they are.
     """
     inputs = {}
     for decoder, own in DECODERS.items():
@@ -142,8 +132,8 @@ def map_to_decoders(test: dict, known: dict) -> dict[tuple[str, str], np.ndarray
 
 def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
-    """What a decoder makes of inputs [N, D] in its own language: (sounds float32 [N, samples],
-    their rate), or (pictures uint8 [N, H, W, 3], 0).
+    """What a decoder makes of its own inputs [N, D]: (sounds float32 [N, samples], their rate), or
+    (pictures uint8 [N, H, W, 3], 0).
     """
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
@@ -157,16 +147,12 @@ def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
         return train_vocoder.vocode(parts.art2music.vocoder, mel.to_ln(made)), mel.RATE_HZ
     if decoder == "diffusion":
         return train_diffusion.generate(parts.painter, np.clip(inputs, -1, 1), parts.sizes, seed), 0
-    raise KlangfarbeError(f"a decoder out of {', '.join(DECODERS)}", repr(decoder),
-                          "name one of them")
+    raise KlangfarbeError(f"a decoder out of {', '.join(DECODERS)}", repr(decoder), "name one")
 
 
 def variance_components(truth: np.ndarray, found: np.ndarray, score) -> dict[str, float]:
-    """Who decides how much arrives, the bridge or the decoder: what was read from B bridges with D
-    decoders, found [N, B, D, 2], by score (truth, found [N, 2]) → a number.
-
-    ``bridges``, ``decoders``: standard deviation of the B and D means; ``rest``: root mean square
-    of what neither explains.
+    """Who decides how much arrives of the truth [N, 2] in what was found [N, B, D, 2]: the standard
+    deviation of the means by score of B ``bridges`` and D ``decoders``, and the ``rest``.
     """
     table = np.array([[score(truth, found[:, b, d]) for d in range(found.shape[2])]
                       for b in range(found.shape[1])])
