@@ -80,8 +80,7 @@ def test_every_adapter_has_a_row_and_every_row_what_a_reader_needs():
                    for name in ("URL", "LICENCE", "WHERE", "manifest"))
         told = registry.instructions(row)
         assert row.adapter.URL in told and row.folders[0] in told and "licence: " in told
-        assert all(len(file.sha256) == 64 and file.url.startswith("https://")
-                   and file.url.endswith(file.name) for file in row.files)
+        assert all(len(sha256) == 64 and url.startswith("https://") for url, sha256 in row.files)
     looked_for = [folder for row in registry.COLLECTIONS.values() for folder in row.folders]
     assert len(looked_for) == len(set(looked_for)), "a folder that two rows claim"
 
@@ -240,8 +239,7 @@ def test_what_is_stored_holds_counts_and_no_item(oasis):
 def of_server(address, text):
     checksum = hashlib.sha256(text.encode()).hexdigest()
     return replace(registry.COLLECTIONS["imemnet"],
-                   files=(registry.File("test_matching.txt", address + "test_matching.txt",
-                                        checksum),))
+                   files=((address + "test_matching.txt", checksum),))
 
 
 def test_fetch_brings_what_has_a_known_checksum_and_the_steps_for_the_rest(shelf, server, capsys,

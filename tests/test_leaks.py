@@ -237,7 +237,7 @@ def test_one_loud_column_does_not_make_everything_a_duplicate():
                           "split": ["train", "test"] * 50})
     features = rng.normal(size=(100, 30))
     features[:, 0] = 5000 + 500 * features[:, 0]  # a spectral centroid beside numbers near 1
-    assert leakage.check(table, embeddings={"librosa": features}).findings == []
+    assert leakage.check(table, embeddings=features).findings == []
     with pytest.raises(KlangfarbeError, match="embeddings that differ"):
         leakage.check(table, embeddings=np.ones((100, 30)))
 
@@ -274,9 +274,6 @@ def test_a_picture_is_known_again_after_what_happens_to_pictures():
     grey = np.repeat((pictures[7] @ [0.299, 0.587, 0.114])[..., None], 3, axis=2).astype(np.uint8)
     # the same drawing in other colours is another picture
     assert leakage.check(table, pictures=[*pictures, grey]).findings == []
-    assert leakage.check(table, pictures=np.concatenate([prints,
-                                                         near_duplicates.fingerprints(
-                    small[7:8])])).findings == found
 
 
 def test_copies_byte_for_byte_need_no_picture():
@@ -286,7 +283,7 @@ def test_copies_byte_for_byte_need_no_picture():
     found = leakage.check(table).findings
     assert [f.name
             for f in found] == ["near_duplicates"] and found[0].count == 2 and found[0].of == 4
-    assert found[0].examples == ("c (test) = a (train)",)
+    assert found[0].examples == ("c (test) ~ a (train), 1.000",)
     assert [f.name
             for f in leakage.check(table.assign(modality="audio")).findings] == [
         "clip_reused_across_splits"]
@@ -295,10 +292,9 @@ def test_copies_byte_for_byte_need_no_picture():
 def test_a_clip_of_the_test_set_in_a_training_pair():
     table = pd.DataFrame({"item_id": ["p1", "p2", "c1", "c2"],
                           "split": ["train", "test", "train", "test"], "group_id": list("abcd")})
-    straight = pd.DataFrame({"image_id": ["p1", "p2"], "audio_id": ["c1", "c2"]})
+    straight = pd.DataFrame({"image_id": ["p1", "p2"], "audio_id": ["c1", "c2"],
+                             "split": ["train", "test"]})
     assert leakage.check(table, pairs=straight).findings == []
-    with pytest.raises(KlangfarbeError, match="1 others, e.g. p9"):
-        leakage.check(table, pairs=straight.assign(image_id=["p1", "p9"]))
     crossed = leakage.check(table, pairs=straight.assign(audio_id=["c2", "c2"])).findings
     assert [f.name
             for f in crossed] == ["clip_reused_across_splits"] and crossed[0].examples == (
@@ -469,6 +465,7 @@ def test_the_atelier_is_clean(seed):
                                                                         if i in order]))
     pairs = pd.DataFrame({"image_id": [f"{f.item_id}-image" for f in items],
                           "audio_id": [f"{f.item_id}-audio" for f in items]})
+    pairs["split"] = pairs["image_id"].map(table.set_index("item_id")["split"])
     checked = leakage.check(table, pairs=pairs, pictures=[order.get(i) for i in table["item_id"]],
                             embeddings=features, condition=told)
     assert checked.findings == []

@@ -1,6 +1,4 @@
-"""``python -m lib data list | check | fetch``: which real collections are there, whether their
-files are whole, how to get the rest.
-"""
+"""``python -m lib data list | check | fetch``: what is there, is it whole, how to get it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,31 +53,28 @@ def _list(rows: Sequence[registry.Collection]) -> None:
 
 
 def _check(rows: Sequence[registry.Collection], *, named: bool) -> None:
-    """Opens every file of every folder that is there, and prints what was found; raises at the end
-    for the first collection that cannot be read, or that was `named` and is missing.
-    """
+    """Opens every file that is there; raises at the end for the first fault, or what is missing."""
     try:
         known = set(inventory.load_reference()[0]["checksum"])
     except KlangfarbeError:
         known = set()
-    faults, n_folders = [], 0
+    faults = [] if any(map(registry.existing_folders, rows)) or named else [KlangfarbeError(
+        f"at least one collection in {registry.root()}", "none",
+        "python -m lib data list says what is looked for")]
     for row in rows:
         folders = registry.existing_folders(row)
-        n_folders += len(folders)
-        try:
-            if named and not folders:
-                raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}",
-                                      "no such folder",
-                                      f"python -m lib data fetch {row.name} gets it or says how")
-            for place in folders:
+        if named and not folders:
+            faults.append(KlangfarbeError(
+                f"the collection {row.folders[0]}/ in {registry.root()}", "no such folder",
+                f"python -m lib data fetch {row.name} gets it or says how"))
+        for place in folders:
+            try:
                 _check_folder(row, place, known)
-        except KlangfarbeError as error:
-            faults.append(error)
+            except KlangfarbeError as error:
+                faults.append(error)
+                break
     if faults:
         raise faults[0]
-    if not n_folders:
-        raise KlangfarbeError(f"at least one collection in {registry.root()}", "none",
-                              "python -m lib data list says what is looked for")
 
 
 def _check_folder(row: registry.Collection, place: Path, known: set[str]) -> None:

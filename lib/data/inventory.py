@@ -1,6 +1,4 @@
-"""The real collections at hand in numbers, never an item: counts, distributions on one scale, a
-checksum, measured defects. Notebook: 04.
-"""
+"""The real collections at hand in numbers, never an item, and their defects. Notebook: 04."""
 
 import numpy as np
 import pandas as pd
@@ -37,9 +35,7 @@ def summary(table: pd.DataFrame) -> dict:
 
 
 def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
-    """How many of a manifest's points lie in each slice of :data:`EDGES`: ``collection, axis, low,
-    count``; no row without points.
-    """
+    """How many points lie in each slice of :data:`EDGES`: ``collection, axis, low, count``."""
     points = table[list(AXES)].dropna().astype(float)
     rows = [(collection, axis, round(float(low), 3), int(count)) for axis in AXES if len(points)
             for low, count in zip(EDGES, np.histogram(points[axis], EDGES)[0], strict=False)]
@@ -47,9 +43,7 @@ def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
-    """All collections at hand: their summaries, their :func:`histograms`, their :func:`defects`,
-    and what cannot be read. Of a collection in several folders each is counted, the first drawn.
-    """
+    """Summaries, :func:`histograms`, :func:`defects` of what is at hand; what cannot be read."""
     counted, spread, known, refused = [], [], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
         for place in registry.existing_folders(row):
@@ -91,43 +85,33 @@ def load_reference() -> tuple[pd.DataFrame, ...]:
 
 
 def defects(row: registry.Collection, place, table) -> list[str]:
-    """What is to be known of a collection before one trains on it, counted on the copy in `place`
-    and on its manifest (with ``sha256`` where files were opened).
-    """
-    points, dealt = table[list(AXES)].dropna(), table.dropna(subset=["split"])
+    """What one should know of the copy in `place` before training, counted on its manifest too."""
+    n, points, dealt = len(table), table[list(AXES)].dropna(), table.dropna(subset=["split"])
     in_splits = dealt.groupby("group_id")["split"].nunique()
-    without, unrated = int(table["path"].isna().sum()), len(table) - len(points)
-    crossing, same = int((in_splits > 1).sum()), int(_repeated(table["sha256"]))
-    found = [f"{without:,} of {len(table):,} rows have no file here"] if without else []
-    if len(points) and unrated:
-        found.append(f"{unrated:,} of {len(table):,} rows have no point: join by name, never by "
-                     "position")
-    found += [f"{axis} takes {points[axis].nunique()} values only: a side, not a place"
-              for axis in AXES if points[axis].nunique() <= 5 < len(points)]
-    if crossing:
-        found.append(f"{crossing:,} of {len(in_splits):,} groups stand in two of the published "
-                     "splits")
-    found += [f"{_repeated(table[text]):,} of {table[text].notna().sum():,} rows share their "
-              f"{text} with another" for text in ("caption", "comment", "description")
-              if _repeated(table[text])]
-    if same:
-        found.append(f"{same:,} files are byte for byte another row's")
-    own = {"deam": _swapped_here, "pmemo": _spread_of_another_scale,
-           "imemnet": _lists_overlap}.get(row.name)
-    return found + (own(place) if own else [])
-
-
-def _repeated(column: pd.Series) -> int:
-    return int(column.dropna().duplicated(keep=False).sum())
+    twice = {name: int(table[name].dropna().duplicated(keep=False).sum())
+             for name in ("caption", "comment", "description", "sha256")}
+    counted = [
+        (n - table["path"].count(), f"of {n:,} rows have no file here"),
+        ((n - len(points)) * bool(len(points)),
+         f"of {n:,} rows have no point: join by name, never by position"),
+        *((axis, f"takes {points[axis].nunique()} values only: a side, not a place")
+          for axis in AXES if points[axis].nunique() <= 5 < len(points)),
+        ((in_splits > 1).sum(),
+         f"of {len(in_splits):,} groups stand in two of the published splits"),
+        *((twice[text], f"of {table[text].count():,} rows share their {text} with another")
+          for text in ("caption", "comment", "description")),
+        (twice["sha256"], "files are byte for byte another row's")]
+    own = {"deam": _swapped_here, "pmemo": _spread_of_another_scale, "imemnet": _lists_overlap}
+    return ([f"{count if isinstance(count, str) else format(count, ',')} {defect}"
+             for count, defect in counted if count]
+            + (own[row.name](place) if row.name in own else []))
 
 
 def swapped_axes(published, trusted) -> dict[str, float]:
-    """Whether one table's two columns stand in the other's order; rows are joined by the number
-    that ends ``item_id``.
-
-    Returns ``songs``; ``straight, crossed``: correlation of the published valence with the trusted
-    valence, and with its arousal; ``agree, agree_crossed``: songs of which both numbers agree to
-    .025 (a tenth of a point on 1–9), as they stand and exchanged.
+    """Whether one table's two columns stand in the other's order: ``songs`` (joined by the number
+    that ends ``item_id``); ``straight, crossed``, correlation of the published valence with the
+    trusted valence, and with its arousal; ``agree, agree_crossed``, songs of which both numbers
+    agree to .025 (a tenth of a point on 1–9), as they stand and exchanged.
     """
     left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))

@@ -1,7 +1,6 @@
 """The leakage linter: does a model, a split or a metric know something that it should not?
 
-Every training notebook calls :func:`check` on its tables and :func:`assert_no_leakage` on what is
-found. A check whose tables were not given is listed as not made: silence is not cleanliness.
+A check whose tables were not given is listed as not made: silence is not cleanliness.
 
 Source: what the released codes of three of the systems do. Notebook: 31.
 """
@@ -16,7 +15,7 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 from lib.data import near_duplicates
-from lib.data.near_duplicates import BITS, COSINE, EXAMPLES
+from lib.data.near_duplicates import EXAMPLES
 
 NAMES = {
     "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks "
@@ -51,6 +50,9 @@ class Finding(NamedTuple):
     examples: tuple[str, ...]
 
 
+Seen = tuple[str, Collection, int, Collection[str]]  # what, those concerned, of how many, examples
+
+
 class Checked(NamedTuple):
     """The findings, the names of the checks that were made, and of those that were not."""
 
@@ -61,24 +63,21 @@ class Checked(NamedTuple):
 
 def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, condition=None,
           encoders: Mapping | None = None, usage: Mapping | None = None,
-          rows: tuple[Sequence, Sequence] | None = None, cosine: float = COSINE,
-          bits: float = BITS) -> Checked:
+          rows: tuple[Sequence, Sequence] | None = None) -> Checked:
     """Looks for every leak that the given tables can show.
 
     Args:
         manifest: any of the manifest's columns; rows without a split are left aside.
-        pairs: ``image_id, audio_id`` and, where the manifest does not say them, ``split``,
+        pairs: ``image_id, audio_id, split`` and, where the manifest does not say them,
             ``image_group``, ``audio_group``.
-        embeddings: [N, D] in the manifest's order, or encoder → [N, D]; a row of NaN: none there.
-        pictures: N pictures uint8 [H, W, 3] (or ``None``), or ``near_duplicates.fingerprints``.
+        embeddings: [N, D] in the manifest's order; a row of NaN: none there.
+        pictures: N pictures uint8 [H, W, 3], or ``None``, in that order.
         condition: ``text``, the model's input, and columns of the *target* that it must not
             contain, of :data:`TARGET_COLUMNS` (``keywords``: a list, or words between commas).
-        encoders: ``{"pairing": …, "metric": …}``, each a name, a card (``name, sha256``), or more.
+        encoders: ``{"pairing": …, "metric": …}``, each a name, a card with ``name`` and ``sha256``,
+            or several.
         usage: ``{"selected_on": …, "reported_on": …}``, names of splits, or ids of items.
         rows: ids of the features' rows and of the labels' rows, which are read side by side.
-        cosine, bits: thresholds of a near-duplicate. The cosine suits learned embeddings: on the
-            atelier, different pieces reach .94 by 135 audio features, but different pictures .99 by
-            51 features made by hand.
     """
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
@@ -88,26 +87,23 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
         if given is not None and set(given) != set(keys):
             raise KlangfarbeError(f"{what} with {' and '.join(keys)}",
                                   ", ".join(map(str, given)) or "nothing", "name both sides")
-    made, table = {}, None
-    if manifest is not None and "split" in manifest:
-        table = manifest[manifest["split"].notna()]
-    group_uses, clip_uses = _uses(table, pairs, manifest)
+    manifest = pd.DataFrame() if manifest is None else manifest
+    table = manifest[manifest["split"].notna()] if "split" in manifest else pd.DataFrame()
+    group_uses, clip_uses = _uses(table, pairs)
+    made: dict[str, Seen] = {}
     if group_uses is not None:
         made["group_in_two_splits"] = _groups(group_uses)
     if clip_uses is not None:
-        made["clip_reused_across_splits"] = _finding(
-            "clip_reused_across_splits", "audio clips, the very same, in more than one split",
-            *_crossing(clip_uses))
-    if table is not None and (embeddings is not None or pictures is not None
-                              or len(_hashed(table, ("image",)))):
-        near, seen, examples = near_duplicates.find(manifest, embeddings, pictures, cosine, bits)
-        made["near_duplicates"] = _finding(
-            "near_duplicates", "items with a near-duplicate of another group in another split",
-            near, len(seen), examples)
+        made["clip_reused_across_splits"] = (
+            "audio clips, the very same, in more than one split", *_crossing(clip_uses))
+    if len(table) and (embeddings is not None or pictures is not None
+                       or len(_hashed(table, ("image",)))):
+        near, seen, examples = near_duplicates.find(manifest, embeddings, pictures)
+        made["near_duplicates"] = ("items with a near-duplicate of another group in another split",
+                                   near, len(seen), examples)
     if condition is not None:
         made["target_in_condition"] = _target_words(condition)
-    if (manifest is not None and _known(manifest, "source", "valence", "arousal")
-            and manifest["source"].nunique() > 1):
+    if _known(manifest, "source", "valence", "arousal") and manifest["source"].nunique() > 1:
         labels = manifest[["source", "valence", "arousal"]].dropna()
         made["labels_on_two_scales"] = _scales(labels.astype({"valence": float, "arousal": float}))
     if encoders is not None:
@@ -116,15 +112,17 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
         chosen, reported = ({usage[key]} if isinstance(usage[key], str) else set(usage[key])
                             for key in ("selected_on", "reported_on"))
         both = sorted(map(str, chosen & reported))
-        made["tuned_on_test"] = _finding("tuned_on_test", "settings were chosen on what is "
-                                         "reported", both, len(reported), both)
+        made["tuned_on_test"] = ("settings were chosen on what is reported", both, len(reported),
+                                 both)
     if rows is not None:
         made["rows_out_of_step"] = _misaligned(*rows)
     if not made:
         raise KlangfarbeError("something to look at", "no table with the columns of any check",
                               "give a manifest with group_id and split")
-    return Checked([made[name] for name in NAMES if made.get(name)],
-                   tuple(n for n in NAMES if n in made), tuple(n for n in NAMES if n not in made))
+    looked = {name: made[name] for name in NAMES if name in made}
+    return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:EXAMPLES])
+                    for name, (what, concerned, of, examples) in looked.items() if len(concerned)],
+                   tuple(looked), tuple(name for name in NAMES if name not in made))
 
 
 def report(checked: Checked) -> pd.DataFrame:
@@ -137,10 +135,8 @@ def report(checked: Checked) -> pd.DataFrame:
 
 
 def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
-    """Prints what was looked for and found, and raises at any finding that is not accepted by name.
-
-    `accepted` names findings that belong to the experiment (the *as published* runs); one that was
-    not found raises too: it would hide the next leak of that name.
+    """Prints what was looked for and found; raises at a finding that is not `accepted` by name (as
+    part of the experiment), and at an accepted one that was not found: it would hide the next.
     """
     accepted = {accepted} if isinstance(accepted, str) else set(accepted)
     if unknown := sorted(accepted - set(NAMES)):
@@ -169,12 +165,6 @@ def _known(table, *columns: str) -> bool:
     return all(column in table and table[column].notna().any() for column in columns)
 
 
-def _finding(name: str, what: str, concerned: Collection, of: int,
-             examples: Iterable[str]) -> Finding | None:
-    count = len(concerned)
-    return Finding(name, what, count, of, tuple(examples)[:EXAMPLES]) if count else None
-
-
 def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
     """Rows of these modalities whose content is known by its hash."""
     if not _known(table, "sha256", "modality"):
@@ -182,52 +172,34 @@ def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
     return table[table["modality"].isin(modalities) & table["sha256"].notna()]
 
 
-def _uses(table, pairs, manifest) -> list[pd.DataFrame | None]:
+def _uses(table, pairs) -> list[pd.DataFrame | None]:
     """Which group, and which clip, is used in which split: two tables ``value, split``."""
-    groups, clips = [], []
-    if table is not None and _known(table, "group_id"):
-        groups.append(table[["group_id", "split"]])
-    if table is not None and len(sounds := _hashed(table, ("audio", "midi"))):
-        clips.append(sounds[["sha256", "split"]])
+    sounds = _hashed(table, ("audio", "midi"))
+    clips = [sounds[["sha256", "split"]]] if len(sounds) else []
+    groups = [table[["group_id", "split"]]] if _known(table, "group_id") else []
     if pairs is not None:
-        pairs = _complete_pairs(pairs, manifest)
-        clips.append(pairs[["audio_id", "split"]])
-        paintings = pairs["image_group"].fillna(pairs["image_id"])
-        groups.append(pd.concat([paintings, pairs["split"]], axis=1))
-        # A reused clip is reported by its own name: its piece counts here where *other* clips of it
-        # lie elsewhere.
-        reused = pairs.groupby("audio_id")["split"].transform("nunique") > 1
-        groups.append(pairs.loc[~reused, ["audio_group", "split"]])
-    return [pd.concat([part.set_axis(["value", "split"], axis=1) for part in parts],
-                      ignore_index=True).dropna() if parts else None for parts in (groups, clips)]
+        if not {"image_id", "audio_id", "split"} <= set(pairs):
+            raise KlangfarbeError("pairs with image_id, audio_id and split", ", ".join(pairs),
+                                  "add the rest")
+        items = table.set_index("item_id") if _known(table, "item_id") else pd.DataFrame()
+        of = {side: pairs.get(f"{side}_group", pairs[f"{side}_id"].map(items["group_id"])
+                              if "group_id" in items else pd.Series(pd.NA, pairs.index))
+              for side in ("image", "audio")}
+        groups.append(pd.concat([of["image"].fillna(pairs["image_id"]), pairs["split"]], axis=1))
+        ids = pairs["audio_id"]
+        content = ids.map(items["sha256"]).fillna(ids) if "sha256" in items else ids
+        clips.append(pd.concat([content, pairs["split"]], axis=1))
+        if len(items):  # a clip of the test set that a training pair uses is in both
+            clips.append(pd.concat([content, ids.map(items["split"])], axis=1))
+        # A reused clip has a name of its own: its piece counts where *other* clips lie elsewhere.
+        reused = content.isin(_crossing(_stacked(clips))[0])
+        groups.append(pd.concat([of["audio"], pairs["split"]], axis=1)[~reused])
+    return [_stacked(parts) if parts else None for parts in (groups, clips)]
 
 
-def _complete_pairs(pairs, manifest) -> pd.DataFrame:
-    """Pairs ``image_id, audio_id, split, image_group, audio_group``, and after them each clip's own
-    split in the manifest: a clip of the test set that a training pair uses is in both.
-    """
-    has_items = manifest is not None and _known(manifest, "item_id", "split")
-    if not {"image_id", "audio_id"} <= set(pairs) or not ("split" in pairs or has_items):
-        raise KlangfarbeError("pairs with image_id, audio_id and split", ", ".join(pairs),
-                              "add the split, or give the manifest too")
-    items = manifest.set_index("item_id") if has_items else pd.DataFrame()
-    if "split" not in pairs:
-        if len(unknown := pairs["image_id"][~pairs["image_id"].isin(items.index)]):
-            raise KlangfarbeError("pairs of the manifest's pictures", f"{len(unknown)} others, "
-                                  f"e.g. {unknown.iloc[0]}", "add their split")
-        pairs = pairs.assign(split=pairs["image_id"].map(items["split"]))
-    for side in ("image", "audio"):
-        if f"{side}_group" not in pairs:
-            known = pairs[f"{side}_id"].map(items["group_id"]) if "group_id" in items else pd.NA
-            pairs = pairs.assign(**{f"{side}_group": known})
-    if has_items:
-        of_clip = pairs.assign(split=pairs["audio_id"].map(items["split"]), image_id=pd.NA,
-                               image_group=pd.NA)
-        pairs = pd.concat([pairs, of_clip], ignore_index=True)
-    if "sha256" in items:
-        content = pairs["audio_id"].map(items["sha256"])
-        pairs = pairs.assign(audio_id=content.fillna(pairs["audio_id"]))
-    return pairs[pairs["split"].notna()]
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([part.set_axis(["value", "split"], axis=1) for part in parts],
+                     ignore_index=True).dropna()
 
 
 def _crossing(uses: pd.DataFrame) -> tuple[pd.Index, int, list[str]]:
@@ -238,20 +210,17 @@ def _crossing(uses: pd.DataFrame) -> tuple[pd.Index, int, list[str]]:
     return several.index, len(splits), [f"{value}: {names}" for value, names in several.items()]
 
 
-def _groups(uses: pd.DataFrame) -> Finding | None:
+def _groups(uses: pd.DataFrame) -> Seen:
     crossing, total, examples = _crossing(uses)
     counts = uses["split"].value_counts()
     learned = "train" if "train" in counts.index or not len(counts) else counts.index[0]
     share = uses.loc[uses["split"] != learned, "value"].astype(str).isin(crossing).mean()
-    what = (f"pieces or paintings in more than one split; {share:.0%} of rows outside {learned} "
-            "are of these")
-    return _finding("group_in_two_splits", what, crossing, total, examples)
+    return (f"pieces or paintings in more than one split; {share:.0%} of rows outside {learned} "
+            "are of these", crossing, total, examples)
 
 
-def _target_words(condition: pd.DataFrame) -> Finding | None:
-    """Words that all targets share count in the shuffles too, and so not at all. A leak in fewer
-    than one row of twelve is not told from a shared mood.
-    """
+def _target_words(condition: pd.DataFrame) -> Seen:
+    """A leak in fewer than one row of twelve is not told from a shared mood."""
     columns = [column for column in TARGET_COLUMNS if column in condition]
     if "text" not in condition or not columns or not len(condition):
         raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
@@ -280,9 +249,8 @@ def _target_words(condition: pd.DataFrame) -> Finding | None:
             held = ", ".join(p.strip() for p in phrases[i] if p in texts[i])
             examples.append(f"{column}: {held} in “{str(rows['text'].iloc[i])[:60]}”")
     sampled = f", of {len(texts)} of {len(condition)} rows" if len(rows) < len(condition) else ""
-    return _finding("target_in_condition", "share of the target's own words that stand in the "
-                    f"condition: {' · '.join(leaks)}{sampled}", np.flatnonzero(concerned),
-                    len(texts), examples)
+    return ("share of the target's own words that stand in the condition: "
+            f"{' · '.join(leaks)}{sampled}", np.flatnonzero(concerned), len(texts), examples)
 
 
 def _plain(text) -> str:
@@ -304,16 +272,15 @@ def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
                      for text, some in zip(texts, phrases, strict=True)])
 
 
-def _scales(labels: pd.DataFrame) -> Finding | None:
-    """Three signs, each enough: one source leaves [−1, 1] and another keeps to it; one never goes
-    below 0 on either axis and another does; the source alone explains half of an axis (adjusted
-    R²).
+def _scales(labels: pd.DataFrame) -> Seen:
+    """Three signs, each enough: one source leaves [−1, 1], another does not; one never goes below
+    0, another does on both axes; the source alone explains half of an axis (adjusted R²).
     """
     sizes, axes = labels["source"].value_counts(), ["valence", "arousal"]
     labels = labels[labels["source"].isin(sizes.index[sizes >= FEWEST_LABELS])]
     of, values, count = labels.groupby("source", sort=True)[axes], labels[axes], len(labels)
     if of.ngroups < 2:
-        return None
+        return "", (), len(sizes), ()
     low, high = of.min(), of.max()
     reach = np.maximum(low.abs(), high.abs()).max(axis=1) > 1 + 1e-6
     positive, crossing = (low >= 0).all(axis=1), (low < 0).all(axis=1)
@@ -332,37 +299,35 @@ def _scales(labels: pd.DataFrame) -> Finding | None:
     r2 = ", ".join(f"{axis} {explained[axis]:.3f}" for axis in axes)
     ranges = [f"{name}: {low.loc[name].min():.3g} … {high.loc[name].max():.3g} ({sizes[name]} rows)"
               for name in low.index]
-    return _finding("labels_on_two_scales", f"{'; '.join(signs)}; R² of the source alone: {r2}",
-                    ranges if signs else (), len(sizes), ranges)
+    return (f"{'; '.join(signs)}; R² of the source alone: {r2}", ranges if signs else (),
+            len(sizes), ranges)
 
 
-def _encoders(pairing, metric) -> Finding | None:
+def _encoders(pairing, metric) -> Seen:
     """Encoders in both roles: by content hash where both have one, else by name."""
-    sides = [[], []]
-    for given, cards in zip((pairing, metric), sides, strict=True):
+    cards = []
+    for given in (pairing, metric):
         several = isinstance(given, list | tuple | set) and not hasattr(given, "name")
+        cards.append([])
         for one in given if several else [] if given is None else [given]:
-            known = ({"name": one} if isinstance(one, str) else one if isinstance(one, Mapping)
-                     else {key: getattr(one, key, None) for key in ("name", "sha256")})
-            cards.append(tuple(str(known.get(key) or "") for key in ("name", "sha256")))
-            if not any(cards[-1]):
+            known = one if isinstance(one, Mapping) else {"name": one} if isinstance(
+                one, str) else {key: getattr(one, key, None) for key in ("name", "sha256")}
+            cards[-1].append((str(known.get("name") or ""), str(known.get("sha256") or "")))
+            if not any(cards[-1][-1]):
                 raise KlangfarbeError("encoders, each a name or a card with name and sha256",
                                       repr(one)[:80], "name the encoder")
-    same = [f"{name or content[:12]} = {other or others[:12]}" for name, content in sides[0]
-            for other, others in sides[1]
-            if (content == others if content and others
-                else name and _plain(name) == _plain(other))]
-    return _finding("metric_embedder_is_pairing_embedder",
-                    "encoders that chose the pairs and then score them", same, len(sides[1]), same)
+    same = [f"{name or content[:12]} = {other or others[:12]}" for name, content in cards[0]
+            for other, others in cards[1] if (content == others if content and others
+                                              else name and _plain(name) == _plain(other))]
+    return "encoders that chose the pairs and then score them", same, len(cards[1]), same
 
 
-def _misaligned(features: Sequence, labels: Sequence) -> Finding | None:
+def _misaligned(features: Sequence, labels: Sequence) -> Seen:
     """Rows at which two tables that are read side by side name different items."""
     both = list(itertools.zip_longest(map(str, features), map(str, labels)))
     wrong = [i for i, (of_features, of_labels) in enumerate(both) if of_features != of_labels]
     slipped = [i for i in wrong if None not in both[i]]
     first = (f"from row {slipped[0]} on" if slipped
              else f"{len(features)} rows beside {len(labels)}")
-    return _finding("rows_out_of_step", "rows of features laid beside another item's labels, "
-                    f"{first}", wrong, len(both),
-                    [f"row {i}: {both[i][0]} beside {both[i][1]}" for i in slipped])
+    return (f"rows of features laid beside another item's labels, {first}", wrong, len(both),
+            [f"row {i}: {both[i][0]} beside {both[i][1]}" for i in slipped])

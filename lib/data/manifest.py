@@ -93,11 +93,9 @@ def schema() -> pa.DataFrameSchema:
 def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str,
           part_rows: int = PART_ROWS) -> Built:
     """Opens every file below `root`, the collection's folder, fills in ``duration_s,
-    sample_rate_hz, sha256``, and writes the manifest and the rejects to `folder`.
-
-    A broken file is named in the rejects with its reason; it never ends the run. A killed build
-    goes on where it stopped; a finished one of the same rows and files (size, time of change) is
-    only read.
+    sample_rate_hz, sha256``, and writes the manifest and the rejects (broken files, with reasons)
+    to `folder`. A killed build goes on where it stopped; a finished one of the same rows and files
+    (size, time of change) is only read.
     """
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)

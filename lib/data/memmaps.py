@@ -1,5 +1,5 @@
-"""Arrays too large for memory, computed once, chunk by chunk: ``<name>.npy``, a memory map, and
-``<name>.done.npy``, a mark for every row that is computed. A killed run goes on with the rest.
+"""Arrays too large for memory, computed once, chunk by chunk (a killed run goes on with the rest):
+``<name>.npy``, a memory map, and ``<name>.done.npy``, a mark for every row that is computed.
 
 Source: Deepika §5.4 speaks of targets computed offline; memory maps are ours. Notebook: 21.
 """
@@ -19,9 +19,7 @@ MIN_CHUNKS_FOR_PROGRESS = 8
 
 
 def cache_folder(*depends_on) -> Path:
-    """``data/processed/mapping/<hash of all that the rows depend on>``: pictures, networks by their
-    hashes, settings.
-    """
+    """``data/processed/mapping/<hash of all that the rows depend on>``: pictures, settings."""
     return paths.PROCESSED / "mapping" / provenance.content_hash(repr(depends_on).encode())[:16]
 
 

@@ -1,8 +1,4 @@
-"""Which real collections there are, who uses them, where they are looked for, how to get them.
-
-They lie in ``KLANGFARBE_REAL_DATA``, else in data/raw. Nothing is downloaded unasked: :func:`fetch`
-takes what is to be had without a form and has a known checksum.
-"""
+"""Which real collections there are, who uses them, where they are looked for, how to get them."""
 
 import importlib
 import os
@@ -18,15 +14,6 @@ from lib.core.errors import KlangfarbeError
 
 
 @dataclass(frozen=True)
-class File:
-    """A file to be had without a form, and the SHA-256 of the copy this workbook knows."""
-
-    name: str
-    url: str
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Collection:
     """One collection: its adapter's name, what it is, which systems (1 … 4) use it."""
 
@@ -34,7 +21,7 @@ class Collection:
     what: str
     used_by: str
     folders: tuple[str, ...]  # looked for in root(), the publisher's own name first
-    files: tuple[File, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()  # to be had without a form: address, our copy's SHA-256
     stands_in: bool = False  # no data of the four sources, but of a form that runs the same code
 
     @property
@@ -47,18 +34,17 @@ _RAW = "https://raw.githubusercontent.com/"
 _MUSICCAPS = f"{_RAW}ben-ogden/musiccaps/dad6d3542777453324326d60f72484e7b9210b4a/google/musiccaps/"
 _ART2MUS = f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
 _IMEMNET = f"{_RAW}linkAmy/IMEMNet/e9bf84491903be7020a3c97b47666005f796ea36/"
-_ROWS = (
+COLLECTIONS = {row.name: row for row in (
     Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4",
                ("wikiart_emotions", "wikiart_paintings")),
     Collection("mirex", "songs and MIDI, mood adjectives", "1", ("mirex", "MIREX-like_mood")),
     Collection("imemnet", "pairs of clip and picture, scored", "2", ("imemnet", "IMEMNet"), (
-        File("val_matching.txt", f"{_IMEMNET}val_matching.txt",
-             "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
-        File("test_matching.txt", f"{_IMEMNET}test_matching.txt",
-             "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
-        File("image_va.csv",
-             f"{_RAW}schoi828/IMEMNet-C/a56911bcc63152cf1aeb1f9a5b96e6311ecb82a0/image_va.csv",
-             "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
+        (f"{_IMEMNET}val_matching.txt",
+         "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
+        (f"{_IMEMNET}test_matching.txt",
+         "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
+        (f"{_RAW}schoi828/IMEMNet-C/a56911bcc63152cf1aeb1f9a5b96e6311ecb82a0/image_va.csv",
+         "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
     Collection("melbench", "triplets of picture, text and music", "2", ("melbench", "MeLBench")),
     Collection("deam", "music, valence and arousal", "3", ("deam", "DEAM", "mer_annotations/deam")),
     Collection("pmemo", "pop choruses, valence and arousal", "3",
@@ -66,8 +52,8 @@ _ROWS = (
     Collection("cgna10766", "photographs, valence and arousal", "3", ("cgna10766", "CGnA10766")),
     Collection("artemis", "comments on paintings, nine emotions", "4", ("artemis", "ArtEmis")),
     Collection("musiccaps", "captions of ten-second clips", "4", ("musiccaps", "MusicCaps"), (
-        File("musiccaps-public.csv", f"{_MUSICCAPS}musiccaps-public.csv",
-             "8cc109ac507b5e5aed8ea73a5c8f897a9d0793f7397427e000adf4c05f6021c7"),)),
+        (f"{_MUSICCAPS}musiccaps-public.csv",
+         "8cc109ac507b5e5aed8ea73a5c8f897a9d0793f7397427e000adf4c05f6021c7"),)),
     Collection("emomusic", "music, valence and arousal; DEAM's first year", "3",
                ("emomusic", "mer_annotations/emomusic", "deam_audio_sample"), stands_in=True),
     Collection("emotify", "music, nine felt emotions", "3", ("emotify",), stands_in=True),
@@ -75,10 +61,8 @@ _ROWS = (
     Collection("vgmidi", "MIDI phrases, two signs", "1, 3", ("vgmidi", "vgmidi_phrases"),
                stands_in=True),
     Collection("art2mus", "pairs of painting and track", "2", ("art2mus", "art2mus_pairs"), (
-        File("image_audio_subset_df.json", f"{_ART2MUS}image_audio_subset_df.json",
-             "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
-)
-COLLECTIONS = {row.name: row for row in _ROWS}
+        (f"{_ART2MUS}image_audio_subset_df.json",
+         "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True))}
 
 
 def root() -> Path:
@@ -120,19 +104,17 @@ def instructions(row: Collection) -> str:
 
 
 def fetch(row: Collection) -> list[Path]:
-    """Downloads a collection's :class:`File` s into its first folder; what is there already is only
-    compared with its checksum.
-    """
+    """Downloads a collection's files into its first folder, or compares what is there already."""
     folder, found = root() / row.folders[0], []
     pooch.get_logger().setLevel("ERROR")
-    for file in row.files:
+    for url, sha256 in row.files:
+        name = url.rsplit("/", 1)[-1]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            found.append(Path(pooch.retrieve(file.url, known_hash=f"sha256:{file.sha256}",
-                                             fname=file.name, path=folder)))
+            found.append(Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name,
+                                             path=folder)))
         except (OSError, ValueError) as error:  # requests' faults; another checksum
-            raise KlangfarbeError(
-                f"{file.name} from {file.url}",
-                f"{type(error).__name__}: {' '.join(str(error).split())[:160]}", "try again later, "
-                f"or put it into {folder} by hand: {row.adapter.WHERE}") from error
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+            raise KlangfarbeError(f"{name} from {url}", why, f"try again later, or put it into "
+                                  f"{folder} by hand: {row.adapter.WHERE}") from error
     return found

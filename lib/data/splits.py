@@ -1,7 +1,4 @@
-"""Splits that no group crosses: every excerpt of a piece, every photo of a theme, lies on one side.
-
-Notebook: 31.
-"""
+"""Splits that no group crosses: all excerpts of a piece lie on one side. Notebook: 31."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,11 +11,9 @@ FOLDS = 5
 
 
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
-    """The split of each row, str [N]: whole groups [N] (pieces, painters) go to the splits of
-    `fractions`, e.g. ``{"train": .9, "test": .1}``, whatever the order of the rows.
-
-    Groups are ordered by a hash of (seed, name); each goes to the split that is furthest below its
-    share of the rows. Every split gets at least one group.
+    """The split of each row, str [N], of `fractions`, e.g. ``{"train": .9, "test": .1}``, by whole
+    groups [N]: ordered by a hash of (seed, name), each goes to the split that is furthest below its
+    share of the rows, whatever the rows' order. Every split gets at least one group.
     """
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-9:
         raise KlangfarbeError("positive fractions that sum to 1", str(dict(fractions)),

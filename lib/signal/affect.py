@@ -48,9 +48,7 @@ QUADRANTS = ("excited", "tense", "gloomy", "calm")  # counter-clockwise from (+,
 
 
 def to_unit(values, scale: str) -> np.ndarray:
-    """Ratings on a collection's own scale (a key of :data:`SCALES`) → [−1, 1]; raises at a value
-    outside it, the mark of labels on two scales.
-    """
+    """Ratings on a collection's own scale (of :data:`SCALES`) → [−1, 1]; raises outside of it."""
     low, high = _range(scale)
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]

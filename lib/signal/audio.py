@@ -22,10 +22,8 @@ WRITTEN = (".wav", ".flac", ".mp3")
 
 def load(path: Path | str, *, seconds: float | None = 45.0,
          sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """The middle `seconds` (``None``: all) of a sound file, channels averaged, resampled: float32
-    [N], in [−1, 1] for files of full scale.
-
-    The decoder seeks to the middle and stops there: three hours cost as much memory as a minute.
+    """The middle `seconds` (``None``: all) of a sound file, no more of it read, channels averaged,
+    resampled: float32 [N], in [−1, 1] for files of full scale.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -33,7 +31,8 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
         wanted = len(file) if seconds is None else min(len(file), int(round(seconds * rate)))
         file.seek((len(file) - wanted) // 2)
         frames = file.read(wanted, dtype="float32", always_2d=True)  # [N, channels]
-    _check_whole(path, len(frames), wanted, rate)
+    if wanted - len(frames) > 0.1 * rate:
+        raise _cut_short(path, f"{len(frames) / rate:.1f} of {wanted / rate:.1f} s can be decoded")
     sound = _mono(frames, path)
     if frames.shape[1] > 1 and len(frames) and np.abs(sound).max() < SILENCE_RMS <= np.sqrt(
             np.square(frames).mean()):
@@ -45,16 +44,15 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
 
 
 def inspect(path: Path | str) -> tuple[float, int]:
-    """Decodes a whole sound file block by block → (seconds, rate in Hz); refuses what :func:`load`
-    does, and a file of which any second does not decode.
-    """
+    """Decodes a whole sound file in blocks → (seconds, rate in Hz); refuses as :func:`load`."""
     path, n_frames, energy = Path(path), 0, 0.0
     with _opened(path) as file:
         rate, promised = file.samplerate, len(file)
         while len(frames := file.read(1 << 18, dtype="float32", always_2d=True)):
             n_frames += len(frames)
             energy += float(np.square(_mono(frames, path), dtype=np.float64).sum())
-    _check_whole(path, n_frames, promised, rate)
+    if promised - n_frames > 0.1 * rate:
+        raise _cut_short(path, f"{n_frames / rate:.1f} of {promised / rate:.1f} s can be decoded")
     _check(n_frames / rate, np.sqrt(energy / max(n_frames, 1)), str(path))
     return n_frames / rate, rate
 
@@ -72,11 +70,6 @@ def _check(duration_s: float, rms: float, name: str) -> None:
     if rms < SILENCE_RMS:
         raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})",
                               "give a clip in which something sounds")
-
-
-def _check_whole(path: Path, n_frames: int, promised: int, rate: int) -> None:
-    if promised - n_frames > 0.1 * rate:
-        raise _cut_short(path, f"{n_frames / rate:.1f} of {promised / rate:.1f} s can be decoded")
 
 
 def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
@@ -177,9 +170,7 @@ def _quiet_decoder(kind: str) -> Iterator[None]:
 
 
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
-    """A sound [N] or batch [B, N] as float64, refused if silent (RMS under −80 dBFS), not finite,
-    or under `at_least` samples.
-    """
+    """A sound [N] or batch [B, N] as float64, refused if silent, not finite, or too short."""
     sound = np.asarray(sound, np.float64)
     if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
         raise KlangfarbeError(f"a mono sound [N ≥ {at_least}] or a batch [B, N]", str(sound.shape),

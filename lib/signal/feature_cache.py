@@ -1,6 +1,4 @@
-"""Features of many sounds, kept on disk: computed once, found again by what they are computed from,
-resumed after a kill.
-"""
+"""Features of many sounds, kept on disk by what they are computed from, resumed after a kill."""
 
 import functools
 import hashlib
@@ -44,9 +42,7 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
 
 def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0, n_jobs: int = 0,
              label: str = "features") -> np.ndarray:
-    """Features of sound files (the middle `seconds` of each), float32 [n, 135], kept by the files'
-    content: a renamed file is known again.
-    """
+    """Features of sound files' middle `seconds`, float32 [n, 135], kept by the files' content."""
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:
         raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")

@@ -41,9 +41,7 @@ N_MELS = 128
 
 
 def extract(sound: np.ndarray, sample_rate_hz: int = RATE) -> np.ndarray:
-    """The features float32 [135], named by :data:`NAMES`, of a mono sound [N], not silent, of at
-    least 0.5 s; another rate than 22 050 Hz is resampled first.
-    """
+    """The features float32 [135], named by :data:`NAMES`, of a mono sound [N] of at least 0.5 s."""
     return summary(frames(sound, sample_rate_hz))
 
 
@@ -58,9 +56,7 @@ def summary(rows: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarray]:
-    """The features frame by frame: {family: [D, T]} with D of :data:`FAMILIES` and T = 1 + N // 512
-    frames of 23 ms; ``tempo`` is [1, 1], in beats a minute.
-    """
+    """The features: {family of :data:`FAMILIES`: [D, 1 + N // 512]}; ``tempo`` [1, 1], a minute."""
     y = np.asarray(sound)
     if y.ndim != 1:
         raise KlangfarbeError("a mono sound [N]", f"an array of shape {y.shape}",
@@ -127,8 +123,8 @@ def frames_naive(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.
 
 
 def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
-    """The features [n, 135] of the same sounds turned up or down by `gain_db` [n]: the first MFCC's
-    mean (√128 times the level) shifts, RMS scales. Exact while no band meets the floor of −100 dB.
+    """The features [n, 135] of the same sounds turned up or down by `gain_db` [n]; exact while no
+    band meets the floor of −100 dB.
     """
     turned, gain_db = np.array(rows, dtype=np.float32), np.asarray(gain_db, dtype=np.float64)
     turned[:, NAMES.index("mfcc_00_mean")] += gain_db * np.sqrt(N_MELS)

@@ -11,14 +11,23 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from lib.core.errors import KlangfarbeError
 
+FAULTS = (
+    (UnidentifiedImageError, "a picture (png, jpg, webp)", "no picture format is recognised in it",
+     "open it in an image program and export it again"),
+    (Image.DecompressionBombError, "a picture of at most 178 million pixels", "more than that",
+     "scale it down first, or save it as a JPEG (not a progressive one), which can be decoded "
+     "small"),
+    (PermissionError, "a picture that may be read", "", "change its permissions, or copy it"),
+    (MemoryError, "a picture that fits into memory", "it does not", "scale it down first"),
+    # each decoder has its own for a damaged file
+    ((OSError, SyntaxError, ValueError, EOFError, RuntimeError), "a whole picture", "",
+     "copy or download it again"))
+
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
-    """A picture file → uint8 [H, W, 3], without black letterbox bars; with `size`, the centre
-    square at H = W = `size`.
-
-    A photograph's orientation mark is obeyed; what is transparent is laid on white; of several
-    pages the first counts. A JPEG of more than 178 million pixels is decoded at an eighth of its
-    sides.
+    """A picture file → uint8 [H, W, 3] without black letterbox bars, upright, on white where it is
+    transparent; with `size`, the centre square at H = W = `size`. A JPEG of more than 178 million
+    pixels is decoded at an eighth of its sides.
     """
     path = Path(path)
     try:
@@ -32,11 +41,6 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     except OSError as error:  # a folder above it that may not be entered, a name that is too long
         raise KlangfarbeError("a picture that may be read", f"{str(path)[:200]}: {error.strerror}",
                               "check path and permissions") from error
-    picture = crop_bars(_decode(path))
-    return picture if size is None else square(picture, size)
-
-
-def _decode(path: Path) -> np.ndarray:
     # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
@@ -47,31 +51,16 @@ def _decode(path: Path) -> np.ndarray:
                 if upright.has_transparency_data and not upright.mode.startswith(("I", "F")):
                     white = Image.new("RGBA", upright.size, "white")
                     upright = Image.alpha_composite(white, upright.convert("RGBA"))
-                return _to_rgb(upright)
-    except UnidentifiedImageError as error:
-        raise KlangfarbeError("a picture (png, jpg, webp)",
-                              f"{path}: no picture format is recognised in it",
-                              "open it in an image program and export it again") from error
-    except Image.DecompressionBombError as error:
-        raise KlangfarbeError("a picture of at most 178 million pixels", f"{path}: more than that",
-                              "scale it down first, or save it as a JPEG (not a progressive "
-                              "one), which can be decoded small") from error
-    except PermissionError as error:
-        raise KlangfarbeError("a picture that may be read", f"{path}: {error.strerror}",
-                              "change its permissions, or copy it") from error
-    except MemoryError as error:
-        raise KlangfarbeError("a picture that fits into memory", f"{path}: it does not",
-                              "scale it down first") from error
-    # each decoder has its own for a damaged file
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
-        raise KlangfarbeError("a whole picture", f"{path}: {error}",
-                              "copy or download it again") from error
+                picture = crop_bars(_to_rgb(upright))
+    except (MemoryError, Image.DecompressionBombError, *FAULTS[-1][0]) as error:
+        expected, got, do = next(words for kind, *words in FAULTS if isinstance(error, kind))
+        got = got or getattr(error, "strerror", None) or error
+        raise KlangfarbeError(expected, f"{path}: {got}", do) from error
+    return picture if size is None else square(picture, size)
 
 
 def _opened(path: Path):
-    """Pillow's picture, not yet decoded; a JPEG that is too large for it at an eighth of its sides,
-    unless it is progressive: then its coefficients are in memory all at once, whatever the scale.
-    """
+    """Pillow's picture, not yet decoded; a too large JPEG, if not progressive, at an eighth."""
     try:
         return Image.open(path)
     except Image.DecompressionBombError as error:
@@ -100,9 +89,7 @@ def _to_rgb(picture) -> np.ndarray:
 
 
 def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
-    """Removes dark rows and columns at the edges: uint8 [H, W, 3] → [h, w, 3]; an all dark picture
-    stays.
-    """
+    """Removes dark rows and columns at the edges: [H, W, 3] → [h, w, 3]; all dark: left."""
     light = (picture > darkness).any(axis=2)
     rows, columns = (np.flatnonzero(light.mean(axis=axis) > 0.02) for axis in (1, 0))
     if len(rows) < 8 or len(columns) < 8:

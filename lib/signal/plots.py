@@ -32,9 +32,7 @@ def pictures(sheet: np.ndarray, title: str = "", width: float = 6.0):
 
 
 def photo(content, quality: int = 80):
-    """Shows a contact sheet uint8 [H, W, 3], or a figure (closed then), as JPEG: painted surfaces
-    are five times as large as PNG.
-    """
+    """Shows a contact sheet uint8 [H, W, 3], or a figure (closed then), as a small JPEG."""
     buffer = io.BytesIO()
     if hasattr(content, "savefig"):
         content.savefig(buffer, format="jpeg", dpi=100, bbox_inches="tight",
@@ -48,8 +46,7 @@ def photo(content, quality: int = 80):
 
 def affect_plane(axis=None, title: str = ""):
     """An empty valence–arousal plane with its quadrants named; returns the axis."""
-    if axis is None:
-        _, axis = plt.subplots(figsize=(3.6, 3.6))
+    axis = axis or plt.subplots(figsize=(3.6, 3.6))[1]
     axis.axhline(0, color="0.8", lw=0.8, zorder=0)
     axis.axvline(0, color="0.8", lw=0.8, zorder=0)
     for name, (x, y), colour in zip(affect.QUADRANTS, ((1, 1), (-1, 1), (-1, -1), (1, -1)),
@@ -64,9 +61,7 @@ def affect_plane(axis=None, title: str = ""):
 
 def mel(sound: np.ndarray, sample_rate_hz: int | None = None, axis=None, title: str = ""):
     """Draws the mel spectrogram (dB) of a mono sound [N]; returns the axis."""
-    rate = sample_rate_hz or audio.SAMPLE_RATE_HZ
-    if axis is None:
-        _, axis = plt.subplots(figsize=(6, 2.2))
+    rate, axis = sample_rate_hz or audio.SAMPLE_RATE_HZ, axis or plt.subplots(figsize=(6, 2.2))[1]
     power = librosa.feature.melspectrogram(y=sound, sr=rate, **audio.MEL)
     levels = librosa.power_to_db(power, ref=np.max)
     axis.imshow(levels, origin="lower", aspect="auto", cmap="magma", vmin=-70,
@@ -77,8 +72,7 @@ def mel(sound: np.ndarray, sample_rate_hz: int | None = None, axis=None, title: 
 
 def curve(values, label: str, axis=None, smooth: int = 1):
     """Draws a training curve, averaged over `smooth` steps; returns the axis."""
-    if axis is None:
-        _, axis = plt.subplots(figsize=(6, 2.4))
+    axis = axis or plt.subplots(figsize=(6, 2.4))[1]
     values = np.asarray(values, dtype=float)
     smooth = max(1, min(smooth, len(values)))
     means = np.convolve(values, np.ones(smooth) / smooth, mode="valid")

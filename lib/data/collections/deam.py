@@ -20,16 +20,11 @@ COLUMNS = ("song_id", "valence_mean", "arousal_mean")
 
 
 def manifest(folder: Path | str, *, exchange_2013: bool = True) -> pd.DataFrame:
-    """A row a song, grouped by artist where known, from the publisher's folder or repackaged.
-
-    `exchange_2013` puts back valence and arousal of the songs up to id 1000, which the published
-    table has exchanged (see the card).
-    """
+    """A row a song; `exchange_2013` undoes an exchange of the axes up to id 1000 (see the card)."""
     folder = Path(folder)
     files = [layout.find_file(folder, PLACES, "DEAM's static annotations", WHERE)]
     if files[0].name == FIRST:
-        files.append(layout.find_file(files[0].parent, [SECOND], "DEAM's annotations of 2015",
-                                      WHERE))
+        files += [layout.find_file(files[0].parent, [SECOND], "DEAM's annotations of 2015", WHERE)]
     songs = pd.concat([layout.read_table(file, COLUMNS) for file in files], ignore_index=True)
     numbers, points = songs["song_id"].astype(int), affect.to_unit(songs[[*COLUMNS[1:]]], "deam")
     if exchange_2013:

@@ -1,7 +1,7 @@
 """IMEMNet: which clip of DEAM matches which picture, and what a split of such pairs gives away.
 
 A line of ``<split>_matching.txt``: ``2009-114 frame_fhsdrmuzjxe7ad1o 0.72…`` (clip 114 of song
-2009, a picture, the matching score). Ids only: sounds and pictures are not in the lists.
+2009, a picture, the matching score).
 
 Source: Zhao et al. (2020), "Emotion-based end-to-end matching between image and music in
 valence-arousal space"; Deepika §5.1. Notebook: 04, 21.
@@ -27,11 +27,8 @@ IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # it
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
-    """A row a clip, grouped by song, and a row a picture; points and captions where IMEMNet-C's
-    tables are there, ``split`` where an item stands in one list only.
-    """
-    folder, parts = Path(folder), []
-    table = read(folder)
+    """A row a clip, grouped by song, and a row a picture; points where IMEMNet-C's tables are."""
+    folder, table, parts = Path(folder), read(folder), []
     for kind, end, group, suffixes, place in (("audio", "clip", "song", layout.AUDIO, "music"),
                                               ("image", "image", "image", layout.PICTURES,
                                                "images")):
@@ -68,36 +65,28 @@ def read(folder: Path | str) -> pd.DataFrame:
     """The lists that are there, a row a line: ``clip, song, image, score, published``."""
     layout.find_file(folder, [f"{name}_matching.txt" for name in ("test", "val", "train")],
                      "one of IMEMNet's three lists", WHERE)
-    parts = []
-    for name in LISTS:
-        if not (file := Path(folder) / f"{name}_matching.txt").is_file():
-            continue
-        expected = f"lines of song-clip, picture and score in {file.name}"
-        try:
-            part = pd.read_csv(file, sep=" ", header=None, dtype=str, keep_default_na=False)
-        except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
-            raise KlangfarbeError(expected, f"{type(error).__name__}: {str(error)[:80]}",
-                                  "download it again") from error
-        if part.shape[1] != 3 or not part[0].str.fullmatch(r"\d+-\d+").all():
-            raise KlangfarbeError(expected, " ".join(part.iloc[0].astype(str))[:60],
-                                  "use the published list as it is")
-        parts.append(part.set_axis(["clip", "image", "score"], axis=1).assign(published=name))
-    table = pd.concat(parts, ignore_index=True)
+    files = {name: file for name in LISTS
+             if (file := Path(folder) / f"{name}_matching.txt").is_file()}
     try:
+        table = pd.concat([pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
+                                       keep_default_na=False).assign(published=name)
+                           for name, file in files.items()], ignore_index=True)
         table["score"] = table["score"].astype(float)
-    except ValueError as error:
-        raise KlangfarbeError("a number as each pair's score", str(error)[:80],
+        faulty = table[table.isna().any(axis=1) | ~table["clip"].str.fullmatch(r"\d+-\d+")]
+        if len(faulty) or table["published"].nunique() < len(files):
+            raise ValueError(faulty.iloc[0].to_list() if len(faulty) else "an empty list")
+    except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
+        raise KlangfarbeError(f"lines of song-clip, picture and score in {folder}'s lists",
+                              f"{type(error).__name__}: {str(error)[:80]}",
                               "use the published list as it is") from error
     table["song"] = table["clip"].str.rsplit("-", n=1).str[0]
     return table[["clip", "song", "image", "score", "published"]]
 
 
 def overlap(table: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
-    """How much of a test set stands in training too, a row an end of :data:`ENDS`.
-
-    Returns ``of`` (different ones in the test set), ``met`` (how many of these are in training) and
-    ``pairs`` (share of the test pairs whose end is in training); `split` [N] is ``train``, ``test``
-    or anything else.
+    """How much of a test set stands in training too, a row an end of :data:`ENDS`: ``of`` (ends in
+    the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs whose end is
+    in training); `split` [N] is ``train``, ``test`` or anything else.
     """
     split, rows = np.asarray(split), {}
     if not (split == "test").any():
@@ -110,9 +99,7 @@ def overlap(table: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
 
 
 def split_both_ends(table: pd.DataFrame, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
-    """Splits songs and pictures, and leaves out ("") a pair whose ends disagree: of shares p₁, p₂ …
-    about p₁² + p₂² + … of the pairs remain, and nothing in the test set was met before.
-    """
+    """Splits songs and pictures; "" where a pair's ends disagree, so that no test end was met."""
     song, image = (splits.by_group(table[end], fractions, seed + k)
                    for k, end in enumerate(("song", "image")))
     return np.where(song == image, song, "")

@@ -14,9 +14,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def find_file(folder: Path | str, places: Collection[str], what: str, where: str) -> Path:
-    """The first of `places` below `folder` (``*``: any text) that is there; `what` names the file's
-    role, `where` how to get it.
-    """
+    """The first of `places` below `folder` that is there: `what` it is, `where` to get it."""
     if not Path(folder).is_dir():
         raise KlangfarbeError(f"{what} below {folder}", "no such folder", where)
     for place in places:

@@ -1,13 +1,11 @@
 """MeLBench: triplets of picture, text and music, the data of MeLFusion and half of DATASET_AIMUS.
 
-One triplet a line: ``{"captions": "a slow …", "location": "…/x.wav", "img_path": "…/y.jpg"}``;
-train, validation and test are files.
+One triplet a line: ``{"captions": "a slow …", "location": "…/x.wav", "img_path": "…/y.jpg"}``.
 
 Source: Chowdhury, Nag, Joseph, Srinivasan & Manocha (2024), "MeLFusion: synthesizing music from
 image and language cues using diffusion models"; Deepika §5.1. Notebook: 04.
 """
 
-import json
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -47,11 +45,7 @@ def manifest(folder: Path | str) -> pd.DataFrame:
 
 
 def triplets(folder: Path | str) -> pd.DataFrame:
-    """The triplets as their lists have them: ``image, text, audio, genre, split, group``.
-
-    ``image`` and ``audio`` are relative to `folder` where the file is there, else the last two
-    parts of the path in the list; triplets that share a picture or a sound have one ``group``.
-    """
+    """``image, text, audio, genre, split, group`` (of all that share a picture or a sound)."""
     folder, rows, below = Path(folder), [], {}
     layout.find_file(folder, PLACES, "MeLBench's list of triplets", WHERE)
     for file in sorted(folder.rglob("*")):
@@ -68,12 +62,10 @@ def triplets(folder: Path | str) -> pd.DataFrame:
                     f"{', '.join(keys[0] for keys in KEYS.values())} in each triplet of {file}",
                     f"no {', '.join(lacking)} among {', '.join(map(str, record))[:200]}",
                     "use the published list as it is")
-            rows.append({**row, "image": _locate(row["image"], below),
-                         "audio": _locate(row["audio"], below), "split": split,
-                         "genre": layout.text(record.get("genre"))})
+            rows.append(row | {kind: _locate(row[kind], below) for kind in ("image", "audio")}
+                        | {"split": split, "genre": layout.text(record.get("genre"))})
     if not rows:
-        raise KlangfarbeError(f"triplets in {', '.join(file.name for file in lists)}", "none",
-                              WHERE)
+        raise KlangfarbeError(f"triplets in {', '.join(f.name for f in lists)}", "none", WHERE)
     table = pd.DataFrame(rows, columns=["image", "text", "audio", "genre", "split"], dtype=object)
     # groups: connected components of the graph whose edges are the triplets
     image, sound = pd.factorize(table["image"])[0], pd.factorize(table["audio"])[0]
@@ -87,23 +79,17 @@ def _records(file: Path) -> list[dict]:
     """A list's rows: lines of JSON, one JSON array, or a csv."""
     if file.suffix == ".csv":
         return layout.read_table(file, ()).to_dict("records")
-    text = file.read_text(encoding="utf-8", errors="replace").strip()
     try:
-        records = (json.loads(text) if text.startswith("[")
-                   else [json.loads(line) for line in text.splitlines() if line.strip()])
+        lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
+        return pd.read_json(file, lines=lines, dtype=False, convert_dates=False,
+                            encoding_errors="replace").to_dict("records")
     except ValueError as error:
         raise KlangfarbeError(f"lines of JSON in {file}", str(error)[:100],
                               "download it again") from error
-    if not all(isinstance(record, dict) for record in records):
-        raise KlangfarbeError(f"an object a triplet in {file}", "something else",
-                              "use the published list as it is")
-    return records
 
 
 def _locate(written: str, below: dict[str, list[str]]) -> str:
-    """The file below the folder whose last parts agree best with the written path, else the path's
-    own last two parts.
-    """
+    """The file below the folder whose last parts agree best, else the path's own last two parts."""
     parts = PurePosixPath(written.replace("\\", "/")).parts
 
     def agreeing(candidate: str) -> int:

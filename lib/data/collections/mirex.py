@@ -55,9 +55,7 @@ def manifest(folder: Path | str) -> pd.DataFrame:
 
 
 def labels(folder: Path | str) -> pd.DataFrame:
-    """``cluster`` (1 … 5) and ``adjective`` (a key of ``affect.MIREX_POINTS``), row i − 1 for song
-    i; raises where the two label files do not fit each other.
-    """
+    """``cluster`` (1 … 5) and ``adjective`` (of ``affect.MIREX_POINTS``), row i − 1 for song i."""
     root, found = home(folder), {}
     for name, expected in (("clusters", "Cluster 1 to Cluster 5"),
                            ("categories", "one of MIREX's adjectives")):

@@ -25,9 +25,7 @@ def manifest(folder: Path | str) -> pd.DataFrame:
 
 
 def captions(folder: Path | str) -> pd.DataFrame:
-    """The clips in the table's order: ``clip, ytid, caption, labels`` (AudioSet's ids as written),
-    ``keywords`` (the aspects joined by commas), ``split``.
-    """
+    """``clip, ytid, caption, labels`` (of AudioSet), ``keywords`` (between commas), ``split``."""
     file = layout.find_file(folder, ["musiccaps-public.csv"], "MusicCaps' table", WHERE)
     table, keywords = layout.read_table(file, COLUMNS), []
     for written in table["aspect_list"]:  # "['a', 'b']"

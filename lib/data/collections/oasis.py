@@ -31,9 +31,7 @@ def manifest(folder: Path | str) -> pd.DataFrame:
 
 
 def reliability(folder: Path | str) -> dict[str, float]:
-    """How well one panel's means agree with another's of the same size, per axis, over the
-    photographs that are there: 1 − mean(SD²/N) / variance of the means.
-    """
+    """How well two panels' means agree, per axis: 1 − mean(SD²/N) / variance of the means."""
     photos = _norms(folder)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]

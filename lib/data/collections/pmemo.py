@@ -15,9 +15,7 @@ REPACKAGED = ["song_id", "valence_mean", "arousal_mean"]
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
-    """A row a song of the metadata, grouped by artist, from the publisher's folder or repackaged
-    (``meta/``); valence and arousal are null where a song has no label.
-    """
+    """A row a song of the metadata, grouped by artist; null points where a song has no label."""
     folder = Path(folder)
     inner = folder / "PMEmo2019" if (folder / "PMEmo2019").is_dir() else folder
     labels = layout.find_file(inner, [f"{place}/static_annotations.csv" for place in

@@ -19,9 +19,7 @@ SEEN = {"image and title": "Art (image+title): ", "image": "ImageOnly: "}
 
 def manifest(folder: Path | str, *, paintings_only: bool = False,
              seen: str = "image and title") -> pd.DataFrame:
-    """A row a work, from the publisher's folder (pictures in ``images/``) or one with
-    ``emotion_labelled.csv``; `seen`, a key of :data:`SEEN`: what the annotators saw.
-    """
+    """A row a work; `seen`, a key of :data:`SEEN`, is what the annotators saw."""
     if seen not in SEEN:
         raise KlangfarbeError(f"what was seen, out of {', '.join(SEEN)}", repr(seen),
                               "name one of them")
