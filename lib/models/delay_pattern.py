@@ -32,9 +32,7 @@ def is_code(n_codebooks: int, n_steps: int, device=None) -> Tensor:
 
 
 def build(codes: Tensor, special: int, lengths: Tensor | None = None) -> Tensor:
-    """Codes int64 [B, K, S] in [0, V) → delayed line int64 [B, K, S+K]; `special` is V, and what
-    lies beyond an item's `lengths` [B] becomes special too.
-    """
+    """Codes int64 [B, K, S], real up to `lengths` → line int64 [B, K, S+K]; `special` is V."""
     if codes.ndim != 3 or codes.is_floating_point():
         raise KlangfarbeError("codes int64 [B, K, S]", f"{codes.dtype} {tuple(codes.shape)}",
                               "give the codec's own codes")
@@ -58,11 +56,7 @@ def revert(line: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, special: int) -> tuple[Tensor, Tensor]:
-    """Logits [B, K, L, V], targets int64 [B, K, L] (special where nothing is to be predicted) →
-    the mean over codebooks of their cross-entropies (scalar, nats), and these [K].
-
-    Source: Copet et al. (2023), §3.1; the mean over codebooks is audiocraft's.
-    """
+    """Logits [B, K, L, V], targets int64 [B, K, L] → mean over codebooks (nats), and each, [K]."""
     each = F.cross_entropy(logits.flatten(0, 2).float(), targets.flatten(), ignore_index=special,
                            reduction="none").view(targets.shape)
     count = (targets != special).sum((0, 2))  # [K]

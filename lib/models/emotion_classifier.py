@@ -40,9 +40,7 @@ class Residual(nn.Module):
 
 
 class EmotionCNN(nn.Module):
-    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `hidden` is the width of each
-    direction of each GRU, `width` that of the small backbone's first stage.
-    """
+    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]."""
 
     mean: Tensor
     std: Tensor
@@ -92,9 +90,7 @@ class EmotionCNN(nn.Module):
 
 
 def unused_weights(model: EmotionCNN, pictures: Tensor) -> dict[str, int]:
-    """Tensors of the GRUs and of attention with numbers that no picture can train: name → how many
-    have no gradient at all. (Queries and keys share a tensor with values.)
-    """
+    """Name → how many numbers of a GRU's or of attention's weight have no gradient at all."""
     weights = {name: weight for name, weight in model.eval().named_parameters()
                if name.startswith(("gru.weight", "attention.in_proj_weight"))}
     with sdpa_kernel(SDPBackend.MATH):  # the fused kernels round: a gradient of 0 comes out as 1e-9

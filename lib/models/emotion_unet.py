@@ -21,14 +21,9 @@ from lib.core.errors import KlangfarbeError, checked
 class EmotionUNet(nn.Module):
     """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W].
 
-    Args:
-        size: side of the pictures. channels: of each level, the sides halve from one to the next.
-        layers: residual blocks a level. attention_levels: how many of the lowest have
-            self-attention. embedding: length of E.
-        null: "no emotion": a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
-            in the released code; a calm picture is trained on that too.
-        patch: 2 folds 2×2 pixels into channels, so that all between runs at half the side: about
-            4× faster (measured: notebook 33).
+    `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
+    released; a calm picture is trained on that too. `patch` 2 folds 2×2 pixels into channels, so
+    that all between runs at half the side: about 4× faster (measured: notebook 33).
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,

@@ -15,9 +15,7 @@ from lib.core.errors import KlangfarbeError, checked
 
 
 class GatedResidualProjector(nn.Module):
-    """Picture and text vectors [B, D], [B, D] → h = g ⊙ W_x x + (1 − g) ⊙ r, [B, H], with
-    x = [v; u], r = W_r u, g = σ(W_g [x; r]). (W_r, which brings r from D to H, is ours.)
-    """
+    """h = g ⊙ W_x x + (1 − g) ⊙ W_r u, x = [v; u], g = σ(W_g [x; W_r u]); W_r, D to H, is ours."""
 
     def __init__(self, width_in: int = 1024, hidden: int = 512):
         super().__init__()
@@ -40,11 +38,9 @@ class GatedResidualProjector(nn.Module):
 
 
 class MelDecoder(nn.Module):
-    """h [B, H] → mel [B, M, T] in the [−1, 1] scale, not clipped, so that an error beyond the ends
-    still has a gradient. `at_once` frames come from one step of the LSTM; 1 as published.
+    """h [B, H] → mel [B, M, T] in the [−1, 1] scale, not clipped: errors beyond have a gradient.
 
-    Source: Hong et al. §III-B.2: "projected into a sequence format and encoded with positional
-    embeddings", then the BiLSTM.
+    Published `at_once`, frames for one step of the LSTM, is 1.
     """
 
     def __init__(self, width_in: int = 512, n_frames: int = 896, n_mels: int = 80,
@@ -67,11 +63,9 @@ class MelDecoder(nn.Module):
 
 
 class Flow(nn.Module):
-    """The velocity that carries noise to a mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v
-    [B, k, S].
+    """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S].
 
-    x stands for S patches of `at_once` mel frames, as k principal components each. Residual
-    convolutions, each of twice the reach (cycled after four); t and h scale and shift each.
+    x stands for S patches of `at_once` mel frames, as k principal components each.
     """
 
     mean: Tensor

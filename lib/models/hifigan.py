@@ -32,9 +32,7 @@ DO = "if it is [B, T, M], transpose(1, 2)"
 
 @dataclass(frozen=True)
 class Size:
-    """V1. `channels` halve at each upsampling by `rates` with `kernels`; residual blocks of kernels
-    `reaches` and `dilations` follow each, `two_deep` with a plain convolution after each dilated.
-    """
+    """V1: `channels` halve at each upsampling by `rates`; residual blocks follow (`reaches`)."""
 
     channels: int = 512
     rates: tuple[int, ...] = (8, 8, 2, 2)

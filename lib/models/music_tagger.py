@@ -23,9 +23,7 @@ FLOOR = 1e-5  # power below which a band counts as silent: −50 dB under a full
 
 
 class MusicTagger(nn.Module):
-    """Mel CNN with two heads; `widths` are the channels of the levels, each of which halves bands
-    and frames, `settings` the arguments as ``config.json`` holds them.
-    """
+    """Mel CNN of levels of `widths`, with two heads; `settings` are its ``config.json``."""
 
     bands: Tensor
     hann: Tensor

@@ -19,9 +19,7 @@ FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
 
 
 class StaticDecoder:
-    """A transformers MusicgenForCausalLM, repacked for sampling `n_items` pieces of up to
-    `n_positions` steps; `packed`: weights laid out for oneDNN, `compiled`: by torch.compile.
-    """
+    """A transformers MusicgenForCausalLM, repacked for `n_items` pieces of `n_positions` steps."""
 
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *,
                  packed: bool = False, compiled: bool = False):
@@ -72,9 +70,8 @@ class StaticDecoder:
         self.block = torch.compile(block, dynamic=False, fullgraph=True) if compiled else block
 
     def condition(self, states: Tensor, mask: Tensor) -> None:
-        """Prepares cross-attention to states [B, L, D] of the decoder's width under a mask [B, L]
-        (1: a real token): a layer's keys and values, or, where these are smaller, their products
-        with the projections around them, ``ask`` [B, D, H·L] and ``give`` [B, H·L, D].
+        """States [B, L, D] of the decoder's width, mask [B, L] → each layer's keys and values, or,
+        where they are smaller, products ``ask`` [B, D, H·L] and ``give`` [B, H·L, D].
         """
         mask, (n_items, n_tokens, width) = mask.bool(), states.shape
         states = (states * mask[..., None]).to(self.table.dtype)
@@ -97,10 +94,8 @@ class StaticDecoder:
                                  "give": give.reshape(n_items, -1, width).contiguous()} | marks)
 
     def step(self, tokens: Tensor, at: Tensor, length: int | None = None) -> Tensor:
-        """One column of the delayed line, int64 [B, K] → the next one's guided logits [B, K, V].
-
-        `at` int64 [1] is the column's number, `length` is ``at + 1``, so that attention looks at
-        just so many places; without it the future is masked and every shape is fixed.
+        """Column `at` (int64 [1]) of the delayed line, [B, K] → guided logits [B, K, V] of the
+        next; with `length`, ``at + 1``, attention looks at so many places, else shapes are fixed.
         """
         x = F.embedding(tokens + self.offsets, self.table).sum(1)  # [B, D]
         x = x + self.positions.index_select(0, at)
@@ -119,9 +114,7 @@ class StaticDecoder:
 
 def block(x, layer: dict, cross: dict, cache, at, future, length: int | None, rows: int,
           product) -> Tensor:
-    """One decoder layer for one column, [B or rows, D] → [rows, D]; writes the column into `cache`.
-    Everything comes in as a tensor, so that torch.compile makes one program for all layers.
-    """
+    """One decoder layer, one column: [B or rows, D] → [rows, D]; all tensors, for torch.compile."""
     heads = cache.shape[2]
     n_items = len(cross["values"] if "values" in cross else cross["give"])
 
@@ -164,9 +157,7 @@ def packed_product(x, weight, added=None, gelu: bool = False) -> Tensor:
 
 
 def product_by_rows(x, weight, added=None, gelu: bool = False) -> Tensor:
-    """For a few rows, as sums that a compiler fuses with what stands around them: a product's tiles
-    would be nearly empty. Not where many inputs make fewer outputs: these would be computed anew.
-    """
+    """For few rows: sums that a compiler fuses with what stands around, unless they shrink."""
     if x.shape[1] > len(weight):
         return plain_product(x, weight, added, gelu)
     made = [(weight * row).sum(-1) for row in x]
@@ -180,9 +171,8 @@ def exponential_noise(shape: tuple[int, ...], generator: torch.Generator) -> Ten
 
 
 def sample_token(logits: Tensor, temperature: float, noise: Tensor) -> Tensor:
-    """Logits [..., V], :func:`exponential_noise` [..., k] → int64 [...], drawn from the softmax of
-    logits / temperature cut to its k largest (1 is greedy): of exponential waiting times with
-    probabilities for rates, each token comes first just that often.
+    """Logits [..., V], noise [..., k] → int64 [...], from the k largest (1: greedy): of exponential
+    waiting times with probabilities for rates, each token comes first just that often.
     """
     best, which = logits.float().topk(noise.shape[-1], sorted=False)
     first = (torch.softmax(best / temperature, -1) / noise).argmin(-1, keepdim=True)

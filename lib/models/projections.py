@@ -21,11 +21,7 @@ DO = "use the encoder the projection was trained with"
 
 
 class StudyOne(nn.Module):
-    """Vectors [B, D_in] → conditions [B, n_tokens, D_out], each normalised, as published.
-
-    Source: Deepika §4.2.2: Xavier initialisation, 12 heads of 64; "a ViT-inspired network" over the
-    vector, not over patches.
-    """
+    """Vectors [B, D_in] → conditions [B, n_tokens, D_out], normalised (§4.2.2: 12 heads of 64)."""
 
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
                  hidden: int = 768, heads: int = 12, dropout: float = 0.1):
@@ -54,11 +50,7 @@ class StudyOne(nn.Module):
 
 
 class StudyTwo(nn.Module):
-    """Vectors [B, D_in] → conditions [B, n_tokens, D_out]: two linear layers, dropout after each.
-
-    Source: Deepika §4.3.3: h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂, dropout after the *last*
-    layer as well, as it says there.
-    """
+    """h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂, dropout after *each* layer, as §4.3.3 says."""
 
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
                  hidden: int = 768, dropout: float = 0.1):

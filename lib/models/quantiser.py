@@ -14,10 +14,9 @@ from torch.nn import functional as F
 
 
 class ResidualQuantiser(nn.Module):
-    """K codebooks of V vectors [K, V, D], learnt by moving averages (no gradient reaches them).
+    """K codebooks of V vectors [K, V, D], learnt by moving averages, without a gradient.
 
-    `hits` [K, V] is the average of how many vectors of a batch fall to each code; one hit less
-    often than `dead_below` of an even use starts afresh at a random residual of the batch.
+    A code hit (`hits` [K, V]) less often than `dead_below` of an even use starts afresh.
     """
 
     codebooks: Tensor
@@ -51,10 +50,8 @@ class ResidualQuantiser(nn.Module):
                             self.codebooks[: shares.shape[1]].to(shares.dtype))
 
     def forward(self, vectors: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment (mean squared
-        distance of each residual to its vector), codes [B, K, S]. In training the codebooks move.
-
-        `keep` int [B]: how many codebooks each item is decoded from.
+        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment (mean square of
+        residuals), codes [B, K, S]; each item is decoded from its first `keep` [B] codebooks.
         """
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):
@@ -94,9 +91,7 @@ class ResidualQuantiser(nn.Module):
 
     @torch.no_grad()
     def start(self, vectors: Tensor, seed: int = 0, per_batch: int | None = None) -> None:
-        """Sets each codebook to k-means of what is left of vectors [N, D]; `per_batch` vectors (N
-        without it) will be in a training batch, the scale of ``hits``.
-        """
+        """Sets each codebook to k-means of what is left of vectors [N, D]."""
         residual = vectors
         for k in range(self.n_codebooks):
             fitted = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12,

@@ -31,9 +31,7 @@ PER_OCTAVE = 24  # quarter tones
 
 
 class Frames(nn.Module):
-    """Short-time Fourier transform (Hann) whose frames tile the sound: frame t is centred on
-    (t + ½)·hop, N = T·hop either way; beyond its ends the sound counts as silent.
-    """
+    """STFT (Hann) whose frames tile the sound: frame t is centred on (t + ½)·hop, N = T·hop."""
 
     window: Tensor
 
@@ -84,10 +82,7 @@ class Mel(nn.Module):
 
 
 class Pitches(Mel):
-    """The same around each quarter tone hz [P], fine enough for bass notes: [B, N] → [B, T, P].
-
-    `gain` [P] is the response to a sine of amplitude 1 on a centre.
-    """
+    """The same around quarter tones hz [P], to [B, T, P]; `gain` [P]: of a sine on a centre."""
 
     gain: Tensor
 
@@ -122,9 +117,7 @@ def magnitude(spectrum: Tensor) -> Tensor:
 
 
 class Oscillators(nn.Module):
-    """Tones of fixed frequencies hz [P] that run on from the first sample to the last: amplitudes
-    [B, T, P] → frames of windowed sound [B, T, n_fft], for :meth:`Frames.overlap`.
-    """
+    """Tones that run on from frame to frame: amplitudes [B, T, P] → windowed [B, T, n_fft]."""
 
     per_frame: Tensor
     cos: Tensor
@@ -148,9 +141,7 @@ class Oscillators(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """A residual block, [B, T, C] → [B, T, C]: a convolution along time for each channel, then two
-    layers across channels (Liu et al. 2022).
-    """
+    """Residual, [B, T, C]: along time for each channel, then across channels (Liu et al. 2022)."""
 
     def __init__(self, width: int, n_blocks: int):
         super().__init__()
@@ -165,10 +156,7 @@ class ConvNeXt(nn.Module):
 
 
 class SpectralCodec(nn.Module):
-    """Sound to codes and back; the interface is EnCodec's, the inside is not. Its arguments are its
-    ``config.json``, `settings`: a code step is two mel frames of `hop_length`, D is `latent`, the
-    pitches have a window of `long_fft`.
-    """
+    """Sound to codes and back, with EnCodec's interface; `settings` are its ``config.json``."""
 
     def __init__(self, *, sample_rate_hz: int = 22_050, hop_length: int = 441, n_fft: int = 1323,
                  n_mels: int = 100, long_fft: int = 5292, lowest_hz: float = 32.703,

@@ -17,9 +17,7 @@ CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is take
 
 
 class SpectralLosses(nn.Module):
-    """Sounds (generated, true), [B, N] each → means over windows of the ln-mel L1 and of the
-    spectral convergence ‖|S| − |Ŝ|‖ / ‖|S|‖ of each item, so that soft crops count like loud ones.
-    """
+    """Generated, true [B, N] → means over windows of ln-mel L1 and ‖|S| − |Ŝ|‖ / ‖|S|‖."""
 
     def __init__(self, sample_rate_hz: int):
         super().__init__()

@@ -40,10 +40,8 @@ class Painted(NamedTuple):
 
 
 class Convolution(nn.Module):
-    """Convolution, [B, n_in, H, W] → [B, n_out, H, W]; `frozen` lets the gradient reach x alone.
-
-    With `equalised` the scale (He et al. 2015, eq. 10) acts in use, not when weights are drawn:
-    Adam, which moves every weight by about the rate, then moves all layers at one relative speed.
+    """[B, n_in, H, W] → [B, n_out, H, W]; `frozen`: the gradient reaches x alone; `equalised`: the
+    scale (He et al. 2015, eq. 10) acts in use, so that Adam moves all layers at one relative speed.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
@@ -70,9 +68,7 @@ class Dense(Convolution):
 
 
 class AffectiveMaps(nn.Module):
-    """v = σ(Conv[V, M]) and a = σ(Conv[A, M]), each [B, 3, H, W] in (0, 1). Generator and critic
-    read pictures through the *same* two convolutions, which makes their maps comparable.
-    """
+    """v = σ(Conv[V, M]), a = σ(Conv[A, M]), [B, 3, H, W]; generator and critic share them."""
 
     def __init__(self, *, equalised: bool):
         super().__init__()
@@ -103,9 +99,7 @@ class EmotionalResidualUnit(nn.Module):
 
 
 class Generator(nn.Module):
-    """Noise [B, n_noise], affect [B, 2] → :class:`Painted` at ``growth.size``. One block of `depth`
-    convolutions a stage, each with its own 1×1 way out to three colours, then one unit for all.
-    """
+    """Noise [B, n_noise], affect [B, 2] → picture and map, by `depth` convolutions a stage."""
 
     def __init__(self, channels: Sequence[int], n_noise: int, depth: int, *, equalised: bool,
                  pixel_norm: bool):
@@ -137,12 +131,10 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Picture [B, 3, H, W] at ``growth.size`` and its affect [B, 2] → one unbounded score [B],
-    higher for real.
+    """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real.
 
-    The affect enters as two more channels, and at the end as an inner product with the picture's
-    vector (projection): "real, *given this affect*?". `maps` are the generator's, not owned.
-    `batch_deviation`: without it a critic cannot notice that all pictures are alike.
+    The affect enters as two more channels and, at the end, as an inner product with the picture's
+    vector (projection). `batch_deviation`: else it cannot notice that all pictures are alike.
     """
 
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
@@ -187,9 +179,7 @@ def affect_planes(affect: Tensor, picture: Tensor) -> Tensor:
 
 
 def at_growth(pictures: Tensor, growth: Growth) -> Tensor:
-    """Real pictures [B, 3, H, H] as the growing critic must see them [B, 3, size, size]:
-    area-averaged and, while α < 1, as soft as the fakes.
-    """
+    """Real pictures [B, 3, H, H] averaged to [B, 3, size, size], as soft as fakes while α < 1."""
     pictures = F.avg_pool2d(pictures, pictures.shape[-1] // growth.size)
     if growth.stage and growth.alpha < 1:
         pictures = torch.lerp(enlarge(F.avg_pool2d(pictures, 2)), pictures, growth.alpha)
@@ -198,9 +188,7 @@ def at_growth(pictures: Tensor, growth: Growth) -> Tensor:
 
 def gradient_penalty(score_of: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor,
                      mix: Tensor) -> Tensor:
-    """E[(‖∇ score(x̂)‖₂ − 1)²], x̂ = mix·real + (1 − mix)·fake, `mix` [B] in [0, 1], the norm over
-    *all* of a picture's dimensions (Gulrajani et al. 2017, eq. 3).
-    """
+    """E[(‖∇ score(x̂)‖₂ − 1)²], x̂ = mix·real + (1 − mix)·fake; one norm over a whole picture."""
     mix = mix.view(-1, *[1] * (real.dim() - 1))
     between = (mix * real + (1 - mix) * fake).detach().requires_grad_(True)
     gradient, = torch.autograd.grad(score_of(between).sum(), between, create_graph=True)

@@ -29,9 +29,7 @@ def without_lead(caption: str, word: str) -> str:
 
 
 def unled(caption: str, word: str) -> str:
-    """What a led caption says is seen, without its lead and without what it says is felt ("… it
-    feels …"); a caption that is all lead stays.
-    """
+    """What a led caption says is seen, without lead and "… it feels …"; all lead stays."""
     seen = without_lead(caption, word)
     head, mark, _ = seen.rpartition(" it feels ")
     return (head if mark else seen).strip() or lead(word)
@@ -46,9 +44,7 @@ class Captioner(Pretrained):
 
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
-        """Pictures uint8 [N, H, W, 3], an emotion word for each (``None``: nothing leads it) → N
-        captions, the leading words included, with at most `max_tokens` more.
-        """
+        """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
         pictures = np.asarray(pictures)
         if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
             raise KlangfarbeError("pictures uint8 [N, H, W, 3]", f"{pictures.dtype} "
@@ -73,9 +69,7 @@ class Captioner(Pretrained):
 
 
 def lead_tokens(tokenizer, word: str | None) -> list[int]:
-    """Tokens of the leading words between start and end mark; transformers' BLIP changes the first
-    and drops the last.
-    """
+    """Leading words between start and end mark; BLIP changes the first and drops the last."""
     return tokenizer("" if word is None else lead(word)).input_ids
 
 

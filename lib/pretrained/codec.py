@@ -25,9 +25,7 @@ N_CODEBOOKS = 4  # of EnCodec's bandwidths the smallest with as many is taken, a
 
 
 class Codec(Pretrained):
-    """A SpectralCodec or :class:`Encodec` with its card: `n_codebooks` K of `codebook_size` V,
-    `frame_rate_hz` steps a second, for sounds at `sample_rate_hz`.
-    """
+    """A SpectralCodec or :class:`Encodec` with its card: K codebooks of size V, steps a second."""
 
     def __init__(self, source: Source, model, device: str):
         super().__init__(source, model, device)
@@ -36,9 +34,7 @@ class Codec(Pretrained):
         self.n_codebooks, self.codebook_size = model.n_codebooks, model.codebook_size
 
     def encode(self, sound, n_codebooks: int | None = None) -> Tensor:
-        """Sound [B, 1, N] in [−1, 1] → codes int64 [B, K, S], S = ⌈N / samples_per_step⌉; the first
-        `n_codebooks` of them.
-        """
+        """Sound [B, 1, N] in [−1, 1] → the first `n_codebooks` codes, int64 [B, K, S]."""
         sound = torch.as_tensor(sound, dtype=torch.float32)
         if (sound.ndim != 3 or sound.shape[1] != 1 or not sound.numel()
                 or not bool(sound.isfinite().all())):
@@ -48,9 +44,7 @@ class Codec(Pretrained):
             return self.model.encode(sound.to(self.device), n_codebooks)
 
     def decode(self, codes, n_samples: int | None = None) -> Tensor:
-        """Codes int64 [B, k, S], k ≤ K → sound float32 [B, 1, S·samples_per_step], or its first
-        `n_samples`.
-        """
+        """Codes int64 [B, k, S], k ≤ K → sound float32 [B, 1, N], or its first `n_samples`."""
         codes = torch.as_tensor(codes)
         if (codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_codebooks or not codes.numel()
                 or codes.is_floating_point()):
@@ -65,9 +59,7 @@ class Codec(Pretrained):
             return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]
 
     def soft_decode(self, probabilities: Tensor, n_samples: int | None = None) -> Tensor:
-        """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected codebook vectors, with a
-        gradient; where they are 0 or 1 it is what :meth:`decode` gives.
-        """
+        """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected vectors, with a gradient."""
         checked(probabilities, "probabilities", ("B", "k", "S", self.codebook_size),
                 "softmax over the last axis of the logits")
         return self.model.soft_decode(probabilities.to(self.device)).float()[..., :n_samples]
@@ -78,9 +70,7 @@ class Codec(Pretrained):
 
 
 class Encodec:
-    """transformers' EncodecModel under the names of lib.models.spectral_codec.SpectralCodec: mono,
-    whole clips (no chunks, no loudness normalisation), one bandwidth.
-    """
+    """transformers' EncodecModel under SpectralCodec's names: mono, whole clips, one bandwidth."""
 
     def __init__(self, model: EncodecModel):
         config = model.config

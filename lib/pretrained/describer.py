@@ -56,9 +56,7 @@ class Describer(Pretrained):
 
     def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
                  prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
-        """N captions, each with its emotion word unless it holds it already → N musical
-        descriptions of two lines; `prompt` out of ``PROMPTS``, the rest as for :meth:`respond`.
-        """
+        """N captions, each with its emotion word or none → N musical descriptions of two lines."""
         emotions = [""] * len(captions) if emotions is None else emotions
         prompts = [self.prompt(image_description(caption, emotion), prompt)
                    for caption, emotion in zip(captions, emotions, strict=True)]
@@ -81,9 +79,7 @@ class Describer(Pretrained):
     def respond(self, prompts: Sequence[str], *, seed: int | None = None,
                 temperature: float = TEMPERATURE, top_k: int = TOP_K,
                 max_new_tokens: int = NEW_TOKENS, batch: int = 64) -> list[str]:
-        """Responses to N prompts: the likeliest tokens, or with a `seed` drawn among the `top_k`
-        likeliest, by the seed, the prompt and how often it came before, not by the batch it is in.
-        """
+        """Responses: the likeliest, or drawn by `seed`, prompt and how often that came."""
         if temperature <= 0 or top_k < 1:
             raise KlangfarbeError("temperature > 0 and top_k ≥ 1", f"{temperature}, {top_k}",
                                   "without a seed nothing is drawn at all")
@@ -115,9 +111,7 @@ class Describer(Pretrained):
 
 
 class GumbelSampler:
-    """Draws the next token as the greatest of log-probability + Gumbel noise, each text with its
-    own generator.
-    """
+    """Draws the greatest of log-probability + Gumbel noise, each text with its own generator."""
 
     def __init__(self, generators: list[np.random.Generator], temperature: float, top_k: int):
         self.generators, self.temperature, self.top_k = generators, temperature, top_k

@@ -29,9 +29,7 @@ class ClipEncoder(Pretrained):
         self._encode_pictures, self._encode_texts = encode_pictures, encode_texts
 
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [N, H, W, 3], scaled and cropped as the checkpoint says → unit vectors
-        float32 [N, D].
-        """
+        """Pictures uint8 [N, H, W, 3] → unit vectors float32 [N, D]."""
         return self._unit(self._encode_pictures, np.asarray(pictures))
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
@@ -88,9 +86,7 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
 
 
 def fold_batch_norms(tower) -> None:
-    """Folds the batch norms of an open_clip ResNet into the convolutions before them, in place, and
-    drops pooling by 1; the vectors stay what they were to rounding, a tenth of the time goes.
-    """
+    """Folds an open_clip ResNet's batch norms into its convolutions: a tenth of the time goes."""
     blocks = [block for layer in (tower.layer1, tower.layer2, tower.layer3, tower.layer4)
               for block in layer]
     for part in (tower, *blocks):

@@ -57,9 +57,7 @@ def pixels_of(processor, pictures):
 
 
 def load_own(source: Source, build, what: str):
-    """A network of ours: what ``build`` makes of ``config.json``, with the folder's weights in
-    float32, which our Fourier transforms need.
-    """
+    """A network of ours, which ``build`` makes of ``config.json``, in float32."""
     config = artefacts.read(source.folder / "config.json")
     tensors = artefacts.read(source.folder / "model.safetensors")
     with readable(source, f"a {what}'s config.json and weights that fit it"):
@@ -71,10 +69,8 @@ def load_own(source: Source, build, what: str):
 
 def load_model(model_class, source: Source, device: str, dtype=None,
                mapping: Mapping | None = None):
-    """``model_class.from_pretrained(folder)`` in evaluation mode, or the class that `mapping` has
-    for its configuration: safetensors only, nothing fetched, every weight found.
-
-    transformers warns of a weight it cannot find and leaves it random; here that is an error.
+    """A folder's network, a `model_class` or what `mapping` has for its configuration: safetensors
+    only, nothing fetched, and every weight found, of which transformers only warns.
     """
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)

@@ -35,10 +35,8 @@ LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were nev
 
 
 class MusicGenerator(Pretrained):
-    """A MusicGen with its card and its parts `text` and `codec`; `width` is D, `text_width` D_text.
-
-    `network` is a module with ``decoder`` (MusicgenForCausalLM) and, where the widths differ,
-    ``enc_to_dec_proj``: what lib.training.musicgen trains.
+    """A MusicGen with its parts `text` and `codec`; `network` has a ``decoder`` and, where widths
+    differ, ``enc_to_dec_proj``: what lib.training.musicgen trains.
     """
 
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
@@ -112,9 +110,7 @@ def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
 
 
 def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
-    """The bundled layout's files: a network's (LoRA merged) decoder and projection, stored as
-    `dtype`, and the hashes of the parts they were trained with.
-    """
+    """The bundled layout's files: decoder and projection, hashes of the other parts."""
     tensors = {name: t.to(dtype or t.dtype) for name, t in network.state_dict().items()
                if name.startswith(("decoder.", "enc_to_dec_proj."))}
     return {"model.safetensors": tensors, "config.json": network.decoder.config.to_dict(),

@@ -65,9 +65,7 @@ class Store:
 
     def fill(self, keys: Sequence[str], compute: Callable[[list[int]], list], *, chunk: int = 64,
              label: str = "stored tensors") -> int:
-        """Computes what is missing, `chunk` items a file (what a kill can cost), and returns how
-        many items that were; `compute`: positions in `keys` → a tensor each.
-        """
+        """Computes what is missing, `chunk` items a file; returns how many that were."""
         first = {key: i for i, key in reversed(list(enumerate(keys)))}  # what comes twice, once
         missing = sorted(i for key, i in first.items() if key not in self)
         starts = range(0, len(missing), chunk)
@@ -86,9 +84,7 @@ class Store:
 
 def text_states(store: Store, texts: Sequence[str], encode: Callable, network_sha256: str, *,
                 batch: int = 32) -> list[Tensor]:
-    """Stored states of N texts, float32 [L, D] each, L its own tokens; `encode`: texts → states
-    [N, L, D] and mask [N, L].
-    """
+    """States of N texts, float32 [L, D] each; `encode`: texts → states [N, L, D], mask [N, L]."""
     keys = [text_key(text, network_sha256) for text in texts]
 
     def compute(rows):

@@ -19,15 +19,11 @@ STEPS = ("eager", "graph", "compile")
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
            temperature: float = 1.0, top_k: int = 250, seed: int = 0,
            step: str | None = None) -> Tensor:
-    """Draws codes int64 [B, K, S] for a batch of conditions.
+    """Conditions [B, L, D] of the decoder's width, mask [B, L] → codes int64 [B, K, n_steps].
 
-    Args:
-        decoder: transformers' MusicgenForCausalLM (LoRA merged, mono), in evaluation mode.
-        states: [B, L, D], of the decoder's width. mask: [B, L], 1 for real tokens. n_steps: S.
-        guidance: 1 switches it off; else the null half (zeros, mask 0) is made here.
-        top_k: 1 is greedy, 0 cuts nothing. seed: with one batch and machine repeats the codes.
-        step: ``"eager"``; ``"graph"``: a captured CUDA graph; ``"compile"``: that of a compiled
-            layer, which takes seconds for each length. ``None``: graph on CUDA, else eager.
+    `decoder`: a mono MusicgenForCausalLM (LoRA merged). `guidance` 1 switches it off. `top_k` 1 is
+    greedy, 0 cuts nothing. `step` is ``"eager"``, ``"graph"`` (a captured CUDA graph, the default
+    there) or ``"compile"`` (of a compiled layer, which takes seconds for each length).
     """
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")

@@ -43,9 +43,7 @@ class SentenceEncoder(Pretrained):
 
 
 def vectors(model, tokenizer, texts: Sequence[str], pooling: str = "mean") -> torch.Tensor:
-    """Texts → unit vectors [N, D] with their gradient: the mean over a text's tokens, or the first
-    (``"cls"``).
-    """
+    """Texts → unit vectors [N, D] with a gradient: the mean over tokens, or the first."""
     kind, positions = model.config.model_type, model.config.max_position_embeddings
     reserved = 2 if "roberta" in kind or kind == "mpnet" else 0
     tokens = tokens_of(tokenizer, texts, positions - reserved).to(model.device)

@@ -41,6 +41,7 @@ class Known(NamedTuple):
 class Part:
     """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
 
+    what: str
     files: tuple[str, ...]
     hub: dict[str, Known] = field(default_factory=dict)
 
@@ -107,9 +108,7 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
 
 
 def sha256(folder: Path, part: Part) -> str:
-    """SHA-256 over names and contents of the part's own files and the shards of large weights, so
-    that a clone and a fetched copy of one checkpoint have one hash.
-    """
+    """SHA-256 over the part's own files alone: a clone and a fetched copy have one hash."""
     digest = hashlib.sha256()
     files = {folder / choice for file in part.files for choice in file.split("|")}
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):

@@ -43,9 +43,7 @@ class ClapEncoder(Pretrained):
 
 
 def features(extractor, windows: np.ndarray, *, fused: bool = False) -> np.ndarray:
-    """The extractor's mel of sounds of one length: float32 [N, samples] → [N, 1 or 4, T, mels].
-    `fused` checkpoints see it four times, as of a clip that is not longer than its window.
-    """
+    """Sounds of one length [N, samples] → mel [N, 1, T, mels], uncropped; 4 times if `fused`."""
     output = extractor(list(windows), sampling_rate=extractor.sampling_rate,
                        max_length=windows.shape[1], truncation="fusion" if fused else "rand_trunc",
                        padding="pad")

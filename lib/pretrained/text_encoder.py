@@ -25,9 +25,7 @@ class TextEncoder(Pretrained):
         self.width = model.config.d_model
 
     def states(self, texts: Sequence[str], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-        """N texts → states float32 [N, L, D], 0 where padded, and mask bool [N, L]; L is the
-        longest text's, at most ``MAX_TOKENS``.
-        """
+        """N texts → states float32 [N, L, D], 0 where padded, and mask bool [N, L]."""
         each = []
         for at in range(0, len(texts), batch):
             tokens = tokens_of(self.tokenizer, texts[at : at + batch], MAX_TOKENS).to(self.device)
