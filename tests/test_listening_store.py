@@ -209,8 +209,8 @@ def test_the_questions_are_the_texts_own():
     assert asked["rel"].text == (
         "A score from 0 to 100 indicating how well the music matches the input image’s mood, "
         "theme, and content, " "evaluating semantic coherence and emotional alignment.")
-    assert [(q.low, q.high) for q in questions.QUESTIONS] == [(0, 5)] * 4 + [(0, 100)] * 2
-    assert all(q.ends == ("Strongly Disagree", "Strongly Agree") for q in questions.QUESTIONS[:4])
+    assert [q.high for q in questions.QUESTIONS] == [5] * 4 + [100] * 2
+    assert questions.LIKERT_ENDS == {0: "Strongly Disagree", 5: "Strongly Agree"}
     with pytest.raises(KlangfarbeError, match="a question out of"):
         questions.question("loudness")
 

@@ -1,6 +1,6 @@
 """The page a listener sees, in ipywidgets: every control is reached with Tab and worked with number
 keys, arrows and enter. It only shows a :class:`~lib.studies.listening.session.Session` and passes
-on what is pressed. :func:`still` draws the same page for a reader who has no kernel running.
+on what is pressed. :func:`still` is the same page for a reader who has no kernel running.
 """
 
 import base64
@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from IPython.display import HTML
 
 from lib.core.errors import KlangfarbeError
+from lib.studies.listening import questions
 from lib.studies.listening import session as sessions
 from lib.studies.listening import study as studies
 from lib.studies.listening.questions import CHOICES, COMPARE, QUESTIONS, SIDES, Question
@@ -28,12 +29,12 @@ GONE = "<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this page.
 
 class Page:
     """Widgets around a sitting, in ``box``; ``controls``: the present ones by name (``begin``,
-    ``quality``, ``next`` …) in Tab's order. Without a code to go on with it is a new random one, or
-    the one the listener types; `options` are the session's `clock` and `simulated`.
+    ``quality``, ``next`` …) in Tab's order. The listener's code is a new random one, or the one
+    that is typed; `options` are the session's `clock` and `simulated`.
     """
 
     def __init__(self, study: studies.Study, rater: str = "", **options):
-        self._study, self._options, self._typed = study, options, rater
+        self._study, self._options = study, options
         self.session = sessions.Session(study, rater or secrets.token_hex(4), **options)
         self.message = widgets.HTML()
         # the player has no controls of its own: what is not pressed here could not be counted
@@ -77,8 +78,8 @@ class Page:
         return button
 
     def _consent(self) -> list:
-        code = widgets.Text(value=self._typed, description="My code",
-                            placeholder="only to go on with a sitting", layout={"width": "380px"})
+        code = widgets.Text(description="My code", layout={"width": "380px"},
+                            placeholder="only to go on with a sitting")
         self.controls["code"] = code
 
         def begin():
@@ -92,29 +93,34 @@ class Page:
 
         buttons = [self._button("begin", BEGIN, begin, "primary"),
                    self._button("decline", DECLINE, lambda: self._show(self.session.decline))]
-        return [widgets.HTML(f"<h2>A listening study</h2>{_paragraphs(self.session.text)}"), code,
-                widgets.HBox(buttons), self.message]
+        text = "".join(f"<p>{html.escape(part)}</p>" for part in self.session.text.split("\n\n"))
+        return [widgets.HTML(f"<h2>A listening study</h2>{text}"), code, widgets.HBox(buttons),
+                self.message]
 
     def _page(self) -> list:
         trial = self.session.trial
         picture = widgets.Image(value=self._study.image(trial["image"]), format="png",
                                 layout={"width": PICTURE_WIDTH})
-        plays = [self._button(f"play {side}", text, lambda side=side: self._play(side), "info")
-                 for side, text in _plays(self.session).items()]
+        two = len(self.session.sounds) == 2
+        plays = [self._button(f"play {side}", f"▶ Play {side}" if two else "▶ Play",
+                              lambda side=side: self._play(side), "info")
+                 for side in self.session.sounds]
         if trial["kind"] == COMPARE:
             asked = [self._select(f"<b>{html.escape(text)}</b>", name, name.capitalize(), SIDES,
                                   SIDES, "auto") for name, text in CHOICES]
         else:
+            labels = [f"{k} {questions.LIKERT_ENDS.get(k, '')}".strip() for k in range(6)]
             scales = [self._select(html.escape(question.text), question.name, question.title,
-                                   _steps(question), range(6), "415px")
+                                   labels, range(6), "415px")
                       if question.high == 5 else self._slider(question) for question in QUESTIONS]
             asked = [widgets.HTML(KEYS), widgets.HBox(scales[:2]), widgets.HBox(scales[2:4]),
                      *scales[4:]]
         end = [self._button("next", NEXT, self._submit, "primary"),
                self._button("stop", STOP, self._ask)]
-        return [widgets.HTML(f"<p>{_head(self.session)}</p>"),
-                widgets.HBox([picture, widgets.VBox(plays)]), self.sound, *asked, self.message,
-                widgets.HBox(end)]
+        done, pages = self.session.progress
+        head = f"<p>Page {done + 1} of {pages} · your code: <b>{self.session.rater}</b></p>"
+        return [widgets.HTML(head), widgets.HBox([picture, widgets.VBox(plays)]), self.sound,
+                *asked, self.message, widgets.HBox(end)]
 
     def _play(self, side: str) -> None:
         self.sound.children = (widgets.Audio(value=self.session.play(side), format="flac",
@@ -135,8 +141,8 @@ class Page:
         self.say("This removes every answer you have given.")
 
     def _slider(self, question: Question):
-        slider = widgets.IntSlider(value=50, min=question.low, max=question.high,
-                                   description=f"{question.title}, not set", **_wide("820px"))
+        slider = widgets.IntSlider(value=50, max=question.high, **_wide("820px"),
+                                   description=f"{question.title}, not set")
 
         def changed(change):
             self.session.answer(question.name, int(change["new"]))
@@ -158,54 +164,29 @@ class Page:
                             layout={"margin": "6px 0", "width": width})
 
 
-def still(session: sessions.Session) -> HTML:
-    """The present page of a sitting as HTML that needs no kernel; it stores nothing."""
-    frame = '<div style="border:1px solid #999;padding:1em;max-width:820px">'
-    if session.state != sessions.PAGE:
-        return HTML(f"{frame}<h3>A listening study</h3>{_paragraphs(session.text)}"
-                    f"<button disabled>{BEGIN}</button> <button disabled>{DECLINE}</button></div>")
-    rows = []
-    for question in QUESTIONS:
-        width, control = 48, _list(_steps(question))
-        if question.high != 5:
-            width, control = 98, (f'0 <input type="range" min="0" max="{question.high}" value="50" '
-                                  f'disabled style="width:22em"> {question.high}')
-        rows.append(f'<p style="display:inline-block;vertical-align:top;width:{width}%">'
-                    f'<b>{html.escape(question.title)}.</b> '
-                    f"{html.escape(question.text)}<br>{control}</p>")
-    if session.trial["kind"] == COMPARE:
-        rows = [f"<p><b>{html.escape(text)}</b><br>{_list(SIDES)}</p>" for _, text in CHOICES]
-    plays = " ".join(f"<button disabled>{text}</button>" for text in _plays(session).values())
-    picture = base64.b64encode(session.study.image(session.trial["image"])).decode()
-    return HTML(f'{frame}<p>{_head(session)}</p><p><img src="data:image/png;base64,{picture}" '
-                f'style="width:{PICTURE_WIDTH}" alt="the picture"> {plays}</p>{"".join(rows)}'
-                f'<button disabled>{NEXT}</button> <button disabled>{STOP}</button></div>')
+def still(page: Page) -> HTML:
+    """A page as HTML that needs no kernel; what is pressed there does nothing."""
+    return HTML('<div style="border:1px solid #999;padding:1em;max-width:820px">'
+                f'{_html(page.box)}</div>')
 
 
-def _head(session: sessions.Session) -> str:
-    done, pages = session.progress
-    return f"Page {done + 1} of {pages} · your code: <b>{session.rater}</b>"
-
-
-def _plays(session: sessions.Session) -> dict[str, str]:
-    """Side → label of its button."""
-    return {side: f"▶ Play {side}" if len(session.sounds) == 2 else "▶ Play"
-            for side in session.sounds}
-
-
-def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n"))
-
-
-def _steps(question: Question) -> list[str]:
-    """The label of each step: the text's words stand at both ends."""
-    words = {question.low: question.ends[0], question.high: question.ends[1]}
-    return [f"{k} {words.get(k, '')}".strip() for k in range(question.low, question.high + 1)]
-
-
-def _list(options: Sequence[str]) -> str:
-    return (f'<select size="{len(options)}" '
-            f'disabled>{"".join(f"<option>{option}</option>" for option in options)}</select>')
+def _html(control: widgets.Widget) -> str:
+    if isinstance(control, widgets.Box):
+        flex = "display:flex;gap:1em" if isinstance(control, widgets.HBox) else ""
+        return f'<div style="{flex}">{"".join(map(_html, control.children))}</div>'
+    if isinstance(control, widgets.HTML):
+        return control.value
+    if isinstance(control, widgets.Image):
+        data = base64.b64encode(control.value).decode()
+        return f'<img src="data:image/png;base64,{data}" style="width:{PICTURE_WIDTH}">'
+    text = html.escape(control.description)
+    if isinstance(control, widgets.Button):
+        return f"<button disabled>{text}</button> "
+    if isinstance(control, widgets.Select):
+        options = "".join(f"<option>{label}</option>" for label, _ in control.options)
+        return f'<p>{text}<br><select size="{control.rows}" disabled>{options}</select></p>'
+    kind = "range" if isinstance(control, widgets.IntSlider) else "text"
+    return f'<p>{text} <input type="{kind}" style="width:22em" disabled></p>'
 
 
 def _wide(width: str) -> dict:

@@ -15,41 +15,35 @@ SIDES = ("left", "right")
 
 
 class Question(NamedTuple):
-    """A question: column of its answers, the text's own heading, what is asked, whole-number scale
-    ``low`` … ``high``, the words at its ends (none where the source prints none).
-    """
+    """Column of the answers, the text's own heading, what is asked, whole-number scale 0 … high."""
     name: str
     title: str
     text: str
-    low: int
     high: int
-    ends: tuple[str, str]
 
 
-LIKERT = 0, 5, ("Strongly Disagree", "Strongly Agree")
+LIKERT_ENDS = {0: "Strongly Disagree", 5: "Strongly Agree"}
 QUESTIONS = (
-    Question("quality", "Quality Assessment", "Do you think the sound sample has good audio "
-             "quality, clarity, and fidelity?", *LIKERT),
-    Question("novelty", "Novelty Assessment", "Do you consider the sound sample to be novel and "
-             "creatively interesting?", *LIKERT),
-    Question("aesthetics", "Aesthetics Assessment", "How much did you enjoy listening to the sound "
-             "sample?", *LIKERT),
+    Question("quality", "Quality Assessment",
+             "Do you think the sound sample has good audio quality, clarity, and fidelity?", 5),
+    Question("novelty", "Novelty Assessment",
+             "Do you consider the sound sample to be novel and creatively interesting?", 5),
+    Question("aesthetics", "Aesthetics Assessment",
+             "How much did you enjoy listening to the sound sample?", 5),
     Question("relationship", "Relationship Assessment", "Do you relate the sound sample to the "
-             "image shown? Does the music reflect the mood, objects, or context of the image?",
-             *LIKERT),
+             "image shown? Does the music reflect the mood, objects, or context of the image?", 5),
     Question("ovl", "Overall Quality (OVL)", "A score from 0 to 100 reflecting the general audio "
              "quality, including aspects such as clarity, richness, absence of artifacts, and "
-             "overall pleasantness.", 0, 100, ("", "")),
+             "overall pleasantness.", 100),
     Question("rel", "Relevance (REL)", "A score from 0 to 100 indicating how well the music "
              "matches the input image’s mood, theme, and content, evaluating semantic coherence "
-             "and emotional alignment.", 0, 100, ("", "")),
-)
+             "and emotional alignment.", 100))
 CHOICES = (("better", "Which of the two sounds better?"),
            ("fitting", "Which of the two fits the picture better?"))
 NAMES = tuple(question.name for question in QUESTIONS)
 CHOICE_NAMES = tuple(name for name, _ in CHOICES)
 ASKED = {RATE: NAMES, COMPARE: CHOICE_NAMES}  # kind of page → its questions
-SCALES = {q.name: range(q.low, q.high + 1) for q in QUESTIONS} | dict.fromkeys(CHOICE_NAMES, SIDES)
+SCALES = {q.name: range(q.high + 1) for q in QUESTIONS} | dict.fromkeys(CHOICE_NAMES, SIDES)
 
 
 def question(name: str) -> Question:
