@@ -8,7 +8,7 @@ import contextlib
 import csv
 import functools
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import nbformat
 
@@ -18,78 +18,70 @@ from lib.core.errors import KlangfarbeError
 STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds of each stored run
 
 
-@dataclass(frozen=True)
-class Step:
-    """A notebook: the files it writes, and the numbers of those whose files it reads (in this run,
-    else earlier results or miniatures), joined by blanks.
+class Step(NamedTuple):
+    """A notebook: the files it writes (.csv where no suffix is named), and the numbers of those
+    whose files it reads (in this run, else earlier results or miniatures), joined by blanks.
     """
     products: str
     needs: str = ""
 
     @property
     def files(self) -> list[str]:
-        return self.products.split()
+        return [name if "." in name else f"{name}.csv" for name in self.products.split()]
 
     @property
     def sources(self) -> list[str]:
         return select(self.needs.split()) if self.needs else []
 
 
-TOUR = "tour.png links.csv happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3"
+TOUR = "tour.png links happy.mp3 fun.mp3 angry.mp3 sad.mp3 neutral.mp3"
 SYSTEMS = "11 13 23 31 33 42 43"
 STEPS = {
     "00_start_here": Step("first_picture.png"),
-    "01_start_affect": Step("words.csv"),
-    "02_start_atelier": Step("truth.csv"),
-    "03_start_miniatures": Step("codebooks.csv parts.csv curve.csv codecs.csv words.csv "
-        "asked_for.csv config.json model.safetensors"),
-    "04_start_collections": Step("counts.csv planes.csv"),
-    "05_start_metrics": Step("metrics.csv"),
-    "10_bridging_tour": Step(TOUR, needs="11 13"),
-    "11_bridging_classifier": Step("classifier.safetensors classifier.json curve.csv confusion.csv "
-        "scores.csv evidence.csv"),
-    "12_bridging_words": Step("richness.csv kept.csv texts.parquet", needs="11"),
+    "01_start_affect": Step("words"),
+    "02_start_atelier": Step("truth"),
+    "03_start_miniatures": Step("codebooks parts curve codecs words asked_for config.json "
+        "model.safetensors"),
+    "04_start_collections": Step("counts planes"),
+    "05_start_metrics": Step("metrics"),
+    "10_bridging_tour": Step(TOUR, "11 13"),
+    "11_bridging_classifier": Step("classifier.safetensors classifier.json curve confusion scores "
+        "evidence"),
+    "12_bridging_words": Step("richness kept texts.parquet", "11"),
     "13_bridging_music": Step("m1.safetensors m2.safetensors m3.safetensors m4.safetensors "
-        "music.json curves.csv held_out.csv released.csv evidence.csv"),
-    "14_bridging_generate": Step("spectra.csv guidance.csv sampling.csv clap_per_emotion.csv",
-        needs="13"),
-    "15_bridging_table": Step("table.csv confusion.csv evidence.csv", needs="11 13"),
-    "20_mapping_tour": Step(TOUR, needs="11 21 23"),
-    "21_mapping_data": Step("pairs.parquet texts.parquet explained.csv ceiling.csv", needs="11"),
-    "22_mapping_study_one": Step("study_one.safetensors study_one.json curves.csv scores.csv "
-        "heard.csv evidence.csv", needs="21"),
-    "23_mapping_study_two": Step("study_two.safetensors study_two.json curve.csv gradients.csv "
-        "heldout.csv heard.csv retrieval.csv evidence.csv", needs="11 21"),
-    "24_mapping_table": Step("table.csv alignment.csv curves.csv ablations.csv evidence.csv",
-        needs="11 21 22 23"),
-    "25_mapping_latency": Step("parts.csv music.csv evidence.csv", needs="11 23"),
-    "26_mapping_listening": Step("ratings.csv simulated_recovery.csv simulated_promise.csv "
-        "power.csv published.csv"),
-    "27_mapping_abroad": Step("alignment.csv styles.csv evidence.csv", needs="11 21 22 23"),
+        "music.json curves held_out released evidence"),
+    "14_bridging_generate": Step("spectra guidance sampling clap_per_emotion", "13"),
+    "15_bridging_table": Step("table confusion evidence", "11 13"),
+    "20_mapping_tour": Step(TOUR, "11 21 23"),
+    "21_mapping_data": Step("pairs.parquet texts.parquet explained ceiling", "11"),
+    "22_mapping_study_one": Step("study_one.safetensors study_one.json curves scores heard "
+        "evidence", "21"),
+    "23_mapping_study_two": Step("study_two.safetensors study_two.json curve gradients heldout "
+        "heard retrieval evidence", "11 21"),
+    "24_mapping_table": Step("table alignment curves ablations evidence", "11 21 22 23"),
+    "25_mapping_latency": Step("parts music evidence", "11 23"),
+    "26_mapping_listening": Step("ratings simulated_recovery simulated_promise power published"),
+    "27_mapping_abroad": Step("alignment styles evidence", "11 21 22 23"),
     "30_music2image_tour": Step("tour.png"),
-    "31_music2image_forest": Step("forest.skops scores.csv importance.csv released.csv "
-        "evidence.csv"),
-    "32_music2image_gan": Step("generator.safetensors collapse.csv evidence.csv"),
-    "33_music2image_diffusion": Step("unet.safetensors unet.json agreement.csv evidence.csv"),
-    "34_music2image_grey": Step("grey.csv evidence.csv"),
-    "35_music2image_chain": Step("chain.csv chain.png evidence.csv", needs="31 33"),
-    "40_art2music_tour": Step(TOUR, needs="42 43"),
-    "41_art2music_articaps": Step("splits.csv same.csv examples.csv truth.csv consistency.png "
-        "evidence.csv"),
+    "31_music2image_forest": Step("forest.skops scores importance released evidence"),
+    "32_music2image_gan": Step("generator.safetensors collapse evidence"),
+    "33_music2image_diffusion": Step("unet.safetensors unet.json agreement evidence"),
+    "34_music2image_grey": Step("grey evidence"),
+    "35_music2image_chain": Step("chain chain.png evidence", "31 33"),
+    "40_art2music_tour": Step(TOUR, "42 43"),
+    "41_art2music_articaps": Step("splits same examples truth consistency.png evidence"),
     "42_art2music_decoder": Step("decoder.safetensors decoder.json "
         "decoder_with_keywords.safetensors decoder_with_keywords.json flow.safetensors flow.json "
-        "curves.csv ways.csv dice.csv"),
-    "43_art2music_vocoder": Step("generator.safetensors generator.json roundtrip.csv curve.csv "
-        "predicted.csv"),
-    "44_art2music_table": Step("table.csv steps.csv evidence.csv", needs="42 43"),
-    "45_art2music_loss": Step("bands.csv sizes.csv evidence.csv"),
-    "46_art2music_judge": Step("controls.csv by_rule.jsonl evidence.csv"),
-    "90_side_by_side": Step("table.csv cost.csv wall.png bridging.mp3 mapping.mp3 art2music.mp3 "
-        "evidence.csv", needs=SYSTEMS),
-    "91_round_trip": Step("stations.csv chain.csv round.png evidence.csv", needs=SYSTEMS),
-    "92_swapped_parts": Step("couples.csv who.csv changed.csv swapped.png fused_musicgen.mp3",
-        needs=SYSTEMS),
-    "93_real_worlds": Step("table.csv worlds.png", needs=SYSTEMS),
+        "curves ways dice"),
+    "43_art2music_vocoder": Step("generator.safetensors generator.json roundtrip curve predicted"),
+    "44_art2music_table": Step("table steps evidence", "42 43"),
+    "45_art2music_loss": Step("bands sizes evidence"),
+    "46_art2music_judge": Step("controls by_rule.jsonl evidence"),
+    "90_side_by_side": Step("table cost wall.png bridging.mp3 mapping.mp3 art2music.mp3 evidence",
+        SYSTEMS),
+    "91_round_trip": Step("stations chain round.png evidence", SYSTEMS),
+    "92_swapped_parts": Step("couples who changed swapped.png fused_musicgen.mp3", SYSTEMS),
+    "93_real_worlds": Step("table worlds.png", SYSTEMS),
 }
 
 
