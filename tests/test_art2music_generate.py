@@ -158,17 +158,6 @@ def test_without_a_comment_the_captioner_speaks(chain):
     assert heard.said_by == "the captioner" and "painting" in heard.comment
 
 
-def test_the_published_decoder_plays_too_and_no_longer_than_it_learnt(sees, own_results, chain):
-    models, config = saved("decoder", sees)
-    once = chain._replace(stage=models, config=config, name="decoder")
-    heard = art2music.generate(RAMP, once, comment=SAID, seed=1)
-    assert np.array_equal(heard.sound,
-                          art2music.generate(RAMP, once, comment=SAID,
-                                             seed=2).sound), "it has no dice"
-    with pytest.raises(KlangfarbeError, match="flow gives any length"):
-        art2music.generate(RAMP, once, comment=SAID, seconds=8.0)
-
-
 def test_a_command_line_with_a_comment_writes_music_and_says_what_was_said(tmp_path, capsys):
     Image.fromarray(RAMP).save(tmp_path / "a.png")
     line = ["hear", str(tmp_path / "a.png"), "--system", "art2music", "-o", str(tmp_path / "a.wav"),

@@ -37,9 +37,8 @@ def files(stage: str, models, config, clip, setting: str) -> dict:
 
 
 def load(profile: str, stage: str = "flow", clip=None) -> tuple:
-    """A trained stage of a profile, else (the flow) the bundled one; prints which: (models, config,
-    setting). `clip` is the image-text model in use, whose hash is compared.
-    """
+    """A trained stage of a profile, else (the flow) the bundled one: (models, config, setting).
+    `clip`: the image-text model in use, whose hash is compared."""
     if stage not in STAGES:
         raise KlangfarbeError(f"a stage out of {', '.join(STAGES)}", repr(stage),
                               "name one of them")

@@ -60,9 +60,8 @@ class Dataset:
 
 def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
                   first: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The synthetic collection's comments (a row a comment) and clips; `collection` is its seed,
-    `first` the index of the first painting, `CLIPS_FROM` before the first clip's.
-    """
+    """The synthetic comments (a row a comment) of paintings from index `first` on, and clips from
+    `CLIPS_FROM` later."""
     lexicon, comments, clips = keywords.atelier_lexicon(), [], []
     for index in range(first, first + config.n_paintings):
         item = factors.draw(collection, index)
@@ -86,9 +85,8 @@ def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
 
 def prepare_texts(comments: pd.DataFrame, captions: pd.DataFrame,
                   lexicon: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Real comments (``painting, comment``, and ``comment_id, emotion`` where known) and captions
-    (``clip, caption``, and ``labels, keywords``) in the form of :func:`atelier_texts`.
-    """
+    """Real comments (``painting, comment``, where known ``comment_id, emotion``) and captions
+    (``clip, caption``, where known ``labels, keywords``) in the form of :func:`atelier_texts`."""
     for name, table, needed in (("comments", comments, ("painting", "comment")),
                                 ("captions", captions, ("clip", "caption"))):
         if lacking := [column for column in needed if column not in table]:
@@ -121,8 +119,7 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 def nearest(queries: np.ndarray, keys: np.ndarray, *,
             chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
     """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, of equals the first:
-    (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions.
-    """
+    (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions."""
     queries, transposed = normalise(queries), np.ascontiguousarray(normalise(keys).T)
     if queries.shape[1] != len(transposed):
         raise KlangfarbeError(f"vectors of one width, {len(transposed)}", str(queries.shape),
@@ -139,10 +136,8 @@ def nearest(queries: np.ndarray, keys: np.ndarray, *,
 
 def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
                 seed: int = 0) -> pd.DataFrame:
-    """Every comment with its nearest clip and its part of the data, in the comments' order:
-    ``comment_id, image_id, audio_id, clip_row`` (in `clips`)``, score, split, image_group,
-    audio_group``. `encoder` has ``embed_text``.
-    """
+    """Every comment with its nearest clip and its split, in order: ``comment_id, image_id,
+    audio_id, clip_row, score, split, image_group, audio_group``."""
     if split not in SPLITS:
         raise KlangfarbeError(f"a split out of {', '.join(SPLITS)}", repr(split),
                               "name one of them")
@@ -167,9 +162,8 @@ def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str
 
 
 def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
-    """The composite text of a triplet, rows of either side, as printed in Hong et al. §III-A.3;
-    ``comment_only`` leaves out what belongs to the target clip.
-    """
+    """The composite text of a triplet as printed in Hong et al. §III-A.3; ``comment_only`` leaves
+    out what belongs to the target clip."""
     if setting not in SETTINGS:
         raise KlangfarbeError(f"a setting out of {', '.join(SETTINGS)}", repr(setting),
                               "name one of them")
@@ -198,8 +192,7 @@ def check_leakage(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFra
 def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
                  clip) -> tuple[np.ndarray, np.ndarray]:
     """Vectors v, u [N, D] of paintings and of comments with their keywords, without a clip's
-    fields.
-    """
+    fields."""
     texts = [prompt({"comment": comment, "keywords": words}, {}, "comment_only")
              for comment, words in zip(comments, found, strict=True)]
     return clip.embed_pictures(pictures), clip.embed_text(texts)
@@ -207,9 +200,8 @@ def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
 
 def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
                  seed: int = 0) -> Dataset:
-    """Triplets of the synthetic collection with everything that training reads, stored; `clip` is
-    the image-text model, `split` by default the config's.
-    """
+    """The synthetic triplets with all that training reads, stored; `split`: by default the
+    config's."""
     def cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
         key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
         return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype,

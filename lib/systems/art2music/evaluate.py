@@ -93,10 +93,9 @@ def retrieve_sounds(test: TestSet, dataset: data.Dataset, sentence_encoder,
 
 
 def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:
-    """What the measures need of a row of the table, a structured array [N]: ``affect`` [2] by the
-    tagger, ``embedding`` of clips of one loudness, and against every reference [N], the own one on
-    the diagonal, ``cosine`` (centred) and :func:`spectral_distances`.
-    """
+    """What the measures need of a row of clips, a structured array [N]: ``affect`` [2],
+    ``embedding`` (at one loudness) by the tagger, and against every reference, the own one on the
+    diagonal, ``cosine`` (centred), ``mcd``, ``lsd``."""
     ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
                                           mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
@@ -108,9 +107,8 @@ def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -
 
 def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
                        whole: bool) -> dict[str, np.ndarray]:
-    """``mcd`` and ``lsd`` of every sound against every reference, dB [N, N]; not `whole`: against
-    its own alone, the others NaN.
-    """
+    """``mcd`` and ``lsd`` of every sound against every reference, dB [N, N]; not `whole`: the own
+    one, else NaN."""
     n, length = len(sounds), min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     ours, theirs = ([spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in some]
@@ -127,9 +125,8 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
 
 
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
-    """Table IV's measures and the emotion's, for rows of :func:`analyse`; `reference` is that of
-    the reference clips. FAD has a table of its own (``evaluation.frechet_table``).
-    """
+    """Table IV's measures and the emotion's on :func:`analyse`, `reference` that of the reference
+    clips; FAD is ``evaluation.frechet_table``'s."""
     own = np.arange(len(test.comments))[:, None]
     encoder, printed = embedders.card(tagger), published()
     return [*(Measure(name, evaluation.precomputed(metric), own, published=printed[name.lower()],
@@ -166,9 +163,8 @@ def published() -> dict[str, dict[str, float]]:
 
 
 def mcd_evidence(rows: dict, *, seed: int = 0) -> list[tuple]:
-    """Tuples (quantity, value, low, high, n) for claim S4-1: each row's MCD, and its paired
-    difference from the full row's.
-    """
+    """(quantity, value, low, high, n) for claim S4-1: each row's MCD and its difference from the
+    full row's."""
     own, evidence = {name: np.diagonal(row["mcd"]) for name, row in rows.items()}, []
     for name, values in own.items():
         quantity = f"mcd_{name.replace(' ', '_').replace(',', '')}"
@@ -195,9 +191,8 @@ def griffin_lim(ln_mel: np.ndarray, n_iterations: int = 32) -> np.ndarray:
 
 
 def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.ndarray]:
-    """Distances of sounds [N, samples] at 22.05 kHz from the true ones, [N] each: ``ln_mel_l1``
-    (nats), ``mcd``, ``lsd``, ``loudness`` (dB, generated over true). The longer of the two is cut.
-    """
+    """Distances of sounds [N, samples] from the true ones, [N] each: ``ln_mel_l1`` (nats), ``mcd``,
+    ``lsd``, ``loudness`` (dB, generated over true). The longer of the two is cut."""
     length = min(true.shape[1], generated.shape[1]) // mel.HOP * mel.HOP
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
@@ -208,9 +203,8 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
 
 
 def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:
-    """Mean |ln mel(generated) − ln mel(true)| of each pair of sounds [N, samples], nats, float64
-    [N]; the longer is cut.
-    """
+    """Mean |ln mel(generated) − ln mel(true)| of sounds [N, samples], nats, float64 [N]; the longer
+    is cut."""
     length = min(true.shape[1], generated.shape[1])
     parts = [slice(start, start + 32) for start in range(0, len(true), 32)]
     return np.concatenate([

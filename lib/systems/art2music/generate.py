@@ -1,7 +1,7 @@
 """Art2Music as a whole: a painting and a comment become a fused vector, a mel and sound.
 
-    painting ──CLIP──► v ─┬─ gated residual projector ─► h ─► BiLSTM, or flow ─► mel [−1, 1]
-    comment  ──CLIP──► u ─┘                     (train_decoder.py, train_flow.py)   │ mel.py
+    painting ──CLIP──► v ─┬─ gated residual projector ─► h ─► flow (or BiLSTM) ─► mel [−1, 1]
+    comment  ──CLIP──► u ─┘                     (train_flow.py, train_decoder.py)   │ mel.py
                                 sound ◄─ HiFi-GAN (train_vocoder.py) ◄─ ln-mel ◄────┘
 
 Networks: ``lib.models.fusion``, ``lib.models.hifigan`` and ``lib.pretrained``. Data: data.py,
@@ -10,7 +10,7 @@ keywords.py. Evaluation: evaluate.py. Settings: config.py.
 Source: Hong et al., "Art2Music".
 Known deviations: a visitor's painting has no target clip, so the text is the comment and its
 keywords alone (``comment_only``) · without a comment a captioner describes the painting · the flow
-gives another piece for another seed, of any length; the published decoder one answer of one length.
+plays, another piece for another seed, of any length; the published decoder has one answer.
 Notebook: 40 (the tour), 41–45.
 """
 
@@ -29,29 +29,19 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
 from lib.signal import images
 from lib.systems import interface
-from lib.systems.art2music import (
-    checkpoints,
-    data,
-    keywords,
-    mel,
-    train_decoder,
-    train_flow,
-    train_vocoder,
-)
-from lib.systems.art2music.config import get_config
+from lib.systems.art2music import checkpoints, data, keywords, mel, train_flow, train_vocoder
+from lib.systems.art2music.config import FlowConfig, get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
 
 class Models(NamedTuple):
-    """A loaded system: CLIP, the first stage with its ``name`` and ``config``, the vocoder, the
-    tagger that rates the music, and ``captioner`` and ``side`` of the config.
-    """
+    """CLIP, the flow with its config, the vocoder, the tagger; the config's captioner and
+    side."""
 
     clip: Any
-    stage: Any
-    config: Any
-    name: str
+    stage: train_flow.Models
+    config: FlowConfig
     vocoder: torch.nn.Module
     tagger: Any
     captioner: str
@@ -60,9 +50,8 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """The sound with everything on the way; valence and arousal in [−1, 1] and the emotion are the
-    tagger's.
-    """
+    """The sound with everything on the way; valence, arousal (in [−1, 1]) and emotion are the
+    tagger's."""
 
     comment: str
     said_by: str  # "you" or "the captioner"
@@ -74,27 +63,21 @@ class Result(interface.Sound):
     emotion: str
 
 
-def load(profile: str = artefacts.BUNDLED, stage: str = "flow") -> Models:
-    """The system of a profile; what was not trained there is a bundled miniature, and each part
-    prints which it is. The stage ``decoder`` is not bundled.
-    """
+def load(profile: str = artefacts.BUNDLED) -> Models:
+    """The system of a profile, or its bundled miniature; each part prints which it is."""
     config = get_config(profile)
     clip = pretrained.load("image_text", config.image_text)
-    models, stage_config, _ = checkpoints.load(profile, stage, clip)
-    return Models(clip, models, stage_config, stage, checkpoints.load_vocoder(profile)[0],
+    models, flow_config, _ = checkpoints.load(profile, "flow", clip)
+    return Models(clip, models, flow_config, checkpoints.load_vocoder(profile)[0],
                   pretrained.load("tagger"), config.captioner, config.side)
 
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
              seconds: float | None = None) -> Result:
-    """Music for a painting uint8 [H, W, 3] and a comment; without one a captioner describes it. By
-    default it is as long as in training; the seed is the flow's, the decoder has no randomness.
-    """
+    """Music for a painting uint8 [H, W, 3] and a comment, else a captioner's; by default as long as
+    in training."""
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
-    if models.name != "flow" and seconds > models.config.seconds:
-        raise KlangfarbeError(f"at most {models.config.seconds:g} s of the published decoder",
-                              f"{seconds:g} s", "the flow gives any length")
     text, said_by = check_comment(comment), "you"
     picture = images.squares([painting], models.side)  # [1, side, side, 3]
     if not text:
@@ -104,10 +87,7 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
     v, u = data.embed_inputs(picture, [text], [words], models.clip)  # [1, D] twice
     with torch.inference_mode():
         _, gate = models.stage.projector.parts(torch.from_numpy(v), torch.from_numpy(u))
-    if models.name == "flow":
-        mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
-    else:
-        mels = train_decoder.predict(models.stage, v, u)[:, :, : mel.n_frames(seconds)]
+    mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
     sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(mels))[0])
     rated = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))  # the tagger needs half a second
     affect = audio_quality.predict_emotions(models.tagger, [rated], mel.RATE_HZ).iloc[0]
@@ -129,9 +109,8 @@ def check_comment(comment: str) -> str:
 
 def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
                    profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``: :func:`lib.systems.interface.generate_files` with
-    a comment; returns the exit code.
-    """
+    """``python -m lib hear --system art2music``: as
+    :func:`lib.systems.interface.generate_files`."""
     hear = functools.partial(generate, comment=check_comment(comment), seed=seed, seconds=seconds)
     return interface.generate_files(paintings, output, side=get_config(profile).side, hear=hear,
                                     load=lambda: load(profile), told=summary, seed=seed,

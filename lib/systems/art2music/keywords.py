@@ -82,10 +82,9 @@ def polarity(words: Sequence[str], lexicon: Mapping[str, int]) -> str:
 
 def compare_keywords(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFrame, encoder,
                      lexicon: Mapping[str, int]) -> pd.DataFrame:
-    """One row per pair of ``data.match_pairs``: ``comment_id, audio_id, image_group``, the keywords
-    (``painting_words, audio_words``), the polarities (``painting, audio``) and the cosine of the
-    two keyword sets (``similarity``, NaN where one is empty); published encoder: all-MiniLM-L6-v2.
-    """
+    """A row a pair: ``comment_id, audio_id, image_group``, the keywords ``…_words``, the polarities
+    ``painting, audio`` and the cosine ``similarity`` (NaN where one is empty); published:
+    all-MiniLM-L6-v2."""
     if list(pairs["comment_id"]) != list(comments["comment_id"]):
         raise KlangfarbeError("a pair for each comment, in their order", f"{len(pairs)} pairs, "
                               f"{len(comments)} comments", "pass what data.match_pairs gave")
@@ -123,10 +122,9 @@ def chance_agreement(shares: pd.DataFrame) -> float:
 
 def agreement_scores(compared: pd.DataFrame, *, seed: int = 0,
                      n_shuffles: int = 200) -> dict[str, tuple]:
-    """``same_polarity`` and ``cosine_below_a_quarter`` → (value, low, high, n, null), 95 % over
-    clips, since one clip belongs to many comments. The null of the first is the 97.5 % quantile
-    over permuted captions; the second has none (NaN).
-    """
+    """``same_polarity, cosine_below_a_quarter`` → (value, low, high, n, null), 95 % over clips,
+    since one clip belongs to many comments; null: 97.5 % over permuted captions, the second has
+    none (NaN)."""
     painting, audio = (compared[side].to_numpy(str) for side in ("painting", "audio"))
     agree, clips = (painting == audio).astype(float), compared["audio_id"].to_numpy()
     permuted = stats.permutation_null(lambda a, b: float((a == b).mean()), painting, audio,

@@ -49,9 +49,9 @@ class Batch(NamedTuple):
     mels: torch.Tensor
 
 
-def band_weights(high_weight: float, n_mels: int = mel.N_MELS) -> np.ndarray:
+def band_weights(high_weight: float) -> np.ndarray:
     """w_f = 1 + (w_F − 1)(f − 1)/(F − 1), float32 [M]: Hong et al., equation 2."""
-    return np.linspace(1.0, high_weight, n_mels, dtype=np.float32)
+    return np.linspace(1.0, high_weight, mel.N_MELS, dtype=np.float32)
 
 
 def build(config: DecoderConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:
@@ -67,9 +67,8 @@ def build(config: DecoderConfig, width: int, seed: int = 0, device: str = "cpu")
 
 
 def train_step(models: Models, batch: Batch, config: DecoderConfig) -> dict:
-    """One step on the frequency-weighted L1: ``loss`` (weighted), ``l1`` (plain), both in units of
-    the [−1, 1] scale, and ``gradient`` (norm before clipping).
-    """
+    """One step on the frequency-weighted L1: ``loss``, plain ``l1``, ``gradient`` (norm before
+    clipping)."""
     h = models.projector(batch.pictures, batch.texts)                      # [B, H]
     error = (models.decoder(h) - batch.mels).abs()                         # [B, M, T]
     loss = (models.weights * error).mean()                                 # equation 2
@@ -96,13 +95,9 @@ def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: Decode
 def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
           splits: Sequence[str] | Any, config: DecoderConfig, path: Path | None = None, *,
           seed: int = 0) -> list[dict]:
-    """Trains in place on CLIP vectors [N, D] twice and keeps the epoch of the lowest validation
-    loss, as published: the curve, ``epoch, loss, l1, gradient, validation`` an epoch.
-
-    Args:
-        mels_of: as :func:`make_batch`. splits: N words, of which train and validation are used.
-        path: of checkpoints, ``….safetensors``; a killed run ends with the same weights.
-    """
+    """Trains in place on CLIP vectors [N, D] twice and :func:`make_batch`'s mels, and keeps the
+    epoch of the lowest validation loss, as published: the curve, ``epoch, loss, l1, gradient,
+    validation``. A killed run goes on from `path`."""
     train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
                             for name in ("train", "validation"))
     if not (len(train_rows) and len(val_rows)):

@@ -48,10 +48,8 @@ def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") ->
 
 
 def fit_basis(models: Models, mels: np.ndarray) -> float:
-    """Puts the principal components of the patches of mels [C, M, T] into the network, scaled by
-    the square root of their standard deviation, so that the small ones count in the loss too;
-    returns the share of variance that they keep.
-    """
+    """Puts the principal components of mels' patches [C, M, T] into the network, scaled by the root
+    of their standard deviation (small ones count too); returns the share of variance kept."""
     network = models.network
     patches = network.patches(torch.as_tensor(np.asarray(mels, np.float32)))  # [C, M·r, S]
     patches = patches.transpose(1, 2).flatten(0, 1).numpy().astype(np.float64)
@@ -68,9 +66,8 @@ def fit_basis(models: Models, mels: np.ndarray) -> float:
 
 def train_step(models: Models, batch: Batch, config: FlowConfig,
                generator: torch.Generator) -> dict:
-    """One step: ``loss`` (squared error per number, about 2 untrained) and ``gradient`` (norm
-    before clipping). `generator` draws noise and times.
-    """
+    """One step: ``loss`` (squared error per number, about 2 untrained), ``gradient`` (norm before
+    clipping)."""
     z = models.network.encode(batch.mels)                                  # [B, k, S]
     noise = torch.randn(z.shape, generator=generator, device=z.device)
     t = torch.sigmoid(torch.randn(len(z), generator=generator, device=z.device))
@@ -83,9 +80,7 @@ def train_step(models: Models, batch: Batch, config: FlowConfig,
 
 def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
           rows: np.ndarray, config: FlowConfig, *, seed: int = 0) -> tuple[Models, list[dict]]:
-    """Trains on some rows (data as ``train_decoder.train``): the averaged networks, which generate,
-    and the curve, a dict a step.
-    """
+    """Trains on some rows: the averaged networks, which generate, and the curve, a dict a step."""
     device = next(models.network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     both = torch.nn.ModuleList([models.projector, models.network])
@@ -103,9 +98,8 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
 
 def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: FlowConfig, *,
              seed: int = 0, seconds: float | None = None) -> np.ndarray:
-    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], by default as long as in training;
-    another seed, another mel. Item n's noise depends on the seed and n alone.
-    """
+    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1]; item n's noise depends on seed and
+    n alone."""
     return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds)
 
 

@@ -51,9 +51,7 @@ class Batch(NamedTuple):
 
 def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
           weights: dict | None = None) -> Models:
-    """Networks and optimisers; the generator may continue from `weights` (of the small size, which
-    has no weight normalisation).
-    """
+    """Networks and optimisers; the small generator may continue from `weights`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = hifigan.generator(hifigan.SIZES[config.size]).to(device)
@@ -70,8 +68,7 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
 def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
                adversarial: bool = True) -> dict:
     """One step, the discriminators first: ``mel`` (ln-mel L1, nats), ``loss`` (the generator's
-    whole) and, where `adversarial`, ``critics, fooling, features``.
-    """
+    whole) and, where `adversarial`, ``critics, fooling, features``."""
     generated, row = models.generator(batch.mels), {}
     if adversarial:
         real = models.critics(batch.sounds)[0]
@@ -96,9 +93,8 @@ def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
 
 def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
                predicted: np.ndarray | None = None, device: str = "cpu") -> Batch:
-    """A step's windows of sounds [C, N] at 22.05 kHz, drawn from seed and step alone; `predicted`:
-    ln-mels [C, M, T] of the same clips, else true mels alone.
-    """
+    """A step's windows of sounds [C, N], drawn from seed and step alone; `predicted`: ln-mels [C,
+    M, T] of the clips."""
     rng, n_frames = np.random.default_rng([seed, step]), config.segment // mel.HOP
     rows = rng.integers(len(sounds), size=config.batch_size)
     first = rng.integers(sounds.shape[1] // mel.HOP - n_frames + 1, size=len(rows))
@@ -116,13 +112,8 @@ def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
 def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path | None = None, *,
           predicted: np.ndarray | None = None, seed: int = 0, every: int = 500,
           on_step: Callable[[dict], None] | None = None) -> list[dict]:
-    """Trains in place on :func:`draw_batch`'s windows; returns the curve, a dict a step.
-
-    Args:
-        path: of checkpoints, ``….safetensors``, written every `every` steps; a killed run ends with
-            the same weights.
-        on_step: called with every step's row.
-    """
+    """Trains in place; returns the curve, a dict a step, each also given to `on_step`. A killed run
+    goes on from `path`, written every `every` steps, and ends with the same weights."""
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))

@@ -56,47 +56,34 @@ ABLATIONS = {
 
 def build_targets(name: str, pairs: data.PairedData, texts: Sequence[str],
                   generator) -> tuple[np.ndarray, np.ndarray]:
-    """Targets float32 [N, n, D] of an ablation (for ``genre`` [N, n, D + G]), and which pairs have
-    one, bool [N]: those whose text is not empty.
-    """
+    """Targets float32 [N, n, D] of an ablation (``genre``: [N, n, D + G]), and which pairs have a
+    text, bool [N]."""
     if name not in ABLATIONS:
         raise KlangfarbeError(f"an ablation out of {', '.join(ABLATIONS)}", repr(name),
                               "name one of them")
     targets = data.text_targets(texts, generator, ABLATIONS[name].changes.get("n_tokens", 1))
-    if ABLATIONS[name].genre:
-        genres = predict_genres(pairs, targets[:, 0])[:, None]
-        targets = np.concatenate([targets, np.repeat(genres, targets.shape[1], axis=1)], axis=2)
+    if ABLATIONS[name].genre:  # a ridge classifier's softmax, fitted on training pairs of known genre
+        table, vectors = pairs.table, targets[:, 0]
+        known = ((table["split"] == "train") & (table["genre"] != data.UNKNOWN)).to_numpy()
+        genres = table.loc[known, "genre"]
+        if genres.nunique() < 3:
+            raise KlangfarbeError("at least three genres among the training pairs",
+                                  f"{genres.nunique()}", "use a collection tagged by genre")
+        classifier = RidgeClassifier(alpha=10.0).fit(vectors[known], genres)
+        scores = softmax(classifier.decision_function(vectors), axis=1).astype(np.float32)
+        targets = np.concatenate([targets, scores[:, None]], axis=2)
     return targets, np.array([bool(text.strip()) for text in texts])
-
-
-def predict_genres(pairs: data.PairedData, vectors: np.ndarray) -> np.ndarray:
-    """Softmax of a ridge classifier's answers for each directive's vector, float32 [N, G], fitted
-    on the training pairs of a known genre.
-    """
-    table = pairs.table
-    known = ((table["split"] == "train") & (table["genre"] != data.UNKNOWN)).to_numpy()
-    genres = table.loc[known, "genre"]
-    if genres.nunique() < 3:
-        raise KlangfarbeError("at least three genres among the training pairs",
-                              f"{genres.nunique()}", "use a collection that is tagged by genre")
-    classifier = RidgeClassifier(alpha=10.0).fit(vectors[known], genres)
-    return softmax(classifier.decision_function(vectors), axis=1).astype(np.float32)
 
 
 def train_ablation(name: str, pairs: data.PairedData, targets: tuple[np.ndarray, np.ndarray],
                    generator, width_in: int, profile: str, *, seed: int = 0,
                    decoder_epochs: int | None = None, rows: np.ndarray | None = None,
                    **changes) -> tuple[train_projection.Models, list[dict]]:
-    """One ablation trained: (models, curve).
-
-    Args:
-        targets: of :func:`build_targets`.
-        decoder_epochs: only so many last epochs have the losses through the decoder, which cost
-            some fifteen times as much a step, and the last weights stay: all ablations take the
-            same steps. ``None`` trains as the study does.
-        rows: bool [N], the pairs that may take part; by default all that have a target.
-        changes: of the config, over the profile's and below the ablation's own.
-    """
+    """One ablation trained on :func:`build_targets`' pairs where `rows`, bool [N]: (models, curve).
+    `changes` of the config go over the profile's and below the ablation's own. With
+    `decoder_epochs` only so many last epochs have the losses through the decoder, which cost some
+    fifteen times as much a step, and the last weights stay, so that all ablations take the same
+    steps."""
     values, keep = targets
     keep = keep if rows is None else keep & rows
     config = replace(get_config(profile).study_two, **changes | ABLATIONS[name].changes)

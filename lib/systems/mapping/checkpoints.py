@@ -30,9 +30,8 @@ def weights(models: train_projection.Models) -> dict:
 
 def load(profile: str, study: str = "two", generator=None,
          clip=None) -> tuple[train_projection.Models, ProjectionConfig]:
-    """A study's trained projection, the profile's own, else (Study II) the bundled one, and its
-    config. `generator`: by default the profile's; `clip`: where given, its hash is compared too.
-    """
+    """A study's trained projection and its config, the profile's own, else (Study II) the bundled
+    one. `generator`: by default the profile's; where `clip` is given, its hash is compared too."""
     if study not in NOTEBOOKS:
         raise KlangfarbeError(f"a study out of {', '.join(NOTEBOOKS)}", repr(study),
                               "name one of them")

@@ -60,15 +60,11 @@ class ProjectionConfig:
     temperature: float = 1.0
 
     def __post_init__(self):
-        for name, allowed in {"study": ("one", "two"), "latent": ("mae", "mse"),
-                              "mel": ("mae", "mse")}.items():
-            if getattr(self, name) not in allowed:
-                raise KlangfarbeError(f"{name} out of {', '.join(allowed)}",
-                                      repr(getattr(self, name)), "name one of them")
         weights = self.w_latent + self.w_mel + self.w_adversarial + self.w_features
-        if not weights > 0 or self.n_tokens < 1:
-            raise KlangfarbeError("a loss of positive weight and at least 1 token", f"{self}",
-                                  "give w_latent=1.0")
+        if self.study not in ("one", "two") or {self.latent, self.mel} - {"mae", "mse"} \
+                or not weights > 0 or self.n_tokens < 1:
+            raise KlangfarbeError("study one or two, mae or mse, a loss of positive weight and at "
+                                  "least 1 token", f"{self}", "leave out what you changed")
 
     @property
     def uses_decoder(self) -> bool:
@@ -91,10 +87,8 @@ class EvaluationConfig:
 
     def __post_init__(self):
         if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures or self.n_seeds < 2:
-            raise KlangfarbeError(
-                "a multiple of eight pictures, eight or more of them played to, two or more seeds",
-                f"{self.n_pictures}, {self.n_played}, {self.n_seeds}",
-                "change n_pictures, n_played or n_seeds")
+            raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to, "
+                                  "two or more seeds", f"{self}", "change one of the three")
 
 
 @dataclass(frozen=True)
@@ -118,7 +112,6 @@ _STUDY_TWO = ProjectionConfig()
 class Config:
     """The whole chain."""
 
-    study: str = "two"  # whose projection plays
     clip: str = "openai/clip-vit-base-patch32"
     generator: str = "facebook/musicgen-small"
     side: int = 224  # a picture is cut square and resized to this before CLIP sees it

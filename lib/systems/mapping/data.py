@@ -81,10 +81,9 @@ class PairedData:
 
 def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                       seed: int = 0) -> pd.DataFrame:
-    """Both collections, with columns ``image, audio`` and ``emotion`` or ``genre``, and where known
-    ``image_group, audio_group, text`` and the other tag, as one table: a row a pair, split by whole
-    linked groups, each stratum of emotion and genre by itself.
-    """
+    """Both collections (``image, audio``, ``emotion`` or ``genre``; where known ``image_group,
+    audio_group, text``) as one table, split by whole linked groups, each stratum of emotion and
+    genre by itself."""
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
@@ -120,9 +119,7 @@ def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
 
 
 def linked_groups(image_groups, audio_groups) -> np.ndarray:
-    """The connected component [N] of each pair in the graph of image and audio groups, whose edges
-    are the pairs.
-    """
+    """The connected component [N] of each pair in the graph whose edges are the pairs."""
     image_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
                           for groups in (image_groups, audio_groups))
     audio_at = audio_at + image_at.max() + 1
@@ -149,12 +146,9 @@ def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
 
 def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
                         ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The atelier as the two collections, for :func:`merge_collections`.
-
-    Emotion-tagged: paintings and pieces of different items of one emotion, a piece for
-    `pictures_per_sound` paintings. Genre-tagged: an item's painting, its own piece, that piece's
-    description and genre.
-    """
+    """The atelier as the two collections: paintings with pieces of other items of their emotion, a
+    piece for `pictures_per_sound`; and items' paintings with their own piece, its description and
+    genre."""
     n_emotion, next_piece = config.n_pairs // 2, PIECES_FROM
     unused: dict[str, list] = {}
     tagged = []
@@ -180,9 +174,8 @@ def atelier_items(names) -> list:
 
 
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """What the atelier knows of each pair: ``word, valence, arousal, style, subject`` of the
-    picture, ``heard_genre, heard_word`` of the sound.
-    """
+    """The atelier's ``word, valence, arousal, style, subject`` of each pair's picture, ``heard_…``
+    of its sound."""
     pictures, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
     labels = {name: [getattr(item, name) for item in pictures]
               for name in ("valence", "arousal", "style", "subject")}
@@ -193,10 +186,8 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
-    """Pictures uint8 [N, H, W, 3] → themselves and augmented versions [N, n_views, H, W, 3]:
-    flipped with probability ½, brightness, contrast and saturation within ±10 %, blurred with σ in
-    [.1, 1] (Deepika §5.2). `seeds`: one a picture, so that its views depend on no neighbour.
-    """
+    """Pictures uint8 [N, H, W, 3] → themselves and augmented versions [N, n_views, H, W, 3]
+    (Deepika §5.2). `seeds`: one a picture, so that its views depend on no neighbour."""
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
                             v2.GaussianBlur(3, BLUR)])
     views = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
@@ -211,10 +202,9 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs: merged, painted, rendered at the codec's rate, embedded and encoded;
-    what is already stored is read. `predict_emotions`: pictures → N emotion words (a classifier's);
-    ``None``: the paintings' own.
-    """
+    """The atelier's pairs: merged, painted, rendered at the codec's rate, embedded and encoded, or
+    read where stored. `predict_emotions`: pictures → N words (a classifier's), by default the
+    paintings' own."""
     table = merge_collections(*atelier_collections(config, collection), seed=seed)
     items, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
     n, side, codec = len(table), config.image_side, generator.codec
@@ -265,10 +255,8 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
     """The text of each pair for MusicGen's text encoder, of a kind out of :data:`TEXTS`.
-
-    `captions`: a dict that is passed from kind to kind, so that each picture is captioned once with
-    its word and once without.
-    """
+    `captions`: a dict passed from kind to kind, so that each picture is captioned once with its
+    word and once without."""
     if kind not in TEXTS:
         raise KlangfarbeError(f"a kind of text out of {', '.join(TEXTS)}", repr(kind),
                               "name one of them")
@@ -328,9 +316,8 @@ def text_targets(texts: Sequence[str], generator, n_tokens: int = 1) -> np.ndarr
 
 
 def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray:
-    """Codes int [N, K, S] → float32 [N, n_tokens, D]: the decoder's embeddings of the codes, summed
-    over codebooks, averaged over time.
-    """
+    """Codes int [N, K, S] → the decoder's embeddings, summed over K, averaged over S: float32 [N,
+    n_tokens, D]."""
     embeddings = generator.network.decoder.model.decoder.embed_tokens
     targets = []
     with torch.inference_mode():
@@ -344,8 +331,7 @@ def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray
 
 def segment_means(states: np.ndarray, mask: np.ndarray, n_segments: int) -> np.ndarray:
     """States [N, L, D], mask [N, L] → [N, n_segments, D]: means of each row's own l states, segment
-    k from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours repeat.
-    """
+    k from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours repeat."""
     if not mask.any(1).all():
         raise KlangfarbeError("a state in every row", f"{int((~mask.any(1)).sum())} empty rows",
                               "leave empty texts out")

@@ -40,8 +40,7 @@ def freeze(generator):
 
 def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = True) -> Decoded:
     """Conditions [B, n, D] along true codes int [B, K, S] → what a frozen MusicGenerator makes of
-    them, differentiable in the conditions; the sound is empty without `with_sound`.
-    """
+    them, differentiable in the conditions; without `with_sound` the sound is empty."""
     decoder = generator.network.decoder
     if conditions.ndim != 3 or conditions.shape[-1] != generator.width \
             or len(conditions) != len(codes):

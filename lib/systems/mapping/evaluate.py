@@ -64,9 +64,8 @@ def row_scores(predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> 
 
 def pair_scores(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray,
                 mean: np.ndarray | None = None) -> pd.DataFrame:
-    """The test pairs' scores ``pair, linked, cosine, mae, centred cosine`` and, of the mean vector,
-    ``cosine_mean, mae_mean``. `mean`, [1, n, D]: by default of this table's training targets.
-    """
+    """The test pairs' ``pair, linked``, :data:`MEASURES`, and ``cosine_mean, mae_mean`` of the mean
+    vector; `mean`, [1, n, D]: by default of this table's training targets."""
     rows = np.flatnonzero(table["split"] == "test")
     mean = targets[table["split"] == "train"].mean(0, keepdims=True) if mean is None else mean
     baseline = row_scores(np.repeat(mean, len(rows), axis=0), targets[rows], mean)
@@ -77,10 +76,9 @@ def pair_scores(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray,
 
 def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets: np.ndarray, *,
                 seed: int = 0, n_shuffles: int = 200) -> pd.DataFrame:
-    """The test pairs' mean scores, and those of the mean vector: ``row, measure, value, low, high,
-    null, null_high, n``, 95 % over linked groups; the null permutes targets between linked groups,
-    ``null_high`` is its 97.5 % end (of MAE: 2.5 %).
-    """
+    """The test pairs' mean scores, and the mean vector's: ``row, measure, value, low, high, null,
+    null_high, n``, 95 % over linked groups; null: targets permuted between groups, mean and 97.5 %
+    end (MAE: 2.5 %)."""
     test, mean = (table["split"] == "test").to_numpy(), \
         targets[table["split"] == "train"].mean(0, keepdims=True)
     groups, rows = table["linked"].to_numpy()[test], []
@@ -101,9 +99,8 @@ def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets
 
 
 def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Predictions [N, n, D] of a ridge regression from vectors [N, D_in], fitted on the training
-    pairs; the penalty is chosen by the validation pairs' cosine.
-    """
+    """Predictions [N, n, D] by ridge regression from vectors [N, D_in], the penalty chosen in
+    validation."""
     train, validation = (np.flatnonzero(table["split"] == name) for name in ("train", "validation"))
     flat = targets.reshape(len(targets), -1)
 
@@ -128,10 +125,8 @@ def permuted_cosine(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndar
 
 def lift_difference(ours: pd.DataFrame, theirs: pd.DataFrame, *, bare: bool = False,
                     seed: int = 0) -> tuple[float, float, float, int]:
-    """Claim S2-1: our cosine minus theirs on the pairs of both (:func:`pair_scores`), each over its
-    own mean vector's unless `bare`: (value, low, high, n), 95 % over linked groups. The targets
-    differ, and so does what a mean vector reaches.
-    """
+    """Claim S2-1: our cosine minus theirs (:func:`pair_scores`), each over its mean vector's unless
+    `bare`, since the targets differ: (value, low, high, n), 95 % over linked groups."""
     both = ours.merge(theirs, on="pair", suffixes=("", "_theirs"))
     difference = both["cosine"] - both["cosine_theirs"]
     if not bare:
@@ -141,9 +136,8 @@ def lift_difference(ours: pd.DataFrame, theirs: pd.DataFrame, *, bare: bool = Fa
 
 
 def explained_share(targets: np.ndarray, labels: Sequence | np.ndarray) -> float:
-    """R² of the groups' means over all dimensions of targets [N, D] together, corrected for the
-    number of groups (0 where the labels say nothing): 1 − (SSW / (N − k)) / (SST / (N − 1)).
-    """
+    """R² of the groups' means over all dimensions of targets [N, D], corrected for k groups (0
+    where labels say nothing): 1 − (SSW / (N − k)) / (SST / (N − 1))."""
     x = np.asarray(targets, np.float64)
     names, member = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     if not len(names) < len(x):
@@ -157,9 +151,8 @@ def explained_share(targets: np.ndarray, labels: Sequence | np.ndarray) -> float
 
 def explained_by(targets: np.ndarray, labels: Sequence | np.ndarray, *, n_shuffles: int = 200,
                  seed: int = 0) -> dict:
-    """:func:`explained_share` of independent rows (one of each linked group): ``value, low, high``
-    (95 %, jackknife), ``null`` (97.5 % end with permuted labels), ``groups``, ``n``.
-    """
+    """:func:`explained_share` of independent rows: ``value, low, high`` (95 %, jackknife), ``null``
+    (97.5 % end with permuted labels), ``groups, n``."""
     targets, names = np.asarray(targets, np.float64), np.asarray(labels).astype(str)
     rng = np.random.default_rng(seed)
     null = [explained_share(targets, names[rng.permutation(len(names))]) for _ in range(n_shuffles)]
@@ -170,9 +163,8 @@ def explained_by(targets: np.ndarray, labels: Sequence | np.ndarray, *, n_shuffl
 
 
 def shared_variance(targets: np.ndarray, second: np.ndarray, mean: np.ndarray) -> float:
-    """ρ from two targets [N, D] of each picture, whose rests are independent, and μ [D] of other
-    rows: ⟨m − μ, m′ − μ⟩ over the mean of |m − μ|² and |m′ − μ|².
-    """
+    """ρ from two targets [N, D] of each picture with independent rests, and μ [D] of other rows: ⟨m
+    − μ, m′ − μ⟩ over the mean of |m − μ|² and |m′ − μ|²."""
     a, b = (np.asarray(rows, np.float64) - np.asarray(mean, np.float64)
             for rows in (targets, second))
     return float((a * b).sum() / (0.5 * (np.square(a).sum() + np.square(b).sum())))
@@ -188,9 +180,8 @@ def expected_cosine(targets: np.ndarray, rho: float | np.ndarray = 0.0):
 
 def second_pieces(pairs: data.PairedData, rows: np.ndarray, generator,
                   seconds: float) -> np.ndarray:
-    """Codes int16 [n, K, S] of another piece, `seconds` long, to each of these pictures of the
-    atelier (:func:`draw_second_pieces`); stored like the pairs' own.
-    """
+    """Codes int16 [n, K, S] of another piece, `seconds` long, to each of these pictures, stored
+    like the pairs' own."""
     codec, pieces = generator.codec, draw_second_pieces(pairs.table.iloc[rows])
     n_samples = round(seconds * codec.sample_rate_hz)
 
@@ -205,8 +196,7 @@ def second_pieces(pairs: data.PairedData, rows: np.ndarray, generator,
 
 def draw_second_pieces(table: pd.DataFrame) -> list:
     """Another piece for each pair by the rule that paired the first: of the picture's emotion
-    (emotion-tagged), or of its valence and arousal (genre-tagged).
-    """
+    (emotion-tagged), or of its valence and arousal (genre-tagged)."""
     pieces, index = [], SECOND_PIECES_FROM
     for source, item in zip(table["source"], data.atelier_items(table["image"]), strict=True):
         exact = {} if source == "emotion-tagged" else {"valence": item.valence,
@@ -223,9 +213,8 @@ def draw_second_pieces(table: pd.DataFrame) -> list:
 # --- fresh paintings ------------------------------------------------------------------------------
 
 class TestSet(NamedTuple):
-    """N fresh paintings and two real pieces of each one's emotion. ``table``: ``pair, image,
-    emotion, style, valence, arousal, audio`` (the reference), ``real``.
-    """
+    """N fresh paintings with two real pieces of their emotion; ``table``: ``pair, image, emotion,
+    style, valence, arousal, audio`` (the reference), ``real``."""
 
     table: pd.DataFrame
     pictures: np.ndarray  # uint8 [N, H, W, 3]
@@ -234,9 +223,8 @@ class TestSet(NamedTuple):
 
 
 class Paintings(NamedTuple):
-    """N fresh paintings: ``pictures`` uint8 [N, H, W, 3], ``emotions`` [N], ``affect`` [N, 2] in
-    [−1, 1], ``indices`` in ``TEST_SEED``.
-    """
+    """``pictures`` uint8 [N, H, W, 3], ``emotions`` [N], ``affect`` [N, 2] in [−1, 1],
+    ``indices``."""
 
     pictures: np.ndarray
     emotions: np.ndarray
@@ -246,10 +234,8 @@ class Paintings(NamedTuple):
 
 def build_test_set(config: EvaluationConfig, rate_hz: int,
                    training_table: pd.DataFrame) -> TestSet:
-    """Paintings in all styles and emotions by turns (any 40 in a row hold every emotion in every
-    style), and two real pieces of the same emotion for each, at `rate_hz`; nothing of the training
-    table is among them.
-    """
+    """Paintings unknown to the training table, in all styles and emotions by turns (any 40 in a row
+    hold every pair of them), and two real pieces of the same emotion for each, at `rate_hz`."""
     index, items = PICTURES_FROM, []
     for k in range(config.n_pictures):
         turn, column = divmod(k, len(factors.STYLES))
@@ -291,9 +277,8 @@ def draw_paintings(n: int, side: int, start: int = PICTURES_FROM) -> Paintings:
 
 def draw_pairs(n: int, config: DataConfig, training_table: pd.DataFrame, generator, clip,
                predict_emotions=None) -> data.PairedData:
-    """`n` test pairs of the atelier's ``TEST_SEED``, prepared and stored as those that train, none
-    of which the training table knows.
-    """
+    """`n` test pairs of ``TEST_SEED``, prepared as those that train, none known to the training
+    table."""
     pairs = data.prepare_atelier(replace(config, n_pairs=n, n_views=1), generator, clip,
                                  predict_emotions, collection=TEST_SEED)
     data.assert_unseen(pairs.table, training_table)
@@ -302,8 +287,7 @@ def draw_pairs(n: int, config: DataConfig, training_table: pd.DataFrame, generat
 
 def real_paintings(collection: str, n: int, side: int) -> np.ndarray:
     """Real paintings uint8 [n, side, side, 3], evenly out of the files of ``monet_jpg`` or
-    ``wikiart_paintings`` (below ``KLANGFARBE_REAL_DATA`` or ``data/raw``), black bars cut off.
-    """
+    ``wikiart_paintings``, black bars cut off."""
     folder = registry.find_folder((collection,))
     files = sorted(folder.glob("*.jpg")) or sorted((folder / "emotion_labelled").glob("*.jpg"))
     if not files:
@@ -315,8 +299,7 @@ def real_paintings(collection: str, n: int, side: int) -> np.ndarray:
 
 def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
     """The first `n` pictures in abstract styles and the first `n` others, indexed by the pair's
-    row: ``data.atelier_labels``, ``image`` and ``group`` (*abstract* or *the rest*).
-    """
+    row: ``data.atelier_labels``, ``image``, ``group`` (*abstract*, *the rest*)."""
     labels = data.atelier_labels(pairs.table).assign(image=pairs.table["image"].to_numpy())
     abstract = labels["style"].isin(ABSTRACT_STYLES)
     labels = labels.assign(group=np.where(abstract, "abstract", "the rest"))
@@ -330,9 +313,8 @@ def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
 
 
 def exclude_styles(pairs: data.PairedData, seed: int = 0) -> dict[str, np.ndarray]:
-    """Two choices of equally many training pairs, bool [N]: ``without`` the abstract styles, and
-    ``with`` them, a random share of all. Pairs of the other splits stay in both.
-    """
+    """Equally many training pairs ``without`` the abstract styles and ``with`` them, a random share
+    of all: bool [N]; pairs of the other splits stay in both."""
     is_train = (pairs.table["split"] == "train").to_numpy()
     excluded = data.atelier_labels(pairs.table)["style"].isin(ABSTRACT_STYLES).to_numpy()
     rows = pairs.rows("train")
@@ -344,19 +326,17 @@ def exclude_styles(pairs: data.PairedData, seed: int = 0) -> dict[str, np.ndarra
 # --- music ----------------------------------------------------------------------------------------
 
 def retrieve_music(vectors: np.ndarray, pairs: data.PairedData, n_samples: int) -> np.ndarray:
-    """The music of the training pair whose picture is nearest (cosine) to each vector [N, D_in]:
-    float32 [N, n_samples].
-    """
+    """The music of the training pair nearest (cosine) to each vector [N, D_in]: float32 [N,
+    n_samples]."""
     rows = pairs.rows("train")
     nearest = rows[evaluation.nearest(vectors, np.asarray(pairs.vectors[rows, 0]))]
     return np.stack([np.resize(pairs.sounds[row].astype(np.float32), n_samples) for row in nearest])
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
-    """What the measures need of clips [N, samples], a structured array [N]: ``affect`` [2] and
-    ``word`` by the tagger, ``embedding`` of clips at one loudness, ``anchors`` [P] in the joint
-    space, ``shares`` [128] (:func:`mel_shares`).
-    """
+    """What the measures need of clips [N, samples], a structured array [N]: ``affect`` [2],
+    ``word``, ``embedding`` (at one loudness) by the tagger, ``anchors`` [P] in the joint space,
+    ``shares`` [128]."""
     points = embedders.predict_affect(tagger, list(sounds), rate_hz)
     return evaluation.structured({
         "affect": points, "word": evaluation.nearest_emotions(points),
@@ -367,9 +347,8 @@ def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray
 
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
-    """A sound's power spread over 128 mel bands, rows of sum 1: [N, samples] → [N, 128], as in
-    ``divergence.mel_energy_kld``.
-    """
+    """Power [N, samples] spread over 128 mel bands, rows of sum 1, as in
+    ``divergence.mel_energy_kld``."""
     spectrogram = librosa.feature.melspectrogram(
         y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128,
         power=2.0, center=False)
@@ -385,10 +364,8 @@ def kl_divergence(reference: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagger,
              checked) -> list[Measure]:
-    """Table 6.4's measures and the emotion's, for ``evaluation_table`` on :func:`clip_features`,
-    `reference` being those of the reference pieces and `places` the pictures' in the joint space,
-    whose check is `checked`.
-    """
+    """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
+    reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
     card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
                     view=lambda rows: rows["anchors"], encoder=checked.card()),
@@ -400,12 +377,9 @@ def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagge
 
 def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame], *,
                   seed: int = 0) -> pd.DataFrame:
-    """Does music have its painting's emotion? ``music, measure, value, low, high, null, n`` from
-    name → ``valence, arousal, word`` of each piece, by the tagger.
-
-    *word heard*: share whose own emotion is predicted (Wilson's interval; null: one in five). *CCC*
-    of valence and arousal (bootstrap; null: the 97.5 % end with the music permuted).
-    """
+    """Does music have its painting's emotion? From name → ``valence, arousal, word`` by the tagger:
+    ``music, measure, value, low, high, null, n`` of the word (Wilson; null: one in five) and the
+    CCCs (bootstrap; null: the 97.5 % end with the music permuted)."""
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
         right = predicted["word"].to_numpy() == paintings.emotions
@@ -420,9 +394,8 @@ def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame],
 
 
 def to_sphere(plane: np.ndarray) -> np.ndarray:
-    """Points [N, 2] of the plane on the unit sphere [N, 3] (stereographic), where near means a high
-    cosine; 0 is the pole.
-    """
+    """Points [N, 2] on the unit sphere [N, 3] (stereographic), where near means a high cosine; 0 is
+    the pole."""
     square = np.square(plane).sum(1, keepdims=True)
     return np.hstack([2 * plane, 1 - square]) / (1 + square)
 
@@ -430,8 +403,7 @@ def to_sphere(plane: np.ndarray) -> np.ndarray:
 def emotion_retrieval(places: Mapping[str, tuple[np.ndarray, np.ndarray]], emotions: np.ndarray, *,
                       n_shuffles: int = 999, seed: int = 0) -> pd.DataFrame:
     """Has the picture nearest to a piece the piece's emotion? From space → (pictures [N, P], pieces
-    [N, P]): ``space, value, low, high, null, null_high, p, n``; Wilson's interval.
-    """
+    [N, P]): ``space, value, low, high`` (Wilson), ``null, null_high, p, n``."""
     def score(pictures, music) -> np.ndarray:
         return retrieval.ranks(music, pictures, groups=emotions)["r_at_1"].to_numpy()
 
@@ -450,12 +422,10 @@ def emotion_retrieval(places: Mapping[str, tuple[np.ndarray, np.ndarray]], emoti
 
 def group_scores(pictures: pd.DataFrame, places: np.ndarray, features: np.ndarray, *,
                  seed: int = 0, n_shuffles: int = 999) -> pd.DataFrame:
-    """Does the music (:func:`clip_features`) fit its picture (:func:`select_by_style`, `places` in
-    the joint space) in each group? ``group, measure, value, low, high, luck_low, luck_high, p, n``.
-
-    *IMSM*: mean cosine of the two places; *agreement*: mean CCC of predicted and true valence and
-    arousal. ``luck_…``: 95 % with the music permuted within the group.
-    """
+    """Does music (:func:`clip_features`) fit its picture (:func:`select_by_style`, `places` in the
+    joint space) in each group? *IMSM* (mean cosine of the places) and *agreement*: ``group,
+    measure, value, low, high, luck_low, luck_high, p, n``, luck: 95 % with the music permuted
+    within the group."""
     def imsm(pictures_at, music_at) -> float:
         return float(evaluation.cosines(pictures_at, music_at).mean())
 

@@ -33,9 +33,8 @@ from lib.systems.mapping.config import ProjectionConfig, get_config
 
 
 class Models(NamedTuple):
-    """The chain: a CLIP, the projection with its MusicGenerator and its config, a tagger; pictures
-    are resized to `side`.
-    """
+    """A CLIP, the projection with its MusicGenerator, its config, a tagger; pictures are resized to
+    `side`."""
 
     clip: Any
     projection: train_projection.Models
@@ -60,14 +59,12 @@ class Result(interface.Sound):
     emotion: str
 
 
-def load(profile: str = artefacts.BUNDLED, study: str | None = None) -> Models:
-    """The chain of a profile, by default with its study; what was not made there is a bundled
-    miniature, and each part prints which it is.
-    """
+def load(profile: str = artefacts.BUNDLED) -> Models:
+    """The chain of a profile, or its bundled miniature; each part prints which it is."""
     config = get_config(profile)
     clip = pretrained.load("image_text", config.clip)
     generator = pretrained.load("musicgen", config.generator)
-    models, settings = checkpoints.load(profile, study or config.study, generator, clip)
+    models, settings = checkpoints.load(profile, "two", generator, clip)
     return Models(clip, models, settings, pretrained.load("tagger"), config.side)
 
 
@@ -90,9 +87,8 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music float32 [N, samples] by MusicGen's own sampling; `sampling`:
-    ``guidance``, ``top_k``, ``temperature`` in place of the config's.
-    """
+    """Conditions [N, n, D] → music float32 [N, samples]; `sampling`: ``guidance``, ``top_k``,
+    ``temperature`` in place of the config's."""
     given = torch.from_numpy(conditions[..., : generator.width]).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([

@@ -29,13 +29,8 @@ CHECKED_FROM, N_CHECKED, SECONDS = 690_000, 80, 5.0
 
 
 class JointSpace:
-    """Pictures and sounds as their similarity to P sentences.
-
-    Args:
-        clip, clap: ``pretrained.load("image_text")`` and ``("text_audio")``.
-        pictures, sounds: some of either, whose mean and spread standardise the similarities (some
-            sentences are near to everything); none of them a test item.
-    """
+    """Pictures and sounds as their similarity to P sentences, standardised by the mean and spread
+    over some of either (some sentences are near to everything), none of them a test item."""
 
     def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float):
         of_pictures, of_music = emotion_sentences()
@@ -71,9 +66,8 @@ def fit(clip, clap, pairs: data.PairedData, rate_hz: int, *, n: int = 150,
 
 
 def check(space: JointSpace, side: int = 128, seed: int = 0):
-    """``text_audio.verify_encoder`` of the space on fresh atelier items, a painting and its own
-    piece: refuses a space that finds a sound's picture among two no more often than chance.
-    """
+    """``text_audio.verify_encoder`` on fresh items, a painting and its own piece; refuses a space
+    at chance."""
     items = range(CHECKED_FROM, CHECKED_FROM + N_CHECKED)
     return text_audio.verify_encoder(space, list(render.sounds(TEST_SEED, items, SECONDS)[0]),
                                      render.SAMPLE_RATE_HZ,
@@ -81,9 +75,8 @@ def check(space: JointSpace, side: int = 128, seed: int = 0):
 
 
 def emotion_sentences() -> tuple[list[str], list[str]]:
-    """P sentences about pictures and P about music, in one order: the lexicons' three words nearest
-    to each of the five emotions.
-    """
+    """P sentences about pictures, P about music: the lexicons' three words nearest to each
+    emotion."""
     def nearest(lexicon: dict, point) -> list[str]:
         return sorted(lexicon, key=lambda word: (lexicon[word][0] / 10 - point[0]) ** 2
                       + (lexicon[word][1] / 10 - point[1]) ** 2)[:3]

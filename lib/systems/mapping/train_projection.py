@@ -40,9 +40,8 @@ DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
 
 
 class Models(NamedTuple):
-    """Networks and optimisers, ``mel``: sound [B, N] → ln-mel [B, T, M]. No critic where there is
-    no adversarial loss; the projection and the MusicGenerator alone where they were loaded.
-    """
+    """Networks and optimisers, ``mel``: sound [B, N] → ln-mel [B, T, M]; the critic where there is
+    an adversarial loss, the first two alone where they were loaded."""
 
     projection: nn.Module
     generator: Any
@@ -53,9 +52,8 @@ class Models(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """``vectors`` [B, D_in], ``targets`` [B, n, D]; of the first b items ``codes`` [b, K, S] and
-    ``sounds`` [b, N], where a loss needs them.
-    """
+    """``vectors`` [B, D_in], ``targets`` [B, n, D]; where a loss needs them ``codes`` [b, K, S],
+    ``sounds`` [b, N]."""
 
     vectors: Tensor
     targets: Tensor
@@ -76,9 +74,8 @@ def build_projection(config: ProjectionConfig, width_in: int, width_out: int) ->
 
 def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0, *,
           width_out: int | None = None) -> Models:
-    """Networks and optimisers, the same for the same seed; the generator's weights are frozen.
-    `width_out`: of the targets, by default the decoder's D, which is not given what goes beyond.
-    """
+    """Networks and optimisers; the generator's weights are frozen. `width_out`: of the targets, by
+    default the decoder's D, which is not given what goes beyond."""
     width, device = width_out or generator.width, generator.device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -95,9 +92,8 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0, *,
 
 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
-    """The losses of a batch by name, unweighted, and the critic's inputs (real, generated), or
-    ``()``. Source: Deepika §4.2.3 (Study I), §4.3.4 (Study II).
-    """
+    """The losses by name, unweighted (Deepika §4.2.3, §4.3.4), and the critic's inputs (real,
+    generated)."""
     predicted = models.projection(batch.vectors)
     terms = {"latent": DISTANCES[config.latent](predicted, batch.targets)}
     critic_inputs = ()
@@ -125,10 +121,8 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
 
 
 def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[str, float]:
-    """One step of the projection, then one of its critic: the losses by name, unweighted, ``loss``
-    (their weighted sum), ``gradient`` (its norm before clipping) and, where there is one,
-    ``critic``.
-    """
+    """One step of the projection, then of its critic: the losses by name, unweighted, ``loss``
+    (their weighted sum), ``gradient`` (its norm before clipping), ``critic``."""
     terms, critic_inputs = losses(models, batch, config)
     total = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
@@ -138,18 +132,15 @@ def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[s
         real, generated = (rows.detach() for rows in critic_inputs)
         error = F.softplus(-models.critic(real)).mean() + F.softplus(
             models.critic(generated)).mean()
-        models.critic_optimiser.zero_grad(set_to_none=True)
-        error.backward()
-        models.critic_optimiser.step()
+        loop.clipped_step(models.critic_optimiser, error, np.inf)
         row["critic"] = error.item()
     return row
 
 
 def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
                   models: Models, epoch: int, seed: int = 0) -> Iterator[Batch]:
-    """An epoch's batches of the training pairs, the same for the same seed and epoch: another
-    stored view of each picture and another window of the sounds each time.
-    """
+    """An epoch's batches of the training pairs, set by seed and epoch: another stored view of each
+    picture and another window of the sounds each time."""
     rng, generator = np.random.default_rng([seed, epoch]), models.generator
     torch.manual_seed(seed * 1_000_003 + epoch)  # dropout's
     rows, per_step = pairs.rows("train"), generator.codec.samples_per_step
@@ -187,17 +178,15 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray,
              config: ProjectionConfig) -> dict[str, float]:
     """``validation`` (the latent loss) and ``cosine`` on the validation pairs, not augmented."""
     rows = pairs.rows("validation")
-    predicted = predict(models, pairs.vectors[rows, 0])
-    error = predicted - targets[rows]
-    loss = np.abs(error).mean() if config.latent == "mae" else np.square(error).mean()
-    return {"validation": float(loss),
-            "cosine": float(cosine_similarity(predicted, targets[rows]).mean())}
+    predicted, wanted = predict(models, pairs.vectors[rows, 0]), targets[rows]
+    error = (np.abs if config.latent == "mae" else np.square)(predicted - wanted)
+    return {"validation": float(error.mean()),
+            "cosine": float(cosine_similarity(predicted, wanted).mean())}
 
 
 def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Cosine of each row with its target, [N, D] twice, or averaged over an item's tokens,
-    [N, n, D] twice → float64 [N].
-    """
+    """Cosine of each row with its target, [N, D] or [N, n, D] (averaged over tokens) twice →
+    float64 [N]."""
     predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
     norms = np.linalg.norm(predicted, axis=-1) * np.linalg.norm(targets, axis=-1)
     cosines = (predicted * targets).sum(-1) / np.maximum(norms, 1e-12)
@@ -207,9 +196,8 @@ def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
     """Trains in place towards targets float32 [N, n, D] until the validation loss has not improved
-    for `patience` epochs, and keeps the best epoch's weights; returns the curve, a dict an epoch.
-    A run that was killed goes on from `checkpoint`, ``….safetensors``.
-    """
+    for `patience` epochs, and keeps the best epoch; the curve, a dict an epoch. A killed run goes
+    on from `checkpoint`."""
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
