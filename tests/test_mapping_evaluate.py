@@ -8,7 +8,7 @@ import pytest
 
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import factors
+from lib.data.atelier import TEST_SEED, factors
 from lib.metrics import distances, divergence, stats
 from lib.signal import affect
 from lib.systems.mapping import (
@@ -220,16 +220,16 @@ def networks():
         "image_text")
 
 
-def test_fresh_pairs_are_all_test_pairs_and_what_training_knows_is_refused(networks):
+def test_fresh_pairs_are_new_and_what_training_knows_is_refused(networks):
     known = data.merge_collections(*data.atelier_collections(SIZES))
-    made = evaluate.draw_pairs(12, SIZES, known, *networks)
-    assert len(made.table) == 12 and set(made.table["split"]) == {"test"} and made.vectors.shape[
-        1] == 1
+    made = data.prepare_atelier(replace(SIZES, n_pairs=12), *networks, collection=TEST_SEED)
+    data.assert_unseen(made.table, known)
+    assert len(made.table) == 12 and made.vectors.shape[1] == 1
     assert not set(made.table["image"]) & set(known["image"])
     planted = known.copy()
     planted.loc[0, ["image", "image_group"]] = made.table["image"].iloc[2]
     with pytest.raises(KlangfarbeError, match="never saw"):
-        evaluate.draw_pairs(12, SIZES, planted, *networks)
+        data.assert_unseen(made.table, planted)
 
 
 def atelier_pairs(n: int = 60) -> data.PairedData:
@@ -356,18 +356,6 @@ def test_the_lift_compares_each_with_its_own_mean_on_pairs_of_both():
     assert evaluate.lift_difference(poor,
                           good)[0] < 0 < poor[
         "cosine"].mean(), "a high cosine that is all mean is no lift"
-
-
-def test_dealt_is_the_mean_cosine_with_every_other_group_and_never_its_own():
-    table, rng = table_of(12), np.random.default_rng(3)
-    made, wanted = (rng.standard_normal((12, 2, 5)).astype(np.float32) for _ in range(2))
-    found = evaluate.permuted_cosine(table, made, wanted)
-    for row in range(12):
-        others = [k for k in range(12) if table["linked"][k] != table["linked"][row]]
-        by_hand = np.mean([train_projection.cosine_similarity(made[row : row + 1],
-                                                              wanted[k : k + 1])[0]
-                           for k in others])
-        assert len(others) == 10 and found[row] == pytest.approx(by_hand, abs=1e-6)
 
 
 def test_a_mean_from_elsewhere_takes_the_place_of_the_tables_own():

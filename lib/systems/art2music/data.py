@@ -3,16 +3,13 @@ alike, and what training reads of them.
 
     comments ──sentence encoder──► [N, D] ─┐ nearest     triplets: painting, comment, clip;
     captions ──sentence encoder──► [M, D] ─┴─caption──►  one clip belongs to many comments
-
     published   matched over everything, then split 8 : 1 : 1 by triplet: both sides share clips
     corrected   paintings are split, clips are split, and each comment is matched within its part
-
     painting ──CLIP──► v [D], prompt ──CLIP──► u [D], clip ──mel.py──► [M, T] in [−1, 1]
 
-Source: Hong et al. §III-A.1 to 3, §III-A.5, §III-B.1, §IV-A.1, Table I.
-Known deviation: on the synthetic collection a painting has `comments_each` viewers who feel the
-same in other words, each with ArtEmis's label nearest to the painting's point.
-Notebook: 41, 42.
+Source: Hong et al. §III-A.1 to 3, §III-A.5, §III-B.1, §IV-A.1, Table I. Known deviation: a
+synthetic painting has `comments_each` viewers who feel the same in other words, each with
+ArtEmis's label nearest to the painting's point. Notebook: 41, 42.
 """
 
 from dataclasses import dataclass, replace

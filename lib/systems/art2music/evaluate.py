@@ -8,12 +8,10 @@ mel through the vocoder.
     mean of the training mels ─ mean mel              the second-nearest clip ── another clip
     the reference's own mel ─── round trip            the nearest training clip ── retrieval
 
-Source: Hong et al. §IV-A.3 and 4, Table IV.
-Known deviations: how an input is removed is not said; here it is 0 · the published cosine is
-between "embeddings obtained from the Art2Music model", which made the sound; here between those of
-the bundled tagger, which took no part, each set's mean removed · every clip is brought to one
-loudness before embeddings are compared.
-Notebook: 43, 44.
+Source: Hong et al. §IV-A.3 and 4, Table IV. Known deviations: how an input is removed is not said;
+here it is 0 · the published cosine is between "embeddings obtained from the Art2Music model", which
+made the sound; here between those of the bundled tagger, which took no part, each set's mean
+removed · clips are brought to one loudness before embeddings are compared. Notebook: 43, 44.
 """
 
 from typing import NamedTuple
@@ -87,9 +85,8 @@ def retrieve_sounds(test: TestSet, dataset: data.Dataset, sentence_encoder,
     clips = dataset.clips.iloc[train_rows]
     index, _ = data.nearest(*(sentence_encoder.embed_text(list(texts))
                               for texts in (test.comments["comment"], clips["caption"])))
-    needed, place = np.unique(index, return_inverse=True)
-    return render.sounds(TRAIN_SEED, clips["index"].to_numpy()[needed],
-                         n_samples / mel.RATE_HZ)[0][place, :n_samples]
+    return render.sounds(TRAIN_SEED, clips["index"].to_numpy()[index],
+                         n_samples / mel.RATE_HZ)[0][:, :n_samples]
 
 
 def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:

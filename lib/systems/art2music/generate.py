@@ -7,11 +7,10 @@
 Networks: ``lib.models.fusion``, ``lib.models.hifigan`` and ``lib.pretrained``. Data: data.py,
 keywords.py. Evaluation: evaluate.py. Settings: config.py.
 
-Source: Hong et al., "Art2Music".
-Known deviations: a visitor's painting has no target clip, so the text is the comment and its
-keywords alone (``comment_only``) · without a comment a captioner describes the painting · the flow
-plays, another piece for another seed, of any length; the published decoder has one answer.
-Notebook: 40 (the tour), 41–45.
+Source: Hong et al., "Art2Music". Known deviations: a visitor's painting has no target clip, so the
+text is the comment and its keywords alone (``comment_only``) · without a comment a captioner
+describes the painting · the flow plays, another piece for another seed, of any length; the
+published decoder has one answer. Notebook: 40 (the tour), 41–45.
 """
 
 import functools

@@ -1,17 +1,14 @@
-"""Emotion keywords of comments and captions, their polarity, and how far the two sides agree.
-
-    comment ──lexicon──► keywords ──► polarity, vector ─┬─► similarity (Figures 1 and 2),
-    caption ──lexicon──► keywords ──► polarity, vector ─┘   same polarity (Table III)
+"""Emotion keywords of comments and captions, their polarity, and how far the two sides agree:
+similarity of the keywords' vectors (Figures 1 and 2) and same polarity (Table III).
 
 Texts with fixed shares of polarities agree by chance: with Table III's own shares (55, 13, 32 % and
 49, 17, 33 %) unrelated pairs have the same polarity in Σ p·q = 40 % of cases, against the printed
 47 %. The null is the same captions, permuted.
 
 Source: Hong et al. §III-A.3 (it names the "Opinion Lexicon" and cites AFINN, which is read here),
-§III-A.4, Figures 1 and 2, Tables II and III.
-Known deviations: parts of speech are not looked at · several keywords share one vector, that of the
-keywords joined by commas · a pair without a keyword on one side is neutral and has no similarity.
-Notebook: 41.
+§III-A.4. Known deviations: parts of speech are not looked at · several keywords share one vector,
+that of the keywords joined by commas · a pair without a keyword on one side is neutral and has no
+similarity. Notebook: 41.
 """
 
 import functools

@@ -3,13 +3,11 @@
     sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5] (vocoder)
     ln-mel ──to_unit──► mel [B, M, T] in [−1, 1] (decoder) ──to_ln──► ln-mel
 
-The released code has two loaders: the decoder's mels lie in [−1, 1], the vocoder's are natural
-logarithms, and nothing joins the two. Frame t is centred on (t + ½)·hop, so N = T·hop.
+The released code has a loader for each, and nothing joins the two. Frame t is centred on
+(t + ½)·hop, so N = T·hop.
 
-Source: Hong et al. §III-A.5 (22.05 kHz, FFT 1024, hop 256, 80 bands, [−1, 1], T = 896).
-Known deviation: a short clip is padded with silence (−1); the paper pads with 0 after scaling, a
-steady noise of medium level.
-Notebook: 42, 43.
+Source: Hong et al. §III-A.5. Known deviation: a short clip is padded with silence (−1); the paper
+pads with 0 after scaling, a steady noise of medium level. Notebook: 42, 43.
 """
 
 import functools

@@ -9,10 +9,9 @@
     as released     with audio keywords  neither trained, nor saved
     corrected       comment alone        trained and saved       by painting and clip   1 … 1.5
 
-Source: Hong et al. §III-B.1 and 2 (equations 1 and 2), §IV-A.2; the released code.
-Known deviations: W_r, which brings the text to H numbers, is ours · on a CPU one step of the LSTM
-gives several frames (`at_once`) · gradients are clipped at norm 1.
-Notebook: 42.
+Source: Hong et al. §III-B.1 and 2, §IV-A.2; the released code. Known deviations: W_r, which brings
+the text to H numbers, is ours · on a CPU one step of the LSTM gives several frames (`at_once`) ·
+gradients are clipped at norm 1. Notebook: 42.
 """
 
 from collections.abc import Callable, Iterator, Sequence

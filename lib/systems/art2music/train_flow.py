@@ -1,17 +1,13 @@
-"""Training and sampling of the flow, beyond the paper: the same two vectors and noise become a mel,
-so that one painting has many pieces of music. The network, ``Flow``, is in ``lib.models.fusion``.
+"""Training and sampling of the flow (``lib.models.fusion``), beyond the paper: the same two vectors
+and noise become a mel, so that one painting has many pieces of music: the decoder answers with the
+median of all clips that could go with a painting, the flow with one of them.
 
     mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]
-
     training   x_t = (1 − t)·noise + t·z, t in (0, 1); predicted is z − noise from x_t, t and h
     sampling   noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
 
-The decoder answers with the median of all clips that could go with a painting, the flow with one of
-them. Principal components of patches make the problem small enough for a CPU.
-
 Source: ours. The loss is Liu, Gong & Liu (2023), "Flow straight and fast", equation 1; the times
-are drawn as in Esser et al. (2024), §3.1.
-Notebook: 42, 44.
+are drawn as in Esser et al. (2024), §3.1. Notebook: 42, 44.
 """
 
 from collections.abc import Callable

@@ -1,15 +1,12 @@
-"""Training of stage 2: HiFi-GAN makes sound from mel-spectrograms, true and predicted ones. The
-networks and the adversarial losses are in ``lib.models.hifigan``.
+"""Training of stage 2: HiFi-GAN (``lib.models.hifigan``) makes sound from true and predicted mels.
 
     ln-mel [B, M, T] ──generator──► sound [B, N] ──┬─ ln-mel L1 to the true sound × 45
                                                    ├─ multi-period, multi-scale discriminators
                                                    └─ L1 of their features to the true sound's × 2
 
-Source: Hong et al. §III-B.3 and §IV-A.1 ("using both synthesized and real Mel-spectrograms"); Kong,
-Kim & Bae (2020), "HiFi-GAN", §2.3 and §3.
-Known deviations, where a CPU has to do: the generator is the small one, spectral losses at several
-windows help it (`w_spectral`), and the discriminators are narrow and begin late (`critics_from`).
-Notebook: 43.
+Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), "HiFi-GAN", §2.3 and §3. Known
+deviations, where a CPU has to do: the generator is the small one, spectral losses at several
+windows help it (`w_spectral`), the discriminators are narrow and begin late. Notebook: 43.
 """
 
 from collections.abc import Callable

@@ -4,12 +4,9 @@
     losses         full · no_adversarial · no_matching · mse · latent_only, on full's targets
     target         genre: a predicted genre appended · eight_tokens: 8 vectors to attend to
 
-Source: Deepika §5.5, §5.6, Tables 6.1 to 6.4.
-
-Known deviations: the genre module's classifier is trained on MeLBench's genres in the paper; here a
-ridge regression on the directive's own vector predicts the genre, fitted on training pairs · at the
-smaller profiles the losses through the decoder take part in the last few epochs alone.
-Notebook: 24.
+Source: Deepika §5.5, §5.6, Tables 6.1 to 6.4. Known deviations: the genre classifier is trained on
+MeLBench in the paper; here a ridge regression on the directive's own vector · at the smaller
+profiles the losses through the decoder take part in the last few epochs alone. Notebook: 24.
 """
 
 from collections.abc import Sequence
@@ -62,7 +59,7 @@ def build_targets(name: str, pairs: data.PairedData, texts: Sequence[str],
         raise KlangfarbeError(f"an ablation out of {', '.join(ABLATIONS)}", repr(name),
                               "name one of them")
     targets = data.text_targets(texts, generator, ABLATIONS[name].changes.get("n_tokens", 1))
-    if ABLATIONS[name].genre:  # a ridge classifier's softmax, fitted on training pairs of known genre
+    if ABLATIONS[name].genre:  # a ridge classifier's softmax, fitted on known genres
         table, vectors = pairs.table, targets[:, 0]
         known = ((table["split"] == "train") & (table["genre"] != data.UNKNOWN)).to_numpy()
         genres = table.loc[known, "genre"]

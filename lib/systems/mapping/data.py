@@ -1,24 +1,17 @@
 """The paired data, and everything that training reads, computed once and stored as memory maps.
 
     emotion-tagged pairs (IMEMNet)   ┐
-                                     ├─► linked groups ─► 80 · 10 · 10 %, no group in two splits
-    genre-tagged triplets (MeLBench) ┘
-
+    genre-tagged triplets (MeLBench) ┴─► linked groups ─► 80 · 10 · 10 %, no group in two splits
     picture ──CLIP──► v [V, D_in], of every view
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
 
-A sound that goes with many pictures links them all: whatever is linked, directly or by others, is
-in one split. Study I's target is the paper's "quantizing an audio clip into its codebook
-embeddings", 1,024 wide: the codec's vectors are 128 wide, the decoder's embeddings of codes 1,024.
-
-Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts.
-
-Known deviations: augmented pictures are stored as a few views of each, not drawn anew in every
-epoch · sounds are said to run at 24 kHz; MusicGen's codec runs at 32 kHz, and the checkpoint
-decides · the atelier stands in for both collections · how a text's states become one vector is not
-said: here their mean, or `n` means over equal stretches · the "emotion classification stage" that
-§5.6 removes is read as the word that leads the caption.
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Known deviations:
+a few augmented views of each picture are stored, none drawn anew in every epoch · sounds run at the
+codec's 32 kHz, not the 24 that the paper says · Study I's targets, "codebook embeddings", are the
+decoder's, 1,024 wide; the codec's are 128 wide · the atelier stands in for both collections · how
+a text's states become one vector is not said: here their mean, or `n` means over equal stretches ·
+the "emotion classification stage" that §5.6 removes is read as the word that leads the caption.
 Notebook: 21.
 """
 

@@ -6,13 +6,11 @@
                     ┌───────────────── probabilities [B, K, S, V] ◄─────────────────┘
                     └─ expected codebook vectors ─► the codec's decoder (frozen) ─► sound ─► ln-mel
 
-Sampling has no gradient, so nothing is sampled: the decoder reads the true codes up to each step
-(teacher forcing), its probabilities weigh the codebooks' vectors, and the codec decodes the mean.
+Sampling has no gradient, so the decoder reads the true codes up to each step (teacher forcing), its
+probabilities weigh the codebooks' vectors, and the codec decodes the mean.
 
-Source: Deepika §4.2.3 and §4.3.4.
-Known deviation: the paper writes Mel(Gen(m̂)) and does not say how Gen is differentiated. Because
-the past is true, m̂ decides only what the past leaves open; notebook 24 measures how much that is.
-Notebook: 23.
+Source: Deepika §4.2.3, §4.3.4. Known deviation: how Mel(Gen(m̂)) is differentiated is not said;
+here m̂ decides only what the true past leaves open; 24 measures how much. Notebook: 23.
 """
 
 from typing import NamedTuple

@@ -5,25 +5,19 @@
     (fresh)    ├─ caption (─► directive), written at run time ────────────┼─► music ─► clip_features
                └─ nearest training picture ─► its music (retrieval) ──────┘             ─► scores
 
-All conditions point roughly where their mean points, so that a plain cosine is high for all. The
-*centred* cosine takes the training targets' mean off both: 0 for a constant prediction.
+All conditions point roughly where their mean points; the *centred* cosine takes the training mean
+off both: 0 for a constant prediction. A target is m = μ + g + r: the mean, what depends on the
+picture, and a rest that none can predict. With S = E|m − μ|² and ρ = E|g|² / S the best prediction,
+μ + g, has a cosine with m close to √((|μ|² + ρS) / (|μ|² + S)).
 
-A target is m = μ + g + r: the mean of all, what depends on the picture, and the rest, which no
-network can predict. With S = E|m − μ|² and the share ρ = E|g|² / S the best prediction is μ + g;
-its cosine with m is close to √((|μ|² + ρS) / (|μ|² + S)).
-
-Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; research question 4 (abstract pictures). The
-baselines and the ceiling are ours.
-
-Known deviations: the published test set is a tenth of the pairs; here paintings and pieces are the
-atelier's ``TEST_SEED``, as many as decide the question · clips are brought to one loudness before
-sets are compared · ablations differ over seeds and paintings at once; the paper does not say how
-often each was trained.
+Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; research question 4 (abstract pictures); the
+baselines and the ceiling are ours. Known deviations: the published test set is a tenth of the
+pairs; here it is the atelier's ``TEST_SEED``, as much as decides the question · clips are brought
+to one loudness before sets are compared · ablations differ over seeds and paintings at once.
 Notebook: 20–24, 27.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import librosa
@@ -43,7 +37,7 @@ from lib.signal import affect, images
 from lib.signal.audio import SAMPLE_RATE_HZ
 from lib.systems import evaluation
 from lib.systems.mapping import data
-from lib.systems.mapping.config import DataConfig, EvaluationConfig
+from lib.systems.mapping.config import EvaluationConfig
 from lib.systems.mapping.train_projection import cosine_similarity
 
 MEASURES = ("cosine", "mae", "centred cosine")
@@ -111,16 +105,6 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     best = max((Ridge(alpha=alpha).fit(vectors[train], flat[train])
                 for alpha in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), key=validation_cosine)
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
-
-
-def permuted_cosine(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Each prediction's mean cosine with the targets of all other linked groups, [N]."""
-    predicted, targets = (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
-                          for x in (np.asarray(predicted, np.float64), targets))
-    linked = table["linked"].to_numpy()
-    others = linked[:, None] != linked[None]
-    cosines = np.einsum("and,bnd->ab", predicted, targets) / predicted.shape[1]
-    return (cosines * others).sum(1) / others.sum(1)
 
 
 def lift_difference(ours: pd.DataFrame, theirs: pd.DataFrame, *, bare: bool = False,
@@ -275,16 +259,6 @@ def draw_paintings(n: int, side: int, start: int = PICTURES_FROM) -> Paintings:
                      tuple(item.index for item in items))
 
 
-def draw_pairs(n: int, config: DataConfig, training_table: pd.DataFrame, generator, clip,
-               predict_emotions=None) -> data.PairedData:
-    """`n` test pairs of ``TEST_SEED``, prepared as those that train, none known to the training
-    table."""
-    pairs = data.prepare_atelier(replace(config, n_pairs=n, n_views=1), generator, clip,
-                                 predict_emotions, collection=TEST_SEED)
-    data.assert_unseen(pairs.table, training_table)
-    return replace(pairs, table=pairs.table.assign(split="test"))
-
-
 def real_paintings(collection: str, n: int, side: int) -> np.ndarray:
     """Real paintings uint8 [n, side, side, 3], evenly out of the files of ``monet_jpg`` or
     ``wikiart_paintings``, black bars cut off."""
@@ -312,11 +286,12 @@ def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
     return pd.concat(parts)
 
 
-def exclude_styles(pairs: data.PairedData, seed: int = 0) -> dict[str, np.ndarray]:
-    """Equally many training pairs ``without`` the abstract styles and ``with`` them, a random share
+def exclude_styles(pairs: data.PairedData, styles=ABSTRACT_STYLES,
+                   seed: int = 0) -> dict[str, np.ndarray]:
+    """Equally many training pairs ``without`` some styles and ``with`` them, a random share
     of all: bool [N]; pairs of the other splits stay in both."""
     is_train = (pairs.table["split"] == "train").to_numpy()
-    excluded = data.atelier_labels(pairs.table)["style"].isin(ABSTRACT_STYLES).to_numpy()
+    excluded = data.atelier_labels(pairs.table)["style"].isin(styles).to_numpy()
     rows = pairs.rows("train")
     share = np.random.default_rng(seed).permutation(rows)[: int((~excluded[rows]).sum())]
     return {"without": ~(is_train & excluded),
@@ -326,8 +301,7 @@ def exclude_styles(pairs: data.PairedData, seed: int = 0) -> dict[str, np.ndarra
 # --- music ----------------------------------------------------------------------------------------
 
 def retrieve_music(vectors: np.ndarray, pairs: data.PairedData, n_samples: int) -> np.ndarray:
-    """The music of the training pair nearest (cosine) to each vector [N, D_in]: float32 [N,
-    n_samples]."""
+    """The music of the training pair nearest (cosine) to each vector [N, D_in]: [N, n_samples]."""
     rows = pairs.rows("train")
     nearest = rows[evaluation.nearest(vectors, np.asarray(pairs.vectors[rows, 0]))]
     return np.stack([np.resize(pairs.sounds[row].astype(np.float32), n_samples) for row in nearest])

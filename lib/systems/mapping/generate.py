@@ -3,15 +3,12 @@
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
 
-Networks: ``lib.models.projections``, trained by train_projection.py on the pairs of data.py, and
-``lib.pretrained``. Evaluation: evaluate.py, ablations.py. Settings: config.py.
+Networks: ``lib.models.projections`` (train_projection.py on data.py) and ``lib.pretrained``.
+Evaluation: evaluate.py, ablations.py. Settings: config.py.
 
-Source: Deepika §4.3.6.
-
-Known deviations: no text is made on the way, so the bundled tagger, which took no part, says at the
-end what the music sounds like · pictures are played one at a time, so that the music does not
-depend on the others of a batch · what would clip is scaled down as a whole.
-Notebook: 20.
+Source: Deepika §4.3.6. Known deviations: no text is made on the way, so the bundled tagger, which
+took no part, says what the music sounds like · pictures are played one at a time, so that the music
+depends on no other · what would clip is scaled down as a whole. Notebook: 20.
 """
 
 import functools

@@ -1,15 +1,12 @@
 """A space for pictures and sounds that was not trained: their similarity to the same sentences.
 
     picture ──CLIP──► cosine with each of P sentences ─┐
-                                                       ├─ standardised each, unit length ─► [P]
-    sound ──CLAP────► cosine with each of P sentences ─┘
+    sound ──CLAP────► cosine with each of P sentences ─┴─ standardised each, unit length ─► [P]
 
-Neither network has met the other's material; both have read the same words. IMSM can use it after
-the same check as any other encoder of lib.metrics.embedders.
+IMSM can use it after the same check as any other encoder of ``lib.metrics.embedders``.
 
 Source: Moschella et al. (2023), "Relative representations enable zero-shot latent space
-communication" (anchors); Deepika §6.1.2 takes CLIP's picture vector and an audio network's as if
-they lay in one space.
+communication"; Deepika §6.1.2 takes CLIP's and an audio network's vectors as if in one space.
 Notebook: 24, 27.
 """
 

@@ -1,19 +1,16 @@
-"""Trains the two projections from a picture's vector to what conditions MusicGen. The networks and
-their critics are in ``lib.models.projections``.
+"""Trains the projections (``lib.models.projections``) from a picture's vector to what conditions
+MusicGen; all losses but the first go through differentiable_decoding.py.
 
     v [B, D_in] ─projection─► m̂ [B, n, D] ─┬─ latent: |m̂ − m|  or  (m̂ − m)²
                                            ├─ mel: ln-mel of m̂'s sound against the true sound's
                                            ├─ adversarial: a critic takes it for a real one
                                            └─ features: the decoder's layers under m̂ and m
-    The last three go through differentiable_decoding.py.
 
-Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1.
-
-Known deviations: the adversary's form is not given: non-saturating cross-entropy is ours · the
-losses that need sound are taken over the first `audible` items of a batch and a window of
-`window_seconds`, drawn anew each time (published: everything, 48 hours) · mel is ln of the
-amplitude in 128 bands, FFT 1024, hop 256, in units of 80 dB: the published mel error, .087
-(§4.2.4), lies on a scale of [0, 1] by our inference.
+Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Known deviations:
+the adversary's form is not given: non-saturating cross-entropy is ours · what needs sound is taken
+over the first `audible` items of a batch and a window of `window_seconds`, drawn anew each time
+(published: everything, 48 hours) · mel is ln of the amplitude in 128 bands, FFT 1024, hop 256, in
+units of 80 dB: the published mel error, .087 (§4.2.4), lies on a scale of [0, 1] by our inference.
 Notebook: 22, 23, 24.
 """
 
