@@ -91,7 +91,7 @@ def test_a_long_mel_is_played_without_seams(size, monkeypatch):
     from lib.models import hifigan
 
     torch.manual_seed(0)
-    generator = hifigan.generator(hifigan.SIZES[size]).eval()
+    generator = hifigan.SIZES[size]().eval()
     given = torch.randn(1, 80, 500) * 2 - 5
     whole = train_vocoder.vocode(generator, given)
     monkeypatch.setattr(train_vocoder, "PIECE", 200)

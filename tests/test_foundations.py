@@ -334,10 +334,10 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_pat
 
 def test_what_is_pinned_is_a_commit():
     known = [(name, k) for part in pretrained.PARTS.values() for name, k in part.hub.items()]
-    pinned = [k.revision for _, k in known if k.revision]
+    pinned = [revision for _, (_, revision) in known if revision]
     assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef")
                for revision in pinned) and len(set(pinned)) == len(pinned)
-    assert len(pinned) >= 11 and all("/" in name and k.licence for name, k in known)
+    assert len(pinned) >= 11 and all("/" in name and licence for name, (licence, _) in known)
 
 
 # --- CLIP -----------------------------------------------------------------------------------------

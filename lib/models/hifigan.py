@@ -13,7 +13,7 @@ and Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43.
 """
 
 import math
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,40 +28,6 @@ from lib.models.spectral_codec import ConvNeXt, Frames
 SLOPE, ZERO = 0.1, torch.zeros(())  # of leaky ReLU, below zero; what sums start from
 V = "parametrizations.weight.original1"  # the direction, of weight normalisation
 DO = "if it is [B, T, M], transpose(1, 2)"
-
-
-@dataclass(frozen=True)
-class Size:
-    """V1: `channels` halve at each upsampling by `rates`; residual blocks follow (`reaches`)."""
-
-    channels: int = 512
-    rates: tuple[int, ...] = (8, 8, 2, 2)
-    kernels: tuple[int, ...] = (16, 16, 4, 4)
-    reaches: tuple[int, ...] = (3, 7, 11)
-    dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
-    two_deep: bool = True
-    n_mels: int = 80
-
-    @property
-    def hop_length(self) -> int:
-        return math.prod(self.rates)
-
-
-@dataclass(frozen=True)
-class FrameSize:
-    """The small generator's size: `blocks` of width `channels` and an inverse STFT."""
-
-    channels: int = 128
-    blocks: int = 4
-    n_mels: int = 80
-    n_fft: int = 1024
-    hop_length: int = 256
-
-
-SIZES = {"v1": Size(), "v2": Size(channels=128),
-         "v3": Size(channels=256, rates=(8, 8, 4), kernels=(16, 16, 8), reaches=(3, 5, 7),
-                    dilations=((1, 2), (2, 6), (3, 12)), two_deep=False),
-         "small": FrameSize()}
 
 
 class Residual(nn.Module):
@@ -84,28 +50,30 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1]."""
+    """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1]; V1, whose `channels` halve with each rate."""
 
-    def __init__(self, size: Size):
+    def __init__(self, channels: int = 512, rates: tuple[int, ...] = (8, 8, 2, 2),
+                 kernels: tuple[int, ...] = (16, 16, 4, 4), reaches: tuple[int, ...] = (3, 7, 11),
+                 dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5),) * 3, two_deep: bool = True,
+                 n_mels: int = 80):
         super().__init__()
-        self.size = size
-        self.enter = weight_norm(nn.Conv1d(size.n_mels, size.channels, 7, padding=3))
-        self.up, width = nn.ModuleList(), size.channels
+        self.n_mels, self.hop_length = n_mels, math.prod(rates)
+        self.enter = weight_norm(nn.Conv1d(n_mels, channels, 7, padding=3))
+        self.up, width = nn.ModuleList(), channels
         self.blocks: Any = nn.ModuleList()
-        for rate, kernel in zip(size.rates, size.kernels, strict=True):
+        for rate, kernel in zip(rates, kernels, strict=True):
             self.up.append(weight_norm(nn.ConvTranspose1d(width, width // 2, kernel, rate,
                                                           padding=(kernel - rate) // 2)))
             width //= 2
-            self.blocks.append(nn.ModuleList(
-                Residual(width, reach, dilations, size.two_deep)
-                for reach, dilations in zip(size.reaches, size.dilations, strict=True)))
+            self.blocks.append(nn.ModuleList(Residual(width, *form, two_deep) for form in
+                                             zip(reaches, dilations, strict=True)))
         self.leave = weight_norm(nn.Conv1d(width, 1, 7, padding=3))
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
                 nn.init.normal_(module.get_parameter(V), 0.0, 0.01)
 
     def forward(self, mel: Tensor) -> Tensor:
-        x = self.enter(checked(mel, "ln-mel", ("B", self.size.n_mels, "T"), DO))
+        x = self.enter(checked(mel, "ln-mel", ("B", self.n_mels, "T"), DO))
         for up, blocks in zip(self.up, self.blocks, strict=True):
             x = up(F.leaky_relu(x, SLOPE))
             x = sum((block(x) for block in blocks), ZERO) / len(blocks)
@@ -115,27 +83,29 @@ class Generator(nn.Module):
 class FrameGenerator(nn.Module):
     """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1], by a magnitude and a phase for each frame."""
 
-    def __init__(self, size: FrameSize):
+    def __init__(self, channels: int = 128, blocks: int = 4, n_mels: int = 80, n_fft: int = 1024,
+                 hop_length: int = 256):
         super().__init__()
-        self.size = size
-        self.enter = nn.Conv1d(size.n_mels, size.channels, 7, padding=3)
-        self.norm = nn.LayerNorm(size.channels)
-        self.blocks = nn.Sequential(*(ConvNeXt(size.channels, size.blocks)
-                                      for _ in range(size.blocks)), nn.LayerNorm(size.channels))
-        self.leave = nn.Linear(size.channels, size.n_fft + 2)
-        self.frames = Frames(size.n_fft, size.hop_length)
+        self.n_mels, self.hop_length = n_mels, hop_length
+        self.enter = nn.Conv1d(n_mels, channels, 7, padding=3)
+        self.norm = nn.LayerNorm(channels)
+        self.blocks = nn.Sequential(*(ConvNeXt(channels, blocks) for _ in range(blocks)),
+                                    nn.LayerNorm(channels))
+        self.leave = nn.Linear(channels, n_fft + 2)
+        self.frames = Frames(n_fft, hop_length)
 
     def forward(self, mel: Tensor) -> Tensor:
-        mel = checked(mel, "ln-mel", ("B", self.size.n_mels, "T"), DO)
+        mel = checked(mel, "ln-mel", ("B", self.n_mels, "T"), DO)
         x = self.norm(self.enter((mel + 5) / 3).transpose(1, 2))                  # [B, T, C]
         ln_magnitude, phase = self.leave(self.blocks(x)).float().chunk(2, dim=2)  # [B, T, F]
         spectrum = torch.polar(ln_magnitude.clamp_max(6.0).exp(), phase)
         return self.frames.synthesise(spectrum).clamp(-1, 1)
 
 
-def generator(size: Size | FrameSize) -> Generator | FrameGenerator:
-    """The untrained generator of a size."""
-    return FrameGenerator(size) if isinstance(size, FrameSize) else Generator(size)
+SIZES = {"v1": Generator, "v2": partial(Generator, channels=128),
+         "v3": partial(Generator, channels=256, rates=(8, 8, 4), kernels=(16, 16, 8),
+                       reaches=(3, 5, 7), dilations=((1, 2), (2, 6), (3, 12)), two_deep=False),
+         "small": FrameGenerator}
 
 
 class Critic(nn.Module):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.sources import MINIATURE, Known, Part, find
+from lib.pretrained.sources import MINIATURE, Part, find
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
@@ -25,35 +25,33 @@ _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model
 PARTS = {
     "tagger": Part("music tagger", _NETWORK),
     "text_audio": Part("CLAP: text and sound", (*_NETWORK, _SEES, *_WORDS), {
-        "laion/clap-htsat-unfused":
-            Known("Apache-2.0", "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"),
-        "laion/larger_clap_music": Known("Apache-2.0", "a0b4534a14f58e20944452dff00a22a06ce629d1"),
+        "laion/clap-htsat-unfused": ("Apache-2.0", "8fa0f1c6d0433df6e97c127f64b2a1d6c0dcda8a"),
+        "laion/larger_clap_music": ("Apache-2.0", "a0b4534a14f58e20944452dff00a22a06ce629d1"),
         "laion/larger_clap_music_and_speech":
-            Known("Apache-2.0", "195c3a3e68faebb3e2088b9a79e79b43ddbda76b")}),
+            ("Apache-2.0", "195c3a3e68faebb3e2088b9a79e79b43ddbda76b")}),
     "codec": Part("neural codec", _NETWORK, {
-        "facebook/encodec_32khz": Known("unknown"),
-        "facebook/encodec_24khz": Known("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")}),
+        "facebook/encodec_32khz": ("unknown", ""),
+        "facebook/encodec_24khz": ("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")}),
     "image_text": Part("CLIP: pictures and text", _CLIP, {
-        "openai/clip-vit-base-patch32": Known("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
-        "openai/clip-vit-large-patch14": Known("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
-        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": Known("MIT")}),
+        "openai/clip-vit-base-patch32": ("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
+        "openai/clip-vit-large-patch14": ("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),
+        "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": ("MIT", "")}),
     "captioner": Part("BLIP: captions", (*_NETWORK, _SEES, *_WORDS), {
         "Salesforce/blip-image-captioning-large":
-            Known("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}),
+            ("BSD-3-Clause", "2227ac38c9f16105cb0412e7cab4759978a8fd90")}),
     "describer": Part("causal language model", (*_NETWORK, *_WORDS), {
-        "tiiuae/falcon-rw-1b": Known("Apache-2.0", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"),
-        "meta-llama/Llama-3.1-8B-Instruct": Known("Llama 3.1 Community")}),
+        "tiiuae/falcon-rw-1b": ("Apache-2.0", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"),
+        "meta-llama/Llama-3.1-8B-Instruct": ("Llama 3.1 Community", "")}),
     "text_encoder": Part("T5: a state a token", (*_NETWORK, *_WORDS), {
-        "google-t5/t5-base": Known("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
+        "google-t5/t5-base": ("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
     "sentences": Part("sentence encoder", (*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
         "sentence-transformers/all-MiniLM-L6-v2":
-            Known("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
-        "sentence-transformers/paraphrase-TinyBERT-L6-v2": Known("Apache-2.0")}),
+            ("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
+        "sentence-transformers/paraphrase-TinyBERT-L6-v2": ("Apache-2.0", "")}),
     "musicgen": Part("MusicGen", (*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
-        "facebook/musicgen-small":
-            Known("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
-        "facebook/musicgen-medium": Known("CC-BY-NC-4.0"),
-        "facebook/musicgen-large": Known("CC-BY-NC-4.0")}),
+        "facebook/musicgen-small": ("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
+        "facebook/musicgen-medium": ("CC-BY-NC-4.0", ""),
+        "facebook/musicgen-large": ("CC-BY-NC-4.0", "")}),
 }
 
 

@@ -12,7 +12,6 @@ Source: Hisariya et al. (Bridging Paintings and Music), Table 1; the mapping the
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,25 +26,19 @@ TEMPERATURE, TOP_K = 0.7, 50
 NEW_TOKENS = 120
 
 
-class Prompt(NamedTuple):
-    """A system message (may be empty) and an instruction with a place for ``{description}``."""
-
-    system: str
-    instruction: str
-
-
+# a system message, which may be empty, and an instruction
 PROMPTS = {
-    "bridging": Prompt(
+    "bridging": (
         "You are an enhanced description generator. You will be given with image description and "
         "you have to enhance those in musical terms.",
         'Generate a musical theme description for the following image description: '
         '"{description}". Include details like mood, genre, tempo, and melody in 2 lines.'),
-    "mapping": Prompt(
+    "mapping": (
         "You are an enhanced description generator. You will be given an image description and "
         "you have to enhance it in musical terms.",
         "Generate a musical theme description for the following image description: "
         "“{description}” Include details like mood, genre, tempo, and melody in two lines."),
-    "open": Prompt(  # the mapping thesis's alternate prompt
+    "open": (  # the mapping thesis's alternate prompt
         "", 'Compose a piece of music that reflects the following scene: "{description}". Include '
             'mood, tempo, and instrumentation.'),
 }

@@ -6,7 +6,6 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import huggingface_hub
@@ -30,20 +29,13 @@ class Source:
     licence: str = "unknown"
 
 
-class Known(NamedTuple):
-    """What the workbook knows about a checkpoint on the hub: its licence and the commit to pin."""
-
-    licence: str
-    revision: str = ""
-
-
 @dataclass(frozen=True)
 class Part:
     """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
 
     what: str
     files: tuple[str, ...]
-    hub: dict[str, Known] = field(default_factory=dict)
+    hub: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → licence, commit to pin
 
 
 def find(part_name: str, part: Part, source: str | Path, revision: str | None = None) -> Source:
@@ -61,8 +53,8 @@ def find(part_name: str, part: Part, source: str | Path, revision: str | None = 
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise KlangfarbeError(f'a {part_name}: "miniature", a folder, or a hub name "org/name"',
                               repr(name), "check the path")
-    known, why = part.hub.get(name, Known("unknown")), None
-    revision = revision or known.revision or "main"
+    (licence, pinned), why = part.hub.get(name, ("unknown", "")), None
+    revision = revision or pinned or "main"
     wanted = [file.split("|")[0] for file in part.files]
     for offline in (True, False):  # from the hub's cache, else fetched
         try:
@@ -71,7 +63,7 @@ def find(part_name: str, part: Part, source: str | Path, revision: str | None = 
                 allow_patterns=["model-*.safetensors", "model.safetensors.index.json", *wanted]))
             # the cache names a folder by its commit
             commit = folder.name if re.fullmatch("[0-9a-f]{40}", folder.name) else revision
-            return inspect(folder, part, name, revision=commit, licence=known.licence)
+            return inspect(folder, part, name, revision=commit, licence=licence)
         except KlangfarbeError:
             if not offline:
                 raise

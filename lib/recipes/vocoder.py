@@ -40,7 +40,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     sounds = render.sounds(TEST_SEED, range(HELD_FROM, HELD_FROM + N_HELD), SECONDS)[0]
     generator, config = checkpoints.load_vocoder()
     torch.manual_seed(SEED)
-    untrained, given = hifigan.generator(hifigan.SIZES[config.size]), mel.ln_mel(sounds).numpy()
+    untrained, given = hifigan.SIZES[config.size](), mel.ln_mel(sounds).numpy()
     made = {"vocoder": train_vocoder.vocode(generator, given),
             "untrained": train_vocoder.vocode(untrained, given),
             "Griffin–Lim": evaluate.griffin_lim(given)}

@@ -75,7 +75,7 @@ def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
     config = stored.make_config(configs.VocoderConfig, settings["config"])
-    generator = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES[config.size]))
+    generator = hifigan.fold_weight_norm(hifigan.SIZES[config.size]())
     return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
 
 

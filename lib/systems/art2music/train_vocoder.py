@@ -51,7 +51,7 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
     """Networks and optimisers; the small generator may continue from `weights`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = hifigan.generator(hifigan.SIZES[config.size]).to(device)
+        generator = hifigan.SIZES[config.size]().to(device)
         critics = hifigan.Discriminators(config.critic_width, config.periods,
                                          config.scales).to(device)
     if weights is not None:

@@ -20,7 +20,7 @@ def bench() -> dict:
     mels = mel.ln_mel(render.sounds(TEST_SEED, range(N_CLIPS), CLIP_SECONDS)[0]).numpy()
     ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
-    v3 = hifigan.fold_weight_norm(hifigan.generator(hifigan.SIZES["v3"]))
+    v3 = hifigan.fold_weight_norm(hifigan.SIZES["v3"]())
     clip_s = mels.shape[2] * mel.HOP / mel.RATE_HZ
     whole, one, small, griffin_lim = benchmarks.best_seconds(
         [lambda: train_vocoder.vocode(ours, mels), lambda: train_vocoder.vocode(ours, mels[:1]),
