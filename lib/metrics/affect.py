@@ -10,7 +10,6 @@ from lib.signal import affect as plane
 def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Concordance correlation coefficient of two series [N], 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²):
     1 on the line predicted = truth, 0 for a constant; a shift or a squeeze lowers it, unlike r.
-
     Card: estimates: agreement of intended with measured affect, one axis at a time · direction: ↑ ·
         range: [−1, 1] · unit: none · input: two series on one scale · aggregation: over all rows ·
         blind to: where on the plane the error lies; a judge that is wrong in the same way
@@ -25,7 +24,6 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Coefficient of determination of two series [N]: 1 − Σ(t−p)² / Σ(t−t̄)²; 0 for the mean.
-
     Card: estimates: share of the truth's variance that the predictions explain · direction: ↑ ·
         range: (−∞, 1] · unit: none · input: two series on one scale · aggregation: over all rows at
         once · blind to: whether the truth varies for a reason worth predicting (two scales joined
@@ -38,7 +36,6 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Root mean square error of two series [N].
-
     Card: estimates: size of a typical error · direction: ↓ · range: [0, ∞) · unit: the unit of the
         inputs · input: two series on one scale · aggregation: over all rows at once · blind to: the
         spread of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)
@@ -49,7 +46,6 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Whether each prediction lies in the truth's quadrant, [N, 2] twice → float64 [N], 1 or 0.
-
     Card: estimates: share of outputs whose mood is right as a word would say it (excited, tense,
         gloomy, calm) · direction: ↑ · range: [0, 1] · unit: none · input: valence and arousal
         around 0 · aggregation: mean over rows · blind to: how far off a point is; near an axis a

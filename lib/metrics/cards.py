@@ -7,8 +7,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections import namedtuple
 from collections.abc import Callable
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -22,19 +22,9 @@ BLOCK = re.compile(r"^Card:(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(rf"(?:^|·)\s*({'|'.join(FIELDS)}):\s", re.MULTILINE)
 
 
-class Card(NamedTuple):
+class Card(namedtuple("Card", "name estimates direction range unit input aggregation blind_to "
+                      "minimum_n source")):
     """One metric's card."""
-
-    name: str
-    estimates: str
-    direction: str
-    range: str
-    unit: str
-    input: str
-    aggregation: str
-    blind_to: str
-    minimum_n: int
-    source: str
 
     @property
     def sign(self) -> int:

@@ -9,7 +9,6 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
     """Mean saturation of square pictures uint8 [N, H, H, 3] → float64 [N] in [0, 1]: HSV's S, (max
     − min)/max, 0 for any grey and for black, of the picture averaged to side² blocks: left-over
     noise of a half-trained painter is colourful pixel by pixel and grey from two steps away.
-
     Card: estimates: how colourful a picture is · direction: – · range: [0, 1] · unit: none ·
         input: pixels 0–255, averaged to side² blocks · aggregation: mean over blocks, one number a
         picture · blind to: which colours, and whether they fit one another · minimum n: 1 ·
@@ -26,7 +25,6 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
 
 def brightness(pictures: np.ndarray) -> np.ndarray:
     """Mean luma of pictures uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of 255.
-
     Card: estimates: how light a picture is · direction: – · range: [0, 1] · unit: none · input:
         pixels 0–255, gamma-encoded as stored · aggregation: mean over pixels, one number a
         picture · blind to: contrast: half black, half white is medium grey · minimum n: 1 ·

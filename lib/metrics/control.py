@@ -53,7 +53,6 @@ def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.Da
 def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
     """Pearson's r of what was asked for and what was measured, cov / (σ_asked σ_heard), [N ≥ 3]
     each; 0 where everything measured is the same.
-
     Card: estimates: whether turning a control turns the sound · direction: ↑ · range: [−1, 1] ·
         unit: none · input: asked-for and measured values of one control (:func:`measure_controls`,
         22 050 Hz, FFT 2048, hop 512), tempo and brightness as log₂ · aggregation: one pair a clip ·

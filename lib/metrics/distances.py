@@ -4,7 +4,7 @@ condition.  Notebook: 05.
 """
 
 import warnings
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 import torch
@@ -22,15 +22,8 @@ N_BANDWIDTH = 2000                           # rows that the median distance is 
 KID_SUBSET, KID_SUBSETS = 1000, 100
 
 
-class FadInfinity(NamedTuple):
-    """FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: of `value`."""
-
-    value: float
-    low: float
-    high: float
-    slope: float
-    sizes: np.ndarray
-    fads: np.ndarray
+# FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: 95 % of the value
+FadInfinity = namedtuple("FadInfinity", "value low high slope sizes fads")
 
 
 def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +42,6 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
     """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D]: ‖μ1
     − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric: the trace of its
     root is the sum of its eigenvalues' square roots, real despite rounding.
-
     Card: estimates: how far one Gaussian must be carried to become the other, squared ·
         direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D]
         and two covariances [D, D] · aggregation: none, the parameters are given · blind to:
@@ -74,7 +66,6 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
 def fad(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet audio distance: :func:`frechet` of Gaussians fitted to embeddings [N, D], [M, D]. It
     grows as n falls: compare at one n only, and print :func:`fad_infinity` beside it.
-
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
         input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
@@ -91,7 +82,6 @@ def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.nda
     """FAD for infinitely many clips: a line in 1/n through FADs of subsets, read off at 1/n = 0.
     Subsets hold whole groups [M] of generated rows, drawn without replacement (a clip drawn twice
     would bias the covariance); the reference is thinned alike, so that its bias goes to 0 as well.
-
     Card: estimates: the FAD that infinitely many clips would give · direction: ↓ · range: (−∞, ∞),
         about 0 or a little below for one distribution · unit: the embedding's unit, squared ·
         input: embeddings of one encoder · aggregation: mean FAD of n_draws subsets at each of six
@@ -142,7 +132,6 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
     """Kernel audio distance of [N, D] and [M, D]: unbiased squared maximum mean discrepancy,
     mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), k(x, y) = exp(−‖x −
     y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
-
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
         of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
@@ -166,7 +155,6 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
 
 def fid(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet distance of picture features [N, D] and [M, D], as :func:`fad` of clips.
-
     Card: estimates: distance between the distributions of real and painted pictures ·
         direction: ↓ · range: [0, ∞) · unit: the features' unit, squared: comparable within one
         encoder only · input: features of one encoder (the published FID: Inception's) ·
@@ -185,7 +173,6 @@ def fid(reference: np.ndarray, generated: np.ndarray) -> float:
 def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
     """Kernel inception distance of picture features [N, D] and [M, D]: unbiased squared MMD with
     the kernel (x·y/D + 1)³, mean over subsets, by torchmetrics.
-
     Card: estimates: distance between the distributions of real and painted pictures ·
         direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike ·
         unit: none; depends on the features' scale: comparable within one encoder only · input:

@@ -14,7 +14,6 @@ FLOOR = 1e-8  # added to each band's share: an empty one would cost infinitely m
 def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.ndarray:
     """KL(p_ref ‖ p_gen) of each pair of clips, p the softmax of a tagger's logits [N, C]: Σ_c p_ref
     · ln(p_ref / p_gen), [N] nats. A tag that the generated clip lacks costs much, one more little.
-
     Card: estimates: how differently a tagger judges a generated clip and its own reference ·
         direction: ↓ · range: [0, ∞) · unit: nat · input: logits [N, C] of one tagger for N pairs,
         all classes, before any softmax · aggregation: one value a pair; a table takes the mean over
@@ -31,7 +30,6 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
     """KL(p ‖ q) of the long-term spectra of two sounds [N] and [M], or batches [B, N] and [B, M],
     in nats, a float or [B]: p(b) is the share of the reference's **power** in mel band b, summed
     over time, q the generated sound's, :data:`FLOOR` added to both.
-
     Card: estimates: difference of the average timbre and register of two sounds · direction: ↓ ·
         range: [0, ∞) · unit: nat · input: two mono sounds [N] (or batches [B, N]) at one rate;
         power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 · aggregation: power summed
@@ -56,7 +54,6 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     """KL between two histograms of 100 bins (our number), **each with its own bin edges**: the
     fault of system 1's released evaluation, kept to be shown.
-
     Card: estimates: difference of the shapes of two histograms once place and width are thrown
         away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers ·
         aggregation: all values at once · blind to: any shift a + c and any stretch c · a with c >

@@ -11,7 +11,6 @@ NEIGHBOUR = 3  # the balls of precision and recall reach to this one
 
 def pairwise_distance(features: np.ndarray) -> float:
     """Mean Euclidean distance between all pairs of rows of [N ≥ 2, F]; 0 when all are the same.
-
     Card: estimates: how spread out a set of outputs is · direction: ↑ · range: [0, ∞) · unit: the
         features' unit; say it relative to the real set's own distance · input: features of one
         encoder · aggregation: mean over all pairs · blind to: whether the pictures are good: noise
@@ -23,7 +22,6 @@ def pairwise_distance(features: np.ndarray) -> float:
 def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
     """Improved precision (share of fakes inside some real picture's ball) and recall (of reals
     inside some fake's ball, near 0 on collapse), [N, F] and [M, F]. Compare at one N only.
-
     Card: estimates: (precision, recall): the share of fakes that look real, the share of reals that
         are covered · direction: ↑ · range: [0, 1] · unit: none · input: features of one encoder ·
         aggregation: over all pictures; balls reach to the third neighbour · blind to: how far
@@ -45,7 +43,6 @@ def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
     """Mean correlation between all pairs of pictures, the reference's mean picture taken from each:
     1 when all are the same up to contrast, about 0 when they share nothing but that mean.
-
     Card: estimates: how much the outputs repeat one another · direction: ↓ · range: [−1/(N−1), 1] ·
         unit: none · input: pixels, the real set's mean picture taken away · aggregation: mean over
         all pairs · blind to: pictures that repeat one another shifted or mirrored; whether they are

@@ -1,6 +1,6 @@
 """People's judgements: do raters agree (Krippendorff), and who wins (Bradley and Terry)?"""
 
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -9,22 +9,13 @@ from lib.core.errors import KlangfarbeError
 LEVELS = ("nominal", "ordinal", "interval")
 N_STEPS, CLOSE = 20_000, 1e-9
 TAIL = (1 - 0.95) / 2
-
-
-class Strengths(NamedTuple):
-    """Strengths [K] in log odds, mean 0, with 95 % intervals; `n` comparisons, `groups` groups."""
-
-    strengths: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    n: float
-    groups: int
+# strengths [K] in log odds, mean 0, the ends of their 95 % intervals; n comparisons by groups
+Strengths = namedtuple("Strengths", "strengths low high n groups")
 
 
 def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     """Krippendorff's α = 1 − D_observed / D_expected: the disagreement of pairs of ratings of one
     item, over that of any two ratings, [raters, items].
-
     Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
         chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
         did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
@@ -59,7 +50,6 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -
     """Strengths from pairwise choices, P(i beats j) = 1 / (1 + exp(s_j − s_i)), by maximum
     likelihood, from wins [K, K] (each comparison is drawn on its own) or [G, K, K] (groups are). A
     resample in which somebody wins or loses everything counts as −∞ and +∞.
-
     Card: estimates: how likely each is to be chosen over each other one · direction: ↑ · range:
         (−∞, ∞), mean 0; a difference of 1 is odds of e to 1 · unit: log odds · input: wins of row
         over column, a tie half a win to both; or one such table a listener · aggregation: all

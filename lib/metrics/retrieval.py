@@ -55,7 +55,6 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
               groups: np.ndarray | None = None) -> dict[str, float]:
     """How often a query's own item, or one of its group, is among the first k, and how far down it
     stands (:func:`ranks`): ``r_at_1, r_at_5, r_at_10, median_rank, mrr, n``.
-
     Card: estimates: whether a painting and the music made for it find one another among all
         others · direction: ↑ · range: R@k and MRR in [0, 1]; median rank in [1, N], where lower is
         better · unit: none · input: embeddings of an encoder that did not build the pairs ·

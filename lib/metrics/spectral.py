@@ -26,7 +26,6 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
 
     (10√2 / ln 10) · mean over the path of dynamic time warping of the cepstral distance ‖c_1 … c_K
     − c'_1 … c'_K‖. It depends on all of the card's settings (it grows as √n_mels).
-
     Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds at one rate; 80 mel bands
         of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II orthonormal · aggregation:
@@ -82,50 +81,34 @@ def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
             or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
         raise KlangfarbeError("finite cepstra [T1, K] and [T2, K]", f"{reference.shape} and "
                               f"{generated.shape}", "take both with one setting")
-    return float(DECIBEL * _warping()(reference, generated))
+    return float(DECIBEL * _mean_along_path(reference, generated))
 
 
-@functools.cache
-def _warping():
-    """Compiled dynamic time warping: [T1, K], [T2, K] → mean Euclidean distance along the best path
-    (steps of 1 in either or both), as librosa.sequence.dtw in a fifth of its time.
+@numba.njit
+def _mean_along_path(a, b):
+    """Dynamic time warping, [T1, K], [T2, K] → mean Euclidean distance along the best path (steps
+    of 1 in either or both), as librosa.sequence.dtw in a fifth of its time.
     """
-    @numba.njit
-    def mean_along_path(a, b):
-        columns = np.ascontiguousarray(b.T)
-        cost, table = np.zeros((len(a), len(b))), np.empty((len(a), len(b)))
-        best = np.empty(len(b))
-        for i in range(len(a)):
+    cost, table = np.empty((len(a), len(b))), np.full((len(a) + 1, len(b) + 1), np.inf)
+    table[0, 0] = 0.0
+    for i in range(len(a)):
+        for j in range(len(b)):
+            square = 0.0
             for k in range(a.shape[1]):
-                # innermost along the row: several cells at once in one register
-                for j in range(len(b)):
-                    cost[i, j] += (a[i, k] - columns[k, j]) ** 2
-            for j in range(len(b)):
-                cost[i, j] = np.sqrt(cost[i, j])
-            if i:
-                best[0] = table[i - 1, 0]
-                for j in range(1, len(b)):
-                    best[j] = min(table[i - 1, j - 1], table[i - 1, j])
-            else:
-                best[:] = np.inf
-                best[0] = 0.0
-            table[i, 0] = best[0] + cost[i, 0]
-            for j in range(1, len(b)):
-                table[i, j] = cost[i, j] + min(best[j], table[i, j - 1])
-        i, j = len(a) - 1, len(b) - 1
-        total, count = cost[i, j], 1
-        while i or j:
-            if i and j and table[i - 1, j - 1] <= min(table[i, j - 1], table[i - 1, j]):
-                i, j = i - 1, j - 1
-            elif j and (not i or table[i, j - 1] <= table[i - 1, j]):
-                j -= 1
-            else:
-                i -= 1
-            total += cost[i, j]
-            count += 1
-        return total / count
-
-    return mean_along_path
+                square += (a[i, k] - b[j, k]) ** 2
+            cost[i, j] = np.sqrt(square)
+            table[i + 1, j + 1] = cost[i, j] + min(table[i, j], table[i, j + 1], table[i + 1, j])
+    i, j, total, count = len(a), len(b), 0.0, 0
+    while i and j:
+        total += cost[i - 1, j - 1]
+        count += 1
+        if table[i - 1, j - 1] <= min(table[i, j - 1], table[i - 1, j]):
+            i, j = i - 1, j - 1
+        elif table[i, j - 1] <= table[i - 1, j]:
+            j -= 1
+        else:
+            i -= 1
+    return total / count
 
 
 def lsd(reference: np.ndarray, generated: np.ndarray, *,
@@ -133,7 +116,6 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *,
     """Log-spectral distance of aligned sounds [N] (dB), or of batches [B, N] ([B] dB): mean_t √(
     mean_f (10 log10 P_ref / P_gen)² ), P the power of a Hann-windowed STFT, raised in both to
     `floor_db` below the reference's strongest bin; without (``None``), silent frames decide.
-
     Card: estimates: size of the difference of two spectra in decibels, all frequencies alike ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N])
         aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak · aggregation: root
@@ -169,7 +151,6 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
     """Total harmonic distortion of **one** tone [N] of known pitch: √(A_2² + … + A_H²) / A_1, each
     A from a Blackman–Harris-windowed spectrum within ± 5 bins (or 1 %) of the harmonic. Undefined
     for music: a chord has several fundamentals, an instrument's overtones are no distortion.
-
     Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
         range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
         at least 12 periods with a known fundamental · aggregation: over the whole sound · blind to:
@@ -200,7 +181,6 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None, *,
 def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
     """Signal-to-noise ratio of a sound [N] whose clean original is known (dB), or of a batch [B, N]
     ([B] dB): 10 log10 Σ ref² / Σ (ref − gen)².
-
     Card: estimates: how much louder the original is than what was added to it · direction: ↑ ·
         range: (−∞, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N]) aligned sample by
         sample, the first the clean original · aggregation: over all samples · blind to: what the

@@ -20,7 +20,6 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
               seed: int = 0) -> tuple[float, float]:
     """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned. Not for a
     statistic of two *sets*, in which a clip drawn twice lies at distance 0 from itself.
-
     Source: Efron (1987), J. Am. Stat. Assoc. 82; groups as in Cameron, Gelbach & Miller (2008).
     """
     arrays = tuple(np.asarray(a) for a in arrays)

@@ -75,7 +75,6 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
          sample_rate_hz: float) -> np.ndarray:
     """CLAP score, cos(E_text(text), mean over windows of E_audio(window)): how near a sound lies to
     its text, in the space of a contrastive text–audio encoder.
-
     Card: estimates: whether a clip is what its text says, as far as the encoder hears it ·
         direction: ↑ · range: [−1, 1] · unit: none · input: N texts and N mono clips at any rate,
         resampled to the checkpoint's · aggregation: fixed windows (embedders.WINDOWS), mean of
@@ -90,7 +89,6 @@ def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Seq
                      sample_rate_hz: float, *, seed: int) -> np.ndarray:
     """CLAP score as released processors compute it, cos(E_text(text), E_audio(one random window)),
     kept to show what that costs.
-
     Card: estimates: what clap estimates, with the luck of one crop added · direction: ↑ · range:
         [−1, 1] · unit: none · input: as clap · aggregation: one window a clip at a place drawn from
         `seed` · blind to: everything outside the window; two runs of one clip differ · minimum n: 1
@@ -109,7 +107,6 @@ def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.nda
     """Image–music similarity, cos(E_picture(picture), mean over windows of E_audio(window)): how
     near a clip lies to its picture, in one space made for both: [N]. `pairing_sha256` is the hash
     of the encoder that paired pictures with music, if one did.
-
     Card: estimates: whether a clip suits its picture, as far as the encoder sees and hears it ·
         direction: ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and N mono
         clips at any rate, resampled to the checkpoint's · aggregation: as clap · blind to: whatever

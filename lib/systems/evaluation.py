@@ -36,8 +36,8 @@ def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
     if findings := leakage.check(pairs=pairs).findings:
-        raise KlangfarbeError("paintings and pieces that training never saw", f"{findings[0].name}: "
-                              f"{', '.join(findings[0].examples)[:80]}", "draw from a higher index")
+        raise KlangfarbeError("pictures and pieces that training never saw", str(findings[0])[:99],
+                              "draw others, from a higher index on")
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -80,7 +80,6 @@ def nearest_emotions(points: np.ndarray) -> np.ndarray:
 
 def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Whether the emotion word heard is the one asked for: words [N] twice → float64 [N], 1 or 0.
-
     Card: estimates: share of outputs in which the asked emotion is heard · direction: ↑ · range:
         [0, 1] · unit: none · input: words out of five; the heard one nearest to valence and arousal
         as a regressor that conditioned nothing predicts them · aggregation: mean over rows ·
