@@ -5,6 +5,7 @@ affect can be heard in it.
 import dataclasses
 import hashlib
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pretty_midi
@@ -91,14 +92,13 @@ def test_a_texture_by_hand():
     slot = {"voices": (60, 64, 67), "root": 0, "fifth": 7, "scale": (0, 2, 4, 5, 7, 9, 11),
             "swell": 0}
     other = {**slot, "voices": (59, 62, 67), "root": 7, "fifth": 2}
-    options = {"slot_steps": 4, "bar_steps": 8, "total_steps": 8, "feel": textures.STRAIGHT,
-               "octave": 0, "velocity": 64, "bass_register": 36, "tonic": 0}
-    assert textures.play("b-.1----", [slot, other],
-                         **options) == [(0, 240, 36, 69), (360, 480, 60, 64), (480, 960, 59, 64)]
-    assert textures.play("p-------", [slot, other],
-                         **options) == [(0, 480, 36, 69), (480, 960, 36, 64)]
-    swung = textures.play("1.1.1.1.", [slot],
-                          **{**options, "slot_steps": 8, "feel": textures.SWUNG})
+    piece = SimpleNamespace(slots=[slot, other], slot_steps=4, bar_steps=8, total_steps=8,
+                            feel=textures.STRAIGHT, velocity=66, bass_register=36, tonic=0)
+    assert textures.play(piece, "b-.1----", 0) == [(0, 240, 36, 69), (360, 480, 60, 64),
+                                                   (480, 960, 59, 64)]
+    assert textures.play(piece, "p-------", 0) == [(0, 480, 36, 69), (480, 960, 36, 64)]
+    piece.slots, piece.slot_steps, piece.feel = [slot], 8, textures.SWUNG
+    swung = textures.play(piece, "1.1.1.1.", 0)
     assert [n[0] for n in swung] == [0, 320, 480, 800]  # the off-beat at two thirds
 
 

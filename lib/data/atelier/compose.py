@@ -70,7 +70,9 @@ def plan(factors: Factors) -> SimpleNamespace:
     force = min(max(near(a, 60), -1.0), 1.0)    # velocities 34, 60, 114: even steps in decibels
     return SimpleNamespace(
         tonic=tonic, scale=next(name for name, above in _MODE_ABOVE.items() if mood > above),
-        metre=metre, bar_steps=metre[0] * 16 // metre[1], level=level, colour=colour,
+        metre=metre, bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
+        feel=textures.SWUNG if genre.swing else textures.STRAIGHT, level=level, colour=colour,
+        melody_cells=genre.melody_cells,
         tempo_bpm=_between(58, 152, tempo) + genre.tempo_offset,
         density_x10=min(_between(6, 28, density), genre.max_density_x10),
         velocity=round(60 + 40 * force + 14 * force * force),
@@ -84,9 +86,9 @@ def plan(factors: Factors) -> SimpleNamespace:
         kit=genre.kit if genre.grooves[level] else None)
 
 
-def _harmonise(piece, genre, seconds: float, rng) -> tuple[int, int, list[dict]]:
-    """Sixteenths in the piece and in a harmonic slot (one to three seconds), and the chords, a dict
-    a slot: numeral, place in the phrase, classes, voices, scale, swell."""
+def _harmonise(piece, genre, seconds: float, rng) -> None:
+    """Adds to a plan the sixteenths of the piece and of a harmonic slot (one to three seconds), and
+    the chords, a dict a slot: numeral, place in the phrase, classes, voices, scale, swell."""
     tempo, slot = piece.tempo_bpm, piece.bar_steps
     total = max(int(seconds * tempo * 4 / 60 + 1e-6), 4)
     while slot * 15 < 1.2 * tempo:
@@ -96,7 +98,8 @@ def _harmonise(piece, genre, seconds: float, rng) -> tuple[int, int, list[dict]]
     n_slots = max((total + slot // 2) // slot, 1)
     n_phrases = max(round(n_slots / 4), 2 if n_slots > 3 else 1)
     sizes = [n_slots * (k + 1) // n_phrases - n_slots * k // n_phrases for k in range(n_phrases)]
-    tonic, low, voices, slots = piece.tonic, piece.chord_register - 7, None, []
+    tonic, low, voices = piece.tonic, piece.chord_register - 7, None
+    piece.total_steps, piece.slot_steps, piece.slots = total, slot, []
     scale = {(tonic + s) % 12 for s in harmony.tune_scale(piece.scale, piece.tension_x10)}
     symbols = iter(harmony.phrases(piece.scale, sizes, rng))
     for phrase, size in enumerate(sizes):
@@ -111,26 +114,19 @@ def _harmonise(piece, genre, seconds: float, rng) -> tuple[int, int, list[dict]]
             classes = tuple(dict.fromkeys((tonic + root + i) % 12 for i in intervals))
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             fifth = classes[0] + next((i for i in (7, 6, 8) if i in intervals), 7)
-            slots.append({"symbol": symbol, "place": place, "size": size, "closes": closes,
-                          "voices": voices, "chord": frozenset(classes), "root": classes[0],
-                          "fifth": fifth % 12, "swell": 3 - abs(2 * place - size + 1),
-                          "scale": harmony.scale_for(scale, frozenset(classes))})
-    return total, slot, slots
+            piece.slots.append({
+                "symbol": symbol, "place": place, "size": size, "closes": closes, "voices": voices,
+                "chord": frozenset(classes), "root": classes[0], "fifth": fifth % 12,
+                "swell": 3 - abs(2 * place - size + 1),
+                "scale": harmony.scale_for(scale, frozenset(classes))})
 
 
-def _parts(piece, genre, rng, seconds: float) -> list[tuple]:
+def _parts(piece, genre, rng) -> list[tuple]:
     """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, drums last."""
-    feel = textures.SWUNG if genre.swing else textures.STRAIGHT
-    total, slot_steps, slots = _harmonise(piece, genre, seconds, rng)
-    tune = melody.line(
-        slots, slot_steps=slot_steps, total_steps=total, beat_steps=6 if piece.metre[1] == 8 else 4,
-        density_x10=piece.density_x10, centre=piece.register, rise=piece.rise,
-        leap=3 + piece.level, clash_percent=max(0, 2 * piece.tension_x10 - 20), tonic=piece.tonic,
-        favourites=genre.melody_cells, rng=rng)
     notes = []
-    for step, length, pitch, strong in tune:
-        start, end = textures.tick(step, feel), textures.tick(step + length, feel)
-        swell = slots[min(step // slot_steps, len(slots) - 1)]["swell"]
+    for step, length, pitch, strong in melody.line(piece, rng):
+        start, end = (textures.tick(s, piece.feel) for s in (step, step + length))
+        swell = piece.slots[min(step // piece.slot_steps, len(piece.slots) - 1)]["swell"]
         velocity = piece.velocity + 8 + swell + 5 * strong + 3 * (step % piece.bar_steps == 0)
         sounds_for = max((end - start) * piece.gate_percent // 100, textures.SHORTEST_TICKS)
         notes.append((start, start + sounds_for, pitch, textures.clamp_velocity(velocity)))
@@ -140,15 +136,11 @@ def _parts(piece, genre, rng, seconds: float) -> list[tuple]:
     if piece.colour:
         role, voice = ("bright", BRIGHT) if piece.colour > 0 else ("dark", DARK)
         patterns[role] = voice[piece.level]
-    bars = {"bar_steps": piece.bar_steps, "total_steps": total, "feel": feel}
-    for role, pattern in patterns.items():
-        played = textures.play(pattern, slots, slot_steps=slot_steps, tonic=piece.tonic,
-                               octave=12 if role in ("arpeggio", "bright") else 0, **bars,
-                               velocity=piece.velocity - 2, bass_register=piece.bass_register)
-        parts.append((role, piece.programs[role], played))
+    parts += [(role, piece.programs[role],
+               textures.play(piece, pattern, 12 if role in ("arpeggio", "bright") else 0))
+              for role, pattern in patterns.items()]
     if piece.kit is not None:
-        hits = textures.drums(genre.grooves[piece.level], velocity=piece.velocity, **bars)
-        parts.append(("drums", piece.kit, hits))
+        parts.append(("drums", piece.kit, textures.drums(piece, genre.grooves[piece.level])))
     return parts
 
 
@@ -159,13 +151,14 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
         raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
                               "choose a length in between")
     piece = plan(factors)
-    genre = TEMPLATES[factors.genre]
+    genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
+    _harmonise(piece, genre, seconds, rng)
     midi = pretty_midi.PrettyMIDI(None, textures.TICKS_PER_BEAT, piece.tempo_bpm)
     midi.time_signature_changes.append(pretty_midi.TimeSignature(*piece.metre, 0.0))
     ticks_per_second = piece.tempo_bpm * textures.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
     own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}
-    for role, program, notes in _parts(piece, genre, factors.rng("compose"), seconds):
+    for role, program, notes in _parts(piece, genre, rng):
         instrument = pretty_midi.Instrument(program=program, is_drum=role == "drums", name=role)
         gain_db = _ROLE_DB[role] + genre.mix_db.get(role, 0) + genre.mix_db.get("all", 0)
         gain_db += own_db.get(role, 0) + (role != "drums" and _TARGET_DB - LEVEL_DB[program])

@@ -53,22 +53,23 @@ def step_in_scale(pitch: int, move: int, scale, low: int, high: int) -> int:
     return ladder[min(max(there, 0), len(ladder) - 1)]
 
 
-def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: int, density_x10: int,
-         centre: int, rise: int, leap: int, clash_percent: int, tonic: int, favourites,
-         rng) -> list[tuple[int, int, int, bool]]:
-    """The whole melody over `slots` (see ``compose``): (step, length, pitch, on a beat) a note.
+def line(piece, rng) -> list[tuple[int, int, int, bool]]:
+    """The whole melody of a harmonised plan (compose.py): (step, length, pitch, on a beat) a note.
 
     The motif fills a phrase's first slots (in sequence on the new chord), a freer bar leads to the
-    cadence, a closing phrase repeats its opening. `clash_percent` of strong beats lean on the
-    semitone above a chord tone before falling to it."""
-    low, high = centre - 9, centre + 9
-    motif, free, cadence = (rhythm(slot_steps, beat_steps, density, favourites, rng)
-                            for density in (density_x10, density_x10, min(density_x10, 10)))
-    moves = {onsets: contour(len(onsets), rise, leap, rng) for onsets in (motif, free, cadence)}
-    notes, remembered, pitch = [], {}, centre
+    cadence, a closing phrase repeats its opening; when tense, strong beats lean on the semitone
+    above a chord tone before falling to it."""
+    slots, slot_steps = piece.slots, piece.slot_steps
+    low, high = piece.register - 9, piece.register + 9
+    densities = piece.density_x10, piece.density_x10, min(piece.density_x10, 10)
+    motif, free, cadence = (rhythm(slot_steps, piece.beat_steps, density, piece.melody_cells, rng)
+                            for density in densities)
+    moves = {onsets: contour(len(onsets), piece.rise, 3 + piece.level, rng)
+             for onsets in (motif, free, cadence)}
+    notes, remembered, pitch = [], {}, piece.register
     for number, slot in enumerate(slots):
         start = number * slot_steps
-        end = total_steps if number == len(slots) - 1 else start + slot_steps
+        end = piece.total_steps if number == len(slots) - 1 else start + slot_steps
         last = slot["place"] == slot["size"] - 1
         leads = slot["place"] == slot["size"] - 2 and slot["size"] > 2
         onsets = pattern = cadence if last else free if leads else motif
@@ -77,26 +78,27 @@ def line(slots: list[dict], *, slot_steps: int, total_steps: int, beat_steps: in
         key = (slot["place"], slot["symbol"], onsets)
         pitches = None if last else remembered.get(key)
         if pitches is None:
-            pitches = remembered[key] = _pitches(onsets, moves[pattern], slot, pitch, low, high,
-                                                 beat_steps, clash_percent, rng)
+            pitches = remembered[key] = _pitches(piece, onsets, moves[pattern], slot, pitch, rng)
             if last and slot["closes"]:
-                pitches[-1] = nearest(pitches[-1], {tonic}, low, high)
+                pitches[-1] = nearest(pitches[-1], {piece.tonic}, low, high)
         ends = [*onsets[1:], end - start]
-        notes += [(start + a, b - a, p, a % beat_steps == 0)
+        notes += [(start + a, b - a, p, a % piece.beat_steps == 0)
                   for a, b, p in zip(onsets, ends, pitches, strict=True)]
         pitch = pitches[-1]
     return notes
 
 
-def _pitches(onsets, moves, slot, before, low, high, beat_steps, clash_percent, rng) -> list[int]:
-    pitch = nearest((2 * before + (low + high) // 2) // 3, slot["chord"], low, high)
-    pitches = [pitch]
+def _pitches(piece, onsets, moves, slot: dict, before: int, rng) -> list[int]:
+    low, high = piece.register - 9, piece.register + 9
+    pitch = nearest((2 * before + piece.register) // 3, slot["chord"], low, high)
+    pitches, clash_percent = [pitch], max(0, 2 * piece.tension_x10 - 20)
     for onset, move in zip(onsets[1:], moves):
         pitch = step_in_scale(pitch, move, slot["scale"], low, high)
-        if onset % beat_steps == 0:
+        if onset % piece.beat_steps == 0:
             pitch = nearest(pitch, slot["chord"], low, high)
         pitches.append(pitch)
     for i, onset in enumerate(onsets[:-1]):
-        if onset % beat_steps == 0 and rng.integers(100) < clash_percent and pitches[i] < high:
+        strong = onset % piece.beat_steps == 0
+        if strong and rng.integers(100) < clash_percent and pitches[i] < high:
             pitches[i], pitches[i + 1] = pitches[i] + 1, pitches[i]     # the appoggiatura
     return pitches

@@ -21,39 +21,38 @@ def clamp_velocity(value: int) -> int:
     return min(max(value, 12), 127)
 
 
-def play(pattern: str, slots: list[dict], *, slot_steps: int, bar_steps: int, total_steps: int,
-         feel, octave: int, velocity: int, bass_register: int,
-         tonic: int) -> list[tuple[int, int, int, int]]:
-    """One voice, as (start tick, end tick, pitch, velocity) a note; a held token is struck again
-    when the chord changes under it. `slots`: the chords (``compose``). `octave`: semitones added.
+def play(piece, pattern: str, octave: int) -> list[tuple[int, int, int, int]]:
+    """One voice of a harmonised plan (compose.py), as (start tick, end tick, pitch, velocity) a
+    note; a held token is struck again when the chord changes under it. `octave`: semitones added.
     """
+    slots, slot_steps, bar_steps = piece.slots, piece.slot_steps, piece.bar_steps
     notes, sounding, since, token = [], (), 0, "."
-    for step in range(total_steps + 1):
+    for step in range(piece.total_steps + 1):
         number = min(step // slot_steps, len(slots) - 1)
         written = pattern[step % bar_steps % len(pattern)]
         new_chord = step % slot_steps == 0 and step // slot_steps == number
-        if written == "-" and not new_chord and step < total_steps:
+        if written == "-" and not new_chord and step < piece.total_steps:
             continue
-        start, swell = tick(since, feel), slots[min(since // slot_steps, len(slots) - 1)]["swell"]
-        loud = clamp_velocity(velocity + swell + 5 * (since % bar_steps == 0))
-        end = max(tick(step, feel), start + SHORTEST_TICKS)
+        start = tick(since, piece.feel)
+        end = max(tick(step, piece.feel), start + SHORTEST_TICKS)
+        swell = slots[min(since // slot_steps, len(slots) - 1)]["swell"]
+        loud = clamp_velocity(piece.velocity - 2 + swell + 5 * (since % bar_steps == 0))
         notes += [(start, end, pitch, loud) for pitch in sounding]
         token = token if written == "-" else written
-        sounding, since = _pitches(token, slots[number], step, octave, bass_register, tonic), step
+        sounding, since = _pitches(piece, token, slots[number], step, octave), step
     return notes
 
 
-def _pitches(token: str, slot: dict, step: int, octave: int, bass_register: int,
-             tonic: int) -> tuple[int, ...]:
+def _pitches(piece, token: str, slot: dict, step: int, octave: int) -> tuple[int, ...]:
     """The MIDI pitches a token stands for at a step."""
-    voices = slot["voices"]
+    voices, low = slot["voices"], piece.bass_register
     if token.isdigit():
         turns, voice = divmod(int(token) - 1, len(voices))
         return (voices[voice] + 12 * turns + octave,)
     if token in ".chl":
         part = {".": (), "c": voices, "h": voices[-2:], "l": voices[:-2]}[token]
         return tuple(v + octave for v in part)
-    bass, pedal = (bass_register + (c - bass_register) % 12 for c in (slot["root"], tonic))
+    bass, pedal = (low + (c - low) % 12 for c in (slot["root"], piece.tonic))
     if token == "w":
         wanted = bass + _WALK[step // 2 % len(_WALK)]
         return (melody.nearest(wanted, slot["scale"], bass, bass + 14),)
@@ -61,14 +60,13 @@ def _pitches(token: str, slot: dict, step: int, octave: int, bass_register: int,
     return ({"b": bass, "o": bass + 12, "f": fifth, "p": pedal}[token],)
 
 
-def drums(groove: dict[int, str], *, bar_steps: int, total_steps: int, feel,
-          velocity: int) -> list[tuple[int, int, int, int]]:
+def drums(piece, groove: dict[int, str]) -> list[tuple[int, int, int, int]]:
     """A groove's hits, as :func:`play` returns notes."""
     hits = []
     for key, row in groove.items():
-        for step in range(total_steps):
-            letter, start = row[step % bar_steps % len(row)], tick(step, feel)
+        for step in range(piece.total_steps):
+            letter, start = row[step % piece.bar_steps % len(row)], tick(step, piece.feel)
             if letter != ".":
                 hits.append((start, start + SHORTEST_TICKS, key,
-                             clamp_velocity(velocity + _ACCENT[letter])))
+                             clamp_velocity(piece.velocity + _ACCENT[letter])))
     return sorted(hits)
