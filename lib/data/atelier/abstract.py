@@ -15,29 +15,29 @@ def _cloud_box(s: Scene, left: int, top: int, right: int, bottom: int, colour) -
         mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // hardness))
     depth = s.noise(5, 5).point([200 + k * 55 // 255 for k in range(256)])
     mask = Image.composite(mask, Image.new("L", mask.size), depth)
-    s.image.paste(colour, (0, 0), mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    s.image.paste(s.tone(*colour), (0, 0), mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def colour_field(s: Scene, subject: str) -> dict:
     """A few large areas of colour that float on a ground."""
-    s.gradient(0, SIDE, s.tone(0, -10, 90), s.tone(0, -45, 95), 0)
-    s.drift(0, SIDE, 3, 3, 60, s.tone(1, -20, 100), 120)
+    s.gradient(0, SIDE, (0, -10, 90), (0, -45, 95), 0)
+    s.drift(0, SIDE, 3, 3, 60, (1, -20, 100), 120)
     many, order = s.pick(2, 3) + s.busy // 40, s.pick(0, 4)
     levels = [s.pick(*ends) for ends in ((45, 95), (-90, -40), (0, 60), (-60, 20), (60, 110),
                                          (-80, 0))]
-    fields = [s.tone((k + order) % 5, levels[k % 6], 115) for k in range(14)]
+    fields = [((k + order) % 5, levels[k % 6], 115) for k in range(14)]
     if subject == "bands":
         inner = sorted(14 + 228 * k // many + s.pick(-22, 22) for k in range(1, many))
         edges, inset = [14, *inner, 242], s.pick(8, 24)
         for k in range(many):
             _cloud_box(s, inset, edges[k] + 4, SIDE - inset, edges[k + 1] - 4,
-                       s.tone((k + order) % 5, levels[k], 110))
+                       ((k + order) % 5, levels[k], 110))
     elif subject == "windows":
         for k in range(many + 1):
             wide, high = s.pick(60, 120), s.pick(70, 150)
             x, y = s.pick(12, 244 - wide), s.pick(12, 244 - high)
             _cloud_box(s, x - 7, y - 7, x + wide + 7, y + high + 7,
-                       s.tone((k + order + 2) % 5, levels[(k + 1) % 6], 100))
+                       ((k + order + 2) % 5, levels[(k + 1) % 6], 100))
             _cloud_box(s, x, y, x + wide, y + high, fields[k])
     elif subject == "veils":
         for k in range(5 + s.busy // 14):
@@ -52,7 +52,7 @@ def colour_field(s: Scene, subject: str) -> dict:
             _cloud_box(s, a + off, a + abs(off), SIDE - a + off, SIDE - a, fields[k])
     for _ in range(s.busy // 12):       # scratches that break the calm
         s.mark(s.pick(0, 256), s.pick(0, 256), s.pick(-30, 30) + 128 * s.pick(0, 1), s.pick(14, 50),
-               s.pick(1, 3), s.tone(s.pick(2, 4), s.pick(-90, 110), 130))
+               s.pick(1, 3), (s.pick(2, 4), s.pick(-90, 110), 130))
     return {"coarse": (24, 26, 13), "fine": (13, 15, 7), "loose": 8 + s.busy // 3,
             "jitter": 7 + s.busy // 12, "relief": 45, "glaze": 50, "edge": 0, "warp": 3}
 
@@ -67,10 +67,10 @@ def _bar(s: Scene, x: int, y: int, long: int, wide: int, turn: int, colour) -> N
 
 def geometric(s: Scene, subject: str) -> dict:
     """Rule and compass: flat shapes, edges clean, weights balanced about the middle or not."""
-    s.box(0, 0, SIDE, SIDE, s.tone(2, 60, 45), 24)
-    s.drift(0, SIDE, 2, 2, 55, s.tone(1, 30, 60), 130)
-    black, tilt = s.tone(1, -130, 40), s.pick(-12, 12) * s.busy // 50
-    shades = [s.tone(k % 5, level, 135) for k, level
+    s.box(0, 0, SIDE, SIDE, (2, 60, 45), 24)
+    s.drift(0, SIDE, 2, 2, 55, (1, 30, 60), 130)
+    black, tilt = (1, -130, 40), s.pick(-12, 12) * s.busy // 50
+    shades = [(k % 5, level, 135) for k, level
               in enumerate((20, 70, -40, 0, 50, -75, 95, -20, 30, -60))]
     if subject == "grid":
         xs, ys = [0], [0]
@@ -81,7 +81,7 @@ def geometric(s: Scene, subject: str) -> dict:
         for i, (left, right) in enumerate(zip(xs, xs[1:])):
             for j, (top, foot) in enumerate(zip(ys, ys[1:])):
                 coloured, up = s.chance(45 + s.busy // 3), tilt * (j - 2)
-                fill = s.one(shades) if coloured else s.tone(2, s.pick(60, 105), 25)
+                fill = s.one(shades) if coloured else (2, s.pick(60, 105), 25)
                 s.polygon([left + up, top, right + up, top, right + up + tilt, foot,
                            left + up + tilt, foot], fill, 128 * ((i + j) % 2))
         for x in xs:
@@ -101,12 +101,12 @@ def geometric(s: Scene, subject: str) -> dict:
                     s.polygon(half, s.one(shades), s.pick(0, 255))
         for _ in range(2):
             s.wash(around(s.pick(40, 216), s.pick(40, 216), s.pick(50, 100),
-                           (s.pick(0, 80), 100, 190)), s.tone(4, 80, 130), 55, 60)
+                           (s.pick(0, 80), 100, 190)), (4, 80, 130), 55, 60)
     elif subject == "circles":
         for k in range(5 + s.busy // 9):
             x, y, r = s.pick(8, 248), s.pick(8, 248), s.pick(14, 70 - s.busy // 5)
-            s.ink.ellipse((x - r - 2, y - r - 2, x + r + 2, y + r + 2),
-                          fill=black if k % 3 == 0 else shades[(k + 3) % 10])
+            rim = s.tone(*(shades[(k + 3) % 10] if k % 3 else black))
+            s.ink.ellipse((x - r - 2, y - r - 2, x + r + 2, y + r + 2), fill=rim)
             for ring in range(s.pick(1, 4)):
                 q = r * (5 - ring) // 5
                 s.ellipse(x, y, q, q, s.one(shades), 40 * ring)
@@ -131,26 +131,25 @@ def geometric(s: Scene, subject: str) -> dict:
 def _sweep(s: Scene, x: int, y: int, turn: int, curl: int, steps: int, width: int, colour) -> None:
     """One long movement of a loaded brush: bristles along a curve, broken at its end."""
     bundle = 3 + width // 4
-    shades = [tuple(min(255, max(0, c + d)) for c in colour) for d in (-16, -6, 0, 8, 18)]
+    shades = [tuple(min(255, max(0, c + d)) for c in s.tone(*colour)) for d in (-16, -6, 0, 8, 18)]
     for step in range(steps):
         cosine, sine = COSINE[turn % 256], SINE[turn % 256]
         for k in range(bundle):
             if step > steps * 6 // 10 and s.chance(45 * step // steps):
                 continue
             off = (2 * k - bundle + 1) * width // bundle
-            s.mark(x - (off * sine >> 10), y + (off * cosine >> 10), 2 * turn, 12,
-                   1 + width // bundle, shades[(k * 3 + step) % 5])
+            s.marks.append((x - (off * sine >> 10), y + (off * cosine >> 10), 2 * turn, 12,
+                            1 + width // bundle, 0, *shades[(k * 3 + step) % 5]))
         x, y, turn = x + (14 * cosine >> 10), y + (14 * sine >> 10), turn + curl
 
 
 def gestural(s: Scene, subject: str) -> dict:
     """The brush's own movement: few long curves when calm, many short broken ones when aroused."""
-    s.gradient(0, SIDE, s.tone(2, 60, 50), s.tone(1, 10, 65), s.pick(0, 255))
+    s.gradient(0, SIDE, (2, 60, 50), (1, 10, 65), s.pick(0, 255))
     for k in range(3):
-        s.drift(s.pick(-60, 60), s.pick(190, 320), 2 + k, 2, 42, s.tone(k, s.pick(-60, 80), 85),
-                190)
+        s.drift(s.pick(-60, 60), s.pick(190, 320), 2 + k, 2, 42, (k, s.pick(-60, 80), 85), 190)
     base, calm = s.pick(0, 255), 100 - s.busy
-    shades = [s.tone(k % 5, level, 125) for k, level
+    shades = [(k % 5, level, 125) for k, level
               in enumerate((-110, 30, -40, 85, 0, -130, 60, -70, 100))]
     if subject == "strokes":
         for _ in range(7 + s.busy // 7):

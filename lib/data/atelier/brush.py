@@ -47,7 +47,7 @@ class Scene:
     """One picture while it is made: its palette, random numbers, arousal and valence as 0–100
     (`busy`, `sweet`), two 256² images, colour (RGB) and brush direction (L), on which `ink` and
     `flow` draw, and `marks`, strokes to set last: (x, y, direction, half length, half width, bend,
-    red, green, blue)."""
+    red, green, blue). Colours are given as arguments of the palette's `tone`."""
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
         self.palette, self.busy, self.sweet, self.rng = palette, busy, sweet, rng
@@ -57,9 +57,10 @@ class Scene:
         self.marks: list[tuple] = []
         self.tone = palette.tone
 
-    def tones(self, slot: int, levels, *settings) -> list[tuple[int, int, int]]:
-        """One tone a level; `settings` as in `tone`: chroma, natural, pull."""
-        return [self.tone(slot, level, *settings) for level in levels]
+    @staticmethod
+    def tones(slot: int, levels, *settings) -> list[tuple]:
+        """One colour a level."""
+        return [(slot, level, *settings) for level in levels]
 
     def pick(self, low: int, high: int) -> int:
         """A random integer, both ends included."""
@@ -77,7 +78,7 @@ class Scene:
         return 1 if self.chance(50) else -1
 
     def polygon(self, points, colour, direction: int = 128) -> None:
-        self.ink.polygon(points, fill=colour)
+        self.ink.polygon(points, fill=self.tone(*colour))
         self.flow.polygon(points, fill=direction % 256)
 
     def figure(self, x: int, y: int, offsets, colour, direction: int = 128, *, unit: int = 10,
@@ -95,19 +96,19 @@ class Scene:
     def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int = 128) -> None:
         if rx > 0 and ry > 0:
             box = (x - rx, y - ry, x + rx, y + ry)
-            self.ink.ellipse(box, fill=colour)
+            self.ink.ellipse(box, fill=self.tone(*colour))
             self.flow.ellipse(box, fill=direction % 256)
 
     def box(self, left: int, top: int, right: int, bottom: int, colour,
             direction: int = 128) -> None:
         if right > left and bottom > top:
-            self.ink.rectangle((left, top, right, bottom), fill=colour)
+            self.ink.rectangle((left, top, right, bottom), fill=self.tone(*colour))
             self.flow.rectangle((left, top, right, bottom), fill=direction % 256)
 
     def gradient(self, top: int, bottom: int, above, below, direction: int) -> None:
         """A vertical gradient between two colours over all columns, rows `top` to `bottom`."""
         rows = max(1, bottom - top)
-        a, b = np.array(above, np.int32), np.array(below, np.int32)
+        a, b = (np.array(self.tone(*colour), np.int32) for colour in (above, below))
         column = (a + (b - a) * np.arange(rows, dtype=np.int32)[:, None] // rows).astype(np.uint8)
         painted = Image.fromarray(column[:, None]).resize((SIDE, rows), Image.Resampling.NEAREST)
         self.image.paste(painted, (0, top))
@@ -125,19 +126,19 @@ class Scene:
         floor = 255 - 255 * share // 100
         table = [min(strength, max(0, (k - floor) * strength // 60)) for k in range(256)]
         mask = self.noise(across, down, SIDE, max(8, bottom - top)).point(table)
-        self.image.paste(colour, (0, top), mask)
+        self.image.paste(self.tone(*colour), (0, top), mask)
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
         fade = [k * strength // 100 for k in range(256)]
         mask = HALO.resize((2 * radius, 2 * radius)).point(fade)
-        self.image.paste(colour, (x - radius, y - radius), mask)
+        self.image.paste(self.tone(*colour), (x - radius, y - radius), mask)
 
     def wash(self, points, colour, strength: int, direction: int) -> None:
         """A transparent polygon, `strength` percent opaque."""
         mask = Image.new("L", (SIDE, SIDE))
         ImageDraw.Draw(mask).polygon(points, fill=255 * strength // 100)
-        self.image.paste(colour, (0, 0), mask)
+        self.image.paste(self.tone(*colour), (0, 0), mask)
         self.flow.polygon(points, fill=direction % 256)
 
     def reflect(self, waterline: int, depth: int, colour, strength: int) -> None:
@@ -146,7 +147,7 @@ class Scene:
         above = self.image.crop((0, waterline - depth, SIDE, waterline))
         self.image.paste(above.transpose(Image.Transpose.FLIP_TOP_BOTTOM), (0, waterline))
         tint = Image.new("L", (SIDE, depth), 255 * strength // 100)
-        self.image.paste(colour, (0, waterline), tint)
+        self.image.paste(self.tone(*colour), (0, waterline), tint)
         self.flow.rectangle((0, waterline, SIDE, waterline + depth), fill=0)
 
     def ridge(self, base: int, height: int, cells: int) -> list[int]:
@@ -169,6 +170,7 @@ class Scene:
         waves, petals. Directions differ by `stray`; `shades` at random, or by the light (`lit`);
         `grow`: larger towards the bottom; `on_top`: as final marks."""
         left, top, right, bottom = box
+        shades = [self.tone(*shade) for shade in shades]
         wide, high = max(1, right - left), max(1, bottom - top)
         draws = self.rng.integers(0, 65536, (5, count), dtype=np.int32)
         x, y = draws[0] % wide, draws[1] % high
@@ -190,7 +192,8 @@ class Scene:
                            in zip(*(c.tolist() for c in columns), which.tolist(), strict=True)]
             return
         for outline, k, way in zip(outlines(*columns).tolist(), which, turn.tolist(), strict=True):
-            self.polygon(outline, shades[k], way)
+            self.ink.polygon(outline, fill=shades[k])
+            self.flow.polygon(outline, fill=way)
 
     def dab(self, x: int, y: int, direction: int, length: int, width: int, colour) -> None:
         """One stroke in the underpainting, where later shapes can cover it."""
@@ -199,4 +202,4 @@ class Scene:
 
     def mark(self, x: int, y: int, direction: int, length: int, width: int, colour) -> None:
         """One stroke set last, over everything."""
-        self.marks.append((x, y, direction, length, width, 0, *colour))
+        self.marks.append((x, y, direction, length, width, 0, *self.tone(*colour)))

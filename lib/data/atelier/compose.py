@@ -154,7 +154,8 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
     _harmonise(piece, genre, seconds, rng)
     midi = pretty_midi.PrettyMIDI(None, textures.TICKS_PER_BEAT, piece.tempo_bpm)
-    midi.time_signature_changes.append(pretty_midi.TimeSignature(*piece.metre, 0.0))
+    beats, unit = piece.metre
+    midi.time_signature_changes.append(pretty_midi.TimeSignature(beats, unit, 0.0))
     ticks_per_second = piece.tempo_bpm * textures.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
     own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}

@@ -22,25 +22,24 @@ def _sky(s: Scene, horizon: int) -> None:
     hour, weather = s.pick(0, 3), s.pick(0, 3)
     top, low = ((10, 75), (35, 95), (-25, 85), (30, 60))[hour]
     evening = hour == 2
-    s.gradient(0, horizon + 30, s.tone(1, top, 95, SKY, 60),
-               s.tone(2, low, 75 if evening else 45, SUN, 60 if evening else 25), 0)
+    s.gradient(0, horizon + 30, (1, top, 95, SKY, 60),
+               (2, low, 75 if evening else 45, SUN, 60 if evening else 25), 0)
     if hour in (0, 2):
         x, y = _off_centre(s), horizon - s.pick(8, 50)
-        s.glow(x, y, s.pick(60, 110), s.tone(4, 115, 80, SUN, 75), 80)
-        s.ellipse(x, y, 9, 9, s.tone(4, 140, 90, SUN, 80), 0)
+        s.glow(x, y, s.pick(60, 110), (4, 115, 80, SUN, 75), 80)
+        s.ellipse(x, y, 9, 9, (4, 140, 90, SUN, 80), 0)
     stormy = s.busy > 55 and weather == 3
     for k in range(2 if weather else 0):
         top, foot = -10 + 26 * k, horizon - 24 + 20 * k
         if foot - top > 16:
             share, across = 34 + 7 * weather, 2 + s.busy // 30 + k
-            s.drift(top + 9, foot + 9, across, 3, share, s.tone(1, -40 if stormy else 5, 60, SKY),
-                    170)
-            s.drift(top, foot, across, 3, share, s.tone(2, 20 if stormy else 105, 30, SUN, 30), 215)
+            s.drift(top + 9, foot + 9, across, 3, share, (1, -40 if stormy else 5, 60, SKY), 170)
+            s.drift(top, foot, across, 3, share, (2, 20 if stormy else 105, 30, SUN, 30), 215)
 
 
 def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int, dim: int = 0) -> None:
     """A tree standing at (x, y): 0 round, 1 poplar, 2 fir; `dim`: how far it stands in the dark."""
-    s.lathe(x, [(size // 14, y - size), (size // 9, y)], s.tone(3, -85, 70, EARTH))
+    s.lathe(x, [(size // 14, y - size), (size // 9, y)], (3, -85, 70, EARTH))
     shades = s.tones(slot, [level - dim for level in (75, 40, 5, -30, -65)], 115, LEAF, 55)
     if kind == 2:
         for k in range(4):
@@ -58,16 +57,16 @@ def _house(s: Scene, x: int, y: int, wide: int) -> None:
     """A house with its foot at (x, y), lit from the left."""
     high, deep, side = wide * 3 // 4, wide * 2 // 3, wide // 3
     eaves, right = y - high, x + deep
-    s.box(x, eaves, right, y, s.tone(2, 85, 55, SUN, 40))
+    s.box(x, eaves, right, y, (2, 85, 55, SUN, 40))
     s.polygon([right, y, right, eaves, right + side, eaves - wide // 8, right + side,
-               y - wide // 10], s.tone(1, 0, 70, NIGHT, 30))
+               y - wide // 10], (1, 0, 70, NIGHT, 30))
     gable = [x - 3, eaves, x + deep // 2, eaves - wide // 2]
     s.polygon([*gable, right + side, eaves - wide // 2, right + side + 2, eaves - wide // 8, right,
-               eaves], s.tone(3, 5, 125, ROOF, 60), 230)
-    s.polygon([*gable, right, eaves], s.tone(2, 70, 60, SUN, 40))
+               eaves], (3, 5, 125, ROOF, 60), 230)
+    s.polygon([*gable, right, eaves], (2, 70, 60, SUN, 40))
     for k in (2, 6):
         s.box(x + deep * k // 9, y - high * 7 // 10, x + deep * (k + 2) // 9, y - high * 3 // 10,
-              s.tone(1, -75, 70))
+              (1, -75, 70))
 
 
 def landscape(s: Scene, subject: str) -> dict:
@@ -79,14 +78,13 @@ def landscape(s: Scene, subject: str) -> dict:
         base = horizon + (SIDE - horizon) * k // many - 6
         natural, pull = (SKY, 55 - 25 * k) if k < 2 else (GRASS, 50)
         s.polygon(s.ridge(base, (16 if k else 10) + s.busy // 6, s.pick(2, 3) + k),
-                  s.tone(k % 3, 15 - 80 * k // many, 60 + 60 * k // many, natural, pull),
-                  s.pick(-12, 12))
+                  (k % 3, 15 - 80 * k // many, 60 + 60 * k // many, natural, pull), s.pick(-12, 12))
         if k == 0:          # mist at the foot of the far hills
-            s.drift(base - 4, base + 30, 3, 2, 45, s.tone(2, 80, 35, SKY), 80)
+            s.drift(base - 4, base + 30, 3, 2, 45, (2, 80, 35, SKY), 80)
             continue
         shades = s.tones(k % 3, [level - 85 * k // many for level in (60, 25, -5, 45)],
                          75 + 45 * k // many, GRASS, 45)
-        shades.append(s.tone(3 + k % 2, 35, 90, SUN, 35))
+        shades.append((3 + k % 2, 35, 90, SUN, 35))
         s.scatter(10 + s.busy // 8, (0, base + 8, SIDE, base + 70), s.pick(-10, 10),
                   8 + s.busy // 6, 30 + 8 * k, 4 + k, shades, grow=True)
     if subject == "river":
@@ -96,16 +94,16 @@ def landscape(s: Scene, subject: str) -> dict:
             x += turn + s.pick(-3, 3)
             turn = turn * 6 // 10 + s.pick(-22, 22)
         outline = [(x - w, y) for x, y, w in banks] + [(x + w, y) for x, y, w in reversed(banks)]
-        s.polygon(outline, s.tone(1, 70, 65, SEA, 55), 0)
+        s.polygon(outline, (1, 70, 65, SEA, 55), 0)
         for x, y, w in banks:
             s.scatter(5, (x - w, y - 6, x + w, y + 6), 0, 6, 4 + w // 3, 2,
-                      [s.tone(2, 120, 30), s.tone(1, 25, 80, SEA, 60)], on_top=True)
+                      [(2, 120, 30), (1, 25, 80, SEA, 60)], on_top=True)
     if subject == "village":
         x = _off_centre(s, 50, 190)
         spots = sorted((horizon + 26 + s.pick(0, 44), x + s.pick(-64, 60))
                        for _ in range(6 + s.busy // 16))
-        s.box(x - 6, horizon - 26, x + 8, horizon + 40, s.tone(2, 60, 60, STONE, 40))
-        s.lathe(x + 1, [(0, horizon - 66), (10, horizon - 26)], s.tone(3, -25, 110, ROOF, 50), 110)
+        s.box(x - 6, horizon - 26, x + 8, horizon + 40, (2, 60, 60, STONE, 40))
+        s.lathe(x + 1, [(0, horizon - 66), (10, horizon - 26)], (3, -25, 110, ROOF, 50), 110)
         for y, left in spots:
             _house(s, left, y, 13 + (y - horizon) // 4)
     kinds, wood = (s.pick(0, 2), s.pick(0, 2)), subject == "forest"
@@ -114,24 +112,24 @@ def landscape(s: Scene, subject: str) -> dict:
                     for _ in range(count))
     for k, (y, x) in enumerate(places):
         _tree(s, x, y, 7 + (y - horizon) // (2 if wood else 3), k % 3, kinds[k % 2])
-    ground = [s.tone(k, level, 115, LEAF, 45) for k, level
+    ground = [(k, level, 115, LEAF, 45) for k, level
               in ((0, -70), (1, -45), (2, -20), (0, 10), (4, 40))]
     s.scatter(26 + s.busy // 4, (0, 196, SIDE, SIDE), 128, 40, 9, 2, ground, grow=True, on_top=True)
     return {"loose": 16 + s.busy // 3, "jitter": 12 + s.busy // 10, "coarse": (19, 22, 8)}
 
 
 def _boat(s: Scene, x: int, y: int, size: int, sail: bool) -> None:
-    hull = s.tone(3, -70, 100)
+    hull = (3, -70, 100)
     if sail:
-        s.box(x - 1, y - 2 * size, x + 1, y, s.tone(0, -90, 60))
+        s.box(x - 1, y - 2 * size, x + 1, y, (0, -90, 60))
         s.polygon([x + 2, y - 4, x + 2, y - 2 * size, x + size * 9 // 10, y - 5],
-                  s.tone(s.pick(2, 4), 105, 70, SUN, 30), 110)
+                  (s.pick(2, 4), 105, 70, SUN, 30), 110)
         s.polygon([x - 3, y - 5, x - 3, y - size * 17 // 10, x - size * 7 // 10, y - 5],
-                  s.tone(2, 55, 70), 150)
+                  (2, 55, 70), 150)
     foot, keel, bow = y + size // 3, size * 7 // 10, size * 11 // 10
     s.polygon([x - size, y - 3, x + bow, y - 4, x + keel, foot, x - keel, foot], hull, 0)
     s.scatter(6, (x - size, foot, x + size, y + size), 0, 4, 6, 2,
-              [s.tone(3, -45, 80), s.tone(2, 60, 50)], on_top=True)
+              [(3, -45, 80), (2, 60, 50)], on_top=True)
 
 
 def _headland(s: Scene, k: int, horizon: int, mirror: bool) -> None:
@@ -142,15 +140,15 @@ def _headland(s: Scene, k: int, horizon: int, mirror: bool) -> None:
                top + (foot - top) * s.pick(25, 55) // 100, out, foot - s.pick(4, 12), out + 4, foot,
                out - 40, foot + 6, -4, foot + 10 + 8 * k)
     slot, level = (2, 3, 3)[k], 50 - 55 * k
-    s.figure(SIDE if mirror else 0, 0, outline, s.tone(slot, level, 60 + 20 * k, STONE, 55), 118,
+    s.figure(SIDE if mirror else 0, 0, outline, (slot, level, 60 + 20 * k, STONE, 55), 118,
              side=-1 if mirror else 1)
     left, right = (SIDE - out + 14, SIDE) if mirror else (0, out - 14)
     s.scatter(10 + s.busy // 10, (left, top + 14, right, foot - 4), 128, 14 + s.busy // 5, 12, 3,
-              [s.tone(slot, level - 45, 75, STONE, 45), s.tone(2, level + 45, 60, STONE, 45)])
+              [(slot, level - 45, 75, STONE, 45), (2, level + 45, 60, STONE, 45)])
     s.scatter(8, (left, top, right, top + 9), 0, 10, 14, 4,
-              [s.tone(0, level + 10, 110, GRASS, 60), s.tone(0, level + 45, 100, GRASS, 60)])
+              [(0, level + 10, 110, GRASS, 60), (0, level + 45, 100, GRASS, 60)])
     s.scatter(10 + s.busy // 10, (left - 18, foot, right + 18, foot + 9 + 5 * k), 0, 12, 9, 2,
-              [s.tone(2, 125, 20)])
+              [(2, 125, 20)])
 
 
 def seascape(s: Scene, subject: str) -> dict:
@@ -160,13 +158,12 @@ def seascape(s: Scene, subject: str) -> dict:
     centre, harbour = _off_centre(s, 56, 200), subject == "harbour"
     for k in range(9 + s.busy // 12 if harbour else 0):
         x, roof = s.pick(-10, 250), horizon - s.pick(10, 30)
-        s.box(x, roof, x + s.pick(12, 26), horizon + 2, s.tone(k % 3, s.pick(5, 80), 60, STONE, 35))
-        s.lathe(x + 9, [(0, roof - 10), (11, roof)], s.tone(3, 0, 100, ROOF, 50), 30)
-    s.gradient(horizon, SIDE, s.tone(1, 35, 85, SEA, 60), s.tone(0, -65, 120, SEA, 60), 0)
+        s.box(x, roof, x + s.pick(12, 26), horizon + 2, (k % 3, s.pick(5, 80), 60, STONE, 35))
+        s.lathe(x + 9, [(0, roof - 10), (11, roof)], (3, 0, 100, ROOF, 50), 30)
+    s.gradient(horizon, SIDE, (1, 35, 85, SEA, 60), (0, -65, 120, SEA, 60), 0)
     if harbour:
-        s.reflect(horizon, 34, s.tone(1, 10, 90, SEA, 60), 55)
-    waves = [*s.tones(0, (-75, -35, 15), 105, SEA, 55), s.tone(1, 55, 80, SEA, 50),
-             s.tone(2, 100, 35)]
+        s.reflect(horizon, 34, (1, 10, 90, SEA, 60), 55)
+    waves = [*s.tones(0, (-75, -35, 15), 105, SEA, 55), (1, 55, 80, SEA, 50), (2, 100, 35)]
     s.scatter(60 + s.busy, (-8, horizon + 3, SIDE + 8, SIDE), 0, 4 + s.busy * s.busy // 260,
               26 - s.busy // 12, 4 + s.busy // 40, waves, grow=True)
     for k in range(3 + s.busy // 22):   # crests
@@ -174,10 +171,9 @@ def seascape(s: Scene, subject: str) -> dict:
         x, long = s.pick(-20, 240), 20 + (y - horizon) // 2
         for j in range(0, long, 8):
             s.dab(x + j, y - s.busy * j * (long - j) // (long * 90),
-                  (j - long // 2) * s.busy // (4 * long), 7, 1 + (y - horizon) // 45,
-                  s.tone(2, 120, 25))
+                  (j - long // 2) * s.busy // (4 * long), 7, 1 + (y - horizon) // 45, (2, 120, 25))
     s.scatter(18, (centre - 22, horizon + 3, centre + 22, SIDE - 20), 0, 3, 12, 2,
-              [s.tone(4, 125, 60, SUN, 70), s.tone(2, 95, 40)], grow=True)
+              [(4, 125, 60, SUN, 70), (2, 95, 40)], grow=True)
     if subject == "cliffs":
         mirror = s.chance(50)
         for k in range(3):
@@ -185,18 +181,18 @@ def seascape(s: Scene, subject: str) -> dict:
     elif subject == "lighthouse":
         x, foot = centre, horizon + 24
         s.polygon([x - 76, SIDE, x - 50, foot + 20, x - 22, foot - 4, x + 26, foot - 6, x + 62,
-                   foot + 28, x + 96, SIDE], s.tone(3, -70, 60, EARTH, 50), 100)
+                   foot + 28, x + 96, SIDE], (3, -70, 60, EARTH, 50), 100)
         s.scatter(22, (x - 50, horizon + 30, x + 60, SIDE), 90, 50, 13, 4,
-                  [s.tone(3, 10, 60, STONE), s.tone(1, -95, 60), s.tone(2, 50, 50)])
+                  [(3, 10, 60, STONE), (1, -95, 60), (2, 50, 50)])
         top, red = horizon - min(horizon - 26, s.pick(58, 78)), (150, 2, 75)
-        s.glow(x, top + 4, 58, s.tone(4, 130, 80, LAMP, 80), 75)
-        s.lathe(x, [(7, top + 12), (11, foot)], s.tone(2, 115, 25))
-        s.polygon([x + 1, foot, x + 1, top + 12, x + 7, top + 12, x + 11, foot], s.tone(1, 15, 50))
+        s.glow(x, top + 4, 58, (4, 130, 80, LAMP, 80), 75)
+        s.lathe(x, [(7, top + 12), (11, foot)], (2, 115, 25))
+        s.polygon([x + 1, foot, x + 1, top + 12, x + 7, top + 12, x + 11, foot], (1, 15, 50))
         for y in (top + 26, top + 56):
-            s.box(x - 9, y, x + 9, y + 13, s.tone(4, -5, *red), 0)
-        s.box(x - 9, top + 8, x + 9, top + 12, s.tone(0, -100, 50), 0)
-        s.box(x - 5, top - 5, x + 5, top + 8, s.tone(4, 145, 110, LAMP, 80))
-        s.lathe(x, [(0, top - 17), (8, top - 5)], s.tone(4, -40, *red), 0)
+            s.box(x - 9, y, x + 9, y + 13, (4, -5, *red), 0)
+        s.box(x - 9, top + 8, x + 9, top + 12, (0, -100, 50), 0)
+        s.box(x - 5, top - 5, x + 5, top + 8, (4, 145, 110, LAMP, 80))
+        s.lathe(x, [(0, top - 17), (8, top - 5)], (4, -40, *red), 0)
     else:
         sails = harbour or s.chance(70)
         for k in range(4 + s.busy // 20 if harbour else 1 + s.busy // 35):
@@ -209,28 +205,28 @@ def seascape(s: Scene, subject: str) -> dict:
 
 def _light(s: Scene, x: int, y: int, radius: int, strength: int, size: int) -> None:
     """A street lamp's light."""
-    s.glow(x, y, radius, s.tone(4, 125, 140, LAMP, 80), strength)
-    s.mark(x, y, 0, size, size, s.tone(4, 150, 100, LAMP, 80))
+    s.glow(x, y, radius, (4, 125, 140, LAMP, 80), strength)
+    s.mark(x, y, 0, size, size, (4, 150, 100, LAMP, 80))
 
 
 def night_scene(s: Scene, subject: str) -> dict:
     """Night: moon or stars above, lights below. Bright and warm or dark and cold as the palette
     says, not as the hour does."""
     horizon = s.pick(128, 168)
-    s.gradient(0, horizon + 20, s.tone(1, -70, 120, NIGHT, 60), s.tone(0, 15, 105, NIGHT, 45), 12)
-    s.drift(-6, horizon - 10, 2 + s.busy // 25, 4, 42, s.tone(2, -5, 100, NIGHT, 40), 150)
+    s.gradient(0, horizon + 20, (1, -70, 120, NIGHT, 60), (0, 15, 105, NIGHT, 45), 12)
+    s.drift(-6, horizon - 10, 2 + s.busy // 25, 4, 42, (2, -5, 100, NIGHT, 40), 150)
     mx, my, r = _off_centre(s, 40, 216), s.pick(26, 62), s.pick(11, 19)
-    s.glow(mx, my, 5 * r, s.tone(2, 70, 90, SUN, 55), 85)
+    s.glow(mx, my, 5 * r, (2, 70, 90, SUN, 55), 85)
     for q in (4 * r, 3 * r, 2 * r):     # rings about the moon, as the brush goes round
         s.flow.ellipse((mx - q, my - q, mx + q, my + q), fill=64)
-    s.ellipse(mx, my, r, r, s.tone(4, 165, 55, SUN, 80), 64)
+    s.ellipse(mx, my, r, r, (4, 165, 55, SUN, 80), 64)
     for _ in range(12 + s.busy // 4):
         x, y, size = s.pick(0, 256), s.pick(0, horizon - 44), s.pick(1, 3)
         if s.busy > 55:
-            s.glow(x, y, 7 + 2 * size, s.tone(2, 80, 90, SUN, 60), 80)
-        s.mark(x, y, s.pick(0, 255), 1 + size, 1 + size // 2, s.tone(4, 150, 60, SUN, 75))
-    lamp, ground = s.tone(4, 125, 140, LAMP, 80), horizon + (60 if subject == "rooftops" else 10)
-    wall = [s.tone(k % 3, level, 80, NIGHT, 60) for k, level in enumerate((-105, -85, -65, -95))]
+            s.glow(x, y, 7 + 2 * size, (2, 80, 90, SUN, 60), 80)
+        s.mark(x, y, s.pick(0, 255), 1 + size, 1 + size // 2, (4, 150, 60, SUN, 75))
+    lamp, ground = (4, 125, 140, LAMP, 80), horizon + (60 if subject == "rooftops" else 10)
+    wall = [(k % 3, level, 80, NIGHT, 60) for k, level in enumerate((-105, -85, -65, -95))]
     if subject != "moonlit lake":       # a row of houses
         s.box(0, horizon, SIDE, SIDE, wall[0])
         x = -s.pick(0, 20)
@@ -256,18 +252,18 @@ def night_scene(s: Scene, subject: str) -> dict:
             for x in range(-s.pick(0, 60), SIDE, 82):
                 y += s.pick(-9, 9)
                 s.box(x, y + 34, x + 72, SIDE, wall[(k + 2) % 4])
-                s.figure(x, y, (-4, 36, 22, 0, 92, 0, 74, 36), s.tone(k, -30, 90, NIGHT, 40), 40)
+                s.figure(x, y, (-4, 36, 22, 0, 92, 0, 74, 36), (k, -30, 90, NIGHT, 40), 40)
                 for row in range(3):
                     s.dab(x + 46 - 6 * row, y + 6 + 11 * row, 0, 32, 2,
-                          s.tone(2, -5 - 18 * row, 80, SUN, 25))
+                          (2, -5 - 18 * row, 80, SUN, 25))
                 s.box(x + 58, y - 18, x + 68, y + 6, wall[1])
-                s.dab(x + 60, y - 17, 128, 4, 1, s.tone(2, 40, 70, SUN, 40))
+                s.dab(x + 60, y - 17, 128, 4, 1, (2, 40, 70, SUN, 40))
                 for wx in (x + 12, x + 44):
                     if s.chance(45):
                         s.box(wx, y + 42, wx + 9, y + 54, lamp)
     elif subject == "street":
-        s.lathe(128, [(128, ground), (128, SIDE)], s.tone(0, -45, 80, NIGHT, 45), 0)
-        s.lathe(mx, [(14, ground), (100, SIDE)], s.tone(1, 5, 60, NIGHT, 55), 0)
+        s.lathe(128, [(128, ground), (128, SIDE)], (0, -45, 80, NIGHT, 45), 0)
+        s.lathe(mx, [(14, ground), (100, SIDE)], (1, 5, 60, NIGHT, 55), 0)
         for k in range(3):
             for side in (-1, 1):
                 x, y = mx + side * (26 + 34 * k), ground + 8 + 26 * k
@@ -287,9 +283,9 @@ def night_scene(s: Scene, subject: str) -> dict:
                 s.polygon(around(x + 29, ground + 6, 31, [*range(128, 256, 16), 0])
                           + around(x + 29, ground + 6, 23, [0, *range(240, 112, -16)]), wall[2], 0)
                 _light(s, x, horizon - 24, 15, 95, 3)
-        s.reflect(ground, SIDE - ground, s.tone(0, -40, 100, NIGHT, 50), 45)
+        s.reflect(ground, SIDE - ground, (0, -40, 100, NIGHT, 50), 45)
         s.scatter(40, (0, ground, SIDE, SIDE), 0, 4, 14, 2,
-                  [s.tone(1, -75, 100, NIGHT, 50), s.tone(0, 0, 100, NIGHT, 45)], grow=True)
+                  [(1, -75, 100, NIGHT, 50), (0, 0, 100, NIGHT, 45)], grow=True)
         s.scatter(24 + s.busy // 4, (mx - 26, ground + 2, mx + 26, SIDE), 0, 4, 11, 2,
-                  [s.tone(4, 135, 70, SUN, 75), s.tone(2, 80, 80, SUN, 50)], on_top=True)
+                  [(4, 135, 70, SUN, 75), (2, 80, 80, SUN, 50)], on_top=True)
     return {"loose": 14 + s.busy // 3, "jitter": 10 + s.busy // 10, "glaze": 30}

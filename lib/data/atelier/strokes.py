@@ -43,8 +43,8 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
         marks = np.array(scene.marks, np.int32)
         marks[:, 2] %= 256
         parts.append((*marks[:, :6].T, marks[:, 6:]))
-    strokes = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Placed(*strokes, under=under, slopes=(down, right))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Placed(*columns, under, (down, right))
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:

@@ -58,11 +58,10 @@ LOUD = {"pp": ("very soft", "hardly audible"), "p": ("soft", "quiet"),
         "f": ("loud", "strong"), "ff": ("very loud", "at full volume")}
 # Of the melody's pitch, its notes' share of their time, and onsets a second: two bounds, and words
 # for what lies below, between and above them.
-_HEARD = (("register", 64, 76, (("low", "deep"), ("middle-range", "medium-high"),
-                                ("high", "bright"))),
-          ("articulation", 0.7, 0.85, (("detached", "clipped"), ("even", "plain"),
-                                       ("smooth", "connected"))),
-          ("density", 2, 5, (("sparse", "spacious"), ("flowing", "steady"), ("busy", "dense"))))
+_HEARD = (
+    ("register", 64, 76, "low deep", "middle-range medium-high", "high bright"),
+    ("articulation", 0.7, 0.85, "detached clipped", "even plain", "smooth connected"),
+    ("density", 2, 5, "sparse spacious", "flowing steady", "busy dense"))
 _INSTRUMENTS = {"voice oohs": "voices", "choir aahs": "choir", "string ensemble": "strings",
                 "acoustic grand piano": "piano", "acoustic bass": "double bass",
                 "orchestral harp": "harp", "electric guitar": "{} electric guitar",
@@ -94,9 +93,8 @@ def _fill(template: str, **words: str) -> str:
     capital = {name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()}
     tokens = template.format(**words, **capital).split(" ")
     for k, following in enumerate(tokens[1:]):
-        vowel = following[:1].lower() in tuple("aeiou")
-        if tokens[k] in ("a", "A") and vowel and not following.lower().startswith(
-                ("eu", "uni", "one")):
+        opens = following.lower().startswith
+        if tokens[k] in ("a", "A") and opens(tuple("aeiou")) and not opens(("eu", "uni", "one")):
             tokens[k] += "n"
     return " ".join(tokens)
 
@@ -143,8 +141,9 @@ def description(factors: Factors) -> str:
         tempo += f" ({heard['tempo_bpm']} BPM)"
     template, mood2 = voice.one(DESCRIPTIONS), voice.near(MOODS, 4, taken=mood)
     genre, loud = voice.one(GENRE_NAMES[factors.genre]), voice.one(LOUD[heard["dynamics"]])
-    height, touch, pace = (voice.one(words[(heard[what] >= below) + (heard[what] > above)])
-                           for what, below, above, words in _HEARD)
+    height, touch, pace = (
+        voice.one(words[(heard[what] >= below) + (heard[what] > above)].split())
+        for what, below, above, *words in _HEARD)
     melody = voice.one((f"the melody is {height} and {touch}, the texture {pace}",
                         f"a {height}, {touch} melody moves through a {pace} texture",
                         f"the tune lies {height}, {touch} in touch, above a {pace} accompaniment"))

@@ -3,6 +3,7 @@ and settings, at the miniature's size. (MusicGen-small on a GPU: ``bench latency
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 import transformers as hf
@@ -45,7 +46,7 @@ def bench() -> dict:
         times_real_time=N_ITEMS * SECONDS / ours, greedy_tokens_equal=bool(equal))
 
 
-def network(size: dict, rate_hz: int, filters: int = 4) -> hf.MusicgenForConditionalGeneration:
+def network(size: dict, rate_hz: int, filters: int = 4) -> Any:
     """A random MusicGen of this size: no published weight is needed to time one."""
     special, ratios = size["vocab_size"], [8, 5, 4, 4] if rate_hz == 50 else [8, 5, 4, 8]
     # the special token's number is one beyond the codebook; it warns of that
@@ -71,10 +72,10 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    halves, marks = with_null(states, mask)
+    doubled: Any = with_null(states, mask)
     try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=marks,
-                       encoder_outputs=BaseModelOutput(halves), guidance_scale=3.0,
+        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
+                       encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
                        max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     finally:
         model.audio_encoder.decode = own

@@ -6,6 +6,8 @@ projection's way at published sizes with random weights (ViT-B/32, 512 â†’ 768 â
 10 s), against the thesis's 600 ms on an RTX 3090.
 """
 
+from typing import Any
+
 import numpy as np
 import open_clip
 import torch
@@ -78,7 +80,7 @@ def gpu(seconds: float = 10.0) -> dict:
     if not torch.cuda.is_available():
         return {}
     torch.manual_seed(0)
-    tower = open_clip.create_model("ViT-B-32", pretrained=None, device="cuda").eval().half()
+    tower: Any = open_clip.create_model("ViT-B-32", pretrained=None, device="cuda").eval().half()
     projection = StudyTwo().cuda().eval().half()
     model = generate.network(generate.SMALL, 50, filters=64).to("cuda")
     model.decoder.half()

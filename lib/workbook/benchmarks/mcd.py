@@ -18,7 +18,7 @@ STEPS = ((1, 1), (1, 0), (0, 1))
 def bench() -> dict:
     """From sounds to decibels. ``warping_ratio``: without the cepstra, which both share;
     ``max_relative_difference`` between both values on the pairs that were timed."""
-    clips = render.sounds(TEST_SEED, range(N_PAIRS + 1), CLIP_SECONDS)[0]
+    clips = list(render.sounds(TEST_SEED, range(N_PAIRS + 1), CLIP_SECONDS)[0])
     pairs = list(zip(clips, clips[1:]))
     spectral.mcd(*pairs[0], RATE_HZ)  # librosa's loops are compiled, the filters made
     clock = benchmarks.Clock()
