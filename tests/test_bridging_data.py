@@ -110,22 +110,6 @@ def test_a_planted_copy_of_a_training_piece_is_found():
 # ----------------------------------------------------------------------------------
 
 
-def test_about_99_per_cent_leak_at_the_published_size():
-    found = data.segment_leakage()
-    assert abs(found["segments"] - 1200) < 10
-    assert 0.985 < found["simulated"] < 1 and abs(found["simulated"] - found["expected"]) < 0.004
-
-
-@pytest.mark.parametrize(("count", "train", "expected"),
-                         [(1, 0.8, 0.0), (2, 0.8, 160 / 199), (2, 0.5, 100 / 199), (200, 0.8, 1.0)])
-def test_the_closed_form_of_equal_pieces(count, train, expected):
-    """200 segments: a sibling is in train with T / (M − 1); a piece of one segment has no
-    sibling.
-    """
-    found = data.segment_leakage(200 // count, [count] * (200 // count), train=train, n_draws=300)
-    assert abs(found["expected"] - expected) < 1e-9 and abs(found["simulated"] - expected) < 0.03
-
-
 def test_the_function_and_the_table_agree():
     """The same share from tables of pairs: one class, eight pieces of three segments."""
     seen = pd.DataFrame({"painting": [f"p{i}" for i in range(24)], "emotion": "sad"})

@@ -14,7 +14,7 @@ from lib.metrics import cards, distances, divergence, spectral, stats, text_audi
 from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
-from lib.systems.bridging import checkpoints, data, evaluate, metrics, prompts
+from lib.systems.bridging import data, evaluate, metrics, prompts
 from lib.systems.bridging.config import DataConfig, EvaluationConfig, get_config
 
 RATE = 22_050
@@ -151,14 +151,8 @@ def test_each_model_is_told_its_own_text_and_only_changed_words_are_played_anew(
                                                                                   "description"]]
 
 
-def test_without_a_classifier_the_true_words_lead_alone(material, monkeypatch, capsys):
-    def absent(_):
-        raise KlangfarbeError("a classifier", "none", "run 11")
-
-    monkeypatch.setattr(checkpoints, "load_classifier", absent)
-    leading, probabilities = evaluate.leading_words(material, "smoke")
-    assert list(leading) == [
-        "true word"] and probabilities is None and "run 11" in capsys.readouterr().out
+def test_the_true_words_may_lead_alone(material):
+    leading = {"true word": material.table["emotion"].tolist()}
     written = evaluate.generate_texts(material, leading, *writers(), describe_from="caption")
     band = {f"m{k}": (player(k), get_config("smoke").music.for_model(f"m{k}"))
             for k in (1, 2, 3, 4)}

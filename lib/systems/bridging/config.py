@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
 from lib.systems import interface
-from lib.systems.bridging import original_code
+from lib.systems.bridging.original_code import FAULTS
 
 TEXT_COLUMNS = {"m1": "emotion", "m2": "caption", "m3": "description", "m4": "description"}
 DESCRIBE_FROM = ("caption", "word")
@@ -95,7 +95,14 @@ class MusicGenConfig:
         if self.accumulate < 1 or self.batch_size % self.accumulate:
             raise KlangfarbeError("a batch_size that accumulate divides",
                                   f"{self.batch_size} and {self.accumulate}", "4 × 4, say")
-        original_code.check(self.faults, self.accumulate, self.batch_size)
+        if unknown := sorted(set(self.faults) - set(FAULTS)):
+            raise KlangfarbeError(f"faults out of {', '.join(FAULTS)}", ", ".join(unknown),
+                                  "mend the spelling")
+        n_items = self.batch_size // self.accumulate
+        if ("zero_grad_each" in self.faults and self.accumulate < 2
+                or "first_item_loss" in self.faults and n_items < 2):
+            raise KlangfarbeError("micro-batches, and items in each, where a fault can show",
+                                  f"{self.accumulate} of {n_items}", "4 of 4, say")
 
     def for_model(self, model: str) -> "MusicGenConfig":
         """These settings for one of the four published models."""

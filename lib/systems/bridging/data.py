@@ -1,8 +1,5 @@
-"""The paired data: a painting and a stretch of music that carry the same emotion word.
-
-    pieces ──cut──► segments ┐
-                             ├─ shuffled within each emotion ─► pairs ─► 80 · 10 · 10 %
-    paintings ───────────────┘
+"""The paired data: a painting and a segment of a piece that carry the same emotion word, shuffled
+within each emotion, 80 · 10 · 10 % of them for training, validation and test.
 
 ``how="published"`` splits the pairs, so that segments of one piece lie on both sides of the border;
 ``how="corrected"`` first splits whole pieces and whole painters, then pairs within each split.
@@ -22,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import soxr
-from scipy.stats import hypergeom
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
@@ -171,32 +167,6 @@ def leaking_share(table: pd.DataFrame, group: str = "piece_group") -> float:
     """Share of test pairs whose piece (or ``painting_group``) is in a training pair too, [0, 1]."""
     test, train = (table.loc[table["split"] == split, group] for split in ("test", "train"))
     return float(test.isin(set(train)).mean())
-
-
-def segment_leakage(n_pieces: int = 193, segments_per_piece=1200 / 193, *,
-                    train: float = FRACTIONS["train"], n_draws: int = 200,
-                    seed: int = 0) -> dict[str, float]:
-    """The share of test segments whose piece is in train when segments are split at random:
-    ``simulated`` and ``expected`` in [0, 1], and the mean number of ``segments``.
-
-    A test segment of a piece of m is clean if none of the other m − 1 is among the T training
-    segments of all M: C(M − m, T) / C(M − 1, T). `segments_per_piece`: a count m each, or their
-    mean; then m is 1 + Poisson(mean − 1).
-    """
-    rng, simulated, expected, total = np.random.default_rng(seed), [], [], []
-    for _ in range(n_draws):
-        counts = np.asarray(segments_per_piece)
-        if counts.ndim == 0:
-            counts = 1 + rng.poisson(float(counts) - 1, n_pieces)
-        piece = rng.permutation(np.repeat(np.arange(n_pieces), counts))
-        n, n_train = len(piece), round(train * len(piece))
-        test = piece[n_train : n_train + (n - n_train) // 2]
-        simulated.append(np.isin(test, piece[:n_train]).mean())
-        clean = hypergeom.pmf(0, n - 1, counts - 1, n_train)
-        expected.append((counts * (1 - clean)).sum() / n)
-        total.append(n)
-    return {"simulated": float(np.mean(simulated)), "expected": float(np.mean(expected)),
-            "segments": float(np.mean(total))}
 
 
 def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,9 +1,5 @@
-"""The test set, what every model plays to it, and what the released code's faults change. The
-measures are in ``metrics.py``.
-
-    test paintings ─► word (true, predicted) ─► texts ─► M1 … M4, the untuned start ─► rows of sound
-          └─ nearest training painting ─► the music it was paired with (retrieval) ─────┤
-    test pieces of the same word ─► a reference; another one, and it through the codec ─┘
+"""The test set, what every model plays to it (the untuned start, retrieval and the codec too), and
+what the released code's faults change. The measures are in ``metrics.py``.
 
 Source: Hisariya & Liang §V.C and Table 2. Notebook: 13 (faults), 15.
 
@@ -20,11 +16,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render, words
 from lib.metrics import embedders
 from lib.systems import evaluation
-from lib.systems.bridging import checkpoints, data, prompts, train_classifier, train_musicgen
+from lib.systems.bridging import data, prompts, train_musicgen
 from lib.systems.bridging.config import TEXT_COLUMNS, EvaluationConfig, MusicGenConfig
 from lib.systems.bridging.original_code import FAULTS
 
@@ -78,21 +73,6 @@ def assert_unseen(table: pd.DataFrame, training: pd.DataFrame) -> None:
                                              table["painting_group"], table[side]), strict=True)))
              for side in ("piece", "real")]
     evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
-
-
-def leading_words(test_set: TestSet, profile: str) -> tuple[dict, np.ndarray | None]:
-    """The words that lead the captioner, ``{"true word": …, "classifier's word": …}``, and the
-    classifier's probabilities [N, 5]; without a classifier the true word alone and ``None``.
-    """
-    leading = {"true word": test_set.table["emotion"].tolist()}
-    try:
-        classifier, temperature = checkpoints.load_classifier(profile)
-    except KlangfarbeError as absent:
-        print(f"no classifier here, the true words alone lead ({absent.do})")
-        return leading, None
-    probabilities = train_classifier.predict(classifier, test_set.pictures, temperature)
-    leading["classifier's word"] = [EMOTIONS[k] for k in probabilities.argmax(1)]
-    return leading, probabilities
 
 
 def generate_texts(test_set: TestSet, leading: Mapping[str, Sequence[str]], captioner, describer,

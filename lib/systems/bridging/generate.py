@@ -3,12 +3,8 @@
     painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D]
                                                   ──D──► codes [K, S] ──codec──► music [N]
 
-    A classifier   lib/models/emotion_classifier.py, train_classifier.py
-    B, C texts     lib/pretrained/captioner.py, describer.py, prompts.py; not trained
-    D MusicGen     lib/pretrained/musicgen.py, train_musicgen.py, checkpoints.py
-
-Model M1 reads the word, M2 the caption, M3 and M4 the description. Training data: data.py and
-real_data.py; evaluation: evaluate.py, metrics.py; faults of the released code: original_code.py.
+A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
+are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 
 Source: Hisariya & Liang §III. Notebook: 10.
 

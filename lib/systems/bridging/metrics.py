@@ -1,8 +1,6 @@
 """The metrics of Table 2 (Hisariya & Liang §V.C: FAD, CLAP, KL, THD, SNR) and of the emotion heard,
 for rows of clips.
 
-    clips ──score_clips──► tagger's and CLAP's outputs, four ratios ──measures──► evaluate_table
-
 Sets are compared at one loudness, for the tagger's embedding depends on loudness; valence and
 arousal are predicted from clips as generated, for loudness is part of what makes music excited.
 Notebook: 14, 15.

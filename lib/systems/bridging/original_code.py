@@ -9,26 +9,11 @@ Source: the notebook released with Hisariya & Liang, beside §V.C. Notebook: 13.
 
 import math
 
-from lib.core.errors import KlangfarbeError
-
 FAULTS = {
     "first_item_loss": "the loss of item 0 of each batch only",
     "schedule_by_loss": "scheduler.step(loss): the loss is read as the number of the step",
     "zero_grad_each": "zero_grad() before every micro-batch: nothing accumulates",
 }
-
-
-def check(faults: tuple[str, ...], accumulate: int, batch_size: int) -> None:
-    """Refuses unknown faults, and settings under which one could not show."""
-    if unknown := sorted(set(faults) - set(FAULTS)):
-        raise KlangfarbeError(f"faults out of {', '.join(FAULTS)}", ", ".join(unknown),
-                              "mend the spelling")
-    if "zero_grad_each" in faults and accumulate < 2:
-        raise KlangfarbeError("at least 2 micro-batches beside zero_grad_each", f"{accumulate}",
-                              "set accumulate=4, say")
-    if "first_item_loss" in faults and batch_size // accumulate < 2:
-        raise KlangfarbeError("micro-batches of at least 2 beside first_item_loss",
-                              f"{batch_size // accumulate}", "enlarge batch_size")
 
 
 def first_item(batch):

@@ -54,9 +54,6 @@ def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, des
     if strange := sorted({str(word) for word in emotions if word not in EMOTIONS}):
         raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}", ", ".join(strange)[:80],
                               "give the five words of calibration.EMOTIONS")
-    if len(emotions) != len(pictures):
-        raise KlangfarbeError(f"{len(pictures)} emotions, one a picture", str(len(emotions)),
-                              "align them")
     captions = captioner.caption(pictures, emotions) if emotions else []
     seen, told = captions, None
     if describe_from == "word":
@@ -69,14 +66,6 @@ def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, des
             raise KlangfarbeError(f"a {column} of every painting", f"{empty} empty",
                                   "look at the checkpoint: it says nothing to these")
     return table
-
-
-def text_statistics(table: pd.DataFrame) -> pd.DataFrame:
-    """``step``, ``words`` (mean a text), ``vocabulary`` (different words), ``distinct`` (share)."""
-    return pd.DataFrame([{"step": step, "words": float(texts.str.split().str.len().mean()),
-                          "vocabulary": len(set(re.findall(_WORD, " ".join(texts).lower()))),
-                          "distinct": texts.nunique() / len(texts)}
-                         for step, texts in table[["emotion", "caption", "description"]].items()])
 
 
 def emotion_kept(table: pd.DataFrame, *, against: str = "emotion", seed: int = 0,

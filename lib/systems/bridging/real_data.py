@@ -1,13 +1,10 @@
 """The published collections: WikiArt-Emotions' paintings and the MIREX-like mood dataset's MIDI
 files, each with one of five emotion words; :func:`.data.load_published` pairs them.
 
-    shares of annotators [N, 20] ──► the most-named emotion of each word's group [N, 5] ──► the
-                                     leading word where 40 % named it and no other ties, else none
-    adjective ──► its point on the affect plane ──► the nearest of the five words
-    MIDI ──► FLAC at 32 kHz ──► segments, decoded when used
-
-:data:`GROUPS` gives each emotion to the word nearest to its point, save happiness (to happy),
-humility (to neutral, which else would hold five paintings) and fear (to angry).
+A painting gets the word whose group holds the most-named emotion, where 40 % of its annotators
+named it and no other ties; a piece gets the word nearest to its adjective's point. :data:`GROUPS`
+gives each emotion to the word nearest to its point, save happiness (to happy), humility (to
+neutral, which else would hold five paintings) and fear (to angry).
 
 Source: Hisariya & Liang §V.A (classes chosen by hand, no rule given); Mohammad & Kiritchenko (2018)
 for the ratings and the threshold of 40 %. Notebook: 11, 13.
@@ -27,11 +24,10 @@ import soundfile
 import soxr
 
 from lib.core.errors import KlangfarbeError
-from lib.data import manifest, registry, splits
+from lib.data import manifest, registry
 from lib.data.atelier import render
 from lib.data.collections import layout, mirex, wikiart_emotions
 from lib.signal import affect
-from lib.systems.bridging.config import FRACTIONS
 
 GROUPS = {
     "happy": ("happiness", "love", "gratitude", "optimism", "trust", "agreeableness"),
@@ -41,8 +37,6 @@ GROUPS = {
     "neutral": ("neutral", "humility"),
 }
 AGREEMENT = 0.4
-RATINGS = ("WikiArt-Emotions-All.tsv", "WikiArt-Emotions/WikiArt-Emotions-All.tsv",
-           "emotion_labelled.csv")
 RATE_HZ, SIDE = 32_000, 384  # of the rendered pieces; of the pictures, what BLIP-large sees
 PAINTINGS = registry.COLLECTIONS["wikiart_emotions"].folders
 MUSIC = registry.COLLECTIONS["mirex"].folders
@@ -70,8 +64,8 @@ def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.Data
     ``artist`` (up to 13 works of one painter) and the five words' shares.
     """
     rows = wikiart_emotions.manifest(folder, paintings_only=True)
-    file = layout.find_file(folder, RATINGS, "WikiArt Emotions' table of shares",
-                          wikiart_emotions.WHERE)
+    file = layout.find_file(folder, wikiart_emotions.PLACES, "WikiArt Emotions' table of shares",
+                            wikiart_emotions.WHERE)
     joined = file.suffix == ".csv"
     identity, artist = ("wikiart_emotions_id", "artist") if joined else ("ID", "Artist")
     columns = [wikiart_emotions.SEEN["image and title"] + name for name in affect.WIKIART_POINTS]
@@ -82,12 +76,6 @@ def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.Data
                        **five_words(rated[columns]).set_index(rows.index))
     rows["artist"] = rows["artist"].where(rows["artist"] != "", rows["item_id"])
     return rows[rows["path"].notna()].reset_index(drop=True) if pictures_only else rows
-
-
-def split_by_artist(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Rows that have a word, with ``split``: 80 · 10 · 10 %, no artist on two sides."""
-    rows = rows[rows["emotion"].notna()].reset_index(drop=True)
-    return rows.assign(split=splits.by_group(rows["artist"], FRACTIONS, seed))
 
 
 def intact_paintings(folder: Path | str,

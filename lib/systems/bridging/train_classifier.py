@@ -1,8 +1,6 @@
 """Training of the emotion classifier: which of five words a painting gets. The network is
 ``lib/models/emotion_classifier.py``.
 
-    paintings uint8 [N, side, side, 3] ─EmotionCNN─► logits [N, 5] ─÷ temperature, softmax─► [N, 5]
-
 Source: Hisariya & Liang §III.A and Figure 2; Guo et al. (2017) for the temperature. Notebook: 11.
 
 Known deviations: the paper gives neither widths nor how the classifier was trained · its sequence
@@ -150,21 +148,6 @@ def fit_temperature(model, pictures: np.ndarray, table: pd.DataFrame) -> float:
     held = np.flatnonzero(table["split"].to_numpy(str) == "validation")
     return calibration.fit_temperature(logits(model, pictures[held]),
                                    encode_labels(table["emotion"].iloc[held]))
-
-
-def cross_validate(config: ClassifierConfig, pictures: np.ndarray, rows: pd.DataFrame, *,
-                   k: int = 5, seed: int = 0) -> np.ndarray:
-    """Probabilities of every row (``emotion, artist``) by a network that saw nothing of its artist:
-    float32 [N, 5]. The next of `k` folds is the validation set, on which nothing is chosen.
-    """
-    fold = splits.folds(rows["artist"], k, seed)
-    outputs = np.zeros((len(rows), len(EMOTIONS)), np.float32)
-    for i in range(k):
-        split = np.select([fold == i, fold == (i + 1) % k], ["test", "validation"], "train")
-        model = build(config, seed)
-        train(model, config, pictures, rows.assign(split=split), seed=seed)
-        outputs[fold == i] = predict(model, pictures[fold == i])
-    return outputs
 
 
 def atelier_paintings(config: ClassifierConfig,

@@ -9,7 +9,7 @@ Source: Zhang §3; Breiman (2001), §10, in groups as in Gregorutti, Michel & Sa
 Notebook: 31, 35.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,9 @@ from lib.core.errors import KlangfarbeError
 from lib.data import splits
 from lib.data.collections import emomusic, emotify, oasis, wikiart_emotions
 from lib.metrics import affect as agreements
+from lib.metrics import control, picture_regressor, stats
 from lib.metrics import evaluation_table as tables
-from lib.metrics import picture_regressor, stats
-from lib.signal import affect, feature_cache, features, images
+from lib.signal import feature_cache, features, images
 from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES, Table, labelled_files
@@ -133,52 +133,37 @@ def evidence() -> list[dict]:
             ("emotify_forest", "forest", "Emotify (real music)"),
             ("transfer", "atelier forest", "Emotify, forest from the atelier")):
         path = paths.REFERENCE / RUN / f"{name}.csv"
-        if path.is_file():
-            table = artefacts.read(path)
-            table = table[(table["predictor"] == predictor)
-                          & table["collection"].str.startswith("Emotify")]
-            found += [{"claim": "S3-1", "quantity": f"r2_{row.axis}", "value": row.r2,
-                       "low": row.r2_low, "high": row.r2_high, "n": row.n, "data": origin}
-                      for row in table.itertuples()]
+        table = artefacts.read(path) if path.is_file() else pd.DataFrame()
+        found += [{"claim": "S3-1", "quantity": f"r2_{row.axis}", "value": row.r2,
+                   "low": row.r2_low, "high": row.r2_high, "n": row.n, "data": origin}
+                  for row in table.itertuples()
+                  if row.predictor == predictor and row.collection.startswith("Emotify")]
     return found
 
 
 def emotify_forest() -> pd.DataFrame:
     """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
-    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c);
-    ``emotify_emotions.csv``: how well the share of listeners who ticked an emotion is predicted.
+    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
     """
     tracks, rows, truth, groups = _features_of("emotify", emotify)
-    folder = paths.real_data("emotify")
-    panel = _scores("another panel", *emotify.panels(folder), groups)
+    genres, collection = tracks["genre"].to_numpy(), "Emotify, 15 s excerpts"
+    half, other = emotify.panels(paths.real_data("emotify"))
+    panel = _table(collection, half, groups, {"another panel": other})
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
     panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels
-    table = _table("Emotify, 15 s excerpts", [
-        _held_out("forest", _forest, rows, truth, groups),
-        _held_out("genre mean", _class_mean, tracks["genre"].to_numpy(), truth, groups),
-        _held_out("mean", _class_mean, np.zeros(len(truth)), truth, groups), panel])
-    ids = tracks["item_id"].str[-3:].astype(int)
-    ticked = emotify.shares(folder).set_index("track id").loc[ids, list(affect.GEMS_POINTS)]
-    forest = train_forest.build(ForestConfig(n_trees=200, max_features=0.33), SEED)
-    predicted = splits.cross_validated(lambda x, y, unseen: forest.fit(x, y).predict(unseen), rows,
-                                       ticked.to_numpy(), groups)
-    emotions = []
-    for (emotion, point), own in zip(affect.GEMS_POINTS.items(), predicted.T, strict=True):
-        shares = ticked[emotion].to_numpy()
-        low, high = stats.bootstrap(agreements.correlation, shares, own, groups=groups, seed=SEED)
-        emotions.append({"emotion": emotion, "valence": point[0], "arousal": point[1],
-                         "correlation": agreements.correlation(shares, own), "low": low,
-                         "high": high, "r2": agreements.r2(shares, own), "n": len(shares)})
-    _store("emotify_emotions", pd.DataFrame(emotions), rows)
-    return _store("emotify_forest", table, rows, truth)
+    table = _table(collection, truth, groups, {
+        "forest": splits.cross_validated(_forest, rows, truth, groups),
+        "genre mean": splits.cross_validated(_class_mean, genres, truth, groups),
+        "mean": splits.cross_validated(_class_mean, np.zeros(len(truth)), truth, groups)})
+    return _store("emotify_forest", pd.concat([table, panel], ignore_index=True), rows, truth)
 
 
 def picture_regressors() -> pd.DataFrame:
     """The picture regressor (``judge``; ``atelier judge`` is the bundled one) on OASIS' photographs
     and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``).
     """
-    found, hashes = [], {}
+    found, hashes, bundled = [], {}, picture_regressor.load_picture_regressor()
     for collection, name, adapter, settings in (
             ("OASIS photographs", "oasis", oasis, {}),
             ("WikiArt Emotions paintings", "wikiart_paintings", wikiart_emotions,
@@ -186,23 +171,25 @@ def picture_regressors() -> pd.DataFrame:
         folder, rows = paths.real_data(name), labelled_files(name, adapter, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
-        bundled = picture_regressor.load_picture_regressor()
-        rated = [_held_out("judge", _judge, pictures, truth, groups),
-                 _scores("atelier judge", truth, bundled.predict(pictures), groups),
-                 _held_out("class mean", _class_mean, rows["genre"].to_numpy(), truth, groups),
-                 _held_out("mean", _class_mean, np.zeros(len(truth)), truth, groups)]
+        classes, one = rows["genre"].to_numpy(), np.zeros(len(rows))
+        found.append(_table(collection, truth, groups, {
+            "judge": splits.cross_validated(_judge, pictures, truth, groups),
+            "atelier judge": bundled.predict(pictures),
+            "class mean": splits.cross_validated(_class_mean, classes, truth, groups),
+            "mean": splits.cross_validated(_class_mean, one, truth, groups)}))
         if adapter is oasis:
             reliability = oasis.reliability(folder)
-            rated.append(pd.DataFrame([{"predictor": "another panel", "axis": axis,
-                                        "ccc": reliability[axis], "n": len(rows),
-                                        "n_groups": len(rows)} for axis in AXES]))
+            found.append(pd.DataFrame([{"collection": collection, "predictor": "another panel",
+                                        "axis": axis, "ccc": reliability[axis], "n": len(rows),
+                                        "n_groups": len(rows), "folds": splits.FOLDS, "seed": SEED}
+                                       for axis in AXES]))
         else:
             artists = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
             alone = adapter.manifest(folder, seen="image", **settings).set_index("item_id")
             alone = alone.loc[rows["item_id"], list(AXES)].to_numpy(float)
-            rated += [_held_out("judge, unseen artists", _judge, pictures, truth, artists),
-                      _scores("image alone", truth, alone, groups)]
-        found.append(_table(collection, rated))
+            found += [_table(collection, truth, artists, {"judge, unseen artists": (
+                          splits.cross_validated(_judge, pictures, truth, artists))}),
+                      _table(collection, truth, groups, {"image alone": alone})]
         hashes[collection] = provenance.content_hash(pictures, truth)
     return _store("picture_judge", pd.concat(found, ignore_index=True), repr(hashes).encode())
 
@@ -217,14 +204,14 @@ def transfer() -> pd.DataFrame:
     """The bundled forest on ten clips of emoMusic and all of Emotify."""
     _, clip_rows, truth, _ = _features_of("deam_audio_sample", emomusic)
     _, rows, points, _ = _features_of("emotify", emotify)
-    forest = train_forest.load(artefacts.BUNDLED)
+    forest, clips = train_forest.load(artefacts.BUNDLED), "emoMusic, ten clips"
     on_clips, on_emotify = (train_forest.predict(forest, some) for some in (clip_rows, rows))
     from_emotify = _forest(rows, points, clip_rows)
-    table = pd.concat([
-        _table("emoMusic, ten clips", [_scores("atelier forest", truth, on_clips, None)]),
-        _table("Emotify, 15 s excerpts", [_scores("atelier forest", points, on_emotify, None)]),
-        _table("emoMusic, ten clips", [_scores("Emotify forest", truth, from_emotify, None)]),
-    ], ignore_index=True)
+    table = pd.concat([_table(clips, truth, None, {"atelier forest": on_clips}),
+                       _table("Emotify, 15 s excerpts", points, None,
+                              {"atelier forest": on_emotify}),
+                       _table(clips, truth, None, {"Emotify forest": from_emotify})],
+                      ignore_index=True)
     return _store("transfer", table, clip_rows, truth, rows, points)
 
 
@@ -249,26 +236,19 @@ def _class_mean(classes: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> n
     return np.array([of_class.get(name, truth.mean(axis=0)) for name in unseen])
 
 
-def _held_out(predictor: str, fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray,
-              groups: np.ndarray) -> pd.DataFrame:
-    predicted = splits.cross_validated(fit_predict, inputs, truth, groups)
-    return _scores(predictor, truth, predicted, groups)
-
-
-def _scores(predictor: str, truth: np.ndarray, predicted: np.ndarray,
-            groups: np.ndarray | None) -> pd.DataFrame:
-    """The agreement table, with the correlation and the number of groups."""
-    table = agreements.agreement(truth, predicted, groups, seed=SEED)
-    table.insert(0, "predictor", predictor)
-    table.insert(table.columns.get_loc("r2"), "correlation",
-                 [agreements.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
-    return table.assign(n_groups=len(truth) if groups is None else len(set(groups)))
-
-
-def _table(collection: str, scores: list[pd.DataFrame]) -> pd.DataFrame:
-    table = pd.concat(scores, ignore_index=True)
-    table.insert(0, "collection", collection)
-    return table.assign(folds=splits.FOLDS, seed=SEED)
+def _table(collection: str, truth: np.ndarray, groups: np.ndarray | None,
+           predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """How well each predictor's points agree with the truth, [N, 2]: a row a predictor and axis."""
+    parts = []
+    for predictor, predicted in predictions.items():
+        table = agreements.agreement(truth, predicted, groups, seed=SEED)
+        table.insert(0, "collection", collection)
+        table.insert(1, "predictor", predictor)
+        table.insert(table.columns.get_loc("r2"), "correlation",
+                     [control.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
+        parts.append(table.assign(n_groups=len(truth) if groups is None else len(set(groups)),
+                                  folds=splits.FOLDS, seed=SEED))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _store(name: str, table: pd.DataFrame, *hashed) -> pd.DataFrame:

@@ -2,11 +2,7 @@
 
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
 
-    random forest      scikit-learn                  train_forest.py, scored in evaluate.py
-    diffusion U-Net    lib/models/emotion_unet.py    train_diffusion.py, schedule.py, grey.py
-    WGAN-GP            lib/models/wgan_gp.py         train_gan.py, the source's other decoder
-
-data.py: what they learn from · original_code.py: faults of the released code.
+The WGAN-GP of train_gan.py is the source's other decoder.
 
 Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1–9 beside 0–1) · Optuna
 never sees the test set · the diffusion model's null is learned and its schedule ends at zero signal

@@ -7,7 +7,7 @@
 
 With two scales most of the variance is *which collection* a song is from: that alone gives R² .775
 (valence) and .721 (arousal) on the released split. Within DEAM the released predictions have R²
-−.06 and .12. (That DEAM is stacked below PMEmo is our reading; it fits the R² within DEAM.)
+−.06 and .12. (That DEAM is stacked below PMEmo is our reading.)
 
 Source: Zhang §3 and its released notebook. Notebook: 31_music2image_forest
 """
@@ -93,14 +93,14 @@ def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, confi
     return predictions[study.best_trial.number]
 
 
-def compare(parts: list[Part], config: ForestConfig, *, steps: dict[str, dict] = STEPS,
-            n_splits: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Each of `steps`, tested on a random fifth of the rows, as released: ``step, axis, r2, mse,
-    r2_<collection>`` (within each), ``which`` (the R² of the collection alone), means over
+def compare(parts: list[Part], config: ForestConfig, *, n_splits: int = 1,
+            seed: int = 0) -> pd.DataFrame:
+    """Each of :data:`STEPS`, tested on a random fifth of the rows, as released: ``step, axis, r2,
+    mse, r2_<collection>`` (within each), ``which`` (the R² of the collection alone), means over
     `n_splits` test sets, and ``n`` rows of them all.
     """
     tables = []
-    for step, setting in steps.items():
+    for step, setting in STEPS.items():
         rows, labels, collection = joined(parts, one_scale=setting["one_scale"],
                                           by_song=setting["by_song"])
         tried, found = config if setting["search"] else replace(config, n_trials=1), []
@@ -143,27 +143,18 @@ def in_miniature(data: Table, *, seed: int = 0) -> list[Part]:
 
 def real_labels(folder: Path, *, seed: int = 0) -> pd.DataFrame:
     """:func:`compare` on DEAM's and PMEmo's own ratings, the published numbers first. PMEmo's sound
-    is closed, so the features are: ``collection only``, one column, 1 for PMEmo save a share
-    :data:`MISTAKEN`; and ``mood probabilities``, 56 columns computed from the ratings (a leak).
+    is closed, so there is one feature, ``collection only``: 1 for PMEmo save a share
+    :data:`MISTAKEN`.
     """
-    rng, only, moods = np.random.default_rng(seed), [], []
-    config = ForestConfig(n_trees=60, n_trials=6)
+    rng, parts = np.random.default_rng(seed), []
     songs = {"pmemo": pmemo.manifest(Path(folder) / "pmemo"),
              "deam": deam.manifest(Path(folder) / "deam", exchange_2013=False)}
     for name, table in songs.items():
-        ratings = table[list(AXES)].to_numpy(float)
         column = (rng.random((len(table), 1)) > MISTAKEN) & (name == "pmemo")
-        only.append(Part(name, column.astype(float), ratings, name))
-        tags = pd.read_csv(Path(folder) / name / "meta" / "mood_probabilities.csv",
-                           index_col="song_id")
-        song = table["item_id"].str.rsplit("-", n=1).str[-1].astype(int)
-        moods.append(Part(name, tags.reindex(song).to_numpy(float), ratings, name))
+        parts.append(Part(name, column.astype(float), table[list(AXES)].to_numpy(float), name))
     published = pd.DataFrame({"features": "librosa's twelve", "step": "published", "axis": AXES,
                               "r2": 0.60855, "mse": 1.81242, "r2_deam": (-0.06, 0.12),
                               "which": (0.775, 0.721)})
-    leak = {step: STEPS[step] for step in ("… scales mended", "both mended")}
-    table = pd.concat([
-        published, compare(only, config, seed=seed).assign(features="collection only"),
-        compare(moods, config, steps=leak, seed=seed).assign(features="mood probabilities"),
-    ], ignore_index=True)
+    ours = compare(parts, ForestConfig(n_trees=60, n_trials=6), seed=seed)
+    table = pd.concat([published, ours.assign(features="collection only")], ignore_index=True)
     return table[["features", "step", "axis", "r2", "mse", "r2_pmemo", "r2_deam", "which", "n"]]

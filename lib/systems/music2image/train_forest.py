@@ -1,9 +1,5 @@
 """The forest: from the features of a piece of music to its valence and arousal.
 
-    features [135] ──600 trees──► the mean of their answers, 1/B Σ f_b ──► (valence, arousal)
-
-The trees are scikit-learn's; search and evaluation are here.
-
 Known deviations: Optuna sees inner folds only, and folds are cut by piece, so the score is one of
 music that was never met · the number of trees is not searched · the forest that is kept learns
 every excerpt at three volumes, since a file's loudness tells how it was mastered.

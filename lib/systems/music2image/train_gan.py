@@ -1,9 +1,5 @@
 """The first decoder: a WGAN-GP that paints from valence and arousal.
 
-    noise z [B, n_noise] ─┐
-    affect (V, A) [B, 2] ─┴► Generator ─► M [B, 3, H, W] ─► ERU ─► picture E [B, 3, H, W] in (−1, 1)
-    picture + affect ─► Critic ─► score [B]
-
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
 
@@ -148,8 +144,3 @@ def checkpoint(path: Path, key: str, models: Models, optimisers: tuple[Adam, Ada
     """What a run needs to go on after an interruption; `key`: a hash of config, seed and data."""
     return Checkpoint(path, key, **models._asdict(), adam_generator=optimisers[0],
                       adam_critic=optimisers[1], rng=rng)
-
-
-def weights(models: Models) -> dict[str, torch.Tensor]:
-    """The sampling network's weights in half precision."""
-    return {name: value.half() for name, value in models.sampling_network.state_dict().items()}
