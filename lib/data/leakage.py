@@ -89,40 +89,24 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
                                   ", ".join(map(str, given)) or "nothing", "name both sides")
     manifest = pd.DataFrame() if manifest is None else manifest
     table = manifest[manifest["split"].notna()] if "split" in manifest else pd.DataFrame()
-    group_uses, clip_uses = _uses(table, pairs)
-    made: dict[str, Seen] = {}
-    if group_uses is not None:
-        made["group_in_two_splits"] = _groups(group_uses)
-    if clip_uses is not None:
-        made["clip_reused_across_splits"] = (
-            "audio clips, the very same, in more than one split", *_crossing(clip_uses))
-    if len(table) and (embeddings is not None or pictures is not None
-                       or len(_hashed(table, ("image",)))):
-        near, seen, examples = near_duplicates.find(manifest, embeddings, pictures)
-        made["near_duplicates"] = ("items with a near-duplicate of another group in another split",
-                                   near, len(seen), examples)
-    if condition is not None:
-        made["target_in_condition"] = _target_words(condition)
-    if _known(manifest, "source", "valence", "arousal") and manifest["source"].nunique() > 1:
-        labels = manifest[["source", "valence", "arousal"]].dropna()
-        made["labels_on_two_scales"] = _scales(labels.astype({"valence": float, "arousal": float}))
-    if encoders is not None:
-        made["metric_embedder_is_pairing_embedder"] = _encoders(**encoders)
-    if usage is not None:
-        chosen, reported = ({usage[key]} if isinstance(usage[key], str) else set(usage[key])
-                            for key in ("selected_on", "reported_on"))
-        both = sorted(map(str, chosen & reported))
-        made["tuned_on_test"] = ("settings were chosen on what is reported", both, len(reported),
-                                 both)
-    if rows is not None:
-        made["rows_out_of_step"] = _misaligned(*rows)
+    groups, clips = _uses(table, pairs)
+    looked: dict[str, Seen | None] = {
+        "group_in_two_splits": None if groups is None else _groups(groups),
+        "near_duplicates": _near(manifest, table, embeddings, pictures),
+        "clip_reused_across_splits": None if clips is None else (
+            "audio clips, the very same, in more than one split", *_crossing(clips)),
+        "target_in_condition": None if condition is None else _target_words(condition),
+        "labels_on_two_scales": _scales(manifest),
+        "metric_embedder_is_pairing_embedder": None if encoders is None else _encoders(**encoders),
+        "tuned_on_test": None if usage is None else _tuned(**usage),
+        "rows_out_of_step": None if rows is None else _misaligned(*rows)}
+    made = {name: seen for name, seen in looked.items() if seen is not None}
     if not made:
         raise KlangfarbeError("something to look at", "no table with the columns of any check",
                               "give a manifest with group_id and split")
-    looked = {name: made[name] for name in NAMES if name in made}
     return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:EXAMPLES])
-                    for name, (what, concerned, of, examples) in looked.items() if len(concerned)],
-                   tuple(looked), tuple(name for name in NAMES if name not in made))
+                    for name, (what, concerned, of, examples) in made.items() if len(concerned)],
+                   tuple(made), tuple(name for name in NAMES if name not in made))
 
 
 def report(checked: Checked) -> pd.DataFrame:
@@ -219,6 +203,15 @@ def _groups(uses: pd.DataFrame) -> Seen:
             "are of these", crossing, total, examples)
 
 
+def _near(manifest, table, embeddings, pictures) -> Seen | None:
+    given = embeddings is not None or pictures is not None
+    if not len(table) or not (given or len(_hashed(table, ("image",)))):
+        return None
+    near, seen, examples = near_duplicates.find(manifest, embeddings, pictures)
+    what = "items with a near-duplicate of another group in another split"
+    return what, near, len(seen), examples
+
+
 def _target_words(condition: pd.DataFrame) -> Seen:
     """A leak in fewer than one row of twelve is not told from a shared mood."""
     columns = [column for column in TARGET_COLUMNS if column in condition]
@@ -272,11 +265,15 @@ def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
                      for text, some in zip(texts, phrases, strict=True)])
 
 
-def _scales(labels: pd.DataFrame) -> Seen:
+def _scales(manifest: pd.DataFrame) -> Seen | None:
     """Three signs, each enough: one source leaves [−1, 1], another does not; one never goes below
     0, another does on both axes; the source alone explains half of an axis (adjusted R²).
     """
-    sizes, axes = labels["source"].value_counts(), ["valence", "arousal"]
+    axes = ["valence", "arousal"]
+    if not _known(manifest, "source", *axes) or manifest["source"].nunique() < 2:
+        return None
+    labels = manifest[["source", *axes]].dropna().astype(dict.fromkeys(axes, float))
+    sizes = labels["source"].value_counts()
     labels = labels[labels["source"].isin(sizes.index[sizes >= FEWEST_LABELS])]
     of, values, count = labels.groupby("source", sort=True)[axes], labels[axes], len(labels)
     if of.ngroups < 2:
@@ -320,6 +317,13 @@ def _encoders(pairing, metric) -> Seen:
             for other, others in cards[1] if (content == others if content and others
                                               else name and _plain(name) == _plain(other))]
     return "encoders that chose the pairs and then score them", same, len(cards[1]), same
+
+
+def _tuned(selected_on, reported_on) -> Seen:
+    chosen, reported = ({names} if isinstance(names, str) else set(names)
+                        for names in (selected_on, reported_on))
+    both = sorted(map(str, chosen & reported))
+    return "settings were chosen on what is reported", both, len(reported), both
 
 
 def _misaligned(features: Sequence, labels: Sequence) -> Seen:

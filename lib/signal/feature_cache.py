@@ -40,8 +40,8 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
                            *(artefacts.read(file) for file in chunks)])
 
 
-def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0, n_jobs: int = 0,
-             label: str = "features") -> np.ndarray:
+def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
+             n_jobs: int = 0) -> np.ndarray:
     """Features of sound files' middle `seconds`, float32 [n, 135], kept by the files' content."""
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:
@@ -49,7 +49,7 @@ def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0, n_job
     recipe = repr(seconds).encode() + b"".join(hashlib.sha256(file.read_bytes()).digest()
                                                for file in files)
     sound_of = functools.partial(_load, files, seconds)
-    return table(recipe, range(len(files)), sound_of, n_jobs=n_jobs, label=label)
+    return table(recipe, range(len(files)), sound_of, n_jobs=n_jobs)
 
 
 def _load(files: list[Path], seconds: float | None, index: int) -> np.ndarray:

@@ -16,17 +16,15 @@ PLACES = ("image_audio_subset_df.json", "data/extra/image_audio_subset_df.json")
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a painting, grouped by painter, and a row a track."""
     table = pairs(folder)
-    items = [(kind, f"{place}/{name}") for kind, place in (("image", "images"),
-                                                           ("audio", "fma_large"))
+    items = [(kind, PurePosixPath(place) / name)
+             for kind, place in (("image", "images"), ("audio", "fma_large"))
              for name in sorted(set(table[kind]))]
-    stems = [PurePosixPath(path).stem for _, path in items]
     return layout.to_manifest(
         "art2mus", LICENCE, URL, modality=[kind for kind, _ in items],
-        item_id=[f"art2mus-{kind}-{stem}" for (kind, _), stem in zip(items, stems, strict=True)],
-        path=[path if (Path(folder) / path).is_file() else None for _, path in items],
-        group_id=[f"art2mus-{stem}" for stem in stems],
-        artists=[path.split("/")[1].split("_")[0] if kind == "image" else None
-                 for kind, path in items])
+        item_id=[f"art2mus-{kind}-{path.stem}" for kind, path in items],
+        path=[str(path) if (Path(folder) / path).is_file() else None for _, path in items],
+        group_id=[f"art2mus-{path.stem}" for _, path in items],
+        artists=[path.name.split("_")[0] if kind == "image" else None for kind, path in items])
 
 
 def pairs(folder: Path | str) -> pd.DataFrame:

@@ -11,7 +11,6 @@ URL = "https://www.artemisdataset.org"
 LICENCE = "its own terms (research, not to be passed on); pictures as WikiArt states"
 WHERE = f"ask for artemis_dataset_release_v0.csv at {URL}"
 PLACES = ("artemis_dataset_release_v0.csv", "official_data/artemis_dataset_release_v0.csv")
-COLUMNS = ("art_style", "painting", "emotion", "utterance")
 LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness",
           "something else")
 
@@ -31,7 +30,8 @@ def manifest(folder: Path | str) -> pd.DataFrame:
 def comments(folder: Path | str) -> pd.DataFrame:
     """The utterances in the file's order: ``comment_id, painting, style, emotion, comment``."""
     file = layout.find_file(folder, PLACES, "ArtEmis' utterances", WHERE)
-    table = layout.read_table(file, COLUMNS).dropna(subset=["painting", "utterance"])
+    table = layout.read_table(file, ("art_style", "painting", "emotion", "utterance"))
+    table = table.dropna(subset=["painting", "utterance"], ignore_index=True)
     emotion = table["emotion"].str.lower()
     if unknown := sorted(set(emotion.dropna()) - set(LABELS)):
         raise KlangfarbeError(f"labels out of {', '.join(LABELS)} in {file}",
@@ -39,4 +39,4 @@ def comments(folder: Path | str) -> pd.DataFrame:
                               "check that this is ArtEmis' own table")
     return pd.DataFrame({"comment_id": [f"artemis-{k:06d}" for k in range(len(table))],
                          "painting": table["painting"], "style": table["art_style"],
-                         "emotion": emotion, "comment": table["utterance"]}).reset_index(drop=True)
+                         "emotion": emotion, "comment": table["utterance"]})

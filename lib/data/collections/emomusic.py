@@ -19,9 +19,9 @@ SPLITS = {"development": "train", "evaluation": "test"}
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row an excerpt, grouped by artist, from the publisher's folder or repackaged."""
     folder = Path(folder)
-    labels, info = (layout.find_file(folder, [place + name for place in PLACES], what, WHERE)
-                    for name, what in (("static_annotations.csv", "emoMusic's static annotations"),
-                                       ("songs_info.csv", "emoMusic's list of songs")))
+    labels, info = (layout.find_file(folder, [place + name for place in PLACES],
+                                     "a table of emoMusic's", WHERE)
+                    for name in ("static_annotations.csv", "songs_info.csv"))
     songs = layout.read_table(labels, ("song_id",))
     columns = PUBLISHED if "mean_valence" in songs.columns else REPACKAGED
     songs = layout.read_table(labels, columns)

@@ -18,10 +18,9 @@ def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a song of the metadata, grouped by artist; null points where a song has no label."""
     folder = Path(folder)
     inner = folder / "PMEmo2019" if (folder / "PMEmo2019").is_dir() else folder
-    labels = layout.find_file(inner, [f"{place}/static_annotations.csv" for place in
-                                      ("annotations", "meta")], "PMEmo's static annotations", WHERE)
-    about = layout.find_file(inner, ("metadata.csv", "meta/metadata.csv"), "PMEmo's metadata",
-                             WHERE)
+    labels, about = (layout.find_file(inner, places, "a table of PMEmo's", WHERE) for places in (
+        ("annotations/static_annotations.csv", "meta/static_annotations.csv"),
+        ("metadata.csv", "meta/metadata.csv")))
     columns, scale = PUBLISHED, "pmemo"
     if PUBLISHED[0] not in layout.read_table(labels, ()).columns:
         columns, scale = REPACKAGED, "pmemo_rescaled"

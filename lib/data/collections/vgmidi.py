@@ -11,16 +11,15 @@ URL = "https://github.com/lucasnfe/vgmidi"
 LICENCE = "MIT (repository); melodies of their publishers"
 WHERE = f"clone {URL}"
 PLACES = ("labelled/src/vgmidi.csv", "src/vgmidi.csv", "phrases.csv")
-PUBLISHED = ("id", "series", "console", "game", "piece", "midi", "valence", "arousal")
-REPACKAGED = ("file", "piece_id", "part", "valence", "arousal")
 
 
 def manifest(folder: Path | str) -> pd.DataFrame:
     """A row a phrase, grouped by piece, from the publisher's folder or one with ``phrases.csv``."""
     file = layout.find_file(folder, PLACES, "VGMIDI's table of phrases", WHERE)
     published, root = file.name == "vgmidi.csv", Path(folder).resolve()
-    phrases = layout.read_table(file, PUBLISHED if published else REPACKAGED)
-    names = phrases["midi" if published else "file"]
+    columns = ("midi", "game", "piece") if published else ("file", "piece_id")
+    phrases = layout.read_table(file, (*columns, "valence", "arousal"))
+    names = phrases[columns[0]]
     pieces = phrases["game"] + ": " + phrases["piece"] if published else phrases["piece_id"]
     scores = [(file.parent / name).resolve() for name in names]
     return layout.to_manifest(
