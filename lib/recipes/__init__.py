@@ -6,7 +6,7 @@ measures them all on held-out items. A recipe is a module here: ``make()`` train
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -58,24 +58,20 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A bundled checkpoint: what it is for, the files below ``data/miniatures/<folder>``, the
-    figures it must reach, and the function of this package's `module` that makes it.
+    """A bundled checkpoint: files below ``data/miniatures/<folder>``, the figures it must reach,
+    and the function ``make…`` of this package's `module` that makes it (``measure…`` measures it).
     """
 
-    what: str
     folder: str
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()
     module: str = ""
     function: str = "make"
 
-    @property
-    def make(self) -> Callable[[], None]:
-        return getattr(import_module(f"lib.recipes.{self.module or self.folder}"), self.function)
-
-    @property
-    def measure(self) -> Callable[[], tuple[pd.DataFrame, str]]:
-        return import_module(f"lib.recipes.{self.module or self.folder}").measure
+    def call(self, what: str):
+        """Calls the recipe's function that begins with `what`: ``"make"`` or ``"measure"``."""
+        module = import_module(f"lib.recipes.{self.module or self.folder}")
+        return getattr(module, self.function.replace("make", what))()
 
 
 _NETWORK = ("config.json", "model.safetensors")
@@ -87,90 +83,68 @@ _STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
     {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
 
 RECIPES = {
-    "picture_judge": Recipe("reads valence and arousal from a picture", "judge",
-                            ("picture_judge.skops",), (), "music2image", "make_picture_judge"),
-    "forest": Recipe("hears valence and arousal in music", "31_music2image_forest",
-                     ("forest.skops",), (), "music2image", "make_forest"),
-    "unet": Recipe("paints from valence and arousal", "33_music2image_diffusion",
-                   ("unet_neutral.safetensors", "unet.safetensors"), (), "music2image",
-                   "make_unet"),
-    "emotion_cnn": Recipe(
-        "gives a painting one of five emotion words", "11_bridging_classifier",
-        ("classifier.json", "classifier.safetensors"),
-        (Wanted("right word of five", "accuracy", 0.8),
-         Wanted("calibration error", "calibration_error", 0.1, at_most=True),
-         *(Wanted(f"{word} recognised", "recall", 0.5, {"word": word})
-           for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier"),
-    "projection": Recipe(
-        "turns a picture's vector into what conditions a music model (system 2)",
-        "23_mapping_study_two", ("study_two.json", "study_two.safetensors"),
-        (Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
-                1.0, _STUDY, _MEAN),
-         Wanted("cosine with the mean taken off", "centred cosine", 0.2, _STUDY),
-         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, _STUDY, _MEAN, at_most=True)),
+    "picture_judge": Recipe("judge", ("picture_judge.skops",), (), "music2image",
+                            "make_picture_judge"),
+    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "music2image", "make_forest"),
+    "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"),
+                   (), "music2image", "make_unet"),
+    "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
+        Wanted("right word of five", "accuracy", 0.8),
+        Wanted("calibration error", "calibration_error", 0.1, at_most=True),
+        *(Wanted(f"{word} recognised", "recall", 0.5, {"word": word})
+          for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier"),
+    "projection": Recipe("23_mapping_study_two", ("study_two.json", "study_two.safetensors"), (
+        Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
+               1.0, _STUDY, _MEAN),
+        Wanted("cosine with the mean taken off", "centred cosine", 0.2, _STUDY),
+        Wanted("MAE, as a share of the mean vector's", "mae", 1.0, _STUDY, _MEAN, at_most=True)),
         "projection"),
-    "vocoder": Recipe(
-        "makes sound of a mel-spectrogram (system 4)", "43_art2music_vocoder",
-        ("generator.json", "generator.safetensors"),
-        (Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, _VOCODER,
-                at_most=True),
-         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, _VOCODER,
-                _UNTRAINED, at_most=True)), "vocoder"),
-    "flow": Recipe(
-        "makes a mel-spectrogram of a painting, a comment and noise (system 4)",
-        "42_art2music_decoder", ("flow.json", "flow.safetensors"),
-        (Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, _FLOW),
-         Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, _FLOW),
-         Wanted("how far two seeds lie apart, as a share of two clips",
-                "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "flow"),
-    "tagger": Recipe(
-        "hears genre, valence and arousal; embeds music for metrics", "tagger", _NETWORK,
-        (Wanted("genre named", "genre_accuracy", 0.85, _CLEAN),
-         Wanted("valence, R²", "valence_r2", 0.7, _CLEAN),
-         Wanted("arousal, R²", "arousal_r2", 0.7, _CLEAN))),
-    "text_audio": Recipe(
-        "says how near a text and a sound are (a tiny CLAP)", "text_audio",
-        (*_WORDS, "preprocessor_config.json"),
-        (Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
-         Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+    "vocoder": Recipe("43_art2music_vocoder", ("generator.json", "generator.safetensors"), (
+        Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, _VOCODER,
+               at_most=True),
+        Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, _VOCODER,
+               _UNTRAINED, at_most=True)), "art2music", "make_vocoder"),
+    "flow": Recipe("42_art2music_decoder", ("flow.json", "flow.safetensors"), (
+        Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, _FLOW),
+        Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, _FLOW),
+        Wanted("how far two seeds lie apart, as a share of two clips",
+               "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music", "make_flow"),
+    "tagger": Recipe("tagger", _NETWORK, (
+        Wanted("genre named", "genre_accuracy", 0.85, _CLEAN),
+        Wanted("valence, R²", "valence_r2", 0.7, _CLEAN),
+        Wanted("arousal, R²", "arousal_r2", 0.7, _CLEAN))),
+    "text_audio": Recipe("text_audio", (*_WORDS, "preprocessor_config.json"), (
+        Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
+        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
     "image_text": Recipe(
-        "says how near a text and a picture are (a tiny CLIP)", "image_text",
-        ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]),
-        (Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100", 0.5),
-         Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
-         Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
-    "codec": Recipe(
-        "turns sound into four numbers 25 times a second, and back", "codec", _NETWORK,
-        (Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, _ALL, at_most=True),
-         *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, {"codebooks": k})
-           for k in (1, 2, 3, 4)),
-         Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
-         Wanted("key kept", "key_agrees", 0.9))),
-    "captioner": Recipe(
-        "says what a painting shows, led by an emotion word (a tiny BLIP)", "captioner",
-        (*_WORDS, "preprocessor_config.json"),
-        (Wanted("style named", "unled_manner_named", 0.9),
-         Wanted("subject named", "unled_subject_named", 0.9),
-         Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9))),
-    "describer": Recipe(
-        "rewrites a caption and its emotion word as a musical description (a tiny Llama)",
-        "describer", _WORDS,
-        (Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, _GREEDY),
-         Wanted("two lines", "two_lines", 0.99, _GREEDY))),
-    "text_encoder": Recipe("gives a state for each token of a text (the encoder of a tiny T5)",
-                           "text_encoder", _WORDS),
-    "sentences": Recipe("says how alike two texts feel (a tiny BERT)", "sentences",
-                        (*_WORDS, "1_Pooling/config.json")),
-    "musicgen": Recipe(
-        "plays what a description asks for (a tiny MusicGen)", "musicgen",
-        (*_NETWORK, "parts.json"),
-        (*(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'", f"{of}_r",
-                  0.6, _GENERATED, _REAL) for what, of in (
-            ("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
-            ("brightness", "brightness_hz"))),
-         Wanted("FAD, in round trips", "fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
-         Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
-                _GENERATED, _REAL, at_most=True))),
+        "image_text", ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
+            Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100",
+                   0.5),
+            Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
+            Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+    "codec": Recipe("codec", _NETWORK, (
+        Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, _ALL, at_most=True),
+        *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, {"codebooks": k})
+          for k in (1, 2, 3, 4)),
+        Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
+        Wanted("key kept", "key_agrees", 0.9))),
+    "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), (
+        Wanted("style named", "unled_manner_named", 0.9),
+        Wanted("subject named", "unled_subject_named", 0.9),
+        Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9))),
+    "describer": Recipe("describer", _WORDS, (
+        Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, _GREEDY),
+        Wanted("two lines", "two_lines", 0.99, _GREEDY))),
+    "text_encoder": Recipe("text_encoder", _WORDS),
+    "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json")),
+    "musicgen": Recipe("musicgen", (*_NETWORK, "parts.json"), (
+        *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'", f"{of}_r",
+                 0.6, _GENERATED, _REAL)
+          for what, of in (("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
+                           ("brightness", "brightness_hz"))),
+        Wanted("FAD, in round trips", "fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
+        Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
+               _GENERATED, _REAL, at_most=True))),
 }
 
 
@@ -183,9 +157,9 @@ def make(name: str) -> None:
     """Makes a checkpoint again, measures it and writes the table its card is written from."""
     recipe = _recipe(name, list(RECIPES))
     loop.set_threads()
-    recipe.make()
+    recipe.call("make")
     if name in measured():
-        table, data_hash = recipe.measure()
+        table, data_hash = recipe.call("measure")
         bundling.write(recipe.folder, {HELDOUT: table}, data_hash)
         print(table.round(3).to_string(index=False))
         print(figures(name, table).round(3).to_string(index=False))
@@ -209,8 +183,8 @@ def check(names: Sequence[str] = ()) -> int:
     for name in names or measured():
         recipe = _recipe(name, measured())
         stored = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
-        table, _ = recipe.measure()
-        print(f"\n{name}: {recipe.what}")
+        table, _ = recipe.call("measure")
+        print(f"\n{name}")
         for row in figures(name, table).to_dict("records"):
             print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} "
                   f"[{row['low']:.3f}, {row['high']:.3f}], wanted "

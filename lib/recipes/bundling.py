@@ -12,8 +12,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
 from lib.core import artefacts, paths, provenance
-from lib.data import atelier
-from lib.data.atelier import paint, render, words
+from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.factors import draw
 from lib.metrics import retrieval, stats
 from lib.training import loop
@@ -21,8 +20,7 @@ from lib.training import loop
 SEED = 0
 CLIP_SECONDS = 10.0
 N_TEST = 400  # items of TEST_SEED that most figures are measured on
-# the language networks' own collection: no other network is trained or tested on it
-WORDS_SEED, N_WORDS = 8, 6000
+WORDS_SEED, N_WORDS = 8, 6000  # the language networks' own collection
 AMONG = 100  # candidates that a retrieval figure searches
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # RoBERTa's order
@@ -51,9 +49,7 @@ def computed_of_clips(compute: Callable, name: str, seed: int, n: int):
 
 
 def painted(seed: int, indices: range, size: int):
-    """Pictures uint8 [N, size, size, 3], painted once and kept on disk until the painter changes,
-    and their hash.
-    """
+    """Pictures uint8 [N, size, size, 3], kept on disk until the painter changes; their hash."""
     def part(indices):
         return paint.pictures(seed, indices, size)[0]
 
@@ -99,11 +95,16 @@ def draw_rows(rng: np.random.Generator, n: int, batch_size: int) -> np.ndarray:
     return rng.choice(n, min(batch_size, n), replace=False)
 
 
+def crops(rng: np.random.Generator, array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
+    """Stretches [B, …, length] of an array's rows [N, …, T], each from a place of its own."""
+    starts = rng.integers(0, array.shape[-1] - length + 1, len(rows))
+    return np.stack([array[row, ..., start : start + length]
+                     for row, start in zip(rows, starts, strict=True)])
+
+
 def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
     """Symmetric cross-entropy of a square of similarities whose diagonal holds the partners, and
-    the curve's entries: the loss and the share of rows whose partner comes first.
-
-    Source: Radford et al. (2021), figure 3.
+    the curve's entries: it, and how often the partner comes first (Radford et al. 2021, figure 3).
     """
     partner = torch.arange(len(logits))
     loss = (cross_entropy(logits, partner) + cross_entropy(logits.T, partner)) / 2
@@ -121,6 +122,11 @@ def token_loss(output, labels: torch.Tensor, shift: int = 0) -> tuple[torch.Tens
                          "right": right[labels >= 0].float().mean().item()}
 
 
+def checkpoint(name: str) -> Path:
+    """Where an unfinished training of a recipe is kept."""
+    return paths.PROCESSED / "recipes" / f"{name}.safetensors"
+
+
 def halved(model) -> dict:
     """A network's tensors in half precision, as they are bundled."""
     return {name: t.half() if t.is_floating_point() else t
@@ -129,13 +135,14 @@ def halved(model) -> dict:
 
 def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = ()) -> None:
     """Writes a bundled checkpoint below ``data/miniatures``, each file with its provenance beside
-    it: `contents` by file name, and `parts`, each with ``save_pretrained``.
+    it: `contents` by file name (a list is a curve), and `parts` with ``save_pretrained``.
     """
     folder, files = paths.MINIATURES / folder, set(contents)
     for part in parts:
         part.save_pretrained(folder)
     for file, content in contents.items():
-        artefacts.write(folder / file, content)
+        artefacts.write(folder / file,
+                        curve_means(content) if isinstance(content, list) else content)
     if parts:
         files |= {path.name for path in folder.iterdir() if path.suffix in (".json", ".safetensors")
                   and not path.name.endswith(artefacts.PROVENANCE_SUFFIX)}
@@ -182,19 +189,15 @@ def ranks_among(queries: np.ndarray, targets: np.ndarray, groups=None) -> pd.Dat
                                       None if groups is None else groups[h]) for h in hundreds])
 
 
-def emotion_alone(cosines: Callable, points: np.ndarray, first_index: int) -> list[dict]:
-    """How often a text finds its partner where nothing but the emotion differs: two rows, the
-    partner first of all versions of a scene or piece, and nearer than the next version's.
-
-    Args:
-        cosines: items → similarities [texts, partners]. points: [scenes, versions, 2] of valence
-            and arousal. first_index: of the first scene, of ``TEST_SEED``.
+def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:
+    """How often a text finds its partner where nothing but the emotion differs: first of all
+    versions, and nearer than the next version's. ``cosines(items)`` → similarities [texts,
+    partners]; points [scenes, versions, 2] of valence and arousal, for scenes beyond ``N_TEST``.
     """
     versions, first, nearer = points.shape[1], [], []
-    for index, scene in enumerate(points, start=first_index):
-        cosine = cosines([draw(atelier.TEST_SEED, index, valence=v, arousal=a) for v, a in scene])
+    for index, scene in enumerate(points, start=N_TEST):
+        cosine = cosines([draw(TEST_SEED, index, valence=v, arousal=a) for v, a in scene])
         first.append((cosine.argmax(1) == np.arange(versions)).mean())
         nearer.append((np.diagonal(cosine) > np.diagonal(np.roll(cosine, -1, axis=1))).mean())
-    return [{"measure": f"emotion_alone_r_at_1_of_{versions}", **mean(np.array(first)),
-             "null": 1 / versions},
-            {"measure": "emotion_alone_of_2", **mean(np.array(nearer)), "null": 0.5}]
+    return [{"measure": f"emotion_alone_r_at_1_of_{versions}", **mean(first), "null": 1 / versions},
+            {"measure": "emotion_alone_of_2", **mean(nearer), "null": 0.5}]

@@ -18,8 +18,8 @@ import torch
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED
 from lib.data.atelier.factors import SUBJECTS, draw
 from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLE_NAMES
 from lib.pretrained.captioner import lead, lead_tokens
@@ -162,17 +162,17 @@ def targets(tokenizer, examples: list[tuple[str | None, str]]):
 
 def make() -> None:
     """The captioner: 4 minutes of one core for the tower, 3 for the decoder, both resumable."""
-    items, folder = bundling.first_items(PICTURE_SEED, N_TRAIN), paths.PROCESSED / "pictures"
+    items = bundling.first_items(PICTURE_SEED, N_TRAIN)
     texts, felt = bundling.texts_of(items), feelings()
     pictures, key = bundling.painted(PICTURE_SEED, range(N_TRAIN), SIZE)
     vocabulary = tokenizer(texts["caption"], felt)
     model = build(len(vocabulary), seed=SEED)
     vision = train_vision(model, pictures, np.array([ALL_SUBJECTS.index(f.subject) for f in items]),
-                          folder / "captioner_eye.safetensors", seed=SEED, key=key)
+                          bundling.checkpoint("captioner_eye"), seed=SEED, key=key)
     curve = train(model, vocabulary, pictures, texts["caption"], texts["emotion"], felt,
-                  folder / "captioner.safetensors", seed=SEED, key=key)
-    save("captioner", model, vocabulary, {"curves_eye.csv": bundling.curve_means(vision),
-                                          "curves_words.csv": bundling.curve_means(curve)}, key)
+                  bundling.checkpoint("captioner"), seed=SEED, key=key)
+    save("captioner", model, vocabulary, {"curves_eye.csv": vision,
+                                          "curves_words.csv": curve}, key)
 
 
 def feelings() -> dict[str, list[str]]:
@@ -182,7 +182,7 @@ def feelings() -> dict[str, list[str]]:
             for word in affect.EMOTION_POINTS}
 
 
-def measure(captioner=None, seed: int = atelier.TEST_SEED,
+def measure(captioner=None, seed: int = TEST_SEED,
             indices: range = TEST_ITEMS) -> tuple[pd.DataFrame, str]:
     """What a captioner (default: the bundled one) says of held-out paintings, led by nothing
     ("unled") and by a word drawn without looking ("led"): (table, hash of the pictures).

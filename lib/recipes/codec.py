@@ -13,9 +13,8 @@ import pandas as pd
 import torch
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import render
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, render
 from lib.metrics import control, spectral
 from lib.models.quantiser import perplexity
 from lib.models.spectral_codec import FLOOR, SpectralCodec
@@ -76,10 +75,7 @@ def train(model: SpectralCodec, sounds: np.ndarray, checkpoint: Path, config: Co
     trained.register_buffer("steps", steps := torch.zeros((), dtype=torch.long))
 
     def crops(rng, count: int):
-        rows = rng.integers(0, len(sounds), count)
-        starts = rng.integers(0, sounds.shape[1] - n_samples + 1, count)
-        batch = np.stack([sounds[row, start : start + n_samples]
-                          for row, start in zip(rows, starts, strict=True)])
+        batch = bundling.crops(rng, sounds, rng.integers(0, len(sounds), count), n_samples)
         gains = 10 ** (-config.gain_db * rng.random(count) / 20)
         return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]  # [B, 1, N]
 
@@ -123,11 +119,11 @@ def make() -> None:
                                              CODEC_SEED, N_TRAIN)
     torch.manual_seed(SEED)
     model = SpectralCodec()
-    curve = train(model, sounds, paths.PROCESSED / "codec" / "codec.safetensors", seed=SEED,
+    curve = train(model, sounds, bundling.checkpoint("codec"), seed=SEED,
                   key=key)
     bundling.write("codec", {"config.json": {"model_type": KIND, **model.settings},
                              "model.safetensors": bundling.halved(model),
-                             "curves.csv": bundling.curve_means(curve)}, key)
+                             "curves.csv": curve}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:
@@ -142,7 +138,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     """
     codec = pretrained.load("codec", device="cpu")
     rate, n_codebooks = codec.sample_rate_hz, codec.n_codebooks
-    sounds = render.sounds(atelier.TEST_SEED, range(N_TEST), TEST_SECONDS)[0]
+    sounds = render.sounds(TEST_SEED, range(N_TEST), TEST_SECONDS)[0]
     batches, rows = [sounds[i : i + 16, None] for i in range(0, N_TEST, 16)], []
 
     def add(measure: str, found: dict, codebooks: int = n_codebooks, null=np.nan):

@@ -20,9 +20,8 @@ from pretty_midi import program_to_instrument_name
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import genres, lexicon, words
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, genres, lexicon, words
 from lib.pretrained.describer import PROMPTS, image_description, plain_prompt, well_formed
 from lib.recipes import bundling
 from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED, share
@@ -120,9 +119,9 @@ def make() -> None:
     key = provenance.content_hash(repr(texts).encode())
     vocabulary = tokenizer([*captions, *map(response, descriptions), *sorted(set(emotions)) * 50])
     model = build(len(vocabulary), seed=SEED)
-    curve = train(model, vocabulary, *texts, paths.PROCESSED / "words" / "describer.safetensors",
+    curve = train(model, vocabulary, *texts, bundling.checkpoint("describer"),
                   seed=SEED, key=key)
-    bundling.write("describer", {"curves.csv": bundling.curve_means(curve)}, key,
+    bundling.write("describer", {"curves.csv": curve}, key,
                    (model.half(), vocabulary))
 
 
@@ -220,7 +219,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     """
     model = pretrained.load("describer", device="cpu")
     _, train_emotions, train_descriptions = pairs(WORDS_SEED, N_WORDS)
-    captions, emotions, descriptions = test = pairs(atelier.TEST_SEED, N_TEST)
+    captions, emotions, descriptions = test = pairs(TEST_SEED, N_TEST)
     suits, known = suitable(train_descriptions, train_emotions), set(train_descriptions)
     images = [image_description(*pair) for pair in zip(captions, emotions, strict=True)]
     asked = {"likeliest words": (images, "bridging", [None]),

@@ -1,10 +1,8 @@
 """The bundled picture–text encoder, a tiny CLIP: ``python -m lib miniature image_text``.
 
-Contrastive on (painting, what is said of it). The network is open_clip's own class (ModifiedResNet
-for pictures, a causal transformer for text), saved in open_clip's hub layout, so that the bundled
-folder and a published checkpoint load by one code path.
-
-Source: Radford et al. (2021), figure 3.  Notebook: 05.
+Contrastive on (painting, what is said of it): open_clip's own class (ModifiedResNet for pictures, a
+causal transformer for text) in its hub layout.  Source: Radford et al. (2021), figure 3.
+Notebook: 05.
 """
 
 from dataclasses import dataclass
@@ -17,9 +15,8 @@ from open_clip import ClipLoss
 from open_clip.model import CLIP
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import paint, words
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, paint, words
 from lib.data.atelier.lexicon import SEEN
 from lib.recipes import bundling
 from lib.recipes.bundling import AMONG, N_TEST, ROBERTA_SPECIAL, SEED
@@ -129,8 +126,8 @@ def make() -> None:
     torch.manual_seed(SEED)
     model = CLIP(**(model_cfg := settings(len(vocabulary))))
     curve = train(model, vocabulary, pictures, texts["caption"], texts["comment"],
-                  paths.PROCESSED / "pictures" / "image_text.safetensors", seed=SEED, key=key)
-    save("image_text", model, vocabulary, model_cfg, {"curves.csv": bundling.curve_means(curve)},
+                  bundling.checkpoint("image_text"), seed=SEED, key=key)
+    save("image_text", model, vocabulary, model_cfg, {"curves.csv": curve},
          key)
 
 
@@ -143,9 +140,9 @@ def measure() -> tuple[pd.DataFrame, str]:
     - ``two_caption_rate``: the right text against another painting's, each text's mean over all
       pictures taken off. ``emotion_alone_…``: one scene painted at ten points of the affect plane.
     """
-    encoder, seed = pretrained.load("image_text", device="cpu"), atelier.TEST_SEED
-    items, (pictures, _) = (bundling.first_items(seed, N_TEST),
-                            bundling.painted(seed, range(N_TEST), SIZE))
+    encoder = pretrained.load("image_text", device="cpu")
+    items = bundling.first_items(TEST_SEED, N_TEST)
+    pictures, _ = bundling.painted(TEST_SEED, range(N_TEST), SIZE)
     subjects = np.array([list(SEEN).index(f.subject) for f in items])
     texts = {name: bundling.texts_of(items)[name] for name in ("caption", "comment")}
     texts["both"] = list(map("{} {}".format, texts["caption"], texts["comment"]))
@@ -182,6 +179,6 @@ def measure() -> tuple[pd.DataFrame, str]:
         return (encoder.embed_text([words.comment(f) for f in items])
                 @ encoder.embed_pictures(np.stack([paint.paint(f, SIZE) for f in items])).T)
 
-    points = np.random.default_rng(seed).uniform(-1, 1, (N_TEST // 4, 10, 2)).round(3)
-    rows += bundling.emotion_alone(cosines, points, N_TEST)
+    points = np.random.default_rng(TEST_SEED).uniform(-1, 1, (N_TEST // 4, 10, 2)).round(3)
+    rows += bundling.emotion_alone(cosines, points)
     return pd.DataFrame(rows), provenance.content_hash(np.asarray(pictures), points)

@@ -16,9 +16,8 @@ import pandas as pd
 import torch
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import render
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, render
 from lib.data.atelier.compose import describe
 from lib.metrics import control, distances, embedders
 from lib.pretrained import musicgen
@@ -73,10 +72,8 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: 
     """
     def loss_of(rng):
         rows = rng.integers(0, len(codes), config.batch_size)
-        starts = rng.integers(0, codes.shape[2] - config.crop_steps + 1, config.batch_size)
-        crops = [np.asarray(codes[row, :, start : start + config.crop_steps], np.int64)
-                 for row, start in zip(rows, starts, strict=True)]
-        batch = training.collate(crops, [states[row] for row in rows])
+        crops = bundling.crops(rng, codes, rows, config.crop_steps).astype(np.int64)
+        batch = training.collate(list(crops), [states[row] for row in rows])
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         batch.states, batch.mask = training.drop_conditions(batch.states, batch.mask,
                                                             config.p_null, generator)
@@ -99,9 +96,9 @@ def make() -> None:
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
     network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
     curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
-                  paths.PROCESSED / "listening" / "musicgen.safetensors", seed=SEED, key=key)
+                  bundling.checkpoint("musicgen"), seed=SEED, key=key)
     bundling.write("musicgen", {**musicgen.contents(network, text, codec, dtype=torch.float16),
-                                "curves.csv": bundling.curve_means(curve)}, key)
+                                "curves.csv": curve}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:
@@ -115,8 +112,8 @@ def measure() -> tuple[pd.DataFrame, str]:
       :func:`looped`.
     """
     generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
-    items = bundling.first_items(atelier.TEST_SEED, N_TEST)
-    real, others = (render.sounds(atelier.TEST_SEED, range(start, start + N_TEST), TEST_SECONDS)[0]
+    items = bundling.first_items(TEST_SEED, N_TEST)
+    real, others = (render.sounds(TEST_SEED, range(start, start + N_TEST), TEST_SECONDS)[0]
                     for start in (0, N_TEST))
     rate, codec = generator.sample_rate_hz, generator.codec
     texts, plans = bundling.texts_of(items)["description"], pd.DataFrame(map(describe, items))

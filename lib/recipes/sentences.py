@@ -1,10 +1,7 @@
 """The bundled sentence encoder, a tiny BERT: ``python -m lib miniature sentences``.
 
 Contrastive between texts that speak of one feeling: comments and musical descriptions of the
-describer's collection.
-
-Source: Reimers & Gurevych (2019), §3; the loss is Radford et al. (2021), figure 3, between texts.
-Notebook: 03.
+describer's collection.  Source: Reimers & Gurevych (2019), §3; the loss is CLIP's.  Notebook: 03.
 """
 
 from dataclasses import dataclass
@@ -16,8 +13,8 @@ import torch
 from transformers import BertConfig, BertModel
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED
 from lib.data.atelier.factors import draw
 from lib.pretrained.sentences import POOLING, SentenceEncoder, vectors
 from lib.recipes import bundling
@@ -76,9 +73,9 @@ def make() -> None:
     comment, description, comment2, description2 = columns
     sides = [(comment, description), (comment, description), (comment, comment2),
              (description, description2)]
-    curve = train(model, words, sides, paths.PROCESSED / "words" / "sentences.safetensors",
+    curve = train(model, words, sides, bundling.checkpoint("sentences"),
                   seed=SEED, key=key)
-    bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": bundling.curve_means(curve)},
+    bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": curve},
                    key, (model.half(), words))
 
 
@@ -90,7 +87,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     bundled = pretrained.load("sentences", device="cpu")
     untrained = SentenceEncoder(bundled, build(len(bundled.tokenizer), seed=SEED).eval(),
                                 bundled.tokenizer, "mean", "cpu")
-    items = bundling.first_items(atelier.TEST_SEED, N_TEST)
+    items = bundling.first_items(TEST_SEED, N_TEST)
     comment, description, comment2, description2 = _columns(items)
     asked = {"comment → description": (comment, description),
              "comment → comment": (comment, comment2),

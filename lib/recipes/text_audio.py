@@ -1,10 +1,7 @@
 """The bundled text–audio encoder, a tiny ClapModel: ``python -m lib miniature text_audio``.
 
-Contrastive on (description or tags, five seconds of the clip). The network is transformers' own
-(HTSAT for sound, RoBERTa for text), so that the bundled folder and a published checkpoint load by
-one code path.
-
-Source: Wu et al. (2023), §3.1.  Notebook: 05.
+Contrastive on (description or tags, five seconds of the clip): transformers' own network (HTSAT for
+sound, RoBERTa for text).  Source: Wu et al. (2023), §3.1.  Notebook: 05.
 """
 
 from dataclasses import dataclass
@@ -16,9 +13,8 @@ import torch
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import compose, render, words
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, compose, render, words
 from lib.metrics import embedders
 from lib.metrics import text_audio as metric
 from lib.pretrained import text_audio
@@ -83,9 +79,8 @@ def train(model: ClapModel, tokenizer, mel: np.ndarray, descriptions: list[str],
     def loss_of(rng):
         frames, bands = config.frames, mel.shape[2]
         rows = bundling.draw_rows(rng, len(mel), config.batch_size)
-        starts = rng.integers(0, mel.shape[1] - frames + 1, len(rows))
-        batch = np.stack([mel[row, start : start + frames]
-                          for row, start in zip(rows, starts, strict=True)]).astype(np.float32)
+        batch = bundling.crops(rng, mel.swapaxes(1, 2), rows, frames).swapaxes(1, 2)
+        batch = np.ascontiguousarray(batch, np.float32)
         for crop in batch:  # SpecAugment: some bands and frames at the crop's own mean
             band = rng.integers(0, bands - config.mask_bands)
             frame = rng.integers(0, frames - config.mask_frames)
@@ -113,8 +108,8 @@ def make() -> None:
         lambda clips: text_audio.features(extractor, clips)[:, 0].astype(np.float16), "text_audio",
         LISTENER_SEED, N_TRAIN)
     curve = train(model, vocabulary, mel, descriptions, tags,
-                  paths.PROCESSED / "listening" / "text_audio.safetensors", seed=SEED, key=key)
-    bundling.write("text_audio", {"curves.csv": bundling.curve_means(curve)}, key,
+                  bundling.checkpoint("text_audio"), seed=SEED, key=key)
+    bundling.write("text_audio", {"curves.csv": curve}, key,
                    (model.half(), extractor, vocabulary))
 
 
@@ -125,8 +120,8 @@ def measure() -> tuple[pd.DataFrame, str]:
     against another piece's. ``emotion_alone_…``: one piece composed at ten points of the plane.
     """
     encoder, rate = pretrained.load("text_audio", device="cpu"), render.SAMPLE_RATE_HZ
-    sounds, _ = render.sounds(atelier.TEST_SEED, range(N_TEST), CLIP_SECONDS)
-    descriptions = bundling.texts_of(bundling.first_items(atelier.TEST_SEED, N_TEST))["description"]
+    sounds, _ = render.sounds(TEST_SEED, range(N_TEST), CLIP_SECONDS)
+    descriptions = bundling.texts_of(bundling.first_items(TEST_SEED, N_TEST))["description"]
     ranks = bundling.ranks_among(encoder.embed_text(descriptions),
                                  embedders.embed_clips(encoder, sounds, rate))
     check = metric.verify_encoder(encoder, sounds, rate, descriptions)
@@ -144,4 +139,4 @@ def measure() -> tuple[pd.DataFrame, str]:
         {"measure": f"median_rank_of_{AMONG}", "value": ranks["rank"].median(),
          "null": (AMONG + 1) / 2, "n": N_TEST},
         {"measure": "two_caption_rate", "value": check.rate, "null": 0.5, "n": check.n},
-        *bundling.emotion_alone(cosines, points, N_TEST)]), provenance.content_hash(sounds)
+        *bundling.emotion_alone(cosines, points)]), provenance.content_hash(sounds)

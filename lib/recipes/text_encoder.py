@@ -1,9 +1,7 @@
 """The bundled text encoder, of a tiny T5: ``python -m lib miniature text_encoder``.
 
 Trained as a whole T5 on the describer's collection of words, to fill gaps and to give a
-description's tags; only its encoder is kept.
-
-Source: Raffel et al. (2020), §3.1.4 (span corruption).  Notebook: 03.
+description's tags; only its encoder is kept.  Source: Raffel et al. (2020), §3.1.4.  Notebook: 03.
 """
 
 import copy
@@ -19,9 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
 
 from lib import pretrained
-from lib.core import paths, provenance
-from lib.data import atelier
-from lib.data.atelier import words
+from lib.core import provenance
+from lib.data.atelier import TEST_SEED, words
 from lib.data.atelier.compose import describe
 from lib.pretrained.text_encoder import MAX_TOKENS, TextEncoder
 from lib.recipes import bundling
@@ -124,8 +121,8 @@ def make() -> None:
     words = tokenizer([*descriptions, *further, *(", ".join(t) for t in tags)])
     model = build(len(words), seed=SEED)
     curve = train(model, words, descriptions, tags, further,
-                  paths.PROCESSED / "words" / "text_encoder.safetensors", seed=SEED, key=key)
-    bundling.write("text_encoder", {"curves.csv": bundling.curve_means(curve)}, key,
+                  bundling.checkpoint("text_encoder"), seed=SEED, key=key)
+    bundling.write("text_encoder", {"curves.csv": curve}, key,
                    (encoder_of(model).half(), words))
 
 
@@ -137,7 +134,7 @@ def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple[pd.DataFrame, str
     untrained = TextEncoder(bundled, encoder_of(build(len(bundled.tokenizer), seed=SEED)),
                             bundled.tokenizer, "cpu")
     items, test = (bundling.first_items(WORDS_SEED + 1, n_probe),
-                   bundling.first_items(atelier.TEST_SEED, n_test))
+                   bundling.first_items(TEST_SEED, n_test))
     texts, test_texts = map(bundling.texts_of, (items, test))
     truth, test_truth = (pd.DataFrame([_classes(f) for f in group]) for group in (items, test))
     asked = {"description": ("tempo", "mode", "genre", "polarity"), "caption": ("manner",),
