@@ -171,8 +171,7 @@ def make() -> None:
                           bundling.checkpoint("captioner_eye"), seed=SEED, key=key)
     curve = train(model, vocabulary, pictures, texts["caption"], texts["emotion"], felt,
                   bundling.checkpoint("captioner"), seed=SEED, key=key)
-    save("captioner", model, vocabulary, {"curves_eye.csv": vision,
-                                          "curves_words.csv": curve}, key)
+    save("captioner", model, vocabulary, {"curves_eye.csv": vision, "curves_words.csv": curve}, key)
 
 
 def feelings() -> dict[str, list[str]]:

@@ -119,11 +119,9 @@ def make() -> None:
                                              CODEC_SEED, N_TRAIN)
     torch.manual_seed(SEED)
     model = SpectralCodec()
-    curve = train(model, sounds, bundling.checkpoint("codec"), seed=SEED,
-                  key=key)
+    curve = train(model, sounds, bundling.checkpoint("codec"), seed=SEED, key=key)
     bundling.write("codec", {"config.json": {"model_type": KIND, **model.settings},
-                             "model.safetensors": bundling.halved(model),
-                             "curves.csv": curve}, key)
+                             "model.safetensors": bundling.halved(model), "curves.csv": curve}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:

@@ -119,10 +119,8 @@ def make() -> None:
     key = provenance.content_hash(repr(texts).encode())
     vocabulary = tokenizer([*captions, *map(response, descriptions), *sorted(set(emotions)) * 50])
     model = build(len(vocabulary), seed=SEED)
-    curve = train(model, vocabulary, *texts, bundling.checkpoint("describer"),
-                  seed=SEED, key=key)
-    bundling.write("describer", {"curves.csv": curve}, key,
-                   (model.half(), vocabulary))
+    curve = train(model, vocabulary, *texts, bundling.checkpoint("describer"), seed=SEED, key=key)
+    bundling.write("describer", {"curves.csv": curve}, key, (model.half(), vocabulary))
 
 
 def pairs(seed: int, n: int) -> tuple[list[str], list[str], list[str]]:

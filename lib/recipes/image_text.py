@@ -127,8 +127,7 @@ def make() -> None:
     model = CLIP(**(model_cfg := settings(len(vocabulary))))
     curve = train(model, vocabulary, pictures, texts["caption"], texts["comment"],
                   bundling.checkpoint("image_text"), seed=SEED, key=key)
-    save("image_text", model, vocabulary, model_cfg, {"curves.csv": curve},
-         key)
+    save("image_text", model, vocabulary, model_cfg, {"curves.csv": curve}, key)
 
 
 def measure() -> tuple[pd.DataFrame, str]:

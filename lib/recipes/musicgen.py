@@ -117,8 +117,7 @@ def measure() -> tuple[pd.DataFrame, str]:
                     for start in (0, N_TEST))
     rate, codec = generator.sample_rate_hz, generator.codec
     texts, plans = bundling.texts_of(items)["description"], pd.DataFrame(map(describe, items))
-    music = {"atelier": real,
-             "round trip": codec.round_trip(real[:, None])[:, 0].cpu().numpy(),
+    music = {"atelier": real, "round trip": codec.round_trip(real[:, None])[:, 0].cpu().numpy(),
              "generated": generator.generate(texts, TEST_SECONDS)}
     asked = {"tempo_bpm": plans["tempo_bpm"].to_numpy(float),
              "mode": np.where(plans["mode"] == "major", 1.0, -1.0),
@@ -132,11 +131,10 @@ def measure() -> tuple[pd.DataFrame, str]:
                  for row in agreement.to_dict("records")]
         vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
         codes = codec.encode(sounds[:, None]).cpu().numpy()
-        rows += [{"music": name, "measure": measure, "value": value, "n": N_TEST}
-                 for measure, value in (
-            ("fad", distances.fad(reference, vectors)),
-            ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
-            ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
+        rows += [{"music": name, "measure": measure, "value": value, "n": N_TEST} for measure,
+                 value in (("fad", distances.fad(reference, vectors)),
+                           ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
+                           ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
     return pd.DataFrame(rows), provenance.content_hash(real)
 
 

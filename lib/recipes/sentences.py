@@ -73,8 +73,7 @@ def make() -> None:
     comment, description, comment2, description2 = columns
     sides = [(comment, description), (comment, description), (comment, comment2),
              (description, description2)]
-    curve = train(model, words, sides, bundling.checkpoint("sentences"),
-                  seed=SEED, key=key)
+    curve = train(model, words, sides, bundling.checkpoint("sentences"), seed=SEED, key=key)
     bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": curve},
                    key, (model.half(), words))
 

@@ -124,8 +124,7 @@ def measure() -> tuple[pd.DataFrame, str]:
     """
     encoder, rate = pretrained.load("tagger", device="cpu"), render.SAMPLE_RATE_HZ
     sounds, true_affect = render.sounds(TEST_SEED, range(N_TEST), CLIP_SECONDS)
-    genres = np.array([GENRES.index(f.genre)
-                       for f in bundling.first_items(TEST_SEED, N_TEST)])
+    genres = np.array([GENRES.index(f.genre) for f in bundling.first_items(TEST_SEED, N_TEST)])
     rms = np.sqrt(np.square(sounds).mean(axis=1, keepdims=True))
     noise = rms * np.random.default_rng(SEED).standard_normal(sounds.shape, dtype=np.float32)
     conditions = {"as they are": (1, 0), "6 dB softer": (0.5, 0), "hiss 40 dB below": (1, 0.01),

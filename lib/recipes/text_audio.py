@@ -66,8 +66,7 @@ def build(n_words: int, audio: dict = AUDIO, text: dict = TEXT, width: int = 128
 
 
 def train(model: ClapModel, tokenizer, mel: np.ndarray, descriptions: list[str],
-          tags: list[list[str]], checkpoint: Path, config: Config = Config(),
-          **run) -> list[dict]:
+          tags: list[list[str]], checkpoint: Path, config: Config = Config(), **run) -> list[dict]:
     """Trains in place on mels float16 [N, T, M] of whole clips and returns the curve; a clip's tags
     are shown in random order and number.
     """
@@ -109,8 +108,7 @@ def make() -> None:
         LISTENER_SEED, N_TRAIN)
     curve = train(model, vocabulary, mel, descriptions, tags,
                   bundling.checkpoint("text_audio"), seed=SEED, key=key)
-    bundling.write("text_audio", {"curves.csv": curve}, key,
-                   (model.half(), extractor, vocabulary))
+    bundling.write("text_audio", {"curves.csv": curve}, key, (model.half(), extractor, vocabulary))
 
 
 def measure() -> tuple[pd.DataFrame, str]:

@@ -122,8 +122,7 @@ def make() -> None:
     model = build(len(words), seed=SEED)
     curve = train(model, words, descriptions, tags, further,
                   bundling.checkpoint("text_encoder"), seed=SEED, key=key)
-    bundling.write("text_encoder", {"curves.csv": curve}, key,
-                   (encoder_of(model).half(), words))
+    bundling.write("text_encoder", {"curves.csv": curve}, key, (encoder_of(model).half(), words))
 
 
 def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple[pd.DataFrame, str]:
