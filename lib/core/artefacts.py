@@ -1,9 +1,6 @@
-"""Saving and loading what notebooks make: safetensors, parquet, npy, json, skops, png. Never
-pickle, always atomic.
-
-An artefact is a file below ``results/<profile>/<notebook>/`` with a provenance file beside it.
-Where a notebook's artefact is absent, :func:`load` takes the miniature bundled under
-``data/miniatures/<notebook>/`` and prints which it took.
+"""Saving and loading what notebooks make, never pickled, always atomic: a file below
+``results/<profile>/<notebook>/`` with a provenance file beside it; where it is absent,
+:func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so.
 """
 
 import contextlib
@@ -57,9 +54,8 @@ def write(path: Path | str, content) -> Path:
     """Writes `content` atomically in the form the suffix of `path` names, and returns the path.
 
     ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array ·
-    ``.json``: JSON · ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a
-    matplotlib figure · ``.svg``: a figure · ``.mp3``: bytes · ``.txt``, ``.html``, ``.md``,
-    ``.ipynb``: text.
+    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure
+    · ``.svg``: a figure · ``.mp3``: bytes · ``.json`` · text.
     """
     path = Path(path)
     with atomic(path) as temporary:

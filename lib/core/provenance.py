@@ -27,9 +27,7 @@ def device() -> str:
 
 @functools.cache
 def git_commit() -> str:
-    """The commit the code stands at (12 hex digits, ``+`` where files differ from it), or
-    ``"unknown"`` outside git.
-    """
+    """The commit the code stands at, 12 hex digits, ``+`` where files differ; else "unknown"."""
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=paths.ROOT, capture_output=True, text=True,
                               check=True).stdout.strip()

@@ -1,9 +1,8 @@
 """What a process that runs beside others gives to those it starts.
 
 A folder of its own for what numba compiles: two processes that compile at once overwrite each
-other's numbered files, and whoever reads them later crashes. And memory that is kept: glibc
-returns every large block to the system, which clears each page anew; told to keep up to
-:data:`KEPT_BYTES`, a forward pass of notebook 33's U-Net takes .83 of the time.
+other's numbered files, and whoever reads them later crashes. And memory that glibc keeps, so that
+the system need not clear each page anew: notebook 33's U-Net takes .83 of the time.
 """
 
 import os

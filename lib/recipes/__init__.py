@@ -29,7 +29,6 @@ class Wanted:
     (or `at_most`) the bound. `where`: columns that pick the row. `of`: columns of another row; the
     bound is then a share of that row's value.
     """
-
     what: str
     measure: str
     bound: float
@@ -61,7 +60,6 @@ class Recipe:
     """A bundled checkpoint: files below ``data/miniatures/<folder>``, the figures it must reach,
     and the function ``make…`` of this package's `module` that makes it (``measure…`` measures it).
     """
-
     folder: str
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()

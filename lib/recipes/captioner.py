@@ -43,7 +43,6 @@ TEXT = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
 @dataclass(frozen=True)
 class Config:
     """How the decoder was trained; ours."""
-
     n_steps: int = 2000
     batch_size: int = 32
     learning_rate: float = 1.5e-3

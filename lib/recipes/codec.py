@@ -34,7 +34,6 @@ SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart 
 @dataclass(frozen=True)
 class Config:
     """How the codec was trained; ours, so there are no published values."""
-
     n_steps: int = 2400
     batch_size: int = 16
     crop_seconds: float = 2.0

@@ -11,12 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from pretty_midi import program_to_instrument_name
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lib import pretrained
@@ -40,7 +40,6 @@ SIZES = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3,
 @dataclass(frozen=True)
 class Config:
     """How it was trained; ours (Falcon-RW-1B has 24 layers of 2,048)."""
-
     n_steps: int = 1000
     batch_size: int = 32
     learning_rate: float = 3e-3
@@ -84,17 +83,16 @@ def with_emotion(caption: str, emotion: str, rng, config: Config = Config()) -> 
 
 def collate(tokenizer, prompts: list[str], responses: list[str]) -> dict:
     """Prompt and response as one row of tokens each, [B, L]; no loss on the prompts."""
-    prompts = tokenizer(list(prompts))["input_ids"]
-    responses = [ids + [tokenizer.eos_token_id]
-                 for ids in tokenizer(list(responses), add_special_tokens=False)["input_ids"]]
-    length = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
-    ids = torch.full((len(prompts), length), tokenizer.pad_token_id)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORED)
-    for row, (p, r) in enumerate(zip(prompts, responses, strict=True)):
-        ids[row, : len(p) + len(r)] = torch.tensor(p + r)
-        mask[row, : len(p) + len(r)] = 1
-        labels[row, len(p) : len(p) + len(r)] = torch.tensor(r)
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    before = tokenizer(prompts)["input_ids"]
+    after = [ids + [tokenizer.eos_token_id]
+             for ids in tokenizer(responses, add_special_tokens=False)["input_ids"]]
+    rows = {"input_ids": ([p + r for p, r in zip(before, after, strict=True)],
+                          tokenizer.pad_token_id),
+            "attention_mask": ([[1] * len(p + r) for p, r in zip(before, after, strict=True)], 0),
+            "labels": ([[IGNORED] * len(p) + r for p, r in zip(before, after, strict=True)],
+                       IGNORED)}
+    return {name: pad_sequence([torch.tensor(row) for row in some], True, padding)
+            for name, (some, padding) in rows.items()}
 
 
 def train(model: LlamaForCausalLM, tokenizer, captions: list[str], emotions: list[str],
@@ -129,25 +127,15 @@ def pairs(seed: int, n: int) -> tuple[list[str], list[str], list[str]]:
     return texts["caption"], texts["emotion"], texts["description"]
 
 
-class Reading(NamedTuple):
-    """What a description says: a tempo from 0 (very slow) to 4 (fast), major or minor, a genre,
-    moods and players; ``None`` or empty where it does not say it or contradicts itself.
-    """
-
-    tempo: int | None
-    mode: str | None
-    genre: str | None
-    moods: tuple[str, ...]
-    players: tuple[str, ...]
-
-
 def tempo_class(bpm: float) -> int:
     """The class of a tempo in the atelier's words, 0 (very slow) to 4 (fast)."""
     return next(k for k, (limit, _) in enumerate(words.TEMPI) if bpm < limit)
 
 
-def read(text: str) -> Reading:
-    """Reads a description's words; whatever is named twice in two ways counts as not named."""
+def read(text: str) -> tuple[int | None, str | None, str | None, tuple, tuple]:
+    """What a description says: tempo class, mode, genre, moods and players; ``None`` or empty where
+    it does not say it or contradicts itself.
+    """
     text = " ".join(text.lower().split())
     tempi = {tempo_class(int(bpm)) for bpm in re.findall(r"\((\d{1,3}) bpm\)", text)}
     paces = {name.split(" ", 1)[1]: k for k, (_, names) in enumerate(words.TEMPI) for name in names}
@@ -160,7 +148,7 @@ def read(text: str) -> Reading:
     moods, _ = _taken(text, lexicon.MOODS)
     tempo, mode, genre = (found.pop() if len(found) == 1 else None for found in (
         tempi | {paces[name] for name in paced}, modes, {kinds[name] for name in named}))
-    return Reading(tempo, mode, genre, moods, players)
+    return tempo, mode, genre, moods, players
 
 
 def _taken(text: str, names: Iterable[str]) -> tuple[tuple[str, ...], str]:

@@ -37,7 +37,6 @@ TEXT = {"context_length": POSITIONS, "vocab_size": 1000,
 @dataclass(frozen=True)
 class Config:
     """How it was trained; ours."""
-
     n_steps: int = 800
     batch_size: int = 64
     learning_rate: float = 2e-3

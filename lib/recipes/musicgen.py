@@ -38,7 +38,6 @@ class Config:
     """The small decoder and its training; MusicGen-small has 24 layers of 1,024 and a million steps
     of 192 clips of 30 s.
     """
-
     width: int = 256
     layers: int = 6
     heads: int = 4

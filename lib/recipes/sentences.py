@@ -30,7 +30,6 @@ MEAN_POOLING = {"word_embedding_dimension": 128, "pooling_mode_cls_token": False
 @dataclass(frozen=True)
 class Config:
     """How it was trained; ours (MiniLM-L6 has 6 layers of 384)."""
-
     n_steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1e-3

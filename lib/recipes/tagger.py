@@ -31,7 +31,6 @@ LISTENER_SEED, N_TRAIN = 4, 3600
 @dataclass(frozen=True)
 class Config:
     """How the tagger was trained; ours, so there are no published values."""
-
     n_steps: int = 1500
     batch_size: int = 32
     learning_rate: float = 2e-3

@@ -40,7 +40,6 @@ EXTRACTOR = {"feature_size": 64, "fft_window_size": 2048, "sampling_rate": 22_05
 @dataclass(frozen=True)
 class Config:
     """How it was trained; ours."""
-
     n_steps: int = 2000
     batch_size: int = 64
     learning_rate: float = 1e-3

@@ -33,7 +33,6 @@ SIZES = {"d_model": 128, "d_kv": 32, "d_ff": 384, "num_layers": 3, "num_heads": 
 @dataclass(frozen=True)
 class Config:
     """How it was trained; ours (t5-base has 12 layers of 768)."""
-
     n_steps: int = 500
     batch_size: int = 48
     learning_rate: float = 1e-3

@@ -25,7 +25,6 @@ class Batch:
     """Stored tensors of B items: codes int64 [B, K, S] with anything beyond each item's length,
     lengths int64 [B], the text encoder's states float [B, L, D], mask int64 [B, L] (1: a token).
     """
-
     codes: torch.Tensor
     lengths: torch.Tensor
     states: torch.Tensor

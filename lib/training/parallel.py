@@ -1,12 +1,6 @@
 """Training on several processes at once, as ``torchrun`` starts them: each takes its share of every
-batch, and they agree on one gradient.
-
-    batch [B] ─┬─ process 0: rows 0 … B/n−1 ─► loss, gradient ─┐
-               ├─ …                                            ├─ mean ─► same step in every process
-               └─ process n−1 ────────────────► loss, gradient ─┘
-
-Random numbers are drawn for the whole batch in every process, from the same seed: n processes take
-the steps that one would take, up to rounding. Without ``torchrun`` there is one process.
+batch, and they agree on one gradient. Random numbers are drawn for the whole batch in every
+process: n processes take the steps that one would take, up to rounding.
 """
 
 import contextlib
@@ -23,7 +17,6 @@ from lib.core.errors import KlangfarbeError
 
 class Team(NamedTuple):
     """The processes that train together: which of them this is, of how many, on which device."""
-
     rank: int
     size: int
     device: str
