@@ -10,6 +10,7 @@ from lib import pretrained, recipes
 from lib.cli import main
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
+from lib.metrics import audio_quality
 from lib.recipes import Wanted, bundling, musicgen
 from lib.workbook import doctor
 
@@ -152,11 +153,12 @@ def test_silence_and_loops_are_found():
     hole[2 * rate : 3 * rate] = 0
     assert musicgen.silent(hole, rate) and not musicgen.silent(loud, rate)
     codes = np.random.default_rng(1).integers(0, 512, (4, 200))
-    assert musicgen.looped(codes, 25.0) == 0
-    assert musicgen.looped(np.tile(codes[:, :50], 4), 25.0) == 1, "two seconds again and again"
+    assert audio_quality.repetition(codes, 25.0, 1) == 0
+    again = np.tile(codes[:, :50], 4)
+    assert audio_quality.repetition(again, 25.0, 1) == 1, "two seconds again and again"
     one = np.tile(codes[:, :50], 4)
     one[3] = codes[3]
-    assert musicgen.looped(one, 25.0) < 0.1, "all codebooks must come back"
+    assert audio_quality.repetition(one, 25.0, 1) < 0.1, "all codebooks must come back"
 
 
 def test_levels_are_brought_to_one():

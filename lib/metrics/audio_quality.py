@@ -49,11 +49,12 @@ def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.Dat
     return pd.DataFrame(rows)
 
 
-def repetition(codes: np.ndarray, frame_rate_hz: float) -> float:
+def repetition(codes: np.ndarray, frame_rate_hz: float, shortest_s: float = 0.0) -> float:
     """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
     before, lags up to 4 s: 1 for codes that stand still or go in a circle.
     """
-    lags = range(1, min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
+    lags = range(max(1, round(shortest_s * frame_rate_hz)),
+                 min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
     return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
 
 

@@ -19,7 +19,7 @@ from lib import pretrained
 from lib.core import provenance
 from lib.data.atelier import TEST_SEED, render
 from lib.data.atelier.compose import describe
-from lib.metrics import control, distances, embedders
+from lib.metrics import audio_quality, control, distances, embedders
 from lib.pretrained import musicgen
 from lib.recipes import bundling
 from lib.recipes.bundling import SEED
@@ -30,7 +30,6 @@ from lib.training import musicgen as training
 MUSIC_SEED, N_TRAIN = 10, 4800
 N_TEST, TEST_SECONDS = 120, 8.0
 SOFT_DB = -60.0    # a second below this level, re full scale, counts as silent
-LOOP_S = (1.0, 4.0)  # a loop comes back after so many seconds
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,8 @@ def measure() -> tuple[pd.DataFrame, str]:
     - ``…_r``: correlation of what was asked for (BPM, ±1, MIDI velocity, MIDI pitch of the melody)
       with what is measured (:mod:`lib.metrics.control`).
     - ``fad``: the tagger's Fréchet distance to the next items' pieces, all clips at one level.
-    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: mean over clips of
-      :func:`looped`.
+    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: mean repetition
+      of the codes after one to four seconds.
     """
     generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
     items = bundling.first_items(TEST_SEED, N_TEST)
@@ -130,10 +129,11 @@ def measure() -> tuple[pd.DataFrame, str]:
                  for row in agreement.to_dict("records")]
         vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
         codes = codec.encode(sounds[:, None]).cpu().numpy()
-        rows += [{"music": name, "measure": measure, "value": value, "n": N_TEST} for measure,
-                 value in (("fad", distances.fad(reference, vectors)),
-                           ("silent_seconds", np.mean([silent(sound, rate) for sound in sounds])),
-                           ("loops", np.mean([looped(c, codec.frame_rate_hz) for c in codes])))]
+        loops = [audio_quality.repetition(c, codec.frame_rate_hz, 1) for c in codes]
+        values = {"fad": distances.fad(reference, vectors), "loops": np.mean(loops),
+                  "silent_seconds": np.mean([silent(sound, rate) for sound in sounds])}
+        rows += [{"music": name, "measure": measure, "value": values[measure], "n": N_TEST}
+                 for measure in ("fad", "silent_seconds", "loops")]
     return pd.DataFrame(rows), provenance.content_hash(real)
 
 
@@ -147,12 +147,3 @@ def silent(sound: np.ndarray, sample_rate_hz: int) -> bool:
     """Whether a sound [N] has a whole second, from its start, with an RMS below ``SOFT_DB``."""
     seconds = sound[: len(sound) // sample_rate_hz * sample_rate_hz].reshape(-1, sample_rate_hz)
     return bool((np.square(seconds, dtype=np.float64).mean(axis=1) < 10 ** (SOFT_DB / 10)).any())
-
-
-def looped(codes: np.ndarray, frame_rate_hz: float) -> float:
-    """The largest share of steps of codes [K, S] that equal, in every codebook, those one lag of
-    one to four seconds before.
-    """
-    longest = min(round(LOOP_S[1] * frame_rate_hz), codes.shape[1] - 1)
-    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean())
-               for lag in range(round(LOOP_S[0] * frame_rate_hz), longest + 1))
