@@ -65,8 +65,7 @@ def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) 
         word=[affect.emotion_word(*point) for point in points])
 
 
-def group_means(table: pd.DataFrame, by: Sequence[str], column: str, *,
-                seed: int = 0) -> pd.DataFrame:
+def group_means(table, by: Sequence[str], column: str, *, seed: int = 0) -> pd.DataFrame:
     """Means of a column, gaps left out, over groups of two or more clips named by the columns `by`:
     `by`, ``value, low, high`` (95 %: bootstrap, or Wilson's of booleans), ``n``.
     """

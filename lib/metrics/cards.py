@@ -44,8 +44,8 @@ def card(function: Callable) -> Card:
         raise KlangfarbeError(f"on the card of {name} the fields {', '.join(FIELDS)}, a direction "
                               f"out of {' '.join(DIRECTIONS)}, a whole minimum n", str(found),
                               "mend its docstring")
-    estimates, direction, *others, _, source = map(found.__getitem__, FIELDS)
-    return Card(name, estimates, direction, *others, int(number[0]), source)
+    values: dict = found | {"minimum n": int(number[0])}
+    return Card(name, *(values[field] for field in FIELDS))
 
 
 def every() -> dict[str, Callable]:

@@ -98,7 +98,7 @@ def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame,
         pair = np.asarray(asked[control], np.float64), heard[control].to_numpy(np.float64)
         scores = {"": of_logs if control in LOGARITHMIC else correlation}
         scores |= {"_folded": folded} if control == "tempo_bpm" else {}
-        row = {"control": control}
+        row: dict = {"control": control}
         for name, r in scores.items():
             row[f"r{name}"] = r(*pair)
             if not name:

@@ -39,7 +39,7 @@ class Measure:
 
 def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
                    groups: np.ndarray | None = None, seed: int = 0, n_resamples: int = 1000,
-                   n_swaps: int = 999) -> pd.DataFrame:
+                   n_shuffles: int = 200, n_swaps: int = 999) -> pd.DataFrame:
     """The table of one system, with :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N
     conditions, the system first, then baselines and ceilings; all is resampled by groups [N].
 
@@ -54,18 +54,19 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
         raise KlangfarbeError("outputs of one length ≥ 2, the system's first", str(sizes),
                               "generate one output per condition for each row")
     table = pd.DataFrame([row for measure in measures
-                          for row in _rows(outputs, measure, groups, seed, n_resamples, n_swaps)])
+                          for row in _rows(outputs, measure, groups, seed, n_resamples, n_shuffles,
+                                           n_swaps)])
     p_values = table["p"].to_numpy(float)
     tested = ~np.isnan(p_values)
     p_holm = np.full(len(table), np.nan)
     p_holm[tested] = stats.holm(p_values[tested])
     verdicts = np.select([~tested, ~(p_holm < 0.05), table["gain"].to_numpy() > 0],
                          ["", UNSURE, BETTER], WORSE)
-    return table.assign(p_holm=p_holm, system_is=verdicts)[list(COLUMNS)]
+    return table.assign(p_holm=p_holm, system_is=verdicts).reindex(columns=list(COLUMNS))
 
 
 def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarray | None, seed: int,
-          n_resamples: int, n_swaps: int) -> list[dict]:
+          n_resamples: int, n_shuffles: int, n_swaps: int) -> list[dict]:
     """The rows of one measure."""
     card, metric, reference = (cards.card(measure.metric), measure.metric,
                                np.asarray(measure.reference))
@@ -119,7 +120,7 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
                              "note": "two halves of the reference"})
     else:
         values = stats.permutation_null(lambda target, some: number(some, target), reference, ours,
-                                        **settings)
+                                        n_shuffles=n_shuffles, **settings)
         low, high = np.quantile(values, [0.025, 0.975])
         found.append(base | {"row": SHUFFLED, "value": float(values.mean()), "low": float(low),
                              "high": float(high)})

@@ -89,9 +89,10 @@ def bradley_terry(wins: np.ndarray, *, n_resamples: int = 1000, seed: int = 0) -
                               f"{(~defined).mean():.1%} of them fall apart",
                               "collect more comparisons of those who nearly always win or lose")
     fitted, n_lost = _fit(drawn[defined]), (~defined).sum()
-    low, high = (np.quantile(np.concatenate([fitted, np.full((n_lost, len(whole)), end)]), q,
-                             axis=0, method=method)
-                 for end, q, method in ((-np.inf, TAIL, "higher"), (np.inf, 1 - TAIL, "lower")))
+    worst, best = (np.concatenate([fitted, np.full((n_lost, len(whole)), end)])
+                   for end in (-np.inf, np.inf))
+    low = np.quantile(worst, TAIL, axis=0, method="higher")
+    high = np.quantile(best, 1 - TAIL, axis=0, method="lower")
     return Strengths(_fit(whole[None])[0], low, high, float(total), n_groups)
 
 

@@ -63,10 +63,9 @@ def retrieval(queries: np.ndarray, items: np.ndarray,
         source: Karpathy & Fei-Fei (2015), CVPR, §4.1; ties as McSherry & Najork (2008), ECIR
     """
     found = ranks(queries, items, groups)
-    mean = found.mean()
-    return {**{f"r_at_{k}": float(mean[f"r_at_{k}"]) for k in KS},
-            "median_rank": float(np.median(found["rank"])), "mrr": float(mean["reciprocal"]),
-            "n": len(found)}
+    return {**{f"r_at_{k}": float(np.mean(found[f"r_at_{k}"])) for k in KS},
+            "median_rank": float(np.median(found["rank"])),
+            "mrr": float(np.mean(found["reciprocal"])), "n": len(found)}
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

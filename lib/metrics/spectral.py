@@ -123,7 +123,8 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *,
         or another take of the same notes as error · minimum n: 30 pairs · source: Gray & Markel
         (1976), IEEE ASSP 24
     """
-    return spectral_distance(*map(log_spectra, _alike(reference, generated, 2048)), floor_db)
+    reference, generated = map(log_spectra, _alike(reference, generated, 2048))
+    return spectral_distance(reference, generated, floor_db)
 
 
 def log_spectra(sound: np.ndarray) -> np.ndarray:

@@ -63,7 +63,8 @@ def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
                 np.array([words.emotion_word(item) for item in items]))
 
     *known, _ = draw(TRAIN_SEED, KNOWN_FROM, config.n_known)
-    return Items(*draw(TEST_SEED, items_from, config.n_items), *known, render.SAMPLE_RATE_HZ)
+    return Items._make((*draw(TEST_SEED, items_from, config.n_items), *known,
+                        render.SAMPLE_RATE_HZ))
 
 
 def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:

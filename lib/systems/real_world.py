@@ -83,7 +83,7 @@ def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWor
 
 def _drawn(rows: pd.DataFrame, folder: Path, n: int, seed: int) -> tuple[pd.DataFrame, list]:
     """Up to `n` rows that have a file and a label, in random order, and the files."""
-    rows = rows[rows["path"].notna() & rows["valence"].notna()]
+    rows = rows.dropna(subset=["path", "valence"])
     if len(rows) < FOLDS:
         raise KlangfarbeError(f"{FOLDS} files with labels or more", str(len(rows)),
                               "see data/README.md")

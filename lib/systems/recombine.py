@@ -93,18 +93,16 @@ def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
                                        describe_from=settings.describe_from).description)
     vectors = parts.mapping.clip.embed_pictures(images.squares(pictures, parts.mapping.side))
     shown = images.squares(pictures, parts.art2music.side)
-    if comments is None:
-        comments = parts.bridging.captioner.caption(shown, [None] * len(shown))
-    felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon()))
-            for comment in comments]
-    inputs = data.embed_inputs(shown, comments, felt, parts.art2music.clip)
+    told = comments or parts.bridging.captioner.caption(shown, [None] * len(shown))
+    felt = [", ".join(keywords.extract(comment, keywords.atelier_lexicon())) for comment in told]
+    inputs = data.embed_inputs(shown, told, felt, parts.art2music.clip)
     found = {"words": mapping_data.text_targets(said, parts.mapping.generator)[:, 0],
              "vector": train_projection.predict(parts.mapping.projection,
                                                 vectors).reshape(len(pictures), -1),
              "fused": train_flow.fuse(parts.art2music.stage, *inputs)}
     if sounds is not None:
         found["numbers"] = train_forest.predict(parts.forest,
-                                                features.extract_many(sounds, 1, rate_hz))
+                                                features.extract_many(list(sounds), 1, rate_hz))
     return {name: np.asarray(some, np.float32) for name, some in found.items()}, said
 
 
