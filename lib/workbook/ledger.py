@@ -13,7 +13,7 @@ false: the claim *does not hold*; else one that nobody measured: *not measured*;
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -158,11 +158,11 @@ def fill(profile: str) -> Ledger:
             rows.append(claim | {"data": data, "verdict": answer, "would_fill": hint})
     claims = pd.DataFrame(rows)
     answers = claims.set_index(["id", "data"])["verdict"]
-    q["verdict"] = [answers[row.claim, row.data] for row in q.itertuples()]
+    q["verdict"] = [answers[claim, data] for claim, data in zip(q["claim"], q["data"])]
     return Ledger(claims, q)
 
 
-def _evidence_of(ledger: Ledger, claim) -> pd.DataFrame:
+def _evidence_of(ledger: Ledger, claim) -> Any:
     q = ledger.quantities
     return q[(q["claim"] == claim.id) & (q["data"] == claim.data)]
 
@@ -180,9 +180,9 @@ def show(ledger: Ledger) -> pd.DataFrame:
     """The ledger to be read, a row a claim; empty cells say what would fill them."""
     table = ledger.claims.rename(columns={"data": "on"})
     table["ours"] = ["; ".join([text for text, _ in numbers(ledger, claim)]
-                               + [claim.would_fill] * bool(claim.would_fill))
-                     for claim in ledger.claims.itertuples()]
-    return table[["id", "claim", "published", "ours", "on", "rule", "verdict"]]
+                               + [hint] * bool(hint))
+                     for claim, hint in zip(ledger.claims.itertuples(), table["would_fill"])]
+    return table.loc[:, ["id", "claim", "published", "ours", "on", "rule", "verdict"]]
 
 
 def print_claims(profile: str) -> None:
@@ -192,9 +192,8 @@ def print_claims(profile: str) -> None:
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     print(f"{profile}: {known[profile]}\n")
-    for row in show(fill(profile)).itertuples():
-        data = f" ({row.on})" if row.on else ""
-        print(f"{row.id:5} {row.verdict:18} {row.claim}{data}\n      {row.ours}")
+    for name, claim, _, ours, data, _, answer in show(fill(profile)).to_numpy():
+        print(f"{name:5} {answer:18} {claim}{f' ({data})' if data else ''}\n      {ours}")
 
 
 def draw(ledger: Ledger) -> Figure:

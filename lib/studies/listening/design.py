@@ -230,4 +230,4 @@ def _checks(stimuli: Sequence[Stimulus], used: set[str], silence: str,
     taken = used | {stimulus.image for stimulus, _ in checks}
     fresh = [pair for pair in wrong if pair[0] not in taken] or list(wrong)
     chosen = rng.permutation(len(fresh))[:N_WRONG] if fresh else []
-    return checks + [(Stimulus(*fresh[k], WRONG, ""), WRONG) for k in chosen]
+    return checks + [(Stimulus(fresh[k][0], fresh[k][1], WRONG, ""), WRONG) for k in chosen]

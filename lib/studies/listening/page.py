@@ -170,7 +170,7 @@ def still(page: Page) -> HTML:
                 f'{_html(page.box)}</div>')
 
 
-def _html(control: widgets.Widget) -> str:
+def _html(control) -> str:
     if isinstance(control, widgets.Box):
         flex = "display:flex;gap:1em" if isinstance(control, widgets.HBox) else ""
         return f'<div style="{flex}">{"".join(map(_html, control.children))}</div>'

@@ -39,8 +39,7 @@ class Session:
         return questions.consent(len(pages), max(1, round(whole / 60)))
 
     @property
-    def progress(self) -> tuple[int, int]:
-        """(pages answered, pages in all)."""
+    def progress(self) -> tuple[int, int]:  # pages answered, pages in all
         return len(self._done), len(self._block)
 
     @property

@@ -90,7 +90,7 @@ def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:
         columns[name] = np.where(table["kind"] == RATE, _answer(name, np.nan_to_num(y)), np.nan)
     for which, name in enumerate(CHOICE_NAMES):
         at = {s: truth.means[s][which] for s in names}
-        left, right = (np.array([at.get(system, 0) for system in table[side]])
+        left, right = (np.array([at.get(s, 0) for s in table[side]])
                        for side in ("system", "other_system"))
         ahead = np.where(habit[place] == "", (left - right) / truth.choice_scale, 0.0)
         chosen = np.where(rng.random(n) < 1 / (1 + np.exp(-ahead)), "left", "right")

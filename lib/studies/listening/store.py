@@ -45,7 +45,7 @@ def read(folder: Path | str) -> pd.DataFrame:
     twice = table.duplicated(["study", "rater", "trial"])
     faults += [f"{rater}: trial {trial} answered twice, the first counts"
                for rater, trial in table.loc[twice, ["rater", "trial"]].to_numpy()]
-    table = table[~twice].sort_values(["rater", "trial"], ignore_index=True)
+    table = table.loc[~twice].sort_values(["rater", "trial"]).reset_index(drop=True)
     table.attrs["faults"] = faults
     return table
 

@@ -191,11 +191,10 @@ def answers(folder: Path | str) -> pd.DataFrame:
     table = found[own].merge(_table(study.folder / KEY), on="code", how="left",
                              validate="many_to_one")
     known = table["what"].notna()
-    faults = found.attrs["faults"] + [f"{(~own).sum()} answers belong to another plan"
-                                      ] * bool((~own).any())
+    faults = [f"{(~own).sum()} answers belong to another plan"] * bool((~own).any())
     faults += [f"code {code} is not in the key" for code in sorted(set(table.loc[~known, "code"]))]
-    table = table[known].reset_index(drop=True)
-    table.attrs["faults"] = faults
+    table = table.loc[known].reset_index(drop=True)
+    table.attrs["faults"] = found.attrs["faults"] + faults
     return table
 
 
