@@ -134,7 +134,7 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
     both share is counted twice: a little too wide). t has Satterthwaite's degrees of freedom.
     """
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
-        raise KlangfarbeError("two seeds or more of either, and the same paintings in all",
+        raise KlangfarbeError("two or more seeds of either, and the same paintings in all",
                               f"{len(ours)}, {len(theirs)}", "train both with the same seeds")
 
     def differences(keep: np.ndarray) -> np.ndarray:
