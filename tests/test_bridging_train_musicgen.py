@@ -300,13 +300,6 @@ def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clip
     assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
 
 
-def test_unsteadiness_is_the_noise_and_not_the_slope():
-    noise = np.random.default_rng(0).standard_normal(4000)
-    curve = [{"loss": 5 - 0.0005 * i + 0.2 * n} for i, n in enumerate(noise)]
-    assert abs(music.loss_spread(curve) - 0.2) < 0.01
-    assert music.loss_spread([{"loss": 1.0}, {"loss": 3.0}]) == math.sqrt(2)
-
-
 def test_generation_has_the_asked_length_and_is_repeatable(start):
     sounds = music.generate(start, TEXTS[:4], CONFIG, seed=5)
     assert sounds.shape == (4, 22_050) and sounds.dtype == np.float32 and np.isfinite(sounds).all()

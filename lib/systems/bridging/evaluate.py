@@ -169,9 +169,11 @@ def compare_faults(start, clips, texts, config: MusicGenConfig, *, n_steps: int 
         way = sum(float((p.detach() - b).square().sum())
                   for p, b in zip(weights, before, strict=True)) ** 0.5
         cosine = torch.cosine_similarity(gradient.double(), reference.double(), dim=0)
+        # how unsteady the losses are: von Neumann's (1941) mean square successive difference
+        spread = np.mean(np.diff([row["loss"] for row in curve[1:]]) ** 2) / 2
         rows.append({"fault": fault, "items_a_step": items.get(fault, config.batch_size),
                      "rate_share": sum(row["rate"] for row in curve) / n_steps
                      / config.learning_rate,
-                     "step_spread": train_musicgen.loss_spread(curve[1:]), "cosine": float(cosine),
+                     "step_spread": float(np.sqrt(spread)), "cosine": float(cosine),
                      "moved": way / config.learning_rate})
     return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ import pandas as pd
 
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import JUDGE_SEED, TEST_SEED, words
+from lib.data.atelier import JUDGE_SEED, words
 from lib.data.atelier.factors import draw
 from lib.data.atelier.lexicon import FEELINGS, MOODS
 from lib.metrics import stats
@@ -75,8 +75,7 @@ def emotion_kept(table: pd.DataFrame, *, against: str = "emotion", seed: int = 0
 
     Returns:
         ``step, reader, value, low, high`` (share right, Wilson's 95 %), ``null, null_high`` (words
-        permuted over paintings), ``silent`` (share without an answer, counted as wrong), ``n``,
-        ``own_texts`` (:func:`accuracy_on_atelier`).
+        permuted over paintings), ``silent`` (share without an answer, counted as wrong), ``n``.
     """
     truth = table[against].to_numpy(object)
     texts = {CAPTION: table["caption"], DESCRIPTION: table["description"],
@@ -94,8 +93,6 @@ def emotion_kept(table: pd.DataFrame, *, against: str = "emotion", seed: int = 0
         rows.append({"step": step, "reader": reader, "value": value, "low": low, "high": high,
                      "null": float(chance.mean()), "null_high": float(np.quantile(chance, 0.975)),
                      "silent": float(np.mean([word is None for word in given])), "n": len(truth)})
-        if step in texts:
-            rows[-1]["own_texts"] = accuracy_on_atelier(step, reader)
     return pd.DataFrame(rows)
 
 
@@ -130,28 +127,12 @@ def word_scores(step: str) -> dict[str, np.ndarray]:
     """Word → log-probabilities under the five emotions, [5], from the atelier's texts of
     ``JUDGE_SEED``: texts that hold the word, plus a half, over all texts, plus one.
     """
-    texts, labels = _atelier_texts(step, JUDGE_SEED, N_COUNTED)
-    holds: dict[str, np.ndarray] = {}
-    for text, label in zip(texts, labels, strict=True):
-        for word in set(re.findall(_WORD, text.lower())):
+    items = [draw(JUDGE_SEED, index) for index in range(N_COUNTED)]
+    write = words.description if step == DESCRIPTION else words.comment
+    labels, holds = [words.emotion_word(item) for item in items], {}
+    for item, label in zip(items, labels, strict=True):
+        for word in set(re.findall(_WORD, write(item).lower())):
             holds.setdefault(word, np.zeros(len(EMOTIONS)))[EMOTIONS.index(label)] += 1
     total = np.array([labels.count(word) for word in EMOTIONS])
     return {word: np.log((count + 0.5) / (total + 1)) for word, count in holds.items()
             if count.sum() >= 3}
-
-
-@functools.cache
-def accuracy_on_atelier(step: str, reader: str, n: int = 400) -> float:
-    """Share of the atelier's own held-out texts in which a reader finds the item's word. No
-    ceiling: some of these were written from points on the border of two words.
-    """
-    texts, labels = _atelier_texts(step, TEST_SEED, n)
-    return float(np.mean([read_emotion(text, step, reader) == label
-                          for text, label in zip(texts, labels, strict=True)]))
-
-
-def _atelier_texts(step: str, collection: int, n: int) -> tuple[list[str], list[str]]:
-    """Descriptions, or comments for the two caption steps, and their emotion words."""
-    items = [draw(collection, index) for index in range(n)]
-    write = words.description if step == DESCRIPTION else words.comment
-    return [write(item) for item in items], [words.emotion_word(item) for item in items]

@@ -17,7 +17,6 @@ so that M4's fixed chunk changes nothing at the published sizes · gradients are
 
 import copy
 import itertools
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -211,14 +210,6 @@ def train(models: Models, clips, texts, config: MusicGenConfig, *, seed: int = 0
                                                      seed=seed * 1_000_003 + step)})
     models.network.eval()
     return curve
-
-
-def loss_spread(curve: list[dict]) -> float:
-    """How unsteady the steps' losses are, nats: √(mean of squared differences of neighbours / 2).
-
-    Source: von Neumann (1941), the mean square successive difference. Claim S1-4.
-    """
-    return math.sqrt(float(np.mean(np.diff([row["loss"] for row in curve]) ** 2)) / 2)
 
 
 def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
