@@ -89,7 +89,8 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
                                                                     config.n_steps)
         curve.append({"step": step + 1, **train_step(models, batch, config, generator)})
         average.update_parameters(both)
-    return Models(*average.module, None), curve
+    averaged: Any = average.module
+    return Models(averaged[0], averaged[1], None), curve
 
 
 def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: FlowConfig, *,

@@ -81,16 +81,16 @@ def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
         if missing := [name for name in ("image", "audio", tag)
-                       if name not in table or table[name].isna().any()]:
+                       if name not in table or table[name].isna().to_numpy().any()]:
             raise KlangfarbeError(f"{source} pairs with image, audio and {tag}",
                                   f"missing: {', '.join(missing)}", "fill them in")
-        tags = {name: table.get(name, pd.Series(UNKNOWN, table.index)).fillna(UNKNOWN)
-                for name in ("emotion", "genre")}
-        groups = {f"{side}_group": table.get(f"{side}_group", table[side]).fillna(table[side])
-                  for side in ("image", "audio")}
-        parts.append(table[["image", "audio"]].assign(source=source, text=table.get("text"),
-                                                      **tags, **groups))
-    merged = pd.concat(parts, ignore_index=True)
+        table = table.reindex(columns=COLUMNS).assign(source=source)
+        for name in ("emotion", "genre"):
+            table[name] = table[name].fillna(UNKNOWN)
+        for side in ("image", "audio"):
+            table[f"{side}_group"] = table[f"{side}_group"].fillna(table[side])
+        parts.append(table)
+    merged: Any = pd.concat(parts, ignore_index=True)
     if len(twice := merged[merged.duplicated(["image", "audio"])]):
         first = twice.iloc[0]
         raise KlangfarbeError("each pair once",
@@ -98,13 +98,13 @@ def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                               "drop the copies: they would leak between the splits")
     merged["pair"] = merged["image"] + "+" + merged["audio"]
     merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
-    label = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"]).agg(
-        lambda values: values.mode().iloc[0])
+    tags = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"])
+    label = tags.agg(lambda values: values.mode().iloc[0])
     rare = label.map(label.value_counts()) < len(FRACTIONS)
     label[rare] = UNKNOWN
     if (label == UNKNOWN).sum() < len(FRACTIONS):
         label[label == UNKNOWN] = label[~rare].mode().iloc[0] if (~rare).any() else UNKNOWN
-    stratum = merged["linked"].map(label)
+    stratum, merged["split"] = merged["linked"].map(label), ""
     for name in stratum.unique():
         rows = stratum == name
         merged.loc[rows, "split"] = splits.by_group(merged.loc[rows, "linked"], FRACTIONS, seed)
@@ -131,8 +131,8 @@ def check_leakage(table: pd.DataFrame):
 def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
     """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table."""
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
-    known = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})[columns]
-    evaluation.assert_unseen(known, *(
+    known: Any = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})
+    evaluation.assert_unseen(known[columns], *(
         pd.DataFrame(dict(zip(columns, (table["image"], table[side]) * 2, strict=True)))
         for side in ("audio", "real") if side in table))
 
@@ -316,7 +316,7 @@ def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray
     with torch.inference_mode():
         for at in range(0, len(codes), 64):
             batch = torch.as_tensor(np.asarray(codes[at : at + 64], np.int64)).to(generator.device)
-            summed = sum(table(batch[:, k]) for k, table in enumerate(embeddings))  # [B, S, D]
+            summed: Any = sum(table(batch[:, k]) for k, table in enumerate(embeddings))  # [B, S, D]
             targets.append(segment_means(summed.float().cpu().numpy(),
                                          np.ones(summed.shape[:2], bool), n_tokens))
     return np.concatenate(targets)

@@ -18,7 +18,7 @@ Notebook: 20–24, 27.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -61,7 +61,8 @@ def pair_scores(table: pd.DataFrame, predicted: np.ndarray, targets: np.ndarray,
     """The test pairs' ``pair, linked``, :data:`MEASURES`, and ``cosine_mean, mae_mean`` of the mean
     vector; `mean`, [1, n, D]: by default of this table's training targets."""
     rows = np.flatnonzero(table["split"] == "test")
-    mean = targets[table["split"] == "train"].mean(0, keepdims=True) if mean is None else mean
+    if mean is None:
+        mean = targets[table["split"] == "train"].mean(0, keepdims=True)
     baseline = row_scores(np.repeat(mean, len(rows), axis=0), targets[rows], mean)
     return pd.DataFrame({**table.iloc[rows].reset_index(drop=True)[["pair", "linked"]],
                          **row_scores(predicted[rows], targets[rows], mean),
@@ -115,7 +116,7 @@ def lift_difference(ours: pd.DataFrame, theirs: pd.DataFrame, *, bare: bool = Fa
     difference = both["cosine"] - both["cosine_theirs"]
     if not bare:
         difference -= both["cosine_mean"] - both["cosine_mean_theirs"]
-    return *stats.paired_difference(difference.to_numpy(), 0.0, both["linked"].to_numpy(),
+    return *stats.paired_difference(np.asarray(difference), np.zeros(1), both["linked"].to_numpy(),
                                     seed=seed), len(both)
 
 
@@ -277,7 +278,7 @@ def select_by_style(pairs: data.PairedData, n: int) -> pd.DataFrame:
     labels = data.atelier_labels(pairs.table).assign(image=pairs.table["image"].to_numpy())
     abstract = labels["style"].isin(ABSTRACT_STYLES)
     labels = labels.assign(group=np.where(abstract, "abstract", "the rest"))
-    labels = labels.drop_duplicates("image")
+    labels: Any = labels.drop_duplicates("image")
     parts = [labels[labels["group"] == name].head(n) for name in ("abstract", "the rest")]
     if any(len(part) < n for part in parts):
         raise KlangfarbeError(f"{n} pictures of either group",

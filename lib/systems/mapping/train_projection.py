@@ -61,7 +61,7 @@ class Batch(NamedTuple):
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
     """A study's untrained projection, [B, D_in] → [B, n, D_out]."""
     if config.study == "one":
-        network = projections.StudyOne(width_in, width_out, config.n_tokens, config.hidden,
+        network: Any = projections.StudyOne(width_in, width_out, config.n_tokens, config.hidden,
                                        config.heads, config.dropout)
         network.leave[1].weight.data.fill_(config.gain)
         return network
@@ -93,7 +93,7 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
     generated)."""
     predicted = models.projection(batch.vectors)
     terms = {"latent": DISTANCES[config.latent](predicted, batch.targets)}
-    critic_inputs = ()
+    critic_inputs: tuple = ()
     if config.w_adversarial and config.study == "one":
         critic_inputs = (batch.targets, predicted)
     if config.uses_decoder:
@@ -121,7 +121,7 @@ def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[s
     """One step of the projection, then of its critic: the losses by name, unweighted, ``loss``
     (their weighted sum), ``gradient`` (its norm before clipping), ``critic``."""
     terms, critic_inputs = losses(models, batch, config)
-    total = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
+    total: Any = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
     row = {name: value.item() for name, value in terms.items()}
     row |= {"loss": total.item(), "gradient": norm}
