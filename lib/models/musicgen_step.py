@@ -150,6 +150,7 @@ def plain_product(x, weight, added=None, gelu: bool = False) -> Tensor:
 
 
 def packed_product(x, weight, added=None, gelu: bool = False) -> Tensor:
+    """The same with a weight that oneDNN has laid out."""
     linear, after = torch.ops.mkldnn._linear_pointwise, ("gelu", [], "none") if gelu else (
         "none", [], "")
     return linear(x, weight, None, *after) if added is None else linear.binary(

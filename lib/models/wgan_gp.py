@@ -203,8 +203,10 @@ def block(widths: Sequence[int], equalised: bool) -> nn.ModuleList:
 
 
 def enlarge(x: Tensor) -> Tensor:
+    """[B, C, H, W] → [B, C, 2H, 2W]."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def unit_mean_square(x: Tensor) -> Tensor:
+    """Each pixel's channels, scaled to unit mean square."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()

@@ -74,6 +74,7 @@ def lead_tokens(tokenizer, word: str | None) -> list[int]:
 
 
 def encoder(source: Source, device: str, dtype=None) -> Captioner:
+    """Loads model, image processor and tokenizer."""
     model = load_model(BlipForConditionalGeneration, source, device, dtype)
     processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
     return Captioner(source, model, processor, tokenizer_of(source), device)

@@ -142,6 +142,7 @@ def well_formed(text: str) -> bool:
 
 
 def encoder(source: Source, device: str, dtype=None) -> Describer:
+    """Loads a causal language model and its tokenizer."""
     model = load_model(LlamaForCausalLM, source, device, dtype, MODEL_FOR_CAUSAL_LM_MAPPING)
     tokenizer = tokenizer_of(source)
     ends = model.generation_config.eos_token_id

@@ -42,6 +42,7 @@ class ClipEncoder(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
+    """Loads a CLIP of either layout."""
     # open_clip's safetensors must be there: else it would unpickle a .bin
     own = all((source.folder / name).is_file()
               for name in ("open_clip_config.json", "open_clip_model.safetensors"))

@@ -41,6 +41,7 @@ def read(kind, source: Source, what: str):
 
 
 def tokenizer_of(source: Source):
+    """The folder's tokenizer."""
     return read(AutoTokenizer, source, "a tokenizer's tokenizer.json and tokenizer_config.json")
 
 

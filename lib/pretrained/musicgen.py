@@ -80,6 +80,7 @@ class MusicGenerator(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
+    """Loads a MusicGen of either layout."""
     if (source.folder / PARTS_FILE).is_file():
         return _bundled(source, device, dtype or torch.float32)
     model = load_model(WholeMusicgen, source, device, dtype)

@@ -55,6 +55,7 @@ def vectors(model, tokenizer, texts: Sequence[str], pooling: str = "mean") -> to
 
 
 def encoder(source: Source, device: str, dtype=None) -> SentenceEncoder:
+    """Loads network, tokenizer and pooling."""
     with readable(source, f"a sentence encoder's {POOLING}"):
         config = json.loads((source.folder / POOLING).read_text(encoding="utf-8"))
     ways = sorted(name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")

@@ -38,6 +38,7 @@ class TaggerEncoder(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> TaggerEncoder:
+    """Loads the network that ``config.json`` describes."""
     labels = []
 
     def build(config):

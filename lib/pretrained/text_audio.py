@@ -51,6 +51,7 @@ def features(extractor, windows: np.ndarray, *, fused: bool = False) -> np.ndarr
 
 
 def encoder(source: Source, device: str, dtype=None) -> ClapEncoder:
+    """Loads model, feature extractor and tokenizer."""
     model = load_model(ClapModel, source, device, dtype)
     extractor = read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
     return ClapEncoder(source, model, extractor, tokenizer_of(source), device)

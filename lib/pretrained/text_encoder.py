@@ -50,5 +50,6 @@ class TextEncoder(Pretrained):
 
 
 def encoder(source: Source, device: str, dtype=None) -> TextEncoder:
+    """Loads a T5's encoder and its tokenizer."""
     model = load_model(T5EncoderModel, source, device, dtype)  # a whole T5's folder serves
     return TextEncoder(source, model, tokenizer_of(source), device)
