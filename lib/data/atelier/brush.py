@@ -81,8 +81,7 @@ class Scene:
         self.ink.polygon(points, fill=self.tone(*colour))
         self.flow.polygon(points, fill=direction % 256)
 
-    def figure(self, x: int, y: int, offsets, colour, direction: int = 128, *, unit: int = 10,
-               side: int = 1) -> None:
+    def figure(self, x: int, y: int, offsets, colour, direction=128, *, unit=10, side=1) -> None:
         """A polygon by flat offsets from (x, y) in tenths of `unit`; `side` −1 mirrors it."""
         around = [int(offset * unit / 10) for offset in offsets]
         corners = [y + o if k % 2 else x + side * o for k, o in enumerate(around)]
@@ -99,8 +98,7 @@ class Scene:
             self.ink.ellipse(box, fill=self.tone(*colour))
             self.flow.ellipse(box, fill=direction % 256)
 
-    def box(self, left: int, top: int, right: int, bottom: int, colour,
-            direction: int = 128) -> None:
+    def box(self, left: int, top: int, right: int, bottom: int, colour, direction=128) -> None:
         if right > left and bottom > top:
             self.ink.rectangle((left, top, right, bottom), fill=self.tone(*colour))
             self.flow.rectangle((left, top, right, bottom), fill=direction % 256)
@@ -114,8 +112,7 @@ class Scene:
         self.image.paste(painted, (0, top))
         self.flow.rectangle((0, top, SIDE, bottom), fill=direction % 256)
 
-    def noise(self, across: int, down: int, width: int = MASTER,
-              height: int = MASTER) -> Image.Image:
+    def noise(self, across: int, down: int, width=MASTER, height=MASTER) -> Image.Image:
         """Smooth noise (L) with about `across` × `down` hills."""
         grid = self.rng.integers(0, 256, (down + 1, across + 1), dtype=np.uint8)
         return Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
@@ -164,8 +161,7 @@ class Scene:
         return [*points, SIDE, SIDE, 0, SIDE]
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
-                shades, *, round_box: bool = False, grow: bool = False, lit: bool = False,
-                on_top: bool = False) -> None:
+                shades, *, round_box=False, grow=False, lit=False, on_top=False) -> None:
         """Many strokes in a box (left, top, right, bottom), or its ellipse (`round_box`): leaves,
         waves, petals. Directions differ by `stray`; `shades` at random, or by the light (`lit`);
         `grow`: larger towards the bottom; `on_top`: as final marks."""

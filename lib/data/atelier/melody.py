@@ -11,12 +11,11 @@ _CELLS = {
     6: ((), (0,), (0, 4), (0, 2, 4), (0, 2, 3, 4), (0, 1, 2, 4), (0, 2, 4, 5), (0, 1, 2, 3, 4, 5))}
 
 
-def rhythm(slot_steps: int, beat_steps: int, notes_per_beat_x10: int, favourites,
-           rng) -> tuple[int, ...]:
+def rhythm(slot_steps: int, beat_steps: int, density_x10: int, favourites, rng) -> tuple[int, ...]:
     """Onsets of one slot, [0, …]: each beat draws a cell whose count is near the wanted density, a
     genre's favourites three times as often."""
     onsets, cells = {0}, _CELLS[beat_steps]
-    away = [abs(10 * len(cell) - notes_per_beat_x10 * beat_steps // 4) for cell in cells]
+    away = [abs(10 * len(cell) - density_x10 * beat_steps // 4) for cell in cells]
     weights = [(40 if d <= 5 else 12 if d <= 10 else 2 if d <= 15 else 0)
                * (3 if c in favourites else 1) for d, c in zip(away, cells)]
     ends = list(accumulate(weights if any(weights) else [int(d == min(away)) for d in away]))
