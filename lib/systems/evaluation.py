@@ -36,8 +36,8 @@ def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
     if findings := leakage.check(pairs=pairs).findings:
-        raise KlangfarbeError("pictures and pieces that training never saw", str(findings[0])[:99],
-                              "draw others, from a higher index on")
+        raise KlangfarbeError("pictures and pieces that training never saw", f"{findings[0].name}: "
+                              f"{findings[0].what}", "draw others, from a higher index on")
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
