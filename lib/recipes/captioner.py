@@ -1,11 +1,9 @@
 """The bundled captioner, a tiny BLIP: ``python -m lib miniature captioner``.
 
-Two phases. First the picture tower alone learns to tell subjects apart (:func:`train_vision`), as
-BLIP's own starts from a ViT trained on ImageNet's labels. Then the decoder learns to caption, the
-tower frozen (:func:`train`). Trained all at once, the decoder learns the sentences before the tower
-sees anything.
-
-Source: Li et al. (2022), BLIP, §3.1 and §4.1.  Notebook: 03.
+First the picture tower alone learns to tell subjects apart, as BLIP's own starts from a ViT trained
+on ImageNet's labels; then the decoder learns to caption, the tower frozen. All at once, the decoder
+learns the sentences before the tower sees anything.  Source: Li et al. (2022), BLIP, §3.1, §4.1.
+Notebook: 03.
 """
 
 import copy
@@ -116,11 +114,8 @@ def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, checkpoint: 
 def train(model, tokenizer, pictures: np.ndarray, captions: list[str], own: list[str],
           feelings: dict[str, list[str]], checkpoint: Path, config: Config = Config(),
           **run) -> list[dict]:
-    """Trains the decoder in place, the picture tower frozen, and returns the curve.
-
-    Args:
-        pictures: uint8 [N, size, size, 3]. own: each picture's own emotion word.
-        feelings: emotion word → feelings that go with it, at least two.
+    """Trains the decoder in place, the picture tower frozen, and returns the curve. `own`: each
+    picture's emotion word; `feelings`: emotion word → at least two feelings that go with it.
     """
     names, tower = list(feelings), model.vision_model
 
@@ -185,8 +180,7 @@ def measure(captioner=None, seed: int = TEST_SEED,
     """What a captioner (default: the bundled one) says of held-out paintings, led by nothing
     ("unled") and by a word drawn without looking ("led"): (table, hash of the pictures).
 
-    - ``…_subject_named``, ``…_manner_named``: it names the right one of 32 subjects (8 styles) and
-      no other.
+    - ``…_named``: it names the right one of 32 subjects (8 styles) and no other.
     - ``led_feeling_follows``: both feelings it names lie nearest to the word that led it; `null`:
       to the painting's own word. ``led_form``: it goes on from its lead and ends with two different
       feelings. ``unled_feeling``: it names a feeling though nobody asked.

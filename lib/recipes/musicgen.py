@@ -1,10 +1,8 @@
 """The bundled music model, a small MusicGen: ``python -m lib miniature musicgen``.
 
-Stored text states and codec codes in, a decoder of delayed codes out. One item is a crop of one
-piece's codes under its whole description. The loss is the one that fine-tunes a published MusicGen
-(:mod:`lib.training.musicgen`); text encoder and codec stay as they are.
-
-Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
+One item is a crop of one piece's codes under its whole description; the loss is the one that
+fine-tunes a published MusicGen (:mod:`lib.training.musicgen`), text encoder and codec stay as they
+are.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
 """
 
 from collections.abc import Sequence

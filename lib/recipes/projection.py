@@ -1,8 +1,7 @@
 """The bundled projection of the mapping thesis: ``python -m lib miniature projection``.
 
-Study II at notebook 23's mini settings, on the same pairs with the same split, led by the bundled
-classifier's words. Measured on the test pairs, of which no picture and no sound is linked to
-another split.
+Study II at notebook 23's mini settings, on the same pairs, led by the bundled classifier's words.
+Measured on the test pairs, of which no picture and no sound is linked to another split.
 """
 
 import pandas as pd

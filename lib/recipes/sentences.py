@@ -69,12 +69,10 @@ def make() -> None:
     key = provenance.content_hash(repr(columns).encode())
     words = tokenizer([text for column in columns for text in column])
     model = build(len(words), seed=SEED)
-    comment, description, comment2, description2 = columns
-    sides = [(comment, description), (comment, description), (comment, comment2),
-             (description, description2)]
+    sides = [(columns[a], columns[b]) for a, b in ((0, 1), (0, 1), (0, 2), (1, 3))]
     curve = train(model, words, sides, bundling.checkpoint("sentences"), seed=SEED, key=key)
-    bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": curve},
-                   key, (model.half(), words))
+    bundling.write("sentences", {POOLING: MEAN_POOLING, "curves.csv": curve}, key,
+                   (model.half(), words))
 
 
 def measure() -> tuple[pd.DataFrame, str]:
@@ -86,10 +84,9 @@ def measure() -> tuple[pd.DataFrame, str]:
     untrained = SentenceEncoder(bundled, build(len(bundled.tokenizer), seed=SEED).eval(),
                                 bundled.tokenizer, "mean", "cpu")
     items = bundling.first_items(TEST_SEED, N_TEST)
-    comment, description, comment2, description2 = _columns(items)
-    asked = {"comment → description": (comment, description),
-             "comment → comment": (comment, comment2),
-             "description → description": (description, description2)}
+    columns = _columns(items)
+    asked = {"comment → description": columns[:2], "comment → comment": columns[::2],
+             "description → description": columns[1::2]}
     felt = np.array([(f.valence, f.arousal) for f in items])
     signs, pairs = np.sign(felt), np.triu_indices(len(items), 1)
     near = -np.linalg.norm(felt[:, None] - felt[None], axis=-1)[pairs]
@@ -113,7 +110,7 @@ def measure() -> tuple[pd.DataFrame, str]:
 
 
 def _columns(items: list) -> list[list[str]]:
-    """Comments and descriptions of items, and those of other items of the very same feeling."""
+    """Comments and descriptions of items, then those of other items of the very same feeling."""
     twins = [draw(f.seed, f.index + 1_000_000, valence=f.valence, arousal=f.arousal) for f in items]
     return [texts[kind] for texts in map(bundling.texts_of, (items, twins))
             for kind in ("comment", "description")]
