@@ -1,0 +1,7 @@
+"""Paths, profiles, errors, artefacts and provenance: what everything else stands on."""
+
+import pkgutil
+
+import lazy_loader
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]

@@ -6,10 +6,12 @@ measures them all on held-out items. A recipe is a module here: ``make()`` train
 """
 
 import math
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
+import lazy_loader
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,7 @@ from lib.core.errors import KlangfarbeError
 from lib.recipes import bundling
 from lib.training import loop
 
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 HELDOUT = "heldout.csv"
 TOLERANCE = 0.02  # of a stored value without interval: as far may another machine's lie apart
 
