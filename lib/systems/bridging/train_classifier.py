@@ -43,8 +43,8 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
         model = EmotionCNN(len(EMOTIONS), config.backbone, config.sequence, config.hidden,
                            config.heads, config.dropout, config.width)
     if config.initial:
-        source = sources.find("residual network", sources.Part("ResNet50 trained on ImageNet", ("model.safetensors",)),
-                              config.initial)
+        part = sources.Part("ResNet50 trained on ImageNet", ("model.safetensors",))
+        source = sources.find("residual network", part, config.initial)
         tensors = artefacts.read(source.folder / "model.safetensors")
         keys = model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
                                                if not name.startswith("fc.")}, strict=False)
