@@ -36,7 +36,7 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
     level = (under @ np.array([77, 150, 29], np.int32)) >> 8
     down, right = np.zeros_like(level), np.zeros_like(level)
     down[1:-1], right[:, 1:-1] = level[2:] - level[:-2], level[:, 2:] - level[:, :-2]
-    parts = [_layer(scene.rng, under, flow, swirl, *sizes, loose, jitter)
+    parts = [_layer(scene.rng, under, flow, swirl, sizes, loose, jitter)
              for sizes in (coarse, fine)]
     parts.append(_edges(scene.rng, under, down, right, edge, jitter // 2))
     if scene.marks:
@@ -44,7 +44,7 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
         marks[:, 2] %= 256
         parts.append((*marks[:, :6].T, marks[:, 6:]))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Placed(*columns, under, (down, right))
+    return Placed._make([*columns, under, (down, right)])
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
@@ -80,8 +80,9 @@ def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> 
     return mixed + (lit * relief >> 9).astype(np.int16)[..., None]
 
 
-def _layer(rng, colours, flow, swirl, spacing, length, width, loose: int, jitter: int) -> tuple:
+def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
     """One full layer on a jittered grid, in random order."""
+    spacing, length, width = sizes
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3

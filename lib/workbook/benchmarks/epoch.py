@@ -49,7 +49,7 @@ class Material:
         rng, self.start, codec, text = np.random.default_rng(0), start, start.codec, start.text
         self.files = [folder / f"{row}.wav" for row in range(n)]
         for file in self.files:
-            noise = rng.normal(0, 0.1, round(seconds * start.sample_rate_hz))
+            noise = rng.normal(0, 0.1, (round(seconds * start.sample_rate_hz),))
             soundfile.write(file, noise, start.sample_rate_hz)
         self.texts = [words.description(factors.draw(TRAIN_SEED, row)) for row in range(n)]
         self.store, sounds = musicgen_cache.Store(folder / "store"), self.decode(range(n))
