@@ -145,20 +145,22 @@ def measure() -> tuple[pd.DataFrame, str]:
         return np.array([np.abs(ln_mel(a, rate, power) - ln_mel(b, rate, power)).mean()
                          for a, b in zip(sounds, others, strict=True)])
 
+    def apart(others, power: bool = False):
+        return bundling.estimate(np.mean, distances(others, power))
+
     codes, after = torch.cat([codec.encode(batch) for batch in batches]), sounds
     null, power_null = (distances(np.roll(sounds, 1, axis=0), power).mean()
                         for power in (False, True))
     for k in range(1, n_codebooks + 1):
         after = np.concatenate([codec.decode(part[:, :k], sounds.shape[1]).cpu().numpy()[:, 0]
                                 for part in codes.split(16)])
-        add("ln_mel_l1", bundling.mean(distances(after)), k, null)
-    add("ln_mel_l1_of_power", bundling.mean(distances(after, power=True)), null=power_null)
+        add("ln_mel_l1", apart(after), k, null)
+    add("ln_mel_l1_of_power", apart(after, power=True), null=power_null)
     with torch.no_grad():
         unquantised = np.concatenate([
             codec.model.sound_of(codec.model.latents(torch.from_numpy(b).to(codec.device)))
             .cpu().numpy()[:, 0] for b in batches])
-    add("ln_mel_l1_unquantised", bundling.mean(distances(unquantised[:, : sounds.shape[1]])), 0,
-        null)
+    add("ln_mel_l1_unquantised", apart(unquantised[:, : sounds.shape[1]]), 0, null)
     for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1):
         add("perplexity", {"value": used, "n": N_TEST}, k)
     few = [list(clips[:N_CONTROLS]) for clips in (sounds, after)]
