@@ -1,5 +1,5 @@
-"""The trained stages as files: ``<stage>.json, <stage>.safetensors`` of notebook 42, and 43's vocoder,
-``generator.json, generator.safetensors``.
+"""The trained stages as files: ``<stage>.json, <stage>.safetensors`` of notebook 42, and the
+vocoder, ``generator.json, generator.safetensors``, of 43.
 
 Stages: ``decoder``, trained on the comment alone; ``decoder_with_keywords``, as published, with the
 target clip's keywords in the text; ``flow``. The flow and the vocoder are bundled. The released
