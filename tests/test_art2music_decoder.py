@@ -1,5 +1,5 @@
 """System 4's stage one: the weighted loss, what a step trains, where a killed run goes on; and the
-flow that adds dice.
+flow that samples.
 """
 
 from dataclasses import replace

@@ -163,7 +163,7 @@ def test_draws_belong_to_seed_prompt_and_turn(llama_folder):
     before = torch.random.get_rng_state()
     first, second = (model.respond(["Response:"] * 3, seed=seed, max_new_tokens=12)
                      for seed in (0, 1))
-    assert torch.equal(before, torch.random.get_rng_state()), "torch's own dice are not touched"
+    assert torch.equal(before, torch.random.get_rng_state()), "torch's own generator is not touched"
     assert len({*first, *second}) == 6, "another seed or another turn, another text"
     assert first[:2] == model.respond(["A hill", "Response:", "Response:"], seed=0,
                                       max_new_tokens=12)[1:]

@@ -72,7 +72,7 @@ STEPS = {
     "41_art2music_articaps": Step("splits same examples truth consistency.png evidence"),
     "42_art2music_decoder": Step("decoder.safetensors decoder.json "
         "decoder_with_keywords.safetensors decoder_with_keywords.json flow.safetensors flow.json "
-        "curves ways dice"),
+        "curves ways draws"),
     "43_art2music_vocoder": Step("generator.safetensors generator.json roundtrip curve predicted"),
     "44_art2music_table": Step("table steps evidence", "42 43"),
     "45_art2music_loss": Step("bands sizes evidence"),
