@@ -1,8 +1,13 @@
 """The four systems, each in one order: Config, PROFILES, build, train_step, generate."""
 
+import pkgutil
+
+import lazy_loader
 import pandas as pd
 
 from lib.core import paths
+
+__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 
 # What each system is, from its source text. The README and notebook 00 print this table.
 SYSTEMS = {
