@@ -276,6 +276,32 @@ def test_a_loss_that_is_not_finite_leaves_the_weights(start, batch):
 # ----------------------
 
 
+def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monkeypatch):
+    start = random_start(tmp_path / "start", dropout=0.1)
+    config = replace(CONFIG, epochs=3, dropped=0.3, accumulate=2)
+
+    def run(checkpoint):
+        models = music.build(config, start)
+        return models, music.train(models, clips, TEXTS, config, checkpoint,
+                                   store=tmp_path / "store", every=2)
+
+    whole, curve = run(tmp_path / "whole.safetensors")
+    own, calls = music.train_step, []
+
+    def killed(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return own(*arguments, **named)
+
+    monkeypatch.setattr(music, "train_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed.safetensors")
+    monkeypatch.setattr(music, "train_step", own)
+    resumed, again = run(tmp_path / "killed.safetensors")
+    assert curve == again and len(curve) == 6 and torch.equal(weights(whole), weights(resumed))
+
+
 def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):
     config = replace(CONFIG, epochs=12, learning_rate=1e-2)
     before = music.held_out_loss(music.build(config, start), clips, TEXTS, config,

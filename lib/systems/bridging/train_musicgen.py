@@ -27,13 +27,14 @@ import numpy as np
 import torch
 
 from lib import pretrained
-from lib.core import paths
+from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen_cache
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import loop
 from lib.training import musicgen as steps
+from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "13_bridging_music"
 
@@ -195,19 +196,29 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
     return losses
 
 
-def train(models: Models, clips, texts, config: MusicGenConfig, *, seed: int = 0,
-          store: Path | None = None, encoded: dict | None = None) -> list[dict]:
-    """Fine-tunes in place: a dict a step, ``step, loss, gradient, rate``. The arguments are
-    :func:`make_batches`'.
+def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
+          seed: int = 0, store: Path | None = None, encoded: dict | None = None,
+          every: int = 20) -> list[dict]:
+    """Fine-tunes in place; a killed run goes on from `checkpoint` (``….safetensors``), written each
+    `every` steps. The other arguments are :func:`make_batches`'.
+
+    Returns:
+        A dict a step: ``step, loss, gradient, rate``.
     """
-    total, curve = n_steps(config, len(texts)), []
+    total = n_steps(config, len(texts))
+    key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
+    trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
+    saved = Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
+    curve = saved.load()["curve"]
     batch_at = make_batches(models.start, clips, texts, config, seed=seed, store=store,
                             encoded=encoded)
     models.network.train()
-    for step in loop.progress(total, f"fine-tuning {config.model}"):
+    for step in loop.progress(total, f"fine-tuning {config.model}", len(curve)):
         rate = learning_rate(config, step, total, curve[-1]["loss"] if curve else 0.0)
         curve.append({"step": step + 1, **train_step(models, batch_at(step), config, rate,
                                                      seed=seed * 1_000_003 + step)})
+        if (step + 1) % every == 0 or step + 1 == total:
+            saved.save(step + 1, curve)
     models.network.eval()
     return curve
 
