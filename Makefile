@@ -23,7 +23,7 @@ run: $(READY)
 test: lint unit notebooks
 
 lint: $(READY)
-	$(BIN)/ruff check lib tests
+	$(BIN)/ruff check lib tests notebooks
 
 unit: $(READY)
 	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder --durations=25
