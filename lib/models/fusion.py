@@ -1,4 +1,5 @@
-"""System 4's networks: two vectors become one, and that one becomes a mel-spectrogram.
+"""Networks of art2music: two vectors become one, and that one a mel-spectrogram, by the
+published :class:`MelDecoder` or by the :class:`Flow`.
 
     picture v [B, D] ─┐
     text    u [B, D] ─┴─► gated residual projector ─► h [B, H]

@@ -1,4 +1,5 @@
-"""One step of MusicGen's decoder for fast sampling, with everything prepared that can be.
+"""One step of MusicGen's decoder for fast sampling, with everything prepared that can be. The
+network itself is transformers' (``lib.pretrained.musicgen``).
 
 Self-attention's keys and values lie in blocks made once for the whole piece. Cross-attention's are
 computed once and, where the condition is short, multiplied into the projections around them (q·k =

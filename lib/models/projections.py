@@ -1,4 +1,4 @@
-"""System 2's networks: from a picture's vector to what conditions a music model, and two critics.
+"""Networks of mapping: from a picture's vector to what conditions a music model, and two critics.
 
     Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─►
                           ─linear, LayerNorm─► m [B, n, 1024]

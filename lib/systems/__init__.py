@@ -1,4 +1,6 @@
-"""The four systems, each in one order: Config, PROFILES, build, train_step, generate."""
+"""The four systems. Each trains in ``train_<network>.py`` (build, train_step, train), runs in
+``generate.py`` and is measured in ``evaluate.py``; networks are in ``lib.models``.
+"""
 
 import pkgutil
 

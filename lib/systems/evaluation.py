@@ -1,6 +1,8 @@
-"""What the evaluations of systems 1, 2 and 4 share: test items, the emotion heard, measures on
-values computed once, and differences of rows. A row of clips becomes a structured array [N], and
-:func:`lib.metrics.evaluation_table.evaluate_table` compares the rows.  Notebook: 15, 24, 44.
+"""What the evaluations of bridging, mapping and art2music share: test items, the emotion heard,
+measures on values computed once, and differences of rows. A row of clips becomes a structured array
+[N], and :func:`lib.metrics.evaluation_table.evaluate_table` compares the rows.
+
+Notebook: 15, 24, 44.
 """
 
 import functools

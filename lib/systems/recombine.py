@@ -57,7 +57,8 @@ PROFILES = {"smoke": Config(6, 12), "mini": Config(100, 240), "gpu": Config(), "
 
 
 class Systems(NamedTuple):
-    """The systems as their ``load`` gives them; of system 3 forest, diffusion model and sizes."""
+    """The systems as their ``load`` gives them; of music2image, forest, diffusion model
+    and sizes."""
 
     bridging: Any
     mapping: Any

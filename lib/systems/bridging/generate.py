@@ -6,6 +6,10 @@
 A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 
+Networks: ``lib.models.emotion_classifier``; captioner, describer and MusicGen are transformers',
+loaded by ``lib.pretrained``. Evaluation: evaluate.py (music; its scores: metrics.py); the
+classifier's is ``lib.metrics.calibration``, notebook 11.
+
 Source: Hisariya & Liang §III. Notebook: 10.
 
 Known deviations: paintings are taken one at a time · the emotion comes with its probability, and

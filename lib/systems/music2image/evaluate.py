@@ -1,5 +1,5 @@
-"""Evaluation: the forest beside chance level and ceiling, its permutation importance, and tables on
-real collections.
+"""Evaluation of the forest (pictures: notebooks 32 to 35): beside chance level and ceiling, its
+permutation importance, and tables on real collections.
 
 ``python -m lib reference`` writes the tables of real collections to ``results/reference/real/``:
 n, a 95 % interval over groups, the null (97.5 % quantile of permuted predictions) and, where

@@ -2,7 +2,11 @@
 
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
 
-The WGAN-GP of train_gan.py is the source's other decoder.
+The WGAN-GP of train_gan.py is the source's other decoder; it paints by ``train_gan.generate``.
+
+Networks: ``lib.models.emotion_unet``, ``lib.models.wgan_gp``; the forest is sklearn's. Training:
+train_diffusion.py, train_gan.py, train_forest.py. Sampler: schedule.py. Evaluation: evaluate.py
+(forest), notebooks 32 (GAN) and 33 (diffusion), grey.py (greyness), notebook 35 (the chain).
 
 Known deviations: valence and arousal lie in [−1, 1] everywhere (published: 1–9 beside 0–1) · Optuna
 never sees the test set · the diffusion model's null is learned and its schedule ends at zero signal

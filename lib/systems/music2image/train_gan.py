@@ -3,7 +3,8 @@
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
 
-The networks, the ERU's maps v and a, and the penalty are in lib/models/wgan_gp.py.
+The networks, the ERU's maps v and a, and the penalty are in lib/models/wgan_gp.py. The loop over
+:func:`train_step` is in notebook 32.
 
 Known deviations and choices where the paper is silent: one ERU for all stages, the generator's last
 unit · the critic sees the affect as two more channels and through a projection · the weight of the
