@@ -6,7 +6,7 @@
 
 Over one step recurrence and attention do nothing: see :func:`unused_weights`.
 
-Source: Hisariya & Liang §III.A, equations 1–4, Figure 2 (which give no widths: `hidden`, `heads`,
+Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (which give no widths: `hidden`, `heads`,
 `dropout` are ours); He et al. (2016) for the residual network.  Notebook: 11.
 """
 

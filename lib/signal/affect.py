@@ -40,7 +40,7 @@ MIREX_POINTS = {"passionate": (0.5, 0.6), "rousing": (0.5, 0.8), "confident": (0
                 "aggressive": (-0.7, 0.8), "fiery": (-0.3, 0.9), "tense/anxious": (-0.7, 0.6),
                 "intense": (-0.2, 0.8), "volatile": (-0.5, 0.7), "visceral": (-0.4, 0.6)}
 
-# S1's five words (Bridging Paintings and Music, §3); the nearest one names a point of the plane:
+# S1's five words (Bridging Paintings and Music, §V.A); the nearest one names a point of the plane:
 EMOTION_POINTS = {"happy": (0.7, -0.1), "fun": (0.6, 0.7), "angry": (-0.6, 0.6),
                   "sad": (-0.6, -0.5), "neutral": (0.0, 0.0)}
 

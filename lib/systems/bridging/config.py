@@ -1,6 +1,7 @@
 """Settings of every stage; the defaults are the published ones.
 
-Source: Hisariya & Liang §III (networks), §IV.D (fine-tuning), §V.A (data), §V.C (evaluation).
+Source: Hisariya & Liang §IV.A to C (networks), §IV.D and §V.C (fine-tuning), §V.A (data), §V.B
+(evaluation).
 """
 
 from dataclasses import dataclass, replace

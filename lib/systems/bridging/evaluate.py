@@ -1,7 +1,7 @@
 """The test set, what every model plays to it (the untuned start, retrieval and the codec too), and
 what the released code's faults change. The measures are in ``metrics.py``.
 
-Source: Hisariya & Liang §V.C and Table 2. Notebook: 13 (faults), 15.
+Source: Hisariya & Liang §V.B, §VI and Table 2. Notebook: 13 (faults), 15.
 
 Known deviations: the published test set is a tenth of the pairs, cut from pieces that training
 knew; here it is the atelier's ``TEST_SEED``, at indices that nothing else draws · the published

@@ -10,7 +10,7 @@ Networks: ``lib.models.emotion_classifier``; captioner, describer and MusicGen a
 loaded by ``lib.pretrained``. Evaluation: evaluate.py (music; its scores: metrics.py); the
 classifier's is ``lib.metrics.calibration``, notebook 11.
 
-Source: Hisariya & Liang §III. Notebook: 10.
+Source: Hisariya & Liang §IV. Notebook: 10.
 
 Known deviations: paintings are taken one at a time · the emotion comes with its probability, and
 each text is returned · what would clip is turned down as a whole.

@@ -1,4 +1,4 @@
-"""The metrics of Table 2 (Hisariya & Liang §V.C: FAD, CLAP, KL, THD, SNR) and of the emotion heard,
+"""The metrics of Table 2 (Hisariya & Liang §V.B: FAD, CLAP, KL, THD, SNR) and of the emotion heard,
 for rows of clips.
 
 Sets are compared at one loudness, for the tagger's embedding depends on loudness; valence and

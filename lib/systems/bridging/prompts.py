@@ -3,7 +3,7 @@ musical description. The networks are in ``lib/pretrained/captioner.py`` and ``d
 
     emotion word ──leads──► caption ──Table 1's prompt──► description
 
-Source: Hisariya & Liang §III.B, equation 5 (caption), §III.C, equation 6 and Table 1 (description).
+Source: Hisariya & Liang §IV.B, equation 5 (caption), §IV.C, equation 6 and Table 1 (description).
 Notebook: 12.
 
 Known deviations: published, the describer reads the led caption and nothing else; the bundled one

@@ -1,7 +1,7 @@
 """Training of the emotion classifier: which of five words a painting gets. The network is
 ``lib/models/emotion_classifier.py``.
 
-Source: Hisariya & Liang §III.A and Figure 2; Guo et al. (2017) for the temperature. Notebook: 11.
+Source: Hisariya & Liang §IV.A and Figure 2; Guo et al. (2017) for the temperature. Notebook: 11.
 
 Known deviations: the paper gives neither widths nor how the classifier was trained · its sequence
 is read as the 49 cells of the last stage; the released code's one step is ``sequence="single"`` ·
