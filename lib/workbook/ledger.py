@@ -29,8 +29,9 @@ EVIDENCE, STORED = "evidence.csv", "reference"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 EMPTY, UNTESTABLE = "not measured", "not testable here"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
-COLOURS = {HOLDS: "tab:green", FAILS: "tab:red", OPEN: "tab:orange", EMPTY: "gray",
-           UNTESTABLE: "gray"}
+# told apart without green or red, and dark enough to be read
+COLOURS = {HOLDS: "#00599c", FAILS: "#b34700", OPEN: "black", EMPTY: "#707070",
+           UNTESTABLE: "#707070"}
 CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
 
 
@@ -162,27 +163,24 @@ def fill(profile: str) -> Ledger:
     return Ledger(claims, q)
 
 
-def _evidence_of(ledger: Ledger, claim) -> Any:
-    q = ledger.quantities
-    return q[(q["claim"] == claim.id) & (q["data"] == claim.data)]
-
-
-def numbers(ledger: Ledger, claim) -> list[tuple[str, str]]:
-    """The numbers a row of ``ledger.claims`` rests on: (text to be read, the notebook it is of)."""
-    used = {name for name, *_ in conditions(claim.rule)}
-    return [(f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
-             + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
-             + f", n {q.n}, seed {q.seed}", q.notebook)
-            for q in _evidence_of(ledger, claim).itertuples() if q.quantity in used]
-
-
 def show(ledger: Ledger) -> pd.DataFrame:
     """The ledger to be read, a row a claim; empty cells say what would fill them."""
-    table = ledger.claims.rename(columns={"data": "on"})
-    table["ours"] = ["; ".join([text for text, _ in numbers(ledger, claim)]
-                               + [hint] * bool(hint))
-                     for claim, hint in zip(ledger.claims.itertuples(), table["would_fill"])]
+    table, ours = ledger.claims.rename(columns={"data": "on"}), []
+    for claim in ledger.claims.itertuples():
+        used = {name for name, *_ in conditions(claim.rule)}
+        numbers = [f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
+                   + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
+                   + f", n {q.n}, seed {q.seed}"
+                   for q in evidence_of(ledger, claim) if q.quantity in used]
+        ours.append("; ".join([*numbers, claim.would_fill] if claim.would_fill else numbers))
+    table["ours"] = ours
     return table.loc[:, ["id", "claim", "published", "ours", "on", "rule", "verdict"]]
+
+
+def evidence_of(ledger: Ledger, claim) -> list:
+    """The rows of ``quantities`` that belong to a row of ``claims``."""
+    q = ledger.quantities
+    return list(q[(q["claim"] == claim.id) & (q["data"] == claim.data)].itertuples())
 
 
 def print_claims(profile: str) -> None:
@@ -202,7 +200,7 @@ def draw(ledger: Ledger) -> Figure:
     """
     rows = []
     for claim in ledger.claims.itertuples():
-        of = list(_evidence_of(ledger, claim).itertuples())
+        of = evidence_of(ledger, claim)
         rows += [(claim, q) for q in (None, *of)] if of else []
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
     for line, (claim, q) in enumerate(rows):
@@ -223,11 +221,11 @@ def draw(ledger: Ledger) -> Figure:
         axis.plot(null, line, "|", color="0.3", ms=8)
         axis.plot([edge, edge], [line - 0.4, line + 0.4], ":", color="0.3", lw=1)
         axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=4)
-        axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=7, color="0.3")
+        axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=8, color="0.3")
         axis.text(1.05, line, f"{q.value:.3g} [{q.low:.3g}, {q.high:.3g}]  n {q.n}", va="center",
-                  fontsize=7, color=colour)
+                  fontsize=8, color=colour)
     axis.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
     axis.set_axis_off()
     axis.set_title("● ours, 95 % interval · | null · ┊ the rule's bound · ◇ published · "
-                   "each line on its own scale", fontsize=7)
+                   "each line on its own scale", fontsize=8)
     return figure
