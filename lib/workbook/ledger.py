@@ -13,7 +13,7 @@ false: the claim *does not hold*; else one that nobody measured: *not measured*;
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
