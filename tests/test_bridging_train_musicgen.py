@@ -23,8 +23,6 @@ from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import TEXT_COLUMNS, MusicGenConfig, get_config
 from lib.training import loop
 from lib.training import musicgen as steps
-from lib.workbook import benchmarks
-from lib.workbook.benchmarks import epoch
 
 TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
 CONFIG = MusicGenConfig(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
@@ -416,32 +414,3 @@ def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
         "a loss of 4 to 7 nats")
     assert table.loc["schedule_by_loss", "moved"] < 0.2 * table.loc["none", "moved"]
     assert table.loc["first_item_loss", "step_spread"] > 0
-
-
-# --- bench epoch ----------------------------------------------------------------------------------
-
-
-def test_the_bench_splits_the_time_of_three_ways(start, tmp_path):
-    config = replace(CONFIG, batch_size=2, clip_seconds=0.6)
-    found = epoch.measure(start, config, tmp_path, n_batches=2, repeats=1)
-    spent = found["seconds"]
-    assert tuple(spent) == epoch.WAYS and all(tuple(parts) == epoch.PARTS and parts["model"] > 0
-                                              for parts in spent.values())
-    for way, parts in spent.items():
-        made = [parts[p] for p in ("decode", "codec", "text")]
-        assert all(p > 0 for p in made) if way == "published" else not any(made)
-        assert (parts["load"] == 0) == (way == "bare")
-    assert found["n"] == 4 and found["ours"] == pytest.approx(sum(spent["stored"].values()),
-                                                              abs=1e-3)
-    assert found["overhead"] == pytest.approx(sum(spent["stored"].values())
-                                              / sum(spent["bare"].values()), abs=0.02)
-    assert found["ratio"] > 0 and found["stored_kb"] > 1
-
-
-def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
-    config = replace(CONFIG, batch_size=3, clip_seconds=0.6)
-    material = epoch.Material(start, config.clip_seconds, tmp_path, 3)
-    kept = material.stored(range(3))
-    made = material.made(range(3), benchmarks.Clock())
-    assert torch.equal(made.codes, kept.codes)
-    assert torch.allclose(made.states, kept.states, atol=1e-4)

@@ -1,6 +1,5 @@
 """The command line as a person meets it: one clear line, exit code 2, nothing lost."""
 
-import json
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from lib.cli import main
 from lib.core.errors import KlangfarbeError
 from lib.signal import images
 from lib.systems.music2image import generate
-from lib.workbook import benchmarks, doctor
+from lib.workbook import doctor
 
 RATE = 22_050
 
@@ -83,23 +82,6 @@ def test_an_interrupt_ends_with_130(monkeypatch, tone, capsys):
     monkeypatch.setattr(generate, "generate_files", interrupted)
     assert main(["paint", str(tone), "-o", "x.png"]) == 130
     assert "goes on from here" in capsys.readouterr().err
-
-
-def test_bench_prints_one_json_object_with_every_key(monkeypatch, capsys, tmp_path):
-    measured = "{'what': 'w', 'ours': 4, 'baseline': 2, 'ratio': 2, 'unit': 'u', 'n': 1}"
-    (tmp_path
-     / "doubling.py").write_text(f"def bench():\n    print('noise')\n    return {measured}\n")
-    monkeypatch.setattr(benchmarks, "__path__", [str(tmp_path)])
-    assert main(["bench", "doubling", "--json"]) == 0
-    out, err = capsys.readouterr()
-    found = json.loads(out)
-    assert set(benchmarks.KEYS) <= set(found) and found["ratio"] == 2 and found["peak_mb"] > 10
-    assert "noise" in err
-    assert main(["bench", "absent", "--json"]) == 2
-
-
-def test_every_bench_is_named_by_the_module_it_lies_in():
-    assert {"atelier", "features", "sampler"} <= set(benchmarks.names())
 
 
 def test_doctor_names_the_command_that_mends(monkeypatch, capsys):

@@ -24,7 +24,6 @@ from lib.systems.mapping import (
     train_projection,
 )
 from lib.systems.mapping.config import get_config
-from lib.workbook.benchmarks import latency
 
 
 @pytest.fixture(scope="module")
@@ -217,17 +216,3 @@ def test_pictures_and_sounds_of_one_feeling_meet_among_the_anchors(space):
 def test_anchors_are_as_many_of_either(space):
     seen, heard = joint_space.emotion_sentences()
     assert len(seen) == len(heard) == space.width == 15 and len(set(seen)) == len(set(heard)) == 15
-
-
-def test_the_bench_adds_up_its_parts(monkeypatch):
-    monkeypatch.setattr(latency, "N_PICTURES", 2)
-    monkeypatch.setattr(latency, "SECONDS", 0.4)
-    found = latency.bench()
-    parts = found["parts_ms"]
-    assert set(parts) == {*latency.PROJECTION, *latency.PIPELINE,
-                          *latency.SHARED} and min(parts.values()) > 0
-    assert found["ours"] == pytest.approx(parts["clip"] + parts["projection"], abs=0.05)
-    assert found["ratio"] == pytest.approx((parts["captioner"] + parts["language model"])
-                                           / found["ours"], rel=0.05)
-    assert found["whole_ratio"] == pytest.approx(found["whole_ms"] / found["pipeline_whole_ms"],
-                                                 abs=0.01)

@@ -210,7 +210,7 @@ def draw(ledger: Ledger) -> Figure:
                       va="center", fontsize=8, color=colour)
             continue
         bound = {name: bound for name, _, bound in conditions(claim.rule)}.get(q.quantity, "")
-        colour = colour if bound else "0.6"
+        colour = colour if bound else "0.4"
         edge = float(bound) if bound and not bound[0].isalpha() else np.nan
         marks = np.array([q.low, q.value, q.high, q.null, q.published, edge], float)
         known = [0.0, *(x for x in np.delete(marks, 1) if np.isfinite(x))]

@@ -1,11 +1,10 @@
 """``python -m lib bench NAME --json``: one measurement as one JSON object, as a ratio to a baseline
-of the same run, by process time on one core. One file a benchmark, each with a function ``bench``.
+of the same run, by process time on one core.
 """
 
 import contextlib
 import importlib
 import os
-import pkgutil
 import sys
 import time
 from collections import defaultdict
@@ -16,27 +15,26 @@ import threadpoolctl
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 
+# name of a bench → the module here that holds ``bench_<name>``
+BENCHES = {"features": "sound", "mcd": "sound", "vocoder": "sound", "atelier": "pictures",
+           "sampler": "pictures", "frechet": "vectors", "matching": "vectors",
+           "epoch": "musicgen", "generate": "musicgen", "latency": "musicgen"}
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
-
-
-def names() -> list[str]:
-    """The benchmarks there are: the modules of this folder."""
-    return [module.name for module in pkgutil.iter_modules(__path__)]
 
 
 def run(name: str) -> dict:
     """Runs one benchmark on one core: `KEYS` (``ratio``: how many times better than the baseline;
     ``peak_mb`` of this process) and whatever else it measured."""
-    if name not in names():
-        raise KlangfarbeError(f"a bench out of {', '.join(names())}", repr(name),
+    if name not in BENCHES:
+        raise KlangfarbeError(f"a bench out of {', '.join(BENCHES)}", repr(name),
                               "name one of them")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                      "NUMBA_NUM_THREADS", "KLANGFARBE_THREADS"):
         os.environ[variable] = "1"  # before the libraries load; the limit is for those that have
     with contextlib.redirect_stdout(sys.stderr):
-        module = importlib.import_module(f"lib.workbook.benchmarks.{name}")
+        module = importlib.import_module(f"lib.workbook.benchmarks.{BENCHES[name]}")
         with threadpoolctl.threadpool_limits(1):
-            measured = module.bench()
+            measured = getattr(module, f"bench_{name}")()
     found = {"name": name, **measured, "peak_mb": round(peak_mb()), "machine": provenance.machine()}
     return {key: found[key] for key in KEYS} | found
 
