@@ -13,7 +13,7 @@ false: the claim *does not hold*; else one that nobody measured: *not measured*;
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -166,6 +166,7 @@ def fill(profile: str) -> Ledger:
 def show(ledger: Ledger) -> pd.DataFrame:
     """The ledger to be read, a row a claim; empty cells say what would fill them."""
     table, ours = ledger.claims.rename(columns={"data": "on"}), []
+    claim: Any
     for claim in ledger.claims.itertuples():
         used = {name for name, *_ in conditions(claim.rule)}
         numbers = [f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"

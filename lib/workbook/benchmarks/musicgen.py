@@ -33,25 +33,26 @@ MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
              "num_attention_heads": 4, "ffn_dim": 1024}
 SMALL = {"vocab_size": 2048, "hidden_size": 1024, "num_hidden_layers": 24,
          "num_attention_heads": 16, "ffn_dim": 4096}
+EPOCH_CONFIG = MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True, start="miniature")
 PROJECTION, SHARED = ("clip", "projection"), ("decoder", "codec")
 PIPELINE = ("captioner", "language model", "text encoder")
 
 
-def bench_epoch(n_batches: int = 2, repeats: int = 5, config: MusicGenConfig | None = None,
+def bench_epoch(n_batches: int = 2, repeats: int = 5,
+                config: MusicGenConfig = EPOCH_CONFIG,
                 start: MusicGenerator | None = None) -> dict:
     """What stored tensors save in an epoch of fine-tuning, and what they still cost over the bare
     step: seconds an epoch, best of five turns a batch. ``stored``: tensors are read from their
     folder; ``published``: every clip's file is decoded and goes through codec and T5 alone (the
     thesis: 240 s against 70 s); ``bare``: the batch is in memory. ``overhead`` = stored / bare
     (wanted: at most 1.05). The decoder is random: it takes as long."""
-    config = config or MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True,
-                                      start="miniature")
     if start is None:
         codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
         network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width)
         start = MusicGenerator(Source(Path(), "random", "0" * 64), network.eval(), text, codec,
                                "cpu")
-    n, best = n_batches * config.batch_size, dict.fromkeys(("stored", "published", "bare"), 0.0)
+    n = n_batches * config.batch_size
+    best: dict[str, float] = dict.fromkeys(("stored", "published", "bare"), 0.0)
     models = music.build(config, start)
     models.network.train()
     with tempfile.TemporaryDirectory() as folder:
