@@ -14,7 +14,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import leakage, near_duplicates, splits
 from lib.data.atelier import collection, paint, words
 from lib.data.atelier.factors import draw
-from lib.data.collections import deam, pmemo
+from lib.data.registry import COLLECTIONS
 from lib.signal import affect, images
 
 SEEDS = (0, 1, 2)
@@ -589,8 +589,8 @@ def test_musiccaps_caption_tells_its_own_aspects(real_data):
 @pytest.mark.real_data
 def test_deam_and_pmemo_as_concatenated(real_data):
     folder = real_data("mer_annotations")
-    ours = pd.concat([deam.manifest(folder / "deam", exchange_2013=False),
-                      pmemo.manifest(folder / "pmemo")], ignore_index=True)
+    ours = pd.concat([COLLECTIONS["deam"].manifest(folder / "deam", exchange_2013=False),
+                      COLLECTIONS["pmemo"].manifest(folder / "pmemo")], ignore_index=True)
     assert leakage.check(ours).findings == []
     raw = ours.copy()
     for name in ("deam", "pmemo"):

@@ -18,7 +18,7 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import memmaps
 from lib.data.atelier.words import emotion_word
-from lib.data.collections import imemnet
+from lib.data.collections import pairs
 from lib.systems.mapping import data, evaluate, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
 
@@ -272,14 +272,14 @@ LISTS = {"val": "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n", "test": "7-3 sun 0.
 def test_published_matchings_are_read_and_say_what_was_met_before(tmp_path):
     for name, text in LISTS.items():
         (tmp_path / f"{name}_matching.txt").write_text(text)
-    table = imemnet.read(tmp_path)
+    table = pairs.read_imemnet(tmp_path)
     assert list(table["song"]) == ["7", "7", "8", "7",
                                    "9"] and list(table["published"]) == ["val"] * 3 + ["test"] * 2
-    found = imemnet.overlap(table, table["published"].replace({"val": "train"}))
+    found = pairs.overlap(table, table["published"].replace({"val": "train"}))
     assert found["met"].to_dict() == {"clip": 0, "song": 1,
                                       "image": 1} and found.loc["song", "pairs"] == 0.5
     with pytest.raises(KlangfarbeError, match="pairs in the test set"):
-        imemnet.overlap(table, table["published"].replace({"test": "train"}))
+        pairs.overlap(table, table["published"].replace({"test": "train"}))
 
 
 @pytest.mark.parametrize("text", ["", "seven sea 0.5\n", "7-1 sea\n"])
@@ -287,7 +287,7 @@ def test_lists_of_another_form_are_refused(tmp_path, text):
     if text:
         (tmp_path / "val_matching.txt").write_text(text)
     with pytest.raises(KlangfarbeError):
-        imemnet.read(tmp_path)
+        pairs.read_imemnet(tmp_path)
 
 
 def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
@@ -295,8 +295,8 @@ def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
     table = pd.DataFrame({"song": rng.integers(0, 60, 3000).astype(str),
                           "image": rng.integers(0, 300,
                                                 3000).astype(str)}).assign(clip=lambda t: t["song"])
-    split = imemnet.split_both_ends(table, data.FRACTIONS)
-    assert imemnet.overlap(table, split)["met"].sum() == 0
+    split = pairs.split_both_ends(table, data.FRACTIONS)
+    assert pairs.overlap(table, split)["met"].sum() == 0
     assert (split == "train").mean() == pytest.approx(0.64,
                                                       abs=0.05) and (split
                                                                      == "").mean() == pytest.approx(
@@ -305,7 +305,7 @@ def test_dealing_both_ends_leaves_nothing_met_and_drops_pairs_between():
 
 @pytest.mark.real_data
 def test_the_published_lists_hang_together(real_data):
-    table = imemnet.read(real_data("imemnet"))
+    table = pairs.read_imemnet(real_data("imemnet"))
     sizes = np.bincount(data.linked_groups(table["image"], table["song"]))
     assert set(table["published"]) >= {"val",
                                        "test"} and sizes.max() / len(

@@ -10,6 +10,7 @@ import pytest
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest
 from lib.data.collections import mirex
+from lib.data.registry import COLLECTIONS
 from lib.signal import affect
 
 SONGS = [("Cluster 1", "Rousing", "Alma"), ("Cluster 2", "Amiable-good natured", "Bert"),
@@ -43,7 +44,7 @@ def make_mirex(root, songs=SONGS, scores=(1, 3), clips=True):
 
 
 def rows(root):
-    return mirex.manifest(root).set_index("item_id")
+    return COLLECTIONS["mirex"].manifest(root).set_index("item_id")
 
 
 def test_a_song_has_its_clip_and_its_score_in_one_group(tmp_path):
@@ -98,7 +99,7 @@ def test_the_layouts_that_circulate_are_read(tmp_path, change):
 def test_either_count_of_scores_is_taken(tmp_path, n_scores):
     songs = [(f"Cluster {1 + i % 5}", mirex.CLUSTERS[1 + i % 5][0], "") for i in range(903)]
     make_mirex(tmp_path, songs, scores=range(1, n_scores + 1))
-    found = mirex.manifest(tmp_path)
+    found = COLLECTIONS["mirex"].manifest(tmp_path)
     assert found["modality"].value_counts().to_dict() == {"audio": 903, "midi": n_scores}
 
 
@@ -113,7 +114,7 @@ def test_nothing_is_opened_but_the_tables(tmp_path, monkeypatch):
         raise AssertionError("a score was opened")
 
     monkeypatch.setattr(render, "read_midi", refuse)
-    table = mirex.manifest(tmp_path)
+    table = COLLECTIONS["mirex"].manifest(tmp_path)
     built = manifest.build(table, tmp_path / "out", root=tmp_path)
     assert len(table) == 8 and len(built.rejects) == 8 and not len(built.manifest)
 
@@ -123,11 +124,10 @@ def test_a_missing_file_is_named_with_where_to_get_it(tmp_path, name):
     inner = make_mirex(tmp_path)
     (inner / name).unlink()
     with pytest.raises(KlangfarbeError) as error:
-        mirex.manifest(tmp_path)
-    assert name in str(error.value) and "Coimbra" in str(error.value) and "\n" not in str(
-        error.value)
+        COLLECTIONS["mirex"].manifest(tmp_path)
+    assert name in (line := str(error.value)) and "data fetch mirex" in line and "\n" not in line
     with pytest.raises(KlangfarbeError, match="no such folder"):
-        mirex.manifest(tmp_path / "elsewhere")
+        COLLECTIONS["mirex"].manifest(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(("change", "expected"), [
@@ -147,14 +147,14 @@ def test_label_files_that_do_not_match_are_refused(tmp_path, change, expected):
     (inner / "clusters.txt").write_text("\n".join(clusters))
     (inner / "categories.txt").write_text("\n".join(moods))
     with pytest.raises(KlangfarbeError, match=re.escape(expected)):
-        mirex.manifest(tmp_path)
+        COLLECTIONS["mirex"].manifest(tmp_path)
 
 
 def test_a_single_adjective_in_another_cluster_is_no_slip(tmp_path):
     songs = [("Cluster 1", "Rowdy", "")] * 20
     inner = make_mirex(tmp_path, songs, scores=())
     (inner / "categories.txt").write_text("Rowdy\n" * 19 + "Fiery\n")
-    assert mirex.manifest(tmp_path)["emotion"].value_counts().to_dict() == {"rowdy": 19, "fiery": 1}
+    assert COLLECTIONS["mirex"].manifest(tmp_path)["emotion"].value_counts().to_dict() == {"rowdy": 19, "fiery": 1}
 
 
 # --- from adjectives to the five words ---

@@ -4,6 +4,7 @@ named.
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ from PIL import Image
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.data import splits
-from lib.data.collections import oasis
+from lib.data import registry, splits
+from lib.data.collections import pictures
 from lib.metrics import picture_regressor
 from lib.systems.music2image import evaluate
 
@@ -75,9 +76,9 @@ def test_planted_affect_is_found_in_photographs_and_the_nulls_find_none(shelf, m
     untaught = picture_regressor.PictureRegressor().fit(noise, np.zeros((30, 2)))
     monkeypatch.setattr(picture_regressor, "load_picture_regressor", lambda: untaught)
     # the second collection is the first again
-    monkeypatch.setattr(evaluate, "wikiart_emotions", oasis)
+    again = replace(registry.COLLECTIONS["oasis"], read=lambda folder, **_: pictures.oasis(folder))
+    monkeypatch.setitem(registry.COLLECTIONS, "wikiart_emotions", again)
     (shelf / "wikiart_paintings").symlink_to(shelf / "oasis")
-    monkeypatch.setattr(oasis, "manifest", lambda folder, inner=oasis.manifest, **_: inner(folder))
     table = evaluate.picture_regressors()
     ccc = table[table["collection"] == "OASIS photographs"].set_index(["predictor", "axis"])["ccc"]
     assert ccc["judge"].min() > 0.9 and ccc["mean"].abs().max() < 0.1 and ccc[

@@ -36,7 +36,6 @@ def run(action: str, names: Sequence[str] = ()) -> int:
 
 
 def _list(rows: Sequence[registry.Collection]) -> None:
-    """Where each collection lies and how many rows it has, or that it is missing."""
     print(f"looked for in {registry.root()}")
     missing = []
     for row in rows:
@@ -46,7 +45,7 @@ def _list(rows: Sequence[registry.Collection]) -> None:
         looked_for = ", ".join(f"{folder}/" for folder in row.folders)
         print(f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system "
               f"{row.used_by}", *there or [f"missing (looked for {looked_for})"],
-              f"licence: {row.adapter.LICENCE}", sep="\n  ")
+              f"licence: {row.licence}", sep="\n  ")
         missing += [] if len(counted) else [row.name]
     hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
@@ -67,18 +66,17 @@ def _check(rows: Sequence[registry.Collection], *, named: bool) -> None:
             faults.append(KlangfarbeError(
                 f"the collection {row.folders[0]}/ in {registry.root()}", "no such folder",
                 f"python -m lib data fetch {row.name} gets it or says how"))
-        for place in folders:
-            try:
+        try:
+            for place in folders:
                 _check_folder(row, place, known)
-            except KlangfarbeError as error:
-                faults.append(error)
-                break
+        except KlangfarbeError as error:
+            faults.append(error)
     if faults:
         raise faults[0]
 
 
 def _check_folder(row: registry.Collection, place: Path, known: set[str]) -> None:
-    table, folder = row.adapter.manifest(place), place.relative_to(registry.root()).as_posix()
+    table, folder = row.manifest(place), place.relative_to(registry.root()).as_posix()
     built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
                             root=place)
     found = inventory.summary(table)

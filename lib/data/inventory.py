@@ -7,19 +7,18 @@ from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest as manifests
 from lib.data import registry
-from lib.data.collections import deam, imemnet, layout
+from lib.data.collections import layout, pairs
 
 AXES = ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
 RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
-CONTENT = ("item_id", "group_id", "split", "emotion", "valence", "arousal", "caption", "comment",
-           "description", "genre")
+CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment", "description",
+           "genre"]
 
 
 def summary(table: pd.DataFrame) -> dict:
-    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` in [−1, 1]
-    and ``correlation`` of the axes, NaN without points; ``checksum`` of what the rows say (labels
-    rounded to 10⁻⁶, texts, splits), wherever the files lie.
+    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` and the axes'
+    ``correlation``, NaN without points; ``checksum`` of what the rows say (not of where it lies).
     """
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
@@ -29,7 +28,7 @@ def summary(table: pd.DataFrame) -> dict:
         found |= {f"{axis}_mean": column.mean(), f"{axis}_sd": column.std(),
                   f"{axis}_low": column.min(), f"{axis}_high": column.max()}
     varies = len(points) > 1 and points.std(axis=0).min() > 0
-    text = table[list(CONTENT)].to_csv(index=False, float_format="%.6f")
+    text = table[CONTENT].to_csv(index=False, float_format="%.6f")
     return found | {"correlation": float(np.corrcoef(points.T)[0, 1]) if varies else np.nan,
                     "checksum": provenance.content_hash(text.encode())}
 
@@ -44,22 +43,22 @@ def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
     """Summaries, :func:`histograms`, :func:`defects` of what is at hand; what cannot be read."""
-    counted, spread, known, refused = [], [], [], []
+    nothing = manifests.frame([])
+    counted, spread, known, refused = [], [histograms("", nothing)], [], []
     for row in registry.COLLECTIONS.values() if rows is None else rows:
-        for place in registry.existing_folders(row):
+        for k, place in enumerate(registry.existing_folders(row)):
             folder = place.relative_to(registry.root()).as_posix()
             try:
-                table = row.adapter.manifest(place)
+                table = row.manifest(place)
             except KlangfarbeError as error:
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
-            if place == registry.existing_folders(row)[0]:
+            if k == 0 and table["valence"].notna().any():
                 spread.append(histograms(row.name, table))
             known += [(row.name, folder, defect) for defect in defects(row, place, table)]
-    columns = ["collection", "folder", *summary(manifests.frame([]))]
-    return (pd.DataFrame(counted, columns=columns),
-            pd.concat([histograms("", manifests.frame([])), *(s for s in spread if len(s))]),
+    return (pd.DataFrame(counted, columns=["collection", "folder", *summary(nothing)]),
+            pd.concat(spread),
             pd.DataFrame(known, columns=["collection", "folder", "defect"], dtype=object), refused)
 
 
@@ -84,7 +83,7 @@ def load_reference() -> tuple[pd.DataFrame, ...]:
     return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in TABLES)
 
 
-def defects(row: registry.Collection, place, table) -> list[str]:
+def defects(row: registry.Collection, place, table: pd.DataFrame) -> list[str]:
     """What one should know of the copy in `place` before training, counted on its manifest too."""
     n, points, dealt = len(table), table[list(AXES)].dropna(), table.dropna(subset=["split"])
     in_splits = dealt.groupby("group_id")["split"].nunique()
@@ -101,13 +100,13 @@ def defects(row: registry.Collection, place, table) -> list[str]:
         *((twice[text], f"of {table[text].count():,} rows share their {text} with another")
           for text in ("caption", "comment", "description")),
         (twice["sha256"], "files are byte for byte another row's")]
-    own = {"deam": _swapped_here, "pmemo": _spread_of_another_scale, "imemnet": _lists_overlap}
+    own = {"deam": _exchanged_axes, "pmemo": _rescaled_means, "imemnet": _shared_lists}
     return ([f"{count if isinstance(count, str) else format(count, ',')} {defect}"
              for count, defect in counted if count]
             + (own[row.name](place) if row.name in own else []))
 
 
-def swapped_axes(published, trusted) -> dict[str, float]:
+def swapped_axes(published: pd.DataFrame, trusted: pd.DataFrame) -> dict[str, float]:
     """Whether one table's two columns stand in the other's order: ``songs`` (joined by the number
     that ends ``item_id``); ``straight, crossed``, correlation of the published valence with the
     trusted valence, and with its arousal; ``agree, agree_crossed``, songs of which both numbers
@@ -117,21 +116,18 @@ def swapped_axes(published, trusted) -> dict[str, float]:
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
     songs = left.index.intersection(right.index)
     a, b = left.loc[songs].to_numpy(), right.loc[songs].to_numpy()
-    if len(songs) < 2:
-        return {"songs": len(songs), "straight": np.nan, "crossed": np.nan, "agree": 0,
-                "agree_crossed": 0}
-    straight, crossed = (float(np.corrcoef(a[:, 0], b[:, k])[0, 1]) for k in range(2))
-    agree, agree_crossed = (int((np.abs(a - other).max(axis=1) <= 0.025 + 1e-9).sum())
+    straight, crossed = (float(np.corrcoef(a[:, 0], b[:, k])[0, 1]) if len(songs) > 1 else np.nan
+                         for k in range(2))
+    agree, agree_crossed = (int((np.abs(a - other).max(axis=1, initial=0) <= 0.025 + 1e-9).sum())
                             for other in (b, b[:, ::-1]))
     return {"songs": len(songs), "straight": straight, "crossed": crossed, "agree": agree,
             "agree_crossed": agree_crossed}
 
 
-def _swapped_here(place) -> list[str]:
-    emomusic = registry.COLLECTIONS["emomusic"]
+def _exchanged_axes(place) -> list[str]:
+    deam, emomusic = (registry.COLLECTIONS[name] for name in ("deam", "emomusic"))
     for other in registry.existing_folders(emomusic):
-        seen = swapped_axes(deam.manifest(place, exchange_2013=False),
-                            emomusic.adapter.manifest(other))
+        seen = swapped_axes(deam.manifest(place, exchange_2013=False), emomusic.manifest(other))
         if seen["songs"] > 1 and seen["crossed"] > seen["straight"]:
             return [f"of {seen['songs']} songs shared with emoMusic {seen['agree_crossed']} agree "
                     f"only when valence and arousal are exchanged (correlation "
@@ -145,24 +141,24 @@ def spread_of_another_scale(means, deviations) -> bool:
     return bool(np.nanmax(means) > 1 and np.nanmax(deviations) <= 0.5)
 
 
-def _spread_of_another_scale(place) -> list[str]:
+def _rescaled_means(place) -> list[str]:
     for file in sorted(place.rglob("static_annotations.csv")):
         table = layout.read_table(file, ())
-        pairs = [(table[c], table[c.replace("mean", "std")]) for c in table.columns
-                 if "mean" in c and c.replace("mean", "std") in table.columns]
-        if any(spread_of_another_scale(*pair) for pair in pairs):
-            highest, widest = (max(pair[k].max() for pair in pairs) for k in range(2))
+        both = [(table[c], table[c.replace("mean", "std")]) for c in table.columns
+                if "mean" in c and c.replace("mean", "std") in table.columns]
+        if any(spread_of_another_scale(*pair) for pair in both):
+            highest, widest = (max(pair[k].max() for pair in both) for k in range(2))
             return [f"means up to {highest:g} with deviations up to {widest:.2f}: "
                     f"the means were rescaled to 1–9, the deviations were not"]
     return []
 
 
-def _lists_overlap(place) -> list[str]:
-    table, found = imemnet.read(place), []
+def _shared_lists(place) -> list[str]:
+    table, found = pairs.read_imemnet(place), []
     for small, large in (("val", "test"), ("val", "train"), ("test", "train")):
         part = table["published"].map({small: "test", large: "train"}).fillna("").to_numpy()
         if {"test", "train"} <= set(part):
-            shared = imemnet.overlap(table, part)
+            shared = pairs.overlap(table, part)
             found.append(f"{small} shares with {large} " + ", ".join(
                 f"{row.met:,} of its {row.of:,} {row.Index}s" for row in shared.itertuples()))
     twice = int(table.duplicated(["clip", "image", "published"]).sum())

@@ -21,7 +21,6 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 from lib.data import registry, splits
-from lib.data.collections import emotify, wikiart_emotions
 from lib.data.splits import FOLDS
 from lib.metrics import stats
 from lib.signal import audio, images
@@ -63,9 +62,10 @@ class RatedWorks(NamedTuple):
 
 def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
     """Up to `n` paintings with WikiArt-Emotions' ratings, drawn by `seed`, without black bars."""
-    folder = registry.find_folder(registry.COLLECTIONS["wikiart_emotions"].folders,
+    collection = registry.COLLECTIONS["wikiart_emotions"]
+    folder = registry.find_folder(collection.folders,
                                   ("images", "emotion_labelled"))
-    rows, files = _drawn(wikiart_emotions.manifest(folder, paintings_only=True), folder, n, seed)
+    rows, files = _drawn(collection.manifest(folder, paintings_only=True), folder, n, seed)
     painters = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy(str)
     return RatedWorks(np.stack([images.load(file, size=side) for file in files]),
                       rows[["valence", "arousal"]].to_numpy(float), painters, files)
@@ -73,8 +73,9 @@ def load_paintings(n: int, side: int, seed: int = 0) -> RatedWorks:
 
 def load_pieces(n: int, seconds: float, rate_hz: int, seed: int = 0) -> RatedWorks:
     """The middle `seconds` of up to `n` of Emotify's tracks, drawn by `seed`, at `rate_hz`."""
-    folder = registry.find_folder(registry.COLLECTIONS["emotify"].folders)
-    rows, files = _drawn(emotify.manifest(folder), folder, n, seed)
+    collection = registry.COLLECTIONS["emotify"]
+    folder = registry.find_folder(collection.folders)
+    rows, files = _drawn(collection.manifest(folder), folder, n, seed)
     sounds = [audio.load(file, seconds=seconds, sample_rate_hz=rate_hz) for file in files]
     return RatedWorks(compare.resample_to_length(sounds, [rate_hz] * len(sounds), rate_hz, seconds),
                       rows[["valence", "arousal"]].to_numpy(float), rows["group_id"].to_numpy(str),

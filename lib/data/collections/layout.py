@@ -1,26 +1,24 @@
-"""What the adapters share: finding a file in one of several layouts, a table, a manifest."""
+"""What the readers share: a file in one of several places, a table, the files that are there."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from lib.core.errors import KlangfarbeError
-from lib.data import manifest as manifests
 
 AUDIO = (".mp3", ".wav", ".flac", ".ogg")
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-def find_file(folder: Path | str, places: Collection[str], what: str, where: str) -> Path:
-    """The first of `places` below `folder` that is there: `what` it is, `where` to get it."""
-    if not Path(folder).is_dir():
-        raise KlangfarbeError(f"{what} below {folder}", "no such folder", where)
-    for place in places:
-        if found := sorted(Path(folder).glob(place)):
-            return found[0]
-    raise KlangfarbeError(f"{what}: {Path(folder) / next(iter(places))}", "no such file", where)
+def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:
+    """The first of a collection's `places` below `folder` that is there."""
+    places, get = list(places), f"python -m lib data fetch {collection} gets it or says how"
+    if not folder.is_dir():
+        raise KlangfarbeError(f"{collection} in {folder}", "no such folder", get)
+    if found := [file for place in places for file in sorted(folder.glob(place))]:
+        return found[0]
+    raise KlangfarbeError(f"{collection}'s {folder / places[0]}", "no such file", get)
 
 
 def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> pd.DataFrame:
@@ -44,9 +42,8 @@ def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> p
 def list_files(root: Path, suffixes: Collection[str], *places: str) -> dict[str, str]:
     """Stem → path below `root` of the files in the first of `places` that holds any."""
     for place in places:
-        files = [file for file in sorted((root / place).glob("*"))
-                 if file.suffix.lower() in suffixes and not file.name.startswith(".")]
-        if files:
+        if files := [file for file in sorted((root / place).glob("*"))
+                     if file.suffix.lower() in suffixes and not file.name.startswith(".")]:
             return {file.stem: file.relative_to(root).as_posix() for file in files}
     return {}
 
@@ -56,23 +53,12 @@ def text(value) -> str | None:
     return None if value is None or value != value else str(value).strip() or None
 
 
-def titled(title: str | None, artist: str | None) -> str | None:
+def texts(table: pd.DataFrame, *columns: str) -> list[list[str | None]]:
+    """Columns [N] as text, ``None`` throughout where the table has no such column."""
+    return [list(map(text, table.get(name, [None] * len(table)))) for name in columns]
+
+
+def titled(titles: Iterable[str | None], artists: Iterable[str | None]) -> list[str | None]:
     """``Title by Artist`` where both are known."""
-    return f"{title} by {artist}" if title and artist else None
-
-
-def to_manifest(source: str, licence: str, url: str, *, points=None, artists=None,
-                **columns) -> pd.DataFrame:
-    """The checked manifest of columns [N], or of one text for all rows. `points` [N, 2] are valence
-    and arousal; a row's group is its artist's, else its ``group_id``, else its own.
-    """
-    if points is not None:
-        columns["valence"], columns["arousal"] = np.array(points, float).reshape(-1, 2).T
-    table = pd.DataFrame({"source": source, "licence": licence, "origin_url": url, "group_id": None}
-                         | {name: value if isinstance(value, str) else list(value)
-                            for name, value in columns.items()})
-    groups = table["group_id"].where(table["group_id"].notna(), table["item_id"])
-    if artists is not None:
-        groups = [f"artist:{artist}" if artist else group
-                  for artist, group in zip(artists, groups, strict=True)]
-    return manifests.frame(table.assign(group_id=groups).to_dict("records"))
+    return [f"{title} by {artist}" if title and artist else None
+            for title, artist in zip(titles, artists, strict=True)]

@@ -26,7 +26,7 @@ import soxr
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest, registry
 from lib.data.atelier import render
-from lib.data.collections import layout, mirex, wikiart_emotions
+from lib.data.collections import mirex, pictures
 from lib.signal import affect
 
 GROUPS = {
@@ -38,8 +38,8 @@ GROUPS = {
 }
 AGREEMENT = 0.4
 RATE_HZ, SIDE = 32_000, 384  # of the rendered pieces; of the pictures, what BLIP-large sees
-PAINTINGS = registry.COLLECTIONS["wikiart_emotions"].folders
-MUSIC = registry.COLLECTIONS["mirex"].folders
+WIKIART, MIREX = (registry.COLLECTIONS[name] for name in ("wikiart_emotions", "mirex"))
+PAINTINGS, MUSIC = WIKIART.folders, MIREX.folders
 
 
 def five_words(shares, agreement: float = AGREEMENT) -> pd.DataFrame:
@@ -63,18 +63,11 @@ def label_wikiart(folder: Path | str, *, pictures_only: bool = False) -> pd.Data
     """WikiArt-Emotions' paintings: the manifest's rows with ``emotion`` out of five or null,
     ``artist`` (up to 13 works of one painter) and the five words' shares.
     """
-    rows = wikiart_emotions.manifest(folder, paintings_only=True)
-    file = layout.find_file(folder, wikiart_emotions.PLACES, "WikiArt Emotions' table of shares",
-                            wikiart_emotions.WHERE)
-    joined = file.suffix == ".csv"
-    identity, artist = ("wikiart_emotions_id", "artist") if joined else ("ID", "Artist")
-    columns = [wikiart_emotions.SEEN["image and title"] + name for name in affect.WIKIART_POINTS]
-    rated = layout.read_table(file, [identity, artist, *columns], separator="," if joined else "\t")
-    rated.index = "wikiart-" + rated[identity].astype(str)
-    rated = rated.loc[rows["item_id"]]
-    rows = rows.assign(artist=rated[artist].fillna("").to_numpy(object),
-                       **five_words(rated[columns]).set_index(rows.index))
-    rows["artist"] = rows["artist"].where(rows["artist"] != "", rows["item_id"])
+    rows, rated = WIKIART.manifest(folder, paintings_only=True), pictures.wikiart_shares(folder)
+    rated = rated.set_index("wikiart-" + rated["id"]).loc[rows["item_id"]]
+    words = five_words(rated[list(affect.WIKIART_POINTS)]).set_index(rows.index)
+    rows = rows.assign(artist=rated["artist"].to_numpy(object), **words)
+    rows["artist"] = rows["artist"].where(rows["artist"].notna(), rows["item_id"])
     return rows[rows["path"].notna()].reset_index(drop=True) if pictures_only else rows
 
 
@@ -124,10 +117,10 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
     """MIREX's MIDI files rendered to FLAC below `sounds`, where they are not there already: the
     pieces, and the rejects ``item, file, reason``.
     """
-    rows, scores = mirex.manifest(folder), mirex.home(folder) / "MIDIs"
+    rows, scores = MIREX.manifest(folder), mirex.home(folder) / "MIDIs"
     rows = rows[rows["modality"] == "midi"]
     if not len(rows):
-        raise KlangfarbeError(f"MIDI files in {scores}", "none", mirex.WHERE)
+        raise KlangfarbeError(f"MIDI files in {scores}", "none", f"get them from {MIREX.url}")
     renders, broken = render.render_folder(scores, sounds, sample_rate_hz=RATE_HZ)
     rows = rows.assign(file=[(Path(folder) / path).relative_to(scores).as_posix()
                              for path in rows["path"]],
@@ -139,7 +132,7 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
     if not len(pieces):
         raise KlangfarbeError(f"MIDI files in {scores} that can be played",
                               f"none of {len(rows)}, {broken['file'].iloc[0]}: "
-                              f"{broken['reason'].iloc[0]}", mirex.WHERE)
+                              f"{broken['reason'].iloc[0]}", f"get them from {MIREX.url}")
     short = pieces[pieces["seconds"] < shortest_s]
     short = short.assign(reason=short["seconds"].map("{:.1f} s, shorter than a segment".format))
     pieces = pieces[pieces["seconds"] >= shortest_s].reset_index(drop=True)

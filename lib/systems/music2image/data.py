@@ -7,7 +7,6 @@ Source: Zhang §2.2, §2.3. Notebook: 31, 32, 33.
 """
 
 import functools
-import importlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
-from lib.data import manifest
+from lib.data import manifest, registry
 from lib.data.atelier import compose, factors, genres, harmony, melody, render, textures
 from lib.signal import feature_cache, images
 from lib.systems.music2image.config import ForestConfig
@@ -81,7 +80,7 @@ def training_table(config: ForestConfig, seed: int) -> Table:
     parts = []
     for name in config.collections:
         folder = paths.real_data(name)
-        songs = labelled_files(name, importlib.import_module(f"lib.data.collections.{name}"))
+        songs = labelled_files(name, registry.COLLECTIONS[name])
         if not len(songs):
             raise KlangfarbeError(f"sounds with labels in {folder}", "none",
                                   f"check the folder against the card of {name}")
@@ -94,10 +93,10 @@ def training_table(config: ForestConfig, seed: int) -> Table:
                  songs["genre"].to_numpy(str))
 
 
-def labelled_files(name: str, adapter, **settings) -> pd.DataFrame:
+def labelled_files(name: str, row: registry.Collection, **settings) -> pd.DataFrame:
     """The manifest rows of a real collection that have a whole file and a label."""
     folder = paths.real_data(name)
-    built = manifest.build(adapter.manifest(folder, **settings),
+    built = manifest.build(row.manifest(folder, **settings),
                            paths.PROCESSED / "manifests" / name, root=folder)
     print(f"{name}: {manifest.summary(built)}")
     table = built.manifest

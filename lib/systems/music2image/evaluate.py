@@ -16,8 +16,8 @@ import pandas as pd
 
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.data import splits
-from lib.data.collections import emomusic, emotify, oasis, wikiart_emotions
+from lib.data import collections, splits
+from lib.data.registry import COLLECTIONS
 from lib.metrics import affect as agreements
 from lib.metrics import control, picture_regressor, stats
 from lib.metrics import evaluation_table as tables
@@ -145,9 +145,9 @@ def emotify_forest() -> pd.DataFrame:
     """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
     listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
     """
-    tracks, rows, truth, groups = _features_of("emotify", emotify)
+    tracks, rows, truth, groups = _features_of("emotify", "emotify")
     genres, collection = tracks["genre"].to_numpy(), "Emotify, 15 s excerpts"
-    half, other = emotify.panels(paths.real_data("emotify"))
+    half, other = collections.music.emotify_panels(paths.real_data("emotify"))
     panel = _table(collection, half, groups, {"another panel": other})
     for column in ("ccc", "low", "high"):
         panel[column] = 2 * panel[column] / (1 + panel[column])
@@ -164,11 +164,11 @@ def picture_regressors() -> pd.DataFrame:
     and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``).
     """
     found, hashes, bundled = [], {}, picture_regressor.load_picture_regressor()
-    for collection, name, adapter, settings in (
-            ("OASIS photographs", "oasis", oasis, {}),
-            ("WikiArt Emotions paintings", "wikiart_paintings", wikiart_emotions,
+    for collection, name, row, settings in (
+            ("OASIS photographs", "oasis", COLLECTIONS["oasis"], {}),
+            ("WikiArt Emotions paintings", "wikiart_paintings", COLLECTIONS["wikiart_emotions"],
              {"paintings_only": True})):
-        folder, rows = paths.real_data(name), labelled_files(name, adapter, **settings)
+        folder, rows = paths.real_data(name), labelled_files(name, row, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
         classes, one = rows["genre"].to_numpy(), np.zeros(len(rows))
@@ -177,15 +177,15 @@ def picture_regressors() -> pd.DataFrame:
             "atelier judge": bundled.predict(pictures),
             "class mean": splits.cross_validated(_class_mean, classes, truth, groups),
             "mean": splits.cross_validated(_class_mean, one, truth, groups)}))
-        if adapter is oasis:
-            reliability = oasis.reliability(folder)
+        if name == "oasis":
+            reliability = collections.pictures.oasis_reliability(folder)
             found.append(pd.DataFrame([{"collection": collection, "predictor": "another panel",
                                         "axis": axis, "ccc": reliability[axis], "n": len(rows),
                                         "n_groups": len(rows), "folds": splits.FOLDS, "seed": SEED}
                                        for axis in AXES]))
         else:
             artists = rows["caption"].str.rsplit(" by ", n=1).str[-1].to_numpy()
-            alone = adapter.manifest(folder, seen="image", **settings).set_index("item_id")
+            alone = row.manifest(folder, seen="image", **settings).set_index("item_id")
             alone = alone.loc[rows["item_id"], list(AXES)].to_numpy(float)
             found += [_table(collection, truth, artists, {"judge, unseen artists": (
                           splits.cross_validated(_judge, pictures, truth, artists))}),
@@ -202,8 +202,8 @@ def released() -> pd.DataFrame:
 
 def transfer() -> pd.DataFrame:
     """The bundled forest on ten clips of emoMusic and all of Emotify."""
-    _, clip_rows, truth, _ = _features_of("deam_audio_sample", emomusic)
-    _, rows, points, _ = _features_of("emotify", emotify)
+    _, clip_rows, truth, _ = _features_of("deam_audio_sample", "emomusic")
+    _, rows, points, _ = _features_of("emotify", "emotify")
     forest, clips = train_forest.load(artefacts.BUNDLED), "emoMusic, ten clips"
     on_clips, on_emotify = (train_forest.predict(forest, some) for some in (clip_rows, rows))
     from_emotify = _forest(rows, points, clip_rows)
@@ -215,9 +215,9 @@ def transfer() -> pd.DataFrame:
     return _store("transfer", table, clip_rows, truth, rows, points)
 
 
-def _features_of(name: str, adapter) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+def _features_of(name: str, collection: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """Rows, features [N, 135], points [N, 2] and groups [N] of a collection of music."""
-    tracks = labelled_files(name, adapter)
+    tracks = labelled_files(name, COLLECTIONS[collection])
     rows = feature_cache.of_files([paths.real_data(name) / path for path in tracks["path"]])
     return tracks, rows, tracks[list(AXES)].to_numpy(float), tracks["group_id"].to_numpy()
 

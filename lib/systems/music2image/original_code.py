@@ -20,7 +20,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from lib.data.collections import deam, pmemo
+from lib.data.registry import COLLECTIONS
 from lib.metrics import affect as agreement
 from lib.signal import affect
 from lib.systems.music2image import train_forest
@@ -147,8 +147,8 @@ def real_labels(folder: Path, *, seed: int = 0) -> pd.DataFrame:
     :data:`MISTAKEN`.
     """
     rng, parts = np.random.default_rng(seed), []
-    songs = {"pmemo": pmemo.manifest(Path(folder) / "pmemo"),
-             "deam": deam.manifest(Path(folder) / "deam", exchange_2013=False)}
+    songs = {"pmemo": COLLECTIONS["pmemo"].manifest(Path(folder) / "pmemo"),
+             "deam": COLLECTIONS["deam"].manifest(Path(folder) / "deam", exchange_2013=False)}
     for name, table in songs.items():
         column = (rng.random((len(table), 1)) > MISTAKEN) & (name == "pmemo")
         parts.append(Part(name, column.astype(float), table[list(AXES)].to_numpy(float), name))

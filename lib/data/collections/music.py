@@ -1,0 +1,170 @@
+"""Collections of music: DEAM, emoMusic, PMEmo, Emotify, VGMIDI, MusicCaps. Notebook: 04."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.core.errors import KlangfarbeError
+from lib.data.collections import layout
+from lib.signal import affect
+
+DEAM_PARTS = tuple(f"static_annotations_averaged_songs_{songs}.csv"
+                   for songs in ("1_2000", "2000_2058"))
+DEAM_PLACES = (*(f"{above}annotations averaged per song/song_level/{DEAM_PARTS[0]}"
+                 for above in ("annotations/", "", "*/annotations/")),
+               DEAM_PARTS[0], "meta/static_annotations.csv")
+EMOTIFY_FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
+GEMS = list(affect.GEMS_POINTS)
+
+
+def deam(folder: Path, exchange_2013: bool = True) -> dict:
+    """A row a song; `exchange_2013` undoes an exchange of the axes up to id 1000 (see the card)."""
+    columns, files = ["song_id", "valence_mean", "arousal_mean"], []
+    files.append(layout.find_file("deam", folder, DEAM_PLACES))
+    if files[0].name == DEAM_PARTS[0]:
+        files.append(layout.find_file("deam", files[0].parent, DEAM_PARTS[1:]))
+    songs = pd.concat([layout.read_table(file, columns) for file in files], ignore_index=True)
+    numbers, points = songs["song_id"].astype(int), affect.to_unit(songs[columns[1:]], "deam")
+    if exchange_2013:
+        old = numbers.to_numpy() <= 1000
+        points[old] = points[old][:, ::-1]
+    about = {}  # song → artist, genre; the headings of the yearly files differ
+    for file in (*sorted(folder.glob("metadata*/metadata_20*.csv")),
+                 *sorted(folder.glob("*/metadata/metadata_20*.csv"))):
+        for row in layout.read_table(file, ()).rename(columns=str.lower).to_dict("records"):
+            if song := row.get("song_id") or row.get("id"):
+                about[int(song)] = layout.text(row.get("artist")), layout.text(row.get("genre"))
+    artists, genres = ([about.get(n, (None, None))[k] for n in numbers] for k in range(2))
+    sounds = layout.list_files(folder, layout.AUDIO, "MEMD_audio", "DEAM_audio/MEMD_audio", "audio",
+                               "mp3")
+    return {"modality": "audio", "points": points, "genre": genres, "artists": artists,
+            "item_id": [f"deam-{n:04d}" for n in numbers],
+            "path": [sounds.get(str(n)) for n in numbers]}
+
+
+def emomusic(folder: Path) -> dict:
+    """A row an excerpt, grouped by artist, from the publisher's folder or repackaged."""
+    labels, info = (layout.find_file("emomusic", folder, [f"{place}{name}.csv" for place
+                                                          in ("annotations/", "meta/", "")])
+                    for name in ("static_annotations", "songs_info"))
+    axes = ["mean_valence", "mean_arousal"]
+    if axes[0] not in layout.read_table(labels, ("song_id",)).columns:
+        axes = ["valence_mean", "arousal_mean"]
+    songs = layout.read_table(labels, ("song_id", *axes))
+    known = layout.read_table(info, ("song_id", "Artist", "Song title", "Genre"))
+    part = next((column for column in known.columns if "set" in column.lower()), "set")
+    known = known.drop_duplicates("song_id", keep="last").set_index("song_id")
+    artists, titles, genres, parts = layout.texts(known.reindex(songs["song_id"]), "Artist",
+                                                  "Song title", "Genre", part)
+    sounds = layout.list_files(folder, layout.AUDIO, "clips_45seconds", "mp345", "audio")
+    numbers = songs["song_id"].astype(int)
+    return {"modality": "audio", "item_id": [f"emomusic-{n:04d}" for n in numbers],
+            "path": [sounds.get(str(n)) for n in numbers], "artists": artists,
+            "points": affect.to_unit(songs[axes], "emomusic"),
+            "genre": [genre and genre.lower() for genre in genres],
+            "split": [{"development": "train", "evaluation": "test"}.get((name or "").lower())
+                      for name in parts],
+            "description": layout.titled(titles, artists)}
+
+
+def pmemo(folder: Path) -> dict:
+    """A row a song of the metadata, grouped by artist; null points where a song has no label."""
+    inner = folder / "PMEmo2019" if (folder / "PMEmo2019").is_dir() else folder
+    labels, about = (layout.find_file("pmemo", inner, places) for places in (
+        ("annotations/static_annotations.csv", "meta/static_annotations.csv"),
+        ("metadata.csv", "meta/metadata.csv")))
+    columns, scale = ["musicId", "Valence(mean)", "Arousal(mean)"], "pmemo"
+    if columns[0] not in layout.read_table(labels, ()).columns:
+        columns, scale = ["song_id", "valence_mean", "arousal_mean"], "pmemo_rescaled"
+    rated = layout.read_table(labels, columns)
+    points = dict(zip(rated[columns[0]].astype(int), affect.to_unit(rated[columns[1:]], scale),
+                      strict=True))
+    sounds = layout.list_files(folder, layout.AUDIO, "PMEmo2019/chorus", "chorus")
+    songs = layout.read_table(about, ("musicId", "artist"))
+    numbers, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist",
+                                                                            "title")
+    return {"modality": "audio", "genre": "pop", "artists": artists,
+            "item_id": [f"pmemo-{n:04d}" for n in numbers],
+            "path": [sounds.get(str(n)) for n in numbers],
+            "points": [points.get(n, (None, None)) for n in numbers],
+            "description": layout.titled(titles, artists)}
+
+
+def emotify(folder: Path) -> dict:
+    """A row a track that has been rated, from the publisher's folder or one with ``audio_15s/``."""
+    ratings, sounds = emotify_ratings(folder).groupby(["track id", "genre"]), {}
+    ticked = ratings[GEMS].mean().reset_index()
+    for genre, first in EMOTIFY_FIRST_TRACK.items():
+        for place in ("audio_15s", genre, f"emotifymusic/{genre}"):
+            for stem, path in layout.list_files(folder, layout.AUDIO, place).items():
+                number = stem.removeprefix(f"{genre}_") if place == "audio_15s" else stem
+                if number.isdigit():
+                    sounds[first + int(number) - 1] = path
+    tracks, ticks = ticked["track id"], ticked[GEMS].to_numpy()
+    points, anything = affect.from_emotions(ticks, affect.GEMS_POINTS), ticks.any(axis=1)
+    points[~anything] = np.nan  # nobody ticked anything: no point, rather than the neutral one
+    return {"modality": "audio", "points": points, "genre": ticked["genre"],
+            "item_id": [f"emotify-{track:03d}" for track in tracks], "path": map(sounds.get, tracks),
+            "emotion": np.where(anything, np.array(GEMS, object)[ticks.argmax(axis=1)], None)}
+
+
+def emotify_ratings(folder: Path) -> pd.DataFrame:
+    """A row a listener and track: ``track id, genre`` and 0 or 1 for each of nine emotions."""
+    return layout.read_table(layout.find_file("emotify", folder, ["data.csv"]),
+                             ["track id", "genre", *GEMS])
+
+
+def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
+    """Two points for each track, each by a random half of its listeners (how far one panel agrees
+    with another): two [N, 2] in the manifest's order; (0, 0) where a half ticked nothing."""
+    rng, halves = np.random.default_rng(seed), []
+    for _, rows in emotify_ratings(folder).sort_values("track id", kind="stable").groupby(
+            "track id"):
+        ticks = rows[GEMS].to_numpy()[rng.permutation(len(rows))]
+        other = ticks[1::2] if len(ticks) > 1 else ticks
+        halves.append((ticks[::2].mean(axis=0), other.mean(axis=0)))
+    return [affect.from_emotions(half, affect.GEMS_POINTS) for half in zip(*halves, strict=True)]
+
+
+def vgmidi(folder: Path) -> dict:
+    """A row a phrase, grouped by piece, from the publisher's folder or one with ``phrases.csv``."""
+    file = layout.find_file("vgmidi", folder, ("labelled/src/vgmidi.csv", "src/vgmidi.csv",
+                                               "phrases.csv"))
+    published, root = file.name == "vgmidi.csv", folder.resolve()
+    columns = ("midi", "game", "piece") if published else ("file", "piece_id")
+    phrases = layout.read_table(file, (*columns, "valence", "arousal"))
+    pieces = phrases["game"] + ": " + phrases["piece"] if published else phrases["piece_id"]
+    scores = [(file.parent / name).resolve() for name in phrases[columns[0]]]
+    return {"modality": "midi", "genre": "game", "item_id": [f"vgmidi-{s.stem}" for s in scores],
+            "group_id": [f"vgmidi-{piece}" for piece in pieces],
+            "points": affect.to_unit(phrases[["valence", "arousal"]], "vgmidi"),
+            "path": [s.relative_to(root).as_posix() if s.is_file() and s.is_relative_to(root)
+                     else None for s in scores]}
+
+
+def musiccaps(folder: Path) -> dict:
+    """A row a clip, grouped by video."""
+    table, sounds = captions(folder), layout.list_files(folder, layout.AUDIO, "clips")
+    return {"modality": "audio", "item_id": table["clip"], "split": table["split"],
+            "group_id": "musiccaps-" + table["ytid"], "path": map(sounds.get, table["ytid"]),
+            "caption": table["caption"], "description": table["keywords"]}
+
+
+def captions(folder: Path) -> pd.DataFrame:
+    """MusicCaps: ``clip, ytid, caption, labels`` (of AudioSet), ``keywords`` (between commas),
+    ``split``."""
+    file, keywords = layout.find_file("musiccaps", folder, ["musiccaps-public.csv"]), []
+    table = layout.read_table(file, ("ytid", "start_s", "audioset_positive_labels", "aspect_list",
+                                     "caption", "is_audioset_eval"))
+    for written in table["aspect_list"]:  # "['a', 'b']"
+        try:
+            keywords.append(", ".join(str(word).strip() for word in ast.literal_eval(written)))
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}",
+                                  repr(written)[:80], "download it again") from error
+    clips = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]
+    return pd.DataFrame({"clip": clips, "ytid": table["ytid"], "caption": table["caption"],
+                         "labels": table["audioset_positive_labels"], "keywords": keywords,
+                         "split": table["is_audioset_eval"].map({True: "test", False: "train"})})

@@ -1,0 +1,194 @@
+"""Collections of pairs: IMEMNet (clips of DEAM and pictures), MeLBench (triplets with a text) and
+Art2Mus (paintings and tracks), and what a split of pairs gives away. Notebook: 04, 21.
+
+Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1.
+"""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from lib.core.errors import KlangfarbeError
+from lib.data import splits
+from lib.data.collections import layout
+from lib.signal import affect
+
+LISTS = {"train": "train", "val": "validation", "test": "test"}  # <name>_matching.txt of IMEMNet
+IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # of IMEMNet-C's tables
+KEYS = {"text": ("captions", "caption", "text"), "audio": ("location", "audio", "audio_path"),
+        "image": ("img_path", "image", "image_path")}  # of MeLBench
+MELBENCH = [f"{place}*{kind}" for kind in (".json", ".jsonl", ".csv") for place in ("", "data/")]
+ART2MUS = ("image_audio_subset_df.json", "data/extra/image_audio_subset_df.json")
+
+
+def imemnet(folder: Path) -> dict:
+    """A row a clip, grouped by song, and a row a picture; points where IMEMNet-C's tables are."""
+    table, parts = read_imemnet(folder), []
+    for kind, end, group, suffixes, place, points in (
+            ("audio", "clip", "song", layout.AUDIO, "music", "music_va.csv"),
+            ("image", "image", "image", layout.PICTURES, "images", "image_va.csv")):
+        items = table.drop_duplicates(end).set_index(end, drop=False)
+        once = table.groupby(end)["published"].nunique() == 1
+        files = layout.list_files(folder, suffixes, place)
+        parts.append(pd.DataFrame({
+            "item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
+            "group_id": f"imemnet-{kind}-" + items[group], "path": items[end].map(files),
+            "split": items["published"].map(LISTS).where(once)}).join(_points(folder, points)))
+    rows = pd.concat(parts).astype(object)
+    return dict(rows.where(rows.notna(), None))
+
+
+def _points(folder: Path, name: str) -> pd.DataFrame:
+    file = next(filter(Path.is_file, (folder / name, folder.parent / "imemnet_c" / name)), None)
+    if file is None:
+        return pd.DataFrame({"valence": [], "arousal": [], "description": []})
+    table = layout.read_table(file, ("valence", "arousal"))
+    item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
+    if item is None:
+        raise KlangfarbeError(f"a column of ids in {file}", ", ".join(table.columns)[:200],
+                              "use the published table as it is")
+    table.columns = ["description" if c.lower() == "caption" else c for c in table.columns]
+    table[["valence", "arousal"]] = affect.to_unit(table[["valence", "arousal"]], "imemnet")
+    table = table.set_index(table[item].astype(str)).reindex(
+        columns=["valence", "arousal", "description"])
+    return table[~table.index.duplicated()]
+
+
+def read_imemnet(folder: Path | str) -> pd.DataFrame:
+    """IMEMNet's lists that are there, a row a line (``2009-114 frame_fhsd 0.72``: clip 114 of song
+    2009, a picture, the matching score): ``clip, song, image, score, published``."""
+    files = {name: Path(folder) / f"{name}_matching.txt" for name in ("test", "val", "train")}
+    layout.find_file("imemnet", Path(folder), [file.name for file in files.values()])
+    files = {name: files[name] for name in LISTS if files[name].is_file()}
+    try:
+        table = pd.concat([pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
+                                       keep_default_na=False).assign(published=name)
+                           for name, file in files.items()], ignore_index=True)
+        table["score"] = table["score"].astype(float)
+        faulty = table[table.isna().any(axis=1) | ~table["clip"].str.fullmatch(r"\d+-\d+")]
+        if len(faulty) or table["published"].nunique() < len(files):
+            raise ValueError(faulty.iloc[0].to_list() if len(faulty) else "an empty list")
+    except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
+        raise KlangfarbeError(f"lines of song-clip, picture and score in {folder}'s lists",
+                              f"{type(error).__name__}: {str(error)[:80]}",
+                              "use the published list as it is") from error
+    table["song"] = table["clip"].str.rsplit("-", n=1).str[0]
+    return table[["clip", "song", "image", "score", "published"]]
+
+
+def overlap(table: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
+    """How much of a test set stands in training too, a row for each of ``clip, song, image``: ``of``
+    (in the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs that are
+    concerned); `split` [N] is ``train``, ``test`` or anything else."""
+    split, rows = np.asarray(split), {}
+    if not (split == "test").any():
+        raise KlangfarbeError("pairs in the test set", "none", "deal them out first")
+    for end in ("clip", "song", "image"):
+        here = table.loc[split == "test", end]
+        met = here.isin(set(table.loc[split == "train", end]))
+        rows[end] = {"of": here.nunique(), "met": here[met].nunique(), "pairs": float(met.mean())}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("end")
+
+
+def split_both_ends(table: pd.DataFrame, fractions: dict[str, float], seed: int = 0) -> np.ndarray:
+    """Splits songs and pictures; "" where a pair's ends disagree, so that no test end was met."""
+    song, image = (splits.by_group(table[end], fractions, seed + k)
+                   for k, end in enumerate(("song", "image")))
+    return np.where(song == image, song, "")
+
+
+def melbench(folder: Path) -> dict:
+    """A row a picture and a row a sound; ``split`` is null where one stands in two splits."""
+    table, parts = triplets(folder), []
+    for kind in ("image", "audio"):
+        split = table.groupby(kind)["split"]
+        split = split.transform("first").where(split.transform("nunique") == 1, None)
+        items = table.assign(modality=kind, path=table[kind], split=split)
+        parts.append(items.drop_duplicates(kind))
+    rows = pd.concat(parts)
+    stems = [PurePosixPath(name).with_suffix("") for name in rows["path"]]
+    return {"modality": rows["modality"], "genre": rows["genre"], "split": rows["split"],
+            "description": rows["text"], "group_id": map("melbench-{}".format, rows["group"]),
+            "item_id": map("melbench-{}-{}".format, rows["modality"], stems),
+            "path": [name if (folder / name).is_file() else None for name in rows["path"]]}
+
+
+def triplets(folder: Path) -> pd.DataFrame:
+    """MeLBench: ``image, text, audio, genre, split, group`` (of all that share either end)."""
+    layout.find_file("melbench", folder, MELBENCH)
+    rows, below = [], {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in layout.AUDIO + layout.PICTURES:
+            below.setdefault(file.name, []).append(file.relative_to(folder).as_posix())
+    lists = sorted(file for place in MELBENCH for file in folder.glob(place))
+    for file in lists:
+        split = next((part for word, part in LISTS.items() if word in file.stem.lower()), None)
+        for record in _records(file):
+            row = {field: layout.text(next((record[key] for key in keys if key in record), None))
+                   for field, keys in KEYS.items()}
+            if lacking := [KEYS[field][0] for field, value in row.items() if value is None]:
+                raise KlangfarbeError(
+                    f"{', '.join(keys[0] for keys in KEYS.values())} in each triplet of {file}",
+                    f"no {', '.join(lacking)} among {', '.join(map(str, record))[:200]}",
+                    "use the published list as it is")
+            rows.append(row | {kind: _locate(row[kind], below) for kind in ("image", "audio")}
+                        | {"split": split, "genre": layout.text(record.get("genre"))})
+    if not rows:
+        raise KlangfarbeError(f"triplets in {', '.join(f.name for f in lists)}", "none",
+                              "download it again")
+    table = pd.DataFrame(rows, columns=["image", "text", "audio", "genre", "split"], dtype=object)
+    # groups: connected components of the graph whose edges are the triplets
+    image, sound = pd.factorize(table["image"])[0], pd.factorize(table["audio"])[0]
+    n_images, n_sounds = image.max() + 1, sound.max() + 1
+    edges = coo_array((np.ones(len(table)), (image, n_images + sound)),
+                      shape=(n_images + n_sounds,) * 2)
+    return table.assign(group=connected_components(edges, directed=False)[1][image].tolist())
+
+
+def _records(file: Path) -> list[dict]:
+    if file.suffix == ".csv":
+        return layout.read_table(file, ()).to_dict("records")
+    try:
+        lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
+        return pd.read_json(file, lines=lines, dtype=False, convert_dates=False,
+                            encoding_errors="replace").to_dict("records")
+    except ValueError as error:
+        raise KlangfarbeError(f"lines of JSON in {file}", str(error)[:100],
+                              "download it again") from error
+
+
+def _locate(written: str, below: dict[str, list[str]]) -> str:
+    """The file below the folder whose last parts agree best, else the path's own last two parts."""
+    parts = PurePosixPath(written.replace("\\", "/")).parts
+
+    def agreeing(candidate: str) -> int:
+        tail = PurePosixPath(candidate).parts
+        return max((n for n in range(1, len(parts) + 1) if tail[-n:] == parts[-n:]), default=0)
+
+    return max(below.get(parts[-1], ()), key=agreeing,
+               default="/".join(part for part in parts[-2:] if part != "/"))
+
+
+def art2mus(folder: Path) -> dict:
+    """A row a painting, grouped by painter, and a row a track; the list pairs them by position."""
+    file = layout.find_file("art2mus", folder, ART2MUS)
+    try:
+        table = pd.read_json(file)
+        names = {"images": table["Image"].astype(str),
+                 "fma_large": [name.split("fma_large/")[-1] for name in table["Audio"]]}
+    except (ValueError, KeyError, AttributeError) as error:
+        raise KlangfarbeError(f"columns Image and Audio in {file}",
+                              f"{type(error).__name__}: {str(error)[:80]}",
+                              "download it again") from error
+    items = [(kind, PurePosixPath(place) / name)
+             for kind, place in (("image", "images"), ("audio", "fma_large"))
+             for name in sorted(set(names[place]))]
+    return {"modality": [kind for kind, _ in items],
+            "item_id": [f"art2mus-{kind}-{path.stem}" for kind, path in items],
+            "path": [str(path) if (folder / path).is_file() else None for _, path in items],
+            "group_id": [f"art2mus-{path.stem}" for _, path in items],
+            "artists": [path.name.split("_")[0] if kind == "image" else None
+                        for kind, path in items]}
