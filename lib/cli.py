@@ -138,7 +138,7 @@ COMMANDS = {
               option("--base-url", default="", help="of another service that speaks the protocol"),
               option("-o", "--output", type=Path,
                      help="a .jsonl that keeps the answer; none: it is printed alone")),
-    "listen": ("lib.studies.listening.serve:serve", "serve a listening study as a web page",
+    "listen": ("lib.studies.listening.pilot:serve", "serve a listening study as a web page",
                option("folder", nargs="?", default="", help="a study laid out by "
                       "lib.studies.listening.study; none: the atelier's pilot"),
                option("--port", type=int, default=8866),

@@ -18,7 +18,7 @@ from PIL import Image
 
 from lib.cli import main
 from lib.core.errors import KlangfarbeError
-from lib.studies.judge import backends, collect, controls, local, rating
+from lib.studies.judge import backends, collect, controls, rating
 
 RATE = 8_000
 GOOD = {"scores": {"Feeling_alignment": 7},
@@ -28,7 +28,7 @@ GOOD = {"scores": {"Feeling_alignment": 7},
 
 def case(name="0000 own", order=rating.ORDERS[0]):
     picture = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
-    return backends.Case(name, picture, "It feels calm.",
+    return rating.Case(name, picture, "It feels calm.",
                          np.sin(np.arange(800) / 9).astype(np.float32), RATE, order)
 
 
@@ -278,7 +278,7 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
 
 def test_a_processor_without_ears_is_refused():
     with pytest.raises(KlangfarbeError, match="sees and hears"):
-        local.make_ask(SimpleNamespace(image_processor=object()), None)
+        backends.ask_locally(SimpleNamespace(image_processor=object()), None)
 
 
 SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
@@ -346,7 +346,7 @@ def tiny_omni(tmp_path_factory):
 def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating(tiny_omni,
                                                                                  tmp_path,
                                                                                  monkeypatch):
-    monkeypatch.setattr(local, "MAX_TOKENS", 8)
+    monkeypatch.setattr(backends, "MAX_TOKENS", 8)
     judge = backends.get_backend("local", str(tiny_omni))
     found = collect.collect_ratings([case()], judge, tmp_path / "a.jsonl", n_tries=2,
                         sleep=lambda s: pytest.fail("waited"))
@@ -361,7 +361,7 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
     network = AutoModelForMultimodalLM.from_pretrained(tiny_omni).eval()
     processor = AutoProcessor.from_pretrained(tiny_omni)
     network.generate = lambda **given: seen.update(given) or given["input_ids"]
-    local.make_ask(processor, network)(case(), rating.PROMPT)
+    backends.ask_locally(processor, network)(case(), rating.PROMPT)
     tokens = seen["input_ids"][0].tolist()
     at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name]))
           for name in ("image_token", "audio_token")]
@@ -444,17 +444,6 @@ def test_what_was_not_rated_is_left_out_and_counted():
                                                   28] and found["judge_rated"][0] == pytest.approx(
         28 / 30)
     assert controls.control_scores(answers.iloc[:0]) == []
-
-
-def test_a_judge_beside_listeners():
-    scores = np.array([1, 4, 2, 8, 6, np.nan, 9, 3])
-    assert controls.correlation_with_listeners(scores,
-                                               10
-                                               * scores)[0] == pytest.approx(
-        1) and controls.correlation_with_listeners(scores, 10 * scores)[3] == 7
-    assert controls.correlation_with_listeners(scores, -scores)[0] == pytest.approx(-1)
-    with pytest.raises(KlangfarbeError, match="five clips"):
-        controls.correlation_with_listeners(scores[:4], scores[:4])
 
 
 # --- the command

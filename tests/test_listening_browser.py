@@ -14,16 +14,16 @@ from test_listening_page import clips, small  # noqa: F401 (a fixture)
 
 from lib.cli import main
 from lib.core import paths
-from lib.studies.listening import design, page, serve, study
+from lib.studies.listening import design, page, pilot, study
 from lib.studies.listening.questions import NAMES
 
 
 def test_the_command_lays_out_the_pilot_once_and_serves_it(tmp_path, monkeypatch, capsys):
     called = []
     monkeypatch.setattr(study, "PILOT", tmp_path / "pilot")
-    monkeypatch.setattr(serve.pilot, "clips", lambda: called.append("laid out") or clips(24))
-    monkeypatch.setattr(serve.pilot, "wrong_pairs", lambda: ())
-    monkeypatch.setattr(serve.subprocess, "run", lambda words,
+    monkeypatch.setattr(pilot, "clips", lambda: called.append("laid out") or clips(24))
+    monkeypatch.setattr(pilot, "wrong_pairs", lambda: ())
+    monkeypatch.setattr(pilot.subprocess, "run", lambda words,
                         **_: called.append(words) or subprocess.CompletedProcess(words, 0))
     assert main(["listen"]) == main(["listen", "--port", "9001"]) == 0
     assert called[0] == "laid out" and len(called) == 3 and "--port=9001" in called[
@@ -43,7 +43,7 @@ def served(small):  # noqa: F811
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(serve.command(serve.write_page(small.folder), port),
+    server = subprocess.Popen(pilot.command(small.folder, port),
                               env={**os.environ, "PYTHONPATH": str(paths.ROOT)},
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in server.stderr:

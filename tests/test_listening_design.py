@@ -98,14 +98,6 @@ def test_pairs_meet_evenly_and_change_sides(n_systems, n_items, n_raters, seed, 
         assert even(met["turned"].value_counts().reindex([False, True], fill_value=0))
 
 
-def test_a_crossed_block_has_every_system_for_each_of_its_pictures_and_never_two_in_a_row():
-    table = whole(design.blocks(stimuli(3, 10), 8, 12, 1, crossed=True))
-    for _, block in table.sort_values(["place", "trial"]).groupby("place"):
-        assert block.groupby("image")["system"].nunique().eq(3).all() and block[
-            "image"].nunique() == 4
-        assert (block["image"].to_numpy()[1:] != block["image"].to_numpy()[:-1]).all()
-
-
 def test_who_follows_whom_is_more_even_than_in_random_orders():
     table = whole(design.blocks(stimuli(4, 20), 12, 20, 0)).sort_values(["place", "trial"])
 
@@ -156,7 +148,6 @@ def test_pairs_come_after_the_blocks():
     (lambda: design.blocks([*stimuli(2, 5), stimuli(2, 5)[0]], 2, 3), "one twice"),
     (lambda: design.blocks([], 2, 3), "no clip"),
     (lambda: design.blocks(stimuli(2, 5), 2, 6), "none is shown twice"),
-    (lambda: design.blocks(stimuli(3, 5), 2, 4, crossed=True), "multiple of 3"),
     (lambda: design.blocks(stimuli(2, 5), 2, 3, wrong=[("image0", "audio0-0")]), "stimulus too"),
     (lambda: design.with_pairs(design.blocks(stimuli(1, 5), 2, 3), stimuli(1, 5)), "two systems"),
 ])

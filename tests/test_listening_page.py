@@ -69,7 +69,7 @@ def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
         rms = np.sqrt(np.mean(sound**2))
         assert rate == audio.SAMPLE_RATE_HZ and (rms == 0 or 20 * np.log10(rms)
                                                  == pytest.approx(study.LEVEL_DBFS, abs=0.05))
-        assert small.seconds(name) == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
+        assert small.settings["seconds"][name] == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
     for file in small.folder.rglob("*"):
         assert not re.search("first|second|item|silence|wrong", file.name)
     assert ("first" not in (small.folder / study.TRIALS).read_text() and "silence"
@@ -93,12 +93,14 @@ def test_a_study_is_not_laid_over_another_and_must_be_there(small, tmp_path):
         study.load(tmp_path / "nowhere")
 
 
-def test_the_rule_is_part_of_the_plan(tmp_path):
-    names = [study.lay_out(tmp_path / str(k), clips(), n_raters=2, per_rater=3, rule=rule).name
-             for k, rule in enumerate((study.Rule(), study.Rule(), study.Rule(silent_ovl=50)))]
+def test_the_rule_is_part_of_the_plan(tmp_path, monkeypatch):
+    names = []
+    for k, silent in enumerate((20, 20, 50)):
+        monkeypatch.setitem(study.RULE, "silent_ovl", silent)
+        names.append(study.lay_out(tmp_path / str(k), clips(), n_raters=2, per_rater=3).name)
     # a rule changed afterwards does not fit the answers any more
     assert names[0] == names[1] != names[2]
-    assert study.load(tmp_path / "2").rule == study.Rule(silent_ovl=50)
+    assert study.load(tmp_path / "2").settings["rule"]["silent_ovl"] == 50
 
 
 def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(small):

@@ -3,18 +3,16 @@ implementations.
 """
 
 import itertools
-import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, distances, rating, retrieval, stats
+from lib.metrics import cards, distances, retrieval, stats
 
 # --- retrieval ------------------------------------------------------------------------------------
 # --------------------
@@ -123,7 +121,7 @@ OBSERVERS = np.array([[1, 2, 3, 3, 2, 1, 4, 1, 2, GAP, GAP, GAP],
 @pytest.mark.parametrize(("level", "published"),
                          [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_is_krippendorffs_own(level, published):
-    assert rating.krippendorff_alpha(OBSERVERS, level) == pytest.approx(published, abs=5e-4)
+    assert stats.krippendorff_alpha(OBSERVERS, level) == pytest.approx(published, abs=5e-4)
 
 
 def test_alpha_from_its_definition():
@@ -136,17 +134,17 @@ def test_alpha_from_its_definition():
                       for b in range(3) if a != b])
     flat = ratings.reshape(-1)
     between = np.mean([(flat[a] - flat[b]) ** 2 for a in range(75) for b in range(75) if a != b])
-    assert rating.krippendorff_alpha(ratings, "interval") == pytest.approx(1 - within / between)
+    assert stats.krippendorff_alpha(ratings, "interval") == pytest.approx(1 - within / between)
 
 
 def test_alpha_of_agreement_and_of_chance():
     rng = np.random.default_rng(6)
     one = rng.integers(1, 6, 200).astype(float)
-    assert rating.krippendorff_alpha(np.stack([one, one, one])) == pytest.approx(1)
-    assert rating.krippendorff_alpha(rng.integers(1, 6, (3, 400))) == pytest.approx(0, abs=0.07)
-    low, high = stats.bootstrap(lambda items: rating.krippendorff_alpha(items.T),
+    assert stats.krippendorff_alpha(np.stack([one, one, one])) == pytest.approx(1)
+    assert stats.krippendorff_alpha(rng.integers(1, 6, (3, 400))) == pytest.approx(0, abs=0.07)
+    low, high = stats.bootstrap(lambda items: stats.krippendorff_alpha(items.T),
                                 OBSERVERS[:, :11].T, n_resamples=200)
-    assert low < rating.krippendorff_alpha(OBSERVERS[:, :11]) < high <= 1
+    assert low < stats.krippendorff_alpha(OBSERVERS[:, :11]) < high <= 1
 
 
 @pytest.mark.parametrize(("ratings", "level"), [
@@ -156,107 +154,7 @@ def test_alpha_of_agreement_and_of_chance():
 ])  # fmt: skip
 def test_alpha_refuses_what_it_is_not_defined_for(ratings, level):
     with pytest.raises(KlangfarbeError):
-        rating.krippendorff_alpha(ratings, level)
-
-
-# American League 1987, wins of row over column: Milwaukee, Detroit, Toronto, New York, Boston,
-# Cleveland, Baltimore.
-LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12],
-                   [6, 8, 6, 0, 6, 7, 10],
-                   [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6],
-                   [2, 4, 1, 3, 1, 7, 0]])  # fmt: skip
-
-
-def test_bradley_terry_gives_the_published_league():
-    """Agresti (2002), Categorical Data Analysis, §10.6.1, Baltimore set to 0."""
-    found = rating.bradley_terry(LEAGUE, n_resamples=400)
-    assert found.strengths - found.strengths[-1] == pytest.approx([1.581, 1.436, 1.294, 1.248,
-                                                                   1.108, 0.684, 0], abs=6e-4)
-    assert (found.strengths.mean() == pytest.approx(0, abs=1e-9) and found.n == LEAGUE.sum()
-            == found.groups)
-    assert (found.low < found.strengths).all() and (found.strengths < found.high).all()
-
-
-def test_bradley_terry_is_logistic_regression():
-    rng = np.random.default_rng(7)
-    wins = rng.integers(1, 12, (5, 5)) * (1 - np.eye(5, dtype=int))
-    first, second = np.nonzero(wins)
-    design = np.zeros((len(first), 5))
-    design[np.arange(len(first)), first], design[np.arange(len(first)), second] = 1, -1
-    both, of = np.concatenate([design, -design]), np.repeat([1, 0], len(first))
-    fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10,
-                             max_iter=1000).fit(both, of, np.tile(wins[first, second], 2))
-    expected = fit.coef_[0] - fit.coef_[0].mean()
-    assert rating.bradley_terry(wins, n_resamples=50).strengths == pytest.approx(expected, abs=1e-5)
-
-
-@given(st.integers(1, 60), st.integers(1, 60))
-@settings(max_examples=30, deadline=None)
-def test_two_contestants_differ_by_the_log_odds(won, lost):
-    wins = np.array([[0, won], [lost, 0]])
-    try:
-        found = rating.bradley_terry(wins, n_resamples=40)
-    except KlangfarbeError as error:
-        # a resample in which one side wins all is then common
-        assert min(won, lost) < 12 and "fall apart" in str(error)
-        return
-    assert found.strengths[0] - found.strengths[1] == pytest.approx(np.log(won / lost), abs=1e-6)
-
-
-def test_the_interval_of_two_is_the_binomials():
-    found = rating.bradley_terry(np.array([[0, 60], [40, 0]]), n_resamples=4000)
-    width = 1.96 * np.sqrt(1 / 60 + 1 / 40)  # Wald's interval of the log odds
-    # strengths are ± half of the difference
-    assert found.high[0] - found.low[0] == pytest.approx(width, rel=0.1)
-
-
-def test_resamples_without_finite_strengths_count_as_both_extremes():
-    wins = np.array([[0, 30, 40], [20, 0, 40], [3, 2, 0]])
-    found = rating.bradley_terry(wins, n_resamples=2000, seed=1)
-    chance = np.random.default_rng(1).multinomial(135, wins.reshape(-1) / 135,
-                                                  2000).reshape(2000, 3, 3)
-    lost = (chance.sum(axis=2) == 0).any(axis=1)
-    assert 3 < lost.sum() < 50  # some, but less than a tail of 2.5 %
-    without = np.sort(rating._fit(chance[~lost].astype(float))[:, 0])
-    assert found.low[0] == pytest.approx(without[50 - lost.sum()]) and found.low[0] < without[50]
-    assert found.high[0] == pytest.approx(without[::-1][50 - lost.sum()])
-
-
-def test_listeners_are_drawn_whole():
-    one = np.array([[0, 3], [2, 0]])
-    alike = rating.bradley_terry(np.stack([one] * 20))
-    assert np.allclose(alike.low, alike.high) and alike.groups == 20 and alike.n == 100
-    rng = np.random.default_rng(8)
-    # each is of one mind
-    divided = np.stack([[[0, 5], [0, 0]] if rng.random() < 0.6 else [[0, 0], [5, 0]]
-                        for _ in range(40)])
-    by_listener = rating.bradley_terry(divided)
-    by_choice = rating.bradley_terry(divided.sum(axis=0))
-    assert by_listener.strengths == pytest.approx(by_choice.strengths)
-    # √5 in theory
-    assert np.ptp([by_listener.low[0],
-                   by_listener.high[0]]) > 1.7 * np.ptp([by_choice.low[0], by_choice.high[0]])
-
-
-def test_half_wins_stand_for_ties_where_listeners_are_given():
-    halves = np.stack([[[0, 1.5], [0.5, 0]]] * 4 + [[[0, 0.5], [1.5, 0]]] * 2)
-    assert np.ptp(rating.bradley_terry(halves).strengths) == pytest.approx(np.log(7 / 5), abs=1e-6)
-    with pytest.raises(KlangfarbeError, match="with ties"):
-        rating.bradley_terry(halves[:3].sum(axis=0))
-
-
-@pytest.mark.parametrize(("wins", "line"), [
-    ([[0, 3, 0, 0], [3, 0, 0, 0], [0, 0, 0, 3], [0, 0, 3, 0]], "{0, 1} · {2, 3}"),  # two islands
-    ([[0, 3, 1], [0, 0, 2], [0, 2, 0]], "{0} · {1, 2}"),  # 0 never loses
-    ([[0, 3], [0, 0]], "not linked both ways"), ([[1, 3], [2, 0]], "none on the diagonal"),
-    ([[0, -1], [2, 0]], "none on the diagonal"),
-    ([[0, np.nan], [2, 0]], "none on the diagonal"), ([0, 3], "wins"),
-    (np.zeros((0, 2, 2)), "wins"),
-    ([[0, 9], [1, 0]], "fall apart"),
-])  # fmt: skip
-def test_tables_without_finite_strengths_are_refused(wins, line):
-    with pytest.raises(KlangfarbeError, match=re.escape(line)):
-        rating.bradley_terry(np.array(wins, float))
+        stats.krippendorff_alpha(ratings, level)
 
 
 # --- picture distances
@@ -321,8 +219,8 @@ def test_features_that_cannot_be_compared_are_refused(metric, bad):
         metric(*bad)
 
 
-@pytest.mark.parametrize("metric", [retrieval.retrieval, rating.krippendorff_alpha,
-                                    rating.bradley_terry, distances.fid, distances.kid])
+@pytest.mark.parametrize("metric", [retrieval.retrieval, stats.krippendorff_alpha,
+                                    distances.fid, distances.kid])
 def test_every_metric_here_has_a_whole_card(metric):
     found = cards.card(metric)
     assert found.minimum_n >= 20 and (found.direction

@@ -13,6 +13,7 @@ from lib.core.errors import KlangfarbeError
 
 TIE = 1e-12    # relative difference below which two statistics count as equal
 N_BLOCKS = 20  # of the jackknife, at most
+LEVELS = ("nominal", "ordinal", "interval")
 
 
 def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
@@ -152,6 +153,39 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
         freedom = total**2 / max(parts, 1e-300)
     reach = float(scipy_stats.t.ppf(0.975, freedom) * np.sqrt(total))
     return float(whole.mean()), float(whole.mean() - reach), float(whole.mean() + reach)
+
+
+def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
+    """Krippendorff's α of ratings [raters, items]: 1 − the disagreement of pairs of ratings of one
+    item, over that of any two ratings.
+    Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
+        chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
+        did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
+        of an item, all items together · blind to: whether raters are right; a habit that all
+        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)
+    """
+    ratings = np.asarray(ratings, np.float64)
+    if level not in LEVELS or ratings.ndim != 2 or np.isinf(ratings).any():
+        raise KlangfarbeError(f"ratings [raters, items] of a level out of {', '.join(LEVELS)}",
+                              f"{ratings.shape}, {level!r}", "give NaN for gaps")
+    paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
+    values = np.unique(paired[np.isfinite(paired)])
+    if len(values) < 2:
+        raise KlangfarbeError("items rated twice, ratings that differ", f"{len(values)} values",
+                              "without variation α is undefined")
+    counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
+    weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
+    coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
+    totals = coincidences.sum(axis=0)
+    expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
+    if level == "nominal":
+        distance = 1.0 - np.eye(len(values))
+    elif level == "ordinal":  # ratings between two values, each end counted half
+        middle = np.cumsum(totals) - totals / 2
+        distance = np.square(middle[:, None] - middle)
+    else:
+        distance = np.square(values[:, None] - values)
+    return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
 def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,

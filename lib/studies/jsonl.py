@@ -22,10 +22,8 @@ def append(path: Path, row: dict) -> None:
         os.close(handle)
     if os.name == "posix":  # a name is safe only when its folder is flushed, too
         folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.fsync(folder)
+        os.close(folder)
 
 
 def read(path: Path) -> Iterator[tuple[int, int, dict | None]]:

@@ -1,9 +1,5 @@
 """A language model as a judge of painting, comment and music, and controls that show whether it can
 be believed. A refused or unreadable answer is counted and left out.
-
-    painting, comment, sound ──the published prompt──► backend ──JSON──► validated rating 0–10
-    the same with another sound, silence, another order, once more ──► control scores
-
 Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46.
 """
 

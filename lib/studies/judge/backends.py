@@ -1,8 +1,5 @@
-"""Whom to ask: a service that speaks OpenAI's protocol, as Gemini does too, or a model of
-transformers on this machine.
-
-Keys come from the environment (:data:`KEYS`) and go into the request's header alone. A service is
-asked with temperature 0 and the form as JSON Schema.
+"""Whom to ask: a service that speaks OpenAI's protocol, as Gemini does too (keys from the
+environment, in the request's header alone), or a model of transformers on this machine.
 
 Source: Hong et al. §IV-C ask Gemini "in direct multimodal mode (image+text+audio)".  Notebook: 46.
 """
@@ -10,22 +7,26 @@ Source: Hong et al. §IV-C ask Gemini "in direct multimodal mode (image+text+aud
 import base64
 import io
 import os
+from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import httpx
 import numpy as np
 import soundfile
+import soxr
 from PIL import Image
 
+from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 from lib.studies.judge import rating
-from lib.studies.judge.rating import Case
 
 KEYS = {"openai": "OPENAI_API_KEY", "gemini": "GEMINI_API_KEY"}
 URLS = {"openai": "https://api.openai.com/v1",
         "gemini": "https://generativelanguage.googleapis.com/v1beta/openai"}
 NAMES = (*KEYS, "local")
+MAX_TOKENS = 600  # of a model on this machine
+# ask: a case and the prompt → the answer's text, TemporaryFailure or Refused
+Backend = namedtuple("Backend", "name ask")
 
 
 class TemporaryFailure(Exception):
@@ -40,13 +41,6 @@ class Refused(Exception):
     """The model was asked and does not want to answer."""
 
 
-@dataclass(frozen=True)
-class Backend:
-    """``ask``: a case and the prompt → the answer's text, TemporaryFailure or Refused."""
-    name: str
-    ask: Callable[[Case, str], str]
-
-
 def get_backend(name: str, model: str, base_url: str = "", key: str | None = None,
                 timeout_s: float = 120.0) -> Backend:
     """A backend out of :data:`NAMES`; without a model (for ``local`` a folder) or a key (``None``:
@@ -58,9 +52,7 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
         raise KlangfarbeError(f"a model for {name}", "none",
                               "for instance --model gemini-2.5-flash, or a folder for local")
     if name == "local":
-        from lib.studies.judge import local  # transformers takes seconds to import
-
-        return Backend(f"local {model}", local.load(model))
+        return Backend(f"local {model}", ask_locally(*load_model(model)))
     key = os.environ.get(KEYS[name], "") if key is None else key
     if not key and not base_url:
         raise KlangfarbeError(f"a key in {KEYS[name]}", "none, so nobody was asked",
@@ -69,7 +61,7 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": rating.schema()}}
 
-    def ask(case: Case, prompt: str) -> str:
+    def ask(case: rating.Case, prompt: str) -> str:
         png, wav = io.BytesIO(), io.BytesIO()
         Image.fromarray(case.picture).save(png, "PNG")
         soundfile.write(wav, np.asarray(case.sound, np.float32), case.rate_hz, format="WAV",
@@ -90,9 +82,9 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
             wait = float(after) if after.replace(".", "", 1).isdigit() else None
             raise TemporaryFailure(f"status {status}", wait)
         if status >= 400:
-            raise KlangfarbeError("an answer of the service", f"status {status}: "
-                                  f"{answer.text[:200]!r}", "look at key, model and base URL; what "
-                                  "was answered before is kept")
+            raise KlangfarbeError("an answer of the service",
+                                  f"status {status}: {answer.text[:200]!r}",
+                                  "look at key, model and base URL; earlier answers are kept")
         try:
             choice = answer.json()["choices"][0]
             message = choice["message"]
@@ -103,3 +95,44 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
         return message.get("content") or ""
 
     return Backend(f"{name} {model}", ask)
+
+
+def load_model(model: str) -> tuple:
+    """Processor and network from a folder or by name on the hub; nothing is unpickled or run."""
+    from transformers import AutoModelForMultimodalLM, AutoProcessor  # slow to import
+
+    try:
+        processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
+        network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True,
+                                                           trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise KlangfarbeError("a model of transformers that sees, hears and writes",
+                              f"{model}: {str(error).splitlines()[0][:120]}", "give a folder like "
+                              "the hub's, for instance of Gemma 3n or Qwen2.5-Omni") from error
+    return processor, network.to(provenance.device()).eval()
+
+
+def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
+    """``ask`` of a network with its processor (a chat template, pictures, sounds), decoded
+    greedily.
+    """
+    extractor = (getattr(processor, "feature_extractor", None)
+                 or getattr(processor, "audio_processor", None))
+    if extractor is None or getattr(processor, "image_processor", None) is None:
+        raise KlangfarbeError("a model that sees and hears", type(processor).__name__,
+                              "use one whose processor has both")
+
+    def ask(case: rating.Case, prompt: str) -> str:
+        sound = soxr.resample(case.sound, case.rate_hz, extractor.sampling_rate)
+        system = f"{prompt}\nJSON Schema: {rating.schema()}"
+        chat = case.messages([{"type": "text", "text": system}],
+                             {"type": "image", "image": Image.fromarray(case.picture)},
+                             {"type": "audio", "audio": sound})
+        inputs = processor.apply_chat_template(
+            chat, add_generation_prompt=True, tokenize=True, return_dict=True,
+            return_tensors="pt").to(network.device)
+        tokens = network.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
+        return processor.batch_decode(tokens[:, inputs["input_ids"].shape[1]:],
+                                      skip_special_tokens=True)[0]
+
+    return ask

@@ -1,9 +1,5 @@
-"""Asking a judge, case by case, without losing what was answered.
-
-    busy, down, no answer: wait and ask again · not in the form: ask again · refused: recorded
-    every outcome: one line of JSON a case, on disk at once
-
-Notebook: 46.
+"""Asking a judge, case by case: who does not answer in the form is asked again, a refusal is
+recorded, and every outcome is a line of JSON on the disk at once.  Notebook: 46.
 """
 
 import tempfile
@@ -44,8 +40,7 @@ def collect_ratings(cases: Sequence[rating.Case], backend: backends.Backend, pat
         if silent == MOST_SILENT:
             raise KlangfarbeError(f"an answer of {backend.name}",
                                   f"none to {silent} cases in a row: {row['why']}",
-                                  f"try later; {path.name} keeps what was answered, and the same "
-                                  f"call goes on from there")
+                                  f"try later; {path.name} stays, the same call goes on from there")
     return read_answers(path, backend.name, names)
 
 

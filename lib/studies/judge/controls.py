@@ -1,18 +1,12 @@
-"""Controls: the same paintings and comments with other sounds, and the same once more.
-
-    own − another's > 0?   own − silence > 0?   own, parts in another order: 0?   once more: 0?
-
-A judge that gives another's sound as much as the own one does not rate the music. Items are
-resampled, never cases.
-
-Source: ours; Hong et al. §IV-C rates three samples once.  Notebook: 46.
+"""Controls: the same paintings and comments with other sounds, and the same once more. A judge that
+gives another's sound as much as the own one does not rate the music; order and repetition must not
+matter. Items are resampled, never cases. Ours; Hong et al. §IV-C rates three samples once.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
@@ -67,19 +61,3 @@ def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
             rows.append((quantity, float(values.mean()),
                          *stats.bootstrap(np.mean, values, seed=seed), len(values)))
     return rows
-
-
-def correlation_with_listeners(scores: np.ndarray, ratings: np.ndarray, *,
-                               seed: int = 0) -> tuple[float, float, float, int]:
-    """Spearman's ρ of scores [N] and people's mean ratings [N]: (value, low, high, n), 95 %."""
-    scores, ratings = np.asarray(scores, float), np.asarray(ratings, float)
-    both = np.isfinite(scores) & np.isfinite(ratings)
-    if both.sum() < 5:
-        raise KlangfarbeError("five clips or more that judge and listeners have rated",
-                              str(int(both.sum())), "ask for more ratings")
-
-    def rho(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.nan_to_num(np.asarray(spearmanr(a, b))[0]))
-
-    pair = scores[both], ratings[both]
-    return rho(*pair), *stats.bootstrap(rho, *pair, seed=seed), int(both.sum())

@@ -1,8 +1,5 @@
-"""What is judged, the judge's prompt and the form of its answer, as printed, and how an answer is
-read.
-
-Source: Hong et al., Table VIII (the prompt, word for word) and Table IX (the fields).
-Known deviation: a field that Table IX does not have is refused.
+"""What is judged, the judge's prompt and the form of its answer, word for word, and how it is read.
+Source: Hong et al., Table VIII (the prompt) and Table IX (the fields; another one is refused).
 Notebook: 46.
 """
 
@@ -63,20 +60,17 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Scores(_Form):
-    """A whole number from 0 to 10, higher is better."""
+class _Scores(_Form):
     Feeling_alignment: Annotated[int, Field(ge=0, le=10)]
 
 
-class Keywords(_Form):
-    """One to five main feeling keywords of each modality."""
+class _Keywords(_Form):
     text: Words
     image: Words
     audio: Words
 
 
-class Explanations(_Form):
-    """Why, by modality and all together."""
+class _Explanations(_Form):
     text: Text
     image: Text
     audio: Text
@@ -85,14 +79,14 @@ class Explanations(_Form):
 
 class Rating(_Form):
     """Table IX."""
-    scores: Scores
-    keywords: Keywords
-    explanations: Explanations
+    scores: _Scores              # 0 … 10 ↑
+    keywords: _Keywords          # one to five main feeling keywords of each modality
+    explanations: _Explanations  # why
     notes: str | None = None
 
     @property
     def score(self) -> int:
-        """Feeling alignment, 0 … 10 ↑."""
+        """Feeling alignment."""
         return self.scores.Feeling_alignment
 
 
@@ -115,8 +109,7 @@ def schema() -> dict[str, Any]:
 
 
 def read_rating(answer: str) -> Rating:
-    """A judge's answer, also in a fence of ```; InvalidAnswer says where it departs from the form.
-    """
+    """A judge's answer, also in a fence of ```; InvalidAnswer says where it leaves the form."""
     text = answer.strip()
     if text.startswith("```"):
         text = text.removeprefix("```json").removeprefix("```").removesuffix("```").strip()

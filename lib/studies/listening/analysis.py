@@ -1,42 +1,40 @@
 """From answers to what may be said: who is left out, how far listeners agree, each system's mean,
-which differences are more than luck.
-
-Answers of one listener resemble each other, and so do answers to one picture: 600 answers are not
-600 independent ones. Every 95 % interval here counts listeners *and* pictures (two-way clustering).
+which differences are more than luck. Answers of one listener resemble each other, and so do those
+to one picture: every 95 % interval counts listeners *and* pictures (two-way clustering).
 """
 
-import warnings
+from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as formulas
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm, t
+from statsmodels.api import Logit
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import rating, stats
+from lib.metrics import stats
 from lib.studies.listening import design
 from lib.studies.listening.questions import CHOICE_NAMES, QUESTIONS, question
-from lib.studies.listening.study import Rule
+from lib.studies.listening.study import RULE
 
 NO_LISTENER = "no listener yet: nothing was measured"
 
 
-def attention(answers, rule: Rule | None = None) -> pd.DataFrame:
+def attention(answers, rule: Mapping = RULE) -> pd.DataFrame:
     """Each listener against the rule: checks, highest answers to them, failures, time, verdict."""
-    rule, rows = rule or Rule(), []
+    rows = []
     for rater, own in answers.groupby("rater"):
         silent = own.loc[own["what"] == design.SILENCE, "ovl"].astype(float)
         wrong = own.loc[own["what"] == design.WRONG, "rel"].astype(float)
-        failed = int((silent > rule.silent_ovl).sum() + (wrong > rule.wrong_rel).sum())
+        failed = int((silent > rule["silent_ovl"]).sum() + (wrong > rule["wrong_rel"]).sum())
         rows.append((rater, len(silent) + len(wrong), silent.max(), wrong.max(), failed,
-                     own["seconds"].median(), failed <= rule.max_failed))
+                     own["seconds"].median(), failed <= rule["max_failed"]))
     return pd.DataFrame(rows, columns=["rater", "checks", "silent_ovl", "wrong_rel", "failed",
                                        "seconds", "kept"])
 
 
-def kept(answers, rule: Rule | None = None):
+def kept(answers, rule: Mapping = RULE):
     """The answers that count: of listeners who passed, without the attention checks."""
     found = attention(answers, rule)
     passed = set(found.loc[found["kept"].astype(bool), "rater"])
@@ -57,7 +55,7 @@ def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> d
                               "wait for more listeners")
 
     def alpha(clips: np.ndarray) -> float:
-        return rating.krippendorff_alpha(clips.T, level)
+        return stats.krippendorff_alpha(clips.T, level)
 
     low, high = stats.bootstrap(alpha, matrix, n_resamples=n_resamples, seed=seed)
     return {"question": name, "level": level, "value": alpha(matrix), "low": low, "high": high,
@@ -78,29 +76,22 @@ def means(answers, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def contrasts(answers, name: str, *, seed: int = 0) -> pd.DataFrame:
-    """Every two systems: the difference of means a − b with its intervals, and two paired tests,
-    both corrected Holm's way. ``p`` is of the two-way error: could other listeners *and other
-    pictures* have given this difference by luck? ``p_within``, a sign flip within listeners, needs
-    no normal distribution, but what it finds is true of these pictures. Claims go by ``p_holm``.
+def contrasts(answers, name: str) -> pd.DataFrame:
+    """Every two systems: the difference of means a − b with its intervals; ``p`` of the two-way
+    error (could other listeners *and other pictures* have given it by luck?), ``p_holm`` corrected.
     """
     rated, rows = _rated(answers, name), []
-    by_rater = rated.pivot_table(index="rater", columns="system", values=name)
     for a, b in combinations(sorted(rated["system"].unique()), 2):
         own = rated[rated["system"].isin([a, b])]
         (gap,), n, freedom, (error,), (naive,) = contrast(
             own[name].to_numpy(float)[None], (own["system"] == a).to_numpy(),
             own["rater"].to_numpy(), own["item"].to_numpy())
-        each = (by_rater[a] - by_rater[b]).dropna().to_numpy()
         rows.append({"question": name, "a": a, "b": b, "difference": gap,
                      **_intervals(gap, error, freedom, naive, n - 2),
-                     "p": 2 * t.sf(abs(gap) / error, freedom), "p_holm": np.nan,
-                     "p_within": stats.sign_flip_test(each, seed=seed), "p_within_holm": np.nan,
-                     "raters": len(each), "n": n})
+                     "p": 2 * t.sf(abs(gap) / error, freedom), "raters": own["rater"].nunique(),
+                     "n": n})
     table = pd.DataFrame(rows)
-    for p in ("p", "p_within"):
-        table[f"{p}_holm"] = stats.holm(table[p].to_numpy())
-    return table
+    return table.assign(p_holm=stats.holm(table["p"].to_numpy()))
 
 
 def _intervals(value: float, error, freedom: int, naive, naive_freedom: int) -> dict:
@@ -123,10 +114,9 @@ def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarra
 
 
 def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, int]:
-    """Standard error, a number or [R], of a sum of `parts` [N] or [R, N] that hang together within
-    listeners and within pictures, and its degrees of freedom: one less than the fewer of the two.
-    V = V_rater + V_item − V_both (both count an answer's own share), at least the larger of them.
-
+    """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
+    within pictures, V = V_rater + V_item − V_both, at least the larger; one less than the fewer of
+    them.
     Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
     """
     parts = np.asarray(parts, np.float64)
@@ -148,58 +138,34 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
     return np.sqrt(total), min(counts) - 1
 
 
-class Mixed(NamedTuple):
-    """Each system's mean with interval; standard deviations by source; whether the fit settled."""
-    effects: pd.DataFrame
-    components: dict[str, float]
-    converged: bool
-
-
-def mixed(answers, name: str) -> Mixed:
-    """A linear mixed model by REML: systems fixed; listeners, pictures, and both crossed with
-    systems random. Its components say *why* an interval is wide, and feed simulate.power.
-
-    Source: Baayen, Davidson & Bates (2008), J. Memory and Language 59, on crossed random effects.
+def preferences(answers, name: str) -> pd.DataFrame:
+    """Strengths (log odds, mean 0) from comparisons, P(left wins) = 1 / (1 + exp(s_right −
+    s_left)): a logistic regression, intervals over listeners.  Source: Bradley & Terry (1952),
+    Biometrika 39.
     """
-    rated = _rated(answers, name).rename(columns={name: "y"})[["y", "system", "rater", "item"]]
-    parts = {"item": "0 + C(item)", "item_system": "0 + C(item):C(system)",
-             "rater": "0 + C(rater)", "rater_system": "0 + C(rater):C(system)"}
-    model = formulas.mixedlm("y ~ 0 + C(system)", rated, groups=np.ones(len(rated)),
-                             vc_formula=parts, re_formula="0")
-    with warnings.catch_warnings():
-        # a component on its bound of 0 is told by `components`, not by a warning
-        warnings.simplefilter("ignore")
-        fit = model.fit(reml=True, method=["lbfgs", "powell"])
-    counts = rated.groupby("system").size()
-    reach, found = norm.ppf(0.975) * fit.bse_fe.to_numpy(), fit.fe_params.to_numpy()
-    effects = pd.DataFrame({"question": name, "system": list(counts.index), "value": found,
-                            "low": found - reach, "high": found + reach, "n": counts.to_numpy()})
-    spread = np.sqrt(np.maximum([*fit.vcomp, fit.scale], 0))
-    return Mixed(effects, dict(zip([*sorted(parts), "residual"], map(float, spread), strict=True)),
-                 bool(fit.converged))
-
-
-def preferences(answers, name: str, *, n_resamples: int = 1000,
-                seed: int = 0) -> pd.DataFrame:
-    """Bradley–Terry strengths (log odds, mean 0) from comparisons, intervals over listeners."""
     if name not in CHOICE_NAMES:
         raise KlangfarbeError(f"a choice out of {', '.join(CHOICE_NAMES)}", repr(name),
                               "ratings are for means()")
     own = answers[answers["what"] == design.COMPARISON]
     if not len(own):
         raise KlangfarbeError("comparisons", NO_LISTENER, "ask listeners first")
-    left_won = own[name] == "left"
-    winner = own["system"].where(left_won, own["other_system"])
-    loser = own["other_system"].where(left_won, own["system"])
-    systems, raters = sorted({*winner, *loser}), sorted(own["rater"].unique())
-    wins = np.zeros((len(raters), len(systems), len(systems)))
-    np.add.at(wins, (np.searchsorted(raters, own["rater"]), np.searchsorted(systems, winner),
-                     np.searchsorted(systems, loser)), 1)
-    found = rating.bradley_terry(wins, n_resamples=n_resamples, seed=seed)
-    return pd.DataFrame({"question": name, "system": systems, "strength": found.strengths,
-                         "low": found.low, "high": found.high,
-                         "wins": wins.sum(axis=(0, 2)).astype(int), "n": int(found.n),
-                         "raters": found.groups})
+    systems, left_won = sorted({*own["system"], *own["other_system"]}), own[name] == "left"
+    sides = np.stack([(own["system"] == one).astype(float) - (own["other_system"] == one)
+                      for one in systems], axis=1)  # [N, K]: 1 left, −1 right
+    won = np.where(left_won.to_numpy()[:, None], sides, -sides)
+    beats = (won > 0).T @ (won < 0).astype(int)  # [K, K] comparisons
+    if connected_components(beats, connection="strong")[0] > 1:  # Ford (1957)
+        raise KlangfarbeError("comparisons in which everybody wins and loses, if through others",
+                              str(beats.tolist()), "ask more: no finite strengths fit")
+    whole = np.vstack([np.eye(len(systems) - 1), -np.ones(len(systems) - 1)])  # they sum to 0
+    fit = Logit(left_won.to_numpy(float), sides @ whole).fit(
+        disp=False, cov_type="cluster", cov_kwds={"groups": own["rater"].factorize()[0]})
+    strengths = whole @ fit.params
+    reach = norm.ppf(0.975) * np.sqrt(np.diag(whole @ fit.cov_params() @ whole.T))
+    return pd.DataFrame({"question": name, "system": systems, "strength": strengths,
+                         "low": strengths - reach, "high": strengths + reach,
+                         "wins": (won > 0).sum(axis=0), "n": len(own),
+                         "raters": own["rater"].nunique()})
 
 
 def ratings_for_ledger(answers):
@@ -210,7 +176,7 @@ def ratings_for_ledger(answers):
     return answers
 
 
-def table(answers, rule: Rule | None = None) -> pd.DataFrame:
+def table(answers, rule: Mapping = RULE) -> pd.DataFrame:
     """What may be printed of a study: the means, or the sentence that nobody has listened yet."""
     counted = kept(ratings_for_ledger(answers), rule)
     rated = counted[counted["what"] == design.PAIR]
@@ -222,8 +188,7 @@ def table(answers, rule: Rule | None = None) -> pd.DataFrame:
 
 
 def _rated(answers, name: str):
-    """The rows of rated pairs, with a number for an answer."""
-    question(name)
+    question(name)  # refuses a choice's name
     own = answers[(answers["what"] == design.PAIR) & answers[name].notna()]
     if not len(own):
         raise KlangfarbeError("ratings", NO_LISTENER, "ask listeners first")

@@ -1,19 +1,13 @@
-"""Who hears what, when: every system, picture and position gets its fair share, and nothing gives a
-system away.
+"""Who hears what, when: every listener and every picture meets every system equally often (±1), and
+nothing gives a system away. Such a deal always exists: it colours the edges of a bipartite graph.
 
-A block is a listener's series of pages. Pictures are dealt like cards: each equally often, none
-twice to one listener; then systems are dealt to the dealt pictures so that every listener *and*
-every picture meets every system equally often (±1). Such a deal always exists: it colours the edges
-of a graph with two kinds of vertices.
-
-Source: de Werra (1971), INFOR 9, equitable edge colourings of bipartite graphs; Williams (1949) on
-balanced orders.  Notebook: 26.
+Source: de Werra (1971), INFOR 9 (the colouring); Williams (1949) (orders).  Notebook: 26.
 """
 
 import hashlib
+from collections import namedtuple
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,36 +20,23 @@ TRIALS = ["place", "trial", "kind", "code", "image", "audio", "other"]  # what t
 KEY = ["code", "what", "system", "item", "other_system"]  # what it may not, a row a code
 N_SILENT, N_WRONG = 2, 1  # attention checks in each block
 N_ORDERS = 60  # random orders tried for each block; the one that balances who follows whom is kept
-
-
-class Stimulus(NamedTuple):
-    """Names of an image and the audio played to it, their system, the item they were made for."""
-    image: str
-    audio: str
-    system: str
-    item: str
-
-
-class Plan(NamedTuple):
-    """``trials``, a row a page (:data:`TRIALS`), and ``key``, a row a code (:data:`KEY`)."""
-    trials: pd.DataFrame
-    key: pd.DataFrame
+# names of an image and the audio played to it, their system, the item they were made for
+Stimulus = namedtuple("Stimulus", "image audio system item")
+# tables: a row a page (:data:`TRIALS`), a row a code (:data:`KEY`)
+Plan = namedtuple("Plan", "trials key")
 
 
 def fingerprint(content: np.ndarray) -> str:
-    """A name made of an array alone, 16 hexadecimal digits: it does not tell where it came from."""
+    """A name made of an array alone, 16 hexadecimal digits."""
     form = f"{content.shape}{content.dtype}".encode()
     return hashlib.sha256(form + np.ascontiguousarray(content).tobytes()).hexdigest()[:16]
 
 
 def equitable(left: np.ndarray, right: np.ndarray, n_colours: int,
               rng: np.random.Generator) -> np.ndarray:
-    """Colours the edges (left[e], right[e]), integers [E], so that around every vertex, and
-    overall, all colours occur equally often, ±1; integers [E] in [0, n_colours).
-
-    Wherever two colours are uneven, their edges are taken together, paired up around each vertex,
-    and coloured anew by turns along the chains of pairs. Each such step lowers the sum of squared
-    counts, so it ends.
+    """Colours, int [E], of the edges (left[e], right[e]): around every vertex, and overall, all
+    occur equally often (±1). Two uneven ones are coloured anew; the sum of squared counts falls
+    each time.
     """
     colours = rng.permutation(np.arange(len(left)) % n_colours)
     while True:
@@ -72,7 +53,7 @@ def equitable(left: np.ndarray, right: np.ndarray, n_colours: int,
 
 
 def _by_turns(left: np.ndarray, right: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of two colours an edge, bool [E]: around every vertex and overall half of each, ±1."""
+    # edges are paired up around each vertex and coloured by turns along the chains of pairs
     partner = np.full((len(left), 2), -1)
     for side, ends in enumerate((left, right)):
         order = rng.permutation(len(ends))
@@ -113,36 +94,22 @@ def deal(n_items: int, n_raters: int, per_rater: int, rng: np.random.Generator) 
 
 
 def blocks(stimuli: Sequence[Stimulus], n_raters: int, per_rater: int = 20, seed: int = 0, *,
-           crossed: bool = False, silence: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Plan:
-    """The pages on which one sound is rated.
-
-    Args:
-        stimuli: every system on every item, once. n_raters: places for listeners.
-        per_rater: rated pages of each. seed: stays secret like the key: it names the codes.
-        crossed: each picture of a listener comes once from *every* system (then `per_rater` is a
-            multiple of their number), never twice in a row; otherwise no picture comes twice.
-        silence, wrong: a silent audio's name, and (image, audio) that plainly do not belong
-            together: of these attention checks some are put into each block.
+           silence: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Plan:
+    """The pages on which one sound is rated, from every system's clip of every item; `seed` names
+    the codes: keep it secret. Attention checks: an audio's name, (image, audio) that do not fit.
     """
     table, systems, items = _square(stimuli)
     if {(s.image, s.audio) for s in stimuli} & set(wrong):
         raise KlangfarbeError("wrong pairs that no system made", "one that is a stimulus too",
                               "choose others for the attention checks")
     rng, n_systems = np.random.default_rng(seed), len(systems)
-    if crossed:
-        if per_rater % n_systems:
-            raise KlangfarbeError(f"a multiple of {n_systems} pages (each picture from every "
-                                  "system)", str(per_rater), "change per_rater")
-        hands = np.repeat(deal(len(items), n_raters, per_rater // n_systems, rng), n_systems, 1)
-        dealt = np.tile(np.arange(n_systems), hands.size // n_systems).reshape(hands.shape)
-    else:
-        hands = deal(len(items), n_raters, per_rater, rng)
-        dealt = equitable(np.repeat(np.arange(n_raters), per_rater), hands.reshape(-1), n_systems,
-                          rng).reshape(hands.shape)
+    hands = deal(len(items), n_raters, per_rater, rng)
+    dealt = equitable(np.repeat(np.arange(n_raters), per_rater), hands.reshape(-1), n_systems,
+                      rng).reshape(hands.shape)
     follows, quarters = np.zeros((n_systems, n_systems)), np.zeros((n_systems, 4))
     trials, key = [], []
     for place in range(n_raters):
-        order = _order(dealt[place], hands[place], follows, quarters, rng)
+        order = _order(dealt[place], follows, quarters, rng)
         pages = [(table[systems[dealt[place, i]], items[hands[place, i]]], PAIR) for i in order]
         checks = _checks(stimuli, {page.image for page, _ in pages}, silence, wrong, rng)
         # never first, never two in a row where there is room
@@ -157,10 +124,8 @@ def blocks(stimuli: Sequence[Stimulus], n_raters: int, per_rater: int = 20, seed
 
 
 def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, seed: int = 0) -> Plan:
-    """A plan with pages after its own on which two systems' sounds for one picture are compared.
-
-    Every two systems meet equally often (±1) within a listener, for a picture and overall; each is
-    on the left in half of their meetings and in half of each listener's (±1).
+    """A plan with pages after its own on which two systems' sounds for one picture are compared:
+    all meet equally often (±1) within a listener, for a picture and overall, half on either side.
     """
     table, systems, items = _square(stimuli)
     if len(systems) < 2:
@@ -185,7 +150,6 @@ def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, see
 
 
 def _square(stimuli: Sequence[Stimulus]) -> tuple[dict, list[str], list[str]]:
-    """(system, item) → stimulus, with the systems and items in order of their names."""
     table = {(s.system, s.item): s for s in stimuli}
     systems, items = sorted({s.system for s in stimuli}), sorted({s.item for s in stimuli})
     lacking = [f"none by {system} for {item}" for system in systems for item in items
@@ -204,25 +168,23 @@ def _code(seed: int, *names: str) -> str:
                            digest_size=5).hexdigest()
 
 
-def _order(systems: np.ndarray, items: np.ndarray, follows: np.ndarray, quarters: np.ndarray,
+def _order(systems: np.ndarray, follows: np.ndarray, quarters: np.ndarray,
            rng: np.random.Generator) -> np.ndarray:
-    """The best of some random orders of a block, added to both tallies (neighbours, quarters)."""
+    # the best of some random orders of a block, added to both tallies (neighbours, quarters)
     at, found = 4 * np.arange(len(systems)) // len(systems), []
     for _ in range(N_ORDERS):
         order = rng.permutation(len(systems))
         row, after, where = systems[order], follows.copy(), quarters.copy()
         np.add.at(after, (row[:-1], row[1:]), 1)
         np.add.at(where, (row, at), 1)
-        same_picture = (items[order][:-1] == items[order][1:]).sum()
-        cost = (after**2).sum() + (where**2).sum() + 1e6 * same_picture
-        found.append((cost, order, after, where))
+        found.append(((after**2).sum() + (where**2).sum(), order, after, where))
     _, best, follows[:], quarters[:] = min(found, key=lambda one: one[0])
     return best
 
 
 def _checks(stimuli: Sequence[Stimulus], used: set[str], silence: str,
             wrong: Sequence[tuple], rng: np.random.Generator) -> list[tuple[Stimulus, str]]:
-    """Attention checks for one block, on pictures it does not use, where there are enough."""
+    # on pictures that the block does not use, where there are enough
     images = list(dict.fromkeys(s.image for s in stimuli))
     spare = [i for i in images if i not in used] or images
     silent = rng.permutation(max(N_SILENT, len(spare)))[:N_SILENT] if silence else []

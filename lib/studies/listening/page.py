@@ -1,12 +1,12 @@
-"""The page a listener sees, in ipywidgets: every control is reached with Tab and worked with number
-keys, arrows and enter. It only shows a :class:`~lib.studies.listening.session.Session` and passes
-on what is pressed. :func:`still` is the same page for a reader who has no kernel running.
+"""The page a listener sees, in ipywidgets, worked with Tab, number keys, arrows and enter: it shows
+a :class:`~lib.studies.listening.session.Session` and passes on what is pressed. :func:`still` is
+the same page for a reader who has no kernel running.
 """
 
 import base64
 import html
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import ipywidgets as widgets
 from IPython.display import HTML
@@ -15,7 +15,7 @@ from lib.core.errors import KlangfarbeError
 from lib.studies.listening import questions
 from lib.studies.listening import session as sessions
 from lib.studies.listening import study as studies
-from lib.studies.listening.questions import CHOICES, COMPARE, QUESTIONS, SIDES, Question
+from lib.studies.listening.questions import CHOICES, COMPARE, QUESTIONS, SIDES
 
 PICTURE_WIDTH = "320px"
 BEGIN, DECLINE, NEXT, STOP, SURE = ("I agree: begin", "I do not wish to take part", "Next page",
@@ -28,29 +28,25 @@ GONE = "<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this page.
 
 
 class Page:
-    """Widgets around a sitting, in ``box``; ``controls``: the present ones by name (``begin``,
-    ``quality``, ``next`` …) in Tab's order. The listener's code is a new random one, or the one
-    that is typed; `options` are the session's `clock` and `simulated`.
+    """Widgets around a sitting, in ``box``; ``controls``: the present ones by name, in Tab's order.
+    The code is a random one, or the one that is typed; `options`: the session's.
     """
 
     def __init__(self, study: studies.Study, rater: str = "", **options):
         self._study, self._options = study, options
         self.session = sessions.Session(study, rater or secrets.token_hex(4), **options)
         self.message = widgets.HTML()
-        # the player has no controls of its own: what is not pressed here could not be counted
-        self.sound = widgets.Box()
+        self.sound = widgets.Box()  # the player has no controls: presses must be counted here
         self.box = widgets.VBox(layout={"max_width": "860px"})
         self._show()
 
     def say(self, text: str) -> None:
-        """Shows a line that screen readers read out, too."""
+        # a line that screen readers read out, too
         self.message.value = (f'<div role="status" aria-live="polite" '
                               f'style="min-height:1.5em;color:#8a2a2a">{html.escape(text)}</div>')
 
-    def _show(self, action: Callable[[], object] | None = None) -> None:
-        """Does something with the sitting, then shows where it stands."""
-        if action:
-            action()
+    def _show(self, action: Callable[[], object] = lambda: None) -> None:
+        action()
         self.say("")
         self.controls: dict[str, widgets.DOMWidget] = {}
         self.sound.children = ()
@@ -106,13 +102,14 @@ class Page:
                               lambda side=side: self._play(side), "info")
                  for side in self.session.sounds]
         if trial["kind"] == COMPARE:
-            asked = [self._select(f"<b>{html.escape(text)}</b>", name, name.capitalize(), SIDES,
-                                  SIDES, "auto") for name, text in CHOICES]
+            sides = [(side, side) for side in SIDES]
+            asked = [self._control(name, name.capitalize(), text, "auto", sides)
+                     for name, text in CHOICES]
         else:
-            labels = [f"{k} {questions.LIKERT_ENDS.get(k, '')}".strip() for k in range(6)]
-            scales = [self._select(html.escape(question.text), question.name, question.title,
-                                   labels, range(6), "415px")
-                      if question.high == 5 else self._slider(question) for question in QUESTIONS]
+            steps = [(f"{k} {questions.LIKERT_ENDS.get(k, '')}".strip(), k) for k in range(6)]
+            scales = [self._control(name, title, text, "415px", steps) if high == 5
+                      else self._control(name, title, text, "auto")
+                      for name, title, text, high in QUESTIONS]
             asked = [widgets.HTML(KEYS), widgets.HBox(scales[:2]), widgets.HBox(scales[2:4]),
                      *scales[4:]]
         end = [self._button("next", NEXT, self._submit, "primary"),
@@ -130,9 +127,9 @@ class Page:
     def _submit(self) -> None:
         if lacking := self.session.missing():
             self.say(lacking)
-            return
-        self._show(self.session.submit)
-        next(iter(self.controls.values())).focus()  # Tab begins at the new page's first control
+        else:
+            self._show(self.session.submit)
+            next(iter(self.controls.values())).focus()  # Tab begins at the page's first control
 
     def _ask(self) -> None:
         if "sure" not in self.controls:
@@ -140,27 +137,23 @@ class Page:
             self.box.children = (*self.box.children, sure)
         self.say("This removes every answer you have given.")
 
-    def _slider(self, question: Question):
-        slider = widgets.IntSlider(value=50, max=question.high, **_wide("820px"),
-                                   description=f"{question.title}, not set")
+    def _control(self, name: str, title: str, text: str, width: str, options: list | None = None):
+        # a list of (label, step), or a slider to 100 that is no answer until it is moved
+        look = {"style": {"description_width": "220px"},
+                "layout": {"width": "400px" if options else "820px"}}
+        if options:
+            control = widgets.Select(options=options, value=None, rows=len(options),
+                                     description=title, **look)
+        else:
+            control = widgets.IntSlider(value=50, max=100, description=f"{title}, not set", **look)
 
         def changed(change):
-            self.session.answer(question.name, int(change["new"]))
-            slider.description = question.title
+            self.session.answer(name, change["new"])
+            control.description = title
 
-        slider.observe(changed, "value")
-        return self._asked(html.escape(question.text), question.name, slider, "auto")
-
-    def _select(self, text: str, name: str, title: str, labels: Sequence, values: Sequence,
-                width: str):
-        select = widgets.Select(options=list(zip(labels, values, strict=True)), value=None,
-                                rows=len(labels), description=title, **_wide("400px"))
-        select.observe(lambda change: self.session.answer(name, change["new"]), "value")
-        return self._asked(text, name, select, width)
-
-    def _asked(self, text: str, name: str, control: widgets.DOMWidget, width: str):
+        control.observe(changed, "value")
         self.controls[name] = control
-        return widgets.VBox([widgets.HTML(text), control],
+        return widgets.VBox([widgets.HTML(html.escape(text)), control],
                             layout={"margin": "6px 0", "width": width})
 
 
@@ -187,7 +180,3 @@ def _html(control) -> str:
         return f'<p>{text}<br><select size="{control.rows}" disabled>{options}</select></p>'
     kind = "range" if isinstance(control, widgets.IntSlider) else "text"
     return f'<p>{text} <input type="{kind}" style="width:22em" disabled></p>'
-
-
-def _wide(width: str) -> dict:
-    return {"layout": {"width": width}, "style": {"description_width": "220px"}}

@@ -1,9 +1,11 @@
-"""What a listener is asked and told: the questions letter by letter, the consent, and the form of
-one answer.  Source: Deepika §6.1.4 (OVL, REL), §6.2.3; the comparisons are ours.  Notebook: 26.
+"""The questions letter by letter, the consent, and the form of one answer.
+
+Source: Deepika §6.1.4 (OVL, REL), §6.2.3; the comparisons are ours.  Notebook: 26.
 """
 
+from collections import namedtuple
 from dataclasses import fields
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -12,16 +14,8 @@ from lib.core.errors import KlangfarbeError
 
 RATE, COMPARE = "rate", "compare"
 SIDES = ("left", "right")
-
-
-class Question(NamedTuple):
-    """Column of the answers, the text's own heading, what is asked, whole-number scale 0 … high."""
-    name: str
-    title: str
-    text: str
-    high: int
-
-
+# column of the answers, the text's own heading, what is asked, whole-number scale 0 … high
+Question = namedtuple("Question", "name title text high")
 LIKERT_ENDS = {0: "Strongly Disagree", 5: "Strongly Agree"}
 QUESTIONS = (
     Question("quality", "Quality Assessment",
@@ -86,15 +80,12 @@ Count = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class Row:
-    """One answered page: ``trial`` counts pages from 0, ``code`` is the blind name of what was
-    played, ``plays`` how often (both sides together), ``heard``: to its end, ``at``: ISO 8601, UTC.
-    ``simulated`` is True for every row of simulate.py and for no other.
-    """
+    """One answered page. ``simulated``: True for every row of simulate.py and for no other."""
     study: Name
     rater: Name
-    trial: Count
+    trial: Count                        # pages from 0
     kind: str
-    code: Name
+    code: Name                          # blind name of what was played
     quality: int | None = None
     novelty: int | None = None
     aesthetics: int | None = None
@@ -103,17 +94,17 @@ class Row:
     rel: int | None = None
     better: str | None = None
     fitting: str | None = None
-    plays: Count = 0
-    heard: bool = False
+    plays: Count = 0                    # both sides together
+    heard: bool = False                 # to its end
     seconds: Annotated[float, Field(ge=0)] = 0.0
-    at: str = ""
+    at: str = ""                        # ISO 8601, UTC
     simulated: bool = False
 
     def __post_init__(self):
         asked = ASKED.get(self.kind, ())
-        given = {name: getattr(self, name) for name in SCALES}
-        wrong = [name for name, value in given.items()
-                 if not (on_scale(name, value) if name in asked else value is None)]
+        wrong = [name for name in SCALES
+                 if not (on_scale(name, getattr(self, name)) if name in asked
+                         else getattr(self, name) is None)]
         if wrong or not asked:
             raise KlangfarbeError("a whole answer", f"trial {self.trial} of {self.rater}, "
                                   f"{self.kind}: {', '.join(wrong)}", "answer the whole page")

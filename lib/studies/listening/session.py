@@ -1,8 +1,7 @@
 """One listener's way through a study, without widgets: what the page may do, and when.
 
     consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
-       │                  └────────────── withdraw ──────────► gone   (from everywhere; deletes all)
-       └──decline──► gone
+       └──decline──► gone ◄── withdraw (from everywhere; deletes all)
 """
 
 import time
@@ -18,9 +17,8 @@ SLACK_SECONDS = 0.25  # between the button and the first sound
 
 
 class Session:
-    """One listener's sitting: its ``state``, the present page's ``trial`` and ``answers``; with a
-    known code it goes on where it stopped. `clock`: seconds that only rise; `simulated`: a program
-    answers, its rows say so, and the ledger refuses them.
+    """One listener's sitting: its ``state``, the present page's ``trial`` and ``answers``; a known
+    code goes on where it stopped. `clock`: rising seconds; `simulated`: a program answers.
     """
 
     def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic,
@@ -33,13 +31,14 @@ class Session:
     @property
     def text(self) -> str:
         """The consent text with this study's own length."""
-        pages, seconds = self.study.block(0), self.study.seconds
-        whole = sum(seconds(p["audio"]) + (seconds(p["other"]) if p["other"] else 25) + 5
+        pages, seconds = self.study.block(0), self.study.settings["seconds"]
+        whole = sum(seconds[p["audio"]] + (seconds[p["other"]] if p["other"] else 25) + 5
                     for p in pages)
         return questions.consent(len(pages), max(1, round(whole / 60)))
 
     @property
-    def progress(self) -> tuple[int, int]:  # pages answered, pages in all
+    def progress(self) -> tuple[int, int]:
+        """Pages answered, pages in all."""
         return len(self._done), len(self._block)
 
     @property
@@ -88,7 +87,7 @@ class Session:
                      if played == side]
             if not heard:
                 return f"Please play {which} first."
-            left = self.study.seconds(name) - SLACK_SECONDS - max(heard)
+            left = self.study.settings["seconds"][name] - SLACK_SECONDS - max(heard)
             if left > 0:
                 return f"Please hear {which} to its end" + (f" ({left:.0f} s more)." if left >= 1
                                                             else ".")

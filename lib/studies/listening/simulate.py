@@ -1,19 +1,15 @@
-"""Listeners whose truth is known, to test the analysis with: never evidence. Every row says
-``simulated=True``, and the ledger refuses it.
-
-The answer of listener r to system s on picture i, on a scale of 0 to 100 and before rounding:
+"""Listeners whose truth is known, to test the analysis with: never evidence (the ledger refuses
+them). Listener r's answer to system s on picture i, on a scale of 0 to 100 and before rounding:
 
     y = 50 + g_r · (μ_s + p_i + q_is + h_rs − 50) + b_r + e
 
-with the system's mean μ, the picture's own p and its leaning to a system q, the listener's leaning
-h, bias b, use of the scale g, noise e. Likert answers are the same on six steps. Choices follow
-Bradley and Terry: odds of ``exp((μ_left − μ_right) / choice_scale)``. Everybody who listens gives
-silence next to nothing: an assumption, on which the attention checks rest.
+Choices follow Bradley and Terry; everybody who listens gives silence next to nothing.  Notebook:
+26.
 """
 
+from collections import namedtuple
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,36 +21,31 @@ from lib.studies.listening.questions import CHOICE_NAMES, COMPARE, FIELDS, NAMES
 
 OF_QUALITY, OF_RELEVANCE = ("quality", "novelty", "aesthetics", "ovl"), ("relationship", "rel")
 HABITS = ("clicks anywhere", "always the same")
+# answers as study.answers gives them, marked; each rater's bias, gain, habit ("": listens)
+Simulated = namedtuple("Simulated", "answers raters")
+# share of studies whose interval leaves out 0, for each difference (of 0–100); where it passes 80 %
+# (else NaN); median half intervals; the share at difference 0; answers on the two systems
+Power = namedtuple("Power", "differences found smallest half_width mean_half_width false_alarms n")
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations, 0–100, of b, p, h, q and e, and of g around 1. h and q keep a difference
-    from being told more surely by more answers of the same few.
-    """
-    rater: float = 10.0
-    item: float = 6.0
-    rater_system: float = 5.0
-    item_system: float = 6.0
-    residual: float = 15.0
-    gain: float = 0.15
+    """Standard deviations, points of 0–100."""
+    rater: float = 10.0        # b: a listener's bias
+    item: float = 6.0          # p: the picture's own
+    rater_system: float = 5.0  # h: a listener's leaning to a system
+    item_system: float = 6.0   # q: the picture's
+    residual: float = 15.0     # e
+    gain: float = 0.15         # of ln g: the use of the scale
 
 
 @dataclass(frozen=True)
 class Truth:
-    """``means``: system → (mean quality, mean relevance), 0–100; ``inattentive``: share who do not
-    listen, half clicking anywhere, half always the same; ``choice_scale``: points per log odds.
-    """
-    means: Mapping[str, tuple[float, float]]
+    """What simulated listeners hear, and how many do not listen."""
+    means: Mapping[str, tuple[float, float]]  # system → (mean quality, mean relevance), 0–100
     spread: Spread = field(default_factory=Spread)
-    inattentive: float = 0.0
-    choice_scale: float = 10.0
-
-
-class Simulated(NamedTuple):
-    """Answers as study.answers gives them, marked; each rater's bias, gain, habit ("": listens)."""
-    answers: pd.DataFrame
-    raters: pd.DataFrame
+    inattentive: float = 0.0  # share; half click anywhere, half always the same
+    choice_scale: float = 10.0  # points per log odds
 
 
 def listen(plan: design.Plan, truth: Truth, seed: int = 0) -> Simulated:
@@ -117,33 +108,15 @@ def expected(truth: Truth, name: str) -> dict[str, float]:
 
 
 def _answer(name: str, latent: np.ndarray) -> np.ndarray:
-    """From 0–100 to the steps of a question's scale."""
     steps = 100 if name in ("ovl", "rel") else 5
     return np.clip(np.round(latent * steps / 100), 0, steps)
-
-
-class Power(NamedTuple):
-    """`found`: share of studies whose interval leaves out 0, for each of `differences` (of 0–100);
-    `smallest`: where it passes 80 % (else NaN); median half intervals of the difference and of one
-    mean; `false_alarms`: the share at difference 0; `n`: answers on the two systems.
-    """
-    differences: np.ndarray
-    found: np.ndarray
-    smallest: float
-    half_width: float
-    mean_half_width: float
-    false_alarms: float
-    n: int
 
 
 def power(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_items: int = 100,
           spread: Spread | None = None, differences: np.ndarray | None = None,
           n_repeats: int = 400, seed: int = 0) -> Power:
     """The power of a planned study (pages of each listener, shared by `n_systems`) for a difference
-    between two systems; `spread`: an assumption, or analysis.mixed's components from a pilot.
-
-    It is simulated many times with two systems that are alike; adding a difference δ to one of them
-    moves the estimate by δ and leaves its error, so one set of simulations gives the curve.
+    of two systems. They are simulated alike: δ more on one moves the estimate by δ, not its error.
     """
     spread, rng = spread or Spread(), np.random.default_rng(seed)
     differences = np.asarray(np.arange(0, 20.01, 0.25) if differences is None else differences)

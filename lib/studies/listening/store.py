@@ -1,9 +1,6 @@
-"""Where answers are kept: a file a listener, a line an answer, on the disk before the next page
-comes; any crash costs one line at most.
-
-    <folder>/<rater>.jsonl     one JSON object a line, appended under a lock, flushed
-    <folder>/.lock             held while a line is written; freed when its holder dies
-    <folder>/withdrawn.jsonl   how many answers were deleted, and when: not whose
+"""Where answers are kept: ``<rater>.jsonl`` a listener, a line an answer, appended under a lock and
+on the disk before the next page comes (a crash costs one line at most); ``withdrawn.jsonl``: how
+many answers were deleted, and when, not whose.
 """
 
 import contextlib
@@ -33,8 +30,8 @@ def append(folder: Path | str, row: Row) -> None:
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """All answers in a folder, a column a field of Row; broken lines are left out and told in
-    ``.attrs["faults"]``, of one page answered twice (two windows) the first counts.
+    """All answers in a folder, a column a field of Row; ``.attrs["faults"]`` tells of broken lines
+    and pages answered twice (the first counts).
     """
     rows, faults = [], []
     for path in sorted(Path(folder).glob("*.jsonl")):
@@ -72,7 +69,7 @@ def delete(folder: Path | str, rater: str) -> int:
 
 
 def check_code(rater: str) -> None:
-    """Refuses what cannot be a listener's code (and so cannot be a file's name)."""
+    """Refuses what cannot be a listener's code, and so no file's name."""
     if not isinstance(rater, str) or not RATER.fullmatch(rater):
         raise KlangfarbeError("a listener's code: 3 to 40 of a–z, 0–9 and -", repr(rater),
                               "use the code the page gave you")
@@ -98,7 +95,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _rows(path: Path) -> tuple[list[Row], list[str]]:
-    """Whole rows of a file, and what is wrong with the others."""
     rows, faults = [], []
     for number, size, found in jsonl.read(path):
         try:

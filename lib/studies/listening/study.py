@@ -1,17 +1,14 @@
-"""A study in a folder: pictures, levelled sounds, the plan, the key, places for listeners, and
-their answers.
-
-    <folder>/study.json   seed, sizes, lengths, the rule of exclusion, the plan's hash
-    <folder>/trials.csv   what the page reads         <folder>/images/*.png   <folder>/audio/*.flac
-    <folder>/key.csv      which code is which system: read by the analysis alone
-    <folder>/places.json  which place belongs to which code     <folder>/ratings/   see store.py
+"""A study in a folder: ``study.json`` (seed, sizes, the rule of exclusion, the plan's hash; written
+last), ``trials.csv`` (what the page reads), ``key.csv`` (which code is which system: for the
+analysis alone), ``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings``
+(store.py).
 """
 
 import hashlib
 import json
+from collections import namedtuple
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,24 +25,11 @@ from lib.studies.listening import design, store
 LEVEL_DBFS, CEILING = -23.0, 0.98
 PILOT = paths.RAW / "listening" / "pilot"  # data/raw is never committed: answers are people's
 SETTINGS, TRIALS, KEY, PLACES = "study.json", "trials.csv", "key.csv", "places.json"
-
-
-class Clip(NamedTuple):
-    """What is rated: a picture uint8 [H, W, 3] with a sound float32 [N], mono at 22 050 Hz."""
-    system: str
-    item: str
-    picture: np.ndarray
-    sound: np.ndarray
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Who is left out, fixed before anybody listens: who in more than `max_failed` checks gave
-    silence a higher quality, or a wrong pair a higher relevance, than this (0–100).
-    """
-    silent_ovl: int = 20
-    wrong_rel: int = 80
-    max_failed: int = 0
+# who is left out, fixed before anybody listens: who in more than `max_failed` attention checks gave
+# silence a higher quality, or a wrong pair a higher relevance, than this (0–100)
+RULE = {"silent_ovl": 20, "wrong_rel": 80, "max_failed": 0}
+# what is rated: a picture uint8 [H, W, 3] with a sound float32 [N], mono at 22 050 Hz
+Clip = namedtuple("Clip", "system item picture sound")
 
 
 class Study(NamedTuple):
@@ -59,17 +43,12 @@ class Study(NamedTuple):
         return self.settings["study"]
 
     @property
-    def rule(self) -> Rule:
-        return Rule(**self.settings["rule"])
-
-    @property
     def ratings(self) -> Path:
         return self.folder / "ratings"
 
     def block(self, place: int) -> list[dict]:
         """The pages of one place, in order."""
-        own = self.trials.query("place == @place").sort_values("trial")
-        return own.to_dict("records")
+        return self.trials.query("place == @place").sort_values("trial").to_dict("records")
 
     def image(self, name: str) -> bytes:
         return (self.folder / "images" / f"{name}.png").read_bytes()
@@ -77,13 +56,9 @@ class Study(NamedTuple):
     def audio(self, name: str) -> bytes:
         return (self.folder / "audio" / f"{name}.flac").read_bytes()
 
-    def seconds(self, name: str) -> float:
-        return self.settings["seconds"][name]
-
 
 def level(sound: np.ndarray) -> np.ndarray:
-    """A sound [N] at one RMS level, for the louder is taken for the better; silence stays silence.
-    Where that would pass ±0.98 it is turned down as a whole, never clipped.
+    """A sound [N] at −23 dBFS RMS, or below where its peak would pass ±0.98; silence stays silent.
     """
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     if rms < audio.SILENCE_RMS:
@@ -94,19 +69,18 @@ def level(sound: np.ndarray) -> np.ndarray:
 
 def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, per_rater: int = 20,
             n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
-            rule: Rule | None = None, seed: int = 0) -> Study:
-    """Writes a study that listeners can begin: `clips` of every system on the same items, places
-    for `n_raters` with `per_rater` rated pages and `n_pairs` compared ones each; for the attention
-    checks silence and `wrong` (picture, sound) that plainly do not belong together.
+            seed: int = 0) -> Study:
+    """Writes a study of `clips` of every system on the same items: `n_raters` places, `per_rater`
+    rated pages and `n_pairs` compared ones each; `wrong`: (picture, sound) for attention checks.
     """
-    folder, rule = Path(folder), rule or Rule()
+    folder = Path(folder)
     if (folder / SETTINGS).exists() or any((folder / "ratings").glob("*.jsonl")):
         raise KlangfarbeError("a folder without a study", f"{folder}: there is one",
                               "go on with it, or name another folder")
     images, sounds = {}, {}
 
     def keep(picture: np.ndarray, sound: np.ndarray) -> tuple[str, str]:
-        picture, sound = np.asarray(picture), level(sound)
+        sound = level(sound)
         names = design.fingerprint(picture), design.fingerprint(sound)
         images[names[0]], sounds[names[1]] = picture, sound
         return names
@@ -118,11 +92,11 @@ def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, pe
     plan = design.blocks(stimuli, n_raters, per_rater, seed, silence=silence, wrong=checks)
     if n_pairs:
         plan = design.with_pairs(plan, stimuli, n_pairs, seed)
-    text = plan.trials.to_csv(index=False) + json.dumps(asdict(rule))
+    text = plan.trials.to_csv(index=False) + json.dumps(RULE)
     settings = {"study": hashlib.sha256(text.encode()).hexdigest()[:12], "seed": seed,
                 "places": n_raters, "per_rater": per_rater, "pairs": n_pairs,
                 "systems": sorted({c.system for c in clips}), "items": len({c.item for c in clips}),
-                "rule": asdict(rule), "level_dbfs": LEVEL_DBFS,
+                "rule": RULE, "level_dbfs": LEVEL_DBFS,
                 "seconds": {name: round(len(sound) / audio.SAMPLE_RATE_HZ, 3)
                             for name, sound in sounds.items()}}
     for name, picture in images.items():
@@ -146,7 +120,7 @@ def load(folder: Path | str) -> Study:
 
 
 def claim(study: Study, rater: str) -> int:
-    """The place of a listener: the one that belongs to the code, or the first free one."""
+    """The place of a listener: the code's own, or the first free one."""
     with _places(study) as places:
         if rater not in places:
             free = sorted(set(range(study.settings["places"])) - set(places.values()))
@@ -173,8 +147,7 @@ def withdraw(study: Study, rater: str) -> int:
 
 @contextmanager
 def _places(study: Study) -> Iterator[dict]:
-    """Code → place, under a lock; what is changed is written."""
-    path = study.folder / PLACES
+    path = study.folder / PLACES  # code → place, under a lock; what is changed is written
     with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
         before = artefacts.read(path) if path.is_file() else {}
         places = dict(before)
@@ -199,6 +172,5 @@ def answers(folder: Path | str) -> pd.DataFrame:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """A table of the plan: codes and names stay words (a code may look like the number 1e5)."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a code may look like 1e5
     return table.astype({name: int for name in ("place", "trial") if name in table})
