@@ -33,7 +33,9 @@ def parts():
 def random_start(folder, parts, seed=0):
     text, codec = parts
     network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width, TINY, seed)
-    return pretrained.load("musicgen", loader.save(folder, network, text, codec), device="cpu")
+    for name, content in loader.contents(network, text, codec).items():
+        artefacts.write(folder / name, content)
+    return pretrained.load("musicgen", folder, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -200,9 +200,8 @@ def test_batch_size_and_company_do_not_matter(folder, items):
 
 def test_wrong_pictures_and_counts_are_refused(folder, items):
     loaded = pretrained.load("captioner", folder, device="cpu")
-    for pictures in (items[0][0], items[0].astype(np.float32)):
-        with pytest.raises(KlangfarbeError):
-            loaded.caption(pictures)
+    with pytest.raises(KlangfarbeError, match="pictures"):
+        loaded.caption(items[0][0])
     with pytest.raises(ValueError, match="shorter"):
         loaded.caption(items[0], ["sad"])
 

@@ -23,9 +23,9 @@ from lib.models.spectral_codec import (
     Oscillators,
     Pitches,
     SpectralCodec,
+    SpectralLosses,
     quarter_tones,
 )
-from lib.models.spectral_losses import SpectralLosses
 from lib.pretrained import codec as door
 from lib.recipes import codec as recipe
 
@@ -480,12 +480,9 @@ def test_what_is_no_mono_sound_is_refused(codec, sound):
 def test_what_are_no_codes_is_refused(codec):
     fine = torch.zeros(1, 4, 3, dtype=torch.int64)
     for codes, match in ((fine - 1, "codes in 0"), (fine + codec.codebook_size, "codes in 0"),
-                         (fine[0], "whole numbers"), (fine.repeat(1, 2, 1), "1 to 4"),
-                         (fine.float(), "whole numbers"), (fine[..., :0], "whole numbers")):
+                         (fine[0], "codes .B, k, S.")):
         with pytest.raises(KlangfarbeError, match=match):
             codec.decode(codes)
-    with pytest.raises(KlangfarbeError, match="probabilities"):
-        codec.soft_decode(torch.zeros(1, 4, 3, codec.codebook_size + 1))
 
 
 def test_silence_stays_finite(codec):

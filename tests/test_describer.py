@@ -183,12 +183,6 @@ def test_the_dice_draw_what_the_probabilities_say():
                           atol=0.03), "the least likely lies beyond top-k"
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"top_k": 0}])
-def test_numbers_that_are_none(llama_folder, wrong):
-    with pytest.raises(KlangfarbeError, match="temperature > 0"):
-        pretrained.load("describer", llama_folder, device="cpu").respond(["x"], seed=0, **wrong)
-
-
 def test_a_prompt_without_room_is_refused_not_cut(llama_folder):
     with pytest.raises(KlangfarbeError, match="shorten the caption"):
         pretrained.load("describer", llama_folder,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, render
-from lib.signal import audio, constant_q, feature_cache, features
+from lib.signal import audio, feature_cache, features
 
 RATE = features.RATE
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Trying to estimate tuning")
@@ -96,8 +96,8 @@ def test_every_frame_of_every_feature_equals_librosas():
 
 def test_a_wrong_tuning_is_noticed(monkeypatch):
     sound = tone(447, 1003.7)
-    right = constant_q.tunings
-    monkeypatch.setattr(constant_q, "tunings",
+    right = features.tunings
+    monkeypatch.setattr(features, "tunings",
                         lambda magnitude: tuple(t + 0.1 for t in right(magnitude)))
     assert relative_difference(features.extract(sound), features.extract_naive(sound)) > 1e-3
 
@@ -108,7 +108,7 @@ def test_constant_q_equals_librosas(tuning):
 
     sound = noise(3) + tone(261.6, 1500, seconds=3)
     expected = np.abs(librosa.cqt(sound, sr=RATE, n_bins=252, bins_per_octave=36, tuning=tuning))
-    assert np.abs(constant_q.constant_q(sound, tuning) - expected).max() < 2e-6 * expected.max()
+    assert np.abs(features.constant_q(sound, tuning) - expected).max() < 2e-6 * expected.max()
 
 
 def test_tunings_equal_librosas():
@@ -119,7 +119,7 @@ def test_tunings_equal_librosas():
         magnitude = np.abs(librosa.stft(sound))
         expected = (librosa.estimate_tuning(S=magnitude**2, sr=RATE, bins_per_octave=12),
                     librosa.estimate_tuning(S=magnitude, sr=RATE, bins_per_octave=36))
-        assert constant_q.tunings(magnitude) == expected
+        assert features.tunings(magnitude) == expected
 
 
 def test_closed_forms():

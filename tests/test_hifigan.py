@@ -51,7 +51,7 @@ def test_plain_weights_play_the_same(size):
 
 def test_a_period_critic_never_mixes_the_columns_of_its_fold():
     torch.manual_seed(0)
-    critic, period = hifigan.PeriodDiscriminator(3, 2), 3
+    critic, period = hifigan.period_critic(3, 2), 3
     sound = torch.randn(1, 300, requires_grad=True)
     scores, _ = critic(sound)  # [1, n · 3]: row by row of the fold
     scores.view(1, -1, period)[0, 1, 1].backward()

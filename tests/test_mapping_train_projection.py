@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lib import pretrained
+from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
@@ -29,9 +30,10 @@ def generator(tmp_path_factory):
     with torch.no_grad():  # untrained, it hardly listens to its condition; a trained one does
         for name, weight in network.named_parameters():
             weight.mul_(6.0 if "encoder_attn" in name or "lm_heads" in name else 1.0)
-    return differentiable_decoding.freeze(pretrained.load("musicgen",
-                                                          loader.save(tmp_path_factory.mktemp(
-                    "start"), network, text, codec), device="cpu"))
+    folder = tmp_path_factory.mktemp("start")
+    for name, content in loader.contents(network, text, codec).items():
+        artefacts.write(folder / name, content)
+    return differentiable_decoding.freeze(pretrained.load("musicgen", folder, device="cpu"))
 
 
 @pytest.fixture(scope="module")

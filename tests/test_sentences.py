@@ -11,7 +11,7 @@ import pytest
 from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.pretrained import sentences, text_encoder
+from lib.pretrained import texts
 from lib.recipes import sentences as bert
 from lib.recipes import text_encoder as t5
 from lib.recipes.bundling import first_items
@@ -45,7 +45,7 @@ def saved(folder, model, words):
     """Network, tokenizer and pooling as sentence-transformers lays them out."""
     for part in (model, words):
         part.save_pretrained(folder)
-    artefacts.write(folder / sentences.POOLING, bert.MEAN_POOLING)
+    artefacts.write(folder / texts.POOLING, bert.MEAN_POOLING)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_batch_changes_no_state(t5_folder):
     assert loaded.states([])[0].shape == (0, 0, 16)
     assert loaded.states(["word "
                           * 900])[
-        1].sum() == text_encoder.MAX_TOKENS, "a long text is cut, not an error"
+        1].sum() == texts.MAX_TOKENS, "a long text is cut, not an error"
 
 
 def test_gaps_and_what_stood_in_them_make_the_whole():
@@ -160,17 +160,17 @@ def test_a_sentence_is_the_mean_of_its_own_tokens_at_length_one(bert_folder):
 
 def test_the_pooling_file_is_obeyed(bert_folder, tmp_path):
     folder = shutil.copytree(bert_folder, tmp_path / "cls")
-    told = json.loads((folder / sentences.POOLING).read_text())
+    told = json.loads((folder / texts.POOLING).read_text())
     modes = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": True}
-    (folder / sentences.POOLING).write_text(json.dumps(told | modes))
+    (folder / texts.POOLING).write_text(json.dumps(told | modes))
     first, mean = (pretrained.load("sentences", f, device="cpu") for f in (folder, bert_folder))
     assert first.pooling == "cls" and first.sha256 != mean.sha256
     assert np.abs(first.embed_text(SAID) - mean.embed_text(SAID)).max() > 0.01
-    (folder / sentences.POOLING).write_text(json.dumps(told
+    (folder / texts.POOLING).write_text(json.dumps(told
                                                        | {"pooling_mode_mean_tokens": False,
                                                           "pooling_mode_max_tokens": True}))
     refuses("max", "sentences", folder, device="cpu")
-    (folder / sentences.POOLING).unlink()
+    (folder / texts.POOLING).unlink()
     refuses("all but 1_Pooling/config.json", "sentences", folder)
 
 

@@ -1,12 +1,5 @@
-"""The delay pattern: K codebooks as one line of steps, each codebook one step later than the last,
-so that a code is predicted when the coarser codes of its moment already stand in the past:
-
-    codes [K=3, S=4]      1  2  3  4           delayed [K, S+K]     P  1  2  3  4  P  P
-                          5  6  7  8                                P  P  5  6  7  8  P
-                          9 10 11 12                                P  P  P  9 10 11 12
-
-P is the special token, whose number is V, the codebook's size. A network reads the line without
-its last column and answers with the line without its first.
+"""MusicGen's delay pattern: K codebooks as one line of steps, codebook k from column k + 1 on, so
+that a code is predicted when the coarser codes of its moment already stand in the past.
 
 Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.2.  Notebook: 03.
 """
@@ -24,18 +17,8 @@ def columns(n_codebooks: int, n_steps: int, device=None) -> Tensor:
     return torch.arange(n_steps, device=device) + late + 1
 
 
-def is_code(n_codebooks: int, n_steps: int, device=None) -> Tensor:
-    """Which places of the delayed line hold a code, not the special token: bool [K, S+K]."""
-    late = torch.arange(n_codebooks, device=device)[:, None]
-    step = torch.arange(n_steps + n_codebooks, device=device) - late - 1
-    return (step >= 0) & (step < n_steps)
-
-
 def build(codes: Tensor, special: int, lengths: Tensor | None = None) -> Tensor:
     """Codes int64 [B, K, S], real up to `lengths` → line int64 [B, K, S+K]; `special` is V."""
-    if codes.ndim != 3 or codes.is_floating_point():
-        raise KlangfarbeError("codes int64 [B, K, S]", f"{codes.dtype} {tuple(codes.shape)}",
-                              "give the codec's own codes")
     (batch, n_codebooks, n_steps), largest = codes.shape, special - 1
     if lengths is not None:
         real = torch.arange(n_steps, device=codes.device) < lengths[:, None]  # [B, S]

@@ -1,13 +1,7 @@
 """A painting becomes one of five emotion words: residual network, bidirectional GRUs, attention.
 
-    pictures [B, 3, H, W] ─► residual network ─► cells [B, C, 7, 7] ─► steps [B, S, C] ─► 2 × BiGRU
-        ─► [B, S, 2·hidden] ─► attention ─► mean over steps ─► dropout ─► linear ─► logits [B, 5]
-        sequence="grid": S = 49, row by row · "single": S = 1, the mean, as the released code has
-
-Over one step recurrence and attention do nothing: see :func:`unused_weights`.
-
-Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (which give no widths: `hidden`, `heads`,
-`dropout` are ours); He et al. (2016) for the residual network.  Notebook: 11.
+Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (no widths: `hidden`, `heads`, `dropout` are
+ours); He et al. (2016) for the residual network.  Notebook: 11.
 """
 
 import torch
@@ -40,10 +34,9 @@ class Residual(nn.Module):
 
 
 class EmotionCNN(nn.Module):
-    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]."""
-
-    mean: Tensor
-    std: Tensor
+    """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `sequence` "grid" reads 49
+    cells row by row, "single" their mean, as released: there GRU and attention do nothing.
+    """
 
     def __init__(self, n_classes: int = 5, backbone: str = "resnet50", sequence: str = "grid",
                  hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):
@@ -67,8 +60,8 @@ class EmotionCNN(nn.Module):
         self.attention = nn.MultiheadAttention(2 * hidden, heads, batch_first=True)
         self.drop = nn.Dropout(dropout)
         self.classes = nn.Linear(2 * hidden, n_classes)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.mean = nn.Buffer(torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.std = nn.Buffer(torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def cells(self, pictures: Tensor) -> Tensor:
         checked(pictures, "pictures", ("B", 3, self.side, self.side),
@@ -80,10 +73,9 @@ class EmotionCNN(nn.Module):
         return read if self.sequence == "grid" else read.mean(1, keepdim=True)
 
     def head(self, cells: Tensor) -> Tensor:
-        """Cells [B, C, 7, 7] of any precision → logits [B, n_classes]."""
         states, _ = self.gru(self.steps(cells))                               # [B, S, 2·hidden]
         mixed, _ = self.attention(states, states, states, need_weights=False)
-        return self.classes(self.drop(mixed.mean(1)))
+        return self.classes(self.drop(mixed.mean(1)))                         # [B, n_classes]
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.cells(pictures))

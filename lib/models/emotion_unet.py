@@ -1,11 +1,7 @@
-"""A U-Net conditioned on emotion: diffusers' UNet2DModel with an emotion beside the time step.
+"""A U-Net conditioned on emotion: in each residual block of diffusers' UNet2DModel, time step and
+emotion E give scale γ and shift β of the normalised map, H·(1 + γ(E)) + β(E): AdaIN with groups.
 
-Valence and arousal become a vector E. In every residual block a linear layer turns E (added to the
-time step's vector) into a scale γ and a shift β per channel, and the normalised feature map becomes
-H·(1 + γ(E)) + β(E): the paper's adaptive instance normalisation, with group for instance.
-
-Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8; Ho et al. (2020),
-appendix B.  Notebook: 33.
+Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8.  Notebook: 33.
 """
 
 from typing import Any
@@ -22,8 +18,7 @@ class EmotionUNet(nn.Module):
     """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W].
 
     `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
-    released; a calm picture is trained on that too. `patch` 2 folds 2×2 pixels into channels, so
-    that all between runs at half the side: about 4× faster (measured: notebook 33).
+    released. `patch` 2 folds 2×2 pixels into channels: about 4× faster (notebook 33).
     """
 
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
@@ -67,18 +62,15 @@ class EmotionUNet(nn.Module):
     @torch.no_grad()
     def trace(self, x: Tensor, t: Tensor, affect: Tensor) -> list[tuple[str, tuple[int, ...]]]:
         """The shape that each stage of one forward pass gives: (stage, shape), in order."""
-        unet, shapes = self.unet, []
+        unet, shapes, hooks = self.unet, [], []
         stages = {"emotion E": self.emotion, "first layer": unet.conv_in,
                   **{f"down {i}": block for i, block in enumerate(unet.down_blocks, 1)},
                   "middle": unet.mid_block,
                   **{f"up {i}": block for i, block in enumerate(unet.up_blocks, 1)},
                   "last layer": unet.conv_out}
-
-        def note(name):
-            return lambda module, inputs, output: shapes.append(
-                (name, tuple((output[0] if isinstance(output, tuple) else output).shape)))
-
-        hooks = [stage.register_forward_hook(note(name)) for name, stage in stages.items()]
+        for name, stage in stages.items():
+            hooks.append(stage.register_forward_hook(lambda _, __, output, name=name: shapes.append(
+                (name, tuple((output[0] if isinstance(output, tuple) else output).shape)))))
         shapes.append(("picture", tuple(self(x, t, affect).shape)))
         for hook in hooks:
             hook.remove()

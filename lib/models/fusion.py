@@ -1,9 +1,5 @@
-"""Networks of art2music: two vectors become one, and that one a mel-spectrogram, by the
-published :class:`MelDecoder` or by the :class:`Flow`.
-
-    picture v [B, D] ─┐
-    text    u [B, D] ─┴─► gated residual projector ─► h [B, H]
-        ──+ positions──► 4-layer BiLSTM ──► mel [B, M, T]
+"""Networks of art2music: vectors of picture and text become one, h, and h a mel-spectrogram, by the
+published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`.
 
 Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42.
 """
@@ -12,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.core.errors import KlangfarbeError, checked
+from lib.core.errors import checked
 
 
 class GatedResidualProjector(nn.Module):
@@ -39,17 +35,11 @@ class GatedResidualProjector(nn.Module):
 
 
 class MelDecoder(nn.Module):
-    """h [B, H] → mel [B, M, T] in the [−1, 1] scale, not clipped: errors beyond have a gradient.
-
-    Published `at_once`, frames for one step of the LSTM, is 1.
-    """
+    """h [B, H] → mel [B, M, T], scaled to [−1, 1], not clipped; `at_once`: frames a BiLSTM step."""
 
     def __init__(self, width_in: int = 512, n_frames: int = 896, n_mels: int = 80,
                  hidden: int = 512, layers: int = 4, at_once: int = 1):
         super().__init__()
-        if n_frames < 1 or at_once < 1:
-            raise KlangfarbeError("one frame or more, one or more at once",
-                                  f"{n_frames}, {at_once}", "change seconds or at_once")
         self.n_frames, self.n_mels, self.at_once = n_frames, n_mels, at_once
         self.enter = nn.Linear(width_in, hidden)
         self.positions = nn.Parameter(torch.randn(-(-n_frames // at_once), hidden) * 0.1)
@@ -64,22 +54,17 @@ class MelDecoder(nn.Module):
 
 
 class Flow(nn.Module):
-    """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S].
-
-    x stands for S patches of `at_once` mel frames, as k principal components each.
+    """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S]; x is S
+    patches of `at_once` frames, as k principal components each.
     """
-
-    mean: Tensor
-    basis: Tensor
-    scale: Tensor
 
     def __init__(self, width_in: int, n_mels: int = 80, at_once: int = 8, components: int = 48,
                  channels: int = 64, blocks: int = 6):
         super().__init__()
         self.n_mels, self.at_once, self.components = n_mels, at_once, components
-        self.register_buffer("mean", torch.zeros(n_mels * at_once))
-        self.register_buffer("basis", torch.zeros(components, n_mels * at_once))  # rows of length 1
-        self.register_buffer("scale", torch.ones(components))
+        self.mean = nn.Buffer(torch.zeros(n_mels * at_once))
+        self.basis = nn.Buffer(torch.zeros(components, n_mels * at_once))  # rows of length 1
+        self.scale = nn.Buffer(torch.ones(components))
         self.condition = nn.Sequential(nn.Linear(width_in + 64, channels), nn.SiLU())
         self.enter = nn.Conv1d(components, channels, 3, padding=1)
         self.leave = nn.Conv1d(channels, components, 1)

@@ -1,17 +1,11 @@
-"""HiFi-GAN: ln-mel to sound, the two kinds of discriminator it is trained with, and their losses.
+"""HiFi-GAN, ln-mel to sound: published generators V1 to V3, a "small" one of ours by inverse STFT,
+multi-period and multi-scale discriminators, and the losses.
 
-    ln-mel [B, M, T] ─conv─► [B, C, T] ─(transposed conv × u, residual blocks)─► conv, tanh ─► sound
-    "small": ln-mel ─conv─► ConvNeXt × n ─► magnitude and phase [B, T, F] ─inverse STFT─► sound
-
-    sound ─┬─ folded to [B, 1, N/p, p], p = 2, 3, 5, 7, 11 ─► multi-period discriminators
-           └─ as it is, halved, quartered ──────────────────► multi-scale discriminators
-
-V1 to V3 are the published sizes; "small" is ours and trains in minutes on a CPU.
-
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Kaneko et al. (2022), "iSTFTNet", §3,
-and Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43.
+Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the
+inverse STFT.  Notebook: 43.
 """
 
+import itertools
 import math
 from functools import partial
 from typing import Any
@@ -109,13 +103,17 @@ SIZES = {"v1": Generator, "v2": partial(Generator, channels=128),
 
 
 class Critic(nn.Module):
-    """`layers` and a last one, `score`: x → (scores [B, n], a feature a layer)."""
+    """Sound [B, N], by `period` p folded to [B, 1, N/p, p] → (scores [B, n], a feature a layer)."""
 
-    layers: nn.ModuleList
-    score: nn.Module
+    def __init__(self, layers: list[nn.Module], score: nn.Module, period: int | None = None):
+        super().__init__()
+        self.layers, self.score, self.period = nn.ModuleList(layers), score, period
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        features = []
+    def forward(self, sound: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x, features = sound[:, None], []
+        if self.period:
+            x = F.pad(x, (0, -sound.shape[1] % self.period), mode="reflect")
+            x = x.unflatten(2, (-1, self.period))
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE)
             features.append(x)
@@ -123,40 +121,24 @@ class Critic(nn.Module):
         return x.flatten(1), [*features, x]
 
 
-class PeriodDiscriminator(Critic):
-    """Sound [B, N] folded by one period; its kernels never reach across a period."""
-
-    def __init__(self, period: int, width: int = 32):
-        super().__init__()
-        self.period = period
-        widths = (1, width, 4 * width, 16 * width, 32 * width)
-        self.layers = nn.ModuleList(weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)))
-                                    for a, b in zip(widths, widths[1:], strict=False))
-        self.layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
-        self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
-
-    def forward(self, sound: Tensor) -> tuple[Tensor, list[Tensor]]:
-        x = F.pad(sound[:, None], (0, -sound.shape[1] % self.period), mode="reflect")
-        return super().forward(x.unflatten(2, (-1, self.period)))  # [B, 1, N/p, p]
+def period_critic(period: int, width: int = 32) -> Critic:
+    """2-D convolutions whose kernels never reach across a period."""
+    widths = (1, width, 4 * width, 16 * width, 32 * width)
+    layers = [weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)))
+              for a, b in itertools.pairwise(widths)]
+    layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
+    return Critic(layers, weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))), period)
 
 
-class ScaleDiscriminator(Critic):
-    """Sound [B, N] through grouped 1-D convolutions."""
-
-    def __init__(self, width: int = 128, *, spectral: bool = False):
-        super().__init__()
-        norm = spectral_norm if spectral else weight_norm
-        # channels in and out in widths, kernel, stride, groups
-        form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16),
-                (4, 8, 41, 4, 16), (8, 8, 41, 1, 16), (8, 8, 5, 1, 1))
-        self.layers = nn.ModuleList(
-            norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel, stride,
-                           padding=kernel // 2, groups=min(groups, width)))
-            for k, (a, b, kernel, stride, groups) in enumerate(form))
-        self.score = norm(nn.Conv1d(8 * width, 1, 3, padding=1))
-
-    def forward(self, sound: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return super().forward(sound[:, None])
+def scale_critic(width: int, norm) -> Critic:
+    """Grouped 1-D convolutions, each under `norm`."""
+    # channels in and out in widths, kernel, stride, groups
+    form = ((1, 1, 15, 1, 1), (1, 1, 41, 2, 4), (1, 2, 41, 2, 16), (2, 4, 41, 4, 16),
+            (4, 8, 41, 4, 16), (8, 8, 41, 1, 16), (8, 8, 5, 1, 1))
+    layers = [norm(nn.Conv1d(1 if k == 0 else a * width, b * width, kernel, stride,
+                             padding=kernel // 2, groups=min(groups, width)))
+              for k, (a, b, kernel, stride, groups) in enumerate(form)]
+    return Critic(layers, norm(nn.Conv1d(8 * width, 1, 3, padding=1)))
 
 
 class Discriminators(nn.Module):
@@ -165,9 +147,9 @@ class Discriminators(nn.Module):
     def __init__(self, width: int = 32, periods: tuple[int, ...] = (2, 3, 5, 7, 11),
                  scales: int = 3):
         super().__init__()
-        self.periods = nn.ModuleList(PeriodDiscriminator(period, width) for period in periods)
-        self.scales = nn.ModuleList(ScaleDiscriminator(4 * width, spectral=number == 0)
-                                    for number in range(scales))
+        self.periods = nn.ModuleList(period_critic(period, width) for period in periods)
+        self.scales = nn.ModuleList(scale_critic(4 * width, weight_norm if n else spectral_norm)
+                                    for n in range(scales))
 
     def forward(self, sound: Tensor) -> tuple[list, list]:
         outputs = [discriminator(sound) for discriminator in self.periods]

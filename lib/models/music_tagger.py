@@ -1,11 +1,5 @@
-"""A small network that listens: what genre five seconds of music are, and how they feel.
-
-    sound [B, N] ──ln-mel──► [B, 1, M, T] ──4 × (convolution, ÷2)──► [B, C, M/16, T/16]
-        ──mean over time, maximum over all──► embedding [B, D] ─┬─► genre logits [B, G]
-                                                                └─► (valence, arousal) [B, 2]
-
-The mel is finer than the workbook's usual one (lib.signal.audio.MEL): a chord's third moves by a
-semitone, 26 Hz at 440 Hz, and bands of 1,024 samples cannot tell major from minor there.
+"""A small network that listens: what genre five seconds of music are, and how they feel. Its mel is
+finer than ``audio.MEL``, whose bands cannot tell major from minor.
 
 Source: ours; the form is that of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05.
 """
@@ -25,25 +19,20 @@ FLOOR = 1e-5  # power below which a band counts as silent: −50 dB under a full
 class MusicTagger(nn.Module):
     """Mel CNN of levels of `widths`, with two heads; `settings` are its ``config.json``."""
 
-    bands: Tensor
-    hann: Tensor
-
     def __init__(self, n_genres: int = 10, widths: tuple[int, ...] = (32, 64, 96, 160),
                  embedding: int = 96, *, sample_rate_hz: int = 22_050, window_seconds: float = 5.0,
                  n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128,
                  lowest_hz: float = 30.0, highest_hz: float = 10_000.0):
+        self.settings = {name: value for name, value in locals().items()
+                         if name not in ("self", "n_genres", "__class__")}
         super().__init__()
-        self.settings = {"widths": tuple(widths), "embedding": embedding,
-                         "sample_rate_hz": sample_rate_hz, "window_seconds": window_seconds,
-                         "n_fft": n_fft, "hop_length": hop_length, "n_mels": n_mels,
-                         "lowest_hz": lowest_hz, "highest_hz": highest_hz}
         self.sample_rate_hz, self.window_seconds = sample_rate_hz, window_seconds
         self.n_fft, self.hop_length = n_fft, hop_length
         self.window_samples = round(sample_rate_hz * window_seconds)
-        bands = melscale_fbanks(n_fft // 2 + 1, lowest_hz, highest_hz, n_mels, sample_rate_hz,
-                                norm="slaney", mel_scale="slaney")
-        self.register_buffer("bands", bands, persistent=False)                            # [F, M]
-        self.register_buffer("hann", torch.hann_window(n_fft), persistent=False)
+        self.bands = nn.Buffer(melscale_fbanks(n_fft // 2 + 1, lowest_hz, highest_hz, n_mels,
+                                               sample_rate_hz, norm="slaney", mel_scale="slaney"),
+                               persistent=False)                                          # [F, M]
+        self.hann = nn.Buffer(torch.hann_window(n_fft), persistent=False)
         levels, before = [], 1
         for width in widths:
             levels += [nn.Conv2d(before, width, 3, stride=2, padding=1, bias=False),
@@ -63,7 +52,7 @@ class MusicTagger(nn.Module):
         return torch.log(power + FLOOR).transpose(1, 2)
 
     def embed(self, mel: Tensor) -> Tensor:
-        """ln-mel [B, M, T] → embedding [B, D], not rectified: nearer to a Gaussian."""
+        """ln-mel [B, M, T] → embedding [B, D], not rectified."""
         cells = self.levels((mel.unsqueeze(1) + 4.0) / 4.0)                # [B, C, M/16, T/16]
         return self.squeeze(torch.cat([cells.mean(3).flatten(1), cells.amax((2, 3))], dim=1))
 

@@ -1,11 +1,5 @@
-"""One step of MusicGen's decoder for fast sampling, with everything prepared that can be. The
-network itself is transformers' (``lib.pretrained.musicgen``).
-
-Self-attention's keys and values lie in blocks made once for the whole piece. Cross-attention's are
-computed once and, where the condition is short, multiplied into the projections around them (q·k =
-x Wq·k). Both halves of guidance are one batch: the null half's cross-attention is exactly 0 (no
-bias) and left out, before the first one both halves are equal and computed once, and as the heads
-are linear guidance is applied before them. q, k and v are one product, as are the K heads.
+"""One step of MusicGen's decoder (transformers' own network) for fast sampling: what can be is made
+beforehand, and guidance's null half, whose cross-attention is 0, is computed only where it differs.
 
 Notebook: 03.
 """

@@ -1,13 +1,7 @@
-"""Networks of mapping: from a picture's vector to what conditions a music model, and two critics.
+"""Networks of mapping: a picture's vector v [B, 512] becomes n (published: 1) vectors m [B, n,
+1024] that a music model attends to, by Study I or II, against an adversary (whose form is ours).
 
-    Study I    v [B, 512] ─linear, LayerNorm, GELU─► [B, n, 768] ─one transformer block─►
-                          ─linear, LayerNorm─► m [B, n, 1024]
-    Study II   v [B, 512] ─linear, LayerNorm, ReLU─► [B, 768] ─linear─► m [B, n, 1024]
-
-n is the number of vectors the music model can attend to, 1 as published. Over one key a softmax is
-1: with n = 1 neither Study I's attention nor the music model's chooses (:func:`one_key_change`).
-
-Source: Deepika §4.2.2, §4.3.3; the forms of the critics are ours.  Notebook: 22, 23.
+Source: Deepika §4.2.2, §4.3.3.  Notebook: 22, 23.
 """
 
 import torch
@@ -21,7 +15,7 @@ DO = "use the encoder the projection was trained with"
 
 
 class StudyOne(nn.Module):
-    """Vectors [B, D_in] → conditions [B, n_tokens, D_out], normalised (§4.2.2: 12 heads of 64)."""
+    """v → linear, LayerNorm, GELU, one transformer block, linear, LayerNorm (§4.2.2: 12 heads)."""
 
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
                  hidden: int = 768, heads: int = 12, dropout: float = 0.1):

@@ -1,10 +1,8 @@
-"""Residual vector quantisation: a vector becomes a few codes, each refining what is left over.
+"""Residual vector quantisation: a vector z [B, S, D] becomes K codes [B, K, S], each the nearest of
+V vectors to what the earlier ones have left over.
 
-    z [B, S, D] ──► nearest of V vectors ──► residual ──► nearest of V others ──► … K times
-        ──► codes [B, K, S], sum of vectors [B, S, D]
-
-Source: Zeghidour et al. (2021), SoundStream, §III-C; moving averages: van den Oord et al. (2017),
-appendix A.1.  Notebook: 03.
+Source: Zeghidour et al. (2021), SoundStream, §III-C; van den Oord et al. (2017), appendix A.1, for
+moving averages.  Notebook: 03.
 """
 
 import torch
@@ -14,21 +12,17 @@ from torch.nn import functional as F
 
 
 class ResidualQuantiser(nn.Module):
-    """K codebooks of V vectors [K, V, D], learnt by moving averages, without a gradient.
-
-    A code hit (`hits` [K, V]) less often than `dead_below` of an even use starts afresh.
+    """K codebooks [K, V, D], moving averages without a gradient; a code hit (`hits` [K, V]) less
+    often than `dead_below` of an even use starts afresh.
     """
-
-    codebooks: Tensor
-    hits: Tensor
 
     def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *,
                  decay: float = 0.99, dead_below: float = 0.1):
         super().__init__()
         self.n_codebooks, self.codebook_size, self.width = n_codebooks, codebook_size, width
         self.decay, self.dead_below = decay, dead_below
-        self.register_buffer("codebooks", torch.randn(n_codebooks, codebook_size, width))
-        self.register_buffer("hits", torch.ones(n_codebooks, codebook_size))
+        self.codebooks = nn.Buffer(torch.randn(n_codebooks, codebook_size, width))
+        self.hits = nn.Buffer(torch.ones(n_codebooks, codebook_size))
 
     def encode(self, vectors: Tensor, n_codebooks: int | None = None) -> Tensor:
         """z [B, S, D] → codes int64 [B, K, S], or the first `n_codebooks` of them."""
@@ -40,8 +34,7 @@ class ResidualQuantiser(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sum of their vectors [B, S, D]."""
-        each = [codebook[codes[:, k]] for k, codebook in
-                enumerate(self.codebooks[: codes.shape[1]])]
+        each = [self.codebooks[k][codes[:, k]] for k in range(codes.shape[1])]
         return torch.stack(each, dim=1).sum(1)
 
     def soft_decode(self, shares: Tensor) -> Tensor:

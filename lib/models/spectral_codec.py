@@ -1,22 +1,12 @@
-"""A codec for sound: 25 times a second four numbers out of 512, and back by an inverse Fourier
-transform.
+"""A codec for sound: 25 times a second four numbers out of 512, and back by an inverse STFT beside
+oscillators, without which a held note would repeat every 40 ms; and the spectral losses.
 
-    sound [B, 1, N] ──ln-mel, ln-pitches, peaks──► [B, T, M + 2P] ──ConvNeXt──► ÷2
-        ──► z [B, S, D] ──residual quantiser──► codes [B, K, S]
-    codes ──sum of vectors──► [B, S, D] ──► ×2 ──ConvNeXt─┐
-        ┌─────────────────────────────────────────────────┘
-        ├─► magnitude and phase [B, T, F] ──inverse STFT───┬─► sound [B, 1, N]
-        └─► loudness of 169 tones [B, T, P] ──oscillators──┘
-
-By the inverse transform alone a held note repeats every 40 ms: multiples of 25 Hz, and below 440 Hz
-semitones lie closer than that. The oscillators run on from frame to frame; which of them should
-sound is read from a long window (lib.recipes.codec.note_loss). T = N / hop_length, S = T / 2.
-
-Source: ours; the head is iSTFTNet's (Kaneko et al. 2022) in Vocos' form (Siuzdak 2023), the
-oscillators after DDSP (Engel et al. 2020, §3.2), the quantiser SoundStream's.  Notebook: 03.
+Source: ours; after iSTFTNet (Kaneko et al. 2022), Vocos (Siuzdak 2023), DDSP (Engel et al. 2020,
+§3.2) and SoundStream; losses: Arik et al. (2018), Kong, Kim & Bae (2020), eq. 3.  Notebook: 03.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,18 +18,19 @@ from lib.models.quantiser import ResidualQuantiser
 
 FLOOR = 1e-5  # amplitude below which a mel band counts as silent, as in lib.metrics.spectral
 PER_OCTAVE = 24  # quarter tones
+SCALES = ((512, 40), (1024, 64), (2048, 128))  # the losses' windows and mel bands; hop: a quarter
+LONGEST = 5292  # and one longer window, in quarter tones
+CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is taken
 
 
 class Frames(nn.Module):
     """STFT (Hann) whose frames tile the sound: frame t is centred on (t + ½)·hop, N = T·hop."""
 
-    window: Tensor
-
     def __init__(self, n_fft: int, hop_length: int):
         super().__init__()
         self.n_fft, self.hop_length = n_fft, hop_length
         self.before = (n_fft - hop_length) // 2
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.window = nn.Buffer(torch.hann_window(n_fft), persistent=False)
 
     def analyse(self, sound: Tensor) -> Tensor:
         """Sound [B, N] → complex spectrum [B, T, F]."""
@@ -64,14 +55,12 @@ class Frames(nn.Module):
 class Mel(nn.Module):
     """ln of mel amplitude (Slaney's filters, 0 to half the rate), floored: [B, N] → [B, T, M]."""
 
-    bands: Tensor  # [F, M]
-
     def __init__(self, sample_rate_hz: int, n_fft: int, hop_length: int, n_mels: int):
         super().__init__()
         self.frames = Frames(n_fft, hop_length)
         bands = melscale_fbanks(n_fft // 2 + 1, 0.0, sample_rate_hz / 2, n_mels, sample_rate_hz,
-                                norm="slaney", mel_scale="slaney")
-        self.register_buffer("bands", bands, persistent=False)
+                                norm="slaney", mel_scale="slaney")                         # [F, M]
+        self.bands = nn.Buffer(bands, persistent=False)
 
     def of(self, spectrum: Tensor) -> Tensor:
         """Amplitude [B, T, F] → ln amplitude of the bands [B, T, M]."""
@@ -84,8 +73,6 @@ class Mel(nn.Module):
 class Pitches(Mel):
     """The same around quarter tones hz [P], to [B, T, P]; `gain` [P]: of a sine on a centre."""
 
-    gain: Tensor
-
     def __init__(self, sample_rate_hz: int, hz: Tensor, n_fft: int, hop_length: int):
         nn.Module.__init__(self)
         self.frames = Frames(n_fft, hop_length)
@@ -94,11 +81,11 @@ class Pitches(Mel):
                                    torch.tensor(1.5 * sample_rate_hz / n_fft))
         bands = (1 - (bins[:, None] - hz).abs() / half_width).clamp_min(0)       # [F, P], triangles
         bands = 0.02 * bands / bands.sum(0)                      # about as large as a mel of 1,024
-        self.register_buffer("bands", bands, persistent=False)
+        self.bands = nn.Buffer(bands, persistent=False)
         sines = torch.sin(2 * torch.pi * hz.double()[:, None] / sample_rate_hz
                           * torch.arange(n_fft))                                       # [P, n_fft]
         response = torch.fft.rfft(sines * self.frames.window).abs().float()                # [P, F]
-        self.register_buffer("gain", (response * bands.T).sum(1), persistent=False)
+        self.gain = nn.Buffer((response * bands.T).sum(1), persistent=False)
 
     def peaks(self, pitches: Tensor) -> Tensor:
         """ln-pitches [B, T, P] → amplitudes in [0, 1] of the tones; 0 but at local maxima."""
@@ -119,17 +106,13 @@ def magnitude(spectrum: Tensor) -> Tensor:
 class Oscillators(nn.Module):
     """Tones that run on from frame to frame: amplitudes [B, T, P] → windowed [B, T, n_fft]."""
 
-    per_frame: Tensor
-    cos: Tensor
-    sin: Tensor
-
     def __init__(self, sample_rate_hz: int, hz: Tensor, frames: Frames):
         super().__init__()
         per_sample = 2 * torch.pi * hz.double() / sample_rate_hz
         inside = per_sample[:, None] * torch.arange(frames.n_fft)                      # [P, n_fft]
-        self.register_buffer("per_frame", per_sample * frames.hop_length, persistent=False)
-        self.register_buffer("cos", (inside.cos() * frames.window).float(), persistent=False)
-        self.register_buffer("sin", (inside.sin() * frames.window).float(), persistent=False)
+        self.per_frame = nn.Buffer(per_sample * frames.hop_length, persistent=False)
+        self.cos = nn.Buffer((inside.cos() * frames.window).float(), persistent=False)
+        self.sin = nn.Buffer((inside.sin() * frames.window).float(), persistent=False)
 
     def forward(self, loudness: Tensor) -> Tensor:
         time = torch.arange(loudness.shape[1], device=loudness.device, dtype=self.per_frame.dtype)
@@ -228,3 +211,29 @@ class SpectralCodec(nn.Module):
     def soft_decode(self, shares: Tensor) -> Tensor:
         """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected vectors, with a gradient."""
         return self.sound_of(self.quantiser.soft_decode(shares))
+
+
+class SpectralLosses(nn.Module):
+    """Generated, true [B, N] → means over windows of ln-mel L1 and ‖|S| − |Ŝ|‖ / ‖|S|‖."""
+
+    def __init__(self, sample_rate_hz: int):
+        super().__init__()
+        tones = quarter_tones(32.703, 169)
+        tones = tones[tones < 0.48 * sample_rate_hz]
+        self.filters: Any = nn.ModuleList(
+            [*(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels) for n_fft, n_mels in SCALES),
+             Pitches(sample_rate_hz, tones, LONGEST, LONGEST // 4)])
+
+    def forward(self, generated: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+        distances, convergences = [], []
+        for bank in self.filters:
+            whole = generated.shape[1] // bank.frames.hop_length * bank.frames.hop_length
+            ours, theirs = (magnitude(bank.frames.analyse(sound[:, :whole]))
+                            for sound in (generated, true))
+            distances.append((bank.of(ours) - bank.of(theirs)).abs().mean())
+            if bank.frames.n_fft in CONVERGENCE:
+                convergences.append(((ours - theirs).norm(dim=(1, 2))
+                                     / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
+        zero = torch.zeros(())
+        return (sum(distances, zero) / len(distances),
+                sum(convergences, zero) / len(convergences))

@@ -1,11 +1,8 @@
-"""Networks of the WGAN-GP: affective maps, Emotional Residual Unit, a generator and a critic that
-grow from 4² upwards.
+"""Networks of the WGAN-GP, growing from 4² upwards, with the Emotional Residual Unit:
+pictures [B, 3, H, W], H = W = 4·2^stage, and affects [B, 2] (valence, arousal), both in [−1, 1].
 
-Pictures are [B, 3, H, W], affects [B, 2] (valence, arousal), both in [−1, 1]; H = W = 4·2^stage.
-Nothing normalises over the batch: the gradient penalty is a condition on *each* picture.
-
-Source: Zhang §2.5; Park & Lee (2021) for the unit; Gulrajani et al. (2017), eq. 3 and §4; Karras et
-al. (2018), §3 and §4.1; Miyato & Koyama (2018) for the critic's projection.  Notebook: 32.
+Source: Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato
+& Koyama (2018) for the critic's projection.  Notebook: 32.
 """
 
 import itertools
@@ -40,8 +37,8 @@ class Painted(NamedTuple):
 
 
 class Convolution(nn.Module):
-    """[B, n_in, H, W] → [B, n_out, H, W]; `frozen`: the gradient reaches x alone; `equalised`: the
-    scale (He et al. 2015, eq. 10) acts in use, so that Adam moves all layers at one relative speed.
+    """[B, n_in, H, W] → [B, n_out, H, W]; a linear layer on [B, n_in]; `equalised`: the scale acts
+    in use (Karras et al. §4.1), so that Adam moves all layers at one relative speed.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
@@ -54,17 +51,9 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor, *, frozen: bool = False) -> Tensor:
         weight, bias = (p.detach() if frozen else p for p in (self.weight, self.bias))
+        if x.dim() == 2:
+            return F.linear(x, weight[:, :, 0, 0] * self.scale, bias)
         return F.conv2d(x, weight * self.scale, bias, padding=weight.shape[-1] // 2)
-
-
-class Dense(Convolution):
-    """A linear layer, [B, n_in] → [B, n_out], with the same option."""
-
-    def __init__(self, n_in: int, n_out: int, *, equalised: bool, gain: float = 2.0):
-        super().__init__(n_in, n_out, 1, equalised=equalised, gain=gain)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight[:, :, 0, 0] * self.scale, self.bias)
 
 
 class AffectiveMaps(nn.Module):
@@ -77,7 +66,7 @@ class AffectiveMaps(nn.Module):
 
     def forward(self, picture: Tensor, affect: Tensor, *,
                 frozen: bool = False) -> tuple[Tensor, Tensor]:
-        planes = affect_planes(affect, picture)  # [B, 2, H, W]
+        planes = _planes(affect, picture)
         v = torch.sigmoid(self.valence(torch.cat([planes[:, :1], picture], 1), frozen=frozen))
         a = torch.sigmoid(self.arousal(torch.cat([planes[:, 1:], picture], 1), frozen=frozen))
         return v, a
@@ -94,8 +83,8 @@ class EmotionalResidualUnit(nn.Module):
     def forward(self, generated: Tensor, affect: Tensor) -> Painted:
         v, a = self.maps(generated, affect)
         weighed = v * generated + a * generated  # B of the paper
-        planes = affect_planes(affect, generated)
-        return Painted(torch.tanh(self.out(torch.cat([weighed, planes], 1))), generated)
+        planes = torch.cat([weighed, _planes(affect, generated)], 1)
+        return Painted(torch.tanh(self.out(planes)), generated)
 
 
 class Generator(nn.Module):
@@ -105,10 +94,10 @@ class Generator(nn.Module):
                  pixel_norm: bool):
         super().__init__()
         self.n_noise = n_noise
-        self.norm = unit_mean_square if pixel_norm else nn.Identity()
-        self.start = Dense(n_noise + 2, channels[0] * 16, equalised=equalised)
+        self.norm = _unit_mean_square if pixel_norm else nn.Identity()
+        self.start = Convolution(n_noise + 2, channels[0] * 16, 1, equalised=equalised)
         before = (channels[0], *channels[:-1])
-        self.blocks: Any = nn.ModuleList(block((n, *[m] * depth), equalised)
+        self.blocks: Any = nn.ModuleList(_block((n, *[m] * depth), equalised)
                                          for n, m in zip(before, channels, strict=True))
         self.to_picture = nn.ModuleList(Convolution(m, 3, 1, equalised=equalised, gain=1.0)
                                         for m in channels)
@@ -120,21 +109,19 @@ class Generator(nn.Module):
         hidden = below = self.norm(F.leaky_relu(start, SLOPE))  # [B, C, 4, 4]
         for stage in range(growth.stage + 1):
             below = hidden
-            hidden = enlarge(hidden) if stage else hidden
+            hidden = _enlarge(hidden) if stage else hidden
             for convolution in self.blocks[stage]:
                 hidden = self.norm(F.leaky_relu(convolution(hidden), SLOPE))
         painted = self.unit(self.to_picture[growth.stage](hidden), affect)
         if growth.stage and growth.alpha < 1:
-            coarse = enlarge(self.unit(self.to_picture[growth.stage - 1](below), affect).picture)
+            coarse = _enlarge(self.unit(self.to_picture[growth.stage - 1](below), affect).picture)
             return painted._replace(picture=torch.lerp(coarse, painted.picture, growth.alpha))
         return painted
 
 
 class Critic(nn.Module):
-    """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real.
-
-    The affect enters as two more channels and, at the end, as an inner product with the picture's
-    vector (projection). `batch_deviation`: else it cannot notice that all pictures are alike.
+    """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real; without
+    `batch_deviation` it cannot notice that all pictures are alike.
     """
 
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
@@ -146,17 +133,17 @@ class Critic(nn.Module):
                                           for m in channels)
         after = (channels[0], *channels[:-1])
         self.blocks: Any = nn.ModuleList(
-            block((m + (batch_deviation and stage == 0), *[m] * (depth - 1), n), equalised)
+            _block((m + (batch_deviation and stage == 0), *[m] * (depth - 1), n), equalised)
             for stage, (m, n) in enumerate(zip(channels, after, strict=True)))
-        self.vector = Dense(channels[0] * 16, channels[0], equalised=equalised)
-        self.score = Dense(channels[0], 1, equalised=equalised, gain=1.0)
-        self.affect = Dense(2, channels[0], equalised=equalised, gain=1.0)
+        self.vector = Convolution(channels[0] * 16, channels[0], 1, equalised=equalised)
+        self.score = Convolution(channels[0], 1, 1, equalised=equalised, gain=1.0)
+        self.affect = Convolution(2, channels[0], 1, equalised=equalised, gain=1.0)
 
     def forward(self, picture: Tensor, affect: Tensor, growth: Growth) -> Tensor:
         checked(picture, "pictures", ("B", 3, growth.size, growth.size), "resize to growth.size")
 
         def read(picture, stage):
-            seen = torch.cat([picture, affect_planes(affect, picture)], 1)
+            seen = torch.cat([picture, _planes(affect, picture)], 1)
             return F.leaky_relu(self.from_picture[stage](seen), SLOPE)
 
         hidden = read(picture, growth.stage)
@@ -173,16 +160,11 @@ class Critic(nn.Module):
         return self.score(vector)[:, 0] + (vector * self.affect(affect)).mean(1)
 
 
-def affect_planes(affect: Tensor, picture: Tensor) -> Tensor:
-    """The paper's matrices V and A, filled with one value each: [B, 2] → [B, 2, H, W]."""
-    return affect[:, :, None, None].expand(-1, -1, *picture.shape[2:])
-
-
 def at_growth(pictures: Tensor, growth: Growth) -> Tensor:
     """Real pictures [B, 3, H, H] averaged to [B, 3, size, size], as soft as fakes while α < 1."""
     pictures = F.avg_pool2d(pictures, pictures.shape[-1] // growth.size)
     if growth.stage and growth.alpha < 1:
-        pictures = torch.lerp(enlarge(F.avg_pool2d(pictures, 2)), pictures, growth.alpha)
+        pictures = torch.lerp(_enlarge(F.avg_pool2d(pictures, 2)), pictures, growth.alpha)
     return pictures
 
 
@@ -196,17 +178,18 @@ def gradient_penalty(score_of: Callable[[Tensor], Tensor], real: Tensor, fake: T
     return (norm - 1).square().mean()
 
 
-def block(widths: Sequence[int], equalised: bool) -> nn.ModuleList:
-    """3 × 3 convolutions from each width to the next."""
+def _planes(affect: Tensor, picture: Tensor) -> Tensor:
+    return affect[:, :, None, None].expand(-1, -1, *picture.shape[2:])  # [B, 2, H, W]
+
+
+def _block(widths: Sequence[int], equalised: bool) -> nn.ModuleList:
     return nn.ModuleList(Convolution(n, m, 3, equalised=equalised)
                          for n, m in itertools.pairwise(widths))
 
 
-def enlarge(x: Tensor) -> Tensor:
-    """[B, C, H, W] → [B, C, 2H, 2W]."""
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+def _enlarge(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")  # [B, C, 2H, 2W]
 
 
-def unit_mean_square(x: Tensor) -> Tensor:
-    """Each pixel's channels, scaled to unit mean square."""
+def _unit_mean_square(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()

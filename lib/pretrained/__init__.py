@@ -1,10 +1,5 @@
 """Pretrained networks behind one door: ``load(part, source)``, where the source is ``"miniature"``
-(bundled), a folder in the hub's layout, or a name on the hub.
-
-    part ─► PARTS ─► sources.find ─► folder + SHA-256 ─► the part's module: encoder(source, …)
-
-What embeds answers to :mod:`lib.metrics.embedders`. A further part is one more
-entry in ``PARTS`` and one more module of its name.  Notebook: 05.
+(bundled), a folder in the hub's layout, or a name on the hub.  Notebook: 05.
 """
 
 from importlib import import_module
@@ -17,6 +12,8 @@ from lib.pretrained.sources import MINIATURE, Part, find
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
 _SEES = "preprocessor_config.json"
+_SHARED = {"tagger": "listeners", "text_audio": "listeners", "text_encoder": "texts",
+           "sentences": "texts"}  # parts whose module has another name
 _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
          *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 
@@ -62,5 +59,5 @@ def load(part: str, source: str | Path = MINIATURE, *, revision: str | None = No
         raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")
     found = find(part, PARTS[part], source, revision)
     # a part's module imports what it alone needs
-    module = import_module(f"lib.pretrained.{part}")
-    return module.encoder(found, device or provenance.device(), dtype)
+    module = import_module(f"lib.pretrained.{_SHARED.get(part, part)}")
+    return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)

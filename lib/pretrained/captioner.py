@@ -1,7 +1,5 @@
-"""BLIP as a captioner that an emotion word can lead: transformers' BlipForConditionalGeneration.
-
-Led by "a sad painting", the network goes on from these words; led by nothing, it says what it sees.
-Captions are read greedily: a picture has one caption for ever.
+"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on;
+led by nothing, it says what it sees. Greedy: a picture has one caption for ever.
 
 Source: Li et al. (2022), BLIP, §3.1.  Notebook: 03.
 """
@@ -12,7 +10,7 @@ import numpy as np
 import torch
 from transformers import BlipForConditionalGeneration, BlipImageProcessorPil
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import checked
 from lib.pretrained.loading import Pretrained, load_model, pixels_of, read, tokenizer_of
 from lib.pretrained.sources import Source
 
@@ -35,6 +33,11 @@ def unled(caption: str, word: str) -> str:
     return (head if mark else seen).strip() or lead(word)
 
 
+def lead_tokens(tokenizer, word: str | None) -> list[int]:
+    """Leading words between start and end mark; BLIP changes the first and drops the last."""
+    return tokenizer("" if word is None else lead(word)).input_ids
+
+
 class Captioner(Pretrained):
     """A BLIP with its image processor and tokenizer."""
 
@@ -45,11 +48,8 @@ class Captioner(Pretrained):
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
-        pictures = np.asarray(pictures)
-        if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
-            raise KlangfarbeError("pictures uint8 [N, H, W, 3]", f"{pictures.dtype} "
-                                  f"{pictures.shape}", "give a stack of RGB pictures")
-        words = [None] * len(pictures) if words is None else list(words)
+        pictures = checked(np.asarray(pictures), "pictures", ("N", "H", "W", 3), "give a stack")
+        words = [None] * len(pictures) if words is None else words
         leads = [lead_tokens(self.tokenizer, word)
                  for _, word in zip(pictures, words, strict=True)]
         captions = [""] * len(pictures)
@@ -68,13 +68,8 @@ class Captioner(Pretrained):
         return captions
 
 
-def lead_tokens(tokenizer, word: str | None) -> list[int]:
-    """Leading words between start and end mark; BLIP changes the first and drops the last."""
-    return tokenizer("" if word is None else lead(word)).input_ids
-
-
-def encoder(source: Source, device: str, dtype=None) -> Captioner:
-    """Loads model, image processor and tokenizer."""
+def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
+    """A folder's model, image processor and tokenizer."""
     model = load_model(BlipForConditionalGeneration, source, device, dtype)
     processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
     return Captioner(source, model, processor, tokenizer_of(source), device)

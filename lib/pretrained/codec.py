@@ -1,13 +1,8 @@
 """A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
 interface.
 
-    sound [B, 1, N] ──encode──► codes int64 [B, K, S] ──decode──► sound [B, 1, S·samples_per_step]
-                  probabilities [B, K, S, V] ──soft_decode──► sound, with a gradient
-
 Notebook: 03.
 """
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,35 +28,27 @@ class Codec(Pretrained):
         self.frame_rate_hz = model.sample_rate_hz / model.samples_per_step
         self.n_codebooks, self.codebook_size = model.n_codebooks, model.codebook_size
 
+    @torch.no_grad()
     def encode(self, sound, n_codebooks: int | None = None) -> Tensor:
         """Sound [B, 1, N] in [−1, 1] → the first `n_codebooks` codes, int64 [B, K, S]."""
         sound = torch.as_tensor(sound, dtype=torch.float32)
-        if (sound.ndim != 3 or sound.shape[1] != 1 or not sound.numel()
-                or not bool(sound.isfinite().all())):
+        if sound.shape[1:-1] != (1,) or not sound.numel() or not sound.isfinite().all():
             raise KlangfarbeError("finite mono sounds [B, 1, N]", f"{tuple(sound.shape)}",
                                   "average the channels and write sound[:, None]")
-        with torch.no_grad():
-            return self.model.encode(sound.to(self.device), n_codebooks)
+        return self.model.encode(sound.to(self.device), n_codebooks)
 
+    @torch.no_grad()
     def decode(self, codes, n_samples: int | None = None) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sound float32 [B, 1, N], or its first `n_samples`."""
-        codes = torch.as_tensor(codes)
-        if (codes.ndim != 3 or not 1 <= codes.shape[1] <= self.n_codebooks or not codes.numel()
-                or codes.is_floating_point()):
-            got = f"{codes.dtype} {tuple(codes.shape)}"
-            raise KlangfarbeError(f"whole numbers [B, 1 to {self.n_codebooks}, S]", got,
-                                  "give codes as encode returns them")
+        codes = checked(torch.as_tensor(codes), "codes", ("B", "k", "S"), "take encode's own")
         if int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size:
             raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}",
                                   f"{codes.min()} to {codes.max()}",
                                   "take out padding and special tokens first")
-        with torch.no_grad():
-            return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]
+        return self.model.decode(codes.long().to(self.device)).float()[..., :n_samples]
 
     def soft_decode(self, probabilities: Tensor, n_samples: int | None = None) -> Tensor:
         """Probabilities [B, k, S, V] → sound [B, 1, N] of the expected vectors, with a gradient."""
-        checked(probabilities, "probabilities", ("B", "k", "S", self.codebook_size),
-                "softmax over the last axis of the logits")
         return self.model.soft_decode(probabilities.to(self.device)).float()[..., :n_samples]
 
     def round_trip(self, sound, n_codebooks: int | None = None) -> Tensor:
@@ -72,14 +59,14 @@ class Codec(Pretrained):
 class Encodec:
     """transformers' EncodecModel under SpectralCodec's names: mono, whole clips, one bandwidth."""
 
-    def __init__(self, model: EncodecModel):
+    def __init__(self, model):
         config = model.config
         if config.audio_channels != 1 or config.chunk_length_s is not None or config.normalize:
             raise KlangfarbeError("a mono EnCodec that takes a clip whole",
                                   f"{config.audio_channels} channels, chunks of "
                                   f"{config.chunk_length_s} s, normalize {config.normalize}",
                                   "use facebook/encodec_24khz or facebook/encodec_32khz")
-        self.model: Any = model
+        self.model = model
         self.sample_rate_hz, self.codebook_size = config.sampling_rate, config.codebook_size
         self.samples_per_step = int(np.prod(config.upsampling_ratios))
         counts = {b: model.quantizer.get_num_quantizers_for_bandwidth(b)
@@ -102,13 +89,11 @@ class Encodec:
                                                vectors))
 
 
-def encoder(source: Source, device: str, dtype=None) -> Codec:
+def load_codec(source: Source, device: str, dtype=None) -> Codec:
     """Whichever codec ``config.json`` names."""
     if artefacts.read(source.folder / "config.json").get("model_type") != KIND:
         model = load_model(EncodecModel, source, device, dtype).requires_grad_(False)
         return Codec(source, Encodec(model), device)
-
-    def build(config):
-        return SpectralCodec(**{name: config[name] for name in config if name != "model_type"})
-
-    return Codec(source, load_own(source, build, "spectral codec").to(device), device)
+    model = load_own(source, lambda config: SpectralCodec(
+        **{name: config[name] for name in config if name != "model_type"}), "spectral codec")
+    return Codec(source, model.to(device), device)

@@ -1,13 +1,7 @@
-"""A causal language model that rewrites a caption, with its emotion word, as a musical description
-of two lines.
+"""A causal language model (bundled: a tiny Llama) that rewrites a caption with its emotion as a
+musical description of two lines, in the checkpoint's chat template where it has one.
 
-    caption, emotion ─► image description ─► PROMPTS ─► language model ─► response ─► two lines
-
-The bundled one is a tiny Llama that has read nothing but the atelier. A checkpoint that brings a
-chat template is spoken to in it, any other in plain text.
-
-Source: Hisariya et al. (Bridging Paintings and Music), Table 1; the mapping thesis, Table 3.1 and
-§5.6.  Notebook: 03.
+Source: Hisariya & Liang, Table 1; Deepika, Table 3.1 and §5.6.  Notebook: 03.
 """
 
 from collections import Counter
@@ -24,7 +18,6 @@ from lib.pretrained.sources import Source
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
 TEMPERATURE, TOP_K = 0.7, 50
 NEW_TOKENS = 120
-
 
 # a system message, which may be empty, and an instruction
 PROMPTS = {
@@ -73,9 +66,6 @@ class Describer(Pretrained):
                 temperature: float = TEMPERATURE, top_k: int = TOP_K,
                 max_new_tokens: int = NEW_TOKENS, batch: int = 64) -> list[str]:
         """Responses: the likeliest, or drawn by `seed`, prompt and how often that came."""
-        if temperature <= 0 or top_k < 1:
-            raise KlangfarbeError("temperature > 0 and top_k ≥ 1", f"{temperature}, {top_k}",
-                                  "without a seed nothing is drawn at all")
         settings = GenerationConfig(max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
                                     pad_token_id=self.tokenizer.pad_token_id,
                                     eos_token_id=self.model.generation_config.eos_token_id)
@@ -141,15 +131,12 @@ def well_formed(text: str) -> bool:
     return len(lines) == 2 and all(line.endswith(".") for line in lines)
 
 
-def encoder(source: Source, device: str, dtype=None) -> Describer:
-    """Loads a causal language model and its tokenizer."""
+def load_describer(source: Source, device: str, dtype=None) -> Describer:
+    """A folder's model and tokenizer."""
     model = load_model(LlamaForCausalLM, source, device, dtype, MODEL_FOR_CAUSAL_LM_MAPPING)
-    tokenizer = tokenizer_of(source)
-    ends = model.generation_config.eos_token_id
-    # a published file's own temperature would creep in
-    model.generation_config = GenerationConfig(
+    tokenizer, ends = tokenizer_of(source), model.generation_config.eos_token_id
+    model.generation_config = GenerationConfig(  # a published file's own temperature would creep in
         eos_token_id=tokenizer.eos_token_id if ends is None else ends)
-    if tokenizer.pad_token_id is None:
-        # Falcon and Llama publish none; padding is masked, so any token does
+    if tokenizer.pad_token_id is None:  # Falcon and Llama have none; it is masked: any does
         tokenizer.pad_token = tokenizer.eos_token
     return Describer(source, model, device, tokenizer)

@@ -41,8 +41,8 @@ class ClipEncoder(Pretrained):
             return nn.functional.normalize(encode(inputs).float(), dim=-1).cpu().numpy()
 
 
-def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
-    """Loads a CLIP of either layout."""
+def load_image_text(source: Source, device: str, dtype=None) -> ClipEncoder:
+    """A folder's CLIP, of either layout."""
     # open_clip's safetensors must be there: else it would unpickle a .bin
     own = all((source.folder / name).is_file()
               for name in ("open_clip_config.json", "open_clip_model.safetensors"))
@@ -53,15 +53,14 @@ def encoder(source: Source, device: str, dtype=None) -> ClipEncoder:
 def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     model = load_model(CLIPModel, source, device, dtype)
     processor = loading.read(CLIPImageProcessorPil, source, "a CLIP's preprocessor_config.json")
-    tokenizer = loading.tokenizer_of(source)
+    tokenizer, longest = loading.tokenizer_of(source), model.config.text_config
 
     def encode_pictures(pictures):
         pixels = loading.pixels_of(processor, pictures).to(device, dtype)
         return model.get_image_features(pixel_values=pixels).pooler_output
 
     def encode_texts(texts):
-        tokens = loading.tokens_of(tokenizer, texts,
-                                   model.config.text_config.max_position_embeddings)
+        tokens = loading.tokens_of(tokenizer, texts, longest.max_position_embeddings)
         return model.get_text_features(**tokens.to(device)).pooler_output
 
     return ClipEncoder(source, model, encode_pictures, encode_texts, model.config.projection_dim,
@@ -88,9 +87,7 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
 
 def fold_batch_norms(tower) -> None:
     """Folds an open_clip ResNet's batch norms into its convolutions: a tenth of the time goes."""
-    blocks = [block for layer in (tower.layer1, tower.layer2, tower.layer3, tower.layer4)
-              for block in layer]
-    for part in (tower, *blocks):
+    for part in (tower, *tower.layer1, *tower.layer2, *tower.layer3, *tower.layer4):
         for k in (1, 2, 3):
             convolution, norm = getattr(part, f"conv{k}"), getattr(part, f"bn{k}")
             setattr(part, f"conv{k}", fuse_conv_bn_eval(convolution, norm))

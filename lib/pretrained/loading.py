@@ -34,7 +34,7 @@ def readable(source: Source, what: str) -> Iterator[None]:
                               "of them, or fetch it again") from error
 
 
-def read(kind, source: Source, what: str):
+def read(kind, source: Source, what: str = "a tokenizer's tokenizer.json, tokenizer_config.json"):
     """``kind.from_pretrained(folder)``, of which `what` was expected."""
     with readable(source, what):
         return kind.from_pretrained(source.folder, local_files_only=True)
@@ -42,7 +42,7 @@ def read(kind, source: Source, what: str):
 
 def tokenizer_of(source: Source):
     """The folder's tokenizer."""
-    return read(AutoTokenizer, source, "a tokenizer's tokenizer.json and tokenizer_config.json")
+    return read(AutoTokenizer, source)
 
 
 def tokens_of(tokenizer, texts: Sequence[str], longest: int):
@@ -70,8 +70,8 @@ def load_own(source: Source, build, what: str):
 
 def load_model(model_class, source: Source, device: str, dtype=None,
                mapping: Mapping | None = None):
-    """A folder's network, a `model_class` or what `mapping` has for its configuration: safetensors
-    only, nothing fetched, and every weight found, of which transformers only warns.
+    """A folder's network, a `model_class` or what `mapping` has for its configuration; a missing
+    weight, of which transformers only warns, is an error.
     """
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)

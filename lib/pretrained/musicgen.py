@@ -1,16 +1,9 @@
-"""MusicGen whole: a text or a vector becomes music.
-
-    texts ──T5──► states [N, L, D_text] ──projection──► condition [N, L, D]
-                                    ──decoder, sampled──► codes [N, K, S] ──codec──► sound
-
-Two layouts are read. The hub's (``model_type`` musicgen) holds all three networks. A bundled one
-holds decoder and projection, and in ``parts.json`` the hashes of the text encoder and the codec it
-was trained with.
+"""MusicGen whole: texts, T5's states, conditions, codes, sound. Two layouts are read: the hub's,
+and the bundled one: decoder, projection, and hashes of text encoder and codec in parts.json.
 
 Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.  Notebook: 03.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +20,7 @@ from lib.pretrained import musicgen_sampling
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of
 from lib.pretrained.sources import Source
-from lib.pretrained.text_encoder import TextEncoder
+from lib.pretrained.texts import TextEncoder
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
@@ -35,8 +28,8 @@ LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were nev
 
 
 class MusicGenerator(Pretrained):
-    """A MusicGen with its parts `text` and `codec`; `network` has a ``decoder`` and, where widths
-    differ, ``enc_to_dec_proj``: what lib.training.musicgen trains.
+    """Parts `text` and `codec`, and `network`, what lib.training.musicgen trains: a ``decoder``
+    and, where widths differ, ``enc_to_dec_proj``.
     """
 
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
@@ -79,13 +72,12 @@ class MusicGenerator(Pretrained):
         return self.codec.decode(codes, round(seconds * self.sample_rate_hz))[:, 0].cpu().numpy()
 
 
-def encoder(source: Source, device: str, dtype=None) -> MusicGenerator:
-    """Loads a MusicGen of either layout."""
+def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
+    """A folder's MusicGen, of either layout."""
     if (source.folder / PARTS_FILE).is_file():
         return _bundled(source, device, dtype or torch.float32)
     model = load_model(WholeMusicgen, source, device, dtype)
-    channels = model.config.decoder.audio_channels
-    if channels != 1:
+    if (channels := model.config.decoder.audio_channels) != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
     text = TextEncoder(source, model.text_encoder, tokenizer_of(source), device)
@@ -104,9 +96,8 @@ def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
     for name, part in (("text_encoder", text), ("codec", codec)):
         if part.sha256 != hashes[name]:
             raise KlangfarbeError(f"the {name} it was trained with ({hashes[name][:12]}…)",
-                                  f"{part.name} ({part.sha256[:12]}…)",
-                                  "train the music model again, or take the older part from the "
-                                  "history")
+                                  f"{part.name} ({part.sha256[:12]}…)", "train the music model "
+                                  "again, or take the older part from the history")
     return MusicGenerator(source, network.to(device, dtype).eval(), text, codec, device)
 
 
@@ -119,23 +110,14 @@ def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
                          "codec": codec.sha256}}
 
 
-def save(folder: Path, network, text: TextEncoder, codec: Codec, *, dtype=None) -> Path:
-    """Writes :func:`contents` into a folder."""
-    for name, content in contents(network, text, codec, dtype).items():
-        artefacts.write(folder / name, content)
-    return folder
-
-
 def untrained(settings: dict, text_width: int) -> torch.nn.Module:
     """An untrained decoder of MusicgenDecoderConfig settings, and the projection to its width."""
     network, verbosity = torch.nn.Module(), logging.get_verbosity()
-    # the special token is number V, one beyond the codebook, as published: it would warn of that
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # the special token is one beyond the codebook, as published
     try:
         network.decoder = MusicgenForCausalLM(MusicgenDecoderConfig.from_dict(settings))
     finally:
         logging.set_verbosity(verbosity)
-    width = network.decoder.config.hidden_size
-    if text_width != width:
-        network.enc_to_dec_proj = torch.nn.Linear(text_width, width)
+    if text_width != network.decoder.config.hidden_size:
+        network.enc_to_dec_proj = torch.nn.Linear(text_width, network.decoder.config.hidden_size)
     return network

@@ -1,9 +1,7 @@
-"""Fast sampling from MusicGen's decoder, codes from conditions: a walk along the delayed line, each
-step by :class:`lib.models.musicgen_step.StaticDecoder`. Nothing in a step depends on a number that
-Python holds, so that on a GPU one step is captured once as a CUDA graph and replayed.
+"""Fast sampling from MusicGen's decoder, codes from conditions, along the delayed line; no step
+depends on a number that Python holds, so that a GPU captures one as a CUDA graph and replays it.
 
-Source: Copet et al. (2023), §3.1 and §4 (top-k 250, temperature 1, guidance 3); Ho & Salimans
-(2022) for guidance.  Notebook: 03.
+Source: Copet et al. (2023), §3.1 and §4 (top-k 250, temperature 1, guidance 3).  Notebook: 03.
 """
 
 import torch
@@ -13,17 +11,14 @@ from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 
-STEPS = ("eager", "graph", "compile")
+STEPS = ("eager", "graph", "compile")  # graph: default on CUDA; compile: seconds for each length
 
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
            temperature: float = 1.0, top_k: int = 250, seed: int = 0,
            step: str | None = None) -> Tensor:
-    """Conditions [B, L, D] of the decoder's width, mask [B, L] → codes int64 [B, K, n_steps].
-
-    `decoder`: a mono MusicgenForCausalLM (LoRA merged). `guidance` 1 switches it off. `top_k` 1 is
-    greedy, 0 cuts nothing. `step` is ``"eager"``, ``"graph"`` (a captured CUDA graph, the default
-    there) or ``"compile"`` (of a compiled layer, which takes seconds for each length).
+    """Conditions [B, L, D] of a mono MusicgenForCausalLM's width, mask [B, L] → codes int64 [B, K,
+    n_steps]; `guidance` 1: none; `top_k` 1: greedy, 0: cuts nothing; `step` out of STEPS.
     """
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
@@ -50,7 +45,8 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
-        is_code = delay_pattern.is_code(n_codebooks, n_steps, states.device)
+        none = torch.zeros_like(line[:1, :, :n_steps])
+        is_code = delay_pattern.build(none, special)[0] != special
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)

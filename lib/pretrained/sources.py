@@ -1,5 +1,5 @@
-"""Where a part's files lie: bundled, in a folder of yours, or on the hub; all three end as a folder
-in the hub's layout (``config.json``, ``model.safetensors``, …) and its hash. Nothing is unpickled.
+"""Where a part's files lie: bundled, in a folder of yours, or on the hub; all end as a folder in
+the hub's layout (``config.json``, ``model.safetensors``, …) and its hash. Nothing is unpickled.
 """
 
 import hashlib
@@ -44,8 +44,7 @@ def find(part_name: str, part: Part, source: str | Path, revision: str | None = 
         folder = paths.MINIATURES / part_name
         if not folder.is_dir():
             raise KlangfarbeError(f"the bundled miniature {part_name}", f"{folder}: no such folder",
-                                  "git checkout -- data/miniatures, or make it: python -m lib "
-                                  f"miniature {part_name}")
+                                  f"git checkout -- {folder}")
         return inspect(folder, part, f"{part_name} miniature", licence="MIT, as the workbook")
     if Path(source).is_dir():
         return inspect(Path(source), part, Path(source).resolve().name)
@@ -94,14 +93,8 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
     if missing:
         raise KlangfarbeError(f"the files {', '.join(part.files)} in {folder}",
                               f"all but {', '.join(missing)}",
-                              "put the missing files there (weights offered only as .bin: convert "
-                              "them where you trust them)")
-    return Source(folder, name, sha256(folder, part), revision, licence)
-
-
-def sha256(folder: Path, part: Part) -> str:
-    """SHA-256 over the part's own files alone: a clone and a fetched copy have one hash."""
-    digest = hashlib.sha256()
+                              "put the missing files there")
+    digest = hashlib.sha256()  # of the part's own files alone: a clone and a fetched copy agree
     files = {folder / choice for file in part.files for choice in file.split("|")}
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):
         if path.is_file():
@@ -109,4 +102,4 @@ def sha256(folder: Path, part: Part) -> str:
             with open(path, "rb") as file:
                 while block := file.read(1 << 22):
                     digest.update(block)
-    return digest.hexdigest()
+    return Source(folder, name, digest.hexdigest(), revision, licence)

@@ -17,8 +17,7 @@ from lib.core import provenance
 from lib.data.atelier import TEST_SEED, render
 from lib.metrics import control, spectral
 from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import FLOOR, SpectralCodec
-from lib.models.spectral_losses import SpectralLosses
+from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses
 from lib.pretrained.codec import KIND
 from lib.recipes import bundling
 from lib.recipes.bundling import SEED

@@ -16,7 +16,7 @@ from lib import pretrained
 from lib.core import provenance
 from lib.data.atelier import TEST_SEED
 from lib.data.atelier.factors import draw
-from lib.pretrained.sentences import POOLING, SentenceEncoder, vectors
+from lib.pretrained.texts import POOLING, SentenceEncoder, vectors
 from lib.recipes import bundling
 from lib.recipes.bundling import AMONG, N_TEST, N_WORDS, SEED, WORDS_SEED, share
 from lib.training import loop

@@ -17,7 +17,7 @@ from lib.core import provenance
 from lib.data.atelier import TEST_SEED, compose, render, words
 from lib.metrics import embedders
 from lib.metrics import text_audio as metric
-from lib.pretrained import text_audio
+from lib.pretrained.listeners import clap_features
 from lib.pretrained.loading import tokens_of
 from lib.recipes import bundling
 from lib.recipes.bundling import AMONG, CLIP_SECONDS, N_TEST, ROBERTA_SPECIAL, SEED
@@ -103,7 +103,7 @@ def make() -> None:
     vocabulary = tokenizer([*descriptions, *(", ".join(t) for t in tags)])
     model, extractor = build(len(vocabulary), seed=SEED), ClapFeatureExtractor(**EXTRACTOR)
     mel, key = bundling.computed_of_clips(
-        lambda clips: text_audio.features(extractor, clips)[:, 0].astype(np.float16), "text_audio",
+        lambda clips: clap_features(extractor, clips)[:, 0].astype(np.float16), "text_audio",
         LISTENER_SEED, N_TRAIN)
     curve = train(model, vocabulary, mel, descriptions, tags,
                   bundling.checkpoint("text_audio"), seed=SEED, key=key)

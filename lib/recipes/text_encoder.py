@@ -20,7 +20,7 @@ from lib import pretrained
 from lib.core import provenance
 from lib.data.atelier import TEST_SEED, words
 from lib.data.atelier.compose import describe
-from lib.pretrained.text_encoder import MAX_TOKENS, TextEncoder
+from lib.pretrained.texts import MAX_TOKENS, TextEncoder
 from lib.recipes import bundling
 from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED
 from lib.recipes.describer import tempo_class

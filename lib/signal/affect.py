@@ -4,7 +4,7 @@ neutral; conversions at each collection's edge, and words for regions of the pla
 
 import numpy as np
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, checked
 
 # Scale of each collection as its publisher ships it: (lowest, highest).
 SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0),
@@ -49,7 +49,7 @@ QUADRANTS = ("excited", "tense", "gloomy", "calm")  # counter-clockwise from (+,
 
 def to_unit(values, scale: str) -> np.ndarray:
     """Ratings on a collection's own scale (of :data:`SCALES`) → [−1, 1]; raises outside of it."""
-    low, high = _range(scale)
+    low, high = SCALES[scale]
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
     if finite.size and (finite.min() < low - 1e-6 or finite.max() > high + 1e-6):
@@ -61,25 +61,16 @@ def to_unit(values, scale: str) -> np.ndarray:
 
 def from_unit(values, scale: str) -> np.ndarray:
     """The inverse of :func:`to_unit`: [−1, 1] → the collection's own scale."""
-    low, high = _range(scale)
+    low, high = SCALES[scale]
     return low + (np.asarray(values, dtype=np.float64) + 1) * (high - low) / 2
-
-
-def _range(scale: str) -> tuple[float, float]:
-    if scale not in SCALES:
-        raise KlangfarbeError(f"a scale out of {', '.join(SCALES)}", repr(scale),
-                              "name one of them")
-    return SCALES[scale]
 
 
 def from_emotions(weights, points: dict[str, tuple[float, float]]) -> np.ndarray:
     """Weighted mean of emotions' points, float64 [N, 2]: `weights` [N, E] ≥ 0 say how many named
     each of `points`, e.g. :data:`GEMS_POINTS`; (0, 0) where all are 0.
     """
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.ndim != 2 or weights.shape[1] != len(points):
-        raise KlangfarbeError(f"weights [N, {len(points)}]", str(weights.shape),
-                              "give one column per emotion, in the map's order")
+    weights = checked(np.asarray(weights, dtype=np.float64), "weights", ("N", len(points)),
+                      "give one column per emotion, in the map's order")
     total = weights.sum(axis=1, keepdims=True)
     return weights @ np.array(list(points.values())) / np.where(total > 0, total, 1)
 

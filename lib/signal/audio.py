@@ -31,14 +31,12 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
         wanted = len(file) if seconds is None else min(len(file), int(round(seconds * rate)))
         file.seek((len(file) - wanted) // 2)
         frames = file.read(wanted, dtype="float32", always_2d=True)  # [N, channels]
-    if wanted - len(frames) > 0.1 * rate:
-        raise _cut_short(path, f"{len(frames) / rate:.1f} of {wanted / rate:.1f} s can be decoded")
+    _check_whole(path, len(frames) / rate, wanted / rate)
     sound = _mono(frames, path)
     if frames.shape[1] > 1 and len(frames) and np.abs(sound).max() < SILENCE_RMS <= np.sqrt(
             np.square(frames).mean()):
-        raise KlangfarbeError(
-            "channels that can be averaged", f"{path}: they cancel (one is the other turned upside "
-            f"down)", f"keep one: ffmpeg -i {path.name} -af 'pan=mono|c0=c0' {path.stem}_mono.wav")
+        raise KlangfarbeError("channels that can be averaged", f"{path}: they cancel", "keep one: "
+                              f"ffmpeg -i {path.name} -af 'pan=mono|c0=c0' {path.stem}_mono.wav")
     check_sound(sound, rate, str(path))
     return soxr.resample(sound, rate, sample_rate_hz) if rate != sample_rate_hz else sound
 
@@ -51,14 +49,16 @@ def inspect(path: Path | str) -> tuple[float, int]:
         while len(frames := file.read(1 << 18, dtype="float32", always_2d=True)):
             n_frames += len(frames)
             energy += float(np.square(_mono(frames, path), dtype=np.float64).sum())
-    if promised - n_frames > 0.1 * rate:
-        raise _cut_short(path, f"{n_frames / rate:.1f} of {promised / rate:.1f} s can be decoded")
+    _check_whole(path, n_frames / rate, promised / rate)
     _check(n_frames / rate, np.sqrt(energy / max(n_frames, 1)), str(path))
     return n_frames / rate, rate
 
 
 def check_sound(sound: np.ndarray, sample_rate_hz: int, name: str) -> None:
-    """Refuses what no feature can be computed from: under 0.5 s, or below −80 dBFS."""
+    """Refuses what no feature can be computed from: under 0.5 s, below −80 dBFS, not [N], NaN."""
+    if sound.ndim != 1 or not np.isfinite(sound).all():
+        raise KlangfarbeError("a finite mono sound [N]", f"{name}: shape {sound.shape}, "
+                              f"{(~np.isfinite(sound)).sum()} NaN or infinite", "average channels")
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     _check(len(sound) / sample_rate_hz, rms, name)
 
@@ -70,6 +70,11 @@ def _check(duration_s: float, rms: float, name: str) -> None:
     if rms < SILENCE_RMS:
         raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})",
                               "give a clip in which something sounds")
+
+
+def _check_whole(path: Path, decoded_s: float, promised_s: float) -> None:
+    if promised_s - decoded_s > 0.1:
+        raise _cut_short(path, f"{decoded_s:.1f} of {promised_s:.1f} s can be decoded")
 
 
 def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
@@ -99,13 +104,10 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """A decoder for `path`; whatever goes wrong inside the block becomes one line."""
-    if path.is_dir():
-        raise KlangfarbeError("a sound file", f"{path}: a folder", "name one file in it")
-    if not path.is_file():
-        raise KlangfarbeError("a sound file", f"{path}: no such file", "check the path")
-    if path.stat().st_size == 0:
-        raise KlangfarbeError("a sound file", f"{path}: empty (0 bytes)",
-                              "copy or download it again")
+    if not path.is_file() or path.stat().st_size == 0:
+        got = "no such file" if not path.exists() else "empty (0 bytes)"
+        raise KlangfarbeError("a sound file", f"{path}: {'a folder' if path.is_dir() else got}",
+                              "check the path, or copy it again")
     kind, lacking = _container(path)
     if lacking:
         raise _cut_short(path, lacking)
@@ -158,8 +160,7 @@ def _container(path: Path) -> tuple[str, str]:
 def _quiet_decoder(kind: str) -> Iterator[None]:
     """Silences the MP3 decoder, whose remarks go straight to file descriptor 2."""
     with contextlib.ExitStack() as stack:
-        # OSError: there is no standard error to silence
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # there may be no standard error to silence
             if kind in ("mp3", "unknown"):
                 kept = os.dup(2)
                 stack.callback(os.close, kept)
@@ -172,12 +173,10 @@ def _quiet_decoder(kind: str) -> Iterator[None]:
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
     """A sound [N] or batch [B, N] as float64, refused if silent, not finite, or too short."""
     sound = np.asarray(sound, np.float64)
-    if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least:
-        raise KlangfarbeError(f"a mono sound [N ≥ {at_least}] or a batch [B, N]", str(sound.shape),
-                              "average channels, or give more")
-    if not np.isfinite(sound).all():
-        raise KlangfarbeError("finite samples", "NaN or infinite ones",
-                              "look at what made the sound")
+    if sound.ndim not in (1, 2) or not sound.size or sound.shape[-1] < at_least or (
+            not np.isfinite(sound).all()):
+        raise KlangfarbeError(f"finite samples: a sound [N ≥ {at_least}] or a batch [B, N]",
+                              f"{sound.shape}, or NaN", "average channels, or give more")
     rms = np.sqrt(np.square(sound).mean(axis=-1))
     if np.min(rms) < SILENCE_RMS and not silent_ok:
         raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})",

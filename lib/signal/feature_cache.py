@@ -11,24 +11,19 @@ from tqdm import tqdm
 
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.signal import audio, constant_q, features
+from lib.signal import audio, features
 
 CHUNK = 40  # sounds a file: what a kill can cost
 
 
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
           n_jobs: int = 0, label: str = "features") -> np.ndarray:
-    """Features of sounds that a function makes, float32 [n, 135]; a chunk that is on disk, in the
-    folder of `recipe`, `indices` and the code of the features, is not computed again.
-
-    `recipe`: bytes that say what the sounds are (the code and settings that make them, or the
-    files' own hashes). `sound_of`: index → mono sound [N] at 22 050 Hz, called in worker processes:
-    a module's function or a ``functools.partial`` of one.
+    """Features of sounds, float32 [n, 135]; a chunk on disk is not computed again. `recipe`: bytes
+    that say what the sounds are; `sound_of`: index → mono sound [N] at 22 050 Hz, picklable.
     """
     indices = [int(i) for i in indices]
-    code = [Path(module.__file__).read_bytes() for module in (features, constant_q)]
-    folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices),
-                                                                    *code)
+    code = Path(features.__file__).read_bytes()
+    folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
     missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]

@@ -31,13 +31,10 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """
     path = Path(path)
     try:
-        if path.is_dir():
-            raise KlangfarbeError("a picture", f"{path}: a folder", "name one file in it")
-        if not path.is_file():
-            raise KlangfarbeError("a picture", f"{path}: no such file", "check the path")
-        if path.stat().st_size == 0:
-            raise KlangfarbeError("a picture", f"{path}: empty (0 bytes)",
-                                  "copy or download it again")
+        if not path.is_file() or path.stat().st_size == 0:
+            got = "no such file" if not path.exists() else "empty (0 bytes)"
+            raise KlangfarbeError("a picture", f"{path}: {'a folder' if path.is_dir() else got}",
+                                  "check the path, or copy it again")
     except OSError as error:  # a folder above it that may not be entered, a name that is too long
         raise KlangfarbeError("a picture that may be read", f"{str(path)[:200]}: {error.strerror}",
                               "check path and permissions") from error
@@ -109,15 +106,12 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
 
 def squares(pictures, size: int) -> np.ndarray:
     """Pictures uint8 [H, W, 3] of any sizes, each through :func:`square`: [N, size, size, 3]."""
-    if isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and (
-            pictures.shape[1:] == (size, size, 3)):
-        return pictures
     for picture in pictures:
-        if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8:
+        if picture.dtype != np.uint8:
             raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
                                   "load them with images.load")
-    empty = np.zeros((0, size, size, 3), np.uint8)
-    return np.stack([square(picture, size) for picture in pictures]) if len(pictures) else empty
+    same = [p if p.shape == (size, size, 3) else square(p, size) for p in pictures]
+    return np.stack(same) if same else np.zeros((0, size, size, 3), np.uint8)
 
 
 def to_tensor(pictures: np.ndarray):

@@ -20,7 +20,7 @@ from torch import nn
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
-from lib.models.spectral_losses import SpectralLosses
+from lib.models.spectral_codec import SpectralLosses
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop

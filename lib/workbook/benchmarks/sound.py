@@ -8,7 +8,7 @@ import torch
 from lib.data.atelier import TEST_SEED, render
 from lib.metrics import spectral
 from lib.models import hifigan
-from lib.signal import constant_q, features
+from lib.signal import features
 from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
 from lib.workbook import benchmarks
 
@@ -22,7 +22,7 @@ def bench_features(n_clips: int = 6, clip_seconds: float = 45.0) -> dict:
     Atelier pieces at 22 050 Hz; ``max_relative_difference`` of all features."""
     warm, *clips = render.sounds(TEST_SEED, range(n_clips + 1), clip_seconds)[0]
     features.extract(warm), features.extract_naive(warm)  # librosa's compiled loops
-    constant_q.octave_basis.cache_clear()  # the filters of each clip's tuning are part of the work
+    features.octave_basis.cache_clear()  # the filters of each clip's tuning are part of the work
     found, reference = [], []
     ours = benchmarks.seconds(lambda: found.extend(map(features.extract, clips)))
     baseline = benchmarks.seconds(lambda: reference.extend(map(features.extract_naive, clips)))
