@@ -52,9 +52,9 @@ def test_the_losses_of_a_step_by_hand(sounds):
     models, batch = train_vocoder.build(config), train_vocoder.draw_batch(sounds, config, 0, 0)
     row = train_vocoder.train_step(models, batch, config)
     with torch.no_grad():
-        made = models.generator(batch.mels)
-        (fake, ours), (real, theirs) = models.critics(made), models.critics(batch.sounds)
-        distance = np.abs(mel.ln_mel(made).numpy() - mel.ln_mel(batch.sounds).numpy()).mean()
+        made = models.generator(batch[0])
+        (fake, ours), (real, theirs) = models.critics(made), models.critics(batch[1])
+        distance = np.abs(mel.ln_mel(made).numpy() - mel.ln_mel(batch[1]).numpy()).mean()
         features = hifigan.feature_loss(theirs, ours).item()
         fooling = sum(float(((1 - f) ** 2).mean()) for f in fake)
         judging = sum(float(((1 - r) ** 2).mean() + (f**2).mean()) for r,
@@ -79,11 +79,11 @@ def test_one_sound_is_learnt_by_heart(sounds):
 def test_a_share_of_windows_is_given_the_predicted_mel(sounds):
     predicted = np.full((3, 80, 129), -3.0, np.float32)
     config = replace(CONFIG, batch_size=64, predicted_share=0.25)
-    batch = train_vocoder.draw_batch(sounds, config, 0, 0, predicted)
-    given = (batch.mels == -3).flatten(1).all(1)
+    mels, targets = train_vocoder.draw_batch(sounds, config, 0, 0, predicted)
+    given = (mels == -3).flatten(1).all(1)
     assert 0.1 < given.float().mean() < 0.45
-    assert torch.allclose(batch.mels[~given], mel.ln_mel(batch.sounds[~given]))
-    assert not (train_vocoder.draw_batch(sounds, config, 0, 0).mels == -3).flatten(1).all(1).any()
+    assert torch.allclose(mels[~given], mel.ln_mel(targets[~given]))
+    assert not (train_vocoder.draw_batch(sounds, config, 0, 0)[0] == -3).flatten(1).all(1).any()
 
 
 @pytest.mark.parametrize("size", ["small", "v3"])
@@ -149,8 +149,6 @@ def test_distances_of_a_sound_to_itself_and_to_half_of_it(sounds):
 def test_refusals(sounds):
     with pytest.raises(KlangfarbeError, match="segment"):
         replace(CONFIG, segment=1000)
-    with pytest.raises(KlangfarbeError, match="finite ln-mels"):
-        train_vocoder.vocode(train_vocoder.build(CONFIG).generator, np.full((1, 80, 4), np.nan))
     with pytest.raises(KlangfarbeError, match="finite loss"):
         train_vocoder.train_step(train_vocoder.build(CONFIG),
                                  train_vocoder.draw_batch(sounds * np.nan, CONFIG, 0, 0), CONFIG)

@@ -300,16 +300,11 @@ def test_differences_by_hand():
         distances.fad(reference, cloud))
 
 
-def test_agreement_and_what_luck_makes_of_it():
+def test_agreement_and_its_differences():
     rng = np.random.default_rng(0)
     wanted, other = rng.uniform(-1, 1, (50, 2)), rng.uniform(-1, 1, (50, 2))
     assert (evaluation.agreement(wanted, wanted) == pytest.approx(1)
             and evaluation.agreement(wanted, np.zeros((50, 2))) == 0)
-    assert evaluation.permutation_p_value(wanted, wanted, n_shuffles=99) == 0.01
-    by_luck = [evaluation.permutation_p_value(wanted, rng.uniform(-1, 1, (50, 2)), n_shuffles=99,
-                                              seed=seed) for seed in range(40)]
-    # uniform where there is nothing
-    assert 0.35 < np.mean(by_luck) < 0.65 and np.mean(np.array(by_luck) <= 0.05) < 0.2
     assert evaluation.agreement_difference(wanted, wanted, wanted, np.arange(50)) == (0, 0, 0)
     value, low, high = evaluation.agreement_difference(wanted, wanted, other, np.arange(50))
     assert value == pytest.approx(1 - evaluation.agreement(wanted,

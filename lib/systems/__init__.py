@@ -1,6 +1,5 @@
-"""The four systems. Each trains in ``train_<network>.py`` (build, train_step, train), runs in
-``generate.py`` and is measured in ``evaluate.py``; networks are in ``lib.models``.
-"""
+"""The four systems: each has ``train_<network>.py`` (build, train_step, train), ``generate.py``,
+``evaluate.py``; networks are in ``lib.models``."""
 
 import pkgutil
 

@@ -1,17 +1,15 @@
 """The four systems side by side: the same held-out paintings for the three that generate music, the
 same pieces for the one that paints, and retrieval (the nearest training item's other half) as the
-baseline for both.  Source: ours; claim X-2.  Notebook: 90.
-"""
+baseline. Source: ours; claim X-2. Notebook: 90."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import soxr
-import torch
 
-from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
+from lib.systems import evaluation
 
 # in TEST_SEED; in TRAIN_SEED: no notebook trains or chooses on either
 ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
@@ -25,11 +23,6 @@ class Config:
     n_known: int = 4_000
     seconds: float = 8.0  # of all sounds
     side: int = 128       # of the pictures
-
-    def __post_init__(self):
-        if min(self.n_items, self.n_known) < 4:
-            raise KlangfarbeError("four items and four known pairs or more",
-                                  f"{self.n_items}, {self.n_known}", "draw more")
 
 
 PROFILES = {"smoke": Config(6, 12, seconds=1.0), "mini": Config(40, 400, seconds=4.0),
@@ -69,11 +62,8 @@ def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
 
 def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """For each row of `here` [N, D] the nearest of `there` [K, D] by cosine, standardised."""
-    spread = np.maximum(there.std(0), 1e-6)
-    left, right = ((some - there.mean(0)) / spread for some in (here, there))
-    left, right = (some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
-                   for some in (left, right))
-    return (left @ right.T).argmax(1)
+    mean, spread = there.mean(0), np.maximum(there.std(0), 1e-6)
+    return evaluation.nearest((here - mean) / spread, (there - mean) / spread)
 
 
 def resample_to_length(sounds: list, rates: list[int], rate_hz: int, seconds: float) -> np.ndarray:
@@ -84,18 +74,3 @@ def resample_to_length(sounds: list, rates: list[int], rate_hz: int, seconds: fl
                                                             rate_hz)
         made.append(np.pad(sound[:n], (0, max(0, n - len(sound)))))
     return np.stack(made).astype(np.float32)
-
-
-def count_parameters(*parts) -> int:
-    """How many numbers torch modules hold, or objects and tuples that hold modules; each once."""
-    seen: dict[int, int] = {}
-    waiting: list = [(parts, 3)]
-    while waiting:
-        part, depth = waiting.pop()
-        if isinstance(part, torch.nn.Module):
-            seen |= {id(weight): weight.numel() for weight in part.parameters()}
-        elif isinstance(part, (tuple, list)):
-            waiting += [(inside, depth) for inside in part]
-        elif hasattr(part, "__dict__") and depth:
-            waiting += [(inside, depth - 1) for inside in vars(part).values()]
-    return sum(seen.values())

@@ -1,8 +1,5 @@
-"""What the evaluations of bridging, mapping and art2music share: test items, the emotion heard,
-measures on values computed once, and differences of rows. A row of clips becomes a structured array
-[N], and :func:`lib.metrics.evaluation_table.evaluate_table` compares the rows.
-
-Notebook: 15, 24, 44.
+"""What the evaluations of bridging, mapping and art2music share: a row of clips is a structured
+array [N]; :func:`lib.metrics.evaluation_table.evaluate_table` compares rows. Notebook: 15, 24, 44.
 """
 
 import functools
@@ -92,17 +89,13 @@ def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def affect_measures(table: pd.DataFrame, encoder: Mapping, *, words: bool = True) -> list[Measure]:
-    """CCC of rows' ``affect`` and, with `words`, their ``word`` against the table's ``valence,
-    arousal, emotion``.
-    """
+    """CCC of rows' ``affect`` with a table's points; if `words`, their ``word`` with its own."""
     measures = [Measure(f"CCC {axis}", affect.ccc, table[axis].to_numpy(), of=ROWS, encoder=encoder,
                         view=lambda rows, column=column: rows["affect"][:, column].astype(float))
                 for column, axis in enumerate(("valence", "arousal"))]
-    if words:
-        measures.append(Measure("word heard", emotion_recognised,
-                                table["emotion"].to_numpy("U8"), view=lambda rows: rows["word"],
-                                encoder=encoder))
-    return measures
+    heard = Measure("word heard", emotion_recognised, table["emotion"].to_numpy("U8"),
+                    view=lambda rows: rows["word"], encoder=encoder)
+    return [*measures, heard] if words else measures
 
 
 def kad_measure(reference: np.ndarray, encoder: Mapping) -> Measure:
@@ -138,9 +131,8 @@ def published_values(*claims: str) -> dict[str, float]:
 
 def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
                   field: str = "embedding", seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
-    """FAD and FAD∞ of every row, and of two halves of the reference: ``measure, row, value, low,
-    high, n`` (jackknife over groups). FAD is mostly bias here; :func:`fad_difference` compares two.
-    """
+    """``measure, row, value, low, high, n``: FAD and FAD∞ of every row (jackknife over groups), FAD
+    of two halves of the reference; mostly bias here, :func:`fad_difference` compares two."""
     real, lines = reference[field], []
     for name, row in rows.items():
         fake = row[field]
@@ -158,8 +150,7 @@ def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, grou
 def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray,
                    *, seed: int = 0) -> tuple[float, float, float]:
     """FAD of ours − FAD of theirs, embeddings [N, D]: (value, low, high), 95 %, by a jackknife of
-    both at once. The bias they share cancels.
-    """
+    both at once. The bias they share cancels."""
     def difference(rows: np.ndarray) -> float:
         return distances.fad(reference, ours[rows]) - distances.fad(reference, theirs[rows])
 
@@ -180,10 +171,3 @@ def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarra
 
     return difference(target, ours, theirs), *stats.bootstrap(difference, target, ours, theirs,
                                                               groups=groups, seed=seed)
-
-
-def permutation_p_value(target: np.ndarray, predicted: np.ndarray, *, n_shuffles: int = 1999,
-                        seed: int = 0) -> float:
-    """One-sided p-value, in (0, 1]: how often permuted predictions reach this agreement."""
-    null = stats.permutation_null(agreement, target, predicted, n_shuffles=n_shuffles, seed=seed)
-    return float((1 + np.sum(null >= agreement(target, predicted) - 1e-12)) / (1 + n_shuffles))

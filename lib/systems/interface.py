@@ -1,6 +1,5 @@
-"""What every system that turns paintings into music shares: files in, files out, refusals; nothing
-is loaded before all is checked.  Notebook: 10, 20.
-"""
+"""What the systems that turn paintings into music share: files in, files out, refusals; nothing is
+loaded before all is checked. Notebook: 10, 20."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,13 +54,9 @@ def get_config(profiles: Mapping, profile: str):
 
 def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
                    hear: Callable, told: Callable, seed: int, seconds: float) -> int:
-    """Hears each painting, writes the music (to a folder if several), prints what the system says
-    of it; returns the exit code, 2 if one bad file among several was passed over.
-
-    ``load()`` → models; ``hear(picture uint8 [side, side, 3], models)`` → :class:`Sound`;
-    ``told(sound)`` → lines.
+    """Writes each painting's music, ``hear(picture uint8 [side, side, 3], load())`` (to a folder if
+    several), prints ``told(sound)``; the exit code, 2 if bad files among several were passed over.
     """
-    paintings, output = [Path(path) for path in paintings], Path(output)
     several, stems = len(paintings) > 1, [path.stem for path in paintings]
     if not several and (output.suffix.lower() not in audio.WRITTEN or output.is_dir()):
         raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output),

@@ -1,6 +1,4 @@
-"""Trained networks as files: weights in half precision, beside them the settings and the hashes of
-the networks that they were trained with.
-"""
+"""Trained networks as files: weights in half precision beside settings and hashes."""
 
 from collections.abc import Mapping
 from dataclasses import fields

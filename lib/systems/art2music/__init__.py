@@ -1,6 +1,4 @@
-"""Art2Music (Hong et al.): a painting and a comment become a fused vector, a mel-spectrogram and
-sound. Begin with :mod:`.generate`.
-"""
+"""Art2Music (Hong et al.): painting and comment, fused vector, mel, sound. Begin: ``generate``."""
 
 import pkgutil
 

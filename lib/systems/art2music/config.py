@@ -1,16 +1,11 @@
-"""Settings of every stage, by profile; the defaults are the published ones.
-
-Source: Hong et al. §III-A.5, §IV-A.1 and 2; Kong, Kim & Bae (2020), "HiFi-GAN", for the vocoder.
-The flow is ours.
-"""
+"""Settings of every stage, by profile; the defaults are the published ones, the flow's are ours.
+Source: Hong et al. §III-A.5, §IV-A.1 and 2; Kong, Kim & Bae (2020), "HiFi-GAN"."""
 
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio
 from lib.systems import interface
-
-SPLITS = ("published", "corrected")
 
 
 @dataclass(frozen=True)
@@ -86,11 +81,9 @@ class VocoderConfig:
     predicted_share: float = 0.5  # of windows whose input is the predicted mel, not the true one
 
     def __post_init__(self):
-        hop = audio.MEL["hop_length"]
-        if self.segment < 1024 or self.segment % hop or not 0 <= self.predicted_share <= 1:
-            raise KlangfarbeError(
-                f"a segment of 1,024 samples or more, a multiple of {hop}, and a share in [0, 1]",
-                f"{self.segment}, {self.predicted_share}", "segment=8192 is the published one")
+        if self.segment % audio.MEL["hop_length"] or not 0 <= self.predicted_share <= 1:
+            raise KlangfarbeError("segments of whole hops, a share in [0, 1]", str(self),
+                                  "segment=8192 is the published one")
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,35 @@
-"""ArtiCaps: paintings with comments and music with captions, paired because the two *texts* are
-alike, and what training reads of them.
+"""ArtiCaps: paintings with comments and music with captions, paired because their *texts* are
+alike, and what training reads of them. Source: Hong et al. §III-A, §III-B.1, §IV-A.1, Table I.
+Known deviations: a synthetic painting has several viewers who feel the same in other words; parts
+of speech are not looked at. Notebook: 41, 42."""
 
-    comments ──sentence encoder──► [N, D] ─┐ nearest     triplets: painting, comment, clip;
-    captions ──sentence encoder──► [M, D] ─┴─caption──►  one clip belongs to many comments
-    published   matched over everything, then split 8 : 1 : 1 by triplet: both sides share clips
-    corrected   paintings are split, clips are split, and each comment is matched within its part
-    painting ──CLIP──► v [D], prompt ──CLIP──► u [D], clip ──mel.py──► [M, T] in [−1, 1]
-
-Source: Hong et al. §III-A.1 to 3, §III-A.5, §III-B.1, §IV-A.1, Table I. Known deviation: a
-synthetic painting has `comments_each` viewers who feel the same in other words, each with
-ArtEmis's label nearest to the painting's point. Notebook: 41, 42.
-"""
-
+import functools
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
 from lib.data import leakage, memmaps, splits
-from lib.data.atelier import TRAIN_SEED, compose, factors, paint, render, words
-from lib.systems.art2music import keywords, mel
-from lib.systems.art2music.config import SPLITS, DataConfig
+from lib.data.atelier import TRAIN_SEED, compose, factors, lexicon, paint, render, words
+from lib.systems import evaluation
+from lib.systems.art2music import mel
+from lib.systems.art2music.config import DataConfig
 
+SPLITS = ("published", "corrected")  # by triplet; by painting and by clip
 SETTINGS = ("with_audio_keywords", "comment_only")  # what the prompt says
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # atelier clips are items from this index on; viewers are this far apart
 CLIPS_FROM, VIEWERS_APART = 50_000, 1_000_000
 CHUNK = 1024
+# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice. The
+# ninth, near the middle of the plane, is "something else".
+ARTEMIS = {"amusement": (6, 4), "awe": (5, 7), "contentment": (7, -5), "excitement": (7, 8),
+           "anger": (-7, 7), "disgust": (-8, 2), "fear": (-6, 8), "sadness": (-7, -5)}
+ELSE, ELSE_WITHIN = "something else", 2.0
+WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,43 @@ class Dataset:
     @property
     def mean_mel(self) -> np.ndarray:
         """The mean mel of the training triplets, which depends on no painting: float32 [M, T]."""
-        rows, counts = np.unique(self.pairs.loc[self.pairs["split"] == "train", "clip_row"],
-                                 return_counts=True)
-        return np.average(self.mels[rows].astype(np.float32), axis=0,
-                          weights=counts).astype(np.float32)
+        known = self.pairs.loc[self.pairs["split"] == "train", "clip_row"]
+        rows, counts = np.unique(known, return_counts=True)
+        mels = self.mels[rows].astype(np.float32)
+        return np.average(mels, axis=0, weights=counts).astype(np.float32)
 
 
-def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
-                  first: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The synthetic comments (a row a comment) of paintings from index `first` on, and clips from
-    `CLIPS_FROM` later."""
-    lexicon, comments, clips = keywords.atelier_lexicon(), [], []
+@functools.cache
+def atelier_lexicon() -> dict[str, int]:
+    """The synthetic collection's own lexicon: its single words, scored −5 … 5 by valence."""
+    return {word: round(valence / 2) for group in (lexicon.MOODS, lexicon.FEELINGS)
+            for word, (valence, _) in group.items() if WORD.fullmatch(word)}
+
+
+def emotion_label(valence: float, arousal: float) -> str:
+    """The nearest of ArtEmis's emotions to a point in [−1, 1]²."""
+    v, a = 10 * valence, 10 * arousal
+    if v * v + a * a < ELSE_WITHIN**2:
+        return ELSE
+    return min(ARTEMIS, key=lambda name: (ARTEMIS[name][0] - v) ** 2 + (ARTEMIS[name][1] - a) ** 2)
+
+
+def extract_keywords(text: str, scores: Mapping[str, int], emotion: str = "") -> tuple[str, ...]:
+    """The words of a text that a lexicon scores, once each, in order, after the emotion."""
+    found = [word for word in WORD.findall(text.lower()) if word in scores]
+    return tuple(dict.fromkeys([emotion, *found] if emotion and emotion != ELSE else found))
+
+
+def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED, first: int = 0) -> tuple:
+    """The synthetic comments (a row a comment) of paintings from index `first` on, and clips."""
+    comments, clips = [], []
     for index in range(first, first + config.n_paintings):
         item = factors.draw(collection, index)
-        emotion = keywords.emotion_label(item.valence, item.arousal)
+        emotion = emotion_label(item.valence, item.arousal)
         for viewer in range(config.comments_each):
             # the same painting in another viewer's words
             comment = words.comment(replace(item, index=index + viewer * VIEWERS_APART))
-            found = keywords.extract(comment, lexicon, emotion=emotion)
+            found = extract_keywords(comment, atelier_lexicon(), emotion)
             comments.append({"comment_id": f"{item.item_id}-{viewer}", "painting": item.item_id,
                              "index": index, "comment": comment, "emotion": emotion,
                              "keywords": ", ".join(found), "valence": item.valence,
@@ -80,48 +100,12 @@ def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED,
     return pd.DataFrame(comments), pd.DataFrame(clips)
 
 
-def prepare_texts(comments: pd.DataFrame, captions: pd.DataFrame,
-                  lexicon: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Real comments (``painting, comment``, where known ``comment_id, emotion``) and captions
-    (``clip, caption``, where known ``labels, keywords``) in the form of :func:`atelier_texts`."""
-    for name, table, needed in (("comments", comments, ("painting", "comment")),
-                                ("captions", captions, ("clip", "caption"))):
-        if lacking := [column for column in needed if column not in table]:
-            raise KlangfarbeError(f"{name} with {' and '.join(needed)}", f"no {', '.join(lacking)}",
-                                  "rename the columns")
-        if not len(table) or not table[needed[1]].fillna("").str.strip().all():
-            raise KlangfarbeError(f"{name}, each with a text", f"{len(table)} rows, some of them "
-                                  "without", "leave empty ones out")
-    comments, captions = comments.reset_index(drop=True), captions.reset_index(drop=True)
-    if "comment_id" not in comments:
-        comments = comments.assign(comment_id=[f"comment-{k:06d}" for k in range(len(comments))])
-    emotions = comments["emotion"].fillna("") if "emotion" in comments else [""] * len(comments)
-    found = [", ".join(keywords.extract(text, lexicon, emotion=emotion))
-             for text, emotion in zip(comments["comment"], emotions, strict=True)]
-    known = {name: captions[name].fillna("") if name in captions else ""
-             for name in ("labels", "keywords")}
-    return comments.assign(emotion=emotions, keywords=found), captions.assign(**known)
-
-
-def normalise(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length 1, float32 [N, D]."""
-    vectors = np.asarray(vectors, np.float32)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True) if vectors.ndim == 2 else np.zeros(1)
-    if not len(vectors) or not np.isfinite(length).all() or not length.all():
-        raise KlangfarbeError("vectors [N, D], finite, none of them 0", f"{vectors.shape}",
-                              "leave empty texts out")
-    return vectors / length
-
-
-def nearest(queries: np.ndarray, keys: np.ndarray, *,
-            chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest row of `keys` [M, D] for each of `queries` [N, D] by cosine, of equals the first:
+def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tuple:
+    """For each of `queries` [N, D] the nearest of `keys` [M, D] by cosine, of equals the first:
     (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions."""
-    queries, transposed = normalise(queries), np.ascontiguousarray(normalise(keys).T)
-    if queries.shape[1] != len(transposed):
-        raise KlangfarbeError(f"vectors of one width, {len(transposed)}", str(queries.shape),
-                              "embed both sides by one encoder")
-    buffer = np.empty((min(chunk, len(queries)), transposed.shape[1]), np.float32)
+    queries, keys = (evaluation.unit(np.asarray(some, np.float32)) for some in (queries, keys))
+    transposed = np.ascontiguousarray(keys.T)
+    buffer = np.empty((min(chunk, len(queries)), len(keys)), np.float32)
     index, score = np.empty(len(queries), np.int64), np.empty(len(queries), np.float32)
     for start in range(0, len(queries), chunk):
         rows = slice(start, start + chunk)
@@ -135,9 +119,6 @@ def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str
                 seed: int = 0) -> pd.DataFrame:
     """Every comment with its nearest clip and its split, in order: ``comment_id, image_id,
     audio_id, clip_row, score, split, image_group, audio_group``."""
-    if split not in SPLITS:
-        raise KlangfarbeError(f"a split out of {', '.join(SPLITS)}", repr(split),
-                              "name one of them")
     said = encoder.embed_text(list(comments["comment"]))
     captions = encoder.embed_text(list(clips["caption"]))
     if split == "published":
@@ -158,12 +139,8 @@ def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str
                          "image_group": painting, "audio_group": clip})
 
 
-def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
-    """The composite text of a triplet as printed in Hong et al. §III-A.3; ``comment_only`` leaves
-    out what belongs to the target clip."""
-    if setting not in SETTINGS:
-        raise KlangfarbeError(f"a setting out of {', '.join(SETTINGS)}", repr(setting),
-                              "name one of them")
+def prompt(comment: Mapping, clip: Mapping, setting: str = "with_audio_keywords") -> str:
+    """The composite text (Hong et al. §III-A.3); ``comment_only`` leaves out the clip's part."""
     text = (f"Art Commentary: {comment['comment'].rstrip('.')}. "
             f"Painting Emotion: {comment['keywords']}.")
     if setting == "comment_only":
@@ -173,9 +150,8 @@ def prompt(comment, clip, setting: str = "with_audio_keywords") -> str:
 
 def prompts(comments: pd.DataFrame, clips: pd.DataFrame, setting: str) -> list[str]:
     """:func:`prompt` of every comment and its clip, row by row."""
-    return [prompt(comment, clip, setting)
-            for comment, clip in zip(comments.to_dict("records"), clips.to_dict("records"),
-                                     strict=True)]
+    rows = zip(comments.to_dict("records"), clips.to_dict("records"), strict=True)
+    return [prompt(comment, clip, setting) for comment, clip in rows]
 
 
 def check_leakage(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFrame, setting: str):
@@ -186,19 +162,16 @@ def check_leakage(pairs: pd.DataFrame, comments: pd.DataFrame, clips: pd.DataFra
     return leakage.check(pairs=pairs, condition=condition)
 
 
-def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str],
-                 clip) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors v, u [N, D] of paintings and of comments with their keywords, without a clip's
-    fields."""
-    texts = [prompt({"comment": comment, "keywords": words}, {}, "comment_only")
-             for comment, words in zip(comments, found, strict=True)]
+def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str], clip) -> tuple:
+    """Vectors v, u [N, D] of paintings and of comments with keywords, without a clip's fields."""
+    texts = [prompt({"comment": comment, "keywords": some}, {}, "comment_only")
+             for comment, some in zip(comments, found, strict=True)]
     return clip.embed_pictures(pictures), clip.embed_text(texts)
 
 
 def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
                  seed: int = 0) -> Dataset:
-    """The synthetic triplets with all that training reads, stored; `split`: by default the
-    config's."""
+    """The synthetic triplets with all that training reads, stored; `split`: else the config's."""
     def cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
         key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
         return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype,

@@ -1,18 +1,7 @@
-"""Evaluation of Art2Music on a test set: Table IV's rows and our own, and the round trip of a true
-mel through the vocoder.
-
-    test comments ─nearest test caption─► reference clip, as the training pairs were matched
-    v, u ─┬─ both ───────────── full               ┐
-          ├─ u or v set to 0 ── no text, no image  ├─► mel ─► vocoder ─► scores
-          ├─ Gaussian noise ─── noise              ┘
-    mean of the training mels ─ mean mel              the second-nearest clip ── another clip
-    the reference's own mel ─── round trip            the nearest training clip ── retrieval
-
-Source: Hong et al. §IV-A.3 and 4, Table IV. Known deviations: how an input is removed is not said;
-here it is 0 · the published cosine is between "embeddings obtained from the Art2Music model", which
-made the sound; here between those of the bundled tagger, which took no part, each set's mean
-removed · clips are brought to one loudness before embeddings are compared. Notebook: 43, 44.
-"""
+"""Table IV on a test set, and a true mel's round trip through the vocoder. Source: Hong et al.
+§IV-A.3 and 4, Table IV. Known deviations: an input is removed by setting it to 0; the published
+cosine is between embeddings of the very model that made the sound, here of the tagger, which took
+no part, each set's mean removed. Notebook: 43, 44."""
 
 from typing import NamedTuple
 
@@ -20,8 +9,8 @@ import librosa
 import numpy as np
 import pandas as pd
 
-from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render
-from lib.metrics import embedders, spectral, stats
+from lib.data.atelier import TEST_SEED, paint, render
+from lib.metrics import embedders, spectral
 from lib.metrics.evaluation_table import Measure
 from lib.signal import audio
 from lib.systems import evaluation
@@ -46,14 +35,13 @@ class TestSet(NamedTuple):
     mels: np.ndarray  # of the reference, float32 [N, M, T]
 
 
-def load_test_set(config: Config, clip, sentence_encoder, *,
-                  first: int = PAINTINGS_FROM) -> TestSet:
+def load_test_set(config: Config, clip, sentence_encoder, *, first=PAINTINGS_FROM) -> TestSet:
     """Paintings from index `first` on, their comments, and the test clips nearest to these."""
     seconds = config.data.seconds
     comments, clips = data.atelier_texts(
         DataConfig(n_paintings=config.test_paintings, comments_each=1, n_clips=config.test_clips),
         TEST_SEED, first)
-    said, captions = (data.normalise(sentence_encoder.embed_text(list(texts)))
+    said, captions = (evaluation.unit(sentence_encoder.embed_text(list(texts)))
                       for texts in (comments["comment"], clips["caption"]))
     closest, second = np.argsort(-(said @ captions.T), axis=1, kind="stable")[:, :2].T
     needed, place = np.unique([closest, second], return_inverse=True)
@@ -68,8 +56,7 @@ def load_test_set(config: Config, clip, sentence_encoder, *,
                    sounds[at_closest], sounds[at_second], mels[at_closest])
 
 
-def ablated_inputs(test: TestSet, setting: str = "comment_only",
-                   seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) -> dict:
     """Table IV's inputs: row → (v [N, D], u [N, D]); noise has length 1, as CLIP's vectors."""
     v, u = test.vectors, test.texts[setting]
     noise = np.random.default_rng(seed).standard_normal((2, *v.shape)).astype(np.float32)
@@ -78,21 +65,9 @@ def ablated_inputs(test: TestSet, setting: str = "comment_only",
                              (noise[0], noise[1])), strict=True))
 
 
-def retrieve_sounds(test: TestSet, dataset: data.Dataset, sentence_encoder,
-                    n_samples: int) -> np.ndarray:
-    """The training clip whose caption is nearest to each comment: float32 [N, n_samples]."""
-    train_rows = np.unique(dataset.pairs.loc[dataset.pairs["split"] == "train", "clip_row"])
-    clips = dataset.clips.iloc[train_rows]
-    index, _ = data.nearest(*(sentence_encoder.embed_text(list(texts))
-                              for texts in (test.comments["comment"], clips["caption"])))
-    return render.sounds(TRAIN_SEED, clips["index"].to_numpy()[index],
-                         n_samples / mel.RATE_HZ)[0][:, :n_samples]
-
-
 def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:
-    """What the measures need of a row of clips, a structured array [N]: ``affect`` [2],
-    ``embedding`` (at one loudness) by the tagger, and against every reference, the own one on the
-    diagonal, ``cosine`` (centred), ``mcd``, ``lsd``."""
+    """A structured array [N]: ``affect`` [2] and ``embedding`` (at one loudness) by the tagger, and
+    against every reference, the own one on the diagonal, ``cosine`` (centred), ``mcd``, ``lsd``."""
     ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
                                           mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
@@ -102,10 +77,8 @@ def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -
         "cosine": unit[0] @ unit[1].T, **spectral_distances(sounds, test.reference, whole=whole)})
 
 
-def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
-                       whole: bool) -> dict[str, np.ndarray]:
-    """``mcd`` and ``lsd`` of every sound against every reference, dB [N, N]; not `whole`: the own
-    one, else NaN."""
+def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool = False) -> dict:
+    """``mcd, lsd`` of every sound against its reference, if `whole` every one, dB [N, N] or NaN."""
     n, length = len(sounds), min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     ours, theirs = ([spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in some]
@@ -122,8 +95,7 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *,
 
 
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
-    """Table IV's measures and the emotion's on :func:`analyse`, `reference` that of the reference
-    clips; FAD is ``evaluation.frechet_table``'s."""
+    """Table IV's measures, but FAD, and the emotion's, on rows of :func:`analyse`."""
     own = np.arange(len(test.comments))[:, None]
     encoder, printed = embedders.card(tagger), published()
     return [*(Measure(name, evaluation.precomputed(metric), own, published=printed[name.lower()],
@@ -136,17 +108,11 @@ def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
 
 def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Cosine of a generated clip's embedding with its reference's, [N, D] twice → [N].
-
-    Card:
-        estimates: how far a generated clip is the same music, to an ear, as the clip its comment
-            was matched with
-        direction: ↑ · range: [−1, 1] · unit: none
-        input: embeddings of levelled clips, the mean of each set taken off, by an encoder that
-            neither paired nor generated
-        aggregation: mean over clips
-        blind to: whether the reference suits the painting in the first place; what all clips of a
-            set have in common
-        minimum n: 30
+    Card: estimates: how far a generated clip is the same music, to an ear, as the clip its comment
+        was matched with · direction: ↑ · range: [−1, 1] · unit: none · input: embeddings of
+        levelled clips, the mean of each set taken off, by an encoder that neither paired nor
+        generated · aggregation: mean over clips · blind to: whether the reference suits the
+        painting in the first place; what all clips of a set have in common · minimum n: 30 ·
         source: Hong et al. §IV-A.3 ("feeling consistency")
     """
     return evaluation.cosines(reference, outputs)
@@ -159,28 +125,13 @@ def published() -> dict[str, dict[str, float]]:
             for measure in ("mcd", "fad", "lsd", "cosine")}
 
 
-def mcd_evidence(rows: dict, *, seed: int = 0) -> list[tuple]:
-    """(quantity, value, low, high, n) for claim S4-1: each row's MCD and its difference from the
-    full row's."""
-    own, evidence = {name: np.diagonal(row["mcd"]) for name, row in rows.items()}, []
-    for name, values in own.items():
-        quantity = f"mcd_{name.replace(' ', '_').replace(',', '')}"
-        evidence.append((quantity, values.mean(), *stats.bootstrap(np.mean, values, seed=seed),
-                         len(values)))
-        if name != "full":
-            evidence.append((f"{quantity}_minus_full",
-                             *stats.paired_difference(values, own["full"], None, seed=seed),
-                             len(values)))
-    return evidence
-
-
-def griffin_lim(ln_mel: np.ndarray, n_iterations: int = 32) -> np.ndarray:
+def griffin_lim(ln_mel: np.ndarray) -> np.ndarray:
     """ln-mels [B, M, T] → sounds float32 [B, T·256] by librosa (Griffin & Lim 1984)."""
     sounds, n_fft = [], audio.MEL["n_fft"]
     for one in np.asarray(ln_mel, np.float32):
         amplitude = librosa.feature.inverse.mel_to_stft(np.exp(one), sr=mel.RATE_HZ, n_fft=n_fft,
                                                         power=1.0)
-        sound = librosa.griffinlim(amplitude, n_iter=n_iterations, hop_length=mel.HOP, n_fft=n_fft,
+        sound = librosa.griffinlim(amplitude, n_iter=32, hop_length=mel.HOP, n_fft=n_fft,
                                    random_state=0)
         # librosa's frame t is centred on t·hop, ours on (t + ½)·hop
         sounds.append(np.pad(sound, (mel.HOP // 2, mel.HOP))[: one.shape[1] * mel.HOP])
@@ -188,8 +139,7 @@ def griffin_lim(ln_mel: np.ndarray, n_iterations: int = 32) -> np.ndarray:
 
 
 def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.ndarray]:
-    """Distances of sounds [N, samples] from the true ones, [N] each: ``ln_mel_l1`` (nats), ``mcd``,
-    ``lsd``, ``loudness`` (dB, generated over true). The longer of the two is cut."""
+    """Distances [N] of sounds [N, samples] from the true: nats, dB, dB, dB generated over true."""
     length = min(true.shape[1], generated.shape[1]) // mel.HOP * mel.HOP
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
@@ -200,8 +150,7 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
 
 
 def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:
-    """Mean |ln mel(generated) − ln mel(true)| of sounds [N, samples], nats, float64 [N]; the longer
-    is cut."""
+    """Mean |ln mel(generated) − ln mel(true)| of sounds [N, samples], nats, float64 [N]."""
     length = min(true.shape[1], generated.shape[1])
     parts = [slice(start, start + 32) for start in range(0, len(true), 32)]
     return np.concatenate([

@@ -1,17 +1,7 @@
-"""Art2Music as a whole: a painting and a comment become a fused vector, a mel and sound.
-
-    painting ──CLIP──► v ─┬─ gated residual projector ─► h ─► flow (or BiLSTM) ─► mel [−1, 1]
-    comment  ──CLIP──► u ─┘                     (train_flow.py, train_decoder.py)   │ mel.py
-                                sound ◄─ HiFi-GAN (train_vocoder.py) ◄─ ln-mel ◄────┘
-
-Networks: ``lib.models.fusion``, ``lib.models.hifigan`` and ``lib.pretrained``. Data: data.py,
-keywords.py. Evaluation: evaluate.py. Settings: config.py.
-
-Source: Hong et al., "Art2Music". Known deviations: a visitor's painting has no target clip, so the
-text is the comment and its keywords alone (``comment_only``) · without a comment a captioner
-describes the painting · the flow plays, another piece for another seed, of any length; the
-published decoder has one answer. Notebook: 40 (the tour), 41–45.
-"""
+"""Art2Music as a whole: painting and comment (else a captioner's) ──CLIP──► v, u ──projector──► h
+──flow──► mel ──HiFi-GAN──► sound. Source: Hong et al., "Art2Music". Known deviations: the text is
+the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
+the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
 import functools
 from collections.abc import Sequence
@@ -28,15 +18,14 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
 from lib.signal import images
 from lib.systems import interface
-from lib.systems.art2music import checkpoints, data, keywords, mel, train_flow, train_vocoder
+from lib.systems.art2music import checkpoints, data, mel, train_flow, train_vocoder
 from lib.systems.art2music.config import FlowConfig, get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
 
 class Models(NamedTuple):
-    """CLIP, the flow with its config, the vocoder, the tagger; the config's captioner and
-    side."""
+    """The networks of the chain, and two settings of the system's config."""
 
     clip: Any
     stage: train_flow.Models
@@ -49,15 +38,14 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """The sound with everything on the way; valence, arousal (in [−1, 1]) and emotion are the
-    tagger's."""
+    """The sound with everything on the way."""
 
     comment: str
     said_by: str  # "you" or "the captioner"
     keywords: str
     gate: float  # mean of g in (0, 1), the share of painting and text together in h
     mel: np.ndarray  # float32 [M, T] in [−1, 1]
-    valence: float
+    valence: float  # in [−1, 1], as arousal and emotion the tagger's
     arousal: float
     emotion: str
 
@@ -73,8 +61,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
              seconds: float | None = None) -> Result:
-    """Music for a painting uint8 [H, W, 3] and a comment, else a captioner's; by default as long as
-    in training."""
+    """Music for a painting uint8 [H, W, 3]; by default as long as in training."""
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
     text, said_by = check_comment(comment), "you"
@@ -82,7 +69,7 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
     if not text:
         text = pretrained.load("captioner", models.captioner).caption(picture, [None])[0]
         said_by = "the captioner"
-    words = ", ".join(keywords.extract(text, keywords.atelier_lexicon()))
+    words = ", ".join(data.extract_keywords(text, data.atelier_lexicon()))
     v, u = data.embed_inputs(picture, [text], [words], models.clip)  # [1, D] twice
     with torch.inference_mode():
         _, gate = models.stage.projector.parts(torch.from_numpy(v), torch.from_numpy(u))
@@ -98,8 +85,7 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
 def check_comment(comment: str) -> str:
     """A comment in one line, empty for none; refused without a letter or too long."""
     text = " ".join(comment.split())
-    wordless = bool(text) and not any(character.isalpha() for character in text)
-    if wordless or len(text) > LONGEST_COMMENT:
+    if text and not any(map(str.isalpha, text)) or len(text) > LONGEST_COMMENT:
         raise KlangfarbeError(f"a comment in words, {LONGEST_COMMENT:,} characters at most",
                               f"{text[:40]!r}, {len(text):,} characters",
                               'for instance --comment "it makes me feel calm", or leave it out')
@@ -108,8 +94,7 @@ def check_comment(comment: str) -> str:
 
 def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
                    profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``: as
-    :func:`lib.systems.interface.generate_files`."""
+    """``python -m lib hear --system art2music``; the exit code."""
     hear = functools.partial(generate, comment=check_comment(comment), seed=seed, seconds=seconds)
     return interface.generate_files(paintings, output, side=get_config(profile).side, hear=hear,
                                     load=lambda: load(profile), told=summary, seed=seed,

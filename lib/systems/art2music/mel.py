@@ -1,14 +1,6 @@
-"""The one mel-spectrogram of both stages, and the line between their two scales.
-
-    sound [B, N] ──STFT 1024 / 256, 80 Slaney bands──► ln-mel [B, M, T] in [−11.5, 2.5] (vocoder)
-    ln-mel ──to_unit──► mel [B, M, T] in [−1, 1] (decoder) ──to_ln──► ln-mel
-
-The released code has a loader for each, and nothing joins the two. Frame t is centred on
-(t + ½)·hop, so N = T·hop.
-
-Source: Hong et al. §III-A.5. Known deviation: a short clip is padded with silence (−1); the paper
-pads with 0 after scaling, a steady noise of medium level. Notebook: 42, 43.
-"""
+"""The one mel-spectrogram of both stages: ln-mel in [−11.5, 2.5] for the vocoder, [−1, 1] for the
+decoder; frame t is centred on (t + ½)·hop, N = T·hop. Source: Hong et al. §III-A.5. Known
+deviation: short clips end in silence (−1), not in 0, a steady noise. Notebook: 42, 43."""
 
 import functools
 

@@ -1,20 +1,9 @@
-"""Training of stage 1: two vectors of a painting and a text become a mel-spectrogram. The networks,
-``GatedResidualProjector`` and ``MelDecoder``, are in ``lib.models.fusion``.
+"""Training of stage 1 (``lib.models.fusion``): v, u [B, D] ──gated residual projector──► h [B, H]
+──BiLSTM──► mel [B, M, T]. Source: Hong et al. §III-B.1 and 2, §IV-A.2; as released the projector is
+not trained. Known deviations: W_r is ours; on a CPU a step of the LSTM gives several frames
+(`at_once`); gradients are clipped at norm 1. Notebook: 42."""
 
-    v [B, D], u [B, D] ──gated residual projector──► h [B, H] ──BiLSTM──► m̂ [B, M, T]
-    loss: Σ w_f |m̂ − m| to the mel m of the matched clip
-
-                    text                 projector               split                  w_f
-    as published    with audio keywords  trained                 by triplet             1 … 1.5
-    as released     with audio keywords  neither trained, nor saved
-    corrected       comment alone        trained and saved       by painting and clip   1 … 1.5
-
-Source: Hong et al. §III-B.1 and 2, §IV-A.2; the released code. Known deviations: W_r, which brings
-the text to H numbers, is ours · on a CPU one step of the LSTM gives several frames (`at_once`) ·
-gradients are clipped at norm 1. Notebook: 42.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +12,6 @@ import torch
 from torch import nn
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
 from lib.models.fusion import GatedResidualProjector, MelDecoder
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import DecoderConfig
@@ -38,14 +26,6 @@ class Models(NamedTuple):
     decoder: MelDecoder
     optimiser: Any
     weights: torch.Tensor
-
-
-class Batch(NamedTuple):
-    """CLIP vectors of pictures and texts, [B, D] each, and mels [B, M, T] in [−1, 1]."""
-
-    pictures: torch.Tensor
-    texts: torch.Tensor
-    mels: torch.Tensor
 
 
 def band_weights(high_weight: float) -> np.ndarray:
@@ -65,25 +45,24 @@ def build(config: DecoderConfig, width: int, seed: int = 0, device: str = "cpu")
     return Models(projector, decoder, torch.optim.Adam(trained, config.learning_rate), weights)
 
 
-def train_step(models: Models, batch: Batch, config: DecoderConfig) -> dict:
-    """One step on the frequency-weighted L1: ``loss``, plain ``l1``, ``gradient`` (norm before
-    clipping)."""
-    h = models.projector(batch.pictures, batch.texts)                      # [B, H]
-    error = (models.decoder(h) - batch.mels).abs()                         # [B, M, T]
+def train_step(models: Models, batch: tuple, config: DecoderConfig) -> dict:
+    """One step on the weighted L1: ``loss``, plain ``l1``, ``gradient`` (norm before clipping)."""
+    pictures, texts, mels = batch
+    h = models.projector(pictures, texts)                                  # [B, H]
+    error = (models.decoder(h) - mels).abs()                               # [B, M, T]
     loss = (models.weights * error).mean()                                 # equation 2
     norm = loop.clipped_step(models.optimiser, loss, config.max_norm)
     return {"loss": loss.item(), "l1": error.mean().item(), "gradient": norm}
 
 
-def make_batch(pictures: np.ndarray, texts: np.ndarray, mels_of: Callable, rows: np.ndarray,
-               device) -> Batch:
-    """Some rows as tensors; `mels_of`: row numbers → mels [b, M, T]."""
-    return Batch(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
-                   for part in (pictures[rows], texts[rows], mels_of(rows))))
+def make_batch(pictures, texts, mels_of: Callable, rows: np.ndarray, device) -> tuple:
+    """Rows as tensors: CLIP vectors [B, D] twice, mels [B, M, T]; `mels_of`: row numbers → mels."""
+    return tuple(torch.as_tensor(np.asarray(part, np.float32)).to(device)
+                 for part in (pictures[rows], texts[rows], mels_of(rows)))
 
 
 def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: DecoderConfig, seed: int,
-            epoch: int, device: Any = "cpu") -> Iterator[Batch]:
+            epoch: int, device: Any = "cpu") -> Iterator[tuple]:
     """The batches of an epoch; the order depends on seed and epoch alone."""
     order = np.random.default_rng([seed, epoch]).permutation(rows)
     size = min(config.batch_size, len(order))
@@ -91,17 +70,12 @@ def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: Decode
         yield make_batch(pictures, texts, mels_of, order[start : start + size], device)
 
 
-def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
-          splits: Sequence[str] | Any, config: DecoderConfig, path: Path | None = None, *,
-          seed: int = 0) -> list[dict]:
-    """Trains in place on CLIP vectors [N, D] twice and :func:`make_batch`'s mels, and keeps the
-    epoch of the lowest validation loss, as published: the curve, ``epoch, loss, l1, gradient,
-    validation``. A killed run goes on from `path`."""
+def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable, splits: Any,
+          config: DecoderConfig, path: Path | None = None, *, seed: int = 0) -> list[dict]:
+    """Trains in place and keeps the epoch of the lowest validation loss, as published: the curve.
+    A killed run goes on from `path`."""
     train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
                             for name in ("train", "validation"))
-    if not (len(train_rows) and len(val_rows)):
-        raise KlangfarbeError("pairs to train on and pairs to choose by",
-                              f"{len(train_rows)} and {len(val_rows)}", "draw more pairs")
     networks = nn.ModuleDict({"projector": models.projector, "decoder": models.decoder})
     best = {name: tensor.detach().clone() for name, tensor in networks.state_dict().items()}
     key = provenance.content_hash(repr((config, seed, len(splits))).encode(),
@@ -135,9 +109,8 @@ def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *,
     outputs = []
     with torch.inference_mode():
         for start in range(0, len(pictures), 64):
-            v, u = (torch.as_tensor(np.asarray(part[start : start + 64],
-                                               np.float32)).to(models.weights.device)
-                    for part in (pictures, texts))
+            v, u = (torch.as_tensor(np.asarray(part[start : start + 64], np.float32))
+                    .to(models.weights.device) for part in (pictures, texts))
             outputs.append(models.decoder(models.projector(v, u)).float().cpu())
     mels = torch.cat(outputs).numpy()
     return mels.clip(-1, 1) if clipped else mels

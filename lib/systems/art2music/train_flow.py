@@ -1,14 +1,7 @@
-"""Training and sampling of the flow (``lib.models.fusion``), beyond the paper: the same two vectors
-and noise become a mel, so that one painting has many pieces of music: the decoder answers with the
-median of all clips that could go with a painting, the flow with one of them.
-
-    mel [B, M, T] ──patches of r frames──► [B, M·r, S] ──k principal components──► z [B, k, S]
-    training   x_t = (1 − t)·noise + t·z, t in (0, 1); predicted is z − noise from x_t, t and h
-    sampling   noise ── x ← x + v(x, t, h)/n, n times ──► z ──► mel
-
-Source: ours. The loss is Liu, Gong & Liu (2023), "Flow straight and fast", equation 1; the times
-are drawn as in Esser et al. (2024), §3.1. Notebook: 42, 44.
-"""
+"""The flow (``lib.models.fusion``), beyond the paper: where the decoder answers with the median of
+all clips that could go with a painting, the flow draws one of them. Source: ours; the loss is Liu,
+Gong & Liu (2023), "Flow straight and fast", equation 1, the times Esser et al. (2024), §3.1.
+Notebook: 42, 44."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,7 +12,7 @@ import torch
 from lib.models.fusion import Flow, GatedResidualProjector
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import FlowConfig
-from lib.systems.art2music.train_decoder import Batch, make_batch
+from lib.systems.art2music.train_decoder import make_batch
 from lib.training import loop
 
 
@@ -44,8 +37,7 @@ def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") ->
 
 
 def fit_basis(models: Models, mels: np.ndarray) -> float:
-    """Puts the principal components of mels' patches [C, M, T] into the network, scaled by the root
-    of their standard deviation (small ones count too); returns the share of variance kept."""
+    """Fits principal components to the patches of mels [C, M, T]: the share of variance kept."""
     network = models.network
     patches = network.patches(torch.as_tensor(np.asarray(mels, np.float32)))  # [C, M·r, S]
     patches = patches.transpose(1, 2).flatten(0, 1).numpy().astype(np.float64)
@@ -53,22 +45,21 @@ def fit_basis(models: Models, mels: np.ndarray) -> float:
     covariance = np.cov((patches - mean).T)
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = values[::-1][:k].clip(1e-9), vectors[:, ::-1][:, :k]
-    scale = values**0.25
+    scale = values**0.25  # the root of their standard deviation: small ones count too
     scale *= np.sqrt((values / scale**2).mean())  # z has a variance of 1 on average
     for name, value in {"mean": mean, "basis": vectors.T, "scale": scale}.items():
         getattr(network, name).copy_(torch.from_numpy(np.ascontiguousarray(value)).float())
     return float(values.sum() / np.trace(covariance))
 
 
-def train_step(models: Models, batch: Batch, config: FlowConfig,
-               generator: torch.Generator) -> dict:
-    """One step: ``loss`` (squared error per number, about 2 untrained), ``gradient`` (norm before
-    clipping)."""
-    z = models.network.encode(batch.mels)                                  # [B, k, S]
+def train_step(models: Models, batch: tuple, config: FlowConfig, generator) -> dict:
+    """One step: ``loss``, about 2 untrained, and ``gradient``, its norm before clipping."""
+    pictures, texts, mels = batch
+    z = models.network.encode(mels)                                        # [B, k, S]
     noise = torch.randn(z.shape, generator=generator, device=z.device)
     t = torch.sigmoid(torch.randn(len(z), generator=generator, device=z.device))
     x = (1 - t)[:, None, None] * noise + t[:, None, None] * z
-    velocity = models.network(x, t, models.projector(batch.pictures, batch.texts))
+    velocity = models.network(x, t, models.projector(pictures, texts))
     loss = (velocity - (z - noise)).square().mean()
     norm = loop.clipped_step(models.optimiser, loss, config.max_norm)
     return {"loss": loss.item(), "gradient": norm}
@@ -95,8 +86,7 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
 
 def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: FlowConfig, *,
              seed: int = 0, seconds: float | None = None) -> np.ndarray:
-    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1]; item n's noise depends on seed and
-    n alone."""
+    """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], each of its own noise."""
     return sample(models, fuse(models, pictures, texts), config, seed=seed, seconds=seconds)
 
 

@@ -1,15 +1,8 @@
-"""Training of stage 2: HiFi-GAN (``lib.models.hifigan``) makes sound from true and predicted mels.
+"""Training of stage 2: HiFi-GAN (``lib.models.hifigan``), true and predicted mels become sound.
+Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), §2.3 and §3. Known deviations where a
+CPU has to do: a small generator, spectral losses (`w_spectral`), late and narrow critics.
+Notebook: 43."""
 
-    ln-mel [B, M, T] ──generator──► sound [B, N] ──┬─ ln-mel L1 to the true sound × 45
-                                                   ├─ multi-period, multi-scale discriminators
-                                                   └─ L1 of their features to the true sound's × 2
-
-Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), "HiFi-GAN", §2.3 and §3. Known
-deviations, where a CPU has to do: the generator is the small one, spectral losses at several
-windows help it (`w_spectral`), the discriminators are narrow and begin late. Notebook: 43.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +11,6 @@ import torch
 from torch import nn
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
 from lib.models.spectral_codec import SpectralLosses
 from lib.systems.art2music import mel
@@ -39,13 +31,6 @@ class Models(NamedTuple):
     spectral: SpectralLosses | None
 
 
-class Batch(NamedTuple):
-    """Input ln-mels [B, M, T] and target sounds [B, T·hop]."""
-
-    mels: torch.Tensor
-    sounds: torch.Tensor
-
-
 def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
           weights: dict | None = None) -> Models:
     """Networks and optimisers; the small generator may continue from `weights`."""
@@ -62,24 +47,25 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
     return Models(generator, critics, ours, theirs, spectral)
 
 
-def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
+def train_step(models: Models, batch: tuple, config: VocoderConfig, *,
                adversarial: bool = True) -> dict:
     """One step, the discriminators first: ``mel`` (ln-mel L1, nats), ``loss`` (the generator's
     whole) and, where `adversarial`, ``critics, fooling, features``."""
-    generated, row = models.generator(batch.mels), {}
+    mels, sounds = batch  # ln-mels [B, M, T], their targets [B, T·hop]
+    generated, row = models.generator(mels), {}
     if adversarial:
-        real = models.critics(batch.sounds)[0]
+        real = models.critics(sounds)[0]
         fake = models.critics(generated.detach())[0]
         error = hifigan.discriminator_loss(real, fake)               # Kong et al., equation 1
         loop.clipped_step(models.critic_optimiser, error, config.max_norm)
         row["critics"] = error.item()
-    mel_l1 = (mel.ln_mel(generated) - mel.ln_mel(batch.sounds)).abs().mean()      # equation 3
+    mel_l1 = (mel.ln_mel(generated) - mel.ln_mel(sounds)).abs().mean()      # equation 3
     loss = config.w_mel * mel_l1
     if models.spectral is not None:
-        distance, convergence = models.spectral(generated, batch.sounds)
+        distance, convergence = models.spectral(generated, sounds)
         loss = loss + config.w_spectral * (distance + 0.5 * convergence)
     if adversarial:
-        (scores, ours), (_, theirs) = models.critics(generated), models.critics(batch.sounds)
+        (scores, ours), (_, theirs) = models.critics(generated), models.critics(sounds)
         fooling = hifigan.generator_loss(scores)                     # equation 2
         features = hifigan.feature_loss(theirs, ours)                # equation 4
         loss = loss + fooling + config.w_feature * features          # equation 7
@@ -89,9 +75,8 @@ def train_step(models: Models, batch: Batch, config: VocoderConfig, *,
 
 
 def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
-               predicted: np.ndarray | None = None, device: str = "cpu") -> Batch:
-    """A step's windows of sounds [C, N], drawn from seed and step alone; `predicted`: ln-mels [C,
-    M, T] of the clips."""
+               predicted: np.ndarray | None = None, device: str = "cpu") -> tuple:
+    """A step's windows of sounds [C, N], of seed and step alone; `predicted`: ln-mels [C, M, T]."""
     rng, n_frames = np.random.default_rng([seed, step]), config.segment // mel.HOP
     rows = rng.integers(len(sounds), size=config.batch_size)
     first = rng.integers(sounds.shape[1] // mel.HOP - n_frames + 1, size=len(rows))
@@ -103,14 +88,13 @@ def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
         for k in np.flatnonzero(rng.random(len(rows)) < config.predicted_share):
             window = predicted[rows[k], :, first[k] : first[k] + n_frames]
             mels[k] = torch.from_numpy(window.astype(np.float32))
-    return Batch(mels, true)
+    return mels, true
 
 
 def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path | None = None, *,
-          predicted: np.ndarray | None = None, seed: int = 0, every: int = 500,
-          on_step: Callable[[dict], None] | None = None) -> list[dict]:
-    """Trains in place; returns the curve, a dict a step, each also given to `on_step`. A killed run
-    goes on from `path`, written every `every` steps, and ends with the same weights."""
+          predicted: np.ndarray | None = None, seed: int = 0) -> list[dict]:
+    """Trains in place; returns the curve, a dict a step. A killed run goes on from `path`, written
+    every 500 steps, and ends with the same weights."""
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
@@ -121,15 +105,12 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     for step in loop.progress(config.n_steps, "vocoder", state["step"]):
         share = loop.warmup_cosine(step, config.warm_up, config.n_steps) if config.cosine \
             else config.decay ** (step / 1000)
-        for optimiser in (models.optimiser, models.critic_optimiser):
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * share
+        for group in (*models.optimiser.param_groups, *models.critic_optimiser.param_groups):
+            group["lr"] = config.learning_rate * share
         batch = draw_batch(sounds, config, seed, step, predicted, device)
         row = train_step(models, batch, config, adversarial=step >= config.critics_from)
         curve.append({"step": step + 1, **row})
-        if on_step is not None:
-            on_step(curve[-1])
-        if (step + 1) % every == 0 or step + 1 == config.n_steps:
+        if (step + 1) % 500 == 0 or step + 1 == config.n_steps:
             checkpoint.save(step + 1, curve)
     models.generator.eval()
     return curve
@@ -138,11 +119,7 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
 def vocode(generator: nn.Module, ln_mel: np.ndarray | torch.Tensor) -> np.ndarray:
     """ln-mel [B, M, T] → sound float32 [B, T·256] in [−1, 1], piece by piece without seams."""
     device = next(generator.parameters()).device
-    mels = torch.as_tensor(np.asarray(ln_mel), dtype=torch.float32)
-    if mels.ndim != 3 or not bool(mels.isfinite().all()):
-        raise KlangfarbeError(f"finite ln-mels [B, {mel.N_MELS}, T]", f"{tuple(mels.shape)}",
-                              "mel.to_ln makes them from the decoder's")
-    pieces = []
+    mels, pieces = torch.as_tensor(np.asarray(ln_mel), dtype=torch.float32), []
     with torch.inference_mode():
         for start in range(0, mels.shape[2], PIECE):
             before = min(start, CONTEXT)

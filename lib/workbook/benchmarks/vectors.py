@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg import sqrtm
 
 from lib.metrics import distances
+from lib.systems import evaluation
 from lib.systems.art2music import data
 from lib.workbook import benchmarks
 
@@ -41,7 +42,7 @@ def bench_matching(n_comments: int = 443_662, n_captions: int = 5_521, width: in
     turns. ``times_the_product`` = ours / baseline (wanted: at most 1.5); ``extra_mb``: held beyond
     both tables (at most 1,000); ``exact``: agreement with double precision on 500 rows."""
     rng = np.random.default_rng(0)
-    comments, captions = (data.normalise(rng.standard_normal((n, width), dtype=np.float32))
+    comments, captions = (evaluation.unit(rng.standard_normal((n, width), dtype=np.float32))
                           for n in (n_comments, n_captions))
     across = np.ascontiguousarray(captions.T)
     buffer = np.empty((data.CHUNK, n_captions), np.float32)
