@@ -3,6 +3,7 @@ resumes and stops.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
-from lib.systems.mapping import data, differentiable_decoding, generate, train_projection
+from lib.systems.mapping import checkpoints, data, generate, train_projection
 from lib.systems.mapping.config import RANGE_80_DB, get_config
 from lib.training.checkpoint import Checkpoint
 
@@ -33,7 +34,7 @@ def generator(tmp_path_factory):
     folder = tmp_path_factory.mktemp("start")
     for name, content in loader.contents(network, text, codec).items():
         artefacts.write(folder / name, content)
-    return differentiable_decoding.freeze(pretrained.load("musicgen", folder, device="cpu"))
+    return pretrained.load("musicgen", folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def material(generator):
     table = pd.DataFrame({"pair": [f"p{k}" for k in range(n)],
                           "split": ["train"] * 14 + ["validation"] * 3 + ["test"] * 3})
     return data.PairedData(table, np.zeros((n, 4, 4, 3), np.uint8), vectors, sounds, codes,
-                            ("sad",) * n, None)
+                            ("sad",) * n)
 
 
 @pytest.fixture(scope="module")
@@ -118,19 +119,19 @@ def test_certain_shares_sound_as_the_codes_do(generator, material):
 def test_what_is_heard_sees_the_true_past_alone(generator, material):
     codes = torch.from_numpy(material.codes[:2].astype(np.int64))
     conditions = torch.randn(2, 1, generator.width, generator=torch.Generator().manual_seed(0))
-    before = differentiable_decoding.decode(generator, conditions, codes)
+    before = train_projection.decode(generator, conditions, codes)
     assert before.probabilities.shape == (2, generator.n_codebooks, codes.shape[2],
                                    generator.codec.codebook_size)
     assert torch.allclose(before.probabilities.sum(-1), torch.ones(before.probabilities.shape[:-1]),
                           atol=1e-4)
     changed = codes.clone()
     changed[:, :, -1] = (changed[:, :, -1] + 1) % generator.codec.codebook_size
-    after = differentiable_decoding.decode(generator, conditions, changed)
+    after = train_projection.decode(generator, conditions, changed)
     assert torch.allclose(before.probabilities[:, 0, :-1], after.probabilities[:, 0, :-1],
                           atol=1e-5), "a step sees no later code"
     assert torch.allclose(before.probabilities[:, :, 0], after.probabilities[:, :, 0], atol=1e-5)
     with pytest.raises(KlangfarbeError, match="conditions"):
-        differentiable_decoding.decode(generator, conditions[..., :-1], codes)
+        train_projection.decode(generator, conditions[..., :-1], codes)
 
 
 @pytest.mark.parametrize("what", ["mel", "features", "adversarial"])
@@ -276,6 +277,47 @@ def test_training_learns_stops_early_and_keeps_the_best_epoch(generator, materia
     assert cosine > 0.3, "14 pairs say something of 3 others"
 
 
+def test_the_losses_that_need_sound_come_in_late_and_only_those_that_weigh(generator, material,
+                                                                           wanted):
+    curves = {}
+    for name, change in (("full", {}), ("no_matching", {"w_features": 0.0}), ("latent", QUIET)):
+        config = config_of(epochs=3, decoder_epochs=1, audible=2, **change)
+        models = train_projection.build(config, generator, 8)
+        curves[name] = train_projection.train(models, material, wanted, config)
+        assert train_projection.validate(models, material, wanted,
+                                         config)["cosine"] == curves[name][-1]["cosine"], "the last"
+    with_sound = {name: [sorted({"mel", "adversarial", "features"} & set(row)) for row in curve]
+                  for name, curve in curves.items()}
+    assert with_sound == {"full": [[], [], ["adversarial", "features", "mel"]],
+                          "no_matching": [[], [], ["adversarial", "mel"]], "latent": [[], [], []]}
+    for epoch in (0, 1):
+        assert len({curve[epoch]["cosine"] for curve in curves.values()}) == 1, "one training so far"
+    assert curves["full"][2]["cosine"] != curves["latent"][2]["cosine"]
+
+
+def test_pairs_that_are_left_out_change_nothing(generator, material, wanted):
+    config = config_of(epochs=2, decoder_epochs=0, **QUIET)
+    split = material.table["split"].where(np.arange(20) >= 6, "left out")
+    made = []
+    for spoiled in (0.0, 5.0):
+        vectors = material.vectors.copy()
+        vectors[:6] += spoiled
+        pairs = replace(material, table=material.table.assign(split=split), vectors=vectors)
+        models = train_projection.build(config, generator, 8)
+        train_projection.train(models, pairs, wanted, config)
+        made.append(train_projection.predict(models, material.vectors[6:, 0]))
+    assert np.array_equal(*made)
+
+
+def test_without_notebook_22_study_one_is_trained_in_short_and_says_so(generator, material,
+                                                                       own_results, capsys):
+    models, config = checkpoints.load_or_train_study_one("smoke", material, generator,
+                                                         SimpleNamespace(width=8))
+    assert config.study == "one" and not config.uses_decoder
+    assert 'NOTEBOOKS="22"' in capsys.readouterr().out
+    assert train_projection.predict(models, material.vectors[:2, 0]).shape == (2, 1, generator.width)
+
+
 def test_cosines_by_hand():
     made, wanted = np.array([[[3.0, 0.0], [0.0, 1.0]]]), np.array([[[1.0, 0.0], [1.0, 1.0]]])
     assert train_projection.cosine_similarity(made,
@@ -319,6 +361,15 @@ def test_music_comes_out_of_a_vector(generator):
     assert sounds.shape == (3, round(0.48 * generator.sample_rate_hz)) and np.isfinite(sounds).all()
     assert np.array_equal(sounds, generate.generate_music(generator, conditions, config,
                                                             seconds=0.48, batch=2))
+
+
+def test_text_is_played_with_the_noise_of_the_projections(generator):
+    config, said = config_of(), ["A calm piece.", "A wild march."]
+    sounds = generate.generate_from_text(generator, said, config, 3, 0.4)
+    alone = generator.generate(said, 0.4, seed=3, top_k=config.top_k,
+                               temperature=config.temperature, guidance=config.guidance)
+    assert np.array_equal(sounds, alone)
+    assert sounds.shape == (2, round(0.4 * generator.sample_rate_hz))
 
 
 def test_the_miniature_takes_the_vectors(generator):

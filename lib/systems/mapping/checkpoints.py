@@ -1,6 +1,6 @@
 """Trained projections as files: ``study_two.safetensors`` (weights) and ``study_two.json`` (config,
-D_in, and the hashes of the two networks that it was trained between; others are refused).
-Notebook: 22 and 23 write them; 20, 24, 25 and 27 read them.
+D_in, hashes of the two networks that it was trained between; others are refused).
+Notebook: 22, 23.
 """
 
 from dataclasses import asdict, replace

@@ -1,14 +1,6 @@
-"""Settings of every stage; the defaults are the published ones.
-
-    network               target            latent  mel  adversary    features  rate, decay  batch
-    Study I   attention   sound's codes     MAE     MSE  the vector   –         1e-4, 1e-3   32
-    Study II  two layers  directive's text  MAE     MAE  the sound    w = .1    3e-4, 1e-2   64
-
-Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1.
-
-Known deviations: the critic's learning rate is ours · λ₃ of Study I stands in Table 5.1 only (.2) ·
-the paper counts 15,000 pairs, then 10,400 + 1,300 + 1,300 = 13,000, and "over 187k" elsewhere.
-"""
+"""Settings of every stage; the defaults are the published ones. Ours: the critic's learning rate;
+Study I's λ₃ stands in Table 5.1 only (.2); of three counts of pairs (15,000, 13,000, 187k) the
+first.  Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
 
 from dataclasses import dataclass, field, replace
 
@@ -54,6 +46,7 @@ class ProjectionConfig:
     batch_size: int = 64
     epochs: int = 60
     patience: int = 10  # epochs without a better validation loss
+    decoder_epochs: int | None = None  # so many last ones with all losses, no early stop; None: all
     max_norm: float = 1.0  # of the gradient
     guidance: float = 3.0  # of MusicGen's sampling, as the next two
     top_k: int = 250
@@ -71,6 +64,11 @@ class ProjectionConfig:
         """Whether a loss goes through the music model's decoder."""
         return bool(self.w_mel or self.w_features or (self.w_adversarial and self.study == "two"))
 
+    @property
+    def sampling(self) -> dict:
+        """What MusicGen's sampling takes."""
+        return {"top_k": self.top_k, "temperature": self.temperature, "guidance": self.guidance}
+
 
 @dataclass(frozen=True)
 class EvaluationConfig:
@@ -81,14 +79,13 @@ class EvaluationConfig:
     side: int = 128
     n_played: int = 320  # pictures the ablations play to, `played_seconds` each
     played_seconds: float = 10.0
-    n_seeds: int = 3  # trainings of each ablation, by these settings of `ablations.train_ablation`
-    decoder_epochs: int | None = None
-    schedule: dict = field(default_factory=dict)
+    n_seeds: int = 3  # trainings of each variant
+    schedule: dict = field(default_factory=dict)  # what these change of Study II's config
 
     def __post_init__(self):
-        if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures or self.n_seeds < 2:
-            raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to, "
-                                  "two or more seeds", f"{self}", "change one of the three")
+        if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures:
+            raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to",
+                                  f"{self}", "change one of the two")
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ class GeneralisationConfig:
     seconds: float = 10.0
     n_real: int = 300  # real paintings of each collection
     n_seeds: int = 3  # trainings without and with the abstract styles
-    schedule: dict = field(default_factory=dict)
+    schedule: dict = field(default_factory=dict)  # what these change of Study II's config
 
 
 _STUDY_ONE = ProjectionConfig(study="one", mel="mse", w_features=0.0, audible=32,
@@ -132,9 +129,8 @@ PROFILES = {
                           critic_rate=1e-4, epochs=2),
         study_two=replace(_STUDY_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2),
         evaluation=EvaluationConfig(16, 1.0, n_played=8, played_seconds=0.6, n_seeds=2,
-                                    decoder_epochs=1,
-                                    schedule={"epochs": 6, "audible": 2, "window_seconds": 0.2,
-                                              "batch_size": 16}),
+                                    schedule={"epochs": 6, "decoder_epochs": 1, "audible": 2,
+                                              "window_seconds": 0.2, "batch_size": 16}),
         generalisation=GeneralisationConfig(40, 8, 1.0, n_real=4, n_seeds=2,
                                             schedule={"epochs": 6, "batch_size": 16})),
     "mini": Config(
@@ -144,9 +140,9 @@ PROFILES = {
                           epochs=8, learning_rate=1e-3),
         study_two=replace(_STUDY_TWO, audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
                           learning_rate=1e-3),
-        evaluation=EvaluationConfig(40, 4.0, n_played=16, played_seconds=2.5, decoder_epochs=2,
-                                    schedule={"epochs": 12, "learning_rate": 1e-3, "audible": 2,
-                                              "window_seconds": 0.3}),
+        evaluation=EvaluationConfig(40, 4.0, n_played=16, played_seconds=2.5,
+                                    schedule={"epochs": 12, "decoder_epochs": 2, "audible": 2,
+                                              "window_seconds": 0.3, "learning_rate": 1e-3}),
         generalisation=GeneralisationConfig(480, 30, 4.0, n_real=16,
                                             schedule={"epochs": 12, "learning_rate": 1e-3})),
     "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),

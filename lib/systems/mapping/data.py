@@ -6,15 +6,13 @@
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
 
-Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Known deviations:
-a few augmented views of each picture are stored, none drawn anew in every epoch · sounds run at the
-codec's 32 kHz, not the 24 that the paper says · Study I's targets, "codebook embeddings", are the
-decoder's, 1,024 wide; the codec's are 128 wide · the atelier stands in for both collections · how
-a text's states become one vector is not said: here their mean, or `n` means over equal stretches ·
-the "emotion classification stage" that §5.6 removes is read as the word that leads the caption.
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Ours: a few
+stored views of each picture · the codec's 32 kHz, not 24 · Study I's targets are the *decoder's*
+embeddings, which are 1,024 wide · a text's states become one vector by their mean, not said there.
 Notebook: 21.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import soxr
 import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -35,7 +32,6 @@ from lib.data.atelier import TRAIN_SEED, paint, render, words
 from lib.data.atelier.factors import draw
 from lib.pretrained.captioner import unled
 from lib.signal import images
-from lib.signal.audio import SAMPLE_RATE_HZ
 from lib.systems import evaluation
 from lib.systems.mapping.config import DataConfig
 
@@ -46,13 +42,11 @@ UNKNOWN = "unknown"
 JITTER, BLUR = 0.1, (0.1, 1.0)
 # indices of the atelier's items that only this system uses
 PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000
-TEXTS = {
-    "enriched": "emotion word, caption, directive by the prompt of Table 3.1",
-    "caption": "no LLM: emotion word and caption",
-    "own": "no enrichment: the music's own description",
-    "open": "the other prompt, §5.6",
-    "plain": "no emotion word: caption and directive of the picture alone",
-}
+TEXTS = ("enriched",  # emotion word, caption, directive by the prompt of Table 3.1
+         "caption",   # no LLM: emotion word and caption
+         "own",       # no enrichment: the music's own description
+         "open",      # the other prompt, §5.6
+         "plain")     # no emotion word: caption and directive of the picture alone
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,6 @@ class PairedData:
     sounds: Any = None  # float16 [N, samples] at the codec's rate
     codes: Any = None  # int16 [N, K, S]
     words: tuple[str, ...] = ()  # the emotion words that lead the captions
-    folder: Any = None  # of the memory maps
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""
@@ -74,9 +67,8 @@ class PairedData:
 
 def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                       seed: int = 0) -> pd.DataFrame:
-    """Both collections (``image, audio``, ``emotion`` or ``genre``; where known ``image_group,
-    audio_group, text``) as one table, split by whole linked groups, each stratum of emotion and
-    genre by itself."""
+    """Both collections (``image, audio``, ``emotion`` or ``genre``; if known ``image_group,
+    audio_group, text``) as one table, each stratum of both tags split by whole linked groups."""
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
@@ -84,19 +76,14 @@ def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
                        if name not in table or table[name].isna().to_numpy().any()]:
             raise KlangfarbeError(f"{source} pairs with image, audio and {tag}",
                                   f"missing: {', '.join(missing)}", "fill them in")
-        table = table.reindex(columns=COLUMNS).assign(source=source)
-        for name in ("emotion", "genre"):
-            table[name] = table[name].fillna(UNKNOWN)
-        for side in ("image", "audio"):
-            table[f"{side}_group"] = table[f"{side}_group"].fillna(table[side])
-        parts.append(table)
+        parts.append(table.reindex(columns=COLUMNS).assign(source=source).fillna(
+            {"emotion": UNKNOWN, "genre": UNKNOWN, "image_group": table["image"],
+             "audio_group": table["audio"]}))
     merged: Any = pd.concat(parts, ignore_index=True)
-    if len(twice := merged[merged.duplicated(["image", "audio"])]):
-        first = twice.iloc[0]
-        raise KlangfarbeError("each pair once",
-                              f"{len(twice)} twice, e.g. {first['image']} with {first['audio']}",
-                              "drop the copies: they would leak between the splits")
     merged["pair"] = merged["image"] + "+" + merged["audio"]
+    if len(twice := merged.loc[merged["pair"].duplicated(), "pair"]):
+        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice.iloc[0]}",
+                              "drop the copies: they would leak between the splits")
     merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
     tags = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"])
     label = tags.agg(lambda values: values.mode().iloc[0])
@@ -139,9 +126,8 @@ def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
 
 def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
                         ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The atelier as the two collections: paintings with pieces of other items of their emotion, a
-    piece for `pictures_per_sound`; and items' paintings with their own piece, its description and
-    genre."""
+    """The atelier as the two: paintings with pieces of other items of their emotion, each for
+    `pictures_per_sound`; and paintings with their own piece, its description and genre."""
     n_emotion, next_piece = config.n_pairs // 2, PIECES_FROM
     unused: dict[str, list] = {}
     tagged = []
@@ -167,15 +153,13 @@ def atelier_items(names) -> list:
 
 
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """The atelier's ``word, valence, arousal, style, subject`` of each pair's picture, ``heard_…``
-    of its sound."""
+    """The atelier's ``word, valence, arousal, style, subject`` of each pair's picture, and its
+    sound's ``heard_genre``."""
     pictures, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
     labels = {name: [getattr(item, name) for item in pictures]
               for name in ("valence", "arousal", "style", "subject")}
     return pd.DataFrame({"word": [words.emotion_word(item) for item in pictures], **labels,
-                         "heard_genre": [item.genre for item in pieces],
-                         "heard_word": [words.emotion_word(item) for item in pieces]},
-                        index=table.index)
+                         "heard_genre": [item.genre for item in pieces]}, index=table.index)
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
@@ -195,11 +179,10 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs: merged, painted, rendered at the codec's rate, embedded and encoded, or
-    read where stored. `predict_emotions`: pictures → N words (a classifier's), by default the
-    paintings' own."""
+    """The atelier's pairs: merged, painted, rendered, embedded and encoded, or read where stored.
+    `predict_emotions`: pictures → N words (a classifier's), by default the paintings' own."""
     table = merge_collections(*atelier_collections(config, collection), seed=seed)
-    items, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
+    items = atelier_items(table["image"])
     n, side, codec = len(table), config.image_side, generator.codec
     n_samples = round(config.clip_seconds * codec.sample_rate_hz)
     folder = memmaps.cache_folder("pictures", list(table["image"]), side,
@@ -209,19 +192,11 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
         lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows])))
     folder = memmaps.cache_folder(list(table["pair"]), provenance.content_hash(pictures),
                                   clip.sha256, codec.sha256, config, seed)
-    shared = set(table.loc[table["audio"].duplicated(keep=False), "audio"])
-    rendered: dict[str, np.ndarray] = {}  # pieces that go with several pictures
 
-    def sound_of(row: int) -> np.ndarray:
-        piece = pieces[row]
-        if piece.item_id in rendered:
-            return rendered[piece.item_id]
-        sound = render.sounds(collection, [piece.index], config.clip_seconds)[0][0]
-        if codec.sample_rate_hz != SAMPLE_RATE_HZ:
-            sound = soxr.resample(sound, SAMPLE_RATE_HZ, codec.sample_rate_hz)
-        if piece.item_id in shared:
-            rendered[piece.item_id] = sound
-        return sound
+    @functools.lru_cache(64)  # a piece may go with several pictures
+    def sound_of(name: str) -> np.ndarray:
+        return render.render_items(atelier_items([name]), config.clip_seconds,
+                                   codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
 
     def embed(rows):
         views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
@@ -229,7 +204,7 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
         return vectors.reshape(len(rows), config.n_views, -1)
 
     def cut(rows):
-        return np.stack([sound_of(row)[:n_samples] for row in rows]).astype(np.float16)
+        return np.stack([sound_of(name) for name in table["audio"].iloc[rows]])
 
     def encode(rows):
         return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
@@ -243,22 +218,14 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
         sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
         shape = codec.n_codebooks, -(-n_samples // codec.samples_per_step)
         codes = memmaps.cached_rows(folder, "codes", n, shape, np.int16, encode, workers=2)
-        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions), folder)
+        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions))
 
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
     """The text of each pair for MusicGen's text encoder, of a kind out of :data:`TEXTS`.
-    `captions`: a dict passed from kind to kind, so that each picture is captioned once with its
-    word and once without."""
-    if kind not in TEXTS:
-        raise KlangfarbeError(f"a kind of text out of {', '.join(TEXTS)}", repr(kind),
-                              "name one of them")
+    `captions`: a dict passed from kind to kind, so that no picture is captioned twice alike."""
     if kind == "own":
-        own = pairs.table["text"]
-        if own.isna().all():
-            raise KlangfarbeError("descriptions of the music itself (MeLBench)",
-                                  "none in this table", "use another kind of text")
-        return list(own.fillna(""))
+        return list(pairs.table["text"].fillna(""))
     captions, with_emotion = {} if captions is None else captions, kind != "plain"
     emotions = list(pairs.words) if with_emotion else [None] * len(pairs.words)
     if with_emotion not in captions:
@@ -278,7 +245,7 @@ def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = 
 
 
 def write_all_texts(pairs: PairedData, captioner, describer,
-                    kinds: Sequence[str] = tuple(TEXTS)) -> pd.DataFrame:
+                    kinds: Sequence[str] = TEXTS) -> pd.DataFrame:
     """Several kinds of text of every pair: columns ``pair, word`` and one a kind."""
     captions: dict = {}
     texts = {kind: write_texts(pairs, kind, captioner, describer, captions) for kind in kinds}
@@ -325,9 +292,6 @@ def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray
 def segment_means(states: np.ndarray, mask: np.ndarray, n_segments: int) -> np.ndarray:
     """States [N, L, D], mask [N, L] → [N, n_segments, D]: means of each row's own l states, segment
     k from ⌊kl/n⌋ to ⌈(k+1)l/n⌉; with fewer states than segments neighbours repeat."""
-    if not mask.any(1).all():
-        raise KlangfarbeError("a state in every row", f"{int((~mask.any(1)).sum())} empty rows",
-                              "leave empty texts out")
     means = np.empty((len(states), n_segments, states.shape[2]), np.float32)
     for row, keep in enumerate(mask.astype(bool)):
         own = states[row][keep]

@@ -3,12 +3,8 @@
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
 
-Networks: ``lib.models.projections`` (train_projection.py on data.py) and ``lib.pretrained``.
-Evaluation: evaluate.py, ablations.py. Settings: config.py.
-
-Source: Deepika §4.3.6. Known deviations: no text is made on the way, so the bundled tagger, which
-took no part, says what the music sounds like · pictures are played one at a time, so that the music
-depends on no other · what would clip is scaled down as a whole. Notebook: 20.
+Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
+other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20.
 """
 
 import functools
@@ -30,14 +26,13 @@ from lib.systems.mapping.config import ProjectionConfig, get_config
 
 
 class Models(NamedTuple):
-    """A CLIP, the projection with its MusicGenerator, its config, a tagger; pictures are resized to
-    `side`."""
+    """What is loaded."""
 
     clip: Any
-    projection: train_projection.Models
+    projection: train_projection.Models  # with its MusicGenerator
     config: ProjectionConfig
     tagger: Any
-    side: int
+    side: int  # to which pictures are resized
 
     @property
     def generator(self):
@@ -66,9 +61,8 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
 
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-             seconds: float | None = None) -> Result:
-    """A picture uint8 [H, W, 3] becomes music, 8 s by default."""
-    seconds = 8.0 if seconds is None else seconds
+             seconds: float = 8.0) -> Result:
+    """A picture uint8 [H, W, 3] becomes music."""
     interface.check_seconds(seconds)
     vector = models.clip.embed_pictures(images.squares([painting], models.side))  # [1, D_in]
     condition = train_projection.predict(models.projection, vector)  # [1, n, D]
@@ -86,11 +80,11 @@ def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, 
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
     """Conditions [N, n, D] → music float32 [N, samples]; `sampling`: ``guidance``, ``top_k``,
     ``temperature`` in place of the config's."""
-    given = torch.from_numpy(conditions[..., : generator.width]).to(generator.device)
+    given = torch.from_numpy(conditions).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([
         generator.generate_from(given[at : at + batch], mask[at : at + batch], seconds,
-                                seed=seed + at, **_sampling(config) | sampling)
+                                seed=seed + at, **config.sampling | sampling)
         for at in range(0, len(given), batch)])
 
 
@@ -99,11 +93,7 @@ def generate_from_text(generator, texts: Sequence[str], config: ProjectionConfig
     """Texts → music float32 [N, samples], sampled and seeded as :func:`generate_music`'s."""
     return np.concatenate([
         generator.generate(list(texts[at : at + batch]), seconds, seed=seed + at,
-                           **_sampling(config)) for at in range(0, len(texts), batch)])
-
-
-def _sampling(config: ProjectionConfig) -> dict:
-    return {name: getattr(config, name) for name in ("top_k", "temperature", "guidance")}
+                           **config.sampling) for at in range(0, len(texts), batch)])
 
 
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,

@@ -1,20 +1,19 @@
 """Trains the projections (``lib.models.projections``) from a picture's vector to what conditions
-MusicGen; all losses but the first go through differentiable_decoding.py.
+MusicGen; three of the four losses go through its decoder (:func:`decode`).
 
     v [B, D_in] ─projection─► m̂ [B, n, D] ─┬─ latent: |m̂ − m|  or  (m̂ − m)²
                                            ├─ mel: ln-mel of m̂'s sound against the true sound's
                                            ├─ adversarial: a critic takes it for a real one
                                            └─ features: the decoder's layers under m̂ and m
 
-Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Known deviations:
-the adversary's form is not given: non-saturating cross-entropy is ours · what needs sound is taken
-over the first `audible` items of a batch and a window of `window_seconds`, drawn anew each time
-(published: everything, 48 hours) · mel is ln of the amplitude in 128 bands, FFT 1024, hop 256, in
-units of 80 dB: the published mel error, .087 (§4.2.4), lies on a scale of [0, 1] by our inference.
+Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Ours: how
+Mel(Gen(m̂)) is differentiated · a non-saturating adversary · what needs sound is taken over the
+first `audible` items of a batch and a window drawn anew · mel: ln, 128 bands, in units of 80 dB.
 Notebook: 22, 23, 24.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lib.core import provenance
-from lib.models import projections
+from lib.core import errors, provenance
+from lib.models import delay_pattern, projections
 from lib.models.spectral_codec import Mel
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
-from lib.systems.mapping.differentiable_decoding import decode, freeze
 from lib.training import loop
 from lib.training.checkpoint import Checkpoint
 
@@ -37,47 +35,52 @@ DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
 
 
 class Models(NamedTuple):
-    """Networks and optimisers, ``mel``: sound [B, N] → ln-mel [B, T, M]; the critic where there is
-    an adversarial loss, the first two alone where they were loaded."""
+    """Networks and optimisers; the first two alone where they were loaded."""
 
     projection: nn.Module
     generator: Any
     optimiser: Any = None
-    critic: Any = None
+    critic: Any = None  # where there is an adversarial loss
     critic_optimiser: Any = None
-    mel: Any = None
+    mel: Any = None  # sound [B, N] → ln-mel [B, T, M]
 
 
 class Batch(NamedTuple):
-    """``vectors`` [B, D_in], ``targets`` [B, n, D]; where a loss needs them ``codes`` [b, K, S],
-    ``sounds`` [b, N]."""
+    """A batch; the last two where a loss needs them, of its first b items."""
 
-    vectors: Tensor
-    targets: Tensor
-    codes: Any = None
-    sounds: Any = None
+    vectors: Tensor  # [B, D_in]
+    targets: Tensor  # [B, n, D]
+    codes: Any = None  # [b, K, S]
+    sounds: Any = None  # [b, N]
+
+
+class Decoded(NamedTuple):
+    """What a frozen MusicGen makes of conditions along true codes."""
+
+    sound: Tensor  # [B, N]
+    probabilities: Tensor  # [B, K, S, V]
+    features: tuple[Tensor, ...]  # [B, L, D] of each layer
 
 
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
     """A study's untrained projection, [B, D_in] → [B, n, D_out]."""
     if config.study == "one":
         network: Any = projections.StudyOne(width_in, width_out, config.n_tokens, config.hidden,
-                                       config.heads, config.dropout)
+                                            config.heads, config.dropout)
         network.leave[1].weight.data.fill_(config.gain)
         return network
     return projections.StudyTwo(width_in, width_out, config.n_tokens, config.hidden,
                                 config.dropout)
 
 
-def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0, *,
-          width_out: int | None = None) -> Models:
-    """Networks and optimisers; the generator's weights are frozen. `width_out`: of the targets, by
-    default the decoder's D, which is not given what goes beyond."""
-    width, device = width_out or generator.width, generator.device
+def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> Models:
+    """Networks and optimisers; the generator's weights get no gradient, its inputs still do."""
+    device = generator.device
+    generator.network.requires_grad_(False).eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        projection = build_projection(config, width_in, width).to(device)
-        critic = projections.VectorCritic(width) if config.study == "one" \
+        projection = build_projection(config, width_in, generator.width).to(device)
+        critic = projections.VectorCritic(generator.width) if config.study == "one" \
             else projections.SoundCritic(N_MELS)
     critic = critic.to(device) if config.w_adversarial else None
     optimiser = torch.optim.AdamW(projection.parameters(), config.learning_rate,
@@ -85,7 +88,29 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0, *,
     critic_optimiser = None if critic is None else torch.optim.AdamW(
         critic.parameters(), config.critic_rate, betas=(0.5, 0.9), weight_decay=0.0)
     mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
-    return Models(projection, freeze(generator), optimiser, critic, critic_optimiser, mel)
+    return Models(projection, generator, optimiser, critic, critic_optimiser, mel)
+
+
+def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = True) -> Decoded:
+    """Conditions [B, n, D], true codes int [B, K, S] → sound with a gradient, empty without
+    `with_sound`. Sampling has none, so the decoder reads the true codes up to each step (teacher
+    forcing), and its probabilities weigh the codebooks' vectors: the codec decodes their mean."""
+    decoder = generator.network.decoder
+    errors.checked(conditions, "conditions", (len(codes), "n", generator.width),
+                   "one for each row of codes")
+    batch, n_codebooks, n_steps = codes.shape
+    inputs = delay_pattern.build(codes.long(), decoder.config.vocab_size)[..., :-1]
+    mask = torch.ones(conditions.shape[:2], dtype=torch.long, device=conditions.device)
+    out = decoder(inputs.flatten(0, 1), encoder_hidden_states=conditions,
+                  encoder_attention_mask=mask, use_cache=False, output_hidden_states=True)
+    logits = out.logits.view(batch, n_codebooks, inputs.shape[2], -1)
+    # column s + k + 1 is predicted one column earlier
+    columns = delay_pattern.columns(n_codebooks, n_steps, codes.device) - 1
+    index = columns[None, :, :, None].expand(batch, -1, -1, logits.shape[-1])
+    probabilities = logits.gather(2, index).float().softmax(-1)
+    sound = generator.codec.soft_decode(probabilities)[:, 0] if with_sound \
+        else probabilities.new_zeros(batch, 0)
+    return Decoded(sound, probabilities, tuple(out.hidden_states))
 
 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
@@ -97,8 +122,8 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
     if config.w_adversarial and config.study == "one":
         critic_inputs = (batch.targets, predicted)
     if config.uses_decoder:
-        n, width = len(batch.codes), models.generator.width
-        decoded = decode(models.generator, predicted[:n, :, :width], batch.codes,
+        n = len(batch.codes)
+        decoded = decode(models.generator, predicted[:n], batch.codes,
                          with_sound=bool(config.w_mel or config.w_adversarial))
         if config.w_mel or (config.w_adversarial and config.study == "two"):
             real = models.mel(batch.sounds)
@@ -108,7 +133,7 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
             critic_inputs = critic_inputs or (real, generated)
         if config.w_features:
             with torch.no_grad():
-                expected = decode(models.generator, batch.targets[:n, :, :width], batch.codes,
+                expected = decode(models.generator, batch.targets[:n], batch.codes,
                                   with_sound=False).features
             terms["features"] = torch.stack([
                 F.l1_loss(a, b) for a, b in zip(decoded.features, expected, strict=True)]).mean()
@@ -160,17 +185,6 @@ def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConf
         yield Batch(*(torch.from_numpy(array).to(generator.device) for array in arrays))
 
 
-def train_epoch(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
-                epoch: int, seed: int = 0) -> dict[str, float]:
-    """One epoch, then :func:`validate`: ``epoch`` (from 1) and the steps' losses averaged."""
-    models.projection.train()
-    steps = [train_step(models, batch, config)
-             for batch in epoch_batches(pairs, targets, config, models, epoch, seed)]
-    return {"epoch": epoch + 1,
-            **{name: float(np.mean([step[name] for step in steps])) for name in steps[0]},
-            **validate(models, pairs, targets, config)}
-
-
 def validate(models: Models, pairs: PairedData, targets: np.ndarray,
              config: ProjectionConfig) -> dict[str, float]:
     """``validation`` (the latent loss) and ``cosine`` on the validation pairs, not augmented."""
@@ -192,9 +206,8 @@ def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place towards targets float32 [N, n, D] until the validation loss has not improved
-    for `patience` epochs, and keeps the best epoch; the curve, a dict an epoch. A killed run goes
-    on from `checkpoint`."""
+    """Trains in place towards targets float32 [N, n, D] and keeps the best epoch, or with
+    `decoder_epochs` the last: a dict an epoch. A killed run goes on from `checkpoint`."""
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
@@ -202,13 +215,20 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
                        critic=models.critic, critic_optimiser=models.critic_optimiser,
                        best=weights)
-    state = saved.load()
+    state, whole = saved.load(), config.decoder_epochs is None
     curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
-        if len(curve) - best["epoch"] >= config.patience:
+        if whole and len(curve) - best["epoch"] >= config.patience:
             break
-        curve.append(train_epoch(models, pairs, targets, config, epoch, seed))
-        if curve[-1]["validation"] < best["validation"]:
+        now = config if whole or epoch >= config.epochs - config.decoder_epochs else \
+            replace(config, w_mel=0.0, w_adversarial=0.0, w_features=0.0)
+        network.train()
+        steps = [train_step(models, batch, now)
+                 for batch in epoch_batches(pairs, targets, now, models, epoch, seed)]
+        curve.append({"epoch": epoch + 1,
+                      **{name: float(np.mean([step[name] for step in steps])) for name in steps[0]},
+                      **validate(models, pairs, targets, config)})
+        if not whole or curve[-1]["validation"] < best["validation"]:
             best = {name: curve[-1][name] for name in ("epoch", "validation")}
             weights |= {name: value.detach().clone()
                         for name, value in network.state_dict().items()}
