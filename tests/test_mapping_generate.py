@@ -82,8 +82,6 @@ def test_a_projection_between_other_networks_is_refused(changes, told, saved, ch
 def test_what_was_not_trained_is_named_and_study_two_is_bundled(own_results, chain, capsys):
     with pytest.raises(KlangfarbeError, match='NOTEBOOKS="22"'):
         checkpoints.load("smoke", "one", chain.generator)
-    with pytest.raises(KlangfarbeError, match="one, two"):
-        checkpoints.load("smoke", "three", chain.generator)
     models, config = checkpoints.load("smoke", "two", chain.generator, chain.clip)
     assert capsys.readouterr().out.count("bundled miniature") == 2
     assert config == get_config("mini").study_two and models.generator is chain.generator

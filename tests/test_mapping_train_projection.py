@@ -363,15 +363,6 @@ def test_music_comes_out_of_a_vector(generator):
                                                             seconds=0.48, batch=2))
 
 
-def test_text_is_played_with_the_noise_of_the_projections(generator):
-    config, said = config_of(), ["A calm piece.", "A wild march."]
-    sounds = generate.generate_from_text(generator, said, config, 3, 0.4)
-    alone = generator.generate(said, 0.4, seed=3, top_k=config.top_k,
-                               temperature=config.temperature, guidance=config.guidance)
-    assert np.array_equal(sounds, alone)
-    assert sounds.shape == (2, round(0.4 * generator.sample_rate_hz))
-
-
 def test_the_miniature_takes_the_vectors(generator):
     bundled = pretrained.load("musicgen", device="cpu")
     sound = generate.generate_music(bundled, np.zeros((1, 1, bundled.width), np.float32),

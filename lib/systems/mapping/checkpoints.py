@@ -30,11 +30,8 @@ def weights(models: train_projection.Models) -> dict:
 
 def load(profile: str, study: str = "two", generator=None,
          clip=None) -> tuple[train_projection.Models, ProjectionConfig]:
-    """A study's trained projection and its config, the profile's own, else (Study II) the bundled
-    one. `generator`: by default the profile's; where `clip` is given, its hash is compared too."""
-    if study not in NOTEBOOKS:
-        raise KlangfarbeError(f"a study out of {', '.join(NOTEBOOKS)}", repr(study),
-                              "name one of them")
+    """A study's trained projection and config, the profile's own, else (Study II) the bundled one.
+    `generator`: by default the profile's; where `clip` is given, its hash is compared too."""
     notebook = NOTEBOOKS[study]
     said = artefacts.load(notebook, profile, f"study_{study}.json")
     if generator is None:

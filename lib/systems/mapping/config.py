@@ -72,12 +72,12 @@ class ProjectionConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """The test set of paintings, and how long the ablations train."""
+    """The test set of paintings, and how the variants of Study II are trained."""
 
     n_pictures: int = 1_280  # a multiple of eight styles; 40 hold every emotion in every style
     seconds: float = 10.0
     side: int = 128
-    n_played: int = 320  # pictures the ablations play to, `played_seconds` each
+    n_played: int = 320  # pictures the variants play to, `played_seconds` each
     played_seconds: float = 10.0
     n_seeds: int = 3  # trainings of each variant
     schedule: dict = field(default_factory=dict)  # what these change of Study II's config
@@ -86,18 +86,6 @@ class EvaluationConfig:
         if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures:
             raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to",
                                   f"{self}", "change one of the two")
-
-
-@dataclass(frozen=True)
-class GeneralisationConfig:
-    """Out-of-distribution pictures; by default as many pairs as the published test set has."""
-
-    n_pairs: int = 1_300
-    n_played: int = 300  # abstract pictures that are played to, and as many others
-    seconds: float = 10.0
-    n_real: int = 300  # real paintings of each collection
-    n_seeds: int = 3  # trainings without and with the abstract styles
-    schedule: dict = field(default_factory=dict)  # what these change of Study II's config
 
 
 _STUDY_ONE = ProjectionConfig(study="one", mel="mse", w_features=0.0, audible=32,
@@ -116,7 +104,6 @@ class Config:
     study_one: ProjectionConfig = _STUDY_ONE
     study_two: ProjectionConfig = _STUDY_TWO
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    generalisation: GeneralisationConfig = field(default_factory=GeneralisationConfig)
 
 
 # The critic's rate was chosen on validation pairs: at 3e-4 it soon tells every expected sound from
@@ -130,9 +117,7 @@ PROFILES = {
         study_two=replace(_STUDY_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2),
         evaluation=EvaluationConfig(16, 1.0, n_played=8, played_seconds=0.6, n_seeds=2,
                                     schedule={"epochs": 6, "decoder_epochs": 1, "audible": 2,
-                                              "window_seconds": 0.2, "batch_size": 16}),
-        generalisation=GeneralisationConfig(40, 8, 1.0, n_real=4, n_seeds=2,
-                                            schedule={"epochs": 6, "batch_size": 16})),
+                                              "window_seconds": 0.2, "batch_size": 16})),
     "mini": Config(
         clip="miniature", generator="miniature", side=128,
         data=DataConfig(n_pairs=600, clip_seconds=8.0, image_side=128),
@@ -142,14 +127,11 @@ PROFILES = {
                           learning_rate=1e-3),
         evaluation=EvaluationConfig(40, 4.0, n_played=16, played_seconds=2.5,
                                     schedule={"epochs": 12, "decoder_epochs": 2, "audible": 2,
-                                              "window_seconds": 0.3, "learning_rate": 1e-3}),
-        generalisation=GeneralisationConfig(480, 30, 4.0, n_real=16,
-                                            schedule={"epochs": 12, "learning_rate": 1e-3})),
+                                              "window_seconds": 0.3, "learning_rate": 1e-3})),
     "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),
                   study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
                   study_two=replace(_STUDY_TWO, audible=16, window_seconds=4.0),
-                  evaluation=EvaluationConfig(400, n_played=160, schedule={"audible": 8}),
-                  generalisation=GeneralisationConfig(n_played=150)),
+                  evaluation=EvaluationConfig(400, n_played=160, schedule={"audible": 8})),
     "paper": Config(),
 }
 

@@ -6,10 +6,8 @@
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
 
-Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Ours: a few
-stored views of each picture · the codec's 32 kHz, not 24 · Study I's targets are the *decoder's*
-embeddings, which are 1,024 wide · a text's states become one vector by their mean, not said there.
-Notebook: 21.
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21,
+with all that is ours.
 """
 
 import functools
@@ -155,11 +153,10 @@ def atelier_items(names) -> list:
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
     """The atelier's ``word, valence, arousal, style, subject`` of each pair's picture, and its
     sound's ``heard_genre``."""
-    pictures, pieces = atelier_items(table["image"]), atelier_items(table["audio"])
-    labels = {name: [getattr(item, name) for item in pictures]
-              for name in ("valence", "arousal", "style", "subject")}
-    return pd.DataFrame({"word": [words.emotion_word(item) for item in pictures], **labels,
-                         "heard_genre": [item.genre for item in pieces]}, index=table.index)
+    pairs = zip(atelier_items(table["image"]), atelier_items(table["audio"]), strict=True)
+    return pd.DataFrame([{"word": words.emotion_word(item), "valence": item.valence,
+                          "arousal": item.arousal, "style": item.style, "subject": item.subject,
+                          "heard_genre": piece.genre} for item, piece in pairs], index=table.index)
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:

@@ -1,11 +1,6 @@
-"""How near predicted vectors lie to their targets, and what the music of a painting is worth.
-
-All conditions point roughly where their mean points; the *centred* cosine takes the training mean
-off both: 0 for a constant prediction. Pictures and sounds meet in :class:`JointSpace`.
-
-Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4; Moschella et al. (2023) for the joint space.
-Ours: the baselines; the atelier's ``TEST_SEED`` for the published tenth; one loudness for sets.
-Notebook: 20, 22, 23, 24, 27.
+"""How near predicted vectors lie to their targets, and what the music of a painting is worth. All
+conditions point roughly where their mean points; the *centred* cosine takes the training mean off
+both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 23, 24, 27.
 """
 
 import hashlib
@@ -106,22 +101,20 @@ def build_test_set(config: EvaluationConfig, rate_hz: int,
     index, items = PICTURES_FROM, []
     for k in range(config.n_pictures):
         turn, column = divmod(k, len(factors.STYLES))
-        emotion = EMOTIONS[(turn + column) % len(EMOTIONS)]
-        while words.emotion_word(item := factors.draw(TEST_SEED, index,
-                                                      style=factors.STYLES[column])) != emotion:
+        emotion, item = EMOTIONS[(turn + column) % len(EMOTIONS)], None
+        while item is None or words.emotion_word(item) != emotion:
+            item = factors.draw(TEST_SEED, index, style=factors.STYLES[column])
             index += 1
         items.append(item)
-        index += 1
     emotions = [words.emotion_word(item) for item in items]
     pieces = evaluation.draw_by_emotion(
         TEST_SEED, {emotion: 2 * emotions.count(emotion) for emotion in EMOTIONS}, PIECES_FROM)
     reference, real = ([pieces[emotion].pop(0) for emotion in emotions] for _ in range(2))
-    table = pd.DataFrame({
-        "pair": [f"{a.item_id}+{b.item_id}" for a, b in zip(items, reference, strict=True)],
-        "image": [item.item_id for item in items], "emotion": emotions,
-        **{name: [getattr(item, name) for item in items]
-           for name in ("style", "valence", "arousal")},
-        "audio": [item.item_id for item in reference], "real": [item.item_id for item in real]})
+    table = pd.DataFrame([
+        {"pair": f"{item.item_id}+{own.item_id}", "image": item.item_id,
+         "emotion": words.emotion_word(item), "style": item.style, "valence": item.valence,
+         "arousal": item.arousal, "audio": own.item_id, "real": other.item_id}
+        for item, own, other in zip(items, reference, real, strict=True)])
     data.assert_unseen(table, training_table)
     return TestSet(table, np.stack([paint.paint(item, config.side) for item in items]),
                    render.render_items(reference, config.seconds, rate_hz),
@@ -201,14 +194,17 @@ def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame],
 
 class JointSpace:
     """A space that was not trained: pictures (by CLIP) and sounds (by CLAP) as their similarity to
-    P sentences of feeling, standardised over some of either, none of them a test item."""
+    P sentences of feeling, standardised over some of either, none of them a test item.
+    Source: Moschella et al. (2023), "Relative representations"."""
 
     def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float):
-        points = affect.EMOTION_POINTS.values()
-        texts = ([f"a painting. it feels {word}." for at in points
-                  for word in _nearest_words(lexicon.FEELINGS, at)],
-                 [f"a {word} piece of music." for at in points
-                  for word in _nearest_words(lexicon.MOODS, at)])
+        def nearest(places: dict) -> list[str]:
+            return [word for x, y in affect.EMOTION_POINTS.values() for word in sorted(
+                places, key=lambda word: (places[word][0] / 10 - x) ** 2
+                + (places[word][1] / 10 - y) ** 2)[:3]]
+
+        texts = ([f"a painting. it feels {word}." for word in nearest(lexicon.FEELINGS)],
+                 [f"a {word} piece of music." for word in nearest(lexicon.MOODS)])
         self._encoders = clip.embed_pictures, clap.embed
         self._texts = [_unit(part.embed_text(some))
                        for part, some in zip((clip, clap), texts, strict=True)]
@@ -240,11 +236,6 @@ def fit_joint_space(clip, clap, pairs: data.PairedData, rate_hz: int, seed: int 
     rows = np.sort(np.random.default_rng(seed).permutation(pairs.rows("train"))[:150])
     sounds = [np.asarray(pairs.sounds[row, : 5 * rate_hz], np.float32) for row in rows]
     return JointSpace(clip, clap, pairs.pictures[rows], sounds, rate_hz)
-
-
-def _nearest_words(places: dict, point) -> list[str]:
-    return sorted(places, key=lambda word: (places[word][0] / 10 - point[0]) ** 2
-                  + (places[word][1] / 10 - point[1]) ** 2)[:3]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -88,14 +88,6 @@ def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, 
         for at in range(0, len(given), batch)])
 
 
-def generate_from_text(generator, texts: Sequence[str], config: ProjectionConfig, seed: int,
-                       seconds: float, batch: int = 32) -> np.ndarray:
-    """Texts → music float32 [N, samples], sampled and seeded as :func:`generate_music`'s."""
-    return np.concatenate([
-        generator.generate(list(texts[at : at + batch]), seconds, seed=seed + at,
-                           **config.sampling) for at in range(0, len(texts), batch)])
-
-
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
     """``python -m lib hear --system mapping``: as :func:`lib.systems.interface.generate_files`."""

@@ -7,9 +7,7 @@ MusicGen; three of the four losses go through its decoder (:func:`decode`).
                                            └─ features: the decoder's layers under m̂ and m
 
 Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Ours: how
-Mel(Gen(m̂)) is differentiated · a non-saturating adversary · what needs sound is taken over the
-first `audible` items of a batch and a window drawn anew · mel: ln, 128 bands, in units of 80 dB.
-Notebook: 22, 23, 24.
+Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23.
 """
 
 from collections.abc import Iterator
@@ -64,13 +62,12 @@ class Decoded(NamedTuple):
 
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
     """A study's untrained projection, [B, D_in] → [B, n, D_out]."""
-    if config.study == "one":
-        network: Any = projections.StudyOne(width_in, width_out, config.n_tokens, config.hidden,
-                                            config.heads, config.dropout)
-        network.leave[1].weight.data.fill_(config.gain)
-        return network
-    return projections.StudyTwo(width_in, width_out, config.n_tokens, config.hidden,
-                                config.dropout)
+    sizes = width_in, width_out, config.n_tokens, config.hidden
+    if config.study == "two":
+        return projections.StudyTwo(*sizes, config.dropout)
+    network: Any = projections.StudyOne(*sizes, config.heads, config.dropout)
+    network.leave[1].weight.data.fill_(config.gain)
+    return network
 
 
 def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> Models:
@@ -173,8 +170,8 @@ def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConf
         arrays = [pairs.vectors[batch, view], targets[batch]]
         if config.uses_decoder:
             heard, n_stored = batch[: config.audible], pairs.codes.shape[2]
-            wanted = max(1, round(config.window_seconds * generator.codec.frame_rate_hz))
-            n_steps = min(wanted, n_stored)
+            n_steps = max(1, round(config.window_seconds * generator.codec.frame_rate_hz))
+            n_steps = min(n_steps, n_stored)
             n_samples = min(n_steps * per_step, pairs.sounds.shape[1])
             first = rng.integers(n_stored - n_steps + 1, size=len(heard))
             start = np.minimum(first * per_step, pairs.sounds.shape[1] - n_samples)
@@ -240,10 +237,7 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
 
 def predict(models: Models, vectors: np.ndarray, batch: int = 256) -> np.ndarray:
     """Vectors [N, D_in] → conditions float32 [N, n, D], dropout off."""
-    device = models.generator.device
-    models.projection.eval()
+    device, network = models.generator.device, models.projection.eval()
+    rows = torch.from_numpy(np.array(vectors, np.float32)).split(batch)
     with torch.inference_mode():
-        parts = [models.projection(torch.as_tensor(np.array(vectors[at : at + batch],
-                                                            np.float32)).to(device)).float().cpu()
-                 for at in range(0, len(vectors), batch)]
-    return torch.cat(parts).numpy()
+        return torch.cat([network(some.to(device)).float().cpu() for some in rows]).numpy()
