@@ -294,9 +294,8 @@ def test_fifteen_sentences_and_a_space_fitted_to_training_pairs_alone(space, kno
     of_test = (known["split"] == "test").to_numpy()
     spaces = []
     for spoiled in (0, 1):
-        pairs = data.PairedData(known, np.where(of_test[:, None, None, None] & spoiled, 0, pictures),
-                                sounds=sounds)
-        spaces.append(evaluate.fit_joint_space(
-            pretrained.load("image_text", device="cpu"), pretrained.load("text_audio", device="cpu"),
-            pairs, rate).embed_pictures(pictures[:2]))
+        seen = np.where(of_test[:, None, None, None] & (spoiled == 1), 0, pictures)
+        sees, hears = (pretrained.load(part, device="cpu") for part in ("image_text", "text_audio"))
+        spaces.append(evaluate.fit_joint_space(sees, hears, data.PairedData(
+            known, seen.astype(np.uint8), sounds=sounds), rate).embed_pictures(pictures[:2]))
     assert np.array_equal(*spaces)

@@ -284,14 +284,14 @@ def test_the_losses_that_need_sound_come_in_late_and_only_those_that_weigh(gener
         config = config_of(epochs=3, decoder_epochs=1, audible=2, **change)
         models = train_projection.build(config, generator, 8)
         curves[name] = train_projection.train(models, material, wanted, config)
-        assert train_projection.validate(models, material, wanted,
-                                         config)["cosine"] == curves[name][-1]["cosine"], "the last"
+        kept = train_projection.validate(models, material, wanted, config)
+        assert kept["cosine"] == curves[name][-1]["cosine"], "the last epoch's weights"
     with_sound = {name: [sorted({"mel", "adversarial", "features"} & set(row)) for row in curve]
                   for name, curve in curves.items()}
     assert with_sound == {"full": [[], [], ["adversarial", "features", "mel"]],
                           "no_matching": [[], [], ["adversarial", "mel"]], "latent": [[], [], []]}
     for epoch in (0, 1):
-        assert len({curve[epoch]["cosine"] for curve in curves.values()}) == 1, "one training so far"
+        assert len({curve[epoch]["cosine"] for curve in curves.values()}) == 1, "until then one"
     assert curves["full"][2]["cosine"] != curves["latent"][2]["cosine"]
 
 
@@ -315,7 +315,8 @@ def test_without_notebook_22_study_one_is_trained_in_short_and_says_so(generator
                                                          SimpleNamespace(width=8))
     assert config.study == "one" and not config.uses_decoder
     assert 'NOTEBOOKS="22"' in capsys.readouterr().out
-    assert train_projection.predict(models, material.vectors[:2, 0]).shape == (2, 1, generator.width)
+    made = train_projection.predict(models, material.vectors[:2, 0])
+    assert made.shape == (2, 1, generator.width)
 
 
 def test_cosines_by_hand():
