@@ -102,16 +102,6 @@ def test_another_sample_rate_hears_the_same():
                                                       rel=0.03) and table["mode"][0] > 0.05
 
 
-@pytest.mark.parametrize(("sounds", "line"), [
-    ([], "at least one sound"), ([np.zeros(RATE)], "sound 0: .*silence"),
-    ([triad(C), np.full(RATE, np.nan)], "sound 1: .*NaN"),
-    ([np.ones((2, RATE))], "sound 0: .*shape"), ([np.ones(99)], "sound 0: .*0.00 s"),
-])  # fmt: skip
-def test_sounds_without_a_measure_are_refused_by_number(sounds, line):
-    with pytest.raises(KlangfarbeError, match=line):
-        control.measure_controls(sounds, RATE)
-
-
 # --- correlation ----------------------------------------------------------------------------------
 # --------------------
 
@@ -147,44 +137,23 @@ def heard_like(asked, error, rng):
                          "mode": rng.choice([-0.1, 0.1], len(asked))})
 
 
-def test_the_table_tells_control_from_chance_also_after_folding():
+def test_the_table_tells_control_from_chance():
     rng = np.random.default_rng(1)
     asked = rng.uniform(60, 160, 80)
     wanted = {"tempo_bpm": asked, "mode": np.sign(rng.normal(size=80))}
     obeyed = heard_like(asked, 0.03, rng)
-    obeyed["tempo_bpm"] *= rng.choice([0.5, 1, 2], 80)  # half of the octaves wrong
     table = control.agreement(wanted, obeyed, n_resamples=100).set_index("control")
     tempo, mode = table.loc["tempo_bpm"], table.loc["mode"]
-    assert tempo["r_folded"] > 0.98 > tempo["null_folded"] > 0.7 and tempo["r"] < 0.8 and tempo[
-        "n"] == 80
-    assert mode["low"] < mode["null"] and np.isnan(mode["r_folded"])
+    assert tempo["low"] > 0.98 > tempo["null"] and tempo["n"] == 80 and mode["low"] < mode["null"]
     # tempi are heard in ratios
     assert tempo["r"] == pytest.approx(np.corrcoef(np.log2(asked),
                                                    np.log2(obeyed["tempo_bpm"]))[0, 1])
-    ignored = control.agreement({"tempo_bpm": asked}, heard_like(rng.permutation(asked), 0.03, rng),
-                                n_resamples=100)
-    # folding alone looks like control
-    assert ignored["r_folded"][0] > 0.6 and ignored["r_folded"][0] < ignored["null_folded"][
-        0] + 0.03
-    assert "r_folded" not in control.agreement({"mode": wanted["mode"]}, obeyed, n_resamples=50)
 
 
-def test_groups_widen_the_interval():
-    rng = np.random.default_rng(2)
-    pieces = np.repeat(np.arange(12), 8)
-    asked = rng.uniform(-1, 1, 12)[pieces]
-    heard = asked + 0.5 * rng.normal(size=12)[pieces] + 0.02 * rng.normal(size=96)
-    table = [control.agreement({"mode": asked}, pd.DataFrame({"mode": heard}), groups,
-                               n_resamples=200) for groups in (None, pieces)]
-    widths = [float(t["high"][0] - t["low"][0]) for t in table]
-    assert widths[1] > 1.8 * widths[0] and table[0]["r"][0] == table[1]["r"][0]
-
-
-@pytest.mark.parametrize("asked", [{}, {"loudness": np.ones(5)},
-                                   {"tempo_bpm": np.array([60.0, -1, 70])}])
-def test_requests_that_are_not_measured_are_refused(asked):
+def test_requests_that_have_no_logarithm_are_refused():
     with pytest.raises(KlangfarbeError):
-        control.agreement(asked, pd.DataFrame({"tempo_bpm": [60.0, 61, 62]}), n_resamples=10)
+        control.agreement({"tempo_bpm": np.array([60.0, -1, 70])},
+                          pd.DataFrame({"tempo_bpm": [60.0, 61, 62]}), n_resamples=10)
 
 
 # --- the atelier: what the score says and what is heard
@@ -205,7 +174,6 @@ def test_what_the_ateliers_scores_ask_for_is_heard():
     assert (table["r"] > table["null"]).all() and (table["low"]
                                                    > table["null"])[["loudness_db",
                                                                      "density_per_s"]].all()
-    assert table.loc["tempo_bpm", "r_folded"] > table.loc["tempo_bpm", "null_folded"]
 
 
 def test_the_metric_has_a_whole_card():

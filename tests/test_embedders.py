@@ -105,11 +105,6 @@ def test_an_encoder_that_answers_wrongly_is_refused(answer, clips):
         embedders.embed_clips(ear, clips[0], RATE_HZ)
 
 
-def test_no_clips_no_mean():
-    with pytest.raises(KlangfarbeError):
-        embedders.embed_clips(Ear(), [], RATE_HZ)
-
-
 def test_logits_of_clips_are_means_too():
     ear = Ear()
     ear.labels, ear.logits = ("low", "high"), lambda windows: ear.embed(windows)[:, [0, 5]]
@@ -121,14 +116,6 @@ def test_a_card_names_the_checkpoint_and_the_windows():
     card = embedders.card(Ear())
     assert card == {"name": "ear", "sha256": "e" * 64, "width": 6, "sample_rate_hz": RATE_HZ,
                     "window_seconds": 1.0, "windows": embedders.WINDOWS}
-
-
-@pytest.mark.parametrize("pictures",
-                         [np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8),
-                          np.zeros((0, 4, 4, 3), np.uint8)])
-def test_pictures_must_be_pictures(pictures):
-    with pytest.raises(KlangfarbeError):
-        embedders.embed_pictures(Ear(), pictures)
 
 
 # --- the two-caption check
@@ -233,25 +220,9 @@ def test_clap_wants_a_checked_encoder_and_as_many_texts_as_clips(clips):
         text_audio.imsm(check, np.zeros((12, 4, 4, 3), np.uint8), clips[0], RATE_HZ)
 
 
-def test_a_random_crop_gives_another_number_and_fixed_windows_do_not(clips):
-    check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, clips[1])
-    halves = [np.concatenate([tone(300, 2.0), tone(3400, 2.0)])] * 6
-    said = ["300 hertz"] * 6
-    drawn = [text_audio.clap_random_crop(check, said, halves, RATE_HZ, seed=s) for s in (0, 0, 1)]
-    assert np.array_equal(drawn[0], drawn[1]) and np.abs(drawn[0] - drawn[2]).max() > 0.1
-    assert np.ptp(text_audio.clap(check, said, halves, RATE_HZ)) == 0
-    assert np.array_equal(text_audio.clap_random_crop(check, clips[1][:1], clips[0][:1], RATE_HZ,
-                                                      seed=3),
-                          text_audio.clap(check, clips[1][:1], clips[0][:1],
-                                          RATE_HZ)), "a clip of one window has nothing to crop"
-
-
-def test_imsm_scores_pairs_and_refuses_who_made_them(clips):
+def test_imsm_scores_pairs(clips):
     pictures = np.zeros((12, 4, 4, 3), np.uint8) + np.tile(np.arange(6, dtype=np.uint8),
                                                            2)[:, None, None, None]
     check = text_audio.verify_encoder(Ear(), clips[0], RATE_HZ, pictures)
     assert check.partners == "pictures"
-    assert np.allclose(text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="f" * 64),
-                       1, atol=1e-3)
-    with pytest.raises(KlangfarbeError, match="did not build the pairs"):
-        text_audio.imsm(check, pictures, clips[0], RATE_HZ, pairing_sha256="e" * 64)
+    assert np.allclose(text_audio.imsm(check, pictures, clips[0], RATE_HZ), 1, atol=1e-3)

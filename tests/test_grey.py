@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import colour, stats
+from lib.metrics import diversity, stats
 from lib.systems.music2image import grey
 from lib.systems.music2image.config import DiffusionConfig
 
@@ -51,15 +51,15 @@ def test_saturation_and_brightness_of_known_colours():
     known = np.array([[255, 0, 0], [128, 128, 128], [200, 100, 100], [0, 0, 0], [255, 255, 255]],
                      np.uint8)
     pictures = np.broadcast_to(known[:, None, None], (5, 8, 8, 3))
-    np.testing.assert_allclose(colour.saturation(pictures), [1, 0, 0.5, 0, 0])
-    np.testing.assert_allclose(colour.brightness(pictures),
+    np.testing.assert_allclose(diversity.saturation(pictures), [1, 0, 0.5, 0, 0])
+    np.testing.assert_allclose(diversity.brightness(pictures),
                                [0.299, 128 / 255, (0.299 * 200 + 0.701 * 100) / 255, 0, 1],
                                atol=1e-6)
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     # noise is grey from two steps away
-    assert colour.saturation(noise, side=64) > 0.6 and colour.saturation(noise) < 0.15
+    assert diversity.saturation(noise, side=64) > 0.6 and diversity.saturation(noise) < 0.15
     with pytest.raises(KlangfarbeError, match="divisible by 8"):
-        colour.saturation(noise[:, :60, :60])
+        diversity.saturation(noise[:, :60, :60])
 
 
 def test_settings_differ_in_two_things_only():

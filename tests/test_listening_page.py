@@ -69,7 +69,8 @@ def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
         rms = np.sqrt(np.mean(sound**2))
         assert rate == audio.SAMPLE_RATE_HZ and (rms == 0 or 20 * np.log10(rms)
                                                  == pytest.approx(study.LEVEL_DBFS, abs=0.05))
-        assert small.settings["seconds"][name] == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
+        seconds = small.settings["seconds"][name]
+        assert seconds == pytest.approx(SECONDS) == pytest.approx(len(sound) / rate)
     for file in small.folder.rglob("*"):
         assert not re.search("first|second|item|silence|wrong", file.name)
     assert ("first" not in (small.folder / study.TRIALS).read_text() and "silence"

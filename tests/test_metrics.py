@@ -32,20 +32,6 @@ def test_ccc_never_exceeds_pearson(x):
         assert abs(affect.ccc(x, y)) <= abs(np.corrcoef(x, y)[0, 1]) + 1e-9
 
 
-def test_quadrants_by_hand():
-    truth = np.array([[0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]])
-    assert affect.quadrant_accuracy(truth,
-                                    0.1 * truth).tolist() == [1, 1, 1, 1], "only the signs count"
-    assert affect.quadrant_accuracy(truth, -truth).tolist() == [0, 0, 0, 0]
-    assert affect.quadrant_accuracy(truth, truth * [1, -1]).tolist() == [0, 0, 0, 0]
-    assert affect.quadrant_accuracy(truth,
-                                    np.full((4, 2),
-                                            0.3)).mean() == 0.25, "a constant is right once in four"
-    for bad in (truth[:, 0], truth[:3], np.full((4, 2), np.nan)):
-        with pytest.raises(KlangfarbeError):
-            affect.quadrant_accuracy(truth, bad)
-
-
 def test_r2_agrees_with_scikit_learn_and_rmse_with_the_formula():
     rng = np.random.default_rng(1)
     t, p = rng.normal(size=80), rng.normal(size=80)
@@ -128,7 +114,7 @@ def test_picture_features_hardly_depend_on_size():
                                picture_regressor.picture_features(large), atol=1e-5)
 
 
-def test_judge_learns_brightness_and_refuses_before_fit():
+def test_judge_learns_brightness():
     rng = np.random.default_rng(7)
     affect_points = rng.uniform(-1, 1, (120, 2))
     levels = ((affect_points + 1) * 120).astype(np.uint8)
@@ -136,7 +122,3 @@ def test_judge_learns_brightness_and_refuses_before_fit():
     pictures[..., 0], pictures[..., 2] = levels[:, :1, None], levels[:, 1:, None]
     fitted = picture_regressor.PictureRegressor().fit(pictures[:80], affect_points[:80])
     assert affect.ccc(affect_points[80:, 0], fitted.predict(pictures[80:])[:, 0]) > 0.9
-    with pytest.raises(KlangfarbeError, match="fitted judge"):
-        picture_regressor.PictureRegressor().predict(pictures)
-    with pytest.raises(KlangfarbeError, match="uint8"):
-        picture_regressor.picture_features(pictures.astype(float))

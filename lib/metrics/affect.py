@@ -4,16 +4,15 @@ import numpy as np
 import pandas as pd
 
 from lib.metrics import stats
-from lib.signal import affect as plane
 
 
 def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Concordance correlation coefficient of two series [N], 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²):
-    1 on the line predicted = truth, 0 for a constant; a shift or a squeeze lowers it, unlike r.
+    """Concordance correlation coefficient of two series [N], 2·cov / (σ_x² + σ_y² + (μ_x − μ_y)²).
     Card: estimates: agreement of intended with measured affect, one axis at a time · direction: ↑ ·
-        range: [−1, 1] · unit: none · input: two series on one scale · aggregation: over all rows ·
-        blind to: where on the plane the error lies; a judge that is wrong in the same way
-        everywhere · minimum n: 30 · source: Lin (1989), Biometrics 45
+        range: [−1, 1]; a constant has 0, a shift or a squeeze lowers it, unlike r · unit: none ·
+        input: two series on one scale · aggregation: over all rows · blind to: where on the plane
+        the error lies; a judge that is wrong in the same way everywhere · minimum n: 30 · source:
+        Lin (1989), Biometrics 45
     """
     truth, predicted = stats.aligned(truth, predicted)
     middle, centre = truth.mean(), predicted.mean()
@@ -25,9 +24,9 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Coefficient of determination of two series [N]: 1 − Σ(t−p)² / Σ(t−t̄)²; 0 for the mean.
     Card: estimates: share of the truth's variance that the predictions explain · direction: ↑ ·
-        range: (−∞, 1] · unit: none · input: two series on one scale · aggregation: over all rows at
-        once · blind to: whether the truth varies for a reason worth predicting (two scales joined
-        in one column give a high one) · minimum n: 30 · source: Wright (1921)
+        range: (−∞, 1] · unit: none · input: two series on one scale · aggregation: over all rows ·
+        blind to: whether the truth varies for a reason worth predicting (two scales joined in one
+        column give a high one) · minimum n: 30 · source: Wright (1921)
     """
     truth, predicted = stats.aligned(truth, predicted)
     total = np.sum((truth - truth.mean()) ** 2)
@@ -37,38 +36,24 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Root mean square error of two series [N].
     Card: estimates: size of a typical error · direction: ↓ · range: [0, ∞) · unit: the unit of the
-        inputs · input: two series on one scale · aggregation: over all rows at once · blind to: the
-        spread of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)
+        inputs · input: two series on one scale · aggregation: over all rows · blind to: the spread
+        of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)
     """
     truth, predicted = stats.aligned(truth, predicted)
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
 
 
-def quadrant_accuracy(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Whether each prediction lies in the truth's quadrant, [N, 2] twice → float64 [N], 1 or 0.
-    Card: estimates: share of outputs whose mood is right as a word would say it (excited, tense,
-        gloomy, calm) · direction: ↑ · range: [0, 1] · unit: none · input: valence and arousal
-        around 0 · aggregation: mean over rows · blind to: how far off a point is; near an axis a
-        hair decides (a quarter is luck only where quadrants are equally common) · minimum n: 50 ·
-        source: Russell (1980), J. Personality and Social Psychology 39 (the plane)
-    """
-    truth, predicted = stats.aligned(truth, predicted, ndim=2, fewest=1)
-    return (plane.quadrant(*truth.T) == plane.quadrant(*predicted.T)).astype(np.float64)
-
-
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *,
               seed: int = 0, n_resamples: int = 1000) -> pd.DataFrame:
-    """The table of intended against measured (valence, arousal), [N, 2] each in [−1, 1]; a row per
-    axis: ``axis, ccc, low, high`` (95 % bootstrap over groups), ``null`` (97.5 % quantile of the
-    CCC with permuted predictions: above is more than chance), ``r2, r2_low, r2_high, rmse, n``.
+    """Intended against measured (valence, arousal), [N, 2] in [−1, 1]; a row per axis: ``axis, ccc,
+    low, high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``r2, r2_low, r2_high, rmse, n``.
     """
     truth, predicted = stats.aligned(truth, predicted, ndim=2)
-    rows = []
+    rows, settings = [], {"groups": groups, "seed": seed, "n_resamples": n_resamples}
     for axis, t, p in zip(("valence", "arousal"), truth.T, predicted.T, strict=True):
-        low, high = stats.bootstrap(ccc, t, p, groups=groups, seed=seed, n_resamples=n_resamples)
+        low, high = stats.bootstrap(ccc, t, p, **settings)
+        r2_low, r2_high = stats.bootstrap(r2, t, p, **settings)
         null = float(np.quantile(stats.permutation_null(ccc, t, p, seed=seed), 0.975))
-        r2_low, r2_high = stats.bootstrap(r2, t, p, groups=groups, seed=seed,
-                                          n_resamples=n_resamples)
         rows.append({"axis": axis, "ccc": ccc(t, p), "low": low, "high": high, "null": null,
                      "r2": r2(t, p), "r2_low": r2_low, "r2_high": r2_high, "rmse": rmse(t, p),
                      "n": len(t)})

@@ -1,5 +1,4 @@
-"""A classifier of the five emotion words: accuracy, macro-F1 and calibration error, beside their
-chance level and the most common class.
+"""A classifier of the five emotion words: accuracy, macro-F1, calibration error; null, majority.
 
 Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11.
 """
@@ -34,8 +33,7 @@ def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b| over 10 bins
-    of the likeliest class's probability, [0, 1] ↓. It leans upward at small N.
+    """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b|, [0, 1] ↓.
     """
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
@@ -49,10 +47,9 @@ MEASURES = {"accuracy": (accuracy, "↑"), "macro-F1": (macro_f1, "↑"),
 
 def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = None,
              common: int | None = None, seed: int = 0) -> pd.DataFrame:
-    """The table of probabilities [N, 5] and labels, int64 [N] or words: ``measure, direction,
-    value, low, high`` (95 %, bootstrap over groups), ``shuffled, shuffled_low, shuffled_high``
-    (chance level: mean and central 95 %), ``majority`` (always the class that is most common in
-    training, `common`, else in `labels`), ``n, seed``.
+    """The table of probabilities [N, 5] and labels, int64 [N] or words: ``value, low, high`` (95 %,
+    bootstrap over groups), ``shuffled, shuffled_low, shuffled_high`` (chance level), ``majority``
+    (always the most common class of training, `common`, else of `labels`), ``n, seed``.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
@@ -78,9 +75,7 @@ def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = N
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The T in [0.05, 20] that maximises the likelihood of labels [N] under softmax(logits / T),
-    logits [N, 5] (§4.2). No prediction changes.
-    """
+    """The T in [0.05, 20] of the greatest likelihood of labels [N], softmax(logits [N, 5] / T)."""
     logits = np.asarray(logits, np.float64)
     result = minimize_scalar(lambda log_t: cross_entropy(logits / math.exp(log_t), labels),
                              bounds=(math.log(0.05), math.log(20)), method="bounded")

@@ -1,6 +1,6 @@
-"""Metric cards: what each metric estimates, in which direction it is better, and what it cannot
-see, read from the paragraph ``Card:`` of its own docstring. Its fields ``name: text`` begin on a
-new line or after " · ".  Notebook: 05.
+"""What each metric estimates, in which direction it is better, and what it cannot see: the
+paragraph ``Card:`` of its docstring, fields ``name: text`` on a new line or after " · ".  Notebook:
+05.
 """
 
 import importlib
@@ -9,8 +9,6 @@ import pkgutil
 import re
 from collections import namedtuple
 from collections.abc import Callable
-
-import pandas as pd
 
 from lib import metrics
 from lib.core.errors import KlangfarbeError
@@ -22,13 +20,11 @@ BLOCK = re.compile(r"^Card:(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(rf"(?:^|·)\s*({'|'.join(FIELDS)}):\s", re.MULTILINE)
 
 
-class Card(namedtuple("Card", "name estimates direction range unit input aggregation blind_to "
-                      "minimum_n source")):
-    """One metric's card."""
+class Card(namedtuple("Card", ("name", *(field.replace(" ", "_") for field in FIELDS)))):
+    """One metric's card; ``sign``: +1 where more is better, −1 where less is, 0 where neither."""
 
     @property
     def sign(self) -> int:
-        """+1 where more is better (↑), −1 where less is (↓), 0 where neither (–)."""
         return DIRECTIONS[self.direction]
 
 
@@ -48,17 +44,12 @@ def card(function: Callable) -> Card:
     return Card(name, *(values[field] for field in FIELDS))
 
 
-def every() -> dict[str, Callable]:
-    """All metrics that carry a card: ``module.function`` → the function."""
-    found = {}
+def every() -> list[Card]:
+    """The cards of all metrics, by name."""
+    found = []
     for module in pkgutil.iter_modules(metrics.__path__):
         loaded = importlib.import_module(f"lib.metrics.{module.name}")
-        found |= {f"{module.name}.{name}": function for name, function in vars(loaded).items()
-                  if inspect.isfunction(function) and function.__module__ == loaded.__name__
-                  and BLOCK.search(inspect.getdoc(function) or "")}
-    return dict(sorted(found.items()))
-
-
-def table() -> pd.DataFrame:
-    """All cards, a row a metric, columns as in :class:`Card`."""
-    return pd.DataFrame([card(function) for function in every().values()], columns=Card._fields)
+        found += [card(function) for _, function in inspect.getmembers(loaded, inspect.isfunction)
+                  if function.__module__ == loaded.__name__
+                  and BLOCK.search(inspect.getdoc(function) or "")]
+    return found

@@ -21,38 +21,29 @@ MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
 def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
-    """What can be heard of the five controls in N mono sounds, a row each: ``tempo_bpm`` (half and
-    double are common answers); ``mode``, of the constant-Q chroma weighed by RMS, the best
-    correlation with a major profile minus the best with a minor one over the tonics, above 0 for
-    major; ``loudness_db``, RMS re full scale (a sine of amplitude 1 has −3.01); ``brightness_hz``,
-    the centroid weighed by RMS; ``density_per_s``, onsets (notes struck together count once).
+    """The five controls as heard in N mono sounds, a row each: ``tempo_bpm``; ``mode``, best fit of
+    the chroma with a major key minus best with a minor one; ``loudness_db``, RMS re full scale;
+    ``brightness_hz``, centroid weighed by RMS; ``density_per_s``, onsets.
     """
-    if not len(sounds):
-        raise KlangfarbeError("at least one sound", "none", "give a list of mono sounds")
     rows = []
-    for index, sound in enumerate(map(np.asarray, sounds)):
-        try:
-            frames = features.frames(sound, sample_rate_hz)
-            level = frames["rms"][0]
-            chroma = frames["chroma_cqt"] @ level
-            onsets = librosa.onset.onset_detect(y=np.ascontiguousarray(sound, dtype=np.float32),
-                                                sr=sample_rate_hz, units="samples")
-            # over all tonics each sums to 0: the best is ≥ 0
-            major, minor = (max(correlation(np.roll(profile, tonic), chroma) for tonic in range(12))
-                            for profile in (MAJOR, MINOR))
-            power = np.mean(np.square(sound, dtype=np.float64))
-            rows.append((float(frames["tempo"][0, 0]), major - minor, 10 * np.log10(power),
-                         float(frames["centroid"][0] @ level / level.sum()),
-                         len(onsets) * sample_rate_hz / len(sound)))
-        except KlangfarbeError as error:
-            raise KlangfarbeError(error.expected, f"sound {index}: {error.got}",
-                                  error.do) from error
+    for sound in map(np.asarray, sounds):
+        frames = features.frames(sound, sample_rate_hz)
+        level = frames["rms"][0]
+        chroma = frames["chroma_cqt"] @ level
+        onsets = librosa.onset.onset_detect(y=np.ascontiguousarray(sound, dtype=np.float32),
+                                            sr=sample_rate_hz, units="samples")
+        # over all tonics each sums to 0: the best is ≥ 0
+        major, minor = (max(correlation(np.roll(profile, tonic), chroma) for tonic in range(12))
+                        for profile in (MAJOR, MINOR))
+        power = np.mean(np.square(sound, dtype=np.float64))
+        rows.append((float(frames["tempo"][0, 0]), major - minor, 10 * np.log10(power),
+                     float(frames["centroid"][0] @ level / level.sum()),
+                     len(onsets) * sample_rate_hz / len(sound)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
-    """Pearson's r of what was asked for and what was measured, cov / (σ_asked σ_heard), [N ≥ 3]
-    each; 0 where everything measured is the same.
+    """Pearson's r of what was asked for and what was measured, [N ≥ 3] each; 0 for a constant.
     Card: estimates: whether turning a control turns the sound · direction: ↑ · range: [−1, 1] ·
         unit: none · input: asked-for and measured values of one control (:func:`measure_controls`,
         22 050 Hz, FFT 2048, hop 512), tempo and brightness as log₂ · aggregation: one pair a clip ·
@@ -68,45 +59,25 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
 
 
 def fold_octaves(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
-    """Measured tempi [N] moved by whole octaves to within half an octave of those asked for. That
-    alone makes strangers' tempi correlate: compare with a null that is folded likewise.
-    """
+    """Measured tempi [N] moved by whole octaves to those asked for: fold the null likewise."""
     heard_bpm = np.asarray(heard_bpm, np.float64)
     return heard_bpm * 2.0 ** -np.round(_octaves(heard_bpm / np.asarray(asked_bpm, np.float64)))
 
 
-def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame,
-              groups: np.ndarray | None = None, *, seed: int = 0,
+def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame, *, seed: int = 0,
               n_resamples: int = 1000) -> pd.DataFrame:
-    """The table of asked-for controls, some of :data:`COLUMNS` → [N] (units matter for the tempo
-    only), against :func:`measure_controls`' of the outputs. A row each: ``control, r, low, high``
-    (95 %, bootstrap over groups), ``null`` (97.5 % quantile of r with the sounds permuted), for the
-    tempo ``r_folded`` (:func:`fold_octaves`) beside its own ``null_folded``; ``n``.
+    """Asked-for controls, some of :data:`COLUMNS` → [N], against :func:`measure_controls`' of the
+    outputs: ``control, r, low, high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``n``.
     """
-    if not asked or set(asked) - set(COLUMNS):
-        raise KlangfarbeError(f"controls out of {', '.join(COLUMNS)}", ", ".join(asked) or "none",
-                              "name what was asked for")
-
-    def of_logs(some: np.ndarray, other: np.ndarray) -> float:
-        return correlation(_octaves(some), _octaves(other))
-
-    def folded(some: np.ndarray, other: np.ndarray) -> float:
-        return of_logs(some, fold_octaves(some, other))
-
     rows = []
     for control in [name for name in COLUMNS if name in asked]:
         pair = np.asarray(asked[control], np.float64), heard[control].to_numpy(np.float64)
-        scores = {"": of_logs if control in LOGARITHMIC else correlation}
-        scores |= {"_folded": folded} if control == "tempo_bpm" else {}
-        row: dict = {"control": control}
-        for name, r in scores.items():
-            row[f"r{name}"] = r(*pair)
-            if not name:
-                row["low"], row["high"] = stats.bootstrap(r, *pair, groups=groups, seed=seed,
-                                                          n_resamples=n_resamples)
-            null = stats.permutation_null(r, *pair, groups=groups, seed=seed)
-            row[f"null{name}"] = float(np.quantile(null, 0.975))
-        rows.append(row | {"n": len(pair[0])})
+        if control in LOGARITHMIC:
+            pair = _octaves(pair[0]), _octaves(pair[1])
+        low, high = stats.bootstrap(correlation, *pair, seed=seed, n_resamples=n_resamples)
+        null = stats.permutation_null(correlation, *pair, seed=seed)
+        rows.append({"control": control, "r": correlation(*pair), "low": low, "high": high,
+                     "null": float(np.quantile(null, 0.975)), "n": len(pair[0])})
     return pd.DataFrame(rows)
 
 

@@ -1,6 +1,5 @@
-"""Distances between two sets of embeddings: Fréchet (FAD, and FAD∞ without its bias), kernel audio
-distance (KAD) and kernel inception distance (KID). None of them knows which output answers which
-condition.  Notebook: 05.
+"""Distances between two sets of embeddings; none knows which output answers which condition.
+Notebook: 05.
 """
 
 import warnings
@@ -15,13 +14,10 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
 
-# negative eigenvalues beyond this share of the largest one (or of the trace) are no rounding error
-ROUND_OFF = 1e-6
-COVARIANCE_CHUNK, KERNEL_CHUNK = 4096, 1024  # rows in memory at a time
-N_BANDWIDTH = 2000                           # rows that the median distance is taken over
+ROUND_OFF = 1e-6     # share of the largest eigenvalue (or of the trace) that is rounding error
+KERNEL_CHUNK = 1024  # rows in memory at a time
+N_BANDWIDTH = 2000   # rows that the median distance is taken over
 KID_SUBSET, KID_SUBSETS = 1000, 100
-
-
 # FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: 95 % of the value
 FadInfinity = namedtuple("FadInfinity", "value low high slope sizes fads")
 
@@ -30,18 +26,13 @@ def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [D] and unbiased covariance [D, D] of embeddings [N ≥ 2, D], float64."""
     x, _ = _two_sets(x, x)
     mean = x.mean(axis=0, dtype=np.float64)
-    cov = np.zeros((x.shape[1], x.shape[1]))
-    # centred first: x'x − nμμ' loses digits where the mean is far from 0
-    for start in range(0, len(x), COVARIANCE_CHUNK):
-        centred = x[start : start + COVARIANCE_CHUNK] - mean
-        cov += centred.T @ centred
-    return mean, cov / (len(x) - 1)
+    centred = x - mean  # first: x'x − nμμ' loses digits where the mean is far from 0
+    return mean, centred.T @ centred / (len(x) - 1)
 
 
 def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:
     """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D]: ‖μ1
-    − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½. The last matrix is symmetric: the trace of its
-    root is the sum of its eigenvalues' square roots, real despite rounding.
+    − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½, a symmetric matrix: its roots are real.
     Card: estimates: how far one Gaussian must be carried to become the other, squared ·
         direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D]
         and two covariances [D, D] · aggregation: none, the parameters are given · blind to:
@@ -64,8 +55,7 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
 
 
 def fad(reference: np.ndarray, generated: np.ndarray) -> float:
-    """Fréchet audio distance: :func:`frechet` of Gaussians fitted to embeddings [N, D], [M, D]. It
-    grows as n falls: compare at one n only, and print :func:`fad_infinity` beside it.
+    """Fréchet audio distance of embeddings [N, D], [M, D]; it grows as n falls: compare at one n.
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
         input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
@@ -79,9 +69,8 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
 
 def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.ndarray | None = None,
                  seed: int = 0, n_draws: int = 5, n_folds: int = 10) -> FadInfinity:
-    """FAD for infinitely many clips: a line in 1/n through FADs of subsets, read off at 1/n = 0.
-    Subsets hold whole groups [M] of generated rows, drawn without replacement (a clip drawn twice
-    would bias the covariance); the reference is thinned alike, so that its bias goes to 0 as well.
+    """FAD for infinitely many clips: a line in 1/n through FADs of subsets of whole groups [M] of
+    generated rows, drawn without replacement, the reference thinned alike, read off at 1/n = 0.
     Card: estimates: the FAD that infinitely many clips would give · direction: ↓ · range: (−∞, ∞),
         about 0 or a little below for one distribution · unit: the embedding's unit, squared ·
         input: embeddings of one encoder · aggregation: mean FAD of n_draws subsets at each of six
@@ -101,8 +90,8 @@ def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.nda
     fold, fold_of_reference = (rng.permutation(n) % n_folds for n in (count, len(reference)))
 
     def extrapolate(kept: np.ndarray, kept_reference: np.ndarray):
-        # slope, value and FADs [S] of the kept groups and reference rows (bool [G], [N]); orders
-        # are drawn over everything: two folds differ by what they leave out, not by their draws
+        # slope, value, FADs [S] of the kept groups and reference rows (bool [G], [N]); orders are
+        # drawn over everything: two folds differ by what they leave out, not by their draws
         rng, fads = np.random.default_rng(seed), []
         for share in shares:
             values = []
@@ -129,9 +118,8 @@ def median_distance(x: np.ndarray) -> float:
 
 
 def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None = None) -> float:
-    """Kernel audio distance of [N, D] and [M, D]: unbiased squared maximum mean discrepancy,
-    mean_{i≠j} k(r_i, r_j) + mean_{i≠j} k(g_i, g_j) − 2 mean_{i,j} k(r_i, g_j), k(x, y) = exp(−‖x −
-    y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
+    """Kernel audio distance of [N, D] and [M, D]: unbiased squared maximum mean discrepancy with
+    k(x, y) = exp(−‖x − y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
         of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
@@ -151,23 +139,6 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
     within_r = (_kernel_sum(reference) - n) / (n * (n - 1))  # k(x, x) = 1 is left out
     within_g = (_kernel_sum(generated) - m) / (m * (m - 1))
     return float(within_r + within_g - 2 * _kernel_sum(reference, generated) / (n * m))
-
-
-def fid(reference: np.ndarray, generated: np.ndarray) -> float:
-    """Fréchet distance of picture features [N, D] and [M, D], as :func:`fad` of clips.
-    Card: estimates: distance between the distributions of real and painted pictures ·
-        direction: ↓ · range: [0, ∞) · unit: the features' unit, squared: comparable within one
-        encoder only · input: features of one encoder (the published FID: Inception's) ·
-        aggregation: mean and covariance over all pictures · blind to: whether a picture fits its
-        music; anything beyond mean and covariance; copies of the training set · minimum n: 2048
-        (biased; D + 1 or it refuses) · source: Heusel et al. (2017), NeurIPS, eq. 6
-    """
-    reference, generated = _two_sets(reference, generated)
-    fewest, width = min(len(reference), len(generated)), reference.shape[1]
-    if fewest <= width:  # a singular covariance: the number is an artefact of n
-        raise KlangfarbeError(f"more pictures than features: at least {width + 1}", str(fewest),
-                              "paint more, or use kid (no such bias)")
-    return fad(reference, generated)
 
 
 def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
@@ -208,7 +179,6 @@ def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray,
 
 
 def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
-    """Eigenvalues of a covariance, rounding below zero clipped, more than that refused."""
     if not eigenvalues.min() >= -ROUND_OFF * max(eigenvalues.max(), np.finfo(float).tiny):
         raise KlangfarbeError("a finite covariance (no negative eigenvalue)",
                               f"an eigenvalue of {eigenvalues.min():.3g}", "give Σ itself")

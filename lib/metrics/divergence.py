@@ -12,13 +12,13 @@ FLOOR = 1e-8  # added to each band's share: an empty one would cost infinitely m
 
 
 def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.ndarray:
-    """KL(p_ref ‖ p_gen) of each pair of clips, p the softmax of a tagger's logits [N, C]: Σ_c p_ref
-    · ln(p_ref / p_gen), [N] nats. A tag that the generated clip lacks costs much, one more little.
+    """Σ_c p_ref · ln(p_ref / p_gen) of each pair of clips, p the softmax of logits [N, C]: [N]
+    nats.
     Card: estimates: how differently a tagger judges a generated clip and its own reference ·
         direction: ↓ · range: [0, ∞) · unit: nat · input: logits [N, C] of one tagger for N pairs,
-        all classes, before any softmax · aggregation: one value a pair; a table takes the mean over
-        pairs · blind to: what the tagger has no tag for; tags spoken of with equal certainty in
-        both · minimum n: 100 pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1
+        before any softmax · aggregation: one value a pair; a table takes the mean · blind to: what
+        the tagger has no tag for; tags spoken of with equal certainty in both · minimum n: 100
+        pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1
     """
     logits = stats.aligned(reference_logits, generated_logits, ndim=2, fewest=1)
     log_p, log_q = (log_softmax(some, axis=1) for some in logits)
@@ -27,15 +27,14 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
 
 def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
                    sample_rate_hz: int = SAMPLE_RATE_HZ) -> float | np.ndarray:
-    """KL(p ‖ q) of the long-term spectra of two sounds [N] and [M], or batches [B, N] and [B, M],
-    in nats, a float or [B]: p(b) is the share of the reference's **power** in mel band b, summed
-    over time, q the generated sound's, :data:`FLOOR` added to both.
+    """KL of the shares of **power** in mel bands, summed over time, of two sounds [N] and [M], or
+    batches [B, N] and [B, M]: nats, a float or [B].
     Card: estimates: difference of the average timbre and register of two sounds · direction: ↓ ·
         range: [0, ∞) · unit: nat · input: two mono sounds [N] (or batches [B, N]) at one rate;
-        power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 · aggregation: power summed
-        over time, then one value a pair; a table takes the mean over pairs · blind to: time: the
-        same notes in another order, or backwards, give 0; loudness · minimum n: 30 pairs ·
-        source: the mapping thesis, its KLD ("over mel bins"); the floor is ours
+        power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 added to each share ·
+        aggregation: one value a pair; a table takes the mean · blind to: time: the same notes in
+        another order, or backwards, give 0; loudness · minimum n: 30 pairs · source: the mapping
+        thesis, its KLD ("over mel bins"); the floor is ours
     """
     shares = []
     for sound in (reference, generated):
@@ -52,12 +51,11 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 
 
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
-    """KL between two histograms of 100 bins (our number), **each with its own bin edges**: the
-    fault of system 1's released evaluation, kept to be shown.
+    """KL between two histograms, **each with its own bin edges**: a fault of S1's released code.
     Card: estimates: difference of the shapes of two histograms once place and width are thrown
-        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers ·
-        aggregation: all values at once · blind to: any shift a + c and any stretch c · a with c >
-        0 · minimum n: 1000 values · source: the released code of system 1, not its text
+        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100
+        bins (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch
+        c · a with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text
     """
     shares = []
     for values in (np.ravel(np.asarray(a, np.float64)), np.ravel(np.asarray(b, np.float64))):

@@ -1,4 +1,4 @@
-"""Has a generator collapsed? Two measures that fall when it does, and one that rises."""
+"""Has a generator collapsed, and how colourful and bright are its pictures?"""
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist, squareform
@@ -28,10 +28,6 @@ def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
         outside a ball a picture lies; one outlier with a huge ball raises either · minimum n: 100 ·
         source: Kynkäänniemi et al. (2019), eq. 1–2
     """
-    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    if min(len(real), len(fake)) <= NEIGHBOUR:
-        raise KlangfarbeError(f"more than {NEIGHBOUR} rows of either", f"{real.shape} and "
-                              f"{fake.shape}", "give more pictures")
     across = cdist(real, fake)
     # column 0 is the row itself
     real_radius, fake_radius = (np.sort(cdist(some, some), axis=1)[:, NEIGHBOUR]
@@ -41,12 +37,11 @@ def precision_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 
 
 def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
-    """Mean correlation between all pairs of pictures, the reference's mean picture taken from each:
-    1 when all are the same up to contrast, about 0 when they share nothing but that mean.
-    Card: estimates: how much the outputs repeat one another · direction: ↓ · range: [−1/(N−1), 1] ·
-        unit: none · input: pixels, the real set's mean picture taken away · aggregation: mean over
-        all pairs · blind to: pictures that repeat one another shifted or mirrored; whether they are
-        good · minimum n: 30 · source: ours
+    """Mean correlation between all pairs of pictures, the reference's mean picture taken from each.
+    Card: estimates: how much the outputs repeat one another · direction: ↓ · range: [−1/(N−1), 1],
+        1 when all are the same up to contrast · unit: none · input: pixels, the real set's mean
+        picture taken away · aggregation: mean over all pairs · blind to: pictures that repeat one
+        another shifted or mirrored; whether they are good · minimum n: 30 · source: ours
     """
     pictures, reference = np.asarray(pictures, np.float64), np.asarray(reference, np.float64)
     if len(pictures) < 2 or len(reference) < 1 or pictures.shape[1:] != reference.shape[1:]:
@@ -72,20 +67,17 @@ def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
              n_resamples: int = 200) -> dict[str, float]:
-    """The collapse measures of features [N, F] of as many real and painted pictures, as
-    :func:`ranks` among the real ones: ``spread`` (mean pairwise distance, 1 = as spread as the real
-    set) with ``_low, _high`` (bootstrap), ``precision``, ``recall`` (Wilson's), ``n``.
+    """``spread`` (mean pairwise distance, 1: as the real set's; ``_low, _high``: bootstrap),
+    ``precision``, ``recall`` (Wilson's) of :func:`ranks` of as many real and painted, [N, F].
     """
     if len(real) != len(fake):
         raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",
                               "draw as many: the measures depend on N")
     fake, real = ranks(fake, real), ranks(real, real)
     between = squareform(pdist(fake)) / pairwise_distance(real)
-
     def spread(rows: np.ndarray) -> float:  # a picture drawn twice is not its own neighbour
         return float(between[np.ix_(rows, rows)].sum()
                      / max(1, (rows[:, None] != rows[None]).sum()))
-
     everyone = np.arange(len(fake))
     low, high = stats.bootstrap(spread, everyone, n_resamples=n_resamples, seed=seed)
     precision, recall = precision_recall(real, fake)
@@ -93,3 +85,31 @@ def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
     return {"spread": spread(everyone), "spread_low": low, "spread_high": high,
             "precision": precision, "recall": recall, "recall_low": recall_low,
             "recall_high": recall_high, "n": len(fake)}
+
+
+def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
+    """Mean of HSV's S, (max − min)/max, of square pictures uint8 [N, H, H, 3] → float64 [N];
+    blocks, for the noise of a half-trained painter is colourful by pixel and grey from two steps
+    away.
+    Card: estimates: how colourful a picture is · direction: – · range: [0, 1], 0 for grey and
+        black · unit: none · input: pixels 0–255, averaged to side² blocks · aggregation: mean over
+        blocks, one number a picture · blind to: which colours, and whether they fit one another ·
+        minimum n: 1 · source: Smith (1978), Color gamut transform pairs
+    """
+    count, height = pictures.shape[:2]
+    if height % side or pictures.shape[2] != height:
+        raise KlangfarbeError(f"square pictures of a side divisible by {side}", str(pictures.shape),
+                              "give another side")
+    blocks = pictures.reshape(count, side, height // side, side, height // side, 3).mean((2, 4))
+    top, low = blocks.max(axis=-1), blocks.min(axis=-1)
+    return ((top - low) / np.maximum(top, 1)).mean(axis=(1, 2))
+
+
+def brightness(pictures: np.ndarray) -> np.ndarray:
+    """Mean luma of pictures uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of 255.
+    Card: estimates: how light a picture is · direction: – · range: [0, 1] · unit: none · input:
+        pixels 0–255, gamma-encoded as stored · aggregation: mean over pixels, one number a
+        picture · blind to: contrast: half black, half white is medium grey · minimum n: 1 ·
+        source: ITU-R BT.601, luma
+    """
+    return (pictures @ np.array([0.299, 0.587, 0.114]) / 255).mean(axis=(1, 2))

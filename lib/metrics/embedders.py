@@ -1,10 +1,7 @@
-"""What a metric asks of the network behind it: ``name, sha256, width`` D, and of one that hears
-``sample_rate_hz, window_seconds`` and ``embed(windows float32 [N, samples])`` → [N, D]; also
-``embed_text(N sentences)``, ``embed_pictures(uint8 [N, H, W, 3])`` → [N, D] in the same space, or a
-tagger's ``labels`` with ``logits(windows)`` → [N, C]. :mod:`lib.pretrained` makes such objects.
-
-One policy of windows for every metric (:data:`WINDOWS`), nothing drawn at random: the same clip
-gives the same number for ever.  Notebook: 05.
+"""What a metric asks of the network behind it: ``name, sha256, width`` D; of one that hears
+``sample_rate_hz, window_seconds, embed(windows [N, samples])`` → [N, D]; also ``embed_text``,
+``embed_pictures`` → [N, D] in the same space, or a tagger's ``labels, logits, affect``.
+:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,8 +23,7 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
         raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, at 1,000 to "
-                              "400,000 Hz", f"{sound.shape} at {sample_rate_hz} Hz",
-                              "check the rate and the clip, or give a longer one")
+                              "400,000 Hz", f"{sound.shape} at {sample_rate_hz} Hz", "check both")
     if sample_rate_hz != encoder.sample_rate_hz:
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
@@ -58,8 +54,6 @@ def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np
     """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
     windows, batches running on from clip to clip: float64 [N, width].
     """
-    if len(sounds) == 0:
-        raise KlangfarbeError("at least one clip", "none", "give some clips")
     sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
     for index, sound in enumerate(sounds):
         waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]
@@ -74,11 +68,6 @@ def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np
 
 def embed_pictures(encoder, pictures: np.ndarray) -> np.ndarray:
     """One vector a picture: uint8 [N, H, W, 3] → float64 [N, D]."""
-    pictures = np.asarray(pictures)
-    if (pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8
-            or not len(pictures)):
-        raise KlangfarbeError("pictures uint8 [N, H, W, 3], N ≥ 1", f"{pictures.dtype} "
-                              f"{pictures.shape}", "convert with images.from_tensor")
     return in_batches(encoder, encoder.embed_pictures, pictures)
 
 
@@ -90,9 +79,7 @@ def in_batches(encoder, answer: Callable, some: Sequence | np.ndarray) -> np.nda
 
 
 def card(encoder) -> dict:
-    """What a table prints about the network behind a number: ``name, sha256, width``; where it has
-    them ``revision, licence``; where it hears ``sample_rate_hz, window_seconds, windows``.
-    """
+    """What a table prints about the network behind a number."""
     names = ("name", "sha256", "revision", "licence", "width", "sample_rate_hz", "window_seconds")
     found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
     return found | ({"windows": WINDOWS} if "sample_rate_hz" in found else {})

@@ -21,9 +21,9 @@ COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "
 
 @dataclass(frozen=True)
 class Measure:
-    """One metric as it is used in one table: ``metric(reference, view(outputs))``, a function with
-    a card. `of` items it gives [N] numbers, averaged; of rows one number from N aligned rows, such
-    as a correlation; of sets one number from two sets of any size.
+    """One metric as one table uses it, ``metric(reference, view(outputs))``, a function with a
+    card: of items [N] numbers, averaged; of rows one number of N aligned rows; of sets one of two
+    sets.
     """
 
     name: str                                           # heading in the table
@@ -31,7 +31,6 @@ class Measure:
     reference: np.ndarray                               # what the outputs are compared with
     of: str = ITEMS
     view: Callable[[np.ndarray], np.ndarray] = np.asarray  # an encoder, a judge, a column
-    reference_groups: np.ndarray | None = None          # for the halves of *real against real*
     published: Mapping[str, float] = field(default_factory=dict)  # row → number as a paper has it
     printed: str = ""                                   # the paper's direction where it differs
     encoder: Mapping | str = ""                         # the network behind: its card or its name
@@ -40,14 +39,10 @@ class Measure:
 def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure], *,
                    groups: np.ndarray | None = None, seed: int = 0, n_resamples: int = 1000,
                    n_shuffles: int = 200, n_swaps: int = 999) -> pd.DataFrame:
-    """The table of one system, with :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N
-    conditions, the system first, then baselines and ceilings; all is resampled by groups [N].
-
-    Each measure's rows: *system, baselines, mean predictor* (of numbers with a target), *shuffled
-    condition, real against real, published*; one that it cannot have says why in ``note``. ``low,
-    high``: 95 % (bootstrap; jackknife for sets; the central 95 % of the shuffles for the null).
-    ``system_is``: better or worse than that row where the paired test (p ≥ 1/(1 + n_swaps)) says so
-    after Holm's correction over the table, else *inconclusive*.
+    """The table, :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N conditions, the
+    system first; all is resampled by groups [N]. ``low, high``: 95 % (bootstrap; jackknife for
+    sets; the central 95 % of the shuffles for the null). ``system_is``: better or worse than that
+    row where the paired test says so after Holm's correction over the table.
     """
     sizes = {name: len(rows) for name, rows in outputs.items()}
     if len(set(sizes.values())) != 1 or min(sizes.values()) < 2:
@@ -67,7 +62,6 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
 
 def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarray | None, seed: int,
           n_resamples: int, n_shuffles: int, n_swaps: int) -> list[dict]:
-    """The rows of one measure."""
     card, metric, reference = (cards.card(measure.metric), measure.metric,
                                np.asarray(measure.reference))
     seen = {name: measure.view(rows) for name, rows in outputs.items()}
@@ -110,14 +104,10 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
     if measure.of == SETS:
         found.append(base | {"row": SHUFFLED, "value": np.nan, "n": 0, "note": "a comparison of "
                              "sets cannot see the condition: shuffled outputs are the same set"})
-        # one half of the reference against the other, whole groups on either side
-        labels = measure.reference_groups
-        labels = np.arange(len(reference)) if labels is None else np.asarray(labels)
-        names = np.random.default_rng(seed).permutation(np.unique(labels))
-        left = np.isin(labels, names[: len(names) // 2])
-        found.append(base | {"row": REAL, "value": number(reference[left], reference[~left]),
-                             "n": int(min(left.sum(), (~left).sum())),
-                             "note": "two halves of the reference"})
+        order, n_left = np.random.default_rng(seed).permutation(len(reference)), len(reference) // 2
+        left, right = np.sort(order[:n_left]), np.sort(order[n_left:])
+        found.append(base | {"row": REAL, "value": number(reference[left], reference[right]),
+                             "n": n_left, "note": "two halves of the reference"})
     else:
         values = stats.permutation_null(lambda target, some: number(some, target), reference, ours,
                                         n_shuffles=n_shuffles, **settings)

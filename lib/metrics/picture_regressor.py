@@ -14,14 +14,9 @@ JUDGE_SIZE = 32
 
 
 def picture_features(pictures: np.ndarray) -> np.ndarray:
-    """Colour and texture of square pictures uint8 [N, H, H, 3] after area-averaging to 32², none of
-    them learned: float32 [N, F]. Brightness, saturation and their spread; opponent colours; hue
-    weighted by chroma; gradient energy, orientation and scale; contrast of halves; symmetry.
+    """Colour (brightness, saturation, opponent colours, hue) and texture (gradients, contrast of
+    halves, symmetry) of pictures uint8 [N, H, W, 3], area-averaged to 32²: float32 [N, F].
     """
-    pictures = np.asarray(pictures)
-    if pictures.ndim != 4 or pictures.shape[-1] != 3 or pictures.dtype != np.uint8:
-        raise KlangfarbeError("pictures uint8 [N, H, W, 3]", f"{pictures.dtype} {pictures.shape}",
-                              "convert with images.from_tensor")
     count, height, width, _ = pictures.shape
     if height % JUDGE_SIZE == 0 and width % JUDGE_SIZE == 0:  # whole blocks
         small = pictures.reshape(count, JUDGE_SIZE, height // JUDGE_SIZE, JUDGE_SIZE,
@@ -58,8 +53,8 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 
 class PictureRegressor:
-    """Standardised :func:`picture_features` → kernel ridge. It conditions and pairs nothing; its
-    own CCC on pictures it has not seen is the ceiling of every number it gives.
+    """Standardised :func:`picture_features` → kernel ridge; its own CCC on pictures it has not seen
+    is the ceiling of every number it gives.
     """
 
     def __init__(self, estimator=None):
@@ -76,9 +71,6 @@ class PictureRegressor:
 
     def predict(self, pictures: np.ndarray) -> np.ndarray:
         """(valence, arousal) of pictures uint8 [N, H, W, 3]: float64 [N, 2], clipped to [−1, 1]."""
-        if self.estimator is None:
-            raise KlangfarbeError("a fitted judge", "one that has seen no picture",
-                                  "call fit, or load_picture_regressor()")
         return np.clip(self.estimator.predict(picture_features(pictures).astype(np.float64)), -1, 1)
 
 

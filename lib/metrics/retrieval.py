@@ -13,12 +13,9 @@ BLOCK = 1024  # queries at a time: 1024 × N float64
 
 def ranks(queries: np.ndarray, items: np.ndarray,
           groups: np.ndarray | None = None) -> pd.DataFrame:
-    """Where each query's nearest right item stands among all items by cosine: query i of [N, D]
-    asks for item i of [N, D], or for any of its group [N].
-
-    N rows: ``rank`` (1 is first), ``r_at_1, r_at_5, r_at_10`` (probability of being among the first
-    k) and ``reciprocal`` (1/rank), in *expectation* over the orders of items that lie equally near:
-    an encoder that says the same of everything scores what guessing scores.
+    """Where each query's nearest right item (item i, or any of its group [N]) stands among all
+    items [N, D] by cosine: ``rank``, ``r_at_1, r_at_5, r_at_10, reciprocal``, in *expectation* over
+    the orders of ties: an encoder that says the same of everything scores what guessing scores.
     """
     queries, items = unit(queries), unit(items)
     member = stats.group_index(groups, len(queries))
@@ -53,8 +50,7 @@ def ranks(queries: np.ndarray, items: np.ndarray,
 
 def retrieval(queries: np.ndarray, items: np.ndarray,
               groups: np.ndarray | None = None) -> dict[str, float]:
-    """How often a query's own item, or one of its group, is among the first k, and how far down it
-    stands (:func:`ranks`): ``r_at_1, r_at_5, r_at_10, median_rank, mrr, n``.
+    """Means of :func:`ranks`: ``r_at_1, r_at_5, r_at_10, median_rank, mrr, n``.
     Card: estimates: whether a painting and the music made for it find one another among all
         others · direction: ↑ · range: R@k and MRR in [0, 1]; median rank in [1, N], where lower is
         better · unit: none · input: embeddings of an encoder that did not build the pairs ·

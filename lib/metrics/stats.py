@@ -1,5 +1,5 @@
-"""Intervals, chance levels and paired tests; all resample whole groups [N] (pieces, paintings),
-``None``: each row is its own group.  Notebook: 05, 34.
+"""Intervals, chance levels, paired tests, agreement of raters. What resamples moves whole groups
+[N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 34.
 """
 
 import warnings
@@ -13,23 +13,19 @@ from lib.core.errors import KlangfarbeError
 
 TIE = 1e-12    # relative difference below which two statistics count as equal
 N_BLOCKS = 20  # of the jackknife, at most
-LEVELS = ("nominal", "ordinal", "interval")
 
 
 def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
               groups: np.ndarray | None = None, n_resamples: int = 1000,
               seed: int = 0) -> tuple[float, float]:
-    """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned. Not for a
-    statistic of two *sets*, in which a clip drawn twice lies at distance 0 from itself.
-    Source: Efron (1987), J. Am. Stat. Assoc. 82; groups as in Cameron, Gelbach & Miller (2008).
+    """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned; not for two
+    *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc. 82.
     """
     arrays = tuple(np.asarray(a) for a in arrays)
     rows_of = _rows_of_groups(groups, *arrays)
-
     def of_groups(drawn: np.ndarray) -> float:
         rows = np.concatenate([rows_of[g] for g in drawn])
         return _finite(statistic(*(a[rows] for a in arrays)))
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scipy warns of data that do not vary: NaN, answered below
         result = scipy_stats.bootstrap((np.arange(len(rows_of)),), of_groups, vectorized=False,
@@ -43,9 +39,8 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
 
 def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
               groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a statistic of a whole set [N, …] (a Fréchet distance, say), one block of
-    groups left out at a time: estimate ± t·s, s² = (B−1)/B · Σ(θ_b − θ̄)². A bias that depends on N
-    it cannot see.  Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
+    """95 % interval of a statistic of a whole set [N, …], one block of groups left out at a time;
+    blind to a bias that depends on N.  Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
     """
     array = np.asarray(array)
     values = np.array([_finite(statistic(array[rows]))
@@ -58,8 +53,8 @@ def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
 def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray,
                      predicted: np.ndarray, *, groups: np.ndarray | None = None,
                      n_shuffles: int = 200, seed: int = 0) -> np.ndarray:
-    """Chance level: `statistic` of the truth and permuted predictions, [n_shuffles] values. Each
-    group's truth meets another group's predictions; without groups any row any row.
+    """Chance level: `statistic` of the truth and permuted predictions (another group's),
+    [n_shuffles].
     """
     rng = np.random.default_rng(seed)
     if groups is None:
@@ -79,8 +74,8 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
 
 def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
                    n_flips: int = 4999, seed: int = 0) -> float:
-    """Two-sided p-value, in (0, 1], of "the mean of these paired differences [N] is 0": the share
-    of random sign patterns, one sign a group, whose mean is as far from 0.  Source: Fisher (1935).
+    """Two-sided p of "the mean of these paired differences [N] is 0": the share of random signs,
+    one a group, whose mean is as far from 0.  Source: Fisher (1935).
     """
     differences, _ = aligned(differences, differences)
     sums = np.bincount(group_index(groups, len(differences)), differences)  # [G]
@@ -91,9 +86,8 @@ def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
 
 def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs: np.ndarray,
               groups: np.ndarray | None = None, *, n_swaps: int = 999, seed: int = 0) -> float:
-    """Two-sided p-value, in (0, 1], of "two systems are exchangeable", for a statistic that is no
-    mean over rows: the share of random swaps of groups of outputs [N, …] whose |statistic(ours) −
-    statistic(theirs)| is at least the observed one.  Source: Noreen (1989), randomisation.
+    """Two-sided p of "two systems are exchangeable", for a statistic that is no mean over rows: the
+    share of random swaps of groups whose difference is as large.  Source: Noreen (1989).
     """
     member, rng = group_index(groups, len(ours)), np.random.default_rng(seed)
     observed = abs(statistic(ours) - statistic(theirs))
@@ -129,10 +123,9 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray |
 def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequence[np.ndarray],
                           theirs: Sequence[np.ndarray], groups: np.ndarray | None = None, *,
                           seed: int = 0) -> tuple[float, float, float]:
-    """One variant minus another, [N, …] of the same S seeds and N paintings each: mean over seeds
-    of statistic(ours) − statistic(theirs), (value, low, high), 95 %. Two variances are added: that
-    of the S differences over S, and the jackknife's, the same paintings left out of all 2S (what
-    both share is counted twice: a little too wide). t has Satterthwaite's degrees of freedom.
+    """One variant minus another, [N, …] of the same S seeds and N paintings each, mean over seeds:
+    (value, low, high), 95 %. The variance over seeds and the jackknife's over paintings are added
+    (a little too wide); t has Satterthwaite's degrees of freedom.
     """
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
         raise KlangfarbeError("two or more seeds of either, and the same paintings in all",
@@ -160,14 +153,11 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     item, over that of any two ratings.
     Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
         chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
-        did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
+        did not rate; the level, ordinal or interval · aggregation: over all pairs of ratings
         of an item, all items together · blind to: whether raters are right; a habit that all
         share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)
     """
     ratings = np.asarray(ratings, np.float64)
-    if level not in LEVELS or ratings.ndim != 2 or np.isinf(ratings).any():
-        raise KlangfarbeError(f"ratings [raters, items] of a level out of {', '.join(LEVELS)}",
-                              f"{ratings.shape}, {level!r}", "give NaN for gaps")
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     values = np.unique(paired[np.isfinite(paired)])
     if len(values) < 2:
@@ -178,13 +168,9 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
     totals = coincidences.sum(axis=0)
     expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
-    if level == "nominal":
-        distance = 1.0 - np.eye(len(values))
-    elif level == "ordinal":  # ratings between two values, each end counted half
-        middle = np.cumsum(totals) - totals / 2
-        distance = np.square(middle[:, None] - middle)
-    else:
-        distance = np.square(values[:, None] - values)
+    # ordinal: the ratings between two values, each end counted half
+    place = np.cumsum(totals) - totals / 2 if level == "ordinal" else values
+    distance = np.square(place[:, None] - place)
     return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
@@ -206,7 +192,6 @@ def group_index(groups: np.ndarray | None, count: int) -> np.ndarray:
 
 
 def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.ndarray]:
-    """The rows of each group, by group."""
     member = group_index(groups, len(arrays[0]))
     if {len(a) for a in arrays} != {len(member)} or member.max(initial=0) < 1:
         raise KlangfarbeError("arrays and groups of one length, and at least two groups",
@@ -216,7 +201,7 @@ def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.n
 
 
 def _without_a_block(rows_of: list[np.ndarray], seed: int) -> list[np.ndarray]:
-    """For each of the jackknife's blocks of groups, in random order, the rows outside it."""
+    # the rows outside each of the jackknife's blocks of groups, in random order
     order = np.random.default_rng(seed).permutation(len(rows_of))
     everyone = np.arange(sum(map(len, rows_of)))
     return [np.delete(everyone, np.concatenate([rows_of[g] for g in block]))

@@ -38,12 +38,9 @@ class VerifiedEncoder:
 
 def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None,
                    *, seed: int = 0) -> VerifiedEncoder:
-    """Puts an encoder to the two-caption check: N ≥ 7 clips must lie nearer to their right captions
-    (sentences, or pictures uint8 [N, H, W, 3]) than to wrong ones (``None``: the right ones of
-    other clips), more often than luck (binomial test, p < .01).
-
-    From every caption's cosine its mean over all clips is taken off first: a caption the encoder
-    likes whatever it hears wins nothing.
+    """The two-caption check: N ≥ 7 clips must lie nearer to their right captions (sentences, or
+    pictures uint8 [N, H, W, 3]) than to wrong ones (``None``: other clips'), more often than luck
+    (p < .01). A caption's mean cosine is taken off first: one that is always liked wins nothing.
     """
     wrong = _dealt(right, seed) if wrong is None else wrong
     if not len(sounds) == len(right) == len(wrong) or len(sounds) < 7 or any(
@@ -73,56 +70,31 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
 
 def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.ndarray],
          sample_rate_hz: float) -> np.ndarray:
-    """CLAP score, cos(E_text(text), mean over windows of E_audio(window)): how near a sound lies to
-    its text, in the space of a contrastive text–audio encoder.
+    """CLAP score, cos(E_text(text), mean over windows of E_audio(window)): [N].
     Card: estimates: whether a clip is what its text says, as far as the encoder hears it ·
-        direction: ↑ · range: [−1, 1] · unit: none · input: N texts and N mono clips at any rate,
-        resampled to the checkpoint's · aggregation: fixed windows (embedders.WINDOWS), mean of
-        their vectors · blind to: whatever the checkpoint never learned; quality of sound; values of
-        different checkpoints do not compare · minimum n: 1 (a table wants the mean of 50 or more) ·
-        source: Wu et al. (2023), Large-scale contrastive language-audio pretraining, §3
+        direction: ↑ · range: [−1, 1] · unit: none · input: N texts and N mono clips at any rate ·
+        aggregation: fixed windows (embedders.WINDOWS), mean of their vectors · blind to: whatever
+        the checkpoint never learned; quality of sound; no other checkpoint compares · minimum n: 1
+        (a table wants the mean of 50 or more) · source: Wu et al. (2023), Large-scale contrastive
+        language-audio pretraining, §3
     """
     return _scores(trusted, list(texts), sounds, sample_rate_hz)
 
 
-def clap_random_crop(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.ndarray],
-                     sample_rate_hz: float, *, seed: int) -> np.ndarray:
-    """CLAP score as released processors compute it, cos(E_text(text), E_audio(one random window)),
-    kept to show what that costs.
-    Card: estimates: what clap estimates, with the luck of one crop added · direction: ↑ · range:
-        [−1, 1] · unit: none · input: as clap · aggregation: one window a clip at a place drawn from
-        `seed` · blind to: everything outside the window; two runs of one clip differ · minimum n: 1
-        (never report it) · source: "rand_trunc" of the released CLAP feature extractors
-    """
-    rng, cut = np.random.default_rng(seed), []
-    length = round(trusted.encoder.window_seconds * sample_rate_hz)
-    for sound in sounds:
-        start = int(rng.integers(0, max(0, len(sound) - length) + 1))
-        cut.append(np.asarray(sound)[start : start + length])
-    return _scores(trusted, list(texts), cut, sample_rate_hz)
-
-
 def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.ndarray],
-         sample_rate_hz: float, *, pairing_sha256: str | None = None) -> np.ndarray:
-    """Image–music similarity, cos(E_picture(picture), mean over windows of E_audio(window)): how
-    near a clip lies to its picture, in one space made for both: [N]. `pairing_sha256` is the hash
-    of the encoder that paired pictures with music, if one did.
+         sample_rate_hz: float) -> np.ndarray:
+    """Image–music similarity, cos(E_picture(picture), mean over windows of E_audio(window)): [N].
     Card: estimates: whether a clip suits its picture, as far as the encoder sees and hears it ·
         direction: ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and N mono
-        clips at any rate, resampled to the checkpoint's · aggregation: as clap · blind to: whatever
-        the checkpoint never learned; circular, and refused, where the same encoder built the
-        pairs · minimum n: 1 (a table wants the mean of 50 or more) · source: Deepika, Table 6.4
+        clips at any rate · aggregation: as clap · blind to: whatever the checkpoint never learned;
+        circular where the same encoder built the pairs · minimum n: 1 (a table wants the mean of 50
+        or more) · source: Deepika, Table 6.4
     """
-    if pairing_sha256 is not None and pairing_sha256 == trusted.encoder.sha256:
-        raise KlangfarbeError("an encoder that did not build the pairs",
-                              f"{trusted.encoder.name} ({pairing_sha256[:12]}), which did",
-                              "score with another encoder: this one would praise its own choices")
     return _scores(trusted, pictures, sounds, sample_rate_hz)
 
 
 def _scores(trusted: VerifiedEncoder, partners, sounds: Sequence[np.ndarray],
             sample_rate_hz: float) -> np.ndarray:
-    """The cosine of each clip and its partner, float64 [N], by a verified encoder alone."""
     if not isinstance(trusted, VerifiedEncoder) or trusted.partners != _kind(partners):
         raise KlangfarbeError("an encoder that passed the two-caption check with captions of this "
                               "kind", type(trusted).__name__, "call verify_encoder first")
@@ -134,7 +106,6 @@ def _scores(trusted: VerifiedEncoder, partners, sounds: Sequence[np.ndarray],
 
 
 def _partners(encoder, partners) -> np.ndarray:
-    """Sentences or pictures → float64 [N, D]."""
     if _kind(partners) == "pictures":
         return embedders.embed_pictures(encoder, partners)
     texts = list(partners)
@@ -149,7 +120,7 @@ def _kind(partners) -> str:
 
 
 def _dealt(right, seed: int):
-    """The right captions dealt out so that no clip gets its own (or one that reads the same)."""
+    # the right captions dealt out so that no clip gets its own, or one that reads the same
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(right))
     for _ in range(200):

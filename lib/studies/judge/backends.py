@@ -100,7 +100,6 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
 def load_model(model: str) -> tuple:
     """Processor and network from a folder or by name on the hub; nothing is unpickled or run."""
     from transformers import AutoModelForMultimodalLM, AutoProcessor  # slow to import
-
     try:
         processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
         network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True,
@@ -121,7 +120,6 @@ def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
     if extractor is None or getattr(processor, "image_processor", None) is None:
         raise KlangfarbeError("a model that sees and hears", type(processor).__name__,
                               "use one whose processor has both")
-
     def ask(case: rating.Case, prompt: str) -> str:
         sound = soxr.resample(case.sound, case.rate_hz, extractor.sampling_rate)
         system = f"{prompt}\nJSON Schema: {rating.schema()}"
@@ -134,5 +132,4 @@ def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
         tokens = network.generate(**inputs, max_new_tokens=MAX_TOKENS, do_sample=False)
         return processor.batch_decode(tokens[:, inputs["input_ids"].shape[1]:],
                                       skip_special_tokens=True)[0]
-
     return ask

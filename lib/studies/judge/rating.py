@@ -94,7 +94,6 @@ def schema() -> dict[str, Any]:
     """Table IX as JSON Schema without references, which services do not resolve."""
     whole = Rating.model_json_schema()
     definitions = whole.pop("$defs")
-
     def inline(part: Any) -> Any:
         if isinstance(part, list):
             return [inline(item) for item in part]
@@ -104,7 +103,6 @@ def schema() -> dict[str, Any]:
             return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
         return {key: inline(value) for key, value in part.items()
                 if key not in ("title", "description", "default")}
-
     return inline(whole)
 
 

@@ -53,10 +53,8 @@ def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> d
     if len(matrix) < 2:
         raise KlangfarbeError("clips that two listeners rated", str(len(matrix)),
                               "wait for more listeners")
-
     def alpha(clips: np.ndarray) -> float:
         return stats.krippendorff_alpha(clips.T, level)
-
     low, high = stats.bootstrap(alpha, matrix, n_resamples=n_resamples, seed=seed)
     return {"question": name, "level": level, "value": alpha(matrix), "low": low, "high": high,
             "n": len(matrix), "raters": matrix.shape[1]}

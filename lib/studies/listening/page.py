@@ -66,7 +66,6 @@ class Page:
                 press()
             except KlangfarbeError as error:
                 self.say(f"{error.got}. {error.do}.")
-
         button = widgets.Button(description=text, layout={"width": "auto"}, tooltip=text,
                                 button_style=style)
         button.on_click(pressed)
@@ -77,7 +76,6 @@ class Page:
         code = widgets.Text(description="My code", layout={"width": "380px"},
                             placeholder="only to go on with a sitting")
         self.controls["code"] = code
-
         def begin():
             typed = code.value.strip()
             if typed and typed != self.session.rater:
@@ -86,7 +84,6 @@ class Page:
                     return
                 self.session = sessions.Session(self._study, typed, **self._options)
             self._show(self.session.agree)
-
         buttons = [self._button("begin", BEGIN, begin, "primary"),
                    self._button("decline", DECLINE, lambda: self._show(self.session.decline))]
         text = "".join(f"<p>{html.escape(part)}</p>" for part in self.session.text.split("\n\n"))
@@ -146,11 +143,9 @@ class Page:
                                      description=title, **look)
         else:
             control = widgets.IntSlider(value=50, max=100, description=f"{title}, not set", **look)
-
         def changed(change):
             self.session.answer(name, change["new"])
             control.description = title
-
         control.observe(changed, "value")
         self.controls[name] = control
         return widgets.VBox([widgets.HTML(html.escape(text)), control],

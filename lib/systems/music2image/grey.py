@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lib.metrics import colour, stats
+from lib.metrics import diversity, stats
 from lib.systems.music2image.config import DiffusionConfig, get_config
 
 NOTEBOOK = "34_music2image_grey"
@@ -59,9 +59,9 @@ def measure(setting: str, target: np.ndarray, pictures: np.ndarray, real_saturat
     error = np.abs(np.asarray(predicted) - target)
     return pd.DataFrame({"setting": setting, "seed": seed, "picture": np.arange(len(target)),
                          "valence": target[:, 0], "arousal": target[:, 1],
-                         "saturation": colour.saturation(pictures),
+                         "saturation": diversity.saturation(pictures),
                          "real_saturation": real_saturation,
-                         "brightness": colour.brightness(pictures),
+                         "brightness": diversity.brightness(pictures),
                          "read_valence": predicted[:, 0], "read_arousal": predicted[:, 1],
                          "valence_error": error[:, 0], "arousal_error": error[:, 1]})
 
