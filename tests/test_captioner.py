@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib import pretrained
@@ -29,6 +30,12 @@ def build(n_words, seed=0, width=32):
     return recipe.build(n_words, VISION, text, seed)
 
 
+def save(folder, model, tokens):
+    """The hub's layout, in half precision."""
+    for part in recipe.parts(model, tokens):
+        part.save_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def items():
     """Twelve paintings, captions and their own emotion words."""
@@ -47,7 +54,7 @@ def tokens(items):
 def folder(tokens, tmp_path_factory):
     """A BLIP of random weights in the hub's layout."""
     where = tmp_path_factory.mktemp("blip")
-    recipe.save(where, build(len(tokens), seed=5), tokens, {})
+    save(where, build(len(tokens), seed=5), tokens)
     return where
 
 
@@ -69,10 +76,10 @@ def trained(where, items, tokens, **changes):
     of the words).
     """
     config, model = replace(TINY, **changes), build(len(tokens))
-    seen = recipe.train_vision(model, items[0], np.arange(len(items[0])), where / "e.safetensors",
-                               config)
-    return model, seen, recipe.train(model, tokens, *items, recipe.feelings(),
-                                              where / "c.safetensors", config)
+    seen = recipe.train_vision(model, items[0], np.arange(len(items[0])), config,
+                               checkpoint=where / "e.safetensors")
+    return model, seen, recipe.train(model, tokens, *items, config,
+                                     checkpoint=where / "c.safetensors")
 
 
 # --- the network and its words
@@ -225,7 +232,7 @@ def test_a_damaged_file_gives_one_line(spoilt, file):
 
 def test_weights_of_another_shape_are_refused(folder, tokens, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    recipe.save(tmp_path / "wider", build(len(tokens), width=48), tokens, {})
+    save(tmp_path / "wider", build(len(tokens), width=48), tokens)
     shutil.copy(tmp_path / "wider" / "model.safetensors", copy)
     with pytest.raises(KlangfarbeError, match="missing or of another shape"):
         pretrained.load("captioner", copy, device="cpu")
@@ -282,12 +289,12 @@ def test_each_phase_leaves_the_other_half_alone(tmp_path, items, tokens):
 
     model = build(len(tokens))
     fresh = {name: p.clone() for name, p in model.named_parameters()}
-    recipe.train_vision(model, items[0], np.arange(12) % 3, tmp_path / "e.safetensors", TINY)
+    recipe.train_vision(model, items[0], np.arange(12) % 3, TINY,
+                        checkpoint=tmp_path / "e.safetensors")
     looked = {name: p.clone() for name, p in model.named_parameters()}
     assert {name.split(".")[0] for name,
             p in looked.items() if not torch.equal(p, fresh[name])} == {"vision_model"}
-    recipe.train(model, tokens, *items, recipe.feelings(), tmp_path / "c.safetensors",
-                          TINY)
+    recipe.train(model, tokens, *items, TINY, checkpoint=tmp_path / "c.safetensors")
     assert {name.split(".")[0] for name,
             p in model.named_parameters() if not torch.equal(p, looked[name])} == {"text_decoder"}
 
@@ -300,7 +307,7 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
     model, seen, spoken = trained(tmp_path, few, tokens, n_steps=150, batch_size=4,
                                   learning_rate=5e-3, shift=0, p_led=0.0)
     assert seen[-1]["right"] == 1 and spoken[-1]["loss"] < 0.1 < spoken[0]["loss"]
-    recipe.save(tmp_path / "whole", model, tokens, {})
+    save(tmp_path / "whole", model, tokens)
     read = pretrained.load("captioner", tmp_path / "whole", device="cpu").caption(few[0])
     assert read == [caption.lower() for caption in few[1]]
 
@@ -331,7 +338,8 @@ def test_the_measures_tell_a_seeing_captioner_from_a_blind_and_a_deaf_one(monkey
                         size: (np.zeros((len(indices), 4, 4, 3), np.uint8), "key"))
 
     def values(**how):
-        return recipe.measure(Parrot(100, **how), 99, range(100))[0].set_index("measure")["value"]
+        rows, _ = recipe.measure(Parrot(100, **how), 99, range(100))
+        return pd.DataFrame(rows).set_index("measure")["value"]
 
     right = {f"{way}_{what}_named": 1.0 for way in ("unled", "led")
              for what in ("subject", "manner")}

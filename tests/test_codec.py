@@ -358,12 +358,13 @@ class Dies:
 
 def test_a_killed_training_goes_on_where_it_stood(music, tmp_path):
     whole, killed = tiny().train(), tiny().train()
-    curve = recipe.train(whole, music, tmp_path / "whole" / "c.safetensors", BRIEF, every=2)
+    saved, killed_at = ({"checkpoint": tmp_path / where / "c.safetensors", "every": 2}
+                        for where in ("whole", "killed"))
+    curve = recipe.train(whole, music, BRIEF, **saved)
     with pytest.raises(KeyboardInterrupt):
-        recipe.train(killed, Dies(music, 4 * 5), tmp_path / "killed" / "c.safetensors", BRIEF,
-                          every=2)
+        recipe.train(killed, Dies(music, 4 * 5), BRIEF, **killed_at)
     resumed = tiny(seed=7)
-    again = recipe.train(resumed, music, tmp_path / "killed" / "c.safetensors", BRIEF, every=2)
+    again = recipe.train(resumed, music, BRIEF, **killed_at)
     assert [row["step"] for row in again] == list(range(1,
                                                         9)) and [r["mel"]
                                                                  for r in again] == [r["mel"]
@@ -377,7 +378,7 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
                                 start_crops=8, gain_db=0, p_fewer=0, learning_rate=1e-2,
                                 bfloat16=False)
     model = tiny()
-    recipe.train(model, music[:1], tmp_path / "c.safetensors", config, every=1000)
+    recipe.train(model, music[:1], config, checkpoint=tmp_path / "c.safetensors", every=1000)
     losses, clip = SpectralLosses(8000), torch.from_numpy(music[:1])
     with torch.no_grad():
         learnt = losses(model.decode(model.encode(clip[:, None]))[0, :, :12_000], clip)[0]

@@ -245,8 +245,8 @@ def test_the_emotion_word_stands_anywhere_and_once():
 
 def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path):
     model = recipe.build(len(vocabulary), SIZES)
-    curve = recipe.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS,
-                                  tmp_path / "d.safetensors", TINY)
+    curve = recipe.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS, TINY,
+                         checkpoint=tmp_path / "d.safetensors")
     assert curve[-1]["loss"] < 0.1 < 3 < curve[0]["loss"] and not model.training
     for part in (model.half(), vocabulary):
         part.save_pretrained(tmp_path / "learned")

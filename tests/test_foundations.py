@@ -449,7 +449,7 @@ def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
     network = MusicTagger(2, widths=(4, 8), embedding=8)
     config = tagger.Config(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0,
                                  p_hiss=0.0, p_dull=0.0, n_masks=1)
-    tagger.train(network, mel, genres, affect, tmp_path / "t.safetensors", config)
+    tagger.train(network, mel, genres, affect, config, checkpoint=tmp_path / "t.safetensors")
     with torch.inference_mode():
         logits, felt = network.heads(network.embed(torch.from_numpy(mel[:, :,
                                                                         :216].astype(np.float32))))

@@ -35,6 +35,11 @@ def build(n_words, seed=0):
     return CLIP(**model_cfg(n_words))
 
 
+def save(folder, model, tokens):
+    """open_clip's hub layout, in half precision."""
+    bundling.write(folder, recipe.files(model, model_cfg(len(tokens))), "", [tokens])
+
+
 @pytest.fixture(scope="module")
 def items():
     """Twelve paintings with caption and comment: uint8 [12, 32, 32, 3] and two lists."""
@@ -53,7 +58,7 @@ def tokens(items):
 def folder(tokens, tmp_path_factory):
     """A CLIP of random weights in open_clip's hub layout."""
     where = tmp_path_factory.mktemp("image_text")
-    recipe.save(where, build(len(tokens), seed=5), tokens, model_cfg(len(tokens)), {})
+    save(where, build(len(tokens), seed=5), tokens)
     return where
 
 
@@ -62,7 +67,7 @@ def trained(tmp_path, items, tokens, **changes):
 
     config = replace(TINY, **changes)
     model = build(len(tokens))
-    curve = recipe.train(model, tokens, *items, tmp_path / "c.safetensors", config)
+    curve = recipe.train(model, tokens, *items, config, checkpoint=tmp_path / "c.safetensors")
     return model, curve, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 

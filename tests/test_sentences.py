@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib import pretrained
@@ -115,8 +116,8 @@ def test_a_t5_learns_to_name_what_a_text_says(tmp_path):
     tags = [text.replace(",", "").split()[1:3] for text in SAID]
     words = t5.tokenizer(SAID, 340)
     model = t5.build(len(words), T5_SIZES)
-    curve = t5.train(model, words, SAID, tags, ["a hill", "the sea"],
-                               tmp_path / "t.safetensors", TINY_T5)
+    curve = t5.train(model, words, SAID, tags, ["a hill", "the sea"], TINY_T5,
+                     checkpoint=tmp_path / "t.safetensors")
     assert np.mean([row["loss"]
                     for row in curve[-10:]]) < 0.4 * curve[0]["loss"] and not model.training
     for part in (t5.encoder_of(model).half(), words):
@@ -178,7 +179,8 @@ def test_a_sentence_encoder_learns_which_belong_together(tmp_path):
     partners = [f"number {k}" for k in range(18)]
     words = bert.tokenizer([*SAID, *partners], 340)
     model = bert.build(len(words), BERT_SIZES)
-    curve = bert.train(model, words, [(SAID, partners)], tmp_path / "s.safetensors", TINY_BERT)
+    curve = bert.train(model, words, [(SAID, partners)], TINY_BERT,
+                       checkpoint=tmp_path / "s.safetensors")
     assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[
         0]["loss"]
     saved(tmp_path / "learned", model.half(), words)
@@ -227,7 +229,7 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
-    table = t5.measure(120, 60)[0].set_index(["network", "text", "measure"])
+    table = pd.DataFrame(t5.measure(120, 60)[0]).set_index(["network", "text", "measure"])
     read = table.loc["trained", "description"]
     assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
 

@@ -47,7 +47,7 @@ def test_an_untrained_one_knows_nothing():
 def test_it_learns_two_pieces_and_which_text_means_which(tmp_path):
     network = recipe.build(4, V, D, TINY)
     codes, states = two_pieces()
-    curve = recipe.train(network, codes, states, tmp_path / "m.safetensors", TINY)
+    curve = recipe.train(network, codes, states, TINY, checkpoint=tmp_path / "m.safetensors")
     assert len(curve) == TINY.n_steps and set(curve[-1]) == {"step", "loss", "codebook_1",
                                                              "codebook_2", "codebook_3",
                                                              "codebook_4"}
@@ -60,7 +60,7 @@ def test_it_learns_two_pieces_and_which_text_means_which(tmp_path):
 def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     config, (codes, states) = replace(TINY, n_steps=6), two_pieces()
     whole = recipe.build(4, V, D, config)
-    recipe.train(whole, codes, states, tmp_path / "whole.safetensors", config, every=2)
+    recipe.train(whole, codes, states, config, checkpoint=tmp_path / "whole.safetensors", every=2)
 
     class Dies(list):
         def __getitem__(self, key):
@@ -72,11 +72,11 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
     mortal = Dies(states)
     mortal.left = 4 * config.batch_size + 1
     with pytest.raises(KeyboardInterrupt):
-        recipe.train(recipe.build(4, V, D, config), codes, mortal,
-                             tmp_path / "killed.safetensors", config, every=2)
+        recipe.train(recipe.build(4, V, D, config), codes, mortal, config,
+                     checkpoint=tmp_path / "killed.safetensors", every=2)
     resumed = recipe.build(4, V, D, config, seed=5)  # its own start is forgotten
-    curve = recipe.train(resumed, codes, states, tmp_path / "killed.safetensors", config,
-                                 every=2)
+    curve = recipe.train(resumed, codes, states, config, checkpoint=tmp_path / "killed.safetensors",
+                         every=2)
     assert len(curve) == 6
     assert all(torch.equal(a, b) for a,
                b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))

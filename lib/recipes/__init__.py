@@ -1,8 +1,7 @@
 """The bundled checkpoints: how each was made, what each must reach, and whether it does.
 
-``python -m lib miniature NAME`` makes one again from its seed; ``python -m lib miniature --check``
-measures them all on held-out items. A recipe is a module here: ``make()`` trains and writes,
-``measure()`` evaluates what is bundled and gives the table its card is written from.
+A recipe's ``make…()`` gives the files it trained, the hash of its data and what is saved besides;
+its ``measure…()`` rows of figures on held-out items, and the items.
 """
 
 import math
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib import pretrained
-from lib.core import artefacts, paths
+from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.recipes import bundling
 from lib.training import loop
@@ -24,20 +23,18 @@ from lib.training import loop
 __getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 HELDOUT = "heldout.csv"
 TOLERANCE = 0.02  # of a stored value without interval: as far may another machine's lie apart
+NUMBERS = ("value", "low", "high", "null", "null_high", "majority", "n")  # the rest names a row
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A figure that a checkpoint must reach: in words, the measure in the held-out table, at least
-    (or `at_most`) the bound. `where`: columns that pick the row. `of`: columns of another row; the
-    bound is then a share of that row's value.
-    """
+    """A figure that a checkpoint must reach, in its held-out table."""
     what: str
     measure: str
     bound: float
-    where: dict = field(default_factory=dict)
-    of: dict = field(default_factory=dict)
-    at_most: bool = False
+    where: dict = field(default_factory=dict)  # columns that pick the row
+    of: dict = field(default_factory=dict)     # of another row, of whose value the bound is a share
+    at_most: bool = False                      # else at least
 
     def read(self, table: pd.DataFrame) -> dict:
         """The figure in a held-out table: ``what, value, low, high, wanted, at_most, met, n``."""
@@ -48,7 +45,6 @@ class Wanted:
                 raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
                                       str(len(found)), "measure the checkpoint again")
             return found.iloc[0].to_dict()
-
         row, bound = row_of(self.where), self.bound
         if self.of:
             bound *= row_of(self.of)["value"]
@@ -60,19 +56,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A bundled checkpoint: files below ``data/miniatures/<folder>``, the figures it must reach,
-    and the function ``make…`` of this package's `module` that makes it (``measure…`` measures it).
-    """
-    folder: str
+    """A bundled checkpoint."""
+    folder: str                     # below data/miniatures
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()
-    module: str = ""
-    function: str = "make"
+    source: str = ""                # "module.make…" here; default: the folder's make
 
     def call(self, what: str):
-        """Calls the recipe's function that begins with `what`: ``"make"`` or ``"measure"``."""
-        module = import_module(f"lib.recipes.{self.module or self.folder}")
-        return getattr(module, self.function.replace("make", what))()
+        """Calls the recipe's ``make`` or ``measure``."""
+        module, _, function = (self.source or f"{self.folder}.make").partition(".")
+        return getattr(import_module(f"lib.recipes.{module}"), function.replace("make", what))()
 
 
 _NETWORK = ("config.json", "model.safetensors")
@@ -84,32 +77,32 @@ _STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
     {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
 
 RECIPES = {
-    "picture_judge": Recipe("judge", ("picture_judge.skops",), (), "music2image",
-                            "make_picture_judge"),
-    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "music2image", "make_forest"),
+    "picture_judge": Recipe("judge", ("picture_judge.skops",), (),
+                            "music2image.make_picture_judge"),
+    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "music2image.make_forest"),
     "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"),
-                   (), "music2image", "make_unet"),
+                   (), "music2image.make_unet"),
     "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
         Wanted("right word of five", "accuracy", 0.8),
         Wanted("calibration error", "calibration_error", 0.1, at_most=True),
         *(Wanted(f"{word} recognised", "recall", 0.5, {"word": word})
-          for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier"),
+          for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier.make"),
     "projection": Recipe("23_mapping_study_two", ("study_two.json", "study_two.safetensors"), (
         Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
                1.0, _STUDY, _MEAN),
         Wanted("cosine with the mean taken off", "centred cosine", 0.2, _STUDY),
         Wanted("MAE, as a share of the mean vector's", "mae", 1.0, _STUDY, _MEAN, at_most=True)),
-        "projection"),
+        "projection.make"),
     "vocoder": Recipe("43_art2music_vocoder", ("generator.json", "generator.safetensors"), (
         Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, _VOCODER,
                at_most=True),
         Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, _VOCODER,
-               _UNTRAINED, at_most=True)), "art2music", "make_vocoder"),
+               _UNTRAINED, at_most=True)), "art2music.make_vocoder"),
     "flow": Recipe("42_art2music_decoder", ("flow.json", "flow.safetensors"), (
         Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, _FLOW),
         Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, _FLOW),
         Wanted("how far two seeds lie apart, as a share of two clips",
-               "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music", "make_flow"),
+               "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music.make_flow"),
     "tagger": Recipe("tagger", _NETWORK, (
         Wanted("genre named", "genre_accuracy", 0.85, _CLEAN),
         Wanted("valence, R²", "valence_r2", 0.7, _CLEAN),
@@ -158,39 +151,34 @@ def make(name: str) -> None:
     """Makes a checkpoint again, measures it and writes the table its card is written from."""
     recipe = _recipe(name, list(RECIPES))
     loop.set_threads()
-    recipe.call("make")
+    bundling.write(recipe.folder, *recipe.call("make"))
     if name in measured():
-        table, data_hash = recipe.call("measure")
-        bundling.write(recipe.folder, {HELDOUT: table}, data_hash)
+        rows, *data = recipe.call("measure")
+        table = pd.DataFrame(rows)
+        bundling.write(recipe.folder, {HELDOUT: table}, provenance.content_hash(*data))
         print(table.round(3).to_string(index=False))
         print(figures(name, table).round(3).to_string(index=False))
     if name in pretrained.PARTS:
         print("SHA-256", pretrained.load(name, device="cpu").sha256)
 
 
-def figures(name: str, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """What a checkpoint must reach and reaches, from `table` or the one bundled with it."""
-    recipe = _recipe(name, list(RECIPES))
-    if table is None:
-        table = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
-    return pd.DataFrame([{"part": name, **wanted.read(table)} for wanted in recipe.wanted])
+def figures(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """What a checkpoint must reach and reaches in its held-out table."""
+    return pd.DataFrame([wanted.read(table) for wanted in RECIPES[name].wanted])
 
 
 def check(names: Sequence[str] = ()) -> int:
-    """Measures bundled checkpoints (default: all of :func:`measured`, about 6 minutes on two cores)
-    again and compares with their cards' tables: 0, or 2 where they differ.
-    """
+    """Measures checkpoints (default: all) against their cards' tables: 0, or 2 if they differ."""
     wrong = []
     for name in names or measured():
         recipe = _recipe(name, measured())
-        stored = artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT)
-        table, _ = recipe.call("measure")
+        table = pd.DataFrame(recipe.call("measure")[0])
         print(f"\n{name}")
         for row in figures(name, table).to_dict("records"):
             print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} "
                   f"[{row['low']:.3f}, {row['high']:.3f}], wanted "
                   f"{'≤' if row['at_most'] else '≥'} {row['wanted']:.3f} (n {row['n']:.0f})")
-        other = differing(table, stored)
+        other = differing(table, artefacts.read(paths.MINIATURES / recipe.folder / HELDOUT))
         print(f"  {len(table)} figures measured, {len(other)} differ from "
               f"data/miniatures/{recipe.folder}/{HELDOUT}", *other, sep="\n    ")
         wrong += other
@@ -198,17 +186,15 @@ def check(names: Sequence[str] = ()) -> int:
 
 
 def differing(table: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
-    """Rows whose value lies outside the stored interval, or, where there is none, further than
-    ``TOLERANCE`` from the stored value.
+    """Measured rows whose value lies outside the interval of the same row in the card's table, or,
+    where there is none, further than ``TOLERANCE`` from its value.
     """
-    if len(table) != len(stored) or list(table["measure"]) != list(stored["measure"]):
-        return [f"other rows: {len(table)} against {len(stored)}"]
-    ends = stored.reindex(columns=["low", "high"])
+    keys = [column for column in table if column not in NUMBERS]
+    stored = table[keys].merge(stored.reindex(columns=[*keys, "value", "low", "high"]), how="left")
     room = TOLERANCE * stored["value"].abs().clip(lower=1e-9)
-    low = np.fmin(ends["low"], stored["value"] - room)
-    high = np.fmax(ends["high"], stored["value"] + room)
-    out = ~((table["value"] >= low) & (table["value"] <= high)
-            | (table["value"].isna() & stored["value"].isna()))
+    low = np.fmin(stored["low"], stored["value"] - room)
+    high = np.fmax(stored["high"], stored["value"] + room)
+    out = ~(table["value"].between(low, high) | (table["value"].isna() & stored["value"].isna()))
     rows = zip(table["measure"][out], table["value"][out], stored["value"][out], strict=True)
     return [f"{measure}: {value:.4g}, stored {was:.4g}" for measure, value, was in rows]
 

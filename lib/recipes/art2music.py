@@ -1,14 +1,10 @@
-"""The bundled networks of Art2Music: ``python -m lib miniature vocoder``, ``flow``.
-
-HiFi-GAN's critics and losses over the small generator, and notebook 42's flow on more triplets and
-for longer, on the comment alone. Measured on pieces and paintings of ``TEST_SEED`` that nothing
-trains on; the flow is played by the bundled vocoder and heard by the bundled tagger.
+"""The bundled networks of Art2Music: HiFi-GAN over the small generator, and notebook 42's flow on
+more triplets, on the comment alone, played by the bundled vocoder and heard by the bundled tagger.
 """
 
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import torch
 
 from lib import pretrained
@@ -21,30 +17,25 @@ from lib.recipes.bundling import SEED
 from lib.systems.art2music import checkpoints, data, evaluate, mel, train_flow, train_vocoder
 from lib.systems.art2music.config import MINIATURE_VOCODER, get_config
 
-# the folders where lib.core.artefacts looks when notebooks 43 and 42 were not run
-VOCODER, FLOW = "43_art2music_vocoder", "42_art2music_decoder"
 N_TRAIN, TRAIN_FROM, SECONDS = 800, 20_000, 5.0
 N_HELD, PIECES_FROM, TRIPLETS_FROM = 48, 860_000, 880_000
 SETTING = "comment_only"
 N_STEPS, N_PAINTINGS, N_CLIPS = 2_500, 800, 600
 
 
-def make_vocoder() -> None:
+def make_vocoder() -> tuple:
     """The vocoder: about 35 minutes on one core; resumable."""
     sounds = render.sounds(TRAIN_SEED, range(TRAIN_FROM, TRAIN_FROM + N_TRAIN),
                            SECONDS)[0].astype(np.float16)
     models = train_vocoder.build(MINIATURE_VOCODER, SEED)
     curve = train_vocoder.train(models, sounds, MINIATURE_VOCODER,
                                 paths.PROCESSED / "art2music" / "vocoder.safetensors", seed=SEED)
-    bundling.write(VOCODER, checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
-                   | {"curves.csv": bundling.curve_means(curve, 100)},
-                   provenance.content_hash(sounds[:8]))
+    return (checkpoints.vocoder_files(models.generator, MINIATURE_VOCODER)
+            | {"curves.csv": bundling.curve_means(curve, 100)}), provenance.content_hash(sounds[:8])
 
 
-def measure_vocoder() -> tuple[pd.DataFrame, str]:
-    """What the bundled vocoder, an untrained one and Griffin–Lim make of true mels: (table, hash of
-    the held-out sounds).
-    """
+def measure_vocoder() -> tuple:
+    """What the bundled vocoder, an untrained one and Griffin–Lim make of true mels."""
     sounds = render.sounds(TEST_SEED, range(PIECES_FROM, PIECES_FROM + N_HELD), SECONDS)[0]
     generator, config = checkpoints.load_vocoder()
     torch.manual_seed(SEED)
@@ -52,13 +43,12 @@ def measure_vocoder() -> tuple[pd.DataFrame, str]:
     made = {"vocoder": train_vocoder.vocode(generator, given),
             "untrained": train_vocoder.vocode(untrained, given),
             "Griffin–Lim": evaluate.griffin_lim(given)}
-    rows = [{"row": name, "measure": measure, **bundling.mean(values)}
+    return [{"row": name, "measure": measure, **bundling.mean(values)}
             for name, some in made.items()
-            for measure, values in evaluate.round_trip_errors(sounds, some).items()]
-    return pd.DataFrame(rows), provenance.content_hash(sounds)
+            for measure, values in evaluate.round_trip_errors(sounds, some).items()], sounds
 
 
-def make_flow() -> None:
+def make_flow() -> tuple:
     """The flow: about three minutes on one core."""
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
     sizes = replace(get_config("mini").data, n_paintings=N_PAINTINGS, n_clips=N_CLIPS)
@@ -69,15 +59,13 @@ def make_flow() -> None:
     train_flow.fit_basis(models, known.mels[known.pairs["clip_row"].to_numpy()[rows]][::4])
     models, curve = train_flow.train(models, known.vectors, known.texts[SETTING], known.mels_of,
                                      rows, config, seed=SEED)
-    bundling.write(FLOW, checkpoints.files("flow", models, config, sees, SETTING)
-                   | {"curves.csv": bundling.curve_means(curve, 100)},
-                   provenance.content_hash(known.vectors[:8]))
+    return (checkpoints.files("flow", models, config, sees, SETTING)
+            | {"curves.csv": bundling.curve_means(curve, 100)},
+            provenance.content_hash(known.vectors[:8]))
 
 
-def measure_flow() -> tuple[pd.DataFrame, str]:
-    """What the tagger hears of the paintings in the flow's music and in a matched clip: (table,
-    hash of the held-out vectors).
-    """
+def measure_flow() -> tuple:
+    """What the tagger hears of the paintings in the flow's music and in a matched clip."""
     sees, tagger = pretrained.load("image_text"), pretrained.load("tagger")
     models, config, setting = checkpoints.load(artefacts.BUNDLED, "flow", sees)
     test = evaluate.load_test_set(get_config("mini"), sees, pretrained.load("sentences"),
@@ -98,4 +86,4 @@ def measure_flow() -> tuple[pd.DataFrame, str]:
     apart = [np.array([np.abs(a - b).mean() for a, b in zip(*pair, strict=True)]) for pair in pairs]
     rows.append({"row": "flow", "measure": "two_seeds_apart_of_two_clips",
                  **bundling.estimate(lambda a, b: a.mean() / b.mean(), *apart)})
-    return pd.DataFrame(rows), provenance.content_hash(test.vectors)
+    return rows, test.vectors

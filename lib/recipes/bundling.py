@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import tokenizers
 import torch
-from scipy.stats import binomtest
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
@@ -39,9 +38,7 @@ def texts_of(items: Sequence) -> dict[str, list]:
 
 
 def computed_of_clips(compute: Callable, name: str, seed: int, n: int):
-    """``compute(sounds [n, samples])`` of a collection's first n clips, computed once and kept on
-    disk until the renderer or `compute` changes: (array [N, …], hash of the data).
-    """
+    """``compute(sounds [n, samples])`` of the first n clips, kept on disk: [n, …], their hash."""
     sounds, _ = render.sounds(seed, range(2), CLIP_SECONDS)
     return _kept("listening", name, lambda part: compute(render.sounds(seed, part,
                                                                        CLIP_SECONDS)[0]),
@@ -52,7 +49,6 @@ def painted(seed: int, indices: range, size: int):
     """Pictures uint8 [N, size, size, 3], kept on disk until the painter changes; their hash."""
     def part(indices):
         return paint.pictures(seed, indices, size)[0]
-
     return _kept("pictures", str(size), part, seed, indices, part(indices[:4]))
 
 
@@ -68,12 +64,10 @@ def _kept(folder: str, name: str, part: Callable, seed: int, indices: range, *fi
     return np.load(path, mmap_mode="r", allow_pickle=False), key
 
 
-def train_tokenizer(texts: Iterable[str], size: int, positions: int, template: str,
+def train_tokenizer(texts: Iterable[str], size: int, *, positions: int, template: str,
                     special: Sequence[str] = tuple(SPECIAL.values()), lowercase: bool = False,
                     **settings) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of `size` tokens, the `special` ones first, for texts of up to
-    `positions`; `template` says where special tokens go, ``$A`` being the text.
-    """
+    """A byte-level BPE tokenizer of `size` tokens, special ones as in the `template`."""
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
@@ -103,9 +97,7 @@ def crops(rng: np.random.Generator, array: np.ndarray, rows: np.ndarray, length:
 
 
 def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Symmetric cross-entropy of a square of similarities whose diagonal holds the partners, and
-    the curve's entries: it, and how often the partner comes first (Radford et al. 2021, figure 3).
-    """
+    """Symmetric cross-entropy of similarities [B, B].  Source: Radford et al. (2021), figure 3."""
     partner = torch.arange(len(logits))
     loss = (cross_entropy(logits, partner) + cross_entropy(logits.T, partner)) / 2
     found = (logits.argmax(1) == partner).float().mean().item()
@@ -113,18 +105,17 @@ def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, floa
 
 
 def token_loss(output, labels: torch.Tensor, shift: int = 0) -> tuple[torch.Tensor, dict]:
-    """A language network's loss and the curve's entries: it, and the share of right tokens out of
-    those learned (labels ≥ 0); the logits stand `shift` places before their labels.
-    """
+    """A language network's loss, its logits `shift` places before the labels; the curve's entry."""
     labels = labels[:, shift:]
     right = output.logits[:, : labels.shape[1]].argmax(-1) == labels
     return output.loss, {"loss": output.loss.item(),
                          "right": right[labels >= 0].float().mean().item()}
 
 
-def checkpoint(name: str) -> Path:
-    """Where an unfinished training of a recipe is kept."""
-    return paths.PROCESSED / "recipes" / f"{name}.safetensors"
+def run(name: str, key: str) -> dict:
+    """What a recipe's training is resumed by: where it is kept, its seed, its data's hash."""
+    return {"checkpoint": paths.PROCESSED / "recipes" / f"{name}.safetensors", "seed": SEED,
+            "key": key}
 
 
 def halved(model) -> dict:
@@ -134,8 +125,8 @@ def halved(model) -> dict:
 
 
 def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = ()) -> None:
-    """Writes a bundled checkpoint below ``data/miniatures``, each file with its provenance beside
-    it: `contents` by file name (a list is a curve), and `parts` with ``save_pretrained``.
+    """Writes `contents` by file name (a list is a curve), `parts` with ``save_pretrained``, below
+    ``data/miniatures``, each file with its provenance beside it.
     """
     folder, files = paths.MINIATURES / folder, set(contents)
     for part in parts:
@@ -162,12 +153,9 @@ def curve_means(curve: list[dict], every: int = 50) -> pd.DataFrame:
 
 
 def share(right) -> dict:
-    """A share, its 95 % interval (Wilson's) and n."""
-    right = np.asarray(right)
-    interval = binomtest(int(np.count_nonzero(right > 0.5)),
-                         len(right)).proportion_ci(method="wilson")
-    return {"value": float(np.mean(right)), "low": interval.low, "high": interval.high,
-            "n": len(right)}
+    """A share of answers 0 and 1, its 95 % interval (Wilson's) and n."""
+    _, low, high = stats.proportion(np.asarray(right) > 0.5)
+    return {"value": float(np.mean(right)), "low": low, "high": high, "n": len(right)}
 
 
 def mean(values) -> dict:
@@ -182,17 +170,15 @@ def estimate(statistic: Callable, *arrays: np.ndarray) -> dict:
     return {"value": statistic(*arrays), "low": low, "high": high, "n": len(arrays[0])}
 
 
-def ranks_among(queries: np.ndarray, targets: np.ndarray, groups=None) -> pd.DataFrame:
+def ranks_among(queries: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
     """:func:`lib.metrics.retrieval.ranks`, each hundred items among themselves."""
     hundreds = [slice(at, at + AMONG) for at in range(0, len(queries), AMONG)]
-    return pd.concat([retrieval.ranks(queries[h], targets[h],
-                                      None if groups is None else groups[h]) for h in hundreds])
+    return pd.concat([retrieval.ranks(queries[h], targets[h]) for h in hundreds])
 
 
 def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:
-    """How often a text finds its partner where nothing but the emotion differs: first of all
-    versions, and nearer than the next version's. ``cosines(items)`` → similarities [texts,
-    partners]; points [scenes, versions, 2] of valence and arousal, for scenes beyond ``N_TEST``.
+    """How often a text finds its partner by ``cosines(items)`` [texts, partners] where the emotion
+    alone differs: `points` of the affect plane, [scenes, versions, 2].
     """
     versions, first, nearer = points.shape[1], [], []
     for index, scene in enumerate(points, start=N_TEST):

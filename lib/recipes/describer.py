@@ -1,16 +1,11 @@
-"""The bundled describer, a tiny Llama: ``python -m lib miniature describer``.
-
-It learns (prompt → musical description) from the atelier's pairs. The three prompts take turns, and
-the emotion word stands in front, somewhere in the caption or (rarely) nowhere, so that the model
-looks for the word and not for a place.  Notebook: 03.
+"""The bundled describer, a tiny Llama. The prompts take turns, the emotion word stands in front, in
+the caption or nowhere, so that the model looks for the word, not a place.  Notebook: 03.
 """
 
 import functools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,8 +26,6 @@ IGNORED = -100  # torch's mark for a place that carries no loss
 DRAWS = 3  # of each held-out caption, where the describer samples
 # a word suits an emotion unless the emotion makes it rarer than this share of its usual frequency
 NEAR = 0.9
-
-
 SIZES = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3,
          "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512}
 
@@ -47,14 +40,14 @@ class Config:
     p_nowhere: float = 0.1  # no emotion word; else it stands between two words of the caption
 
 
-def tokenizer(texts: list[str], vocabulary: int = 1500):
+def tokenizer(texts: list[str], size: int = 1500):
     """A byte-level tokenizer; a prompt's words before and after the caption are a token each."""
     frames = [frame for name in PROMPTS
               for frame in plain_prompt("{description}", name).split("{description}")]
-    return bundling.train_tokenizer(texts, vocabulary, SIZES["max_position_embeddings"], "<s> $A",
-                                    (*SPECIAL.values(), *frames), padding_side="left",
-                                    additional_special_tokens=frames,
-                                    clean_up_tokenization_spaces=False)
+    return bundling.train_tokenizer(
+        texts, size, positions=SIZES["max_position_embeddings"], template="<s> $A",
+        special=(*SPECIAL.values(), *frames), padding_side="left",
+        additional_special_tokens=frames, clean_up_tokenization_spaces=False)
 
 
 def build(n_words: int, sizes: dict = SIZES, seed: int = 0) -> LlamaForCausalLM:
@@ -96,29 +89,25 @@ def collate(tokenizer, prompts: list[str], responses: list[str]) -> dict:
 
 
 def train(model: LlamaForCausalLM, tokenizer, captions: list[str], emotions: list[str],
-          descriptions: list[str], checkpoint: Path, config: Config = Config(),
-          **run) -> list[dict]:
-    """Trains in place and returns the curve; `run`: seed and key."""
-    names = list(PROMPTS)
-
+          descriptions: list[str], config: Config = Config(), **run) -> list[dict]:
+    """Trains in place and returns the curve."""
     def loss_of(rng):
         rows = bundling.draw_rows(rng, len(captions), config.batch_size)
         prompts = [plain_prompt(with_emotion(captions[row], emotions[row], rng, config),
-                                names[rng.integers(len(names))]) for row in rows]
+                                list(PROMPTS)[rng.integers(len(PROMPTS))]) for row in rows]
         batch = collate(tokenizer, prompts, [response(descriptions[row]) for row in rows])
         return bundling.token_loss(model(**batch), batch["labels"], shift=1)
+    return loop.fit(model, loss_of, config, **run)
 
-    return loop.fit(model, loss_of, config, checkpoint, **run)
 
-
-def make() -> None:
+def make() -> tuple:
     """The describer: 12 minutes on one core, resumable."""
     captions, emotions, descriptions = texts = pairs(WORDS_SEED, N_WORDS)
     key = provenance.content_hash(repr(texts).encode())
     vocabulary = tokenizer([*captions, *map(response, descriptions), *sorted(set(emotions)) * 50])
     model = build(len(vocabulary), seed=SEED)
-    curve = train(model, vocabulary, *texts, bundling.checkpoint("describer"), seed=SEED, key=key)
-    bundling.write("describer", {"curves.csv": curve}, key, (model.half(), vocabulary))
+    curve = train(model, vocabulary, *texts, **bundling.run("describer", key))
+    return {"curves.csv": curve}, key, (model.half(), vocabulary)
 
 
 def pairs(seed: int, n: int) -> tuple[list[str], list[str], list[str]]:
@@ -133,9 +122,7 @@ def tempo_class(bpm: float) -> int:
 
 
 def read(text: str) -> tuple[int | None, str | None, str | None, tuple, tuple]:
-    """What a description says: tempo class, mode, genre, moods and players; ``None`` or empty where
-    it does not say it or contradicts itself.
-    """
+    """Tempo class, mode, genre, moods and players; ``None`` or empty if not said, or twice."""
     text = " ".join(text.lower().split())
     tempi = {tempo_class(int(bpm)) for bpm in re.findall(r"\((\d{1,3}) bpm\)", text)}
     paces = {name.split(" ", 1)[1]: k for k, (_, names) in enumerate(words.TEMPI) for name in names}
@@ -151,20 +138,14 @@ def read(text: str) -> tuple[int | None, str | None, str | None, tuple, tuple]:
     return tempo, mode, genre, moods, players
 
 
-def _taken(text: str, names: Iterable[str]) -> tuple[tuple[str, ...], str]:
-    """The names a text holds, the longest first, and what is left: very slow is not slow."""
-    found = []
-    for name in sorted(names, key=len, reverse=True):
-        left = re.sub(rf"(?<![-\w]){re.escape(name)}(?![-\w])", "", text)
-        if left != text:
-            found.append(name)
-        text = left
-    return tuple(found), text
+def _taken(text: str, names) -> tuple[tuple[str, ...], str]:
+    longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    pattern = rf"(?<![-\w])(?:{longest_first})(?![-\w])"
+    return tuple(set(re.findall(pattern, text))), re.sub(pattern, "", text)
 
 
 @functools.cache
 def _instruments() -> dict[str, frozenset[str]]:
-    """Genre → its instruments, as a musician calls them."""
     return {name: frozenset(words.instrument(program_to_instrument_name(program))
                             for palette in genre.palettes.values() for program in palette)
             | frozenset(["drums"] if genre.kit is not None else [])
@@ -172,61 +153,47 @@ def _instruments() -> dict[str, frozenset[str]]:
 
 
 def suitable(descriptions: list[str], emotions: list[str]) -> set[tuple]:
-    """(field, value, emotion) wherever P(value | emotion) ≥ ``NEAR`` · P(value), counted over
-    descriptions and their emotions; fields are tempo, mode and mood.
-    """
-    counts: dict = {field: defaultdict(Counter) for field in ("tempo", "mode", "mood")}
+    """(tempo, mode or mood, value, emotion) wherever P(value | emotion) ≥ ``NEAR`` · P(value)."""
+    counts: dict = defaultdict(Counter)
     for text, emotion in zip(descriptions, emotions, strict=True):
         tempo, mode, _, moods, _ = read(text)
         for field, values in (("tempo", [tempo]), ("mode", [mode]), ("mood", moods)):
-            counts[field][emotion].update(values)
-    suits = set()
-    for field, of in counts.items():
-        usual = sum(of.values(), Counter())
-        suits |= {(field, value, emotion) for emotion, given in of.items() for value in given
-                  if given[value] / given.total() >= NEAR * (usual[value] / usual.total())}
-    return suits
+            counts[field, emotion].update(values)
+            counts[field, None].update(values)
+    return {(field, value, emotion) for (field, emotion), given in counts.items() for value in given
+            if given[value] / given.total()
+            >= NEAR * (counts[field, None][value] / counts[field, None].total())}
 
 
 def rate(suits: set[tuple], text: str, emotion: str) -> dict[str, bool]:
-    """Whether a description's tempo, mode and moods suit an emotion. Genre is independent of it:
-    asked is that one genre is named and plays its own instruments only.
-    """
+    """Whether tempo, mode and moods suit an emotion, and the instruments the one genre named."""
     tempo, mode, genre, moods, players = read(text)
     return {"tempo": ("tempo", tempo, emotion) in suits, "mode": ("mode", mode, emotion) in suits,
             "genre": genre is not None and bool(players) and set(players) <= _instruments()[genre],
             "mood": bool(moods) and all(("mood", mood, emotion) in suits for mood in moods)}
 
 
-def measure() -> tuple[pd.DataFrame, str]:
-    """How often the bundled describer's descriptions suit their emotions and keep the form that was
-    asked for, by the way they are drawn, and the atelier's own: (table, hash of the captions).
-    ``null`` permutes the emotions; ``copied``: word for word as in the training collection.
-    """
+def measure() -> tuple:
+    """How often descriptions suit their emotions and keep the form; ``null`` permutes emotions."""
     model = pretrained.load("describer", device="cpu")
     _, train_emotions, train_descriptions = pairs(WORDS_SEED, N_WORDS)
     captions, emotions, descriptions = test = pairs(TEST_SEED, N_TEST)
-    suits, known = suitable(train_descriptions, train_emotions), set(train_descriptions)
+    suits = suitable(train_descriptions, train_emotions)
     images = [image_description(*pair) for pair in zip(captions, emotions, strict=True)]
-    asked = {"likeliest words": (images, "bridging", [None]),
-             "drawn": (images, "bridging", range(DRAWS)),
-             **{f"drawn, prompt {name}": (images, name, [0]) for name in PROMPTS
-                if name != "bridging"}, "drawn, no emotion word": (captions, "bridging", [0])}
-    ways = {way: [text for seed in seeds
-                  for text in model.respond([model.prompt(t, name) for t in texts], seed=seed)]
-            for way, (texts, name, seeds) in asked.items()}
-    ways["the atelier's own"] = [response(d) for d in descriptions]
-    rows = []
-    for way, responses in ways.items():
-        wanted = emotions * (len(responses) // len(emotions))
-        permuted = np.random.default_rng(SEED).permutation(wanted)
-        own, null = (pd.DataFrame([rate(suits, *pair) for pair in zip(responses, to, strict=True)])
-                     .assign(all=lambda t: t.all(axis=1)) for to in (wanted, permuted))
-        copied = [" ".join(text.split("\n")) in known for text in responses]
-        rows += [{"way": way, "measure": f"{field}_suits", **share(own[field]),
-                  "null": null[field].mean()} for field in own]
-        rows += [{"way": way, "measure": "two_lines", **share(list(map(well_formed, responses)))},
-                 {"way": way, "measure": "copied", "value": np.mean(copied), "n": len(responses)},
-                 {"way": way, "measure": "distinct", "value": len(set(responses)) / len(responses),
-                  "n": len(responses)}]
-    return pd.DataFrame(rows), provenance.content_hash(repr(test).encode())
+    asked = {"likeliest words": (images, [None]), "drawn": (images, range(DRAWS)),
+             "drawn, no emotion word": (captions, [0])}
+    ways = {way: [text for seed in seeds for text in model.respond(list(map(model.prompt, texts)),
+                                                                   seed=seed)]
+            for way, (texts, seeds) in asked.items()}
+    ways["the atelier's own"], rows = [response(d) for d in descriptions], []
+    for way, said in ways.items():
+        wanted, n = emotions * (len(said) // len(emotions)), len(said)
+        own, null = (pd.DataFrame([rate(suits, *pair) for pair in zip(said, to, strict=True)])
+                     .assign(all=lambda t: t.all(axis=1))
+                     for to in (wanted, np.random.default_rng(SEED).permutation(wanted)))
+        found = [*({"measure": f"{field}_suits", **share(own[field]), "null": null[field].mean()}
+                   for field in own),
+                 {"measure": "two_lines", **share(list(map(well_formed, said)))},
+                 {"measure": "distinct", "value": len(set(said)) / n, "n": n}]
+        rows += [{"way": way, **row} for row in found]
+    return rows, repr(test).encode()

@@ -1,5 +1,5 @@
-"""The bundled emotion classifier of Bridging Paintings and Music: ``python -m lib miniature
-emotion_cnn``. Notebook 11's, on three times its paintings and steps.
+"""The bundled emotion classifier of Bridging Paintings and Music: notebook 11's, on three times its
+paintings and steps.
 """
 
 from dataclasses import replace
@@ -13,30 +13,28 @@ from lib.recipes import bundling
 from lib.systems.bridging import checkpoints, train_classifier
 from lib.systems.bridging.config import get_config
 
-FOLDER = "11_bridging_classifier"  # where lib.core.artefacts looks when notebook 11 was not run
 # its own paintings of TRAIN_SEED: notebook 11's begin at 200,000, the pairs' at 0
 PAINTINGS_FROM, N_PAINTINGS, N_STEPS = 320_000, 6000, 1200
 N_TEST = 1000
 
 
-def make() -> None:
+def make() -> tuple:
     """The classifier: about 3 minutes on one core, resumable."""
     settings = replace(get_config("mini").classifier, n_paintings=N_PAINTINGS, n_steps=N_STEPS,
                        every=200)
     pictures, table = train_classifier.atelier_paintings(settings, start=PAINTINGS_FROM)
-    model, key = train_classifier.build(settings, bundling.SEED), provenance.content_hash(pictures)
+    model = train_classifier.build(settings, bundling.SEED)
     curve = train_classifier.train(model, settings, pictures, table,
                                    paths.PROCESSED / "bridging" / "emotion_cnn.safetensors",
                                    bundling.SEED)
     temperature = train_classifier.fit_temperature(model, pictures, table)
-    bundling.write(FOLDER, {
-        "classifier.json": checkpoints.classifier_settings(settings, temperature),
-        "classifier.safetensors": checkpoints.classifier_weights(model),
-        "curves.csv": bundling.curve_means(curve)}, key)
+    return {"classifier.json": checkpoints.classifier_settings(settings, temperature),
+            "classifier.safetensors": checkpoints.classifier_weights(model),
+            "curves.csv": bundling.curve_means(curve)}, provenance.content_hash(pictures)
 
 
-def measure() -> tuple[pd.DataFrame, str]:
-    """What it reaches on paintings nothing was trained on: (table, hash of the paintings)."""
+def measure() -> tuple:
+    """What it reaches on paintings nothing was trained on, and of each word alone."""
     model, temperature = checkpoints.load_classifier(artefacts.BUNDLED)
     pictures = paint.pictures(TEST_SEED, range(N_TEST), model.side)[0]
     truth = calibration.encode_labels(words.emotion_word(item)
@@ -49,5 +47,4 @@ def measure() -> tuple[pd.DataFrame, str]:
                 **bundling.share(predicted[truth == k].argmax(1) == k)}
                for k, word in enumerate(calibration.EMOTIONS)]
     columns = ["word", "measure", "value", "low", "high", "null", "null_high", "majority", "n"]
-    return (pd.concat([table, pd.DataFrame(by_word)], ignore_index=True)[columns],
-            provenance.content_hash(pictures))
+    return pd.concat([table, pd.DataFrame(by_word)], ignore_index=True)[columns], pictures

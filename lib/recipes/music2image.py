@@ -1,15 +1,12 @@
-"""The bundled parts of the system music2image: ``python -m lib miniature picture_judge``,
-``forest``, ``unet``.
-
-Nothing here sees pictures of TEST_SEED, and only the picture regressor those of JUDGE_SEED.
-Notebook: 31, 33.
+"""The bundled parts of music2image; nothing here sees pictures of TEST_SEED, and only the picture
+regressor those of JUDGE_SEED.  Notebook: 31, 33.
 """
 
 from dataclasses import asdict, replace
 
 import pandas as pd
 
-from lib.core import artefacts, paths, provenance
+from lib.core import paths, provenance
 from lib.data import atelier
 from lib.data.atelier import paint
 from lib.metrics import affect, picture_regressor
@@ -28,42 +25,37 @@ NEUTRAL = replace(get_config("mini").diffusion, start="scratch", p_null=1.0, n_p
 TUNED = replace(get_config("mini").diffusion, n_pictures=6_000, n_steps=1_200, ema_decay=0.995)
 
 
-def make_picture_judge() -> None:
+def make_picture_judge() -> tuple:
     """The picture regressor: kernel ridge over colour and texture of 1,000 atelier pictures."""
     pictures, truth = paint.pictures(atelier.JUDGE_SEED, range(1000), size=32)
     fitted = picture_regressor.PictureRegressor().fit(pictures, truth)
     fresh, fresh_truth = paint.pictures(atelier.TEST_SEED, range(400), size=32)
-    _write("judge", "picture_judge", fitted.estimator, provenance.content_hash(pictures),
-           affect.agreement(fresh_truth, fitted.predict(fresh)), "picture_judge.csv")
+    scores = affect.agreement(fresh_truth, fitted.predict(fresh))
+    return {"picture_judge.skops": fitted.estimator,
+            "picture_judge.csv": scores}, provenance.content_hash(pictures)
 
 
-def make_forest() -> None:
+def make_forest() -> tuple:
     """The forest, and its scores on new pieces (about five minutes)."""
     learned = data.atelier_table(FOREST, atelier.TRAIN_SEED)
     model = train_forest.fit(learned.features, learned.va, FOREST)
     fresh = data.atelier_table(replace(FOREST, n_pieces=300, excerpts=1), atelier.TEST_SEED)
     scores = affect.agreement(fresh.truth, train_forest.predict(model, fresh.features),
                               fresh.groups)
-    _write(train_forest.NOTEBOOK, "forest", model,
-           provenance.content_hash(learned.features, learned.va), scores, "scores.csv")
+    return {"forest.skops": model, "scores.csv": scores}, provenance.content_hash(
+        learned.features, learned.va)
 
 
-def _write(folder: str, name: str, estimator, key: str, scores: pd.DataFrame, file: str) -> None:
-    bundling.write(folder, {f"{name}.skops": estimator}, key)
-    artefacts.write(paths.MINIATURES / folder / file, scores)
-    print(scores.round(3).to_string(index=False))
-
-
-def make_unet() -> None:
+def make_unet() -> tuple:
     """The neutral and the emotional diffusion model (about 50 minutes on one core, resumable)."""
     pictures, affects = paint.pictures(atelier.TRAIN_SEED, range(NEUTRAL.n_pictures), NEUTRAL.size)
-    key, folder, rows = provenance.content_hash(pictures), train_diffusion.NOTEBOOK, []
+    key, folder, files, rows = provenance.content_hash(pictures), train_diffusion.NOTEBOOK, {}, []
     for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
         models, curve = train_diffusion.train(config, pictures, affects, bundling.SEED,
                                               paths.PROCESSED / folder / f"{name}.safetensors")
-        bundling.write(folder, {f"{name}.json": asdict(config),
-                                f"{name}.safetensors": train_diffusion.weights(models)}, key)
+        files |= {f"{name}.json": asdict(config),
+                  f"{name}.safetensors": train_diffusion.weights(models)}
         rows += [{"network": name, "step": start + 100,
                   "loss": sum(curve[start : start + 100]) / 100}
                  for start in range(0, len(curve) - 99, 100)]
-    bundling.write(folder, {"curves.csv": pd.DataFrame(rows)}, key)
+    return {**files, "curves.csv": pd.DataFrame(rows)}, key

@@ -1,13 +1,9 @@
-"""The bundled music model, a small MusicGen: ``python -m lib miniature musicgen``.
-
-One item is a crop of one piece's codes under its whole description; the loss is the one that
-fine-tunes a published MusicGen (:mod:`lib.training.musicgen`), text encoder and codec stay as they
-are.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
+"""The bundled music model, a small MusicGen, trained on crops of a piece's codes under its whole
+description.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,9 +28,7 @@ SOFT_DB = -60.0    # a second below this level, re full scale, counts as silent
 
 @dataclass(frozen=True)
 class Config:
-    """The small decoder and its training; MusicGen-small has 24 layers of 1,024 and a million steps
-    of 192 clips of 30 s.
-    """
+    """The small decoder and its training; MusicGen-small has 24 layers of 1,024."""
     width: int = 256
     layers: int = 6
     heads: int = 4
@@ -61,11 +55,9 @@ def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config 
          "decoder_start_token_id": codebook_size}, text_width)
 
 
-def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: Path,
+def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
           config: Config = Config(), *, every: int = 100, **run) -> list[dict]:
-    """Trains in place on codes int [N, K, S ≥ crop_steps] and the text encoder's states, [L, D] a
-    piece; returns the curve: the loss and each codebook's cross-entropy in nats.
-    """
+    """Trains in place on codes int [N, K, S ≥ crop_steps] and states [L, D] a piece; a curve."""
     def loss_of(rng):
         rows = rng.integers(0, len(codes), config.batch_size)
         crops = bundling.crops(rng, codes, rows, config.crop_steps).astype(np.int64)
@@ -77,11 +69,10 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray], checkpoint: 
             loss, each = training.loss(network, batch)
         return loss, {"loss": loss.item(),
                       **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}
+    return loop.fit(network, loss_of, config, weight_decay=0.05, every=every, **run)
 
-    return loop.fit(network, loss_of, config, checkpoint, weight_decay=0.05, every=every, **run)
 
-
-def make() -> None:
+def make() -> tuple:
     """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
     codes, key = bundling.computed_of_clips(
@@ -92,20 +83,14 @@ def make() -> None:
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
     network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
     curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
-                  bundling.checkpoint("musicgen"), seed=SEED, key=key)
-    bundling.write("musicgen", {**musicgen.contents(network, text, codec, dtype=torch.float16),
-                                "curves.csv": curve}, key)
+                  **bundling.run("musicgen", key))
+    files = musicgen.contents(network, text, codec, dtype=torch.float16)
+    return files | {"curves.csv": curve}, key
 
 
-def measure() -> tuple[pd.DataFrame, str]:
-    """What the bundled music model plays when it reads held-out descriptions, beside the pieces
-    these describe and the codec's round trip of them: (table, hash of the real sounds).
-
-    - ``…_r``: correlation of what was asked for (BPM, ±1, MIDI velocity, MIDI pitch of the melody)
-      with what is measured (:mod:`lib.metrics.control`).
-    - ``fad``: the tagger's Fréchet distance to the next items' pieces, all clips at one level.
-    - ``silent_seconds``: share of clips with a second below −60 dB. ``loops``: mean repetition
-      of the codes after one to four seconds.
+def measure() -> tuple:
+    """What it plays to held-out descriptions, beside their pieces and the codec's round trip of
+    them; FAD to the next items' pieces, all clips at one level.
     """
     generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
     items = bundling.first_items(TEST_SEED, N_TEST)
@@ -117,8 +102,8 @@ def measure() -> tuple[pd.DataFrame, str]:
              "generated": generator.generate(texts, TEST_SECONDS)}
     asked = {"tempo_bpm": plans["tempo_bpm"].to_numpy(float),
              "mode": np.where(plans["mode"] == "major", 1.0, -1.0),
-             "loudness_db": plans["loudness"].to_numpy(float),
-             "brightness_hz": plans["register"].to_numpy(float)}
+             "loudness_db": plans["loudness"].to_numpy(float),       # MIDI velocity
+             "brightness_hz": plans["register"].to_numpy(float)}     # MIDI pitch of the melody
     reference, rows = embedders.embed_clips(tagger, levelled(others), rate), []
     for name, sounds in music.items():
         agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
@@ -132,7 +117,7 @@ def measure() -> tuple[pd.DataFrame, str]:
                   "silent_seconds": np.mean([silent(sound, rate) for sound in sounds])}
         rows += [{"music": name, "measure": measure, "value": values[measure], "n": N_TEST}
                  for measure in ("fad", "silent_seconds", "loops")]
-    return pd.DataFrame(rows), provenance.content_hash(real)
+    return rows, real
 
 
 def levelled(sounds: np.ndarray, rms_db: float = -20.0) -> np.ndarray:

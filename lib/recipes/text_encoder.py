@@ -1,12 +1,10 @@
-"""The bundled text encoder, of a tiny T5: ``python -m lib miniature text_encoder``.
-
-Trained as a whole T5 on the describer's collection of words, to fill gaps and to give a
-description's tags; only its encoder is kept.  Source: Raffel et al. (2020), §3.1.4.  Notebook: 03.
+"""The bundled text encoder, trained as a whole tiny T5 to fill gaps and give a description's tags;
+only its encoder is kept.  Source: Raffel et al. (2020), §3.1.4.  Notebook: 03.
 """
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,7 @@ from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
 
 from lib import pretrained
 from lib.core import provenance
-from lib.data.atelier import TEST_SEED, words
+from lib.data.atelier import TEST_SEED
 from lib.data.atelier.compose import describe
 from lib.pretrained.texts import MAX_TOKENS, TextEncoder
 from lib.recipes import bundling
@@ -28,6 +26,9 @@ from lib.training import loop
 
 GAPS = tuple(f"<extra_id_{k}>" for k in range(20))
 SIZES = {"d_model": 128, "d_kv": 32, "d_ff": 384, "num_layers": 3, "num_heads": 4}
+tokenizer = partial(bundling.train_tokenizer, positions=MAX_TOKENS, template="$A </s>",
+                    special=(*SPECIAL.values(), *GAPS), clean_up_tokenization_spaces=False,
+                    additional_special_tokens=list(GAPS))
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,8 @@ class Config:
     gap_words: float = 2.0   # mean length of a gap
 
 
-def tokenizer(texts: list[str], vocabulary: int = 2000):
-    """A byte-level tokenizer with T5's closing mark and gaps (``<extra_id_0>`` …)."""
-    return bundling.train_tokenizer(texts, vocabulary, MAX_TOKENS, "$A </s>",
-                                    (*SPECIAL.values(), *GAPS), clean_up_tokenization_spaces=False,
-                                    additional_special_tokens=list(GAPS))
-
-
 def build(n_words: int, sizes: dict = SIZES, seed: int = 0) -> T5ForConditionalGeneration:
-    """The untrained network, with a decoder of one layer; encoder, decoder and head keep a table of
-    words each, for the decoder is thrown away.
-    """
+    """The untrained network; encoder, decoder (one layer) and head keep a table of words each."""
     torch.manual_seed(seed)
     model = T5ForConditionalGeneration(T5Config(
         vocab_size=n_words, num_decoder_layers=1, dropout_rate=0.0, tie_word_embeddings=False,
@@ -70,9 +62,7 @@ def encoder_of(model: T5ForConditionalGeneration) -> T5EncoderModel:
 
 
 def with_gaps(text: str, rng: np.random.Generator, config: Config = Config()) -> tuple[str, str]:
-    """Span corruption: the text with some runs of words replaced by gap marks, and what stood in
-    each: ``("a <extra_id_0> march in <extra_id_1>", "<extra_id_0> slow solemn <extra_id_1> D")``.
-    """
+    """Span corruption: ``("a <extra_id_0> march", "<extra_id_0> slow solemn")``."""
     words, given, gaps, at = text.split(" "), [], [], 0
     # how often a gap opens, so that p_gap of the words fall into one
     p_open = config.p_gap / config.gap_words / (1 - config.p_gap)
@@ -89,8 +79,8 @@ def with_gaps(text: str, rng: np.random.Generator, config: Config = Config()) ->
 
 
 def train(model: T5ForConditionalGeneration, tokenizer, descriptions: list[str],
-          tags: list[list[str]], further: list[str], checkpoint: Path,
-          config: Config = Config(), **run) -> list[dict]:
+          tags: list[list[str]], further: list[str], config: Config = Config(),
+          **run) -> list[dict]:
     """Trains in place and returns the curve; `further`: other texts, met in gaps only."""
     def pair(rng):
         row = rng.integers(len(descriptions))
@@ -99,61 +89,51 @@ def train(model: T5ForConditionalGeneration, tokenizer, descriptions: list[str],
         texts = (descriptions[row], ", ".join(rng.permutation(tags[row])),
                  further[rng.integers(len(further))])
         return with_gaps(texts[rng.integers(len(texts))], rng, config)
-
     def loss_of(rng):
         inputs, wanted = zip(*[pair(rng) for _ in range(config.batch_size)], strict=True)
         tokens, labels = (tokenizer(list(texts), padding=True, return_tensors="pt",
                                     return_token_type_ids=False) for texts in (inputs, wanted))
         labels = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100)
         return bundling.token_loss(model(**tokens, labels=labels), labels)
+    return loop.fit(model, loss_of, config, **run)
 
-    return loop.fit(model, loss_of, config, checkpoint, **run)
 
-
-def make() -> None:
+def make() -> tuple:
     """The text encoder: about 4 minutes on one core, resumable."""
     texts = bundling.texts_of(bundling.first_items(WORDS_SEED, N_WORDS))
     descriptions, tags = texts["description"], texts["tags"]
     further = [text for row in zip(texts["caption"], texts["comment"], texts["emotion"],
                                    strict=True) for text in row]
     key = provenance.content_hash(repr((descriptions, tags, further)).encode())
-    words = tokenizer([*descriptions, *further, *(", ".join(t) for t in tags)])
+    words = tokenizer([*descriptions, *further, *(", ".join(t) for t in tags)], 2000)
     model = build(len(words), seed=SEED)
-    curve = train(model, words, descriptions, tags, further,
-                  bundling.checkpoint("text_encoder"), seed=SEED, key=key)
-    bundling.write("text_encoder", {"curves.csv": curve}, key, (encoder_of(model).half(), words))
+    curve = train(model, words, descriptions, tags, further, **bundling.run("text_encoder", key))
+    return {"curves.csv": curve}, key, (encoder_of(model).half(), words)
 
 
-def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple[pd.DataFrame, str]:
-    """How often a linear probe reads a factor from a text's pooled state, of the bundled encoder
-    and an untrained one, fitted on items of the next seed: (table, hash of the held-out items).
-    """
+def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple:
+    """How often a linear probe, fitted on items of the next seed, reads a factor from states."""
     bundled = pretrained.load("text_encoder", device="cpu")
     untrained = TextEncoder(bundled, encoder_of(build(len(bundled.tokenizer), seed=SEED)),
                             bundled.tokenizer, "cpu")
     items, test = (bundling.first_items(WORDS_SEED + 1, n_probe),
                    bundling.first_items(TEST_SEED, n_test))
-    texts, test_texts = map(bundling.texts_of, (items, test))
+    texts, test_texts = (bundling.texts_of(group)["description"] for group in (items, test))
     truth, test_truth = (pd.DataFrame([_classes(f) for f in group]) for group in (items, test))
-    asked = {"description": ("tempo", "mode", "genre", "polarity"), "caption": ("manner",),
-             "comment": ("emotion", "polarity")}
     rows = []
-    for text, factors in asked.items():
-        for network, encoder in (("trained", bundled), ("untrained", untrained)):
-            vectors, test_vectors = encoder.pooled(texts[text]), encoder.pooled(test_texts[text])
-            for factor in factors:
-                probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-                probe.fit(vectors, truth[factor].tolist())
-                right = test_truth[factor].tolist()
-                rows.append({"network": network, "text": text, "measure": f"{factor}_accuracy",
-                             **bundling.share(probe.predict(test_vectors) == right),
-                             "null": max(map(right.count, right)) / len(right)})
-    return pd.DataFrame(rows), provenance.content_hash(repr(test).encode())
+    for network, encoder in (("trained", bundled), ("untrained", untrained)):
+        vectors, test_vectors = encoder.pooled(texts), encoder.pooled(test_texts)
+        for factor in truth:
+            probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+            probe.fit(vectors, truth[factor].tolist())
+            right = test_truth[factor].tolist()
+            rows.append({"network": network, "text": "description", "measure": f"{factor}_accuracy",
+                         **bundling.share(probe.predict(test_vectors) == right),
+                         "null": max(map(right.count, right)) / len(right)})
+    return rows, repr(test).encode()
 
 
 def _classes(item) -> dict[str, str]:
-    """An item's factors as classes."""
     plan = describe(item)
     return {"tempo": str(tempo_class(plan["tempo_bpm"])), "mode": plan["mode"],
-            "genre": item.genre, "manner": item.style, "emotion": words.emotion_word(item),
-            "polarity": str(item.valence > 0)}
+            "genre": item.genre, "polarity": str(item.valence > 0)}

@@ -1,8 +1,6 @@
-"""Checkpoints: a training run that was killed goes on where it stood and ends with the same
-weights.
+"""Checkpoints: a training that was killed goes on where it stood and ends with the same weights.
 
-A checkpoint is two files, ``<stem>.<step>.safetensors`` with every tensor and
-``<stem>.<step>.json`` with the rest. The JSON is written last: without it the tensors do not count.
+Two files: tensors in ``<stem>.<step>.safetensors``, the rest in ``….json``, written last.
 """
 
 from pathlib import Path
@@ -13,14 +11,8 @@ from lib.core import artefacts
 
 
 class Checkpoint:
-    """Saves and restores everything a training run changes: ``state = checkpoint.load()``, then
-    ``checkpoint.save(step + 1, curve)`` after each step.
-
-    Args:
-        path: ``….safetensors``; ``None``: nothing is saved or found.
-        key: a hash of settings, seed and data; a checkpoint of another key is not loaded.
-        parts: by name, what is restored in place: a network, an optimiser, a ``torch.Generator``
-            or a dict of tensors (the best weights so far). A part that is ``None`` is left out.
+    """Everything a training changes, saved at `path` (``None``: not) and restored in place if `key`
+    (hash of settings, seed, data) is the same: networks, optimisers, generators, dicts of tensors.
     """
 
     def __init__(self, path: Path | None, key: str, **parts):
@@ -28,9 +20,7 @@ class Checkpoint:
         self.parts = {name: part for name, part in parts.items() if part is not None}
 
     def load(self) -> dict:
-        """Restores the newest checkpoint and returns its state: ``step``, ``curve`` and what else
-        was saved; ``{"step": 0, "curve": []}`` where there is none.
-        """
+        """Restores the newest checkpoint: ``step``, ``curve`` and what else was saved with it."""
         found = None if self.path is None else read(self.path)
         if found is None or found[1]["key"] != self.key:
             return {"step": 0, "curve": []}
@@ -64,14 +54,12 @@ def read(path: Path) -> tuple[dict, dict] | None:
 
 
 def _tensors(part) -> dict[str, torch.Tensor]:
-    if isinstance(part, dict):
-        return part
     if isinstance(part, torch.Generator):
         return {"state": part.get_state()}
     if isinstance(part, torch.optim.Optimizer):
         return {f"{index}.{name}": value for index, moments in part.state_dict()["state"].items()
                 for name, value in moments.items()}
-    return part.state_dict()
+    return part if isinstance(part, dict) else part.state_dict()
 
 
 def _restore(part, tensors: dict[str, torch.Tensor]) -> None:

@@ -1,6 +1,4 @@
-"""What training loops share: seeded batches, a progress bar, the learning rate's schedule, a moving
-average, bfloat16, and the loop that every bundled checkpoint is trained with.
-"""
+"""What training loops share, and the loop that every bundled checkpoint is trained with."""
 
 import math
 import os
@@ -35,9 +33,7 @@ def progress(n_steps: int, label: str, start: int = 0):
 
 
 def clipped_step(optimiser, loss: torch.Tensor, max_norm: float) -> float:
-    """One optimiser step on a scalar loss, its gradients clipped; returns their norm before. A loss
-    that is not finite is refused; the weights are then as they were.
-    """
+    """One step on a finite scalar loss, its gradients clipped; returns their norm before."""
     if not bool(loss.isfinite()):
         raise KlangfarbeError("a finite loss", f"{loss.item()}",
                               "lower the learning rate, or look for broken inputs")
@@ -50,17 +46,15 @@ def clipped_step(optimiser, loss: torch.Tensor, max_norm: float) -> float:
 
 
 def warmup_cosine(step: int, warm_up: int, n_steps: int) -> float:
-    """Share of the nominal learning rate at a step (0 …): a linear rise over the warm-up, then a
-    half cosine down towards 0.
-    """
+    """Share of the learning rate at a step (0 …): a linear rise, then a half cosine down to 0."""
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up))
 
 
 def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of a network's parameters and buffers, in ``.module``; step t
-    (from 1) of ``update_parameters(module)`` moves it with the decay min(decay, (1+t)/(10+t)).
+    """An exponential moving average of parameters and buffers, in ``.module``: step t (from 1) of
+    ``update_parameters(module)`` moves it with the decay min(decay, (1+t)/(10+t)).
     """
     def update(averaged: list, current: list, n_updates: torch.Tensor) -> None:
         share = 1 - min(decay, (1 + int(n_updates)) / (10 + int(n_updates)))
@@ -69,7 +63,6 @@ def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
                 mean.lerp_(now.to(mean.dtype), share)
             else:
                 mean.copy_(now)
-
     average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
     average.n_averaged += 1  # the copy counts as the first, so that torch does not copy again
     return average.eval().requires_grad_(False)
@@ -77,12 +70,8 @@ def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
 
 def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path, *, seed: int = 0,
         key: str = "", weight_decay: float = 0.01, every: int = 250) -> list[dict]:
-    """Trains `model` in place with AdamW, 100 steps of linear warm-up, then a cosine fall to 0, and
-    returns the curve, a dict a step.
-
-    ``loss_of(rng)`` gives a scalar tensor and a dict of floats for the curve; `config` has
-    ``n_steps`` and ``learning_rate``. Each step draws from generators seeded by (seed, step) alone:
-    a run that was killed and taken up again gives the same weights.
+    """Trains in place with AdamW, 100 steps of warm-up, then a cosine fall; returns the curve, a
+    dict a step. ``loss_of(rng)`` → loss, floats for the curve; each step seeds its generators.
     """
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,
                                   weight_decay=weight_decay)
@@ -105,10 +94,7 @@ def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path, *, 
 
 
 def autocast(device: str, wanted: bool = True):
-    """The context of a forward pass in bfloat16 where `wanted` and the processor computes in it.
-
-    A CPU without AVX-512 imitates bfloat16: a step of notebook 11's network took 7 times as long.
-    """
+    """A forward pass in bfloat16 if `wanted`; a CPU without AVX-512 only imitates it, slowly."""
     kind = torch.device(device).type
     has = kind != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
     return torch.autocast(kind, torch.bfloat16, enabled=wanted and has)

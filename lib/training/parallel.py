@@ -1,6 +1,5 @@
-"""Training on several processes at once, as ``torchrun`` starts them: each takes its share of every
-batch, and they agree on one gradient. Random numbers are drawn for the whole batch in every
-process: n processes take the steps that one would take, up to rounding.
+"""Training on several processes, as ``torchrun`` starts them: each draws the whole batch, takes its
+share and they agree on one gradient; n processes take the steps of one, up to rounding.
 """
 
 import contextlib
@@ -16,13 +15,13 @@ from lib.core.errors import KlangfarbeError
 
 
 class Team(NamedTuple):
-    """The processes that train together: which of them this is, of how many, on which device."""
-    rank: int
-    size: int
+    """The processes that train together."""
+    rank: int    # of this one
+    size: int    # how many
     device: str
 
     def rows(self, batch_size: int) -> slice:
-        """This process's rows of a batch; the mean of means asks for equal shares."""
+        """This process's rows of a batch, as many as any other's."""
         if batch_size % self.size:
             raise KlangfarbeError(f"a batch that {self.size} processes can share equally",
                                   f"{batch_size} items", "start as many processes as divide it")
@@ -47,9 +46,7 @@ ALONE = Team(0, 1, "cpu")
 
 @contextlib.contextmanager
 def team() -> Iterator[Team]:
-    """The processes that ``torchrun`` started, until the block ends: on GPUs each takes the one of
-    its local rank and they speak NCCL, on CPUs gloo. A team of one without it.
-    """
+    """The processes that ``torchrun`` started (NCCL on GPUs, else gloo), or a team of one."""
     size, rank, local = (int(os.environ.get(name, default)) for name, default
                          in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))
     n_gpus = torch.cuda.device_count()
