@@ -123,15 +123,6 @@ def plant_encoder_by_content(study, rng):
     study["encoders"]["pairing"] = [{"name": "our own", "sha256": "b" * 64}]
 
 
-class Encoder:
-    name, sha256 = "loaded", "b" * 64
-
-
-def plant_encoder_itself(study, rng):
-    study["encoders"]["metric"] = Encoder()
-    study["encoders"]["pairing"] = [Encoder(), "clip"]
-
-
 def plant_tuning(study, rng):
     study["usage"]["selected_on"] = {"validation", "test"}
 
@@ -147,7 +138,6 @@ PLANTS = [(plant_group, "group_in_two_splits"), (plant_near_duplicate, "near_dup
           (plant_two_scales, "labels_on_two_scales"), (plant_half_scale, "labels_on_two_scales"),
           (plant_encoder, "metric_embedder_is_pairing_embedder"),
           (plant_encoder_by_content, "metric_embedder_is_pairing_embedder"),
-          (plant_encoder_itself, "metric_embedder_is_pairing_embedder"),
           (plant_tuning, "tuned_on_test"), (plant_slip, "rows_out_of_step")]
 
 
@@ -431,9 +421,6 @@ def test_the_report_has_a_row_per_check_made():
      "pictures uint8"),
     ({"pairs": pd.DataFrame({"image_id": ["a"], "audio_id": ["b"]})}, "pairs with image_id"),
     ({"condition": pd.DataFrame({"text": ["a"]})}, "a condition with text"),
-    ({"encoders": {"pairing": "clip"}}, "encoders with pairing and metric"),
-    ({"encoders": {"pairing": 3, "metric": "clip"}}, "each a name or a card"),
-    ({"usage": {"selected_on": "test"}}, "usage with"),
 ])  # fmt: skip
 def test_what_cannot_be_looked_at_is_refused(given, line):
     with pytest.raises(KlangfarbeError, match=line):

@@ -1,6 +1,5 @@
-"""The leakage linter: does a model, a split or a metric know something that it should not?
-
-A check whose tables were not given is listed as not made: silence is not cleanliness.
+"""The leakage linter: does a model, a split or a metric know something that it should not? A check
+whose tables were not given is listed as not made: silence is not cleanliness.
 
 Source: what the released codes of three of the systems do. Notebook: 31.
 """
@@ -15,7 +14,6 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 from lib.data import near_duplicates
-from lib.data.near_duplicates import EXAMPLES
 
 NAMES = {
     "group_in_two_splits": "excerpts of one piece, or one painting, on both sides: the test asks "
@@ -30,13 +28,10 @@ NAMES = {
                                            "finds what it put there",
     "tuned_on_test": "settings were chosen on the data that the result is reported on",
     "rows_out_of_step": "features and labels slipped against each other: a row has another item's "
-                        "label",
-}
+                        "label"}
 TARGET_COLUMNS = ("caption", "description", "keywords", "genre", "emotion")
 N_SHUFFLES, MOST_ROWS = 20, 5000
-# Share of a target's words in its condition beyond the highest of 20 shuffles; a shared mood alone
-# gives up to .05 on the atelier.
-LEAST_EXCESS = 0.08
+LEAST_EXCESS = 0.08  # of target words, beyond 20 shuffles; a shared mood alone gives up to .05
 FEWEST_LABELS, FEWEST_ONE_SIDED, MOST_EXPLAINED = 10, 30, 0.5
 
 
@@ -46,11 +41,8 @@ class Finding(NamedTuple):
     name: str
     what: str
     count: int
-    of: int
+    of: int | None
     examples: tuple[str, ...]
-
-
-Seen = tuple[str, Collection, int, Collection[str]]  # what, those concerned, of how many, examples
 
 
 class Checked(NamedTuple):
@@ -61,32 +53,22 @@ class Checked(NamedTuple):
     not_made: tuple[str, ...]
 
 
+Seen = tuple[str, Collection, int, Collection[str]]  # what, those concerned, of how many, examples
+
+
 def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, condition=None,
           encoders: Mapping | None = None, usage: Mapping | None = None,
           rows: tuple[Sequence, Sequence] | None = None) -> Checked:
-    """Looks for every leak that the given tables can show.
-
-    Args:
-        manifest: any of the manifest's columns; rows without a split are left aside.
-        pairs: ``image_id, audio_id, split`` and, where the manifest does not say them,
-            ``image_group``, ``audio_group``.
-        embeddings: [N, D] in the manifest's order; a row of NaN: none there.
-        pictures: N pictures uint8 [H, W, 3], or ``None``, in that order.
-        condition: ``text``, the model's input, and columns of the *target* that it must not
-            contain, of :data:`TARGET_COLUMNS` (``keywords``: a list, or words between commas).
-        encoders: ``{"pairing": …, "metric": …}``, each a name, a card with ``name`` and ``sha256``,
-            or several.
-        usage: ``{"selected_on": …, "reported_on": …}``, names of splits, or ids of items.
-        rows: ids of the features' rows and of the labels' rows, which are read side by side.
+    """Looks for every leak that the given tables can show: `manifest`, any of its columns (rows
+    without a split are left aside), and in its order `embeddings` [N, D] (NaN: none) and `pictures`
+    (uint8 [H, W, 3] or ``None``); `pairs`: ``image_id, audio_id, split`` (and ``image_group,
+    audio_group``); `condition`: ``text``, a model's input, and :data:`TARGET_COLUMNS` that it must
+    not contain; `encoders` ``{"pairing": …, "metric": …}``, names or cards; `usage`
+    ``{"selected_on": …, "reported_on": …}``, splits or ids; `rows`: ids of two tables' rows.
     """
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
                               "give the rows they belong to, with their splits")
-    for given, keys, what in ((encoders, ("pairing", "metric"), "encoders"),
-                              (usage, ("selected_on", "reported_on"), "usage")):
-        if given is not None and set(given) != set(keys):
-            raise KlangfarbeError(f"{what} with {' and '.join(keys)}",
-                                  ", ".join(map(str, given)) or "nothing", "name both sides")
     manifest = pd.DataFrame() if manifest is None else manifest
     table = manifest[manifest["split"].notna()] if "split" in manifest else pd.DataFrame()
     groups, clips = _uses(table, pairs)
@@ -104,7 +86,7 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
     if not made:
         raise KlangfarbeError("something to look at", "no table with the columns of any check",
                               "give a manifest with group_id and split")
-    return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:EXAMPLES])
+    return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:near_duplicates.EXAMPLES])
                     for name, (what, concerned, of, examples) in made.items() if len(concerned)],
                    tuple(made), tuple(name for name in NAMES if name not in made))
 
@@ -113,15 +95,14 @@ def report(checked: Checked) -> pd.DataFrame:
     """A row per check that was made: ``name, count, of, what, examples``; count 0: not found."""
     found = {finding.name: finding for finding in checked.findings}
     lines = [found.get(name, Finding(name, "nothing found", 0, None, ())) for name in checked.made]
-    table = pd.DataFrame(lines, columns=Finding._fields)
-    return table.assign(examples=table["examples"].map(" · ".join), of=table["of"].astype("Int64"))[
-        ["name", "count", "of", "what", "examples"]]
+    table = pd.DataFrame(lines, columns=Finding._fields).astype({"of": "Int64"})
+    table["examples"] = table["examples"].map(" · ".join)
+    return table[["name", "count", "of", "what", "examples"]]
 
 
 def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
     """Prints what was looked for and found; raises at a finding that is not `accepted` by name (as
-    part of the experiment), and at an accepted one that was not found: it would hide the next.
-    """
+    part of the experiment), and at an accepted one that was not found: it would hide the next."""
     accepted = {accepted} if isinstance(accepted, str) else set(accepted)
     if unknown := sorted(accepted - set(NAMES)):
         raise KlangfarbeError(f"accepted names out of {', '.join(NAMES)}", ", ".join(unknown),
@@ -149,18 +130,13 @@ def _known(table, *columns: str) -> bool:
     return all(column in table and table[column].notna().any() for column in columns)
 
 
-def _hashed(table, modalities: tuple[str, ...]) -> pd.DataFrame:
-    """Rows of these modalities whose content is known by its hash."""
-    if not _known(table, "sha256", "modality"):
-        return table[:0]
-    return table[table["modality"].isin(modalities) & table["sha256"].notna()]
-
-
 def _uses(table, pairs) -> list[pd.DataFrame | None]:
     """Which group, and which clip, is used in which split: two tables ``value, split``."""
-    sounds = _hashed(table, ("audio", "midi"))
-    clips = [sounds[["sha256", "split"]]] if len(sounds) else []
     groups = [table[["group_id", "split"]]] if _known(table, "group_id") else []
+    clips = []
+    if _known(table, "sha256", "modality"):
+        sounds = table[table["modality"].isin(("audio", "midi")) & table["sha256"].notna()]
+        clips = [sounds[["sha256", "split"]]] if len(sounds) else []
     if pairs is not None:
         if not {"image_id", "audio_id", "split"} <= set(pairs):
             raise KlangfarbeError("pairs with image_id, audio_id and split", ", ".join(pairs),
@@ -187,7 +163,6 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _crossing(uses: pd.DataFrame) -> tuple[pd.Index, int, list[str]]:
-    """Values that stand in more than one split, the number of all values, and examples."""
     of = uses.dropna().astype(str).drop_duplicates().groupby("value", sort=True)["split"]
     splits = of.agg(lambda some: ", ".join(sorted(some)))
     several = splits[of.size() > 1]
@@ -204,12 +179,13 @@ def _groups(uses: pd.DataFrame) -> Seen:
 
 
 def _near(manifest, table, embeddings, pictures) -> Seen | None:
-    given = embeddings is not None or pictures is not None
-    if not len(table) or not (given or len(_hashed(table, ("image",)))):
+    hashed = _known(table, "sha256", "modality") and (
+        table["modality"].eq("image") & table["sha256"].notna()).any()
+    if not len(table) or (embeddings is None and pictures is None and not hashed):
         return None
     near, seen, examples = near_duplicates.find(manifest, embeddings, pictures)
-    what = "items with a near-duplicate of another group in another split"
-    return what, near, len(seen), examples
+    return ("items with a near-duplicate of another group in another split", near, len(seen),
+            examples)
 
 
 def _target_words(condition: pd.DataFrame) -> Seen:
@@ -219,22 +195,19 @@ def _target_words(condition: pd.DataFrame) -> Seen:
         raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
                               f"{len(condition)} rows of {', '.join(condition)}",
                               "add what the target must not tell")
-    rows = condition
+    rows, rng = condition, np.random.default_rng(0)
     if len(rows) > MOST_ROWS:
         rows = rows.iloc[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
     texts = [_plain(text) for text in rows["text"].fillna("")]
-    rng = np.random.default_rng(0)
     orders = [rng.permutation(len(texts)) for _ in range(N_SHUFFLES)]
     leaks, examples, concerned = [], [], np.zeros(len(texts), bool)
     for column in columns:
         phrases = [_phrases(value, column) for value in rows[column]]
         labelled = np.array([bool(some) for some in phrases])
-        if not labelled.any():
-            continue
         own = _shares(texts, phrases)
         chance = [float(_shares(texts, [phrases[i] for i in order])[labelled[order]].mean())
-                  for order in orders]
-        if own[labelled].mean() - max(chance) <= LEAST_EXCESS:
+                  for order in orders if labelled.any()]
+        if not chance or own[labelled].mean() - max(chance) <= LEAST_EXCESS:
             continue
         concerned |= own > 0
         leaks.append(f"{column} {own[labelled].mean():.0%} (chance {np.mean(chance):.0%})")
@@ -247,7 +220,7 @@ def _target_words(condition: pd.DataFrame) -> Seen:
 
 
 def _plain(text) -> str:
-    """Lower-case words between single spaces: ``" slow tempo " in text`` matches whole words."""
+    # between single spaces: " slow tempo " in text matches whole words
     return " ".join(["", *re.findall(r"[^\W_]+", str(text).lower()), ""])
 
 
@@ -260,15 +233,13 @@ def _phrases(value, column: str) -> tuple[str, ...]:
 
 
 def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
-    """Share of each row's phrases that its text holds, [N]; 0 where there are none."""
     return np.array([sum(p in text for p in some) / len(some) if some else 0.0
                      for text, some in zip(texts, phrases, strict=True)])
 
 
 def _scales(manifest: pd.DataFrame) -> Seen | None:
     """Three signs, each enough: one source leaves [−1, 1], another does not; one never goes below
-    0, another does on both axes; the source alone explains half of an axis (adjusted R²).
-    """
+    0, another does on both axes; the source alone explains half of an axis (adjusted R²)."""
     axes = ["valence", "arousal"]
     if not _known(manifest, "source", *axes) or manifest["source"].nunique() < 2:
         return None
@@ -301,22 +272,14 @@ def _scales(manifest: pd.DataFrame) -> Seen | None:
 
 
 def _encoders(pairing, metric) -> Seen:
-    """Encoders in both roles: by content hash where both have one, else by name."""
-    cards = []
-    for given in (pairing, metric):
-        several = isinstance(given, list | tuple | set) and not hasattr(given, "name")
-        cards.append([])
-        for one in given if several else [] if given is None else [given]:
-            known = one if isinstance(one, Mapping) else {"name": one} if isinstance(
-                one, str) else {key: getattr(one, key, None) for key in ("name", "sha256")}
-            cards[-1].append((str(known.get("name") or ""), str(known.get("sha256") or "")))
-            if not any(cards[-1][-1]):
-                raise KlangfarbeError("encoders, each a name or a card with name and sha256",
-                                      repr(one)[:80], "name the encoder")
-    same = [f"{name or content[:12]} = {other or others[:12]}" for name, content in cards[0]
-            for other, others in cards[1] if (content == others if content and others
-                                              else name and _plain(name) == _plain(other))]
-    return "encoders that chose the pairs and then score them", same, len(cards[1]), same
+    # by content hash where both have one, else by name
+    choosing, scoring = ([one if isinstance(one, Mapping) else {"name": one}
+                          for one in (given if isinstance(given, list) else [given])]
+                         for given in (pairing, metric))
+    same = [f"{a['name']} = {b['name']}" for a in choosing for b in scoring
+            if (a["sha256"] == b["sha256"] if "sha256" in a and "sha256" in b
+                else _plain(a["name"]) == _plain(b["name"]))]
+    return "encoders that chose the pairs and then score them", same, len(scoring), same
 
 
 def _tuned(selected_on, reported_on) -> Seen:
@@ -327,7 +290,6 @@ def _tuned(selected_on, reported_on) -> Seen:
 
 
 def _misaligned(features: Sequence, labels: Sequence) -> Seen:
-    """Rows at which two tables that are read side by side name different items."""
     both = list(itertools.zip_longest(map(str, features), map(str, labels)))
     wrong = [i for i, (of_features, of_labels) in enumerate(both) if of_features != of_labels]
     slipped = [i for i in wrong if None not in both[i]]

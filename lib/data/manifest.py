@@ -1,8 +1,6 @@
-"""One table for every collection: its columns, its schema, and a build that survives being killed.
-
-    rows ─► frame ─► build ─┬─► manifest.parquet  every row whose file is whole (or that has none)
-                            ├─► rejects.parquet   every other, with the reason
-                            └─► manifest.json     counts and the key of the build, written last
+"""One table for every collection: its columns, its schema, and a build that survives being killed:
+``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
+other with the reason, ``manifest.json``, counts and the build's key, written last.
 """
 
 import functools
@@ -29,22 +27,21 @@ COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "grou
            "source": TEXT, "emotion": TEXT, "valence": NUMBER, "arousal": NUMBER, "caption": TEXT,
            "comment": TEXT, "description": TEXT, "genre": TEXT, "duration_s": NUMBER,
            "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
-REJECT_COLUMNS = {"item_id": TEXT, "path": TEXT, "source": TEXT, "reason": TEXT}
+REJECT_COLUMNS = dict.fromkeys(("item_id", "path", "source", "reason"), TEXT)
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
 PART_ROWS = 50  # rows measured between two writes: the most that a kill can cost
 
 
 class Built(NamedTuple):
-    """The manifest, and the rows that were set aside (:data:`REJECT_COLUMNS`)."""
+    """A manifest, and the rows that were set aside."""
 
     manifest: pd.DataFrame
-    rejects: pd.DataFrame
+    rejects: pd.DataFrame  # item_id, path, source, reason
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``, the other
-    columns null. ``path`` is relative to the collection's folder; valence, arousal in [−1, 1].
-    """
+    columns null. ``path`` is relative to the collection's folder; valence, arousal in [−1, 1]."""
     rows = list(rows)
     if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
         raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
@@ -60,9 +57,10 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
 
 
 def validate(table: pd.DataFrame) -> pd.DataFrame:
-    """Checks a table against the schema; the error names the first broken rule, row and value."""
+    """Checks a table: types, ranges, what may be null, ids unique, valence and arousal together or
+    not at all; the error names the first broken rule, row and value."""
     try:
-        return schema().validate(table, lazy=True)
+        return _schema().validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         first, more = error.failure_cases.iloc[0], len(error.failure_cases) - 1
         value, row = first["failure_case"], first["index"]
@@ -76,8 +74,7 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @functools.cache
-def schema() -> pa.DataFrameSchema:
-    """Types, ranges, what may be null, ids unique, valence and arousal together or not at all."""
+def _schema() -> pa.DataFrameSchema:
     checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
               "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
               "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
@@ -92,11 +89,9 @@ def schema() -> pa.DataFrameSchema:
 
 def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str,
           part_rows: int = PART_ROWS) -> Built:
-    """Opens every file below `root`, the collection's folder, fills in ``duration_s,
-    sample_rate_hz, sha256``, and writes the manifest and the rejects (broken files, with reasons)
-    to `folder`. A killed build goes on where it stopped; a finished one of the same rows and files
-    (size, time of change) is only read.
-    """
+    """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes
+    manifest and rejects to `folder`. A killed build goes on where it stopped; a finished one of the
+    same rows and files (size, time of change) is only read."""
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}

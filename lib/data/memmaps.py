@@ -1,7 +1,7 @@
 """Arrays too large for memory, computed once, chunk by chunk (a killed run goes on with the rest):
 ``<name>.npy``, a memory map, and ``<name>.done.npy``, a mark for every row that is computed.
 
-Source: Deepika §5.4 speaks of targets computed offline; memory maps are ours. Notebook: 21.
+Source: Deepika §5.4 (targets computed offline; memory maps are ours). Notebook: 21.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,6 @@ from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.training import loop
 
-MIN_CHUNKS_FOR_PROGRESS = 8
-
 
 def cache_folder(*depends_on) -> Path:
     """``data/processed/mapping/<hash of all that the rows depend on>``: pictures, settings."""
@@ -27,9 +25,8 @@ def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                 compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
                 workers: int = 1) -> np.ndarray:
     """An array [n, *shape] from its memory map in the folder `where`; missing rows are computed
-    first, `chunk` at a time: row numbers [b] → finite [b, *shape]. More than one of `workers`
-    (threads) only where `compute` draws no numbers and keeps no state.
-    """
+    first, `chunk` at a time: row numbers [b] → finite [b, *shape]. More `workers` (threads) than
+    one only where `compute` draws no numbers and keeps no state."""
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
     where.mkdir(parents=True, exist_ok=True)
     with FileLock(where / f"{name}.lock"):
@@ -42,9 +39,8 @@ def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                                              shape=(n, *shape))
             missing = np.flatnonzero(~done)
             parts = [missing[start : start + chunk] for start in range(0, len(missing), chunk)]
-            many = len(parts) >= MIN_CHUNKS_FOR_PROGRESS
             with ThreadPoolExecutor(workers) as pool:
-                for step in loop.progress(len(parts), name) if many else range(len(parts)):
+                for step in loop.progress(len(parts), name) if len(parts) > 7 else range(len(parts)):
                     # as many at a time as there are workers, so that an error stops the rest
                     if step % workers == 0:
                         results = pool.map(compute, parts[step : step + workers])

@@ -11,11 +11,9 @@ from lib.core.errors import KlangfarbeError
 def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
     """Reads a MIDI file that holds at least one note."""
     path = Path(path)
-    if not path.is_file():
-        raise KlangfarbeError("a MIDI file", f"{path}: no such file", "check the path")
-    if not path.stat().st_size:
-        raise KlangfarbeError("a MIDI file", f"{path}: empty (0 bytes)",
-                              "copy or download it again")
+    if not path.is_file() or not path.stat().st_size:
+        got = "empty (0 bytes)" if path.is_file() else "no such file"
+        raise KlangfarbeError("a MIDI file", f"{path}: {got}", "check the path, or copy it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

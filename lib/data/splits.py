@@ -13,8 +13,7 @@ FOLDS = 5
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
     """The split of each row, str [N], of `fractions`, e.g. ``{"train": .9, "test": .1}``, by whole
     groups [N]: ordered by a hash of (seed, name), each goes to the split that is furthest below its
-    share of the rows, whatever the rows' order. Every split gets at least one group.
-    """
+    share of the rows, whatever the rows' order. Every split gets at least one group."""
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-9:
         raise KlangfarbeError("positive fractions that sum to 1", str(dict(fractions)),
                               'give e.g. {"train": .8, "validation": .1, "test": .1}')
@@ -32,8 +31,7 @@ def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], 
                     inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, k: int = FOLDS,
                     seed: int = 0) -> np.ndarray:
     """Held-out predictions [N, 2] of `inputs` [N, …], each fold's groups by a model that has seen
-    none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict.
-    """
+    none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict."""
     part = folds(groups, k, seed)
     predicted = np.empty_like(truth, dtype=np.float64)
     for fold in range(k):
@@ -43,7 +41,6 @@ def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], 
 
 
 def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
-    """The bin of each row, int64 [N]."""
     names, member, counts = np.unique([str(group) for group in groups], return_inverse=True,
                                       return_counts=True)
     if len(names) < len(shares):
@@ -54,8 +51,7 @@ def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
     filled, bin_of = np.zeros(len(shares)), np.empty(len(names), np.int64)
     for place, i in enumerate(order):
         empty = np.flatnonzero(filled == 0)
-        # The emptiest bin relative to its share; when only as many groups are left as bins are
-        # empty, the empty ones come first.
+        # when only as many groups are left as bins are empty, the empty ones come first
         open_bins = empty if len(empty) >= len(order) - place else np.arange(len(shares))
         bin_of[i] = open_bins[np.argmin((filled / shares)[open_bins])]
         filled[bin_of[i]] += counts[i]
