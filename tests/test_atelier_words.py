@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.data import manifest
 from lib.data.atelier import JUDGE_SEED, lexicon, words
 from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import GENRES, STYLES, SUBJECTS, draw
@@ -148,9 +149,22 @@ def test_instruments_are_named_as_musicians_do(name, said):
 
 def test_the_lexicon_covers_every_subject_genre_and_quadrant():
     assert set(lexicon.SEEN) == {s for subjects in SUBJECTS.values() for s in subjects}
-    assert set(lexicon.STYLE_NAMES) == set(STYLES) == set(words.STUFF) and set(
+    assert set(lexicon.STYLE_NAMES) == set(STYLES) == set(lexicon.STUFF) and set(
         lexicon.GENRE_NAMES) == set(GENRES)
     for places in (lexicon.FEELINGS, lexicon.IMAGES, lexicon.LOOKS, lexicon.MOODS):
         points = np.array(list(places.values()))
         assert np.abs(points).max() <= 10
         assert np.bincount(affect.quadrant(points[:, 0], points[:, 1]), minlength=4).min() >= 3
+
+
+def test_picture_and_piece_of_one_item_share_their_group_and_split():
+    rows = words.rows(11, 40)
+    by_group = {}
+    for row in rows:
+        by_group.setdefault(row["group_id"],
+                            set()).add((row["split"], row["valence"], row["arousal"]))
+    assert (all(len(sides) == 1 for sides in by_group.values())
+            and {next(iter(s))[0] for s in by_group.values()} == set(manifest.SPLITS))
+    noisy = words.rows(11, 40, disagreement=0.3)
+    assert np.std([a["valence"] - b["valence"] for a,
+                   b in zip(rows, noisy, strict=True)]) == pytest.approx(0.3 / np.sqrt(10), rel=0.5)

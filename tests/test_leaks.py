@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage, near_duplicates, splits
-from lib.data.atelier import collection, paint, words
+from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.data.registry import COLLECTIONS
 from lib.signal import affect, images
@@ -436,7 +436,7 @@ def test_the_atelier_is_clean(seed):
     from lib.metrics import picture_regressor
 
     count = 60
-    table = manifest.frame(collection.rows(seed, count))
+    table = manifest.frame(words.rows(seed, count))
     items = [draw(seed, i) for i in range(count)]
     pictures, _ = paint.pictures(seed, range(count), 64)
     order = {f"{f.item_id}-image": p for f, p in zip(items, pictures)}

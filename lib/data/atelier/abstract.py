@@ -6,10 +6,9 @@ from lib.data.atelier.brush import COSINE, SIDE, SINE, Scene, around
 
 
 def _cloud_box(s: Scene, left: int, top: int, right: int, bottom: int, colour) -> None:
-    """A field with soft edges when calm, hard ones when aroused, and an uneven depth of paint."""
+    # soft edges when calm, hard ones when aroused, and an uneven depth of paint
     mask = Image.new("L", (SIDE // 2, SIDE // 2))
-    # of a band narrower than its margins a line is left
-    box = (left // 2, top // 2, right // 2, max(top, bottom) // 2)
+    box = (left // 2, top // 2, right // 2, max(top, bottom) // 2)  # a line of too narrow a band
     ImageDraw.Draw(mask).rectangle(box, fill=255)
     for hardness in (16, 20):
         mask = mask.filter(ImageFilter.BoxBlur(1 + (100 - s.busy) // hardness))
@@ -23,8 +22,8 @@ def colour_field(s: Scene, subject: str) -> dict:
     s.gradient(0, SIDE, (0, -10, 90), (0, -45, 95), 0)
     s.drift(0, SIDE, 3, 3, 60, (1, -20, 100), 120)
     many, order = s.pick(2, 3) + s.busy // 40, s.pick(0, 4)
-    levels = [s.pick(*ends) for ends in ((45, 95), (-90, -40), (0, 60), (-60, 20), (60, 110),
-                                         (-80, 0))]
+    levels = [s.pick(*ends) for ends
+              in ((45, 95), (-90, -40), (0, 60), (-60, 20), (60, 110), (-80, 0))]
     fields = [((k + order) % 5, levels[k % 6], 115) for k in range(14)]
     if subject == "bands":
         inner = sorted(14 + 228 * k // many + s.pick(-22, 22) for k in range(1, many))
@@ -58,7 +57,6 @@ def colour_field(s: Scene, subject: str) -> dict:
 
 
 def _bar(s: Scene, x: int, y: int, long: int, wide: int, turn: int, colour) -> None:
-    """A bar of half length `long` and half width `wide`, turned by `turn` (256 a full turn)."""
     cosine, sine = COSINE[turn % 256], SINE[turn % 256]
     dx, dy, ex, ey = long * cosine >> 10, long * sine >> 10, wide * sine >> 10, wide * cosine >> 10
     s.polygon([x - dx + ex, y - dy - ey, x + dx + ex, y + dy - ey, x + dx - ex, y + dy + ey,
@@ -70,8 +68,8 @@ def geometric(s: Scene, subject: str) -> dict:
     s.box(0, 0, SIDE, SIDE, (2, 60, 45), 24)
     s.drift(0, SIDE, 2, 2, 55, (1, 30, 60), 130)
     black, tilt = (1, -130, 40), s.pick(-12, 12) * s.busy // 50
-    shades = [(k % 5, level, 135) for k, level
-              in enumerate((20, 70, -40, 0, 50, -75, 95, -20, 30, -60))]
+    shades = [(k % 5, level, 135)
+              for k, level in enumerate((20, 70, -40, 0, 50, -75, 95, -20, 30, -60))]
     if subject == "grid":
         xs, ys = [0], [0]
         for lines in (xs, ys):
@@ -100,8 +98,8 @@ def geometric(s: Scene, subject: str) -> dict:
                 for half in ((a, b, c), (b, d, c)) if s.chance(50) else ((a, b, d), (a, d, c)):
                     s.polygon(half, s.one(shades), s.pick(0, 255))
         for _ in range(2):
-            s.wash(around(s.pick(40, 216), s.pick(40, 216), s.pick(50, 100),
-                           (s.pick(0, 80), 100, 190)), (4, 80, 130), 55, 60)
+            x, y, r, turn = s.pick(40, 216), s.pick(40, 216), s.pick(50, 100), s.pick(0, 80)
+            s.wash(around(x, y, r, (turn, 100, 190)), (4, 80, 130), 55, 60)
     elif subject == "circles":
         for k in range(5 + s.busy // 9):
             x, y, r = s.pick(8, 248), s.pick(8, 248), s.pick(14, 70 - s.busy // 5)
@@ -129,7 +127,7 @@ def geometric(s: Scene, subject: str) -> dict:
 
 
 def _sweep(s: Scene, x: int, y: int, turn: int, curl: int, steps: int, width: int, colour) -> None:
-    """One long movement of a loaded brush: bristles along a curve, broken at its end."""
+    # bristles along a curve, broken at its end
     bundle = 3 + width // 4
     shades = [tuple(min(255, max(0, c + d)) for c in s.tone(*colour)) for d in (-16, -6, 0, 8, 18)]
     for step in range(steps):
@@ -149,8 +147,8 @@ def gestural(s: Scene, subject: str) -> dict:
     for k in range(3):
         s.drift(s.pick(-60, 60), s.pick(190, 320), 2 + k, 2, 42, (k, s.pick(-60, 80), 85), 190)
     base, calm = s.pick(0, 255), 100 - s.busy
-    shades = [(k % 5, level, 125) for k, level
-              in enumerate((-110, 30, -40, 85, 0, -130, 60, -70, 100))]
+    shades = [(k % 5, level, 125)
+              for k, level in enumerate((-110, 30, -40, 85, 0, -130, 60, -70, 100))]
     if subject == "strokes":
         for _ in range(7 + s.busy // 7):
             turn = s.one((0, 64)) * s.busy // 100 + base // 8 + s.pick(-30, 30) * s.busy // 80

@@ -1,7 +1,5 @@
-"""A scene's underpainting: flat shapes drawn twice, as colour and as the direction a brush would
-take. Layers of strokes (strokes.py) then sample both.
-
-Coordinates are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright).
+"""A scene's underpainting: flat shapes drawn twice, as colour and as a brush's direction. Coordinates
+are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright); paint.py sets the strokes.
 """
 
 import numpy as np
@@ -44,10 +42,10 @@ def around(x: int, y: int, r: int, angles) -> list[int]:
 
 
 class Scene:
-    """One picture while it is made: its palette, random numbers, arousal and valence as 0–100
-    (`busy`, `sweet`), two 256² images, colour (RGB) and brush direction (L), on which `ink` and
-    `flow` draw, and `marks`, strokes to set last: (x, y, direction, half length, half width, bend,
-    red, green, blue). Colours are given as arguments of the palette's `tone`."""
+    """One picture while it is made: arousal and valence as 0–100 (`busy`, `sweet`), two 256² images,
+    colour (RGB) and brush direction (L), on which `ink` and `flow` draw, and `marks`, strokes to set
+    last: (x, y, direction, half length, half width, bend, red, green, blue). Colours are arguments
+    of the palette's `tone`."""
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
         self.palette, self.busy, self.sweet, self.rng = palette, busy, sweet, rng
@@ -77,9 +75,12 @@ class Scene:
     def sign(self) -> int:
         return 1 if self.chance(50) else -1
 
+    def _draw(self, shape: str, points, colour, direction: int) -> None:
+        getattr(self.ink, shape)(points, fill=self.tone(*colour))
+        getattr(self.flow, shape)(points, fill=direction % 256)
+
     def polygon(self, points, colour, direction: int = 128) -> None:
-        self.ink.polygon(points, fill=self.tone(*colour))
-        self.flow.polygon(points, fill=direction % 256)
+        self._draw("polygon", points, colour, direction)
 
     def figure(self, x: int, y: int, offsets, colour, direction=128, *, unit=10, side=1) -> None:
         """A polygon by flat offsets from (x, y) in tenths of `unit`; `side` −1 mirrors it."""
@@ -94,14 +95,11 @@ class Scene:
 
     def ellipse(self, x: int, y: int, rx: int, ry: int, colour, direction: int = 128) -> None:
         if rx > 0 and ry > 0:
-            box = (x - rx, y - ry, x + rx, y + ry)
-            self.ink.ellipse(box, fill=self.tone(*colour))
-            self.flow.ellipse(box, fill=direction % 256)
+            self._draw("ellipse", (x - rx, y - ry, x + rx, y + ry), colour, direction)
 
     def box(self, left: int, top: int, right: int, bottom: int, colour, direction=128) -> None:
         if right > left and bottom > top:
-            self.ink.rectangle((left, top, right, bottom), fill=self.tone(*colour))
-            self.flow.rectangle((left, top, right, bottom), fill=direction % 256)
+            self._draw("rectangle", (left, top, right, bottom), colour, direction)
 
     def gradient(self, top: int, bottom: int, above, below, direction: int) -> None:
         """A vertical gradient between two colours over all columns, rows `top` to `bottom`."""
@@ -127,8 +125,7 @@ class Scene:
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
-        fade = [k * strength // 100 for k in range(256)]
-        mask = HALO.resize((2 * radius, 2 * radius)).point(fade)
+        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100 for k in range(256)])
         self.image.paste(self.tone(*colour), (x - radius, y - radius), mask)
 
     def wash(self, points, colour, strength: int, direction: int) -> None:
@@ -162,9 +159,9 @@ class Scene:
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
                 shades, *, round_box=False, grow=False, lit=False, on_top=False) -> None:
-        """Many strokes in a box (left, top, right, bottom), or its ellipse (`round_box`): leaves,
-        waves, petals. Directions differ by `stray`; `shades` at random, or by the light (`lit`);
-        `grow`: larger towards the bottom; `on_top`: as final marks."""
+        """Many strokes in a box, or its ellipse (`round_box`): leaves, waves, petals. Directions
+        differ by `stray`; `shades` at random, or by the light (`lit`); `grow`: larger towards the
+        bottom; `on_top`: as final marks."""
         left, top, right, bottom = box
         shades = [self.tone(*shade) for shade in shades]
         wide, high = max(1, right - left), max(1, bottom - top)

@@ -1,16 +1,9 @@
-"""The atelier's composer: a score from an item's factors.
+"""The atelier's composer: Factors ─ plan ─► key, mode, tempo, … ─ harmony.phrases, dress, lead ─►
+voiced chords ─ voices.line, play, drums ─► pretty_midi.PrettyMIDI. Valence sets mode, consonance,
+register, colour of the instruments and direction of the line; arousal tempo, loudness, density,
+articulation and brightness. All in integers: the same score on every machine.
 
-    Factors ─ plan ─► key, mode, tempo, metre, level, registers, instruments
-               ├─ harmony.phrases ─► a roman numeral a slot ─ dress, lead ─► voiced chords
-               ├─ melody.line ─────► motif, sequence, cadence
-               └─ textures.play ───► accompaniment, bass, drums ──► pretty_midi.PrettyMIDI
-
-Valence sets mode, consonance, register, colour of the instruments and direction of the line;
-arousal sets tempo, loudness, density, articulation and brightness. All decisions are integers drawn
-from the item's own generator: the same score on every machine.
-
-Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2.
-Notebook: 02.
+Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2. Notebook: 02.
 """
 
 from types import SimpleNamespace
@@ -18,7 +11,7 @@ from types import SimpleNamespace
 import pretty_midi
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import harmony, melody, textures
+from lib.data.atelier import harmony, voices
 from lib.data.atelier.factors import Factors
 from lib.data.atelier.genres import BRIGHT, DARK, LEVEL_DB, TEMPLATES
 
@@ -31,21 +24,11 @@ DYNAMICS = ((44, "pp"), (56, "p"), (68, "mp"), (80, "mf"), (92, "f"), (128, "ff"
 
 
 def _between(low: int, high: int, x: float) -> int:
-    """`x` in [−1, 1] onto the integers [low, high]."""
     return round(low + (high - low) * (min(max(x, -1.0), 1.0) + 1) / 2)
 
 
 def plan(factors: Factors) -> SimpleNamespace:
-    """Valence, arousal and genre as musical decisions, each with some freedom of its own.
-
-    ``tonic`` pitch class · ``scale`` church mode · ``tempo_bpm`` · ``metre`` (beats, unit) ·
-    ``bar_steps`` sixteenths · ``level`` 0 calm to 3 aroused, the row of textures · ``density_x10``
-    ten times the melody's notes a beat · ``velocity`` · ``gate_percent`` how much of its time a
-    note sounds · ``tension_x10`` ten times the chords' mean dress · ``register, chord_register,
-    bass_register`` MIDI pitches (centre, centre, lowest) · ``rise`` −100…100, how the melody leans
-    · ``weight_db`` the bass · ``colour`` −1 a dark voice is added, 1 a bright one, at ``colour_db``
-    · ``programs`` of each role · ``kit`` of drums or None.
-    """
+    """Valence, arousal and genre as musical decisions, each with some freedom of its own."""
     if factors.genre not in TEMPLATES:
         raise KlangfarbeError(f"a genre out of {', '.join(TEMPLATES)}", repr(factors.genre),
                               "use one of these")
@@ -70,15 +53,16 @@ def plan(factors: Factors) -> SimpleNamespace:
     force = min(max(near(a, 60), -1.0), 1.0)    # velocities 34, 60, 114: even steps in decibels
     return SimpleNamespace(
         tonic=tonic, scale=next(name for name, above in _MODE_ABOVE.items() if mood > above),
-        metre=metre, bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
-        feel=textures.SWUNG if genre.swing else textures.STRAIGHT, level=level, colour=colour,
-        melody_cells=genre.melody_cells,
+        metre=metre,                                # (beats, unit); below: a bar in sixteenths
+        bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
+        feel=voices.SWUNG if genre.swing else voices.STRAIGHT, melody_cells=genre.melody_cells,
+        level=level, colour=colour,                 # 0 calm … 3 aroused; −1 a dark voice, 1 a bright
         tempo_bpm=_between(58, 152, tempo) + genre.tempo_offset,
-        density_x10=min(_between(6, 28, density), genre.max_density_x10),
+        density_x10=min(_between(6, 28, density), genre.max_density_x10),   # 10 · notes a beat
         velocity=round(60 + 40 * force + 14 * force * force),
-        gate_percent=_between(100, 56, (near(a) + near(v)) / 2),
-        tension_x10=_between(0, 42, near(-v)),
-        register=_between(61, 79, (2 * near(v) + near(a)) / 3),
+        gate_percent=_between(100, 56, (near(a) + near(v)) / 2),    # of its time a note sounds
+        tension_x10=_between(0, 42, near(-v)),                      # 10 · mean dress of the chords
+        register=_between(61, 79, (2 * near(v) + near(a)) / 3),     # MIDI pitch, the centre
         chord_register=_between(49, 65, near(v)), bass_register=_between(32, 43, near(v)),
         rise=_between(-90, 90, near(v)), weight_db=_between(4, -4, near(v)),
         colour_db=_between(-6, 4, 2 * abs(warmth) - 1),
@@ -88,7 +72,7 @@ def plan(factors: Factors) -> SimpleNamespace:
 
 def _harmonise(piece, genre, seconds: float, rng) -> None:
     """Adds to a plan the sixteenths of the piece and of a harmonic slot (one to three seconds), and
-    the chords, a dict a slot: numeral, place in the phrase, classes, voices, scale, swell."""
+    the chords, a dict a slot."""
     tempo, slot = piece.tempo_bpm, piece.bar_steps
     total = max(int(seconds * tempo * 4 / 60 + 1e-6), 4)
     while slot * 15 < 1.2 * tempo:
@@ -124,12 +108,12 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
 def _parts(piece, genre, rng) -> list[tuple]:
     """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, drums last."""
     notes = []
-    for step, length, pitch, strong in melody.line(piece, rng):
-        start, end = (textures.tick(s, piece.feel) for s in (step, step + length))
+    for step, length, pitch, strong in voices.line(piece, rng):
+        start, end = (voices.tick(s, piece.feel) for s in (step, step + length))
         swell = piece.slots[min(step // piece.slot_steps, len(piece.slots) - 1)]["swell"]
         velocity = piece.velocity + 8 + swell + 5 * strong + 3 * (step % piece.bar_steps == 0)
-        sounds_for = max((end - start) * piece.gate_percent // 100, textures.SHORTEST_TICKS)
-        notes.append((start, start + sounds_for, pitch, textures.clamp_velocity(velocity)))
+        sounds_for = max((end - start) * piece.gate_percent // 100, voices.SHORTEST_TICKS)
+        notes.append((start, start + sounds_for, pitch, voices.clamp_velocity(velocity)))
     parts = [("melody", piece.programs["melody"], notes)]
     patterns = {role: choices[int(rng.integers(len(choices)))]
                 for role, choices in genre.textures[piece.level].items()}
@@ -137,26 +121,26 @@ def _parts(piece, genre, rng) -> list[tuple]:
         role, voice = ("bright", BRIGHT) if piece.colour > 0 else ("dark", DARK)
         patterns[role] = voice[piece.level]
     parts += [(role, piece.programs[role],
-               textures.play(piece, pattern, 12 if role in ("arpeggio", "bright") else 0))
+               voices.play(piece, pattern, 12 if role in ("arpeggio", "bright") else 0))
               for role, pattern in patterns.items()]
     if piece.kit is not None:
-        parts.append(("drums", piece.kit, textures.drums(piece, genre.grooves[piece.level])))
+        parts.append(("drums", piece.kit, voices.drums(piece, genre.grooves[piece.level])))
     return parts
 
 
 def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
     """The piece of an item, of 0.5 to 3600 seconds: one instrument a role, channel volume
-    (controller 7) as the mix, one tempo, one metre, 480 ticks a beat, every time on a tick."""
+    (controller 7) as the mix, every time on a tick of 480 a beat."""
     if not 0.5 <= seconds <= 3600:
         raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
                               "choose a length in between")
     piece = plan(factors)
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
     _harmonise(piece, genre, seconds, rng)
-    midi = pretty_midi.PrettyMIDI(None, textures.TICKS_PER_BEAT, piece.tempo_bpm)
+    midi = pretty_midi.PrettyMIDI(None, voices.TICKS_PER_BEAT, piece.tempo_bpm)
     beats, unit = piece.metre
     midi.time_signature_changes.append(pretty_midi.TimeSignature(beats, unit, 0.0))
-    ticks_per_second = piece.tempo_bpm * textures.TICKS_PER_BEAT / 60
+    ticks_per_second = piece.tempo_bpm * voices.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
     own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}
     for role, program, notes in _parts(piece, genre, rng):
@@ -173,10 +157,9 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
 
 
 def describe(factors: Factors, seconds: float = 10.0) -> dict:
-    """The known factors of an item's score: what the plan fixed, and what is counted in the notes:
-    ``tension`` (0 bare triads, 4 clusters), ``articulation`` (share of a note's time that sounds),
-    ``density`` (onsets a second), ``loudness`` (mean velocity), ``register`` (mean pitch of the
-    melody), ``instruments`` (General-MIDI names, melody first, ``"Drums"`` last) …"""
+    """The known factors of an item's score: what the plan fixed (``tension``: 0 bare triads, 4
+    clusters), and what is counted: ``density`` (onsets a second), ``loudness`` (mean velocity),
+    ``register`` (mean pitch of the melody), ``instruments`` (General-MIDI names) …"""
     piece, midi = plan(factors), compose(factors, seconds)
     pitched = [i for i in midi.instruments if not i.is_drum]
     velocities = [n.velocity for i in midi.instruments for n in i.notes]

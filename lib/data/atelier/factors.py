@@ -28,12 +28,12 @@ def _generator(*words: int | str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Factors:
-    """One item, named for ever by (seed, index): the intended affect, uniform in [−1, 1]², and what
-    is independent of it (subject depends on style alone)."""
+    """One item, named for ever by (seed, index): the intended affect, and what is independent of it
+    (subject depends on style alone)."""
 
     seed: int
     index: int
-    valence: float
+    valence: float  # uniform in [−1, 1], as is arousal
     arousal: float
     style: str
     subject: str
@@ -55,19 +55,18 @@ def draw(seed: int, index: int, *, valence: float | None = None, arousal: float 
     # Integers, then an exact division: the same on every machine.
     point = [int(k) / 1000 for k in rng.integers(-1000, 1001, 2)]
     which_style, which_subject, which_genre = rng.integers(0, 2**31, 3)
+    style, genre = style or STYLES[which_style % 8], genre or GENRES[which_genre % 10]
     for given, known in ((style, STYLES), (genre, GENRES)):
-        if given is not None and given not in known:
+        if given not in known:
             raise KlangfarbeError(f"one of {', '.join(known)}", repr(given), "name one of them")
-    style = style or STYLES[which_style % len(STYLES)]
     return Factors(seed, index, point[0] if valence is None else float(valence),
                    point[1] if arousal is None else float(arousal), style,
-                   SUBJECTS[style][which_subject % len(SUBJECTS[style])],
-                   genre or GENRES[which_genre % len(GENRES)])
+                   SUBJECTS[style][which_subject % 4], genre)
 
 
 def ratings(items: list[Factors], *, n_raters: int = 10, disagreement: float = 0.0) -> np.ndarray:
     """Mean ratings of simulated people, [N, 2] in [−1, 1]: each sees the true point plus Gaussian
-    noise of standard deviation `disagreement`, clipped to the scale."""
+    noise of standard deviation `disagreement`, clipped."""
     truth = np.array([[f.valence, f.arousal] for f in items])
     if disagreement == 0:
         return truth

@@ -20,15 +20,8 @@ def _bar(pattern: str) -> str:
 
 def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
            **settings) -> SimpleNamespace:
-    """One genre's template, its compact notation below spread out.
-
-    `palettes`: role → six programs; valence may add the roles ``bright`` and ``dark``. `textures`,
-    `grooves`: four levels of role → patterns, and of percussion key → pattern. `metres`: (beats,
-    unit) to draw from. `tempo_offset`: beats a minute added to what arousal asks for. `kit`: the
-    drum kit's program. `melody_cells`: favoured rhythm cells (melody.py). `max_density_x10`: ten
-    times the most notes a beat. `sevenths`: plain chords have four parts. `swing`: the second
-    eighth comes late. `mix_db`: role (or ``all``) → decibels, so that genres are equally loud.
-    """
+    """One genre's template, its compact notation below spread out: `textures`, `grooves`, four
+    levels of role → patterns, and of percussion key → pattern; `palettes`, role → six programs."""
     palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
 
     def levels(rows: dict) -> list[dict]:
@@ -36,6 +29,7 @@ def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | N
                  for key, row in rows.items()}
         return [{key: of[k] for key, of in split.items() if of[k]} for k in range(4)]
 
+    # tempo in beats a minute beside arousal's; cells: voices.py; mix in decibels, equally loud
     defaults = {"metres": ((4, 4),), "tempo_offset": 0, "kit": 0, "melody_cells": (),
                 "max_density_x10": 40, "sevenths": False, "swing": False, "mix_db": {}}
     return SimpleNamespace(
@@ -128,8 +122,7 @@ TEMPLATES = {
          49: "/ / / X..............."}, tempo_offset=6, kit=16, melody_cells=((0, 3), (2,), (0, 2)),
         mix_db={"all": 1, "drums": -1})}
 
-# A-weighted level in decibels of each program at velocity 80, the mean over the pitches it plays,
-# measured on the SoundFont's first second; the mixer evens these out.
+# A-weighted level in decibels of each program at velocity 80; the mixer evens these out.
 LEVEL_DB = {
     0: -37, 8: -32, 9: -32, 11: -23, 15: -35, 16: -24, 19: -30, 20: -30, 21: -28, 23: -29, 24: -28,
     25: -32, 26: -26, 27: -30, 29: -26, 30: -26, 32: -30, 33: -23, 34: -27, 38: -28, 39: -22,

@@ -1,11 +1,7 @@
-"""Harmony of the atelier: modes, chords by roman numeral, progressions with cadences, and voice
-leading, in pitch classes 0–11 above C, MIDI pitches and semitones above the tonic.
+"""Harmony of the atelier: modes, chords by roman numeral, progressions with cadences, voice leading.
+Valence enters as the mode, from dark to bright, and as *tension*, how far chords are from triads.
 
-Valence enters twice: as the mode, ordered from dark to bright, and as *tension*, how far chords
-depart from consonant triads.
-
-Source: Gabrielsson & Lindström 2010, The role of structure in the musical expression of emotions,
-tables 14.1–14.2. Notebook: 02.
+Source: Gabrielsson & Lindström 2010, tables 14.1–14.2. Notebook: 02.
 """
 
 from functools import cache, lru_cache
@@ -20,8 +16,7 @@ _NUMERALS = {"I": 0, "II": 2, "III": 4, "IV": 5, "V": 7, "VI": 9, "VII": 11}
 _MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
 _SUFFIXES = {"": _MAJOR, "6": (0, 4, 7, 9), "7": (0, 4, 7, 10), "♭9": (0, 4, 10, 13),
              "°": _DIMINISHED, "°7": (0, 3, 6, 9), "ø": (0, 3, 6, 10)}
-# Per mode: antecedents that stop on an open chord, and consequents that come home. Four chords
-# each; the composer trims or stretches them to the number of slots there is time for.
+# per mode: antecedents that stop on an open chord, and consequents that come home
 PROGRESSIONS = {
     "ionian": (("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"),
                ("I IV V7 I", "I vi V7 I", "I ii V7 I", "vi IV V I", "I IV iv6 I")),
@@ -33,8 +28,7 @@ PROGRESSIONS = {
                 ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
     "phrygian": (("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"),
                  ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i"))}
-# A triad's dresses at tension 0 to 4: first sweet, then with sevenths and ninths, then rubbing
-# semitones and tritones.
+# a triad's dresses at tension 0 to 4: sweet, with sevenths and ninths, rubbing semitones
 _DRESSES: dict[tuple[int, ...], tuple] = {
     _MAJOR: ((_MAJOR,), (_MAJOR, (0, 4, 7, 14)), ((0, 4, 7, 11), (0, 5, 7)),
              ((0, 4, 7, 13), (0, 4, 8), (0, 4, 6, 11)),
@@ -60,7 +54,7 @@ def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
 def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool,
           scale: str) -> tuple[int, ...]:
     """The chord's intervals at a tension of 0 (bare triad) to 4 (cluster); with `sevenths` a calm
-    chord has jazz's four parts, the seventh and ninth that `scale` holds."""
+    chord has the seventh and ninth that `scale` holds."""
     triad = intervals[:3]
     if triad not in _DRESSES or (len(intervals) > 3 and tension < 3):
         return intervals
@@ -72,8 +66,7 @@ def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths:
 
 
 def phrases(scale: str, sizes: list[int], rng) -> list[str]:
-    """One roman numeral a slot; the last phrase ends on the tonic, those before alternate, and a
-    consequent opens as its antecedent did."""
+    """One roman numeral a slot; the last phrase ends on the tonic, those before alternate."""
     half, full = (options[int(rng.integers(len(options)))].split()
                   for options in PROGRESSIONS[scale])
     symbols = []
@@ -86,8 +79,7 @@ def phrases(scale: str, sizes: list[int], rng) -> list[str]:
 
 
 def tune_scale(scale: str, tension_x10: int) -> set[int]:
-    """What a melody may use, above the tonic: the mode's pentatonic core at low tension, chromatic
-    neighbours at high tension."""
+    """What a melody may use, above the tonic: pentatonic when calm, chromatic at high tension."""
     degrees = set(SCALES[scale])
     if tension_x10 < 10:
         return degrees - ({1, 5, 6, 11} if 4 in degrees else {1, 2, 8, 9})
@@ -102,8 +94,7 @@ def scale_for(scale_classes: set[int], chord_classes: frozenset[int]) -> tuple[i
 
 @lru_cache(maxsize=65536)
 def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[tuple[int, ...]]:
-    """Every spacing of `size` voices within [low, high], ascending; gaps above ten semitones only
-    where nothing closer exists."""
+    # gaps above ten semitones only where nothing closer exists
     wanted = (classes + classes)[:size]
     ladders = [range(low + (c - low) % 12, high + 1, 12) for c in wanted]
     found = {tuple(sorted(v)) for v in product(*ladders) if len(set(v)) == len(wanted)}
@@ -114,8 +105,7 @@ def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[
 @lru_cache(maxsize=65536)
 def lead(previous: tuple[int, ...] | None, classes: tuple[int, ...], low: int, high: int,
          size: int) -> tuple[int, ...]:
-    """The next voicing, MIDI pitches ascending: least total movement from `previous`, without
-    parallel octaves and fifths of the outer voices."""
+    """The next voicing, MIDI pitches ascending: least movement, no parallel octaves and fifths."""
     centre = (low + high) * size
 
     def cost(voicing):

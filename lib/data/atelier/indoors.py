@@ -7,7 +7,6 @@ FRUIT = (2, 20, 42, 62, 240, 84)
 
 
 def _fruit(s: Scene, x: int, y: int, r: int, natural: int) -> None:
-    """A round fruit with its shadow, lit from the upper left."""
     s.ellipse(x + r // 2, y + r - 2, r * 11 // 10, r // 3, (1, -80, 70), 0)
     ry, slot = r * s.pick(85, 105) // 100, s.pick(0, 4)
     for k in range(5):
@@ -22,8 +21,8 @@ def _bottle(s: Scene, x: int, foot: int, wide: int, high: int, slot: int) -> Non
     shoulder, neck, top = foot - high * 6 // 10, wide // 3, foot - high
     s.ellipse(x + wide, foot - 2, wide * 2, 6, (1, -80, 70), 0)
     s.lathe(x, [(neck, top), (neck, shoulder - 12), (wide, shoulder + 10), (wide, foot)], middle)
-    s.polygon([x + wide // 4, foot, x + wide // 4, shoulder, x + wide, shoulder + 10, x + wide,
-               foot], dark)
+    s.polygon([x + wide // 4, foot, x + wide // 4, shoulder, x + wide, shoulder + 10, x + wide, foot],
+              dark)
     s.box(x - wide * 7 // 10, shoulder + 12, x - wide * 4 // 10, foot - 8, light)
     s.box(x - neck, top, x + neck, top + 7, ((slot + 2) % 5, 10, 120), 0)
     s.mark(x - wide * 5 // 10, shoulder + 16, 128, 7, 1, (2, 155, 15))
@@ -101,8 +100,7 @@ def still_life(s: Scene, subject: str) -> dict:
                 s.box(band, top, band + 5, y, (4, 85, 90, 40, 50))
             y = top
         for k in range(3 + s.busy // 30):   # books leaning beside the pile
-            x, high = middle + 58 + 13 * k, s.pick(72, 104)
-            tilt = s.pick(0, 10) * s.busy // 50
+            x, high, tilt = middle + 58 + 13 * k, s.pick(72, 104), s.pick(0, 10) * s.busy // 50
             s.figure(x, edge + 22, (0, 0, -tilt, -high, 11 - tilt, -high - 2, 12, 0),
                      (k % 5, s.pick(-70, 50), 125))
             s.mark(x + 4 - tilt // 2, edge + 10 - high // 2, 128, 9, 1, (4, 100, 80, 40, 50))
@@ -114,8 +112,7 @@ def still_life(s: Scene, subject: str) -> dict:
 
 
 def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
-    """A face of half width 4u about (x, y), looking to the side `turned`: a lit and a shaded half,
-    brow, nose, eyes, mouth."""
+    # half width 4u, looking to the side `turned`
     light, middle, shade = s.tones(0, (80, 35, -25), 85, SKIN, 75)
     hair, dark = (3, -85, 85, HAIR, 50), (1, -110, 60)
     s.ellipse(x - turned * u // 2, y - 2 * u, 5 * u, 5 * u, hair)
@@ -131,15 +128,13 @@ def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
     for side in (-1, 1):
         eye, corner = middle + side * 17 * u // 10, middle + side * 7 * u // 10
         s.mark(eye, y - 9 * u // 10, 0, 8 * u // 10, max(1, u // 4), dark)
-        s.mark(eye, y - 19 * u // 10, (-side * smile // 4) % 256, 11 * u // 10, max(1, u // 5),
-               hair)
-        s.mark(corner, y + 29 * u // 10 - mouth // 2, (side * -mouth * 3) % 256, 7 * u // 10,
-               max(1, u // 4), lips)
+        s.mark(eye, y - 19 * u // 10, -side * smile // 4, 11 * u // 10, max(1, u // 5), hair)
+        s.mark(corner, y + 29 * u // 10 - mouth // 2, side * -mouth * 3, 7 * u // 10, max(1, u // 4),
+               lips)
     s.figure(x, y, (-40, -20, -30, -55, 20, -60, 42, -20, 20, -40, -20, -38), hair, 40, unit=u)
 
 
 def _coat(s: Scene, x: int, neck: int, u: int, slot: int, foot: int = SIDE) -> None:
-    """Shoulders and coat below the neck."""
     collar, shoulder, hem = (2 * u, neck + u), (66 * u // 10, neck + 4 * u), (8 * u, foot)
     s.lathe(x, [collar, shoulder, hem], (slot, -25, 115), 100)
     s.polygon([(x + wide, y) for wide, y in (collar, shoulder, hem, (2 * u, foot))],
@@ -153,8 +148,7 @@ def _coat(s: Scene, x: int, neck: int, u: int, slot: int, foot: int = SIDE) -> N
 def portrait(s: Scene, subject: str) -> dict:
     """A person before a plain ground: upright when calm, off centre and in strokes when aroused."""
     s.gradient(0, SIDE, (1, -5, 95), (2, -60, 90), 60)
-    d = s.sign()
-    x = 128 + d * s.pick(6, 34) * s.busy // 100
+    x = 128 + (d := s.sign()) * s.pick(6, 34) * s.busy // 100
     s.glow(128 - d * 50, 70, 125, (2, 50, 80), 70)
     shades = [(k, level, 95) for k, level in ((1, 25), (2, 0), (1, -30), (3, -15))]
     s.scatter(24 + s.busy // 2, (0, 0, SIDE, SIDE), 40 * d, 20 + s.busy, 22, 6, shades)
@@ -169,17 +163,15 @@ def portrait(s: Scene, subject: str) -> dict:
                 (skin[0], 128, (-33, 22, -22, 88, 15 if d > 0 else 16, 88, 11, 33)),    # neck
                 (skin[1], 120, (-30, -50, 10, -56, 34, -34, 36, -18, 52, 8, 37, 14, 42, 24, 36, 30,
                                 40, 38, 26, 50, 0, 40, -30, 20)),
-                ((0, -5, 90, SKIN, 75), 110,                                      # jaw
-                 (0, -20, 14, 6, 20, 30, 26, 50, 0, 40, -26, 20)),
-                ((3, -80, 90, HAIR, 50), 110,
-                 (20, -58, -20, -66, -58, -34, -60, 10, -44, 44, -20, 40, -12, 0, 4, -26, 32,
-                  -36))):
+                ((0, -5, 90, SKIN, 75), 110, (0, -20, 14, 6, 20, 30, 26, 50, 0, 40, -26, 20)),  # jaw
+                ((3, -80, 90, HAIR, 50), 110, (20, -58, -20, -66, -58, -34, -60, 10, -44, 44, -20, 40,
+                                               -12, 0, 4, -26, 32, -36))):
             s.figure(x, y, outline, colour, direction, side=d)
         s.scatter(16, (x - 50, y - 60, x + 20, y + 20), 110, 30, 12, 2,
                   [(3, -50, 90, HAIR, 50), (3, -105, 80, HAIR, 50)], round_box=True)
         s.mark(x + d * 24, y - 11, 0, 6, 2, (1, -110, 60))
-        s.mark(x + d * 26, y - 20, (-d * 12) % 256, 9, 1, (3, -85, 85, HAIR, 50))
-        s.mark(x + d * 34, y + 30, (d * (50 - s.sweet) // 4) % 256, 7, 2, (4, -25, 130, LIP, 75))
+        s.mark(x + d * 26, y - 20, -d * 12, 9, 1, (3, -85, 85, HAIR, 50))
+        s.mark(x + d * 34, y + 30, d * (50 - s.sweet) // 4, 7, 2, (4, -25, 130, LIP, 75))
     elif subject == "bust":
         s.box(0, 222, SIDE, SIDE, (0, -50, 90), 0)
         s.box(x - 36, 208, x + 36, 232, (2, 10, 40, CLAY), 0)
@@ -201,8 +193,8 @@ def portrait(s: Scene, subject: str) -> dict:
         s.lathe(x, [(50, 200), (66, SIDE)], (1, -55, 110), 110)
         s.scatter(14, (x - 54, 204, x + 54, SIDE), 115, 30, 18, 4, [(1, -20, 110), (1, -90, 100)])
         for side in (-1, 1):
-            s.figure(x, 0, (46, 132, 58, 150, 44, 196, 6, 204, 6, 190, 34, 178),
-                     (0, -10, 115), 60, side=side)
+            s.figure(x, 0, (46, 132, 58, 150, 44, 196, 6, 204, 6, 190, 34, 178), (0, -10, 115), 60,
+                     side=side)
         s.ellipse(x, 196, 12, 8, (0, 50, 85, SKIN, 75), 0)
         _face(s, x, 70, 7, d)
     return {"loose": 14 + s.busy // 3, "jitter": 9 + s.busy // 10, "fine": (9, 9, 4),

@@ -1,29 +1,23 @@
-"""Styles under the sky: landscape, seascape, night scene.
-
-Hour and weather are drawn for themselves: they give variety, not affect. Arousal moves what it
-moves in paintings: how jagged the lines are, how many things there are, how far from the middle the
-weight lies.
+"""Styles under the sky. Hour and weather are drawn for themselves: they give variety, not affect.
+Arousal moves how jagged the lines are, how many things there are, how far from the middle they lie.
 """
 
 from lib.data.atelier.brush import SIDE, Scene, around
 
-# Hues that things have by themselves.
-SKY, SEA, NIGHT, GRASS, LEAF = 152, 138, 166, 72, 84
-EARTH, SUN, LAMP, ROOF, STONE = 24, 40, 36, 10, 32
+# hues that things have by themselves
+SKY, SEA, NIGHT, GRASS, LEAF, EARTH, SUN, LAMP, ROOF, STONE = 152, 138, 166, 72, 84, 24, 40, 36, 10, 32
 
 
 def _off_centre(s: Scene, low: int = -SIDE, high: int = 2 * SIDE) -> int:
-    """Where the weight lies: near the middle when calm, to one side when aroused."""
+    # near the middle when calm, to one side when aroused
     return min(high, max(low, 128 + s.sign() * (s.pick(0, 20) + s.pick(30, 70) * s.busy // 100)))
 
 
 def _sky(s: Scene, horizon: int) -> None:
-    """Sky at a drawn hour (morning, noon, evening, grey day) and in a drawn weather."""
-    hour, weather = s.pick(0, 3), s.pick(0, 3)
-    top, low = ((10, 75), (35, 95), (-25, 85), (30, 60))[hour]
-    evening = hour == 2
-    s.gradient(0, horizon + 30, (1, top, 95, SKY, 60),
-               (2, low, 75 if evening else 45, SUN, 60 if evening else 25), 0)
+    hour, weather = s.pick(0, 3), s.pick(0, 3)  # morning, noon, evening, grey day
+    top, low, chroma, pull = ((10, 75, 45, 25), (35, 95, 45, 25), (-25, 85, 75, 60),
+                              (30, 60, 45, 25))[hour]
+    s.gradient(0, horizon + 30, (1, top, 95, SKY, 60), (2, low, chroma, SUN, pull), 0)
     if hour in (0, 2):
         x, y = _off_centre(s), horizon - s.pick(8, 50)
         s.glow(x, y, s.pick(60, 110), (4, 115, 80, SUN, 75), 80)
@@ -38,7 +32,7 @@ def _sky(s: Scene, horizon: int) -> None:
 
 
 def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int, dim: int = 0) -> None:
-    """A tree standing at (x, y): 0 round, 1 poplar, 2 fir; `dim`: how far it stands in the dark."""
+    # kind 0 round, 1 poplar, 2 fir; dim: how far it stands in the dark
     s.lathe(x, [(size // 14, y - size), (size // 9, y)], (3, -85, 70, EARTH))
     shades = s.tones(slot, [level - dim for level in (75, 40, 5, -30, -65)], 115, LEAF, 55)
     if kind == 2:
@@ -54,12 +48,11 @@ def _tree(s: Scene, x: int, y: int, size: int, slot: int, kind: int, dim: int = 
 
 
 def _house(s: Scene, x: int, y: int, wide: int) -> None:
-    """A house with its foot at (x, y), lit from the left."""
     high, deep, side = wide * 3 // 4, wide * 2 // 3, wide // 3
     eaves, right = y - high, x + deep
     s.box(x, eaves, right, y, (2, 85, 55, SUN, 40))
-    s.polygon([right, y, right, eaves, right + side, eaves - wide // 8, right + side,
-               y - wide // 10], (1, 0, 70, NIGHT, 30))
+    s.polygon([right, y, right, eaves, right + side, eaves - wide // 8, right + side, y - wide // 10],
+              (1, 0, 70, NIGHT, 30))
     gable = [x - 3, eaves, x + deep // 2, eaves - wide // 2]
     s.polygon([*gable, right + side, eaves - wide // 2, right + side + 2, eaves - wide // 8, right,
                eaves], (3, 5, 125, ROOF, 60), 230)
@@ -106,12 +99,13 @@ def landscape(s: Scene, subject: str) -> dict:
         s.lathe(x + 1, [(0, horizon - 66), (10, horizon - 26)], (3, -25, 110, ROOF, 50), 110)
         for y, left in spots:
             _house(s, left, y, 13 + (y - horizon) // 4)
-    kinds, wood = (s.pick(0, 2), s.pick(0, 2)), subject == "forest"
-    count = {"hills": 5, "forest": 26, "village": 5, "river": 9}[subject] + s.busy // 14
-    places = sorted((horizon + s.pick(12, 112 if wood else 90), s.pick(-6, 262))
-                    for _ in range(count))
+    kinds = s.pick(0, 2), s.pick(0, 2)
+    count, deep, part = {"hills": (5, 90, 3), "forest": (26, 112, 2), "village": (5, 90, 3),
+                         "river": (9, 90, 3)}[subject]
+    places = sorted((horizon + s.pick(12, deep), s.pick(-6, 262))
+                    for _ in range(count + s.busy // 14))
     for k, (y, x) in enumerate(places):
-        _tree(s, x, y, 7 + (y - horizon) // (2 if wood else 3), k % 3, kinds[k % 2])
+        _tree(s, x, y, 7 + (y - horizon) // part, k % 3, kinds[k % 2])
     ground = [(k, level, 115, LEAF, 45) for k, level
               in ((0, -70), (1, -45), (2, -20), (0, 10), (4, 40))]
     s.scatter(26 + s.busy // 4, (0, 196, SIDE, SIDE), 128, 40, 9, 2, ground, grow=True, on_top=True)
@@ -133,7 +127,7 @@ def _boat(s: Scene, x: int, y: int, size: int, sail: bool) -> None:
 
 
 def _headland(s: Scene, k: int, horizon: int, mirror: bool) -> None:
-    """A cliff with its cracks, grass and foam, number `k` from afar."""
+    # a cliff with its cracks, grass and foam, number k from afar
     out = 196 - 54 * k + s.pick(-12, 12)
     top, foot = max(6, horizon - 30 - 36 * k + s.pick(-8, 8)), horizon + 4 + 26 * k
     outline = (-4, top, out - 40, top + s.pick(-4, 10), out - 16,
@@ -204,14 +198,12 @@ def seascape(s: Scene, subject: str) -> dict:
 
 
 def _light(s: Scene, x: int, y: int, radius: int, strength: int, size: int) -> None:
-    """A street lamp's light."""
     s.glow(x, y, radius, (4, 125, 140, LAMP, 80), strength)
     s.mark(x, y, 0, size, size, (4, 150, 100, LAMP, 80))
 
 
 def night_scene(s: Scene, subject: str) -> dict:
-    """Night: moon or stars above, lights below. Bright and warm or dark and cold as the palette
-    says, not as the hour does."""
+    """Moon and stars above, lights below; bright or dark as the palette says, not the hour."""
     horizon = s.pick(128, 168)
     s.gradient(0, horizon + 20, (1, -70, 120, NIGHT, 60), (0, 15, 105, NIGHT, 45), 12)
     s.drift(-6, horizon - 10, 2 + s.busy // 25, 4, 42, (2, -5, 100, NIGHT, 40), 150)

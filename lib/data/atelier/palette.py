@@ -1,32 +1,27 @@
 """From a point of the affect plane to colours: brightness and saturation by a published relation,
 hue by tendency, in integers and tables rounded once: the same picture on every machine.
 
-Source: Valdez & Mehrabian (1994), Effects of color on emotions, J. Exp. Psychol.: General 123(4),
-regressions of pleasure and arousal on brightness B and saturation S. Notebook: 02_start_atelier.
+Source: Valdez & Mehrabian (1994), Effects of color on emotions. Notebook: 01, 02.
 """
 
 import math
 
 import numpy as np
 
-# Pleasure = .69 B + .22 S,  Arousal = −.31 B + .60 S, all in standard scores.
-PLEASURE_AROUSAL = np.array([[0.69, 0.22], [-0.31, 0.60]])
+PLEASURE_AROUSAL = np.array([[0.69, 0.22], [-0.31, 0.60]])  # of (B, S), all in standard scores
 # Mean, and units per standard score: of luma 0–255, of percent of a pigment's own colourfulness.
 BRIGHTNESS_MEAN, BRIGHTNESS_SPREAD, CHROMA_MEAN, CHROMA_SPREAD = 127, 44, 47, 20
 SINE = [round(1024 * math.sin(2 * math.pi * k / 256)) for k in range(256)]
-# A painter's circle, evenly spaced: red, orange, yellow, olive, green, viridian, turquoise, sky
-# blue, ultramarine, violet, purple, rose; the hues between them are mixed.
+# A painter's circle, evenly spaced, from red (0) over yellow and green to rose; hues between mixed.
 PIGMENTS = np.array([(202, 52, 42), (224, 118, 40), (236, 188, 66), (166, 172, 62), (92, 146, 72),
                      (48, 138, 108), (48, 148, 160), (58, 128, 190), (62, 84, 182), (108, 72, 164),
                      (160, 66, 138), (196, 56, 94)])
-# Base hue at arousal −1, −.5, 0, .5, 1: pleasant pictures go from turquoise through green and
-# yellow to orange, unpleasant ones from slate blue through violet to red; warm means aroused.
+# Base hue at arousal −1, −.5, 0, .5, 1: from turquoise to orange, from slate blue to red.
 PLEASANT_ROAD, UNPLEASANT_ROAD = (140, 118, 72, 40, 20), (156, 170, 198, 234, 260)
 
 
 def solve(valence: float, arousal: float) -> tuple[float, float]:
-    """Brightness and saturation (standard scores) whose predicted pleasure and arousal are a point
-    of [−1, 1]²: B = (.60 V − .22 A) / .4822, S = (.31 V + .69 A) / .4822."""
+    """Brightness and saturation (standard scores) that predict a point of [−1, 1]²."""
     (a, b), (c, d) = PLEASURE_AROUSAL.tolist()
     determinant = a * d - b * c
     return (d * valence - b * arousal) / determinant, (a * arousal - c * valence) / determinant
@@ -44,8 +39,8 @@ CHROMA = (_CIRCLE - np.array(OWN_LUMA)[:, None]).tolist()  # each hue with no br
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
-    """The RGB of a hue (0–255: red, 43 yellow, 85 green, 128 turquoise, 170 ultramarine) at a luma
-    (clipped to 6–250) and a percentage of its pigment's colourfulness, less at the gamut's edge."""
+    """The RGB of a hue (0–255) at a luma (clipped to 6–250) and a percentage of its pigment's
+    colourfulness, less at the gamut's edge."""
     level = min(250, max(6, level))
     for part in CHROMA[hue % 256]:      # the longest step that stays inside the cube
         room = 255 - level if part > 0 else level
@@ -63,10 +58,10 @@ def between(hue: int, other: int, weight: int) -> int:
 
 class Palette:
     """The colours of one picture: `level`, its mean luma; `chroma`, its mean colourfulness (percent
-    of pigment); `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent."""
+    of pigment); `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent.
+    `draws`: eight integers in [0, 65536), the item's own randomness."""
 
     def __init__(self, valence: float, arousal: float, draws: list[int]):
-        """`draws`: at least eight integers in [0, 65536), the item's own randomness."""
         brightness, saturation = solve(valence, arousal)
         self.level = BRIGHTNESS_MEAN + round(BRIGHTNESS_SPREAD * brightness) + draws[0] % 19 - 9
         self.chroma = max(9, CHROMA_MEAN + round(CHROMA_SPREAD * saturation) + draws[1] % 13 - 6)
@@ -85,8 +80,7 @@ class Palette:
     def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
              pull: int = 45) -> tuple[int, int, int]:
         """The colour of hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the
-        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (−1: none).
-        """
+        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (−1: none)."""
         hue = self.hues[slot] if natural < 0 else between(self.hues[slot], natural, pull)
         # warm light, cool shadow
         hue = between(hue, 38 if level > 0 else 172, min(25, abs(level) // 5))

@@ -21,13 +21,10 @@ from lib.data.atelier.factors import Factors, draw
 from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
-CEILING, GAIN_DB = 0.98, 6.0
+CEILING, GAIN_DB, ROOM_SECONDS, ROOM_DB = 0.98, 6.0, 0.9, -11.0
 MAX_VOICES = 96     # beyond these nothing is heard (−34 dB on the densest piece)
 GRID = 64           # the synthesiser works in blocks of 64 samples: events fall on their beginnings
-SHORTEST_SECONDS = 0.01  # a note of no length would never be switched off
-DEFAULT_VOLUME = 100  # General MIDI's channel volume where a file sets none
-MAX_SECONDS = 600.0
-ROOM_SECONDS, ROOM_DB = 0.9, -11.0
+DEFAULT_VOLUME = 100    # General MIDI's channel volume where a file sets none
 
 
 @lru_cache(maxsize=1)
@@ -37,7 +34,7 @@ def _soundfont():
 
 @lru_cache(maxsize=4)
 def _room(sample_rate_hz: int) -> np.ndarray:
-    """Impulse response of a small hall: the direct sound, then noise falling 60 dB in 0.9 s."""
+    # a small hall: the direct sound, then noise falling 60 dB in 0.9 s
     n = int(ROOM_SECONDS * sample_rate_hz)
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(n)
     t = np.arange(n) / sample_rate_hz
@@ -55,7 +52,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
         raise KlangfarbeError("a score with notes", "none",
                               "check the file: it may hold only lyrics or tempo")
     if seconds is None:
-        seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, MAX_SECONDS)
+        seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, 600.0)
     if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
         raise KlangfarbeError("up to ten hours at 4,000 to 192,000 Hz",
                               f"{seconds} s at {sample_rate_hz} Hz", "choose values in between")
@@ -71,7 +68,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
         events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
         for n in instrument.notes:
             events += [(n.start, 3, channel, n.pitch, n.velocity),
-                       (max(n.end, n.start + SHORTEST_SECONDS), 2, channel, n.pitch, 0)]
+                       (max(n.end, n.start + 0.01), 2, channel, n.pitch, 0)]
     sound = np.zeros(int(round(seconds * sample_rate_hz)), dtype=np.float32)
     buffer, done = sound.data.cast("B"), 0
     for time, rank, channel, number, value in sorted(events):
@@ -104,8 +101,7 @@ def render_file(path: Path | str, seconds: float | None = None,
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``);
-    returns and writes ``renders.csv`` (file, sound, seconds) and ``rejects.csv`` (file, reason). A
-    killed run goes on where it stopped."""
+    returns and writes ``renders.csv`` (file, sound, seconds) and ``rejects.csv`` (file, reason)."""
     folder, out = Path(folder), Path(out)
     files = sorted(p.relative_to(folder) for p in folder.rglob("*")
                    if p.suffix.lower() in (".mid", ".midi") and p.is_file())
@@ -139,8 +135,7 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
 
 
 def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
-    """The music of atelier items: float32 [n, N] at 22,050 Hz, and float32 [n, 2] valence and
-    arousal."""
+    """The music of atelier items: float32 [n, N] at 22,050 Hz, and their points, float32 [n, 2]."""
     items = [draw(seed, int(index)) for index in indices]
     clips = (render_items(items, seconds) if items
              else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32))

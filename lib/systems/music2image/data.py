@@ -19,14 +19,14 @@ import torch
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest, registry
-from lib.data.atelier import compose, factors, genres, harmony, melody, render, textures
+from lib.data.atelier import compose, factors, genres, harmony, render, voices
 from lib.signal import feature_cache, images
 from lib.systems.music2image.config import ForestConfig
 from lib.training import loop
 
 AXES = ("valence", "arousal")
 RATERS = 10  # simulated listeners a piece, about as many as rated a song of DEAM
-RECIPE = (compose, factors, genres, harmony, melody, render, textures)  # what makes the music
+RECIPE = (compose, factors, genres, harmony, render, voices)  # what makes the music
 
 
 class Table(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from lib.data.atelier import TRAIN_SEED, brush, paint, render, strokes
+from lib.data.atelier import TRAIN_SEED, brush, paint, render
 from lib.data.atelier.factors import draw
 from lib.systems.music2image import train_diffusion
 from lib.systems.music2image.config import get_config
@@ -32,7 +32,7 @@ def _plain_painting(index: int) -> np.ndarray:
     """One painting with every bristle drawn: uint8 [128, 128, 3]."""
     scene, brushwork = paint.compose_scene(draw(TRAIN_SEED, index))
     relief, glaze = brushwork.pop("relief", 80), brushwork.pop("glaze", 20)
-    placed = strokes.place(scene, **brushwork)
+    placed = paint.place(scene, **brushwork)
     picture = Image.fromarray(placed.under.astype(np.uint8)).resize((brush.SIDE, brush.SIDE))
     ink = ImageDraw.Draw(picture)
     columns = (column.tolist() for column in (*placed[:5], placed.tint))
