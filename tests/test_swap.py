@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lib.core.errors import KlangfarbeError
+from lib.data import splits
 from lib.metrics import stats
 from lib.systems import compare, evaluation, recombine
 
@@ -83,3 +84,21 @@ def test_the_diffusion_models_couple_is_closer_to_the_truth_than_luck(parts):
                                 seen) > np.quantile(stats.permutation_null(evaluation.agreement,
                                                                            truth, seen,
                                                                            n_shuffles=100), 0.975)
+
+
+def test_a_line_that_never_saw_a_group_does_not_know_it():
+    def held_out(inputs, truth, groups):  # as in notebook 93
+        return splits.cross_validated(
+            lambda known, felt, unseen: recombine.fit_linear_map(known, felt).predict(unseen),
+            inputs, truth, groups)
+
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 6)
+    known = rng.standard_normal((120, 4))
+    truth = np.column_stack([known @ [1, 0, 2, 0], known @ [0, 1, 0, -1]])
+    assert evaluation.agreement(truth, held_out(known, truth, groups)) > 0.99
+    own = rng.standard_normal((20, 2))[groups]  # a group's mood, told by nothing but who it is
+    who = np.eye(20)[groups]
+    assert evaluation.agreement(own, held_out(who, own, groups)) < 0.05
+    mixed = rng.permutation(120)  # with its members on both sides the same line tells nearly all
+    assert evaluation.agreement(own, held_out(who, own, mixed)) > 0.9
