@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, render
-from lib.signal import audio, feature_cache, features
+from lib.signal import audio, features
 
 RATE = features.RATE
 pytestmark = pytest.mark.filterwarnings("ignore:n_fft=", "ignore:Trying to estimate tuning")
@@ -214,27 +214,27 @@ def some_sound(log, index):
 
 
 def test_the_store_resumes_and_never_mistakes_a_recipe(own_results, monkeypatch):
-    monkeypatch.setattr(feature_cache, "CHUNK", 2)
+    monkeypatch.setattr(features, "CHUNK", 2)
     log = own_results / "calls.txt"
     make = functools.partial(some_sound, log)
     with pytest.raises(KeyboardInterrupt):
-        feature_cache.table(b"tones", [1, 2, 3, 99], make, n_jobs=1)
+        features.table(b"tones", [1, 2, 3, 99], make, n_jobs=1)
     assert log.read_text().split() == ["1", "2", "3", "99"]
-    whole = feature_cache.table(b"tones", [1, 2, 3, 4], make, n_jobs=1)
-    again = feature_cache.table(b"tones", [1, 2, 3, 4], make, n_jobs=1)
+    whole = features.table(b"tones", [1, 2, 3, 4], make, n_jobs=1)
+    again = features.table(b"tones", [1, 2, 3, 4], make, n_jobs=1)
     assert np.array_equal(whole, again) and log.read_text().split()[4:] == ["1", "2", "3", "4"]
     assert np.array_equal(whole,
                           features.extract_many([tone(100 + 10 * i, seconds=0.5)
                                                  for i in (1, 2, 3, 4)], n_jobs=1))
     chunks = sorted((paths.PROCESSED / "features").rglob("*.npy"))
     chunks[-1].write_bytes(b"half a fi")  # damaged: made again
-    feature_cache.table(b"other", [1, 2], make, n_jobs=1)
+    features.table(b"other", [1, 2], make, n_jobs=1)
     for _ in range(2):
-        assert np.array_equal(feature_cache.table(b"tones", [1, 2, 3, 4], make, n_jobs=1), whole)
+        assert np.array_equal(features.table(b"tones", [1, 2, 3, 4], make, n_jobs=1), whole)
 
 
 def test_the_store_resumes_after_a_kill(own_results, monkeypatch):
-    monkeypatch.setattr(feature_cache, "CHUNK", 2)
+    monkeypatch.setattr(features, "CHUNK", 2)
     log, indices = own_results / "calls.txt", [1, 2, 3, 4]
     real = features.in_processes
 
@@ -245,9 +245,9 @@ def test_the_store_resumes_after_a_kill(own_results, monkeypatch):
 
     monkeypatch.setattr(features, "in_processes", killed)
     with pytest.raises(KeyboardInterrupt):
-        feature_cache.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
+        features.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
     monkeypatch.setattr(features, "in_processes", real)
-    feature_cache.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
+    features.table(b"tones", indices, functools.partial(some_sound, log), n_jobs=1)
     assert log.read_text().split() == ["1", "2", "3", "4"]
 
 
@@ -257,8 +257,8 @@ def test_the_store_knows_a_file_by_its_content(own_results):
     first, second = own_results / "a.wav", own_results / "renamed.wav"
     soundfile.write(first, tone(440, seconds=1), RATE, subtype="FLOAT")
     second.write_bytes(first.read_bytes())
-    rows = feature_cache.of_files([first], n_jobs=1)
-    assert np.array_equal(rows, feature_cache.of_files([second], n_jobs=1))
+    rows = features.of_files([first], n_jobs=1)
+    assert np.array_equal(rows, features.of_files([second], n_jobs=1))
     assert len(list((paths.PROCESSED / "features").iterdir())) == 1
     with pytest.raises(KlangfarbeError, match="no such file"):
-        feature_cache.of_files([own_results / "absent.wav"])
+        features.of_files([own_results / "absent.wav"])

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lib.models import delay_pattern
-from lib.pretrained import musicgen_sampling
+from lib.pretrained import musicgen as loader
 from lib.training import loop, musicgen
 
 LACKING = [name for name in ("xformers", "audiocraft") if find_spec(name) is None]
@@ -180,7 +180,7 @@ def test_a_step_of_training_in_either_engine_leads_to_the_same_weights(audiocraf
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_the_same_greedy_tokens(pair, stored, guidance):
     network, model = pair
-    ours = musicgen_sampling.sample(network, stored.states, stored.mask, 16, guidance=guidance,
+    ours = loader.sample(network, stored.states, stored.mask, 16, guidance=guidance,
                                     top_k=1)
     states, mask = musicgen.with_null(stored.states, stored.mask)
     line = torch.full((3, K, 16 + K), V)

@@ -62,9 +62,6 @@ class EmotionUNet(nn.Module):
     @torch.no_grad()
     def emotion_from_null(self) -> None:
         """Lets every emotion begin as "no emotion": for fine-tuning a neutral network."""
-        if self.null is None:
-            raise KlangfarbeError("a network with a learned null", "one whose null is (0, 0)",
-                                  "build it with null='learned'")
         last: Any = self.emotion[-1]
         last.weight.zero_()
         last.bias.copy_(self.null)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
-from lib.core.errors import checked
 from lib.models.quantiser import ResidualQuantiser
 
 FLOOR = 1e-5  # amplitude below which a mel band counts as silent, as in lib.metrics.spectral
@@ -171,7 +170,6 @@ class SpectralCodec(nn.Module):
 
     def latents(self, sound: Tensor) -> Tensor:
         """Sound [B, 1, N], its last step filled up with silence → z [B, S, D]."""
-        checked(sound, "mono sounds", ("B", 1, "N"), "average the channels, write sound[:, None]")
         sound = F.pad(sound[:, 0], (0, -sound.shape[2] % self.samples_per_step))
         # the inputs stay exact where the networks are trained in half precision
         with torch.autocast(sound.device.type, enabled=False):

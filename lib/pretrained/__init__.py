@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.sources import MINIATURE, Part, find
+from lib.pretrained.loading import MINIATURE, Part, find
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
@@ -52,12 +52,11 @@ PARTS = {
 }
 
 
-def load(part: str, source: str | Path = MINIATURE, *, revision: str | None = None,
-         device: str | None = None, dtype=None):
+def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None, dtype=None):
     """A part in evaluation mode, with ``name``, ``sha256``, ``licence`` and ``revision``."""
     if part not in PARTS:
         raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")
-    found = find(part, PARTS[part], source, revision)
+    found = find(part, PARTS[part], source)
     # a part's module imports what it alone needs
     module = import_module(f"lib.pretrained.{_SHARED.get(part, part)}")
     return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)

@@ -11,8 +11,7 @@ import torch
 from transformers import BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib.core.errors import checked
-from lib.pretrained.loading import Pretrained, load_model, pixels_of, read, tokenizer_of
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read, tokenizer_of
 
 
 def lead(word: str) -> str:

@@ -12,8 +12,7 @@ from transformers import EncodecModel
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError, checked
 from lib.models.spectral_codec import SpectralCodec
-from lib.pretrained.loading import Pretrained, load_model, load_own
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, load_own
 
 KIND = "spectral_codec"  # ``model_type`` in the miniature's config.json
 N_CODEBOOKS = 4  # of EnCodec's bandwidths the smallest with as many is taken, as MusicGen uses
@@ -32,15 +31,13 @@ class Codec(Pretrained):
     def encode(self, sound, n_codebooks: int | None = None) -> Tensor:
         """Sound [B, 1, N] in [−1, 1] → the first `n_codebooks` codes, int64 [B, K, S]."""
         sound = torch.as_tensor(sound, dtype=torch.float32)
-        if sound.shape[1:-1] != (1,) or not sound.numel() or not sound.isfinite().all():
-            raise KlangfarbeError("finite mono sounds [B, 1, N]", f"{tuple(sound.shape)}",
-                                  "average the channels and write sound[:, None]")
+        checked(sound, "mono sounds", ("B", 1, "N"), "average the channels, write sound[:, None]")
         return self.model.encode(sound.to(self.device), n_codebooks)
 
     @torch.no_grad()
     def decode(self, codes, n_samples: int | None = None) -> Tensor:
         """Codes int64 [B, k, S], k ≤ K → sound float32 [B, 1, N], or its first `n_samples`."""
-        codes = checked(torch.as_tensor(codes), "codes", ("B", "k", "S"), "take encode's own")
+        codes = torch.as_tensor(codes)
         if int(codes.min()) < 0 or int(codes.max()) >= self.codebook_size:
             raise KlangfarbeError(f"codes in 0 to {self.codebook_size - 1}",
                                   f"{codes.min()} to {codes.max()}",

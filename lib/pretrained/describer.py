@@ -12,8 +12,7 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, GenerationConfig, LlamaForCausalLM
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, load_model, tokenizer_of
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, tokenizer_of
 
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
 TEMPERATURE, TOP_K = 0.7, 50
@@ -50,9 +49,6 @@ class Describer(Pretrained):
 
     def prompt(self, description: str, name: str = "bridging") -> str:
         """The whole text the model goes on from, in its chat template where it has one."""
-        if name not in PROMPTS:
-            raise KlangfarbeError(f"a prompt out of {', '.join(PROMPTS)}", repr(name),
-                                  "name one of them")
         if not self.tokenizer.chat_template:
             return plain_prompt(description, name)
         system, instruction = PROMPTS[name]

@@ -15,8 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers import CLIPImageProcessorPil, CLIPModel
 
 from lib.pretrained import loading
-from lib.pretrained.loading import Pretrained, load_model, readable
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, readable
 
 
 class ClipEncoder(Pretrained):

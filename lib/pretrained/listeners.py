@@ -8,8 +8,15 @@ import torch
 from transformers import ClapFeatureExtractor, ClapModel
 
 from lib.models.music_tagger import MusicTagger
-from lib.pretrained.loading import Pretrained, load_model, load_own, read, tokenizer_of, tokens_of
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import (
+    Pretrained,
+    Source,
+    load_model,
+    load_own,
+    read,
+    tokenizer_of,
+    tokens_of,
+)
 
 
 class TaggerEncoder(Pretrained):
@@ -61,8 +68,7 @@ class ClapEncoder(Pretrained):
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → unit vectors float32 [N, D]."""
-        mel = torch.from_numpy(clap_features(self.extractor, windows,
-                                             fused=self.model.config.audio_config.enable_fusion))
+        mel = torch.from_numpy(clap_features(self.extractor, windows))
         with torch.inference_mode():
             longer = torch.zeros((len(mel), 1), dtype=torch.bool, device=self.device)
             output = self.model.get_audio_features(
@@ -78,11 +84,10 @@ class ClapEncoder(Pretrained):
         return output.pooler_output.float().cpu().numpy()
 
 
-def clap_features(extractor, windows: np.ndarray, *, fused: bool = False) -> np.ndarray:
-    """Sounds of one length [N, samples] → mel [N, 1, T, mels], uncropped; 4 times if `fused`."""
+def clap_features(extractor, windows: np.ndarray) -> np.ndarray:
+    """Sounds of one length [N, samples] → mel [N, 1, T, mels], uncropped."""
     output = extractor(list(windows), sampling_rate=extractor.sampling_rate,
-                       max_length=windows.shape[1], truncation="fusion" if fused else "rand_trunc",
-                       padding="pad")
+                       max_length=windows.shape[1], truncation="rand_trunc", padding="pad")
     return np.asarray(output["input_features"], np.float32)
 
 

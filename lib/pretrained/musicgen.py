@@ -1,7 +1,7 @@
 """MusicGen whole: texts, T5's states, conditions, codes, sound. Two layouts are read: the hub's,
 and the bundled one: decoder, projection, and hashes of text encoder and codec in parts.json.
 
-Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.  Notebook: 03.
+Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guidance 3).  Notebook: 03.
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ from transformers.utils import logging
 
 from lib import pretrained
 from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
-from lib.pretrained import musicgen_sampling
+from lib.core.errors import KlangfarbeError, checked
+from lib.models import delay_pattern
+from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
-from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, readable, tokenizer_of
 from lib.pretrained.texts import TextEncoder
 from lib.training import musicgen
 
@@ -57,7 +57,7 @@ class MusicGenerator(Pretrained):
                                       mask.to(self.device))
 
     def generate(self, texts: list[str], seconds: float = 8.0, **settings) -> np.ndarray:
-        """N texts → N sounds, float32 [N, samples]; `settings` as for musicgen_sampling.sample."""
+        """N texts → N sounds, float32 [N, samples]; `settings` as for :func:`sample`."""
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 
@@ -68,7 +68,7 @@ class MusicGenerator(Pretrained):
             raise KlangfarbeError(f"a duration in (0, {LONGEST_S:g}] s", f"{seconds}",
                                   "make several clips")
         n_steps = max(1, round(seconds * self.frame_rate_hz))
-        codes = musicgen_sampling.sample(self.network.decoder, condition, mask, n_steps, **settings)
+        codes = sample(self.network.decoder, condition, mask, n_steps, **settings)
         return self.codec.decode(codes, round(seconds * self.sample_rate_hz))[:, 0].cpu().numpy()
 
 
@@ -121,3 +121,69 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
     if text_width != network.decoder.config.hidden_size:
         network.enc_to_dec_proj = torch.nn.Linear(text_width, network.decoder.config.hidden_size)
     return network
+
+
+def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
+           temperature: float = 1.0, top_k: int = 250, seed: int = 0,
+           step: str | None = None) -> Tensor:
+    """Conditions [B, L, D] of a mono MusicgenForCausalLM's width, mask [B, L] → codes int64 [B, K,
+    n_steps]; `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA), compile.
+    """
+    config = decoder.config
+    step = step or ("graph" if states.device.type == "cuda" else "eager")
+    checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")
+    if n_steps < 1 or not temperature > 0 or top_k < 0:
+        raise KlangfarbeError("n_steps ≥ 1, temperature > 0, top_k ≥ 0",
+                              f"{n_steps}, {temperature}, {top_k}", "top_k=1 is greedy")
+    n_items, n_codebooks, special = len(states), config.num_codebooks, config.vocab_size
+    n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
+    with torch.inference_mode():
+        noise = exponential_noise((n_times, n_items, n_codebooks, kept),
+                                  torch.Generator(states.device).manual_seed(seed))
+        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
+                                compiled=step == "compile")
+        network.condition(states, mask)
+        line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
+                          device=states.device)
+        none = torch.zeros_like(line[:1, :, :n_steps])
+        is_code = delay_pattern.build(none, special)[0] != special
+        at = torch.zeros(1, dtype=torch.long, device=states.device)
+        # a number of Python's would be copied over at every step
+        blank = torch.full((), special, device=states.device)
+
+        def advance(length=None):
+            logits = network.step(line.index_select(2, at).squeeze(2), at, length)
+            tokens = sample_token(logits, temperature, noise.index_select(0, at)[0])
+            at.add_(1)
+            line.index_copy_(2, at, torch.where(is_code.index_select(1, at), tokens[..., None],
+                                                blank))
+            return logits
+
+        last = _run(advance, at, n_times, step)
+    # NaN stays in the cache, so the last step has seen every earlier one
+    if not bool(last.isfinite().all()):
+        raise KlangfarbeError("finite logits", "NaN or infinity while sampling",
+                              "check weights and conditions; try float32")
+    return delay_pattern.revert(line).clone()
+
+
+def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:
+    """The last logits of `n_times` steps; a graph is replayed: no step may read a Python number."""
+    if step == "eager" or at.device.type != "cuda":
+        for i in range(n_times - 1):
+            advance(i + 1 if step == "eager" else None)
+        return advance(n_times if step == "eager" else None)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(min(2, n_times)):  # kernels and workspaces are made before the capture
+            advance()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    at.zero_()
+    with torch.cuda.graph(graph):
+        logits = advance()
+    at.zero_()
+    for _ in range(n_times):
+        graph.replay()
+    return logits.clone()  # the graph's own memory goes with the graph

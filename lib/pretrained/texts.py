@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch.nn import functional as F
-from transformers import MODEL_MAPPING, BertModel, T5EncoderModel
+from transformers import BertModel, T5EncoderModel
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, load_model, readable, tokenizer_of, tokens_of
-from lib.pretrained.sources import Source
+from lib.pretrained.loading import Pretrained, Source, load_model, readable, tokenizer_of, tokens_of
 
 MAX_TOKENS = 512
 POOLING = "1_Pooling/config.json"
@@ -41,7 +40,7 @@ class TextEncoder(Pretrained):
         mask = np.zeros((len(each), length), bool)
         for row, own in enumerate(each):
             states[row, : len(own)], mask[row, : len(own)] = own, True
-        return _finite(self, states), mask
+        return states, mask
 
     def pooled(self, texts: Sequence[str]) -> np.ndarray:
         """N texts → float32 [N, D], each the mean of its own tokens' states."""
@@ -56,50 +55,38 @@ def load_text_encoder(source: Source, device: str, dtype=None) -> TextEncoder:
 
 
 class SentenceEncoder(Pretrained):
-    """A BERT-like network with tokenizer and pooling (``"mean"`` or ``"cls"``), `width` wide."""
+    """A BERT with its tokenizer, `width` wide."""
 
-    def __init__(self, source: Source, model, tokenizer, pooling: str, device: str):
+    def __init__(self, source: Source, model: BertModel, tokenizer, device: str):
         super().__init__(source, model, device, tokenizer)
-        self.pooling, self.width = pooling, model.config.hidden_size
+        self.width = model.config.hidden_size
 
     def embed_text(self, texts: Sequence[str], batch: int = 64) -> np.ndarray:
         """N texts → unit vectors float32 [N, D]; cut off at the network's positions."""
         parts = [np.zeros((0, self.width), np.float32)]
         for at in range(0, len(texts), batch):
             with torch.inference_mode():
-                parts.append(vectors(self.model, self.tokenizer, texts[at : at + batch],
-                                     self.pooling).float().cpu().numpy())
-        return _finite(self, np.concatenate(parts))
+                parts.append(vectors(self.model, self.tokenizer,
+                                     texts[at : at + batch]).float().cpu().numpy())
+        return np.concatenate(parts)
 
 
-def vectors(model, tokenizer, texts: Sequence[str], pooling: str = "mean") -> torch.Tensor:
-    """Texts → unit vectors [N, D] with a gradient: the mean over tokens, or the first."""
-    kind, positions = model.config.model_type, model.config.max_position_embeddings
-    reserved = 2 if "roberta" in kind or kind == "mpnet" else 0
-    tokens = tokens_of(tokenizer, texts, positions - reserved).to(model.device)
+def vectors(model, tokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Texts → unit vectors [N, D] with a gradient: the means over tokens."""
+    tokens = tokens_of(tokenizer, texts, model.config.max_position_embeddings).to(model.device)
     states = model(**tokens).last_hidden_state                    # [N, L, D]
-    if pooling == "cls":
-        return F.normalize(states[:, 0], dim=-1)
     mask = tokens["attention_mask"][..., None].to(states.dtype)   # [N, L, 1]
     return F.normalize((states * mask).sum(1) / mask.sum(1).clamp(min=1), dim=-1)
 
 
 def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
-    """A folder's network, tokenizer and pooling, as sentence-transformers lays them out."""
+    """A folder's network and tokenizer, as sentence-transformers lays them out."""
     with readable(source, f"a sentence encoder's {POOLING}"):
         config = json.loads((source.folder / POOLING).read_text(encoding="utf-8"))
-    ways = [name for name, on in config.items() if name.startswith("pooling_mode_") and on is True]
-    known = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
-    if len(ways) != 1 or ways[0] not in known:
-        raise KlangfarbeError("a pooling by mean or by the first token (cls)",
-                              f"{source.folder / POOLING}: {', '.join(ways) or 'none'}",
-                              "choose a checkpoint that pools so")
-    model = load_model(BertModel, source, device, dtype, MODEL_MAPPING)
-    return SentenceEncoder(source, model, tokenizer_of(source), known[ways[0]], device)
-
-
-def _finite(encoder: Pretrained, values: np.ndarray) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise KlangfarbeError("finite vectors", f"{encoder.name} overflows in "
-                              f"{encoder.model.dtype}", "load it in float32 or bfloat16")
-    return values
+        on = [name for name, value in config.items()
+              if name.startswith("pooling_mode_") and value is True]
+    if on != ["pooling_mode_mean_tokens"]:
+        raise KlangfarbeError("a pooling by the mean over tokens", f"{source.folder / POOLING}: "
+                              f"{', '.join(on) or 'none'}", "choose a checkpoint that pools so")
+    model = load_model(BertModel, source, device, dtype)
+    return SentenceEncoder(source, model, tokenizer_of(source), device)

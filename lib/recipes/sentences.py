@@ -68,7 +68,7 @@ def measure() -> tuple:
     """What comments find among descriptions; ``polarity``: one of the same sign of valence."""
     bundled = pretrained.load("sentences", device="cpu")
     untrained = SentenceEncoder(bundled, build(len(bundled.tokenizer), seed=SEED).eval(),
-                                bundled.tokenizer, "mean", "cpu")
+                                bundled.tokenizer, "cpu")
     items, rows = bundling.first_items(TEST_SEED, N_TEST), []
     comments, descriptions = _columns(items)[:2]
     positive = np.array([f.valence > 0 for f in items])

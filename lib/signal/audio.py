@@ -33,10 +33,6 @@ def load(path: Path | str, *, seconds: float | None = 45.0,
         frames = file.read(wanted, dtype="float32", always_2d=True)  # [N, channels]
     _check_whole(path, len(frames) / rate, wanted / rate)
     sound = _mono(frames, path)
-    if frames.shape[1] > 1 and len(frames) and np.abs(sound).max() < SILENCE_RMS <= np.sqrt(
-            np.square(frames).mean()):
-        raise KlangfarbeError("channels that can be averaged", f"{path}: they cancel", "keep one: "
-                              f"ffmpeg -i {path.name} -af 'pan=mono|c0=c0' {path.stem}_mono.wav")
     check_sound(sound, rate, str(path))
     return soxr.resample(sound, rate, sample_rate_hz) if rate != sample_rate_hz else sound
 
@@ -69,7 +65,7 @@ def _check(duration_s: float, rms: float, name: str) -> None:
                               "give a longer clip (15 s or more is best)")
     if rms < SILENCE_RMS:
         raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})",
-                              "give a clip in which something sounds")
+                              "give a clip in which something sounds, no channels that cancel")
 
 
 def _check_whole(path: Path, decoded_s: float, promised_s: float) -> None:

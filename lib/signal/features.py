@@ -5,9 +5,12 @@ Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.
 """
 
 import functools
+import hashlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import joblib
 import librosa
@@ -16,7 +19,10 @@ import scipy.fft
 import soxr
 import threadpoolctl
 from librosa import feature
+from tqdm import tqdm
 
+from lib.core import artefacts, paths, provenance
+from lib.core.errors import KlangfarbeError
 from lib.signal import audio
 
 FAMILIES = {"mfcc": 13, "chroma_stft": 12, "contrast": 7, "zcr": 1, "tempo": 1, "rms": 1,
@@ -30,6 +36,7 @@ FAMILY_OF = tuple(family for family, _, _ in COLUMNS)
 RATE, N_MELS, N_FFT, HOP = 22_050, 128, 2048, 512
 OCTAVES, BINS_PER_OCTAVE = 7, 36
 QUIET = 1e-3  # −60 dB under the clip's loudest frame
+CHUNK = 40  # sounds a file of the cache: what a kill can cost
 PEAK_BINS = slice(13, 373)  # 150–4000 Hz of the STFT, and one bin more on either side
 
 
@@ -136,6 +143,52 @@ def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
     first = function(items[0])
     calls = (joblib.delayed(function)(item) for item in items[1:])
     return [first, *joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(calls)]
+
+
+def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
+          n_jobs: int = 0, label: str = "features") -> np.ndarray:
+    """Features of sounds, float32 [n, 135]; a chunk on disk is not computed again. `recipe`: bytes
+    that say what the sounds are; `sound_of`: index → mono sound [N] at 22 050 Hz, picklable.
+    """
+    indices = [int(i) for i in indices]
+    code = Path(__file__).read_bytes()
+    folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
+    chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
+              for start in range(0, len(indices), CHUNK)}
+    missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
+    for file in tqdm(missing, desc=label, file=sys.stderr, mininterval=2.0, ascii=True,
+                     disable=not missing):
+        rows = in_processes(functools.partial(_row, sound_of), chunks[file], n_jobs)
+        artefacts.write(file, np.stack(rows))
+    return np.concatenate([np.zeros((0, len(NAMES)), np.float32),
+                           *(artefacts.read(file) for file in chunks)])
+
+
+def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
+             n_jobs: int = 0) -> np.ndarray:
+    """Features of sound files' middle `seconds`, float32 [n, 135], kept by the files' content."""
+    files = [Path(file) for file in files]
+    if missing := [file for file in files if not file.is_file()]:
+        raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")
+    recipe = repr(seconds).encode() + b"".join(hashlib.sha256(file.read_bytes()).digest()
+                                               for file in files)
+    sound_of = functools.partial(_load, files, seconds)
+    return table(recipe, range(len(files)), sound_of, n_jobs=n_jobs)
+
+
+def _load(files: list[Path], seconds: float | None, index: int) -> np.ndarray:
+    return audio.load(files[index], seconds=seconds)
+
+
+def _row(sound_of: Callable[[int], np.ndarray], index: int) -> np.ndarray:
+    return extract(sound_of(index))
+
+
+def _is_whole(file: Path, n_rows: int) -> bool:
+    try:
+        return artefacts.read(file).shape == (n_rows, len(NAMES))
+    except KlangfarbeError:  # absent or damaged
+        return False
 
 
 @functools.lru_cache(maxsize=101)

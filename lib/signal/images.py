@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lib.core.errors import KlangfarbeError
 
@@ -15,8 +14,7 @@ FAULTS = (
     (UnidentifiedImageError, "a picture (png, jpg, webp)", "no picture format is recognised in it",
      "open it in an image program and export it again"),
     (Image.DecompressionBombError, "a picture of at most 178 million pixels", "more than that",
-     "scale it down first, or save it as a JPEG (not a progressive one), which can be decoded "
-     "small"),
+     "scale it down first"),
     (PermissionError, "a picture that may be read", "", "change its permissions, or copy it"),
     (MemoryError, "a picture that fits into memory", "it does not", "scale it down first"),
     # each decoder has its own for a damaged file
@@ -26,8 +24,7 @@ FAULTS = (
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """A picture file → uint8 [H, W, 3] without black letterbox bars, upright, on white where it is
-    transparent; with `size`, the centre square at H = W = `size`. A JPEG of more than 178 million
-    pixels is decoded at an eighth of its sides.
+    transparent; with `size`, the centre square at H = W = `size`.
     """
     path = Path(path)
     try:
@@ -43,7 +40,7 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _opened(path) as opened:
+            with Image.open(path) as opened:
                 upright = ImageOps.exif_transpose(opened)
                 if upright.has_transparency_data and not upright.mode.startswith(("I", "F")):
                     white = Image.new("RGBA", upright.size, "white")
@@ -56,22 +53,6 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     return picture if size is None else square(picture, size)
 
 
-def _opened(path: Path):
-    """Pillow's picture, not yet decoded; a too large JPEG, if not progressive, at an eighth."""
-    try:
-        return Image.open(path)
-    except Image.DecompressionBombError as error:
-        try:
-            giant = JpegImageFile(path)  # Image.open would look at the size again
-        except SyntaxError:
-            raise error from None
-        giant.draft(None, (max(1, giant.width // 8), max(1, giant.height // 8)))
-        if giant.info.get("progressive") or giant.width * giant.height > 2 * Image.MAX_IMAGE_PIXELS:
-            giant.close()
-            raise error
-        return giant
-
-
 def _to_rgb(picture) -> np.ndarray:
     """uint8 [H, W, 3]; 16-bit and floating greys, which PIL would clip, on their own range."""
     if picture.mode.startswith(("I", "F")):
@@ -79,9 +60,6 @@ def _to_rgb(picture) -> np.ndarray:
         tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
         top = next((t for t in tops if grey.max() <= t), float(grey.max()))
         return np.repeat((255 * np.clip(grey / top, 0, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
-    if picture.mode == "LAB":  # of scanners; Pillow converts it by profile only
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
     return np.asarray(picture.convert("RGB"))
 
 

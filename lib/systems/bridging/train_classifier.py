@@ -24,7 +24,7 @@ from lib.data.atelier import TRAIN_SEED, factors, paint, words
 from lib.metrics import calibration
 from lib.metrics.calibration import EMOTIONS, encode_labels
 from lib.models.emotion_classifier import SIDES, EmotionCNN
-from lib.pretrained import sources
+from lib.pretrained import loading
 from lib.signal import images
 from lib.systems.bridging.config import FRACTIONS, ClassifierConfig
 from lib.training import loop
@@ -43,8 +43,8 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
         model = EmotionCNN(len(EMOTIONS), config.backbone, config.sequence, config.hidden,
                            config.heads, config.dropout, config.width)
     if config.initial:
-        part = sources.Part("ResNet50 trained on ImageNet", ("model.safetensors",))
-        source = sources.find("residual network", part, config.initial)
+        part = loading.Part("ResNet50 trained on ImageNet", ("model.safetensors",))
+        source = loading.find("residual network", part, config.initial)
         tensors = artefacts.read(source.folder / "model.safetensors")
         keys = model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
                                                if not name.startswith("fc.")}, strict=False)

@@ -20,7 +20,7 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest, registry
 from lib.data.atelier import compose, factors, genres, harmony, render, voices
-from lib.signal import feature_cache, images
+from lib.signal import features, images
 from lib.systems.music2image.config import ForestConfig
 from lib.training import loop
 
@@ -62,7 +62,7 @@ def atelier_table(config: ForestConfig, seed: int) -> Table:
     recipe = b"".join(Path(module.__file__).read_bytes() for module in RECIPE) + settings.encode()
     items = [factors.draw(seed, i) for i in range(config.n_pieces)]
     sound_of = functools.partial(excerpt, seed, config.piece_seconds, config.excerpts)
-    rows = feature_cache.table(recipe, range(config.n_pieces * config.excerpts), sound_of,
+    rows = features.table(recipe, range(config.n_pieces * config.excerpts), sound_of,
                                label="features")
     of_pieces = (factors.ratings(items, n_raters=RATERS, disagreement=config.disagreement),
                  np.array([[item.valence, item.arousal] for item in items]),
@@ -88,7 +88,7 @@ def training_table(config: ForestConfig, seed: int) -> Table:
                                   genre=songs["genre"].fillna(name)))
     songs = pd.concat(parts, ignore_index=True)
     va = songs[list(AXES)].to_numpy(float)
-    return Table(feature_cache.of_files(list(songs["file"]), seconds=config.piece_seconds), va,
+    return Table(features.of_files(list(songs["file"]), seconds=config.piece_seconds), va,
                  np.full_like(va, np.nan), songs["group_id"].to_numpy(str),
                  songs["genre"].to_numpy(str))
 

@@ -21,7 +21,7 @@ from lib.data.registry import COLLECTIONS
 from lib.metrics import affect as agreements
 from lib.metrics import control, picture_regressor, stats
 from lib.metrics import evaluation_table as tables
-from lib.signal import feature_cache, features, images
+from lib.signal import features, images
 from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES, Table, labelled_files
@@ -218,7 +218,7 @@ def transfer() -> pd.DataFrame:
 def _features_of(name: str, collection: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
     """Rows, features [N, 135], points [N, 2] and groups [N] of a collection of music."""
     tracks = labelled_files(name, COLLECTIONS[collection])
-    rows = feature_cache.of_files([paths.real_data(name) / path for path in tracks["path"]])
+    rows = features.of_files([paths.real_data(name) / path for path in tracks["path"]])
     return tracks, rows, tracks[list(AXES)].to_numpy(float), tracks["group_id"].to_numpy()
 
 

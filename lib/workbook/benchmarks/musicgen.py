@@ -16,9 +16,9 @@ from transformers.modeling_outputs import BaseModelOutput
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
-from lib.pretrained import musicgen_cache, musicgen_sampling
-from lib.pretrained.musicgen import MusicGenerator
-from lib.pretrained.sources import Source
+from lib.pretrained import musicgen_cache
+from lib.pretrained.loading import Source
+from lib.pretrained.musicgen import MusicGenerator, sample
 from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
@@ -126,11 +126,11 @@ def bench_generate() -> dict:
     for n_items in (n_pieces, 1):
         given = (*_conditions(n_items), n_steps)
         best[n_items] = benchmarks.best_seconds(
-            [lambda given=given: musicgen_sampling.sample(model.decoder, *given, seed=0),
+            [lambda given=given: sample(model.decoder, *given, seed=0),
              lambda given=given: plain(model, *given, do_sample=True, top_k=250)], 5)
     (ours, baseline), one = best[n_pieces], best[1]
     given = (*_conditions(2), 40)
-    equal = torch.equal(musicgen_sampling.sample(model.decoder, *given, top_k=1),
+    equal = torch.equal(sample(model.decoder, *given, top_k=1),
                         plain(model, *given, do_sample=False))
     n_codebooks = model.decoder.config.num_codebooks
     tokens, columns = n_pieces * n_codebooks * n_steps, n_steps + n_codebooks - 1
@@ -209,7 +209,7 @@ def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
             generator.condition(*generator.states(text))
         with clock("decoder"):
             condition = torch.from_numpy(condition)
-            codes = musicgen_sampling.sample(generator.network.decoder, condition,
+            codes = sample(generator.network.decoder, condition,
                                              torch.ones(condition.shape[:2], dtype=torch.long),
                                              round(play_seconds * generator.frame_rate_hz))
         with clock("codec"):
@@ -249,7 +249,7 @@ def gpu(seconds: float = 10.0) -> dict:
                 with clock("condition"):
                     condition = projection(tower.encode_image(picture))
                 with clock("tokens"):
-                    codes = musicgen_sampling.sample(model.decoder, condition, mask,
+                    codes = sample(model.decoder, condition, mask,
                                                      round(50 * seconds), seed=seed, step=step)
                 with clock("codec"):
                     model.audio_encoder.decode(codes[None], [None])
