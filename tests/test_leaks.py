@@ -493,11 +493,12 @@ def test_s3_as_released_joins_two_scales_slips_and_tunes_on_its_test_set():
     ratings["pmemo"][[2, 40]] = np.nan
     ids = {name: np.arange(len(some), dtype=float)[:, None] + 1000 * (name == "deam") for name,
            some in ratings.items()}
-    parts = [original_code.Part(name, ids[name], ratings[name], scale=name) for name in ratings]
+    parts = {name: (ids[name], ratings[name]) for name in ratings}
     for one_scale, by_song, expected in ((True, True, []), (False, True, ["labels_on_two_scales"]),
                                          (True, False, ["rows_out_of_step"])):
         rows, labels, of = original_code.joined(parts, one_scale=one_scale, by_song=by_song)
-        own = np.concatenate([ids[p.name][np.isfinite(p.ratings).all(axis=1), 0] for p in parts])
+        own = np.concatenate([ids[name][np.isfinite(some).all(axis=1), 0]
+                              for name, some in ratings.items()])
         table = pd.DataFrame({"source": np.array(list(ratings))[of], "valence": labels[:, 0],
                               "arousal": labels[:, 1]})
         usage = {"selected_on": "validation", "reported_on": "test"}

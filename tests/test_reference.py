@@ -23,6 +23,7 @@ from lib.systems.music2image import evaluate
 def shelf(tmp_path, monkeypatch):
     """An empty shelf of collections, and results that stay in the test's own folder."""
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path / "shelf"))
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
     monkeypatch.setattr(paths, "REFERENCE", tmp_path / "reference")
     monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
     (tmp_path / "shelf").mkdir()
@@ -115,8 +116,8 @@ def test_the_kept_tables_are_those_of_the_real_collections(real_data):
         pytest.skip("no reference table is kept yet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "_store", lambda name, table, *hashed: table)
-        patch.setattr(evaluate.agreements, "agreement",
-                      functools.partial(evaluate.agreements.agreement, n_resamples=2))
+        patch.setattr(evaluate.affect, "agreement",
+                      functools.partial(evaluate.affect.agreement, n_resamples=2))
         again = evaluate.picture_regressors()
     before = artefacts.read(kept)
     assert np.allclose(before["ccc"], again["ccc"], atol=0.02,

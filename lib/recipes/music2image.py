@@ -53,8 +53,9 @@ def make_unet() -> tuple:
     for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
         models, curve = train_diffusion.train(config, pictures, affects, bundling.SEED,
                                               paths.PROCESSED / folder / f"{name}.safetensors")
-        files |= {f"{name}.json": asdict(config),
-                  f"{name}.safetensors": train_diffusion.weights(models)}
+        weights = models.sampling_network.state_dict()
+        files |= {f"{name}.json": asdict(config), f"{name}.safetensors": {
+            part: tensor.half() for part, tensor in weights.items()}}
         rows += [{"network": name, "step": start + 100,
                   "loss": sum(curve[start : start + 100]) / 100}
                  for start in range(0, len(curve) - 99, 100)]

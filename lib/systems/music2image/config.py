@@ -17,7 +17,6 @@ CHOICES = {"schedule": ("published", "zero_terminal_snr"), "prediction": ("epsil
 @dataclass(frozen=True)
 class ForestConfig:
     """The random forest, its search and its evaluation."""
-
     n_trees: int = 600
     max_depth: int = 20
     min_split: int = 2
@@ -40,7 +39,6 @@ class ForestConfig:
 @dataclass(frozen=True)
 class GanConfig:
     """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani's; the paper has none."""
-
     size: int = 128
     channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # of each stage from 4² up
     depth: int = 2
@@ -64,32 +62,10 @@ class GanConfig:
     ema_decay: float = 0.0  # 0: no average
     n_judged: int = 2000  # pictures for each measurement
 
-    def __post_init__(self):
-        if self.size != 4 * 2 ** (len(self.channels) - 1) or len(self.steps) != len(self.channels):
-            raise KlangfarbeError(f"a width and a number of steps for each stage 4² … {self.size}²",
-                                  f"{len(self.channels)} widths, {len(self.steps)} numbers",
-                                  "size is 4·2^(stages − 1)")
-
-    @property
-    def n_steps(self) -> int:
-        return sum(self.steps)
-
-    def with_steps(self, n_steps: int) -> "GanConfig":
-        """The same config with `n_steps` in all, shared among the stages as before; 0: as it is."""
-        spare = n_steps - len(self.steps)
-        if n_steps == 0:
-            return self
-        if spare < 0:
-            raise KlangfarbeError(f"at least {len(self.steps)} steps, one a stage", str(n_steps),
-                                  "give more, or 0 for the profile's own")
-        first = [1 + spare * n // self.n_steps for n in self.steps[:-1]]
-        return replace(self, steps=(*first, n_steps - sum(first)))
-
 
 @dataclass(frozen=True)
 class DiffusionConfig:
     """The diffusion model; widths, batch size, rates and guidance are ours; the paper has none."""
-
     size: int = 128  # this and the next five: of lib.models.emotion_unet
     channels: tuple[int, ...] = (64, 128, 256, 256)
     layers: int = 2
@@ -119,8 +95,7 @@ class DiffusionConfig:
     def __post_init__(self):
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise KlangfarbeError(f"{name} out of {', '.join(allowed)}",
-                                      repr(getattr(self, name)), "name one of them")
+                raise KlangfarbeError(f"{name} out of {allowed}", getattr(self, name), "name one")
         if self.schedule == "zero_terminal_snr" and self.prediction == "epsilon":
             raise KlangfarbeError("prediction 'v' under zero_terminal_snr", "'epsilon'",
                                   "at t = T, x_0 = (x_T − ε)/0: ε alone gives no picture")
@@ -129,11 +104,11 @@ class DiffusionConfig:
 @dataclass(frozen=True)
 class Config:
     """All stages, and the pieces the whole chain is measured on."""
-
     forest: ForestConfig = ForestConfig()
     gan: GanConfig = GanConfig()  # with settings that train
     published_gan: GanConfig = GanConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
+    grey: DiffusionConfig = DiffusionConfig(n_judged=400)  # notebook 34's, but for what it compares
     n_pieces: int = 1802
     clip_seconds: float = CLIP_SECONDS
 
@@ -148,38 +123,37 @@ _GAN_8 = GanConfig(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96,
 _GAN_16 = GanConfig(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000,
                     steps=(110, 280, 340), n_critic=1, n_judged=300)
 _GAN_64 = GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64,
-                    steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1, n_judged=2000)
+                    steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1)
 _CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned",
               "sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
 _SMALL = DiffusionConfig(size=32, channels=(48, 64, 64), layers=1, attention_levels=1, patch=2,
                          start="neutral", ema_decay=0.99, learning_rate=5e-4, **_CORRECTED)
+_LARGE = DiffusionConfig(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128,
+                         n_steps=60_000, warm_up=1000, ema_decay=0.9995, **_CORRECTED)
+_GREY = DiffusionConfig(size=16, channels=(64, 64), layers=1, attention_levels=1, patch=2,
+                        warm_up=20, decay=0.5, learning_rate=3e-3, ema_decay=0.98,
+                        sampler="dpm_solver", n_sampling=20, guidance=2.0)
 
 PROFILES = {
     "smoke": Config(
-        forest=ForestConfig(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2,
-                            inner_folds=2, n_trials=2, search_trees=4, n_repeats=1,
-                            n_resamples=50),
-        gan=replace(_GAN_8, **_SHORT), published_gan=_GAN_8,
-        diffusion=replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
-                          n_judged=24),
-        n_pieces=16, clip_seconds=4.0),
+        ForestConfig(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2,
+                     inner_folds=2, n_trials=2, search_trees=4, n_repeats=1, n_resamples=50),
+        replace(_GAN_8, **_SHORT), _GAN_8,
+        replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
+                n_judged=24),
+        replace(_GREY, channels=(16, 16), embedding=32, n_pictures=64, batch_size=8, n_steps=10,
+                n_sampling=4, n_judged=25), n_pieces=16, clip_seconds=4.0),
     "mini": Config(
-        forest=ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0,
-                            outer_folds=4, inner_folds=3, n_trials=5, search_trees=15, n_repeats=3,
-                            n_resamples=300),
-        gan=replace(_GAN_16, **_SHORT), published_gan=_GAN_16,
-        diffusion=replace(_SMALL, n_pictures=1000, n_steps=500, warm_up=50, decay=0.5,
-                          n_judged=64),
+        ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0, outer_folds=4,
+                     inner_folds=3, n_trials=5, search_trees=15, n_repeats=3, n_resamples=300),
+        replace(_GAN_16, **_SHORT), _GAN_16,
+        replace(_SMALL, n_pictures=1000, n_steps=500, warm_up=50, decay=0.5, n_judged=64),
+        replace(_GREY, n_pictures=600, batch_size=32, n_steps=240, n_judged=100),
         n_pieces=120, clip_seconds=10.0),
     "gpu": Config(
-        forest=ForestConfig(excerpts=2, n_trials=40, search_trees=100),
-        gan=replace(_GAN_64, **_LONG), published_gan=_GAN_64,
-        diffusion=DiffusionConfig(size=64, channels=(128, 256, 256, 512), n_pictures=20_000,
-                                  batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
-                                  **_CORRECTED),
-        n_pieces=1000),
-    "paper": Config(forest=ForestConfig(collections=("deam", "pmemo")),
-                    gan=replace(GanConfig(), **_LONG)),
+        ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
+        _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
+    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG)),
 }
 
 

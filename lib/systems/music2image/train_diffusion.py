@@ -3,22 +3,19 @@
     x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂
     (V, A) [B, 2] ──MLP──► E [B, 256]; with probability p_null the null instead
 
-Known deviations and choices where the paper is silent: widths, batch size, learning rate, guidance
-and the share of dropped labels are ours · group norm for instance norm · E is added to the time
-step's vector, so γ and β depend on both · the null (0, 0), the clipped cosine and no moving average
-are the released code's and the defaults; profiles that train here use a learned null, zero terminal
-SNR with v, and a moving average (notebook 34 measures why).
-
-Source: Zhang §2.6, §4; Ho et al. (2020), algorithm 1 and 2; Ho & Salimans (2021) for guidance;
-Salimans & Ho (2022) for v; Lin et al. (2024), eq. 15–16, for the guidance's rescale.
+Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
+& Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm 1, eq. 15–16.
 Notebook: 33_music2image_diffusion, 34.
 """
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from lib.core import artefacts, paths, provenance
@@ -26,32 +23,58 @@ from lib.data import atelier
 from lib.data.atelier import paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
-from lib.systems.music2image import schedule
+from lib.systems.music2image import data
 from lib.systems.music2image.config import DiffusionConfig, get_config
-from lib.systems.music2image.data import batches
 from lib.training import loop, parallel
 from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "33_music2image_diffusion"
 
 
+def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
+    """ᾱ_t, float64 [T], the share of the picture's variance left after t + 1 steps. ``published``:
+    β_t = 1 − f(t+1)/f(t), f(t) = cos²(π/2·(t/T + .008)/1.008), clipped to [.001, .02] as released;
+    ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0.
+    """
+    f = np.cos((np.arange(n_steps + 1) / n_steps + 0.008) / 1.008 * math.pi / 2) ** 2
+    root = np.sqrt(np.cumprod(1 - np.clip(1 - f[1:] / f[:-1], 0.001, 0.02)))
+    if name == "zero_terminal_snr":
+        root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    return root**2
+
+
+def scheduler(kind: str, n_sampling: int, name: str, prediction: str,
+              n_steps: int = 1000) -> DDPMScheduler | DPMSolverMultistepScheduler:
+    """diffusers' DDPM (``ancestral``) or DPM-Solver++ (``dpm_solver``), x_0 clipped to [−1, 1]."""
+    left = alphas_bar(name, n_steps)
+    shared = {"num_train_timesteps": n_steps, "timestep_spacing": "trailing",
+              "trained_betas": 1 - left / np.concatenate([[1.0], left[:-1]]),
+              "prediction_type": "epsilon" if prediction == "epsilon" else "v_prediction"}
+    if kind == "ancestral":
+        chosen = DDPMScheduler(**shared, clip_sample=True)
+    else:  # it divides by √ᾱ: ᾱ_T = 2⁻²⁴ for 0; thresholding at a maximum of 1 is its clipping
+        chosen = DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2,
+                                             final_sigmas_type="zero",
+                                             rescale_betas_zero_snr=name == "zero_terminal_snr",
+                                             thresholding=True, dynamic_thresholding_ratio=1.0,
+                                             sample_max_value=1.0)
+    chosen.set_timesteps(n_sampling)
+    return chosen
+
+
 class Models(NamedTuple):
     """The network that trains and its moving average (or ``None``)."""
-
     network: EmotionUNet
     average: AveragedModel | None
 
     @property
     def sampling_network(self) -> EmotionUNet:
-        """The averaged network where there is one."""
         return self.network if self.average is None else self.average.module
 
 
 def build(config: DiffusionConfig, seed: int = 0,
           device: str = "cpu") -> tuple[Models, torch.optim.AdamW]:
-    """A new network (or the neutral one), its average and its optimiser; the same seed gives the
-    same weights on every device, on ``"meta"`` there are shapes alone.
-    """
+    """A new network (or the neutral one), its average, its optimiser; ``"meta"``: shapes alone."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
         network = EmotionUNet(config.size, config.channels, layers=config.layers,
@@ -78,19 +101,15 @@ def learning_rate(config: DiffusionConfig, step: int) -> float:
 def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tensor,
                affect: torch.Tensor, config: DiffusionConfig, rng: torch.Generator, step: int = 0,
                rows: slice = slice(None)) -> float:
-    """One training step on x_0 [B, 3, H, W] and affect [B, 2]: the loss. `rng`, on the device to
-    train on, draws time steps, noise and dropped labels for the whole batch, of which this process
-    learns from `rows`.
-    """
+    """One step on x_0 [B, 3, H, W], affect [B, 2]; this process learns from `rows`: the loss."""
     device = rng.device
     x_0, affect = x_0.to(device), affect.to(device)
-    alphas_bar = torch.tensor(schedule.alphas_bar(config.schedule, config.n_diffusion),
-                              dtype=torch.float32, device=device)  # [T]
+    left = torch.tensor(alphas_bar(config.schedule, config.n_diffusion), dtype=torch.float32,
+                        device=device)  # [T]
     t = torch.randint(0, config.n_diffusion, (len(x_0),), generator=rng, device=device)
     noise = torch.randn(x_0.shape, generator=rng, device=device)
     dropped = torch.rand(len(x_0), generator=rng, device=device) < config.p_null  # shown the null
-    signal = alphas_bar.sqrt()[t].view(-1, 1, 1, 1)
-    spread = (1 - alphas_bar).sqrt()[t].view(-1, 1, 1, 1)
+    signal, spread = left.sqrt()[t].view(-1, 1, 1, 1), (1 - left).sqrt()[t].view(-1, 1, 1, 1)
     x_t = signal * x_0 + spread * noise  # q(x_t | x_0)
     target = noise if config.prediction == "epsilon" else signal * noise - spread * x_0
     predicted = models.network(x_t[rows], t[rows], affect[rows], dropped[rows])
@@ -105,9 +124,7 @@ def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tens
 
 def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, guidance: float,
            rescale: float = 0.0) -> torch.Tensor:
-    """The guided prediction null + s·(emotion − null), [B, 3, H, W]: s = 0 ignores the emotion,
-    s = 1 is the conditional one, towards whose standard deviation `rescale` φ > 0 brings it.
-    """
+    """null + s·(emotion − null), [B, 3, H, W]; φ = `rescale` restores the emotion's deviation."""
     is_null = torch.ones(len(x_t), dtype=torch.bool, device=x_t.device)
     if guidance in (0.0, 1.0):
         return network(x_t, t, affect, is_null if guidance == 0 else None)
@@ -121,20 +138,17 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
-             guidance: float | None = None, sampler: str = "", n_sampling: int = 0,
-             network: EmotionUNet | None = None, one_noise: bool = False) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise, and with
-    `one_noise` all begin from one. What is left out, config and models give.
-    """
-    network = models.sampling_network if network is None else network
+             guidance: float | None = None, sampler: str = "",
+             n_sampling: int = 0) -> np.ndarray:
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
+    network = models.sampling_network
     device = next(network.parameters()).device
     affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
-    guidance = config.guidance if guidance is None else float(guidance)
+    guidance = config.guidance if guidance is None else guidance
     rng = torch.Generator().manual_seed(seed)
-    x = torch.randn(1 if one_noise else len(affect), 3, config.size, config.size,
-                    generator=rng).to(device).expand(len(affect), -1, -1, -1)
-    steps = schedule.sampler(sampler or config.sampler, n_sampling or config.n_sampling,
-                             config.schedule, config.prediction, config.n_diffusion)
+    x = torch.randn(len(affect), 3, config.size, config.size, generator=rng).to(device)
+    steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
+                      config.prediction, config.n_diffusion)
     with torch.no_grad():
         for t in steps.timesteps:
             predicted = guided(network, x, t.to(device).expand(len(x)), affect, guidance,
@@ -154,15 +168,13 @@ def checkpoint(path: Path, config: DiffusionConfig, seed: int, pictures: np.ndar
 
 def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, seed: int, path: Path,
           *, every: int = 250, team: parallel.Team = parallel.ALONE) -> tuple[Models, list[float]]:
-    """Trains to ``config.n_steps``, from the checkpoint at `path` on: (models, every step's loss).
-    The processes of a `team` share each batch; the first of them writes.
-    """
+    """Trains from the checkpoint at `path` on, a `team` on each batch: (models, every loss)."""
     rows = team.rows(min(config.batch_size, len(pictures)))
     models, optimiser = build(config, seed, team.device)
     rng = torch.Generator(team.device).manual_seed(seed)
     saved = checkpoint(path, config, seed, pictures, models, optimiser, rng)
     state = saved.load()
-    curve, steps = state["curve"], batches(pictures, affect, config, seed, state["step"])
+    curve, steps = state["curve"], data.batches(pictures, affect, config, seed, state["step"])
     shared = models._replace(network=team.joined(models.network))
     for _ in loop.progress(config.n_steps, path.stem, state["step"]):
         step, x_0, va = next(steps)
@@ -174,9 +186,7 @@ def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, see
 
 
 def train_command(profile: str, seed: int = 0) -> int:
-    """``python -m lib train``: notebook 33's training, by as many processes as ``torchrun`` starts;
-    the checkpoint lies where the notebook looks for its own.
-    """
+    """``python -m lib train``: notebook 33's training and checkpoint, by torchrun's processes."""
     config = get_config(profile).diffusion
     with parallel.team() as team:
         if team.size == 1:
@@ -188,11 +198,6 @@ def train_command(profile: str, seed: int = 0) -> int:
             print(f"{NOTEBOOK}: {config.n_steps} steps, {team.size} at a time, "
                   f"loss {curve[0]:.4f} → {curve[-1]:.4f}")
     return 0
-
-
-def weights(models: Models) -> dict[str, torch.Tensor]:
-    """The sampling network's weights in half precision."""
-    return {name: value.half() for name, value in models.sampling_network.state_dict().items()}
 
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:

@@ -3,19 +3,11 @@
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
 
-The networks, the ERU's maps v and a, and the penalty are in lib/models/wgan_gp.py. The loop over
-:func:`train_step` is in notebook 32.
-
-Known deviations and choices where the paper is silent: one ERU for all stages, the generator's last
-unit · the critic sees the affect as two more channels and through a projection · the weight of the
-matching loss is 1 · with the corrected settings that loss moves the picture and not the two
-convolutions, which the generator owns and could otherwise make constant.
-
-Source: Zhang §2.5, §3; Gulrajani et al. (2017), algorithm 1; Karras et al. (2018) for growing.
-Notebook: 32_music2image_gan
+Ours, where the paper is silent: one ERU for all stages; the affect as two more channels and a
+projection in the critic; w = 1.  Source: Zhang §2.5, §3; Gulrajani et al. (2017), algorithm 1;
+Karras et al. (2018) for growing.  Notebook: 32_music2image_gan
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,24 +18,19 @@ from torch.optim.swa_utils import AveragedModel
 
 from lib.models.wgan_gp import Critic, Generator, Growth, at_growth, gradient_penalty
 from lib.signal import images
-from lib.systems.music2image import data
 from lib.systems.music2image.config import GanConfig
 from lib.training import loop
 from lib.training.checkpoint import Checkpoint
 
-NOTEBOOK = "32_music2image_gan"
-
 
 class Models(NamedTuple):
     """The generator, the critic that reads its affective maps, and the generator's average."""
-
     generator: Generator
     critic: Critic
     average: AveragedModel | None
 
     @property
     def sampling_network(self) -> Generator:
-        """The averaged generator where there is one."""
         return self.generator if self.average is None else self.average.module
 
 
@@ -63,9 +50,7 @@ def build(config: GanConfig, seed: int = 0,
 
 
 def growth_at(config: GanConfig, step: int) -> Growth:
-    """Stage and α at the middle of a step (0 …): a stage fades in over ``fade`` of its steps, then
-    stands. After the last step: full size.
-    """
+    """Stage and α at the middle of a step (0 …); after the last step: full size."""
     for stage, n_steps in enumerate(config.steps):
         if step < n_steps:
             fading = max(1, round(config.fade * n_steps))
@@ -74,31 +59,23 @@ def growth_at(config: GanConfig, step: int) -> Growth:
     return Growth(len(config.steps) - 1, 1.0)
 
 
-def batches(pictures: np.ndarray, affect: np.ndarray, config: GanConfig, seed: int, start: int = 0,
-            device: str = "cpu") -> Iterator[tuple[int, Growth, torch.Tensor, torch.Tensor]]:
-    """Endless (step, growth, real [B, 3, H, W] at that growth, affect [B, 2]) from `start` on."""
-    for step, real, va in data.batches(pictures, affect, config, seed, start):
-        growth = growth_at(config, step)
-        yield step, growth, at_growth(real.to(device), growth), va.to(device)
-
-
 def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor,
-               affect: torch.Tensor, growth: Growth, config: GanConfig,
-               rng: torch.Generator) -> dict[str, float]:
-    """`n_critic` steps of the critic, then one of the generator, all noise from `rng`: the losses
-    critic, generator and matching, penalty, and distance (score of real − score of fake).
-    """
+               affect: torch.Tensor, config: GanConfig, rng: torch.Generator,
+               step: int) -> dict[str, float]:
+    """Critic's steps, one of the generator, on pictures [B, 3, H, W], affect [B, 2]: the losses."""
     generator, critic, average = models
     step_generator, step_critic = optimisers
+    growth, device = growth_at(config, step), next(generator.parameters()).device
+    real, affect = at_growth(real.to(device), growth), affect.to(device)
 
     def noise() -> torch.Tensor:
-        return torch.randn(len(real), config.n_noise, generator=rng).to(real.device)
+        return torch.randn(len(real), config.n_noise, generator=rng).to(device)
 
     for _ in range(config.n_critic):
         with torch.no_grad():
             fake = generator(noise(), affect, growth).picture
         score_real, score_fake = critic(real, affect, growth), critic(fake, affect, growth)
-        mix = torch.rand(len(real), generator=rng).to(real.device)
+        mix = torch.rand(len(real), generator=rng).to(device)
         penalty = gradient_penalty(lambda picture: critic(picture, affect, growth), real, fake, mix)
         distance = score_real.mean() - score_fake.mean()
         loss_critic = (-distance + config.w_penalty * penalty
@@ -124,16 +101,12 @@ def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor
     return {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 0, *,
-             network: Generator | None = None) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3], by default of ``models.sampling_network``;
-    the same seed gives the same noise.
-    """
-    generator = models.sampling_network if network is None else network
+def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 0) -> np.ndarray:
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
+    generator, growth = models.sampling_network, growth_at(config, sum(config.steps))
     device = next(generator.parameters()).device
     affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     noise = torch.randn(len(affect), config.n_noise, generator=torch.Generator().manual_seed(seed))
-    growth = growth_at(config, config.n_steps)
     with torch.no_grad():
         parts = [generator(z.to(device), va.to(device), growth).picture.cpu()
                  for z, va in zip(noise.split(256), affect.split(256), strict=True)]
