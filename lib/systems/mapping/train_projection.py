@@ -212,12 +212,12 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
                        critic=models.critic, critic_optimiser=models.critic_optimiser,
                        best=weights)
-    state, whole = saved.load(), config.decoder_epochs is None
+    state, late = saved.load(), config.decoder_epochs
     curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
-        if whole and len(curve) - best["epoch"] >= config.patience:
+        if late is None and len(curve) - best["epoch"] >= config.patience:
             break
-        now = config if whole or epoch >= config.epochs - config.decoder_epochs else \
+        now = config if late is None or epoch >= config.epochs - late else \
             replace(config, w_mel=0.0, w_adversarial=0.0, w_features=0.0)
         network.train()
         steps = [train_step(models, batch, now)
@@ -225,7 +225,7 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
         curve.append({"epoch": epoch + 1,
                       **{name: float(np.mean([step[name] for step in steps])) for name in steps[0]},
                       **validate(models, pairs, targets, config)})
-        if not whole or curve[-1]["validation"] < best["validation"]:
+        if late is not None or curve[-1]["validation"] < best["validation"]:
             best = {name: curve[-1][name] for name in ("epoch", "validation")}
             weights |= {name: value.detach().clone()
                         for name, value in network.state_dict().items()}
