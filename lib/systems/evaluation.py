@@ -88,14 +88,13 @@ def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return (np.asarray(target) == np.asarray(predicted)).astype(np.float64)
 
 
-def affect_measures(table: pd.DataFrame, encoder: Mapping, *, words: bool = True) -> list[Measure]:
-    """CCC of rows' ``affect`` with a table's points; if `words`, their ``word`` with its own."""
-    measures = [Measure(f"CCC {axis}", affect.ccc, table[axis].to_numpy(), of=ROWS, encoder=encoder,
-                        view=lambda rows, column=column: rows["affect"][:, column].astype(float))
-                for column, axis in enumerate(("valence", "arousal"))]
-    heard = Measure("word heard", emotion_recognised, table["emotion"].to_numpy("U8"),
-                    view=lambda rows: rows["word"], encoder=encoder)
-    return [*measures, heard] if words else measures
+def affect_measures(table: pd.DataFrame, encoder: Mapping) -> list[Measure]:
+    """CCC of rows' ``affect`` with a table's two axes, then their ``word`` with its ``emotion``."""
+    return [*(Measure(f"CCC {axis}", affect.ccc, table[axis].to_numpy(), of=ROWS, encoder=encoder,
+                      view=lambda rows, column=column: rows["affect"][:, column].astype(float))
+              for column, axis in enumerate(("valence", "arousal"))),
+            Measure("word heard", emotion_recognised, table["emotion"].to_numpy("U8"),
+                    view=lambda rows: rows["word"], encoder=encoder)]
 
 
 def kad_measure(reference: np.ndarray, encoder: Mapping) -> Measure:
@@ -130,12 +129,12 @@ def published_values(*claims: str) -> dict[str, float]:
 
 
 def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
-                  field: str = "embedding", seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
+                  seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
     """``measure, row, value, low, high, n``: FAD and FAD∞ of every row (jackknife over groups), FAD
     of two halves of the reference; mostly bias here, :func:`fad_difference` compares two."""
-    real, lines = reference[field], []
+    real, lines = reference["embedding"], []
     for name, row in rows.items():
-        fake = row[field]
+        fake = row["embedding"]
         low, high = stats.jackknife(functools.partial(distances.fad, real), fake, groups=groups,
                                     seed=seed)
         limit = distances.fad_infinity(real, fake, groups=groups, seed=seed, n_folds=n_folds)
@@ -149,8 +148,7 @@ def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, grou
 
 def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray,
                    *, seed: int = 0) -> tuple[float, float, float]:
-    """FAD of ours − FAD of theirs, embeddings [N, D]: (value, low, high), 95 %, by a jackknife of
-    both at once. The bias they share cancels."""
+    """FAD of ours − of theirs, the bias cancelled: (value, low, high), 95 %, jackknife of both."""
     def difference(rows: np.ndarray) -> float:
         return distances.fad(reference, ours[rows]) - distances.fad(reference, theirs[rows])
 

@@ -17,24 +17,21 @@ SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
 
 @dataclass(frozen=True)
 class Sound:
-    """What a painting became: mono float32 [N] in [−1, 1], and its rate."""
+    """What a painting became: mono float32 [N] in [−1, 1], its rate, levels in dB re full scale."""
 
     sound: np.ndarray
     sample_rate_hz: int
 
     @property
     def peak_db(self) -> float:
-        """The loudest sample, dB re full scale."""
         return float(20 * np.log10(max(1e-9, np.abs(self.sound).max())))
 
     @property
     def loudness_db(self) -> float:
-        """Root mean square, dB re full scale."""
         return float(10 * np.log10(max(1e-18, np.square(self.sound, dtype=np.float64).mean())))
 
     @property
     def told(self) -> str:
-        """Length, loudness and peak, one line."""
         return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, "
                 f"loudness {self.loudness_db:.0f} dB, peak {self.peak_db:.1f} dB")
 
@@ -54,9 +51,8 @@ def get_config(profiles: Mapping, profile: str):
 
 def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
                    hear: Callable, told: Callable, seed: int, seconds: float) -> int:
-    """Writes each painting's music, ``hear(picture uint8 [side, side, 3], load())`` (to a folder if
-    several), prints ``told(sound)``; the exit code, 2 if bad files among several were passed over.
-    """
+    """Writes ``hear(picture uint8 [side, side, 3], load())`` of each painting (several: a folder),
+    prints ``told`` of it; the exit code, 2 if bad files among several were passed over."""
     several, stems = len(paintings) > 1, [path.stem for path in paintings]
     if not several and (output.suffix.lower() not in audio.WRITTEN or output.is_dir()):
         raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output),

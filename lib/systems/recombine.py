@@ -1,7 +1,6 @@
-"""Any bridge with any decoder: what one system makes of a painting or a piece, mapped linearly into
-the input space of another's decoder. The maps are fitted to pairs of representations of the same
-training item, never to valence and arousal. Source: ours; "stitching" as in Lenc & Vedaldi (2015).
-Notebook: 92."""
+"""Any bridge with any decoder: what one system makes of an item, mapped linearly to the input of
+another's decoder, by maps fitted to pairs of representations, never to valence and arousal.
+Source: ours; "stitching" as in Lenc & Vedaldi (2015). Notebook: 92."""
 
 from typing import Any, NamedTuple
 
@@ -83,8 +82,7 @@ def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
 
 def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
-    """What a decoder makes of its own inputs [N, D]: (sounds float32 [N, samples], their rate), or
-    (pictures uint8 [N, H, W, 3], 0)."""
+    """What a decoder makes of inputs [N, D]: (sounds [N, samples], rate) or (pictures, 0)."""
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
         player = parts.mapping.generator

@@ -25,8 +25,7 @@ def files(stage: str, models, config, clip, setting: str) -> dict:
 
 
 def load(profile: str, stage: str = "flow", clip=None) -> tuple:
-    """A trained stage of a profile, else (the flow) the bundled one: (models, config, setting);
-    `clip`, the image-text model in use, is compared with the one it was trained with."""
+    """A stage of a profile, else the bundled flow: (models, config, setting); `clip` is checked."""
     module, kind = ((train_flow, configs.FlowConfig) if stage == "flow"
                     else (train_decoder, configs.DecoderConfig))
     settings = artefacts.load(NOTEBOOK, profile, f"{stage}.json")

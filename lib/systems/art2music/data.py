@@ -117,8 +117,7 @@ def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tup
 
 def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
                 seed: int = 0) -> pd.DataFrame:
-    """Every comment with its nearest clip and its split, in order: ``comment_id, image_id,
-    audio_id, clip_row, score, split, image_group, audio_group``."""
+    """Every comment's nearest clip (``clip_row, score``), split and groups, a row a comment."""
     said = encoder.embed_text(list(comments["comment"]))
     captions = encoder.embed_text(list(clips["caption"]))
     if split == "published":

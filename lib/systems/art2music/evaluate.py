@@ -18,7 +18,6 @@ from lib.systems.art2music import data, mel
 from lib.systems.art2music.config import Config, DataConfig
 
 PAINTINGS_FROM = 800_000  # index in TEST_SEED, where nothing is trained or chosen
-BANDS = ((0, 27), (27, 54), (54, 80))  # low, middle, high: mel bands of claim S4-2
 INPUTS = ("full", "no text", "no image", "noise")  # rows of Table IV
 
 
@@ -66,8 +65,7 @@ def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) 
 
 
 def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:
-    """A structured array [N]: ``affect`` [2] and ``embedding`` (at one loudness) by the tagger, and
-    against every reference, the own one on the diagonal, ``cosine`` (centred), ``mcd``, ``lsd``."""
+    """Structured [N]: ``affect, embedding`` (tagger's), ``cosine, mcd, lsd`` to every reference."""
     ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
                                           mel.RATE_HZ) for some in (sounds, test.reference))
     off = [some - some.mean(0) for some in (ours, theirs)]
@@ -97,12 +95,14 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
     """Table IV's measures, but FAD, and the emotion's, on rows of :func:`analyse`."""
     own = np.arange(len(test.comments))[:, None]
-    encoder, printed = embedders.card(tagger), published()
-    return [*(Measure(name, evaluation.precomputed(metric), own, published=printed[name.lower()],
-                      view=lambda rows, name=name: rows[name.lower()], encoder=card)
+    encoder, printed = embedders.card(tagger), evaluation.published_values("S4-1")
+    return [*(Measure(name, evaluation.precomputed(metric), own, encoder=card,
+                      view=lambda rows, name=name: rows[name.lower()],
+                      published={row: printed[f"{name}_{row.replace(' ', '_')}".lower()]
+                                 for row in INPUTS})
               for name, metric, card in (("MCD", spectral.mcd, ""), ("LSD", spectral.lsd, ""),
                                          ("cosine", feeling_cosine, encoder))),
-            *evaluation.affect_measures(test.comments, encoder, words=False),
+            *evaluation.affect_measures(test.comments, encoder)[:2],  # without the word
             evaluation.kad_measure(reference["embedding"], encoder)]
 
 
@@ -116,13 +116,6 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         source: Hong et al. §IV-A.3 ("feeling consistency")
     """
     return evaluation.cosines(reference, outputs)
-
-
-def published() -> dict[str, dict[str, float]]:
-    """Table IV as printed: measure → row → value."""
-    printed = evaluation.published_values("S4-1")
-    return {measure: {row: printed[f"{measure}_{row.replace(' ', '_')}"] for row in INPUTS}
-            for measure in ("mcd", "fad", "lsd", "cosine")}
 
 
 def griffin_lim(ln_mel: np.ndarray) -> np.ndarray:

@@ -72,8 +72,7 @@ def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: Decode
 
 def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable, splits: Any,
           config: DecoderConfig, path: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place and keeps the epoch of the lowest validation loss, as published: the curve.
-    A killed run goes on from `path`."""
+    """Trains in place (resumed from `path`), keeps the epoch of lowest validation: the curve."""
     train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
                             for name in ("train", "validation"))
     networks = nn.ModuleDict({"projector": models.projector, "decoder": models.decoder})

@@ -1,7 +1,6 @@
-"""The flow (``lib.models.fusion``), beyond the paper: where the decoder answers with the median of
-all clips that could go with a painting, the flow draws one of them. Source: ours; the loss is Liu,
-Gong & Liu (2023), "Flow straight and fast", equation 1, the times Esser et al. (2024), §3.1.
-Notebook: 42, 44."""
+"""The flow, beyond the paper: the decoder answers with the median of all clips that could go with a
+painting, the flow draws one. Source: ours; loss: Liu, Gong & Liu (2023), "Flow straight and fast",
+equation 1; times: Esser et al. (2024), §3.1. Notebook: 42, 44."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

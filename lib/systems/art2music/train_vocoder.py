@@ -1,7 +1,6 @@
 """Training of stage 2: HiFi-GAN (``lib.models.hifigan``), true and predicted mels become sound.
-Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), §2.3 and §3. Known deviations where a
-CPU has to do: a small generator, spectral losses (`w_spectral`), late and narrow critics.
-Notebook: 43."""
+Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), §2.3 and §3. Known deviations on a
+CPU: a small generator, spectral losses, late and narrow critics. Notebook: 43."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -47,10 +46,8 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
     return Models(generator, critics, ours, theirs, spectral)
 
 
-def train_step(models: Models, batch: tuple, config: VocoderConfig, *,
-               adversarial: bool = True) -> dict:
-    """One step, the discriminators first: ``mel`` (ln-mel L1, nats), ``loss`` (the generator's
-    whole) and, where `adversarial`, ``critics, fooling, features``."""
+def train_step(models: Models, batch: tuple, config: VocoderConfig, *, adversarial=True) -> dict:
+    """One step, critics first: ``mel`` (nats), ``loss``, if `adversarial` its other parts."""
     mels, sounds = batch  # ln-mels [B, M, T], their targets [B, T·hop]
     generated, row = models.generator(mels), {}
     if adversarial:
@@ -93,8 +90,7 @@ def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
 
 def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path | None = None, *,
           predicted: np.ndarray | None = None, seed: int = 0) -> list[dict]:
-    """Trains in place; returns the curve, a dict a step. A killed run goes on from `path`, written
-    every 500 steps, and ends with the same weights."""
+    """Trains in place (resumed from `path`, written every 500 steps): the curve, a dict a step."""
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
