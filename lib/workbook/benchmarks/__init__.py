@@ -16,7 +16,7 @@ from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 
 # name of a bench → the module here that holds ``bench_<name>``
-BENCHES = {"features": "sound", "mcd": "sound", "vocoder": "sound", "atelier": "pictures",
+BENCHES = {"features": "sound", "vocoder": "sound", "atelier": "pictures",
            "sampler": "pictures", "frechet": "vectors", "matching": "vectors",
            "epoch": "musicgen", "generate": "musicgen", "latency": "musicgen"}
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
