@@ -181,79 +181,6 @@ def test_equals_are_told_apart_one_time_in_twenty():
     assert ((table["p"] < 0.05) == ((table["low"] > 0) | (table["high"] < 0))).all()
 
 
-# --- agreement and choices
-# --------------------------------------------------------------------------------------------
-
-
-def test_agreement_is_one_zero_or_in_between(planned):
-    exact = simulate.listen(planned, replace(TRUTH, spread=simulate.Spread(0, 0, 0, 0, 0, 0)),
-                            seed=0).answers
-    assert analysis.agreement(exact, "ovl", n_resamples=20)["value"] == 1
-    by_luck = []
-    for seed in range(8):
-        answers, raters = simulate.listen(planned, replace(TRUTH, inattentive=1.0), seed=seed)
-        clicking = answers[answers["rater"].isin(raters.loc[raters["habit"] == simulate.HABITS[0],
-                                                            "rater"])]
-        by_luck.append(analysis.agreement(clicking, "quality", n_resamples=20))
-    assert abs(np.mean([found["value"]
-                        for found in by_luck])) < 0.03 and by_luck[0]["level"] == "ordinal"
-    some = analysis.agreement(simulate.listen(planned, TRUTH, seed=0).answers, "quality",
-                              n_resamples=50)
-    assert 0.1 < some["low"] < some["value"] < some["high"] < 0.6 and some["n"] == 72 and some[
-        "raters"] == 30
-
-
-def test_strengths_are_the_true_ones(heard):
-    found = analysis.preferences(heard, "better").set_index("system")
-    true = pd.Series({s: m[0] / TRUTH.choice_scale for s, m in TRUTH.means.items()})
-    true = (true - true.mean()).reindex(found.index)
-    assert ((found["low"] <= true) & (true <= found["high"])).all()
-    assert found["strength"].idxmax() == "clear" and abs(found["strength"].mean()) < 1e-9
-    assert found["wins"].sum() == found["n"].iloc[0] == 240
-    with pytest.raises(KlangfarbeError, match="a choice out of"):
-        analysis.preferences(heard, "ovl")
-    with pytest.raises(KlangfarbeError, match="no listener yet"):
-        analysis.preferences(heard[heard["what"] == "pair"], "better")
-
-
-# American League 1987, wins of row over column: Milwaukee, Detroit, Toronto, New York, Boston,
-# Cleveland, Baltimore.
-LEAGUE = np.array([[0, 7, 9, 7, 7, 9, 11], [6, 0, 7, 5, 11, 9, 9], [4, 6, 0, 7, 7, 8, 12],
-                   [6, 8, 6, 0, 6, 7, 10], [6, 2, 6, 7, 0, 7, 12], [4, 4, 5, 6, 6, 0, 6],
-                   [2, 4, 1, 3, 1, 7, 0]])
-
-
-def games(wins, n_raters):
-    """A comparison a game, the winner now left, now right."""
-    rows = [(i, j) for i, j in np.argwhere(wins) for _ in range(wins[i, j])]
-    table = pd.DataFrame([(f"{i}", f"{j}", "left") if k % 2 else (f"{j}", f"{i}", "right")
-                          for k, (i, j) in enumerate(rows)],
-                         columns=["system", "other_system", "better"])
-    return table.assign(what=design.COMPARISON, rater=np.arange(len(rows)) % n_raters)
-
-
-def test_strengths_are_the_published_leagues():
-    """Agresti (2002), Categorical Data Analysis, §10.6.1, Baltimore set to 0."""
-    found = analysis.preferences(games(LEAGUE, LEAGUE.sum()), "better")["strength"].to_numpy()
-    assert found - found[-1] == pytest.approx([1.581, 1.436, 1.294, 1.248, 1.108, 0.684, 0],
-                                              abs=6e-4)
-
-
-def test_the_interval_of_two_is_the_binomials_and_listeners_count_whole():
-    found = analysis.preferences(games(np.array([[0, 60], [40, 0]]), 100), "better")
-    width = 1.96 * np.sqrt(1 / 60 + 1 / 40)  # Wald's interval of the log odds, twice the strength
-    assert found["high"][0] - found["low"][0] == pytest.approx(width, rel=0.02)
-    one_mind = games(np.array([[0, 60], [40, 0]]), 100).assign(rater=np.repeat(np.arange(20), 5))
-    wider = analysis.preferences(one_mind, "better")
-    assert wider["strength"].tolist() == pytest.approx(found["strength"].tolist())
-    # √5 in theory
-    assert wider["high"][0] - wider["low"][0] > 2 * width
-    for wins in ([[0, 3, 1], [0, 0, 2], [0, 2, 0]],  # the first never loses
-                 [[0, 3, 0, 0], [3, 0, 0, 0], [0, 0, 0, 3], [0, 0, 3, 0]]):  # two islands
-        with pytest.raises(KlangfarbeError, match="wins and loses"):
-            analysis.preferences(games(np.array(wins), 2), "better")
-
-
 # --- power ----------------------------------------------------------------------------------------
 # --------------------
 
@@ -306,7 +233,7 @@ def test_without_listeners_the_table_says_so(heard):
     # as if a person had been the only one
     single = heard[heard["rater"] == "simulated-000"].assign(simulated=False)
     assert "too few" in analysis.table(single)["result"].iloc[0]
-    for call in (analysis.means, analysis.contrasts, analysis.agreement):
+    for call in (analysis.means, analysis.contrasts):
         with pytest.raises(KlangfarbeError, match="no listener yet"):
             call(nobody, "ovl")
 

@@ -40,9 +40,6 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
         source: Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
     """
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
-    if mu1.ndim != 1 or mu1.shape != mu2.shape or not cov1.shape == cov2.shape == 2 * mu1.shape:
-        raise KlangfarbeError("two means [D] and two covariances [D, D]", f"{mu1.shape}, "
-                              f"{cov1.shape}, {mu2.shape}, {cov2.shape}", "use one encoder")
     values, vectors = np.linalg.eigh(cov1)
     # root' root = Σ1: it has the eigenvalues of Σ1^½
     root = np.sqrt(_clip_round_off(values))[:, None] * vectors.T  # [D, D]

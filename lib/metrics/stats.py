@@ -1,4 +1,4 @@
-"""Intervals, chance levels, paired tests, agreement of raters. What resamples moves whole groups
+"""Intervals, chance levels and paired tests. What resamples moves whole groups
 [N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 34.
 """
 
@@ -101,7 +101,6 @@ def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's (1979) step-down correction: adjusted p-values [K] in the given order."""
-    p_values = np.asarray(p_values, np.float64)
     return np.asarray(multipletests(p_values, method="holm")[1]) if len(p_values) else p_values
 
 
@@ -148,32 +147,6 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
     return float(whole.mean()), float(whole.mean() - reach), float(whole.mean() + reach)
 
 
-def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
-    """Krippendorff's α of ratings [raters, items]: 1 − the disagreement of pairs of ratings of one
-    item, over that of any two ratings.
-    Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
-        chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
-        did not rate; the level, ordinal or interval · aggregation: over all pairs of ratings
-        of an item, all items together · blind to: whether raters are right; a habit that all
-        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)
-    """
-    ratings = np.asarray(ratings, np.float64)
-    paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
-    values = np.unique(paired[np.isfinite(paired)])
-    if len(values) < 2:
-        raise KlangfarbeError("items rated twice, ratings that differ", f"{len(values)} values",
-                              "without variation α is undefined")
-    counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
-    weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
-    coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
-    totals = coincidences.sum(axis=0)
-    expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
-    # ordinal: the ratings between two values, each end counted half
-    place = np.cumsum(totals) - totals / 2 if level == "ordinal" else values
-    distance = np.square(place[:, None] - place)
-    return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
-
-
 def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,
             fewest: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Two finite arrays of one shape as float64; other ones are refused."""
@@ -187,8 +160,7 @@ def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,
 
 def group_index(groups: np.ndarray | None, count: int) -> np.ndarray:
     """The index of each row's group, int [N]."""
-    labels = np.arange(count) if groups is None else np.asarray(groups)
-    return np.unique(labels, return_inverse=True)[1]
+    return np.unique(np.arange(count) if groups is None else groups, return_inverse=True)[1]
 
 
 def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.ndarray]:

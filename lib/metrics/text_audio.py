@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders
-from lib.metrics.retrieval import unit
+from lib.metrics.embedders import unit
 
 # 1 − cosine between different clips, on average, below which they count as one point
 COLLAPSED = 1e-3

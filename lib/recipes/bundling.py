@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from lib.core import artefacts, paths, provenance
 from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.factors import draw
-from lib.metrics import retrieval, stats
+from lib.metrics import embedders, stats
 from lib.training import loop
 
 SEED = 0
@@ -171,9 +171,9 @@ def estimate(statistic: Callable, *arrays: np.ndarray) -> dict:
 
 
 def ranks_among(queries: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
-    """:func:`lib.metrics.retrieval.ranks`, each hundred items among themselves."""
+    """:func:`lib.metrics.embedders.ranks`, each hundred items among themselves."""
     hundreds = [slice(at, at + AMONG) for at in range(0, len(queries), AMONG)]
-    return pd.concat([retrieval.ranks(queries[h], targets[h]) for h in hundreds])
+    return pd.concat([embedders.ranks(queries[h], targets[h]) for h in hundreds])
 
 
 def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:

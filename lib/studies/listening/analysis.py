@@ -1,6 +1,6 @@
-"""From answers to what may be said: who is left out, how far listeners agree, each system's mean,
-which differences are more than luck. Answers of one listener resemble each other, and so do those
-to one picture: every 95 % interval counts listeners *and* pictures (two-way clustering).
+"""From answers to what may be said: who is left out, each system's mean, which differences are more
+than luck. Answers of one listener resemble each other, and so do those to one picture: every 95 %
+interval counts listeners *and* pictures (two-way clustering).
 """
 
 from collections.abc import Mapping
@@ -8,14 +8,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.sparse.csgraph import connected_components
-from scipy.stats import norm, t
-from statsmodels.api import Logit
+from scipy.stats import t
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
 from lib.studies.listening import design
-from lib.studies.listening.questions import CHOICE_NAMES, QUESTIONS, question
+from lib.studies.listening.questions import QUESTIONS, question
 from lib.studies.listening.study import RULE
 
 NO_LISTENER = "no listener yet: nothing was measured"
@@ -40,24 +38,6 @@ def kept(answers, rule: Mapping = RULE):
     passed = set(found.loc[found["kept"].astype(bool), "rater"])
     return answers[answers["rater"].isin(passed)
                    & answers["what"].isin([design.PAIR, design.COMPARISON])].reset_index(drop=True)
-
-
-def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
-    """Krippendorff's α of one question over clips that two or more rated, BCa interval over clips.
-    A listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
-    """
-    matrix = _rated(answers, name).pivot_table(index="code", columns="rater",
-                                               values=name).to_numpy()  # [clips, raters], NaN: none
-    matrix = matrix[np.isfinite(matrix).sum(axis=1) >= 2]
-    level = "ordinal" if question(name).high == 5 else "interval"
-    if len(matrix) < 2:
-        raise KlangfarbeError("clips that two listeners rated", str(len(matrix)),
-                              "wait for more listeners")
-    def alpha(clips: np.ndarray) -> float:
-        return stats.krippendorff_alpha(clips.T, level)
-    low, high = stats.bootstrap(alpha, matrix, n_resamples=n_resamples, seed=seed)
-    return {"question": name, "level": level, "value": alpha(matrix), "low": low, "high": high,
-            "n": len(matrix), "raters": matrix.shape[1]}
 
 
 def means(answers, name: str) -> pd.DataFrame:
@@ -134,36 +114,6 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
     of_raters, of_items, of_both = variances
     total = np.maximum(of_raters + of_items - of_both, np.maximum(of_raters, of_items))
     return np.sqrt(total), min(counts) - 1
-
-
-def preferences(answers, name: str) -> pd.DataFrame:
-    """Strengths (log odds, mean 0) from comparisons, P(left wins) = 1 / (1 + exp(s_right −
-    s_left)): a logistic regression, intervals over listeners.  Source: Bradley & Terry (1952),
-    Biometrika 39.
-    """
-    if name not in CHOICE_NAMES:
-        raise KlangfarbeError(f"a choice out of {', '.join(CHOICE_NAMES)}", repr(name),
-                              "ratings are for means()")
-    own = answers[answers["what"] == design.COMPARISON]
-    if not len(own):
-        raise KlangfarbeError("comparisons", NO_LISTENER, "ask listeners first")
-    systems, left_won = sorted({*own["system"], *own["other_system"]}), own[name] == "left"
-    sides = np.stack([(own["system"] == one).astype(float) - (own["other_system"] == one)
-                      for one in systems], axis=1)  # [N, K]: 1 left, −1 right
-    won = np.where(left_won.to_numpy()[:, None], sides, -sides)
-    beats = (won > 0).T @ (won < 0).astype(int)  # [K, K] comparisons
-    if connected_components(beats, connection="strong")[0] > 1:  # Ford (1957)
-        raise KlangfarbeError("comparisons in which everybody wins and loses, if through others",
-                              str(beats.tolist()), "ask more: no finite strengths fit")
-    whole = np.vstack([np.eye(len(systems) - 1), -np.ones(len(systems) - 1)])  # they sum to 0
-    fit = Logit(left_won.to_numpy(float), sides @ whole).fit(
-        disp=False, cov_type="cluster", cov_kwds={"groups": own["rater"].factorize()[0]})
-    strengths = whole @ fit.params
-    reach = norm.ppf(0.975) * np.sqrt(np.diag(whole @ fit.cov_params() @ whole.T))
-    return pd.DataFrame({"question": name, "system": systems, "strength": strengths,
-                         "low": strengths - reach, "high": strengths + reach,
-                         "wins": (won > 0).sum(axis=0), "n": len(own),
-                         "raters": own["rater"].nunique()})
 
 
 def ratings_for_ledger(answers):

@@ -1,0 +1,126 @@
+"""Retrieval and picture distances: closed forms and independent implementations."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics.pairwise import polynomial_kernel
+
+from lib.core.errors import KlangfarbeError
+from lib.metrics import cards, distances, embedders
+
+# --- retrieval ------------------------------------------------------------------------------------
+# --------------------
+
+
+def test_identity_is_found_first_and_strangers_as_often_as_chance():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 32))
+    assert (embedders.ranks(x, x) == 1).all(axis=None) and len(embedders.ranks(x, x)) == 400
+    lost = embedders.ranks(x, rng.normal(size=(400, 32)))
+    means = lost.mean()
+    assert means["r_at_1"] == pytest.approx(1 / 400, abs=0.01)
+    assert means["r_at_10"] == pytest.approx(10 / 400, abs=0.025)
+    assert lost["rank"].median() == pytest.approx(200, abs=30)
+
+
+def test_the_same_answer_to_everything_scores_what_guessing_scores():
+    rng = np.random.default_rng(1)
+    constant = np.repeat(rng.normal(size=(1, 17)), 60, axis=0)
+    found = embedders.ranks(rng.normal(size=(60, 17)), constant)
+    means = found.mean()
+    assert means[["r_at_1", "r_at_5", "r_at_10"]].tolist() == pytest.approx(
+        [1 / 60, 5 / 60, 10 / 60], abs=1e-12)
+    assert found["rank"].median() == 30.5
+
+
+def test_any_item_of_the_group_is_right():
+    axes = np.eye(6)
+    groups = np.array(["a", "a", "a", "b", "b", "c"])
+    swapped = axes[[1, 2, 0, 4, 3, 5]]  # each finds a sibling, not itself
+    assert embedders.ranks(axes, swapped, groups)["r_at_1"].mean() == 1
+    assert embedders.ranks(axes, swapped)["r_at_1"].mean() == pytest.approx(1 / 6)
+    wrong = axes[[3, 4, 5, 0, 1, 2]] + 0.01 * axes
+    assert embedders.ranks(axes, wrong, groups)["rank"].tolist() == [2, 2, 2, 2, 2, 2]
+
+
+@given(st.lists(st.integers(0, 3), min_size=4, max_size=7), st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+def test_ties_in_expectation_equal_all_orders_counted_out(levels, seed):
+    """Items at a few cosines from one query, shuffled in every order: the plain average over
+    permutations.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(levels)
+    groups = rng.integers(0, 3, count)
+    angles = np.array(levels) * 0.5
+    items, query = np.stack([np.cos(angles), np.sin(angles)],
+                            axis=1), np.tile([1.0, 0.0], (count, 1))
+    got = embedders.ranks(query, items, groups)
+    right, scores = groups == groups[0], -np.array(levels)
+    plain = []
+    for order in itertools.permutations(range(count)):
+        # stable: ties keep this permutation's order
+        ranked = sorted(order, key=lambda i: -scores[i])
+        plain.append(1 + next(place for place, i in enumerate(ranked) if right[i]))
+    plain = np.array(plain)
+    assert got["rank"][0] == pytest.approx(plain.mean())
+    assert [got[f"r_at_{k}"][0] for k in (1,
+                                          5)] == pytest.approx([(plain <= k).mean()
+                                                                for k in (1, 5)])
+
+
+def test_embeddings_without_a_direction_are_refused():
+    for bad in (np.zeros((3, 2)), np.full((3, 2), np.nan)):
+        with pytest.raises(KlangfarbeError):
+            embedders.ranks(bad, np.ones((3, 2)))
+
+
+# --- picture distances
+# ------------------------------------------------------------------------------------------------
+
+
+def test_kid_is_the_unbiased_mmd():
+    rng = np.random.default_rng(11)
+    a, b = rng.normal(size=(60, 5)), 0.3 + rng.normal(size=(60, 5))
+    aa, bb, ab = (polynomial_kernel(*some, degree=3, gamma=1 / 5, coef0=1)
+                  for some in ((a, a), (b, b), (a, b)))
+    off = ~np.eye(60, dtype=bool)
+    assert distances.kid(a, b) == pytest.approx(aa[off].mean() + bb[off].mean() - 2 * ab.mean(),
+                                               rel=1e-9)
+    values = [distances.kid(rng.normal(size=(60, 5)), rng.normal(size=(60, 5))) for _ in range(60)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(60) and min(values) < 0 < max(values)
+    assert distances.kid(a, b) > np.quantile(values, 0.975)
+
+
+def test_kid_by_subsets_is_the_same_each_time_and_leaves_torchs_luck_alone(monkeypatch):
+    import torch
+
+    rng = np.random.default_rng(12)
+    a, b = rng.normal(size=(90, 5)), 1 + rng.normal(size=(70, 5))
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = distances.kid(a, b, seed=3)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert first == distances.kid(a, b, seed=3) != distances.kid(a, b, seed=4)
+    monkeypatch.setattr(distances, "KID_SUBSET", 20)
+    spread = []
+    for n_subsets in (1, 40):
+        monkeypatch.setattr(distances, "KID_SUBSETS", n_subsets)
+        spread.append(np.std([distances.kid(a, b, seed=seed) for seed in range(8)]))
+    assert spread[1] < 0.5 * spread[0]
+
+
+@pytest.mark.parametrize("bad", [(np.ones((9, 2)), np.ones((9, 3))), (np.ones(9), np.ones(9)),
+                                 (np.full((9, 2), np.inf), np.ones((9, 2)))])
+def test_features_that_cannot_be_compared_are_refused(bad):
+    with pytest.raises(KlangfarbeError):
+        distances.kid(*bad)
+
+
+@pytest.mark.parametrize("metric", [embedders.ranks, distances.kid])
+def test_every_metric_here_has_a_whole_card(metric):
+    found = cards.card(metric)
+    assert found.minimum_n >= 20 and (found.direction == "↓") is (metric is distances.kid)
