@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import soxr
-from scipy.stats import hypergeom
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import stats
 
 WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
            "with the clip; short clips are repeated")
@@ -82,29 +80,22 @@ def in_batches(encoder, answer: Callable, some: Sequence | np.ndarray) -> np.nda
                            for part in parts])
 
 
-def ranks(queries: np.ndarray, items: np.ndarray,
-          groups: np.ndarray | None = None) -> pd.DataFrame:
-    """Where each query's nearest right item (item i, or any of its group) stands among all [N, D]
-    by cosine: ``rank, r_at_1, r_at_5, r_at_10``, in *expectation* over the orders of ties.
-    Card: estimates: whether a painting and the music made for it find one another among all
-        others · direction: ↑ · range: R@k in [0, 1]; rank in [1, N], where lower is better · unit:
-        none · input: embeddings of an encoder that did not build the pairs · aggregation: mean over
+def ranks(queries: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """Where item i stands among all [N, D] by cosine with query i: ``rank, r_at_1, r_at_5,
+    r_at_10``, in *expectation* over the orders of ties.
+    Card: estimates: whether a painting and its words or music find one another among all others ·
+        direction: ↑ · range: R@k in [0, 1]; rank in [1, N], where lower is better · unit: none ·
+        input: embeddings of an encoder that did not build the pairs · aggregation: mean over
         queries (median for the rank) · blind to: whether the items are good; depends on N (guessing
-        gives k/N without groups): compare at one N only · minimum n: 50 · source: Karpathy &
-        Fei-Fei (2015), CVPR, §4.1; ties as McSherry & Najork (2008), ECIR
+        gives k/N): compare at one N only · minimum n: 50 · source: Karpathy & Fei-Fei (2015), CVPR,
+        §4.1; ties as McSherry & Najork (2008), ECIR
     """
-    queries, items = unit(queries), unit(items)
-    member = stats.group_index(groups, len(queries))
-    cosine, ours = queries @ items.T, member[:, None] == member  # [N, N]
-    best = np.where(ours, cosine, -np.inf).max(axis=1, keepdims=True)
-    level = np.abs(cosine - best) <= SAME
-    better = (cosine > best + SAME).sum(axis=1)  # none of ours is
-    tied, right = (level & ~ours).sum(axis=1), (level & ours).sum(axis=1)
-    found = {"rank": better + (tied + right + 1) / (right + 1)}
-    for k in (1, 5, 10):  # no right one among the first k that are drawn from the tie
-        none = hypergeom.pmf(0, tied + right, right, np.clip(k - better, 0, tied + right))
-        found[f"r_at_{k}"] = 1 - none
-    return pd.DataFrame(found)
+    cosine = unit(queries) @ unit(items).T
+    own = np.diagonal(cosine)[:, None]
+    better = (cosine > own + SAME).sum(axis=1)
+    tied = (np.abs(cosine - own) <= SAME).sum(axis=1)  # with itself
+    return pd.DataFrame({"rank": better + (tied + 1) / 2,
+                         **{f"r_at_{k}": np.clip((k - better) / tied, 0, 1) for k in (1, 5, 10)}})
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

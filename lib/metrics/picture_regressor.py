@@ -1,5 +1,7 @@
 """The independent judge of pictures, seen by no generator: colour, texture → valence, arousal."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 from sklearn.kernel_ridge import KernelRidge
@@ -57,7 +59,7 @@ class PictureRegressor:
     is the ceiling of every number it gives.
     """
 
-    def __init__(self, estimator=None):
+    def __init__(self, estimator: Any = None):
         self.estimator = estimator
 
     def fit(self, pictures: np.ndarray, affect: np.ndarray) -> "PictureRegressor":
