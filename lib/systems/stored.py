@@ -11,7 +11,7 @@ from lib.core.errors import KlangfarbeError
 
 def half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A network's tensors in half precision, for a ``.safetensors`` file."""
-    return {name: tensor.detach().half().contiguous().cpu()
+    return {name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
             for name, tensor in network.state_dict().items()}
 
 

@@ -1,42 +1,40 @@
-"""The test set, what every model plays to it (the untuned start, retrieval and the codec too), and
-what the released code's faults change. The measures are in ``metrics.py``.
+"""The test set and the metrics of Table 2 (FAD, CLAP, KL, THD, SNR) and of the emotion heard, for
+rows of clips. Sets are compared at one loudness, for the tagger's embedding depends on loudness;
+valence and arousal are predicted from clips as generated.
 
-Source: Hisariya & Liang §V.B, §VI and Table 2. Notebook: 13 (faults), 15.
-
-Known deviations: the published test set is a tenth of the pairs, cut from pieces that training
-knew; here it is the atelier's ``TEST_SEED``, at indices that nothing else draws · the published
-table does not say which word led; here it is the painting's own, the predicted one has its own row.
+Source: Hisariya & Liang §V.B. The published test set is a tenth of the pairs, cut from pieces that
+training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from lib.data.atelier import TEST_SEED, TRAIN_SEED, paint, render, words
-from lib.metrics import embedders
+from lib.data.atelier import TEST_SEED, paint, render, words
+from lib.data.atelier.lexicon import MOODS
+from lib.metrics import divergence, embedders, spectral, text_audio
+from lib.metrics.evaluation_table import Measure
+from lib.signal import affect
 from lib.systems import evaluation
-from lib.systems.bridging import data, prompts, train_musicgen
-from lib.systems.bridging.config import TEXT_COLUMNS, EvaluationConfig, MusicGenConfig
-from lib.systems.bridging.original_code import FAULTS
+from lib.systems.bridging.config import EvaluationConfig
 
-EMOTIONS = data.EMOTIONS
+EMOTIONS = tuple(affect.EMOTION_POINTS)
 PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
-MODELS = ("M4", "M3", "M2", "M1")  # the first is the system of the tables
-GUESSED, START, REAL = "M4, classifier's word", "untuned start", "real piece"
+PUBLISHED_CAPTION = "{} song"  # the text of Figure 4, one for all models
+N_BINS = 100  # of the original code's histograms
+MODELS = ("M1", "M2", "M3", "M4")
 
 
 class TestSet(NamedTuple):
     """N paintings and their real music, rows aligned."""
 
-    table: pd.DataFrame  # painting, its emotion, valence, arousal; piece, real; two groups
-    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    table: pd.DataFrame  # painting, its emotion, valence, arousal; piece, real; real_description
+    pictures: np.ndarray  # uint8 [N, 128, 128, 3]
     reference: np.ndarray  # float32 [N, samples], of table.piece
     real: np.ndarray  # float32 [N, samples], of table.real, another piece
-    sample_rate_hz: int
 
 
 def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.DataFrame) -> TestSet:
@@ -44,92 +42,26 @@ def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.Da
     of them is among the `training` pairs.
     """
     each = config.n_paintings // len(EMOTIONS)
-    drawn = {"painting": evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each),
-                                                    PAINTINGS_FROM),
-             "piece": evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, 2 * each),
-                                                 PIECES_FROM)}
-    turns = [(k, word) for k in range(each) for word in EMOTIONS]
-    paintings = [drawn["painting"][word][k] for k, word in turns]
-    reference = [drawn["piece"][word][k] for k, word in turns]
-    real = [drawn["piece"][word][each + k] for k, word in turns]
-    names = [[item.item_id for item in items] for items in (paintings, reference, real)]
-    table = pd.DataFrame({"painting": names[0], "emotion": [word for _, word in turns],
+    shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
+                     for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
+    turns = [(word, k) for k in range(each) for word in EMOTIONS]
+    paintings = [shown[word][k] for word, k in turns]
+    reference, real = ([played[word][k + more] for word, k in turns] for more in (0, each))
+    painting, piece, other = ([item.item_id for item in items]
+                              for items in (paintings, reference, real))
+    table = pd.DataFrame({"painting": painting, "emotion": [word for word, _ in turns],
                           "valence": [item.valence for item in paintings],
-                          "arousal": [item.arousal for item in paintings], "piece": names[1],
-                          "real": names[2],
-                          "real_description": [words.description(item) for item in real],
-                          "painting_group": names[0], "piece_group": names[1]})
-    assert_unseen(table, training)
-    pictures = np.stack([paint.paint(item, config.picture_size) for item in paintings])
-    return TestSet(table, pictures, *(render.render_items(items, config.seconds, sample_rate_hz)
-                                      for items in (reference, real)), sample_rate_hz)
-
-
-def assert_unseen(table: pd.DataFrame, training: pd.DataFrame) -> None:
-    """Refuses a test set that shares a painting or a piece with any split of the training table."""
+                          "arousal": [item.arousal for item in paintings], "piece": piece,
+                          "real": other,
+                          "real_description": [words.description(item) for item in real]})
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
     known = training[["painting", "segment", "painting_group", "piece_group"]]
-    fresh = [pd.DataFrame(dict(zip(columns, (table["painting"], table[side] + "@0",
-                                             table["painting_group"], table[side]), strict=True)))
-             for side in ("piece", "real")]
+    fresh = [table[["painting", side, "painting", side]].set_axis(columns, axis=1).assign(
+        audio_id=table[side] + "@0") for side in ("piece", "real")]
     evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
-
-
-def generate_texts(test_set: TestSet, leading: Mapping[str, Sequence[str]], captioner, describer,
-                   describe_from: str = "word") -> dict[str, pd.DataFrame]:
-    """The texts under each leading word; the same word gives the same texts."""
-    tables, true = {}, next(iter(leading.values()))
-    for name, emotions in leading.items():
-        rows = [row for row, word in enumerate(emotions) if not tables or word != true[row]]
-        texts = prompts.generate_texts(test_set.pictures[rows], [emotions[row] for row in rows],
-                                       captioner, describer, describe_from=describe_from)
-        if tables:
-            changed, texts = texts, next(iter(tables.values())).copy()
-            texts.loc[rows] = changed.to_numpy()
-        tables[name] = texts
-    return tables
-
-
-def generate_music(models: Mapping[str, tuple], texts: Mapping[str, pd.DataFrame], seconds: float,
-                   start=None, seed: int = 0) -> dict[str, np.ndarray]:
-    """What the models (``m1 … m4`` → (MusicGenerator, MusicGenConfig, …)) and the untuned `start`
-    play: row → float32 [N, samples]. Under the predicted word only the clips whose description
-    changes are generated anew.
-    """
-    def play(model: str, table: pd.DataFrame, generator=None) -> np.ndarray:
-        own, config = models[model][:2]
-        return train_musicgen.generate(generator or own, table[TEXT_COLUMNS[model]].tolist(),
-                                       config, seed, seconds=seconds)
-
-    true, *others = texts.values()
-    rows = {name: play(name.lower(), true) for name in MODELS}
-    for other in others:
-        rows[GUESSED] = rows["M4"].copy()
-        changed = np.flatnonzero(other["description"].to_numpy() != true["description"].to_numpy())
-        if len(changed):
-            rows[GUESSED][changed] = play("m4", other.iloc[changed])
-    if start is not None:
-        rows[START] = play("m4", true, start)
-    return rows
-
-
-def retrieve(test_set: TestSet, table: pd.DataFrame, pieces: pd.DataFrame, config,
-             encoder) -> tuple[np.ndarray, np.ndarray]:
-    """Retrieval: the segment that was paired with the nearest training painting, by the cosine of
-    ``pretrained.load("image_text")``: (float32 [N, samples], names of the training paintings [N]).
-    `table, pieces, config` as the models were trained on them.
-    """
-    known = table[table["split"] == "train"].reset_index(drop=True)
-    indices = [int(name.rsplit("-", 1)[1]) for name in known["painting"]]
-    painted, _ = paint.pictures(TRAIN_SEED, indices, test_set.pictures.shape[1])
-    theirs, ours = (embedders.embed_pictures(encoder, pictures)
-                    for pictures in (painted, test_set.pictures))
-    nearest = evaluation.nearest(ours, theirs)
-    rows, length = known.iloc[np.unique(nearest)], test_set.reference.shape[1]
-    sounds = {name: np.resize(sound, length) if len(sound) < length else sound[:length]
-              for name, sound in data.atelier_sounds(rows, pieces, config, test_set.sample_rate_hz)}
-    return (np.stack([sounds[name] for name in known["segment"].iloc[nearest]]),
-            known["painting"].to_numpy()[nearest])
+    return TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
+                   *(render.render_items(items, config.seconds, sample_rate_hz)
+                     for items in (reference, real)))
 
 
 def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
@@ -139,41 +71,94 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
     return np.concatenate(parts)[:, : sounds.shape[1]].astype(np.float32)
 
 
-def compare_faults(start, clips, texts, config: MusicGenConfig, *, n_steps: int = 8, seed: int = 0,
-                   store=None) -> pd.DataFrame:
-    """The same few steps just after warm-up on the same batches: corrected, then with one ``fault``
-    of the released code at a time (``accumulate`` ≥ 2): ``items_a_step`` (that lend a gradient),
-    ``rate_share`` (of the learning rate), ``step_spread`` (nats, of the losses), ``cosine`` (of the
-    first gradient with the corrected one), ``moved`` (the weights' way over the learning rate).
+def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
+                common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
+    """Sounds float32 [N, samples] as the measures need them, a structured array [N]: ``affect`` [2]
+    and the nearest ``word``; ``logits`` and ``embedding`` at one loudness, ``loud``, the embedding
+    as generated; ``thd``; and against every painting's own and `common` text or reference: ``own``,
+    ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row, its own on the diagonal.
     """
-    rows, reference = [], None
-    items = {"first_item_loss": config.accumulate,
-             "zero_grad_each": config.batch_size // config.accumulate}
-    # just after warm-up, where the corrected schedule gives nearly the whole rate
-    total = config.warm_up + 20 * n_steps
-    for fault in ("none", *FAULTS):
-        tried = replace(config, faults=() if fault == "none" else (fault,))
-        models = train_musicgen.build(tried, start, seed)
-        weights = train_musicgen.trainable_parameters(models.network)
-        before = [p.detach().clone() for p in weights]
-        batch_at = train_musicgen.make_batches(start, clips, texts, tried, seed=seed, store=store)
-        gradient = train_musicgen.gradient(models, batch_at(0), tried)
-        reference = gradient if reference is None else reference
-        # at rate 0: the first loss that the schedule may read
-        curve = [train_musicgen.train_step(models, batch_at(0), tried, 0.0, seed=seed)]
-        for step in range(n_steps):
-            rate = train_musicgen.learning_rate(tried, config.warm_up + step, total,
-                                                curve[-1]["loss"])
-            curve.append(train_musicgen.train_step(models, batch_at(step), tried, rate,
-                                                   seed=seed + step))
-        way = sum(float((p.detach() - b).square().sum())
-                  for p, b in zip(weights, before, strict=True)) ** 0.5
-        cosine = torch.cosine_similarity(gradient.double(), reference.double(), dim=0)
-        # how unsteady the losses are: von Neumann's (1941) mean square successive difference
-        spread = np.mean(np.diff([row["loss"] for row in curve[1:]]) ** 2) / 2
-        rows.append({"fault": fault, "items_a_step": items.get(fault, config.batch_size),
-                     "rate_share": sum(row["rate"] for row in curve) / n_steps
-                     / config.learning_rate,
-                     "step_spread": float(np.sqrt(spread)), "cosine": float(cosine),
-                     "moved": way / config.learning_rate})
-    return pd.DataFrame(rows)
+    length = min(sounds.shape[1], reference.shape[1])
+    sounds, reference = sounds[:, :length], reference[:, :length]
+    points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
+    loud = embedders.embed_clips(tagger, sounds, sample_rate_hz)
+    even = evaluation.match_loudness(sounds)
+    clips = evaluation.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
+    texts = sorted({*own, *common})
+    vectors = evaluation.unit(np.asarray(clap.encoder.embed_text(texts), np.float64))
+    return evaluation.structured({
+        "affect": points, "loud": loud,
+        "logits": embedders.logits_of_clips(tagger, even, sample_rate_hz),
+        "embedding": embedders.embed_clips(tagger, even, sample_rate_hz),
+        "own": clips @ vectors[[texts.index(text) for text in own]].T,
+        "common": clips @ vectors[[texts.index(text) for text in common]].T,
+        "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
+        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds]),
+        "word": evaluation.nearest_emotions(points)})
+
+
+@functools.cache
+def common_caption(word: str) -> str:
+    """One text for all models in the bundled text–audio encoder's own vocabulary: the two moods
+    nearest to the emotion's point.
+    """
+    point = np.array(affect.EMOTION_POINTS[word])
+    first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10
+                                                                   - point).sum()))[:2]
+    return f"A {first} and {second} piece."
+
+
+def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
+    """The measures of rows of :func:`score_clips` without FAD, which has its own table; THD, SNR and
+    the histogram KL have no direction: they rank nothing.
+    """
+    n, printed = np.arange(len(table))[:, None], published()
+    tags, text = embedders.card(tagger), clap.card()
+    at = evaluation.precomputed
+    return [
+        Measure("CLAP, own text", at(text_audio.clap), n, view=lambda rows: rows["own"],
+                published=printed["clap"], encoder=text),
+        Measure("CLAP, common text", at(text_audio.clap), n, view=lambda rows: rows["common"],
+                encoder=text),
+        evaluation.kad_measure(reference["embedding"], tags),
+        Measure("paired KL", divergence.paired_kl, reference["logits"],
+                view=lambda rows: rows["logits"], encoder=tags),
+        *evaluation.affect_measures(table, tags),
+        Measure("histogram KL", at(divergence.original_histogram_kl), n,
+                view=lambda rows: rows["histogram"], published=printed["kl"], printed="↓"),
+        Measure("SNR", at(spectral.snr, ranked=False), n, view=lambda rows: rows["snr"],
+                published=printed["snr"], printed="↓"),
+        Measure("THD", evaluation.with_card(spectral.thd, lambda _, values: values, ranked=False),
+                n, view=lambda rows: rows["thd"], published=printed["thd"], printed="↑"),
+    ]
+
+
+def published() -> dict[str, dict[str, float]]:
+    """Table 2 as printed: ``{"fad": {"M1": 7.02, …}, "clap": …, "kl": …, "thd": …, "snr": …}``."""
+    printed = evaluation.published_values("S1-1", "S1-2")
+    return {name: {model: printed[f"{name}_{model.lower()}"] for model in MODELS}
+            for name in ("fad", "clap", "kl", "thd", "snr")}
+
+
+def _snr(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    # spectral.snr of every sound against every reference, dB [N, N]
+    sounds, reference = sounds.astype(np.float64), reference.astype(np.float64)
+    power = np.square(reference).sum(1)
+    error = np.square(sounds).sum(1)[:, None] - 2 * sounds @ reference.T
+    return 10 * np.log10(power / np.maximum(error + power, np.finfo(float).tiny))
+
+
+def _histogram_kl(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    # divergence.original_histogram_kl of every sound against every reference, nats [N, N]
+    counts = [np.stack([np.histogram(sound.astype(np.float64), N_BINS)[0] + 1e-10
+                        for sound in some]) for some in (sounds, reference)]
+    q, p = (some / some.sum(1, keepdims=True) for some in counts)
+    return np.maximum((p * np.log(p)).sum(1) - np.log(q) @ p.T, 0)
+
+
+def _thd(sound: np.ndarray, sample_rate_hz: int) -> float:
+    # the strongest frequency, 50 to 2,000 Hz, stands for the fundamental that music does not have
+    level = np.abs(np.fft.rfft(sound))
+    hertz = np.arange(len(level)) * sample_rate_hz / len(sound)
+    return spectral.thd(sound, sample_rate_hz,
+                        float(hertz[np.where((hertz > 50) & (hertz < 2000), level, 0).argmax()]))

@@ -5,15 +5,7 @@
 
 A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
-
-Networks: ``lib.models.emotion_classifier``; captioner, describer and MusicGen are transformers',
-loaded by ``lib.pretrained``. Evaluation: evaluate.py (music; its scores: metrics.py); the
-classifier's is ``lib.metrics.calibration``, notebook 11.
-
 Source: Hisariya & Liang §IV. Notebook: 10.
-
-Known deviations: paintings are taken one at a time · the emotion comes with its probability, and
-each text is returned · what would clip is turned down as a whole.
 """
 
 import functools
@@ -57,14 +49,12 @@ class Result(interface.Sound):
     description: str
 
 
-def load(profile: str = artefacts.BUNDLED, model: str | None = None) -> Models:
-    """Loads the chain of a profile, with ``m1`` to ``m4`` or the profile's own model; what was not
-    trained there is a bundled miniature.
-    """
+def load(profile: str = artefacts.BUNDLED) -> Models:
+    """Loads the chain of a profile; what was not trained there is a bundled miniature."""
     config = get_config(profile)
     classifier, temperature = checkpoints.load_classifier(profile)
     captioner, describer = prompts.load(config.prompts)
-    generator, music, tuned = checkpoints.load_musicgen(profile, model or config.model)
+    generator, music, tuned = checkpoints.load_musicgen(profile, config.model)
     return Models(classifier, temperature, captioner, describer, generator,
                   replace(config, music=music), tuned)
 

@@ -1,10 +1,6 @@
-"""Three faults of the training notebook released with the paper, each a switch of
-``MusicGenConfig.faults``; :func:`lib.systems.bridging.evaluate.compare_faults` measures them.
-
-Two more stand elsewhere: the split by segment is ``how="published"`` in :mod:`.data`, the
-Kullback–Leibler number between histograms of different edges is in ``lib.metrics.divergence``.
-
-Source: the notebook released with Hisariya & Liang, beside §V.C. Notebook: 13.
+"""Three faults of the training notebook released with Hisariya & Liang, beside §V.C, each a switch
+of ``MusicGenConfig.faults``; notebook 13 measures them. Two more: the split by segment is
+``how="published"`` in data.py, the histograms of different edges are in lib.metrics.divergence.
 """
 
 import math

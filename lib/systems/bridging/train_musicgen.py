@@ -1,5 +1,4 @@
-"""Fine-tuning of the decoder: MusicGen trained four ways on one code path. The network is
-``lib/pretrained/musicgen.py``, the loss is in ``lib/training/musicgen.py``.
+"""Fine-tuning of the decoder: MusicGen (``lib/pretrained/musicgen.py``) four ways on one code path.
 
     text column ──T5──► states [B, L, D_text] ──(some dropped)──► projection ─┐
     segment [N] ──codec──► codes [B, K, S] ──delay──► line [B, K, S+K] ──► decoder ──► cross-entropy
@@ -7,12 +6,8 @@
     M1 emotion word · M2 caption · M3 description · M4 description, states and codes stored
 
 Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
-(2023) for MusicGen itself. Notebook: 13, 14.
-
-Known deviations and choices where the paper is silent: the whole decoder and the projection are
-trained, text encoder and codec are frozen · words are dropped from M1–M3's texts at audiocraft's
-rate (.3), conditions at .1 (audiocraft: .3), none in M4 · segments of 30 s have one chunk of 30 s,
-so that M4's fixed chunk changes nothing at the published sizes · gradients are cut at norm 1.
+(2023). Where the paper is silent: decoder and projection train, text encoder and codec are frozen;
+M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14.
 """
 
 import copy
@@ -26,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lib import pretrained
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen_cache
@@ -47,11 +41,10 @@ class Models(NamedTuple):
     start: object
 
 
-def build(config: MusicGenConfig, start=None, seed: int = 0) -> Models:
-    """A copy of the start's decoder and projection, ready to train; `start`: a MusicGenerator, by
-    default ``config.start``'s; `seed`: of LoRA's matrices.
+def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
+    """A copy of a MusicGenerator's decoder and projection, ready to train; `seed`: of LoRA's
+    matrices.
     """
-    start = pretrained.load("musicgen", config.start) if start is None else start
     network = torch.nn.Module()
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
@@ -71,11 +64,6 @@ def trainable_parameters(network) -> list:
     return [p for p in network.parameters() if p.requires_grad]
 
 
-def n_steps(config: MusicGenConfig, n_pairs: int) -> int:
-    """How many steps ``epochs`` are; an epoch's last short batch is left out."""
-    return config.epochs * (n_pairs // min(config.batch_size, n_pairs))
-
-
 def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: float = 0.0) -> float:
     """The rate at a step, counted from 0, or, as released, at the last step's loss."""
     number = last_loss if "schedule_by_loss" in config.faults else step
@@ -86,16 +74,10 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
                  *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
                  shuffled: bool = True) -> Callable:
     """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
-    the codec's rate; one seed gives every model the same rows (unless `shuffled`: one after the
-    other) and chunks.
-
-    Where ``config.stored``, T5 and codec run once, here, over everything, and `store` (a folder)
-    keeps their tensors; else at each step over its own items, and `encoded` keeps the codes of
-    chunks, (row, first sample) → codes.
+    the codec's rate; one seed gives every model the same rows (unless `shuffled`: in order) and
+    chunks. Where ``config.stored``, T5 and codec run once, here, and the folder `store` keeps their
+    tensors; else at each step, and `encoded` keeps the codes, (row, first sample) → codes.
     """
-    if len(clips) != len(texts) or not len(texts) or not all(text.strip() for text in texts):
-        raise KlangfarbeError("a text with words for each clip",
-                              f"{len(texts)} texts, {len(clips)} clips", "look at the text column")
     n_samples, rows_met = round(config.clip_seconds * start.sample_rate_hz), []
     order = loop.batches(len(texts), config.batch_size, np.random.default_rng(seed)) if shuffled \
         else iter(np.arange(len(texts))[:, None])
@@ -106,10 +88,6 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
 
     def chunk(row: int, place: float = 0.0) -> tuple[int, np.ndarray]:
         clip = np.asarray(clips[row], np.float32)
-        if len(clip) < n_samples:
-            raise KlangfarbeError(f"clips of {config.clip_seconds:g} s",
-                                  f"{len(clip) / start.sample_rate_hz:.2f} s (row {row})",
-                                  "cut longer segments, or set a shorter clip_seconds")
         first = int(place * (len(clip) - n_samples + 1))
         return first, clip[first : first + n_samples]
 
@@ -146,7 +124,6 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
 
 
 def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
-    """Each word goes with probability `share`; at 0 the text stays as it is."""
     if not share:
         return text
     return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip()
@@ -164,17 +141,8 @@ def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed:
     return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
 
 
-def gradient(models: Models, batch, config: MusicGenConfig, seed: int = 0) -> torch.Tensor:
-    """The gradient of a batch as one vector [P], not cut; the weights stay as they are."""
-    _backward(models, batch, config, seed)
-    vector = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten()
-                        for p in trainable_parameters(models.network)])
-    models.optimiser.zero_grad(set_to_none=True)
-    return vector
-
-
 def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[float]:
-    """Gradients of a batch, micro-batch by micro-batch, and the loss of each."""
+    # the gradients of a batch, micro-batch by micro-batch, and the loss of each
     torch.manual_seed(seed)
     states, mask = steps.drop_conditions(batch.states, batch.mask, config.dropped,
                                          torch.Generator().manual_seed(seed))
@@ -199,13 +167,10 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
           seed: int = 0, store: Path | None = None, encoded: dict | None = None,
           every: int = 20) -> list[dict]:
-    """Fine-tunes in place; a killed run goes on from `checkpoint` (``….safetensors``), written each
-    `every` steps. The other arguments are :func:`make_batches`'.
-
-    Returns:
-        A dict a step: ``step, loss, gradient, rate``.
+    """Fine-tunes in place, a dict a step: ``step, loss, gradient, rate``; a killed run goes on from
+    `checkpoint` (``….safetensors``), written each `every` steps.
     """
-    total = n_steps(config, len(texts))
+    total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
     saved = Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
@@ -225,9 +190,7 @@ def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path
 
 def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
                   store: Path | None = None, silent: bool = False) -> np.ndarray:
-    """Each pair's loss, nats [N]: whole texts (``silent``: the null condition), fixed chunks, no
-    faults.
-    """
+    """Each pair's loss, nats [N]: whole texts (`silent`: none), fixed chunks, no faults."""
     plain = replace(config.for_model("m4"), faults=(), batch_size=1, accumulate=1)
     batch_at = make_batches(models.start, clips, texts, plain, store=store, shuffled=False)
     keep = 0 if silent else 1
@@ -236,15 +199,6 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
         return np.array([steps.loss(models.network, replace(batch, states=keep * batch.states,
                                                             mask=keep * batch.mask))[0].item()
                          for batch in map(batch_at, range(len(texts)))])
-
-
-def tuned_generator(models: Models):
-    """The fine-tuned MusicGenerator: LoRA merged, in evaluation mode."""
-    network, generator = models.network, copy.copy(models.start)
-    if hasattr(network, "merge_and_unload"):
-        network = copy.deepcopy(network).merge_and_unload()
-    generator.network = network.eval()
-    return generator
 
 
 def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
