@@ -7,18 +7,16 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import pretrained
-from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
-from lib.systems.bridging import evaluate, original_code
+from lib.systems.bridging import original_code
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import TEXT_COLUMNS, MusicGenConfig, get_config
 from lib.training import loop
@@ -68,8 +66,13 @@ def weights(models):
                       for p in music.trainable_parameters(models.network)]).clone()
 
 
+def gradient(models, batch, config):
+    """The gradient of a batch as one vector, not cut."""
+    music._backward(models, batch, config, 0)
+    return torch.cat([p.grad.flatten() for p in music.trainable_parameters(models.network)])
+
+
 # --- the four models ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_in_what_is_stored():
@@ -88,10 +91,8 @@ def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_i
     assert differing == {"model", "stored", "chunk", "word_dropout", "dropped"}
 
 
-@pytest.mark.parametrize("bad", [{"model": "m5"}, {"chunk": "long"}, {"word_dropout": 0.3},
-                                 {"chunk": "random"}, {"accumulate": 3}, {"accumulate": 0},
-                                 {"faults": ("haste",)}, {"faults": ("zero_grad_each",)},
-                                 {"faults": ("first_item_loss",), "accumulate": 16}])
+@pytest.mark.parametrize("bad", [{"model": "m5"}, {"accumulate": 3}, {"accumulate": 0},
+                                 {"faults": ("haste",)}])
 def test_settings_that_do_not_belong_together_are_refused(bad):
     with pytest.raises(KlangfarbeError):
         MusicGenConfig(**bad)
@@ -210,15 +211,7 @@ def test_words_are_left_out_and_never_changed(n, share, seed):
                                                         == words) and (share < 1 or not left)
 
 
-@pytest.mark.parametrize("bad", [lambda c, t: (c[:-1], t), lambda c, t: ([c[0][:900], *c[1:]], t),
-                                 lambda c, t: (c, [" ", *t[1:]]), lambda c, t: ([], [])])
-def test_clips_and_texts_that_do_not_fit_are_refused(start, clips, tmp_path, bad):
-    with pytest.raises(KlangfarbeError):
-        music.make_batches(start, *bad(clips, TEXTS), CONFIG, store=tmp_path)
-
-
 # --- one step -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_step_is_the_shared_step(start, batch):
@@ -233,9 +226,9 @@ def test_the_step_is_the_shared_step(start, batch):
 
 
 def test_micro_batches_add_up_to_the_whole_batch(start, batch):
-    whole = music.gradient(music.build(CONFIG, start), batch, CONFIG)
+    whole = gradient(music.build(CONFIG, start), batch, CONFIG)
     in_parts = replace(CONFIG, accumulate=4)
-    parts = music.gradient(music.build(in_parts, start), batch, in_parts)
+    parts = gradient(music.build(in_parts, start), batch, in_parts)
     assert torch.allclose(whole, parts,
                           atol=1e-6 * float(whole.abs().max()) + 1e-7) and whole.norm() > 0.01
 
@@ -273,7 +266,6 @@ def test_a_loss_that_is_not_finite_leaves_the_weights(start, batch):
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monkeypatch):
@@ -316,16 +308,6 @@ def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clip
         assert after < before - (0.1 if rank
                                  else 0.5) and len(curve) == 24 and curve[0]["rate"] == 0
     assert n_trained[4] < n_trained[0] / 3
-    folder = tmp_path / "tuned"
-    for name, content in loader.contents(music.tuned_generator(models).network, start.text,
-                                         start.codec).items():
-        artefacts.write(folder / name, content)
-    kept = artefacts.read(folder / "model.safetensors")
-    assert not [name for name in kept if "lora" in name]
-    again = pretrained.load("musicgen", folder, device="cpu")
-    loss = music.held_out_loss(music.build(config, again), clips, TEXTS, config,
-                               store=tmp_path).mean()
-    assert abs(loss - after) < 1e-3, "what was saved is what was tuned"
 
 
 def test_generation_has_the_asked_length_and_is_repeatable(start):
@@ -337,7 +319,6 @@ def test_generation_has_the_asked_length_and_is_repeatable(start):
 
 
 # --- what the released notebook does
-# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", [0.4, 1.6, 5.9])
@@ -381,40 +362,20 @@ def test_the_schedule_that_counts_is_transformers_own(warm_up, total):
 
 def test_the_loss_of_item_0_hears_nothing_else(start, batch):
     faulty = replace(CONFIG, faults=("first_item_loss",))
-    mine = music.gradient(music.build(faulty, start), batch, faulty)
+    mine = gradient(music.build(faulty, start), batch, faulty)
     others = steps.Batch(batch.codes.clone(), batch.lengths, batch.states.clone(), batch.mask)
     others.codes[1:], others.states[1:] = 7, 0.5
-    assert torch.equal(mine, music.gradient(music.build(faulty, start), others, faulty))
+    assert torch.equal(mine, gradient(music.build(faulty, start), others, faulty))
     alone = steps.collate([batch.codes[0]], [batch.states[0][batch.mask[0].bool()]])
-    assert torch.allclose(mine, music.gradient(music.build(CONFIG, start), alone, CONFIG),
+    assert torch.allclose(mine, gradient(music.build(CONFIG, start), alone, CONFIG),
                           atol=1e-6)
-    assert not torch.allclose(mine, music.gradient(music.build(CONFIG, start), batch, CONFIG),
+    assert not torch.allclose(mine, gradient(music.build(CONFIG, start), batch, CONFIG),
                               atol=1e-3)
 
 
 def test_zeroed_gradients_keep_the_last_micro_batch_only(start, batch):
     faulty = replace(CONFIG, accumulate=4, faults=("zero_grad_each",))
-    mine = music.gradient(music.build(faulty, start), batch, faulty)
+    mine = gradient(music.build(faulty, start), batch, faulty)
     last = steps.collate([batch.codes[3]], [batch.states[3][batch.mask[3].bool()]])
-    assert torch.allclose(mine, music.gradient(music.build(CONFIG, start), last, CONFIG) / 4,
+    assert torch.allclose(mine, gradient(music.build(CONFIG, start), last, CONFIG) / 4,
                           atol=1e-6)
-
-
-def test_each_fault_has_its_measured_effect(start, clips, tmp_path):
-    config = replace(CONFIG, batch_size=8, accumulate=4, warm_up=100)
-    table = evaluate.compare_faults(start, clips, TEXTS, config, n_steps=6,
-                                  store=tmp_path).set_index("fault")
-    assert list(table.index) == ["none", *original_code.FAULTS] and isinstance(table, pd.DataFrame)
-    assert table["items_a_step"].to_dict() == {"none": 8, "first_item_loss": 4,
-                                               "schedule_by_loss": 8, "zero_grad_each": 2}
-    assert table.loc[["none", "schedule_by_loss"],
-                     "cosine"].tolist() == pytest.approx([1, 1], abs=1e-5)
-    assert table.loc["first_item_loss",
-                     "cosine"] < 0.97 and table.loc["zero_grad_each",
-                                                    "cosine"] < table.loc["first_item_loss",
-                                                                          "cosine"]
-    assert table.loc["none", "rate_share"] > 0.99 and 0.04 < table.loc["schedule_by_loss",
-                                                                       "rate_share"] < 0.07, (
-        "a loss of 4 to 7 nats")
-    assert table.loc["schedule_by_loss", "moved"] < 0.2 * table.loc["none", "moved"]
-    assert table.loc["first_item_loss", "step_spread"] > 0

@@ -2,7 +2,7 @@
 paintings and steps.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from lib.core import artefacts, paths, provenance
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.metrics import calibration
 from lib.recipes import bundling
+from lib.systems import stored
 from lib.systems.bridging import checkpoints, train_classifier
 from lib.systems.bridging.config import get_config
 
@@ -27,9 +28,11 @@ def make() -> tuple:
     curve = train_classifier.train(model, settings, pictures, table,
                                    paths.PROCESSED / "bridging" / "emotion_cnn.safetensors",
                                    bundling.SEED)
-    temperature = train_classifier.fit_temperature(model, pictures, table)
-    return {"classifier.json": checkpoints.classifier_settings(settings, temperature),
-            "classifier.safetensors": checkpoints.classifier_weights(model),
+    held = table["split"] == "validation"
+    temperature = calibration.fit_temperature(train_classifier.logits(model, pictures[held]),
+                                              calibration.encode_labels(table["emotion"][held]))
+    return {"classifier.json": asdict(settings) | {"temperature": temperature},
+            "classifier.safetensors": stored.half(model),
             "curves.csv": bundling.curve_means(curve)}, provenance.content_hash(pictures)
 
 

@@ -1,7 +1,6 @@
 """The fine-tuned networks as files: ``classifier.safetensors`` and ``classifier.json`` of notebook
 11; ``m1`` … ``m4.safetensors`` (decoder and projection) and ``music.json`` (the start they were
-tuned from, the settings of each) of notebook 13.
-"""
+tuned from, the settings of each) of notebook 13."""
 
 import copy
 
@@ -11,8 +10,6 @@ from lib.core.errors import KlangfarbeError
 from lib.systems import stored
 from lib.systems.bridging import train_classifier, train_musicgen
 from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_config
-
-SETTINGS = "music.json"
 
 
 def load_classifier(profile: str) -> tuple:
@@ -35,16 +32,15 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     """A fine-tuned model ``m1`` … ``m4`` of a profile or, where notebook 13 was not run, its start:
     (MusicGenerator, MusicGenConfig, whether it is fine-tuned). The weights go into a copy of
-    `start`, a MusicGenerator, which is loaded where none is given.
-    """
+    `start`, a MusicGenerator, which is loaded where none is given."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     try:
-        artefacts.find(notebook, profile, SETTINGS)
+        artefacts.find(notebook, profile, "music.json")
     except KlangfarbeError:
         print(f"{model}: not fine-tuned yet at {profile} (notebook {notebook[:2]}), "
               f"the {config.start} music model plays as it is")
         return start or pretrained.load("musicgen", config.start), config, False
-    settings = artefacts.load(notebook, profile, SETTINGS)
+    settings = artefacts.load(notebook, profile, "music.json")
     config = stored.make_config(MusicGenConfig, settings["models"][model])
     start = start or pretrained.load("musicgen", config.start)
     if start.sha256 != settings["sha256"]:

@@ -1,6 +1,5 @@
 """Settings of every stage; the defaults are the published ones. Source: Hisariya & Liang §IV.A to D
-(networks, fine-tuning), §V.A (data), §V.B (evaluation), §V.C (training).
-"""
+(networks, fine-tuning), §V.A (data), §V.B (evaluation), §V.C (training)."""
 
 from dataclasses import dataclass, replace
 
@@ -62,7 +61,7 @@ class MusicGenConfig:
 
     model: str = "m4"  # m1 to m4, which names the text column
     start: str = "facebook/musicgen-small"
-    stored: bool = True  # text states and codes are computed once and kept
+    stored: bool = True  # states and codes of whole texts and fixed chunks are computed once
     chunk: str = "fixed"  # a segment's first clip_seconds; or "random"
     word_dropout: float = 0.0  # share of a text's words left out
     dropped: float = 0.0  # share of conditions left out
@@ -85,10 +84,6 @@ class MusicGenConfig:
         if unknown := {self.model, *self.faults} - {*TEXT_COLUMNS, *FAULTS}:
             raise KlangfarbeError(f"a model out of {', '.join(TEXT_COLUMNS)} and faults out of "
                                   f"{', '.join(FAULTS)}", ", ".join(unknown), "mend the spelling")
-        if self.stored and (self.word_dropout or self.chunk == "random"):
-            raise KlangfarbeError("stored tensors of whole texts and fixed chunks",
-                                  f"word_dropout {self.word_dropout}, chunk {self.chunk}",
-                                  "set stored=False, which computes them anew each time")
         if self.accumulate < 1 or self.batch_size % self.accumulate:
             raise KlangfarbeError("a batch_size that accumulate divides",
                                   f"{self.batch_size} and {self.accumulate}", "4 × 4, say")
@@ -111,8 +106,8 @@ class EvaluationConfig:
 
     def __post_init__(self):
         if self.n_paintings < 10 or self.n_paintings % 5:
-            raise KlangfarbeError("at least 10 paintings, a multiple of five",
-                                  f"{self.n_paintings}", "change n_paintings")
+            raise KlangfarbeError("a multiple of five, at least 10, as n_paintings",
+                                  str(self.n_paintings), "change it")
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
 
     table = make_pairs(paintings, pieces, how=config.how, seed=seed,
                        segment_seconds=config.segment_seconds)
-    no_rejects = pd.DataFrame(columns=["item", "file", "reason"], dtype=object)
-    return Data(table, paintings, pieces, no_rejects, pictures, paint.MASTER, clips)
+    rejects = pd.DataFrame(columns=["item", "file", "reason"], dtype=object)
+    return Data(table, paintings, pieces, rejects, pictures, paint.MASTER, clips)
 
 
 def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -119,8 +119,7 @@ def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "pub
                seed: int = 0, segment_seconds: float = 30.0) -> pd.DataFrame:
     """The pairs of tables ``painting, painting_group`` (artist), ``emotion`` and ``piece,
     piece_group, emotion, seconds``. ``published`` splits the pairs, so that segments of one piece
-    lie on both sides; ``corrected`` first splits whole pieces and painters, then pairs.
-    """
+    lie on both sides; ``corrected`` first splits whole pieces and painters, then pairs."""
     counts = np.floor(pieces["seconds"].to_numpy(float) / segment_seconds + 1e-9).astype(int)
     segments = pieces.loc[pieces.index.repeat(counts), ["piece", "piece_group", "emotion"]]
     segments = segments.reset_index(drop=True).assign(seconds=float(segment_seconds))

@@ -3,8 +3,7 @@ rows of clips. Sets are compared at one loudness, for the tagger's embedding dep
 valence and arousal are predicted from clips as generated.
 
 Source: Hisariya & Liang §V.B. The published test set is a tenth of the pairs, cut from pieces that
-training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15.
-"""
+training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15."""
 
 import functools
 from collections.abc import Sequence
@@ -23,8 +22,6 @@ from lib.systems.bridging.config import EvaluationConfig
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
-PUBLISHED_CAPTION = "{} song"  # the text of Figure 4, one for all models
-N_BINS = 100  # of the original code's histograms
 MODELS = ("M1", "M2", "M3", "M4")
 
 
@@ -39,8 +36,7 @@ class TestSet(NamedTuple):
 
 def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.DataFrame) -> TestSet:
     """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
-    of them is among the `training` pairs.
-    """
+    of them is among the `training` pairs."""
     each = config.n_paintings // len(EMOTIONS)
     shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
                      for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
@@ -76,8 +72,7 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
     """Sounds float32 [N, samples] as the measures need them, a structured array [N]: ``affect`` [2]
     and the nearest ``word``; ``logits`` and ``embedding`` at one loudness, ``loud``, the embedding
     as generated; ``thd``; and against every painting's own and `common` text or reference: ``own``,
-    ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row, its own on the diagonal.
-    """
+    ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row, its own on the diagonal."""
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
@@ -100,8 +95,7 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
 @functools.cache
 def common_caption(word: str) -> str:
     """One text for all models in the bundled text–audio encoder's own vocabulary: the two moods
-    nearest to the emotion's point.
-    """
+    nearest to the emotion's point."""
     point = np.array(affect.EMOTION_POINTS[word])
     first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10
                                                                    - point).sum()))[:2]
@@ -110,8 +104,7 @@ def common_caption(word: str) -> str:
 
 def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
     """The measures of rows of :func:`score_clips` without FAD, which has its own table; THD, SNR and
-    the histogram KL have no direction: they rank nothing.
-    """
+    the histogram KL have no direction: they rank nothing."""
     n, printed = np.arange(len(table))[:, None], published()
     tags, text = embedders.card(tagger), clap.card()
     at = evaluation.precomputed
@@ -150,7 +143,7 @@ def _snr(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def _histogram_kl(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
     # divergence.original_histogram_kl of every sound against every reference, nats [N, N]
-    counts = [np.stack([np.histogram(sound.astype(np.float64), N_BINS)[0] + 1e-10
+    counts = [np.stack([np.histogram(sound.astype(np.float64), 100)[0] + 1e-10
                         for sound in some]) for some in (sounds, reference)]
     q, p = (some / some.sum(1, keepdims=True) for some in counts)
     return np.maximum((p * np.log(p)).sum(1) - np.log(q) @ p.T, 0)

@@ -5,10 +5,8 @@
 
 A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
-Source: Hisariya & Liang §IV. Notebook: 10.
-"""
+Source: Hisariya & Liang §IV. Notebook: 10."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,8 +60,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
              seconds: float | None = None) -> Result:
     """A painting uint8 [H, W, 3] becomes music of `seconds`, by default what the generator learned;
-    the same seed gives the same music on one machine.
-    """
+    the same seed gives the same music on one machine."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     picture = images.squares([painting], config.side)  # [1, side, side, 3]
@@ -84,10 +81,10 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    seed: int = 0, seconds: float = 8.0) -> int:
     """``python -m lib hear``, by :func:`lib.systems.interface.generate_files`; the exit code."""
-    return interface.generate_files(paintings, output, side=get_config(profile).side,
-                                    load=lambda: load(profile), told=summary, seed=seed,
-                                    seconds=seconds, hear=functools.partial(generate, seed=seed,
-                                                                            seconds=seconds))
+    return interface.generate_files(
+        paintings, output, side=get_config(profile).side, load=lambda: load(profile),
+        hear=lambda picture, models: generate(picture, models, seed=seed, seconds=seconds),
+        told=summary, seed=seed, seconds=seconds)
 
 
 def summary(result: Result) -> str:

@@ -2,8 +2,7 @@
 description by Table 1's prompt. How BLIP is "given the emotion" is not said: here the caption
 begins with "a sad painting". The networks: ``lib/pretrained/captioner.py`` and ``describer.py``.
 
-Source: Hisariya & Liang §IV.B, equation 5, §IV.C, equation 6 and Table 1. Notebook: 12.
-"""
+Source: Hisariya & Liang §IV.B, equation 5, §IV.C, equation 6 and Table 1. Notebook: 12."""
 
 import re
 from collections.abc import Sequence
@@ -43,16 +42,14 @@ def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, des
 
 def read_emotion(text: str, lexicon: dict = MOODS) -> str | None:
     """The emotion word nearest to the mean point of the moods (of a caption: the feelings) of the
-    atelier's lexicon that a text names, or ``None``.
-    """
+    atelier's lexicon that a text names, or ``None``."""
     points = lexicon_points(text, lexicon)
     return affect.emotion_word(*(np.mean(points, axis=0) / 10)) if points else None
 
 
 def lexicon_points(text: str, lexicon: dict[str, tuple[int, int]]) -> list[tuple[int, int]]:
     """Points of the lexicon's entries in a text, each once, the longest first: *wide awake* is not
-    *awake* too.
-    """
+    *awake* too."""
     text, points = re.sub(_INSTRUMENTS, " ", text.lower()), []
     for entry in sorted(lexicon, key=len, reverse=True):
         left = re.sub(rf"(?<![-\w]){re.escape(entry)}(?![-\w])", " ", text)

@@ -2,8 +2,7 @@
 files, each with one of five emotion words; :func:`.data.load_published` pairs them.
 
 Source: Hisariya & Liang §V.A (classes chosen by hand, no rule given; ours is :data:`GROUPS`);
-Mohammad & Kiritchenko (2018) for the ratings and the threshold of 40 %. Notebook: 11, 13.
-"""
+Mohammad & Kiritchenko (2018) for the ratings and the threshold of 40 %. Notebook: 11, 13."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +36,7 @@ PAINTINGS, MUSIC = WIKIART.folders, MIREX.folders
 def five_words(shares) -> pd.DataFrame:
     """Shares of annotators [N, 20] in [0, 1], in the order of ``affect.WIKIART_POINTS``, as five
     columns, the largest share in each word's group, and ``emotion``, the word whose share is the
-    only largest and at least 40 %, else ``None``.
-    """
+    only largest and at least 40 %, else ``None``."""
     shares, names = np.asarray(shares, np.float64), list(affect.WIKIART_POINTS)
     if not ((shares >= 0) & (shares <= 1)).all():
         raise KlangfarbeError("shares of annotators in [0, 1]", "others, or gaps",
@@ -54,8 +52,7 @@ def five_words(shares) -> pd.DataFrame:
 
 def label_wikiart(folder: Path | str) -> pd.DataFrame:
     """WikiArt-Emotions' paintings: the manifest's rows (``path`` may be null) with ``emotion`` out
-    of five or null, ``artist`` (up to 13 works of one painter) and the five words' shares.
-    """
+    of five or null, ``artist`` (up to 13 works of one painter) and the five words' shares."""
     rows, rated = WIKIART.manifest(folder, paintings_only=True), pictures.wikiart_shares(folder)
     rated = rated.set_index("wikiart-" + rated["id"]).loc[rows["item_id"]]
     words = five_words(rated[list(affect.WIKIART_POINTS)]).set_index(rows.index)
@@ -81,13 +78,13 @@ def intact_paintings(folder: Path | str,
 def select_paintings(rows: pd.DataFrame, n: int, at_most: dict[str, int],
                      seed: int = 0) -> pd.DataFrame:
     """`n` paintings, the words as evenly as possible and each ``at_most`` so often, of each word
-    those with the highest ``share`` of annotators; `seed` orders equals.
-    """
+    those with the highest ``share`` of annotators; `seed` orders equals."""
     ranked = np.sort(rows[list(affect.EMOTION_POINTS)].to_numpy(float), axis=1)
     rows = rows.assign(share=ranked[:, -1], lead=ranked[:, -1] - ranked[:, -2],
                        order=np.random.default_rng(seed).permutation(len(rows)))
-    quota = quotas({word: min(int(count), at_most.get(word, int(count)))
-                    for word, count in rows["emotion"].value_counts().items()}, n)
+    counts = {word: min(count, at_most.get(word, count))
+              for word, count in rows["emotion"].value_counts().to_dict().items()}
+    quota = quotas(counts, n)
     best = rows.sort_values(["share", "lead", "order"], ascending=False)
     best = best[best.groupby("emotion").cumcount() < best["emotion"].map(quota)]
     return best.sort_index().drop(columns=["lead", "order"]).reset_index(drop=True)
@@ -106,8 +103,7 @@ def render_pieces(folder: Path | str, sounds: Path | str, *,
                   shortest_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """MIREX's MIDI files rendered to FLAC below `sounds`, where they are not there already: all
     pieces that can be played, 193 or 196, each with the word nearest to its adjective's point, and
-    the rejects ``item, file, reason``.
-    """
+    the rejects ``item, file, reason``."""
     rows, scores = MIREX.manifest(folder), mirex.home(folder) / "MIDIs"
     rows = rows[rows["modality"] == "midi"]
     renders, broken = render.render_folder(scores, sounds, sample_rate_hz=RATE_HZ)

@@ -7,8 +7,7 @@
 
 Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
 (2023). Where the paper is silent: decoder and projection train, text encoder and codec are frozen;
-M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14.
-"""
+M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""
 
 import copy
 import itertools
@@ -43,8 +42,7 @@ class Models(NamedTuple):
 
 def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
     """A copy of a MusicGenerator's decoder and projection, ready to train; `seed`: of LoRA's
-    matrices.
-    """
+    matrices."""
     network = torch.nn.Module()
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
@@ -76,8 +74,7 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
     """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
     the codec's rate; one seed gives every model the same rows (unless `shuffled`: in order) and
     chunks. Where ``config.stored``, T5 and codec run once, here, and the folder `store` keeps their
-    tensors; else at each step, and `encoded` keeps the codes, (row, first sample) → codes.
-    """
+    tensors; else at each step, and `encoded` keeps the codes, (row, first sample) → codes."""
     n_samples, rows_met = round(config.clip_seconds * start.sample_rate_hz), []
     order = loop.batches(len(texts), config.batch_size, np.random.default_rng(seed)) if shuffled \
         else iter(np.arange(len(texts))[:, None])
@@ -124,15 +121,12 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], confi
 
 
 def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
-    if not share:
-        return text
     return "".join(word for word in re.findall(r"\S+\s*", text) if rng.random() >= share).rstrip()
 
 
 def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed: int = 0) -> dict:
     """One step at the learning rate `rate`: ``loss`` (nats, mean over codebooks and micro-batches),
-    ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions.
-    """
+    ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions."""
     losses = _backward(models, batch, config, seed)
     norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
     for group in models.optimiser.param_groups:
@@ -168,8 +162,7 @@ def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path
           seed: int = 0, store: Path | None = None, encoded: dict | None = None,
           every: int = 20) -> list[dict]:
     """Fine-tunes in place, a dict a step: ``step, loss, gradient, rate``; a killed run goes on from
-    `checkpoint` (``….safetensors``), written each `every` steps.
-    """
+    `checkpoint` (``….safetensors``), written each `every` steps."""
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
@@ -204,8 +197,7 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
 def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
              seconds: float | None = None, **sampling) -> np.ndarray:
     """Texts → music, float32 [N, samples] at the generator's rate; `seconds` and `sampling` stand
-    in for the config's ``clip_seconds, top_k, temperature, guidance``.
-    """
+    in for the config's ``clip_seconds, top_k, temperature, guidance``."""
     sampling = {"top_k": config.top_k, "temperature": config.temperature,
                 "guidance": config.guidance} | sampling
     seconds, n = config.clip_seconds if seconds is None else seconds, config.n_at_once
