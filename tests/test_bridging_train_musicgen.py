@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import pretrained
+from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
