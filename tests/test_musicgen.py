@@ -318,9 +318,9 @@ def test_what_is_not_finite_is_not_stored(tmp_path):
 
 def test_keys_know_content_network_and_kind():
     sound = np.zeros(4, np.float32)
-    keys = {musicgen_cache.sound_key(sound, "n"), musicgen_cache.sound_key(sound, "m"),
-            musicgen_cache.sound_key(sound[:3], "n"), musicgen_cache.sound_key(sound + 1e-7, "n"),
-            musicgen_cache.text_key("", "n"), musicgen_cache.text_key("n", "")}
+    keys = {musicgen_cache.key(sound, "n"), musicgen_cache.key(sound, "m"),
+            musicgen_cache.key(sound[:3], "n"), musicgen_cache.key(sound + 1e-7, "n"),
+            musicgen_cache.key("", "n"), musicgen_cache.key("n", "")}
     assert len(keys) == 6 and all(len(k) == 32 for k in keys)
 
 

@@ -5,6 +5,8 @@ Source: Zeghidour et al. (2021), SoundStream, §III-C; van den Oord et al. (2017
 moving averages.  Notebook: 03.
 """
 
+from typing import Any
+
 import torch
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
@@ -87,8 +89,8 @@ class ResidualQuantiser(nn.Module):
         """Sets each codebook to k-means of what is left of vectors [N, D]."""
         residual = vectors
         for k in range(self.n_codebooks):
-            fitted = KMeans(self.codebook_size, init="random", n_init=1, max_iter=12,
-                            random_state=seed).fit(residual.cpu().double().numpy())
+            settings: Any = {"init": "random", "n_init": 1, "max_iter": 12, "random_state": seed}
+            fitted = KMeans(self.codebook_size, **settings).fit(residual.cpu().double().numpy())
             self.codebooks[k] = torch.from_numpy(fitted.cluster_centers_).to(self.codebooks)
             chosen = nearest(residual, self.codebooks[k])
             count = torch.bincount(chosen, minlength=self.codebook_size).to(self.hits)

@@ -19,16 +19,14 @@ from lib.core.errors import KlangfarbeError
 from lib.training import loop
 
 
-def text_key(text: str, network_sha256: str) -> str:
-    """32 hex digits for a text as this network encodes it."""
-    return hashlib.sha256(f"text\0{network_sha256}\0{text}".encode()).hexdigest()[:32]
-
-
-def sound_key(sound: np.ndarray, network_sha256: str) -> str:
-    """32 hex digits for a sound [N] as this codec encodes it; samples, type and length count."""
-    sound = np.ascontiguousarray(sound)
-    head = f"sound\0{network_sha256}\0{sound.dtype}{sound.shape}\0".encode()
-    return hashlib.sha256(head + sound.tobytes()).hexdigest()[:32]
+def key(content: str | np.ndarray, network_sha256: str) -> str:
+    """32 hex digits for a text or a sound [N], as this network encodes it."""
+    if isinstance(content, str):
+        given = f"text\0{network_sha256}\0{content}".encode()
+    else:
+        head = f"sound\0{network_sha256}\0{content.dtype}{content.shape}\0".encode()
+        given = head + np.ascontiguousarray(content).tobytes()
+    return hashlib.sha256(given).hexdigest()[:32]
 
 
 class Store:
@@ -46,17 +44,17 @@ class Store:
     def read(self, keys: Sequence[str]) -> list[Tensor]:
         """Stored tensors in the order of `keys`, each file opened once."""
         tensors = {}
-        for path in dict.fromkeys(self._chunk_of[key] for key in keys):
+        for path in dict.fromkeys(self._chunk_of[one] for one in keys):
             with safe_open(path, "pt") as file:
-                tensors |= {key: file.get_tensor(key) for key in keys
-                            if self._chunk_of[key] == path}
-        return [tensors[key] for key in keys]
+                tensors |= {one: file.get_tensor(one) for one in keys
+                            if self._chunk_of[one] == path}
+        return [tensors[one] for one in keys]
 
     def fill(self, keys: Sequence[str], compute: Callable[[list[int]], list], *, chunk: int = 64,
              label: str = "stored tensors") -> list[Tensor]:
         """Tensors under `keys`; what is missing is computed, `chunk` items a file."""
-        first = {key: i for i, key in reversed(list(enumerate(keys)))}  # what comes twice, once
-        missing = sorted(i for key, i in first.items() if key not in self._chunk_of)
+        first = {one: i for i, one in reversed(list(enumerate(keys)))}  # what comes twice, once
+        missing = sorted(i for one, i in first.items() if one not in self._chunk_of)
         starts = range(0, len(missing), chunk)
         for step in loop.progress(len(starts), label) if missing else ():
             rows = missing[starts[step] : starts[step] + chunk]
@@ -79,7 +77,7 @@ def text_states(store: Store, texts: Sequence[str], encode: Callable, network_sh
         return [torch.as_tensor(s[: int(m.sum())]).float().cpu()
                 for s, m in zip(states, mask, strict=True)]
 
-    return store.fill([text_key(text, network_sha256) for text in texts], compute, chunk=batch,
+    return store.fill([key(text, network_sha256) for text in texts], compute, chunk=batch,
                       label="text states")
 
 
@@ -90,5 +88,5 @@ def sound_codes(store: Store, sounds: Sequence[np.ndarray], encode: Callable,
         clips = (torch.as_tensor(np.asarray(sounds[i], np.float32))[None, None] for i in rows)
         return [encode(clip)[0].cpu().to(torch.int16) for clip in clips]
 
-    return store.fill([sound_key(sound, network_sha256) for sound in sounds], compute,
+    return store.fill([key(sound, network_sha256) for sound in sounds], compute,
                       label="codec codes")

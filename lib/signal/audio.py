@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -14,7 +15,7 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 
 SAMPLE_RATE_HZ = 22_050
-MEL = {"n_fft": 1024, "hop_length": 256, "n_mels": 80}
+MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 256, "n_mels": 80}
 MIN_SECONDS = 0.5
 SILENCE_RMS = 1e-4  # −80 dBFS
 WRITTEN = (".wav", ".flac", ".mp3")

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import joblib
 import librosa
@@ -91,13 +92,8 @@ def _thread_pools():
     return threadpoolctl.ThreadpoolController()
 
 
-def extract_naive(sound: np.ndarray) -> np.ndarray:
-    """:func:`extract` by twelve calls of librosa: the yardstick of tests and ``bench features``."""
-    return summary(frames_naive(sound))
-
-
 def frames_naive(sound: np.ndarray) -> dict[str, np.ndarray]:
-    """:func:`frames` by librosa's twelve functions, called one by one."""
+    """:func:`frames` by librosa's functions, one by one: the yardstick of tests and bench."""
     y, sr = np.asarray(sound, dtype=np.float32), RATE
     return {
         "mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13),
@@ -142,7 +138,8 @@ def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
     # (lib.core.workers). One item a message, through the pipe: mapping it to disk takes longer.
     first = function(items[0])
     calls = (joblib.delayed(function)(item) for item in items[1:])
-    return [first, *joblib.Parallel(n_jobs=n_jobs, batch_size=1, max_nbytes=None)(calls)]
+    single: Any = {"batch_size": 1, "max_nbytes": None}
+    return [first, *joblib.Parallel(n_jobs=n_jobs, **single)(calls)]
 
 
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
@@ -150,15 +147,14 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     """Features of sounds, float32 [n, 135]; a chunk on disk is not computed again. `recipe`: bytes
     that say what the sounds are; `sound_of`: index → mono sound [N] at 22 050 Hz, picklable.
     """
-    indices = [int(i) for i in indices]
-    code = Path(__file__).read_bytes()
+    indices, code = [int(i) for i in indices], Path(__file__).read_bytes()
     folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
     missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
     for file in tqdm(missing, desc=label, file=sys.stderr, mininterval=2.0, ascii=True,
                      disable=not missing):
-        rows = in_processes(functools.partial(_row, sound_of), chunks[file], n_jobs)
+        rows = in_processes(lambda index: extract(sound_of(index)), chunks[file], n_jobs)
         artefacts.write(file, np.stack(rows))
     return np.concatenate([np.zeros((0, len(NAMES)), np.float32),
                            *(artefacts.read(file) for file in chunks)])
@@ -170,18 +166,10 @@ def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:
         raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")
-    recipe = repr(seconds).encode() + b"".join(hashlib.sha256(file.read_bytes()).digest()
-                                               for file in files)
-    sound_of = functools.partial(_load, files, seconds)
-    return table(recipe, range(len(files)), sound_of, n_jobs=n_jobs)
-
-
-def _load(files: list[Path], seconds: float | None, index: int) -> np.ndarray:
-    return audio.load(files[index], seconds=seconds)
-
-
-def _row(sound_of: Callable[[int], np.ndarray], index: int) -> np.ndarray:
-    return extract(sound_of(index))
+    hashes = [hashlib.sha256(file.read_bytes()).digest() for file in files]
+    recipe = repr(seconds).encode() + b"".join(hashes)
+    return table(recipe, range(len(files)), lambda i: audio.load(files[i], seconds=seconds),
+                 n_jobs=n_jobs)
 
 
 def _is_whole(file: Path, n_rows: int) -> bool:
@@ -199,11 +187,10 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
     frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
                                                intervals="equal", bins_per_octave=BINS_PER_OCTAVE)
-    filters, lengths = librosa.filters.wavelet(freqs=frequencies[-BINS_PER_OCTAVE:],
-                                               sr=RATE)
+    filters, lengths = librosa.filters.wavelet(freqs=frequencies[-BINS_PER_OCTAVE:], sr=RATE)
     n_fft = filters.shape[1]
     filters *= lengths[:, None] / n_fft
-    spectrum = scipy.fft.fft(filters, axis=1)[:, : n_fft // 2 + 1]  # [36, F]
+    spectrum = np.asarray(scipy.fft.fft(filters, axis=1))[:, : n_fft // 2 + 1]  # [36, F]
     # librosa drops the smallest values of each row, up to 1 % of its sum of magnitudes.
     magnitude = np.abs(spectrum)
     order = np.sort(magnitude, axis=1)
@@ -230,7 +217,8 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
             hop //= 2
         padded = np.pad(slowed, n_fft // 2)
         frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]  # [T', n_fft]
-        octaves.append(np.abs(scipy.fft.rfft(frames, axis=1)[:, band] @ basis))  # [T', 36]
+        spectrum = np.asarray(scipy.fft.rfft(frames, axis=1))[:, band]  # [T', b]
+        octaves.append(np.abs(spectrum @ basis))  # [T', 36]
     n_frames = min(map(len, octaves))
     bins = np.concatenate([magnitude[:n_frames] for magnitude in reversed(octaves)], axis=1).T
     # In silence beside something loud, both transforms hold rounding noise, and chroma scales every
@@ -258,13 +246,13 @@ def tunings(magnitude: np.ndarray) -> tuple[float, float]:
     sides = [spectrum[rows, columns + step] for step in (0, 1, 2)]  # left, top, right of each peak
     bins = columns + PEAK_BINS.start + 1
     strong = np.square(sides[1]) > (np.float32(0.1) * np.square(largest))[rows]
-    of_power = _tuning(*(np.square(side[strong]) for side in sides), bins[strong], 12)
-    return of_power, _tuning(*sides, bins, BINS_PER_OCTAVE)
+    of_power = _tuning([np.square(side[strong]) for side in sides], bins[strong], 12)
+    return of_power, _tuning(sides, bins, BINS_PER_OCTAVE)
 
 
-def _tuning(left: np.ndarray, top: np.ndarray, right: np.ndarray, bins: np.ndarray,
-            bins_per_octave: int) -> float:
+def _tuning(sides: list[np.ndarray], bins: np.ndarray, bins_per_octave: int) -> float:
     """The fullest of 100 bins of the deviations of peaks [n] at least as high as their median."""
+    left, top, right = sides
     # Precisions as in librosa's compiled loop: on noise the last digit decides the fullest bin.
     curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
     inside = np.abs(slope) < np.abs(curvature)

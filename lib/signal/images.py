@@ -10,31 +10,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lib.core.errors import KlangfarbeError
 
-FAULTS = (
-    (UnidentifiedImageError, "a picture (png, jpg, webp)", "no picture format is recognised in it",
-     "open it in an image program and export it again"),
-    (Image.DecompressionBombError, "a picture of at most 178 million pixels", "more than that",
-     "scale it down first"),
-    (PermissionError, "a picture that may be read", "", "change its permissions, or copy it"),
-    (MemoryError, "a picture that fits into memory", "it does not", "scale it down first"),
-    # each decoder has its own for a damaged file
-    ((OSError, SyntaxError, ValueError, EOFError, RuntimeError), "a whole picture", "",
-     "copy or download it again"))
-
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """A picture file → uint8 [H, W, 3] without black letterbox bars, upright, on white where it is
     transparent; with `size`, the centre square at H = W = `size`.
     """
-    path = Path(path)
-    try:
-        if not path.is_file() or path.stat().st_size == 0:
-            got = "no such file" if not path.exists() else "empty (0 bytes)"
-            raise KlangfarbeError("a picture", f"{path}: {'a folder' if path.is_dir() else got}",
-                                  "check the path, or copy it again")
-    except OSError as error:  # a folder above it that may not be entered, a name that is too long
-        raise KlangfarbeError("a picture that may be read", f"{str(path)[:200]}: {error.strerror}",
-                              "check path and permissions") from error
     # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
@@ -46,10 +26,14 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
                     white = Image.new("RGBA", upright.size, "white")
                     upright = Image.alpha_composite(white, upright.convert("RGBA"))
                 picture = crop_bars(_to_rgb(upright))
-    except (MemoryError, Image.DecompressionBombError, *FAULTS[-1][0]) as error:
-        expected, got, do = next(words for kind, *words in FAULTS if isinstance(error, kind))
-        got = got or getattr(error, "strerror", None) or error
-        raise KlangfarbeError(expected, f"{path}: {got}", do) from error
+    except (OSError, MemoryError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError,
+            RuntimeError) as error:  # each decoder has its own for a damaged file
+        unknown = "no picture format is recognised in it"
+        got = unknown if isinstance(error, UnidentifiedImageError) else (
+            getattr(error, "strerror", None) or error)
+        raise KlangfarbeError("a whole picture (png, jpg, webp) of at most 178 million pixels",
+                              f"{str(path)[:200]}: {got}",
+                              "check the path, copy it again, or export it anew") from error
     return picture if size is None else square(picture, size)
 
 

@@ -91,8 +91,8 @@ class Material:
         self.store, sounds = musicgen_cache.Store(folder / "store"), self.decode(range(n))
         musicgen_cache.sound_codes(self.store, sounds, codec.encode, codec.sha256)
         musicgen_cache.text_states(self.store, self.texts, text.states, text.sha256)
-        self.codes = [musicgen_cache.sound_key(sound, codec.sha256) for sound in sounds]
-        self.states = [musicgen_cache.text_key(said, text.sha256) for said in self.texts]
+        self.codes = [musicgen_cache.key(sound, codec.sha256) for sound in sounds]
+        self.states = [musicgen_cache.key(said, text.sha256) for said in self.texts]
 
     def decode(self, rows) -> list[np.ndarray]:
         return [audio.load(self.files[row], seconds=None,
