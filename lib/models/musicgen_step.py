@@ -60,8 +60,8 @@ class StaticDecoder:
         self.block = torch.compile(block, dynamic=False, fullgraph=True) if compiled else block
 
     def condition(self, states: Tensor, mask: Tensor) -> None:
-        """States [B, L, D] of the decoder's width, mask [B, L] → each layer's keys and values, or,
-        where they are smaller, products ``ask`` [B, D, H·L] and ``give`` [B, H·L, D].
+        """States [B, L, D], mask [B, L] → each layer's keys and values, or smaller products with q
+        and out, ``ask`` [B, D, H·L] and ``give`` [B, H·L, D].
         """
         mask, (n_items, n_tokens, width) = mask.bool(), states.shape
         states = (states * mask[..., None]).to(self.table.dtype)
@@ -84,8 +84,8 @@ class StaticDecoder:
                                  "give": give.reshape(n_items, -1, width).contiguous()} | marks)
 
     def step(self, tokens: Tensor, at: Tensor, length: int | None = None) -> Tensor:
-        """Column `at` (int64 [1]) of the delayed line, [B, K] → guided logits [B, K, V] of the
-        next; with `length`, ``at + 1``, attention looks at so many places, else shapes are fixed.
+        """Column `at` (int64 [1]) of the line, [B, K] → guided logits [B, K, V] of the next; without
+        `length`, ``at + 1``, shapes are fixed.
         """
         x = F.embedding(tokens + self.offsets, self.table).sum(1)  # [B, D]
         x = x + self.positions.index_select(0, at)
@@ -162,8 +162,8 @@ def exponential_noise(shape: tuple[int, ...], generator: torch.Generator) -> Ten
 
 
 def sample_token(logits: Tensor, temperature: float, noise: Tensor) -> Tensor:
-    """Logits [..., V], noise [..., k] → int64 [...], from the k largest (1: greedy): of exponential
-    waiting times with probabilities for rates, each token comes first just that often.
+    """Logits [..., V], noise [..., k] → int64 [...], from the k largest (1: greedy): the first of
+    exponential waiting times with probabilities for rates.
     """
     best, which = logits.float().topk(noise.shape[-1], sorted=False)
     first = (torch.softmax(best / temperature, -1) / noise).argmin(-1, keepdim=True)

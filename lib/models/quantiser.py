@@ -45,8 +45,8 @@ class ResidualQuantiser(nn.Module):
                             self.codebooks[: shares.shape[1]].to(shares.dtype))
 
     def forward(self, vectors: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment (mean square of
-        residuals), codes [B, K, S]; each item is decoded from its first `keep` [B] codebooks.
+        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment, codes [B, K, S]; each
+        item is decoded from its first `keep` [B] codebooks.
         """
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):
@@ -67,9 +67,7 @@ class ResidualQuantiser(nn.Module):
 
     @torch.no_grad()
     def move(self, k: int, residuals: Tensor, chosen: Tensor) -> None:
-        """Moves codebook k towards the residuals [N, D] that fell to its vectors, `chosen` [N]:
-        hits ← γ·hits + (1 − γ)·n,  vector ← (γ·hits·vector + (1 − γ)·Σ residuals) / new hits.
-        """
+        """hits ← γ·hits + (1 − γ)·n, vector ← (γ·hits·vector + (1 − γ)·Σ residuals) / new hits."""
         count = torch.bincount(chosen, minlength=self.codebook_size).to(residuals.dtype)
         total = torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residuals)
         kept, fresh = self.decay * self.hits[k], 1 - self.decay
@@ -79,9 +77,8 @@ class ResidualQuantiser(nn.Module):
         even = len(residuals) / self.codebook_size
         dead = (hits < self.dead_below * even).nonzero().squeeze(1)
         if len(dead):
-            codebook[dead] = residuals[torch.randint(len(residuals), (len(dead),),
-                                                     device=residuals.device)]
-            hits[dead] = even
+            at = torch.randint(len(residuals), (len(dead),), device=residuals.device)
+            codebook[dead], hits[dead] = residuals[at], even
         self.codebooks[k], self.hits[k] = codebook, hits
 
     @torch.no_grad()
