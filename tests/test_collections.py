@@ -452,13 +452,6 @@ def test_melbenchs_triplets_hang_together_by_picture_and_sound(tmp_path):
                             "split"]) and rows.loc["melbench-image-img/y", "split"] == "test"
 
 
-def test_melbench_takes_the_file_whose_last_parts_agree(tmp_path):
-    for place in ("one", "two"):
-        picture(tmp_path / place / "x.png")
-    write(tmp_path / "train.csv", "captions,location,img_path\na waltz,a.wav,/far/two/x.png\n")
-    assert pairs.triplets(tmp_path)["image"].tolist() == ["two/x.png"]
-
-
 def test_artemis_keeps_words_label_and_painting_and_refuses_another_label(tmp_path):
     make_artemis(tmp_path)
     table = pictures.artemis_comments(tmp_path)

@@ -4,15 +4,12 @@ that convert both ways.
 
 import hashlib
 import os
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -165,7 +162,6 @@ def test_broken_files_are_set_aside_by_name_and_the_rest_is_measured(tmp_path):
             and table.loc["label-only", "arousal"] == 0.30000000000000004)
     assert manifest.summary(built).startswith(
         "15 rows, 4 set aside; first: absent (files/absent.png: no such file)")
-    assert not list((tmp_path / "out").glob("parts-*"))
 
 
 class Killed(BaseException):
@@ -176,7 +172,7 @@ class Killed(BaseException):
 def undisturbed(tmp_path_factory):
     root = tmp_path_factory.mktemp("collection")
     rows = collection(root / "in")
-    manifest.build(rows, root / "out", root=root / "in", part_rows=4)
+    manifest.build(rows, root / "out", root=root / "in")
     return root / "in", rows, fingerprint(root / "out")
 
 
@@ -184,7 +180,6 @@ def undisturbed(tmp_path_factory):
           suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kills=st.lists(st.tuples(st.sampled_from(["measure", "before write", "after write"]),
                                 st.integers(0, 19)), min_size=1, max_size=3))
-@example(kills=[("after write", 7)])  # after the last file, before the parts are cleared away
 def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_factory, undisturbed,
                                                                     kills):
     root, rows, whole = undisturbed
@@ -210,57 +205,21 @@ def test_killed_anywhere_and_run_again_it_is_the_same_byte_for_byte(tmp_path_fac
             else:
                 patch.setattr(artefacts, "write", dying(artefacts.write, where == "before write"))
             try:
-                manifest.build(rows, out, root=root, part_rows=4)
+                manifest.build(rows, out, root=root)
             except Killed:
                 assert not (out
                             / "manifest.json").exists() or fingerprint(
                     out) == whole, "a half-made build must not vouch for itself"
-    manifest.build(rows, out, root=root, part_rows=4)
-    assert fingerprint(out) == whole and not list(out.glob("parts-*"))
+    manifest.build(rows, out, root=root)
+    assert fingerprint(out) == whole
 
 
-def test_what_was_measured_before_the_kill_is_not_measured_again(undisturbed, tmp_path,
-                                                                 monkeypatch):
+def test_a_finished_build_of_unchanged_files_opens_none_of_them(undisturbed, tmp_path,
+                                                                monkeypatch):
     root, rows, whole = undisturbed
-    calls, inner = [], manifest.measure
-
-    def measured(path, modality):
-        if len(calls) == 10:
-            raise Killed
-        calls.append(path)
-        return inner(path, modality)
-
-    monkeypatch.setattr(manifest, "measure", measured)
-    with pytest.raises(Killed):
-        manifest.build(rows, tmp_path, root=root, part_rows=4)
-    before = len(calls)
-    monkeypatch.setattr(manifest, "measure", lambda path,
-                        modality: (calls.append(path), inner(path, modality))[1])
-    manifest.build(rows, tmp_path, root=root, part_rows=4)
-    with_files = sum("path" in row for row in rows)
-    assert fingerprint(tmp_path) == whole and len(calls) - before <= with_files - before + 4
-    finished = len(calls)
-    manifest.build(rows, tmp_path, root=root, part_rows=4)
-    assert len(calls) == finished, "a finished build of unchanged files opens none of them"
-
-
-def test_a_process_that_dies_hard_leaves_a_build_that_can_be_finished(undisturbed, tmp_path):
-    root, rows, whole = undisturbed
-    script = textwrap.dedent(f"""
-        import os
-        from lib.data import manifest
-        inner, left = manifest.measure, [9]
-        def measure(path, modality):
-            left[0] -= 1
-            if left[0] == 0:
-                os._exit(9)
-            return inner(path, modality)
-        manifest.measure = measure
-        manifest.build({rows!r}, {str(tmp_path)!r}, root={str(root)!r}, part_rows=4)
-        """)
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
-    assert list(tmp_path.glob("parts-*/*.json")) and not (tmp_path / "manifest.json").exists()
-    manifest.build(rows, tmp_path, root=root, part_rows=4)
+    manifest.build(rows, tmp_path, root=root)
+    monkeypatch.setattr(manifest, "measure", lambda *_: 1 / 0)
+    manifest.build(rows, tmp_path, root=root)
     assert fingerprint(tmp_path) == whole
 
 

@@ -1,4 +1,4 @@
-"""One table for every collection: its columns, its schema, and a build that survives being killed:
+"""One table for every collection: its columns, its schema, and a build of three files:
 ``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
 other with the reason, ``manifest.json``, counts and the build's key, written last.
 """
@@ -6,7 +6,6 @@ other with the reason, ``manifest.json``, counts and the build's key, written la
 import functools
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +28,6 @@ COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "grou
            "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
 REJECT_COLUMNS = dict.fromkeys(("item_id", "path", "source", "reason"), TEXT)
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
-PART_ROWS = 50  # rows measured between two writes: the most that a kill can cost
 
 
 class Built(NamedTuple):
@@ -67,8 +65,7 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
         value = repr(value.item() if hasattr(value, "item") else value)
         if "item_id" in table and pd.notna(row):
             value += f" in row {table['item_id'].iloc[int(row)]!r}"
-        raise KlangfarbeError(
-            f"a manifest in which {first['column']} satisfies {first['check']}",
+        raise KlangfarbeError(f"a manifest in which {first['column']} satisfies {first['check']}",
             value + (f" (and {more} more)" if more else ""), "mend the row where it is made; "
             "affect.to_unit converts valence and arousal") from error
 
@@ -87,11 +84,10 @@ def _schema() -> pa.DataFrameSchema:
     return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
 
 
-def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str,
-          part_rows: int = PART_ROWS) -> Built:
+def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str) -> Built:
     """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes
-    manifest and rejects to `folder`. A killed build goes on where it stopped; a finished one of the
-    same rows and files (size, time of change) is only read."""
+    manifest and rejects to `folder`; a finished build of the same rows and files (size, time of
+    change) is only read."""
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}
@@ -107,20 +103,14 @@ def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: P
     whole = all(file.is_file() for file in (manifest, rejects, seal))
     if not whole or artefacts.read(seal).get("key") != key:
         kept, rejected = [], []
-        for start in range(0, len(records), part_rows):
-            some = records[start : start + part_rows]
-            part = folder / f"parts-{key}" / f"{start:07d}-{part_rows}.json"
-            if not part.is_file():
-                artefacts.write(part, [_measured(record, root) for record in some])
-            for record, measured in zip(some, artefacts.read(part), strict=True):
-                (rejected if "reason" in measured else kept).append({**record, **measured})
+        for record in records:
+            measured = _measured(record, root)
+            (rejected if "reason" in measured else kept).append({**record, **measured})
         seal.unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
         artefacts.write(manifest, frame(kept))
         artefacts.write(rejects, pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
                                               dtype=object).astype(REJECT_COLUMNS))
         artefacts.write(seal, {"key": key, "rows": len(kept), "rejects": len(rejected)})
-    for old in folder.glob("parts-*"):  # of this build, or left by a kill after its last file
-        shutil.rmtree(old)
     return Built(artefacts.read(manifest), artefacts.read(rejects))
 
 

@@ -100,8 +100,8 @@ def render_file(path: Path | str, seconds: float | None = None,
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Renders every .mid and .midi below a folder to FLAC (``a/b.mid`` → ``out/a/b.mid.flac``);
-    returns and writes ``renders.csv`` (file, sound, seconds) and ``rejects.csv`` (file, reason)."""
+    """Renders every .mid and .midi below a folder to FLAC where that is not there already
+    (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
     folder, out = Path(folder), Path(out)
     files = sorted(p.relative_to(folder) for p in folder.rglob("*")
                    if p.suffix.lower() in (".mid", ".midi") and p.is_file())
@@ -127,11 +127,8 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
             continue
         renders.append((name.as_posix(), target.relative_to(out).as_posix(),
                         soundfile.info(target).duration))
-    tables = (pd.DataFrame(renders, columns=["file", "sound", "seconds"]),
-              pd.DataFrame(rejects, columns=["file", "reason"]))
-    for name, table in zip(("renders.csv", "rejects.csv"), tables, strict=True):
-        artefacts.write(out / name, table)
-    return tables
+    return (pd.DataFrame(renders, columns=["file", "sound", "seconds"]),
+            pd.DataFrame(rejects, columns=["file", "reason"]))
 
 
 def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:

@@ -18,9 +18,7 @@ from lib.signal import affect
 
 LISTS = {"train": "train", "val": "validation", "test": "test"}  # <name>_matching.txt of IMEMNet
 IDS = ("img", "image", "image id", "clip", "clip id", "music", "music id")  # of IMEMNet-C's tables
-KEYS = {"text": ("captions", "caption", "text"), "audio": ("location", "audio", "audio_path"),
-        "image": ("img_path", "image", "image_path")}  # of MeLBench
-MELBENCH = [f"{place}*{kind}" for kind in (".json", ".jsonl", ".csv") for place in ("", "data/")]
+MELBENCH = ("*.json*", "data/*.json*")
 ART2MUS = ("image_audio_subset_df.json", "data/extra/image_audio_subset_df.json")
 
 
@@ -119,57 +117,34 @@ def melbench(folder: Path) -> dict:
 def triplets(folder: Path) -> pd.DataFrame:
     """MeLBench: ``image, text, audio, genre, split, group`` (of all that share either end)."""
     layout.find_file("melbench", folder, MELBENCH)
-    rows, below = [], {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() in layout.AUDIO + layout.PICTURES:
-            below.setdefault(file.name, []).append(file.relative_to(folder).as_posix())
-    lists = sorted(file for place in MELBENCH for file in folder.glob(place))
-    for file in lists:
+    parts, below = [], {file.name: file.relative_to(folder).as_posix() for file
+                        in sorted(folder.rglob("*"), reverse=True)
+                        if file.suffix.lower() in layout.AUDIO + layout.PICTURES}
+    for file in sorted(file for place in MELBENCH for file in folder.glob(place)):
+        try:  # lines {"captions": …, "location": "…/x.wav", "img_path": "…/y.jpg"}, or one array
+            lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
+            table = pd.read_json(file, lines=lines, dtype={}, convert_dates=False,
+                                 encoding_errors="replace")
+            found = dict(zip(("text", "audio", "image", "genre"), layout.texts(
+                table, "captions", "location", "img_path", "genre"), strict=True))
+            if not len(table) or None in (*found["text"], *found["audio"], *found["image"]):
+                raise ValueError(", ".join(map(str, table.columns))[:200] or "no triplets")
+        except (ValueError, AttributeError) as error:
+            raise KlangfarbeError(f"captions, location and img_path in each line of {file}",
+                                  f"{type(error).__name__}: {str(error)[:200]}",
+                                  "use the published list as it is") from error
         split = next((part for word, part in LISTS.items() if word in file.stem.lower()), None)
-        for record in _records(file):
-            row = {field: layout.text(next((record[key] for key in keys if key in record), None))
-                   for field, keys in KEYS.items()}
-            if lacking := [KEYS[field][0] for field, value in row.items() if value is None]:
-                raise KlangfarbeError(
-                    f"{', '.join(keys[0] for keys in KEYS.values())} in each triplet of {file}",
-                    f"no {', '.join(lacking)} among {', '.join(map(str, record))[:200]}",
-                    "use the published list as it is")
-            rows.append(row | {kind: _locate(row[kind], below) for kind in ("image", "audio")}
-                        | {"split": split, "genre": layout.text(record.get("genre"))})
-    if not rows:
-        raise KlangfarbeError(f"triplets in {', '.join(f.name for f in lists)}", "none",
-                              "download it again")
-    table = pd.DataFrame(rows, columns=["image", "text", "audio", "genre", "split"], dtype=object)
+        parts.append(pd.DataFrame(found, dtype=object).assign(split=split))
+    table = pd.concat(parts, ignore_index=True).astype(object)
+    for kind in ("image", "audio"):     # the file of that name, else the path's last two parts
+        names = [PurePosixPath(name.replace("\\", "/")) for name in table[kind]]
+        table[kind] = [below.get(name.name, "/".join(name.parts[-2:])) for name in names]
     # groups: connected components of the graph whose edges are the triplets
     image, sound = pd.factorize(table["image"])[0], pd.factorize(table["audio"])[0]
     n_images, n_sounds = image.max() + 1, sound.max() + 1
     edges = coo_array((np.ones(len(table)), (image, n_images + sound)),
                       shape=(n_images + n_sounds,) * 2)
     return table.assign(group=connected_components(edges, directed=False)[1][image].tolist())
-
-
-def _records(file: Path) -> list[dict]:
-    if file.suffix == ".csv":
-        return layout.read_table(file, ()).to_dict("records")
-    try:
-        lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
-        return pd.read_json(file, lines=lines, dtype=False, convert_dates=False,
-                            encoding_errors="replace").to_dict("records")
-    except ValueError as error:
-        raise KlangfarbeError(f"lines of JSON in {file}", str(error)[:100],
-                              "download it again") from error
-
-
-def _locate(written: str, below: dict[str, list[str]]) -> str:
-    """The file below the folder whose last parts agree best, else the path's own last two parts."""
-    parts = PurePosixPath(written.replace("\\", "/")).parts
-
-    def agreeing(candidate: str) -> int:
-        tail = PurePosixPath(candidate).parts
-        return max((n for n in range(1, len(parts) + 1) if tail[-n:] == parts[-n:]), default=0)
-
-    return max(below.get(parts[-1], ()), key=agreeing,
-               default="/".join(part for part in parts[-2:] if part != "/"))
 
 
 def art2mus(folder: Path) -> dict:
@@ -183,12 +158,11 @@ def art2mus(folder: Path) -> dict:
         raise KlangfarbeError(f"columns Image and Audio in {file}",
                               f"{type(error).__name__}: {str(error)[:80]}",
                               "download it again") from error
-    items = [(kind, PurePosixPath(place) / name)
-             for kind, place in (("image", "images"), ("audio", "fma_large"))
-             for name in sorted(set(names[place]))]
-    return {"modality": [kind for kind, _ in items],
-            "item_id": [f"art2mus-{kind}-{path.stem}" for kind, path in items],
-            "path": [str(path) if (folder / path).is_file() else None for _, path in items],
-            "group_id": [f"art2mus-{path.stem}" for _, path in items],
+    kinds, paths = zip(*((kind, PurePosixPath(place) / name) for kind, place
+                         in (("image", "images"), ("audio", "fma_large"))
+                         for name in sorted(set(names[place]))), strict=True)
+    return {"modality": kinds, "group_id": [f"art2mus-{path.stem}" for path in paths],
+            "item_id": [f"art2mus-{kind}-{path.stem}" for kind, path in zip(kinds, paths)],
+            "path": [str(path) if (folder / path).is_file() else None for path in paths],
             "artists": [path.name.split("_")[0] if kind == "image" else None
-                        for kind, path in items]}
+                        for kind, path in zip(kinds, paths)]}
