@@ -9,7 +9,6 @@ import pytest
 
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest
-from lib.data.collections import mirex
 from lib.data.registry import COLLECTIONS
 from lib.signal import affect
 
@@ -70,7 +69,6 @@ def test_a_song_has_its_clip_and_its_score_in_one_group(tmp_path):
     assert found.loc["mirex-005-audio",
                      "group_id"] == "artist:Carla" and found.loc["mirex-005-audio",
                                                                  "genre"] == "Rock, Pop"
-    assert mirex.labels(tmp_path)["cluster"].tolist() == [1, 2, 3, 4, 5, 5]
 
 
 @pytest.mark.parametrize("change", ["inner", "moved", "no clips", "no table", "other headings"])
@@ -97,7 +95,7 @@ def test_the_layouts_that_circulate_are_read(tmp_path, change):
 
 @pytest.mark.parametrize("n_scores", [193, 196])
 def test_either_count_of_scores_is_taken(tmp_path, n_scores):
-    songs = [(f"Cluster {1 + i % 5}", mirex.CLUSTERS[1 + i % 5][0], "") for i in range(903)]
+    songs = [("Cluster 1", "Rowdy", "")] * 903
     make_mirex(tmp_path, songs, scores=range(1, n_scores + 1))
     found = COLLECTIONS["mirex"].manifest(tmp_path)
     assert found["modality"].value_counts().to_dict() == {"audio": 903, "midi": n_scores}
@@ -119,9 +117,8 @@ def test_nothing_is_opened_but_the_tables(tmp_path, monkeypatch):
     assert len(table) == 8 and len(built.rejects) == 8 and not len(built.manifest)
 
 
-@pytest.mark.parametrize("name", ["clusters.txt", "categories.txt"])
-def test_a_missing_file_is_named_with_where_to_get_it(tmp_path, name):
-    inner = make_mirex(tmp_path)
+def test_a_missing_file_is_named_with_where_to_get_it(tmp_path):
+    inner, name = make_mirex(tmp_path), "categories.txt"
     (inner / name).unlink()
     with pytest.raises(KlangfarbeError) as error:
         COLLECTIONS["mirex"].manifest(tmp_path)
@@ -131,48 +128,24 @@ def test_a_missing_file_is_named_with_where_to_get_it(tmp_path, name):
 
 
 @pytest.mark.parametrize(("change", "expected"), [
-    (lambda c, m: (c[:-1], m), "5 and 6"),
-    (lambda c, m: (c, m[:-1]), "6 and 5"),
-    (lambda c, m: (c[:-1], m[:-1]), "5 lines and 006.mp3"),
-    (lambda c, m: (c + c[-1:], m + m[-1:]), "7 lines for 6 clips"),
-    (lambda c, m: (["Cluster 6", *c[1:]], m), "'Cluster 6' in line 1"),
-    (lambda c, m: (c, [*m[:2], "Gloomy", *m[3:]]), "'Gloomy' in line 3"),
-    (lambda c, m: (c, [*m[:2], "", *m[2:]]), "'' in line 3"),
-    (lambda c, m: (c, m[1:] + m[:1]), "5 of 6 in another, first in line 1"),
-    (lambda c, m: ([], m), "an empty file"),
+    (lambda m: m[:-1], "5 lines for 6 clips"), (lambda m: m + m[-1:], "7 lines for 6 clips"),
+    (lambda m: [*m[:2], "Gloomy", *m[3:]], "'Gloomy' in line 3"),
+    (lambda m: [*m[:2], "", *m[2:]], "'' in line 3"), (lambda m: [], "an empty file"),
 ])
 def test_label_files_that_do_not_match_are_refused(tmp_path, change, expected):
     inner = make_mirex(tmp_path)
-    clusters, moods = change([cluster for cluster, *_ in SONGS], [mood for _, mood, _ in SONGS])
-    (inner / "clusters.txt").write_text("\n".join(clusters))
-    (inner / "categories.txt").write_text("\n".join(moods))
+    (inner / "categories.txt").write_text("\n".join(change([mood for _, mood, _ in SONGS])))
     with pytest.raises(KlangfarbeError, match=re.escape(expected)):
         COLLECTIONS["mirex"].manifest(tmp_path)
-
-
-def test_a_single_adjective_in_another_cluster_is_no_slip(tmp_path):
-    songs = [("Cluster 1", "Rowdy", "")] * 20
-    inner = make_mirex(tmp_path, songs, scores=())
-    (inner / "categories.txt").write_text("Rowdy\n" * 19 + "Fiery\n")
-    assert COLLECTIONS["mirex"].manifest(tmp_path)["emotion"].value_counts().to_dict() == {"rowdy": 19, "fiery": 1}
 
 
 # --- from adjectives to the five words ---
 
 
-def test_every_adjective_has_a_point_and_each_cluster_goes_where_its_adjectives_say():
-    adjectives = [adjective for cluster in mirex.CLUSTERS.values() for adjective in cluster]
-    assert adjectives == list(affect.MIREX_POINTS) and len(set(adjectives)) == 29
-    assert (np.abs(list(affect.MIREX_POINTS.values())) <= 1).all()
-    counts = {cluster: {} for cluster in mirex.CLUSTERS}
-    for cluster, members in mirex.CLUSTERS.items():
-        for adjective in members:
-            word = affect.emotion_word(*affect.MIREX_POINTS[adjective])
-            counts[cluster][word] = counts[cluster].get(word, 0) + 1
-    assert counts == {1: {"fun": 4, "happy": 1}, 2: {"fun": 2, "happy": 3},
-                      3: {"neutral": 2, "sad": 4}, 4: {"fun": 5, "happy": 1, "neutral": 1},
-                      5: {"angry": 6}}
-    assert {word for of in counts.values() for word in of} == set(affect.EMOTION_POINTS)
+def test_every_adjective_has_a_point_and_every_word_an_adjective():
+    assert (np.abs(list(affect.MIREX_POINTS.values())) <= 1).all() and len(affect.MIREX_POINTS) == 29
+    words = {affect.emotion_word(*point) for point in affect.MIREX_POINTS.values()}
+    assert words == set(affect.EMOTION_POINTS)
 
 
 @pytest.mark.parametrize(("adjective", "word"),

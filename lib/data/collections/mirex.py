@@ -1,87 +1,58 @@
-"""MIREX-like mood dataset: 903 clips with a mood adjective each, MIDI for some of them."""
+"""MIREX-like mood dataset: 903 clips with a mood adjective each, MIDI for some of them. Notebook: 04.
+"""
 
 import csv
 import re
 from pathlib import Path
 
-import pandas as pd
-
 from lib.core.errors import KlangfarbeError
 from lib.data.collections import layout
 from lib.signal import affect
 
-CLUSTERS = {1: ("passionate", "rousing", "confident", "boisterous", "rowdy"),
-            2: ("rollicking", "cheerful", "fun", "sweet", "amiable/good natured"),
-            3: ("literate", "poignant", "wistful", "bittersweet", "autumnal", "brooding"),
-            4: ("humorous", "silly", "campy", "quirky", "whimsical", "witty", "wry"),
-            5: ("aggressive", "fiery", "tense/anxious", "intense", "volatile", "visceral")}
-# A label file's lines, in letters and digits only → their meaning
-LINES = {"clusters": {word + str(n): n for n in CLUSTERS for word in ("", "cluster")},
-         "categories": {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
-                                                      for name in affect.MIREX_POINTS}}
-AGAIN = "unpack the archive again: the two files have a line a song"
-STRAYED = 0.05  # more adjectives outside their cluster than this: the two label files have slipped
+# a line of categories.txt in letters only → its adjective
+ADJECTIVES = {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
+                                            for name in affect.MIREX_POINTS}
 
 
 def mirex(folder: Path) -> dict:
     """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
-    root, moods = home(folder), labels(folder)
-    files = {kind: {int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
-                    if file.suffix.lower() in suffixes and file.stem.isdecimal()}
-             for kind, place, suffixes in (("audio", "Audio", layout.AUDIO),
-                                           ("midi", "MIDIs", (".mid", ".midi")))}
-    clips, about = files["audio"], _about(root)
-    beyond = [file.name for kind in files.values() for number, file in sorted(kind.items())
-              if not 1 <= number <= len(moods)]
+    root, file = home(folder), home(folder) / "categories.txt"
+    lines = [line.strip() for line in _text(file).rstrip().splitlines()]
+    moods = [ADJECTIVES.get(re.sub("[^a-z]", "", line.lower())) for line in lines]
+    if None in moods or not lines:
+        at = moods.index(None) if lines else 0
+        got = f"{lines[at]!r} in line {at + 1}" if lines else "an empty file"
+        raise KlangfarbeError(f"one of MIREX's adjectives in every line of {file}", got,
+                              "unpack the archive again")
+    clips, scores = ({int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
+                      if file.suffix.lower() in suffixes and file.stem.isdecimal()}
+                     for place, suffixes in (("Audio", layout.AUDIO), ("MIDIs", (".mid", ".midi"))))
+    numbers = sorted({*clips, *scores} or {1})
     # clips 1, 2, 3 … without a gap: then there must be a line for each and no other
-    if beyond or (clips and len(clips) == max(clips) != len(moods)):
-        got = f"and {beyond[0]}" if beyond else f"for {len(clips)} clips"
-        raise KlangfarbeError(f"a line for each song in {root / 'clusters.txt'} and categories.txt",
-                              f"{len(moods)} lines {got}", AGAIN)
-    rows = [(n, kind, files[kind].get(n)) for n in moods.index + 1 for kind in files
-            if kind == "audio" or n in files[kind]]
-    adjectives = [moods["adjective"][n - 1] for n, *_ in rows]
+    if numbers[-1] > len(moods) or (clips and len(clips) == max(clips) != len(moods)):
+        raise KlangfarbeError(f"a line for each song in {file}", f"{len(moods)} lines for "
+                              f"{numbers[-1]} clips", "unpack the archive again: one line lost moves "
+                              "all that follow")
+    about = _about(root)
+    rows = [(n, kind, files.get(n)) for n in range(1, len(moods) + 1)
+            for kind, files in (("audio", clips), ("midi", scores)) if kind == "audio" or n in files]
     artists, genres = ([about.get(n, (None, None))[k] for n, *_ in rows] for k in range(2))
     return {"modality": [kind for _, kind, _ in rows], "artists": artists, "genre": genres,
-            "item_id": [f"mirex-{n:03d}-{kind}" for n, kind, _ in rows], "emotion": adjectives,
+            "item_id": [f"mirex-{n:03d}-{kind}" for n, kind, _ in rows],
             "group_id": [f"mirex-{n:03d}" for n, *_ in rows],
+            "emotion": [moods[n - 1] for n, *_ in rows],
             "path": [file and file.relative_to(folder).as_posix() for *_, file in rows],
-            "points": [affect.MIREX_POINTS[adjective] for adjective in adjectives]}
-
-
-def labels(folder: Path) -> pd.DataFrame:
-    """``cluster`` (1 … 5) and ``adjective`` (of ``affect.MIREX_POINTS``), row i − 1 for song i."""
-    root, found = home(folder), {}
-    for name, expected in (("clusters", "Cluster 1 to Cluster 5"),
-                           ("categories", "one of MIREX's adjectives")):
-        file = layout.find_file("mirex", root, [f"{name}.txt"])
-        lines = [line.strip() for line in _text(file).rstrip().splitlines()]
-        found[name] = [LINES[name].get(re.sub("[^a-z0-9]", "", line.lower())) for line in lines]
-        if None in found[name] or not lines:
-            at = found[name].index(None) if lines else 0
-            raise KlangfarbeError(f"{expected} in every line of {file}", f"{lines[at]!r} in line "
-                                  f"{at + 1}" if lines else "an empty file", AGAIN)
-    numbers, adjectives = found.values()
-    if len(numbers) != len(adjectives):
-        raise KlangfarbeError(f"as many lines in clusters.txt as in categories.txt of {root}",
-                              f"{len(numbers)} and {len(adjectives)}", AGAIN)
-    strayed = [at for at, (number, adjective) in enumerate(zip(numbers, adjectives, strict=True), 1)
-               if adjective not in CLUSTERS[number]]
-    if len(strayed) > STRAYED * len(numbers):
-        raise KlangfarbeError(
-            f"adjectives of {root / 'categories.txt'} in the clusters of clusters.txt",
-            f"{len(strayed)} of {len(numbers)} in another, first in line {strayed[0]}", AGAIN)
-    return pd.DataFrame({"cluster": numbers, "adjective": adjectives})
+            "points": [affect.MIREX_POINTS[moods[n - 1]] for n, *_ in rows]}
 
 
 def home(folder: Path | str) -> Path:
-    """The folder that holds ``clusters.txt``: the given one or its ``dataset/``."""
-    places = ("clusters.txt", "dataset/clusters.txt", "*/dataset/clusters.txt")
+    """The folder that holds ``categories.txt``: the given one or its ``dataset/``."""
+    places = ("categories.txt", "dataset/categories.txt", "*/dataset/categories.txt")
     return layout.find_file("mirex", Path(folder), places).parent
 
 
 def _text(file: Path) -> str:
-    """A file's text: UTF-16 with or without its mark, UTF-8, else Latin-1."""
+    # UTF-16 with or without its mark, UTF-8, else Latin-1
     held = file.read_bytes()
     marked = held[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
@@ -92,7 +63,7 @@ def _text(file: Path) -> str:
 
 
 def _about(root: Path) -> dict[int, tuple[str | None, str | None]]:
-    """Song → (artist, genre) from ``dataset info.csv``; empty without it or its file names."""
+    # song → (artist, genre); empty without the table or its file names
     file, found = root / "dataset info.csv", {}
     lines = [line for line in _text(file).splitlines() if line.strip()] if file.is_file() else []
     separator = max(";,\t", key=lines[0].count) if lines else ";"
