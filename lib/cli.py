@@ -144,7 +144,7 @@ COMMANDS = {
                option("--port", type=int, default=8866),
                option("--host", default="127.0.0.1", help="127.0.0.1 (default): this machine "
                       "alone; 0.0.0.0: everybody who reaches it")),
-    "data": ("lib.data.command:run",
+    "data": ("lib.data.inventory:run",
              "the real collections: what is there, whether it is whole, how to get the rest",
              option("action", help="list | check | fetch"),
              option("names", nargs="*", metavar="NAME", help="with list and check none is all")),

@@ -349,7 +349,8 @@ def test_a_table_of_another_kind_is_refused(replica):
 
 def test_replicas_build_into_manifests_with_their_files_measured(replica, tmp_path_factory):
     name, root = replica
-    built = manifest.build(COLLECTIONS[name].manifest(root), tmp_path_factory.mktemp("out"), root=root)
+    table = COLLECTIONS[name].manifest(root)
+    built = manifest.build(table, tmp_path_factory.mktemp("out"), root=root)
     broken = {"vgmidi"}  # its one score is four bytes long
     assert len(built.rejects) == (1 if name in broken else 0)
     assert built.manifest["sha256"].notna().sum() == (
@@ -393,7 +394,8 @@ def test_pmemo_tells_its_two_scales_apart(tmp_path):
 
 def test_deam_as_published_keeps_the_exchange(tmp_path):
     make_deam(tmp_path)
-    ours, theirs = COLLECTIONS["deam"].manifest(tmp_path), COLLECTIONS["deam"].manifest(tmp_path, exchange_2013=False)
+    ours, theirs = (COLLECTIONS["deam"].manifest(tmp_path, exchange_2013=back)
+                    for back in (True, False))
     assert (ours["valence"] == theirs["arousal"]).tolist() == [True, True, False, False]
     assert (ours["valence"] == theirs["valence"]).tolist() == [False, False, True, True]
 
@@ -527,7 +529,8 @@ def test_real_label_tables(real_data):
 
 @pytest.mark.real_data
 def test_deam_and_emomusic_agree_on_their_744_songs_once_exchanged(real_data):
-    first = COLLECTIONS["emomusic"].manifest(real_data("mer_annotations") / "emomusic").set_index("item_id")
+    first = COLLECTIONS["emomusic"].manifest(real_data("mer_annotations") / "emomusic")
+    first = first.set_index("item_id")
     first.index = first.index.str.replace("emomusic", "deam")
     ours = COLLECTIONS["deam"].manifest(real_data("mer_annotations")
                          / "deam").set_index("item_id").loc[first.index]

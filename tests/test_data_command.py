@@ -18,7 +18,7 @@ from PIL import Image
 from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.data import command, inventory, manifest, registry
+from lib.data import inventory, manifest, registry
 
 LIST = "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n"
 OASIS = ("id,Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,"
@@ -311,4 +311,4 @@ def test_a_known_frame_of_nothing_is_still_a_table(shelf):
     counted, spread, _, refused = inventory.count_collections()
     assert isinstance(counted,
                       pd.DataFrame) and not len(counted) and not len(
-        spread) and refused == [] and command.ACTIONS[0] == "list"
+        spread) and refused == [] and inventory.ACTIONS[0] == "list"

@@ -143,7 +143,8 @@ def test_label_files_that_do_not_match_are_refused(tmp_path, change, expected):
 
 
 def test_every_adjective_has_a_point_and_every_word_an_adjective():
-    assert (np.abs(list(affect.MIREX_POINTS.values())) <= 1).all() and len(affect.MIREX_POINTS) == 29
+    assert (np.abs(list(affect.MIREX_POINTS.values())) <= 1).all()
+    assert len(affect.MIREX_POINTS) == 29
     words = {affect.emotion_word(*point) for point in affect.MIREX_POINTS.values()}
     assert words == set(affect.EMOTION_POINTS)
 

@@ -1,4 +1,10 @@
-"""The real collections at hand in numbers, never an item, and their defects. Notebook: 04."""
+"""The real collections at hand in numbers, never an item, their defects, and the command ``data
+list | check | fetch``: what is there, is it whole, how to get it. Notebook: 04.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +15,7 @@ from lib.data import manifest as manifests
 from lib.data import registry
 from lib.data.collections import layout, pairs
 
+ACTIONS = ("list", "check", "fetch")
 AXES = ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
 RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
@@ -16,10 +23,9 @@ CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment
            "genre"]
 
 
-def summary(table: pd.DataFrame) -> dict:
-    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high`` and the axes'
-    ``correlation``, NaN without points; ``checksum`` of what the rows say (not of where it lies).
-    """
+def summary(table: Any) -> dict:
+    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high, correlation``,
+    NaN without points; ``checksum`` of what the rows say."""
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
              "groups": int(table["group_id"].nunique())}
@@ -33,7 +39,7 @@ def summary(table: pd.DataFrame) -> dict:
                     "checksum": provenance.content_hash(text.encode())}
 
 
-def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
+def histograms(collection: str, table: Any) -> pd.DataFrame:
     """How many points lie in each slice of :data:`EDGES`: ``collection, axis, low, count``."""
     points = table[list(AXES)].dropna().astype(float)
     rows = [(collection, axis, round(float(low), 3), int(count)) for axis in AXES if len(points)
@@ -41,7 +47,7 @@ def histograms(collection: str, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["collection", "axis", "low", "count"])
 
 
-def count_collections(rows=None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
+def count_collections(rows=None) -> tuple[Any, Any, Any, list[str]]:
     """Summaries, :func:`histograms`, :func:`defects` of what is at hand; what cannot be read."""
     nothing = manifests.frame([])
     counted, spread, known, refused = [], [histograms("", nothing)], [], []
@@ -78,12 +84,12 @@ def store_reference() -> None:
           "counted", *refused, sep="\n  ")
 
 
-def load_reference() -> tuple[pd.DataFrame, ...]:
+def load_reference() -> tuple[Any, ...]:
     """The stored numbers: summaries, histograms, defects."""
     return tuple(artefacts.read(paths.REFERENCE / RUN / name) for name in TABLES)
 
 
-def defects(row: registry.Collection, place, table: pd.DataFrame) -> list[str]:
+def defects(row: registry.Collection, place, table: Any) -> list[str]:
     """What one should know of the copy in `place` before training, counted on its manifest too."""
     n, points, dealt = len(table), table[list(AXES)].dropna(), table.dropna(subset=["split"])
     in_splits = dealt.groupby("group_id")["split"].nunique()
@@ -107,11 +113,9 @@ def defects(row: registry.Collection, place, table: pd.DataFrame) -> list[str]:
 
 
 def swapped_axes(published: pd.DataFrame, trusted: pd.DataFrame) -> dict[str, float]:
-    """Whether one table's two columns stand in the other's order: ``songs`` (joined by the number
-    that ends ``item_id``); ``straight, crossed``, correlation of the published valence with the
-    trusted valence, and with its arousal; ``agree, agree_crossed``, songs of which both numbers
-    agree to .025 (a tenth of a point on 1–9), as they stand and exchanged.
-    """
+    """Whether a table's two columns are exchanged: ``songs`` in both (by the number that ends
+    ``item_id``); ``straight, crossed``, correlation of its valence with the trusted valence and
+    arousal; ``agree, agree_crossed``, songs that agree to .025 as they stand and exchanged."""
     left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
     songs = left.index.intersection(right.index)
@@ -163,3 +167,83 @@ def _shared_lists(place) -> list[str]:
                 f"{row.met:,} of its {row.of:,} {row.Index}s" for row in shared.itertuples()))
     twice = int(table.duplicated(["clip", "image", "published"]).sum())
     return found + ([f"{twice} pairs stand twice in their own list"] if twice else [])
+
+
+def run(action: str, names: Sequence[str] = ()) -> int:
+    """Runs an action on the named collections (all, where none is named); returns the exit code."""
+    known = ", ".join(registry.COLLECTIONS)
+    if action not in ACTIONS:
+        raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action),
+                              "for instance: python -m lib data list")
+    if action == "fetch" and not names:
+        raise KlangfarbeError(f"a collection out of {known}", "none",
+                              "nothing is downloaded unasked: name it")
+    if unknown := [name for name in names if name not in registry.COLLECTIONS]:
+        raise KlangfarbeError(f"a collection out of {known}", repr(unknown[0]), "name one of them")
+    rows = [registry.COLLECTIONS[name] for name in names or registry.COLLECTIONS]
+    if action == "list":
+        _list(rows)
+    elif action == "check":
+        _check(rows, named=bool(names))
+    else:  # what may be had without a form, and the steps for the rest
+        for row in rows:
+            files = [f"{file} (checksum as known)" for file in registry.fetch(row)]
+            print(*files or ["no part of it can be fetched for you"], sep="\n")
+            print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
+    return 0
+
+
+def _list(rows: Sequence[registry.Collection]) -> None:
+    print(f"looked for in {registry.root()}")
+    missing = []
+    for row in rows:
+        counted, _, _, refused = count_collections([row])
+        there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points"
+                 for c in counted.itertuples()] + refused
+        there = there or [f"missing (looked for {'/, '.join(row.folders)}/)"]
+        print(f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system "
+              f"{row.used_by}", *there, f"licence: {row.licence}", sep="\n  ")
+        missing += [] if len(counted) else [row.name]
+    hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
+    print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
+
+
+def _check(rows: Sequence[registry.Collection], *, named: bool) -> None:
+    """Opens every file that is there; raises at the end for the first fault, or what is missing."""
+    try:
+        known = set(load_reference()[0]["checksum"])
+    except KlangfarbeError:
+        known = set()
+    faults = [] if any(map(registry.existing_folders, rows)) or named else [KlangfarbeError(
+        f"at least one collection in {registry.root()}", "none",
+        "python -m lib data list says what is looked for")]
+    for row in rows:
+        folders = registry.existing_folders(row)
+        if named and not folders:
+            faults.append(KlangfarbeError(
+                f"the collection {row.folders[0]}/ in {registry.root()}", "no such folder",
+                f"python -m lib data fetch {row.name} gets it or says how"))
+        try:
+            for place in folders:
+                _check_folder(row, place, known)
+        except KlangfarbeError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
+
+
+def _check_folder(row: registry.Collection, place: Path, known: set[str]) -> None:
+    table, folder = row.manifest(place), place.relative_to(registry.root()).as_posix()
+    built = manifests.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
+                            root=place)
+    found = summary(table)
+    print(f"\n{row.name}, {folder}/\n  {found['rows']:,} rows, {found['groups']:,} groups, "
+          f"{found['files']:,} files, {found['points']:,} points")
+    for axis in AXES if found["points"] else ():
+        print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, "
+              f"mean {found[f'{axis}_mean']:+.2f}, standard deviation {found[f'{axis}_sd']:.2f}")
+    print(f"  checksum {found['checksum']}: " + ("as stored with this workbook" if found["checksum"]
+          in known else "no stored numbers for it") + "\n  opened: "
+          f"{found['files'] - len(built.rejects):,} whole, {len(built.rejects):,} set aside",
+          *(f"  {reject.path}: {reject.reason}" for reject in built.rejects.head(5).itertuples()),
+          *(f"· {defect}" for defect in defects(row, place, built.manifest)), sep="\n  ")

@@ -7,7 +7,7 @@ Source: what the released codes of three of the systems do. Notebook: 31.
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,8 +64,7 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
     (uint8 [H, W, 3] or ``None``); `pairs`: ``image_id, audio_id, split`` (and ``image_group,
     audio_group``); `condition`: ``text``, a model's input, and :data:`TARGET_COLUMNS` that it must
     not contain; `encoders` ``{"pairing": …, "metric": …}``, names or cards; `usage`
-    ``{"selected_on": …, "reported_on": …}``, splits or ids; `rows`: ids of two tables' rows.
-    """
+    ``{"selected_on": …, "reported_on": …}``, splits or ids; `rows`: ids of two tables' rows."""
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
                               "give the rows they belong to, with their splits")
@@ -86,12 +85,13 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
     if not made:
         raise KlangfarbeError("something to look at", "no table with the columns of any check",
                               "give a manifest with group_id and split")
-    return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:near_duplicates.EXAMPLES])
+    most = near_duplicates.EXAMPLES
+    return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:most])
                     for name, (what, concerned, of, examples) in made.items() if len(concerned)],
                    tuple(made), tuple(name for name in NAMES if name not in made))
 
 
-def report(checked: Checked) -> pd.DataFrame:
+def report(checked: Checked) -> Any:
     """A row per check that was made: ``name, count, of, what, examples``; count 0: not found."""
     found = {finding.name: finding for finding in checked.findings}
     lines = [found.get(name, Finding(name, "nothing found", 0, None, ())) for name in checked.made]
@@ -162,14 +162,14 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
                      ignore_index=True).dropna()
 
 
-def _crossing(uses: pd.DataFrame) -> tuple[pd.Index, int, list[str]]:
+def _crossing(uses: Any) -> tuple[pd.Index, int, list[str]]:
     of = uses.dropna().astype(str).drop_duplicates().groupby("value", sort=True)["split"]
     splits = of.agg(lambda some: ", ".join(sorted(some)))
     several = splits[of.size() > 1]
     return several.index, len(splits), [f"{value}: {names}" for value, names in several.items()]
 
 
-def _groups(uses: pd.DataFrame) -> Seen:
+def _groups(uses: Any) -> Seen:
     crossing, total, examples = _crossing(uses)
     counts = uses["split"].value_counts()
     learned = "train" if "train" in counts.index or not len(counts) else counts.index[0]
@@ -188,7 +188,7 @@ def _near(manifest, table, embeddings, pictures) -> Seen | None:
             examples)
 
 
-def _target_words(condition: pd.DataFrame) -> Seen:
+def _target_words(condition: Any) -> Seen:
     """A leak in fewer than one row of twelve is not told from a shared mood."""
     columns = [column for column in TARGET_COLUMNS if column in condition]
     if "text" not in condition or not columns or not len(condition):
@@ -237,7 +237,7 @@ def _shares(texts: list[str], phrases: list[tuple[str, ...]]) -> np.ndarray:
                      for text, some in zip(texts, phrases, strict=True)])
 
 
-def _scales(manifest: pd.DataFrame) -> Seen | None:
+def _scales(manifest: Any) -> Seen | None:
     """Three signs, each enough: one source leaves [−1, 1], another does not; one never goes below
     0, another does on both axes; the source alone explains half of an axis (adjusted R²)."""
     axes = ["valence", "arousal"]

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pandera.errors
@@ -33,8 +33,8 @@ REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
 class Built(NamedTuple):
     """A manifest, and the rows that were set aside."""
 
-    manifest: pd.DataFrame
-    rejects: pd.DataFrame  # item_id, path, source, reason
+    manifest: Any
+    rejects: Any  # item_id, path, source, reason
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
@@ -85,9 +85,8 @@ def _schema() -> pa.DataFrameSchema:
 
 
 def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str) -> Built:
-    """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes
-    manifest and rejects to `folder`; a finished build of the same rows and files (size, time of
-    change) is only read."""
+    """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes to
+    `folder`; a finished build of the same rows and files (size, time of change) is only read."""
     folder, root = Path(folder), Path(root)
     wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}

@@ -25,8 +25,7 @@ def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                 compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
                 workers: int = 1) -> np.ndarray:
     """An array [n, *shape] from its memory map in the folder `where`; missing rows are computed
-    first, `chunk` at a time: row numbers [b] → finite [b, *shape]. More `workers` (threads) than
-    one only where `compute` draws no numbers and keeps no state."""
+    first: row numbers [b] → finite [b, *shape]. More `workers` than one only without any state."""
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
     where.mkdir(parents=True, exist_ok=True)
     with FileLock(where / f"{name}.lock"):
@@ -39,8 +38,9 @@ def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
                                              shape=(n, *shape))
             missing = np.flatnonzero(~done)
             parts = [missing[start : start + chunk] for start in range(0, len(missing), chunk)]
+            steps = loop.progress(len(parts), name) if len(parts) > 7 else range(len(parts))
             with ThreadPoolExecutor(workers) as pool:
-                for step in loop.progress(len(parts), name) if len(parts) > 7 else range(len(parts)):
+                for step in steps:
                     # as many at a time as there are workers, so that an error stops the rest
                     if step % workers == 0:
                         results = pool.map(compute, parts[step : step + workers])

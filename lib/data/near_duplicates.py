@@ -6,6 +6,7 @@ Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash 
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,9 @@ HASH_BITS = HASH_SIDE**2 - 1
 
 
 def fingerprints(pictures: Sequence) -> np.ndarray:
-    """What stays of pictures uint8 [H, W, 3] that are resized, compressed, brightened or noisy:
-    float32 [N, 255 + 192], two unit vectors: a hash of grey's 16 × 16 lowest frequencies, above
-    their median or not (product: 1 − 2 · share of bits that differ), and the colours of the 8 × 8
-    thumbnail about their mean (product: a correlation).
-    """
+    """What stays of pictures uint8 [H, W, 3] that are resized, compressed or noisy: float32
+    [N, 255 + 192], two unit vectors: a hash of grey's 16 × 16 lowest frequencies (product: 1 − 2 ·
+    share of bits that differ) and the colours of an 8 × 8 thumbnail (product: a correlation)."""
     found = np.zeros((len(pictures), HASH_BITS + 3 * THUMB_SIDE**2), np.float32)
     for row, picture in enumerate(map(np.asarray, pictures)):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
@@ -34,7 +33,7 @@ def fingerprints(pictures: Sequence) -> np.ndarray:
                                   "convert with images.from_tensor")
         opened = Image.fromarray(picture)
         grey = np.asarray(opened.convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
-        waves = dctn(grey, norm="ortho")[:HASH_SIDE, :HASH_SIDE].reshape(-1)[1:]
+        waves = np.asarray(dctn(grey, norm="ortho"))[:HASH_SIDE, :HASH_SIDE].reshape(-1)[1:]
         found[row, :HASH_BITS] = np.where(waves > np.median(waves), 1, -1) / np.sqrt(HASH_BITS)
         thumb = opened.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX)
         colours = np.asarray(thumb, np.float64).reshape(-1)
@@ -57,10 +56,8 @@ def standardised(embeddings: np.ndarray) -> np.ndarray:
 
 def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
               groups: np.ndarray | None, names: np.ndarray) -> tuple[set, list[str]]:
-    """Names of rows that are near a row of another split (and another group) in every view, and
-    examples. A view: unit vectors float32 [N, D] and the least product that counts as near, or
-    hashes [N], which must be equal.
-    """
+    """Names of rows that are near a row of another split (and group) in every view, and examples. A
+    view: unit vectors float32 [N, D] and the least product that is near, or hashes [N]."""
     hit, examples = np.zeros(len(names), bool), []
     for first, second in itertools.combinations(sorted(set(splits)), 2):
         here, there = np.flatnonzero(splits == first), np.flatnonzero(splits == second)
@@ -80,7 +77,7 @@ def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
     return set(names[hit]), examples
 
 
-def find(manifest: pd.DataFrame, embeddings, pictures) -> tuple[set, set, list[str]]:
+def find(manifest: Any, embeddings, pictures) -> tuple[set, set, list[str]]:
     """Items with a near-duplicate of another group in another split, items looked at, examples."""
     splits, in_split = manifest["split"].to_numpy(object), manifest["split"].notna().to_numpy(bool)
     groups = manifest["group_id"].astype(str).to_numpy() if "group_id" in manifest else None

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ class Collection:
     files: tuple[tuple[str, str], ...] = ()  # to be had without a form: address, SHA-256
     stands_in: bool = False     # no data of the four sources, but of a form that runs the same code
 
-    def manifest(self, folder: Path | str, **settings) -> pd.DataFrame:
+    def manifest(self, folder: Path | str, **settings) -> Any:
         """The checked manifest of the collection in `folder`, on [−1, 1]; ``path`` is null where a
         file is not there. A row's group is its artist's, else its ``group_id``, else its own."""
         columns = {"group_id": None, "source": self.name, "licence": self.licence,

@@ -12,8 +12,7 @@ FOLDS = 5
 
 def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) -> np.ndarray:
     """The split of each row, str [N], of `fractions`, e.g. ``{"train": .9, "test": .1}``, by whole
-    groups [N]: ordered by a hash of (seed, name), each goes to the split that is furthest below its
-    share of the rows, whatever the rows' order. Every split gets at least one group."""
+    groups [N]: in order of a hash of (seed, name), each to the split furthest below its share."""
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-9:
         raise KlangfarbeError("positive fractions that sum to 1", str(dict(fractions)),
                               'give e.g. {"train": .8, "validation": .1, "test": .1}')

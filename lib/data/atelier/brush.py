@@ -1,5 +1,5 @@
-"""A scene's underpainting: flat shapes drawn twice, as colour and as a brush's direction. Coordinates
-are on 256², directions 0–255 for 0–180° (0 along a row, 128 upright); paint.py sets the strokes.
+"""A scene's underpainting: flat shapes drawn twice, as colour and as a brush's direction, on 256²;
+directions are 0–255 for 0–180° (0 along a row, 128 upright). paint.py sets the strokes.
 """
 
 import numpy as np
@@ -42,10 +42,9 @@ def around(x: int, y: int, r: int, angles) -> list[int]:
 
 
 class Scene:
-    """One picture while it is made: arousal and valence as 0–100 (`busy`, `sweet`), two 256² images,
-    colour (RGB) and brush direction (L), on which `ink` and `flow` draw, and `marks`, strokes to set
-    last: (x, y, direction, half length, half width, bend, red, green, blue). Colours are arguments
-    of the palette's `tone`."""
+    """One picture while it is made: arousal and valence as 0–100 (`busy`, `sweet`), two images on
+    which `ink` and `flow` draw, and `marks`, strokes to set last: (x, y, direction, half length,
+    half width, bend, red, green, blue). Colours are arguments of the palette's `tone`."""
 
     def __init__(self, palette: Palette, busy: int, sweet: int, rng: np.random.Generator):
         self.palette, self.busy, self.sweet, self.rng = palette, busy, sweet, rng
@@ -125,7 +124,8 @@ class Scene:
 
     def glow(self, x: int, y: int, radius: int, colour, strength: int) -> None:
         """A halo of light, `strength` percent at its middle."""
-        mask = HALO.resize((2 * radius, 2 * radius)).point([k * strength // 100 for k in range(256)])
+        fade = [k * strength // 100 for k in range(256)]
+        mask = HALO.resize((2 * radius, 2 * radius)).point(fade)
         self.image.paste(self.tone(*colour), (x - radius, y - radius), mask)
 
     def wash(self, points, colour, strength: int, direction: int) -> None:

@@ -56,7 +56,7 @@ def plan(factors: Factors) -> SimpleNamespace:
         metre=metre,                                # (beats, unit); below: a bar in sixteenths
         bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
         feel=voices.SWUNG if genre.swing else voices.STRAIGHT, melody_cells=genre.melody_cells,
-        level=level, colour=colour,                 # 0 calm … 3 aroused; −1 a dark voice, 1 a bright
+        level=level, colour=colour,                 # 0 calm … 3 aroused; −1 dark, 1 a bright voice
         tempo_bpm=_between(58, 152, tempo) + genre.tempo_offset,
         density_x10=min(_between(6, 28, density), genre.max_density_x10),   # 10 · notes a beat
         velocity=round(60 + 40 * force + 14 * force * force),

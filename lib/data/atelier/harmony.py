@@ -1,4 +1,4 @@
-"""Harmony of the atelier: modes, chords by roman numeral, progressions with cadences, voice leading.
+"""The atelier's harmony: modes, chords by roman numeral, progressions with cadences, voice leading.
 Valence enters as the mode, from dark to bright, and as *tension*, how far chords are from triads.
 
 Source: Gabrielsson & Lindström 2010, tables 14.1–14.2. Notebook: 02.

@@ -21,8 +21,7 @@ def _bottle(s: Scene, x: int, foot: int, wide: int, high: int, slot: int) -> Non
     shoulder, neck, top = foot - high * 6 // 10, wide // 3, foot - high
     s.ellipse(x + wide, foot - 2, wide * 2, 6, (1, -80, 70), 0)
     s.lathe(x, [(neck, top), (neck, shoulder - 12), (wide, shoulder + 10), (wide, foot)], middle)
-    s.polygon([x + wide // 4, foot, x + wide // 4, shoulder, x + wide, shoulder + 10, x + wide, foot],
-              dark)
+    s.figure(x, 0, (wide // 4, foot, wide // 4, shoulder, wide, shoulder + 10, wide, foot), dark)
     s.box(x - wide * 7 // 10, shoulder + 12, x - wide * 4 // 10, foot - 8, light)
     s.box(x - neck, top, x + neck, top + 7, ((slot + 2) % 5, 10, 120), 0)
     s.mark(x - wide * 5 // 10, shoulder + 16, 128, 7, 1, (2, 155, 15))
@@ -129,8 +128,8 @@ def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
         eye, corner = middle + side * 17 * u // 10, middle + side * 7 * u // 10
         s.mark(eye, y - 9 * u // 10, 0, 8 * u // 10, max(1, u // 4), dark)
         s.mark(eye, y - 19 * u // 10, -side * smile // 4, 11 * u // 10, max(1, u // 5), hair)
-        s.mark(corner, y + 29 * u // 10 - mouth // 2, side * -mouth * 3, 7 * u // 10, max(1, u // 4),
-               lips)
+        s.mark(corner, y + 29 * u // 10 - mouth // 2, -3 * side * mouth, 7 * u // 10,
+               max(1, u // 4), lips)
     s.figure(x, y, (-40, -20, -30, -55, 20, -60, 42, -20, 20, -40, -20, -38), hair, 40, unit=u)
 
 
@@ -163,9 +162,9 @@ def portrait(s: Scene, subject: str) -> dict:
                 (skin[0], 128, (-33, 22, -22, 88, 15 if d > 0 else 16, 88, 11, 33)),    # neck
                 (skin[1], 120, (-30, -50, 10, -56, 34, -34, 36, -18, 52, 8, 37, 14, 42, 24, 36, 30,
                                 40, 38, 26, 50, 0, 40, -30, 20)),
-                ((0, -5, 90, SKIN, 75), 110, (0, -20, 14, 6, 20, 30, 26, 50, 0, 40, -26, 20)),  # jaw
-                ((3, -80, 90, HAIR, 50), 110, (20, -58, -20, -66, -58, -34, -60, 10, -44, 44, -20, 40,
-                                               -12, 0, 4, -26, 32, -36))):
+                ((0, -5, 90, SKIN, 75), 110, (0, -20, 14, 6, 20, 30, 26, 50, 0, 40, -26, 20)),
+                ((3, -80, 90, HAIR, 50), 110, (20, -58, -20, -66, -58, -34, -60, 10, -44, 44, -20,
+                                               40, -12, 0, 4, -26, 32, -36))):
             s.figure(x, y, outline, colour, direction, side=d)
         s.scatter(16, (x - 50, y - 60, x + 20, y + 20), 110, 30, 12, 2,
                   [(3, -50, 90, HAIR, 50), (3, -105, 80, HAIR, 50)], round_box=True)

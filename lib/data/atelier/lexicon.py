@@ -1,4 +1,4 @@
-"""Words of the atelier: where each stands on the affect plane, what each subject looks like, and the
+"""The atelier's words: where each stands on the affect plane, what each subject looks like, and the
 sentences they stand in. Positions are tenths, valence and arousal in [−10, 10], placed by us after
 Russell (1980) and the order of the NRC VAD lexicon. Notebook: 02.
 """

@@ -5,7 +5,8 @@ Arousal moves how jagged the lines are, how many things there are, how far from 
 from lib.data.atelier.brush import SIDE, Scene, around
 
 # hues that things have by themselves
-SKY, SEA, NIGHT, GRASS, LEAF, EARTH, SUN, LAMP, ROOF, STONE = 152, 138, 166, 72, 84, 24, 40, 36, 10, 32
+SKY, SEA, NIGHT, GRASS, LEAF = 152, 138, 166, 72, 84
+EARTH, SUN, LAMP, ROOF, STONE = 24, 40, 36, 10, 32
 
 
 def _off_centre(s: Scene, low: int = -SIDE, high: int = 2 * SIDE) -> int:
@@ -51,8 +52,8 @@ def _house(s: Scene, x: int, y: int, wide: int) -> None:
     high, deep, side = wide * 3 // 4, wide * 2 // 3, wide // 3
     eaves, right = y - high, x + deep
     s.box(x, eaves, right, y, (2, 85, 55, SUN, 40))
-    s.polygon([right, y, right, eaves, right + side, eaves - wide // 8, right + side, y - wide // 10],
-              (1, 0, 70, NIGHT, 30))
+    s.figure(right, 0, (0, y, 0, eaves, side, eaves - wide // 8, side, y - wide // 10),
+             (1, 0, 70, NIGHT, 30))
     gable = [x - 3, eaves, x + deep // 2, eaves - wide // 2]
     s.polygon([*gable, right + side, eaves - wide // 2, right + side + 2, eaves - wide // 8, right,
                eaves], (3, 5, 125, ROOF, 60), 230)

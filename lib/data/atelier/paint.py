@@ -68,9 +68,9 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
     level = (under @ LUMA) >> 8
     down, right = np.zeros_like(level), np.zeros_like(level)
     down[1:-1], right[:, 1:-1] = level[2:] - level[:-2], level[:, 2:] - level[:, :-2]
-    parts = [_layer(scene.rng, under, flow, swirl, *sizes, loose, jitter)
-             for sizes in (coarse, fine)]
-    parts.append(_edges(scene.rng, under, down, right, edge, jitter // 2))
+    parts = [_layer(scene.rng, under, flow, swirl, coarse, loose, jitter),
+             _layer(scene.rng, under, flow, swirl, fine, loose, jitter),
+             _edges(scene.rng, under, down, right, edge, jitter // 2)]
     if scene.marks:
         marks = np.array(scene.marks, np.int32)
         marks[:, 2] %= 256
@@ -79,9 +79,9 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
     return Placed._make([*columns, under, (down, right)])
 
 
-def _layer(rng, colours, flow, swirl, spacing: int, length: int, width: int, loose: int,
-           jitter: int) -> tuple:
+def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
     """One full layer on a jittered grid, in random order."""
+    spacing, length, width = sizes
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3

@@ -27,14 +27,9 @@ def solve(valence: float, arousal: float) -> tuple[float, float]:
     return (d * valence - b * arousal) / determinant, (a * arousal - c * valence) / determinant
 
 
-def luma(red: int, green: int, blue: int) -> int:
-    """Brightness 0–255 of a colour (Rec. 601)."""
-    return (77 * red + 150 * green + 29 * blue) >> 8
-
-
 _place, _rest = np.divmod(np.arange(256) * len(PIGMENTS), 256)
 _CIRCLE = (PIGMENTS[_place] + (np.roll(PIGMENTS, -1, 0) - PIGMENTS)[_place] * _rest[:, None] // 256)
-OWN_LUMA = [luma(*rgb) for rgb in _CIRCLE.tolist()]
+OWN_LUMA = (_CIRCLE @ np.array([77, 150, 29]) >> 8).tolist()
 CHROMA = (_CIRCLE - np.array(OWN_LUMA)[:, None]).tolist()  # each hue with no brightness in it
 
 
@@ -80,7 +75,7 @@ class Palette:
     def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
              pull: int = 45) -> tuple[int, int, int]:
         """The colour of hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the
-        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (−1: none)."""
+        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
         hue = self.hues[slot] if natural < 0 else between(self.hues[slot], natural, pull)
         # warm light, cool shadow
         hue = between(hue, 38 if level > 0 else 172, min(25, abs(level) // 5))

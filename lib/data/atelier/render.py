@@ -12,7 +12,7 @@ import pretty_midi
 import soundfile
 import soxr
 from scipy.signal import oaconvolve
-from tinysoundfont import _tinysoundfont
+from tinysoundfont import _tinysoundfont  # pyright: ignore[reportAttributeAccessIssue]
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError

@@ -1,4 +1,4 @@
-"""The voices of a piece in integer ticks: melody (a motif, its repetition and sequence, question and
+"""A piece's voices in integer ticks: melody (a motif, its repetition and sequence, question and
 answer), the patterns of genres.py over the current chords, drums. A note: (start tick, end tick,
 MIDI pitch, velocity). Notebook: 02.
 """

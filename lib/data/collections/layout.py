@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:
     raise KlangfarbeError(f"{collection}'s {folder / places[0]}", "no such file", get)
 
 
-def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> pd.DataFrame:
+def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> Any:
     """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns."""
     try:
         table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
@@ -53,7 +54,7 @@ def text(value) -> str | None:
     return None if value is None or value != value else str(value).strip() or None
 
 
-def texts(table: pd.DataFrame, *columns: str) -> list[list[str | None]]:
+def texts(table: Any, *columns: str) -> list[list[str | None]]:
     """Columns [N] as text, ``None`` throughout where the table has no such column."""
     return [list(map(text, table.get(name, [None] * len(table)))) for name in columns]
 

@@ -1,5 +1,4 @@
-"""MIREX-like mood dataset: 903 clips with a mood adjective each, MIDI for some of them. Notebook: 04.
-"""
+"""MIREX-like mood dataset: 903 clips with a mood adjective each, MIDI for some of them."""
 
 import csv
 import re
@@ -18,24 +17,26 @@ def mirex(folder: Path) -> dict:
     """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
     root, file = home(folder), home(folder) / "categories.txt"
     lines = [line.strip() for line in _text(file).rstrip().splitlines()]
-    moods = [ADJECTIVES.get(re.sub("[^a-z]", "", line.lower())) for line in lines]
-    if None in moods or not lines:
-        at = moods.index(None) if lines else 0
+    moods = [ADJECTIVES.get(re.sub("[^a-z]", "", line.lower()), "") for line in lines]
+    if "" in moods or not lines:
+        at = moods.index("") if lines else 0
         got = f"{lines[at]!r} in line {at + 1}" if lines else "an empty file"
         raise KlangfarbeError(f"one of MIREX's adjectives in every line of {file}", got,
                               "unpack the archive again")
-    clips, scores = ({int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
-                      if file.suffix.lower() in suffixes and file.stem.isdecimal()}
-                     for place, suffixes in (("Audio", layout.AUDIO), ("MIDIs", (".mid", ".midi"))))
+    clips, scores = (
+        {int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
+         if file.suffix.lower() in suffixes and file.stem.isdecimal()}
+        for place, suffixes in (("Audio", layout.AUDIO), ("MIDIs", (".mid", ".midi"))))
     numbers = sorted({*clips, *scores} or {1})
     # clips 1, 2, 3 … without a gap: then there must be a line for each and no other
     if numbers[-1] > len(moods) or (clips and len(clips) == max(clips) != len(moods)):
-        raise KlangfarbeError(f"a line for each song in {file}", f"{len(moods)} lines for "
-                              f"{numbers[-1]} clips", "unpack the archive again: one line lost moves "
-                              "all that follow")
+        raise KlangfarbeError(f"a line for each song in {file}",
+                              f"{len(moods)} lines for {numbers[-1]} clips",
+                              "unpack the archive again: one line lost moves all that follow")
     about = _about(root)
     rows = [(n, kind, files.get(n)) for n in range(1, len(moods) + 1)
-            for kind, files in (("audio", clips), ("midi", scores)) if kind == "audio" or n in files]
+            for kind, files in (("audio", clips), ("midi", scores))
+            if kind == "audio" or n in files]
     artists, genres = ([about.get(n, (None, None))[k] for n, *_ in rows] for k in range(2))
     return {"modality": [kind for _, kind, _ in rows], "artists": artists, "genre": genres,
             "item_id": [f"mirex-{n:03d}-{kind}" for n, kind, _ in rows],

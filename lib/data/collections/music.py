@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,19 +107,20 @@ def emotify(folder: Path) -> dict:
     points, anything = affect.from_emotions(ticks, affect.GEMS_POINTS), ticks.any(axis=1)
     points[~anything] = np.nan  # nobody ticked anything: no point, rather than the neutral one
     return {"modality": "audio", "points": points, "genre": ticked["genre"],
-            "item_id": [f"emotify-{track:03d}" for track in tracks], "path": map(sounds.get, tracks),
-            "emotion": np.where(anything, np.array(GEMS, object)[ticks.argmax(axis=1)], None)}
+            "item_id": map("emotify-{:03d}".format, tracks), "path": map(sounds.get, tracks),
+            "emotion": [GEMS[k] if ticked else None
+                        for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
 
-def emotify_ratings(folder: Path) -> pd.DataFrame:
+def emotify_ratings(folder: Path) -> Any:
     """A row a listener and track: ``track id, genre`` and 0 or 1 for each of nine emotions."""
     return layout.read_table(layout.find_file("emotify", folder, ["data.csv"]),
                              ["track id", "genre", *GEMS])
 
 
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
-    """Two points for each track, each by a random half of its listeners (how far one panel agrees
-    with another): two [N, 2] in the manifest's order; (0, 0) where a half ticked nothing."""
+    """Two points for each track, each by a random half of its listeners: two [N, 2] in the order of
+    the manifest; (0, 0) where a half ticked nothing."""
     rng, halves = np.random.default_rng(seed), []
     for _, rows in emotify_ratings(folder).sort_values("track id", kind="stable").groupby(
             "track id"):
@@ -153,8 +155,7 @@ def musiccaps(folder: Path) -> dict:
 
 
 def captions(folder: Path) -> pd.DataFrame:
-    """MusicCaps: ``clip, ytid, caption, labels`` (of AudioSet), ``keywords`` (between commas),
-    ``split``."""
+    """MusicCaps: ``clip, ytid, caption, labels`` (of AudioSet), ``keywords``, ``split``."""
     file, keywords = layout.find_file("musiccaps", folder, ["musiccaps-public.csv"]), []
     table = layout.read_table(file, ("ytid", "start_s", "audioset_positive_labels", "aspect_list",
                                      "caption", "is_audioset_eval"))

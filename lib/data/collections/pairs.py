@@ -1,10 +1,10 @@
-"""Collections of pairs: IMEMNet (clips of DEAM and pictures), MeLBench (triplets with a text) and
-Art2Mus (paintings and tracks), and what a split of pairs gives away. Notebook: 04, 21.
+"""Collections of pairs, and what a split of pairs gives away. Notebook: 04, 21.
 
 Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1.
 """
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ def imemnet(folder: Path) -> dict:
     return dict(rows.where(rows.notna(), None))
 
 
-def _points(folder: Path, name: str) -> pd.DataFrame:
+def _points(folder: Path, name: str) -> Any:
     file = next(filter(Path.is_file, (folder / name, folder.parent / "imemnet_c" / name)), None)
     if file is None:
         return pd.DataFrame({"valence": [], "arousal": [], "description": []})
@@ -55,16 +55,17 @@ def _points(folder: Path, name: str) -> pd.DataFrame:
     return table[~table.index.duplicated()]
 
 
-def read_imemnet(folder: Path | str) -> pd.DataFrame:
-    """IMEMNet's lists that are there, a row a line (``2009-114 frame_fhsd 0.72``: clip 114 of song
-    2009, a picture, the matching score): ``clip, song, image, score, published``."""
+def read_imemnet(folder: Path | str) -> Any:
+    """IMEMNet's lists, a row a line (``2009-114 frame_fh 0.72``: clip 114 of song 2009, a picture,
+    the matching score): ``clip, song, image, score, published``."""
     files = {name: Path(folder) / f"{name}_matching.txt" for name in ("test", "val", "train")}
     layout.find_file("imemnet", Path(folder), [file.name for file in files.values()])
     files = {name: files[name] for name in LISTS if files[name].is_file()}
     try:
-        table = pd.concat([pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
-                                       keep_default_na=False).assign(published=name)
-                           for name, file in files.items()], ignore_index=True)
+        table: Any = pd.concat([
+            pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
+                        keep_default_na=False).assign(published=name)
+            for name, file in files.items()], ignore_index=True)
         table["score"] = table["score"].astype(float)
         faulty = table[table.isna().any(axis=1) | ~table["clip"].str.fullmatch(r"\d+-\d+")]
         if len(faulty) or table["published"].nunique() < len(files):
@@ -77,10 +78,9 @@ def read_imemnet(folder: Path | str) -> pd.DataFrame:
     return table[["clip", "song", "image", "score", "published"]]
 
 
-def overlap(table: pd.DataFrame, split: np.ndarray) -> pd.DataFrame:
-    """How much of a test set stands in training too, a row for each of ``clip, song, image``: ``of``
-    (in the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs that are
-    concerned); `split` [N] is ``train``, ``test`` or anything else."""
+def overlap(table: pd.DataFrame, split: np.ndarray) -> Any:
+    """How much of a test set stands in training too, a row each for clip, song, image: ``of`` (in
+    the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs concerned)."""
     split, rows = np.asarray(split), {}
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")

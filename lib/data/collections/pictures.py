@@ -1,6 +1,7 @@
 """Collections of pictures: OASIS, CGnA10766, WikiArt Emotions, ArtEmis. Notebook: 04."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,11 +32,11 @@ def oasis(folder: Path) -> dict:
             "group_id": "oasis-" + subjects, "caption": subjects.str.lower(),
             "genre": photos["Category"].str.lower(),
             "points": affect.to_unit(photos[["Valence_mean", "Arousal_mean"]], "oasis"),
-            "path": [name if name and (folder / name).is_file() else there.get(theme) for name, theme
-                     in zip(*layout.texts(photos, "file"), photos["Theme"], strict=True)]}
+            "path": [name if name and (folder / name).is_file() else there.get(theme)
+                     for name, theme in zip(*layout.texts(photos, "file"), photos["Theme"])]}
 
 
-def oasis_norms(folder: Path) -> pd.DataFrame:
+def oasis_norms(folder: Path) -> Any:
     """OASIS' own table: mean, standard deviation and number of raters of each axis, on 1–7."""
     return layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
 
@@ -72,24 +73,25 @@ def cgna10766(folder: Path) -> dict:
 def wikiart_emotions(folder: Path, paintings_only: bool = False,
                      seen: str = "image and title") -> dict:
     """A row a work; `seen`, a key of :data:`SEEN`, is what the annotators saw."""
-    works, emotions = wikiart_shares(folder, seen), np.array(list(affect.WIKIART_POINTS), object)
+    works, emotions = wikiart_shares(folder, seen), list(affect.WIKIART_POINTS)
     if paintings_only:
         works = works[works["painting"]]
-    shares = works[list(emotions)].to_numpy()
+    shares = works[emotions].to_numpy()
     points, named = affect.from_emotions(shares, affect.WIKIART_POINTS), shares.sum(axis=1) > 0
     points[~named] = np.nan
     there = layout.list_files(folder, layout.PICTURES, "images", "emotion_labelled")
     return {"modality": "image", "item_id": "wikiart-" + works["id"], "points": points,
             "path": works["id"].map(there.get), "genre": works["category"],
-            "emotion": np.where(named, emotions[shares.argmax(axis=1)], None),
+            "emotion": [emotions[k] if some else None
+                        for k, some in zip(shares.argmax(axis=1), named)],
             "caption": [f"{title or 'untitled'} by {artist or 'an unknown artist'}"
                         for title, artist in zip(works["title"], works["artist"], strict=True)],
             "origin_url": [url or WIKIART_URL for url in works["url"]]}
 
 
-def wikiart_shares(folder: Path, seen: str = "image and title") -> pd.DataFrame:
-    """WikiArt Emotions' works: ``id, artist, title, category, url`` (text or ``None``), ``painting``
-    and the share of annotators in [0, 1] who named each of ``affect.WIKIART_POINTS``."""
+def wikiart_shares(folder: Path, seen: str = "image and title") -> Any:
+    """WikiArt Emotions' works: ``id, artist, title, category, url`` (text or ``None``), whether a
+    ``painting``, and the share of annotators who named each of ``affect.WIKIART_POINTS``."""
     file = layout.find_file("wikiart_emotions", folder, WIKIART_PLACES)
     joined = file.suffix == ".csv"
     columns = (["wikiart_emotions_id", "artist", "title", "category"] if joined
@@ -124,7 +126,7 @@ def artemis_comments(folder: Path) -> pd.DataFrame:
     emotion = table["emotion"].str.lower()
     if unknown := sorted(set(emotion.dropna()) - set(ARTEMIS_LABELS)):
         raise KlangfarbeError(f"labels out of {', '.join(ARTEMIS_LABELS)} in {file}",
-                              ", ".join(map(repr, unknown[:3])), "check that this is ArtEmis' table")
+                              ", ".join(map(repr, unknown[:3])), "check that it is ArtEmis' table")
     return pd.DataFrame({"comment_id": [f"artemis-{k:06d}" for k in range(len(table))],
                          "painting": table["painting"], "style": table["art_style"],
                          "emotion": emotion, "comment": table["utterance"]})
