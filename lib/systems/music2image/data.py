@@ -85,14 +85,13 @@ def labelled_files(name: str, row: registry.Collection, **settings) -> pd.DataFr
     built = manifest.build(row.manifest(folder, **settings),
                            paths.PROCESSED / "manifests" / name, root=folder)
     print(f"{name}: {manifest.summary(built)}")
-    table = built.manifest
-    return table[table["path"].notna() & table["valence"].notna()].reset_index(drop=True)
+    return built.manifest.dropna(subset=["path", "valence"]).reset_index(drop=True)
 
 
 def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int,
             start: int = 0) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
     """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on."""
-    affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
+    labels = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     order = loop.batches(len(pictures), config.batch_size, np.random.default_rng(seed))
     for step, rows in itertools.islice(enumerate(order), start, None):
-        yield step, images.to_tensor(pictures[rows]), affect[rows]
+        yield step, images.to_tensor(pictures[rows]), labels[rows]

@@ -48,15 +48,13 @@ def losses(data: Table, predicted: np.ndarray, part: np.ndarray, models: list, n
 
 def run() -> None:
     """``python -m lib reference``: makes every table whose collection is there."""
-    made = 0
+    made = []
     for make in (picture_regressors, emotify_forest, released, transfer):
         try:
-            table = make()
+            made.append(make())
+            print(f"\n{make.__name__}\n{made[-1].round(3).to_string(index=False)}")
         except KlangfarbeError as error:
             print(f"{make.__name__}: passed over ({error})")
-            continue
-        print(f"\n{make.__name__}\n{table.round(3).to_string(index=False)}")
-        made += 1
     if not made:
         raise KlangfarbeError("at least one real collection", "none",
                               f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
@@ -69,11 +67,11 @@ def evidence() -> list[dict]:
             ("emotify_forest", "forest", "Emotify (real music)"),
             ("transfer", "atelier forest", "Emotify, forest from the atelier")):
         path = paths.REFERENCE / RUN / f"{name}.csv"
-        table = artefacts.read(path) if path.is_file() else pd.DataFrame()
-        found += [{"claim": "S3-1", "quantity": f"r2_{row.axis}", "value": row.r2,
-                   "low": row.r2_low, "high": row.r2_high, "n": row.n, "data": origin}
-                  for row in table.itertuples()
-                  if row.predictor == predictor and row.collection.startswith("Emotify")]
+        rows = artefacts.read(path).to_dict("records") if path.is_file() else []
+        found += [{"claim": "S3-1", "quantity": f"r2_{row['axis']}", "value": row["r2"],
+                   "low": row["r2_low"], "high": row["r2_high"], "n": row["n"], "data": origin}
+                  for row in rows if row["predictor"] == predictor
+                  and row["collection"].startswith("Emotify")]
     return found
 
 
@@ -135,17 +133,17 @@ def released() -> pd.DataFrame:
     PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %.
     """
     folder, rng, parts = paths.real_data("mer_annotations"), np.random.default_rng(SEED), {}
-    for name, songs in (("pmemo", COLLECTIONS["pmemo"].manifest(folder / "pmemo")),
-                        ("deam", COLLECTIONS["deam"].manifest(folder / "deam",
-                                                              exchange_2013=False))):
+    for name, settings in (("pmemo", {}), ("deam", {"exchange_2013": False})):
+        songs = COLLECTIONS[name].manifest(folder / name, **settings)
         column = (rng.random((len(songs), 1)) > 0.13) & (name == "pmemo")
         parts[name] = column.astype(float), songs[list(AXES)].to_numpy(float)
     published = pd.DataFrame({"features": "librosa's twelve", "step": "published", "axis": AXES,
                               "r2": 0.60855, "mse": 1.81242, "r2_deam": (-0.06, 0.12),
                               "which": (0.775, 0.721)})
     ours = original_code.compare(parts, ForestConfig(n_trees=60, n_trials=6), seed=SEED)
-    table = pd.concat([published, ours.assign(features="collection only")])
-    table = table[["features", "step", "axis", "r2", "mse", "r2_pmemo", "r2_deam", "which", "n"]]
+    columns = ["features", "step", "axis", "r2", "mse", "r2_pmemo", "r2_deam", "which", "n"]
+    table = pd.concat([published, ours.assign(features="collection only")], ignore_index=True)
+    table = table.reindex(columns=columns)
     return _store("released", table, table.to_csv().encode())
 
 
@@ -189,7 +187,7 @@ def _table(collection: str, truth: np.ndarray, groups: np.ndarray | None,
         table = affect.agreement(truth, predicted, groups, seed=SEED)
         table.insert(0, "collection", collection)
         table.insert(1, "predictor", predictor)
-        table.insert(table.columns.get_loc("r2"), "correlation",
+        table.insert(list(table).index("r2"), "correlation",
                      [control.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
         parts.append(table.assign(n_groups=len(truth) if groups is None else len(set(groups)),
                                   folds=splits.FOLDS, seed=SEED))

@@ -4,6 +4,7 @@ Source: Zhang §3 and its released notebook.  Notebook: 31_music2image_forest
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import optuna
@@ -87,5 +88,5 @@ def compare(parts: Parts, config: ForestConfig, *, n_splits: int = 1,
                 found.append({"step": step, "axis": axis, "r2": agreement.r2(t, p),
                               "mse": agreement.rmse(t, p) ** 2, **within, "which": which[k],
                               "n": len(t)})
-    by_axis = pd.DataFrame(found).groupby(["step", "axis"], sort=False)
-    return by_axis.mean().assign(n=by_axis["n"].sum()).reset_index()
+    means: Any = pd.DataFrame(found).groupby(["step", "axis"], sort=False, as_index=False).mean()
+    return means.assign(n=n_splits * means["n"].astype(int))

@@ -10,7 +10,7 @@ Notebook: 33_music2image_diffusion, 34.
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,8 +43,7 @@ def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     return root**2
 
 
-def scheduler(kind: str, n_sampling: int, name: str, prediction: str,
-              n_steps: int = 1000) -> DDPMScheduler | DPMSolverMultistepScheduler:
+def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int = 1000) -> Any:
     """diffusers' DDPM (``ancestral``) or DPM-Solver++ (``dpm_solver``), x_0 clipped to [−1, 1]."""
     left = alphas_bar(name, n_steps)
     shared = {"num_train_timesteps": n_steps, "timestep_spacing": "trailing",
@@ -68,7 +67,7 @@ class Models(NamedTuple):
     average: AveragedModel | None
 
     @property
-    def sampling_network(self) -> EmotionUNet:
+    def sampling_network(self) -> torch.nn.Module:
         return self.network if self.average is None else self.average.module
 
 
@@ -143,7 +142,7 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
     """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
     network = models.sampling_network
     device = next(network.parameters()).device
-    affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
+    points = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
     guidance = config.guidance if guidance is None else guidance
     rng = torch.Generator().manual_seed(seed)
     x = torch.randn(len(affect), 3, config.size, config.size, generator=rng).to(device)
@@ -151,7 +150,7 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
                       config.prediction, config.n_diffusion)
     with torch.no_grad():
         for t in steps.timesteps:
-            predicted = guided(network, x, t.to(device).expand(len(x)), affect, guidance,
+            predicted = guided(network, x, t.to(device).expand(len(x)), points, guidance,
                                config.guidance_rescale)
             x = steps.step(predicted, t, x, generator=rng).prev_sample
     return images.from_tensor(x)

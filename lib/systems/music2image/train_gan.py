@@ -30,7 +30,7 @@ class Models(NamedTuple):
     average: AveragedModel | None
 
     @property
-    def sampling_network(self) -> Generator:
+    def sampling_network(self) -> torch.nn.Module:
         return self.generator if self.average is None else self.average.module
 
 
@@ -105,11 +105,11 @@ def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 
     """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
     generator, growth = models.sampling_network, growth_at(config, sum(config.steps))
     device = next(generator.parameters()).device
-    affect = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
+    points = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     noise = torch.randn(len(affect), config.n_noise, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         parts = [generator(z.to(device), va.to(device), growth).picture.cpu()
-                 for z, va in zip(noise.split(256), affect.split(256), strict=True)]
+                 for z, va in zip(noise.split(256), points.split(256), strict=True)]
     return images.from_tensor(torch.cat(parts))
 
 
