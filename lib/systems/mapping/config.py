@@ -2,7 +2,7 @@
 Study I's λ₃ stands in Table 5.1 only (.2); of three counts of pairs (15,000, 13,000, 187k) the
 first.  Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
 from lib.systems import interface
@@ -70,24 +70,6 @@ class ProjectionConfig:
         return {"top_k": self.top_k, "temperature": self.temperature, "guidance": self.guidance}
 
 
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """The test set of paintings, and how the variants of Study II are trained."""
-
-    n_pictures: int = 1_280  # a multiple of eight styles; 40 hold every emotion in every style
-    seconds: float = 10.0
-    side: int = 128
-    n_played: int = 320  # pictures the variants play to, `played_seconds` each
-    played_seconds: float = 10.0
-    n_seeds: int = 3  # trainings of each variant
-    schedule: dict = field(default_factory=dict)  # what these change of Study II's config
-
-    def __post_init__(self):
-        if self.n_pictures % 8 or not 8 <= self.n_played <= self.n_pictures:
-            raise KlangfarbeError("a multiple of eight pictures, eight or more of them played to",
-                                  f"{self}", "change one of the two")
-
-
 _STUDY_ONE = ProjectionConfig(study="one", mel="mse", w_features=0.0, audible=32,
                               learning_rate=1e-4, weight_decay=1e-3, batch_size=32, epochs=100)
 _STUDY_TWO = ProjectionConfig()
@@ -103,7 +85,6 @@ class Config:
     data: DataConfig = DataConfig()
     study_one: ProjectionConfig = _STUDY_ONE
     study_two: ProjectionConfig = _STUDY_TWO
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
 
 # The critic's rate was chosen on validation pairs: at 3e-4 it soon tells every expected sound from
@@ -114,24 +95,17 @@ PROFILES = {
         data=DataConfig(n_pairs=60, clip_seconds=2.0, n_views=2, image_side=64),
         study_one=replace(_STUDY_ONE, hidden=48, heads=4, gain=0.1, audible=2, window_seconds=0.5,
                           critic_rate=1e-4, epochs=2),
-        study_two=replace(_STUDY_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2),
-        evaluation=EvaluationConfig(16, 1.0, n_played=8, played_seconds=0.6, n_seeds=2,
-                                    schedule={"epochs": 6, "decoder_epochs": 1, "audible": 2,
-                                              "window_seconds": 0.2, "batch_size": 16})),
+        study_two=replace(_STUDY_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2)),
     "mini": Config(
         clip="miniature", generator="miniature", side=128,
         data=DataConfig(n_pairs=600, clip_seconds=8.0, image_side=128),
         study_one=replace(_STUDY_ONE, gain=0.1, audible=2, window_seconds=0.5, critic_rate=1e-4,
                           epochs=8, learning_rate=1e-3),
         study_two=replace(_STUDY_TWO, audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
-                          learning_rate=1e-3),
-        evaluation=EvaluationConfig(40, 4.0, n_played=16, played_seconds=2.5,
-                                    schedule={"epochs": 12, "decoder_epochs": 2, "audible": 2,
-                                              "window_seconds": 0.3, "learning_rate": 1e-3})),
+                          learning_rate=1e-3)),
     "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),
                   study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
-                  study_two=replace(_STUDY_TWO, audible=16, window_seconds=4.0),
-                  evaluation=EvaluationConfig(400, n_played=160, schedule={"audible": 8})),
+                  study_two=replace(_STUDY_TWO, audible=16, window_seconds=4.0)),
     "paper": Config(),
 }
 

@@ -21,7 +21,6 @@ from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
 from lib.systems.mapping import data
-from lib.systems.mapping.config import EvaluationConfig
 from lib.systems.mapping.train_projection import cosine_similarity
 
 MEASURES = ("cosine", "mae", "centred cosine")
@@ -94,12 +93,12 @@ class Paintings(NamedTuple):
     indices: tuple[int, ...] = ()  # in TEST_SEED
 
 
-def build_test_set(config: EvaluationConfig, rate_hz: int,
-                   training_table: pd.DataFrame) -> TestSet:
+def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
+                   side: int = 128) -> TestSet:
     """Paintings unknown to the training table, in all styles and emotions by turns (40 hold every
     pair of them), and two real pieces of the same emotion for each, at `rate_hz`."""
     index, items = PICTURES_FROM, []
-    for k in range(config.n_pictures):
+    for k in range(n):
         turn, column = divmod(k, len(factors.STYLES))
         emotion, item = EMOTIONS[(turn + column) % len(EMOTIONS)], None
         while item is None or words.emotion_word(item) != emotion:
@@ -116,9 +115,9 @@ def build_test_set(config: EvaluationConfig, rate_hz: int,
          "arousal": item.arousal, "audio": own.item_id, "real": other.item_id}
         for item, own, other in zip(items, reference, real, strict=True)])
     data.assert_unseen(table, training_table)
-    return TestSet(table, np.stack([paint.paint(item, config.side) for item in items]),
-                   render.render_items(reference, config.seconds, rate_hz),
-                   render.render_items(real, config.seconds, rate_hz))
+    return TestSet(table, np.stack([paint.paint(item, side) for item in items]),
+                   render.render_items(reference, seconds, rate_hz),
+                   render.render_items(real, seconds, rate_hz))
 
 
 def draw_paintings(n: int, side: int) -> Paintings:
