@@ -42,10 +42,9 @@ def saved(chain, own_results):
         config = replace(getattr(get_config("smoke"), f"study_{study}"), w_mel=0.0,
                          w_adversarial=0.0, w_features=0.0)
         models = train_projection.build(config, chain.generator, chain.clip.width, seed=3)
-        said = checkpoints.settings(models, config, chain.clip.width, chain.clip) | changes
-        artefacts.save(said, checkpoints.NOTEBOOKS[study], "smoke", f"study_{study}.json", seed=0)
-        artefacts.save(checkpoints.weights(models), checkpoints.NOTEBOOKS[study], "smoke",
-                       f"study_{study}.safetensors", seed=0)
+        for name, content in checkpoints.files(models, config, chain.clip).items():
+            content = content | changes if name.endswith(".json") else content
+            artefacts.save(content, checkpoints.NOTEBOOKS[study], "smoke", name, seed=0)
         return models, config
 
     return save

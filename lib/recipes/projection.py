@@ -33,9 +33,8 @@ def make() -> tuple:
     models = train_projection.build(config, generator, clip.width, SEED)
     curve = train_projection.train(models, material, wanted, config, paths.PROCESSED / "mapping"
                                    / "projection.safetensors", seed=SEED)
-    return {"study_two.json": checkpoints.settings(models, config, clip.width, clip),
-            "study_two.safetensors": checkpoints.weights(models),
-            "curves.csv": pd.DataFrame(curve)}, provenance.content_hash(wanted)
+    return (checkpoints.files(models, config, clip) | {"curves.csv": pd.DataFrame(curve)},
+            provenance.content_hash(wanted))
 
 
 def measure() -> tuple:

@@ -1,7 +1,5 @@
-"""Trained projections as files: ``study_two.safetensors`` (weights) and ``study_two.json`` (config,
-D_in, hashes of the two networks that it was trained between; others are refused).
-Notebook: 22, 23.
-"""
+"""Trained projections as files: weights, and config with hashes of the two networks that they were
+trained between; others are refused.  Notebook: 22, 23."""
 
 from dataclasses import asdict, replace
 
@@ -15,17 +13,13 @@ from lib.systems.mapping.config import ProjectionConfig, get_config
 NOTEBOOKS = {"one": "22_mapping_study_one", "two": "23_mapping_study_two"}
 
 
-def settings(models: train_projection.Models, config: ProjectionConfig, width_in: int,
-             clip) -> dict:
-    """What stands in ``study_two.json``; `clip`: whose vectors the projection was trained on."""
-    return {"width_in": width_in, "width_out": models.generator.width,
-            "generator": models.generator.name, "generator_sha256": models.generator.sha256,
-            "config": asdict(config), "sees": clip.name, "sees_sha256": clip.sha256}
-
-
-def weights(models: train_projection.Models) -> dict:
-    """Tensors for ``study_two.safetensors``, half precision; :func:`load` widens them."""
-    return stored.half(models.projection)
+def files(models: train_projection.Models, config: ProjectionConfig, clip) -> dict:
+    """File name → content of a trained projection; `clip`: whose vectors it was trained on."""
+    generator, name = models.generator, f"study_{config.study}"
+    settings = {"width_in": clip.width, "width_out": generator.width, "generator": generator.name,
+                "generator_sha256": generator.sha256, "config": asdict(config),
+                "sees": clip.name, "sees_sha256": clip.sha256}
+    return {f"{name}.json": settings, f"{name}.safetensors": stored.half(models.projection)}
 
 
 def load(profile: str, study: str = "two", generator=None,

@@ -151,8 +151,7 @@ def atelier_items(names) -> list:
 
 
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """The atelier's ``word, valence, arousal, style, subject`` of each pair's picture, and its
-    sound's ``heard_genre``."""
+    """``word, valence, arousal, style, subject`` of each picture, ``heard_genre`` of its sound."""
     pairs = zip(atelier_items(table["image"]), atelier_items(table["audio"]), strict=True)
     return pd.DataFrame([{"word": words.emotion_word(item), "valence": item.valence,
                           "arousal": item.arousal, "style": item.style, "subject": item.subject,
@@ -273,8 +272,7 @@ def text_targets(texts: Sequence[str], generator, n_tokens: int = 1) -> np.ndarr
 
 
 def audio_targets(codes: np.ndarray, generator, n_tokens: int = 1) -> np.ndarray:
-    """Codes int [N, K, S] → the decoder's embeddings, summed over K, averaged over S: float32 [N,
-    n_tokens, D]."""
+    """Codes int [N, K, S] → float32 [N, n, D]: the decoder's embeddings, Σ over K, means over S."""
     embeddings = generator.network.decoder.model.decoder.embed_tokens
     targets = []
     with torch.inference_mode():

@@ -38,9 +38,8 @@ def row_scores(predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> 
 
 def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets: np.ndarray, *,
                 seed: int = 0, n_shuffles: int = 200) -> pd.DataFrame:
-    """The test pairs' mean scores, and the mean vector's: ``row, measure, value, low, high, null,
-    null_high, n``, 95 % over linked groups; null: targets permuted between groups, mean and 97.5 %
-    end (MAE: 2.5 %)."""
+    """The test pairs' mean scores, the mean vector's below, 95 % over linked groups; ``null,
+    null_high``: targets permuted between groups, mean and 97.5 % end (MAE: 2.5 %)."""
     test, mean = (table["split"] == "test").to_numpy(), \
         targets[table["split"] == "train"].mean(0, keepdims=True)
     groups, rows = table["linked"].to_numpy()[test], []
@@ -61,8 +60,7 @@ def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets
 
 
 def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Predictions [N, n, D] by ridge regression from vectors [N, D_in], the penalty chosen in
-    validation."""
+    """Vectors [N, D_in] → [N, n, D] by ridge regression, the penalty chosen on validation pairs."""
     train, validation = (np.flatnonzero(table["split"] == name) for name in ("train", "validation"))
     flat = targets.reshape(len(targets), -1)
 
@@ -135,9 +133,8 @@ def draw_paintings(n: int, side: int) -> Paintings:
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
-    """What the measures need of clips [N, samples], a structured array [N]: ``affect`` [2],
-    ``word``, ``embedding`` (at one loudness) by the tagger, ``anchors`` [P] in the joint space,
-    ``shares`` [128]."""
+    """Clips [N, samples] → a structured array [N]: ``affect, word, embedding`` (at one loudness)
+    by the tagger, ``anchors`` in the joint space, ``shares`` of mel bands."""
     points = embedders.predict_affect(tagger, list(sounds), rate_hz)
     return evaluation.structured({
         "affect": points, "word": evaluation.nearest_emotions(points),
@@ -175,9 +172,8 @@ def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagge
 
 def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame], *,
                   seed: int = 0) -> pd.DataFrame:
-    """Does music have its painting's emotion? From name → ``valence, arousal, word`` by the tagger:
-    ``music, measure, value, low, high, null, n`` of the word (Wilson; null: one in five) and the
-    CCCs (bootstrap; null: the 97.5 % end with the music permuted)."""
+    """Does music have its painting's emotion? By the tagger's ``valence, arousal, word`` of it: the
+    word (null: one in five) and CCCs (null: the 97.5 % end with the music permuted)."""
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
         right = predicted["word"].to_numpy() == paintings.emotions

@@ -111,8 +111,7 @@ def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = T
 
 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
-    """The losses by name, unweighted (Deepika §4.2.3, §4.3.4), and the critic's inputs (real,
-    generated)."""
+    """The unweighted losses (Deepika §4.2.3, §4.3.4); the critic's inputs, real and generated."""
     predicted = models.projection(batch.vectors)
     terms = {"latent": DISTANCES[config.latent](predicted, batch.targets)}
     critic_inputs: tuple = ()
@@ -158,8 +157,7 @@ def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[s
 
 def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
                   models: Models, epoch: int, seed: int = 0) -> Iterator[Batch]:
-    """An epoch's batches of the training pairs, set by seed and epoch: another stored view of each
-    picture and another window of the sounds each time."""
+    """An epoch's batches of training pairs: other views and windows each time, set by the seed."""
     rng, generator = np.random.default_rng([seed, epoch]), models.generator
     torch.manual_seed(seed * 1_000_003 + epoch)  # dropout's
     rows, per_step = pairs.rows("train"), generator.codec.samples_per_step
@@ -193,8 +191,7 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray,
 
 
 def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Cosine of each row with its target, [N, D] or [N, n, D] (averaged over tokens) twice →
-    float64 [N]."""
+    """Cosine of rows [N, D], or [N, n, D] averaged over n, with their targets: float64 [N]."""
     predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
     norms = np.linalg.norm(predicted, axis=-1) * np.linalg.norm(targets, axis=-1)
     cosines = (predicted * targets).sum(-1) / np.maximum(norms, 1e-12)
