@@ -29,7 +29,6 @@ NUMBERS = ("value", "low", "high", "null", "null_high", "majority", "n")  # the 
 @dataclass(frozen=True)
 class Wanted:
     """A figure that a checkpoint must reach, in its held-out table."""
-    what: str
     measure: str
     bound: float
     where: dict = field(default_factory=dict)  # columns that pick the row
@@ -45,13 +44,12 @@ class Wanted:
                 raise KlangfarbeError(f"one row {self.measure} {where} in the held-out table",
                                       str(len(found)), "measure the checkpoint again")
             return found.iloc[0].to_dict()
-        row, bound = row_of(self.where), self.bound
-        if self.of:
-            bound *= row_of(self.of)["value"]
-        value = row["value"]
-        return {"what": self.what, "value": value, "low": row.get("low", math.nan),
-                "high": row.get("high", math.nan), "wanted": bound, "at_most": self.at_most,
-                "met": bool(value <= bound if self.at_most else value >= bound), "n": row["n"]}
+        row = row_of(self.where)
+        bound = self.bound * row_of(self.of)["value"] if self.of else self.bound
+        met = row["value"] <= bound if self.at_most else row["value"] >= bound
+        return {"what": " ".join(map(str, (self.measure, *self.where.values()))), "low": math.nan,
+                "high": math.nan, **{k: row[k] for k in ("value", "low", "high", "n") if k in row},
+                "wanted": bound, "at_most": self.at_most, "met": bool(met)}
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,6 @@ _GENERATED, _REAL, _ROUND_TRIP = ({"music": kind} for kind in ("generated", "ate
 _CLEAN, _GREEDY, _ALL = {"clips": "as they are"}, {"way": "likeliest words"}, {"codebooks": 4}
 _STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
     {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
-
 RECIPES = {
     "picture_judge": Recipe("judge", ("picture_judge.skops",), (),
                             "music2image.make_picture_judge"),
@@ -83,62 +80,43 @@ RECIPES = {
     "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"),
                    (), "music2image.make_unet"),
     "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
-        Wanted("right word of five", "accuracy", 0.8),
-        Wanted("calibration error", "calibration_error", 0.1, at_most=True),
-        *(Wanted(f"{word} recognised", "recall", 0.5, {"word": word})
+        Wanted("accuracy", 0.8), Wanted("calibration_error", 0.1, at_most=True),
+        *(Wanted("recall", 0.5, {"word": word})
           for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier.make"),
     "projection": Recipe("23_mapping_study_two", ("study_two.json", "study_two.safetensors"), (
-        Wanted("cosine with the directive's vector, as a share of the mean vector's", "cosine",
-               1.0, _STUDY, _MEAN),
-        Wanted("cosine with the mean taken off", "centred cosine", 0.2, _STUDY),
-        Wanted("MAE, as a share of the mean vector's", "mae", 1.0, _STUDY, _MEAN, at_most=True)),
-        "projection.make"),
+        Wanted("cosine", 1.0, _STUDY, _MEAN), Wanted("centred cosine", 0.2, _STUDY),
+        Wanted("mae", 1.0, _STUDY, _MEAN, at_most=True)), "projection.make"),
     "vocoder": Recipe("43_art2music_vocoder", ("generator.json", "generator.safetensors"), (
-        Wanted("ln-mel L1 of a true mel's round trip, nats", "ln_mel_l1", 0.5, _VOCODER,
-               at_most=True),
-        Wanted("the same, as a share of an untrained one's", "ln_mel_l1", 0.25, _VOCODER,
-               _UNTRAINED, at_most=True)), "art2music.make_vocoder"),
+        Wanted("ln_mel_l1", 0.5, _VOCODER, at_most=True),
+        Wanted("ln_mel_l1", 0.25, _VOCODER, _UNTRAINED, at_most=True)), "art2music.make_vocoder"),
     "flow": Recipe("42_art2music_decoder", ("flow.json", "flow.safetensors"), (
-        Wanted("CCC of the painting's arousal and what is heard", "ccc_arousal", 0.4, _FLOW),
-        Wanted("CCC of the painting's valence and what is heard", "ccc_valence", 0.25, _FLOW),
-        Wanted("how far two seeds lie apart, as a share of two clips",
-               "two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music.make_flow"),
+        Wanted("ccc_arousal", 0.4, _FLOW), Wanted("ccc_valence", 0.25, _FLOW),
+        Wanted("two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music.make_flow"),
     "tagger": Recipe("tagger", _NETWORK, (
-        Wanted("genre named", "genre_accuracy", 0.85, _CLEAN),
-        Wanted("valence, R²", "valence_r2", 0.7, _CLEAN),
-        Wanted("arousal, R²", "arousal_r2", 0.7, _CLEAN))),
+        Wanted("genre_accuracy", 0.85, _CLEAN), Wanted("valence_r2", 0.7, _CLEAN),
+        Wanted("arousal_r2", 0.7, _CLEAN))),
     "text_audio": Recipe("text_audio", (*_WORDS, "preprocessor_config.json"), (
-        Wanted("right clip first of 100", "r_at_1_of_100", 0.4),
-        Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+        Wanted("r_at_1_of_100", 0.4), Wanted("emotion_alone_r_at_1_of_10", 0.2))),
     "image_text": Recipe(
         "image_text", ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
-            Wanted("right painting first of 100, by caption and comment", "both_r_at_1_of_100",
-                   0.5),
-            Wanted("right painting first of 100, by caption alone", "caption_r_at_1_of_100", 0.5),
-            Wanted("emotion alone, first of 10", "emotion_alone_r_at_1_of_10", 0.2))),
+            Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
+            Wanted("emotion_alone_r_at_1_of_10", 0.2))),
     "codec": Recipe("codec", _NETWORK, (
-        Wanted("ln-mel L1 of the round trip", "ln_mel_l1", 0.8, _ALL, at_most=True),
-        *(Wanted(f"perplexity of codebook {k}", "perplexity", 256, {"codebooks": k})
-          for k in (1, 2, 3, 4)),
-        Wanted("tempo kept within 5 %", "tempo_agrees", 0.9),
-        Wanted("key kept", "key_agrees", 0.9))),
+        Wanted("ln_mel_l1", 0.8, _ALL, at_most=True),
+        *(Wanted("perplexity", 256, {"codebooks": k}) for k in (1, 2, 3, 4)),
+        Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.9))),
     "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), (
-        Wanted("style named", "unled_manner_named", 0.9),
-        Wanted("subject named", "unled_subject_named", 0.9),
-        Wanted("both feelings follow the word that leads", "led_feeling_follows", 0.9))),
+        Wanted("unled_manner_named", 0.9), Wanted("unled_subject_named", 0.9),
+        Wanted("led_feeling_follows", 0.9))),
     "describer": Recipe("describer", _WORDS, (
-        Wanted("tempo, mode, genre and mood suit the emotion", "all_suits", 0.85, _GREEDY),
-        Wanted("two lines", "two_lines", 0.99, _GREEDY))),
+        Wanted("all_suits", 0.85, _GREEDY), Wanted("two_lines", 0.99, _GREEDY))),
     "text_encoder": Recipe("text_encoder", _WORDS),
     "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json")),
     "musicgen": Recipe("musicgen", (*_NETWORK, "parts.json"), (
-        *(Wanted(f"{what}: asked for and measured, r, as a share of the real clips'", f"{of}_r",
-                 0.6, _GENERATED, _REAL)
-          for what, of in (("tempo", "tempo_bpm"), ("mode", "mode"), ("loudness", "loudness_db"),
-                           ("brightness", "brightness_hz"))),
-        Wanted("FAD, in round trips", "fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
-        Wanted("clips with a silent second, as a share of the real clips'", "silent_seconds", 1.0,
-               _GENERATED, _REAL, at_most=True))),
+        *(Wanted(f"{control}_r", 0.6, _GENERATED, _REAL)
+          for control in ("tempo_bpm", "mode", "loudness_db", "brightness_hz")),
+        Wanted("fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
+        Wanted("silent_seconds", 1.0, _GENERATED, _REAL, at_most=True))),
 }
 
 

@@ -43,7 +43,7 @@ def measure_vocoder() -> tuple:
     made = {"vocoder": train_vocoder.vocode(generator, given),
             "untrained": train_vocoder.vocode(untrained, given),
             "Griffin–Lim": evaluate.griffin_lim(given)}
-    return [{"row": name, "measure": measure, **bundling.mean(values)}
+    return [{"row": name, "measure": measure, **bundling.estimate(np.mean, values)}
             for name, some in made.items()
             for measure, values in evaluate.round_trip_errors(sounds, some).items()], sounds
 
@@ -71,14 +71,14 @@ def measure_flow() -> tuple:
     test = evaluate.load_test_set(get_config("mini"), sees, pretrained.load("sentences"),
                                   first=TRIPLETS_FROM)
     generator, given = checkpoints.load_vocoder()[0], evaluate.ablated_inputs(test, setting, SEED)
-    made = {name: train_flow.generate(models, *given[which], config, seed=SEED)
+    made = {name: train_flow.generate(models, *given[which], config=config, seed=SEED)
             for name, which in (("flow", "full"), ("noise for both", "noise"))}
-    again = train_flow.generate(models, *given["full"], config, seed=SEED + 1)
+    again = train_flow.generate(models, *given["full"], config=config, seed=SEED + 1)
     sounds = {name: train_vocoder.vocode(generator, mel.to_ln(mels))
               for name, mels in made.items()} | {"the matched clip": test.reference}
     truth, rows = test.comments[["valence", "arousal"]].to_numpy(), []
     for name, clips in sounds.items():
-        heard = embedders.predict_affect(tagger, clips, mel.RATE_HZ)
+        heard = embedders.predict_affect(tagger, list(clips), mel.RATE_HZ)
         rows += [{"row": name, "measure": f"ccc_{axis}",
                   **bundling.estimate(affect.ccc, truth[:, at], heard[:, at])}
                  for at, axis in enumerate(("valence", "arousal"))]

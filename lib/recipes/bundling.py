@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,10 +40,10 @@ def texts_of(items: Sequence) -> dict[str, list]:
 
 def computed_of_clips(compute: Callable, name: str, seed: int, n: int):
     """``compute(sounds [n, samples])`` of the first n clips, kept on disk: [n, …], their hash."""
+    def part(indices):
+        return compute(render.sounds(seed, indices, CLIP_SECONDS)[0])
     sounds, _ = render.sounds(seed, range(2), CLIP_SECONDS)
-    return _kept("listening", name, lambda part: compute(render.sounds(seed, part,
-                                                                       CLIP_SECONDS)[0]),
-                 seed, range(n), sounds, compute(sounds))
+    return _kept("listening", name, part, seed, range(n), sounds, compute(sounds))
 
 
 def painted(seed: int, indices: range, size: int):
@@ -148,7 +149,7 @@ def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = 
 def curve_means(curve: list[dict], every: int = 50) -> pd.DataFrame:
     """A curve as a table of means of `every` steps."""
     table = pd.DataFrame(curve)
-    means: pd.DataFrame = table.groupby((table["step"] - 1) // every).mean()
+    means: Any = table.groupby((table["step"] - 1) // every).mean()
     return means.assign(step=(means.index + 1) * every)
 
 
@@ -158,22 +159,18 @@ def share(right) -> dict:
     return {"value": float(np.mean(right)), "low": low, "high": high, "n": len(right)}
 
 
-def mean(values) -> dict:
-    """A mean, its 95 % interval and n: Wilson's of single answers, else the bootstrap's."""
-    values = np.asarray(values, np.float64)
-    return share(values) if np.isin(values, (0, 1)).all() else estimate(np.mean, values)
-
-
 def estimate(statistic: Callable, *arrays: np.ndarray) -> dict:
     """A statistic of arrays that are resampled alike, its 95 % interval (bootstrap) and n."""
     low, high = stats.bootstrap(statistic, *arrays)
     return {"value": statistic(*arrays), "low": low, "high": high, "n": len(arrays[0])}
 
 
-def ranks_among(queries: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
-    """:func:`lib.metrics.embedders.ranks`, each hundred items among themselves."""
-    hundreds = [slice(at, at + AMONG) for at in range(0, len(queries), AMONG)]
-    return pd.concat([embedders.ranks(queries[h], targets[h]) for h in hundreds])
+def retrieved(queries: np.ndarray, targets: np.ndarray, what: str = "", ks=(1, 10)) -> list[dict]:
+    """How often a query's own target is among the first k of each hundred, a row for each k."""
+    ranks = pd.concat([embedders.ranks(queries[at : at + AMONG], targets[at : at + AMONG])
+                       for at in range(0, len(queries), AMONG)])
+    return [{"measure": f"{what}r_at_{k}_of_{AMONG}", **share(ranks[f"r_at_{k}"]),
+             "null": k / AMONG} for k in ks]
 
 
 def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:
@@ -185,5 +182,7 @@ def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:
         cosine = cosines([draw(TEST_SEED, index, valence=v, arousal=a) for v, a in scene])
         first.append((cosine.argmax(1) == np.arange(versions)).mean())
         nearer.append((np.diagonal(cosine) > np.diagonal(np.roll(cosine, -1, axis=1))).mean())
-    return [{"measure": f"emotion_alone_r_at_1_of_{versions}", **mean(first), "null": 1 / versions},
-            {"measure": "emotion_alone_of_2", **mean(nearer), "null": 0.5}]
+    return [{"measure": measure, **estimate(np.mean, np.array(values)), "null": null}
+            for measure, values, null in (
+                (f"emotion_alone_r_at_1_of_{versions}", first, 1 / versions),
+                ("emotion_alone_of_2", nearer, 0.5))]

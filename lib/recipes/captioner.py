@@ -5,6 +5,7 @@ Source: Li et al. (2022), BLIP, §3.1, §4.1.  Notebook: 03.
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,7 +161,7 @@ def measure(captioner=None, seed: int = TEST_SEED, indices: range = TEST_ITEMS) 
     pictures, own = bundling.painted(seed, indices, SIZE)[0], bundling.texts_of(items)["emotion"]
     drawn = np.random.default_rng(seed).integers(0, len(felt), len(items))
     asked, rows = [list(felt)[k] for k in drawn], []
-    def add(measure: str, right, null=np.nan) -> None:
+    def add(measure: str, right, null: Any = np.nan) -> None:
         rows.append({"measure": measure, **bundling.share(right), "null": null})
     said = {"unled": captioner.caption(pictures), "led": captioner.caption(pictures, asked)}
     for way, texts in said.items():

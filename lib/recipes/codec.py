@@ -43,9 +43,7 @@ class Config:
 
 
 def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
-    """Mean |ln tones − ln peaks| in nepers, weighted by the root of their amplitudes: of the
-    decoder's oscillators [B, T, P] and of the true sound's pitches [B, T / 2, P].
-    """
+    """Mean |ln tones [B, T, P] − ln peaks [B, T/2, P]|, weighted by the root of the amplitudes."""
     # without it a network that cannot place a note yet does best to play none
     target, output = peaks.clamp_min(FLOOR).repeat_interleave(2, dim=1), tones.clamp_min(FLOOR)
     weight = target.sqrt() + output.detach().sqrt() + FLOOR**0.5
@@ -118,8 +116,6 @@ def measure() -> tuple:
     rate, n_codebooks, rows = codec.sample_rate_hz, codec.n_codebooks, []
     sounds = render.sounds(TEST_SEED, range(N_TEST), TEST_SECONDS)[0]
     codes = torch.cat([codec.encode(sounds[i : i + 16, None]) for i in range(0, N_TEST, 16)])
-    def add(measure: str, found: dict, codebooks: int = n_codebooks, null=np.nan):
-        rows.append({"measure": measure, "codebooks": codebooks, **found, "null": null})
     def distances(others):
         return np.array([np.abs(ln_mel(a, rate) - ln_mel(b, rate)).mean()
                          for a, b in zip(sounds, others, strict=True)])
@@ -127,16 +123,18 @@ def measure() -> tuple:
     for k in range(1, n_codebooks + 1):
         after = np.concatenate([codec.decode(part[:, :k], sounds.shape[1]).cpu().numpy()[:, 0]
                                 for part in codes.split(16)])
-        add("ln_mel_l1", bundling.estimate(np.mean, distances(after)), k, null)
-    for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1):
-        add("perplexity", {"value": used, "n": N_TEST}, k)
+        rows.append({"measure": "ln_mel_l1", "codebooks": k, "null": null,
+                     **bundling.estimate(np.mean, distances(after))})
+    rows += [{"measure": "perplexity", "codebooks": k, "value": used, "n": N_TEST}
+             for k, used in enumerate(perplexity(codes, codec.codebook_size).tolist(), start=1)]
     few = [list(clips[:N_CONTROLS]) for clips in (sounds, after)]
     tempi = [control.measure_controls(clips, rate)["tempo_bpm"].to_numpy() for clips in few]
     keys = [np.array([key_of(clip, rate) for clip in clips]) for clips in few]
     for measure, same, (a, b) in (
             ("tempo_agrees", lambda a, b: np.abs(b / a - 1) <= SAME_TEMPO, tempi),
             ("key_agrees", np.equal, keys)):
-        add(measure, bundling.share(same(a, b)), null=same(a, np.roll(b, 1)).mean())
+        rows.append({"measure": measure, "codebooks": n_codebooks, **bundling.share(same(a, b)),
+                     "null": same(a, np.roll(b, 1)).mean()})
     return rows, sounds
 
 

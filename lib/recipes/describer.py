@@ -79,17 +79,15 @@ def collate(tokenizer, prompts: list[str], responses: list[str]) -> dict:
     before = tokenizer(prompts)["input_ids"]
     after = [ids + [tokenizer.eos_token_id]
              for ids in tokenizer(responses, add_special_tokens=False)["input_ids"]]
-    rows = {"input_ids": ([p + r for p, r in zip(before, after, strict=True)],
-                          tokenizer.pad_token_id),
-            "attention_mask": ([[1] * len(p + r) for p, r in zip(before, after, strict=True)], 0),
-            "labels": ([[IGNORED] * len(p) + r for p, r in zip(before, after, strict=True)],
-                       IGNORED)}
-    return {name: pad_sequence([torch.tensor(row) for row in some], True, padding)
-            for name, (some, padding) in rows.items()}
+    rows = [{"input_ids": p + r, "attention_mask": [1] * len(p + r),
+             "labels": [IGNORED] * len(p) + r} for p, r in zip(before, after, strict=True)]
+    paddings = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORED}
+    return {name: pad_sequence([torch.tensor(row[name]) for row in rows], True, padding)
+            for name, padding in paddings.items()}
 
 
-def train(model: LlamaForCausalLM, tokenizer, captions: list[str], emotions: list[str],
-          descriptions: list[str], config: Config = Config(), **run) -> list[dict]:
+def train(model, tokenizer, captions: list[str], emotions: list[str], descriptions: list[str],
+          config: Config = Config(), **run) -> list[dict]:
     """Trains in place and returns the curve."""
     def loss_of(rng):
         rows = bundling.draw_rows(rng, len(captions), config.batch_size)
@@ -121,7 +119,7 @@ def tempo_class(bpm: float) -> int:
     return next(k for k, (limit, _) in enumerate(words.TEMPI) if bpm < limit)
 
 
-def read(text: str) -> tuple[int | None, str | None, str | None, tuple, tuple]:
+def read(text: str) -> tuple:
     """Tempo class, mode, genre, moods and players; ``None`` or empty if not said, or twice."""
     text = " ".join(text.lower().split())
     tempi = {tempo_class(int(bpm)) for bpm in re.findall(r"\((\d{1,3}) bpm\)", text)}
@@ -191,9 +189,8 @@ def measure() -> tuple:
         own, null = (pd.DataFrame([rate(suits, *pair) for pair in zip(said, to, strict=True)])
                      .assign(all=lambda t: t.all(axis=1))
                      for to in (wanted, np.random.default_rng(SEED).permutation(wanted)))
-        found = [*({"measure": f"{field}_suits", **share(own[field]), "null": null[field].mean()}
-                   for field in own),
-                 {"measure": "two_lines", **share(list(map(well_formed, said)))},
-                 {"measure": "distinct", "value": len(set(said)) / n, "n": n}]
-        rows += [{"way": way, **row} for row in found]
+        rows += [{"way": way, "measure": f"{field}_suits", **share(own[field]),
+                  "null": null[field].mean()} for field in own]
+        rows += [{"way": way, "measure": "two_lines", **share(list(map(well_formed, said)))},
+                 {"way": way, "measure": "distinct", "value": len(set(said)) / n, "n": n}]
     return rows, repr(test).encode()

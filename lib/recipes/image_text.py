@@ -13,7 +13,7 @@ from open_clip.model import CLIP
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.recipes import bundling
-from lib.recipes.bundling import AMONG, N_TEST, SEED
+from lib.recipes.bundling import N_TEST, SEED
 from lib.training import loop
 
 # the collection of image_text and captioner: no generator trains on it, nothing is tested on it
@@ -85,9 +85,8 @@ def train(model: CLIP, tokenizer, pictures: np.ndarray, captions: list[str], com
     def text_of(row, which):
         if which < config.p_caption:
             return captions[row]
-        if which < config.p_caption + config.p_comment:
-            return comments[row]
-        return f"{captions[row]} {comments[row]}"
+        both = which >= config.p_caption + config.p_comment
+        return f"{captions[row]} {comments[row]}" if both else comments[row]
     def loss_of(rng):
         rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
         batch = pixels(augment(pictures[rows], rng, config.shift))
@@ -120,8 +119,7 @@ def measure() -> tuple:
     texts = {name: bundling.texts_of(items)[name] for name in ("caption", "comment")}
     texts["both"] = list(map("{} {}".format, texts["caption"], texts["comment"]))
     seen = encoder.embed_pictures(pictures)
-    rows = [{"measure": f"{name}_r_at_1_of_100", "null": 1 / AMONG, **bundling.mean(
-        bundling.ranks_among(encoder.embed_text(said), seen)["r_at_1"])}
+    rows = [bundling.retrieved(encoder.embed_text(said), seen, f"{name}_", [1])[0]
             for name, said in texts.items()]
     def cosines(items):
         return (encoder.embed_text([words.comment(f) for f in items])

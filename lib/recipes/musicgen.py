@@ -89,9 +89,7 @@ def make() -> tuple:
 
 
 def measure() -> tuple:
-    """What it plays to held-out descriptions, beside their pieces and the codec's round trip of
-    them; FAD to the next items' pieces, all clips at one level.
-    """
+    """What it plays to held-out descriptions, beside their pieces and the codec's round trip."""
     generator, tagger = (pretrained.load(part, device="cpu") for part in ("musicgen", "tagger"))
     items = bundling.first_items(TEST_SEED, N_TEST)
     real, others = (render.sounds(TEST_SEED, range(start, start + N_TEST), TEST_SECONDS)[0]
@@ -104,19 +102,19 @@ def measure() -> tuple:
              "mode": np.where(plans["mode"] == "major", 1.0, -1.0),
              "loudness_db": plans["loudness"].to_numpy(float),       # MIDI velocity
              "brightness_hz": plans["register"].to_numpy(float)}     # MIDI pitch of the melody
-    reference, rows = embedders.embed_clips(tagger, levelled(others), rate), []
+    reference, rows = embedders.embed_clips(tagger, list(levelled(others)), rate), []
     for name, sounds in music.items():
         agreement = control.agreement(asked, control.measure_controls(list(sounds), rate))
         rows += [{"music": name, "measure": f"{row['control']}_r", "value": row["r"],
                   **{k: row[k] for k in ("low", "high", "null", "n")}}
                  for row in agreement.to_dict("records")]
-        vectors = embedders.embed_clips(tagger, levelled(sounds), rate)
+        vectors = embedders.embed_clips(tagger, list(levelled(sounds)), rate)
         codes = codec.encode(sounds[:, None]).cpu().numpy()
         loops = [audio_quality.repetition(c, codec.frame_rate_hz, 1) for c in codes]
         values = {"fad": distances.fad(reference, vectors), "loops": np.mean(loops),
                   "silent_seconds": np.mean([silent(sound, rate) for sound in sounds])}
-        rows += [{"music": name, "measure": measure, "value": values[measure], "n": N_TEST}
-                 for measure in ("fad", "silent_seconds", "loops")]
+        rows += [{"music": name, "measure": measure, "value": value, "n": N_TEST}
+                 for measure, value in values.items()]
     return rows, real
 
 

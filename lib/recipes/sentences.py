@@ -13,9 +13,9 @@ from lib import pretrained
 from lib.core import provenance
 from lib.data.atelier import TEST_SEED
 from lib.data.atelier.factors import draw
-from lib.pretrained.texts import POOLING, SentenceEncoder, vectors
+from lib.pretrained.texts import POOLING, vectors
 from lib.recipes import bundling
-from lib.recipes.bundling import AMONG, N_TEST, N_WORDS, SEED, WORDS_SEED, share
+from lib.recipes.bundling import AMONG, N_TEST, N_WORDS, SEED, WORDS_SEED
 from lib.training import loop
 
 SIZES = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -66,23 +66,17 @@ def make() -> tuple:
 
 def measure() -> tuple:
     """What comments find among descriptions; ``polarity``: one of the same sign of valence."""
-    bundled = pretrained.load("sentences", device="cpu")
-    untrained = SentenceEncoder(bundled, build(len(bundled.tokenizer), seed=SEED).eval(),
-                                bundled.tokenizer, "cpu")
-    items, rows = bundling.first_items(TEST_SEED, N_TEST), []
-    comments, descriptions = _columns(items)[:2]
-    positive = np.array([f.valence > 0 for f in items])
-    for network, encoder in (("trained", bundled), ("untrained", untrained)):
-        a, b = encoder.embed_text(comments), encoder.embed_text(descriptions)
-        ranks = bundling.ranks_among(a, b)
-        first = [at + (a[at : at + AMONG] @ b[at : at + AMONG].T).argmax(1)
-                 for at in range(0, len(items), AMONG)]
-        found = {f"r_at_{k}_of_{AMONG}": (ranks[f"r_at_{k}"] > 0.5, k / AMONG) for k in (1, 10)}
-        found["polarity"] = (positive == positive[np.concatenate(first)],
-                             np.mean(positive[:, None] == positive))
-        rows += [{"network": network, "way": "comment → description", "measure": measure,
-                  **share(right), "null": null} for measure, (right, null) in found.items()]
-    return rows, repr(items).encode()
+    encoder = pretrained.load("sentences", device="cpu")
+    items = bundling.first_items(TEST_SEED, N_TEST)
+    a, b = (encoder.embed_text(texts) for texts in _columns(items)[:2])
+    positive = np.array([f.valence > 0 for f in items]).reshape(-1, AMONG)
+    near = a.reshape(*positive.shape, -1) @ b.reshape(*positive.shape, -1).swapaxes(1, 2)
+    alike = positive == np.take_along_axis(positive, near.argmax(2), axis=1)
+    null = np.mean(positive.reshape(-1, 1) == positive.ravel())
+    rows = [*bundling.retrieved(a, b),
+            {"measure": "polarity", **bundling.share(alike.ravel()), "null": null}]
+    way = {"network": "trained", "way": "comment → description"}
+    return [way | row for row in rows], repr(items).encode()
 
 
 def _columns(items: list) -> list[list[str]]:

@@ -15,7 +15,7 @@ from lib.metrics import embedders
 from lib.pretrained.listeners import clap_features
 from lib.pretrained.loading import tokens_of
 from lib.recipes import bundling
-from lib.recipes.bundling import AMONG, CLIP_SECONDS, N_TEST, SEED
+from lib.recipes.bundling import CLIP_SECONDS, N_TEST, SEED
 from lib.recipes.tagger import LISTENER_SEED, N_TRAIN
 from lib.training import loop
 
@@ -102,14 +102,11 @@ def measure() -> tuple:
     encoder, rate = pretrained.load("text_audio", device="cpu"), render.SAMPLE_RATE_HZ
     sounds, _ = render.sounds(TEST_SEED, range(N_TEST), CLIP_SECONDS)
     descriptions = bundling.texts_of(bundling.first_items(TEST_SEED, N_TEST))["description"]
-    ranks = bundling.ranks_among(encoder.embed_text(descriptions),
-                                 embedders.embed_clips(encoder, sounds, rate))
+    rows = bundling.retrieved(encoder.embed_text(descriptions),
+                              embedders.embed_clips(encoder, list(sounds), rate))
     def cosines(items):
-        clips = np.stack([render.render(compose.compose(f, CLIP_SECONDS), CLIP_SECONDS)
-                          for f in items])
+        clips = [render.render(compose.compose(f, CLIP_SECONDS), CLIP_SECONDS) for f in items]
         return (encoder.embed_text([words.description(f) for f in items])
                 @ embedders.embed_clips(encoder, clips, rate).T)
     points = np.random.default_rng(SEED).uniform(-1, 1, (40, 10, 2)).round(3)
-    return [*({"measure": f"r_at_{k}_of_{AMONG}", **bundling.share(ranks[f"r_at_{k}"]),
-               "null": k / AMONG} for k in (1, 10)),
-            *bundling.emotion_alone(cosines, points)], sounds
+    return rows + bundling.emotion_alone(cosines, points), sounds

@@ -18,7 +18,7 @@ from lib import pretrained
 from lib.core import provenance
 from lib.data.atelier import TEST_SEED
 from lib.data.atelier.compose import describe
-from lib.pretrained.texts import MAX_TOKENS, TextEncoder
+from lib.pretrained.texts import MAX_TOKENS
 from lib.recipes import bundling
 from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED
 from lib.recipes.describer import tempo_class
@@ -45,9 +45,9 @@ class Config:
 def build(n_words: int, sizes: dict = SIZES, seed: int = 0) -> T5ForConditionalGeneration:
     """The untrained network; encoder, decoder (one layer) and head keep a table of words each."""
     torch.manual_seed(seed)
-    model = T5ForConditionalGeneration(T5Config(
-        vocab_size=n_words, num_decoder_layers=1, dropout_rate=0.0, tie_word_embeddings=False,
-        pad_token_id=0, eos_token_id=2, decoder_start_token_id=0, **sizes))
+    model = T5ForConditionalGeneration(T5Config(**{
+        "vocab_size": n_words, "num_decoder_layers": 1, "dropout_rate": 0.0, "pad_token_id": 0,
+        "tie_word_embeddings": False, "eos_token_id": 2, "decoder_start_token_id": 0, **sizes}))
     for stack in (model.encoder, model.decoder):
         stack.embed_tokens = copy.deepcopy(model.shared)
     model.lm_head = torch.nn.Linear(model.config.d_model, n_words, bias=False)
@@ -78,9 +78,8 @@ def with_gaps(text: str, rng: np.random.Generator, config: Config = Config()) ->
     return " ".join(given), " ".join(gaps)
 
 
-def train(model: T5ForConditionalGeneration, tokenizer, descriptions: list[str],
-          tags: list[list[str]], further: list[str], config: Config = Config(),
-          **run) -> list[dict]:
+def train(model, tokenizer, descriptions: list[str], tags: list[list[str]], further: list[str],
+          config: Config = Config(), **run) -> list[dict]:
     """Trains in place and returns the curve; `further`: other texts, met in gaps only."""
     def pair(rng):
         row = rng.integers(len(descriptions))
@@ -113,24 +112,21 @@ def make() -> tuple:
 
 def measure(n_probe: int = 400, n_test: int = N_TEST) -> tuple:
     """How often a linear probe, fitted on items of the next seed, reads a factor from states."""
-    bundled = pretrained.load("text_encoder", device="cpu")
-    untrained = TextEncoder(bundled, encoder_of(build(len(bundled.tokenizer), seed=SEED)),
-                            bundled.tokenizer, "cpu")
-    items, test = (bundling.first_items(WORDS_SEED + 1, n_probe),
-                   bundling.first_items(TEST_SEED, n_test))
-    texts, test_texts = (bundling.texts_of(group)["description"] for group in (items, test))
-    truth, test_truth = (pd.DataFrame([_classes(f) for f in group]) for group in (items, test))
+    encoder = pretrained.load("text_encoder", device="cpu")
+    groups = [bundling.first_items(*some) for some in ((WORDS_SEED + 1, n_probe),
+                                                       (TEST_SEED, n_test))]
+    vectors, test_vectors = (encoder.pooled(bundling.texts_of(group)["description"])
+                             for group in groups)
+    truth, test_truth = (pd.DataFrame([_classes(item) for item in group]) for group in groups)
     rows = []
-    for network, encoder in (("trained", bundled), ("untrained", untrained)):
-        vectors, test_vectors = encoder.pooled(texts), encoder.pooled(test_texts)
-        for factor in truth:
-            probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-            probe.fit(vectors, truth[factor].tolist())
-            right = test_truth[factor].tolist()
-            rows.append({"network": network, "text": "description", "measure": f"{factor}_accuracy",
-                         **bundling.share(probe.predict(test_vectors) == right),
-                         "null": max(map(right.count, right)) / len(right)})
-    return rows, repr(test).encode()
+    for factor in truth:
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+        probe.fit(vectors, truth[factor].tolist())
+        right = test_truth[factor].tolist()
+        rows.append({"network": "trained", "text": "description", "measure": f"{factor}_accuracy",
+                     **bundling.share(probe.predict(test_vectors) == right),
+                     "null": max(map(right.count, right)) / len(right)})
+    return rows, repr(groups[1]).encode()
 
 
 def _classes(item) -> dict[str, str]:

@@ -56,7 +56,7 @@ def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of parameters and buffers, in ``.module``: step t (from 1) of
     ``update_parameters(module)`` moves it with the decay min(decay, (1+t)/(10+t)).
     """
-    def update(averaged: list, current: list, n_updates: torch.Tensor) -> None:
+    def update(averaged, current, n_updates) -> None:
         share = 1 - min(decay, (1 + int(n_updates)) / (10 + int(n_updates)))
         for mean, now in zip(averaged, current, strict=True):
             if mean.is_floating_point():
