@@ -455,7 +455,7 @@ def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
                                         "wikiart-a1": "Hand, A."} and rows.loc["wikiart-a1",
                                                                                "sad"] == 0.8
     assert rows.index[rows["path"].notna()].tolist() == ["wikiart-a1"]
-    with pytest.raises(KlangfarbeError, match="WikiArt Emotions"):
+    with pytest.raises(KlangfarbeError, match="wikiart_emotions"):
         real_data.label_wikiart(tmp_path / "images")
 
 

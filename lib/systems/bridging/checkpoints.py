@@ -3,6 +3,7 @@
 tuned from, the settings of each) of notebook 13."""
 
 import copy
+from typing import Any
 
 from lib import pretrained
 from lib.core import artefacts
@@ -23,7 +24,7 @@ def load_classifier(profile: str) -> tuple:
 
 def musicgen_weights(models: train_musicgen.Models) -> dict:
     """The tuned decoder and projection, LoRA merged, half precision, for ``m4.safetensors``."""
-    network = models.network
+    network: Any = models.network
     if hasattr(network, "merge_and_unload"):
         network = copy.deepcopy(network).merge_and_unload()
     return stored.half(network)

@@ -5,7 +5,7 @@ every segment is used at most once. Notebook: 13."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
               f"{len(data.rejects)} files set aside")
         return data
     paintings, pieces = atelier_items(config)
-    index = pd.concat([paintings.set_index("painting"), pieces.set_index("piece")])["index"]
+    index: Any = pd.concat([paintings.set_index("painting"), pieces.set_index("piece")])["index"]
 
     def pictures(names: Sequence[str], side: int) -> np.ndarray:
         painted, _ = paint.pictures(TRAIN_SEED, index.loc[list(names)], min(side, paint.MASTER))
@@ -94,29 +94,30 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
     pieces, broken_pieces = real_data.render_pieces(music_folder, sounds,
                                                     shortest_s=config.segment_seconds)
     rows, broken_paintings = real_data.intact_paintings(paintings_folder, work_folder)
-    n_segments = (pieces["seconds"] / config.segment_seconds + 1e-9).astype(int).groupby(
-        pieces["emotion"]).sum().to_dict()
-    rows = real_data.select_paintings(rows, config.n_paintings, n_segments, seed)
-    paintings = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
+    n_segments: Any = (pieces["seconds"] / config.segment_seconds + 1e-9).astype(int).groupby(
+        pieces["emotion"]).sum()
+    rows = real_data.select_paintings(rows, config.n_paintings, dict(n_segments), seed)
+    paintings: Any = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
     paintings = paintings[["painting", "painting_group", "emotion", "path", "share"]]
     table = make_pairs(paintings, pieces, how=config.how, seed=seed,
                        segment_seconds=config.segment_seconds)
-    path_of, sound_of = paintings.set_index("painting")["path"], pieces.set_index("piece")["sound"]
+    path_of, sound_of = (dict(table[[name, column]].to_numpy()) for table, name, column in
+                         ((paintings, "painting", "path"), (pieces, "piece", "sound")))
 
     def pictures(names: Sequence[str], side: int) -> np.ndarray:
         return images.squares([images.load(paintings_folder / path_of[name], size=side)
                                for name in names], side)
 
     def clips(some: pd.DataFrame, rate_hz: int) -> real_data.Clips:
-        return real_data.Clips([sounds / sound for sound in sound_of.loc[some["piece"]]],
+        return real_data.Clips([sounds / sound_of[piece] for piece in some["piece"]],
                                some["start_s"].tolist(), config.segment_seconds, rate_hz)
 
     rejects = pd.concat([broken_paintings, broken_pieces], ignore_index=True)
     return Data(table, paintings, pieces, rejects, pictures, real_data.SIDE, clips)
 
 
-def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "published",
-               seed: int = 0, segment_seconds: float = 30.0) -> pd.DataFrame:
+def make_pairs(paintings: Any, pieces: Any, *, how: str = "published", seed: int = 0,
+               segment_seconds: float = 30.0) -> Any:
     """The pairs of tables ``painting, painting_group`` (artist), ``emotion`` and ``piece,
     piece_group, emotion, seconds``. ``published`` splits the pairs, so that segments of one piece
     lie on both sides; ``corrected`` first splits whole pieces and painters, then pairs."""
@@ -137,7 +138,7 @@ def make_pairs(paintings: pd.DataFrame, pieces: pd.DataFrame, *, how: str = "pub
                                   "leave the emotion out on both sides, or give shorter segments")
         rng = np.random.default_rng([seed, number])
         for split in FRACTIONS if how == "corrected" else (None,):
-            some = [side[side["split"] == split] if split else side for side in sides]
+            some: Any = [side[side["split"] == split] if split else side for side in sides]
             n = min(map(len, some))  # both shuffled, side by side; the longer's rest is left out
             ours, theirs = (side.iloc[rng.permutation(len(side))[:n]].reset_index(drop=True)
                             for side in some)
@@ -159,7 +160,7 @@ def check_leakage(table: pd.DataFrame):
     return leakage.check(pairs=table.rename(columns=names)[[*names.values(), "split"]])
 
 
-def _split_groups(table: pd.DataFrame, column: str, seed: int) -> pd.DataFrame:
+def _split_groups(table: Any, column: str, seed: int) -> pd.DataFrame:
     # no group on two sides; a group counts for its most frequent emotion
     main = table.groupby(column)["emotion"].agg(lambda emotions: emotions.mode().iloc[0])
     parts = [rows.assign(split=splits.by_group(rows[column], FRACTIONS, seed))

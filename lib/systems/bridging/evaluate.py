@@ -7,7 +7,7 @@ training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15."""
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ class TestSet(NamedTuple):
     real: np.ndarray  # float32 [N, samples], of table.real, another piece
 
 
-def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: pd.DataFrame) -> TestSet:
+def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: Any) -> TestSet:
     """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
     of them is among the `training` pairs."""
     each = config.n_paintings // len(EMOTIONS)
@@ -67,7 +67,7 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
     return np.concatenate(parts)[:, : sounds.shape[1]].astype(np.float32)
 
 
-def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
+def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
                 common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
     """Sounds float32 [N, samples] as the measures need them, a structured array [N]: ``affect`` [2]
     and the nearest ``word``; ``logits`` and ``embedding`` at one loudness, ``loud``, the embedding
@@ -77,7 +77,7 @@ def score_clips(sounds: np.ndarray, reference: np.ndarray, own: Sequence[str],
     sounds, reference = sounds[:, :length], reference[:, :length]
     points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
     loud = embedders.embed_clips(tagger, sounds, sample_rate_hz)
-    even = evaluation.match_loudness(sounds)
+    even: Any = evaluation.match_loudness(sounds)
     clips = evaluation.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = sorted({*own, *common})
     vectors = evaluation.unit(np.asarray(clap.encoder.embed_text(texts), np.float64))

@@ -10,7 +10,7 @@ Source: Hisariya & Liang §IV. Notebook: 10."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,11 +26,11 @@ PEAK = interface.PEAK
 class Models(NamedTuple):
     """The networks of the chain."""
 
-    classifier: object
+    classifier: Any
     temperature: float
-    captioner: object
-    describer: object
-    generator: object
+    captioner: Any
+    describer: Any
+    generator: Any
     config: Config  # its music is the loaded generator's
     tuned: bool  # whether the generator was fine-tuned
 

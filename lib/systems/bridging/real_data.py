@@ -7,6 +7,7 @@ Mohammad & Kiritchenko (2018) for the ratings and the threshold of 40 %. Noteboo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,10 +48,10 @@ def five_words(shares) -> pd.DataFrame:
     ranked = np.sort(best, axis=1)
     sure = (ranked[:, -1] >= 0.4) & (ranked[:, -1] > ranked[:, -2])
     return pd.DataFrame(best, columns=list(words)).assign(
-        emotion=pd.Series(np.where(sure, words[best.argmax(1)], None), dtype=object))
+        emotion=pd.Series(np.where(sure, words[best.argmax(1)], np.array(None)), dtype=object))
 
 
-def label_wikiart(folder: Path | str) -> pd.DataFrame:
+def label_wikiart(folder: Path) -> pd.DataFrame:
     """WikiArt-Emotions' paintings: the manifest's rows (``path`` may be null) with ``emotion`` out
     of five or null, ``artist`` (up to 13 works of one painter) and the five words' shares."""
     rows, rated = WIKIART.manifest(folder, paintings_only=True), pictures.wikiart_shares(folder)
@@ -61,10 +62,9 @@ def label_wikiart(folder: Path | str) -> pd.DataFrame:
     return rows
 
 
-def intact_paintings(folder: Path | str,
-                     work_folder: Path | str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def intact_paintings(folder: Path, work_folder: Path) -> tuple:
     """Paintings with a word whose picture is whole, and the rejects ``item, file, reason``."""
-    rows = label_wikiart(folder).dropna(subset=["path", "emotion"])
+    rows: Any = label_wikiart(folder).dropna(subset=["path", "emotion"])
     if not len(rows):
         raise KlangfarbeError(f"pictures of paintings in {folder}", "none",
                               "fetch them as images/<ID>.jpg (see data/README.md)")
@@ -75,8 +75,7 @@ def intact_paintings(folder: Path | str,
     return rows, rejects[["item", "file", "reason"]]
 
 
-def select_paintings(rows: pd.DataFrame, n: int, at_most: dict[str, int],
-                     seed: int = 0) -> pd.DataFrame:
+def select_paintings(rows: Any, n: int, at_most: dict[str, int], seed: int = 0) -> Any:
     """`n` paintings, the words as evenly as possible and each ``at_most`` so often, of each word
     those with the highest ``share`` of annotators; `seed` orders equals."""
     ranked = np.sort(rows[list(affect.EMOTION_POINTS)].to_numpy(float), axis=1)
@@ -99,13 +98,12 @@ def quotas(counts: dict[str, int], n: int) -> dict[str, int]:
     return taken
 
 
-def render_pieces(folder: Path | str, sounds: Path | str, *,
-                  shortest_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
     """MIREX's MIDI files rendered to FLAC below `sounds`, where they are not there already: all
     pieces that can be played, 193 or 196, each with the word nearest to its adjective's point, and
     the rejects ``item, file, reason``."""
-    rows, scores = MIREX.manifest(folder), mirex.home(folder) / "MIDIs"
-    rows = rows[rows["modality"] == "midi"]
+    rows: Any = MIREX.manifest(folder)
+    rows, scores = rows[rows["modality"] == "midi"], mirex.home(folder) / "MIDIs"
     renders, broken = render.render_folder(scores, sounds, sample_rate_hz=RATE_HZ)
     rows = rows.assign(file=[(Path(folder) / path).relative_to(scores).as_posix()
                              for path in rows["path"]],

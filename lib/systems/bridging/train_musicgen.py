@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,15 +35,15 @@ NOTEBOOK = "13_bridging_music"
 class Models(NamedTuple):
     """What trains, and the MusicGenerator that it is a copy of."""
 
-    network: torch.nn.Module  # decoder and projection, in a LoRA where asked for
+    network: Any  # decoder and projection, in a LoRA where asked for
     optimiser: torch.optim.Optimizer
-    start: object
+    start: Any
 
 
 def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
     """A copy of a MusicGenerator's decoder and projection, ready to train; `seed`: of LoRA's
     matrices."""
-    network = torch.nn.Module()
+    network: Any = torch.nn.Module()
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
             setattr(network, name, copy.deepcopy(getattr(start.network, name)).requires_grad_(True))
@@ -68,7 +68,7 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
     return config.learning_rate * original_code.share_of_rate(number, config.warm_up, n_steps)
 
 
-def make_batches(start, clips: Sequence[np.ndarray], texts: Sequence[str], config: MusicGenConfig,
+def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: MusicGenConfig,
                  *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
                  shuffled: bool = True) -> Callable:
     """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
