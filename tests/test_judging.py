@@ -18,7 +18,7 @@ from PIL import Image
 
 from lib.cli import main
 from lib.core.errors import KlangfarbeError
-from lib.studies.judge import backends, collect, controls, rating
+from lib.studies.judge import collect, controls, rating
 
 RATE = 8_000
 GOOD = {"scores": {"Feeling_alignment": 7},
@@ -149,7 +149,7 @@ def parts_of(body):
 def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, service):
     base, seen = service(openai(json.dumps(GOOD)))
     one, turned = case(), case(order=rating.ORDERS[1])
-    judge = backends.get_backend(name, "wise", base, "secret")
+    judge = collect.get_backend(name, "wise", base, "secret")
     answer = judge.ask(one, rating.PROMPT)
     assert rating.read_rating(answer).score == 7 and judge.name == f"{name} wise"
     judge.ask(turned, rating.PROMPT)
@@ -172,7 +172,7 @@ def test_a_service_is_sent_picture_text_and_sound_whole_and_in_order(name, servi
     (200, {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]})])
 def test_a_refusal_is_a_refusal_and_is_not_asked_again(answer, service, tmp_path):
     base, seen = service(answer)
-    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+    found = collect.collect_ratings([case()], collect.get_backend("openai", "wise", base, "k"),
                                     tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
     assert found.status.tolist() == [collect.REFUSED]
     assert found.score.isna().all() and len(seen) == 1
@@ -184,7 +184,7 @@ def test_a_refusal_is_a_refusal_and_is_not_asked_again(answer, service, tmp_path
 def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
     base, seen = service(trouble, trouble, openai(json.dumps(GOOD)))
     waited = []
-    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+    found = collect.collect_ratings([case()], collect.get_backend("openai", "wise", base, "k"),
                                     tmp_path / "a.jsonl", sleep=waited.append)
     assert found.status.tolist() == [collect.RATED] and found.score.tolist() == [
         7] and found.tries.tolist() == [3] and len(seen) == 3
@@ -194,7 +194,7 @@ def test_trouble_that_passes_is_waited_for(trouble, service, tmp_path):
 def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_time(service,
                                                                                     tmp_path):
     base, _ = service(None)
-    silent = backends.get_backend("openai", "wise", base, "k", timeout_s=0.05)
+    silent = collect.get_backend("openai", "wise", base, "k", timeout_s=0.05)
     with pytest.raises(KlangfarbeError, match="no answer in 0.05 s.*goes on from there"):
         collect.collect_ratings([case(f"{k}") for k in range(6)], silent, tmp_path / "a.jsonl",
                                 n_tries=2, sleep=lambda s: None)
@@ -202,7 +202,7 @@ def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_t
     assert left["status"].tolist() == [collect.SILENT] * 3
     base, seen = service(openai(json.dumps(GOOD)))
     found = collect.collect_ratings([case(f"{k}") for k in range(6)],
-                                    backends.get_backend("openai", "wise", base, "k"),
+                                    collect.get_backend("openai", "wise", base, "k"),
                                     tmp_path / "a.jsonl")
     assert found.status.tolist() == [collect.RATED] * 6 and len([row for row in seen
                                                                if row.body]) >= 6
@@ -211,12 +211,12 @@ def test_a_service_that_never_answers_is_left_after_a_while_and_asked_the_next_t
 def test_malformed_answers_are_asked_again_and_never_mended(service, tmp_path):
     base, _ = service(openai("seven"), openai('{"scores": {"Feeling_alignment": 70}}'),
                       openai(json.dumps(GOOD)))
-    found = collect.collect_ratings([case()], backends.get_backend("openai", "wise", base, "k"),
+    found = collect.collect_ratings([case()], collect.get_backend("openai", "wise", base, "k"),
                                     tmp_path / "a.jsonl", sleep=lambda s: pytest.fail("waited"))
     assert found.tries.tolist() == [3] and found.score.tolist() == [7]
     base, _ = service(openai("seven"))
     found = collect.collect_ratings([case("other")],
-                                    backends.get_backend("openai", "wise", base, "k"),
+                                    collect.get_backend("openai", "wise", base, "k"),
                                     tmp_path / "a.jsonl", n_tries=2)
     assert found.status.tolist() == [
         collect.MALFORMED] and found.score.isna().all() and "seven" in found.why[0]
@@ -226,20 +226,20 @@ def test_a_wrong_key_is_one_line_and_what_was_answered_stays(service, tmp_path):
     base, _ = service(openai(json.dumps(GOOD)), (401, {"error": "bad key"}))
     with pytest.raises(KlangfarbeError, match="status 401.*bad key"):
         collect.collect_ratings([case("a"), case("b")],
-                                backends.get_backend("openai", "wise", base, "k"),
+                                collect.get_backend("openai", "wise", base, "k"),
                                 tmp_path / "a.jsonl")
     assert collect.read_answers(tmp_path / "a.jsonl", "openai wise").case.tolist() == ["a"]
 
 
 def test_without_a_key_nobody_is_asked(monkeypatch):
-    for name, variable in backends.KEYS.items():
+    for name, variable in collect.KEYS.items():
         monkeypatch.delenv(variable, raising=False)
         with pytest.raises(KlangfarbeError, match=f"{variable}.*nobody was asked"):
-            backends.get_backend(name, "wise")
+            collect.get_backend(name, "wise")
     with pytest.raises(KlangfarbeError, match="openai, gemini, local"):
-        backends.get_backend("oracle", "wise")
+        collect.get_backend("oracle", "wise")
     with pytest.raises(KlangfarbeError, match="a model for gemini"):
-        backends.get_backend("gemini", "")
+        collect.get_backend("gemini", "")
 
 
 # --- patience and memory
@@ -254,7 +254,7 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
             raise KeyboardInterrupt
         return json.dumps(GOOD)
 
-    cases, judge = [case(name) for name in "abcd"], backends.Backend("j", ask)
+    cases, judge = [case(name) for name in "abcd"], collect.Backend("j", ask)
     with pytest.raises(KeyboardInterrupt):
         collect.collect_ratings(cases, judge, path)
     with open(path, "ab") as file:
@@ -264,9 +264,9 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
     assert asked == ["a", "b", "c", "c",
                      "d"] and found.case.tolist() == list("abcd") and (found.status
                                                                        == collect.RATED).all()
-    assert collect.collect_ratings(cases, backends.Backend("j", lambda *_: 1 / 0),
+    assert collect.collect_ratings(cases, collect.Backend("j", lambda *_: 1 / 0),
                        path).score.tolist() == [7] * 4
-    assert len(collect.collect_ratings(cases, backends.Backend("another", ask),
+    assert len(collect.collect_ratings(cases, collect.Backend("another", ask),
                            path)) == 4 and len(collect.read_answers(path, "j")) == 4
     with pytest.raises(KlangfarbeError, match="different names"):
         collect.collect_ratings([case("a"), case("a")], judge, path)
@@ -278,7 +278,7 @@ def test_a_killed_run_goes_on_and_a_torn_line_is_asked_again(tmp_path):
 
 def test_a_processor_without_ears_is_refused():
     with pytest.raises(KlangfarbeError, match="sees and hears"):
-        backends.ask_locally(SimpleNamespace(image_processor=object()), None)
+        collect.ask_locally(SimpleNamespace(image_processor=object()), None)
 
 
 SPECIAL = {"image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
@@ -346,8 +346,8 @@ def tiny_omni(tmp_path_factory):
 def test_a_real_architecture_out_of_a_folder_is_asked_and_its_noise_is_no_rating(tiny_omni,
                                                                                  tmp_path,
                                                                                  monkeypatch):
-    monkeypatch.setattr(backends, "MAX_TOKENS", 8)
-    judge = backends.get_backend("local", str(tiny_omni))
+    monkeypatch.setattr(collect, "MAX_TOKENS", 8)
+    judge = collect.get_backend("local", str(tiny_omni))
     found = collect.collect_ratings([case()], judge, tmp_path / "a.jsonl", n_tries=2,
                         sleep=lambda s: pytest.fail("waited"))
     assert found.status.tolist() == [collect.MALFORMED] and found.tries.tolist() == [
@@ -361,7 +361,7 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
     network = AutoModelForMultimodalLM.from_pretrained(tiny_omni).eval()
     processor = AutoProcessor.from_pretrained(tiny_omni)
     network.generate = lambda **given: seen.update(given) or given["input_ids"]
-    backends.ask_locally(processor, network)(case(), rating.PROMPT)
+    collect.ask_locally(processor, network)(case(), rating.PROMPT)
     tokens = seen["input_ids"][0].tolist()
     at = [tokens.index(processor.tokenizer.convert_tokens_to_ids(SPECIAL[name]))
           for name in ("image_token", "audio_token")]
@@ -373,7 +373,7 @@ def test_a_real_architecture_is_given_picture_and_sound(tiny_omni):
 
 def test_a_folder_that_is_no_model_is_one_line(tmp_path):
     with pytest.raises(KlangfarbeError, match="sees, hears and writes"):
-        backends.get_backend("local", str(tmp_path))
+        collect.get_backend("local", str(tmp_path))
 
 
 # --- controls

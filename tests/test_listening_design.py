@@ -149,7 +149,6 @@ def test_pairs_come_after_the_blocks():
     (lambda: design.blocks([], 2, 3), "no clip"),
     (lambda: design.blocks(stimuli(2, 5), 2, 6), "none is shown twice"),
     (lambda: design.blocks(stimuli(2, 5), 2, 3, wrong=[("image0", "audio0-0")]), "stimulus too"),
-    (lambda: design.with_pairs(design.blocks(stimuli(1, 5), 2, 3), stimuli(1, 5)), "two systems"),
 ])
 def test_what_cannot_be_a_fair_plan_is_refused(call, words):
     with pytest.raises(KlangfarbeError, match=words):

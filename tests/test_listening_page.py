@@ -360,14 +360,3 @@ def test_a_full_study_and_a_refusing_disk_are_told_on_the_page(small, monkeypatc
     monkeypatch.undo()
     shown.controls["next"].click()
     assert shown.session.progress == (1, 7)  # the answers still stood on the page
-
-
-def test_the_still_page_shows_the_same_questions_and_no_system(small):
-    shown = page.Page(small, clock=Clock())
-    assert "A listening study" in page.still(shown).data
-    shown.controls["begin"].click()
-    drawn = page.still(shown).data
-    assert all(question.text in drawn for question in QUESTIONS) and "5 Strongly Agree" in drawn
-    assert drawn.count("<option>") == 24 and drawn.count('type="range"') == 2
-    assert not re.search("first|second|item|pair", drawn)
-    assert len(store.read(small.ratings)) == 0

@@ -58,12 +58,6 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
     return float(np.corrcoef(asked, heard)[0, 1])
 
 
-def fold_octaves(asked_bpm: np.ndarray, heard_bpm: np.ndarray) -> np.ndarray:
-    """Measured tempi [N] moved by whole octaves to those asked for: fold the null likewise."""
-    heard_bpm = np.asarray(heard_bpm, np.float64)
-    return heard_bpm * 2.0 ** -np.round(_octaves(heard_bpm / np.asarray(asked_bpm, np.float64)))
-
-
 def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame, *, seed: int = 0,
               n_resamples: int = 1000) -> pd.DataFrame:
     """Asked-for controls, some of :data:`COLUMNS` → [N], against :func:`measure_controls`' of the
@@ -73,15 +67,9 @@ def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame, *, seed: int
     for control in [name for name in COLUMNS if name in asked]:
         pair = np.asarray(asked[control], np.float64), heard[control].to_numpy(np.float64)
         if control in LOGARITHMIC:
-            pair = _octaves(pair[0]), _octaves(pair[1])
+            pair = np.log2(pair[0]), np.log2(pair[1])
         low, high = stats.bootstrap(correlation, *pair, seed=seed, n_resamples=n_resamples)
         null = stats.permutation_null(correlation, *pair, seed=seed)
         rows.append({"control": control, "r": correlation(*pair), "low": low, "high": high,
                      "null": float(np.quantile(null, 0.975)), "n": len(pair[0])})
     return pd.DataFrame(rows)
-
-
-def _octaves(ratio: np.ndarray) -> np.ndarray:
-    if not (np.isfinite(ratio).all() and np.min(ratio) > 0):
-        raise KlangfarbeError("ratios above 0", "zero, negative or missing ones", "leave them out")
-    return np.log2(ratio)

@@ -33,11 +33,11 @@ def gaussian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:
     """Squared Fréchet (2-Wasserstein) distance of two Gaussians, means [D], covariances [D, D]: ‖μ1
     − μ2‖² + tr Σ1 + tr Σ2 − 2 tr (Σ1^½ Σ2 Σ1^½)^½, a symmetric matrix: its roots are real.
-    Card: estimates: how far one Gaussian must be carried to become the other, squared ·
-        direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D]
-        and two covariances [D, D] · aggregation: none, the parameters are given · blind to:
-        everything beyond mean and covariance · minimum n: 1 (the parameters are taken as known) ·
-        source: Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
+    Card: estimates: how far one Gaussian must be carried to become the other, squared · direction:
+        ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D] and two
+        covariances [D, D] · aggregation: none, the parameters are given · blind to: everything
+        beyond mean and covariance · minimum n: 1 (the parameters are taken as known) · source:
+        Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
     """
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
     values, vectors = np.linalg.eigh(cov1)
@@ -55,10 +55,10 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet audio distance of embeddings [N, D], [M, D]; it grows as n falls: compare at one n.
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
-        input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
-        which clip answers which condition; a pair and its shuffle score alike; everything beyond
-        two moments · minimum n: 500 (below about four rows a dimension the bias outweighs most
-        differences) · source: Kilgour et al. (2019), Interspeech, eq. 1
+        input: embeddings of one encoder · aggregation: mean and covariance of the set ·
+        blind to: which clip answers which condition; a pair and its shuffle score alike; everything
+        beyond two moments · minimum n: 500 (below about four rows a dimension the bias outweighs
+        most differences) · source: Kilgour et al. (2019), Interspeech, eq. 1
     """
     reference, generated = _two_sets(reference, generated)
     return frechet(*gaussian(reference), *gaussian(generated))
@@ -119,8 +119,8 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
     k(x, y) = exp(−‖x − y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
-        of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
-        which clip answers which condition; differences much finer or much wider than the
+        of one encoder · aggregation: over all pairs of rows, a row with itself left out ·
+        blind to: which clip answers which condition; differences much finer or much wider than the
         bandwidth · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025),
         KAD; Gretton et al. (2012), JMLR 13, eq. 3
     """
@@ -141,13 +141,13 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
 def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
     """Kernel inception distance of picture features [N, D] and [M, D]: unbiased squared MMD with
     the kernel (x·y/D + 1)³, mean over subsets, by torchmetrics.
-    Card: estimates: distance between the distributions of real and painted pictures ·
-        direction: ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike ·
-        unit: none; depends on the features' scale: comparable within one encoder only · input:
-        features of one encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of
-        the smaller set); one where both sets are of that size · blind to: whether a picture fits
-        its music; a set compared with itself gives less than 0, not 0 · minimum n: 50 (no bias in
-        n, but the interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4
+    Card: estimates: distance between the distributions of real and painted pictures · direction:
+        ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike · unit: none;
+        depends on the features' scale: comparable within one encoder only · input: features of one
+        encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of the smaller set);
+        one where both sets are of that size · blind to: whether a picture fits its music; a set
+        compared with itself gives less than 0, not 0 · minimum n: 50 (no bias in n, but the
+        interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4
     """
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     size = min(len(reference), len(generated), KID_SUBSET)

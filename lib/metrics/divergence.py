@@ -53,9 +53,9 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     """KL between two histograms, **each with its own bin edges**: a fault of S1's released code.
     Card: estimates: difference of the shapes of two histograms once place and width are thrown
-        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100
-        bins (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch
-        c · a with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text
+        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
+        (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch c · a
+        with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text
     """
     shares = []
     for values in (np.ravel(np.asarray(a, np.float64)), np.ravel(np.asarray(b, np.float64))):

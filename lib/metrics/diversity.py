@@ -109,7 +109,7 @@ def brightness(pictures: np.ndarray) -> np.ndarray:
     """Mean luma of pictures uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of 255.
     Card: estimates: how light a picture is · direction: – · range: [0, 1] · unit: none · input:
         pixels 0–255, gamma-encoded as stored · aggregation: mean over pixels, one number a
-        picture · blind to: contrast: half black, half white is medium grey · minimum n: 1 ·
-        source: ITU-R BT.601, luma
+        picture · blind to: contrast: half black, half white is medium grey · minimum n: 1 · source:
+        ITU-R BT.601, luma
     """
     return (pictures @ np.array([0.299, 0.587, 0.114]) / 255).mean(axis=(1, 2))

@@ -9,7 +9,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lib.core import artefacts, paths
-from lib.core.errors import KlangfarbeError
 
 # every picture is judged at 32², so that a 32² sample and a 224² painting meet the same eyes
 JUDGE_SIZE = 32
@@ -78,8 +77,4 @@ class PictureRegressor:
 
 def load_picture_regressor() -> PictureRegressor:
     """The bundled judge of every profile, fitted on atelier pictures of ``JUDGE_SEED``."""
-    path = paths.MINIATURES / "judge" / "picture_judge.skops"
-    if not path.is_file():
-        raise KlangfarbeError("the bundled picture judge", f"{path}: no such file",
-                              "make it: python -m lib miniature picture_judge")
-    return PictureRegressor(artefacts.read(path))
+    return PictureRegressor(artefacts.read(paths.MINIATURES / "judge" / "picture_judge.skops"))

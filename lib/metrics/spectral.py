@@ -3,7 +3,6 @@ with the one it should have been: music as good but different scores badly.  Not
 """
 
 import functools
-from collections.abc import Sequence
 
 import librosa
 import numpy as np
@@ -22,8 +21,9 @@ DECIBEL = 10 * np.sqrt(2) / np.log(10)  # of the cepstral distance
 
 def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *,
         n_coefficients: int = N_COEFFICIENTS) -> float | np.ndarray:
-    """Mel-cepstral distortion between two sounds [N] and [M] (dB), or of batches [B, N] ([B] dB):
-    (10√2 / ln 10) · mean of ‖c_1 … c_K − c'_1 … c'_K‖ along the path of dynamic time warping.
+    """Mel-cepstral distortion between two sounds [N] and [M] (dB), or of B pairs of any lengths
+    ([B] dB): (10√2 / ln 10) · mean of ‖c_1 … c_K − c'_1 … c'_K‖ along the path of dynamic time
+    warping.
     Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
         direction: ↓ · range: [0, ∞), grows as √n_mels · unit: dB · input: two mono sounds at one
         rate; 80 mel bands of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II
@@ -32,18 +32,11 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
         plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in
         Battenberg et al. (2020)
     """
-    if np.ndim(reference) == 2:
-        return mcd_many(list(reference), list(generated), sample_rate_hz,
-                        n_coefficients=n_coefficients)
+    if len(reference) and np.ndim(reference[0]):
+        return np.array([mcd(*pair, sample_rate_hz, n_coefficients=n_coefficients)
+                         for pair in zip(reference, generated, strict=True)])
     return cepstral_distortion(*(mel_cepstra(sound, sample_rate_hz, n_coefficients)
                                  for sound in (reference, generated)))
-
-
-def mcd_many(references: Sequence[np.ndarray], generated: Sequence[np.ndarray],
-             sample_rate_hz: int = SAMPLE_RATE_HZ, **settings) -> np.ndarray:
-    """:func:`mcd` of N pairs of any lengths, aligned sequences of sounds: dB [N]."""
-    return np.array([mcd(r, g, sample_rate_hz, **settings)
-                     for r, g in zip(references, generated, strict=True)])
 
 
 def mel_cepstra(sound: np.ndarray, sample_rate_hz: int,
@@ -119,8 +112,8 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None) ->
     fundamentals.
     Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
         range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
-        at least 12 periods with a known fundamental · aggregation: over the whole sound · blind to:
-        anything between the harmonics: noise, and every note that is no multiple of the
+        at least 12 periods with a known fundamental · aggregation: over the whole sound ·
+        blind to: anything between the harmonics: noise, and every note that is no multiple of the
         fundamental · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 (relative to the
         fundamental)
     """

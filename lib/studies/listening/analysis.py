@@ -13,7 +13,7 @@ from scipy.stats import t
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
 from lib.studies.listening import design
-from lib.studies.listening.questions import QUESTIONS, question
+from lib.studies.listening.questions import QUESTIONS
 from lib.studies.listening.study import RULE
 
 NO_LISTENER = "no listener yet: nothing was measured"
@@ -136,7 +136,6 @@ def table(answers, rule: Mapping = RULE) -> pd.DataFrame:
 
 
 def _rated(answers, name: str):
-    question(name)  # refuses a choice's name
     own = answers[(answers["what"] == design.PAIR) & answers[name].notna()]
     if not len(own):
         raise KlangfarbeError("ratings", NO_LISTENER, "ask listeners first")

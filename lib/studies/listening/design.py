@@ -128,8 +128,6 @@ def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, see
     all meet equally often (±1) within a listener, for a picture and overall, half on either side.
     """
     table, systems, items = _square(stimuli)
-    if len(systems) < 2:
-        raise KlangfarbeError("two systems or more to compare", str(len(systems)), "add a system")
     n_raters, first = plan.trials[["place", "trial"]].to_numpy().max(axis=0) + 1
     rng, meetings = np.random.default_rng([seed, 1]), list(combinations(systems, 2))
     hands = deal(len(items), n_raters, per_rater, rng).reshape(-1)

@@ -1,15 +1,12 @@
 """The page a listener sees, in ipywidgets, worked with Tab, number keys, arrows and enter: it shows
-a :class:`~lib.studies.listening.session.Session` and passes on what is pressed. :func:`still` is
-the same page for a reader who has no kernel running.
+a :class:`~lib.studies.listening.session.Session` and passes on what is pressed.
 """
 
-import base64
 import html
 import secrets
 from collections.abc import Callable
 
 import ipywidgets as widgets
-from IPython.display import HTML
 
 from lib.core.errors import KlangfarbeError
 from lib.studies.listening import questions
@@ -150,28 +147,3 @@ class Page:
         self.controls[name] = control
         return widgets.VBox([widgets.HTML(html.escape(text)), control],
                             layout={"margin": "6px 0", "width": width})
-
-
-def still(page: Page) -> HTML:
-    """A page as HTML that needs no kernel; what is pressed there does nothing."""
-    return HTML('<div style="border:1px solid #999;padding:1em;max-width:820px">'
-                f'{_html(page.box)}</div>')
-
-
-def _html(control) -> str:
-    if isinstance(control, widgets.Box):
-        flex = "display:flex;gap:1em" if isinstance(control, widgets.HBox) else ""
-        return f'<div style="{flex}">{"".join(map(_html, control.children))}</div>'
-    if isinstance(control, widgets.HTML):
-        return control.value
-    if isinstance(control, widgets.Image):
-        data = base64.b64encode(control.value).decode()
-        return f'<img src="data:image/png;base64,{data}" style="width:{PICTURE_WIDTH}">'
-    text = html.escape(control.description)
-    if isinstance(control, widgets.Button):
-        return f"<button disabled>{text}</button> "
-    if isinstance(control, widgets.Select):
-        options = "".join(f"<option>{label}</option>" for label, _ in control.options)
-        return f'<p>{text}<br><select size="{control.rows}" disabled>{options}</select></p>'
-    kind = "range" if isinstance(control, widgets.IntSlider) else "text"
-    return f'<p>{text} <input type="{kind}" style="width:22em" disabled></p>'

@@ -40,13 +40,6 @@ ASKED = {RATE: NAMES, COMPARE: CHOICE_NAMES}  # kind of page → its questions
 SCALES = {q.name: range(q.high + 1) for q in QUESTIONS} | dict.fromkeys(CHOICE_NAMES, SIDES)
 
 
-def question(name: str) -> Question:
-    """The question of that name."""
-    if name not in NAMES:
-        raise KlangfarbeError(f"a question out of {', '.join(NAMES)}", repr(name), "name one")
-    return QUESTIONS[NAMES.index(name)]
-
-
 def on_scale(name: str, value: object) -> bool:
     """Whether `value` is one of the steps of a question's or choice's scale."""
     return type(value) in (int, str) and value in SCALES[name]

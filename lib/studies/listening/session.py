@@ -30,7 +30,6 @@ class Session:
 
     @property
     def text(self) -> str:
-        """The consent text with this study's own length."""
         pages, seconds = self.study.block(0), self.study.settings["seconds"]
         whole = sum(seconds[p["audio"]] + (seconds[p["other"]] if p["other"] else 25) + 5
                     for p in pages)
@@ -38,12 +37,11 @@ class Session:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Pages answered, pages in all."""
-        return len(self._done), len(self._block)
+        return len(self._done), len(self._block)  # pages answered, pages in all
 
     @property
     def sounds(self) -> dict[str, str]:
-        """What can be played on this page: side → name of the sound."""
+        # what can be played on this page: side → name of the sound
         names = {"left": self.trial["audio"], "right": self.trial["other"]}
         return {side: names[side] for side in SIDES if names[side]}
 
@@ -55,12 +53,10 @@ class Session:
         self._next()
 
     def decline(self) -> None:
-        """The listener does not wish to take part: nothing is stored."""
         self._expect(CONSENT)
         self.state = GONE
 
     def play(self, side: str = "left") -> bytes:
-        """FLAC bytes of one side; the time is noted."""
         self._expect(PAGE)
         if side not in self.sounds:
             raise KlangfarbeError(f"a side out of {', '.join(self.sounds)}", repr(side),
@@ -69,7 +65,6 @@ class Session:
         return self.study.audio(self.sounds[side])
 
     def answer(self, name: str, value: int | str) -> None:
-        """Answers one question of this page, or changes the answer."""
         self._expect(PAGE)
         if name not in ASKED[self.trial["kind"]] or not questions.on_scale(name, value):
             raise KlangfarbeError("an answer on the scale of a question of this page",
@@ -113,7 +108,6 @@ class Session:
         self._next()
 
     def withdraw(self) -> int:
-        """Deletes this listener's answers, ends the sitting; returns how many there were."""
         self.state = GONE
         return study.withdraw(self.study, self.rater)
 

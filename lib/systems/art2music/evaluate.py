@@ -138,7 +138,7 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
                          for some in (generated, true))
     return {"ln_mel_l1": ln_mel_l1(true, generated),
-            "mcd": spectral.mcd_many(list(true), list(generated)),
+            "mcd": spectral.mcd(true, generated),
             "lsd": np.asarray(spectral.lsd(true, generated)), "loudness": level - true_level}
 
 
