@@ -383,10 +383,7 @@ def test_a_folder_with_broken_files(tmp_path):
 
 
 def test_folders_that_are_none(tmp_path):
-    with pytest.raises(KlangfarbeError, match="no such folder"):
-        render.render_folder(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(KlangfarbeError, match="no .mid"):
-        render.render_folder(tmp_path, tmp_path / "out")
+    assert not len(render.render_folder(tmp_path, tmp_path / "out")[0])
     with pytest.raises(KlangfarbeError, match="no such file"):
         render.render_file(tmp_path / "none.mid")
 

@@ -24,8 +24,6 @@ NAMES = {
     "target_in_condition": "the condition already says what the target is",
     "labels_on_two_scales": "labels of several collections joined unconverted: knowing the "
                             "collection is enough",
-    "metric_embedder_is_pairing_embedder": "the encoder that chose the pairs scores them: it "
-                                           "finds what it put there",
     "tuned_on_test": "settings were chosen on the data that the result is reported on",
     "rows_out_of_step": "features and labels slipped against each other: a row has another item's "
                         "label"}
@@ -57,14 +55,13 @@ Seen = tuple[str, Collection, int, Collection[str]]  # what, those concerned, of
 
 
 def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, condition=None,
-          encoders: Mapping | None = None, usage: Mapping | None = None,
-          rows: tuple[Sequence, Sequence] | None = None) -> Checked:
+          usage: Mapping | None = None, rows: tuple[Sequence, Sequence] | None = None) -> Checked:
     """Looks for every leak that the given tables can show: `manifest`, any of its columns (rows
     without a split are left aside), and in its order `embeddings` [N, D] (NaN: none) and `pictures`
     (uint8 [H, W, 3] or ``None``); `pairs`: ``image_id, audio_id, split`` (and ``image_group,
     audio_group``); `condition`: ``text``, a model's input, and :data:`TARGET_COLUMNS` that it must
-    not contain; `encoders` ``{"pairing": …, "metric": …}``, names or cards; `usage`
-    ``{"selected_on": …, "reported_on": …}``, splits or ids; `rows`: ids of two tables' rows."""
+    not contain; `usage`: ``{"selected_on": …, "reported_on": …}``, splits or ids; `rows`: ids of
+    two tables' rows."""
     if manifest is None and (embeddings is not None or pictures is not None):
         raise KlangfarbeError("a manifest beside embeddings or pictures", "none",
                               "give the rows they belong to, with their splits")
@@ -78,7 +75,6 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
             "audio clips, the very same, in more than one split", *_crossing(clips)),
         "target_in_condition": None if condition is None else _target_words(condition),
         "labels_on_two_scales": _scales(manifest),
-        "metric_embedder_is_pairing_embedder": None if encoders is None else _encoders(**encoders),
         "tuned_on_test": None if usage is None else _tuned(**usage),
         "rows_out_of_step": None if rows is None else _misaligned(*rows)}
     made = {name: seen for name, seen in looked.items() if seen is not None}
@@ -269,17 +265,6 @@ def _scales(manifest: Any) -> Seen | None:
               for name in low.index]
     return (f"{'; '.join(signs)}; R² of the source alone: {r2}", ranges if signs else (),
             len(sizes), ranges)
-
-
-def _encoders(pairing, metric) -> Seen:
-    # by content hash where both have one, else by name
-    choosing, scoring = ([one if isinstance(one, Mapping) else {"name": one}
-                          for one in (given if isinstance(given, list) else [given])]
-                         for given in (pairing, metric))
-    same = [f"{a['name']} = {b['name']}" for a in choosing for b in scoring
-            if (a["sha256"] == b["sha256"] if "sha256" in a and "sha256" in b
-                else _plain(a["name"]) == _plain(b["name"]))]
-    return "encoders that chose the pairs and then score them", same, len(scoring), same
 
 
 def _tuned(selected_on, reported_on) -> Seen:

@@ -96,13 +96,15 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
             intervals = harmony.dress(root, intervals, min(max(tension, 0), 4), rng,
                                       sevenths=genre.sevenths, scale=piece.scale)
             classes = tuple(dict.fromkeys((tonic + root + i) % 12 for i in intervals))
+            # chord tones replace scale tones a semitone away
+            bent = {(c + step) % 12 for c in {*classes} - scale for step in (1, -1)}
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             fifth = classes[0] + next((i for i in (7, 6, 8) if i in intervals), 7)
             piece.slots.append({
                 "symbol": symbol, "place": place, "size": size, "closes": closes, "voices": voices,
                 "chord": frozenset(classes), "root": classes[0], "fifth": fifth % 12,
                 "swell": 3 - abs(2 * place - size + 1),
-                "scale": harmony.scale_for(scale, frozenset(classes))})
+                "scale": tuple(sorted((scale - bent) | {*classes}))})
 
 
 def _parts(piece, genre, rng) -> list[tuple]:

@@ -86,12 +86,6 @@ def tune_scale(scale: str, tension_x10: int) -> set[int]:
     return degrees | {6, 11} if tension_x10 >= 30 else degrees
 
 
-def scale_for(scale_classes: set[int], chord_classes: frozenset[int]) -> tuple[int, ...]:
-    """The mode's pitch classes bent to a chord: its tones replace scale tones a semitone away."""
-    bent = {(f + step) % 12 for f in chord_classes - scale_classes for step in (1, -1)}
-    return tuple(sorted((scale_classes - bent) | chord_classes))
-
-
 @lru_cache(maxsize=65536)
 def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[tuple[int, ...]]:
     # gaps above ten semitones only where nothing closer exists

@@ -2,7 +2,6 @@
 Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02.
 """
 
-import io
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from lib.data.atelier.factors import Factors, draw
 from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
+MIDI = (".mid", ".midi")
 CEILING, GAIN_DB, ROOM_SECONDS, ROOM_DB = 0.98, 6.0, 0.9, -11.0
 MAX_VOICES = 96     # beyond these nothing is heard (−34 dB on the densest piece)
 GRID = 64           # the synthesiser works in blocks of 64 samples: events fall on their beginnings
@@ -102,31 +102,22 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Renders every .mid and .midi below a folder to FLAC where that is not there already
     (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
-    folder, out = Path(folder), Path(out)
-    files = sorted(p.relative_to(folder) for p in folder.rglob("*")
-                   if p.suffix.lower() in (".mid", ".midi") and p.is_file())
-    if not files:
-        missing = "no .mid or .midi in it" if folder.is_dir() else "no such folder"
-        raise KlangfarbeError("a folder of MIDI files", f"{folder}: {missing}", "check the path")
-    renders, rejects = [], []
-    for name in files:
-        target = out / name.parent / (name.name + ".flac")
+    folder, out, renders, rejects = Path(folder), Path(out), [], []
+    for file in sorted(file for file in folder.rglob("*") if file.suffix.lower() in MIDI):
+        name = file.relative_to(folder).as_posix()
+        target = out / f"{name}.flac"
         try:
             if not target.is_file():
-                sound = render_file(folder / name, seconds, sample_rate_hz)
+                sound = render_file(file, seconds, sample_rate_hz)
                 if float(np.abs(sound).max()) < SILENCE_RMS:
                     raise KlangfarbeError("a MIDI file that sounds",
                                           f"silence for {len(sound) / sample_rate_hz:.0f} s",
                                           "ask for more seconds")
-                encoded = io.BytesIO()  # in memory: a full disk then shows as the error it is
-                soundfile.write(encoded, sound, sample_rate_hz, format="FLAC")
                 with artefacts.atomic(target) as temporary:
-                    temporary.write_bytes(encoded.getvalue())
+                    soundfile.write(temporary, sound, sample_rate_hz, format="FLAC")
+            renders.append((name, f"{name}.flac", soundfile.info(target).duration))
         except KlangfarbeError as error:
-            rejects.append((name.as_posix(), error.got.replace(f"{folder / name}: ", "")))
-            continue
-        renders.append((name.as_posix(), target.relative_to(out).as_posix(),
-                        soundfile.info(target).duration))
+            rejects.append((name, error.got.replace(f"{file}: ", "")))
     return (pd.DataFrame(renders, columns=["file", "sound", "seconds"]),
             pd.DataFrame(rejects, columns=["file", "reason"]))
 
