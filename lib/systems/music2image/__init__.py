@@ -1,6 +1,4 @@
-"""Generate Image from Music Emotion (Zhang): a piece of music becomes a picture by way of valence
-and arousal. Start reading at :mod:`.generate`.
-"""
+"""Generate Image from Music Emotion (Zhang): music becomes a point, the point a picture."""
 
 import pkgutil
 

@@ -1,6 +1,5 @@
-"""Evaluation of the forest: its permutation importance, in groups as in Gregorutti, Michel &
-Saint-Pierre (2015); ``python -m lib reference``: tables on real collections, beside null and
-ceiling. (Pictures: notebooks 32 to 35.)  Source: Zhang §3; Breiman (2001), §10.  Notebook: 31, 35.
+"""``python -m lib reference``: forest and picture regressor on real collections, beside null and
+ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35.
 """
 
 import numpy as np
@@ -14,36 +13,10 @@ from lib.metrics import affect, control, picture_regressor
 from lib.signal import features, images
 from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
-from lib.systems.music2image.data import AXES, Table, labelled_files
+from lib.systems.music2image.data import AXES, labelled_files
 
 RUN = "real"
 SEED = 0
-# Columns permuted together: the families, and loudness under both its names (mfcc_00 is the mean
-# level in decibels).
-GROUPS = {family: [i for i, of in enumerate(features.FAMILY_OF) if of == family]
-          for family in features.FAMILIES}
-GROUPS["loudness"] = [*GROUPS["rms"], *map(features.NAMES.index, ("mfcc_00_mean", "mfcc_00_std"))]
-
-
-def losses(data: Table, predicted: np.ndarray, part: np.ndarray, models: list, n_repeats: int, *,
-           seed: int = 0) -> dict[str, np.ndarray]:
-    """R² lost on each unseen excerpt when a group of columns is permuted: group → [N, 2], on
-    average the permutation importance. `models`, one a fold of `part` [N], have `predicted` [N, 2].
-    """
-    rng = np.random.default_rng(seed)
-    error = np.square(predicted - data.va)
-    lost = {}
-    for family, columns in GROUPS.items():
-        permuted_error = np.zeros_like(error)
-        for fold, model in enumerate(models):
-            unseen = np.flatnonzero(part == fold)
-            for _ in range(n_repeats):
-                permuted = data.features[unseen]
-                permuted[:, columns] = permuted[rng.permutation(len(unseen))][:, columns]
-                answers = train_forest.predict(model, permuted)
-                permuted_error[unseen] += np.square(answers - data.va[unseen]) / n_repeats
-        lost[family] = (permuted_error - error) / data.va.var(axis=0)
-    return lost
 
 
 def run() -> None:

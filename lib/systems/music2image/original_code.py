@@ -52,18 +52,15 @@ def r2_of_collection(labels: np.ndarray, collection: np.ndarray) -> np.ndarray:
 def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, config: ForestConfig, *,
                    seed: int = 0) -> np.ndarray:
     """As released: predictions [n, 2] of the trial with the least error on the rows `test` [N]."""
-    predictions = {}
-
-    def error(trial) -> float:
-        forest = train_forest.build(replace(config, **train_forest.suggest(trial)), seed)
-        predictions[trial.number] = forest.fit(rows[~test], labels[~test]).predict(rows[test])
-        return float(np.mean((predictions[trial.number] - labels[test]) ** 2))
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(
+    predictions, study = [], optuna.create_study(sampler=optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=max(3, config.n_trials // 4)))
     study.enqueue_trial({name: getattr(config, name) for name in train_forest.SEARCH_SPACE})
-    study.optimize(error, n_trials=config.n_trials)
+    for _ in range(config.n_trials):
+        trial = study.ask(train_forest.SEARCH_SPACE)
+        forest = train_forest.build(replace(config, **trial.params), seed)
+        predictions.append(forest.fit(rows[~test], labels[~test]).predict(rows[test]))
+        study.tell(trial, float(np.mean((predictions[-1] - labels[test]) ** 2)))
     return predictions[study.best_trial.number]
 
 

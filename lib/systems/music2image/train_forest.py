@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from optuna.distributions import FloatDistribution, IntDistribution
 from sklearn.ensemble import RandomForestRegressor
 
 from lib.core import provenance
@@ -19,8 +20,8 @@ from lib.systems.music2image.data import Table
 from lib.training import loop
 
 NOTEBOOK = "31_music2image_forest"
-SEARCH_SPACE = {"max_depth": (4, 30), "min_split": (2, 12), "min_leaf": (1, 12),
-                "max_features": (0.05, 1.0)}
+SEARCH_SPACE = {"max_depth": IntDistribution(4, 30), "min_split": IntDistribution(2, 12),
+                "min_leaf": IntDistribution(1, 12), "max_features": FloatDistribution(0.05, 1.0)}
 
 
 def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
@@ -51,13 +52,6 @@ def predict(model: RandomForestRegressor, rows: np.ndarray) -> np.ndarray:
     return np.clip(model.predict(np.asarray(rows, np.float32)), -1, 1)
 
 
-def suggest(trial: optuna.Trial) -> dict:
-    """A trial's settings, drawn by Optuna from :data:`SEARCH_SPACE`."""
-    return {name: trial.suggest_int(name, low, high) if isinstance(low, int)
-            else trial.suggest_float(name, low, high)
-            for name, (low, high) in SEARCH_SPACE.items()}
-
-
 def search(data: Table, config: ForestConfig, database: Path, *, seed: int = 0,
            name: str = "all") -> tuple[ForestConfig, float]:
     """Optuna's best settings, their mean RMSE over inner folds; the first trial is the config's."""
@@ -72,20 +66,16 @@ def search(data: Table, config: ForestConfig, database: Path, *, seed: int = 0,
     if finished == 0 and "WAITING" not in states:
         study.enqueue_trial({setting: getattr(config, setting) for setting in SEARCH_SPACE})
     part = splits.folds(data.groups, config.inner_folds, seed)
-
-    def error(trial) -> float:
-        tried = replace(config, n_trees=config.search_trees, **suggest(trial))
-        errors = []
+    for number in loop.progress(config.n_trials, f"search {name}", start=finished):
+        # a seed for each trial: a search that was killed ends where an unbroken one does
+        study.sampler = optuna.samplers.TPESampler(seed=10_000 * seed + number,
+                                                   n_startup_trials=max(3, config.n_trials // 4),
+                                                   constant_liar=False)
+        trial, errors = study.ask(SEARCH_SPACE), []
+        tried = replace(config, n_trees=config.search_trees, **trial.params)
         for fold in range(config.inner_folds):
             seen, unseen = data.rows(part != fold), data.rows(part == fold)
             predicted = predict(fit(seen.features, seen.va, tried, seed), unseen.features)
             errors.append(np.sqrt(np.mean((predicted - unseen.va) ** 2)))
-        return float(np.mean(errors))
-
-    # a seed for each trial: a search that was killed ends where an unbroken one does
-    for number in loop.progress(config.n_trials, f"search {name}", start=finished):
-        study.sampler = optuna.samplers.TPESampler(seed=10_000 * seed + number,
-                                                   n_startup_trials=max(3, config.n_trials // 4),
-                                                   constant_liar=False)
-        study.optimize(error, n_trials=1)
+        study.tell(trial, float(np.mean(errors)))
     return replace(config, **study.best_params), float(study.best_value)
