@@ -149,11 +149,11 @@ def test_atelier_pieces_are_cut_from_one_rendering():
 def test_profiles_pair_enough_in_every_split():
     for name in ("smoke", "mini"):
         config = get_config(name).data
-        table = data.make_pairs(*data.atelier_items(config), how=config.how,
-                           segment_seconds=config.segment_seconds)
+        found = data.load_data(name)
+        table = found.table
         assert (table.groupby(["split", "emotion"]).size().unstack() >= 1).all().all()
-        leaky = data.make_pairs(*data.atelier_items(config), how="published",
-                           segment_seconds=config.segment_seconds)
+        leaky = data.make_pairs(found.paintings, found.pieces, how="published",
+                                segment_seconds=config.segment_seconds)
         assert leaking_share(leaky) > 0.5 and leaking_share(table) == 0
 
 

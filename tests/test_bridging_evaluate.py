@@ -15,17 +15,16 @@ from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
 from lib.systems.bridging import data, evaluate, prompts
-from lib.systems.bridging.config import DataConfig, EvaluationConfig
+from lib.systems.bridging.config import EvaluationConfig
 
 RATE = 22_050
 CONFIG = EvaluationConfig(n_paintings=10, seconds=1.0)
-TRAINING = DataConfig(n_paintings=15, n_pieces=15, piece_seconds=2.0, segment_seconds=1.0,
-                       how="corrected")
+
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return data.make_pairs(*data.atelier_items(TRAINING), how="corrected", segment_seconds=1.0)
+    return data.load_data("smoke").table
 
 
 @pytest.fixture(scope="module")

@@ -200,29 +200,20 @@ def test_one_step_of_model_4_on_published_pairs(data, tmp_path):
 # ----------------------
 
 
-def test_1200_are_shared_out_as_the_ratings_allow():
-    there = {"happy": 1466, "fun": 864, "angry": 285, "sad": 190, "neutral": 129}
-    assert real.quotas(there, 1200) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190,
-                                        "neutral": 129}
-    assert real.quotas({"happy": 9, "fun": 9}, 5) == {"fun": 2,
-                                                      "happy": 3} and real.quotas({"sad": 3},
-                                                                                  5) == {"sad": 3}
-
-
-@given(st.dictionaries(st.sampled_from(WORDS), st.integers(0, 50), min_size=1), st.integers(0, 200))
-def test_quotas_are_full_and_even(there, n):
-    taken = real.quotas(there, n)
-    assert sum(taken.values()) == min(n,
-                                      sum(there.values())) and all(0 <= taken[word] <= there[word]
-                                                                   for word in there)
-    assert all(taken[word] >= max(taken.values()) - 1 for word in there
-               if taken[word] < there[word])
-
-
 def rated(shares, words=None):
     return pd.DataFrame({"item_id": [f"w{i}" for i in range(len(shares))],
                          "emotion": words or ["sad"] * len(shares)}
                         | {word: [s[k] for s in shares] for k, word in enumerate(WORDS)})
+
+
+@given(st.dictionaries(st.sampled_from(WORDS), st.integers(1, 50), min_size=1), st.integers(0, 200))
+def test_the_words_are_shared_out_as_evenly_as_they_allow(there, n):
+    words = [word for word, count in there.items() for _ in range(count)]
+    chosen = real.select_paintings(rated([[0.5] * 5] * len(words), words), n, {})
+    taken = dict.fromkeys(there, 0) | chosen["emotion"].value_counts().to_dict()
+    assert sum(taken.values()) == min(n, sum(there.values()))
+    assert all(taken[word] >= max(taken.values()) - 1 for word in there
+               if taken[word] < there[word])
 
 
 def test_the_surest_are_taken_and_luck_decides_between_equals():

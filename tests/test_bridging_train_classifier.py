@@ -286,7 +286,7 @@ def test_the_ateliers_table_holds_the_truth_and_no_leak():
                a in zip(table["valence"], table["arousal"], strict=True)]
     assert nearest == table["emotion"].tolist()
     own = {int(item.rsplit("-", 1)[1]) for item in table["item_id"]}
-    seen, _ = data.atelier_items(get_config("smoke").data)
+    seen = data.load_data("smoke").paintings
     assert min(own) == train_classifier.PAINTINGS_FROM and not own & set(seen["index"])
     leakage.assert_no_leakage(leakage.check(table, pictures=list(pictures)))
     pictures[(table["split"]

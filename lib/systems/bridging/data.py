@@ -49,7 +49,16 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
               f"and {data.table['piece'].nunique()} of {len(data.pieces)} pieces; "
               f"{len(data.rejects)} files set aside")
         return data
-    paintings, pieces = atelier_items(config)
+    tables = []
+    for name, n, start in (("painting", config.n_paintings, 0),
+                           ("piece", config.n_pieces, PIECES_FROM)):
+        each = -(-n // len(EMOTIONS))
+        drawn = evaluation.draw_by_emotion(TRAIN_SEED, dict.fromkeys(EMOTIONS, each), start)
+        rows = [(item.item_id, item.item_id, word, item.index) for word in EMOTIONS
+                for item in drawn[word][:each]]
+        table = pd.DataFrame(rows, columns=[name, f"{name}_group", "emotion", "index"])
+        tables.append(table.sort_values("index", ignore_index=True))
+    paintings, pieces = tables[0], tables[1].assign(seconds=float(config.piece_seconds))
     index: Any = pd.concat([paintings.set_index("painting"), pieces.set_index("piece")])["index"]
 
     def pictures(names: Sequence[str], side: int) -> np.ndarray:
@@ -71,20 +80,6 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
                        segment_seconds=config.segment_seconds)
     rejects = pd.DataFrame(columns=["item", "file", "reason"], dtype=object)
     return Data(table, paintings, pieces, rejects, pictures, paint.MASTER, clips)
-
-
-def atelier_items(config: DataConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The atelier's paintings and pieces for :func:`make_pairs`, with ``index``, the item's own."""
-    tables = []
-    for name, n, start in (("painting", config.n_paintings, 0),
-                           ("piece", config.n_pieces, PIECES_FROM)):
-        each = -(-n // len(EMOTIONS))
-        drawn = evaluation.draw_by_emotion(TRAIN_SEED, dict.fromkeys(EMOTIONS, each), start)
-        rows = [(item.item_id, item.item_id, word, item.index) for word in EMOTIONS
-                for item in drawn[word][:each]]
-        table = pd.DataFrame(rows, columns=[name, f"{name}_group", "emotion", "index"])
-        tables.append(table.sort_values("index", ignore_index=True))
-    return tables[0], tables[1].assign(seconds=float(config.piece_seconds))
 
 
 def load_published(paintings_folder: Path, music_folder: Path, config: DataConfig,

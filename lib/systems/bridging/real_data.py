@@ -83,19 +83,12 @@ def select_paintings(rows: Any, n: int, at_most: dict[str, int], seed: int = 0) 
                        order=np.random.default_rng(seed).permutation(len(rows)))
     counts = {word: min(count, at_most.get(word, count))
               for word, count in rows["emotion"].value_counts().to_dict().items()}
-    quota = quotas(counts, n)
+    quota = {}
+    for place, word in enumerate(sorted(counts, key=lambda word: (counts[word], word))):
+        quota[word] = min(counts[word], (n - sum(quota.values())) // (len(counts) - place))
     best = rows.sort_values(["share", "lead", "order"], ascending=False)
     best = best[best.groupby("emotion").cumcount() < best["emotion"].map(quota)]
     return best.sort_index().drop(columns=["lead", "order"]).reset_index(drop=True)
-
-
-def quotas(counts: dict[str, int], n: int) -> dict[str, int]:
-    """How many of each word to take: `n` in all if there are as many, as evenly as possible."""
-    taken = {}
-    for place, word in enumerate(sorted(counts, key=lambda word: (counts[word], word))):
-        taken[word] = min(counts[word], n // (len(counts) - place))
-        n -= taken[word]
-    return taken
 
 
 def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
