@@ -383,7 +383,8 @@ def test_a_folder_with_broken_files(tmp_path):
 
 
 def test_folders_that_are_none(tmp_path):
-    assert not len(render.render_folder(tmp_path, tmp_path / "out")[0])
+    with pytest.raises(KlangfarbeError, match="none in it"):
+        render.render_folder(tmp_path, tmp_path / "out")
     with pytest.raises(KlangfarbeError, match="no such file"):
         render.render_file(tmp_path / "none.mid")
 

@@ -103,7 +103,10 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
     """Renders every .mid and .midi below a folder to FLAC where that is not there already
     (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
     folder, out, renders, rejects = Path(folder), Path(out), [], []
-    for file in sorted(file for file in folder.rglob("*") if file.suffix.lower() in MIDI):
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in MIDI)
+    if not files:
+        raise KlangfarbeError("a folder of MIDI files", f"{folder}: none in it", "check the path")
+    for file in files:
         name = file.relative_to(folder).as_posix()
         target = out / f"{name}.flac"
         try:
