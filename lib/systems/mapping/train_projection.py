@@ -52,14 +52,6 @@ class Batch(NamedTuple):
     sounds: Any = None  # [b, N]
 
 
-class Decoded(NamedTuple):
-    """What a frozen MusicGen makes of conditions along true codes."""
-
-    sound: Tensor  # [B, N]
-    probabilities: Tensor  # [B, K, S, V]
-    features: tuple[Tensor, ...]  # [B, L, D] of each layer
-
-
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
     """A study's untrained projection, [B, D_in] → [B, n, D_out]."""
     sizes = width_in, width_out, config.n_tokens, config.hidden
@@ -88,10 +80,11 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
     return Models(projection, generator, optimiser, critic, critic_optimiser, mel)
 
 
-def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = True) -> Decoded:
-    """Conditions [B, n, D], true codes int [B, K, S] → sound with a gradient, empty without
-    `with_sound`. Sampling has none, so the decoder reads the true codes up to each step (teacher
-    forcing), and its probabilities weigh the codebooks' vectors: the codec decodes their mean."""
+def decode(generator, conditions: Tensor, codes: Tensor, *,
+           with_sound: bool = True) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Conditions [B, n, D], true codes int [B, K, S] → sound [B, N] with a gradient, and features
+    [B, L, D] of each layer. Sampling has no gradient, so the decoder reads the true codes up to
+    each step (teacher forcing), and the codec decodes the codebooks' mean by its probabilities."""
     decoder = generator.network.decoder
     errors.checked(conditions, "conditions", (len(codes), "n", generator.width),
                    "one for each row of codes")
@@ -105,9 +98,8 @@ def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound: bool = T
     columns = delay_pattern.columns(n_codebooks, n_steps, codes.device) - 1
     index = columns[None, :, :, None].expand(batch, -1, -1, logits.shape[-1])
     probabilities = logits.gather(2, index).float().softmax(-1)
-    sound = generator.codec.soft_decode(probabilities)[:, 0] if with_sound \
-        else probabilities.new_zeros(batch, 0)
-    return Decoded(sound, probabilities, tuple(out.hidden_states))
+    sound = generator.codec.soft_decode(probabilities)[:, 0] if with_sound else probabilities
+    return sound, tuple(out.hidden_states)
 
 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
@@ -119,20 +111,20 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
         critic_inputs = (batch.targets, predicted)
     if config.uses_decoder:
         n = len(batch.codes)
-        decoded = decode(models.generator, predicted[:n], batch.codes,
-                         with_sound=bool(config.w_mel or config.w_adversarial))
+        sound, features = decode(models.generator, predicted[:n], batch.codes,
+                                 with_sound=bool(config.w_mel or config.w_adversarial))
         if config.w_mel or (config.w_adversarial and config.study == "two"):
             real = models.mel(batch.sounds)
-            generated = models.mel(decoded.sound[:, : batch.sounds.shape[1]])
+            generated = models.mel(sound[:, : batch.sounds.shape[1]])
             terms["mel"] = DISTANCES[config.mel](generated / config.mel_unit,
                                                  real / config.mel_unit)
             critic_inputs = critic_inputs or (real, generated)
         if config.w_features:
             with torch.no_grad():
-                expected = decode(models.generator, batch.targets[:n], batch.codes,
-                                  with_sound=False).features
+                _, expected = decode(models.generator, batch.targets[:n], batch.codes,
+                                     with_sound=False)
             terms["features"] = torch.stack([
-                F.l1_loss(a, b) for a, b in zip(decoded.features, expected, strict=True)]).mean()
+                F.l1_loss(a, b) for a, b in zip(features, expected, strict=True)]).mean()
     if config.w_adversarial:
         terms["adversarial"] = F.softplus(-models.critic(critic_inputs[1])).mean()
     return terms, critic_inputs
