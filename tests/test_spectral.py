@@ -95,14 +95,6 @@ def test_mcd_of_one_frame_by_hand():
         spectral.cepstral_distortion(a, b))
 
 
-def test_cepstra_are_those_of_librosa_without_the_first():
-    import librosa
-
-    ln_mel = np.log(np.random.default_rng(0).uniform(0.01, 1, size=(7, 80)))
-    assert spectral.cepstra(ln_mel) == pytest.approx(librosa.feature.mfcc(S=ln_mel.T, n_mfcc=14,
-                                                                          norm="ortho").T[:, 1:])
-
-
 def test_mcd_is_zero_for_itself_blind_to_loudness_and_forgives_tempo():
     sound = tune(1)
     assert spectral.mcd(sound, sound, RATE) == 0

@@ -6,7 +6,6 @@ import functools
 
 import librosa
 import numpy as np
-from scipy.fft import dct
 from scipy.signal import get_window
 from scipy.spatial.distance import cdist
 
@@ -32,7 +31,7 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
         plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in
         Battenberg et al. (2020)
     """
-    if len(reference) and np.ndim(reference[0]):
+    if len(reference) and np.ndim(reference[0]) == 1:
         return np.array([mcd(*pair, sample_rate_hz, n_coefficients=n_coefficients)
                          for pair in zip(reference, generated, strict=True)])
     return cepstral_distortion(*(mel_cepstra(sound, sample_rate_hz, n_coefficients)
@@ -48,19 +47,14 @@ def mel_cepstra(sound: np.ndarray, sample_rate_hz: int,
     amplitude = np.abs(librosa.stft(sound.astype(np.float32), n_fft=MEL["n_fft"],
                                     hop_length=MEL["hop_length"]))  # [F, T]
     mel = mel_filters(sample_rate_hz, MEL["n_fft"], MEL["n_mels"]) @ amplitude
-    return cepstra(np.log(np.maximum(mel, MEL_FLOOR)).T, n_coefficients)
+    ln_mel = np.log(np.maximum(mel, MEL_FLOOR)).astype(np.float64)
+    return librosa.feature.mfcc(S=ln_mel, n_mfcc=n_coefficients + 1)[1:].T  # orthonormal DCT-II
 
 
 @functools.cache
 def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
     """librosa's (Slaney's) mel filters, float32 [n_mels, 1 + n_fft / 2], made once a setting."""
     return librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels)
-
-
-def cepstra(ln_mel: np.ndarray, n_coefficients: int = N_COEFFICIENTS) -> np.ndarray:
-    """c_1 … c_K of ln-amplitude mel frames [T, M] by the orthonormal DCT-II: float64 [T, K]."""
-    transformed = np.asarray(dct(np.asarray(ln_mel, np.float64), type=2, norm="ortho", axis=-1))
-    return transformed[..., 1 : n_coefficients + 1]
 
 
 def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
