@@ -217,9 +217,9 @@ def test_no_bytes_whatever_raise_anything_else(tmp_path, junk, suffix, head):
 # -----------------
 
 BAD_PICTURES = {
-    "missing": (lambda d: d / "absent.png", "No such file"),
-    "a folder": (lambda d: d, "Is a directory"),
-    "empty": (lambda d: _bytes(d / "a.png", b""), "no picture format"),
+    "missing": (lambda d: d / "absent.png", "no such file"),
+    "a folder": (lambda d: d, "a folder"),
+    "empty": (lambda d: _bytes(d / "a.png", b""), "empty"),
     "text": (lambda d: _bytes(d / "a.jpg", b"this is no picture\n" * 50), "no picture format"),
     "a sound called jpg": (lambda d: written(d / "a.wav", tone(1)).rename(d / "b.jpg"),
                            "no picture format"),

@@ -296,13 +296,13 @@ def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         store.fill(keys, compute, chunk=3)
     store = musicgen_cache.Store(tmp_path)
-    assert len(store) == 6
+    assert len(store.chunk_of) == 6
     assert [len(t) for t in store.fill(keys, compute, chunk=3)] == list(range(1, 11))
     assert [len(t) for t in store.fill(keys, None)] == list(range(1, 11)), "nothing is missing"
     victim = sorted(tmp_path.glob("chunk-*.safetensors"))[0]
     victim.write_bytes(victim.read_bytes()[:20])
     store = musicgen_cache.Store(tmp_path)
-    assert 7 <= len(store) < 10
+    assert 7 <= len(store.chunk_of) < 10
     assert [int(t[0]) for t in store.fill(keys, compute, chunk=3)] == list(range(10))
     assert not list(tmp_path.glob(".*")), "nothing half-written is left"
 
@@ -313,7 +313,7 @@ def test_what_is_not_finite_is_not_stored(tmp_path):
         store.fill(["a"], lambda rows: [torch.tensor([torch.nan])])
     with pytest.raises(KlangfarbeError, match="2 finite tensors"):
         store.fill(["a", "b"], lambda rows: [torch.zeros(1)])
-    assert len(store) == 0
+    assert len(store.chunk_of) == 0
 
 
 def test_keys_know_content_network_and_kind():
@@ -551,7 +551,7 @@ def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
         assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
     sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
     codes = musicgen_cache.sound_codes(store, sounds, music.codec.encode, music.sha256)
-    assert len(store) == 5 and [tuple(c.shape)
+    assert len(store.chunk_of) == 5 and [tuple(c.shape)
                                 for c in codes] == [(K, 25),
                                                     (K, 16)] and codes[0].dtype == torch.int16
     assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])

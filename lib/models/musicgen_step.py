@@ -84,8 +84,8 @@ class StaticDecoder:
                                  "give": give.reshape(n_items, -1, width).contiguous()} | marks)
 
     def step(self, tokens: Tensor, at: Tensor, length: int | None = None) -> Tensor:
-        """Column `at` (int64 [1]) of the line, [B, K] → guided logits [B, K, V] of the next; without
-        `length`, ``at + 1``, shapes are fixed.
+        """Column `at` (int64 [1]) of the line, [B, K] → guided logits [B, K, V] of the next; if no
+        `length`, ``at + 1``, is given, shapes are fixed.
         """
         x = F.embedding(tokens + self.offsets, self.table).sum(1)  # [B, D]
         x = x + self.positions.index_select(0, at)

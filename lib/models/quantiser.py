@@ -45,8 +45,8 @@ class ResidualQuantiser(nn.Module):
                             self.codebooks[: shares.shape[1]].to(shares.dtype))
 
     def forward(self, vectors: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment, codes [B, K, S]; each
-        item is decoded from its first `keep` [B] codebooks.
+        """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment, codes [B, K, S];
+        each item is decoded from its first `keep` [B] codebooks.
         """
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):

@@ -66,11 +66,10 @@ class Encodec:
         self.model = model
         self.sample_rate_hz, self.codebook_size = config.sampling_rate, config.codebook_size
         self.samples_per_step = int(np.prod(config.upsampling_ratios))
-        counts = {b: model.quantizer.get_num_quantizers_for_bandwidth(b)
-                  for b in sorted(config.target_bandwidths)}
-        self.bandwidth = next((b for b, count in counts.items() if count >= N_CODEBOOKS),
-                              max(counts))
-        self.n_codebooks = min(counts[self.bandwidth], len(model.quantizer.layers))
+        count_at, bandwidths = model.quantizer.get_num_quantizers_for_bandwidth, sorted(
+            config.target_bandwidths)
+        self.bandwidth = next((b for b in bandwidths if count_at(b) >= N_CODEBOOKS), bandwidths[-1])
+        self.n_codebooks = min(count_at(self.bandwidth), len(model.quantizer.layers))
 
     def encode(self, sound: Tensor, n_codebooks: int | None = None) -> Tensor:
         output = self.model.encode(sound.to(self.model.dtype), bandwidth=self.bandwidth)

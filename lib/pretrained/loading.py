@@ -73,12 +73,10 @@ def find(part_name: str, part: Part, source: str | Path) -> Source:
                 raise
         except (OSError, ValueError, httpx.HTTPError, errors.HfHubHTTPError) as error:
             why = error
-    folder = f"{paths.RAW.relative_to(paths.ROOT)}/checkpoints/{name.split('/')[1]}"
     raise KlangfarbeError(f"the checkpoint {name} at {revision}",
                           f"neither cached nor within reach ({type(why).__name__})",
-                          f"on a machine with access fetch {', '.join(wanted)} of {name}, put them "
-                          f"in one folder, say {folder}, and give that folder for "
-                          f"{part_name}") from why
+                          f"on a machine with access fetch {', '.join(wanted)} of {name}, and give "
+                          f"their folder for {part_name}") from why
 
 
 def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
@@ -89,16 +87,15 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
     if not has_weights and pickled:
         raise KlangfarbeError(f"weights as safetensors in {folder}",
                               f"only {', '.join(pickled)}, which could run code when read",
-                              "convert them where you trust them: Model.from_pretrained(old)"
-                              ".save_pretrained(new, safe_serialization=True)")
+                              "convert them where you trust them: "
+                              "model.save_pretrained(new, safe_serialization=True)")
     missing = [file for file in part.files
                if not any((folder / choice).is_file() for choice in file.split("|"))
                # large weights come in numbered shards
                and not (file.startswith("model.safetensors") and has_weights)]
     if missing:
         raise KlangfarbeError(f"the files {', '.join(part.files)} in {folder}",
-                              f"all but {', '.join(missing)}",
-                              "put the missing files there")
+                              f"all but {', '.join(missing)}", "put the missing files there")
     digest = hashlib.sha256()  # of the part's own files alone: a clone and a fetched copy agree
     files = {folder / choice for file in part.files for choice in file.split("|")}
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):

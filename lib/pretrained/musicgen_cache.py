@@ -30,31 +30,28 @@ def key(content: str | np.ndarray, network_sha256: str) -> str:
 
 
 class Store:
-    """Tensors of any shape under their keys; a chunk that cannot be read counts as absent."""
+    """Tensors under their keys, `chunk_of`; a chunk that cannot be read counts as absent."""
 
     def __init__(self, folder: Path):
-        self.folder, self._chunk_of = Path(folder), {}
+        self.folder, self.chunk_of = Path(folder), {}
         for path in sorted(self.folder.glob("chunk-*.safetensors")):
             with contextlib.suppress(SafetensorError, OSError), safe_open(path, "np") as file:
-                self._chunk_of |= dict.fromkeys(file.keys(), path)
-
-    def __len__(self) -> int:
-        return len(self._chunk_of)
+                self.chunk_of |= dict.fromkeys(file.keys(), path)
 
     def read(self, keys: Sequence[str]) -> list[Tensor]:
         """Stored tensors in the order of `keys`, each file opened once."""
         tensors = {}
-        for path in dict.fromkeys(self._chunk_of[one] for one in keys):
+        for path in dict.fromkeys(self.chunk_of[one] for one in keys):
             with safe_open(path, "pt") as file:
                 tensors |= {one: file.get_tensor(one) for one in keys
-                            if self._chunk_of[one] == path}
+                            if self.chunk_of[one] == path}
         return [tensors[one] for one in keys]
 
     def fill(self, keys: Sequence[str], compute: Callable[[list[int]], list], *, chunk: int = 64,
              label: str = "stored tensors") -> list[Tensor]:
         """Tensors under `keys`; what is missing is computed, `chunk` items a file."""
         first = {one: i for i, one in reversed(list(enumerate(keys)))}  # what comes twice, once
-        missing = sorted(i for one, i in first.items() if one not in self._chunk_of)
+        missing = sorted(i for one, i in first.items() if one not in self.chunk_of)
         starts = range(0, len(missing), chunk)
         for step in loop.progress(len(starts), label) if missing else ():
             rows = missing[starts[step] : starts[step] + chunk]
@@ -65,7 +62,7 @@ class Store:
             tensors = {keys[i]: t.detach().clone() for i, t in zip(rows, computed, strict=True)}
             name = hashlib.sha256("".join(sorted(tensors)).encode()).hexdigest()[:16]
             path = artefacts.write(self.folder / f"chunk-{name}.safetensors", tensors)
-            self._chunk_of |= dict.fromkeys(tensors, path)
+            self.chunk_of |= dict.fromkeys(tensors, path)
         return self.read(keys)
 
 

@@ -12,8 +12,8 @@ SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0),
           "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
           "imemnet": (0.0, 1.0), "atelier": (-1.0, 1.0)}
 
-# Emotions as points (valence, arousal): our placement in all four tables. Nobody rated these: a
-# choice, not a fact. Emotify's nine of the Geneva scale (Zentner, Grandjean & Scherer 2008):
+# Emotions as points (valence, arousal): our placement in all four tables, rated by nobody.
+# Emotify's nine of the Geneva scale (Zentner, Grandjean & Scherer 2008):
 GEMS_POINTS = {"amazement": (0.5, 0.4), "solemnity": (0.1, -0.2), "tenderness": (0.5, -0.5),
                "nostalgia": (0.0, -0.4), "calmness": (0.5, -0.8), "power": (0.3, 0.8),
                "joyful_activation": (0.8, 0.7), "tension": (-0.7, 0.6), "sadness": (-0.7, -0.5)}
@@ -27,8 +27,7 @@ WIKIART_POINTS = {"agreeableness": (0.6, -0.3), "anger": (-0.7, 0.8), "anticipat
                   "shame": (-0.7, 0.0), "shyness": (-0.2, -0.4), "surprise": (0.3, 0.8),
                   "trust": (0.6, -0.2), "neutral": (0.0, 0.0)}
 
-# The 29 adjectives of MIREX's five mood clusters (Hu et al. 2008). What a cluster joins may lie
-# apart here: "sweet" and "rollicking" are neighbours there and a word apart in the plane.
+# The 29 adjectives of MIREX's five mood clusters (Hu et al. 2008):
 MIREX_POINTS = {"passionate": (0.5, 0.6), "rousing": (0.5, 0.8), "confident": (0.5, 0.2),
                 "boisterous": (0.4, 0.8), "rowdy": (0.1, 0.8), "rollicking": (0.7, 0.7),
                 "cheerful": (0.8, 0.2), "fun": (0.7, 0.6), "sweet": (0.7, -0.2),

@@ -63,7 +63,7 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
     if sample_rate_hz != RATE:
         y = soxr.resample(y, sample_rate_hz, RATE)
     # One thread: the products are small, sounds are many, and waiting threads burn a core.
-    with _thread_pools().limit(limits=1):
+    with threadpoolctl.threadpool_limits(limits=1):
         magnitude = np.abs(librosa.stft(y))
         power = np.square(magnitude)
         tuning_of_power, tuning = tunings(magnitude)
@@ -85,11 +85,6 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
             "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE),
             "chroma_cqt": chroma_cqt,
             "chroma_cens": feature.chroma_cens(**bins)}
-
-
-@functools.cache
-def _thread_pools():
-    return threadpoolctl.ThreadpoolController()
 
 
 def frames_naive(sound: np.ndarray) -> dict[str, np.ndarray]:

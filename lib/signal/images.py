@@ -17,7 +17,11 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """
     # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    path = Path(path)
     try:
+        if not path.is_file() or path.stat().st_size == 0:
+            raise OSError(0, "a folder" if path.is_dir() else "empty (0 bytes)" if path.is_file()
+                          else "no such file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as opened:
