@@ -270,58 +270,38 @@ def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
         return states, (torch.arange(9) < lengths[:, None]).long()
 
     texts = [*SAID, SAID[0]]
-    first = musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts, encode, "a" * 64,
+    first = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64,
                                        batch=2)
     assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0,
                                                                 0] == len(SAID[1]) and calls == [
         SAID[:2], SAID[2:]]
-    again = musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts[::-1], encode,
-                                       "a" * 64)
-    assert len(calls) == 2 and all(torch.equal(a, b) for a,
-                                   b in zip(first, again[::-1], strict=True))
-    musicgen_cache.text_states(musicgen_cache.Store(tmp_path), texts[:1], encode, "b" * 64)
+    again = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64)
+    assert len(calls) == 2 and all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    musicgen_cache.text_states(tmp_path, texts[:1], encode, "b" * 64)
     assert calls[2:] == [SAID[:1]], "another network's states are others"
 
 
-def test_a_killed_store_goes_on_and_a_damaged_chunk_is_made_again(tmp_path):
-    keys, done = [f"k{i}" for i in range(10)], []
-
-    def compute(rows):
-        if 6 in rows and not done:
-            done.append(True)
-            raise KeyboardInterrupt
-        return [torch.full((i + 1,), i) for i in rows]
-
-    store = musicgen_cache.Store(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        store.fill(keys, compute, chunk=3)
-    store = musicgen_cache.Store(tmp_path)
-    assert len(store.chunk_of) == 6
-    assert [len(t) for t in store.fill(keys, compute, chunk=3)] == list(range(1, 11))
-    assert [len(t) for t in store.fill(keys, None)] == list(range(1, 11)), "nothing is missing"
-    victim = sorted(tmp_path.glob("chunk-*.safetensors"))[0]
-    victim.write_bytes(victim.read_bytes()[:20])
-    store = musicgen_cache.Store(tmp_path)
-    assert 7 <= len(store.chunk_of) < 10
-    assert [int(t[0]) for t in store.fill(keys, compute, chunk=3)] == list(range(10))
-    assert not list(tmp_path.glob(".*")), "nothing half-written is left"
+def test_a_damaged_file_is_made_again_and_what_is_not_finite_is_not_stored(tmp_path):
+    made = [torch.zeros(2), torch.ones(3)]
+    for _ in range(2):
+        kept = musicgen_cache.stored(tmp_path, ["a", "b"], "n", lambda: made)
+        assert all(torch.equal(one, other) for one, other in zip(kept, made, strict=True))
+        path, = tmp_path.iterdir()
+        path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(KlangfarbeError, match="finite tensors"):
+        musicgen_cache.stored(tmp_path, ["c"], "n", lambda: [torch.tensor([torch.nan])])
+    assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_is_not_finite_is_not_stored(tmp_path):
-    store = musicgen_cache.Store(tmp_path)
-    with pytest.raises(KlangfarbeError, match="not finite"):
-        store.fill(["a"], lambda rows: [torch.tensor([torch.nan])])
-    with pytest.raises(KlangfarbeError, match="2 finite tensors"):
-        store.fill(["a", "b"], lambda rows: [torch.zeros(1)])
-    assert len(store.chunk_of) == 0
-
-
-def test_keys_know_content_network_and_kind():
+def test_what_is_stored_is_known_by_content_network_and_kind(tmp_path):
     sound = np.zeros(4, np.float32)
-    keys = {musicgen_cache.key(sound, "n"), musicgen_cache.key(sound, "m"),
-            musicgen_cache.key(sound[:3], "n"), musicgen_cache.key(sound + 1e-7, "n"),
-            musicgen_cache.key("", "n"), musicgen_cache.key("n", "")}
-    assert len(keys) == 6 and all(len(k) == 32 for k in keys)
+    given = [([sound], "n"), ([sound], "m"), ([sound[:3]], "n"), ([sound + 1e-7], "n"),
+             ([sound.astype(np.float64)], "n"), ([sound[:2], sound[2:]], "n"), (["", "a"], "n"),
+             (["a", ""], "n"), (["n"], "")]
+    for contents, network in given:
+        musicgen_cache.stored(tmp_path, contents, network,
+                              lambda contents=contents: [torch.zeros(1) for _ in contents])
+    assert len(list(tmp_path.iterdir())) == len(given)
 
 
 # --- fast sampling --------------------------------------------------------------------------------
@@ -545,15 +525,13 @@ def test_the_checkpoints_of_the_hub_keep_older_names_of_weights(folder, spoiled)
 
 def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
     music = pretrained.load("musicgen", folder, device="cpu")
-    store = musicgen_cache.Store(tmp_path)
-    states = musicgen_cache.text_states(store, SAID, music.states, music.sha256)
+    states = musicgen_cache.text_states(tmp_path, SAID, music.states, music.sha256)
     for text, stored in zip(SAID, states, strict=True):
         assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
     sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
-    codes = musicgen_cache.sound_codes(store, sounds, music.codec.encode, music.sha256)
-    assert len(store.chunk_of) == 5 and [tuple(c.shape)
-                                for c in codes] == [(K, 25),
-                                                    (K, 16)] and codes[0].dtype == torch.int16
+    codes = musicgen_cache.sound_codes(tmp_path, sounds, music.codec.encode, music.sha256)
+    assert [tuple(c.shape) for c in codes] == [(K, 25), (K, 16)]
+    assert codes[0].dtype == torch.int16
     assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])
     batch = training.collate(codes, states[:2])
     optimiser = torch.optim.AdamW(music.network.decoder.parameters(), lr=1e-3)

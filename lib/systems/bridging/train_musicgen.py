@@ -89,12 +89,12 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: M
         return first, clip[first : first + n_samples]
 
     if config.stored:
-        cache, codes = musicgen_cache.Store(store or paths.PROCESSED / "bridging"), []
+        folder, codes = store or paths.PROCESSED / "bridging", []
         for at in range(0, len(texts), 64):  # not all sounds in memory at once
             sounds = [chunk(row)[1] for row in range(at, min(at + 64, len(texts)))]
-            codes += musicgen_cache.sound_codes(cache, sounds, start.codec.encode,
+            codes += musicgen_cache.sound_codes(folder, sounds, start.codec.encode,
                                                 start.codec.sha256)
-        states = musicgen_cache.text_states(cache, texts, start.text.states, start.text.sha256)
+        states = musicgen_cache.text_states(folder, texts, start.text.states, start.text.sha256)
         return lambda step: steps.collate([codes[row] for row in rows_of(step)],
                                           [states[row] for row in rows_of(step)], start.device)
 

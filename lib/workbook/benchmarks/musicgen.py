@@ -69,7 +69,7 @@ def bench_epoch(n_batches: int = 2, repeats: int = 5,
             benchmarks.best_seconds(calls, 1)  # warms up
             for way, seconds in zip(batches, benchmarks.best_seconds(calls, repeats)):
                 best[way] += seconds
-        kilobytes = sum(file.stat().st_size for file in material.store.folder.iterdir()) / 1024
+        kilobytes = sum(file.stat().st_size for file in material.store.iterdir()) / 1024
     return benchmarks.result(
         f"an epoch of {n} clips of {config.clip_seconds:g} s in batches of {config.batch_size}: "
         "stored tensors against decoding and encoding every clip again", best["stored"],
@@ -82,17 +82,13 @@ class Material:
     """Clips (noise: time does not listen) and texts, as files and as stored tensors."""
 
     def __init__(self, start: MusicGenerator, seconds: float, folder: Path, n: int):
-        rng, self.start, codec, text = np.random.default_rng(0), start, start.codec, start.text
+        rng, self.start = np.random.default_rng(0), start
         self.files = [folder / f"{row}.wav" for row in range(n)]
         for file in self.files:
             noise = rng.normal(0, 0.1, (round(seconds * start.sample_rate_hz),))
             soundfile.write(file, noise, start.sample_rate_hz)
         self.texts = [words.description(factors.draw(TRAIN_SEED, row)) for row in range(n)]
-        self.store, sounds = musicgen_cache.Store(folder / "store"), self.decode(range(n))
-        musicgen_cache.sound_codes(self.store, sounds, codec.encode, codec.sha256)
-        musicgen_cache.text_states(self.store, self.texts, text.states, text.sha256)
-        self.codes = [musicgen_cache.key(sound, codec.sha256) for sound in sounds]
-        self.states = [musicgen_cache.key(said, text.sha256) for said in self.texts]
+        self.store, self.sounds = folder / "store", self.decode(range(n))
 
     def decode(self, rows) -> list[np.ndarray]:
         return [audio.load(self.files[row], seconds=None,
@@ -100,8 +96,10 @@ class Material:
 
     def stored(self, rows: range):
         """A batch from the store."""
-        codes, states = (self.store.read([keys[row] for row in rows])
-                         for keys in (self.codes, self.states))
+        codec, text, part = self.start.codec, self.start.text, slice(rows.start, rows.stop)
+        codes = musicgen_cache.sound_codes(self.store, self.sounds[part], codec.encode,
+                                           codec.sha256)
+        states = musicgen_cache.text_states(self.store, self.texts[part], text.states, text.sha256)
         return steps.collate(codes, states, self.start.device)
 
     def made(self, rows: range):
