@@ -1,8 +1,7 @@
 """A painting becomes one of five emotion words: residual network, bidirectional GRUs, attention.
 
 Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (no widths: `hidden`, `heads`, `dropout` are
-ours); He et al. (2016) for the residual network.  Notebook: 11.
-"""
+ours); He et al. (2016) for the residual network.  Notebook: 11."""
 
 import torch
 import torchvision
@@ -34,8 +33,7 @@ class Residual(nn.Module):
 
 class EmotionCNN(nn.Module):
     """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `sequence` "grid" reads 49
-    cells row by row, "single" their mean, as released: there GRU and attention do nothing.
-    """
+    cells row by row, "single" their mean, as released: there GRU and attention do nothing."""
 
     def __init__(self, n_classes: int = 5, backbone: str = "resnet50", sequence: str = "grid",
                  hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):

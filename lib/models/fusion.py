@@ -1,8 +1,7 @@
 """Networks of art2music: vectors of picture and text become one, h, and h a mel-spectrogram, by the
 published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`.
 
-Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42.
-"""
+Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42."""
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +54,7 @@ class MelDecoder(nn.Module):
 
 class Flow(nn.Module):
     """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S]; x is S
-    patches of `at_once` frames, as k principal components each.
-    """
+    patches of `at_once` frames, as k principal components each."""
 
     def __init__(self, width_in: int, n_mels: int = 80, at_once: int = 8, components: int = 48,
                  channels: int = 64, blocks: int = 6):

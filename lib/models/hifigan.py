@@ -2,8 +2,7 @@
 multi-period and multi-scale discriminators, and the losses.
 
 Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the
-inverse STFT.  Notebook: 43.
-"""
+inverse STFT.  Notebook: 43."""
 
 import itertools
 import math

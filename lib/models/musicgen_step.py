@@ -1,8 +1,7 @@
 """One step of MusicGen's decoder (transformers' own network) for fast sampling: what can be is made
 beforehand, and guidance's null half, whose cross-attention is 0, is computed only where it differs.
 
-Notebook: 03.
-"""
+Notebook: 03."""
 
 import torch
 from torch import Tensor
@@ -31,14 +30,11 @@ class StaticDecoder:
         self.product = packed_product if packed else plain_product
         if compiled and self.rows <= FEW_ROWS:
             self.product = product_by_rows
-
         def lay(weight, n_rows):  # an ordinary product lays its weight out anew at every call
             weight = weight.detach().contiguous()
             return torch.ops.mkldnn._reorder_linear_weight(weight, n_rows) if packed else weight
-
         def norm(layer):
             return layer.weight.detach(), layer.bias.detach(), layer.eps
-
         self.layers = []
         for layer in decoder.layers:
             n_rows, own = self.rows if self.layers else n_items, layer.self_attn
@@ -61,8 +57,7 @@ class StaticDecoder:
 
     def condition(self, states: Tensor, mask: Tensor) -> None:
         """States [B, L, D], mask [B, L] → each layer's keys and values, or smaller products with q
-        and out, ``ask`` [B, D, H·L] and ``give`` [B, H·L, D].
-        """
+        and out, ``ask`` [B, D, H·L] and ``give`` [B, H·L, D]."""
         mask, (n_items, n_tokens, width) = mask.bool(), states.shape
         states = (states * mask[..., None]).to(self.table.dtype)
         seen = mask | ~mask.any(1, keepdim=True)  # an item without a real token: zeros, as the null
@@ -85,8 +80,7 @@ class StaticDecoder:
 
     def step(self, tokens: Tensor, at: Tensor, length: int | None = None) -> Tensor:
         """Column `at` (int64 [1]) of the line, [B, K] → guided logits [B, K, V] of the next; if no
-        `length`, ``at + 1``, is given, shapes are fixed.
-        """
+        `length`, ``at + 1``, is given, shapes are fixed."""
         x = F.embedding(tokens + self.offsets, self.table).sum(1)  # [B, D]
         x = x + self.positions.index_select(0, at)
         future = None  # what is added to the scores: −∞ where a place is not yet written
@@ -107,10 +101,8 @@ def block(x, layer: dict, cross: dict, cache, at, future, length: int | None, ro
     """One decoder layer, one column: [B or rows, D] → [rows, D]; all tensors, for torch.compile."""
     heads = cache.shape[2]
     n_items = len(cross["values"] if "values" in cross else cross["give"])
-
     def normed(x, name):
         return F.layer_norm(x, x.shape[1:], *layer[name])
-
     qkv = product(normed(x, "norm_self"), layer["qkv"]).view(len(x), 3, heads, 1, -1)
     cache.index_copy_(3, at, qkv[:, 1:].transpose(0, 1))
     keys, values = cache if length is None else cache[:, :, :, :length]
@@ -163,8 +155,7 @@ def exponential_noise(shape: tuple[int, ...], generator: torch.Generator) -> Ten
 
 def sample_token(logits: Tensor, temperature: float, noise: Tensor) -> Tensor:
     """Logits [..., V], noise [..., k] → int64 [...], from the k largest (1: greedy): the first of
-    exponential waiting times with probabilities for rates.
-    """
+    exponential waiting times with probabilities for rates."""
     best, which = logits.float().topk(noise.shape[-1], sorted=False)
     first = (torch.softmax(best / temperature, -1) / noise).argmin(-1, keepdim=True)
     return which.gather(-1, first).squeeze(-1)

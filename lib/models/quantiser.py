@@ -2,8 +2,7 @@
 V vectors to what the earlier ones have left over.
 
 Source: Zeghidour et al. (2021), SoundStream, §III-C; van den Oord et al. (2017), appendix A.1, for
-moving averages.  Notebook: 03.
-"""
+moving averages.  Notebook: 03."""
 
 from typing import Any
 
@@ -15,8 +14,7 @@ from torch.nn import functional as F
 
 class ResidualQuantiser(nn.Module):
     """K codebooks [K, V, D], moving averages without a gradient; a code hit (`hits` [K, V]) less
-    often than `dead_below` of an even use starts afresh.
-    """
+    often than `dead_below` of an even use starts afresh."""
 
     def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *,
                  decay: float = 0.99, dead_below: float = 0.1):
@@ -46,8 +44,7 @@ class ResidualQuantiser(nn.Module):
 
     def forward(self, vectors: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """z [B, S, D] → quantised [B, S, D] with z's own gradient, commitment, codes [B, K, S];
-        each item is decoded from its first `keep` [B] codebooks.
-        """
+        each item is decoded from its first `keep` [B] codebooks."""
         residual, parts, codes, commitment = vectors, [], [], vectors.new_zeros(())
         for k in range(self.n_codebooks):
             chosen = nearest(residual, self.codebooks[k])

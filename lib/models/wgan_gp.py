@@ -2,8 +2,7 @@
 pictures [B, 3, H, W], H = W = 4·2^stage, and affects [B, 2] (valence, arousal), both in [−1, 1].
 
 Source: Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato
-& Koyama (2018) for the critic's projection.  Notebook: 32.
-"""
+& Koyama (2018) for the critic's projection.  Notebook: 32."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -38,8 +37,7 @@ class Painted(NamedTuple):
 
 class Convolution(nn.Module):
     """[B, n_in, H, W] → [B, n_out, H, W]; a linear layer on [B, n_in]; `equalised`: the scale acts
-    in use (Karras et al. §4.1), so that Adam moves all layers at one relative speed.
-    """
+    in use (Karras et al. §4.1), so that Adam moves all layers at one relative speed."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
         super().__init__()
@@ -121,8 +119,7 @@ class Generator(nn.Module):
 
 class Critic(nn.Module):
     """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real; without
-    `batch_deviation` it cannot notice that all pictures are alike.
-    """
+    `batch_deviation` it cannot notice that all pictures are alike."""
 
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
                  batch_deviation: bool):
@@ -141,11 +138,9 @@ class Critic(nn.Module):
 
     def forward(self, picture: Tensor, affect: Tensor, growth: Growth) -> Tensor:
         checked(picture, "pictures", ("B", 3, growth.size, growth.size), "resize to growth.size")
-
         def read(picture, stage):
             seen = torch.cat([picture, _planes(affect, picture)], 1)
             return F.leaky_relu(self.from_picture[stage](seen), SLOPE)
-
         hidden = read(picture, growth.stage)
         for stage in range(growth.stage, -1, -1):
             if stage == 0 and self.batch_deviation:  # one number for the whole batch

@@ -1,6 +1,5 @@
 """Pretrained networks behind one door: ``load(part, source)``, where the source is ``"miniature"``
-(bundled), a folder in the hub's layout, or a name on the hub.  Notebook: 05.
-"""
+(bundled), a folder in the hub's layout, or a name on the hub.  Notebook: 05."""
 
 from importlib import import_module
 from pathlib import Path

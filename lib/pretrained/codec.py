@@ -1,8 +1,7 @@
 """A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
 interface.
 
-Notebook: 03.
-"""
+Notebook: 03."""
 
 import numpy as np
 import torch

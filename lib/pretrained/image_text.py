@@ -1,8 +1,7 @@
 """CLIP as an encoder of pictures and sentences: transformers' CLIPModel (``config.json``), or
 open_clip's networks (``open_clip_config.json`` with ``open_clip_model.safetensors``), as bundled.
 
-Notebook: 05.
-"""
+Notebook: 05."""
 
 from typing import Any
 
@@ -53,15 +52,12 @@ def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     model = load_model(CLIPModel, source, device, dtype)
     processor = loading.read(CLIPImageProcessorPil, source, "a CLIP's preprocessor_config.json")
     tokenizer, longest = loading.tokenizer_of(source), model.config.text_config
-
     def encode_pictures(pictures):
         pixels = loading.pixels_of(processor, pictures).to(device, dtype)
         return model.get_image_features(pixel_values=pixels).pooler_output
-
     def encode_texts(texts):
         tokens = loading.tokens_of(tokenizer, texts, longest.max_position_embeddings)
         return model.get_text_features(**tokens.to(device)).pooler_output
-
     return ClipEncoder(source, model, encode_pictures, encode_texts, model.config.projection_dim,
                        device)
 
@@ -74,11 +70,9 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
     if hasattr(model.visual, "layer1"):  # a ResNet
         fold_batch_norms(model.visual)
     model = model.to(dtype)
-
     def encode_pictures(pictures):
         pixels = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
         return model.encode_image(pixels.to(device, dtype))
-
     return ClipEncoder(source, model, encode_pictures,
                        lambda texts: model.encode_text(tokenizer(texts).to(device)),
                        model.visual.output_dim, device)

@@ -1,7 +1,6 @@
 """Encoders of sound (lib.metrics.embedders): the music tagger and CLAP, transformers' ClapModel.
 
-Notebook: 05.
-"""
+Notebook: 05."""
 
 import numpy as np
 import torch
@@ -48,11 +47,9 @@ class TaggerEncoder(Pretrained):
 def load_tagger(source: Source, device: str, dtype=None) -> TaggerEncoder:
     """The network that ``config.json`` describes."""
     labels = []
-
     def build(config):
         labels.extend(config.pop("labels"))
         return MusicTagger(len(labels), **config)
-
     model = load_own(source, build, "tagger").to(device)
     return TaggerEncoder(source, model, tuple(labels), device)
 

@@ -1,6 +1,5 @@
 """Where a part's files lie (bundled, in a folder of yours, on the hub; all end as a folder in the
-hub's layout and its hash), and how they are loaded: nothing unpickled, nothing half-loaded.
-"""
+hub's layout and its hash), and how they are loaded: nothing unpickled, nothing half-loaded."""
 
 import contextlib
 import hashlib
@@ -166,8 +165,7 @@ def load_own(source: Source, build, what: str):
 def load_model(model_class, source: Source, device: str, dtype=None,
                mapping: Mapping | None = None):
     """A folder's network, a `model_class` or what `mapping` has for its configuration; a missing
-    weight, of which transformers only warns, is an error.
-    """
+    weight, of which transformers only warns, is an error."""
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)
     if not isinstance(config, model_class.config_class):

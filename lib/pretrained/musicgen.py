@@ -29,8 +29,7 @@ LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were nev
 
 class MusicGenerator(Pretrained):
     """Parts `text` and `codec`, and `network`, what lib.training.musicgen trains: a ``decoder``
-    and, where widths differ, ``enc_to_dec_proj``.
-    """
+    and, where widths differ, ``enc_to_dec_proj``."""
 
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
         super().__init__(source, None, device)
@@ -150,7 +149,6 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
-
         def advance(length=None):
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
             tokens = sample_token(logits, temperature, noise.index_select(0, at)[0])
@@ -158,7 +156,6 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
             line.index_copy_(2, at, torch.where(is_code.index_select(1, at), tokens[..., None],
                                                 blank))
             return logits
-
         last = _run(advance, at, n_times, step)
     # NaN stays in the cache, so the last step has seen every earlier one
     if not bool(last.isfinite().all()):

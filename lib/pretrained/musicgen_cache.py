@@ -1,8 +1,7 @@
 """Text states and codec codes, computed once (a published epoch: 240 s → 70 s) and kept in a
 folder, a file for each list of texts or sounds.
 
-Source: Hisariya & Liang, setting M4, with stored T5 states and EnCodec tokens.  Notebook: 03.
-"""
+Source: Hisariya & Liang, setting M4, with stored T5 states and EnCodec tokens.  Notebook: 03."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -48,7 +47,6 @@ def text_states(folder: Path, texts: Sequence[str], encode: Callable, network_sh
             found += [torch.as_tensor(s[: int(m.sum())]).float().cpu()
                       for s, m in zip(states, mask, strict=True)]
         return [found[unique.index(text)] for text in texts]
-
     return stored(folder, texts, network_sha256, compute)
 
 
@@ -58,5 +56,4 @@ def sound_codes(folder: Path, sounds: Sequence[np.ndarray], encode: Callable,
     def compute():
         clips = (torch.as_tensor(np.asarray(sound, np.float32))[None, None] for sound in sounds)
         return [encode(clip)[0].cpu().to(torch.int16) for clip in clips]
-
     return stored(folder, sounds, network_sha256, compute)

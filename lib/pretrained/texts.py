@@ -1,8 +1,7 @@
 """Encoders of text: T5's states, a token each, which MusicGen is conditioned on; and a sentence
 encoder, one unit vector a text, by which Art2Music pairs comments with captions.
 
-Source: Copet et al. (2023), §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03.
-"""
+Source: Copet et al. (2023), §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03."""
 
 import json
 from collections.abc import Sequence

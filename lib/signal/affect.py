@@ -1,6 +1,5 @@
 """Valence (how pleasant) and arousal (how excited; Russell 1980): in [−1, 1] inside the code, 0 is
-neutral; conversions at each collection's edge, and words for regions of the plane.
-"""
+neutral; conversions at each collection's edge, and words for regions of the plane."""
 
 import numpy as np
 
@@ -66,8 +65,7 @@ def from_unit(values, scale: str) -> np.ndarray:
 
 def from_emotions(weights, points: dict[str, tuple[float, float]]) -> np.ndarray:
     """Weighted mean of emotions' points, float64 [N, 2]: `weights` [N, E] ≥ 0 say how many named
-    each of `points`, e.g. :data:`GEMS_POINTS`; (0, 0) where all are 0.
-    """
+    each of `points`, e.g. :data:`GEMS_POINTS`; (0, 0) where all are 0."""
     weights = checked(np.asarray(weights, dtype=np.float64), "weights", ("N", len(points)),
                       "give one column per emotion, in the map's order")
     total = weights.sum(axis=1, keepdims=True)

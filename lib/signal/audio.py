@@ -24,8 +24,7 @@ WRITTEN = (".wav", ".flac", ".mp3")
 def load(path: Path | str, *, seconds: float | None = 45.0,
          sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """The middle `seconds` (``None``: all) of a sound file, no more of it read, channels averaged,
-    resampled: float32 [N], in [−1, 1] for files of full scale.
-    """
+    resampled: float32 [N], in [−1, 1] for files of full scale."""
     path = Path(path)
     with _opened(path) as file:
         rate = file.samplerate

@@ -1,8 +1,7 @@
 """The twelve features of a clip that Zhang's forest sees, each by its mean and standard deviation
 over time: librosa's numbers from shared transforms, its constant-Q filters designed once a tuning.
 
-Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.  Notebook: 31.
-"""
+Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.  Notebook: 31."""
 
 import functools
 import hashlib
@@ -124,8 +123,7 @@ def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0,
 
 def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
     """``[function(item) for item in items]`` in `n_jobs` processes with one thread each; 0: as many
-    as ``KLANGFARBE_THREADS`` says, else as there are cores.
-    """
+    as ``KLANGFARBE_THREADS`` says, else as there are cores."""
     n_jobs = n_jobs or int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1
     if (n_jobs := min(n_jobs, len(items))) <= 1:
         return [function(item) for item in items]
@@ -140,8 +138,7 @@ def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
           n_jobs: int = 0, label: str = "features") -> np.ndarray:
     """Features of sounds, float32 [n, 135]; a chunk on disk is not computed again. `recipe`: bytes
-    that say what the sounds are; `sound_of`: index → mono sound [N] at 22 050 Hz, picklable.
-    """
+    that say what the sounds are; `sound_of`: index → mono sound [N] at 22 050 Hz, picklable."""
     indices, code = [int(i) for i in indices], Path(__file__).read_bytes()
     folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]

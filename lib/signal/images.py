@@ -13,8 +13,7 @@ from lib.core.errors import KlangfarbeError
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     """A picture file → uint8 [H, W, 3] without black letterbox bars, upright, on white where it is
-    transparent; with `size`, the centre square at H = W = `size`.
-    """
+    transparent; with `size`, the centre square at H = W = `size`."""
     # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     path = Path(path)
