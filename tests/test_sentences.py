@@ -6,7 +6,6 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from lib import pretrained
@@ -224,9 +223,8 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
-    table = pd.DataFrame(t5.measure(120, 60)[0]).set_index(["network", "text", "measure"])
-    read = table.loc["trained", "description"]
-    assert (read["value"] > read["null"] + 0.2).all() and read.loc["genre_accuracy", "value"] > 0.85
+    (tempo,), _ = t5.measure()
+    assert tempo["value"] > tempo["null"] + 0.5
 
 
 def test_the_bundled_sentence_encoder_hears_what_feels_alike():

@@ -1,7 +1,7 @@
 """The bundled checkpoints: how each was made, what each must reach, and whether it does.
 
 A recipe's ``make…()`` gives the files it trained, the hash of its data and what is saved besides;
-its ``measure…()`` rows of figures on held-out items, and the items.
+its ``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once.
 """
 
 import math
@@ -134,8 +134,7 @@ def make(name: str) -> None:
         rows, *data = recipe.call("measure")
         table = pd.DataFrame(rows)
         bundling.write(recipe.folder, {HELDOUT: table}, provenance.content_hash(*data))
-        print(table.round(3).to_string(index=False))
-        print(figures(name, table).round(3).to_string(index=False))
+        print(table.round(3).to_string(index=False), figures(name, table).round(3), sep="\n")
     if name in pretrained.PARTS:
         print("SHA-256", pretrained.load(name, device="cpu").sha256)
 
@@ -164,9 +163,7 @@ def check(names: Sequence[str] = ()) -> int:
 
 
 def differing(table: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
-    """Measured rows whose value lies outside the interval of the same row in the card's table, or,
-    where there is none, further than ``TOLERANCE`` from its value.
-    """
+    """Measured rows outside the stored row's interval, and ``TOLERANCE`` from its value."""
     keys = [column for column in table if column not in NUMBERS]
     stored = table[keys].merge(stored.reindex(columns=[*keys, "value", "low", "high"]), how="left")
     room = TOLERANCE * stored["value"].abs().clip(lower=1e-9)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,16 +118,8 @@ def run(name: str, key: str) -> dict:
             "key": key}
 
 
-def halved(model) -> dict:
-    """A network's tensors in half precision, as they are bundled."""
-    return {name: t.half() if t.is_floating_point() else t
-            for name, t in model.state_dict().items()}
-
-
 def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = ()) -> None:
-    """Writes `contents` by file name (a list is a curve), `parts` with ``save_pretrained``, below
-    ``data/miniatures``, each file with its provenance beside it.
-    """
+    """Writes files (a list is a curve) and what has ``save_pretrained``, each with provenance."""
     folder, files = paths.MINIATURES / folder, set(contents)
     for part in parts:
         part.save_pretrained(folder)
@@ -146,11 +137,11 @@ def write(folder: Path | str, contents: dict, data_hash: str, parts: Iterable = 
         print(f"{folder.name}/{file}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def curve_means(curve: list[dict], every: int = 50) -> pd.DataFrame:
+def curve_means(curve: list[dict], every: int = 50):
     """A curve as a table of means of `every` steps."""
     table = pd.DataFrame(curve)
-    means: Any = table.groupby((table["step"] - 1) // every).mean()
-    return means.assign(step=(means.index + 1) * every)
+    ends = ((table["step"] - 1) // every + 1) * every
+    return table.assign(step=ends).groupby("step", as_index=False).mean()
 
 
 def share(right) -> dict:
@@ -174,15 +165,10 @@ def retrieved(queries: np.ndarray, targets: np.ndarray, what: str = "", ks=(1, 1
 
 
 def emotion_alone(cosines: Callable, points: np.ndarray) -> list[dict]:
-    """How often a text finds its partner by ``cosines(items)`` [texts, partners] where the emotion
-    alone differs: `points` of the affect plane, [scenes, versions, 2].
-    """
-    versions, first, nearer = points.shape[1], [], []
+    """How often texts find their partners where affect alone differs: [scenes, versions, 2]."""
+    versions, first = points.shape[1], []
     for index, scene in enumerate(points, start=N_TEST):
         cosine = cosines([draw(TEST_SEED, index, valence=v, arousal=a) for v, a in scene])
         first.append((cosine.argmax(1) == np.arange(versions)).mean())
-        nearer.append((np.diagonal(cosine) > np.diagonal(np.roll(cosine, -1, axis=1))).mean())
-    return [{"measure": measure, **estimate(np.mean, np.array(values)), "null": null}
-            for measure, values, null in (
-                (f"emotion_alone_r_at_1_of_{versions}", first, 1 / versions),
-                ("emotion_alone_of_2", nearer, 0.5))]
+    return [{"measure": f"emotion_alone_r_at_1_of_{versions}", "null": 1 / versions,
+             **estimate(np.mean, np.array(first))}]

@@ -174,8 +174,6 @@ def measure(captioner=None, seed: int = TEST_SEED, indices: range = TEST_ITEMS) 
     follows = [[len(s) == 2 and set(s) <= set(felt[word])
                 for s, word in zip(spoken, wanted, strict=True)] for wanted in (asked, own)]
     add("led_feeling_follows", follows[0], np.mean(follows[1]))  # null: the painting's own word
-    add("led_form", [text.startswith(f"{lead(word)}: ") and text.endswith(".") and len(set(s)) == 2
-                     for text, word, s in zip(said["led"], asked, spoken, strict=True)])
     add("unled_feeling", [bool(spoken_feelings(text)) for text in said["unled"]])
     return rows, pictures
 

@@ -15,6 +15,7 @@ from lib.models.quantiser import perplexity
 from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses
 from lib.pretrained.codec import KIND
 from lib.recipes import bundling
+from lib.systems import stored
 from lib.training import loop
 
 # the codec's own collection: nothing is tested on it, and no other network is trained on it
@@ -107,7 +108,7 @@ def make() -> tuple:
     model = SpectralCodec()
     curve = train(model, sounds, **bundling.run("codec", key))
     return {"config.json": {"model_type": KIND, **model.settings},
-            "model.safetensors": bundling.halved(model), "curves.csv": curve}, key
+            "model.safetensors": stored.half(model), "curves.csv": curve}, key
 
 
 def measure() -> tuple:

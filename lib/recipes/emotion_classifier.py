@@ -2,6 +2,7 @@
 paintings and steps.
 """
 
+import re
 from dataclasses import asdict, replace
 
 import pandas as pd
@@ -43,11 +44,11 @@ def measure() -> tuple:
     truth = calibration.encode_labels(words.emotion_word(item)
                                       for item in bundling.first_items(TEST_SEED, N_TEST))
     predicted = train_classifier.predict(model, pictures, temperature)
-    table = calibration.evaluate(predicted, truth, seed=bundling.SEED).assign(word="all").rename(
-        columns={"shuffled": "null", "shuffled_high": "null_high"})
-    table["measure"] = table["measure"].str.replace("[- ]", "_", regex=True).str.lower()
-    by_word = [{"word": word, "measure": "recall",
-                **bundling.share(predicted[truth == k].argmax(1) == k)}
-               for k, word in enumerate(calibration.EMOTIONS)]
-    columns = ["word", "measure", "value", "low", "high", "null", "null_high", "majority", "n"]
-    return pd.concat([table, pd.DataFrame(by_word)], ignore_index=True)[columns], pictures
+    table = calibration.evaluate(predicted, truth, seed=bundling.SEED)
+    rows = [{"word": "all", **row, "measure": re.sub("[- ]", "_", row["measure"]).lower(),
+             "null": row["shuffled"]} for row in table.to_dict("records")]
+    rows += [{"word": word, "measure": "recall",
+              **bundling.share(predicted[truth == k].argmax(1) == k)}
+             for k, word in enumerate(calibration.EMOTIONS)]
+    columns = ["word", "measure", "value", "low", "high", "null", "majority", "n"]
+    return pd.DataFrame(rows)[columns], pictures

@@ -14,6 +14,7 @@ from lib import pretrained
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.recipes import bundling
 from lib.recipes.bundling import N_TEST, SEED
+from lib.systems import stored
 from lib.training import loop
 
 # the collection of image_text and captioner: no generator trains on it, nothing is tested on it
@@ -51,7 +52,7 @@ def files(model: CLIP, model_cfg: dict) -> dict:
     """Settings and weights in open_clip's hub layout, in half precision."""
     preprocess = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}
     return {"open_clip_config.json": {"model_cfg": model_cfg, "preprocess_cfg": preprocess},
-            "open_clip_model.safetensors": bundling.halved(model)}
+            "open_clip_model.safetensors": stored.half(model)}
 
 
 def pixels(pictures: np.ndarray) -> torch.Tensor:

@@ -16,6 +16,7 @@ from lib.metrics import affect, embedders
 from lib.models.music_tagger import FLOOR, MusicTagger
 from lib.recipes import bundling
 from lib.recipes.bundling import CLIP_SECONDS, N_TEST, SEED
+from lib.systems import stored
 from lib.training import loop
 
 # the collection of tagger and text_audio: no generator trains on it and nothing is tested on it
@@ -101,7 +102,7 @@ def make() -> tuple:
                   np.array([(f.valence, f.arousal) for f in items], np.float32),
                   **bundling.run("tagger", key))
     return {"config.json": {"labels": GENRES, **model.settings}, "curves.csv": curve,
-            "model.safetensors": bundling.halved(model)}, key
+            "model.safetensors": stored.half(model)}, key
 
 
 def measure() -> tuple:

@@ -1,6 +1,5 @@
-"""Checkpoints: a training that was killed goes on where it stood and ends with the same weights.
-
-Two files: tensors in ``<stem>.<step>.safetensors``, the rest in ``….json``, written last.
+"""Checkpoints: a killed training goes on where it stood and ends with the same weights. Two files,
+``<stem>.<step>.safetensors`` and ``….json``, written last.
 """
 
 from pathlib import Path

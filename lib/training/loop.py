@@ -53,9 +53,7 @@ def warmup_cosine(step: int, warm_up: int, n_steps: int) -> float:
 
 
 def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of parameters and buffers, in ``.module``: step t (from 1) of
-    ``update_parameters(module)`` moves it with the decay min(decay, (1+t)/(10+t)).
-    """
+    """A moving average of parameters and buffers; at step t with min(decay, (1+t)/(10+t))."""
     def update(averaged, current, n_updates) -> None:
         share = 1 - min(decay, (1 + int(n_updates)) / (10 + int(n_updates)))
         for mean, now in zip(averaged, current, strict=True):
@@ -70,9 +68,7 @@ def moving_average(module: torch.nn.Module, decay: float) -> AveragedModel:
 
 def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path, *, seed: int = 0,
         key: str = "", weight_decay: float = 0.01, every: int = 250) -> list[dict]:
-    """Trains in place with AdamW, 100 steps of warm-up, then a cosine fall; returns the curve, a
-    dict a step. ``loss_of(rng)`` → loss, floats for the curve; each step seeds its generators.
-    """
+    """Trains in place; returns the curve, a dict a step. ``loss_of(rng)`` → loss, its entries."""
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,
                                   weight_decay=weight_decay)
     key = provenance.content_hash(repr((asdict(config), seed, key)).encode())
@@ -81,7 +77,7 @@ def fit(model: torch.nn.Module, loss_of: Callable, config, checkpoint: Path, *, 
     curve = state["curve"]
     model.train()
     for step in progress(config.n_steps, checkpoint.stem, state["step"]):
-        torch.manual_seed(seed * 1_000_003 + step)
+        torch.manual_seed(seed * 1_000_003 + step)  # a run taken up again gives the same weights
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * warmup_cosine(step, 100, config.n_steps)
         loss, reported = loss_of(np.random.default_rng([seed, step]))
