@@ -103,7 +103,7 @@ def common_caption(word: str) -> str:
 
 
 def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
-    """The measures of rows of :func:`score_clips` without FAD, which has its own table; THD, SNR and
+    """The measures of :func:`score_clips`' rows without FAD, which has its own table; THD, SNR and
     the histogram KL have no direction: they rank nothing."""
     n, printed = np.arange(len(table))[:, None], published()
     tags, text = embedders.card(tagger), clap.card()
