@@ -10,7 +10,7 @@ from scipy.special import rel_entr
 from lib import pretrained
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, paint, render
-from lib.metrics import distances, divergence, stats, text_audio
+from lib.metrics import distances, stats, text_audio
 from lib.signal import affect
 from lib.systems.mapping import data, evaluate, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
@@ -70,7 +70,7 @@ def test_shares_of_power_give_the_metrics_own_divergence(room):
     def kl(ours, theirs):
         return rel_entr(*(evaluate.mel_shares(some, RATE) for some in (ours, theirs))).sum(1)
 
-    theirs = divergence.mel_energy_kld(room.reference[:4], room.real[:4], RATE)
+    theirs = distances.mel_energy_kld(room.reference[:4], room.real[:4], RATE)
     assert np.allclose(kl(room.reference[:4], room.real[:4]), theirs, rtol=1e-4)
     assert np.allclose(kl(room.real, 3 * room.real), 0, atol=1e-6), "loudness is not timbre"
 

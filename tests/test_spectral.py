@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, divergence, spectral
+from lib.metrics import cards, distances, spectral
 
 RATE = 22_050
 TIME = np.arange(RATE) / RATE
@@ -238,7 +238,7 @@ def test_a_shifted_tone_gives_the_closed_form():
 
     for b, c in ((40, 41), (40, 60), (200, 203)):
         p, q = shares(b), shares(c)
-        assert divergence.mel_energy_kld(tone_at_bin(b), tone_at_bin(c),
+        assert distances.mel_energy_kld(tone_at_bin(b), tone_at_bin(c),
                                          RATE) == pytest.approx((p * np.log(p / q)).sum(), rel=1e-3)
 
 
@@ -246,14 +246,14 @@ def test_mel_energy_is_power_summed_over_time_under_one_binning():
     low, high = tone_at_bin(30), tone_at_bin(120)
     mixed = low + high / 2  # 4 : 1 in power, up to the filters' heights
     # blind to time
-    assert divergence.mel_energy_kld(mixed, mixed[::-1], RATE) == pytest.approx(0, abs=1e-6)
+    assert distances.mel_energy_kld(mixed, mixed[::-1], RATE) == pytest.approx(0, abs=1e-6)
     # and to loudness
-    assert divergence.mel_energy_kld(mixed, 0.3 * mixed, RATE) == pytest.approx(0, abs=1e-9)
-    assert divergence.mel_energy_kld(low, np.concatenate([low, high]), RATE) == pytest.approx(
+    assert distances.mel_energy_kld(mixed, 0.3 * mixed, RATE) == pytest.approx(0, abs=1e-9)
+    assert distances.mel_energy_kld(low, np.concatenate([low, high]), RATE) == pytest.approx(
         -np.log(_share_of_low(low, high)), rel=0.01)
-    batch = divergence.mel_energy_kld(np.stack([low, mixed]), np.stack([high, mixed]), RATE)
+    batch = distances.mel_energy_kld(np.stack([low, mixed]), np.stack([high, mixed]), RATE)
     assert batch.shape == (2,) and batch[1] == 0 and batch[0] == pytest.approx(
-        divergence.mel_energy_kld(low, high, RATE))
+        distances.mel_energy_kld(low, high, RATE))
 
 
 def _share_of_low(low, high):
@@ -270,7 +270,7 @@ def _share_of_low(low, high):
 # --------------------------------------------------------------------------------------------------
 
 METRICS = {"mcd": lambda a, b: spectral.mcd(a, b, RATE), "lsd": spectral.lsd, "mel": lambda a,
-           b: divergence.mel_energy_kld(a, b, RATE), "snr": spectral.snr, "thd": lambda a,
+           b: distances.mel_energy_kld(a, b, RATE), "snr": spectral.snr, "thd": lambda a,
            b: spectral.thd(a, RATE, 440.0)}
 
 

@@ -108,7 +108,7 @@ def test_swap_moves_groups_together():
 def test_every_metric_has_a_whole_card():
     shown = pd.DataFrame(cards.every()).set_index("name")
     wanted = """affect.ccc affect.r2 affect.rmse  control.correlation
-        divergence.mel_energy_kld divergence.paired_kl diversity.precision_recall distances.fad
+        distances.mel_energy_kld distances.paired_kl diversity.precision_recall distances.fad
         distances.fad_infinity distances.kad distances.kid
         embedders.ranks spectral.lsd spectral.mcd spectral.snr
         spectral.thd text_audio.clap text_audio.imsm"""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.lexicon import MOODS
-from lib.metrics import divergence, embedders, spectral, text_audio
+from lib.metrics import distances, embedders, spectral, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
 from lib.systems import evaluation
@@ -114,10 +114,10 @@ def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[M
         Measure("CLAP, common text", at(text_audio.clap), n, view=lambda rows: rows["common"],
                 encoder=text),
         evaluation.kad_measure(reference["embedding"], tags),
-        Measure("paired KL", divergence.paired_kl, reference["logits"],
+        Measure("paired KL", distances.paired_kl, reference["logits"],
                 view=lambda rows: rows["logits"], encoder=tags),
         *evaluation.affect_measures(table, tags),
-        Measure("histogram KL", at(divergence.original_histogram_kl), n,
+        Measure("histogram KL", at(distances.original_histogram_kl), n,
                 view=lambda rows: rows["histogram"], published=printed["kl"], printed="↓"),
         Measure("SNR", at(spectral.snr, ranked=False), n, view=lambda rows: rows["snr"],
                 published=printed["snr"], printed="↓"),
@@ -142,7 +142,7 @@ def _snr(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def _histogram_kl(sounds: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    # divergence.original_histogram_kl of every sound against every reference, nats [N, N]
+    # distances.original_histogram_kl of every sound against every reference, nats [N, N]
     counts = [np.stack([np.histogram(sound.astype(np.float64), 100)[0] + 1e-10
                         for sound in some]) for some in (sounds, reference)]
     q, p = (some / some.sum(1, keepdims=True) for some in counts)

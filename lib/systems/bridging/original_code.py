@@ -1,6 +1,6 @@
 """Three faults of the training notebook released with Hisariya & Liang, beside §V.C, each a switch
 of ``MusicGenConfig.faults``; notebook 13 measures them. Two more: the split by segment is
-``how="published"`` in data.py, the histograms of different edges are in lib.metrics.divergence."""
+``how="published"`` in data.py, the histograms of different edges are in lib.metrics.distances."""
 
 import math
 

@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, lexicon, paint, render, words
 from lib.metrics import affect as affect_metrics
-from lib.metrics import divergence, embedders, stats, text_audio
+from lib.metrics import distances, embedders, stats, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
@@ -146,7 +146,7 @@ def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
     """Power of sounds [N, samples] spread over 128 mel bands, rows of sum 1: [N, 128], of which
-    ``divergence.mel_energy_kld`` is the divergence."""
+    ``distances.mel_energy_kld`` is the divergence."""
     power = librosa.feature.melspectrogram(
         y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128,
         power=2.0, center=False).sum(axis=-1).astype(np.float64)
@@ -164,7 +164,7 @@ def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagge
     card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
                     view=lambda rows: rows["anchors"], encoder=checked.card()),
-            Measure("KLD", evaluation.with_card(divergence.mel_energy_kld, kl_divergence),
+            Measure("KLD", evaluation.with_card(distances.mel_energy_kld, kl_divergence),
                     reference["shares"], view=lambda rows: rows["shares"]),
             *evaluation.affect_measures(test_set.table, card),
             evaluation.kad_measure(reference["embedding"], card)]
