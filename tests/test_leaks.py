@@ -385,7 +385,7 @@ def test_an_acceptance_that_outlived_its_leak_is_refused(capsys):
     with pytest.raises(KlangfarbeError, match=r"group_in_two_splits \(nothing found\), "
                                               r"near_duplicates \(not looked for\)"):
         leakage.assert_no_leakage(clear, accepted=["near_duplicates", "group_in_two_splits"])
-    with pytest.raises(KlangfarbeError, match="group_in_to_splits; mend the spelling"):
+    with pytest.raises(KlangfarbeError, match=r"group_in_to_splits \(not looked for\)"):
         leakage.assert_no_leakage(clear, accepted=["group_in_to_splits"])
 
 
@@ -397,7 +397,7 @@ def test_the_report_has_a_row_per_check_made():
 
 
 @pytest.mark.parametrize(("given", "line"), [
-    ({}, "something to look at"), ({"embeddings": np.zeros((2, 3))}, "a manifest beside"),
+    ({}, "something to look at"),
     ({"manifest": pd.DataFrame({"caption": ["a"]})}, "no table with the columns"),
     ({"manifest": pd.DataFrame({"split": ["train", "test"]}), "embeddings": np.zeros((3, 3))},
      "each of the manifest's 2 rows"),

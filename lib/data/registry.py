@@ -114,10 +114,9 @@ def root() -> Path:
 
 def existing_folders(row: Collection) -> list[Path]:
     """A collection's folders that are there: it may lie in parts, or under two names (once)."""
-    found: dict[Path, Path] = {}
-    for place in filter(Path.is_dir, (root() / folder for folder in row.folders)):
-        found.setdefault(place.resolve(), place)
-    return list(found.values())
+    places = [root() / folder for folder in row.folders if (root() / folder).is_dir()]
+    first = {place.resolve(): place for place in reversed(places)}
+    return [place for place in places if first[place.resolve()] == place]
 
 
 def find_folder(names: Sequence[str], inside: Sequence[str] = ("",)) -> Path:

@@ -1,7 +1,5 @@
-"""Readers of real collections, from a folder as its publisher ships it to a manifest's columns.
-
-They open no sound and no picture. ``registry.COLLECTIONS[name].manifest(folder)`` calls them; what
-is known of each collection stands in data/README.md, "Cards".
+"""Readers of real collections, from a folder as its publisher ships it to a manifest's columns; they
+open no sound and no picture. registry.py calls them; data/README.md says what is known of each.
 """
 
 import pkgutil

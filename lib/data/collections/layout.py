@@ -57,9 +57,3 @@ def text(value) -> str | None:
 def texts(table: Any, *columns: str) -> list[list[str | None]]:
     """Columns [N] as text, ``None`` throughout where the table has no such column."""
     return [list(map(text, table.get(name, [None] * len(table)))) for name in columns]
-
-
-def titled(titles: Iterable[str | None], artists: Iterable[str | None]) -> list[str | None]:
-    """``Title by Artist`` where both are known."""
-    return [f"{title} by {artist}" if title and artist else None
-            for title, artist in zip(titles, artists, strict=True)]

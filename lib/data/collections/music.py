@@ -67,7 +67,8 @@ def emomusic(folder: Path) -> dict:
             "genre": [genre and genre.lower() for genre in genres],
             "split": [{"development": "train", "evaluation": "test"}.get((name or "").lower())
                       for name in parts],
-            "description": layout.titled(titles, artists)}
+            "description": [f"{title} by {artist}" if title and artist else None
+                            for title, artist in zip(titles, artists)]}
 
 
 def pmemo(folder: Path) -> dict:
@@ -90,7 +91,8 @@ def pmemo(folder: Path) -> dict:
             "item_id": [f"pmemo-{n:04d}" for n in numbers],
             "path": [sounds.get(str(n)) for n in numbers],
             "points": [points.get(n, (None, None)) for n in numbers],
-            "description": layout.titled(titles, artists)}
+            "description": [f"{title} by {artist}" if title and artist else None
+                            for title, artist in zip(titles, artists)]}
 
 
 def emotify(folder: Path) -> dict:
