@@ -47,7 +47,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return recipe.tokenizer(items[1], recipe.feelings(), 400)
+    return recipe.tokenizer(items[1], 400)
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,9 @@ def target_text(word: str | None, caption: str, feelings: tuple | list = ()) -> 
     return f"{lead(word)}: {caption} it feels {feelings[0]} and {feelings[1]}."
 
 
-def tokenizer(captions: list[str], felt: dict[str, list[str]], size: int = 700):
+def tokenizer(captions: list[str], size: int = 700):
     """A tokenizer of all targets, without capitals."""
-    led = [target_text(word, "", [f, f]) for word, group in felt.items() for f in group]
+    led = [target_text(word, "", [f, f]) for word, group in feelings().items() for f in group]
     return image_text.tokenizer([*captions, *led], size)
 
 
@@ -138,7 +138,7 @@ def make() -> tuple:
     items = bundling.first_items(PICTURE_SEED, N_TRAIN)
     texts = bundling.texts_of(items)
     pictures, key = bundling.painted(PICTURE_SEED, range(N_TRAIN), SIZE)
-    words = tokenizer(texts["caption"], feelings())
+    words = tokenizer(texts["caption"])
     model = build(len(words), seed=bundling.SEED)
     vision = train_vision(model, pictures, np.array([ALL_SUBJECTS.index(f.subject) for f in items]),
                           **bundling.run("captioner_eye", key))
@@ -170,9 +170,8 @@ def measure(captioner=None, seed: int = TEST_SEED, indices: range = TEST_ITEMS) 
                                    ("manner", styles, [f.style for f in items])):
             add(f"{way}_{what}_named", [r == {t} for r, t in zip(found, truth, strict=True)],
                 max(map(truth.count, truth)) / len(items))
-    spoken = list(map(spoken_feelings, said["led"]))
-    follows = [[len(s) == 2 and set(s) <= set(felt[word])
-                for s, word in zip(spoken, wanted, strict=True)] for wanted in (asked, own)]
+    follows = [[len(spoken := spoken_feelings(text)) == 2 and set(spoken) <= set(felt[word])
+                for text, word in zip(said["led"], words, strict=True)] for words in (asked, own)]
     add("led_feeling_follows", follows[0], np.mean(follows[1]))  # null: the painting's own word
     add("unled_feeling", [bool(spoken_feelings(text)) for text in said["unled"]])
     return rows, pictures

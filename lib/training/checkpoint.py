@@ -10,10 +10,9 @@ from lib.core import artefacts
 
 
 class Checkpoint:
-    """Everything a training changes, saved at `path` (``None``: not) and restored in place if `key`
-    (hash of settings, seed, data) is the same: networks, optimisers, generators, dicts of tensors.
+    """Networks, optimisers, generators and dicts of tensors, saved at `path` (``None``: not) and
+    restored in place where `key`, a hash of settings, seed and data, is the same.
     """
-
     def __init__(self, path: Path | None, key: str, **parts):
         self.path, self.key = path, key
         self.parts = {name: part for name, part in parts.items() if part is not None}
@@ -46,8 +45,7 @@ class Checkpoint:
 def read(path: Path) -> tuple[dict, dict] | None:
     """The newest whole checkpoint saved under `path`: (tensors, state), or ``None``."""
     for state in sorted(path.parent.glob(f"{path.stem}.[0-9]*.json"), reverse=True):
-        tensors = state.with_suffix(".safetensors")
-        if tensors.is_file():
+        if (tensors := state.with_suffix(".safetensors")).is_file():
             return artefacts.read(tensors), artefacts.read(state)
     return None
 

@@ -37,9 +37,7 @@ def collate(codes: list, states: list, device: str = "cpu") -> Batch:
 
 def drop_conditions(states: torch.Tensor, mask: torch.Tensor, share: float,
                     generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """The null condition (zeros, mask 0) for a random `share` of the items: [B, L, D], [B, L].
-    Source: Ho & Salimans (2022), "Classifier-Free Diffusion Guidance", algorithm 1.
-    """
+    """Zeros, mask 0 for a random `share` of items.  Source: Ho & Salimans (2022), algorithm 1."""
     if share == 0:
         return states, mask
     kept = (torch.rand(len(states), generator=generator) >= share).to(states.device)
@@ -54,7 +52,7 @@ def with_null(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, t
 def condition(model, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The text encoder's states, projected to the decoder's width where it has a projection."""
     project = getattr(model, "enc_to_dec_proj", None)
-    return (project(states) if project is not None else states) * mask[..., None]
+    return (states if project is None else project(states)) * mask[..., None]
 
 
 def predict(model, tokens: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -78,18 +76,14 @@ def loss(model, batch: Batch, predict=predict) -> tuple[torch.Tensor, torch.Tens
 
 def vocabulary(model) -> int:
     """V, which is also the special token's number, of either engine's model."""
-    if hasattr(model, "card"):  # audiocraft's LMModel
-        return model.card
-    return getattr(model, "decoder", model).config.vocab_size
+    return (model.card if hasattr(model, "card")  # audiocraft's LMModel
+            else getattr(model, "decoder", model).config.vocab_size)
 
 
 def lora(model, *, rank: int):
-    """peft's model around the same network, additions of `rank` to the decoder's projections.
-    Source: Hu et al. (2022), "LoRA: Low-Rank Adaptation of Large Language Models", §4.
-    """
+    """peft's LoRA around the decoder's projections.  Source: Hu et al. (2022), "LoRA", §4."""
     import peft  # slow, and needed by this function alone
-    # of the whole model only the decoder, not the text encoder
-    inside = r"decoder\." if hasattr(model, "decoder") else ""
+    inside = r"decoder\." if hasattr(model, "decoder") else ""  # not the text encoder
     wanted = rf".*{inside}.*\.({'|'.join(LORA_LAYERS)})"
     return peft.get_peft_model(model, peft.LoraConfig(r=rank, lora_alpha=16, bias="none",
                                                       target_modules=wanted))

@@ -1,5 +1,5 @@
-"""Training on several processes, as ``torchrun`` starts them: each draws the whole batch, takes its
-share and they agree on one gradient; n processes take the steps of one, up to rounding.
+"""Training on several processes, as ``torchrun`` starts them: each draws the whole batch and takes
+its share; n processes take the steps of one, up to rounding.
 """
 
 import contextlib
