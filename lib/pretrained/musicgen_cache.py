@@ -22,7 +22,7 @@ def stored(folder: Path, contents: Sequence, network_sha256: str,
     digest = hashlib.sha256(network_sha256.encode())
     for content in contents:
         form = "text" if isinstance(content, str) else f"{content.dtype}{content.shape}"
-        data = content.encode() if isinstance(content, str) else np.ascontiguousarray(content)
+        data = content.encode() if isinstance(content, str) else content.tobytes()
         digest.update(f"\0{form}\0{len(content)}\0".encode())
         digest.update(data)
     path = folder / f"{digest.hexdigest()[:32]}.safetensors"
