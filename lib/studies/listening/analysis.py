@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import t
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import stats
+from lib.metrics import rating, stats
 from lib.studies.listening import design
 from lib.studies.listening.questions import QUESTIONS
 from lib.studies.listening.study import RULE
@@ -38,6 +38,20 @@ def kept(answers, rule: Mapping = RULE):
     passed = set(found.loc[found["kept"].astype(bool), "rater"])
     return answers[answers["rater"].isin(passed)
                    & answers["what"].isin([design.PAIR, design.COMPARISON])].reset_index(drop=True)
+
+
+def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
+    """Krippendorff's α of one question over clips that two or more rated, interval over clips. A
+    listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
+    """
+    matrix = _rated(answers, name).pivot_table(index="code", columns="rater", values=name)
+    clips = matrix[matrix.notna().sum(axis=1) >= 2].to_numpy()  # [clips, raters], NaN: none
+    high = next(question.high for question in QUESTIONS if question.name == name)
+    level = "ordinal" if high == 5 else "interval"
+    ends = stats.bootstrap(lambda some: rating.krippendorff_alpha(some.T, level), clips,
+                           n_resamples=n_resamples, seed=seed)
+    return {"question": name, "level": level, "low": ends[0], "high": ends[1], "n": len(clips),
+            "value": rating.krippendorff_alpha(clips.T, level), "raters": clips.shape[1]}
 
 
 def means(answers, name: str) -> pd.DataFrame:
