@@ -69,22 +69,6 @@ def test_mcd_agrees_with_an_independent_implementation(seed):
                                                                        rel=0.01)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 60))
-def test_the_warping_is_librosas(seed, n, m):
-    from librosa.sequence import dtw
-    from scipy.spatial.distance import cdist
-
-    rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=(n, 13)), rng.normal(size=(m, 13))
-    cost = cdist(a, b)
-    _, path = dtw(C=cost)
-    assert spectral.cepstral_distortion(a,
-                                        b) == pytest.approx(spectral.DECIBEL
-                                                            * cost[path[:, 0], path[:, 1]].mean(),
-                                                            rel=1e-9)
-
-
 def test_mcd_of_one_frame_by_hand():
     a, b = np.zeros((1, 13)), np.zeros((1, 13))
     b[0, :2] = 3, 4
