@@ -27,7 +27,6 @@ from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import loop
 from lib.training import musicgen as steps
-from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "13_bridging_music"
 
@@ -166,7 +165,7 @@ def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
-    saved = Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
+    saved = loop.Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
     curve = saved.load()["curve"]
     batch_at = make_batches(models.start, clips, texts, config, seed=seed, store=store,
                             encoded=encoded)

@@ -26,7 +26,6 @@ from lib.models.spectral_codec import Mel
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
 from lib.training import loop
-from lib.training.checkpoint import Checkpoint
 
 N_MELS, N_FFT, HOP = 128, 1024, 256
 DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
@@ -198,9 +197,9 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
-                       critic=models.critic, critic_optimiser=models.critic_optimiser,
-                       best=weights)
+    saved = loop.Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
+                            critic=models.critic, critic_optimiser=models.critic_optimiser,
+                            best=weights)
     state, late = saved.load(), config.decoder_epochs
     curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
