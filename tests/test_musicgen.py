@@ -18,7 +18,6 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.models import delay_pattern, musicgen_step
 from lib.pretrained import musicgen as loader
-from lib.pretrained import musicgen_cache
 from lib.training import loop
 from lib.training import musicgen as training
 
@@ -270,26 +269,26 @@ def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
         return states, (torch.arange(9) < lengths[:, None]).long()
 
     texts = [*SAID, SAID[0]]
-    first = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64,
+    first = loader.text_states(tmp_path, texts, encode, "a" * 64,
                                        batch=2)
     assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0,
                                                                 0] == len(SAID[1]) and calls == [
         SAID[:2], SAID[2:]]
-    again = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64)
+    again = loader.text_states(tmp_path, texts, encode, "a" * 64)
     assert len(calls) == 2 and all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    musicgen_cache.text_states(tmp_path, texts[:1], encode, "b" * 64)
+    loader.text_states(tmp_path, texts[:1], encode, "b" * 64)
     assert calls[2:] == [SAID[:1]], "another network's states are others"
 
 
 def test_a_damaged_file_is_made_again_and_what_is_not_finite_is_not_stored(tmp_path):
     made = [torch.zeros(2), torch.ones(3)]
     for _ in range(2):
-        kept = musicgen_cache.stored(tmp_path, ["a", "b"], "n", lambda: made)
+        kept = loader.stored(tmp_path, ["a", "b"], "n", lambda: made)
         assert all(torch.equal(one, other) for one, other in zip(kept, made, strict=True))
         path, = tmp_path.iterdir()
         path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(KlangfarbeError, match="finite tensors"):
-        musicgen_cache.stored(tmp_path, ["c"], "n", lambda: [torch.tensor([torch.nan])])
+        loader.stored(tmp_path, ["c"], "n", lambda: [torch.tensor([torch.nan])])
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -299,7 +298,7 @@ def test_what_is_stored_is_known_by_content_network_and_kind(tmp_path):
              ([sound.astype(np.float64)], "n"), ([sound[:2], sound[2:]], "n"), (["", "a"], "n"),
              (["a", ""], "n"), (["n"], "")]
     for contents, network in given:
-        musicgen_cache.stored(tmp_path, contents, network,
+        loader.stored(tmp_path, contents, network,
                               lambda contents=contents: [torch.zeros(1) for _ in contents])
     assert len(list(tmp_path.iterdir())) == len(given)
 
@@ -525,11 +524,11 @@ def test_the_checkpoints_of_the_hub_keep_older_names_of_weights(folder, spoiled)
 
 def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
     music = pretrained.load("musicgen", folder, device="cpu")
-    states = musicgen_cache.text_states(tmp_path, SAID, music.states, music.sha256)
+    states = loader.text_states(tmp_path, SAID, music.states, music.sha256)
     for text, stored in zip(SAID, states, strict=True):
         assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
     sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
-    codes = musicgen_cache.sound_codes(tmp_path, sounds, music.codec.encode, music.sha256)
+    codes = loader.sound_codes(tmp_path, sounds, music.codec.encode, music.sha256)
     assert [tuple(c.shape) for c in codes] == [(K, 25), (K, 16)]
     assert codes[0].dtype == torch.int16
     assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])

@@ -1,5 +1,5 @@
-"""What trainings share: batches, schedules, moving averages, checkpoints, several processes; and the
-loop that every bundled checkpoint is trained with."""
+"""What trainings share: batches, schedules, moving averages, checkpoints, processes side by side,
+and the loop that every bundled checkpoint is trained with."""
 
 import contextlib
 import math

@@ -93,8 +93,9 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
-    checkpoint = loop.Checkpoint(path, key, generator=models.generator, critics=models.critics,
-                                 optimiser=models.optimiser, critic_optimiser=models.critic_optimiser)
+    checkpoint = loop.Checkpoint(
+        path, key, generator=models.generator, critics=models.critics, optimiser=models.optimiser,
+        critic_optimiser=models.critic_optimiser)
     state = checkpoint.load()
     curve = state["curve"]
     for step in loop.progress(config.n_steps, "vocoder", state["step"]):

@@ -22,7 +22,7 @@ import torch
 
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.pretrained import musicgen_cache
+from lib.pretrained.musicgen import sound_codes, text_states
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import loop
@@ -91,9 +91,8 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: M
         folder, codes = store or paths.PROCESSED / "bridging", []
         for at in range(0, len(texts), 64):  # not all sounds in memory at once
             sounds = [chunk(row)[1] for row in range(at, min(at + 64, len(texts)))]
-            codes += musicgen_cache.sound_codes(folder, sounds, start.codec.encode,
-                                                start.codec.sha256)
-        states = musicgen_cache.text_states(folder, texts, start.text.states, start.text.sha256)
+            codes += sound_codes(folder, sounds, start.codec.encode, start.codec.sha256)
+        states = text_states(folder, texts, start.text.states, start.text.sha256)
         return lambda step: steps.collate([codes[row] for row in rows_of(step)],
                                           [states[row] for row in rows_of(step)], start.device)
 

@@ -16,9 +16,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
-from lib.pretrained import musicgen_cache
 from lib.pretrained.loading import Source
-from lib.pretrained.musicgen import MusicGenerator, sample
+from lib.pretrained.musicgen import MusicGenerator, sample, sound_codes, text_states
 from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
@@ -97,9 +96,8 @@ class Material:
     def stored(self, rows: range):
         """A batch from the store."""
         codec, text, part = self.start.codec, self.start.text, slice(rows.start, rows.stop)
-        codes = musicgen_cache.sound_codes(self.store, self.sounds[part], codec.encode,
-                                           codec.sha256)
-        states = musicgen_cache.text_states(self.store, self.texts[part], text.states, text.sha256)
+        codes = sound_codes(self.store, self.sounds[part], codec.encode, codec.sha256)
+        states = text_states(self.store, self.texts[part], text.states, text.sha256)
         return steps.collate(codes, states, self.start.device)
 
     def made(self, rows: range):
