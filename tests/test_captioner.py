@@ -154,7 +154,7 @@ def test_the_hub_layout_round_trip(folder, items, tokens):
                           atol=1e-5), "the recipe in the folder is the one trained with"
     for name, tensor in fresh.state_dict().items():
         assert torch.equal(tensor, loaded.model.state_dict()[name]), name
-    same = captioner.Captioner(loaded, fresh, loaded.processor, tokens, "cpu")
+    same = captioner.Captioner(loaded, fresh, "cpu", tokens, loaded.processor)
     assert same.caption(items[0], max_tokens=6) == loaded.caption(items[0], max_tokens=6)
 
 

@@ -17,7 +17,6 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as publ
 
 class Residual(nn.Module):
     """relu(x + two 3 × 3 convolutions of x): [B, C, H, W] → [B, width, H/stride, W/stride]."""
-
     def __init__(self, channels: int, width: int, stride: int = 1):
         super().__init__()
         self.first = nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False),
@@ -34,7 +33,6 @@ class Residual(nn.Module):
 class EmotionCNN(nn.Module):
     """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `sequence` "grid" reads 49
     cells row by row, "single" their mean, as released: there GRU and attention do nothing."""
-
     def __init__(self, n_classes: int = 5, backbone: str = "resnet50", sequence: str = "grid",
                  hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):
         super().__init__()

@@ -18,7 +18,6 @@ class EmotionUNet(nn.Module):
 
     `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
     released. `patch` 2 folds 2×2 pixels into channels: about 4× faster (notebook 33)."""
-
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
                  attention_levels: int = 1, embedding: int = 256, null: str = "learned",
                  patch: int = 1, groups: int = 8):

@@ -12,7 +12,6 @@ from lib.core.errors import checked
 
 class GatedResidualProjector(nn.Module):
     """h = g ⊙ W_x x + (1 − g) ⊙ W_r u, x = [v; u], g = σ(W_g [x; W_r u]); W_r, D to H, is ours."""
-
     def __init__(self, width_in: int = 1024, hidden: int = 512):
         super().__init__()
         self.width_in = width_in
@@ -35,7 +34,6 @@ class GatedResidualProjector(nn.Module):
 
 class MelDecoder(nn.Module):
     """h [B, H] → mel [B, M, T], scaled to [−1, 1], not clipped; `at_once`: frames a BiLSTM step."""
-
     def __init__(self, width_in: int = 512, n_frames: int = 896, n_mels: int = 80,
                  hidden: int = 512, layers: int = 4, at_once: int = 1):
         super().__init__()
@@ -55,7 +53,6 @@ class MelDecoder(nn.Module):
 class Flow(nn.Module):
     """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S]; x is S
     patches of `at_once` frames, as k principal components each."""
-
     def __init__(self, width_in: int, n_mels: int = 80, at_once: int = 8, components: int = 48,
                  channels: int = 64, blocks: int = 6):
         super().__init__()

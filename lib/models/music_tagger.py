@@ -17,7 +17,6 @@ FLOOR = 1e-5  # power below which a band counts as silent: −50 dB under a full
 
 class MusicTagger(nn.Module):
     """Mel CNN of levels of `widths`, with two heads; `settings` are its ``config.json``."""
-
     def __init__(self, n_genres: int = 10, widths: tuple[int, ...] = (32, 64, 96, 160),
                  embedding: int = 96, *, sample_rate_hz: int = 22_050, window_seconds: float = 5.0,
                  n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128,

@@ -12,7 +12,6 @@ FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
 
 class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for `n_items` pieces of `n_positions` steps."""
-
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *,
                  packed: bool = False, compiled: bool = False):
         config, decoder = network.config, network.model.decoder

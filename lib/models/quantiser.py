@@ -15,7 +15,6 @@ from torch.nn import functional as F
 class ResidualQuantiser(nn.Module):
     """K codebooks [K, V, D], moving averages without a gradient; a code hit (`hits` [K, V]) less
     often than `dead_below` of an even use starts afresh."""
-
     def __init__(self, n_codebooks: int = 4, codebook_size: int = 512, width: int = 64, *,
                  decay: float = 0.99, dead_below: float = 0.1):
         super().__init__()

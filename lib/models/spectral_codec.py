@@ -23,7 +23,6 @@ CONVERGENCE = (512, 2048, LONGEST)  # windows whose spectral convergence is take
 
 class Frames(nn.Module):
     """STFT (Hann) whose frames tile the sound: frame t is centred on (t + ½)·hop, N = T·hop."""
-
     def __init__(self, n_fft: int, hop_length: int):
         super().__init__()
         self.n_fft, self.hop_length = n_fft, hop_length
@@ -52,7 +51,6 @@ class Frames(nn.Module):
 
 class Mel(nn.Module):
     """ln of mel amplitude (Slaney's filters, 0 to half the rate), floored: [B, N] → [B, T, M]."""
-
     def __init__(self, sample_rate_hz: int, n_fft: int, hop_length: int, n_mels: int):
         super().__init__()
         self.frames = Frames(n_fft, hop_length)
@@ -70,7 +68,6 @@ class Mel(nn.Module):
 
 class Pitches(Mel):
     """The same around quarter tones hz [P], to [B, T, P]; `gain` [P]: of a sine on a centre."""
-
     def __init__(self, sample_rate_hz: int, hz: Tensor, n_fft: int, hop_length: int):
         nn.Module.__init__(self)
         self.frames = Frames(n_fft, hop_length)
@@ -103,7 +100,6 @@ def magnitude(spectrum: Tensor) -> Tensor:
 
 class Oscillators(nn.Module):
     """Tones that run on from frame to frame: amplitudes [B, T, P] → windowed [B, T, n_fft]."""
-
     def __init__(self, sample_rate_hz: int, hz: Tensor, frames: Frames):
         super().__init__()
         per_sample = 2 * torch.pi * hz.double() / sample_rate_hz
@@ -123,7 +119,6 @@ class Oscillators(nn.Module):
 
 class ConvNeXt(nn.Module):
     """Residual, [B, T, C]: along time for each channel, then across channels (Liu et al. 2022)."""
-
     def __init__(self, width: int, n_blocks: int):
         super().__init__()
         self.along = nn.Conv1d(width, width, 7, padding=3, groups=width)
@@ -138,7 +133,6 @@ class ConvNeXt(nn.Module):
 
 class SpectralCodec(nn.Module):
     """Sound to codes and back, with EnCodec's interface; `settings` are its ``config.json``."""
-
     def __init__(self, *, sample_rate_hz: int = 22_050, hop_length: int = 441, n_fft: int = 1323,
                  n_mels: int = 100, long_fft: int = 5292, lowest_hz: float = 32.703,
                  n_pitches: int = 169, width: int = 224, encoder_blocks: int = 3,
@@ -212,7 +206,6 @@ class SpectralCodec(nn.Module):
 
 class SpectralLosses(nn.Module):
     """Generated, true [B, N] → means over windows of ln-mel L1 and ‖|S| − |Ŝ|‖ / ‖|S|‖."""
-
     def __init__(self, sample_rate_hz: int):
         super().__init__()
         tones = quarter_tones(32.703, 169)

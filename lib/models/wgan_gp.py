@@ -19,7 +19,6 @@ SLOPE = 0.2  # of leaky ReLU, below zero
 
 class Growth(NamedTuple):
     """How far the networks have grown: `alpha` in [0, 1] is the newest stage's share."""
-
     stage: int
     alpha: float
 
@@ -30,7 +29,6 @@ class Growth(NamedTuple):
 
 class Painted(NamedTuple):
     """What the generator returns: the picture E, and the map M, which feature matching reads."""
-
     picture: Tensor  # [B, 3, H, W] in (−1, 1)
     map: Tensor  # [B, 3, H, W], any range
 
@@ -38,7 +36,6 @@ class Painted(NamedTuple):
 class Convolution(nn.Module):
     """[B, n_in, H, W] → [B, n_out, H, W]; a linear layer on [B, n_in]; `equalised`: the scale acts
     in use (Karras et al. §4.1), so that Adam moves all layers at one relative speed."""
-
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
         super().__init__()
         scale = (gain / (n_in * kernel**2)) ** 0.5
@@ -56,7 +53,6 @@ class Convolution(nn.Module):
 
 class AffectiveMaps(nn.Module):
     """v = σ(Conv[V, M]), a = σ(Conv[A, M]), [B, 3, H, W]; generator and critic share them."""
-
     def __init__(self, *, equalised: bool):
         super().__init__()
         self.valence = Convolution(4, 3, 3, equalised=equalised, gain=1.0)
@@ -72,7 +68,6 @@ class AffectiveMaps(nn.Module):
 
 class EmotionalResidualUnit(nn.Module):
     """B = v ⊗ M ⊕ a ⊗ M, E = tanh(Conv[B, [V, A]]): the map M [B, 3, H, W] weighed twice."""
-
     def __init__(self, *, equalised: bool):
         super().__init__()
         self.maps = AffectiveMaps(equalised=equalised)
@@ -87,7 +82,6 @@ class EmotionalResidualUnit(nn.Module):
 
 class Generator(nn.Module):
     """Noise [B, n_noise], affect [B, 2] → picture and map, by `depth` convolutions a stage."""
-
     def __init__(self, channels: Sequence[int], n_noise: int, depth: int, *, equalised: bool,
                  pixel_norm: bool):
         super().__init__()
@@ -120,7 +114,6 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real; without
     `batch_deviation` it cannot notice that all pictures are alike."""
-
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
                  batch_deviation: bool):
         super().__init__()

@@ -38,11 +38,6 @@ def lead_tokens(tokenizer, word: str | None) -> list[int]:
 
 class Captioner(Pretrained):
     """A BLIP with its image processor and tokenizer."""
-
-    def __init__(self, source: Source, model, processor, tokenizer, device: str):
-        super().__init__(source, model, device, tokenizer)
-        self.processor = processor
-
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
@@ -70,4 +65,4 @@ def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
     """A folder's model, image processor and tokenizer."""
     model = load_model(BlipForConditionalGeneration, source, device, dtype)
     processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
-    return Captioner(source, model, processor, tokenizer_of(source), device)
+    return Captioner(source, model, device, tokenizer_of(source), processor)

@@ -19,7 +19,6 @@ N_CODEBOOKS = 4  # of EnCodec's bandwidths the smallest with as many is taken, a
 
 class Codec(Pretrained):
     """A SpectralCodec or :class:`Encodec` with its card: K codebooks of size V, steps a second."""
-
     def __init__(self, source: Source, model, device: str):
         super().__init__(source, model, device)
         self.sample_rate_hz, self.samples_per_step = model.sample_rate_hz, model.samples_per_step
@@ -54,7 +53,6 @@ class Codec(Pretrained):
 
 class Encodec:
     """transformers' EncodecModel under SpectralCodec's names: mono, whole clips, one bandwidth."""
-
     def __init__(self, model):
         config = model.config
         if config.audio_channels != 1 or config.chunk_length_s is not None or config.normalize:

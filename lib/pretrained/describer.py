@@ -37,7 +37,6 @@ PROMPTS = {
 
 class Describer(Pretrained):
     """A causal language model with its tokenizer."""
-
     def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
                  prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
         """N captions, each with its emotion word or none → N musical descriptions of two lines."""
@@ -90,7 +89,6 @@ class Describer(Pretrained):
 
 class GumbelSampler:
     """Draws the greatest of log-probability + Gumbel noise, each text with its own generator."""
-
     def __init__(self, generators: list[np.random.Generator], temperature: float, top_k: int):
         self.generators, self.temperature, self.top_k = generators, temperature, top_k
 

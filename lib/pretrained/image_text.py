@@ -19,24 +19,22 @@ from lib.pretrained.loading import Pretrained, Source, load_model, readable
 
 class ClipEncoder(Pretrained):
     """An encoder of pictures and of sentences (lib.metrics.embedders)."""
+    def __init__(self, source: Source, model, device: str, encode_pictures, encode_texts,
+                 width: int):
+        super().__init__(source, model, device, width=width)
+        self.encode_pictures, self.encode_texts = encode_pictures, encode_texts
 
-    def __init__(self, source: Source, model, encode_pictures, encode_texts, width: int,
-                 device: str):
-        super().__init__(source, model, device)
-        self.width = width
-        self._encode_pictures, self._encode_texts = encode_pictures, encode_texts
-
+    @torch.inference_mode()
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures uint8 [N, H, W, 3] → unit vectors float32 [N, D]."""
-        return self._unit(self._encode_pictures, np.asarray(pictures))
+        vectors = self.encode_pictures(np.asarray(pictures)).float()
+        return nn.functional.normalize(vectors, dim=-1).cpu().numpy()
 
+    @torch.inference_mode()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """N sentences → unit vectors float32 [N, D]; cut off at the text tower's positions."""
-        return self._unit(self._encode_texts, list(texts))
-
-    def _unit(self, encode, inputs) -> np.ndarray:
-        with torch.inference_mode():
-            return nn.functional.normalize(encode(inputs).float(), dim=-1).cpu().numpy()
+        vectors = self.encode_texts(list(texts)).float()
+        return nn.functional.normalize(vectors, dim=-1).cpu().numpy()
 
 
 def load_image_text(source: Source, device: str, dtype=None) -> ClipEncoder:
@@ -58,8 +56,8 @@ def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     def encode_texts(texts):
         tokens = loading.tokens_of(tokenizer, texts, longest.max_position_embeddings)
         return model.get_text_features(**tokens.to(device)).pooler_output
-    return ClipEncoder(source, model, encode_pictures, encode_texts, model.config.projection_dim,
-                       device)
+    return ClipEncoder(source, model, device, encode_pictures, encode_texts,
+                       model.config.projection_dim)
 
 
 def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
@@ -73,9 +71,9 @@ def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
     def encode_pictures(pictures):
         pixels = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
         return model.encode_image(pixels.to(device, dtype))
-    return ClipEncoder(source, model, encode_pictures,
+    return ClipEncoder(source, model, device, encode_pictures,
                        lambda texts: model.encode_text(tokenizer(texts).to(device)),
-                       model.visual.output_dim, device)
+                       model.visual.output_dim)
 
 
 def fold_batch_norms(tower) -> None:

@@ -7,20 +7,12 @@ import torch
 from transformers import ClapFeatureExtractor, ClapModel
 
 from lib.models.music_tagger import MusicTagger
-from lib.pretrained.loading import (
-    Pretrained,
-    Source,
-    load_model,
-    load_own,
-    read,
-    tokenizer_of,
-    tokens_of,
-)
+from lib.pretrained import loading
+from lib.pretrained.loading import Pretrained, Source
 
 
 class TaggerEncoder(Pretrained):
     """A MusicTagger with the names of its genres, `labels`."""
-
     def __init__(self, source: Source, model: MusicTagger, labels: tuple[str, ...], device: str):
         super().__init__(source, model, device)
         self.labels, self.width = labels, model.squeeze.out_features
@@ -50,22 +42,20 @@ def load_tagger(source: Source, device: str, dtype=None) -> TaggerEncoder:
     def build(config):
         labels.extend(config.pop("labels"))
         return MusicTagger(len(labels), **config)
-    model = load_own(source, build, "tagger").to(device)
+    model = loading.load_own(source, build, "tagger").to(device)
     return TaggerEncoder(source, model, tuple(labels), device)
 
 
 class ClapEncoder(Pretrained):
     """A ClapModel with its feature extractor, which draws nothing: windows are of its length."""
-
-    def __init__(self, source: Source, model: ClapModel, extractor, tokenizer, device: str):
-        super().__init__(source, model, device, tokenizer)
-        self.extractor, self.width = extractor, model.config.projection_dim
+    def __init__(self, source: Source, model: ClapModel, device: str, tokenizer, extractor):
+        super().__init__(source, model, device, tokenizer, extractor, model.config.projection_dim)
         self.sample_rate_hz = int(extractor.sampling_rate)
         self.window_seconds = float(extractor.max_length_s)
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → unit vectors float32 [N, D]."""
-        mel = torch.from_numpy(clap_features(self.extractor, windows))
+        mel = torch.from_numpy(clap_features(self.processor, windows))
         with torch.inference_mode():
             longer = torch.zeros((len(mel), 1), dtype=torch.bool, device=self.device)
             output = self.model.get_audio_features(
@@ -75,7 +65,7 @@ class ClapEncoder(Pretrained):
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """N sentences → unit vectors float32 [N, D]; cut off at the text tower's positions."""
         positions = self.model.config.text_config.max_position_embeddings
-        tokens = tokens_of(self.tokenizer, texts, positions - 2)
+        tokens = loading.tokens_of(self.tokenizer, texts, positions - 2)
         with torch.inference_mode():
             output = self.model.get_text_features(**tokens.to(self.device))
         return output.pooler_output.float().cpu().numpy()
@@ -90,6 +80,6 @@ def clap_features(extractor, windows: np.ndarray) -> np.ndarray:
 
 def load_text_audio(source: Source, device: str, dtype=None) -> ClapEncoder:
     """A folder's model, feature extractor and tokenizer."""
-    model = load_model(ClapModel, source, device, dtype)
-    extractor = read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
-    return ClapEncoder(source, model, extractor, tokenizer_of(source), device)
+    model = loading.load_model(ClapModel, source, device, dtype)
+    extractor = loading.read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
+    return ClapEncoder(source, model, device, loading.tokenizer_of(source), extractor)

@@ -25,7 +25,6 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 @dataclass(frozen=True)
 class Source:
     """A checkpoint's folder, not yet loaded; `sha256` over weights and configuration."""
-
     folder: Path
     name: str
     sha256: str
@@ -36,7 +35,6 @@ class Source:
 @dataclass(frozen=True)
 class Part:
     """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
-
     what: str
     files: tuple[str, ...]
     hub: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → licence, commit to pin
@@ -107,12 +105,14 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
 
 
 class Pretrained:
-    """A network, `model`, in evaluation mode with its card and, if it reads, its tokenizer."""
-
-    def __init__(self, source: Source, model: Any, device: str, tokenizer: Any = None):
+    """A network, `model`, in evaluation mode with its card, what it reads or sees or hears by, and
+    the width D of its vectors."""
+    def __init__(self, source: Source, model: Any, device: str, tokenizer: Any = None,
+                 processor: Any = None, width: int = 0):
         self.name, self.sha256 = source.name, source.sha256
         self.licence, self.revision = source.licence, source.revision
-        self.model, self.device, self.tokenizer = model, device, tokenizer
+        self.model, self.device, self.width = model, device, width
+        self.tokenizer, self.processor = tokenizer, processor
 
 
 @contextlib.contextmanager

@@ -33,7 +33,6 @@ LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were nev
 class MusicGenerator(Pretrained):
     """Parts `text` and `codec`, and `network`, what lib.training.musicgen trains: a ``decoder``
     and, where widths differ, ``enc_to_dec_proj``."""
-
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
         super().__init__(source, None, device)
         self.network, self.text, self.codec = network, text, codec
@@ -82,7 +81,8 @@ def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
     if (channels := model.config.decoder.audio_channels) != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
-    text = TextEncoder(source, model.text_encoder, tokenizer_of(source), device)
+    text = TextEncoder(source, model.text_encoder, device, tokenizer_of(source),
+                       width=model.text_encoder.config.d_model)
     codec = Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), device)
     return MusicGenerator(source, model, text, codec, device)
 

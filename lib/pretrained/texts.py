@@ -20,11 +20,6 @@ POOLING = "1_Pooling/config.json"
 
 class TextEncoder(Pretrained):
     """A T5EncoderModel with its tokenizer; its states are `width` wide."""
-
-    def __init__(self, source: Source, model: T5EncoderModel, tokenizer, device: str):
-        super().__init__(source, model, device, tokenizer)
-        self.width = model.config.d_model
-
     def states(self, texts: Sequence[str], batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
         """N texts → states float32 [N, L, D], 0 where padded, and mask bool [N, L]."""
         each = []
@@ -50,16 +45,11 @@ class TextEncoder(Pretrained):
 def load_text_encoder(source: Source, device: str, dtype=None) -> TextEncoder:
     """A T5's encoder, of which a whole T5's folder serves, and its tokenizer."""
     model = load_model(T5EncoderModel, source, device, dtype)
-    return TextEncoder(source, model, tokenizer_of(source), device)
+    return TextEncoder(source, model, device, tokenizer_of(source), width=model.config.d_model)
 
 
 class SentenceEncoder(Pretrained):
     """A BERT with its tokenizer, `width` wide."""
-
-    def __init__(self, source: Source, model: BertModel, tokenizer, device: str):
-        super().__init__(source, model, device, tokenizer)
-        self.width = model.config.hidden_size
-
     def embed_text(self, texts: Sequence[str], batch: int = 64) -> np.ndarray:
         """N texts → unit vectors float32 [N, D]; cut off at the network's positions."""
         parts = [np.zeros((0, self.width), np.float32)]
@@ -88,4 +78,5 @@ def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
         raise KlangfarbeError("a pooling by the mean over tokens", f"{source.folder / POOLING}: "
                               f"{', '.join(on) or 'none'}", "choose a checkpoint that pools so")
     model = load_model(BertModel, source, device, dtype)
-    return SentenceEncoder(source, model, tokenizer_of(source), device)
+    return SentenceEncoder(source, model, device, tokenizer_of(source),
+                           width=model.config.hidden_size)

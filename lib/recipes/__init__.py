@@ -1,8 +1,7 @@
 """The bundled checkpoints: how each was made, what each must reach, and whether it does.
 
 A recipe's ``make…()`` gives the files it trained, the hash of its data and what is saved besides;
-its ``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once.
-"""
+its ``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once."""
 
 import math
 import pkgutil

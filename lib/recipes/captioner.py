@@ -1,7 +1,6 @@
 """The bundled captioner, a tiny BLIP: first its picture tower learns to tell subjects apart, then
 its decoder to caption. All at once, it learns sentences before the tower sees anything.
-Source: Li et al. (2022), BLIP, §3.1, §4.1.  Notebook: 03.
-"""
+Source: Li et al. (2022), BLIP, §3.1, §4.1.  Notebook: 03."""
 
 import copy
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """The bundled codec, trained on two-second crops with spectral losses at four scales (phase is not
-compared); the quantiser starts from k-means.  Notebook: 03.
-"""
+compared); the quantiser starts from k-means.  Notebook: 03."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,5 @@
 """The bundled describer, a tiny Llama. The prompts take turns, the emotion word stands in front, in
-the caption or nowhere, so that the model looks for the word, not a place.  Notebook: 03.
-"""
+the caption or nowhere, so that the model looks for the word, not a place.  Notebook: 03."""
 
 import functools
 import re

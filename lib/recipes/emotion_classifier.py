@@ -1,6 +1,5 @@
 """The bundled emotion classifier of Bridging Paintings and Music: notebook 11's, on three times its
-paintings and steps.
-"""
+paintings and steps."""
 
 import re
 from dataclasses import asdict, replace

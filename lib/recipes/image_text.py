@@ -1,6 +1,5 @@
 """The bundled picture–text encoder, a tiny CLIP of open_clip's own class, contrastive on (painting,
-what is said of it).  Source: Radford et al. (2021), figure 3.  Notebook: 05.
-"""
+what is said of it).  Source: Radford et al. (2021), figure 3.  Notebook: 05."""
 
 from dataclasses import dataclass
 from functools import partial

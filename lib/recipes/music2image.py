@@ -1,6 +1,5 @@
 """The bundled parts of music2image; nothing here sees pictures of TEST_SEED, and only the picture
-regressor those of JUDGE_SEED.  Notebook: 31, 33.
-"""
+regressor those of JUDGE_SEED.  Notebook: 31, 33."""
 
 from dataclasses import asdict, replace
 

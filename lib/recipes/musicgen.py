@@ -1,6 +1,5 @@
 """The bundled music model, a small MusicGen, trained on crops of a piece's codes under its whole
-description.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
-"""
+description.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

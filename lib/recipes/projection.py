@@ -1,6 +1,5 @@
 """The bundled projection of the mapping thesis: Study II at notebook 23's mini settings and pairs,
-led by the bundled classifier's words.
-"""
+led by the bundled classifier's words."""
 
 import pandas as pd
 

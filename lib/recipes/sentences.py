@@ -1,6 +1,5 @@
 """The bundled sentence encoder, a tiny BERT, contrastive between comments and musical descriptions
-that speak of one feeling.  Source: Reimers & Gurevych (2019), §3; CLIP's loss.  Notebook: 03.
-"""
+that speak of one feeling.  Source: Reimers & Gurevych (2019), §3; CLIP's loss.  Notebook: 03."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,6 +1,5 @@
 """The bundled music tagger, trained on five-second crops, spoiled as recordings spoil sound: else
-it names 42 of 100 genres under white noise 20 dB below the music.  Notebook: 05.
-"""
+it names 42 of 100 genres under white noise 20 dB below the music.  Notebook: 05."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,6 +1,5 @@
 """The bundled text encoder, trained as a whole tiny T5 to fill gaps and give a description's tags;
-only its encoder is kept.  Source: Raffel et al. (2020), §3.1.4.  Notebook: 03.
-"""
+only its encoder is kept.  Source: Raffel et al. (2020), §3.1.4.  Notebook: 03."""
 
 import copy
 from dataclasses import dataclass

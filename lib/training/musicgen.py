@@ -1,8 +1,7 @@
 """What every training of MusicGen shares; audiocraft's engine: tests/test_musicgen_engines.py.
 
     states [B, L, D] ─► projection ─► condition ─┐
-    codes [B, K, S] ─► delayed line [B, K, S+K] ─► decoder ─► cross-entropy with the next column
-"""
+    codes [B, K, S] ─► delayed line [B, K, S+K] ─► decoder ─► cross-entropy with the next column"""
 
 from dataclasses import dataclass
 
