@@ -57,45 +57,44 @@ class Recipe:
     folder: str                     # below data/miniatures
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()
-    source: str = ""                # "module.make…" here; default: the folder's make
+    module: str = ""                # here, with make_<name>; default: the folder's, with make
 
-    def call(self, what: str):
+    def call(self, what: str, name: str):
         """Calls the recipe's ``make`` or ``measure``."""
-        module, _, function = (self.source or f"{self.folder}.make").partition(".")
-        return getattr(import_module(f"lib.recipes.{module}"), function.replace("make", what))()
+        module = import_module(f"lib.recipes.{self.module or name}")
+        return getattr(module, f"{what}_{name}" if self.module else what)()
 
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = (*_NETWORK, "tokenizer.json", "tokenizer_config.json")
-_GENERATED, _REAL, _ROUND_TRIP = ({"music": kind} for kind in ("generated", "atelier",
-                                                               "round trip"))
+_GENERATED, _REAL, _ROUND_TRIP = (
+    {"music": kind} for kind in ("generated", "atelier", "round trip"))
 _CLEAN, _GREEDY, _ALL = {"clips": "as they are"}, {"way": "likeliest words"}, {"codebooks": 4}
 _STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
     {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
 RECIPES = {
-    "picture_judge": Recipe("judge", ("picture_judge.skops",), (),
-                            "music2image.make_picture_judge"),
-    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "music2image.make_forest"),
+    "picture_judge": Recipe("judge", ("picture_judge.skops",), (), "systems"),
+    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "systems"),
     "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"),
-                   (), "music2image.make_unet"),
+                   (), "systems"),
     "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
         Wanted("accuracy", 0.8), Wanted("calibration_error", 0.1, at_most=True),
         *(Wanted("recall", 0.5, {"word": word})
-          for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier.make"),
+          for word in ("happy", "fun", "angry", "sad", "neutral"))), "systems"),
     "projection": Recipe("23_mapping_study_two", ("study_two.json", "study_two.safetensors"), (
         Wanted("cosine", 1.0, _STUDY, _MEAN), Wanted("centred cosine", 0.2, _STUDY),
-        Wanted("mae", 1.0, _STUDY, _MEAN, at_most=True)), "projection.make"),
+        Wanted("mae", 1.0, _STUDY, _MEAN, at_most=True)), "systems"),
     "vocoder": Recipe("43_art2music_vocoder", ("generator.json", "generator.safetensors"), (
         Wanted("ln_mel_l1", 0.5, _VOCODER, at_most=True),
-        Wanted("ln_mel_l1", 0.25, _VOCODER, _UNTRAINED, at_most=True)), "art2music.make_vocoder"),
+        Wanted("ln_mel_l1", 0.25, _VOCODER, _UNTRAINED, at_most=True)), "systems"),
     "flow": Recipe("42_art2music_decoder", ("flow.json", "flow.safetensors"), (
         Wanted("ccc_arousal", 0.4, _FLOW), Wanted("ccc_valence", 0.25, _FLOW),
-        Wanted("two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music.make_flow"),
+        Wanted("two_seeds_apart_of_two_clips", 0.5, _FLOW)), "systems"),
     "tagger": Recipe("tagger", _NETWORK, (
         Wanted("genre_accuracy", 0.85, _CLEAN), Wanted("valence_r2", 0.7, _CLEAN),
-        Wanted("arousal_r2", 0.7, _CLEAN))),
+        Wanted("arousal_r2", 0.7, _CLEAN)), "listeners"),
     "text_audio": Recipe("text_audio", (*_WORDS, "preprocessor_config.json"), (
-        Wanted("r_at_1_of_100", 0.4), Wanted("emotion_alone_r_at_1_of_10", 0.2))),
+        Wanted("r_at_1_of_100", 0.4), Wanted("emotion_alone_r_at_1_of_10", 0.2)), "listeners"),
     "image_text": Recipe(
         "image_text", ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
             Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
@@ -109,8 +108,8 @@ RECIPES = {
         Wanted("led_feeling_follows", 0.9))),
     "describer": Recipe("describer", _WORDS, (
         Wanted("all_suits", 0.85, _GREEDY), Wanted("two_lines", 0.99, _GREEDY))),
-    "text_encoder": Recipe("text_encoder", _WORDS),
-    "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json")),
+    "text_encoder": Recipe("text_encoder", _WORDS, (), "texts"),
+    "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json"), (), "texts"),
     "musicgen": Recipe("musicgen", (*_NETWORK, "parts.json"), (
         *(Wanted(f"{control}_r", 0.6, _GENERATED, _REAL)
           for control in ("tempo_bpm", "mode", "loudness_db", "brightness_hz")),
@@ -128,9 +127,9 @@ def make(name: str) -> None:
     """Makes a checkpoint again, measures it and writes the table its card is written from."""
     recipe = _recipe(name, list(RECIPES))
     loop.set_threads()
-    bundling.write(recipe.folder, *recipe.call("make"))
+    bundling.write(recipe.folder, *recipe.call("make", name))
     if name in measured():
-        rows, *data = recipe.call("measure")
+        rows, *data = recipe.call("measure", name)
         table = pd.DataFrame(rows)
         bundling.write(recipe.folder, {HELDOUT: table}, provenance.content_hash(*data))
         print(table.round(3).to_string(index=False), figures(name, table).round(3), sep="\n")
@@ -148,7 +147,7 @@ def check(names: Sequence[str] = ()) -> int:
     wrong = []
     for name in names or measured():
         recipe = _recipe(name, measured())
-        table = pd.DataFrame(recipe.call("measure")[0])
+        table = pd.DataFrame(recipe.call("measure", name)[0])
         print(f"\n{name}")
         for row in figures(name, table).to_dict("records"):
             print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} "

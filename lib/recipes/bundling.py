@@ -1,6 +1,7 @@
 """What the recipes share: material, a tokenizer, losses, figures with intervals, writing."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ WORDS_SEED, N_WORDS = 8, 6000  # the language networks' own collection
 AMONG = 100  # candidates that a retrieval figure searches
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # RoBERTa's order
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How long a network was trained; ours, as all settings of the recipes are."""
+    n_steps: int
+    batch_size: int
+    learning_rate: float
 
 
 def first_items(seed: int, n: int) -> list:
