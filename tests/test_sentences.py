@@ -11,7 +11,7 @@ import pytest
 from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.pretrained import texts
+from lib.pretrained import encoders
 from lib.recipes import texts as recipe
 from lib.recipes.bundling import Steps, first_items
 
@@ -44,7 +44,7 @@ def saved(folder, model, words):
     """Network, tokenizer and pooling as sentence-transformers lays them out."""
     for part in (model, words):
         part.save_pretrained(folder)
-    artefacts.write(folder / texts.POOLING, recipe.MEAN_POOLING)
+    artefacts.write(folder / encoders.POOLING, recipe.MEAN_POOLING)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_the_batch_changes_no_state(t5_folder):
     assert loaded.states([])[0].shape == (0, 0, 16)
     assert loaded.states(["word "
                           * 900])[
-        1].sum() == texts.MAX_TOKENS, "a long text is cut, not an error"
+        1].sum() == encoders.MAX_TOKENS, "a long text is cut, not an error"
 
 
 def test_gaps_and_what_stood_in_them_make_the_whole():
@@ -159,12 +159,12 @@ def test_a_sentence_is_the_mean_of_its_own_tokens_at_length_one(bert_folder):
 
 def test_another_pooling_is_refused(bert_folder, tmp_path):
     folder = shutil.copytree(bert_folder, tmp_path / "cls")
-    told = json.loads((folder / texts.POOLING).read_text())
-    (folder / texts.POOLING).write_text(json.dumps(told
+    told = json.loads((folder / encoders.POOLING).read_text())
+    (folder / encoders.POOLING).write_text(json.dumps(told
                                                        | {"pooling_mode_mean_tokens": False,
                                                           "pooling_mode_max_tokens": True}))
     refuses("max", "sentences", folder, device="cpu")
-    (folder / texts.POOLING).unlink()
+    (folder / encoders.POOLING).unlink()
     refuses("all but 1_Pooling/config.json", "sentences", folder)
 
 

@@ -11,8 +11,7 @@ from lib.pretrained.loading import MINIATURE, Part, find
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
 _SEES = "preprocessor_config.json"
-_SHARED = {"tagger": "listeners", "text_audio": "listeners", "text_encoder": "texts",
-           "sentences": "texts"}  # parts whose module has another name
+_ENCODERS = ("tagger", "text_audio", "text_encoder", "sentences")  # parts in one module
 _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
          *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 
@@ -57,5 +56,5 @@ def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None
         raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")
     found = find(part, PARTS[part], source)
     # a part's module imports what it alone needs
-    module = import_module(f"lib.pretrained.{_SHARED.get(part, part)}")
+    module = import_module(f"lib.pretrained.{'encoders' if part in _ENCODERS else part}")
     return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)

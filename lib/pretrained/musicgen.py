@@ -22,8 +22,8 @@ from lib.core.errors import KlangfarbeError, checked
 from lib.models import delay_pattern
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
+from lib.pretrained.encoders import TextEncoder
 from lib.pretrained.loading import Pretrained, Source, load_model, readable, tokenizer_of
-from lib.pretrained.texts import TextEncoder
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"

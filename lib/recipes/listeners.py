@@ -17,7 +17,7 @@ from lib.data.atelier import TEST_SEED, compose, render, words
 from lib.data.atelier.factors import GENRES
 from lib.metrics import affect, embedders
 from lib.models.music_tagger import FLOOR, MusicTagger
-from lib.pretrained.listeners import clap_features
+from lib.pretrained.encoders import clap_features
 from lib.pretrained.loading import tokens_of
 from lib.recipes import bundling
 from lib.recipes.bundling import CLIP_SECONDS, N_TEST, SEED, Steps

@@ -19,7 +19,7 @@ from lib.core import provenance
 from lib.data.atelier import TEST_SEED
 from lib.data.atelier.compose import describe
 from lib.data.atelier.factors import draw
-from lib.pretrained.texts import MAX_TOKENS, POOLING, vectors
+from lib.pretrained.encoders import MAX_TOKENS, POOLING, vectors
 from lib.recipes import bundling
 from lib.recipes.bundling import AMONG, N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED, Steps
 from lib.recipes.describer import tempo_class
