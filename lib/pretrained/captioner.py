@@ -43,8 +43,7 @@ class Captioner(Pretrained):
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
         pictures = checked(np.asarray(pictures), "pictures", ("N", "H", "W", 3), "give a stack")
         words = [None] * len(pictures) if words is None else words
-        leads = [lead_tokens(self.tokenizer, word)
-                 for _, word in zip(pictures, words, strict=True)]
+        leads = [lead_tokens(self.tokenizer, w) for _, w in zip(pictures, words, strict=True)]
         captions = [""] * len(pictures)
         for length in sorted({len(lead) for lead in leads}):  # read together without any padding
             rows = [i for i, lead in enumerate(leads) if len(lead) == length]

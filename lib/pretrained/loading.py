@@ -98,9 +98,7 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):
         if path.is_file():
             digest.update(path.name.encode() + b"\0")
-            with open(path, "rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
+            digest.update(path.read_bytes())
     return Source(folder, name, digest.hexdigest(), revision, licence)
 
 

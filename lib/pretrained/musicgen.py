@@ -126,8 +126,7 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
-           temperature: float = 1.0, top_k: int = 250, seed: int = 0,
-           step: str | None = None) -> Tensor:
+           temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "") -> Tensor:
     """Conditions [B, L, D] of a mono MusicgenForCausalLM's width, mask [B, L] → codes int64 [B, K,
     n_steps]; `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA), compile.
     """

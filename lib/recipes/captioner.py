@@ -73,9 +73,8 @@ def build(n_words: int, vision: dict = VISION, text: dict = TEXT,
 def parts(model, tokenizer) -> tuple:
     """What is saved in the hub's layout, in half precision."""
     side = model.config.vision_config.image_size
-    return (copy.deepcopy(model).half(), tokenizer,
-            BlipImageProcessorPil(size={"height": side, "width": side}, image_mean=image_text.MEAN,
-                                  image_std=image_text.STD))
+    return copy.deepcopy(model).half(), tokenizer, BlipImageProcessorPil(
+        size={"height": side, "width": side}, image_mean=image_text.MEAN, image_std=image_text.STD)
 
 
 def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, config: Config = TOWER, *,
@@ -148,9 +147,8 @@ def make() -> tuple:
 
 def feelings() -> dict[str, list[str]]:
     """The five emotion words, each with the lexicon's feelings that lie nearest to it."""
-    return {word: [feeling for feeling, (v, a) in FEELINGS.items()
-                   if affect.emotion_word(v / 10, a / 10) == word]
-            for word in affect.EMOTION_POINTS}
+    words = {feeling: affect.emotion_word(v / 10, a / 10) for feeling, (v, a) in FEELINGS.items()}
+    return {word: [f for f in words if words[f] == word] for word in affect.EMOTION_POINTS}
 
 
 def measure(captioner=None, seed: int = TEST_SEED, indices: range = TEST_ITEMS) -> tuple:

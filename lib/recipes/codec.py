@@ -75,8 +75,7 @@ def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *
         steps.add_(1)
         if step == config.unquantised_steps:
             with torch.no_grad():
-                z = torch.cat([latents(crops(rng, 32))
-                               for _ in range(-(-config.start_crops // 32))])
+                z = torch.cat([latents(crops(rng, 32)) for _ in range(0, config.start_crops, 32)])
             model.quantiser.start(z.reshape(-1, z.shape[2]), seed,
                                   per_batch=config.batch_size * n_steps)
         sound = crops(rng, config.batch_size)

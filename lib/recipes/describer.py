@@ -179,9 +179,8 @@ def measure() -> tuple:
     images = [image_description(*pair) for pair in zip(captions, emotions, strict=True)]
     asked = {"likeliest words": (images, [None]), "drawn": (images, range(DRAWS)),
              "drawn, no emotion word": (captions, [0])}
-    ways = {way: [text for seed in seeds for text in model.respond(list(map(model.prompt, texts)),
-                                                                   seed=seed)]
-            for way, (texts, seeds) in asked.items()}
+    ways = {way: sum((model.respond(list(map(model.prompt, texts)), seed=seed) for seed in seeds),
+                     []) for way, (texts, seeds) in asked.items()}
     ways["the atelier's own"], rows = [response(d) for d in descriptions], []
     for way, said in ways.items():
         wanted, n = emotions * (len(said) // len(emotions)), len(said)

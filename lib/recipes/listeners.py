@@ -120,9 +120,9 @@ def make_tagger() -> tuple:
     model = MusicTagger(len(GENRES))
     mel, key = bundling.computed_of_clips(partial(mels, model), "tagger", LISTENER_SEED, N_TRAIN)
     items = bundling.first_items(LISTENER_SEED, N_TRAIN)
-    curve = train_tagger(model, mel, np.array([GENRES.index(f.genre) for f in items]),
-                         np.array([(f.valence, f.arousal) for f in items], np.float32),
-                         **bundling.run("tagger", key))
+    genres = np.array([GENRES.index(f.genre) for f in items])
+    va = np.array([(f.valence, f.arousal) for f in items], np.float32)
+    curve = train_tagger(model, mel, genres, va, **bundling.run("tagger", key))
     return {"config.json": {"labels": GENRES, **model.settings}, "curves.csv": curve,
             "model.safetensors": stored.half(model)}, key
 
@@ -135,10 +135,9 @@ def measure_tagger() -> tuple:
     right = embedders.logits_of_clips(encoder, list(sounds), rate).argmax(1) == genres
     rows = [{"measure": "genre_accuracy", **bundling.share(right),
              "null": np.bincount(genres).max() / len(genres)}]
-    agreement = affect.agreement(true_affect,
-                                 embedders.predict_affect(encoder, list(sounds), rate))
+    heard = embedders.predict_affect(encoder, list(sounds), rate)
     rows += [{"measure": f"{row['axis']}_r2", "value": row["r2"], "n": row["n"]}
-             for row in agreement.to_dict("records")]
+             for row in affect.agreement(true_affect, heard).to_dict("records")]
     return [{"clips": "as they are", **row} for row in rows], sounds
 
 
@@ -182,14 +181,13 @@ def make_text_audio() -> tuple:
     """The text–audio encoder: rendering 5 minutes, training 20 on one core, resumable."""
     texts = bundling.texts_of(bundling.first_items(LISTENER_SEED, N_TRAIN))
     descriptions, tags = texts["description"], texts["tags"]
-    vocabulary = clap_tokenizer([*descriptions, *(", ".join(t) for t in tags)], 1000)
-    model, extractor = build_clap(len(vocabulary), seed=SEED), ClapFeatureExtractor(**EXTRACTOR)
-    mel, key = bundling.computed_of_clips(
-        lambda clips: clap_features(extractor, clips)[:, 0].astype(np.float16), "text_audio",
-        LISTENER_SEED, N_TRAIN)
-    curve = train_clap(model, vocabulary, mel, descriptions, tags,
-                       **bundling.run("text_audio", key))
-    return {"curves.csv": curve}, key, (model.half(), extractor, vocabulary)
+    tokenizer = clap_tokenizer([*descriptions, *(", ".join(t) for t in tags)], 1000)
+    model, extractor = build_clap(len(tokenizer), seed=SEED), ClapFeatureExtractor(**EXTRACTOR)
+    def hear(clips):
+        return clap_features(extractor, clips)[:, 0].astype(np.float16)
+    mel, key = bundling.computed_of_clips(hear, "text_audio", LISTENER_SEED, N_TRAIN)
+    curve = train_clap(model, tokenizer, mel, descriptions, tags, **bundling.run("text_audio", key))
+    return {"curves.csv": curve}, key, (model.half(), extractor, tokenizer)
 
 
 def measure_text_audio() -> tuple:

@@ -74,9 +74,9 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
 def make() -> tuple:
     """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    codes, key = bundling.computed_of_clips(
-        lambda clips: codec.encode(clips[:, None]).cpu().numpy().astype(np.int16), "codes",
-        MUSIC_SEED, N_TRAIN)
+    def encode(clips):
+        return codec.encode(clips[:, None]).cpu().numpy().astype(np.int16)
+    codes, key = bundling.computed_of_clips(encode, "codes", MUSIC_SEED, N_TRAIN)
     descriptions = bundling.texts_of(bundling.first_items(MUSIC_SEED, N_TRAIN))["description"]
     states, mask = text.states(descriptions)
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())

@@ -62,11 +62,10 @@ def measure_emotion_cnn() -> tuple:
     truth = calibration.encode_labels(words.emotion_word(item)
                                       for item in bundling.first_items(TEST_SEED, N_TEST_PAINTINGS))
     predicted = train_classifier.predict(model, pictures, temperature)
-    table = calibration.evaluate(predicted, truth, seed=SEED)
+    table, said = calibration.evaluate(predicted, truth, seed=SEED), predicted.argmax(1)
     rows = [{"word": "all", **row, "measure": re.sub("[- ]", "_", row["measure"]).lower(),
              "null": row["shuffled"]} for row in table.to_dict("records")]
-    rows += [{"word": word, "measure": "recall",
-              **bundling.share(predicted[truth == k].argmax(1) == k)}
+    rows += [{"word": word, "measure": "recall", **bundling.share(said[truth == k] == k)}
              for k, word in enumerate(calibration.EMOTIONS)]
     columns = ["word", "measure", "value", "low", "high", "null", "majority", "n"]
     return pd.DataFrame(rows)[columns], pictures
@@ -138,9 +137,8 @@ def make_unet() -> tuple:
         weights = models.sampling_network.state_dict()
         files |= {f"{name}.json": asdict(config), f"{name}.safetensors": {
             part: tensor.half() for part, tensor in weights.items()}}
-        rows += [{"network": name, "step": start + 100,
-                  "loss": sum(curve[start : start + 100]) / 100}
-                 for start in range(0, len(curve) - 99, 100)]
+        rows += [{"network": name, "step": at + 100, "loss": sum(curve[at : at + 100]) / 100}
+                 for at in range(0, len(curve) - 99, 100)]
     return {**files, "curves.csv": pd.DataFrame(rows)}, provenance.content_hash(pictures)
 
 

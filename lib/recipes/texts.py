@@ -66,8 +66,7 @@ def encoder_of(model: T5ForConditionalGeneration) -> T5EncoderModel:
 def with_gaps(text: str, rng: np.random.Generator) -> tuple[str, str]:
     """Span corruption: ``("a <extra_id_0> march", "<extra_id_0> slow solemn")``."""
     words, given, gaps, at = text.split(" "), [], [], 0
-    # how often a gap opens, so that p_gap of the words fall into one
-    p_open = P_GAP / GAP_WORDS / (1 - P_GAP)
+    p_open = P_GAP / GAP_WORDS / (1 - P_GAP)  # so that P_GAP of the words fall into a gap
     while at < len(words):
         if len(gaps) < len(GAPS) and rng.random() < p_open:
             length = int(rng.geometric(1 / GAP_WORDS))

@@ -99,10 +99,9 @@ def autocast(device: str, wanted: bool = True):
     return torch.autocast(kind, torch.bfloat16, enabled=wanted and has)
 
 
-def set_threads(n_threads: int | None = None) -> None:
-    """Limits torch to `n_threads` (default: ``KLANGFARBE_THREADS``, else all cores)."""
-    torch.set_num_threads(n_threads or int(os.environ.get("KLANGFARBE_THREADS", "0"))
-                          or os.cpu_count() or 1)
+def set_threads() -> None:
+    """Limits torch to ``KLANGFARBE_THREADS``, else to all cores."""
+    torch.set_num_threads(int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1)
 
 
 class Checkpoint:

@@ -9,8 +9,6 @@ import torch
 
 from lib.models import delay_pattern
 
-LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
-
 
 @dataclass
 class Batch:
@@ -41,11 +39,6 @@ def drop_conditions(states: torch.Tensor, mask: torch.Tensor, share: float,
         return states, mask
     kept = (torch.rand(len(states), generator=generator) >= share).to(states.device)
     return states * kept[:, None, None], mask * kept[:, None]
-
-
-def with_null(states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Conditions and their null halves in one batch, [B, L, D], [B, L] → [2B, L, D], [2B, L]."""
-    return torch.cat([states, torch.zeros_like(states)]), torch.cat([mask, torch.zeros_like(mask)])
 
 
 def condition(model, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -83,6 +76,6 @@ def lora(model, *, rank: int):
     """peft's LoRA around the decoder's projections.  Source: Hu et al. (2022), "LoRA", §4."""
     import peft  # slow, and needed by this function alone
     inside = r"decoder\." if hasattr(model, "decoder") else ""  # not the text encoder
-    wanted = rf".*{inside}.*\.({'|'.join(LORA_LAYERS)})"
+    wanted = rf".*{inside}.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
     return peft.get_peft_model(model, peft.LoraConfig(r=rank, lora_alpha=16, bias="none",
                                                       target_modules=wanted))

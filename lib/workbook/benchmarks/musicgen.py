@@ -25,7 +25,6 @@ from lib.systems.bridging.config import MusicGenConfig
 from lib.systems.mapping import train_projection
 from lib.systems.mapping.config import get_config
 from lib.training import musicgen as steps
-from lib.training.musicgen import with_null
 from lib.workbook import benchmarks
 
 MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
@@ -164,10 +163,11 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = with_null(states, mask)
+    doubled: Any = BaseModelOutput(torch.cat([states, 0 * states]))  # with their null halves
+    marks = torch.cat([mask, 0 * mask])
     try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
-                       encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
+        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=marks,
+                       encoder_outputs=doubled, guidance_scale=3.0,
                        max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     finally:
         model.audio_encoder.decode = own
