@@ -1,7 +1,6 @@
 """MusicGen's delay pattern: K codebooks as one line of steps, codebook k from column k + 1 on, so
-that a code is predicted when the coarser codes of its moment already stand in the past.
-
-Source: Copet et al. (2023), "Simple and Controllable Music Generation", §2.2.  Notebook: 03."""
+that a code is predicted when the coarser codes of its moment already stand in the past. Source:
+Copet et al. (2023), "Simple and Controllable Music Generation", §2.2.  Notebook: 03."""
 
 import torch
 from torch import Tensor

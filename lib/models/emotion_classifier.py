@@ -1,5 +1,4 @@
 """A painting becomes one of five emotion words: residual network, bidirectional GRUs, attention.
-
 Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (no widths: `hidden`, `heads`, `dropout` are
 ours); He et al. (2016) for the residual network.  Notebook: 11."""
 

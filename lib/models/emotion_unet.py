@@ -1,6 +1,5 @@
 """A U-Net conditioned on emotion: in each residual block of diffusers' UNet2DModel, time step and
 emotion E give scale γ and shift β of the normalised map, H·(1 + γ(E)) + β(E): AdaIN with groups.
-
 Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8.  Notebook: 33."""
 
 from typing import Any
@@ -14,9 +13,8 @@ from lib.core.errors import KlangfarbeError, checked
 
 
 class EmotionUNet(nn.Module):
-    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W].
-
-    `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
+    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W]. `null`,
+    "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
     released. `patch` 2 folds 2×2 pixels into channels: about 4× faster (notebook 33)."""
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
                  attention_levels: int = 1, embedding: int = 256, null: str = "learned",

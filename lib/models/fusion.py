@@ -1,7 +1,6 @@
 """Networks of art2music: vectors of picture and text become one, h, and h a mel-spectrogram, by the
-published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`.
-
-Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42."""
+published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`. Source:
+Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42."""
 
 import torch
 from torch import Tensor, nn

@@ -1,8 +1,6 @@
 """HiFi-GAN, ln-mel to sound: published generators V1 to V3, a "small" one of ours by inverse STFT,
-multi-period and multi-scale discriminators, and the losses.
-
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the
-inverse STFT.  Notebook: 43."""
+multi-period and multi-scale discriminators, and the losses. Source: Kong, Kim & Bae (2020),
+"HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43."""
 
 import itertools
 import math

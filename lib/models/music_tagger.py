@@ -1,7 +1,6 @@
 """A small network that listens: what genre five seconds of music are, and how they feel. Its mel is
-finer than ``audio.MEL``, whose bands cannot tell major from minor.
-
-Source: ours; the form is that of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05."""
+finer than ``audio.MEL``, whose bands cannot tell major from minor. Source: ours; the form is that
+of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05."""
 
 import math
 

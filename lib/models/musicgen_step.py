@@ -1,6 +1,5 @@
 """One step of MusicGen's decoder (transformers' own network) for fast sampling: what can be is made
 beforehand, and guidance's null half, whose cross-attention is 0, is computed only where it differs.
-
 Notebook: 03."""
 
 import torch

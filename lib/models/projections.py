@@ -1,6 +1,5 @@
 """Networks of mapping: a picture's vector v [B, 512] becomes n (published: 1) vectors m [B, n,
 1024] that a music model attends to, by Study I or II, against an adversary (whose form is ours).
-
 Source: Deepika §4.2.2, §4.3.3.  Notebook: 22, 23."""
 
 import torch

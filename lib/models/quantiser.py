@@ -1,8 +1,6 @@
 """Residual vector quantisation: a vector z [B, S, D] becomes K codes [B, K, S], each the nearest of
-V vectors to what the earlier ones have left over.
-
-Source: Zeghidour et al. (2021), SoundStream, §III-C; van den Oord et al. (2017), appendix A.1, for
-moving averages.  Notebook: 03."""
+V vectors to what the earlier ones have left over. Source: Zeghidour et al. (2021), SoundStream,
+§III-C; van den Oord et al. (2017), appendix A.1, for moving averages.  Notebook: 03."""
 
 from typing import Any
 

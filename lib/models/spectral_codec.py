@@ -1,8 +1,7 @@
 """A codec for sound: 25 times a second four numbers out of 512, and back by an inverse STFT beside
-oscillators, without which a held note would repeat every 40 ms; and the spectral losses.
-
-Source: ours; after iSTFTNet (Kaneko et al. 2022), Vocos (Siuzdak 2023), DDSP (Engel et al. 2020,
-§3.2) and SoundStream; losses: Arik et al. (2018), Kong, Kim & Bae (2020), eq. 3.  Notebook: 03."""
+oscillators, without which a held note would repeat every 40 ms; and the spectral losses. Source:
+ours; after iSTFTNet (Kaneko et al. 2022), Vocos (Siuzdak 2023), DDSP (Engel et al. 2020, §3.2) and
+SoundStream; losses: Arik et al. (2018), Kong, Kim & Bae (2020), eq. 3.  Notebook: 03."""
 
 import math
 from typing import Any

@@ -1,7 +1,6 @@
-"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on;
-led by nothing, it says what it sees. Greedy: a picture has one caption for ever.
-
-Source: Li et al. (2022), BLIP, §3.1.  Notebook: 03."""
+"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on; led by
+nothing, it says what it sees. Greedy: a picture has one caption for ever. Source: Li et al. (2022),
+BLIP, §3.1.  Notebook: 03."""
 
 from collections.abc import Sequence
 

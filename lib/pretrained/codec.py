@@ -1,7 +1,5 @@
 """A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
-interface.
-
-Notebook: 03."""
+interface. Notebook: 03."""
 
 import numpy as np
 import torch

@@ -1,7 +1,6 @@
 """A causal language model (bundled: a tiny Llama) that rewrites a caption with its emotion as a
-musical description of two lines, in the checkpoint's chat template where it has one.
-
-Source: Hisariya & Liang, Table 1; Deepika, Table 3.1 and §5.6.  Notebook: 03."""
+musical description of two lines, in the checkpoint's chat template where it has one. Source:
+Hisariya & Liang, Table 1; Deepika, Table 3.1 and §5.6.  Notebook: 03."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """Encoders of text: T5's states, a token each, which MusicGen is conditioned on; and a sentence
 encoder, one unit vector a text, by which Art2Music pairs comments with captions. Encoders of sound
-(lib.metrics.embedders): the music tagger and CLAP, transformers' ClapModel.
-
-Source: Copet et al. (2023), §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03, 05."""
+(lib.metrics.embedders): the music tagger and CLAP, transformers' ClapModel. Source: Copet et al.
+(2023), §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03, 05."""
 
 import json
 from collections.abc import Sequence

@@ -1,6 +1,5 @@
 """CLIP as an encoder of pictures and sentences: transformers' CLIPModel (``config.json``), or
 open_clip's networks (``open_clip_config.json`` with ``open_clip_model.safetensors``), as bundled.
-
 Notebook: 05."""
 
 from typing import Any

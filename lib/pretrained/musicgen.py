@@ -1,6 +1,5 @@
 """MusicGen whole: texts, T5's states, conditions, codes, sound. Two layouts are read: the hub's,
 and the bundled one: decoder, projection, and hashes of text encoder and codec in parts.json.
-
 Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guidance 3); stored states
 and codes: Hisariya & Liang, setting M4.  Notebook: 03."""
 

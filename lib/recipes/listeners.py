@@ -1,7 +1,6 @@
 """The bundled listeners: a music tagger, trained on five-second crops, spoiled as recordings spoil
 sound (else it names 42 of 100 genres under white noise 20 dB below the music), and a tiny ClapModel
 (HTSAT for sound, RoBERTa for text), contrastive on (description or tags, five seconds of the clip).
-
 Source: Wu et al. (2023), §3.1; Park et al. (2019), SpecAugment.  Notebook: 05."""
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The bundled encoders of text: a tiny T5, trained whole to fill gaps and give a description's tags
 (only its encoder is kept), and a tiny BERT, contrastive between comments and musical descriptions
-that speak of one feeling.
-
-Source: Raffel et al. (2020), §3.1.4; Reimers & Gurevych (2019), §3; CLIP's loss.  Notebook: 03."""
+that speak of one feeling. Source: Raffel et al. (2020), §3.1.4; Reimers & Gurevych (2019), §3;
+CLIP's loss.  Notebook: 03."""
 
 import copy
 from functools import partial
