@@ -18,7 +18,7 @@ from lib.data.atelier.factors import draw
 from lib.recipes import bundling
 from lib.recipes import image_text as recipe
 
-TINY = recipe.Config(n_steps=3, batch_size=8)
+TINY = bundling.Steps(3, 8, 2e-3)
 
 
 def model_cfg(n_words):
@@ -103,10 +103,11 @@ def test_a_sentence_is_read_at_its_end_and_padding_says_nothing(items, tokens):
     assert tokens("A Lighthouse.").input_ids == tokens("a lighthouse.").input_ids
 
 
-def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items):
-    moved = recipe.augment(items[0], np.random.default_rng(0), 3)
+def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items, monkeypatch):
+    moved = recipe.augment(items[0], np.random.default_rng(0))
     assert moved.shape == items[0].shape and moved.dtype == np.uint8 and (moved != items[0]).any()
-    still = recipe.augment(items[0], np.random.default_rng(0), 0)
+    monkeypatch.setattr(recipe, "SHIFT", 0)
+    still = recipe.augment(items[0], np.random.default_rng(0))
     same = (still == items[0]).all((1, 2, 3))
     assert 0 < same.sum() < 12 and np.array_equal(still[~same], items[0][~same][:, :, ::-1])
 
@@ -199,10 +200,11 @@ def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
     assert torch.equal(after, same) and curve == again
 
 
-def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
+def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens, monkeypatch):
+    for name in ("SHIFT", "P_CAPTION", "P_COMMENT"):
+        monkeypatch.setattr(recipe, name, 0)
     few = [part[:6] for part in items]
-    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3,
-                              shift=0, p_caption=0.0, p_comment=0.0)
+    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3)
     assert curve[0]["found"] < 0.6 and np.mean([row["found"] for row in curve[-10:]]) > 0.95
     assert np.mean([row["loss"] for row in curve[-10:]]) < 0.3 * curve[0]["loss"]
 

@@ -1,7 +1,7 @@
 """Networks of the WGAN-GP, growing from 4² upwards, with the Emotional Residual Unit: pictures
 [B, 3, H, W], H = W = 4·2^stage, and affects [B, 2] (valence, arousal), both in [−1, 1]. Source:
-Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato & Koyama
-(2018) for the critic's projection.  Notebook: 32."""
+Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato &
+Koyama (2018) for the critic's projection.  Notebook: 32."""
 
 import itertools
 from collections.abc import Callable, Sequence

@@ -93,11 +93,6 @@ def train_tokenizer(texts: Iterable[str], size: int, *, positions: int, template
                                    model_max_length=positions, **settings)
 
 
-def draw_rows(rng: np.random.Generator, n: int, batch_size: int) -> np.ndarray:
-    """A batch's rows out of n, each at most once."""
-    return rng.choice(n, min(batch_size, n), replace=False)
-
-
 def crops(rng: np.random.Generator, array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
     """Stretches [B, …, length] of an array's rows [N, …, T], each from a place of its own."""
     starts = rng.integers(0, array.shape[-1] - length + 1, len(rows))

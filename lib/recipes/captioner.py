@@ -3,11 +3,11 @@ its decoder to caption. All at once, it learns sentences before the tower sees a
 Source: Li et al. (2022), BLIP, §3.1, §4.1.  Notebook: 03."""
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib import pretrained
@@ -16,6 +16,7 @@ from lib.data.atelier.factors import SUBJECTS, draw
 from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLE_NAMES
 from lib.pretrained.captioner import lead, lead_tokens
 from lib.recipes import bundling, image_text
+from lib.recipes.bundling import Steps
 from lib.recipes.image_text import N_TRAIN, PICTURE_SEED, SIZE, augment, pixels
 from lib.signal import affect
 from lib.training import loop
@@ -29,21 +30,9 @@ VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
           "num_attention_heads": 4, "image_size": SIZE, "patch_size": 8}
 TEXT = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
         "num_attention_heads": 4, "max_position_embeddings": POSITIONS}
-
-
-@dataclass(frozen=True)
-class Config:
-    """How the decoder was trained; ours."""
-    n_steps: int = 2000
-    batch_size: int = 32
-    learning_rate: float = 1.5e-3
-    p_led: float = 0.6       # led by a word: half by the picture's own, half by any
-    smoothing: float = 0.05  # of the subjects' labels
-    shift: int = 4           # pixels a picture may be moved by; half of them are mirrored
-    bfloat16: bool = True
-
-
-TOWER = Config(n_steps=2500, batch_size=64, learning_rate=1e-3)  # how the picture tower was
+STEPS, TOWER = Steps(2000, 32, 1.5e-3), Steps(2500, 64, 1e-3)  # decoder and picture tower
+P_LED = 0.6       # led by a word: half by the picture's own, half by any
+SMOOTHING = 0.05  # of the subjects' labels
 
 
 def target_text(word: str | None, caption: str, feelings: tuple | list = ()) -> str:
@@ -77,46 +66,45 @@ def parts(model, tokenizer) -> tuple:
         size={"height": side, "width": side}, image_mean=image_text.MEAN, image_std=image_text.STD)
 
 
-def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, config: Config = TOWER, *,
+def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, steps: Steps = TOWER, *,
                  seed: int = 0, **run) -> list[dict]:
     """Trains the picture tower on pictures uint8 [N, H, W, 3] and subjects int [N]; a curve."""
     torch.manual_seed(seed)
     tower, labels = model.vision_model, torch.from_numpy(np.asarray(subjects, np.int64))
     head = torch.nn.Linear(tower.config.hidden_size, int(np.max(subjects)) + 1)
     def loss_of(rng):
-        rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
-        batch = pixels(augment(pictures[rows], rng, config.shift))
-        with loop.autocast("cpu", config.bfloat16):
+        rows = np.sort(rng.choice(len(pictures), steps.batch_size, replace=False))
+        batch = pixels(augment(pictures[rows], rng))
+        with loop.autocast("cpu"):
             logits = head(tower(pixel_values=batch).last_hidden_state.mean(1)).float()
-        loss = torch.nn.functional.cross_entropy(logits, labels[rows],
-                                                 label_smoothing=config.smoothing)
+        loss = cross_entropy(logits, labels[rows], label_smoothing=SMOOTHING)
         right = (logits.argmax(1) == labels[rows]).float().mean().item()
         return loss, {"loss": loss.item(), "right": right}
-    return loop.fit(torch.nn.ModuleList([tower, head]), loss_of, config, seed=seed,
+    return loop.fit(torch.nn.ModuleList([tower, head]), loss_of, steps, seed=seed,
                     weight_decay=0.05, **run)
 
 
 def train(model, tokenizer, pictures: np.ndarray, captions: list[str], own: list[str],
-          config: Config = Config(), **run) -> list[dict]:
+          steps: Steps = STEPS, **run) -> list[dict]:
     """Trains the decoder, the tower frozen; `own`: each picture's emotion word; a curve."""
     felt, tower = feelings(), model.vision_model
     def example(row, rng) -> tuple[str | None, str]:
-        if rng.random() >= config.p_led:
+        if rng.random() >= P_LED:
             return None, captions[row]
         word = own[row] if rng.random() < 0.5 else list(felt)[rng.integers(len(felt))]
         # always in one order, else the likeliest is said twice
         two = np.sort(rng.permutation(len(felt[word]))[:2])
         return word, target_text(word, captions[row], [felt[word][k] for k in two])
     def loss_of(rng):
-        rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
+        rows = np.sort(rng.choice(len(pictures), steps.batch_size, replace=False))
         ids, mask, labels = targets(tokenizer, [example(row, rng) for row in rows])
-        with loop.autocast("cpu", config.bfloat16):
-            out = model(pixel_values=pixels(augment(pictures[rows], rng, config.shift)),
+        with loop.autocast("cpu"):
+            out = model(pixel_values=pixels(augment(pictures[rows], rng)),
                         input_ids=ids, attention_mask=mask, labels=labels)
         return bundling.token_loss(out, labels, shift=1)
     tower.requires_grad_(False)
     try:
-        return loop.fit(model, loss_of, config, weight_decay=0.05, **run)
+        return loop.fit(model, loss_of, steps, weight_decay=0.05, **run)
     finally:
         tower.requires_grad_(True)
 

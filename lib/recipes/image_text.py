@@ -1,7 +1,6 @@
 """The bundled picture–text encoder, a tiny CLIP of open_clip's own class, contrastive on (painting,
 what is said of it).  Source: Radford et al. (2021), figure 3.  Notebook: 05."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,7 @@ from open_clip.model import CLIP
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, paint, words
 from lib.recipes import bundling
-from lib.recipes.bundling import N_TEST, SEED
+from lib.recipes.bundling import N_TEST, SEED, Steps
 from lib.systems import stored
 from lib.training import loop
 
@@ -29,17 +28,9 @@ TEXT = {"context_length": POSITIONS, "vocab_size": 1000,
 # ``<s>`` 0, ``<pad>`` 1, ``</s>`` 2
 tokenizer = partial(bundling.train_tokenizer, positions=POSITIONS, template="<s> $A </s>",
                     special=bundling.ROBERTA_SPECIAL, lowercase=True)
-
-
-@dataclass(frozen=True)
-class Config:
-    """How it was trained; ours."""
-    n_steps: int = 800
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    p_caption: float = 0.3  # the caption alone,
-    p_comment: float = 0.2  # the comment alone; else both
-    shift: int = 4          # pixels a picture may be moved by; half of them are mirrored
+STEPS = Steps(800, 64, 2e-3)
+P_CAPTION, P_COMMENT = 0.3, 0.2  # the caption alone, the comment alone; else both
+SHIFT = 4  # pixels a picture may be moved by; half of them are mirrored
 
 
 def settings(n_words: int, vision: dict = VISION, text: dict = TEXT, width: int = 128) -> dict:
@@ -61,11 +52,11 @@ def pixels(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)))
 
 
-def augment(pictures: np.ndarray, rng: np.random.Generator, shift: int) -> np.ndarray:
-    """Pictures uint8 [N, H, W, 3], shifted by up to `shift` pixels, mirrored half of the time."""
+def augment(pictures: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pictures uint8 [N, H, W, 3], shifted by up to ``SHIFT`` pixels, mirrored half of the time."""
     height, width = pictures.shape[1:3]
-    wide = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
-    offsets = rng.integers(0, 2 * shift + 1, (len(pictures), 2))
+    wide = np.pad(pictures, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
+    offsets = rng.integers(0, 2 * SHIFT + 1, (len(pictures), 2))
     mirrored = rng.random(len(pictures)) < 0.5
     cut = np.stack([picture[y : y + height, x : x + width]
                     for picture, (y, x) in zip(wide, offsets, strict=True)])
@@ -79,24 +70,24 @@ def tokens_of(tokenizer, texts: list[str]) -> torch.Tensor:
 
 
 def train(model: CLIP, tokenizer, pictures: np.ndarray, captions: list[str], comments: list[str],
-          config: Config = Config(), **run) -> list[dict]:
+          steps: Steps = STEPS, **run) -> list[dict]:
     """Trains in place on pictures uint8 [N, size, size, 3] and returns the curve."""
     contrast = ClipLoss()
     def text_of(row, which):
-        if which < config.p_caption:
+        if which < P_CAPTION:
             return captions[row]
-        both = which >= config.p_caption + config.p_comment
+        both = which >= P_CAPTION + P_COMMENT
         return f"{captions[row]} {comments[row]}" if both else comments[row]
     def loss_of(rng):
-        rows = np.sort(bundling.draw_rows(rng, len(pictures), config.batch_size))
-        batch = pixels(augment(pictures[rows], rng, config.shift))
+        rows = np.sort(rng.choice(len(pictures), steps.batch_size, replace=False))
+        batch = pixels(augment(pictures[rows], rng))
         texts = [text_of(row, rng.random()) for row in rows]
         seen = model.encode_image(batch, normalize=True)
         read = model.encode_text(tokens_of(tokenizer, texts), normalize=True)
         loss = contrast(seen, read, model.logit_scale.exp().clamp(max=100))
         found = (read.detach() @ seen.detach().T).argmax(1) == torch.arange(len(rows))
         return loss, {"loss": loss.item(), "found": found.float().mean().item()}
-    return loop.fit(model, loss_of, config, weight_decay=0.05, **run)
+    return loop.fit(model, loss_of, steps, weight_decay=0.05, **run)
 
 
 def make() -> tuple:

@@ -75,7 +75,7 @@ def train_tagger(model: MusicTagger, mel: np.ndarray, genres: np.ndarray, affect
     # [M], mel power of white noise of RMS 1
     white = (model.bands.sum(0) * model.hann.square().sum()).numpy()
     def loss_of(rng):
-        rows = bundling.draw_rows(rng, len(mel), config.batch_size)
+        rows = rng.choice(len(mel), config.batch_size, replace=False)
         batch = bundling.crops(rng, mel, rows, frames).astype(np.float32)
         gains = rng.uniform(-1, 1, len(rows)) * config.gain_db * np.log(10) / 10
         batch = np.maximum(batch + gains[:, None, None].astype(np.float32), lowest)
@@ -157,7 +157,7 @@ def train_clap(model: ClapModel, tokenizer, mel: np.ndarray, descriptions: list[
         # in random order and number
         return ", ".join(rng.permutation(tags[row])[: rng.integers(3, len(tags[row]) + 1)])
     def loss_of(rng):
-        rows = bundling.draw_rows(rng, len(mel), steps.batch_size)
+        rows = rng.choice(len(mel), steps.batch_size, replace=False)
         batch = bundling.crops(rng, mel.swapaxes(1, 2), rows, FRAMES).swapaxes(1, 2)
         batch = np.ascontiguousarray(batch, np.float32)
         for crop in batch:  # SpecAugment: some bands and frames at the crop's own mean

@@ -136,7 +136,7 @@ def train_bert(model: BertModel, tokenizer, sides: list[tuple[list[str], list[st
     """Trains in place on `sides`, pairs of columns of texts whose rows belong together; a curve."""
     def loss_of(rng):
         left, right = sides[rng.integers(len(sides))]
-        rows = bundling.draw_rows(rng, len(left), steps.batch_size)
+        rows = rng.choice(len(left), steps.batch_size, replace=False)
         a, b = (vectors(model, tokenizer, [side[row] for row in rows]) for side in (left, right))
         return bundling.contrastive_loss(a @ b.T / TEMPERATURE)
     return loop.fit(model, loss_of, steps, **run)
