@@ -18,10 +18,9 @@ class Residual(nn.Module):
     """relu(x + two 3 × 3 convolutions of x): [B, C, H, W] → [B, width, H/stride, W/stride]."""
     def __init__(self, channels: int, width: int, stride: int = 1):
         super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False),
-                                   nn.BatchNorm2d(width), nn.ReLU(),
-                                   nn.Conv2d(width, width, 3, 1, 1, bias=False),
-                                   nn.BatchNorm2d(width))
+        self.first = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
         self.past = nn.Identity() if stride == 1 and channels == width else nn.Sequential(
             nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
@@ -62,12 +61,10 @@ class EmotionCNN(nn.Module):
                 "cut them with images.square and images.to_tensor")
         return self.backbone(((pictures + 1) / 2 - self.mean) / self.std)     # [B, C, 7, 7]
 
-    def steps(self, cells: Tensor) -> Tensor:
-        read = cells.float().flatten(2).transpose(1, 2)                       # [B, 49, C]
-        return read if self.sequence == "grid" else read.mean(1, keepdim=True)
-
     def head(self, cells: Tensor) -> Tensor:
-        states, _ = self.gru(self.steps(cells))                               # [B, S, 2·hidden]
+        read = cells.float().flatten(2).transpose(1, 2)                       # [B, 49, C]
+        read = read if self.sequence == "grid" else read.mean(1, keepdim=True)
+        states, _ = self.gru(read)                                            # [B, S, 2·hidden]
         mixed, _ = self.attention(states, states, states, need_weights=False)
         return self.classes(self.drop(mixed.mean(1)))                         # [B, n_classes]
 

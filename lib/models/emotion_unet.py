@@ -29,12 +29,11 @@ class EmotionUNet(nn.Module):
         self.size, self.patch = size, patch
         self.unet = UNet2DModel(
             sample_size=size // patch, in_channels=depth, out_channels=depth,
-            block_out_channels=tuple(channels), layers_per_block=layers,
+            block_out_channels=tuple(channels), layers_per_block=layers, norm_num_groups=groups,
             down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",) * attention_levels,
             up_block_types=("AttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain,
-            norm_num_groups=groups, attention_head_dim=min(32, *channels),
-            time_embedding_dim=embedding, resnet_time_scale_shift="scale_shift",
-            class_embed_type="identity")
+            attention_head_dim=min(32, *channels), time_embedding_dim=embedding,
+            resnet_time_scale_shift="scale_shift", class_embed_type="identity")
         self.emotion = nn.Sequential(nn.Linear(2, embedding), nn.SiLU(),
                                      nn.Linear(embedding, embedding))
         self.null = nn.Parameter(torch.zeros(embedding)) if null == "learned" else None

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import BlipForConditionalGeneration, BlipImageProcessorPil
+from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib.core.errors import checked
-from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read, tokenizer_of
+from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read
 
 
 def lead(word: str) -> str:
@@ -63,4 +63,4 @@ def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
     """A folder's model, image processor and tokenizer."""
     model = load_model(BlipForConditionalGeneration, source, device, dtype)
     processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
-    return Captioner(source, model, device, tokenizer_of(source), processor)
+    return Captioner(source, model, device, read(AutoTokenizer, source), processor)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, GenerationConfig, LlamaForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
+from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, Source, load_model, tokenizer_of
+from lib.pretrained.loading import Pretrained, Source, load_model, read
 
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
 TEMPERATURE, TOP_K = 0.7, 50
@@ -125,8 +126,8 @@ def well_formed(text: str) -> bool:
 
 def load_describer(source: Source, device: str, dtype=None) -> Describer:
     """A folder's model and tokenizer."""
-    model = load_model(LlamaForCausalLM, source, device, dtype, MODEL_FOR_CAUSAL_LM_MAPPING)
-    tokenizer, ends = tokenizer_of(source), model.generation_config.eos_token_id
+    model = load_model(LlamaForCausalLM, source, device, dtype, CAUSAL)
+    tokenizer, ends = read(AutoTokenizer, source), model.generation_config.eos_token_id
     model.generation_config = GenerationConfig(  # a published file's own temperature would creep in
         eos_token_id=tokenizer.eos_token_id if ends is None else ends)
     if tokenizer.pad_token_id is None:  # Falcon and Llama have none; it is masked: any does

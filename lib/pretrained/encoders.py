@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch.nn import functional as F
-from transformers import BertModel, ClapFeatureExtractor, ClapModel, T5EncoderModel
+from transformers import AutoTokenizer, BertModel, ClapFeatureExtractor, ClapModel, T5EncoderModel
 
 from lib.core.errors import KlangfarbeError
 from lib.models.music_tagger import MusicTagger
 from lib.pretrained import loading
-from lib.pretrained.loading import Pretrained, Source, load_model, tokenizer_of, tokens_of
+from lib.pretrained.loading import Pretrained, Source, load_model, read, tokens_of
 
 MAX_TOKENS = 512
 POOLING = "1_Pooling/config.json"
@@ -47,7 +47,8 @@ class TextEncoder(Pretrained):
 def load_text_encoder(source: Source, device: str, dtype=None) -> TextEncoder:
     """A T5's encoder, of which a whole T5's folder serves, and its tokenizer."""
     model = load_model(T5EncoderModel, source, device, dtype)
-    return TextEncoder(source, model, device, tokenizer_of(source), width=model.config.d_model)
+    tokenizer = read(AutoTokenizer, source)
+    return TextEncoder(source, model, device, tokenizer, width=model.config.d_model)
 
 
 class SentenceEncoder(Pretrained):
@@ -80,8 +81,8 @@ def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
         raise KlangfarbeError("a pooling by the mean over tokens", f"{source.folder / POOLING}: "
                               f"{', '.join(on) or 'none'}", "choose a checkpoint that pools so")
     model = load_model(BertModel, source, device, dtype)
-    return SentenceEncoder(source, model, device, tokenizer_of(source),
-                           width=model.config.hidden_size)
+    tokenizer, width = read(AutoTokenizer, source), model.config.hidden_size
+    return SentenceEncoder(source, model, device, tokenizer, width=width)
 
 
 class TaggerEncoder(Pretrained):
@@ -154,5 +155,5 @@ def clap_features(extractor, windows: np.ndarray) -> np.ndarray:
 def load_text_audio(source: Source, device: str, dtype=None) -> ClapEncoder:
     """A folder's model, feature extractor and tokenizer."""
     model = load_model(ClapModel, source, device, dtype)
-    extractor = loading.read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
-    return ClapEncoder(source, model, device, tokenizer_of(source), extractor)
+    extractor = read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
+    return ClapEncoder(source, model, device, read(AutoTokenizer, source), extractor)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from transformers import CLIPImageProcessorPil, CLIPModel
+from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel
 
 from lib.pretrained import loading
 from lib.pretrained.loading import Pretrained, Source, load_model, readable
@@ -48,7 +48,7 @@ def load_image_text(source: Source, device: str, dtype=None) -> ClipEncoder:
 def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
     model = load_model(CLIPModel, source, device, dtype)
     processor = loading.read(CLIPImageProcessorPil, source, "a CLIP's preprocessor_config.json")
-    tokenizer, longest = loading.tokenizer_of(source), model.config.text_config
+    tokenizer, longest = loading.read(AutoTokenizer, source), model.config.text_config
     def encode_pictures(pictures):
         pixels = loading.pixels_of(processor, pictures).to(device, dtype)
         return model.get_image_features(pixel_values=pixels).pooler_output

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
+from transformers import AutoTokenizer, MusicgenDecoderConfig, MusicgenForCausalLM
 from transformers import MusicgenForConditionalGeneration as WholeMusicgen
 from transformers.utils import logging
 
@@ -22,7 +22,7 @@ from lib.models import delay_pattern
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.encoders import TextEncoder
-from lib.pretrained.loading import Pretrained, Source, load_model, readable, tokenizer_of
+from lib.pretrained.loading import Pretrained, Source, load_model, read, readable
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
@@ -80,7 +80,7 @@ def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
     if (channels := model.config.decoder.audio_channels) != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
-    text = TextEncoder(source, model.text_encoder, device, tokenizer_of(source),
+    text = TextEncoder(source, model.text_encoder, device, read(AutoTokenizer, source),
                        width=model.text_encoder.config.d_model)
     codec = Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), device)
     return MusicGenerator(source, model, text, codec, device)
@@ -126,9 +126,8 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
            temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "") -> Tensor:
-    """Conditions [B, L, D] of a mono MusicgenForCausalLM's width, mask [B, L] → codes int64 [B, K,
-    n_steps]; `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA), compile.
-    """
+    """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
+    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
     checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")

@@ -16,7 +16,6 @@ from lib.data.atelier.factors import SUBJECTS, draw
 from lib.data.atelier.lexicon import FEELINGS, SEEN, STYLE_NAMES
 from lib.pretrained.captioner import lead, lead_tokens
 from lib.recipes import bundling, image_text
-from lib.recipes.bundling import Steps
 from lib.recipes.image_text import N_TRAIN, PICTURE_SEED, SIZE, augment, pixels
 from lib.signal import affect
 from lib.training import loop
@@ -30,7 +29,8 @@ VISION = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3,
           "num_attention_heads": 4, "image_size": SIZE, "patch_size": 8}
 TEXT = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
         "num_attention_heads": 4, "max_position_embeddings": POSITIONS}
-STEPS, TOWER = Steps(2000, 32, 1.5e-3), Steps(2500, 64, 1e-3)  # decoder and picture tower
+STEPS = bundling.Steps(2000, 32, 1.5e-3)  # of the decoder
+TOWER = bundling.Steps(2500, 64, 1e-3)    # of the picture tower
 P_LED = 0.6       # led by a word: half by the picture's own, half by any
 SMOOTHING = 0.05  # of the subjects' labels
 
@@ -66,7 +66,7 @@ def parts(model, tokenizer) -> tuple:
         size={"height": side, "width": side}, image_mean=image_text.MEAN, image_std=image_text.STD)
 
 
-def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, steps: Steps = TOWER, *,
+def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, steps=TOWER, *,
                  seed: int = 0, **run) -> list[dict]:
     """Trains the picture tower on pictures uint8 [N, H, W, 3] and subjects int [N]; a curve."""
     torch.manual_seed(seed)
@@ -85,7 +85,7 @@ def train_vision(model, pictures: np.ndarray, subjects: np.ndarray, steps: Steps
 
 
 def train(model, tokenizer, pictures: np.ndarray, captions: list[str], own: list[str],
-          steps: Steps = STEPS, **run) -> list[dict]:
+          steps: bundling.Steps = STEPS, **run) -> list[dict]:
     """Trains the decoder, the tower frozen; `own`: each picture's emotion word; a curve."""
     felt, tower = feelings(), model.vision_model
     def example(row, rng) -> tuple[str | None, str]:

@@ -15,7 +15,6 @@ from lib.data.atelier.compose import describe
 from lib.metrics import audio_quality, control, distances, embedders
 from lib.pretrained import musicgen
 from lib.recipes import bundling
-from lib.recipes.bundling import SEED
 from lib.training import loop
 from lib.training import musicgen as training
 
@@ -80,7 +79,7 @@ def make() -> tuple:
     descriptions = bundling.texts_of(bundling.first_items(MUSIC_SEED, N_TRAIN))["description"]
     states, mask = text.states(descriptions)
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
-    network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
+    network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=bundling.SEED)
     curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
                   **bundling.run("musicgen", key))
     files = musicgen.contents(network, text, codec, dtype=torch.float16)
