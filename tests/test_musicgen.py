@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.models import delay_pattern, musicgen_step
+from lib.models import musicgen_step
 from lib.pretrained import musicgen as loader
 from lib.training import loop
 from lib.training import musicgen as training
@@ -79,12 +79,12 @@ DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P
 
 
 def test_the_example_of_four_by_five():
-    assert torch.equal(delay_pattern.build(EXAMPLE, P),
-                       DELAYED) and torch.equal(delay_pattern.revert(DELAYED), EXAMPLE)
-    short = delay_pattern.build(EXAMPLE, P, torch.tensor([3]))
+    assert torch.equal(training.delay(EXAMPLE, P),
+                       DELAYED) and torch.equal(training.undelay(DELAYED), EXAMPLE)
+    short = training.delay(EXAMPLE, P, torch.tensor([3]))
     assert torch.equal(short[0, 1], torch.tensor([P, P, 5, 6, 7, P, P, P, P]))
     assert torch.equal(short[..., :7],
-                       delay_pattern.build(EXAMPLE[..., :3],
+                       training.delay(EXAMPLE[..., :3],
                                            P)), "a padded item begins as the item alone"
 
 
@@ -93,9 +93,9 @@ def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
     codes = torch.tensor([random.randrange(7)
                           for _ in range(batch * n_codebooks * n_steps)]).view(batch, n_codebooks,
                                                                                n_steps)
-    line = delay_pattern.build(codes, 7)
+    line = training.delay(codes, 7)
     assert line.shape == (batch, n_codebooks,
-                          n_steps + n_codebooks) and torch.equal(delay_pattern.revert(line), codes)
+                          n_steps + n_codebooks) and torch.equal(training.undelay(line), codes)
     assert bool((line[..., 0] == 7).all()), "column 0 is the start"
     for k in range(n_codebooks):
         assert torch.equal(line[:, k, k + 1 : k + 1 + n_steps], codes[:, k])
@@ -105,7 +105,7 @@ def test_the_pattern_is_transformers_own(model):
     decoder = model.decoder
     first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V,
                                                    max_length=9 + K)
-    is_code = delay_pattern.build(torch.zeros(1, K, 9, dtype=torch.long), V)[0] != V
+    is_code = training.delay(torch.zeros(1, K, 9, dtype=torch.long), V)[0] != V
     assert torch.equal(mask == -1, is_code) and torch.equal(first, torch.full((K, 1), V))
 
 
@@ -114,8 +114,8 @@ def test_the_pattern_is_transformers_own(model):
 
 
 def test_uniform_logits_cost_ln_v():
-    targets = delay_pattern.build(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
-    value, each = delay_pattern.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
+    targets = training.delay(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
+    value, each = training.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
     assert math.isclose(value.item(), math.log(V),
                         rel_tol=1e-6) and torch.allclose(each, torch.full((K,), math.log(V)))
 
@@ -126,7 +126,7 @@ def test_each_codebook_weighs_the_same_and_padding_nothing():
     logits = torch.zeros(1, 2, 4, V)
     logits[0, 1, 0, 3] = 50.0                 # codebook 1 is sure of its one code
     logits[0, 1, 1:, :] = 1e6 * torch.randn(3, V)
-    value, each = delay_pattern.cross_entropy(logits, targets, V)
+    value, each = training.cross_entropy(logits, targets, V)
     assert torch.allclose(each, torch.tensor([math.log(V), 0.0]),
                           atol=1e-5) and math.isclose(value.item(), math.log(V) / 2, rel_tol=1e-5)
 
@@ -145,7 +145,7 @@ def test_a_padded_batch_costs_what_its_items_cost_alone(model, items):
 
 def test_the_loss_is_transformers_own(model, items):
     batch = training.collate([items[0][0]] * 2, [items[1][0]] * 2)
-    line = delay_pattern.build(batch.codes, V)
+    line = training.delay(batch.codes, V)
     with torch.no_grad():
         given_states = training.condition(model, batch.states, batch.mask)
         theirs = model.decoder(line[..., :-1].flatten(0, 1), encoder_hidden_states=given_states,
@@ -173,7 +173,7 @@ def test_conditions_are_dropped_at_the_asked_rate():
 
 def test_the_null_is_explicit_and_hears_nothing(model, items):
     batch = training.collate(*items)
-    line = delay_pattern.build(batch.codes, V, batch.lengths)[..., :-1]
+    line = training.delay(batch.codes, V, batch.lengths)[..., :-1]
     states, mask = (torch.cat([part, 0 * part]) for part in (batch.states, batch.mask))
     assert torch.equal(states[3:],
                        torch.zeros_like(batch.states)) and not mask[3:].any() and torch.equal(
@@ -233,7 +233,7 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     codes, states = items
     batch = training.collate(codes, states if whole else [torch.randn(len(s), D) for s in states])
     with torch.no_grad():
-        plain = training.predict(network, delay_pattern.build(batch.codes, V)[..., :-1],
+        plain = training.predict(network, training.delay(batch.codes, V)[..., :-1],
                                  batch.states, batch.mask)
     wrapped = training.lora(network, rank=4)
     names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
@@ -247,7 +247,7 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     assert losses[-1] < losses[0] and all(torch.equal(p, frozen[n]) for n,
                                           p in wrapped.named_parameters() if n in frozen)
     with torch.no_grad():
-        line = delay_pattern.build(batch.codes, V)[..., :-1]
+        line = training.delay(batch.codes, V)[..., :-1]
         apart = training.predict(wrapped, line, batch.states, batch.mask)
         one = wrapped.merge_and_unload()
         assert type(one) is type(network) and (apart - plain).abs().max() > 0.01
@@ -356,7 +356,7 @@ def test_every_form_of_the_step_gives_the_logits_of_the_whole_network(model, pac
     states, mask = torch.randn(2, n_tokens, D), torch.ones(2, n_tokens, dtype=torch.long)
     mask[0, 3:] = 0
     states = states * mask[..., None]
-    line = delay_pattern.build(torch.randint(0, V, (2, K, 10)), V)
+    line = training.delay(torch.randint(0, V, (2, K, 10)), V)
     with torch.no_grad():
         asked = training.predict(model.decoder, line[..., :-1], states, mask)
         null = training.predict(model.decoder, line[..., :-1], 0 * states, 0 * mask)

@@ -63,7 +63,8 @@ class EmotionCNN(nn.Module):
 
     def head(self, cells: Tensor) -> Tensor:
         read = cells.float().flatten(2).transpose(1, 2)                       # [B, 49, C]
-        read = read if self.sequence == "grid" else read.mean(1, keepdim=True)
+        if self.sequence == "single":
+            read = read.mean(1, keepdim=True)
         states, _ = self.gru(read)                                            # [B, S, 2·hidden]
         mixed, _ = self.attention(states, states, states, need_weights=False)
         return self.classes(self.drop(mixed.mean(1)))                         # [B, n_classes]

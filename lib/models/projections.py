@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from lib.core.errors import checked
 
-STUDIES = ("one", "two")
 DO = "use the encoder the projection was trained with"
 
 

@@ -18,7 +18,6 @@ from transformers.utils import logging
 from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError, checked
-from lib.models import delay_pattern
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.encoders import TextEncoder
@@ -145,7 +144,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
         none = torch.zeros_like(line[:1, :, :n_steps])
-        is_code = delay_pattern.build(none, special)[0] != special
+        is_code = musicgen.delay(none, special)[0] != special
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
@@ -161,7 +160,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     if not bool(last.isfinite().all()):
         raise KlangfarbeError("finite logits", "NaN or infinity while sampling",
                               "check weights and conditions; try float32")
-    return delay_pattern.revert(line).clone()
+    return musicgen.undelay(line).clone()
 
 
 def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:
