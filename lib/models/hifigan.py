@@ -116,11 +116,10 @@ class Critic(nn.Module):
 
 def period_critic(period: int, width: int = 32) -> Critic:
     """2-D convolutions whose kernels never reach across a period."""
-    widths = (1, width, 4 * width, 16 * width, 32 * width)
-    layers = [weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)))
-              for a, b in itertools.pairwise(widths)]
-    layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
-    return Critic(layers, weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))), period)
+    widths = itertools.pairwise((1, width, 4 * width, 16 * width, 32 * width, 32 * width))
+    layers = [weight_norm(nn.Conv2d(a, b, (5, 1), (stride, 1), padding=(2, 0)))
+              for (a, b), stride in zip(widths, (3, 3, 3, 3, 1), strict=True)]
+    return Critic(layers, weight_norm(nn.Conv2d(32 * width, 1, (3, 1), padding=(1, 0))), period)
 
 
 def scale_critic(width: int, norm) -> Critic:

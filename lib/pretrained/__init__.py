@@ -40,13 +40,12 @@ PARTS = {
     "text_encoder": Part("T5: a state a token", (*_NETWORK, *_WORDS), {
         "google-t5/t5-base": ("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
     "sentences": Part("sentence encoder", (*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
-        "sentence-transformers/all-MiniLM-L6-v2":
-            ("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
+        "sentence-transformers/all-MiniLM-L6-v2": (
+            "Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
         "sentence-transformers/paraphrase-TinyBERT-L6-v2": ("Apache-2.0", "")}),
     "musicgen": Part("MusicGen", (*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
-        "facebook/musicgen-small": ("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
-        "facebook/musicgen-medium": ("CC-BY-NC-4.0", ""),
-        "facebook/musicgen-large": ("CC-BY-NC-4.0", "")}),
+        f"facebook/musicgen-{size}": ("CC-BY-NC-4.0", commit) for size, commit in (
+            ("small", "4c8334b02c6ec4e8664a91979669a501ec497792"), ("medium", ""), ("large", ""))}),
 }
 
 

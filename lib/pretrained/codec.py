@@ -1,5 +1,4 @@
-"""A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
-interface. Notebook: 03."""
+"""A neural codec, sound ↔ codes: ours, or transformers' EncodecModel.  Notebook: 03."""
 
 import numpy as np
 import torch

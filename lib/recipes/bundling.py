@@ -111,9 +111,8 @@ def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, floa
 def token_loss(output, labels: torch.Tensor, shift: int = 0) -> tuple[torch.Tensor, dict]:
     """A language network's loss, its logits `shift` places before the labels; the curve's entry."""
     labels = labels[:, shift:]
-    right = output.logits[:, : labels.shape[1]].argmax(-1) == labels
-    return output.loss, {"loss": output.loss.item(),
-                         "right": right[labels >= 0].float().mean().item()}
+    right = (output.logits[:, : labels.shape[1]].argmax(-1) == labels)[labels >= 0].float().mean()
+    return output.loss, {"loss": output.loss.item(), "right": right.item()}
 
 
 def run(name: str, key: str) -> dict:

@@ -210,8 +210,7 @@ def team() -> Iterator[Team]:
     n_gpus = torch.cuda.device_count()
     if n_gpus and local >= n_gpus:
         raise KlangfarbeError(f"at most one process for each of {n_gpus} GPUs",
-                              f"process {local + 1} on this machine",
-                              f"torchrun --nproc-per-node {n_gpus}")
+                              f"process {local + 1}", f"torchrun --nproc-per-node {n_gpus}")
     if size == 1:
         yield ALONE._replace(device=provenance.device())  # where notebook 33 looks for its own, too
         return
