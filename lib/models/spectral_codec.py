@@ -316,5 +316,4 @@ class SpectralLosses(nn.Module):
                 convergences.append(((ours - theirs).norm(dim=(1, 2))
                                      / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
         zero = torch.zeros(())
-        return (sum(distances, zero) / len(distances),
-                sum(convergences, zero) / len(convergences))
+        return (sum(distances, zero) / len(distances), sum(convergences, zero) / len(convergences))

@@ -28,9 +28,8 @@ VOCODER_PIECES, SECONDS = range(20_000, 20_800), 5.0
 TEST_PIECES, TRIPLETS_FROM = range(860_000, 860_048), 880_000
 SETTING = "comment_only"  # of notebook 42's flow
 # More pieces than `mini`, fewer and shallower trees than published, for the file's size.
-FOREST = music2image.config.ForestConfig(
-    n_trees=100, max_depth=12, min_leaf=12, max_features=0.35, gain_db=4.0, n_pieces=1500,
-    excerpts=2, piece_seconds=15.0)
+FOREST = music2image.config.ForestConfig(n_trees=100, max_depth=12, min_leaf=12, max_features=0.35,
+                                         gain_db=4.0, n_pieces=1500, excerpts=2, piece_seconds=15.0)
 # p_null = 1 shows every picture with the null alone: this network never sees a label.
 DIFFUSION = replace(music2image.config.get_config("mini").diffusion, n_pictures=6_000)
 NEUTRAL = replace(DIFFUSION, start="scratch", p_null=1.0, batch_size=32, n_steps=6_000,

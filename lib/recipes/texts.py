@@ -106,8 +106,7 @@ def make_text_encoder() -> tuple:
     key = provenance.content_hash(repr((descriptions, tags, further)).encode())
     words = t5_tokenizer([*descriptions, *further, *(", ".join(t) for t in tags)], 2000)
     model = build_t5(len(words), seed=SEED)
-    curve = train_t5(model, words, descriptions, tags, further,
-                     **bundling.run("text_encoder", key))
+    curve = train_t5(model, words, descriptions, tags, further, **bundling.run("text_encoder", key))
     return {"curves.csv": curve}, key, (encoder_of(model).half(), words)
 
 
