@@ -16,14 +16,14 @@ from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.recipes import bundling
-from lib.recipes import image_text as recipe
+from lib.recipes import pictures as recipe
 
 TINY = bundling.Steps(3, 8, 2e-3)
 
 
 def model_cfg(n_words):
-    return recipe.settings(n_words, {**recipe.VISION, "image_size": 32, "width": 8},
-                           {**recipe.TEXT, "width": 32, "heads": 2, "layers": 1}, 24)
+    return recipe.settings(n_words, {**recipe.CLIP_VISION, "image_size": 32, "width": 8},
+                           {**recipe.CLIP_TEXT, "width": 32, "heads": 2, "layers": 1}, 24)
 
 
 def build(n_words, seed=0):
@@ -51,7 +51,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return recipe.tokenizer([*items[1], *items[2]], 300)
+    return recipe.clip_tokenizer([*items[1], *items[2]], 300)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def trained(tmp_path, items, tokens, **changes):
 
     config = replace(TINY, **changes)
     model = build(len(tokens))
-    curve = recipe.train(model, tokens, *items, config, checkpoint=tmp_path / "c.safetensors")
+    curve = recipe.train_clip(model, tokens, *items, config, checkpoint=tmp_path / "c.safetensors")
     return model, curve, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 

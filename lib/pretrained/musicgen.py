@@ -38,10 +38,6 @@ class MusicGenerator(Pretrained):
         self.width, self.text_width = config.hidden_size, text.width
         self.n_codebooks = config.num_codebooks
         self.sample_rate_hz, self.frame_rate_hz = codec.sample_rate_hz, codec.frame_rate_hz
-        if (codec.n_codebooks, codec.codebook_size) != (config.num_codebooks, config.vocab_size):
-            raise KlangfarbeError(f"a codec of {config.num_codebooks} × {config.vocab_size}",
-                                  f"{codec.n_codebooks} × {codec.codebook_size}",
-                                  "use the codec the decoder was trained with")
 
     def states(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """N texts → the text encoder's states float32 [N, L, D_text], mask int64 [N, L]."""

@@ -97,14 +97,14 @@ RECIPES = {
     "image_text": Recipe("image_text", (
         "open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
         Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
-        Wanted("emotion_alone_r_at_1_of_10", 0.2))),
+        Wanted("emotion_alone_r_at_1_of_10", 0.2)), "pictures"),
     "codec": Recipe("codec", _NETWORK, (
         Wanted("ln_mel_l1", 0.8, _ALL, at_most=True),
         *(Wanted("perplexity", 256, {"codebooks": k}) for k in (1, 2, 3, 4)),
         Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.9))),
-    "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), tuple(
-        Wanted(measure, 0.9)
-        for measure in ("unled_manner_named", "unled_subject_named", "led_feeling_follows"))),
+    "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), (
+        Wanted("unled_manner_named", 0.9), Wanted("unled_subject_named", 0.9),
+        Wanted("led_feeling_follows", 0.9)), "pictures"),
     "describer": Recipe("describer", _WORDS, (
         Wanted("all_suits", 0.85, _GREEDY), Wanted("two_lines", 0.99, _GREEDY))),
     "text_encoder": Recipe("text_encoder", _WORDS, (), "texts"),

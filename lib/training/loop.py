@@ -156,9 +156,8 @@ def _tensors(part) -> dict[str, torch.Tensor]:
 
 def _restore(part, tensors: dict[str, torch.Tensor]) -> None:
     if isinstance(part, dict):
-        with torch.no_grad():
-            for name, tensor in part.items():
-                tensor.copy_(tensors[name])
+        for name, tensor in part.items():
+            tensor.copy_(tensors[name])
     elif isinstance(part, torch.Generator):
         part.set_state(tensors["state"].cpu())
     elif isinstance(part, torch.optim.Optimizer):
