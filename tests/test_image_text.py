@@ -267,7 +267,7 @@ def test_the_bundled_encoder_has_a_card_and_is_small():
 def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
     import torch
 
-    from lib.pretrained import image_text
+    from lib.pretrained import encoders
 
     model = build(len(tokens), seed=7).eval()
     draw_numbers = torch.Generator().manual_seed(0)
@@ -279,7 +279,7 @@ def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
     pixels = recipe.pixels(items[0])
     with torch.no_grad():
         before = model.encode_image(pixels)
-        image_text.fold_batch_norms(model.visual)
+        encoders.fold_batch_norms(model.visual)
         after = model.encode_image(pixels)
         model.visual.conv2.bias.add_(0.1)
         planted = model.encode_image(pixels)

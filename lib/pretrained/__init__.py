@@ -11,7 +11,7 @@ from lib.pretrained.loading import MINIATURE, Part, find
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
 _SEES = "preprocessor_config.json"
-_ENCODERS = ("tagger", "text_audio", "text_encoder", "sentences")  # parts in one module
+_ENCODERS = ("tagger", "text_audio", "image_text", "text_encoder", "sentences")  # in one module
 _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
          *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 

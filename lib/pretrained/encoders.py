@@ -1,15 +1,20 @@
-"""Encoders of text: T5's states, a token each, which MusicGen is conditioned on; and a sentence
-encoder, one unit vector a text, by which Art2Music pairs comments with captions. Encoders of sound
-(lib.metrics.embedders): the music tagger and CLAP, transformers' ClapModel. Source: Copet et al.
-(2023), §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03, 05."""
+"""Encoders: T5's states, a token each, which MusicGen is conditioned on; and unit vectors of
+sentences, by which Art2Music pairs comments with captions, of sound (the music tagger and CLAP) and
+of pictures and sentences (CLIP: transformers' CLIPModel by ``config.json``, or open_clip's networks
+by ``open_clip_config.json``, as bundled), for lib.metrics.embedders. Source: Copet et al. (2023),
+§2.3; Reimers & Gurevych (2019), §3.  Notebook: 03, 05."""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+import transformers as hf
+from PIL import Image
+from torch import nn
 from torch.nn import functional as F
-from transformers import AutoTokenizer, BertModel, ClapFeatureExtractor, ClapModel, T5EncoderModel
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib.core.errors import KlangfarbeError
 from lib.models.music_tagger import MusicTagger
@@ -46,8 +51,8 @@ class TextEncoder(Pretrained):
 
 def load_text_encoder(source: Source, device: str, dtype=None) -> TextEncoder:
     """A T5's encoder, of which a whole T5's folder serves, and its tokenizer."""
-    model = load_model(T5EncoderModel, source, device, dtype)
-    tokenizer = read(AutoTokenizer, source)
+    model = load_model(hf.T5EncoderModel, source, device, dtype)
+    tokenizer = read(hf.AutoTokenizer, source)
     return TextEncoder(source, model, device, tokenizer, width=model.config.d_model)
 
 
@@ -80,8 +85,8 @@ def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
     if on != ["pooling_mode_mean_tokens"]:
         raise KlangfarbeError("a pooling by the mean over tokens", f"{source.folder / POOLING}: "
                               f"{', '.join(on) or 'none'}", "choose a checkpoint that pools so")
-    model = load_model(BertModel, source, device, dtype)
-    tokenizer, width = read(AutoTokenizer, source), model.config.hidden_size
+    model = load_model(hf.BertModel, source, device, dtype)
+    tokenizer, width = read(hf.AutoTokenizer, source), model.config.hidden_size
     return SentenceEncoder(source, model, device, tokenizer, width=width)
 
 
@@ -122,7 +127,7 @@ def load_tagger(source: Source, device: str, dtype=None) -> TaggerEncoder:
 
 class ClapEncoder(Pretrained):
     """A ClapModel with its feature extractor, which draws nothing: windows are of its length."""
-    def __init__(self, source: Source, model: ClapModel, device: str, tokenizer, extractor):
+    def __init__(self, source: Source, model: hf.ClapModel, device: str, tokenizer, extractor):
         super().__init__(source, model, device, tokenizer, extractor, model.config.projection_dim)
         self.sample_rate_hz = int(extractor.sampling_rate)
         self.window_seconds = float(extractor.max_length_s)
@@ -154,6 +159,76 @@ def clap_features(extractor, windows: np.ndarray) -> np.ndarray:
 
 def load_text_audio(source: Source, device: str, dtype=None) -> ClapEncoder:
     """A folder's model, feature extractor and tokenizer."""
-    model = load_model(ClapModel, source, device, dtype)
-    extractor = read(ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
-    return ClapEncoder(source, model, device, read(AutoTokenizer, source), extractor)
+    model = load_model(hf.ClapModel, source, device, dtype)
+    extractor = read(hf.ClapFeatureExtractor, source, "a CLAP's preprocessor_config.json")
+    return ClapEncoder(source, model, device, read(hf.AutoTokenizer, source), extractor)
+
+
+class ClipEncoder(Pretrained):
+    """An encoder of pictures and of sentences (lib.metrics.embedders)."""
+    def __init__(self, source: Source, model, device: str, encode_pictures, encode_texts, width):
+        super().__init__(source, model, device, width=width)
+        self.encode_pictures, self.encode_texts = encode_pictures, encode_texts
+
+    @torch.inference_mode()
+    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures uint8 [N, H, W, 3] → unit vectors float32 [N, D]."""
+        return F.normalize(self.encode_pictures(np.asarray(pictures)).float(), dim=-1).cpu().numpy()
+
+    @torch.inference_mode()
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """N sentences → unit vectors float32 [N, D]; cut off at the text tower's positions."""
+        return F.normalize(self.encode_texts(list(texts)).float(), dim=-1).cpu().numpy()
+
+
+def load_image_text(source: Source, device: str, dtype=None) -> ClipEncoder:
+    """A folder's CLIP, of either layout."""
+    # open_clip's safetensors must be there: else it would unpickle a .bin
+    own = all((source.folder / name).is_file()
+              for name in ("open_clip_config.json", "open_clip_model.safetensors"))
+    with loading.readable(source, "a CLIP's folder, whole"):
+        return (_open_clip if own else _transformers)(source, device, dtype or torch.float32)
+
+
+def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
+    model = load_model(hf.CLIPModel, source, device, dtype)
+    processor = read(hf.CLIPImageProcessorPil, source, "a CLIP's preprocessor_config.json")
+    tokenizer, longest = read(hf.AutoTokenizer, source), model.config.text_config
+    def encode_pictures(pictures):
+        pixels = loading.pixels_of(processor, pictures).to(device, dtype)
+        return model.get_image_features(pixel_values=pixels).pooler_output
+    def encode_texts(texts):
+        tokens = tokens_of(tokenizer, texts, longest.max_position_embeddings)
+        return model.get_text_features(**tokens.to(device)).pooler_output
+    return ClipEncoder(source, model, device, encode_pictures, encode_texts,
+                       model.config.projection_dim)
+
+
+def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
+    import open_clip  # slow, and needed for this layout alone
+    here = f"local-dir:{source.folder}"
+    made: Any = open_clip.create_model_from_pretrained(here, device=device)
+    model, transform = made
+    model, tokenizer = model.eval(), open_clip.get_tokenizer(here)
+    if hasattr(model.visual, "layer1"):  # a ResNet
+        fold_batch_norms(model.visual)
+    model = model.to(dtype)
+    def encode_pictures(pictures):
+        pixels = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
+        return model.encode_image(pixels.to(device, dtype))
+    return ClipEncoder(source, model, device, encode_pictures,
+                       lambda texts: model.encode_text(tokenizer(texts).to(device)),
+                       model.visual.output_dim)
+
+
+def fold_batch_norms(tower) -> None:
+    """Folds an open_clip ResNet's batch norms into its convolutions: a tenth of the time goes."""
+    for part in (tower, *tower.layer1, *tower.layer2, *tower.layer3, *tower.layer4):
+        for k in (1, 2, 3):
+            convolution, norm = getattr(part, f"conv{k}"), getattr(part, f"bn{k}")
+            setattr(part, f"conv{k}", fuse_conv_bn_eval(convolution, norm))
+            setattr(part, f"bn{k}", nn.Identity())
+        if getattr(part, "downsample", None) is not None:
+            pool, convolution, norm = part.downsample
+            part.downsample = nn.Sequential(pool if pool.kernel_size > 1 else nn.Identity(),
+                                            fuse_conv_bn_eval(convolution, norm))
