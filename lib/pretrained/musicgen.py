@@ -6,7 +6,6 @@ and codes: Hisariya & Liang, setting M4.  Notebook: 03."""
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -83,11 +82,10 @@ def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
     with readable(source, "a decoder's config.json, parts.json and weights that fit"):
-        files: dict[str, Any] = {name: artefacts.read(source.folder / name) for name in
-                                 (PARTS_FILE, "config.json", "model.safetensors")}
-        hashes = files[PARTS_FILE]
-        network = untrained(files["config.json"], hashes["text_width"])
-        network.load_state_dict(files["model.safetensors"])
+        config, tensors, hashes = (artefacts.read(source.folder / name) for name in (
+            "config.json", "model.safetensors", PARTS_FILE))
+        network = untrained(config, hashes["text_width"])
+        network.load_state_dict(tensors)
     text, codec = (pretrained.load(name, device=device) for name in ("text_encoder", "codec"))
     for name, part in (("text_encoder", text), ("codec", codec)):
         if part.sha256 != hashes[name]:
