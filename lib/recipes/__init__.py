@@ -57,7 +57,7 @@ class Recipe:
     folder: str                     # below data/miniatures
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()
-    module: str = ""                # here, with make_<name>; default: the folder's, with make
+    module: str = ""                # here, with make_<name>; default: its own, with make
 
     def call(self, what: str, name: str):
         """Calls the recipe's ``make`` or ``measure``."""
