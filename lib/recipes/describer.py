@@ -28,8 +28,7 @@ NEAR = 0.9
 SIZES = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3,
          "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512}
 STEPS = Steps(1000, 32, 3e-3)
-# the emotion word before the caption, and nowhere; else it stands between two words of the caption
-P_FRONT, P_NOWHERE = 0.6, 0.1
+P_FRONT, P_NOWHERE = 0.6, 0.1  # the emotion word before the caption, and nowhere; else inside it
 
 
 def tokenizer(texts: list[str], size: int = 1500):

@@ -121,7 +121,7 @@ def make_image_text() -> tuple:
     torch.manual_seed(SEED)
     model = CLIP(**(model_cfg := settings(len(vocabulary))))
     curve = train_clip(model, vocabulary, pictures, texts["caption"], texts["comment"],
-                  **bundling.run("image_text", key))
+                       **bundling.run("image_text", key))
     return {**files(model, model_cfg), "curves.csv": curve}, key, [vocabulary]
 
 
@@ -233,10 +233,10 @@ def make_captioner() -> tuple:
     pictures, key = bundling.painted(PICTURE_SEED, range(N_TRAIN), SIZE)
     vocabulary = blip_tokenizer(texts["caption"])
     model = build_blip(len(vocabulary), seed=SEED)
-    vision = train_vision(model, pictures, np.array([ALL_SUBJECTS.index(f.subject) for f in items]),
-                          **bundling.run("captioner_eye", key))
+    subjects = np.array([ALL_SUBJECTS.index(f.subject) for f in items])
+    vision = train_vision(model, pictures, subjects, **bundling.run("captioner_eye", key))
     curve = train_blip(model, vocabulary, pictures, texts["caption"], texts["emotion"],
-                  **bundling.run("captioner", key))
+                       **bundling.run("captioner", key))
     return {"curves_eye.csv": vision, "curves_words.csv": curve}, key, parts(model, vocabulary)
 
 
