@@ -163,11 +163,10 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = BaseModelOutput(torch.cat([states, 0 * states]))  # with their null halves
-    marks = torch.cat([mask, 0 * mask])
+    doubled: Any = [torch.cat([part, 0 * part]) for part in (states, mask)]  # with null halves
     try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=marks,
-                       encoder_outputs=doubled, guidance_scale=3.0,
+        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
+                       encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
                        max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     finally:
         model.audio_encoder.decode = own
