@@ -53,13 +53,8 @@ class TaggerConfig:
     gain_db: float = 6.0             # each crop is turned up or down by up to this much
     p_hiss: float = 0.6              # share of crops with noise under them,
     hiss_dbfs: tuple[float, float] = (-90.0, -35.0)  # as loud as this
-    p_dull: float = 0.3              # share of crops cut anywhere above the lowest `dull_bands`
-    dull_bands: int = 64
-    n_masks: int = 2                 # along bands and along frames
-    mask_bands: int = 12
-    mask_frames: int = 24
-    smoothing: float = 0.05
-    affect_weight: float = 4.0
+    p_dull: float = 0.3              # share of crops cut anywhere above the lowest 64 bands
+    n_masks: int = 2                 # along bands, of up to 12, and along frames, of up to 24
 
 
 def mels(model: MusicTagger, sounds: np.ndarray) -> np.ndarray:
@@ -82,16 +77,15 @@ def train_tagger(model: MusicTagger, mel: np.ndarray, genres: np.ndarray, affect
         batch = spoil(batch, white, rng, config, lowest)
         for crop in batch:  # SpecAugment: other bands and frames in every crop
             for _ in range(config.n_masks):
-                for part, widest in ((crop, config.mask_bands), (crop.T, config.mask_frames)):
+                for part, widest in ((crop, 12), (crop.T, 24)):
                     width = rng.integers(0, widest + 1)
                     low = rng.integers(0, len(part) - width + 1)
                     part[low : low + width] = lowest
         logits, predicted = model.heads(model.embed(torch.from_numpy(batch)))
-        genre_loss = F.cross_entropy(logits, torch.from_numpy(genres[rows]),
-                                     label_smoothing=config.smoothing)
+        genre_loss = F.cross_entropy(logits, torch.from_numpy(genres[rows]), label_smoothing=0.05)
         affect_loss = F.mse_loss(predicted, torch.from_numpy(affect[rows].astype(np.float32)))
         parts = {"genre": genre_loss.item(), "affect": affect_loss.item()}
-        return genre_loss + config.affect_weight * affect_loss, parts
+        return genre_loss + 4.0 * affect_loss, parts
     return loop.fit(model, loss_of, config, **run)
 
 
@@ -109,7 +103,7 @@ def spoil(batch: np.ndarray, white: np.ndarray, rng: np.random.Generator, config
     hiss = (np.exp(level[:, None] + tilt) * white).astype(np.float32)[:, :, None] * rough
     spoiled = np.log(np.exp(batch) + hiss)
     for row in np.flatnonzero(rng.random(count) < config.p_dull):
-        spoiled[row, rng.integers(config.dull_bands, bands) :] = lowest
+        spoiled[row, rng.integers(64, bands) :] = lowest
     return spoiled
 
 
