@@ -47,10 +47,8 @@ def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config 
     return musicgen.untrained(
         {"vocab_size": codebook_size, "num_codebooks": n_codebooks, "hidden_size": config.width,
          "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
-         "ffn_dim": config.hidden, "dropout": config.dropout, "attention_dropout": 0.0,
-         "activation_dropout": 0.0, "max_position_embeddings": 2048, "audio_channels": 1,
-         "pad_token_id": codebook_size, "bos_token_id": codebook_size,
-         "decoder_start_token_id": codebook_size}, text_width)
+         "ffn_dim": config.hidden, "dropout": config.dropout, "pad_token_id": codebook_size,
+         "bos_token_id": codebook_size, "decoder_start_token_id": codebook_size}, text_width)
 
 
 def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
