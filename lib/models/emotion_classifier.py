@@ -61,11 +61,12 @@ class EmotionCNN(nn.Module):
                 "cut them with images.square and images.to_tensor")
         return self.backbone(((pictures + 1) / 2 - self.mean) / self.std)     # [B, C, 7, 7]
 
-    def head(self, cells: Tensor) -> Tensor:
+    def steps(self, cells: Tensor) -> Tensor:
         read = cells.float().flatten(2).transpose(1, 2)                       # [B, 49, C]
-        if self.sequence == "single":
-            read = read.mean(1, keepdim=True)
-        states, _ = self.gru(read)                                            # [B, S, 2·hidden]
+        return read if self.sequence == "grid" else read.mean(1, keepdim=True)
+
+    def head(self, cells: Tensor) -> Tensor:
+        states, _ = self.gru(self.steps(cells))                               # [B, S, 2·hidden]
         mixed, _ = self.attention(states, states, states, need_weights=False)
         return self.classes(self.drop(mixed.mean(1)))                         # [B, n_classes]
 
