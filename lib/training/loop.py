@@ -156,8 +156,9 @@ def _tensors(part) -> dict[str, torch.Tensor]:
 
 def _restore(part, tensors: dict[str, torch.Tensor]) -> None:
     if isinstance(part, dict):
-        for name, tensor in part.items():
-            tensor.copy_(tensors[name])
+        with torch.no_grad():  # they may be a network's parameters
+            for name, tensor in part.items():
+                tensor.copy_(tensors[name])
     elif isinstance(part, torch.Generator):
         part.set_state(tensors["state"].cpu())
     elif isinstance(part, torch.optim.Optimizer):
