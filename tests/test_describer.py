@@ -16,11 +16,11 @@ from lib.data.atelier import factors, words
 from lib.data.atelier.compose import describe
 from lib.pretrained import describer
 from lib.recipes import describer as recipe
-from lib.recipes.bundling import WORDS_SEED
+from lib.recipes.bundling import WORDS_SEED, Steps
 
 SIZES = {**recipe.SIZES, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
          "num_attention_heads": 2, "num_key_value_heads": 2}
-TINY = recipe.Config(n_steps=120, batch_size=4, learning_rate=1e-2, p_front=1.0, p_nowhere=0.0)
+TINY = Steps(120, 4, 1e-2)
 CAPTIONS = ["A view of the coast.", "A nocturne, with a moon.", "Pears on a cloth.",
             "A sitter in profile."]
 EMOTIONS = ["happy", "sad", "angry", "fun"]
@@ -241,7 +241,9 @@ def test_the_emotion_word_stands_anywhere_and_once():
     assert np.mean([text == "A view of hills." for text in seen]) == pytest.approx(0.1, abs=0.05)
 
 
-def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path):
+def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "P_FRONT", 1.0)
+    monkeypatch.setattr(recipe, "P_NOWHERE", 0.0)
     model = recipe.build(len(vocabulary), SIZES)
     curve = recipe.train(model, vocabulary, CAPTIONS, EMOTIONS, DESCRIPTIONS, TINY,
                          checkpoint=tmp_path / "d.safetensors")

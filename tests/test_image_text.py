@@ -16,14 +16,14 @@ from lib.data import atelier
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.recipes import bundling
-from lib.recipes import image_text as recipe
+from lib.recipes import pictures as recipe
 
-TINY = recipe.Config(n_steps=3, batch_size=8)
+TINY = bundling.Steps(3, 8, 2e-3)
 
 
 def model_cfg(n_words):
-    return recipe.settings(n_words, {**recipe.VISION, "image_size": 32, "width": 8},
-                           {**recipe.TEXT, "width": 32, "heads": 2, "layers": 1}, 24)
+    return recipe.settings(n_words, {**recipe.CLIP_VISION, "image_size": 32, "width": 8},
+                           {**recipe.CLIP_TEXT, "width": 32, "heads": 2, "layers": 1}, 24)
 
 
 def build(n_words, seed=0):
@@ -51,7 +51,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def tokens(items):
-    return recipe.tokenizer([*items[1], *items[2]], 300)
+    return recipe.clip_tokenizer([*items[1], *items[2]], 300)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def trained(tmp_path, items, tokens, **changes):
 
     config = replace(TINY, **changes)
     model = build(len(tokens))
-    curve = recipe.train(model, tokens, *items, config, checkpoint=tmp_path / "c.safetensors")
+    curve = recipe.train_clip(model, tokens, *items, config, checkpoint=tmp_path / "c.safetensors")
     return model, curve, torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
@@ -103,10 +103,11 @@ def test_a_sentence_is_read_at_its_end_and_padding_says_nothing(items, tokens):
     assert tokens("A Lighthouse.").input_ids == tokens("a lighthouse.").input_ids
 
 
-def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items):
-    moved = recipe.augment(items[0], np.random.default_rng(0), 3)
+def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items, monkeypatch):
+    moved = recipe.augment(items[0], np.random.default_rng(0))
     assert moved.shape == items[0].shape and moved.dtype == np.uint8 and (moved != items[0]).any()
-    still = recipe.augment(items[0], np.random.default_rng(0), 0)
+    monkeypatch.setattr(recipe, "SHIFT", 0)
+    still = recipe.augment(items[0], np.random.default_rng(0))
     same = (still == items[0]).all((1, 2, 3))
     assert 0 < same.sum() < 12 and np.array_equal(still[~same], items[0][~same][:, :, ::-1])
 
@@ -199,10 +200,11 @@ def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
     assert torch.equal(after, same) and curve == again
 
 
-def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens):
+def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens, monkeypatch):
+    for name in ("SHIFT", "P_CAPTION", "P_COMMENT"):
+        monkeypatch.setattr(recipe, name, 0)
     few = [part[:6] for part in items]
-    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3,
-                              shift=0, p_caption=0.0, p_comment=0.0)
+    model, curve, _ = trained(tmp_path, few, tokens, n_steps=60, batch_size=6, learning_rate=3e-3)
     assert curve[0]["found"] < 0.6 and np.mean([row["found"] for row in curve[-10:]]) > 0.95
     assert np.mean([row["loss"] for row in curve[-10:]]) < 0.3 * curve[0]["loss"]
 
@@ -265,7 +267,7 @@ def test_the_bundled_encoder_has_a_card_and_is_small():
 def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
     import torch
 
-    from lib.pretrained import image_text
+    from lib.pretrained import encoders
 
     model = build(len(tokens), seed=7).eval()
     draw_numbers = torch.Generator().manual_seed(0)
@@ -277,7 +279,7 @@ def test_folding_the_batch_norms_leaves_every_vector_as_it_was(items, tokens):
     pixels = recipe.pixels(items[0])
     with torch.no_grad():
         before = model.encode_image(pixels)
-        image_text.fold_batch_norms(model.visual)
+        encoders.fold_batch_norms(model.visual)
         after = model.encode_image(pixels)
         model.visual.conv2.bias.add_(0.1)
         planted = model.encode_image(pixels)

@@ -18,7 +18,7 @@ from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
 from lib.systems.mapping import checkpoints, data, generate, train_projection
 from lib.systems.mapping.config import RANGE_80_DB, get_config
-from lib.training.checkpoint import Checkpoint
+from lib.training.loop import Checkpoint
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 

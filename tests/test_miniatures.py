@@ -11,7 +11,7 @@ from lib.cli import main
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
-from lib.recipes import Wanted, bundling, musicgen
+from lib.recipes import Wanted, bundling, listeners, musicgen
 from lib.workbook import doctor
 
 TABLE = pd.DataFrame([{"music": "atelier", "measure": "mode_r", "value": 0.5, "low": 0.4,
@@ -124,13 +124,12 @@ def test_a_fresh_clone_lacks_no_miniature():
 def test_the_command_measures_again_and_says_where_it_differs(monkeypatch, capsys):
     stored = bundling.artefacts.read(paths.MINIATURES / "tagger" / "heldout.csv")
     recipe = recipes.RECIPES["tagger"]
-    module = __import__("lib.recipes.tagger", fromlist=["measure"])
-    monkeypatch.setattr(module, "measure", lambda: (stored, "hash"))
+    monkeypatch.setattr(listeners, "measure_tagger", lambda: (stored, "hash"))
     assert main(["miniature", "--check",
                  "tagger"]) == 0 and "0 differ" in (said := capsys.readouterr().out)
     assert said.count("met ") == len(recipe.wanted)
     worse = stored.assign(value=stored["value"] / 2)
-    monkeypatch.setattr(module, "measure", lambda: (worse, "hash"))
+    monkeypatch.setattr(listeners, "measure_tagger", lambda: (worse, "hash"))
     assert main(["miniature", "--check", "tagger"]) == 2 and "MISSED" in capsys.readouterr().out
     assert main(["miniature", "--check",
                  "forest"]) == 2 and main(["miniature"]) == 2 and main(["miniature", "nobody"]) == 2

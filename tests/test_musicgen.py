@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.models import delay_pattern, musicgen_step
+from lib.models import musicgen_step
 from lib.pretrained import musicgen as loader
-from lib.pretrained import musicgen_cache
 from lib.training import loop
 from lib.training import musicgen as training
 
@@ -80,12 +79,12 @@ DELAYED = torch.tensor([[[P, 0, 1, 2, 3, 4, P, P, P], [P, P, 5, 6, 7, 8, 9, P, P
 
 
 def test_the_example_of_four_by_five():
-    assert torch.equal(delay_pattern.build(EXAMPLE, P),
-                       DELAYED) and torch.equal(delay_pattern.revert(DELAYED), EXAMPLE)
-    short = delay_pattern.build(EXAMPLE, P, torch.tensor([3]))
+    assert torch.equal(training.delay(EXAMPLE, P),
+                       DELAYED) and torch.equal(training.undelay(DELAYED), EXAMPLE)
+    short = training.delay(EXAMPLE, P, torch.tensor([3]))
     assert torch.equal(short[0, 1], torch.tensor([P, P, 5, 6, 7, P, P, P, P]))
     assert torch.equal(short[..., :7],
-                       delay_pattern.build(EXAMPLE[..., :3],
+                       training.delay(EXAMPLE[..., :3],
                                            P)), "a padded item begins as the item alone"
 
 
@@ -94,9 +93,9 @@ def test_reverting_undoes_building(n_codebooks, n_steps, batch, random):
     codes = torch.tensor([random.randrange(7)
                           for _ in range(batch * n_codebooks * n_steps)]).view(batch, n_codebooks,
                                                                                n_steps)
-    line = delay_pattern.build(codes, 7)
+    line = training.delay(codes, 7)
     assert line.shape == (batch, n_codebooks,
-                          n_steps + n_codebooks) and torch.equal(delay_pattern.revert(line), codes)
+                          n_steps + n_codebooks) and torch.equal(training.undelay(line), codes)
     assert bool((line[..., 0] == 7).all()), "column 0 is the start"
     for k in range(n_codebooks):
         assert torch.equal(line[:, k, k + 1 : k + 1 + n_steps], codes[:, k])
@@ -106,7 +105,7 @@ def test_the_pattern_is_transformers_own(model):
     decoder = model.decoder
     first, mask = decoder.build_delay_pattern_mask(torch.full((K, 1), V), pad_token_id=V,
                                                    max_length=9 + K)
-    is_code = delay_pattern.build(torch.zeros(1, K, 9, dtype=torch.long), V)[0] != V
+    is_code = training.delay(torch.zeros(1, K, 9, dtype=torch.long), V)[0] != V
     assert torch.equal(mask == -1, is_code) and torch.equal(first, torch.full((K, 1), V))
 
 
@@ -115,8 +114,8 @@ def test_the_pattern_is_transformers_own(model):
 
 
 def test_uniform_logits_cost_ln_v():
-    targets = delay_pattern.build(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
-    value, each = delay_pattern.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
+    targets = training.delay(torch.randint(0, V, (2, K, 6)), V)[..., 1:]
+    value, each = training.cross_entropy(torch.zeros(2, K, targets.shape[-1], V), targets, V)
     assert math.isclose(value.item(), math.log(V),
                         rel_tol=1e-6) and torch.allclose(each, torch.full((K,), math.log(V)))
 
@@ -127,7 +126,7 @@ def test_each_codebook_weighs_the_same_and_padding_nothing():
     logits = torch.zeros(1, 2, 4, V)
     logits[0, 1, 0, 3] = 50.0                 # codebook 1 is sure of its one code
     logits[0, 1, 1:, :] = 1e6 * torch.randn(3, V)
-    value, each = delay_pattern.cross_entropy(logits, targets, V)
+    value, each = training.cross_entropy(logits, targets, V)
     assert torch.allclose(each, torch.tensor([math.log(V), 0.0]),
                           atol=1e-5) and math.isclose(value.item(), math.log(V) / 2, rel_tol=1e-5)
 
@@ -146,7 +145,7 @@ def test_a_padded_batch_costs_what_its_items_cost_alone(model, items):
 
 def test_the_loss_is_transformers_own(model, items):
     batch = training.collate([items[0][0]] * 2, [items[1][0]] * 2)
-    line = delay_pattern.build(batch.codes, V)
+    line = training.delay(batch.codes, V)
     with torch.no_grad():
         given_states = training.condition(model, batch.states, batch.mask)
         theirs = model.decoder(line[..., :-1].flatten(0, 1), encoder_hidden_states=given_states,
@@ -174,8 +173,8 @@ def test_conditions_are_dropped_at_the_asked_rate():
 
 def test_the_null_is_explicit_and_hears_nothing(model, items):
     batch = training.collate(*items)
-    line = delay_pattern.build(batch.codes, V, batch.lengths)[..., :-1]
-    states, mask = training.with_null(batch.states, batch.mask)
+    line = training.delay(batch.codes, V, batch.lengths)[..., :-1]
+    states, mask = (torch.cat([part, 0 * part]) for part in (batch.states, batch.mask))
     assert torch.equal(states[3:],
                        torch.zeros_like(batch.states)) and not mask[3:].any() and torch.equal(
         mask[:3], batch.mask)
@@ -234,7 +233,7 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     codes, states = items
     batch = training.collate(codes, states if whole else [torch.randn(len(s), D) for s in states])
     with torch.no_grad():
-        plain = training.predict(network, delay_pattern.build(batch.codes, V)[..., :-1],
+        plain = training.predict(network, training.delay(batch.codes, V)[..., :-1],
                                  batch.states, batch.mask)
     wrapped = training.lora(network, rank=4)
     names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
@@ -248,7 +247,7 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
     assert losses[-1] < losses[0] and all(torch.equal(p, frozen[n]) for n,
                                           p in wrapped.named_parameters() if n in frozen)
     with torch.no_grad():
-        line = delay_pattern.build(batch.codes, V)[..., :-1]
+        line = training.delay(batch.codes, V)[..., :-1]
         apart = training.predict(wrapped, line, batch.states, batch.mask)
         one = wrapped.merge_and_unload()
         assert type(one) is type(network) and (apart - plain).abs().max() > 0.01
@@ -270,26 +269,26 @@ def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
         return states, (torch.arange(9) < lengths[:, None]).long()
 
     texts = [*SAID, SAID[0]]
-    first = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64,
+    first = loader.text_states(tmp_path, texts, encode, "a" * 64,
                                        batch=2)
     assert [len(s) for s in first] == [6, 4, 3, 6] and first[1][0,
                                                                 0] == len(SAID[1]) and calls == [
         SAID[:2], SAID[2:]]
-    again = musicgen_cache.text_states(tmp_path, texts, encode, "a" * 64)
+    again = loader.text_states(tmp_path, texts, encode, "a" * 64)
     assert len(calls) == 2 and all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    musicgen_cache.text_states(tmp_path, texts[:1], encode, "b" * 64)
+    loader.text_states(tmp_path, texts[:1], encode, "b" * 64)
     assert calls[2:] == [SAID[:1]], "another network's states are others"
 
 
 def test_a_damaged_file_is_made_again_and_what_is_not_finite_is_not_stored(tmp_path):
     made = [torch.zeros(2), torch.ones(3)]
     for _ in range(2):
-        kept = musicgen_cache.stored(tmp_path, ["a", "b"], "n", lambda: made)
+        kept = loader.stored(tmp_path, ["a", "b"], "n", lambda: made)
         assert all(torch.equal(one, other) for one, other in zip(kept, made, strict=True))
         path, = tmp_path.iterdir()
         path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(KlangfarbeError, match="finite tensors"):
-        musicgen_cache.stored(tmp_path, ["c"], "n", lambda: [torch.tensor([torch.nan])])
+        loader.stored(tmp_path, ["c"], "n", lambda: [torch.tensor([torch.nan])])
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -299,7 +298,7 @@ def test_what_is_stored_is_known_by_content_network_and_kind(tmp_path):
              ([sound.astype(np.float64)], "n"), ([sound[:2], sound[2:]], "n"), (["", "a"], "n"),
              (["a", ""], "n"), (["n"], "")]
     for contents, network in given:
-        musicgen_cache.stored(tmp_path, contents, network,
+        loader.stored(tmp_path, contents, network,
                               lambda contents=contents: [torch.zeros(1) for _ in contents])
     assert len(list(tmp_path.iterdir())) == len(given)
 
@@ -316,7 +315,8 @@ def plain_generate(model, states, mask, n_steps, guidance, **settings):
     own = model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    states, marks = training.with_null(states, mask) if guidance > 1 else (states, mask)
+    states, marks = (torch.cat([part, 0 * part]) if guidance > 1 else part
+                     for part in (states, mask))
     try:
         model.generate(input_ids=torch.zeros(len(mask), 1, dtype=torch.long),
                        encoder_outputs=BaseModelOutput(states), attention_mask=marks,
@@ -356,7 +356,7 @@ def test_every_form_of_the_step_gives_the_logits_of_the_whole_network(model, pac
     states, mask = torch.randn(2, n_tokens, D), torch.ones(2, n_tokens, dtype=torch.long)
     mask[0, 3:] = 0
     states = states * mask[..., None]
-    line = delay_pattern.build(torch.randint(0, V, (2, K, 10)), V)
+    line = training.delay(torch.randint(0, V, (2, K, 10)), V)
     with torch.no_grad():
         asked = training.predict(model.decoder, line[..., :-1], states, mask)
         null = training.predict(model.decoder, line[..., :-1], 0 * states, 0 * mask)
@@ -525,11 +525,11 @@ def test_the_checkpoints_of_the_hub_keep_older_names_of_weights(folder, spoiled)
 
 def test_stored_tensors_are_what_is_computed_anew(folder, tmp_path):
     music = pretrained.load("musicgen", folder, device="cpu")
-    states = musicgen_cache.text_states(tmp_path, SAID, music.states, music.sha256)
+    states = loader.text_states(tmp_path, SAID, music.states, music.sha256)
     for text, stored in zip(SAID, states, strict=True):
         assert torch.allclose(stored, music.states([text])[0][0], atol=1e-5), "in a batch or alone"
     sounds = [np.sin(np.arange(n) / 5).astype(np.float32) for n in (800, 500)]
-    codes = musicgen_cache.sound_codes(tmp_path, sounds, music.codec.encode, music.sha256)
+    codes = loader.sound_codes(tmp_path, sounds, music.codec.encode, music.sha256)
     assert [tuple(c.shape) for c in codes] == [(K, 25), (K, 16)]
     assert codes[0].dtype == torch.int16
     assert torch.equal(codes[1].long(), music.codec.encode(sounds[1][None, None])[0])

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from lib.models import delay_pattern
 from lib.pretrained import musicgen as loader
 from lib.training import loop, musicgen
 
@@ -111,7 +110,7 @@ def stored():
 
 def test_the_same_weights_give_the_same_logits(pair, stored):
     network, model = pair
-    line = delay_pattern.build(stored.codes, V)[..., :-1]
+    line = musicgen.delay(stored.codes, V)[..., :-1]
     with torch.no_grad():
         ours = musicgen.predict(network, line, stored.states, stored.mask)
         theirs = predict(model, line, stored.states, stored.mask)
@@ -124,7 +123,7 @@ def test_the_same_weights_give_the_same_logits(pair, stored):
 
 def test_a_planted_fault_in_one_weight_is_seen(pair, stored):
     network, model = pair
-    line = delay_pattern.build(stored.codes, V)[..., :-1]
+    line = musicgen.delay(stored.codes, V)[..., :-1]
     weight = model.transformer.layers[1].self_attn.in_proj_weight
     kept = weight.data.clone()
     weight.data[:D], weight.data[D : 2 * D] = kept[D : 2 * D], kept[:D]  # q and k change places
@@ -140,7 +139,7 @@ def test_padded_conditions_differ_as_the_module_says(pair, stored):
     network, model = pair
     mask = stored.mask.clone()
     mask[1, 3:] = 0
-    line = delay_pattern.build(stored.codes, V)[..., :-1]
+    line = musicgen.delay(stored.codes, V)[..., :-1]
     with torch.no_grad():
         ours = musicgen.predict(network, line, stored.states, mask)
         theirs = predict(model, line, stored.states, mask)
@@ -182,22 +181,22 @@ def test_the_same_greedy_tokens(pair, stored, guidance):
     network, model = pair
     ours = loader.sample(network, stored.states, stored.mask, 16, guidance=guidance,
                                     top_k=1)
-    states, mask = musicgen.with_null(stored.states, stored.mask)
+    states, mask = (torch.cat([part, 0 * part]) for part in (stored.states, stored.mask))
     line = torch.full((3, K, 16 + K), V)
-    is_code = delay_pattern.build(torch.zeros(1, K, 16, dtype=torch.long), V)[0] != V
+    is_code = musicgen.delay(torch.zeros(1, K, 16, dtype=torch.long), V)[0] != V
     with torch.no_grad():
         for at in range(16 + K - 1):
             both = predict(model, line[..., : at + 1].repeat(2, 1, 1), states, mask)[:, :, -1]
             asked, null = both.chunk(2)
             likeliest = (null + guidance * (asked - null)).argmax(-1)
             line[..., at + 1] = likeliest.where(is_code[:, at + 1], V)
-    assert torch.equal(ours, delay_pattern.revert(line)) and len(ours.unique()) > 5
+    assert torch.equal(ours, musicgen.undelay(line)) and len(ours.unique()) > 5
 
 
 def test_the_delay_pattern_is_audiocrafts(pair, stored):
     _, model = pair
     line, _, mask = model.pattern_provider.get_pattern(20).build_pattern_sequence(stored.codes, V)
-    assert torch.equal(line, delay_pattern.build(stored.codes, V))
+    assert torch.equal(line, musicgen.delay(stored.codes, V))
     assert torch.equal(mask, line[0] != V)
 
 

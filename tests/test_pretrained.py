@@ -13,14 +13,13 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders, text_audio
 from lib.pretrained import loading
-from lib.recipes import bundling, tagger
-from lib.recipes import text_audio as clap
+from lib.recipes import bundling, listeners
 from lib.training import loop
 
-AUDIO = {**clap.AUDIO, "num_mel_bins": 32, "spec_size": 64, "patch_embeds_hidden_size": 8,
+AUDIO = {**listeners.AUDIO, "num_mel_bins": 32, "spec_size": 64, "patch_embeds_hidden_size": 8,
          "hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2}
-TEXT = {**clap.TEXT, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64}
-EXTRACTOR = {**clap.EXTRACTOR, "feature_size": 32, "fft_window_size": 512, "hop_length": 320,
+TEXT = {**listeners.TEXT, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64}
+EXTRACTOR = {**listeners.EXTRACTOR, "feature_size": 32, "fft_window_size": 512, "hop_length": 320,
              "sampling_rate": 16_000, "max_length_s": 1, "frequency_max": 8_000}
 SAID = [f"{mood} {kind} number {i}" for i,
         (mood, kind) in enumerate([("quiet", "waltz"), ("loud", "march"), ("slow", "song")] * 6)]
@@ -42,9 +41,9 @@ def clips():
 def clap_folder(tmp_path_factory):
     """A CLAP of random weights in the hub's layout."""
     folder = tmp_path_factory.mktemp("clap")
-    words = clap.tokenizer(SAID, 300)
-    for part in (clap.build(len(words), AUDIO, TEXT, 16), clap.ClapFeatureExtractor(**EXTRACTOR),
-                 words):
+    words = listeners.clap_tokenizer(SAID, 300)
+    for part in (listeners.build_clap(len(words), AUDIO, TEXT, 16),
+                 listeners.ClapFeatureExtractor(**EXTRACTOR), words):
         part.save_pretrained(folder)
     return folder
 
@@ -57,7 +56,7 @@ def clip_folder(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
-    words = clap.tokenizer(SAID, 300)
+    words = listeners.clap_tokenizer(SAID, 300)
     text = {"vocab_size": len(words), "hidden_size": 16, "intermediate_size": 32,
             "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 32,
             "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
@@ -379,7 +378,7 @@ def test_a_killed_training_goes_on_where_it_stood(tmp_path):
             return loss, {"loss": loss.item()}
 
         try:
-            curve = loop.fit(model, loss_of, tagger.Config(n_steps=8, learning_rate=0.1),
+            curve = loop.fit(model, loss_of, bundling.Steps(8, 32, 0.1),
                              folder / "m.safetensors", key="k", every=3)
         except KeyboardInterrupt:
             return None
@@ -398,16 +397,16 @@ def test_hiss_is_as_loud_as_asked_and_treble_is_cut():
     network, lowest = MusicTagger(n_genres=2, widths=(4, 4)), float(np.log(FLOOR))
     white = (network.bands.sum(0) * network.hann.square().sum()).numpy()
     noise = np.random.default_rng(0).standard_normal((2, 110_250)).astype(np.float32) * 0.05
-    measured = np.exp(tagger.mels(network, noise).astype(np.float32)).mean((0, 2))
+    measured = np.exp(listeners.mels(network, noise).astype(np.float32)).mean((0, 2))
     ratio = (measured / (white * 0.05**2)).reshape(16, 8).mean(1)
     assert np.allclose(ratio, 1, atol=0.1), "the mel of white noise is known in closed form"
-    config = tagger.Config(p_hiss=1.0, hiss_dbfs=(-26.02, -26.02), p_dull=0.0)
+    config = listeners.TaggerConfig(p_hiss=1.0, hiss_dbfs=(-26.02, -26.02), p_dull=0.0)
     silent = np.full((200, 128, 20), lowest, np.float32)
-    spoiled = tagger.spoil(silent, white, np.random.default_rng(0), config, lowest)
+    spoiled = listeners.spoil(silent, white, np.random.default_rng(0), config, lowest)
     assert np.exp(spoiled[:, 60:68]).mean() == pytest.approx(np.exp(lowest) + 0.05**2
                                                              * white[60:68].mean(), rel=0.05)
-    dull = tagger.spoil(silent + 5, white, np.random.default_rng(0),
-                               tagger.Config(p_hiss=0.0, p_dull=1.0), lowest)
+    dull = listeners.spoil(silent + 5, white, np.random.default_rng(0),
+                               listeners.TaggerConfig(p_hiss=0.0, p_dull=1.0), lowest)
     cut = (dull == np.float32(lowest)).all(2)
     assert (cut.sum(1) >= 1).all() and not cut[:,
                                                :64].any() and (np.diff(cut.astype(int), axis=1)
@@ -428,9 +427,10 @@ def test_the_tagger_learns_what_tells_two_kinds_apart(tmp_path):
     affect[:, 1] = affect[:, 0]
     torch.manual_seed(0)
     network = MusicTagger(2, widths=(4, 8), embedding=8)
-    config = tagger.Config(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0,
+    config = listeners.TaggerConfig(n_steps=40, batch_size=16, learning_rate=1e-2, gain_db=0.0,
                                  p_hiss=0.0, p_dull=0.0, n_masks=1)
-    tagger.train(network, mel, genres, affect, config, checkpoint=tmp_path / "t.safetensors")
+    listeners.train_tagger(network, mel, genres, affect, config,
+                           checkpoint=tmp_path / "t.safetensors")
     with torch.inference_mode():
         logits, felt = network.heads(network.embed(torch.from_numpy(mel[:, :,
                                                                         :216].astype(np.float32))))

@@ -11,10 +11,9 @@ import pytest
 from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.pretrained import texts
-from lib.recipes import sentences as bert
-from lib.recipes import text_encoder as t5
-from lib.recipes.bundling import first_items
+from lib.pretrained import encoders
+from lib.recipes import texts as recipe
+from lib.recipes.bundling import Steps, first_items
 
 SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "a slow")
         for kind in ("waltz", "march") for count in ("two", "three",
@@ -22,8 +21,8 @@ SAID = [f"{mood} {kind} for {count} players" for mood in ("a quiet", "a loud", "
 T5_SIZES = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
 BERT_SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
               "intermediate_size": 32, "max_position_embeddings": 40}
-TINY_T5 = t5.Config(n_steps=90, batch_size=8, learning_rate=2e-2)
-TINY_BERT = bert.Config(n_steps=120, batch_size=18, learning_rate=1e-2)
+TINY_T5 = Steps(90, 8, 2e-2)
+TINY_BERT = Steps(120, 18, 1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def t5_folder(tmp_path_factory):
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    folder, words = tmp_path_factory.mktemp("t5"), t5.tokenizer(SAID, 340)
+    folder, words = tmp_path_factory.mktemp("t5"), recipe.t5_tokenizer(SAID, 340)
     torch.manual_seed(0)
     T5ForConditionalGeneration(T5Config(vocab_size=len(words), d_model=16, d_kv=8, d_ff=32,
                                         num_layers=2, num_heads=2,
@@ -45,14 +44,14 @@ def saved(folder, model, words):
     """Network, tokenizer and pooling as sentence-transformers lays them out."""
     for part in (model, words):
         part.save_pretrained(folder)
-    artefacts.write(folder / texts.POOLING, bert.MEAN_POOLING)
+    artefacts.write(folder / encoders.POOLING, recipe.MEAN_POOLING)
 
 
 @pytest.fixture(scope="module")
 def bert_folder(tmp_path_factory):
     """A BERT of random weights as sentence-transformers lays it out."""
-    folder, words = tmp_path_factory.mktemp("bert"), bert.tokenizer(SAID, 340)
-    saved(folder, bert.build(len(words), BERT_SIZES), words)
+    folder, words = tmp_path_factory.mktemp("bert"), recipe.bert_tokenizer(SAID, 340)
+    saved(folder, recipe.build_bert(len(words), BERT_SIZES), words)
     return folder
 
 
@@ -94,32 +93,32 @@ def test_the_batch_changes_no_state(t5_folder):
     assert loaded.states([])[0].shape == (0, 0, 16)
     assert loaded.states(["word "
                           * 900])[
-        1].sum() == texts.MAX_TOKENS, "a long text is cut, not an error"
+        1].sum() == encoders.MAX_TOKENS, "a long text is cut, not an error"
 
 
 def test_gaps_and_what_stood_in_them_make_the_whole():
     text = " ".join(f"w{k}" for k in range(40))
     rng, share = np.random.default_rng(0), []
     for _ in range(300):
-        given, gone = t5.with_gaps(text, rng)
+        given, gone = recipe.with_gaps(text, rng)
         for piece in gone.split("<extra_id_")[1:]:
             mark, _, words = piece.partition("> ")
             given = given.replace(f"<extra_id_{mark}>", words.strip())
             share.append(len(words.split()))
         assert given == text
-    assert (sum(share) / 300 / 40 == pytest.approx(t5.Config().p_gap, rel=0.2) and np.mean(share)
+    assert (sum(share) / 300 / 40 == pytest.approx(recipe.P_GAP, rel=0.2) and np.mean(share)
             == pytest.approx(2, abs=0.25))
 
 
 def test_a_t5_learns_to_name_what_a_text_says(tmp_path):
     tags = [text.replace(",", "").split()[1:3] for text in SAID]
-    words = t5.tokenizer(SAID, 340)
-    model = t5.build(len(words), T5_SIZES)
-    curve = t5.train(model, words, SAID, tags, ["a hill", "the sea"], TINY_T5,
+    words = recipe.t5_tokenizer(SAID, 340)
+    model = recipe.build_t5(len(words), T5_SIZES)
+    curve = recipe.train_t5(model, words, SAID, tags, ["a hill", "the sea"], TINY_T5,
                      checkpoint=tmp_path / "t.safetensors")
     assert np.mean([row["loss"]
                     for row in curve[-10:]]) < 0.4 * curve[0]["loss"] and not model.training
-    for part in (t5.encoder_of(model).half(), words):
+    for part in (recipe.encoder_of(model).half(), words):
         part.save_pretrained(tmp_path / "learned")
     states, mask = pretrained.load("text_encoder", tmp_path / "learned",
                                    device="cpu").states(SAID[:1])
@@ -160,20 +159,20 @@ def test_a_sentence_is_the_mean_of_its_own_tokens_at_length_one(bert_folder):
 
 def test_another_pooling_is_refused(bert_folder, tmp_path):
     folder = shutil.copytree(bert_folder, tmp_path / "cls")
-    told = json.loads((folder / texts.POOLING).read_text())
-    (folder / texts.POOLING).write_text(json.dumps(told
+    told = json.loads((folder / encoders.POOLING).read_text())
+    (folder / encoders.POOLING).write_text(json.dumps(told
                                                        | {"pooling_mode_mean_tokens": False,
                                                           "pooling_mode_max_tokens": True}))
     refuses("max", "sentences", folder, device="cpu")
-    (folder / texts.POOLING).unlink()
+    (folder / encoders.POOLING).unlink()
     refuses("all but 1_Pooling/config.json", "sentences", folder)
 
 
 def test_a_sentence_encoder_learns_which_belong_together(tmp_path):
     partners = [f"number {k}" for k in range(18)]
-    words = bert.tokenizer([*SAID, *partners], 340)
-    model = bert.build(len(words), BERT_SIZES)
-    curve = bert.train(model, words, [(SAID, partners)], TINY_BERT,
+    words = recipe.bert_tokenizer([*SAID, *partners], 340)
+    model = recipe.build_bert(len(words), BERT_SIZES)
+    curve = recipe.train_bert(model, words, [(SAID, partners)], TINY_BERT,
                        checkpoint=tmp_path / "s.safetensors")
     assert curve[-1]["found"] == 1 and curve[0]["found"] < 0.3 and curve[-1]["loss"] < 0.1 * curve[
         0]["loss"]
@@ -223,7 +222,7 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 def test_the_bundled_text_encoder_keeps_what_a_description_says():
-    (tempo,), _ = t5.measure()
+    (tempo,), _ = recipe.measure_text_encoder()
     assert tempo["value"] > tempo["null"] + 0.5
 
 

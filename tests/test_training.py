@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lib.core import artefacts
-from lib.training import checkpoint, loop
-from lib.training.checkpoint import Checkpoint
+from lib.training import loop
+from lib.training.loop import Checkpoint
 
 
 @pytest.mark.parametrize(("wanted", "has", "kind"), [
@@ -70,7 +70,7 @@ def test_a_stopped_and_resumed_run_ends_where_an_undisturbed_one_ends(stop, tmp_
 
 def test_only_the_newest_checkpoint_is_kept_and_half_of_one_does_not_count(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
-    assert checkpoint.read(path) is None
+    assert Checkpoint(path, "").read() is None
     Run(path).train(3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.0000003.json",
                                                           "run.0000003.safetensors"]
@@ -84,7 +84,7 @@ def test_only_the_newest_checkpoint_is_kept_and_half_of_one_does_not_count(tmp_p
     monkeypatch.setattr(artefacts, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         Run(path).train(4)
-    assert checkpoint.read(path)[1]["step"] == 3
+    assert Checkpoint(path, "").read()[1]["step"] == 3
 
 
 def test_a_checkpoint_of_another_key_is_not_loaded(tmp_path):

@@ -18,8 +18,8 @@ from lib.data.atelier import paint
 from lib.systems.music2image import train_diffusion
 from lib.systems.music2image.config import get_config
 from lib.systems.music2image.data import batches
-from lib.training import checkpoint
-from lib.training.parallel import ALONE, Team, team
+from lib.training import loop
+from lib.training.loop import ALONE, Team, team
 
 CONFIG = get_config("smoke").diffusion
 
@@ -37,8 +37,8 @@ def trained(root, *starter):
                           env=alone | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1",
                                        "CUDA_VISIBLE_DEVICES": ""}, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return checkpoint.read(root / "results" / "smoke" / train_diffusion.NOTEBOOK
-                                / "training.safetensors"), done.stdout
+    path = root / "results" / "smoke" / train_diffusion.NOTEBOOK / "training.safetensors"
+    return loop.Checkpoint(path, "").read(), done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 """A painting becomes one of five emotion words: residual network, bidirectional GRUs, attention.
-
 Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (no widths: `hidden`, `heads`, `dropout` are
 ours); He et al. (2016) for the residual network.  Notebook: 11."""
 
@@ -17,13 +16,11 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as publ
 
 class Residual(nn.Module):
     """relu(x + two 3 × 3 convolutions of x): [B, C, H, W] → [B, width, H/stride, W/stride]."""
-
     def __init__(self, channels: int, width: int, stride: int = 1):
         super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False),
-                                   nn.BatchNorm2d(width), nn.ReLU(),
-                                   nn.Conv2d(width, width, 3, 1, 1, bias=False),
-                                   nn.BatchNorm2d(width))
+        self.first = nn.Sequential(
+            nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
         self.past = nn.Identity() if stride == 1 and channels == width else nn.Sequential(
             nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
@@ -34,7 +31,6 @@ class Residual(nn.Module):
 class EmotionCNN(nn.Module):
     """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `sequence` "grid" reads 49
     cells row by row, "single" their mean, as released: there GRU and attention do nothing."""
-
     def __init__(self, n_classes: int = 5, backbone: str = "resnet50", sequence: str = "grid",
                  hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):
         super().__init__()

@@ -1,6 +1,5 @@
 """A U-Net conditioned on emotion: in each residual block of diffusers' UNet2DModel, time step and
 emotion E give scale γ and shift β of the normalised map, H·(1 + γ(E)) + β(E): AdaIN with groups.
-
 Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq. 8.  Notebook: 33."""
 
 from typing import Any
@@ -14,11 +13,9 @@ from lib.core.errors import KlangfarbeError, checked
 
 
 class EmotionUNet(nn.Module):
-    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W].
-
-    `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
+    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W]. `null`,
+    "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
     released. `patch` 2 folds 2×2 pixels into channels: about 4× faster (notebook 33)."""
-
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
                  attention_levels: int = 1, embedding: int = 256, null: str = "learned",
                  patch: int = 1, groups: int = 8):
@@ -32,12 +29,11 @@ class EmotionUNet(nn.Module):
         self.size, self.patch = size, patch
         self.unet = UNet2DModel(
             sample_size=size // patch, in_channels=depth, out_channels=depth,
-            block_out_channels=tuple(channels), layers_per_block=layers,
+            block_out_channels=tuple(channels), layers_per_block=layers, norm_num_groups=groups,
             down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",) * attention_levels,
             up_block_types=("AttnUpBlock2D",) * attention_levels + ("UpBlock2D",) * plain,
-            norm_num_groups=groups, attention_head_dim=min(32, *channels),
-            time_embedding_dim=embedding, resnet_time_scale_shift="scale_shift",
-            class_embed_type="identity")
+            attention_head_dim=min(32, *channels), time_embedding_dim=embedding,
+            resnet_time_scale_shift="scale_shift", class_embed_type="identity")
         self.emotion = nn.Sequential(nn.Linear(2, embedding), nn.SiLU(),
                                      nn.Linear(embedding, embedding))
         self.null = nn.Parameter(torch.zeros(embedding)) if null == "learned" else None

@@ -1,7 +1,6 @@
 """Networks of art2music: vectors of picture and text become one, h, and h a mel-spectrogram, by the
-published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`.
-
-Source: Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42."""
+published :class:`MelDecoder`, positions through a 4-layer BiLSTM, or by the :class:`Flow`. Source:
+Hong et al. §III-B.1 (equation 1), §III-B.2, §IV-A.2 (sizes).  Notebook: 42."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,6 @@ from lib.core.errors import checked
 
 class GatedResidualProjector(nn.Module):
     """h = g ⊙ W_x x + (1 − g) ⊙ W_r u, x = [v; u], g = σ(W_g [x; W_r u]); W_r, D to H, is ours."""
-
     def __init__(self, width_in: int = 1024, hidden: int = 512):
         super().__init__()
         self.width_in = width_in
@@ -35,7 +33,6 @@ class GatedResidualProjector(nn.Module):
 
 class MelDecoder(nn.Module):
     """h [B, H] → mel [B, M, T], scaled to [−1, 1], not clipped; `at_once`: frames a BiLSTM step."""
-
     def __init__(self, width_in: int = 512, n_frames: int = 896, n_mels: int = 80,
                  hidden: int = 512, layers: int = 4, at_once: int = 1):
         super().__init__()
@@ -55,7 +52,6 @@ class MelDecoder(nn.Module):
 class Flow(nn.Module):
     """Velocity from noise to mel: x [B, k, S], time t [B] in [0, 1], h [B, H] → v [B, k, S]; x is S
     patches of `at_once` frames, as k principal components each."""
-
     def __init__(self, width_in: int, n_mels: int = 80, at_once: int = 8, components: int = 48,
                  channels: int = 64, blocks: int = 6):
         super().__init__()

@@ -1,8 +1,6 @@
 """HiFi-GAN, ln-mel to sound: published generators V1 to V3, a "small" one of ours by inverse STFT,
-multi-period and multi-scale discriminators, and the losses.
-
-Source: Kong, Kim & Bae (2020), "HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the
-inverse STFT.  Notebook: 43."""
+multi-period and multi-scale discriminators, and the losses. Source: Kong, Kim & Bae (2020),
+"HiFi-GAN", §2 and appendix A; Siuzdak (2023), "Vocos", for the inverse STFT.  Notebook: 43."""
 
 import itertools
 import math
@@ -25,7 +23,6 @@ DO = "if it is [B, T, M], transpose(1, 2)"
 
 class Residual(nn.Module):
     """x + convolutions of x, one after the other, each with another dilation; [B, C, T]."""
-
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], two_deep: bool):
         super().__init__()
         self.first = nn.ModuleList(
@@ -44,7 +41,6 @@ class Residual(nn.Module):
 
 class Generator(nn.Module):
     """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1]; V1, whose `channels` halve with each rate."""
-
     def __init__(self, channels: int = 512, rates: tuple[int, ...] = (8, 8, 2, 2),
                  kernels: tuple[int, ...] = (16, 16, 4, 4), reaches: tuple[int, ...] = (3, 7, 11),
                  dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5),) * 3, two_deep: bool = True,
@@ -75,7 +71,6 @@ class Generator(nn.Module):
 
 class FrameGenerator(nn.Module):
     """ln-mel [B, M, T] → sound [B, T·hop] in [−1, 1], by a magnitude and a phase for each frame."""
-
     def __init__(self, channels: int = 128, blocks: int = 4, n_mels: int = 80, n_fft: int = 1024,
                  hop_length: int = 256):
         super().__init__()
@@ -103,7 +98,6 @@ SIZES = {"v1": Generator, "v2": partial(Generator, channels=128),
 
 class Critic(nn.Module):
     """Sound [B, N], by `period` p folded to [B, 1, N/p, p] → (scores [B, n], a feature a layer)."""
-
     def __init__(self, layers: list[nn.Module], score: nn.Module, period: int | None = None):
         super().__init__()
         self.layers, self.score, self.period = nn.ModuleList(layers), score, period
@@ -122,11 +116,10 @@ class Critic(nn.Module):
 
 def period_critic(period: int, width: int = 32) -> Critic:
     """2-D convolutions whose kernels never reach across a period."""
-    widths = (1, width, 4 * width, 16 * width, 32 * width)
-    layers = [weight_norm(nn.Conv2d(a, b, (5, 1), (3, 1), padding=(2, 0)))
-              for a, b in itertools.pairwise(widths)]
-    layers.append(weight_norm(nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))))
-    return Critic(layers, weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))), period)
+    widths = itertools.pairwise((1, width, 4 * width, 16 * width, 32 * width, 32 * width))
+    layers = [weight_norm(nn.Conv2d(a, b, (5, 1), (stride, 1), padding=(2, 0)))
+              for (a, b), stride in zip(widths, (3, 3, 3, 3, 1), strict=True)]
+    return Critic(layers, weight_norm(nn.Conv2d(32 * width, 1, (3, 1), padding=(1, 0))), period)
 
 
 def scale_critic(width: int, norm) -> Critic:
@@ -142,7 +135,6 @@ def scale_critic(width: int, norm) -> Critic:
 
 class Discriminators(nn.Module):
     """All of them, the multi-scale ones four times as wide: sound [B, N] → (scores, features)."""
-
     def __init__(self, width: int = 32, periods: tuple[int, ...] = (2, 3, 5, 7, 11),
                  scales: int = 3):
         super().__init__()

@@ -1,7 +1,6 @@
 """A small network that listens: what genre five seconds of music are, and how they feel. Its mel is
-finer than ``audio.MEL``, whose bands cannot tell major from minor.
-
-Source: ours; the form is that of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05."""
+finer than ``audio.MEL``, whose bands cannot tell major from minor. Source: ours; the form is that
+of VGGish (Hershey et al. 2017, §3), smaller.  Notebook: 05."""
 
 import math
 
@@ -17,7 +16,6 @@ FLOOR = 1e-5  # power below which a band counts as silent: −50 dB under a full
 
 class MusicTagger(nn.Module):
     """Mel CNN of levels of `widths`, with two heads; `settings` are its ``config.json``."""
-
     def __init__(self, n_genres: int = 10, widths: tuple[int, ...] = (32, 64, 96, 160),
                  embedding: int = 96, *, sample_rate_hz: int = 22_050, window_seconds: float = 5.0,
                  n_fft: int = 2048, hop_length: int = 512, n_mels: int = 128,

@@ -1,6 +1,5 @@
 """One step of MusicGen's decoder (transformers' own network) for fast sampling: what can be is made
 beforehand, and guidance's null half, whose cross-attention is 0, is computed only where it differs.
-
 Notebook: 03."""
 
 import torch
@@ -12,7 +11,6 @@ FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
 
 class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for `n_items` pieces of `n_positions` steps."""
-
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *,
                  packed: bool = False, compiled: bool = False):
         config, decoder = network.config, network.model.decoder

@@ -1,6 +1,5 @@
 """Networks of mapping: a picture's vector v [B, 512] becomes n (published: 1) vectors m [B, n,
 1024] that a music model attends to, by Study I or II, against an adversary (whose form is ours).
-
 Source: Deepika §4.2.2, §4.3.3.  Notebook: 22, 23."""
 
 import torch
@@ -9,13 +8,11 @@ from torch.nn import functional as F
 
 from lib.core.errors import checked
 
-STUDIES = ("one", "two")
 DO = "use the encoder the projection was trained with"
 
 
 class StudyOne(nn.Module):
     """v → linear, LayerNorm, GELU, one transformer block, linear, LayerNorm (§4.2.2: 12 heads)."""
-
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
                  hidden: int = 768, heads: int = 12, dropout: float = 0.1):
         super().__init__()
@@ -44,7 +41,6 @@ class StudyOne(nn.Module):
 
 class StudyTwo(nn.Module):
     """h = LayerNorm(W₁v + b₁), m = W₂ ReLU(h) + b₂, dropout after *each* layer, as §4.3.3 says."""
-
     def __init__(self, width_in: int = 512, width_out: int = 1024, n_tokens: int = 1,
                  hidden: int = 768, dropout: float = 0.1):
         super().__init__()
@@ -61,7 +57,6 @@ class StudyTwo(nn.Module):
 
 class VectorCritic(nn.Module):
     """Study I's adversary: conditions [B, n, D] → one logit an item [B], above 0 for real."""
-
     def __init__(self, width: int, hidden: int = 128):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(0.2),
@@ -74,7 +69,6 @@ class VectorCritic(nn.Module):
 
 class SoundCritic(nn.Module):
     """Study II's adversary: ln-mel [B, T, M] → one logit an item [B], the mean over patches."""
-
     def __init__(self, n_mels: int = 128, width: int = 32):
         super().__init__()
         self.n_mels = n_mels

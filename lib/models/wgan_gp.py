@@ -1,8 +1,7 @@
-"""Networks of the WGAN-GP, growing from 4² upwards, with the Emotional Residual Unit:
-pictures [B, 3, H, W], H = W = 4·2^stage, and affects [B, 2] (valence, arousal), both in [−1, 1].
-
-Source: Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato
-& Koyama (2018) for the critic's projection.  Notebook: 32."""
+"""Networks of the WGAN-GP, growing from 4² upwards, with the Emotional Residual Unit: pictures
+[B, 3, H, W], H = W = 4·2^stage, and affects [B, 2] (valence, arousal), both in [−1, 1]. Source:
+Zhang §2.5; Gulrajani et al. (2017), eq. 3 and §4; Karras et al. (2018), §3 and §4.1; Miyato &
+Koyama (2018) for the critic's projection.  Notebook: 32."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -19,7 +18,6 @@ SLOPE = 0.2  # of leaky ReLU, below zero
 
 class Growth(NamedTuple):
     """How far the networks have grown: `alpha` in [0, 1] is the newest stage's share."""
-
     stage: int
     alpha: float
 
@@ -30,7 +28,6 @@ class Growth(NamedTuple):
 
 class Painted(NamedTuple):
     """What the generator returns: the picture E, and the map M, which feature matching reads."""
-
     picture: Tensor  # [B, 3, H, W] in (−1, 1)
     map: Tensor  # [B, 3, H, W], any range
 
@@ -38,7 +35,6 @@ class Painted(NamedTuple):
 class Convolution(nn.Module):
     """[B, n_in, H, W] → [B, n_out, H, W]; a linear layer on [B, n_in]; `equalised`: the scale acts
     in use (Karras et al. §4.1), so that Adam moves all layers at one relative speed."""
-
     def __init__(self, n_in: int, n_out: int, kernel: int, *, equalised: bool, gain: float = 2.0):
         super().__init__()
         scale = (gain / (n_in * kernel**2)) ** 0.5
@@ -56,7 +52,6 @@ class Convolution(nn.Module):
 
 class AffectiveMaps(nn.Module):
     """v = σ(Conv[V, M]), a = σ(Conv[A, M]), [B, 3, H, W]; generator and critic share them."""
-
     def __init__(self, *, equalised: bool):
         super().__init__()
         self.valence = Convolution(4, 3, 3, equalised=equalised, gain=1.0)
@@ -72,7 +67,6 @@ class AffectiveMaps(nn.Module):
 
 class EmotionalResidualUnit(nn.Module):
     """B = v ⊗ M ⊕ a ⊗ M, E = tanh(Conv[B, [V, A]]): the map M [B, 3, H, W] weighed twice."""
-
     def __init__(self, *, equalised: bool):
         super().__init__()
         self.maps = AffectiveMaps(equalised=equalised)
@@ -87,7 +81,6 @@ class EmotionalResidualUnit(nn.Module):
 
 class Generator(nn.Module):
     """Noise [B, n_noise], affect [B, 2] → picture and map, by `depth` convolutions a stage."""
-
     def __init__(self, channels: Sequence[int], n_noise: int, depth: int, *, equalised: bool,
                  pixel_norm: bool):
         super().__init__()
@@ -120,7 +113,6 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """Picture [B, 3, H, W], affect [B, 2] → one unbounded score [B], higher for real; without
     `batch_deviation` it cannot notice that all pictures are alike."""
-
     def __init__(self, channels: Sequence[int], maps: AffectiveMaps, depth: int, *, equalised: bool,
                  batch_deviation: bool):
         super().__init__()

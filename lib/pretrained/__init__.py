@@ -11,8 +11,7 @@ from lib.pretrained.loading import MINIATURE, Part, find
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
 _SEES = "preprocessor_config.json"
-_SHARED = {"tagger": "listeners", "text_audio": "listeners", "text_encoder": "texts",
-           "sentences": "texts"}  # parts whose module has another name
+_ENCODERS = ("tagger", "text_audio", "image_text", "text_encoder", "sentences")  # in one module
 _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
          *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 
@@ -41,13 +40,12 @@ PARTS = {
     "text_encoder": Part("T5: a state a token", (*_NETWORK, *_WORDS), {
         "google-t5/t5-base": ("Apache-2.0", "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1")}),
     "sentences": Part("sentence encoder", (*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
-        "sentence-transformers/all-MiniLM-L6-v2":
-            ("Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
+        "sentence-transformers/all-MiniLM-L6-v2": (
+            "Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
         "sentence-transformers/paraphrase-TinyBERT-L6-v2": ("Apache-2.0", "")}),
     "musicgen": Part("MusicGen", (*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
-        "facebook/musicgen-small": ("CC-BY-NC-4.0", "4c8334b02c6ec4e8664a91979669a501ec497792"),
-        "facebook/musicgen-medium": ("CC-BY-NC-4.0", ""),
-        "facebook/musicgen-large": ("CC-BY-NC-4.0", "")}),
+        f"facebook/musicgen-{size}": ("CC-BY-NC-4.0", commit) for size, commit in (
+            ("small", "4c8334b02c6ec4e8664a91979669a501ec497792"), ("medium", ""), ("large", ""))}),
 }
 
 
@@ -57,5 +55,5 @@ def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None
         raise KlangfarbeError(f"a part out of {', '.join(PARTS)}", repr(part), "name one of them")
     found = find(part, PARTS[part], source)
     # a part's module imports what it alone needs
-    module = import_module(f"lib.pretrained.{_SHARED.get(part, part)}")
+    module = import_module(f"lib.pretrained.{'encoders' if part in _ENCODERS else part}")
     return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)

@@ -1,16 +1,15 @@
-"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on;
-led by nothing, it says what it sees. Greedy: a picture has one caption for ever.
-
-Source: Li et al. (2022), BLIP, §3.1.  Notebook: 03."""
+"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on; led by
+nothing, it says what it sees. Greedy: a picture has one caption for ever. Source: Li et al. (2022),
+BLIP, §3.1.  Notebook: 03."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import BlipForConditionalGeneration, BlipImageProcessorPil
+from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
 
 from lib.core.errors import checked
-from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read, tokenizer_of
+from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read
 
 
 def lead(word: str) -> str:
@@ -38,18 +37,12 @@ def lead_tokens(tokenizer, word: str | None) -> list[int]:
 
 class Captioner(Pretrained):
     """A BLIP with its image processor and tokenizer."""
-
-    def __init__(self, source: Source, model, processor, tokenizer, device: str):
-        super().__init__(source, model, device, tokenizer)
-        self.processor = processor
-
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
         pictures = checked(np.asarray(pictures), "pictures", ("N", "H", "W", 3), "give a stack")
         words = [None] * len(pictures) if words is None else words
-        leads = [lead_tokens(self.tokenizer, word)
-                 for _, word in zip(pictures, words, strict=True)]
+        leads = [lead_tokens(self.tokenizer, w) for _, w in zip(pictures, words, strict=True)]
         captions = [""] * len(pictures)
         for length in sorted({len(lead) for lead in leads}):  # read together without any padding
             rows = [i for i, lead in enumerate(leads) if len(lead) == length]
@@ -70,4 +63,4 @@ def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
     """A folder's model, image processor and tokenizer."""
     model = load_model(BlipForConditionalGeneration, source, device, dtype)
     processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
-    return Captioner(source, model, processor, tokenizer_of(source), device)
+    return Captioner(source, model, device, read(AutoTokenizer, source), processor)

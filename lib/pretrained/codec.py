@@ -1,7 +1,4 @@
-"""A neural codec, sound ↔ codes: our spectral miniature or transformers' EncodecModel, one
-interface.
-
-Notebook: 03."""
+"""A neural codec, sound ↔ codes: ours, or transformers' EncodecModel.  Notebook: 03."""
 
 import numpy as np
 import torch
@@ -19,7 +16,6 @@ N_CODEBOOKS = 4  # of EnCodec's bandwidths the smallest with as many is taken, a
 
 class Codec(Pretrained):
     """A SpectralCodec or :class:`Encodec` with its card: K codebooks of size V, steps a second."""
-
     def __init__(self, source: Source, model, device: str):
         super().__init__(source, model, device)
         self.sample_rate_hz, self.samples_per_step = model.sample_rate_hz, model.samples_per_step
@@ -54,7 +50,6 @@ class Codec(Pretrained):
 
 class Encodec:
     """transformers' EncodecModel under SpectralCodec's names: mono, whole clips, one bandwidth."""
-
     def __init__(self, model):
         config = model.config
         if config.audio_channels != 1 or config.chunk_length_s is not None or config.normalize:

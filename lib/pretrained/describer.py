@@ -1,17 +1,17 @@
 """A causal language model (bundled: a tiny Llama) that rewrites a caption with its emotion as a
-musical description of two lines, in the checkpoint's chat template where it has one.
-
-Source: Hisariya & Liang, Table 1; Deepika, Table 3.1 and §5.6.  Notebook: 03."""
+musical description of two lines, in the checkpoint's chat template where it has one. Source:
+Hisariya & Liang, Table 1; Deepika, Table 3.1 and §5.6.  Notebook: 03."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, GenerationConfig, LlamaForCausalLM
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
+from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import Pretrained, Source, load_model, tokenizer_of
+from lib.pretrained.loading import Pretrained, Source, load_model, read
 
 # of drawn words; chosen for the bundled one on captions that are neither trained on nor reported
 TEMPERATURE, TOP_K = 0.7, 50
@@ -37,7 +37,6 @@ PROMPTS = {
 
 class Describer(Pretrained):
     """A causal language model with its tokenizer."""
-
     def describe(self, captions: Sequence[str], emotions: Sequence[str] | None = None, *,
                  prompt: str = "bridging", seed: int | None = None, **sampling) -> list[str]:
         """N captions, each with its emotion word or none → N musical descriptions of two lines."""
@@ -90,7 +89,6 @@ class Describer(Pretrained):
 
 class GumbelSampler:
     """Draws the greatest of log-probability + Gumbel noise, each text with its own generator."""
-
     def __init__(self, generators: list[np.random.Generator], temperature: float, top_k: int):
         self.generators, self.temperature, self.top_k = generators, temperature, top_k
 
@@ -128,8 +126,8 @@ def well_formed(text: str) -> bool:
 
 def load_describer(source: Source, device: str, dtype=None) -> Describer:
     """A folder's model and tokenizer."""
-    model = load_model(LlamaForCausalLM, source, device, dtype, MODEL_FOR_CAUSAL_LM_MAPPING)
-    tokenizer, ends = tokenizer_of(source), model.generation_config.eos_token_id
+    model = load_model(LlamaForCausalLM, source, device, dtype, CAUSAL)
+    tokenizer, ends = read(AutoTokenizer, source), model.generation_config.eos_token_id
     model.generation_config = GenerationConfig(  # a published file's own temperature would creep in
         eos_token_id=tokenizer.eos_token_id if ends is None else ends)
     if tokenizer.pad_token_id is None:  # Falcon and Llama have none; it is masked: any does

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import huggingface_hub
 from huggingface_hub import errors
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig
 from transformers.utils import logging
 
 from lib.core import artefacts, paths
@@ -25,7 +25,6 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 @dataclass(frozen=True)
 class Source:
     """A checkpoint's folder, not yet loaded; `sha256` over weights and configuration."""
-
     folder: Path
     name: str
     sha256: str
@@ -36,7 +35,6 @@ class Source:
 @dataclass(frozen=True)
 class Part:
     """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
-
     what: str
     files: tuple[str, ...]
     hub: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → licence, commit to pin
@@ -45,11 +43,8 @@ class Part:
 def find(part_name: str, part: Part, source: str | Path) -> Source:
     """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``)."""
     if source == MINIATURE:
-        folder = paths.MINIATURES / part_name
-        if not folder.is_dir():
-            raise KlangfarbeError(f"the bundled miniature {part_name}", f"{folder}: no such folder",
-                                  f"git checkout -- {folder}")
-        return inspect(folder, part, f"{part_name} miniature", licence="MIT, as the workbook")
+        return inspect(paths.MINIATURES / part_name, part, f"{part_name} miniature",
+                       licence="MIT, as the workbook")
     if Path(source).is_dir():
         return inspect(Path(source), part, Path(source).resolve().name)
     name = str(source)
@@ -74,20 +69,18 @@ def find(part_name: str, part: Part, source: str | Path) -> Source:
             why = error
     raise KlangfarbeError(f"the checkpoint {name} at {revision}",
                           f"neither cached nor within reach ({type(why).__name__})",
-                          f"on a machine with access fetch {', '.join(wanted)} of {name}, and give "
-                          f"their folder for {part_name}") from why
+                          f"fetch {', '.join(wanted)} of {name}, and give their folder") from why
 
 
 def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
             licence: str = "unknown") -> Source:
     """Checks that a folder holds what a part needs, its weights as safetensors, and hashes it."""
     has_weights = any(folder.glob("*.safetensors"))
-    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLED)
+    pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLED)
     if not has_weights and pickled:
         raise KlangfarbeError(f"weights as safetensors in {folder}",
                               f"only {', '.join(pickled)}, which could run code when read",
-                              "convert them where you trust them: "
-                              "model.save_pretrained(new, safe_serialization=True)")
+                              "convert them: model.save_pretrained(new, safe_serialization=True)")
     missing = [file for file in part.files
                if not any((folder / choice).is_file() for choice in file.split("|"))
                # large weights come in numbered shards
@@ -100,19 +93,19 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):
         if path.is_file():
             digest.update(path.name.encode() + b"\0")
-            with open(path, "rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
+            digest.update(path.read_bytes())
     return Source(folder, name, digest.hexdigest(), revision, licence)
 
 
 class Pretrained:
-    """A network, `model`, in evaluation mode with its card and, if it reads, its tokenizer."""
-
-    def __init__(self, source: Source, model: Any, device: str, tokenizer: Any = None):
+    """A network, `model`, in evaluation mode with its card, what it reads or sees or hears by, and
+    the width D of its vectors."""
+    def __init__(self, source: Source, model: Any, device: str, tokenizer: Any = None,
+                 processor: Any = None, width: int = 0):
         self.name, self.sha256 = source.name, source.sha256
         self.licence, self.revision = source.licence, source.revision
-        self.model, self.device, self.tokenizer = model, device, tokenizer
+        self.model, self.device, self.width = model, device, width
+        self.tokenizer, self.processor = tokenizer, processor
 
 
 @contextlib.contextmanager
@@ -132,11 +125,6 @@ def read(kind, source: Source, what: str = "a tokenizer's tokenizer.json, tokeni
     """``kind.from_pretrained(folder)``, of which `what` was expected."""
     with readable(source, what):
         return kind.from_pretrained(source.folder, local_files_only=True)
-
-
-def tokenizer_of(source: Source):
-    """The folder's tokenizer."""
-    return read(AutoTokenizer, source)
 
 
 def tokens_of(tokenizer, texts: Sequence[str], longest: int):

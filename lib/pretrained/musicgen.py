@@ -1,26 +1,26 @@
 """MusicGen whole: texts, T5's states, conditions, codes, sound. Two layouts are read: the hub's,
 and the bundled one: decoder, projection, and hashes of text encoder and codec in parts.json.
+Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guidance 3); stored states
+and codes: Hisariya & Liang, setting M4.  Notebook: 03."""
 
-Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guidance 3).  Notebook: 03.
-"""
-
-from typing import Any
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import MusicgenDecoderConfig, MusicgenForCausalLM
+from transformers import AutoTokenizer, MusicgenDecoderConfig, MusicgenForCausalLM
 from transformers import MusicgenForConditionalGeneration as WholeMusicgen
 from transformers.utils import logging
 
 from lib import pretrained
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError, checked
-from lib.models import delay_pattern
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
-from lib.pretrained.loading import Pretrained, Source, load_model, readable, tokenizer_of
-from lib.pretrained.texts import TextEncoder
+from lib.pretrained.encoders import TextEncoder
+from lib.pretrained.loading import Pretrained, Source, load_model, read, readable
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
@@ -30,7 +30,6 @@ LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were nev
 class MusicGenerator(Pretrained):
     """Parts `text` and `codec`, and `network`, what lib.training.musicgen trains: a ``decoder``
     and, where widths differ, ``enc_to_dec_proj``."""
-
     def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
         super().__init__(source, None, device)
         self.network, self.text, self.codec = network, text, codec
@@ -38,10 +37,6 @@ class MusicGenerator(Pretrained):
         self.width, self.text_width = config.hidden_size, text.width
         self.n_codebooks = config.num_codebooks
         self.sample_rate_hz, self.frame_rate_hz = codec.sample_rate_hz, codec.frame_rate_hz
-        if (codec.n_codebooks, codec.codebook_size) != (config.num_codebooks, config.vocab_size):
-            raise KlangfarbeError(f"a codec of {config.num_codebooks} × {config.vocab_size}",
-                                  f"{codec.n_codebooks} × {codec.codebook_size}",
-                                  "use the codec the decoder was trained with")
 
     def states(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """N texts → the text encoder's states float32 [N, L, D_text], mask int64 [N, L]."""
@@ -79,18 +74,18 @@ def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
     if (channels := model.config.decoder.audio_channels) != 1:
         raise KlangfarbeError("a mono MusicGen", f"{source.name}: {channels} channels",
                               "use facebook/musicgen-small, -medium or -large")
-    text = TextEncoder(source, model.text_encoder, tokenizer_of(source), device)
+    text = TextEncoder(source, model.text_encoder, device, read(AutoTokenizer, source),
+                       width=model.text_encoder.config.d_model)
     codec = Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), device)
     return MusicGenerator(source, model, text, codec, device)
 
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
     with readable(source, "a decoder's config.json, parts.json and weights that fit"):
-        files: dict[str, Any] = {name: artefacts.read(source.folder / name) for name in
-                                 (PARTS_FILE, "config.json", "model.safetensors")}
-        hashes = files[PARTS_FILE]
-        network = untrained(files["config.json"], hashes["text_width"])
-        network.load_state_dict(files["model.safetensors"])
+        config, tensors, hashes = (artefacts.read(source.folder / name) for name in (
+            "config.json", "model.safetensors", PARTS_FILE))
+        network = untrained(config, hashes["text_width"])
+        network.load_state_dict(tensors)
     text, codec = (pretrained.load(name, device=device) for name in ("text_encoder", "codec"))
     for name, part in (("text_encoder", text), ("codec", codec)):
         if part.sha256 != hashes[name]:
@@ -123,11 +118,9 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
-           temperature: float = 1.0, top_k: int = 250, seed: int = 0,
-           step: str | None = None) -> Tensor:
-    """Conditions [B, L, D] of a mono MusicgenForCausalLM's width, mask [B, L] → codes int64 [B, K,
-    n_steps]; `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA), compile.
-    """
+           temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "") -> Tensor:
+    """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
+    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
     checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")
@@ -145,7 +138,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
         none = torch.zeros_like(line[:1, :, :n_steps])
-        is_code = delay_pattern.build(none, special)[0] != special
+        is_code = musicgen.delay(none, special)[0] != special
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
@@ -161,7 +154,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     if not bool(last.isfinite().all()):
         raise KlangfarbeError("finite logits", "NaN or infinity while sampling",
                               "check weights and conditions; try float32")
-    return delay_pattern.revert(line).clone()
+    return musicgen.undelay(line).clone()
 
 
 def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:
@@ -184,3 +177,47 @@ def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:
     for _ in range(n_times):
         graph.replay()
     return logits.clone()  # the graph's own memory goes with the graph
+
+
+def stored(folder: Path, contents: Sequence, network_sha256: str,
+           compute: Callable[[], list[Tensor]]) -> list[Tensor]:
+    """A tensor for each text or sound: read where all are stored as this network encodes them (a
+    published epoch: 240 s → 70 s), else computed and stored; a damaged file counts as absent."""
+    digest = hashlib.sha256(network_sha256.encode())
+    for content in contents:
+        form = "text" if isinstance(content, str) else f"{content.dtype}{content.shape}"
+        data = content.encode() if isinstance(content, str) else content.tobytes()
+        digest.update(f"\0{form}\0{len(content)}\0".encode())
+        digest.update(data)
+    path = folder / f"{digest.hexdigest()[:32]}.safetensors"
+    try:
+        tensors = artefacts.read(path)
+    except KlangfarbeError:  # absent or damaged
+        tensors = {str(i): tensor.clone() for i, tensor in enumerate(compute())}
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            raise KlangfarbeError("finite tensors", "NaN or infinity",
+                                  "look at what computes them") from None
+        artefacts.write(path, tensors)
+    return [tensors[str(i)] for i in range(len(contents))]
+
+
+def text_states(folder: Path, texts: Sequence[str], encode: Callable, network_sha256: str, *,
+                batch: int = 32) -> list[Tensor]:
+    """States of N texts, float32 [L, D] each; `encode`: texts → states [N, L, D], mask [N, L]."""
+    def compute():
+        unique, found = list(dict.fromkeys(texts)), []
+        for at in range(0, len(unique), batch):
+            states, mask = encode(unique[at : at + batch])
+            found += [torch.as_tensor(s[: int(m.sum())]).float().cpu()
+                      for s, m in zip(states, mask, strict=True)]
+        return [found[unique.index(text)] for text in texts]
+    return stored(folder, texts, network_sha256, compute)
+
+
+def sound_codes(folder: Path, sounds: Sequence[np.ndarray], encode: Callable,
+                network_sha256: str) -> list[Tensor]:
+    """Stored codes of sounds [N], int16 [K, S] each; `encode`: sound [1, 1, N] → [1, K, S]."""
+    def compute():
+        clips = (torch.as_tensor(np.asarray(sound, np.float32))[None, None] for sound in sounds)
+        return [encode(clip)[0].cpu().to(torch.int16) for clip in clips]
+    return stored(folder, sounds, network_sha256, compute)

@@ -1,8 +1,6 @@
-"""The bundled checkpoints: how each was made, what each must reach, and whether it does.
-
-A recipe's ``make…()`` gives the files it trained, the hash of its data and what is saved besides;
-its ``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once.
-"""
+"""The bundled checkpoints: how each was made, what each must reach, and whether it does. A recipe's
+``make…()`` gives the files it trained, the hash of its data and what is saved besides; its
+``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once."""
 
 import math
 import pkgutil
@@ -18,6 +16,7 @@ from lib import pretrained
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.recipes import bundling
+from lib.signal import affect
 from lib.training import loop
 
 __getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
@@ -58,80 +57,74 @@ class Recipe:
     folder: str                     # below data/miniatures
     files: tuple[str, ...]
     wanted: tuple[Wanted, ...] = ()
-    source: str = ""                # "module.make…" here; default: the folder's make
+    module: str = ""                # here, with make_<name>; default: its own, with make
 
-    def call(self, what: str):
+    def call(self, what: str, name: str):
         """Calls the recipe's ``make`` or ``measure``."""
-        module, _, function = (self.source or f"{self.folder}.make").partition(".")
-        return getattr(import_module(f"lib.recipes.{module}"), function.replace("make", what))()
+        module = import_module(f"lib.recipes.{self.module or name}")
+        return getattr(module, f"{what}_{name}" if self.module else what)()
 
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = (*_NETWORK, "tokenizer.json", "tokenizer_config.json")
-_GENERATED, _REAL, _ROUND_TRIP = ({"music": kind} for kind in ("generated", "atelier",
-                                                               "round trip"))
+_GENERATED, _REAL, _ROUND_TRIP = (
+    {"music": kind} for kind in ("generated", "atelier", "round trip"))
 _CLEAN, _GREEDY, _ALL = {"clips": "as they are"}, {"way": "likeliest words"}, {"codebooks": 4}
 _STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
     {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
 RECIPES = {
-    "picture_judge": Recipe("judge", ("picture_judge.skops",), (),
-                            "music2image.make_picture_judge"),
-    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "music2image.make_forest"),
-    "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"),
-                   (), "music2image.make_unet"),
+    "picture_judge": Recipe("judge", ("picture_judge.skops",), (), "systems"),
+    "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "systems"),
+    "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"), (),
+                   "systems"),
     "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
         Wanted("accuracy", 0.8), Wanted("calibration_error", 0.1, at_most=True),
-        *(Wanted("recall", 0.5, {"word": word})
-          for word in ("happy", "fun", "angry", "sad", "neutral"))), "emotion_classifier.make"),
+        *(Wanted("recall", 0.5, {"word": word}) for word in affect.EMOTION_POINTS)), "systems"),
     "projection": Recipe("23_mapping_study_two", ("study_two.json", "study_two.safetensors"), (
         Wanted("cosine", 1.0, _STUDY, _MEAN), Wanted("centred cosine", 0.2, _STUDY),
-        Wanted("mae", 1.0, _STUDY, _MEAN, at_most=True)), "projection.make"),
+        Wanted("mae", 1.0, _STUDY, _MEAN, at_most=True)), "systems"),
     "vocoder": Recipe("43_art2music_vocoder", ("generator.json", "generator.safetensors"), (
         Wanted("ln_mel_l1", 0.5, _VOCODER, at_most=True),
-        Wanted("ln_mel_l1", 0.25, _VOCODER, _UNTRAINED, at_most=True)), "art2music.make_vocoder"),
+        Wanted("ln_mel_l1", 0.25, _VOCODER, _UNTRAINED, at_most=True)), "systems"),
     "flow": Recipe("42_art2music_decoder", ("flow.json", "flow.safetensors"), (
         Wanted("ccc_arousal", 0.4, _FLOW), Wanted("ccc_valence", 0.25, _FLOW),
-        Wanted("two_seeds_apart_of_two_clips", 0.5, _FLOW)), "art2music.make_flow"),
+        Wanted("two_seeds_apart_of_two_clips", 0.5, _FLOW)), "systems"),
     "tagger": Recipe("tagger", _NETWORK, (
         Wanted("genre_accuracy", 0.85, _CLEAN), Wanted("valence_r2", 0.7, _CLEAN),
-        Wanted("arousal_r2", 0.7, _CLEAN))),
+        Wanted("arousal_r2", 0.7, _CLEAN)), "listeners"),
     "text_audio": Recipe("text_audio", (*_WORDS, "preprocessor_config.json"), (
-        Wanted("r_at_1_of_100", 0.4), Wanted("emotion_alone_r_at_1_of_10", 0.2))),
-    "image_text": Recipe(
-        "image_text", ("open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
-            Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
-            Wanted("emotion_alone_r_at_1_of_10", 0.2))),
+        Wanted("r_at_1_of_100", 0.4), Wanted("emotion_alone_r_at_1_of_10", 0.2)), "listeners"),
+    "image_text": Recipe("image_text", (
+        "open_clip_config.json", "open_clip_model.safetensors", *_WORDS[2:]), (
+        Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
+        Wanted("emotion_alone_r_at_1_of_10", 0.2)), "pictures"),
     "codec": Recipe("codec", _NETWORK, (
         Wanted("ln_mel_l1", 0.8, _ALL, at_most=True),
         *(Wanted("perplexity", 256, {"codebooks": k}) for k in (1, 2, 3, 4)),
         Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.9))),
     "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), (
         Wanted("unled_manner_named", 0.9), Wanted("unled_subject_named", 0.9),
-        Wanted("led_feeling_follows", 0.9))),
+        Wanted("led_feeling_follows", 0.9)), "pictures"),
     "describer": Recipe("describer", _WORDS, (
         Wanted("all_suits", 0.85, _GREEDY), Wanted("two_lines", 0.99, _GREEDY))),
-    "text_encoder": Recipe("text_encoder", _WORDS),
-    "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json")),
+    "text_encoder": Recipe("text_encoder", _WORDS, (), "texts"),
+    "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json"), (), "texts"),
     "musicgen": Recipe("musicgen", (*_NETWORK, "parts.json"), (
         *(Wanted(f"{control}_r", 0.6, _GENERATED, _REAL)
           for control in ("tempo_bpm", "mode", "loudness_db", "brightness_hz")),
         Wanted("fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
         Wanted("silent_seconds", 1.0, _GENERATED, _REAL, at_most=True))),
 }
-
-
-def measured() -> list[str]:
-    """The checkpoints that are measured: lib.pretrained's, and whatever must reach a figure."""
-    return [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
+MEASURED = [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
 
 
 def make(name: str) -> None:
     """Makes a checkpoint again, measures it and writes the table its card is written from."""
     recipe = _recipe(name, list(RECIPES))
     loop.set_threads()
-    bundling.write(recipe.folder, *recipe.call("make"))
-    if name in measured():
-        rows, *data = recipe.call("measure")
+    bundling.write(recipe.folder, *recipe.call("make", name))
+    if name in MEASURED:
+        rows, *data = recipe.call("measure", name)
         table = pd.DataFrame(rows)
         bundling.write(recipe.folder, {HELDOUT: table}, provenance.content_hash(*data))
         print(table.round(3).to_string(index=False), figures(name, table).round(3), sep="\n")
@@ -147,9 +140,9 @@ def figures(name: str, table: pd.DataFrame) -> pd.DataFrame:
 def check(names: Sequence[str] = ()) -> int:
     """Measures checkpoints (default: all) against their cards' tables: 0, or 2 if they differ."""
     wrong = []
-    for name in names or measured():
-        recipe = _recipe(name, measured())
-        table = pd.DataFrame(recipe.call("measure")[0])
+    for name in names or MEASURED:
+        recipe = _recipe(name, MEASURED)
+        table = pd.DataFrame(recipe.call("measure", name)[0])
         print(f"\n{name}")
         for row in figures(name, table).to_dict("records"):
             print(f"  {'met   ' if row['met'] else 'MISSED'} {row['what']}: {row['value']:.3f} "

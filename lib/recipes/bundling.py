@@ -1,6 +1,7 @@
 """What the recipes share: material, a tokenizer, losses, figures with intervals, writing."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ WORDS_SEED, N_WORDS = 8, 6000  # the language networks' own collection
 AMONG = 100  # candidates that a retrieval figure searches
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # RoBERTa's order
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How long a network was trained; ours, as all settings of the recipes are."""
+    n_steps: int
+    batch_size: int
+    learning_rate: float
 
 
 def first_items(seed: int, n: int) -> list:
@@ -84,11 +93,6 @@ def train_tokenizer(texts: Iterable[str], size: int, *, positions: int, template
                                    model_max_length=positions, **settings)
 
 
-def draw_rows(rng: np.random.Generator, n: int, batch_size: int) -> np.ndarray:
-    """A batch's rows out of n, each at most once."""
-    return rng.choice(n, min(batch_size, n), replace=False)
-
-
 def crops(rng: np.random.Generator, array: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
     """Stretches [B, …, length] of an array's rows [N, …, T], each from a place of its own."""
     starts = rng.integers(0, array.shape[-1] - length + 1, len(rows))
@@ -107,9 +111,8 @@ def contrastive_loss(logits: torch.Tensor) -> tuple[torch.Tensor, dict[str, floa
 def token_loss(output, labels: torch.Tensor, shift: int = 0) -> tuple[torch.Tensor, dict]:
     """A language network's loss, its logits `shift` places before the labels; the curve's entry."""
     labels = labels[:, shift:]
-    right = output.logits[:, : labels.shape[1]].argmax(-1) == labels
-    return output.loss, {"loss": output.loss.item(),
-                         "right": right[labels >= 0].float().mean().item()}
+    right = (output.logits[:, : labels.shape[1]].argmax(-1) == labels)[labels >= 0].float().mean()
+    return output.loss, {"loss": output.loss.item(), "right": right.item()}
 
 
 def run(name: str, key: str) -> dict:

@@ -1,6 +1,5 @@
 """The bundled codec, trained on two-second crops with spectral losses at four scales (phase is not
-compared); the quantiser starts from k-means.  Notebook: 03.
-"""
+compared); the quantiser starts from k-means.  Notebook: 03."""
 
 from dataclasses import dataclass
 
@@ -11,8 +10,7 @@ import torch
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, render
 from lib.metrics import control, spectral
-from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses
+from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses, perplexity
 from lib.pretrained.codec import KIND
 from lib.recipes import bundling
 from lib.systems import stored
@@ -61,23 +59,19 @@ def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *
     trained.codec = model
     # in the checkpoint, so that a resumed run knows when the quantiser starts
     trained.register_buffer("steps", steps := torch.zeros((), dtype=torch.long))
-
     def crops(rng, count: int):
         batch = bundling.crops(rng, sounds, rng.integers(0, len(sounds), count), n_samples)
         gains = 10 ** (-config.gain_db * rng.random(count) / 20)
         return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]  # [B, 1, N]
-
     def latents(sound):
         with loop.autocast(sound.device.type, config.bfloat16):
             return model.latents(sound).float()
-
     def loss_of(rng):
         step = int(steps)
         steps.add_(1)
         if step == config.unquantised_steps:
             with torch.no_grad():
-                z = torch.cat([latents(crops(rng, 32))
-                               for _ in range(-(-config.start_crops // 32))])
+                z = torch.cat([latents(crops(rng, 32)) for _ in range(0, config.start_crops, 32)])
             model.quantiser.start(z.reshape(-1, z.shape[2]), seed,
                                   per_batch=config.batch_size * n_steps)
         sound = crops(rng, config.batch_size)
@@ -96,7 +90,6 @@ def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *
                 + config.w_commitment * commitment)
         return loss, {"mel": mel.item(), "convergence": convergence.item(), "notes": notes.item(),
                       "commitment": commitment.item(), "perplexity": used}
-
     return loop.fit(trained, loss_of, config, seed=seed, key=f"{model.settings} {key}", **run)
 
 

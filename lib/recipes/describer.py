@@ -1,11 +1,9 @@
 """The bundled describer, a tiny Llama. The prompts take turns, the emotion word stands in front, in
-the caption or nowhere, so that the model looks for the word, not a place.  Notebook: 03.
-"""
+the caption or nowhere, so that the model looks for the word, not a place.  Notebook: 03."""
 
 import functools
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,25 +17,18 @@ from lib.core import provenance
 from lib.data.atelier import TEST_SEED, genres, lexicon, words
 from lib.pretrained.describer import PROMPTS, image_description, plain_prompt, well_formed
 from lib.recipes import bundling
-from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED, share
+from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED, Steps, share
 from lib.training import loop
 
 IGNORED = -100  # torch's mark for a place that carries no loss
 DRAWS = 3  # of each held-out caption, where the describer samples
 # a word suits an emotion unless the emotion makes it rarer than this share of its usual frequency
 NEAR = 0.9
+# Falcon-RW-1B has 24 layers of 2,048
 SIZES = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 3,
          "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 512}
-
-
-@dataclass(frozen=True)
-class Config:
-    """How it was trained; ours (Falcon-RW-1B has 24 layers of 2,048)."""
-    n_steps: int = 1000
-    batch_size: int = 32
-    learning_rate: float = 3e-3
-    p_front: float = 0.6    # the emotion word before the caption
-    p_nowhere: float = 0.1  # no emotion word; else it stands between two words of the caption
+STEPS = Steps(1000, 32, 3e-3)
+P_FRONT, P_NOWHERE = 0.6, 0.1  # the emotion word before the caption, and nowhere; else inside it
 
 
 def tokenizer(texts: list[str], size: int = 1500):
@@ -62,12 +53,12 @@ def response(description: str) -> str:
     return description.replace(". ", ".\n", 1)
 
 
-def with_emotion(caption: str, emotion: str, rng, config: Config = Config()) -> str:
+def with_emotion(caption: str, emotion: str, rng) -> str:
     """The image description with its emotion word in one of the places a captioner may put it."""
     where = rng.random()
-    if where < config.p_front:
+    if where < P_FRONT:
         return image_description(caption, emotion)
-    if where < config.p_front + config.p_nowhere:
+    if where < P_FRONT + P_NOWHERE:
         return caption
     parts = caption.split(" ")
     parts.insert(rng.integers(0, len(parts) + 1), emotion)
@@ -87,15 +78,15 @@ def collate(tokenizer, prompts: list[str], responses: list[str]) -> dict:
 
 
 def train(model, tokenizer, captions: list[str], emotions: list[str], descriptions: list[str],
-          config: Config = Config(), **run) -> list[dict]:
+          steps: Steps = STEPS, **run) -> list[dict]:
     """Trains in place and returns the curve."""
     def loss_of(rng):
-        rows = bundling.draw_rows(rng, len(captions), config.batch_size)
-        prompts = [plain_prompt(with_emotion(captions[row], emotions[row], rng, config),
+        rows = rng.choice(len(captions), steps.batch_size, replace=False)
+        prompts = [plain_prompt(with_emotion(captions[row], emotions[row], rng),
                                 list(PROMPTS)[rng.integers(len(PROMPTS))]) for row in rows]
         batch = collate(tokenizer, prompts, [response(descriptions[row]) for row in rows])
         return bundling.token_loss(model(**batch), batch["labels"], shift=1)
-    return loop.fit(model, loss_of, config, **run)
+    return loop.fit(model, loss_of, steps, **run)
 
 
 def make() -> tuple:
@@ -180,9 +171,8 @@ def measure() -> tuple:
     images = [image_description(*pair) for pair in zip(captions, emotions, strict=True)]
     asked = {"likeliest words": (images, [None]), "drawn": (images, range(DRAWS)),
              "drawn, no emotion word": (captions, [0])}
-    ways = {way: [text for seed in seeds for text in model.respond(list(map(model.prompt, texts)),
-                                                                   seed=seed)]
-            for way, (texts, seeds) in asked.items()}
+    ways = {way: sum((model.respond(list(map(model.prompt, texts)), seed=seed) for seed in seeds),
+                     []) for way, (texts, seeds) in asked.items()}
     ways["the atelier's own"], rows = [response(d) for d in descriptions], []
     for way, said in ways.items():
         wanted, n = emotions * (len(said) // len(emotions)), len(said)

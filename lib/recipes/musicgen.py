@@ -1,6 +1,5 @@
 """The bundled music model, a small MusicGen, trained on crops of a piece's codes under its whole
-description.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03.
-"""
+description.  Source: Copet et al. (2023), §2.2 and §3.  Notebook: 03."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from lib.data.atelier.compose import describe
 from lib.metrics import audio_quality, control, distances, embedders
 from lib.pretrained import musicgen
 from lib.recipes import bundling
-from lib.recipes.bundling import SEED
 from lib.training import loop
 from lib.training import musicgen as training
 
@@ -49,10 +47,8 @@ def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config 
     return musicgen.untrained(
         {"vocab_size": codebook_size, "num_codebooks": n_codebooks, "hidden_size": config.width,
          "num_hidden_layers": config.layers, "num_attention_heads": config.heads,
-         "ffn_dim": config.hidden, "dropout": config.dropout, "attention_dropout": 0.0,
-         "activation_dropout": 0.0, "max_position_embeddings": 2048, "audio_channels": 1,
-         "pad_token_id": codebook_size, "bos_token_id": codebook_size,
-         "decoder_start_token_id": codebook_size}, text_width)
+         "ffn_dim": config.hidden, "dropout": config.dropout, "pad_token_id": codebook_size,
+         "bos_token_id": codebook_size, "decoder_start_token_id": codebook_size}, text_width)
 
 
 def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
@@ -75,13 +71,13 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
 def make() -> tuple:
     """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-    codes, key = bundling.computed_of_clips(
-        lambda clips: codec.encode(clips[:, None]).cpu().numpy().astype(np.int16), "codes",
-        MUSIC_SEED, N_TRAIN)
+    def encode(clips):
+        return codec.encode(clips[:, None]).cpu().numpy().astype(np.int16)
+    codes, key = bundling.computed_of_clips(encode, "codes", MUSIC_SEED, N_TRAIN)
     descriptions = bundling.texts_of(bundling.first_items(MUSIC_SEED, N_TRAIN))["description"]
     states, mask = text.states(descriptions)
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
-    network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=SEED)
+    network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=bundling.SEED)
     curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
                   **bundling.run("musicgen", key))
     files = musicgen.contents(network, text, codec, dtype=torch.float16)

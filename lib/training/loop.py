@@ -1,20 +1,23 @@
-"""What training loops share, and the loop that every bundled checkpoint is trained with."""
+"""What trainings share: batches, schedules, moving averages, checkpoints, processes side by side,
+and the loop that every bundled checkpoint is trained with."""
 
+import contextlib
 import math
 import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from lib.core import provenance
+from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError
-from lib.training.checkpoint import Checkpoint
 
 
 def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -96,7 +99,123 @@ def autocast(device: str, wanted: bool = True):
     return torch.autocast(kind, torch.bfloat16, enabled=wanted and has)
 
 
-def set_threads(n_threads: int | None = None) -> None:
-    """Limits torch to `n_threads` (default: ``KLANGFARBE_THREADS``, else all cores)."""
-    torch.set_num_threads(n_threads or int(os.environ.get("KLANGFARBE_THREADS", "0"))
-                          or os.cpu_count() or 1)
+def set_threads() -> None:
+    """Limits torch to ``KLANGFARBE_THREADS``, else to all cores."""
+    torch.set_num_threads(int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1)
+
+
+class Checkpoint:
+    """Networks, optimisers, generators and dicts of tensors, saved at `path` (``None``: not) and
+    restored in place where `key`, a hash of settings, seed and data, is the same: a killed training
+    goes on where it stood. ``<stem>.<step>.safetensors`` and ``….json``, which is written last."""
+    def __init__(self, path: Path | None, key: str, **parts):
+        self.path, self.key = path, key
+        self.parts = {name: part for name, part in parts.items() if part is not None}
+
+    def read(self) -> tuple[dict, dict] | None:
+        """The newest whole checkpoint, of any key: (tensors, state), or ``None``."""
+        states = self.path.parent.glob(f"{self.path.stem}.[0-9]*.json") if self.path else ()
+        for state in sorted(states, reverse=True):
+            if (tensors := state.with_suffix(".safetensors")).is_file():
+                return artefacts.read(tensors), artefacts.read(state)
+        return None
+
+    def load(self) -> dict:
+        """Restores the newest checkpoint: ``step``, ``curve`` and what else was saved with it."""
+        found = self.read()
+        if found is None or found[1]["key"] != self.key:
+            return {"step": 0, "curve": []}
+        tensors, state = found
+        for name, part in self.parts.items():
+            _restore(part, {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items()
+                            if key.startswith(f"{name}.")})
+        return state
+
+    def save(self, step: int, curve: list, **state) -> None:
+        """Writes a checkpoint after `step` steps (or epochs) and removes the older ones."""
+        if self.path is None:
+            return
+        new = self.path.with_name(f"{self.path.stem}.{step:07d}.safetensors")
+        artefacts.write(new, {f"{name}.{key}": tensor for name, part in self.parts.items()
+                              for key, tensor in _tensors(part).items()})
+        artefacts.write(new.with_suffix(".json"),
+                        {**state, "step": step, "curve": curve, "key": self.key})
+        for old in self.path.parent.glob(f"{self.path.stem}.[0-9]*.*"):
+            if old.stem != new.stem:
+                old.unlink()
+
+
+def _tensors(part) -> dict[str, torch.Tensor]:
+    if isinstance(part, torch.Generator):
+        return {"state": part.get_state()}
+    if isinstance(part, torch.optim.Optimizer):
+        return {f"{index}.{name}": value for index, moments in part.state_dict()["state"].items()
+                for name, value in moments.items()}
+    return part if isinstance(part, dict) else part.state_dict()
+
+
+def _restore(part, tensors: dict[str, torch.Tensor]) -> None:
+    if isinstance(part, dict):
+        with torch.no_grad():  # they may be a network's parameters
+            for name, tensor in part.items():
+                tensor.copy_(tensors[name])
+    elif isinstance(part, torch.Generator):
+        part.set_state(tensors["state"].cpu())
+    elif isinstance(part, torch.optim.Optimizer):
+        state: dict = {}
+        for name, value in tensors.items():
+            index, moment = name.split(".", 1)
+            state.setdefault(int(index), {})[moment] = value
+        part.load_state_dict({**part.state_dict(), "state": state})
+    else:
+        part.load_state_dict(tensors)
+
+
+class Team(NamedTuple):
+    """Processes that train together: each draws the whole batch and takes its share of the rows;
+    their steps are those of one process, up to rounding."""
+    rank: int    # of this one
+    size: int    # how many
+    device: str
+
+    def rows(self, batch_size: int) -> slice:
+        """This process's rows of a batch, as many as any other's."""
+        if batch_size % self.size:
+            raise KlangfarbeError(f"a batch that {self.size} processes can share equally",
+                                  f"{batch_size} items", "start as many processes as divide it")
+        share = batch_size // self.size
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def joined(self, network):
+        """The network, its gradient averaged over the processes in each backward pass."""
+        return network if self.size == 1 else DistributedDataParallel(network)
+
+    def mean(self, value: float) -> float:
+        """A number's mean over the processes."""
+        if self.size == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(total)
+        return float(total) / self.size
+
+
+ALONE = Team(0, 1, "cpu")
+
+
+@contextlib.contextmanager
+def team() -> Iterator[Team]:
+    """The processes that ``torchrun`` started (NCCL on GPUs, else gloo), or a team of one."""
+    size, rank, local = (int(os.environ.get(name, default)) for name, default
+                         in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0)))
+    n_gpus = torch.cuda.device_count()
+    if n_gpus and local >= n_gpus:
+        raise KlangfarbeError(f"at most one process for each of {n_gpus} GPUs",
+                              f"process {local + 1}", f"torchrun --nproc-per-node {n_gpus}")
+    if size == 1:
+        yield ALONE._replace(device=provenance.device())  # where notebook 33 looks for its own, too
+        return
+    torch.distributed.init_process_group("nccl" if n_gpus else "gloo")
+    try:
+        yield Team(rank, size, f"cuda:{local}" if n_gpus else "cpu")
+    finally:
+        torch.distributed.destroy_process_group()

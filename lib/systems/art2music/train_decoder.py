@@ -16,7 +16,6 @@ from lib.models.fusion import GatedResidualProjector, MelDecoder
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import DecoderConfig
 from lib.training import loop
-from lib.training.checkpoint import Checkpoint
 
 
 class Models(NamedTuple):
@@ -80,7 +79,8 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
     key = provenance.content_hash(repr((config, seed, len(splits))).encode(),
                                   np.ascontiguousarray(pictures[train_rows]),
                                   np.ascontiguousarray(texts[train_rows]))
-    checkpoint = Checkpoint(path, key, networks=networks, optimiser=models.optimiser, best=best)
+    checkpoint = loop.Checkpoint(path, key, networks=networks, optimiser=models.optimiser,
+                                 best=best)
     state = checkpoint.load()
     curve, lowest = state["curve"], state.get("validation", np.inf)
     for epoch in loop.progress(config.epochs, "mel decoder", state["step"]):

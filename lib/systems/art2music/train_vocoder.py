@@ -15,7 +15,6 @@ from lib.models.spectral_codec import SpectralLosses
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop
-from lib.training.checkpoint import Checkpoint
 
 CONTEXT, PIECE = 96, 2048  # frames: a long mel is vocoded in pieces with context on either side
 
@@ -94,8 +93,9 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
                                   np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
-    checkpoint = Checkpoint(path, key, generator=models.generator, critics=models.critics,
-                            optimiser=models.optimiser, critic_optimiser=models.critic_optimiser)
+    checkpoint = loop.Checkpoint(
+        path, key, generator=models.generator, critics=models.critics, optimiser=models.optimiser,
+        critic_optimiser=models.critic_optimiser)
     state = checkpoint.load()
     curve = state["curve"]
     for step in loop.progress(config.n_steps, "vocoder", state["step"]):

@@ -22,7 +22,6 @@ from lib.pretrained import loading
 from lib.signal import images
 from lib.systems.bridging.config import FRACTIONS, ClassifierConfig
 from lib.training import loop
-from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "11_bridging_classifier"
 PAINTINGS_FROM = 200_000  # first index of the classifier's own atelier paintings
@@ -66,7 +65,7 @@ def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataF
                                   weight_decay=config.weight_decay)
     key = provenance.content_hash(repr((config, seed)).encode(), np.asarray(pictures), labels,
                                   parts.astype("S"))
-    saved = Checkpoint(checkpoint, key, model=model, optimiser=optimiser)
+    saved = loop.Checkpoint(checkpoint, key, model=model, optimiser=optimiser)
     state = saved.load()
     start, curve = state["step"], state["curve"]
     order = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed))

@@ -22,12 +22,11 @@ import torch
 
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.pretrained import musicgen_cache
+from lib.pretrained.musicgen import sound_codes, text_states
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import loop
 from lib.training import musicgen as steps
-from lib.training.checkpoint import Checkpoint
 
 NOTEBOOK = "13_bridging_music"
 
@@ -92,9 +91,8 @@ def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: M
         folder, codes = store or paths.PROCESSED / "bridging", []
         for at in range(0, len(texts), 64):  # not all sounds in memory at once
             sounds = [chunk(row)[1] for row in range(at, min(at + 64, len(texts)))]
-            codes += musicgen_cache.sound_codes(folder, sounds, start.codec.encode,
-                                                start.codec.sha256)
-        states = musicgen_cache.text_states(folder, texts, start.text.states, start.text.sha256)
+            codes += sound_codes(folder, sounds, start.codec.encode, start.codec.sha256)
+        states = text_states(folder, texts, start.text.states, start.text.sha256)
         return lambda step: steps.collate([codes[row] for row in rows_of(step)],
                                           [states[row] for row in rows_of(step)], start.device)
 
@@ -166,7 +164,7 @@ def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
-    saved = Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
+    saved = loop.Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
     curve = saved.load()["curve"]
     batch_at = make_batches(models.start, clips, texts, config, seed=seed, store=store,
                             encoded=encoded)

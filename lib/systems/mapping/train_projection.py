@@ -21,12 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.core import errors, provenance
-from lib.models import delay_pattern, projections
+from lib.models import projections
 from lib.models.spectral_codec import Mel
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
-from lib.training import loop
-from lib.training.checkpoint import Checkpoint
+from lib.training import loop, musicgen
 
 N_MELS, N_FFT, HOP = 128, 1024, 256
 DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
@@ -89,13 +88,13 @@ def decode(generator, conditions: Tensor, codes: Tensor, *,
     errors.checked(conditions, "conditions", (len(codes), "n", generator.width),
                    "one for each row of codes")
     batch, n_codebooks, n_steps = codes.shape
-    inputs = delay_pattern.build(codes.long(), decoder.config.vocab_size)[..., :-1]
+    inputs = musicgen.delay(codes.long(), decoder.config.vocab_size)[..., :-1]
     mask = torch.ones(conditions.shape[:2], dtype=torch.long, device=conditions.device)
     out = decoder(inputs.flatten(0, 1), encoder_hidden_states=conditions,
                   encoder_attention_mask=mask, use_cache=False, output_hidden_states=True)
     logits = out.logits.view(batch, n_codebooks, inputs.shape[2], -1)
     # column s + k + 1 is predicted one column earlier
-    columns = delay_pattern.columns(n_codebooks, n_steps, codes.device) - 1
+    columns = musicgen.delayed_columns(n_codebooks, n_steps, codes.device) - 1
     index = columns[None, :, :, None].expand(batch, -1, -1, logits.shape[-1])
     probabilities = logits.gather(2, index).float().softmax(-1)
     sound = generator.codec.soft_decode(probabilities)[:, 0] if with_sound else probabilities
@@ -198,9 +197,9 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
     weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
-                       critic=models.critic, critic_optimiser=models.critic_optimiser,
-                       best=weights)
+    saved = loop.Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
+                            critic=models.critic, critic_optimiser=models.critic_optimiser,
+                            best=weights)
     state, late = saved.load(), config.decoder_epochs
     curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):

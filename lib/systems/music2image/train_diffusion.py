@@ -25,8 +25,7 @@ from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
 from lib.systems.music2image import data
 from lib.systems.music2image.config import DiffusionConfig, get_config
-from lib.training import loop, parallel
-from lib.training.checkpoint import Checkpoint
+from lib.training import loop
 
 NOTEBOOK = "33_music2image_diffusion"
 
@@ -157,16 +156,16 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
 
 
 def checkpoint(path: Path, config: DiffusionConfig, seed: int, pictures: np.ndarray, models: Models,
-               optimiser: torch.optim.Optimizer, rng: torch.Generator) -> Checkpoint:
+               optimiser: torch.optim.Optimizer, rng: torch.Generator) -> loop.Checkpoint:
     """What a run of these settings, data, first weights and kind of device needs to go on."""
     first = models.network.unet.conv_in.weight.detach()
     key = provenance.content_hash(pictures, first.cpu().numpy(),
                                   repr((config, seed, first.device.type)).encode())
-    return Checkpoint(path, key, **models._asdict(), optimiser=optimiser, rng=rng)
+    return loop.Checkpoint(path, key, **models._asdict(), optimiser=optimiser, rng=rng)
 
 
 def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, seed: int, path: Path,
-          *, every: int = 250, team: parallel.Team = parallel.ALONE) -> tuple[Models, list[float]]:
+          *, every: int = 250, team: loop.Team = loop.ALONE) -> tuple[Models, list[float]]:
     """Trains from the checkpoint at `path` on, a `team` on each batch: (models, every loss)."""
     rows = team.rows(min(config.batch_size, len(pictures)))
     models, optimiser = build(config, seed, team.device)
@@ -187,7 +186,7 @@ def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, see
 def train_command(profile: str, seed: int = 0) -> int:
     """``python -m lib train``: notebook 33's training and checkpoint, by torchrun's processes."""
     config = get_config(profile).diffusion
-    with parallel.team() as team:
+    with loop.team() as team:
         if team.size == 1:
             loop.set_threads()
         pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(config.n_pictures), config.size)

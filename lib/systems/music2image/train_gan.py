@@ -20,7 +20,6 @@ from lib.models.wgan_gp import Critic, Generator, Growth, at_growth, gradient_pe
 from lib.signal import images
 from lib.systems.music2image.config import GanConfig
 from lib.training import loop
-from lib.training.checkpoint import Checkpoint
 
 
 class Models(NamedTuple):
@@ -114,7 +113,7 @@ def generate(models: Models, affect: np.ndarray, config: GanConfig, seed: int = 
 
 
 def checkpoint(path: Path, key: str, models: Models, optimisers: tuple[Adam, Adam],
-               rng: torch.Generator) -> Checkpoint:
+               rng: torch.Generator) -> loop.Checkpoint:
     """What a run needs to go on after an interruption; `key`: a hash of config, seed and data."""
-    return Checkpoint(path, key, **models._asdict(), adam_generator=optimisers[0],
-                      adam_critic=optimisers[1], rng=rng)
+    return loop.Checkpoint(path, key, **models._asdict(), adam_generator=optimisers[0],
+                           adam_critic=optimisers[1], rng=rng)

@@ -16,9 +16,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
-from lib.pretrained import musicgen_cache
 from lib.pretrained.loading import Source
-from lib.pretrained.musicgen import MusicGenerator, sample
+from lib.pretrained.musicgen import MusicGenerator, sample, sound_codes, text_states
 from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
@@ -26,7 +25,6 @@ from lib.systems.bridging.config import MusicGenConfig
 from lib.systems.mapping import train_projection
 from lib.systems.mapping.config import get_config
 from lib.training import musicgen as steps
-from lib.training.musicgen import with_null
 from lib.workbook import benchmarks
 
 MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
@@ -97,9 +95,8 @@ class Material:
     def stored(self, rows: range):
         """A batch from the store."""
         codec, text, part = self.start.codec, self.start.text, slice(rows.start, rows.stop)
-        codes = musicgen_cache.sound_codes(self.store, self.sounds[part], codec.encode,
-                                           codec.sha256)
-        states = musicgen_cache.text_states(self.store, self.texts[part], text.states, text.sha256)
+        codes = sound_codes(self.store, self.sounds[part], codec.encode, codec.sha256)
+        states = text_states(self.store, self.texts[part], text.states, text.sha256)
         return steps.collate(codes, states, self.start.device)
 
     def made(self, rows: range):
@@ -166,7 +163,7 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = with_null(states, mask)
+    doubled: Any = [torch.cat([part, 0 * part]) for part in (states, mask)]  # with null halves
     try:
         model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
                        encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
