@@ -1,6 +1,5 @@
 """The real collections at hand in numbers, never an item, their defects, and the command ``data
-list | check | fetch``: what is there, is it whole, how to get it. Notebook: 04.
-"""
+list | check | fetch``: what is there, is it whole, how to get it. Notebook: 04."""
 
 from collections.abc import Sequence
 from pathlib import Path

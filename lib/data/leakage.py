@@ -1,8 +1,6 @@
 """The leakage linter: does a model, a split or a metric know something that it should not? A check
 whose tables were not given is listed as not made: silence is not cleanliness.
-
-Source: what the released codes of three of the systems do. Notebook: 31.
-"""
+Source: what the released codes of three of the systems do. Notebook: 31."""
 
 import itertools
 import re

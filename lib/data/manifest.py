@@ -1,7 +1,6 @@
 """One table for every collection: its columns, its schema, and a build of three files:
 ``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
-other with the reason, ``manifest.json``, counts and the build's key, written last.
-"""
+other with the reason, ``manifest.json``, counts and the build's key, written last."""
 
 import functools
 import hashlib

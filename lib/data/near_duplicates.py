@@ -1,8 +1,6 @@
 """Near-duplicates across splits: fingerprints of pictures, standardised embeddings, and the search.
-
 Source: Zauner (2010), Implementation and Benchmarking of Perceptual Image Hash Functions, §3.2.1
-(there 8 × 8 bits, grey alone). Notebook: 31.
-"""
+(there 8 × 8 bits, grey alone). Notebook: 31."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,6 +1,5 @@
 """The twelve features of a clip that Zhang's forest sees, each by its mean and standard deviation
 over time: librosa's numbers from shared transforms, its constant-Q filters designed once a tuning.
-
 Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.  Notebook: 31."""
 
 import functools
@@ -71,18 +70,15 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
         centroid = feature.spectral_centroid(S=magnitude, sr=RATE)
         bins = {"C": constant_q(y, tuning), "sr": RATE, "bins_per_octave": BINS_PER_OCTAVE}
         chroma_cqt = feature.chroma_cqt(**bins)
-        return {
-            "mfcc": feature.mfcc(S=decibels, n_mfcc=FAMILIES["mfcc"]),
+        return {"mfcc": feature.mfcc(S=decibels, n_mfcc=FAMILIES["mfcc"]),
             "chroma_stft": feature.chroma_stft(S=power, sr=RATE, tuning=tuning_of_power),
             "contrast": feature.spectral_contrast(S=magnitude, sr=RATE),
             "zcr": feature.zero_crossing_rate(y),
             "tempo": feature.tempo(onset_envelope=onsets, sr=RATE)[None],
-            "rms": feature.rms(y=y),
-            "centroid": centroid,
+            "rms": feature.rms(y=y), "centroid": centroid,
             "bandwidth": feature.spectral_bandwidth(S=magnitude, sr=RATE, centroid=centroid),
             "rolloff": feature.spectral_rolloff(S=magnitude, sr=RATE),
-            "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE),
-            "chroma_cqt": chroma_cqt,
+            "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE), "chroma_cqt": chroma_cqt,
             "chroma_cens": feature.chroma_cens(**bins)}
 
 
@@ -90,16 +86,13 @@ def frames_naive(sound: np.ndarray) -> dict[str, np.ndarray]:
     """:func:`frames` by librosa's functions, one by one: the yardstick of tests and bench."""
     y, sr = np.asarray(sound, dtype=np.float32), RATE
     return {
-        "mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13),
-        "chroma_stft": feature.chroma_stft(y=y, sr=sr),
+        "mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13), "rms": feature.rms(y=y),
+        "chroma_stft": feature.chroma_stft(y=y, sr=sr), "zcr": feature.zero_crossing_rate(y),
         "contrast": feature.spectral_contrast(y=y, sr=sr),
-        "zcr": feature.zero_crossing_rate(y),
         "tempo": feature.tempo(y=y, sr=sr)[None],
-        "rms": feature.rms(y=y),
         "centroid": feature.spectral_centroid(y=y, sr=sr),
         "bandwidth": feature.spectral_bandwidth(y=y, sr=sr),
-        "rolloff": feature.spectral_rolloff(y=y, sr=sr),
-        "tonnetz": feature.tonnetz(y=y, sr=sr),
+        "rolloff": feature.spectral_rolloff(y=y, sr=sr), "tonnetz": feature.tonnetz(y=y, sr=sr),
         "chroma_cqt": feature.chroma_cqt(y=y, sr=sr),
         "chroma_cens": feature.chroma_cens(y=y, sr=sr)}
 

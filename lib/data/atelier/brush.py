@@ -1,6 +1,5 @@
 """A scene's underpainting: flat shapes drawn twice, as colour and as a brush's direction, on 256²;
-directions are 0–255 for 0–180° (0 along a row, 128 upright). paint.py sets the strokes.
-"""
+directions are 0–255 for 0–180° (0 along a row, 128 upright). paint.py sets the strokes."""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -1,17 +1,14 @@
-"""The atelier's composer: Factors ─ plan ─► key, mode, tempo, … ─ harmony.phrases, dress, lead ─►
-voiced chords ─ voices.line, play, drums ─► pretty_midi.PrettyMIDI. Valence sets mode, consonance,
-register, colour of the instruments and direction of the line; arousal tempo, loudness, density,
-articulation and brightness. All in integers: the same score on every machine.
-
-Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2. Notebook: 02.
-"""
+"""The atelier's composer: plan ─► key, mode, tempo, … ─ harmony.phrases, dress, lead ─► voiced
+chords ─ line, play, drums ─► pretty_midi.PrettyMIDI. Valence sets mode, consonance, register,
+direction of the line; arousal tempo, loudness, density, touch. All in integers. Notebook: 02.
+Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2."""
 
 from types import SimpleNamespace
 
 import pretty_midi
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import harmony, voices
+from lib.data.atelier import harmony
 from lib.data.atelier.factors import Factors
 from lib.data.atelier.genres import BRIGHT, DARK, LEVEL_DB, TEMPLATES
 
@@ -29,9 +26,6 @@ def _between(low: int, high: int, x: float) -> int:
 
 def plan(factors: Factors) -> SimpleNamespace:
     """Valence, arousal and genre as musical decisions, each with some freedom of its own."""
-    if factors.genre not in TEMPLATES:
-        raise KlangfarbeError(f"a genre out of {', '.join(TEMPLATES)}", repr(factors.genre),
-                              "use one of these")
     v, a = factors.valence, factors.arousal
     if not (abs(v) <= 1 and abs(a) <= 1):
         raise KlangfarbeError("valence and arousal in [−1, 1]", f"{v}, {a}",
@@ -55,7 +49,7 @@ def plan(factors: Factors) -> SimpleNamespace:
         tonic=tonic, scale=next(name for name, above in _MODE_ABOVE.items() if mood > above),
         metre=metre,                                # (beats, unit); below: a bar in sixteenths
         bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
-        feel=voices.SWUNG if genre.swing else voices.STRAIGHT, melody_cells=genre.melody_cells,
+        feel=harmony.SWUNG if genre.swing else harmony.STRAIGHT, melody_cells=genre.melody_cells,
         level=level, colour=colour,                 # 0 calm … 3 aroused; −1 dark, 1 a bright voice
         tempo_bpm=_between(58, 152, tempo) + genre.tempo_offset,
         density_x10=min(_between(6, 28, density), genre.max_density_x10),   # 10 · notes a beat
@@ -71,10 +65,9 @@ def plan(factors: Factors) -> SimpleNamespace:
 
 
 def _harmonise(piece, genre, seconds: float, rng) -> None:
-    """Adds to a plan the sixteenths of the piece and of a harmonic slot (one to three seconds), and
-    the chords, a dict a slot."""
+    # adds the sixteenths of the piece and of a slot (1–3 seconds), and the chords, a dict a slot
     tempo, slot = piece.tempo_bpm, piece.bar_steps
-    total = max(int(seconds * tempo * 4 / 60 + 1e-6), 4)
+    total, degrees = max(int(seconds * tempo * 4 / 60 + 1e-6), 4), {*harmony.SCALES[piece.scale]}
     while slot * 15 < 1.2 * tempo:
         slot *= 2
     if slot * 15 > 2.8 * tempo and piece.metre != (3, 4) and slot == piece.bar_steps:
@@ -84,7 +77,9 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
     sizes = [n_slots * (k + 1) // n_phrases - n_slots * k // n_phrases for k in range(n_phrases)]
     tonic, low, voices = piece.tonic, piece.chord_register - 7, None
     piece.total_steps, piece.slot_steps, piece.slots = total, slot, []
-    scale = {(tonic + s) % 12 for s in harmony.tune_scale(piece.scale, piece.tension_x10)}
+    if piece.tension_x10 < 10:      # the tune: pentatonic when calm, chromatic at high tension
+        degrees -= {1, 5, 6, 11} if 4 in degrees else {1, 2, 8, 9}
+    scale = {(tonic + s) % 12 for s in degrees | ({6, 11} if piece.tension_x10 >= 30 else set())}
     symbols = iter(harmony.phrases(piece.scale, sizes, rng))
     for phrase, size in enumerate(sizes):
         closes = (len(sizes) - 1 - phrase) % 2 == 0
@@ -100,33 +95,31 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
             bent = {(c + step) % 12 for c in {*classes} - scale for step in (1, -1)}
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             fifth = classes[0] + next((i for i in (7, 6, 8) if i in intervals), 7)
-            piece.slots.append({
-                "symbol": symbol, "place": place, "size": size, "closes": closes, "voices": voices,
-                "chord": frozenset(classes), "root": classes[0], "fifth": fifth % 12,
-                "swell": 3 - abs(2 * place - size + 1),
+            piece.slots.append({"symbol": symbol, "place": place, "size": size, "closes": closes,
+                "voices": voices, "chord": frozenset(classes), "root": classes[0],
+                "fifth": fifth % 12, "swell": 3 - abs(2 * place - size + 1),
                 "scale": tuple(sorted((scale - bent) | {*classes}))})
 
 
 def _parts(piece, genre, rng) -> list[tuple]:
-    """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, drums last."""
+    # (role, program, notes) a voice, drums last
     notes = []
-    for step, length, pitch, strong in voices.line(piece, rng):
-        start, end = (voices.tick(s, piece.feel) for s in (step, step + length))
+    for step, length, pitch, strong in harmony.line(piece, rng):
+        start, end = (harmony.tick(s, piece.feel) for s in (step, step + length))
         swell = piece.slots[min(step // piece.slot_steps, len(piece.slots) - 1)]["swell"]
         velocity = piece.velocity + 8 + swell + 5 * strong + 3 * (step % piece.bar_steps == 0)
-        sounds_for = max((end - start) * piece.gate_percent // 100, voices.SHORTEST_TICKS)
-        notes.append((start, start + sounds_for, pitch, voices.clamp_velocity(velocity)))
+        sounds_for = max((end - start) * piece.gate_percent // 100, harmony.SHORTEST_TICKS)
+        notes.append((start, start + sounds_for, pitch, harmony.clamp_velocity(velocity)))
     parts = [("melody", piece.programs["melody"], notes)]
     patterns = {role: choices[int(rng.integers(len(choices)))]
                 for role, choices in genre.textures[piece.level].items()}
     if piece.colour:
         role, voice = ("bright", BRIGHT) if piece.colour > 0 else ("dark", DARK)
         patterns[role] = voice[piece.level]
-    parts += [(role, piece.programs[role],
-               voices.play(piece, pattern, 12 if role in ("arpeggio", "bright") else 0))
-              for role, pattern in patterns.items()]
+    parts += [(role, piece.programs[role], harmony.play(piece, pattern,
+               12 if role in ("arpeggio", "bright") else 0)) for role, pattern in patterns.items()]
     if piece.kit is not None:
-        parts.append(("drums", piece.kit, voices.drums(piece, genre.grooves[piece.level])))
+        parts.append(("drums", piece.kit, harmony.drums(piece, genre.grooves[piece.level])))
     return parts
 
 
@@ -139,10 +132,10 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
     piece = plan(factors)
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
     _harmonise(piece, genre, seconds, rng)
-    midi = pretty_midi.PrettyMIDI(None, voices.TICKS_PER_BEAT, piece.tempo_bpm)
+    midi = pretty_midi.PrettyMIDI(None, harmony.TICKS_PER_BEAT, piece.tempo_bpm)
     beats, unit = piece.metre
     midi.time_signature_changes.append(pretty_midi.TimeSignature(beats, unit, 0.0))
-    ticks_per_second = piece.tempo_bpm * voices.TICKS_PER_BEAT / 60
+    ticks_per_second = piece.tempo_bpm * harmony.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
     own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}
     for role, program, notes in _parts(piece, genre, rng):
@@ -160,22 +153,18 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
 
 def describe(factors: Factors, seconds: float = 10.0) -> dict:
     """The known factors of an item's score: what the plan fixed (``tension``: 0 bare triads, 4
-    clusters), and what is counted: ``density`` (onsets a second), ``loudness`` (mean velocity),
-    ``register`` (mean pitch of the melody), ``instruments`` (General-MIDI names) …"""
+    clusters), and what is counted: ``density`` (onsets a second), ``loudness`` (velocity) …"""
     piece, midi = plan(factors), compose(factors, seconds)
-    pitched = [i for i in midi.instruments if not i.is_drum]
+    pitched, mode = [i for i in midi.instruments if not i.is_drum], harmony.FAMILY[piece.scale]
     velocities = [n.velocity for i in midi.instruments for n in i.notes]
-    loudness = sum(velocities) / len(velocities)
-    tune = [n.pitch for n in midi.instruments[0].notes]
-    mode = harmony.FAMILY[piece.scale]
+    loudness, tune = sum(velocities) / len(velocities), [n.pitch for n in midi.instruments[0].notes]
     names = [pretty_midi.program_to_instrument_name(i.program) for i in pitched]
-    return {
-        "genre": factors.genre, "tempo_bpm": piece.tempo_bpm,
+    return {"genre": factors.genre, "tempo_bpm": piece.tempo_bpm,
         "metre": f"{piece.metre[0]}/{piece.metre[1]}", "mode": mode, "scale": piece.scale,
         "tonic": piece.tonic, "key": f"{harmony.KEY_NAMES[piece.tonic]} {mode}",
         "tension": piece.tension_x10 / 10, "articulation": piece.gate_percent / 100,
         "instruments": list(dict.fromkeys(names)) + ["Drums"] * (piece.kit is not None),
         "programs": [i.program for i in pitched],
-        "density": len({n.start for i in pitched for n in i.notes}) / seconds,
-        "loudness": loudness, "register": sum(tune) / len(tune),
-        "dynamics": next(name for limit, name in DYNAMICS if loudness < limit)}
+        "density": len({n.start for i in pitched for n in i.notes}) / seconds, "loudness": loudness,
+        "register": sum(tune) / len(tune), "dynamics": next(name for limit,
+        name in DYNAMICS if loudness < limit)}

@@ -1,5 +1,4 @@
 """The ten genres: instruments, metres, textures and drum grooves, chosen independently of affect.
-
 *Programs* are General-MIDI numbers of a role: six for (dark calm, dark aroused, plain calm, plain
 aroused, bright calm, bright aroused), two for (calm, aroused), or one for all. *Textures* and
 *grooves* have four levels, calm to aroused, divided by ``/``; a level may hold several patterns to
@@ -8,8 +7,7 @@ draw from, or none. A pattern is a bar of sixteenths, or what a bar repeats: ``c
 octave higher), ``b`` the bass note, ``o`` an octave above it, ``f`` the fifth above it, ``w`` a
 walking bass note, ``p`` the tonic whatever the chord, ``-`` the sounding note is held, ``_`` to the
 bar's end, ``.`` rest.
-Grooves are by General-MIDI percussion key: ``X`` accent, ``x`` plain, ``o`` soft. Notebook: 02.
-"""
+Grooves are by General-MIDI percussion key: ``X`` accent, ``x`` plain, ``o`` soft. Notebook: 02."""
 
 from types import SimpleNamespace
 
@@ -20,23 +18,21 @@ def _bar(pattern: str) -> str:
 
 def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
            **settings) -> SimpleNamespace:
-    """One genre's template, its compact notation below spread out: `textures`, `grooves`, four
-    levels of role → patterns, and of percussion key → pattern; `palettes`, role → six programs."""
-    palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
-
+    # textures, grooves: four levels of role → patterns, of percussion key → pattern; palettes:
+    # role → six programs
     def levels(rows: dict) -> list[dict]:
         split = {key: [tuple(map(_bar, level.split())) for level in row.split("/")]
                  for key, row in rows.items()}
         return [{key: of[k] for key, of in split.items() if of[k]} for k in range(4)]
 
-    # tempo in beats a minute beside arousal's; cells: voices.py; mix in decibels, equally loud
+    # tempo in beats a minute beside arousal's; cells: harmony.py; mix in decibels, equally loud
     defaults = {"metres": ((4, 4),), "tempo_offset": 0, "kit": 0, "melody_cells": (),
                 "max_density_x10": 40, "sevenths": False, "swing": False, "mix_db": {}}
+    palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
     return SimpleNamespace(
         palettes={role: of * (6 // len(of)) for role, of in palettes.items()},
-        textures=levels(textures),
         grooves=[{key: of[0] for key, of in level.items()} for level in levels(grooves or {})],
-        **(defaults | settings))
+        textures=levels(textures), **(defaults | settings))
 
 
 _ANY = ((4, 4), (3, 4), (6, 8))
@@ -123,11 +119,9 @@ TEMPLATES = {
         mix_db={"all": 1, "drums": -1})}
 
 # A-weighted level in decibels of each program at velocity 80; the mixer evens these out.
-LEVEL_DB = {
-    0: -37, 8: -32, 9: -32, 11: -23, 15: -35, 16: -24, 19: -30, 20: -30, 21: -28, 23: -29, 24: -28,
-    25: -32, 26: -26, 27: -30, 29: -26, 30: -26, 32: -30, 33: -23, 34: -27, 38: -28, 39: -22,
-    40: -23, 41: -27, 42: -31, 43: -31, 44: -29, 45: -33, 46: -24, 48: -31, 49: -33, 50: -36,
-    52: -22, 53: -36, 54: -29, 56: -17, 57: -25, 58: -26, 60: -19, 61: -28, 69: -23, 70: -30,
-    71: -22, 72: -22, 73: -18, 74: -22, 80: -29, 81: -29, 87: -24, 88: -20, 89: -29, 90: -30,
-    91: -26, 92: -25, 94: -28, 95: -32, 98: -21, 99: -23, 105: -22, 110: -22,
-}
+LEVEL_DB = {0: -37, 8: -32, 9: -32, 11: -23, 15: -35, 16: -24, 19: -30, 20: -30, 21: -28, 23: -29,
+    24: -28, 25: -32, 26: -26, 27: -30, 29: -26, 30: -26, 32: -30, 33: -23, 34: -27, 38: -28,
+    39: -22, 40: -23, 41: -27, 42: -31, 43: -31, 44: -29, 45: -33, 46: -24, 48: -31, 49: -33,
+    50: -36, 52: -22, 53: -36, 54: -29, 56: -17, 57: -25, 58: -26, 60: -19, 61: -28, 69: -23,
+    70: -30, 71: -22, 72: -22, 73: -18, 74: -22, 80: -29, 81: -29, 87: -24, 88: -20, 89: -29,
+    90: -30, 91: -26, 92: -25, 94: -28, 95: -32, 98: -21, 99: -23, 105: -22, 110: -22}

@@ -1,9 +1,7 @@
 """The atelier's paintings: from an item's factors to a picture whose affect is known. Strokes are
 drawn as *numbers* into an integer image; tables then give each number its colour.
-
 Source: palette by Valdez & Mehrabian (1994); strokes after Haeberli, Paint by Numbers (SIGGRAPH
-1990), and Hertzmann (SIGGRAPH 1998): coarse layers first, fine ones at edges. Notebook: 02.
-"""
+1990), and Hertzmann (SIGGRAPH 1998): coarse layers first, fine ones at edges. Notebook: 02."""
 
 import math
 from collections import namedtuple

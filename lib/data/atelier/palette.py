@@ -1,8 +1,6 @@
 """From a point of the affect plane to colours: brightness and saturation by a published relation,
 hue by tendency, in integers and tables rounded once: the same picture on every machine.
-
-Source: Valdez & Mehrabian (1994), Effects of color on emotions. Notebook: 01, 02.
-"""
+Source: Valdez & Mehrabian (1994), Effects of color on emotions. Notebook: 01, 02."""
 
 import math
 

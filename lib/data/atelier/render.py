@@ -1,6 +1,5 @@
 """From scores to sound: General MIDI through pretty_midi's SoundFont (TimGM6mb) and tinysoundfont.
-Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02.
-"""
+Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02."""
 
 from functools import lru_cache
 from pathlib import Path

@@ -1,6 +1,5 @@
 """The atelier's words, all from the known factors. The caption never speaks of feeling and the
-comment of little else: a model that reads valence from captions has found a leak. Notebook: 02.
-"""
+comment of little else: a model that reads valence from captions has found a leak. Notebook: 02."""
 
 from lib.data import splits
 from lib.data.atelier import lexicon

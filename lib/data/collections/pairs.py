@@ -1,7 +1,5 @@
 """Collections of pairs, and what a split of pairs gives away. Notebook: 04, 21.
-
-Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1.
-"""
+Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
