@@ -28,8 +28,7 @@ def summary(table: Any) -> dict:
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
              "groups": int(table["group_id"].nunique())}
-    columns = points.T if len(points) else np.full((2, 1), np.nan)
-    for axis, column in zip(AXES, columns, strict=True):
+    for axis, column in zip(AXES, points.T if len(points) else np.full((2, 1), np.nan)):
         found |= {f"{axis}_mean": column.mean(), f"{axis}_sd": column.std(),
                   f"{axis}_low": column.min(), f"{axis}_high": column.max()}
     varies = len(points) > 1 and points.std(axis=0).min() > 0
@@ -59,8 +58,7 @@ def count_collections(rows=None) -> tuple[Any, Any, Any, list[str]]:
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
-            if k == 0 and table["valence"].notna().any():
-                spread.append(histograms(row.name, table))
+            spread += [histograms(row.name, table)] if k == 0 else []
             known += [(row.name, folder, defect) for defect in defects(row, place, table)]
     return (pd.DataFrame(counted, columns=["collection", "folder", *summary(nothing)]),
             pd.concat(spread),
@@ -70,8 +68,7 @@ def count_collections(rows=None) -> tuple[Any, Any, Any, list[str]]:
 def store_reference() -> None:
     """Writes the numbers to ``results/reference/real/``, for readers without the collections."""
     *tables, refused = count_collections()
-    counted = tables[0]
-    if not len(counted):
+    if not len(counted := tables[0]):
         raise KlangfarbeError(f"at least one real collection in {registry.root()}", "none",
                               "see data/README.md")
     stamp = provenance.provenance(
@@ -112,12 +109,11 @@ def defects(row: registry.Collection, place, table: Any) -> list[str]:
 
 
 def swapped_axes(published: pd.DataFrame, trusted: pd.DataFrame) -> dict[str, float]:
-    """Whether a table's two columns are exchanged: ``songs`` in both (by the number that ends
-    ``item_id``); ``straight, crossed``, correlation of its valence with the trusted valence and
-    arousal; ``agree, agree_crossed``, songs that agree to .025 as they stand and exchanged."""
+    """Whether the axes are exchanged: ``songs`` in both; ``straight, crossed``, correlation of the
+    valence with the trusted valence, arousal; ``agree, agree_crossed``, songs within .025."""
     left, right = (t.assign(song=t["item_id"].str.extract(r"(\d+)$")[0].astype(int)).set_index(
             "song")[list(AXES)].dropna().astype(float) for t in (published, trusted))
-    songs = left.index.intersection(right.index)
+    songs = left.index.intersection(right.index)  # by the number that ends ``item_id``
     a, b = left.loc[songs].to_numpy(), right.loc[songs].to_numpy()
     straight, crossed = (float(np.corrcoef(a[:, 0], b[:, k])[0, 1]) if len(songs) > 1 else np.nan
                          for k in range(2))
@@ -187,8 +183,8 @@ def run(action: str, names: Sequence[str] = ()) -> int:
     else:  # what may be had without a form, and the steps for the rest
         for row in rows:
             files = [f"{file} (checksum as known)" for file in registry.fetch(row)]
-            print(*files or ["no part of it can be fetched for you"], sep="\n")
-            print(f"\nthe whole collection, by hand\n{registry.instructions(row)}")
+            print(*files or ["no part of it can be fetched for you"], "",
+                  f"the whole collection, by hand\n{registry.instructions(row)}", sep="\n")
     return 0
 
 
@@ -199,31 +195,28 @@ def _list(rows: Sequence[registry.Collection]) -> None:
         counted, _, _, refused = count_collections([row])
         there = [f"{c.folder}/: {c.rows:,} rows, {c.files:,} files, {c.points:,} points"
                  for c in counted.itertuples()] + refused
-        there = there or [f"missing (looked for {'/, '.join(row.folders)}/)"]
         print(f"\n{row.name}{' (stands in)' if row.stands_in else ''}: {row.what} · system "
-              f"{row.used_by}", *there, f"licence: {row.licence}", sep="\n  ")
+              f"{row.used_by}", *there or [f"missing (looked for {'/, '.join(row.folders)}/)"],
+              f"licence: {row.licence}", sep="\n  ")
         missing += [] if len(counted) else [row.name]
     hint = f"; how to get one: python -m lib data fetch {missing[0]}" if missing else ""
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
 
 
 def _check(rows: Sequence[registry.Collection], *, named: bool) -> None:
-    """Opens every file that is there; raises at the end for the first fault, or what is missing."""
-    try:
-        known = set(load_reference()[0]["checksum"])
-    except KlangfarbeError:
-        known = set()
+    # opens every file that is there; raises at the end for the first fault, or what is missing
+    stored = (paths.REFERENCE / RUN / TABLES[0]).is_file()
+    known = set(load_reference()[0]["checksum"]) if stored else set()
     faults = [] if any(map(registry.existing_folders, rows)) or named else [KlangfarbeError(
         f"at least one collection in {registry.root()}", "none",
         "python -m lib data list says what is looked for")]
     for row in rows:
-        folders = registry.existing_folders(row)
-        if named and not folders:
-            faults.append(KlangfarbeError(
-                f"the collection {row.folders[0]}/ in {registry.root()}", "no such folder",
-                f"python -m lib data fetch {row.name} gets it or says how"))
         try:
-            for place in folders:
+            if named and not registry.existing_folders(row):
+                raise KlangfarbeError(f"the collection {row.folders[0]}/ in {registry.root()}",
+                                      "no such folder",
+                                      f"python -m lib data fetch {row.name} gets it or says how")
+            for place in registry.existing_folders(row):
                 _check_folder(row, place, known)
         except KlangfarbeError as error:
             faults.append(error)
@@ -239,8 +232,8 @@ def _check_folder(row: registry.Collection, place: Path, known: set[str]) -> Non
     print(f"\n{row.name}, {folder}/\n  {found['rows']:,} rows, {found['groups']:,} groups, "
           f"{found['files']:,} files, {found['points']:,} points")
     for axis in AXES if found["points"] else ():
-        print(f"  {axis:8}{found[f'{axis}_low']:+.2f} … {found[f'{axis}_high']:+.2f}, "
-              f"mean {found[f'{axis}_mean']:+.2f}, standard deviation {found[f'{axis}_sd']:.2f}")
+        print("  {:8}{:+.2f} … {:+.2f}, mean {:+.2f}, standard deviation {:.2f}".format(
+            axis, *(found[f"{axis}_{what}"] for what in ("low", "high", "mean", "sd"))))
     print(f"  checksum {found['checksum']}: " + ("as stored with this workbook" if found["checksum"]
           in known else "no stored numbers for it") + "\n  opened: "
           f"{found['files'] - len(built.rejects):,} whole, {len(built.rejects):,} set aside",

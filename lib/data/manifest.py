@@ -15,7 +15,7 @@ import pandera.pandas as pa
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.data.midi import read_midi
+from lib.data.atelier.render import read_midi
 from lib.signal import audio, images
 
 MODALITIES = ("image", "audio", "midi")
@@ -31,7 +31,6 @@ REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
 
 class Built(NamedTuple):
     """A manifest, and the rows that were set aside."""
-
     manifest: Any
     rejects: Any  # item_id, path, source, reason
 
@@ -91,19 +90,23 @@ def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: P
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}
                for row in wanted.to_dict("records")]
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
-    for record in records:
-        file = root / record["path"] if record["path"] is not None else None
-        state = file.stat() if file is not None and file.is_file() else None
+    for file in (root / (record["path"] or "") for record in records):
+        state = file.stat() if file.is_file() else None
         digest.update(f"{state.st_size}:{state.st_mtime_ns};".encode() if state else b"absent;")
     key = digest.hexdigest()[:16]
-    manifest, rejects, seal = (folder / f for f in ("manifest.parquet", "rejects.parquet",
-                                                    "manifest.json"))
-    whole = all(file.is_file() for file in (manifest, rejects, seal))
-    if not whole or artefacts.read(seal).get("key") != key:
+    files = [folder / f for f in ("manifest.parquet", "rejects.parquet", "manifest.json")]
+    manifest, rejects, seal = files
+    if not all(map(Path.is_file, files)) or artefacts.read(seal).get("key") != key:
         kept, rejected = [], []
         for record in records:
-            measured = _measured(record, root)
-            (rejected if "reason" in measured else kept).append({**record, **measured})
+            path = record["path"]
+            try:
+                kept.append(record | (measure(root / path, record["modality"]) if path else {}))
+            except Exception as error:  # a decoder's own fault: this row's reason, no more
+                got = (error.got if isinstance(error, KlangfarbeError)
+                       else f"{path}: {type(error).__name__}: {error}")
+                got = got.replace(f"{root}/", "").replace(str(root), "")
+                rejected.append(record | {"reason": got})
         seal.unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
         artefacts.write(manifest, frame(kept))
         artefacts.write(rejects, pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
@@ -114,10 +117,8 @@ def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: P
 
 def summary(built: Built) -> str:
     """One line: how many rows stand, how many were set aside, and the first of these by name."""
-    line = f"{len(built.manifest)} rows, {len(built.rejects)} set aside"
-    if len(built.rejects):
-        line += f"; first: {built.rejects['item_id'].iloc[0]} ({built.rejects['reason'].iloc[0]})"
-    return line
+    first = [f"; first: {row.item_id} ({row.reason})" for row in built.rejects[:1].itertuples()]
+    return f"{len(built.manifest)} rows, {len(built.rejects)} set aside{''.join(first)}"
 
 
 def measure(path: Path | str, modality: str) -> dict:
@@ -132,13 +133,3 @@ def measure(path: Path | str, modality: str) -> dict:
         found["duration_s"] = round(float(read_midi(path).get_end_time()), 3)
     with open(path, "rb") as file:
         return found | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _measured(record: dict, root: Path) -> dict:
-    try:
-        return measure(root / record["path"], record["modality"]) if record["path"] else {}
-    except KlangfarbeError as error:
-        got = error.got
-    except Exception as error:  # a decoder's own fault: this row's reason, not the end of the run
-        got = f"{record['path']}: {type(error).__name__}: {error}"
-    return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}

@@ -14,7 +14,7 @@ import pooch
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest
-from lib.data.collections import mirex, music, pairs, pictures
+from lib.data.collections import music, pairs, pictures
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ COLLECTIONS = {row.name: row for row in (
     Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4", pictures.wikiart_emotions,
                ("wikiart_emotions", "wikiart_paintings"), pictures.WIKIART_URL,
                "annotations for research only, pictures as WikiArt states"),
-    Collection("mirex", "songs and MIDI, mood adjectives", "1", mirex.mirex,
+    Collection("mirex", "songs and MIDI, mood adjectives", "1", music.mirex,
                ("mirex", "MIREX-like_mood"), "http://mir.dei.uc.pt",
                "research only, songs of their publishers"),
     Collection("imemnet", "pairs of clip and picture, scored", "2", pairs.imemnet,

@@ -1,6 +1,7 @@
 """From scores to sound: General MIDI through pretty_midi's SoundFont (TimGM6mb) and tinysoundfont.
 Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import Factors, draw
-from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
 MIDI = (".mid", ".midi")
@@ -45,8 +45,8 @@ def _room(sample_rate_hz: int) -> np.ndarray:
 
 
 def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Plays a pretty_midi score for `seconds` (``None``: to one second after the last note, at most
-    ten minutes): float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
+    """Plays a score for `seconds` (``None``: to one second after its end, ten minutes at most):
+    float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
     if not any(i.notes for i in midi.instruments):
         raise KlangfarbeError("a score with notes", "none",
                               "check the file: it may hold only lyrics or tempo")
@@ -91,6 +91,25 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     return sound * np.float32(CEILING / peak) if peak > CEILING else sound
 
 
+def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
+    """Reads a MIDI file that holds at least one note."""
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size:
+        got = "empty (0 bytes)" if path.is_file() else "no such file"
+        raise KlangfarbeError("a MIDI file", f"{path}: {got}", "check the path, or copy it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            score = pretty_midi.PrettyMIDI(str(path))
+    except Exception as error:  # the parser raises whatever the broken byte leads to
+        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
+                              "export it again as a standard MIDI file") from error
+    if not any(instrument.notes for instrument in score.instruments):
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes",
+                              "leave it out, or export it again")
+    return score
+
+
 def render_file(path: Path | str, seconds: float | None = None,
                 sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """Reads a MIDI file and plays it: float32 [N]."""
@@ -127,15 +146,14 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
 def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """The music of atelier items: float32 [n, N] at 22,050 Hz, and their points, float32 [n, 2]."""
     items = [draw(seed, int(index)) for index in indices]
-    clips = (render_items(items, seconds) if items
-             else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32))
-    return clips, np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
+    points = np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
+    return render_items(items, seconds), points
 
 
 def render_items(items: list[Factors], seconds: float,
                  sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of drawn items, resampled: float32 [n, N]."""
-    clips = np.stack([render(compose(item, seconds), seconds) for item in items])
-    if sample_rate_hz == SAMPLE_RATE_HZ:
-        return clips
-    return np.stack([soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips])
+    clips = [render(compose(item, seconds), seconds) for item in items]
+    if sample_rate_hz != SAMPLE_RATE_HZ:
+        clips = [soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips]
+    return np.array(clips, np.float32).reshape(-1, int(round(seconds * sample_rate_hz)))
