@@ -99,7 +99,7 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A decoder for `path`; whatever goes wrong inside the block becomes one line."""
+    # a decoder for `path`; whatever goes wrong inside the block becomes one line
     if not path.is_file() or path.stat().st_size == 0:
         got = "no such file" if not path.exists() else "empty (0 bytes)"
         raise KlangfarbeError("a sound file", f"{path}: {'a folder' if path.is_dir() else got}",
@@ -107,16 +107,24 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     kind, lacking = _container(path)
     if lacking:
         raise _cut_short(path, lacking)
-    try:
-        with _quiet_decoder(kind), soundfile.SoundFile(path) as file:
-            yield file
-    except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
-        if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
-            raise _cut_short(path, f"its {kind} stream breaks off") from error
-        reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path it repeats
-        raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
-                              f"{path}: {reason or type(error).__name__}",
-                              f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
+    with contextlib.ExitStack() as stack:
+        # The MP3 decoder's remarks go straight to file descriptor 2; there may be none to silence.
+        with contextlib.suppress(OSError):
+            if kind == "mp3, or unknown":
+                kept = os.dup(2)
+                stack.callback(os.close, kept)
+                nowhere = stack.enter_context(open(os.devnull, "wb"))
+                os.dup2(nowhere.fileno(), 2)
+                stack.callback(os.dup2, kept, 2)
+        try:
+            yield stack.enter_context(soundfile.SoundFile(path))
+        except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
+            if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
+                raise _cut_short(path, f"its {kind} stream breaks off") from error
+            reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path
+            raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
+                                  f"{path}: {reason or type(error).__name__}",
+                                  f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
 
 
 def _cut_short(path: Path, why: str) -> KlangfarbeError:
@@ -125,7 +133,6 @@ def _cut_short(path: Path, why: str) -> KlangfarbeError:
 
 
 def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
-    """Averages channels, float32 [N, channels] → [N]; refuses what is not finite."""
     if broken := int((~np.isfinite(frames).all(axis=1)).sum()):
         raise KlangfarbeError("finite samples", f"{path}: {broken} samples are NaN or infinite",
                               "export the file again")
@@ -133,7 +140,7 @@ def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _container(path: Path) -> tuple[str, str]:
-    """What the first bytes say the file is, and what its own bookkeeping says is lacking."""
+    # what the first bytes say the file is, and what its own bookkeeping says is lacking
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)
@@ -148,22 +155,7 @@ def _container(path: Path) -> tuple[str, str]:
         page = tail[tail.rfind(b"OggS") :]
         whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
         return "ogg", "" if whole else "its last page is not whole"
-    is_mp3 = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
-    return "flac" if head[:4] == b"fLaC" else "mp3" if is_mp3 else "unknown", ""
-
-
-@contextlib.contextmanager
-def _quiet_decoder(kind: str) -> Iterator[None]:
-    """Silences the MP3 decoder, whose remarks go straight to file descriptor 2."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # there may be no standard error to silence
-            if kind in ("mp3", "unknown"):
-                kept = os.dup(2)
-                stack.callback(os.close, kept)
-                nowhere = stack.enter_context(open(os.devnull, "wb"))
-                os.dup2(nowhere.fileno(), 2)
-                stack.callback(os.dup2, kept, 2)
-        yield
+    return "flac" if head[:4] == b"fLaC" else "mp3, or unknown", ""
 
 
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:

@@ -101,31 +101,27 @@ def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
     """Features [n, 135] of the same sounds at `gain_db` [n]; exact above the floor of −100 dB."""
     turned, gain_db = np.array(rows, dtype=np.float32), np.asarray(gain_db, dtype=np.float64)
     turned[:, NAMES.index("mfcc_00_mean")] += gain_db * np.sqrt(N_MELS)
-    is_rms = [family == "rms" for family in FAMILY_OF]
-    turned[:, is_rms] *= 10 ** (gain_db[:, None] / 20)
+    turned[:, np.array(FAMILY_OF) == "rms"] *= 10 ** (gain_db[:, None] / 20)
     return turned
 
 
 def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0,
                  sample_rate_hz: int = RATE) -> np.ndarray:
     """:func:`extract` over many sounds: float32 [n, 135], in the order given."""
-    function = functools.partial(extract, sample_rate_hz=sample_rate_hz)
-    rows = in_processes(function, sounds, n_jobs)
+    rows = in_processes(lambda sound: extract(sound, sample_rate_hz), sounds, n_jobs)
     return np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
 
 
 def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
-    """``[function(item) for item in items]`` in `n_jobs` processes with one thread each; 0: as many
-    as ``KLANGFARBE_THREADS`` says, else as there are cores."""
+    """``[function(item) for item in items]`` in `n_jobs` processes; 0: as many as are allowed."""
     n_jobs = n_jobs or int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1
     if (n_jobs := min(n_jobs, len(items))) <= 1:
         return [function(item) for item in items]
     # The first one here: what numba has to compile must not be compiled by several at once
     # (lib.core.workers). One item a message, through the pipe: mapping it to disk takes longer.
-    first = function(items[0])
-    calls = (joblib.delayed(function)(item) for item in items[1:])
     single: Any = {"batch_size": 1, "max_nbytes": None}
-    return [first, *joblib.Parallel(n_jobs=n_jobs, **single)(calls)]
+    return [function(items[0]), *joblib.Parallel(n_jobs=n_jobs, **single)(
+        joblib.delayed(function)(item) for item in items[1:])]
 
 
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
@@ -137,10 +133,10 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
     missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
-    for file in tqdm(missing, desc=label, file=sys.stderr, mininterval=2.0, ascii=True,
+    for file in tqdm(missing, label, file=sys.stderr, mininterval=2.0, ascii=True,
                      disable=not missing):
-        rows = in_processes(lambda index: extract(sound_of(index)), chunks[file], n_jobs)
-        artefacts.write(file, np.stack(rows))
+        artefacts.write(file, np.stack(in_processes(
+            lambda index: extract(sound_of(index)), chunks[file], n_jobs)))
     return np.concatenate([np.zeros((0, len(NAMES)), np.float32),
                            *(artefacts.read(file) for file in chunks)])
 
@@ -151,10 +147,9 @@ def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:
         raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")
-    hashes = [hashlib.sha256(file.read_bytes()).digest() for file in files]
-    recipe = repr(seconds).encode() + b"".join(hashes)
-    return table(recipe, range(len(files)), lambda i: audio.load(files[i], seconds=seconds),
-                 n_jobs=n_jobs)
+    hashes = (hashlib.sha256(file.read_bytes()).digest() for file in files)
+    return table(repr(seconds).encode() + b"".join(hashes), range(len(files)),
+                 lambda i: audio.load(files[i], seconds=seconds), n_jobs=n_jobs)
 
 
 def _is_whole(file: Path, n_rows: int) -> bool:
@@ -167,8 +162,7 @@ def _is_whole(file: Path, n_rows: int) -> bool:
 @functools.lru_cache(maxsize=101)
 def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     """The highest octave's filters at a `tuning` (from A440, in bins): FFT length, slice of FFT
-    bins where one is not zero [b], their spectra complex64 [b, 36]; lower octaves: half the rate.
-    """
+    bins where one is not zero [b], their spectra complex64 [b, 36]; lower ones: half the rate."""
     fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
     frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
                                                intervals="equal", bins_per_octave=BINS_PER_OCTAVE)
@@ -185,7 +179,7 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     # Octave i is scaled by √2^i for its lower rate and by 1/√(length·2^i) for its longer filter:
     # what is left is 1/√length.
     spectrum /= np.sqrt(lengths)[:, None].astype(np.float32)
-    used = np.flatnonzero(np.abs(spectrum).any(axis=0))
+    used = np.flatnonzero(spectrum.any(axis=0))
     band = slice(int(used[0]), int(used[-1]) + 1)
     return n_fft, band, np.ascontiguousarray(spectrum[:, band].T)
 
@@ -220,8 +214,7 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
 
 def tunings(magnitude: np.ndarray) -> tuple[float, float]:
     """``librosa.estimate_tuning`` of an STFT's magnitude float32 [1025, T]: of its power with 12
-    bins an octave (``chroma_stft``'s) and of itself with 36 (``cqt``'s), in [−0.5, 0.5) of a bin.
-    """
+    bins an octave (``chroma_stft``'s), of itself with 36 (``cqt``'s), in [−0.5, 0.5) of a bin."""
     magnitude = np.ascontiguousarray(magnitude.T)
     spectrum, largest = magnitude[:, PEAK_BINS], magnitude.max(axis=1)
     middle = spectrum[:, 1:-1]
@@ -236,7 +229,7 @@ def tunings(magnitude: np.ndarray) -> tuple[float, float]:
 
 
 def _tuning(sides: list[np.ndarray], bins: np.ndarray, bins_per_octave: int) -> float:
-    """The fullest of 100 bins of the deviations of peaks [n] at least as high as their median."""
+    # the fullest of 100 bins of the deviations of peaks [n] at least as high as their median
     left, top, right = sides
     # Precisions as in librosa's compiled loop: on noise the last digit decides the fullest bin.
     curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
@@ -249,6 +242,5 @@ def _tuning(sides: list[np.ndarray], bins: np.ndarray, bins_per_octave: int) -> 
     pitch = pitch[height >= np.median(height)]
     deviation = np.mod(bins_per_octave * np.log2(pitch / (440.0 / 16)), 1.0)
     deviation[deviation >= 0.5] -= 1.0
-    edges = np.linspace(-0.5, 0.5, 101)
-    counts, _ = np.histogram(deviation, edges)
+    counts, edges = np.histogram(deviation, np.linspace(-0.5, 0.5, 101))
     return float(edges[np.argmax(counts)])

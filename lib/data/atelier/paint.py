@@ -16,10 +16,9 @@ from lib.data.atelier.brush import COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, 
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 
-STYLES = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
-          "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
-          "portrait": indoors.portrait, "colour_field": abstract.colour_field,
-          "geometric": abstract.geometric, "gestural": abstract.gestural}
+STYLES = {style.__name__: style for style in (
+    outdoors.landscape, outdoors.seascape, outdoors.night_scene, indoors.still_life,
+    indoors.portrait, abstract.colour_field, abstract.geometric, abstract.gestural)}
 LUMA = np.array([77, 150, 29], np.int32)    # of red, green, blue in 1/256
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
@@ -51,9 +50,9 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
 
 def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),
           edge: int = 60, warp: int = 2) -> Placed:
-    """Decides where every stroke goes: `loose`, `jitter`: how far directions (0–128) and colours
-    (0–40) stray; `coarse`, `fine`: (spacing, half length, half width) of the two full layers;
-    `edge`: percent of the fine edge strokes; `warp`: how far lines waver, in pixels."""
+    """Where every stroke goes: directions stray by `loose` (0–128), colours by `jitter` (0–40);
+    `coarse`, `fine`: (spacing, half length, half width) of the two full layers; `edge`: percent of
+    the fine edge strokes; `warp`: how far lines waver, in pixels."""
     swirl = np.asarray(scene.noise(4, 4)).astype(np.int32) - 128
     under = np.asarray(scene.image.reduce(2)).astype(np.int32)
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
@@ -78,7 +77,7 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
 
 
 def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
-    """One full layer on a jittered grid, in random order."""
+    # one full layer on a jittered grid, in random order
     spacing, length, width = sizes
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
@@ -95,7 +94,7 @@ def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
 
 
 def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:
-    """Fine strokes along the edges of the underpainting, across its slope."""
+    # fine strokes along the edges of the underpainting, across its slope
     ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
     keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
     ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
@@ -143,8 +142,7 @@ def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject,
     and adds the weave of the canvas: int16 [128, 128, 3] → uint8."""
-    palette = scene.palette
-    painted = np.clip(painted, 0, 255).astype(np.int32)
+    palette, painted = scene.palette, np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ LUMA) >> 8                                                 # [128, 128]
     chroma = painted - level[..., None]
     counts = np.bincount(level.ravel(), minlength=256)
