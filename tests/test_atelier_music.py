@@ -386,7 +386,7 @@ def test_folders_that_are_none(tmp_path):
     with pytest.raises(KlangfarbeError, match="none in it"):
         render.render_folder(tmp_path, tmp_path / "out")
     with pytest.raises(KlangfarbeError, match="no such file"):
-        render.render_file(tmp_path / "none.mid")
+        render.read_midi(tmp_path / "none.mid")
 
 
 @settings(max_examples=40, deadline=None)
@@ -395,7 +395,7 @@ def test_no_bytes_end_a_run_otherwise_than_told(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("midi") / "x.mid"
     path.write_bytes(b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x00\x60MTrk" + content)
     try:
-        sound = render.render_file(path, 0.5)
+        sound = render.render(render.read_midi(path), 0.5)
     except KlangfarbeError:
         return
     assert np.isfinite(sound).all()

@@ -2,10 +2,8 @@
 ``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
 other with the reason, ``manifest.json``, counts and the build's key, written last."""
 
-import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +25,17 @@ COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "grou
            "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
 REJECT_COLUMNS = dict.fromkeys(("item_id", "path", "source", "reason"), TEXT)
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
+_CHECKS = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
+           "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
+           "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
+           "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
+           "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
+SCHEMA = pa.DataFrameSchema(
+    {name: pa.Column(kind, _CHECKS.get(name), nullable=name not in REQUIRED,
+                     unique=name == "item_id") for name, kind in COLUMNS.items()},
+    checks=[pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
+                     error="valence and arousal both given or both null")],
+    strict=True, ordered=True)
 
 
 class Built(NamedTuple):
@@ -35,10 +44,10 @@ class Built(NamedTuple):
     rejects: Any  # item_id, path, source, reason
 
 
-def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
+def frame(rows: Any) -> pd.DataFrame:
     """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``, the other
-    columns null. ``path`` is relative to the collection's folder; valence, arousal in [−1, 1]."""
-    rows = list(rows)
+    columns null; ``path`` is relative; the error names the first broken rule, row and value."""
+    rows = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else list(rows)
     if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
         raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
                               "rename or leave them out")
@@ -49,14 +58,9 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     except (TypeError, ValueError) as error:
         raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120],
                               "convert the column first") from error
-    return validate(table.sort_values("item_id", kind="stable").reset_index(drop=True))
-
-
-def validate(table: pd.DataFrame) -> pd.DataFrame:
-    """Checks a table: types, ranges, what may be null, ids unique, valence and arousal together or
-    not at all; the error names the first broken rule, row and value."""
+    table = table.sort_values("item_id", kind="stable").reset_index(drop=True)
     try:
-        return _schema().validate(table, lazy=True)
+        return SCHEMA.validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         first, more = error.failure_cases.iloc[0], len(error.failure_cases) - 1
         value, row = first["failure_case"], first["index"]
@@ -68,27 +72,12 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
             "affect.to_unit converts valence and arousal") from error
 
 
-@functools.cache
-def _schema() -> pa.DataFrameSchema:
-    checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
-              "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
-              "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
-              "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
-              "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
-    columns = {name: pa.Column(kind, checks.get(name), nullable=name not in REQUIRED,
-                               unique=name == "item_id") for name, kind in COLUMNS.items()}
-    together = pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
-                        error="valence and arousal both given or both null")
-    return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
-
-
-def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str) -> Built:
+def build(rows: Any, folder: Path | str, *, root: Path | str) -> Built:
     """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes to
     `folder`; a finished build of the same rows and files (size, time of change) is only read."""
     folder, root = Path(folder), Path(root)
-    wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
     records = [{name: None if pd.isna(value) else value for name, value in row.items()}
-               for row in wanted.to_dict("records")]
+               for row in frame(rows).to_dict("records")]
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
     for file in (root / (record["path"] or "") for record in records):
         state = file.stat() if file.is_file() else None

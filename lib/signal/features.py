@@ -85,16 +85,12 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
 def frames_naive(sound: np.ndarray) -> dict[str, np.ndarray]:
     """:func:`frames` by librosa's functions, one by one: the yardstick of tests and bench."""
     y, sr = np.asarray(sound, dtype=np.float32), RATE
-    return {
-        "mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13), "rms": feature.rms(y=y),
-        "chroma_stft": feature.chroma_stft(y=y, sr=sr), "zcr": feature.zero_crossing_rate(y),
-        "contrast": feature.spectral_contrast(y=y, sr=sr),
-        "tempo": feature.tempo(y=y, sr=sr)[None],
-        "centroid": feature.spectral_centroid(y=y, sr=sr),
-        "bandwidth": feature.spectral_bandwidth(y=y, sr=sr),
-        "rolloff": feature.spectral_rolloff(y=y, sr=sr), "tonnetz": feature.tonnetz(y=y, sr=sr),
-        "chroma_cqt": feature.chroma_cqt(y=y, sr=sr),
-        "chroma_cens": feature.chroma_cens(y=y, sr=sr)}
+    named = {name: getattr(feature, name)(y=y, sr=sr) for name in (
+        "chroma_stft", "chroma_cqt", "chroma_cens", "tonnetz", "tempo", "spectral_contrast",
+        "spectral_centroid", "spectral_bandwidth", "spectral_rolloff")}
+    named = {name.removeprefix("spectral_"): np.atleast_2d(rows) for name, rows in named.items()}
+    return named | {"mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13), "rms": feature.rms(y=y),
+                    "zcr": feature.zero_crossing_rate(y)}
 
 
 def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:

@@ -110,12 +110,6 @@ def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
     return score
 
 
-def render_file(path: Path | str, seconds: float | None = None,
-                sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Reads a MIDI file and plays it: float32 [N]."""
-    return render(read_midi(path), seconds, sample_rate_hz)
-
-
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Renders every .mid and .midi below a folder to FLAC where that is not there already
@@ -129,7 +123,7 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
         target = out / f"{name}.flac"
         try:
             if not target.is_file():
-                sound = render_file(file, seconds, sample_rate_hz)
+                sound = render(read_midi(file), seconds, sample_rate_hz)
                 if float(np.abs(sound).max()) < SILENCE_RMS:
                     raise KlangfarbeError("a MIDI file that sounds",
                                           f"silence for {len(sound) / sample_rate_hz:.0f} s",
