@@ -1,6 +1,6 @@
-"""One table for every collection: its columns, its schema, and a build of three files:
-``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
-other with the reason, ``manifest.json``, counts and the build's key, written last."""
+"""One table for every collection, and its build of three files: ``manifest.parquet``, every row
+whose file is whole (or that has none), ``rejects.parquet``, every other with the reason,
+``manifest.json``, counts and the build's key, written last."""
 
 import hashlib
 import json
@@ -65,8 +65,7 @@ def frame(rows: Any) -> pd.DataFrame:
         first, more = error.failure_cases.iloc[0], len(error.failure_cases) - 1
         value, row = first["failure_case"], first["index"]
         value = repr(value.item() if hasattr(value, "item") else value)
-        if "item_id" in table and pd.notna(row):
-            value += f" in row {table['item_id'].iloc[int(row)]!r}"
+        value += f" in row {table['item_id'].iloc[int(row)]!r}" if pd.notna(row) else ""
         raise KlangfarbeError(f"a manifest in which {first['column']} satisfies {first['check']}",
             value + (f" (and {more} more)" if more else ""), "mend the row where it is made; "
             "affect.to_unit converts valence and arousal") from error

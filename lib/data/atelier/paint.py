@@ -35,9 +35,8 @@ def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
                               f"paint at {MASTER} and enlarge the picture")
     drawn, brushwork = compose_scene(factors)
     picture = finish(strokes(drawn, **brushwork), drawn)
-    if size == MASTER:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
+    return picture if size == MASTER else np.asarray(
+        Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
 
 
 def compose_scene(factors: Factors) -> tuple[Scene, dict]:
@@ -108,8 +107,8 @@ def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene, int16 [128, 128, 3], about 0–255, with a `relief` of 0–120 and `glaze`
-    percent of the underpainting left on top; `brushwork`: see :func:`place`."""
+    """Paints the scene, int16 [128, 128, 3], about 0–255; `relief` 0–120; `glaze` percent of the
+    underpainting left on top; `brushwork`: see :func:`place`."""
     p = place(scene, **brushwork)
     bare = len(p.x)                                 # the number of pixels no stroke covers
     numbers = Image.new("I", (SIDE, SIDE), bare)
@@ -140,8 +139,7 @@ def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> 
 
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
-    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject,
-    and adds the weave of the canvas: int16 [128, 128, 3] → uint8."""
+    """Brings brightness, contrast, colourfulness to the palette's: int16 [128, 128, 3] → uint8."""
     palette, painted = scene.palette, np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ LUMA) >> 8                                                 # [128, 128]
     chroma = painted - level[..., None]

@@ -32,8 +32,7 @@ CHROMA = (_CIRCLE - np.array(OWN_LUMA)[:, None]).tolist()  # each hue with no br
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
-    """The RGB of a hue (0–255) at a luma (clipped to 6–250) and a percentage of its pigment's
-    colourfulness, less at the gamut's edge."""
+    """RGB of a hue (0–255) at a luma (clipped to 6–250) and a percentage of its pigment's own."""
     level = min(250, max(6, level))
     for part in CHROMA[hue % 256]:      # the longest step that stays inside the cube
         room = 255 - level if part > 0 else level
@@ -72,8 +71,8 @@ class Palette:
 
     def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
              pull: int = 45) -> tuple[int, int, int]:
-        """The colour of hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the
-        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
+        """Hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the picture's
+        colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
         hue = self.hues[slot] if natural < 0 else between(self.hues[slot], natural, pull)
         # warm light, cool shadow
         hue = between(hue, 38 if level > 0 else 172, min(25, abs(level) // 5))

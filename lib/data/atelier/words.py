@@ -24,9 +24,7 @@ _INSTRUMENTS = {"voice oohs": "voices", "choir aahs": "choir", "string ensemble"
                 "fx": "{} sounds"}
 
 
-class _Voice:
-    """Draws from lists with one item's own randomness."""
-
+class _Voice:   # draws from lists with one item's own randomness
     def __init__(self, factors: Factors, stream: str):
         self.point = 10 * factors.valence, 10 * factors.arousal
         self._draws = factors.rng(stream).integers(0, 65536, 24).tolist()
@@ -46,7 +44,7 @@ class _Voice:
 
 
 def _fill(template: str, **words: str) -> str:
-    """Fills a template; ``{Name}`` is ``{name}`` capitalised; articles agree with what follows."""
+    # ``{Name}`` is ``{name}`` capitalised; articles agree with what follows
     capital = {name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()}
     tokens = template.format(**words, **capital).split(" ")
     for k, following in enumerate(tokens[1:]):
@@ -118,13 +116,11 @@ def tags(factors: Factors) -> tuple[str, ...]:
 
 
 def rows(seed: int, n_items: int, disagreement: float = 0.0) -> list[dict]:
-    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each, in one group
-    and so in one split; labels as :func:`factors.ratings`."""
+    """Manifest rows of items 0 … n−1: picture and piece in one group, labels as :func:`ratings`."""
     items = [draw(seed, index) for index in range(n_items)]
-    points = ratings(items, disagreement=disagreement).tolist() if items else []
-    parts = ["train"] * n_items
-    if n_items >= len(FRACTIONS):
-        parts = splits.by_group([f.item_id for f in items], FRACTIONS, seed)
+    points = ratings(items, disagreement=disagreement).tolist()
+    parts = (splits.by_group([f.item_id for f in items], FRACTIONS, seed)
+             if n_items >= len(FRACTIONS) else ["train"] * n_items)
     return [{"split": split, "group_id": f.item_id, "source": "atelier",
              "licence": "CC0 (made here)", "valence": valence, "arousal": arousal,
              "caption": caption(f), "comment": comment(f), "description": description(f),

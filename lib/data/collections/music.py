@@ -126,11 +126,9 @@ def emotify_ratings(folder: Path) -> Any:
 
 
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
-    """Two points for each track, each by a random half of its listeners: two [N, 2] in the order of
-    the manifest; (0, 0) where a half ticked nothing."""
+    """Each track's points by two random halves of its listeners: two [N, 2] in manifest's order."""
     rng, halves = np.random.default_rng(seed), []
-    for _, rows in emotify_ratings(folder).sort_values("track id", kind="stable").groupby(
-            "track id"):
+    for _, rows in emotify_ratings(folder).groupby("track id"):
         ticks = rows[GEMS].to_numpy()[rng.permutation(len(rows))]
         other = ticks[1::2] if len(ticks) > 1 else ticks
         halves.append((ticks[::2].mean(axis=0), other.mean(axis=0)))

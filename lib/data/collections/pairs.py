@@ -54,8 +54,7 @@ def _points(folder: Path, name: str) -> Any:
 
 
 def read_imemnet(folder: Path | str) -> Any:
-    """IMEMNet's lists, a row a line (``2009-114 frame_fh 0.72``: clip 114 of song 2009, a picture,
-    the matching score): ``clip, song, image, score, published``."""
+    """IMEMNet's lists (``2009-114 frame_fh 0.72``): ``clip, song, image, score, published``."""
     files = {name: Path(folder) / f"{name}_matching.txt" for name in ("test", "val", "train")}
     layout.find_file("imemnet", Path(folder), [file.name for file in files.values()])
     files = {name: files[name] for name in LISTS if files[name].is_file()}
@@ -77,8 +76,8 @@ def read_imemnet(folder: Path | str) -> Any:
 
 
 def overlap(table: pd.DataFrame, split: np.ndarray) -> Any:
-    """How much of a test set stands in training too, a row each for clip, song, image: ``of`` (in
-    the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs concerned)."""
+    """Of a test set's clips, songs, images: ``of`` (how many), ``met`` (of these in training too),
+    ``pairs`` (share of the test pairs concerned)."""
     split, rows = np.asarray(split), {}
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")
