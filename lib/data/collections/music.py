@@ -164,12 +164,9 @@ def captions(folder: Path) -> pd.DataFrame:
     file, keywords = layout.find_file("musiccaps", folder, ["musiccaps-public.csv"]), []
     table = layout.read_table(file, ("ytid", "start_s", "audioset_positive_labels", "aspect_list",
                                      "caption", "is_audioset_eval"))
-    for written in table["aspect_list"]:  # "['a', 'b']"
-        try:
+    with layout.published(f"lists of aspects like ['slow', 'piano'] in {file}"):
+        for written in table["aspect_list"]:  # "['a', 'b']"
             keywords.append(", ".join(str(word).strip() for word in ast.literal_eval(written)))
-        except (ValueError, SyntaxError, TypeError) as error:
-            raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}",
-                                  repr(written)[:80], "download it again") from error
     clips = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]
     return pd.DataFrame({"clip": clips, "ytid": table["ytid"], "caption": table["caption"],
                          "labels": table["audioset_positive_labels"], "keywords": keywords,
