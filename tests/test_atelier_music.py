@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import TEST_SEED, TRAIN_SEED, genres, harmony, render
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, harmony, render
 from lib.data.atelier import compose as composer
 from lib.data.atelier.compose import compose, describe, plan
 from lib.data.atelier.factors import GENRES, draw
@@ -112,11 +112,11 @@ def test_rhythms_stay_in_their_slot(seed, density, shape):
 
 @pytest.mark.parametrize("genre", GENRES)
 def test_templates_are_whole(genre):
-    template = genres.TEMPLATES[genre]
+    template = composer.TEMPLATES[genre]
     assert len(template.textures) == len(template.grooves) == 4
     for role, palette in template.palettes.items():
         assert len(palette) == 6 and set(palette) <= set(
-            genres.LEVEL_DB) and role in composer._ROLE_DB
+            composer.LEVEL_DB) and role in composer._ROLE_DB
     for level in template.textures:
         assert set(level) <= set(template.palettes)
         for pattern in (p for patterns in level.values() for p in patterns):

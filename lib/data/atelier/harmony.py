@@ -1,6 +1,6 @@
 """The atelier's harmony and its voices. Valence enters as the mode, from dark to bright, and as
 *tension*, how far chords are from triads; melody (a motif, its repetition and sequence, question
-and answer), patterns of genres.py, drums: notes are (start tick, end tick, MIDI pitch, velocity).
+and answer), patterns of compose.py, drums: notes are (start tick, end tick, MIDI pitch, velocity).
 Source: Gabrielsson & Lindström 2010, tables 14.1–14.2. Notebook: 02."""
 
 from bisect import bisect
