@@ -4,8 +4,9 @@ Source: what the released codes of three of the systems do. Notebook: 31."""
 
 import itertools
 import re
+from collections import namedtuple
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,24 +35,10 @@ EXAMPLES, BLOCK = 5, 1024
 COSINE = 0.98               # at least, columns standardised: the atelier's pieces reach .94
 BITS, COLOURS = 0.15, 0.96  # at most this share of a hash's bits and at least this correlation
 HASH_SIDE, THUMB_SIDE, HASH_BITS = 16, 8, 16**2 - 1
-
-
-class Finding(NamedTuple):
-    """One leak: its name in :data:`NAMES`, what was measured, `count` out of `of`, examples."""
-    name: str
-    what: str
-    count: int
-    of: int | None
-    examples: tuple[str, ...]
-
-
-class Checked(NamedTuple):
-    """The findings, the names of the checks that were made, and of those that were not."""
-    findings: list[Finding]
-    made: tuple[str, ...]
-    not_made: tuple[str, ...]
-
-
+# One leak: its name in NAMES, what was measured, `count` out of `of`, examples.
+Finding = namedtuple("Finding", "name what count of examples")
+# The findings, the names of the checks that were made, and of those that were not.
+Checked = namedtuple("Checked", "findings made not_made")
 Seen = tuple[str, Collection, int, Collection[str]]  # what, those concerned, of how many, examples
 
 

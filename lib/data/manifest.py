@@ -4,8 +4,9 @@ whose file is whole (or that has none), ``rejects.parquet``, every other with th
 
 import hashlib
 import json
+from collections import namedtuple
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pandera.errors
@@ -36,12 +37,8 @@ SCHEMA = pa.DataFrameSchema(
     checks=[pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
                      error="valence and arousal both given or both null")],
     strict=True, ordered=True)
-
-
-class Built(NamedTuple):
-    """A manifest, and the rows that were set aside."""
-    manifest: Any
-    rejects: Any  # item_id, path, source, reason
+# A manifest, and the rows that were set aside: item_id, path, source, reason.
+Built = namedtuple("Built", "manifest rejects")
 
 
 def frame(rows: Any) -> pd.DataFrame:

@@ -53,7 +53,7 @@ class Collection:
         if artists is not None:
             groups = [f"artist:{artist}" if artist else group
                       for artist, group in zip(artists, groups, strict=True)]
-        return manifest.frame(table.assign(group_id=groups).to_dict("records"))
+        return manifest.frame(table.assign(group_id=groups))
 
 
 _RAW = "https://raw.githubusercontent.com/"

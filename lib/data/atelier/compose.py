@@ -27,7 +27,7 @@ def _bar(pattern: str) -> str:
 # (dark calm, dark aroused, plain calm, plain aroused, bright calm, bright aroused), two for (calm,
 # aroused), or one. Textures and grooves: four levels, calm to aroused, divided by "/"; a level may
 # hold several patterns to draw from, or none. A pattern is a bar of sixteenths, or what it repeats:
-# c the whole chord, h its upper two voices, l the ones below, 1–9 one voice from below (past the top
+# c the whole chord, h its upper two voices, l those below, 1–9 one voice from below (past the top
 # an octave higher), b the bass note, o an octave, f a fifth above it, w a walking bass note, p the
 # tonic whatever the chord, - the sounding note is held, _ to the bar's end, . rest. Grooves are by
 # General-MIDI percussion key: X accent, x plain, o soft.

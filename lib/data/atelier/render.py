@@ -19,11 +19,9 @@ from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import Factors, draw
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
-MIDI = (".mid", ".midi")
 CEILING, GAIN_DB, ROOM_SECONDS, ROOM_DB = 0.98, 6.0, 0.9, -11.0
 MAX_VOICES = 96     # beyond these nothing is heard (−34 dB on the densest piece)
 GRID = 64           # the synthesiser works in blocks of 64 samples: events fall on their beginnings
-DEFAULT_VOLUME = 100    # General MIDI's channel volume where a file sets none
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +60,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     events = []
     for channel, instrument in enumerate(midi.instruments):
         synth.channel_set_preset_number(channel, instrument.program, instrument.is_drum)
-        synth.channel_midi_control(channel, 7, DEFAULT_VOLUME)
+        synth.channel_midi_control(channel, 7, 100)     # the volume where a file sets none
         events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
         events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
         for n in instrument.notes:
@@ -115,7 +113,7 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
     """Renders every .mid and .midi below a folder to FLAC where that is not there already
     (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
     folder, out, renders, rejects = Path(folder), Path(out), [], []
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in MIDI)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
     if not files:
         raise KlangfarbeError("a folder of MIDI files", f"{folder}: none in it", "check the path")
     for file in files:
