@@ -250,8 +250,7 @@ def _target_words(condition: Any) -> Seen:
     columns = [column for column in TARGET_COLUMNS if column in condition]
     if "text" not in condition or not columns or not len(condition):
         raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",
-                              f"{len(condition)} rows of {', '.join(condition)}",
-                              "add what the target must not tell")
+            f"{len(condition)} rows of {', '.join(condition)}", "add what the target must not tell")
     rng, order = np.random.default_rng(0), np.random.default_rng(0).permutation(len(condition))
     rows = condition.iloc[order[:MOST_ROWS]] if len(condition) > MOST_ROWS else condition
     texts, leaks, examples = [_plain(text) for text in rows["text"].fillna("")], [], []

@@ -31,12 +31,10 @@ _CHECKS = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isi
            "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
            "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
            "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
-SCHEMA = pa.DataFrameSchema(
-    {name: pa.Column(kind, _CHECKS.get(name), nullable=name not in REQUIRED,
-                     unique=name == "item_id") for name, kind in COLUMNS.items()},
+SCHEMA = pa.DataFrameSchema({name: pa.Column(kind, _CHECKS.get(name), nullable=name not in REQUIRED,
+    unique=name == "item_id") for name, kind in COLUMNS.items()},
     checks=[pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
-                     error="valence and arousal both given or both null")],
-    strict=True, ordered=True)
+    error="valence and arousal both given or both null")], strict=True, ordered=True)
 # A manifest, and the rows that were set aside: item_id, path, source, reason.
 Built = namedtuple("Built", "manifest rejects")
 

@@ -238,8 +238,7 @@ def defects(row: Collection, place, table: Any) -> list[str]:
     in_splits = dealt.groupby("group_id")["split"].nunique()
     twice = {name: int(table[name].dropna().duplicated(keep=False).sum())
              for name in ("caption", "comment", "description", "sha256")}
-    counted = [
-        (n - table["path"].count(), f"of {n:,} rows have no file here"),
+    counted = [(n - table["path"].count(), f"of {n:,} rows have no file here"),
         ((n - len(points)) * bool(len(points)),
          f"of {n:,} rows have no point: join by name, never by position"),
         *((axis, f"takes {points[axis].nunique()} values only: a side, not a place")
@@ -361,8 +360,7 @@ def _check(rows: Sequence[Collection], *, named: bool) -> None:
         try:
             if named and not existing_folders(row):
                 raise KlangfarbeError(f"the collection {row.folders[0]}/ in {root()}",
-                                      "no such folder",
-                                      f"python -m lib data fetch {row.name} gets it or says how")
+                    "no such folder", f"python -m lib data fetch {row.name} gets it or says how")
             for place in existing_folders(row):
                 _check_folder(row, place, known)
         except KlangfarbeError as error:
@@ -373,8 +371,7 @@ def _check(rows: Sequence[Collection], *, named: bool) -> None:
 
 def _check_folder(row: Collection, place: Path, known: set[str]) -> None:
     table, folder = row.manifest(place), place.relative_to(root()).as_posix()
-    built = manifest.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"),
-                            root=place)
+    built = manifest.build(table, paths.PROCESSED / "checks" / folder.replace("/", "-"), root=place)
     found = summary(table)
     print(f"\n{row.name}, {folder}/\n  {found['rows']:,} rows, {found['groups']:,} groups, "
           f"{found['files']:,} files, {found['points']:,} points")

@@ -25,8 +25,7 @@ from lib.core.errors import KlangfarbeError
 from lib.signal import audio
 
 FAMILIES = {"mfcc": 13, "chroma_stft": 12, "contrast": 7, "zcr": 1, "tempo": 1, "rms": 1,
-            "centroid": 1, "bandwidth": 1, "rolloff": 1, "tonnetz": 6, "chroma_cqt": 12,
-            "chroma_cens": 12}
+    "centroid": 1, "bandwidth": 1, "rolloff": 1, "tonnetz": 6, "chroma_cqt": 12, "chroma_cens": 12}
 COLUMNS = tuple((family, row, statistic) for family, size in FAMILIES.items() for row in range(size)
                 for statistic in (("value",) if family == "tempo" else ("mean", "std")))
 NAMES = tuple(family if family == "tempo" else f"{family}_{statistic}" if FAMILIES[family] == 1
@@ -46,12 +45,10 @@ def extract(sound: np.ndarray, sample_rate_hz: int = RATE) -> np.ndarray:
 
 def summary(rows: dict[str, np.ndarray]) -> np.ndarray:
     """Mean and standard deviation over time of each row: {family: [D, T]} → float32 [135]."""
-    values = []
-    for family in FAMILIES:
-        block = np.asarray(rows[family], dtype=np.float64)
-        values.append(block.ravel() if family == "tempo"
-                      else np.stack([block.mean(axis=1), block.std(axis=1)], axis=1).ravel())
-    return np.concatenate(values).astype(np.float32)
+    blocks = {family: np.asarray(rows[family], dtype=np.float64) for family in FAMILIES}
+    return np.concatenate([
+        block.ravel() if family == "tempo" else np.stack([block.mean(1), block.std(1)], 1).ravel()
+        for family, block in blocks.items()]).astype(np.float32)
 
 
 def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarray]:

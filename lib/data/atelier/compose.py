@@ -44,8 +44,7 @@ def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | N
     defaults = {"metres": ((4, 4),), "tempo_offset": 0, "kit": 0, "melody_cells": (),
                 "max_density_x10": 40, "sevenths": False, "swing": False, "mix_db": {}}
     palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
-    return SimpleNamespace(
-        palettes={role: of * (6 // len(of)) for role, of in palettes.items()},
+    return SimpleNamespace(palettes={role: of * (6 // len(of)) for role, of in palettes.items()},
         grooves=[{key: of[0] for key, of in level.items()} for level in levels(grooves or {})],
         textures=levels(textures), **(defaults | settings))
 

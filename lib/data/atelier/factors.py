@@ -7,8 +7,7 @@ import numpy as np
 
 from lib.core.errors import KlangfarbeError
 
-SUBJECTS = {
-    "landscape": ("hills", "forest", "village", "river"),
+SUBJECTS = {"landscape": ("hills", "forest", "village", "river"),
     "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
     "still_life": ("fruit", "flowers", "bottles", "books"),
     "colour_field": ("bands", "windows", "veils", "squares"),

@@ -17,17 +17,16 @@ _MAJOR, _MINOR, _DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 3, 6)
 _SUFFIXES = {"": _MAJOR, "6": (0, 4, 7, 9), "7": (0, 4, 7, 10), "♭9": (0, 4, 10, 13),
              "°": _DIMINISHED, "°7": (0, 3, 6, 9), "ø": (0, 3, 6, 10)}
 # per mode: antecedents that stop on an open chord, and consequents that come home
-PROGRESSIONS = {
-    "ionian": (("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"),
-               ("I IV V7 I", "I vi V7 I", "I ii V7 I", "vi IV V I", "I IV iv6 I")),
+PROGRESSIONS = {"ionian": (("I vi IV V", "I IV ii V", "I iii IV V", "I IV I V", "I V vi V"),
+    ("I IV V7 I", "I vi V7 I", "I ii V7 I", "vi IV V I", "I IV iv6 I")),
     "mixolydian": (("I bVII IV V", "I v IV bVII", "I IV bVII IV", "I ii bVII IV"),
-                   ("I bVII IV I", "I IV v I", "I ii bVII I", "IV v bVII I")),
+    ("I bVII IV I", "I IV v I", "I ii bVII I", "IV v bVII I")),
     "dorian": (("i IV i v", "i bVII IV v", "i ii bIII IV", "i bIII bVII IV"),
-               ("i IV v i", "i bVII IV i", "i ii v i", "bIII bVII IV i")),
+    ("i IV v i", "i bVII IV i", "i ii v i", "bIII bVII IV i")),
     "aeolian": (("i bVI iv V", "i iv bVI V", "i bVII bVI V", "i v bVI V", "i bIII iiø V"),
-                ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
+    ("i iv V7 i", "i iiø V7 i", "bVI iv V7 i", "i bVI vii°7 i")),
     "phrygian": (("i bII i bvii", "i bII bVI V", "i v° bII V", "i bvii bII vii°"),
-                 ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i"))}
+    ("i bII V♭9 i", "iv bII vii°7 i", "i v° bII i", "bVI bII vii°7 i"))}
 # a triad's dresses at tension 0 to 4: sweet, with sevenths and ninths, rubbing semitones
 _DRESSES: dict[tuple[int, ...], tuple] = {
     _MAJOR: ((_MAJOR,), (_MAJOR, (0, 4, 7, 14)), ((0, 4, 7, 11), (0, 5, 7)),

@@ -124,8 +124,7 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
                 sound = render(read_midi(file), seconds, sample_rate_hz)
                 if float(np.abs(sound).max()) < SILENCE_RMS:
                     raise KlangfarbeError("a MIDI file that sounds",
-                                          f"silence for {len(sound) / sample_rate_hz:.0f} s",
-                                          "ask for more seconds")
+                        f"silence for {len(sound) / sample_rate_hz:.0f} s", "ask for more seconds")
                 with artefacts.atomic(target) as temporary:
                     soundfile.write(temporary, sound, sample_rate_hz, format="FLAC")
             renders.append((name, f"{name}.flac", soundfile.info(target).duration))

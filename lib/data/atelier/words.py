@@ -18,10 +18,9 @@ _HEARD = (("register", 64, 76, "low deep", "middle-range medium-high", "high bri
           ("articulation", 0.7, 0.85, "detached clipped", "even plain", "smooth connected"),
           ("density", 2, 5, "sparse spacious", "flowing steady", "busy dense"))
 _INSTRUMENTS = {"voice oohs": "voices", "choir aahs": "choir", "string ensemble": "strings",
-                "acoustic grand piano": "piano", "acoustic bass": "double bass",
-                "orchestral harp": "harp", "electric guitar": "{} electric guitar",
-                "acoustic guitar": "{}-string guitar", "pad": "{} pad", "lead": "{} lead",
-                "fx": "{} sounds"}
+    "acoustic grand piano": "piano", "acoustic bass": "double bass", "orchestral harp": "harp",
+    "electric guitar": "{} electric guitar", "acoustic guitar": "{}-string guitar", "pad": "{} pad",
+    "lead": "{} lead", "fx": "{} sounds"}
 
 
 class _Voice:   # draws from lists with one item's own randomness
@@ -94,8 +93,7 @@ def description(factors: Factors) -> str:
     template, mood2 = voice.one(lexicon.DESCRIPTIONS), voice.near(lexicon.MOODS, 4, taken=mood)
     genre = voice.one(lexicon.GENRE_NAMES[factors.genre])
     loud = voice.one(lexicon.LOUD[heard["dynamics"]])
-    height, touch, pace = (
-        voice.one(words[(heard[what] >= below) + (heard[what] > above)].split())
+    height, touch, pace = (voice.one(words[(heard[what] >= below) + (heard[what] > above)].split())
         for what, below, above, *words in _HEARD)
     melody = voice.one((f"the melody is {height} and {touch}, the texture {pace}",
                         f"a {height}, {touch} melody moves through a {pace} texture",

@@ -53,8 +53,7 @@ def deam(folder: Path, exchange_2013: bool = True) -> dict:
 def emomusic(folder: Path) -> dict:
     """A row an excerpt, grouped by artist, from the publisher's folder or repackaged."""
     labels, info = (layout.find_file("emomusic", folder, [f"{place}{name}.csv" for place
-                                                          in ("annotations/", "meta/", "")])
-                    for name in ("static_annotations", "songs_info"))
+        in ("annotations/", "meta/", "")]) for name in ("static_annotations", "songs_info"))
     axes = ["mean_valence", "mean_arousal"]
     if axes[0] not in layout.read_table(labels, ("song_id",)).columns:
         axes = ["valence_mean", "arousal_mean"]
@@ -196,8 +195,7 @@ def mirex(folder: Path) -> dict:
                               "unpack the archive again: one line lost moves all that follow")
     about = _about(root)
     rows = [(n, kind, files.get(n)) for n in range(1, len(moods) + 1)
-            for kind, files in (("audio", clips), ("midi", scores))
-            if kind == "audio" or n in files]
+        for kind, files in (("audio", clips), ("midi", scores)) if kind == "audio" or n in files]
     artists, genres = ([about.get(n, (None, None))[k] for n, *_ in rows] for k in range(2))
     return {"modality": [kind for _, kind, _ in rows], "artists": artists, "genre": genres,
             "item_id": [f"mirex-{n:03d}-{kind}" for n, kind, _ in rows],

@@ -29,8 +29,7 @@ def imemnet(folder: Path) -> dict:
         items = table.drop_duplicates(end).set_index(end, drop=False)
         once = table.groupby(end)["published"].nunique() == 1
         files = layout.list_files(folder, suffixes, place)
-        parts.append(pd.DataFrame({
-            "item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
+        parts.append(pd.DataFrame({"item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
             "group_id": f"imemnet-{kind}-" + items[group], "path": items[end].map(files),
             "split": items["published"].map(LISTS).where(once)}).join(_points(folder, points)))
     rows = pd.concat(parts).astype(object)

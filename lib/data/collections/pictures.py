@@ -81,12 +81,11 @@ def wikiart_emotions(folder: Path, paintings_only: bool = False,
     points[~named] = np.nan
     there = layout.list_files(folder, layout.PICTURES, "images", "emotion_labelled")
     return {"modality": "image", "item_id": "wikiart-" + works["id"], "points": points,
-            "path": works["id"].map(there.get), "genre": works["category"],
-            "emotion": [emotions[k] if some else None
-                        for k, some in zip(shares.argmax(axis=1), named)],
-            "caption": [f"{title or 'untitled'} by {artist or 'an unknown artist'}"
-                        for title, artist in zip(works["title"], works["artist"], strict=True)],
-            "origin_url": [url or WIKIART_URL for url in works["url"]]}
+        "path": works["id"].map(there.get), "genre": works["category"],
+        "emotion": [emotions[k] if some else None for k, some in zip(shares.argmax(axis=1), named)],
+        "caption": [f"{title or 'untitled'} by {artist or 'an unknown artist'}"
+        for title, artist in zip(works["title"], works["artist"], strict=True)],
+        "origin_url": [url or WIKIART_URL for url in works["url"]]}
 
 
 def wikiart_shares(folder: Path, seen: str = "image and title") -> Any:
