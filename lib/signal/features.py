@@ -125,13 +125,15 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
-    missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
-    for file in tqdm(missing, label, file=sys.stderr, mininterval=2.0, ascii=True,
-                     disable=not missing):
-        artefacts.write(file, np.stack(in_processes(
-            lambda index: extract(sound_of(index)), chunks[file], n_jobs)))
-    return np.concatenate([np.zeros((0, len(NAMES)), np.float32),
-                           *(artefacts.read(file) for file in chunks)])
+    rows = [np.zeros((0, len(NAMES)), np.float32)]
+    for file, chunk in tqdm(chunks.items(), label, file=sys.stderr, mininterval=2.0, ascii=True,
+                            disable=all(map(Path.is_file, chunks))):
+        try:
+            rows.append(artefacts.read(file))
+        except KlangfarbeError:  # absent or damaged
+            rows.append(np.stack(in_processes(lambda i: extract(sound_of(i)), chunk, n_jobs)))
+            artefacts.write(file, rows[-1])
+    return np.concatenate(rows)
 
 
 def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
@@ -143,13 +145,6 @@ def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
     hashes = (hashlib.sha256(file.read_bytes()).digest() for file in files)
     return table(repr(seconds).encode() + b"".join(hashes), range(len(files)),
                  lambda i: audio.load(files[i], seconds=seconds), n_jobs=n_jobs)
-
-
-def _is_whole(file: Path, n_rows: int) -> bool:
-    try:
-        return artefacts.read(file).shape == (n_rows, len(NAMES))
-    except KlangfarbeError:  # absent or damaged
-        return False
 
 
 @functools.lru_cache(maxsize=101)

@@ -212,8 +212,7 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
                 "scale": tuple(sorted((scale - bent) | {*classes}))})
 
 
-def _parts(piece, genre, rng) -> list[tuple]:
-    # (role, program, notes) a voice, drums last
+def _parts(piece, genre, rng) -> list[tuple]:  # (role, program, notes) a voice, drums last
     notes = []
     for step, length, pitch, strong in harmony.line(piece, rng):
         start, end = (harmony.tick(s, piece.feel) for s in (step, step + length))

@@ -110,8 +110,7 @@ def still_life(s: Scene, subject: str) -> dict:
             "glaze": 30, "warp": 1}
 
 
-def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:
-    # half width 4u, looking to the side `turned`
+def _face(s: Scene, x: int, y: int, u: int, turned: int) -> None:   # half width 4u
     light, middle, shade = s.tones(0, (80, 35, -25), 85, SKIN, 75)
     hair, dark = (3, -85, 85, HAIR, 50), (1, -110, 60)
     s.ellipse(x - turned * u // 2, y - 2 * u, 5 * u, 5 * u, hair)

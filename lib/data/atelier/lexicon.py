@@ -7,14 +7,12 @@ def _split(text: str, mark: str) -> tuple[str, ...]:
     return tuple(" ".join(text.split()).split(mark))
 
 
-def _points(text: str) -> dict[str, tuple[int, int]]:
-    """Entries ``word valence arousal``."""
+def _points(text: str) -> dict[str, tuple[int, int]]:  # "word valence arousal; …"
     entries = (entry.rsplit(" ", 2) for entry in _split(text, "; "))
     return {word: (int(valence), int(arousal)) for word, valence, arousal in entries}
 
 
-def _phrases(text: str) -> dict[str, tuple[str, ...]]:
-    """Entries ``name: phrase | phrase``."""
+def _phrases(text: str) -> dict[str, tuple[str, ...]]:  # "name: phrase | phrase; …"
     entries = (entry.split(": ") for entry in _split(text, "; "))
     return {name: _split(phrases, " | ") for name, phrases in entries}
 

@@ -198,11 +198,6 @@ def seascape(s: Scene, subject: str) -> dict:
             "fine": (10, 13, 4)}
 
 
-def _light(s: Scene, x: int, y: int, radius: int, strength: int, size: int) -> None:
-    s.glow(x, y, radius, (4, 125, 140, LAMP, 80), strength)
-    s.mark(x, y, 0, size, size, (4, 150, 100, LAMP, 80))
-
-
 def night_scene(s: Scene, subject: str) -> dict:
     """Moon and stars above, lights below; bright or dark as the palette says, not the hour."""
     horizon = s.pick(128, 168)
@@ -261,7 +256,8 @@ def night_scene(s: Scene, subject: str) -> dict:
             for side in (-1, 1):
                 x, y = mx + side * (26 + 34 * k), ground + 8 + 26 * k
                 s.box(x - 1, y - 40 - 16 * k, x + 1, y, wall[0])
-                _light(s, x, y - 40 - 16 * k, 22 + 5 * k, 90, 3 + k)
+                s.glow(x, y - 40 - 16 * k, 22 + 5 * k, lamp, 90)
+                s.mark(x, y - 40 - 16 * k, 0, 3 + k, 3 + k, (4, 150, 100, LAMP, 80))
                 s.scatter(7, (x - 8, y, x + 8, y + 30), 0, 4, 8, 2, [lamp], on_top=True)
     else:
         if subject == "moonlit lake":
@@ -275,7 +271,8 @@ def night_scene(s: Scene, subject: str) -> dict:
                 s.box(x - 6, horizon - 8, x + 6, ground + 4, wall[2])
                 s.polygon(around(x + 29, ground + 6, 31, [*range(128, 256, 16), 0])
                           + around(x + 29, ground + 6, 23, [0, *range(240, 112, -16)]), wall[2], 0)
-                _light(s, x, horizon - 24, 15, 95, 3)
+                s.glow(x, horizon - 24, 15, lamp, 95)
+                s.mark(x, horizon - 24, 0, 3, 3, (4, 150, 100, LAMP, 80))
         s.reflect(ground, SIDE - ground, (0, -40, 100, NIGHT, 50), 45)
         s.scatter(40, (0, ground, SIDE, SIDE), 0, 4, 14, 2,
                   [(1, -75, 100, NIGHT, 50), (0, 0, 100, NIGHT, 45)], grow=True)

@@ -76,8 +76,7 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
 
 
 def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
-    # one full layer on a jittered grid, in random order
-    spacing, length, width = sizes
+    spacing, length, width = sizes  # one full layer on a jittered grid, in random order
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
@@ -92,8 +91,7 @@ def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
             np.clip(colours[here] + tint, 0, 255))
 
 
-def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:
-    # fine strokes along the edges of the underpainting, across its slope
+def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:  # fine, along edges
     ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
     keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
     ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
