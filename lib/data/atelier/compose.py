@@ -234,8 +234,7 @@ def _parts(piece, genre, rng) -> list[tuple]:  # (role, program, notes) a voice,
 
 
 def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
-    """The piece of an item, of 0.5 to 3600 seconds: one instrument a role, channel volume
-    (controller 7) as the mix, every time on a tick of 480 a beat."""
+    """The piece of an item, 0.5 to 3600 seconds: an instrument a role, controller 7 as the mix."""
     if not 0.5 <= seconds <= 3600:
         raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
                               "choose a length in between")

@@ -105,8 +105,7 @@ def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:  # fi
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene, int16 [128, 128, 3], about 0–255; `relief` 0–120; `glaze` percent of the
-    underpainting left on top; `brushwork`: see :func:`place`."""
+    """Paints the scene, int16 [128, 128, 3]; `relief` 0–120; `glaze`: percent of underpainting."""
     p = place(scene, **brushwork)
     bare = len(p.x)                                 # the number of pixels no stroke covers
     numbers = Image.new("I", (SIDE, SIDE), bare)
@@ -156,8 +155,7 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
 
 def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
              style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Paints items of a collection, all in one `style` where it is given: uint8 [n, size, size, 3]
-    and float32 [n, 2], the true (valence, arousal)."""
+    """Items, all in `style` where given: uint8 [n, size, size, 3], float32 [n, 2] points."""
     items = [draw(seed, int(index), style=style) for index in indices]
     painted = np.array([paint(item, size) for item in items], np.uint8)
     return (painted.reshape(-1, size, size, 3),

@@ -110,8 +110,7 @@ def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Renders every .mid and .midi below a folder to FLAC where that is not there already
-    (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
+    """Renders a folder's MIDI to ``out/<file>.flac`` where missing: tables of renders, rejects."""
     folder, out, renders, rejects = Path(folder), Path(out), [], []
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
     if not files:
