@@ -80,8 +80,7 @@ def report(checked: Checked) -> Any:
 
 
 def assert_no_leakage(checked: Checked, accepted: Collection[str] = ()) -> None:
-    """Prints what was looked for and found; raises at a finding that is not `accepted` by name, and
-    at an accepted one that was not found: it would hide the next."""
+    """Prints all that was found; raises at what is not `accepted`, or accepted and not found."""
     accepted = {accepted} if isinstance(accepted, str) else set(accepted)
     print(f"leaks looked for: {', '.join(checked.made)}")
     if checked.not_made:

@@ -170,8 +170,7 @@ def fetch(row: Collection) -> list[Path]:
 
 
 def summary(table: Any) -> dict:
-    """A manifest's ``rows, files, points, groups``; ``<axis>_mean, _sd, _low, _high, correlation``,
-    NaN without points; ``checksum`` of what the rows say."""
+    """``rows, files, points, groups, <axis>_mean, _sd, _low, _high, correlation, checksum``."""
     points = table[list(AXES)].dropna().to_numpy(dtype=float)
     found = {"rows": len(table), "files": int(table["path"].notna().sum()), "points": len(points),
              "groups": int(table["group_id"].nunique())}

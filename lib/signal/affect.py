@@ -62,8 +62,7 @@ def from_unit(values, scale: str) -> np.ndarray:
 
 
 def from_emotions(weights, points: dict[str, tuple[float, float]]) -> np.ndarray:
-    """Weighted mean of emotions' points, float64 [N, 2]: `weights` [N, E] ≥ 0 say how many named
-    each of `points`, e.g. :data:`GEMS_POINTS`; (0, 0) where all are 0."""
+    """Mean of `points` weighted by `weights` [N, E] ≥ 0: float64 [N, 2]; (0, 0) where all are 0."""
     weights = checked(np.asarray(weights, dtype=np.float64), "weights", ("N", len(points)),
                       "give one column per emotion, in the map's order")
     total = weights.sum(axis=1, keepdims=True)

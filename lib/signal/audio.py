@@ -23,8 +23,7 @@ WRITTEN = (".wav", ".flac", ".mp3")
 
 def load(path: Path | str, *, seconds: float | None = 45.0,
          sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """The middle `seconds` (``None``: all) of a sound file, no more of it read, channels averaged,
-    resampled: float32 [N], in [−1, 1] for files of full scale."""
+    """The middle `seconds` (``None``: all) of a sound file: float32 [N], mono, resampled."""
     path = Path(path)
     with _opened(path) as file:
         rate = file.samplerate

@@ -71,8 +71,7 @@ def read_imemnet(folder: Path | str) -> Any:
 
 
 def overlap(table: pd.DataFrame, split: np.ndarray) -> Any:
-    """Of a test set's clips, songs, images: ``of`` (how many), ``met`` (of these in training too),
-    ``pairs`` (share of the test pairs concerned)."""
+    """Of test clips, songs, images: ``of`` (number), ``met`` in training, ``pairs`` (share)."""
     split, rows = np.asarray(split), {}
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")

@@ -89,8 +89,7 @@ def wikiart_emotions(folder: Path, paintings_only: bool = False,
 
 
 def wikiart_shares(folder: Path, seen: str = "image and title") -> Any:
-    """WikiArt Emotions' works: ``id, artist, title, category, url`` (text or ``None``), whether a
-    ``painting``, and the share of annotators who named each of ``affect.WIKIART_POINTS``."""
+    """WikiArt's ``id, artist, title, category, url, painting``, each emotion's share of raters."""
     file = layout.find_file("wikiart_emotions", folder, WIKIART_PLACES)
     joined = file.suffix == ".csv"
     columns = (["wikiart_emotions_id", "artist", "title", "category"] if joined
