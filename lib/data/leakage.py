@@ -63,8 +63,7 @@ def check(manifest=None, *, pairs=None, embeddings=None, pictures=None, conditio
         "rows_out_of_step": None if rows is None else _misaligned(*rows)}
     made = {name: seen for name, seen in looked.items() if seen is not None}
     if not made:
-        raise KlangfarbeError("something to look at", "no table with the columns of any check",
-                              "give a manifest with group_id and split")
+        raise KlangfarbeError("something to look at", "no table with the columns", "give one")
     return Checked([Finding(name, what, len(concerned), of, tuple(examples)[:EXAMPLES])
                     for name, (what, concerned, of, examples) in made.items() if len(concerned)],
                    tuple(made), tuple(name for name in NAMES if name not in made))
@@ -159,8 +158,7 @@ def fingerprints(pictures: Sequence) -> np.ndarray:
     found = np.zeros((len(pictures), HASH_BITS + 3 * THUMB_SIDE**2), np.float32)
     for row, picture in enumerate(map(np.asarray, pictures)):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
-            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
-                                  "convert with images.from_tensor")
+            raise KlangfarbeError("pictures uint8", f"{picture.dtype} {picture.shape}", "convert")
         opened = Image.fromarray(picture)
         grey = np.asarray(opened.convert("L").resize((32, 32), Image.Resampling.BOX), np.float64)
         waves = np.asarray(dctn(grey, norm="ortho"))[:HASH_SIDE, :HASH_SIDE].reshape(-1)[1:]
@@ -177,8 +175,7 @@ def standardised(embeddings: np.ndarray) -> np.ndarray:
     embeddings = np.asarray(embeddings, np.float64)
     spread = embeddings.std(axis=0)
     if len(embeddings) > 1 and not spread.any():
-        raise KlangfarbeError("embeddings that differ", f"{len(embeddings)} equal rows",
-                              "look at the encoder: it hears no difference")
+        raise KlangfarbeError("embeddings that differ", "equal rows", "look at the encoder")
     rows = (embeddings - embeddings.mean(axis=0)) / np.where(spread > 0, spread, 1)
     norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return (rows / norms).astype(np.float32)

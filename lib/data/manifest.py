@@ -44,15 +44,13 @@ def frame(rows: Any) -> pd.DataFrame:
     columns null; ``path`` is relative; the error names the first broken rule, row and value."""
     rows = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else list(rows)
     if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
-        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
-                              "rename or leave them out")
+        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown), "rename")
     table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows],
                          columns=list(COLUMNS), dtype=object)
     try:
         table = table.where(table.notna(), None).astype(COLUMNS)
     except (TypeError, ValueError) as error:
-        raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120],
-                              "convert the column first") from error
+        raise KlangfarbeError("numbers", str(error)[:120], "convert the column") from error
     table = table.sort_values("item_id", kind="stable").reset_index(drop=True)
     try:
         return SCHEMA.validate(table, lazy=True)

@@ -28,7 +28,6 @@ CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment
 @dataclass(frozen=True)
 class Collection:
     """One real collection."""
-
     name: str
     what: str
     used_by: str                # systems, 1 … 4
@@ -215,8 +214,7 @@ def store_reference() -> None:
     """Writes the numbers to ``results/reference/real/``, for readers without the collections."""
     *tables, refused = count_collections()
     if not len(counted := tables[0]):
-        raise KlangfarbeError(f"at least one real collection in {root()}", "none",
-                              "see data/README.md")
+        raise KlangfarbeError(f"a real collection in {root()}", "none", "see data/README.md")
     stamp = provenance.provenance(
         "reference", 0, provenance.content_hash("".join(counted["checksum"]).encode()))
     for name, table in zip(TABLES, tables, strict=True):
@@ -313,11 +311,9 @@ def run(action: str, names: Sequence[str] = ()) -> int:
     """Runs an action on the named collections (all, where none is named); returns the exit code."""
     known = ", ".join(COLLECTIONS)
     if action not in ACTIONS:
-        raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action),
-                              "for instance: python -m lib data list")
+        raise KlangfarbeError(f"data {' | '.join(ACTIONS)}", repr(action), "choose one of them")
     if action == "fetch" and not names:
-        raise KlangfarbeError(f"a collection out of {known}", "none",
-                              "nothing is downloaded unasked: name it")
+        raise KlangfarbeError(f"a collection out of {known}", "none", "name what to fetch")
     if unknown := [name for name in names if name not in COLLECTIONS]:
         raise KlangfarbeError(f"a collection out of {known}", repr(unknown[0]), "name one of them")
     rows = [COLLECTIONS[name] for name in names or COLLECTIONS]

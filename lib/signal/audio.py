@@ -63,8 +63,7 @@ def _check(duration_s: float, rms: float, name: str) -> None:
         raise KlangfarbeError(f"at least {MIN_SECONDS} s of sound", f"{name}: {duration_s:.2f} s",
                               "give a longer clip (15 s or more is best)")
     if rms < SILENCE_RMS:
-        raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})",
-                              "give a clip in which something sounds, no channels that cancel")
+        raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})", "do channels cancel?")
 
 
 def _check_whole(path: Path, decoded_s: float, promised_s: float) -> None:
@@ -84,8 +83,7 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
     """Writes a mono sound [N], clipped to [−1, 1], atomically: 16-bit .wav or .flac, or .mp3."""
     path, buffer = Path(path), io.BytesIO()
     if path.suffix.lower() not in WRITTEN:
-        raise KlangfarbeError(f"a sound's name ending in {', '.join(WRITTEN)}", str(path),
-                              "for instance music.wav")
+        raise KlangfarbeError(f"a name ending in {', '.join(WRITTEN)}", str(path), "rename it")
     with artefacts.atomic(path) as temporary:
         if path.suffix.lower() == ".mp3":
             temporary.write_bytes(encode_mp3(sound, sample_rate_hz))
@@ -100,9 +98,8 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     # a decoder for `path`; whatever goes wrong inside the block becomes one line
     if not path.is_file() or path.stat().st_size == 0:
-        got = "no such file" if not path.exists() else "empty (0 bytes)"
-        raise KlangfarbeError("a sound file", f"{path}: {'a folder' if path.is_dir() else got}",
-                              "check the path, or copy it again")
+        got = "a folder" if path.is_dir() else "empty" if path.exists() else "no such file"
+        raise KlangfarbeError("a sound file", f"{path}: {got}", "check the path, or copy it again")
     kind, lacking = _container(path)
     if lacking:
         raise _cut_short(path, lacking)
@@ -166,6 +163,5 @@ def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np
                               f"{sound.shape}, or NaN", "average channels, or give more")
     rms = np.sqrt(np.square(sound).mean(axis=-1))
     if np.min(rms) < SILENCE_RMS and not silent_ok:
-        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})",
-                              "leave silent clips out, and say how many there were")
+        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out")
     return sound

@@ -5,7 +5,6 @@ Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.
 import functools
 import hashlib
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -126,7 +125,7 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
     rows = [np.zeros((0, len(NAMES)), np.float32)]
-    for file, chunk in tqdm(chunks.items(), label, file=sys.stderr, mininterval=2.0, ascii=True,
+    for file, chunk in tqdm(chunks.items(), label, mininterval=2.0, ascii=True,
                             disable=all(map(Path.is_file, chunks))):
         try:
             rows.append(artefacts.read(file))

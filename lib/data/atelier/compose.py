@@ -53,7 +53,6 @@ _ANY = ((4, 4), (3, 4), (6, 8))
 # Patterns of the bright and the dark voice, calm to aroused.
 _BRIGHT = [_bar(p) for p in ("....6_", "..6---....5_", "6-..5-..4-..5-..", "6.5.4.5.")]
 _DARK = [_bar(p) for p in ("p_", "p-------", "p---", "p-")]
-
 TEMPLATES = {
     "ambient": _genre({"melody": (54, 95, 88, 98, 88, 98), "chords": (89, 95, 91, 94, 92, 91),
         "dark": (89, 95), "bass": (89, 95, 39, 39, 39, 39), "arpeggio": (92, 99, 99, 99, 8, 99),
@@ -121,7 +120,6 @@ TEMPLATES = {
         38: "/ / ....X... / ....X..o....X.xx", 46: "/ / / X.x.", 49: "/ / / X..............."},
         tempo_offset=6, kit=16, melody_cells=((0, 3), (2,), (0, 2)), mix_db={"all": 1,
         "drums": -1})}
-
 # A-weighted level in decibels of each program at velocity 80; the mixer evens these out.
 LEVEL_DB = {0: -37, 8: -32, 9: -32, 11: -23, 15: -35, 16: -24, 19: -30, 20: -30, 21: -28, 23: -29,
     24: -28, 25: -32, 26: -26, 27: -30, 29: -26, 30: -26, 32: -30, 33: -23, 34: -27, 38: -28,
@@ -139,8 +137,7 @@ def plan(factors: Factors) -> SimpleNamespace:
     """Valence, arousal and genre as musical decisions, each with some freedom of its own."""
     v, a = factors.valence, factors.arousal
     if not (abs(v) <= 1 and abs(a) <= 1):
-        raise KlangfarbeError("valence and arousal in [−1, 1]", f"{v}, {a}",
-                              "bring them onto that scale")
+        raise KlangfarbeError("valence, arousal in [−1, 1]", f"{v}, {a}", "bring them to scale")
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose-plan")
 
     def near(x: float, spread: int = 120) -> float:
@@ -236,8 +233,7 @@ def _parts(piece, genre, rng) -> list[tuple]:  # (role, program, notes) a voice,
 def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
     """The piece of an item, 0.5 to 3600 seconds: an instrument a role, controller 7 as the mix."""
     if not 0.5 <= seconds <= 3600:
-        raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
-                              "choose a length in between")
+        raise KlangfarbeError("0.5 to 3600 seconds", f"{seconds}", "choose a length in between")
     piece = plan(factors)
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
     _harmonise(piece, genre, seconds, rng)

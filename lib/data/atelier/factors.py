@@ -28,7 +28,6 @@ def _generator(*words: int | str) -> np.random.Generator:
 @dataclass(frozen=True)
 class Factors:
     """One item, named for ever by (seed, index): its affect, and what is independent of it."""
-
     seed: int
     index: int
     valence: float  # uniform in [−1, 1], as is arousal

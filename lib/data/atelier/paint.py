@@ -31,8 +31,7 @@ Placed = namedtuple("Placed", "x y direction length width bend tint under slopes
 def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
     """Paints one item: uint8 [size, size, 3], `size` at most 128."""
     if not 1 <= size <= MASTER:
-        raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size),
-                              f"paint at {MASTER} and enlarge the picture")
+        raise KlangfarbeError(f"a size from 1 to {MASTER}", str(size), "enlarge the picture")
     drawn, brushwork = compose_scene(factors)
     picture = finish(strokes(drawn, **brushwork), drawn)
     return picture if size == MASTER else np.asarray(

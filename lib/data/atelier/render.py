@@ -46,8 +46,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     """Plays a score for `seconds` (``None``: to one second after its end, ten minutes at most):
     float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
     if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a score with notes", "none",
-                              "check the file: it may hold only lyrics or tempo")
+        raise KlangfarbeError("a score with notes", "none", "check the file: lyrics alone?")
     if seconds is None:
         seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, 600.0)
     if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
@@ -103,8 +102,7 @@ def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
         raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
                               "export it again as a standard MIDI file") from error
     if not any(instrument.notes for instrument in score.instruments):
-        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes",
-                              "leave it out, or export it again")
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes", "leave it out")
     return score
 
 

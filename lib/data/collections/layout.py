@@ -30,8 +30,7 @@ def published(expected: str) -> Iterator[None]:
         yield
     except (ValueError, LookupError, AttributeError, TypeError, SyntaxError, OSError) as error:
         got = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-        raise KlangfarbeError(expected, got,
-                              "use the published file as it is, or download it again") from error
+        raise KlangfarbeError(expected, got, "use the published file as it is") from error
 
 
 def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> Any:
