@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.fft import dctn
+from sklearn.preprocessing import normalize, scale
 
 from lib.core.errors import KlangfarbeError
 
@@ -173,12 +174,9 @@ def fingerprints(pictures: Sequence) -> np.ndarray:
 def standardised(embeddings: np.ndarray) -> np.ndarray:
     """Embeddings [N, D] → unit vectors float32, columns standardised: no loud one rules alone."""
     embeddings = np.asarray(embeddings, np.float64)
-    spread = embeddings.std(axis=0)
-    if len(embeddings) > 1 and not spread.any():
+    if len(embeddings) > 1 and not np.ptp(embeddings, axis=0).any():
         raise KlangfarbeError("embeddings that differ", "equal rows", "look at the encoder")
-    rows = (embeddings - embeddings.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return (rows / norms).astype(np.float32)
+    return normalize(scale(embeddings)).astype(np.float32)
 
 
 def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
@@ -227,7 +225,7 @@ def _near(table, embeddings, pictures) -> Seen | None:
         if vectors.ndim != 2 or not np.isfinite(vectors[rows]).all():
             raise KlangfarbeError("finite embeddings [N, D] (or rows of NaN throughout)",
                                   str(vectors.shape), "mend them before use")
-        searches.append((rows, [(standardised(vectors[rows]), COSINE)]))
+        searches += [(rows, [(standardised(vectors[rows]), COSINE)])] if len(rows) else []
     if not searches:
         return None
     groups = table["group_id"].astype(str).to_numpy() if "group_id" in table else None

@@ -11,14 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import abstract, brush, indoors, outdoors
+from lib.data.atelier import brush, styles
 from lib.data.atelier.brush import COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 
-STYLES = {style.__name__: style for style in (
-    outdoors.landscape, outdoors.seascape, outdoors.night_scene, indoors.still_life,
-    indoors.portrait, abstract.colour_field, abstract.geometric, abstract.gestural)}
 LUMA = np.array([77, 150, 29], np.int32)    # of red, green, blue in 1/256
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
@@ -43,7 +40,7 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
     rng = factors.rng("paint")
     palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
     scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
-    return scene, STYLES[factors.style](scene, factors.subject)
+    return scene, getattr(styles, factors.style)(scene, factors.subject)
 
 
 def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),
