@@ -179,8 +179,7 @@ def standardised(embeddings: np.ndarray) -> np.ndarray:
     return normalize(scale(embeddings)).astype(np.float32)
 
 
-def near_rows(views: Sequence[tuple[np.ndarray, float]], splits: np.ndarray,
-              groups: np.ndarray | None, names: np.ndarray) -> tuple[set, list[str]]:
+def near_rows(views: Sequence, splits, groups, names) -> tuple[set, list[str]]:
     """Names of rows that are near a row of another split (and group) in every view, and examples. A
     view: unit vectors float32 [N, D] and the least product that is near, or hashes [N]."""
     hit, examples = np.zeros(len(names), bool), []

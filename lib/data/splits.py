@@ -25,9 +25,8 @@ def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
     return _assign(groups, np.full(k, 1 / k), seed)
 
 
-def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-                    inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, k: int = FOLDS,
-                    seed: int = 0) -> np.ndarray:
+def cross_validated(fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray, groups, *,
+                    k: int = FOLDS, seed: int = 0) -> np.ndarray:
     """Held-out predictions [N, 2] of `inputs` [N, …], each fold's groups by a model that has seen
     none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict."""
     part = folds(groups, k, seed)

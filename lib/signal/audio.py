@@ -21,8 +21,7 @@ SILENCE_RMS = 1e-4  # −80 dBFS
 WRITTEN = (".wav", ".flac", ".mp3")
 
 
-def load(path: Path | str, *, seconds: float | None = 45.0,
-         sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def load(path, *, seconds: float | None = 45.0, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
     """The middle `seconds` (``None``: all) of a sound file: float32 [N], mono, resampled."""
     path = Path(path)
     with _opened(path) as file:

@@ -97,8 +97,7 @@ def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
     return turned
 
 
-def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0,
-                 sample_rate_hz: int = RATE) -> np.ndarray:
+def extract_many(sounds: Sequence, n_jobs: int = 0, sample_rate_hz: int = RATE) -> np.ndarray:
     """:func:`extract` over many sounds: float32 [n, 135], in the order given."""
     rows = in_processes(lambda sound: extract(sound, sample_rate_hz), sounds, n_jobs)
     return np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
@@ -135,8 +134,7 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     return np.concatenate(rows)
 
 
-def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
-             n_jobs: int = 0) -> np.ndarray:
+def of_files(files: Sequence, *, seconds: float | None = 45.0, n_jobs: int = 0) -> np.ndarray:
     """Features of sound files' middle `seconds`, float32 [n, 135], kept by the files' content."""
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:

@@ -31,8 +31,7 @@ def _bar(pattern: str) -> str:
 # an octave higher), b the bass note, o an octave, f a fifth above it, w a walking bass note, p the
 # tonic whatever the chord, - the sounding note is held, _ to the bar's end, . rest. Grooves are by
 # General-MIDI percussion key: X accent, x plain, o soft.
-def _genre(programs: dict, textures: dict[str, str], grooves: dict[int, str] | None = None,
-           **settings) -> SimpleNamespace:
+def _genre(programs: dict, textures: dict, grooves: dict | None = None, **settings):
     # textures, grooves: four levels of role → patterns, of percussion key → pattern; palettes:
     # role → six programs
     def levels(rows: dict) -> list[dict]:

@@ -59,8 +59,7 @@ def chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     return root, tuple(third if i == 4 else i for i in _SUFFIXES[suffix])
 
 
-def dress(root: int, intervals: tuple[int, ...], tension: int, rng, *, sevenths: bool,
-          scale: str) -> tuple[int, ...]:
+def dress(root: int, intervals: tuple, tension: int, rng, *, sevenths: bool, scale: str) -> tuple:
     """Intervals at a tension of 0 (triad) to 4 (cluster); `sevenths`: `scale`'s, on calm chords."""
     triad = intervals[:3]
     if triad not in _DRESSES or (len(intervals) > 3 and tension < 3):
@@ -96,8 +95,7 @@ def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[
 
 
 @lru_cache(maxsize=65536)
-def lead(previous: tuple[int, ...] | None, classes: tuple[int, ...], low: int, high: int,
-         size: int) -> tuple[int, ...]:
+def lead(previous: tuple | None, classes: tuple, low: int, high: int, size: int) -> tuple:
     """The next voicing, MIDI pitches ascending: least movement, no parallel octaves and fifths."""
     centre = (low + high) * size
 

@@ -5,7 +5,6 @@ Source: palette by Valdez & Mehrabian (1994); strokes after Haeberli, Paint by N
 
 import math
 from collections import namedtuple
-from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -149,8 +148,7 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     return np.clip(final, 0, 255).astype(np.uint8)
 
 
-def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
-             style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def pictures(seed: int, indices, size=MASTER, style=None) -> tuple[np.ndarray, np.ndarray]:
     """Items, all in `style` where given: uint8 [n, size, size, 3], float32 [n, 2] points."""
     items = [draw(seed, int(index), style=style) for index in indices]
     painted = np.array([paint(item, size) for item in items], np.uint8)

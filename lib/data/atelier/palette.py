@@ -69,8 +69,7 @@ class Palette:
         opposite, accent = main + side * away, main - side * (away * 2 // 3)
         self.hues = [h % 256 for h in (main, main + apart, main - apart, opposite, accent)]
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
-             pull: int = 45) -> tuple[int, int, int]:
+    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45):
         """Hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the picture's
         colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
         hue = self.hues[slot] if natural < 0 else between(self.hues[slot], natural, pull)

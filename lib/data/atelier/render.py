@@ -138,8 +138,7 @@ def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.nd
     return render_items(items, seconds), points
 
 
-def render_items(items: list[Factors], seconds: float,
-                 sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def render_items(items: list[Factors], seconds: float, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of drawn items, resampled: float32 [n, N]."""
     clips = [render(compose(item, seconds), seconds) for item in items]
     if sample_rate_hz != SAMPLE_RATE_HZ:

@@ -70,8 +70,7 @@ def cgna10766(folder: Path) -> dict:
             "points": affect.to_unit(ratings[columns[1:]].to_numpy(), "cgna10766")}
 
 
-def wikiart_emotions(folder: Path, paintings_only: bool = False,
-                     seen: str = "image and title") -> dict:
+def wikiart_emotions(folder: Path, paintings_only=False, seen="image and title") -> dict:
     """A row a work; `seen`, a key of :data:`SEEN`, is what the annotators saw."""
     works, emotions = wikiart_shares(folder, seen), list(affect.WIKIART_POINTS)
     if paintings_only:
