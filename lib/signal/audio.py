@@ -108,8 +108,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
             if kind == "mp3, or unknown":
                 kept = os.dup(2)
                 stack.callback(os.close, kept)
-                nowhere = stack.enter_context(open(os.devnull, "wb"))
-                os.dup2(nowhere.fileno(), 2)
+                os.dup2(stack.enter_context(open(os.devnull, "wb")).fileno(), 2)
                 stack.callback(os.dup2, kept, 2)
         try:
             yield stack.enter_context(soundfile.SoundFile(path))

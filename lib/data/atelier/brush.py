@@ -29,9 +29,8 @@ def outlines(x, y, direction, length, width, bend) -> np.ndarray:
     v = width[:, None] * _ACROSS + (bend[:, None] * _ALONG * _ALONG >> 6)
     half = direction // 2 % 256
     cosine, sine = COSINES[half][:, None], SINES[half][:, None]
-    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
-                       y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
-    return points.reshape(len(x), -1)
+    return np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
+                     y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2).reshape(len(x), -1)
 
 
 def around(x: int, y: int, r: int, angles) -> list[int]:
@@ -151,9 +150,8 @@ class Scene:
             cell, rest = divmod(x, step)
             eased = rest * rest * (3 * step - 2 * rest) // (step * step)        # smoothstep
             place = (rest * self.busy + eased * (100 - self.busy)) // 100
-            y = (base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
-                 + self.pick(-2, 2) * self.busy * height // 800)
-            points += [x, y]
+            points += [x, base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
+                       + self.pick(-2, 2) * self.busy * height // 800]
         return [*points, SIDE, SIDE, 0, SIDE]
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,

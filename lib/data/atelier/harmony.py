@@ -90,17 +90,14 @@ def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[
     wanted = (classes + classes)[:size]
     ladders = [range(low + (c - low) % 12, high + 1, 12) for c in wanted]
     found = {tuple(sorted(v)) for v in product(*ladders) if len(set(v)) == len(wanted)}
-    tight = {v for v in found if all(b - a <= 10 for a, b in zip(v, v[1:]))}
-    return sorted(tight or found)
+    return sorted({v for v in found if all(b - a <= 10 for a, b in zip(v, v[1:]))} or found)
 
 
 @lru_cache(maxsize=65536)
 def lead(previous: tuple | None, classes: tuple, low: int, high: int, size: int) -> tuple:
     """The next voicing, MIDI pitches ascending: least movement, no parallel octaves and fifths."""
-    centre = (low + high) * size
-
     def cost(voicing):
-        away = abs(2 * sum(voicing) - centre)
+        away = abs(2 * sum(voicing) - (low + high) * size)
         if previous is None or len(previous) != size:
             return away, voicing
         movement = sum(abs(a - b) for a, b in zip(voicing, previous))
@@ -168,9 +165,8 @@ def line(piece, rng) -> list[tuple[int, int, int, bool]]:
             pitches = remembered[key] = _tune(piece, onsets, moves[pattern], slot, pitch, rng)
             if last and slot["closes"]:
                 pitches[-1] = nearest(pitches[-1], {piece.tonic}, low, high)
-        ends = [*onsets[1:], end - start]
         notes += [(start + a, b - a, p, a % piece.beat_steps == 0)
-                  for a, b, p in zip(onsets, ends, pitches, strict=True)]
+                  for a, b, p in zip(onsets, [*onsets[1:], end - start], pitches, strict=True)]
         pitch = pitches[-1]
     return notes
 
@@ -234,8 +230,7 @@ def _pitches(piece, token: str, slot: dict, step: int, octave: int) -> tuple[int
         return tuple(v + octave for v in part)
     bass, pedal = (low + (c - low) % 12 for c in (slot["root"], piece.tonic))
     if token == "w":
-        wanted = bass + _WALK[step // 2 % len(_WALK)]
-        return (nearest(wanted, slot["scale"], bass, bass + 14),)
+        return (nearest(bass + _WALK[step // 2 % len(_WALK)], slot["scale"], bass, bass + 14),)
     fifth = bass + (slot["fifth"] - bass) % 12
     return ({"b": bass, "o": bass + 12, "f": fifth, "p": pedal}[token],)
 

@@ -151,6 +151,5 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
 def pictures(seed: int, indices, size=MASTER, style=None) -> tuple[np.ndarray, np.ndarray]:
     """Items, all in `style` where given: uint8 [n, size, size, 3], float32 [n, 2] points."""
     items = [draw(seed, int(index), style=style) for index in indices]
-    painted = np.array([paint(item, size) for item in items], np.uint8)
-    return (painted.reshape(-1, size, size, 3),
+    return (np.array([paint(item, size) for item in items], np.uint8).reshape(-1, size, size, 3),
             np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2))

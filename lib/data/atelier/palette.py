@@ -44,8 +44,7 @@ def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
 
 def between(hue: int, other: int, weight: int) -> int:
     """The hue `weight` percent of the way from `hue` to `other` along the shorter arc."""
-    arc = (other - hue + 128) % 256 - 128
-    return (hue + arc * weight // 100) % 256
+    return (hue + ((other - hue + 128) % 256 - 128) * weight // 100) % 256
 
 
 class Palette:

@@ -415,9 +415,8 @@ def _coat(s: Scene, x: int, neck: int, u: int, slot: int, foot: int = SIDE) -> N
     s.polygon([(x + wide, y) for wide, y in (collar, shoulder, hem, (2 * u, foot))],
               (slot, -75, 105), 150)
     s.figure(x, neck, (-20, 10, 0, 50, 20, 10), (2, 85, 50), 100, unit=u)
-    folds = [(slot, 30, 115), (slot, -95, 100), (slot, 0, 125)]
     s.scatter(12 + s.busy // 6, (x - 6 * u, neck + 4 * u, x + 6 * u, foot), 120, 30, 2 * u,
-              max(2, u // 3), folds)
+              max(2, u // 3), [(slot, 30, 115), (slot, -95, 100), (slot, 0, 125)])
 
 
 def portrait(s: Scene, subject: str) -> dict:

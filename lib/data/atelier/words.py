@@ -107,10 +107,9 @@ def tags(factors: Factors) -> tuple[str, ...]:
     """Tags as music collections carry them: mood, genre, tempo, mode, instruments."""
     voice, heard = _Voice(factors, "tags"), describe(factors)
     mood, speed = voice.near(lexicon.MOODS, 4), voice.tempo(heard["tempo_bpm"])
-    names = [mood, voice.near(lexicon.MOODS, 4, taken=mood), factors.genre.replace("_", " "),
-             speed.removesuffix(" tempo").split(" ", 1)[1], heard["mode"],
-             *map(instrument, heard["instruments"])]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys([mood, voice.near(lexicon.MOODS, 4, taken=mood),
+        factors.genre.replace("_", " "), speed.removesuffix(" tempo").split(" ", 1)[1],
+        heard["mode"], *map(instrument, heard["instruments"])]))
 
 
 def rows(seed: int, n_items: int, disagreement: float = 0.0) -> list[dict]:
