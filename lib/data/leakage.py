@@ -104,10 +104,8 @@ def _known(table, *columns: str) -> bool:
     return all(column in table and table[column].notna().any() for column in columns)
 
 
-def _uses(table, pairs) -> list[pd.DataFrame | None]:
-    # which group, and which clip, is used in which split: two tables ``value, split``
-    groups = [table[["group_id", "split"]]] if _known(table, "group_id") else []
-    clips = []
+def _uses(table, pairs) -> list[pd.DataFrame | None]:  # of groups, of clips: value, split
+    groups, clips = [table[["group_id", "split"]]] if _known(table, "group_id") else [], []
     if _known(table, "sha256", "modality"):
         sounds = table[table["modality"].isin(("audio", "midi")) & table["sha256"].notna()]
         clips = [sounds[["sha256", "split"]]] if len(sounds) else []
@@ -238,8 +236,7 @@ def _near(table, embeddings, pictures) -> Seen | None:
             examples)
 
 
-def _target_words(condition: Any) -> Seen:
-    # a leak in fewer than one row of twelve is not told from a shared mood
+def _target_words(condition: Any) -> Seen:  # fewer than one row of 12 may be a shared mood
     columns = [column for column in TARGET_COLUMNS if column in condition]
     if "text" not in condition or not columns or not len(condition):
         raise KlangfarbeError(f"a condition with text and one of {', '.join(TARGET_COLUMNS)}",

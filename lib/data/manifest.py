@@ -17,8 +17,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier.render import read_midi
 from lib.signal import audio, images
 
-MODALITIES = ("image", "audio", "midi")
-SPLITS = ("train", "validation", "test")
+MODALITIES, SPLITS = ("image", "audio", "midi"), ("train", "validation", "test")
 TEXT, NUMBER, COUNT = "string", "float64", "Int64"
 COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT,
            "source": TEXT, "emotion": TEXT, "valence": NUMBER, "arousal": NUMBER, "caption": TEXT,

@@ -1,6 +1,5 @@
-"""Arrays too large for memory, computed once, chunk by chunk (a killed run goes on with the rest):
-``<name>.npy``, a memory map, and ``<name>.done.npy``, a mark for every row that is computed.
-Source: Deepika §5.4 (targets computed offline; memory maps are ours). Notebook: 21."""
+"""Arrays too large for memory, computed chunk by chunk: ``<name>.npy``, a memory map, and
+``<name>.done.npy``, a mark for each computed row. Source: Deepika §5.4 (offline). Notebook: 21."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

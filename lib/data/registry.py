@@ -17,8 +17,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import manifest
 from lib.data.collections import layout, music, pairs, pictures
 
-ACTIONS = ("list", "check", "fetch")
-AXES = ("valence", "arousal")
+ACTIONS, AXES = ("list", "check", "fetch"), ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
 RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
 CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment", "description",
@@ -344,8 +343,7 @@ def _list(rows: Sequence[Collection]) -> None:
     print(f"\n{len(rows) - len(missing)} of {len(rows)} there{hint}")
 
 
-def _check(rows: Sequence[Collection], *, named: bool) -> None:
-    # opens every file that is there; raises at the end for the first fault, or what is missing
+def _check(rows: Sequence[Collection], *, named: bool) -> None:  # raises the first fault at last
     stored = (paths.REFERENCE / RUN / TABLES[0]).is_file()
     known = set(load_reference()[0]["checksum"]) if stored else set()
     faults = [] if any(map(existing_folders, rows)) or named else [KlangfarbeError(

@@ -29,8 +29,7 @@ def cross_validated(fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray
                     k: int = FOLDS, seed: int = 0) -> np.ndarray:
     """Held-out predictions [N, 2] of `inputs` [N, …], each fold's groups by a model that has seen
     none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict."""
-    part = folds(groups, k, seed)
-    predicted = np.empty_like(truth, dtype=np.float64)
+    part, predicted = folds(groups, k, seed), np.empty_like(truth, dtype=np.float64)
     for fold in range(k):
         test = part == fold
         predicted[test] = fit_predict(inputs[~test], truth[~test], inputs[test])

@@ -94,8 +94,7 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    # a decoder for `path`; whatever goes wrong inside the block becomes one line
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:  # every fault in the block: one line
     if not path.is_file() or path.stat().st_size == 0:
         got = "a folder" if path.is_dir() else "empty" if path.exists() else "no such file"
         raise KlangfarbeError("a sound file", f"{path}: {got}", "check the path, or copy it again")
@@ -133,8 +132,7 @@ def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
     return frames.mean(axis=1)
 
 
-def _container(path: Path) -> tuple[str, str]:
-    # what the first bytes say the file is, and what its own bookkeeping says is lacking
+def _container(path: Path) -> tuple[str, str]:  # its kind, what its bookkeeping says is lacking
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)

@@ -156,9 +156,8 @@ class Scene:
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
                 shades, *, round_box=False, grow=False, lit=False, on_top=False) -> None:
-        """Many strokes in a box, or its ellipse (`round_box`): leaves, waves, petals. Directions
-        differ by `stray`; `shades` at random, or by the light (`lit`); `grow`: larger towards the
-        bottom; `on_top`: as final marks."""
+        """Strokes in a box, or its ellipse (`round_box`): directions differ by `stray`; `shades` at
+        random, or by the light (`lit`); `grow`: larger below; `on_top`: as final marks."""
         left, top, right, bottom = box
         shades = [self.tone(*shade) for shade in shades]
         wide, high = max(1, right - left), max(1, bottom - top)

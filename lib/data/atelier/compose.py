@@ -171,8 +171,7 @@ def plan(factors: Factors) -> SimpleNamespace:
         kit=genre.kit if genre.grooves[level] else None)
 
 
-def _harmonise(piece, genre, seconds: float, rng) -> None:
-    # adds the sixteenths of the piece and of a slot (1–3 seconds), and the chords, a dict a slot
+def _harmonise(piece, genre, seconds: float, rng) -> None:  # adds steps and slots of 1–3 s
     tempo, slot = piece.tempo_bpm, piece.bar_steps
     total, degrees = max(int(seconds * tempo * 4 / 60 + 1e-6), 4), {*harmony.SCALES[piece.scale]}
     while slot * 15 < 1.2 * tempo:

@@ -40,8 +40,7 @@ _DRESSES: dict[tuple[int, ...], tuple] = {
 TICKS_PER_BEAT, SHORTEST_TICKS = 480, 60
 # Where the four sixteenths of a beat fall: even, or with jazz's late second eighth.
 STRAIGHT, SWUNG = (0, 120, 240, 360), (0, 160, 320, 400)
-_ACCENT = {"X": 14, "x": 0, "o": -16}
-_WALK = (0, 4, 7, 9, 12, 9, 7, 4)
+_ACCENT, _WALK = {"X": 14, "x": 0, "o": -16}, (0, 4, 7, 9, 12, 9, 7, 4)
 # Onsets inside one beat, in sixteenths; a beat of compound metre (6/8) has six of them.
 _CELLS = {
     4: ((), (0,), (0, 2), (0, 3), (2,), (0, 2, 3), (0, 1, 2), (0, 1, 2, 3)),

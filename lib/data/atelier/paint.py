@@ -134,8 +134,7 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     """Brings brightness, contrast, colourfulness to the palette's: int16 [128, 128, 3] → uint8."""
     palette, painted = scene.palette, np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ LUMA) >> 8                                                 # [128, 128]
-    chroma = painted - level[..., None]
-    counts = np.bincount(level.ravel(), minlength=256)
+    chroma, counts = painted - level[..., None], np.bincount(level.ravel(), minlength=256)
     curve = CURVES[np.abs(CURVES @ counts // level.size - palette.level).argmin()]
     mean = int(curve @ counts) // level.size
     spread = math.isqrt(int((curve - mean) ** 2 @ counts) // level.size)

@@ -48,9 +48,8 @@ def between(hue: int, other: int, weight: int) -> int:
 
 
 class Palette:
-    """The colours of one picture: `level`, its mean luma; `chroma`, its mean colourfulness (percent
-    of pigment); `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent.
-    `draws`: eight integers in [0, 65536), the item's own randomness."""
+    """One picture's colours from eight `draws` in [0, 65536): `level`, mean luma; `chroma`, percent
+    of pigment; `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent."""
 
     def __init__(self, valence: float, arousal: float, draws: list[int]):
         brightness, saturation = solve(valence, arousal)

@@ -1,6 +1,5 @@
-"""The eight styles: under the sky, in a room, without objects. Hour and weather are drawn for
-themselves: they give variety, not affect. Arousal moves how jagged the lines are, how many things
-there are, how far from the middle they lie."""
+"""The eight styles. Hour and weather give variety, not affect. Arousal moves how jagged the lines
+are, how many things there are, how far from the middle they lie."""
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -11,8 +10,7 @@ SKY, SEA, NIGHT, GRASS, LEAF, GREEN, FRUIT = 152, 138, 166, 72, 84, 82, (2, 20, 
 EARTH, SUN, LAMP, ROOF, STONE, SKIN, HAIR, WOOD, LIP, CLAY = 24, 40, 36, 10, 32, 22, 18, 26, 4, 20
 
 
-def _off_centre(s: Scene, low: int = -SIDE, high: int = 2 * SIDE) -> int:
-    # near the middle when calm, to one side when aroused
+def _off_centre(s: Scene, low=-SIDE, high=2 * SIDE) -> int:  # to one side when aroused
     return min(high, max(low, 128 + s.sign() * (s.pick(0, 20) + s.pick(30, 70) * s.busy // 100)))
 
 
@@ -129,8 +127,7 @@ def _boat(s: Scene, x: int, y: int, size: int, sail: bool) -> None:
               [(3, -45, 80), (2, 60, 50)], on_top=True)
 
 
-def _headland(s: Scene, k: int, horizon: int, mirror: bool) -> None:
-    # a cliff with its cracks, grass and foam, number k from afar
+def _headland(s: Scene, k: int, horizon: int, mirror: bool) -> None:  # a cliff, k-th from afar
     out = 196 - 54 * k + s.pick(-12, 12)
     top, foot = max(6, horizon - 30 - 36 * k + s.pick(-8, 8)), horizon + 4 + 26 * k
     outline = (-4, top, out - 40, top + s.pick(-4, 10), out - 16,

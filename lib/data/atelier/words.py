@@ -42,8 +42,7 @@ class _Voice:   # draws from lists with one item's own randomness
         return self.one(next(words for limit, words in TEMPI if tempo_bpm < limit))
 
 
-def _fill(template: str, **words: str) -> str:
-    # ``{Name}`` is ``{name}`` capitalised; articles agree with what follows
+def _fill(template: str, **words: str) -> str:  # {Name}: capitalised; articles agree
     capital = {name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()}
     tokens = template.format(**words, **capital).split(" ")
     for k, following in enumerate(tokens[1:]):

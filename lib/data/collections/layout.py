@@ -9,8 +9,7 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 
-AUDIO = (".mp3", ".wav", ".flac", ".ogg")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+AUDIO, PICTURES = (".mp3", ".wav", ".flac", ".ogg"), (".jpg", ".jpeg", ".png", ".webp")
 
 
 def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:

@@ -174,8 +174,7 @@ def captions(folder: Path) -> pd.DataFrame:
 
 def mirex(folder: Path) -> dict:
     """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
-    root = mirex_home(folder)
-    file = root / "categories.txt"
+    root, file = mirex_home(folder), mirex_home(folder) / "categories.txt"
     lines = [line.strip() for line in _text(file).rstrip().splitlines()]
     moods = [ADJECTIVES.get(re.sub("[^a-z]", "", line.lower()), "") for line in lines]
     if "" in moods or not lines:
