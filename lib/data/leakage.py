@@ -174,7 +174,7 @@ def standardised(embeddings: np.ndarray) -> np.ndarray:
     embeddings = np.asarray(embeddings, np.float64)
     if len(embeddings) > 1 and not np.ptp(embeddings, axis=0).any():
         raise KlangfarbeError("embeddings that differ", "equal rows", "look at the encoder")
-    return normalize(scale(embeddings)).astype(np.float32)
+    return np.asarray(normalize(scale(embeddings)), np.float32)
 
 
 def near_rows(views: Sequence, splits, groups, names) -> tuple[set, list[str]]:
