@@ -187,8 +187,7 @@ def near_rows(views: Sequence, splits, groups, names) -> tuple[set, list[str]]:
             rows = here[start : start + BLOCK]
             products = [of[rows] @ of[there].T if of.ndim == 2 else of[rows][:, None] == of[there]
                         for of, _ in views]  # [≤ 1024, M]
-            near = np.all([product >= least
-                           for product, (_, least) in zip(products, views)], axis=0)
+            near = np.all([dot >= least for dot, (_, least) in zip(products, views)], axis=0)
             if groups is not None:
                 near &= groups[rows][:, None] != groups[there][None]
             hit[rows] |= near.any(axis=1)

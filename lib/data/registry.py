@@ -20,8 +20,7 @@ from lib.data.collections import layout, music, pairs, pictures
 ACTIONS, AXES = ("list", "check", "fetch"), ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
 RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
-CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment", "description",
-           "genre"]
+CONTENT = "item_id group_id split emotion valence arousal caption comment description genre".split()
 
 
 @dataclass(frozen=True)
@@ -158,8 +157,7 @@ def fetch(row: Collection) -> list[Path]:
         name = url.rsplit("/", 1)[-1]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            found.append(Path(pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=name,
-                                             path=folder)))
+            found.append(Path(pooch.retrieve(url, known_hash=sha256, fname=name, path=folder)))
         except (OSError, ValueError) as error:  # requests' faults; another checksum
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
             raise KlangfarbeError(f"{name} from {url}", why, f"try again later, or put it into "

@@ -121,8 +121,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:  # every fault in the 
 
 
 def _cut_short(path: Path, why: str) -> KlangfarbeError:
-    return KlangfarbeError("a whole sound file", f"{path}: cut short ({why})",
-                           "copy or download it again")
+    return KlangfarbeError("a whole sound file", f"{path}: cut short ({why})", "copy it again")
 
 
 def _mono(frames: np.ndarray, path: Path) -> np.ndarray:

@@ -72,8 +72,7 @@ def dress(root: int, intervals: tuple, tension: int, rng, *, sevenths: bool, sca
 
 def phrases(scale: str, sizes: list[int], rng) -> list[str]:
     """One roman numeral a slot; the last phrase ends on the tonic, those before alternate."""
-    half, full = (options[int(rng.integers(len(options)))].split()
-                  for options in PROGRESSIONS[scale])
+    half, full = (texts[int(rng.integers(len(texts)))].split() for texts in PROGRESSIONS[scale])
     symbols = []
     for which, size in enumerate(sizes):
         closes = (len(sizes) - 1 - which) % 2 == 0
@@ -135,8 +134,7 @@ def _contour(n: int, rise: int, leap: int, rng) -> tuple[int, ...]:
 
 def nearest(pitch: int, classes, low: int, high: int) -> int:
     """The pitch of one of the classes nearest to `pitch` within [low, high]."""
-    return min((p for p in range(low, high + 1) if p % 12 in classes),
-               key=lambda p: (abs(p - pitch), p))
+    return min((p for p in range(low, high + 1) if p % 12 in classes), key=lambda p: abs(p - pitch))
 
 
 def line(piece, rng) -> list[tuple[int, int, int, bool]]:

@@ -489,8 +489,7 @@ def colour_field(s: Scene, subject: str) -> dict:
     s.gradient(0, SIDE, (0, -10, 90), (0, -45, 95), 0)
     s.drift(0, SIDE, 3, 3, 60, (1, -20, 100), 120)
     many, order = s.pick(2, 3) + s.busy // 40, s.pick(0, 4)
-    levels = [s.pick(*ends) for ends
-              in ((45, 95), (-90, -40), (0, 60), (-60, 20), (60, 110), (-80, 0))]
+    levels = [s.pick(*of) for of in ((45, 95), (-90, -40), (0, 60), (-60, 20), (60, 110), (-80, 0))]
     fields = [((k + order) % 5, levels[k % 6], 115) for k in range(14)]
     if subject == "bands":
         inner = sorted(14 + 228 * k // many + s.pick(-22, 22) for k in range(1, many))

@@ -13,8 +13,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.collections import layout
 from lib.signal import affect
 
-DEAM_PARTS = tuple(f"static_annotations_averaged_songs_{songs}.csv"
-                   for songs in ("1_2000", "2000_2058"))
+DEAM_PARTS = tuple(f"static_annotations_averaged_songs_{of}.csv" for of in ("1_2000", "2000_2058"))
 DEAM_PLACES = (*(f"{above}annotations averaged per song/song_level/{DEAM_PARTS[0]}"
                  for above in ("annotations/", "", "*/annotations/")),
                DEAM_PARTS[0], "meta/static_annotations.csv")
@@ -89,12 +88,11 @@ def pmemo(folder: Path) -> dict:
                       strict=True))
     sounds = layout.list_files(folder, layout.AUDIO, "PMEmo2019/chorus", "chorus")
     songs = layout.read_table(about, ("musicId", "artist"))
-    numbers, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist",
-                                                                            "title")
+    ids, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist", "title")
     return {"modality": "audio", "genre": "pop", "artists": artists,
-            "item_id": [f"pmemo-{n:04d}" for n in numbers],
-            "path": [sounds.get(str(n)) for n in numbers],
-            "points": [points.get(n, (None, None)) for n in numbers],
+            "item_id": [f"pmemo-{n:04d}" for n in ids],
+            "path": [sounds.get(str(n)) for n in ids],
+            "points": [points.get(n, (None, None)) for n in ids],
             "description": [f"{title} by {artist}" if title and artist else None
                             for title, artist in zip(titles, artists)]}
 
