@@ -20,7 +20,8 @@ from lib.data.collections import layout, music, pairs, pictures
 ACTIONS, AXES = ("list", "check", "fetch"), ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
 RUN, TABLES = "real", ("collections.csv", "planes.csv", "defects.csv")  # below results/reference/
-CONTENT = "item_id group_id split emotion valence arousal caption comment description genre".split()
+CONTENT = ["item_id", "group_id", "split", "emotion", *AXES, "caption", "comment", "description",
+           "genre"]
 
 
 @dataclass(frozen=True)

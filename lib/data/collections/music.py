@@ -90,8 +90,7 @@ def pmemo(folder: Path) -> dict:
     songs = layout.read_table(about, ("musicId", "artist"))
     ids, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist", "title")
     return {"modality": "audio", "genre": "pop", "artists": artists,
-            "item_id": [f"pmemo-{n:04d}" for n in ids],
-            "path": [sounds.get(str(n)) for n in ids],
+            "item_id": [f"pmemo-{n:04d}" for n in ids], "path": [sounds.get(str(n)) for n in ids],
             "points": [points.get(n, (None, None)) for n in ids],
             "description": [f"{title} by {artist}" if title and artist else None
                             for title, artist in zip(titles, artists)]}
