@@ -83,15 +83,6 @@ def phrases(scale: str, sizes: list[int], rng) -> list[str]:
 
 
 @lru_cache(maxsize=65536)
-def _voicings(classes: tuple[int, ...], low: int, high: int, size: int) -> list[tuple[int, ...]]:
-    # gaps above ten semitones only where nothing closer exists
-    wanted = (classes + classes)[:size]
-    ladders = [range(low + (c - low) % 12, high + 1, 12) for c in wanted]
-    found = {tuple(sorted(v)) for v in product(*ladders) if len(set(v)) == len(wanted)}
-    return sorted({v for v in found if all(b - a <= 10 for a, b in zip(v, v[1:]))} or found)
-
-
-@lru_cache(maxsize=65536)
 def lead(previous: tuple | None, classes: tuple, low: int, high: int, size: int) -> tuple:
     """The next voicing, MIDI pitches ascending: least movement, no parallel octaves and fifths."""
     def cost(voicing):
@@ -103,7 +94,11 @@ def lead(previous: tuple | None, classes: tuple, low: int, high: int, size: int)
         parallel = outer % 12 == before % 12 and outer % 12 in (0, 7) and voicing[0] != previous[0]
         return 4 * movement + 12 * parallel + away // size, voicing
 
-    return min(_voicings(classes, low, high, size), key=cost)
+    ladders = [range(low + (c - low) % 12, high + 1, 12) for c in (classes + classes)[:size]]
+    found = {tuple(sorted(v)) for v in product(*ladders) if len(set(v)) == len(ladders)}
+    # gaps above ten semitones only where nothing closer exists
+    tight = {v for v in found if all(b - a <= 10 for a, b in zip(v, v[1:]))}
+    return min(tight or found, key=cost)
 
 
 def rhythm(slot_steps: int, beat_steps: int, density_x10: int, favourites, rng) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ import ast
 import csv
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ DEAM_PLACES = (*(f"{above}annotations averaged per song/song_level/{DEAM_PARTS[0
                DEAM_PARTS[0], "meta/static_annotations.csv")
 EMOTIFY_FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
 GEMS = list(affect.GEMS_POINTS)
+EMOTIFY_COLUMNS = ("track id", "genre", *GEMS)  # a row a listener and track, 0 or 1 an emotion
 # a line of MIREX's categories.txt in letters only → its adjective
 ADJECTIVES = {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
                                             for name in affect.MIREX_POINTS}
@@ -98,8 +98,8 @@ def pmemo(folder: Path) -> dict:
 
 def emotify(folder: Path) -> dict:
     """A row a track that has been rated, from the publisher's folder or one with ``audio_15s/``."""
-    ratings, sounds = emotify_ratings(folder).groupby(["track id", "genre"]), {}
-    ticked = ratings[GEMS].mean().reset_index()
+    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    ticked, sounds = ratings.groupby(["track id", "genre"])[GEMS].mean().reset_index(), {}
     for genre, first in EMOTIFY_FIRST_TRACK.items():
         for place in ("audio_15s", genre, f"emotifymusic/{genre}"):
             for stem, path in layout.list_files(folder, layout.AUDIO, place).items():
@@ -115,16 +115,11 @@ def emotify(folder: Path) -> dict:
                         for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
 
-def emotify_ratings(folder: Path) -> Any:
-    """A row a listener and track: ``track id, genre`` and 0 or 1 for each of nine emotions."""
-    return layout.read_table(layout.find_file("emotify", folder, ["data.csv"]),
-                             ["track id", "genre", *GEMS])
-
-
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
     """Each track's points by two random halves of its listeners: two [N, 2] in manifest's order."""
     rng, halves = np.random.default_rng(seed), []
-    for _, rows in emotify_ratings(folder).groupby("track id"):
+    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    for _, rows in ratings.groupby("track id"):
         ticks = rows[GEMS].to_numpy()[rng.permutation(len(rows))]
         other = ticks[1::2] if len(ticks) > 1 else ticks
         halves.append((ticks[::2].mean(axis=0), other.mean(axis=0)))

@@ -24,7 +24,7 @@ ARTEMIS_LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "dis
 
 def oasis(folder: Path) -> dict:
     """A row a photograph; photographs of one subject are a group."""
-    photos = oasis_norms(folder)
+    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
     there = layout.list_files(folder, layout.PICTURES, "images", "Images")
     subjects = photos["Theme"].str.replace(r"[ _]*[0-9]+$", "", regex=True)
     ids = photos["id" if "id" in photos.columns else photos.columns[0]]
@@ -36,14 +36,9 @@ def oasis(folder: Path) -> dict:
                      for name, theme in zip(*layout.texts(photos, "file"), photos["Theme"])]}
 
 
-def oasis_norms(folder: Path) -> Any:
-    """OASIS' own table: mean, standard deviation and number of raters of each axis, on 1–7."""
-    return layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
-
-
 def oasis_reliability(folder: Path) -> dict[str, float]:
     """How well two panels' means agree, per axis: 1 − mean(SD²/N) / variance of the means."""
-    photos = oasis_norms(folder)
+    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]
     return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean()
