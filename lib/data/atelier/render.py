@@ -143,4 +143,5 @@ def render_items(items: list[Factors], seconds: float, sample_rate_hz=SAMPLE_RAT
     clips = [render(compose(item, seconds), seconds) for item in items]
     if sample_rate_hz != SAMPLE_RATE_HZ:
         clips = [soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips]
-    return np.array(clips, np.float32).reshape(-1, int(round(seconds * sample_rate_hz)))
+    n_samples = len(clips[0]) if clips else int(round(seconds * sample_rate_hz))
+    return np.array(clips, np.float32).reshape(-1, n_samples)
