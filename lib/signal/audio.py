@@ -96,7 +96,8 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:  # every fault in the block: one line
     if not path.is_file() or path.stat().st_size == 0:
-        got = "a folder" if path.is_dir() else "empty" if path.exists() else "no such file"
+        got = ("a folder" if path.is_dir()
+               else "empty (0 bytes)" if path.exists() else "no such file")
         raise KlangfarbeError("a sound file", f"{path}: {got}", "check the path, or copy it again")
     kind, lacking = _container(path)
     if lacking:
