@@ -67,8 +67,8 @@ def build(rows: Any, folder: Path | str, *, root: Path | str) -> Built:
     """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes to
     `folder`; a finished build of the same rows and files (size, time of change) is only read."""
     folder, root = Path(folder), Path(root)
-    records = [{name: None if pd.isna(value) else value for name, value in row.items()}
-               for row in frame(rows).to_dict("records")]
+    records: list[dict] = [{name: None if pd.isna(value) else value for name, value in row.items()}
+                           for row in frame(rows).to_dict("records")]
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
     for file in (root / (record["path"] or "") for record in records):
         state = file.stat() if file.is_file() else None
