@@ -65,10 +65,10 @@ def miniature(names, check) -> int:
 
 
 def reference() -> None:
-    from lib.data import inventory
+    from lib.data import registry
     from lib.systems.music2image import evaluate
     from lib.workbook import ledger
-    inventory.store_reference()
+    registry.store_reference()
     evaluate.run()
     ledger.save([ledger.evidence(**row) for row in evaluate.evidence()], evaluate.RUN,
                 "reference", seed=evaluate.SEED)
@@ -144,7 +144,7 @@ COMMANDS = {
                option("--port", type=int, default=8866),
                option("--host", default="127.0.0.1", help="127.0.0.1 (default): this machine "
                       "alone; 0.0.0.0: everybody who reaches it")),
-    "data": ("lib.data.inventory:run",
+    "data": ("lib.data.registry:run",
              "the real collections: what is there, whether it is whole, how to get the rest",
              option("action", help="list | check | fetch"),
              option("names", nargs="*", metavar="NAME", help="with list and check none is all")),

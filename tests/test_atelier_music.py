@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import TEST_SEED, TRAIN_SEED, genres, harmony, render, voices
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, harmony, render
 from lib.data.atelier import compose as composer
 from lib.data.atelier.compose import compose, describe, plan
 from lib.data.atelier.factors import GENRES, draw
@@ -93,12 +93,12 @@ def test_a_texture_by_hand():
             "swell": 0}
     other = {**slot, "voices": (59, 62, 67), "root": 7, "fifth": 2}
     piece = SimpleNamespace(slots=[slot, other], slot_steps=4, bar_steps=8, total_steps=8,
-                            feel=voices.STRAIGHT, velocity=66, bass_register=36, tonic=0)
-    assert voices.play(piece, "b-.1----", 0) == [(0, 240, 36, 69), (360, 480, 60, 64),
+                            feel=harmony.STRAIGHT, velocity=66, bass_register=36, tonic=0)
+    assert harmony.play(piece, "b-.1----", 0) == [(0, 240, 36, 69), (360, 480, 60, 64),
                                                    (480, 960, 59, 64)]
-    assert voices.play(piece, "p-------", 0) == [(0, 480, 36, 69), (480, 960, 36, 64)]
-    piece.slots, piece.slot_steps, piece.feel = [slot], 8, voices.SWUNG
-    swung = voices.play(piece, "1.1.1.1.", 0)
+    assert harmony.play(piece, "p-------", 0) == [(0, 480, 36, 69), (480, 960, 36, 64)]
+    piece.slots, piece.slot_steps, piece.feel = [slot], 8, harmony.SWUNG
+    swung = harmony.play(piece, "1.1.1.1.", 0)
     assert [n[0] for n in swung] == [0, 320, 480, 800]  # the off-beat at two thirds
 
 
@@ -106,17 +106,17 @@ def test_a_texture_by_hand():
 @given(st.integers(0, 2**31), st.integers(6, 40),
        st.sampled_from([(16, 4), (12, 4), (12, 6), (8, 4), (32, 4)]))
 def test_rhythms_stay_in_their_slot(seed, density, shape):
-    onsets = voices.rhythm(shape[0], shape[1], density, (), np.random.default_rng(seed))
+    onsets = harmony.rhythm(shape[0], shape[1], density, (), np.random.default_rng(seed))
     assert onsets[0] == 0 and list(onsets) == sorted(set(onsets)) and onsets[-1] < shape[0]
 
 
 @pytest.mark.parametrize("genre", GENRES)
 def test_templates_are_whole(genre):
-    template = genres.TEMPLATES[genre]
+    template = composer.TEMPLATES[genre]
     assert len(template.textures) == len(template.grooves) == 4
     for role, palette in template.palettes.items():
         assert len(palette) == 6 and set(palette) <= set(
-            genres.LEVEL_DB) and role in composer._ROLE_DB
+            composer.LEVEL_DB) and role in composer._ROLE_DB
     for level in template.textures:
         assert set(level) <= set(template.palettes)
         for pattern in (p for patterns in level.values() for p in patterns):
@@ -386,7 +386,7 @@ def test_folders_that_are_none(tmp_path):
     with pytest.raises(KlangfarbeError, match="none in it"):
         render.render_folder(tmp_path, tmp_path / "out")
     with pytest.raises(KlangfarbeError, match="no such file"):
-        render.render_file(tmp_path / "none.mid")
+        render.read_midi(tmp_path / "none.mid")
 
 
 @settings(max_examples=40, deadline=None)
@@ -395,7 +395,7 @@ def test_no_bytes_end_a_run_otherwise_than_told(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("midi") / "x.mid"
     path.write_bytes(b"MThd\x00\x00\x00\x06\x00\x01\x00\x01\x00\x60MTrk" + content)
     try:
-        sound = render.render_file(path, 0.5)
+        sound = render.render(render.read_midi(path), 0.5)
     except KlangfarbeError:
         return
     assert np.isfinite(sound).all()

@@ -124,8 +124,9 @@ def test_what_is_damaged_missing_or_short_is_named_and_ends_nothing(data):
 
 def test_segments_are_what_was_rendered(data, folders):
     row = data.table[data.table["start_s"] == LENGTH].iloc[:1]
-    whole = render.render_file(folders / "mirex" / "dataset" / "MIDIs"
-                               / f"{row['piece'].iloc[0][-3:]}.mid", sample_rate_hz=32_000)
+    whole = render.render(render.read_midi(
+        folders / "mirex" / "dataset" / "MIDIs" / f"{row['piece'].iloc[0][-3:]}.mid"),
+        sample_rate_hz=32_000)
     (clip,) = data.clips(row, 32_000)
     assert clip.dtype == np.float32 and np.abs(clip
                                                - whole[40_000:80_000]).max() < 2e-5 and np.abs(
@@ -156,15 +157,15 @@ def test_the_published_way_leaks_and_the_corrected_one_does_not(data, seed, caps
 
 
 def test_a_killed_run_goes_on_where_it_stood(folders, data, tmp_path, monkeypatch):
-    own, calls = render.render_file, []
+    own, calls = render.read_midi, []
 
-    def killed(path, *arguments):
+    def killed(path):
         calls.append(path.name)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return own(path, *arguments)
+        return own(path)
 
-    monkeypatch.setattr(render, "render_file", killed)
+    monkeypatch.setattr(render, "read_midi", killed)
     arguments = (folders / "wikiart_emotions", folders / "mirex", CONFIG, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         pairs.load_published(*arguments)

@@ -18,7 +18,7 @@ from PIL import Image
 from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.data import inventory, manifest, registry
+from lib.data import manifest, registry
 
 LIST = "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n"
 OASIS = ("id,Theme,Category,Source,Valence_mean,Valence_SD,Valence_N,Arousal_mean,Arousal_SD,"
@@ -102,7 +102,7 @@ def test_a_collection_in_two_folders_is_found_twice_and_under_two_names_once(she
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=40))
 @settings(max_examples=40, deadline=None)
 def test_every_point_lies_in_one_slice_of_each_axis(drawn):
-    found = inventory.histograms("x", points(*zip(*drawn, strict=True)))
+    found = registry.histograms("x", points(*zip(*drawn, strict=True)))
     assert len(found) == 40 and found.groupby("axis")["count"].sum().to_dict() == {
         "valence": len(drawn), "arousal": len(drawn)}
     assert found["low"].between(-1, 0.9).all()
@@ -111,7 +111,7 @@ def test_every_point_lies_in_one_slice_of_each_axis(drawn):
 def test_the_summary_is_what_numpy_says_and_the_checksum_follows_the_labels_alone():
     rng = np.random.default_rng(0)
     table = points(rng.uniform(-1, 1, 50), rng.uniform(-1, 1, 50))
-    found = inventory.summary(table)
+    found = registry.summary(table)
     assert found["valence_mean"] == pytest.approx(table["valence"].mean())
     assert found["arousal_sd"] == pytest.approx(table["arousal"].std(ddof=0))
     assert found["correlation"] == pytest.approx(
@@ -119,24 +119,24 @@ def test_the_summary_is_what_numpy_says_and_the_checksum_follows_the_labels_alon
     assert (found["rows"], found["files"], found["points"], found["groups"]) == (50, 0, 50, 50)
     moved, relabelled = table.assign(path="elsewhere.wav"), table.copy()
     relabelled.loc[3, "valence"] += 0.001
-    assert inventory.summary(moved)["checksum"] == found["checksum"] != inventory.summary(
+    assert registry.summary(moved)["checksum"] == found["checksum"] != registry.summary(
         relabelled)["checksum"]
-    empty = inventory.summary(manifest.frame([]))
+    empty = registry.summary(manifest.frame([]))
     assert empty["rows"] == 0 and np.isnan(empty["valence_mean"]) and not len(
-        inventory.histograms("x", manifest.frame([])))
+        registry.histograms("x", manifest.frame([])))
 
 
 def test_columns_that_stand_exchanged_are_told_from_columns_that_do_not():
     rng = np.random.default_rng(1)
     valence, arousal = rng.uniform(-1, 1, (2, 200))
     trusted, crossed = points(valence, arousal), points(arousal, valence, "y")
-    found = inventory.swapped_axes(crossed, trusted)
+    found = registry.swapped_axes(crossed, trusted)
     assert found["songs"] == 200 and found["agree_crossed"] == 200 and found[
         "crossed"] == pytest.approx(1) and abs(found["straight"]) < 0.3
-    straight = inventory.swapped_axes(points(valence, arousal, "y"), trusted)
+    straight = registry.swapped_axes(points(valence, arousal, "y"), trusted)
     assert straight["agree"] == 200 and straight["straight"] == pytest.approx(1) and straight[
         "crossed"] < 0.3
-    assert inventory.swapped_axes(points([0.1], [0.2]), trusted)["songs"] == 1
+    assert registry.swapped_axes(points([0.1], [0.2]), trusted)["songs"] == 1
 
 
 def test_planted_defects_are_counted(shelf):
@@ -145,7 +145,7 @@ def test_planted_defects_are_counted(shelf):
     table = table.assign(group_id=["a", "a", *"bcdef"], split=["train", "test", *["train"] * 5],
                          caption=["x", "x", *"uvwyz"], sha256=["0" * 64] * 2 + [None] * 5,
                          path=["a.wav", "b.wav", *[None] * 5])
-    assert (inventory.defects(row, shelf, table)
+    assert (registry.defects(row, shelf, table)
             == ["5 of 7 rows have no file here",
                 "1 of 7 rows have no point: join by name, never by position",
                 "valence takes 2 values only: a side, not a place",
@@ -154,7 +154,7 @@ def test_planted_defects_are_counted(shelf):
                 "2 files are byte for byte another row's"])
     sound = points(np.linspace(-1, 1, 7),
                    np.linspace(-1, 1, 7)).assign(path=[f"{k}.wav" for k in range(7)])
-    assert inventory.defects(row, shelf, sound) == []
+    assert registry.defects(row, shelf, sound) == []
 
 
 def test_lists_that_share_their_songs_say_so(shelf):
@@ -162,7 +162,7 @@ def test_lists_that_share_their_songs_say_so(shelf):
     (shelf / "imemnet" / "val_matching.txt").write_text("7-1 sea 0.5\n7-2 sky 0.25\n")
     (shelf / "imemnet" / "test_matching.txt").write_text(LIST + "8-1 sea 0.75\n")
     row = registry.COLLECTIONS["imemnet"]
-    found = inventory.defects(row, shelf / "imemnet", row.manifest(shelf / "imemnet"))
+    found = registry.defects(row, shelf / "imemnet", row.manifest(shelf / "imemnet"))
     assert "val shares with test 2 of its 2 clips, 1 of its 1 songs, 2 of its 2 images" in found
     assert "1 pairs stand twice in their own list" in found
 
@@ -171,7 +171,7 @@ def test_lists_that_share_their_songs_say_so(shelf):
                          [([2.0, 8.8], [0.1, 0.3], True), ([2.0, 8.8], [1.2, 0.9], False),
                           ([0.2, 0.9], [0.1, 0.3], False)])
 def test_deviations_left_on_the_old_scale(means, deviations, expected):
-    assert inventory.spread_of_another_scale(np.array(means), np.array(deviations)) is expected
+    assert registry.spread_of_another_scale(np.array(means), np.array(deviations)) is expected
 
 
 # --- the command ---
@@ -185,7 +185,7 @@ def test_an_empty_shelf_is_listed_and_cannot_be_checked(shelf, capsys):
     assert main(["data", "check"]) == 2 and "at least one collection" in capsys.readouterr().err
     assert main(["data", "check", "oasis"]) == 2 and "data fetch oasis" in capsys.readouterr().err
     with pytest.raises(KlangfarbeError, match="real collection"):
-        inventory.store_reference()
+        registry.store_reference()
 
 
 @pytest.mark.parametrize("words", [["guess"], ["check", "nothing"], ["fetch"],
@@ -204,7 +204,7 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
             and "opened: 1 whole, 1 set aside\n    images/b.jpg: " in said)
     assert ("valence +0.00 … +1.00, mean +0.44" in said and "1 of 2 rows have no file here" in said
             and "no stored numbers for it" in said)
-    inventory.store_reference()
+    registry.store_reference()
     capsys.readouterr()
     main(["data", "check", "oasis"])
     assert "as stored with this workbook" in capsys.readouterr().out
@@ -218,17 +218,17 @@ def test_check_counts_names_what_is_broken_and_knows_a_stored_checksum(oasis, ca
 
 
 def test_what_is_stored_holds_counts_and_no_item(oasis):
-    inventory.store_reference()
-    counted, spread, defects = inventory.load_reference()
+    registry.store_reference()
+    counted, spread, defects = registry.load_reference()
     assert defects["defect"].tolist() == ["1 of 3 rows have no file here",
                                           "2 of 3 rows share their caption with another"]
     assert counted["collection"].tolist() == ["oasis"] and counted["rows"].tolist() == [
         3] and spread["count"].sum() == 6
-    folder = paths.REFERENCE / inventory.RUN
+    folder = paths.REFERENCE / registry.RUN
     written = "".join(file.read_text() for file in folder.iterdir())
     assert "Acorns" not in written and "images/" not in written and "Pixabay" not in written
     assert all((folder / f"{name}{artefacts.PROVENANCE_SUFFIX}").is_file()
-               for name in inventory.TABLES)
+               for name in registry.TABLES)
 
 
 # --- fetching ---
@@ -283,8 +283,8 @@ def test_what_needs_a_form_is_told_in_steps(shelf, capsys):
 @pytest.mark.real_data
 def test_the_stored_numbers_are_those_of_the_shelf(real_data):
     real_data("mer_annotations")
-    counted, spread, defects, refused = inventory.count_collections()
-    kept, kept_spread, kept_defects = inventory.load_reference()
+    counted, spread, defects, refused = registry.count_collections()
+    kept, kept_spread, kept_defects = registry.load_reference()
     both = counted.merge(kept, on=["collection", "folder"], suffixes=("", "_kept"))
     assert len(both) >= 8 and not refused
     assert (both["checksum"] == both["checksum_kept"]).all() and (both["rows"]
@@ -301,14 +301,14 @@ def test_the_real_defects_are_found(real_data):
         row = registry.COLLECTIONS[name]
         real_data("mer_annotations")
         said[name] = " · ".join(d for place in registry.existing_folders(row)
-                                for d in inventory.defects(row, place, row.manifest(place)))
+                                for d in registry.defects(row, place, row.manifest(place)))
     assert "of 744 songs shared with emoMusic 738 agree only when" in said[
         "deam"] and "rescaled to 1–9" in said["pmemo"]
     assert "90 of its 90 songs" in said["imemnet"]
 
 
 def test_a_known_frame_of_nothing_is_still_a_table(shelf):
-    counted, spread, _, refused = inventory.count_collections()
+    counted, spread, _, refused = registry.count_collections()
     assert isinstance(counted,
                       pd.DataFrame) and not len(counted) and not len(
-        spread) and refused == [] and inventory.ACTIONS[0] == "list"
+        spread) and refused == [] and registry.ACTIONS[0] == "list"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
-from lib.data import leakage, near_duplicates, splits
+from lib.data import leakage, splits
 from lib.data.atelier import paint, words
 from lib.data.atelier.factors import draw
 from lib.data.registry import COLLECTIONS
@@ -187,26 +187,26 @@ def test_pairs_split_by_clip_never_reuse_one(n_clips, uses, seed):
 def test_near_duplicates_equal_the_plain_double_loop():
     rng = np.random.default_rng(4)
     # three dimensions: many come close
-    vectors = near_duplicates.standardised(rng.normal(size=(90, 3)))
+    vectors = leakage.standardised(rng.normal(size=(90, 3)))
     of, groups = rng.choice(["train", "test", "validation"], 90), rng.choice(list("abcdefgh"), 90)
     item = np.array([f"i{k}" for k in range(90)])
     plain = {item[k] for i in range(90) for j in range(90) for k in (i, j)
              if of[i] != of[j] and groups[i] != groups[j] and float(vectors[i] @ vectors[j])
              >= 0.98}
-    found, examples = near_duplicates.near_rows([(vectors, 0.98)], of, groups, item)
-    assert found == plain and 0 < len(plain) < 90 and len(examples) == near_duplicates.EXAMPLES
+    found, examples = leakage.near_rows([(vectors, 0.98)], of, groups, item)
+    assert found == plain and 0 < len(plain) < 90 and len(examples) == leakage.EXAMPLES
 
 
 def test_blocks_of_rows_give_what_one_product_gives(monkeypatch):
-    vectors = near_duplicates.standardised(np.random.default_rng(5).normal(size=(200, 3)))
-    other = near_duplicates.standardised(np.random.default_rng(6).normal(size=(200, 3)))
+    vectors = leakage.standardised(np.random.default_rng(5).normal(size=(200, 3)))
+    other = leakage.standardised(np.random.default_rng(6).normal(size=(200, 3)))
     of, item = np.repeat(["train", "test"], 100), np.arange(200).astype(str)
-    whole = near_duplicates.near_rows([(vectors, 0.99), (other, 0)], of, None, item)
-    monkeypatch.setattr(near_duplicates, "BLOCK", 7)
-    again = near_duplicates.near_rows([(vectors, 0.99), (other, 0)], of, None, item)
+    whole = leakage.near_rows([(vectors, 0.99), (other, 0)], of, None, item)
+    monkeypatch.setattr(leakage, "BLOCK", 7)
+    again = leakage.near_rows([(vectors, 0.99), (other, 0)], of, None, item)
     assert again[0] == whole[0] != set()
     # every view must agree
-    assert near_duplicates.near_rows([(vectors, 0.99)], of, None, item)[0] > whole[0]
+    assert leakage.near_rows([(vectors, 0.99)], of, None, item)[0] > whole[0]
 
 
 def test_one_loud_column_does_not_make_everything_a_duplicate():
@@ -224,7 +224,7 @@ def test_a_picture_is_known_again_after_what_happens_to_pictures():
     from PIL import Image
 
     pictures, _ = paint.pictures(11, range(24), 96)
-    prints, bits = near_duplicates.fingerprints(pictures), near_duplicates.HASH_BITS
+    prints, bits = leakage.fingerprints(pictures), leakage.HASH_BITS
     assert np.linalg.norm(prints[:, :bits],
                           axis=1) == pytest.approx(1,
                                                    abs=1e-6) == np.linalg.norm(prints[:, bits:],
@@ -234,14 +234,14 @@ def test_a_picture_is_known_again_after_what_happens_to_pictures():
     noisy = np.clip(pictures + np.random.default_rng(0).normal(0, 8, pictures.shape), 0,
                     255).astype(np.uint8)
     for changed in (small, bright, noisy):
-        product = near_duplicates.fingerprints(changed) * prints
-        assert product[:, bits:].sum(1).min() > near_duplicates.COLOURS and (1
+        product = leakage.fingerprints(changed) * prints
+        assert product[:, bits:].sum(1).min() > leakage.COLOURS and (1
                                                                      - product[:,
                                                                                :bits].sum(
-                1)).max() / 2 < near_duplicates.BITS
+                1)).max() / 2 < leakage.BITS
     others = ((1 - prints[:, :bits] @ prints[:, :bits].T) / 2)[np.triu_indices(24, 1)]
-    assert others.min() > near_duplicates.BITS
-    flat = near_duplicates.fingerprints(np.full((1, 20, 30, 3), 7, np.uint8))
+    assert others.min() > leakage.BITS
+    flat = leakage.fingerprints(np.full((1, 20, 30, 3), 7, np.uint8))
     assert np.isfinite(flat).all() and not flat[:, bits:].any()
     table = pd.DataFrame({"item_id": [f"p{i}" for i in range(25)],
                           "split": ["train"] * 24 + ["test"]})

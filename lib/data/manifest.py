@@ -1,14 +1,12 @@
-"""One table for every collection: its columns, its schema, and a build of three files:
-``manifest.parquet``, every row whose file is whole (or that has none), ``rejects.parquet``, every
-other with the reason, ``manifest.json``, counts and the build's key, written last.
-"""
+"""One table for every collection, and its build of three files: ``manifest.parquet``, every row
+whose file is whole (or that has none), ``rejects.parquet``, every other with the reason,
+``manifest.json``, counts and the build's key, written last."""
 
-import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import namedtuple
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pandera.errors
@@ -16,11 +14,10 @@ import pandera.pandas as pa
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.data.midi import read_midi
+from lib.data.atelier.render import read_midi
 from lib.signal import audio, images
 
-MODALITIES = ("image", "audio", "midi")
-SPLITS = ("train", "validation", "test")
+MODALITIES, SPLITS = ("image", "audio", "midi"), ("train", "validation", "test")
 TEXT, NUMBER, COUNT = "string", "float64", "Int64"
 COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT,
            "source": TEXT, "emotion": TEXT, "valence": NUMBER, "arousal": NUMBER, "caption": TEXT,
@@ -28,83 +25,68 @@ COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "grou
            "sample_rate_hz": COUNT, "sha256": TEXT, "licence": TEXT, "origin_url": TEXT}
 REJECT_COLUMNS = dict.fromkeys(("item_id", "path", "source", "reason"), TEXT)
 REQUIRED = ("item_id", "modality", "group_id", "source", "licence")
+_CHECKS = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
+           "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
+           "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
+           "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
+           "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
+SCHEMA = pa.DataFrameSchema({name: pa.Column(kind, _CHECKS.get(name), nullable=name not in REQUIRED,
+    unique=name == "item_id") for name, kind in COLUMNS.items()},
+    checks=[pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
+    error="valence and arousal both given or both null")], strict=True, ordered=True)
+# A manifest, and the rows that were set aside: item_id, path, source, reason.
+Built = namedtuple("Built", "manifest rejects")
 
 
-class Built(NamedTuple):
-    """A manifest, and the rows that were set aside."""
-
-    manifest: Any
-    rejects: Any  # item_id, path, source, reason
-
-
-def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
+def frame(rows: Any) -> pd.DataFrame:
     """Rows of any subset of :data:`COLUMNS` → the checked table, ordered by ``item_id``, the other
-    columns null. ``path`` is relative to the collection's folder; valence, arousal in [−1, 1]."""
-    rows = list(rows)
+    columns null; ``path`` is relative; the error names the first broken rule, row and value."""
+    rows = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else list(rows)
     if unknown := sorted({name for row in rows for name in row} - set(COLUMNS)):
-        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown),
-                              "rename or leave them out")
+        raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown), "rename")
     table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows],
                          columns=list(COLUMNS), dtype=object)
     try:
         table = table.where(table.notna(), None).astype(COLUMNS)
     except (TypeError, ValueError) as error:
-        raise KlangfarbeError("numbers where the manifest has numbers", str(error)[:120],
-                              "convert the column first") from error
-    return validate(table.sort_values("item_id", kind="stable").reset_index(drop=True))
-
-
-def validate(table: pd.DataFrame) -> pd.DataFrame:
-    """Checks a table: types, ranges, what may be null, ids unique, valence and arousal together or
-    not at all; the error names the first broken rule, row and value."""
+        raise KlangfarbeError("numbers", str(error)[:120], "convert the column") from error
+    table = table.sort_values("item_id", kind="stable").reset_index(drop=True)
     try:
-        return _schema().validate(table, lazy=True)
+        return SCHEMA.validate(table, lazy=True)
     except pandera.errors.SchemaErrors as error:
         first, more = error.failure_cases.iloc[0], len(error.failure_cases) - 1
         value, row = first["failure_case"], first["index"]
         value = repr(value.item() if hasattr(value, "item") else value)
-        if "item_id" in table and pd.notna(row):
-            value += f" in row {table['item_id'].iloc[int(row)]!r}"
+        value += f" in row {table['item_id'].iloc[int(row)]!r}" if pd.notna(row) else ""
         raise KlangfarbeError(f"a manifest in which {first['column']} satisfies {first['check']}",
             value + (f" (and {more} more)" if more else ""), "mend the row where it is made; "
             "affect.to_unit converts valence and arousal") from error
 
 
-@functools.cache
-def _schema() -> pa.DataFrameSchema:
-    checks = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isin(MODALITIES),
-              "split": pa.Check.isin(SPLITS), "path": pa.Check.str_matches(r"^[^/\\]"),
-              "valence": pa.Check.in_range(-1, 1), "arousal": pa.Check.in_range(-1, 1),
-              "duration_s": pa.Check.ge(0), "sample_rate_hz": pa.Check.gt(0),
-              "sha256": pa.Check.str_matches(r"^[0-9a-f]{64}$")}
-    columns = {name: pa.Column(kind, checks.get(name), nullable=name not in REQUIRED,
-                               unique=name == "item_id") for name, kind in COLUMNS.items()}
-    together = pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
-                        error="valence and arousal both given or both null")
-    return pa.DataFrameSchema(columns, checks=[together], strict=True, ordered=True)
-
-
-def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: Path | str) -> Built:
+def build(rows: Any, folder: Path | str, *, root: Path | str) -> Built:
     """Opens every file below `root`, fills in ``duration_s, sample_rate_hz, sha256``, and writes to
     `folder`; a finished build of the same rows and files (size, time of change) is only read."""
     folder, root = Path(folder), Path(root)
-    wanted = validate(rows) if isinstance(rows, pd.DataFrame) else frame(rows)
-    records = [{name: None if pd.isna(value) else value for name, value in row.items()}
-               for row in wanted.to_dict("records")]
+    records: list[dict] = [{name: None if pd.isna(value) else value for name, value in row.items()}
+                           for row in frame(rows).to_dict("records")]
     digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode())
-    for record in records:
-        file = root / record["path"] if record["path"] is not None else None
-        state = file.stat() if file is not None and file.is_file() else None
+    for file in (root / (record["path"] or "") for record in records):
+        state = file.stat() if file.is_file() else None
         digest.update(f"{state.st_size}:{state.st_mtime_ns};".encode() if state else b"absent;")
     key = digest.hexdigest()[:16]
-    manifest, rejects, seal = (folder / f for f in ("manifest.parquet", "rejects.parquet",
-                                                    "manifest.json"))
-    whole = all(file.is_file() for file in (manifest, rejects, seal))
-    if not whole or artefacts.read(seal).get("key") != key:
+    files = [folder / f for f in ("manifest.parquet", "rejects.parquet", "manifest.json")]
+    manifest, rejects, seal = files
+    if not all(map(Path.is_file, files)) or artefacts.read(seal).get("key") != key:
         kept, rejected = [], []
         for record in records:
-            measured = _measured(record, root)
-            (rejected if "reason" in measured else kept).append({**record, **measured})
+            path = record["path"]
+            try:
+                kept.append(record | (measure(root / path, record["modality"]) if path else {}))
+            except Exception as error:  # a decoder's own fault: this row's reason, no more
+                got = (error.got if isinstance(error, KlangfarbeError)
+                       else f"{path}: {type(error).__name__}: {error}")
+                got = got.replace(f"{root}/", "").replace(str(root), "")
+                rejected.append(record | {"reason": got})
         seal.unlink(missing_ok=True)  # it vouches for the two tables: absent while they change
         artefacts.write(manifest, frame(kept))
         artefacts.write(rejects, pd.DataFrame(rejected, columns=list(REJECT_COLUMNS),
@@ -115,10 +97,8 @@ def build(rows: pd.DataFrame | Iterable[Mapping], folder: Path | str, *, root: P
 
 def summary(built: Built) -> str:
     """One line: how many rows stand, how many were set aside, and the first of these by name."""
-    line = f"{len(built.manifest)} rows, {len(built.rejects)} set aside"
-    if len(built.rejects):
-        line += f"; first: {built.rejects['item_id'].iloc[0]} ({built.rejects['reason'].iloc[0]})"
-    return line
+    first = [f"; first: {row.item_id} ({row.reason})" for row in built.rejects[:1].itertuples()]
+    return f"{len(built.manifest)} rows, {len(built.rejects)} set aside{''.join(first)}"
 
 
 def measure(path: Path | str, modality: str) -> dict:
@@ -133,13 +113,3 @@ def measure(path: Path | str, modality: str) -> dict:
         found["duration_s"] = round(float(read_midi(path).get_end_time()), 3)
     with open(path, "rb") as file:
         return found | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _measured(record: dict, root: Path) -> dict:
-    try:
-        return measure(root / record["path"], record["modality"]) if record["path"] else {}
-    except KlangfarbeError as error:
-        got = error.got
-    except Exception as error:  # a decoder's own fault: this row's reason, not the end of the run
-        got = f"{record['path']}: {type(error).__name__}: {error}"
-    return {"reason": got.replace(f"{root}/", "").replace(str(root), "")}

@@ -1,8 +1,5 @@
-"""Arrays too large for memory, computed once, chunk by chunk (a killed run goes on with the rest):
-``<name>.npy``, a memory map, and ``<name>.done.npy``, a mark for every row that is computed.
-
-Source: Deepika §5.4 (targets computed offline; memory maps are ours). Notebook: 21.
-"""
+"""Arrays too large for memory, computed chunk by chunk: ``<name>.npy``, a memory map, and
+``<name>.done.npy``, a mark for each computed row. Source: Deepika §5.4 (offline). Notebook: 21."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +18,8 @@ def cache_folder(*depends_on) -> Path:
     return paths.PROCESSED / "mapping" / provenance.content_hash(repr(depends_on).encode())[:16]
 
 
-def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype,
-                compute: Callable[[np.ndarray], np.ndarray], *, chunk: int = 32,
-                workers: int = 1) -> np.ndarray:
+def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute: Callable, *,
+                chunk: int = 32, workers: int = 1) -> np.ndarray:
     """An array [n, *shape] from its memory map in the folder `where`; missing rows are computed
     first: row numbers [b] → finite [b, *shape]. More `workers` than one only without any state."""
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"

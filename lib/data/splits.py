@@ -14,8 +14,7 @@ def by_group(groups: Iterable, fractions: Mapping[str, float], seed: int = 0) ->
     """The split of each row, str [N], of `fractions`, e.g. ``{"train": .9, "test": .1}``, by whole
     groups [N]: in order of a hash of (seed, name), each to the split furthest below its share."""
     if not fractions or min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-9:
-        raise KlangfarbeError("positive fractions that sum to 1", str(dict(fractions)),
-                              'give e.g. {"train": .8, "validation": .1, "test": .1}')
+        raise KlangfarbeError("positive fractions that sum to 1", str(fractions), "scale them")
     return np.array(list(fractions))[_assign(groups, np.array(list(fractions.values())), seed)]
 
 
@@ -26,13 +25,11 @@ def folds(groups: Iterable, k: int, seed: int = 0) -> np.ndarray:
     return _assign(groups, np.full(k, 1 / k), seed)
 
 
-def cross_validated(fit_predict: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-                    inputs: np.ndarray, truth: np.ndarray, groups: np.ndarray, *, k: int = FOLDS,
-                    seed: int = 0) -> np.ndarray:
+def cross_validated(fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray, groups, *,
+                    k: int = FOLDS, seed: int = 0) -> np.ndarray:
     """Held-out predictions [N, 2] of `inputs` [N, …], each fold's groups by a model that has seen
     none of them: `fit_predict` takes inputs to learn from, their points, and inputs to predict."""
-    part = folds(groups, k, seed)
-    predicted = np.empty_like(truth, dtype=np.float64)
+    part, predicted = folds(groups, k, seed), np.empty_like(truth, dtype=np.float64)
     for fold in range(k):
         test = part == fold
         predicted[test] = fit_predict(inputs[~test], truth[~test], inputs[test])
@@ -43,8 +40,7 @@ def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
     names, member, counts = np.unique([str(group) for group in groups], return_inverse=True,
                                       return_counts=True)
     if len(names) < len(shares):
-        raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}",
-                              "give more pieces, or ask for fewer splits")
+        raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}", "ask for fewer")
     order = sorted(range(len(names)),
                    key=lambda i: hashlib.sha256(f"{seed}:{names[i]}".encode()).digest())
     filled, bin_of = np.zeros(len(shares)), np.empty(len(names), np.int64)

@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from lib import pretrained
 from lib.core import provenance
-from lib.data.atelier import TEST_SEED, genres, lexicon, words
+from lib.data.atelier import TEST_SEED, compose, lexicon, words
 from lib.pretrained.describer import PROMPTS, image_description, plain_prompt, well_formed
 from lib.recipes import bundling
 from lib.recipes.bundling import N_TEST, N_WORDS, SEED, SPECIAL, WORDS_SEED, Steps, share
@@ -138,7 +138,7 @@ def _instruments() -> dict[str, frozenset[str]]:
     return {name: frozenset(words.instrument(program_to_instrument_name(program))
                             for palette in genre.palettes.values() for program in palette)
             | frozenset(["drums"] if genre.kit is not None else [])
-            for name, genre in genres.TEMPLATES.items()}
+            for name, genre in compose.TEMPLATES.items()}
 
 
 def suitable(descriptions: list[str], emotions: list[str]) -> set[tuple]:

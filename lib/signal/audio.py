@@ -21,10 +21,8 @@ SILENCE_RMS = 1e-4  # −80 dBFS
 WRITTEN = (".wav", ".flac", ".mp3")
 
 
-def load(path: Path | str, *, seconds: float | None = 45.0,
-         sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """The middle `seconds` (``None``: all) of a sound file, no more of it read, channels averaged,
-    resampled: float32 [N], in [−1, 1] for files of full scale."""
+def load(path, *, seconds: float | None = 45.0, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
+    """The middle `seconds` (``None``: all) of a sound file: float32 [N], mono, resampled."""
     path = Path(path)
     with _opened(path) as file:
         rate = file.samplerate
@@ -64,8 +62,7 @@ def _check(duration_s: float, rms: float, name: str) -> None:
         raise KlangfarbeError(f"at least {MIN_SECONDS} s of sound", f"{name}: {duration_s:.2f} s",
                               "give a longer clip (15 s or more is best)")
     if rms < SILENCE_RMS:
-        raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})",
-                              "give a clip in which something sounds, no channels that cancel")
+        raise KlangfarbeError("sound", f"{name}: silence (RMS {rms:.1e})", "do channels cancel?")
 
 
 def _check_whole(path: Path, decoded_s: float, promised_s: float) -> None:
@@ -85,8 +82,7 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
     """Writes a mono sound [N], clipped to [−1, 1], atomically: 16-bit .wav or .flac, or .mp3."""
     path, buffer = Path(path), io.BytesIO()
     if path.suffix.lower() not in WRITTEN:
-        raise KlangfarbeError(f"a sound's name ending in {', '.join(WRITTEN)}", str(path),
-                              "for instance music.wav")
+        raise KlangfarbeError(f"a name ending in {', '.join(WRITTEN)}", str(path), "rename it")
     with artefacts.atomic(path) as temporary:
         if path.suffix.lower() == ".mp3":
             temporary.write_bytes(encode_mp3(sound, sample_rate_hz))
@@ -98,42 +94,45 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A decoder for `path`; whatever goes wrong inside the block becomes one line."""
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:  # every fault in the block: one line
     if not path.is_file() or path.stat().st_size == 0:
-        got = "no such file" if not path.exists() else "empty (0 bytes)"
-        raise KlangfarbeError("a sound file", f"{path}: {'a folder' if path.is_dir() else got}",
-                              "check the path, or copy it again")
+        got = ("a folder" if path.is_dir()
+               else "empty (0 bytes)" if path.exists() else "no such file")
+        raise KlangfarbeError("a sound file", f"{path}: {got}", "check the path, or copy it again")
     kind, lacking = _container(path)
     if lacking:
         raise _cut_short(path, lacking)
-    try:
-        with _quiet_decoder(kind), soundfile.SoundFile(path) as file:
-            yield file
-    except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
-        if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
-            raise _cut_short(path, f"its {kind} stream breaks off") from error
-        reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path it repeats
-        raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
-                              f"{path}: {reason or type(error).__name__}",
-                              f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
+    with contextlib.ExitStack() as stack:
+        # The MP3 decoder's remarks go straight to file descriptor 2; there may be none to silence.
+        with contextlib.suppress(OSError):
+            if kind == "mp3, or unknown":
+                kept = os.dup(2)
+                stack.callback(os.close, kept)
+                os.dup2(stack.enter_context(open(os.devnull, "wb")).fileno(), 2)
+                stack.callback(os.dup2, kept, 2)
+        try:
+            yield stack.enter_context(soundfile.SoundFile(path))
+        except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
+            if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
+                raise _cut_short(path, f"its {kind} stream breaks off") from error
+            reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path
+            raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
+                                  f"{path}: {reason or type(error).__name__}",
+                                  f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
 
 
 def _cut_short(path: Path, why: str) -> KlangfarbeError:
-    return KlangfarbeError("a whole sound file", f"{path}: cut short ({why})",
-                           "copy or download it again")
+    return KlangfarbeError("a whole sound file", f"{path}: cut short ({why})", "copy it again")
 
 
 def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
-    """Averages channels, float32 [N, channels] → [N]; refuses what is not finite."""
     if broken := int((~np.isfinite(frames).all(axis=1)).sum()):
         raise KlangfarbeError("finite samples", f"{path}: {broken} samples are NaN or infinite",
                               "export the file again")
     return frames.mean(axis=1)
 
 
-def _container(path: Path) -> tuple[str, str]:
-    """What the first bytes say the file is, and what its own bookkeeping says is lacking."""
+def _container(path: Path) -> tuple[str, str]:  # its kind, what its bookkeeping says is lacking
     size = path.stat().st_size
     with open(path, "rb") as file:
         head = file.read(12)
@@ -148,22 +147,7 @@ def _container(path: Path) -> tuple[str, str]:
         page = tail[tail.rfind(b"OggS") :]
         whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
         return "ogg", "" if whole else "its last page is not whole"
-    is_mp3 = head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
-    return "flac" if head[:4] == b"fLaC" else "mp3" if is_mp3 else "unknown", ""
-
-
-@contextlib.contextmanager
-def _quiet_decoder(kind: str) -> Iterator[None]:
-    """Silences the MP3 decoder, whose remarks go straight to file descriptor 2."""
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # there may be no standard error to silence
-            if kind in ("mp3", "unknown"):
-                kept = os.dup(2)
-                stack.callback(os.close, kept)
-                nowhere = stack.enter_context(open(os.devnull, "wb"))
-                os.dup2(nowhere.fileno(), 2)
-                stack.callback(os.dup2, kept, 2)
-        yield
+    return "flac" if head[:4] == b"fLaC" else "mp3, or unknown", ""
 
 
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:
@@ -175,6 +159,5 @@ def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np
                               f"{sound.shape}, or NaN", "average channels, or give more")
     rms = np.sqrt(np.square(sound).mean(axis=-1))
     if np.min(rms) < SILENCE_RMS and not silent_ok:
-        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})",
-                              "leave silent clips out, and say how many there were")
+        raise KlangfarbeError("sound", f"silence (RMS {np.min(rms):.1e})", "leave silent clips out")
     return sound

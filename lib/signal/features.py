@@ -1,12 +1,10 @@
 """The twelve features of a clip that Zhang's forest sees, each by its mean and standard deviation
 over time: librosa's numbers from shared transforms, its constant-Q filters designed once a tuning.
-
 Source: Zhang §2.3; Schörkhuber & Klapuri (2010) for constant-Q; librosa 0.11.  Notebook: 31."""
 
 import functools
 import hashlib
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,8 +24,7 @@ from lib.core.errors import KlangfarbeError
 from lib.signal import audio
 
 FAMILIES = {"mfcc": 13, "chroma_stft": 12, "contrast": 7, "zcr": 1, "tempo": 1, "rms": 1,
-            "centroid": 1, "bandwidth": 1, "rolloff": 1, "tonnetz": 6, "chroma_cqt": 12,
-            "chroma_cens": 12}
+    "centroid": 1, "bandwidth": 1, "rolloff": 1, "tonnetz": 6, "chroma_cqt": 12, "chroma_cens": 12}
 COLUMNS = tuple((family, row, statistic) for family, size in FAMILIES.items() for row in range(size)
                 for statistic in (("value",) if family == "tempo" else ("mean", "std")))
 NAMES = tuple(family if family == "tempo" else f"{family}_{statistic}" if FAMILIES[family] == 1
@@ -47,12 +44,10 @@ def extract(sound: np.ndarray, sample_rate_hz: int = RATE) -> np.ndarray:
 
 def summary(rows: dict[str, np.ndarray]) -> np.ndarray:
     """Mean and standard deviation over time of each row: {family: [D, T]} → float32 [135]."""
-    values = []
-    for family in FAMILIES:
-        block = np.asarray(rows[family], dtype=np.float64)
-        values.append(block.ravel() if family == "tempo"
-                      else np.stack([block.mean(axis=1), block.std(axis=1)], axis=1).ravel())
-    return np.concatenate(values).astype(np.float32)
+    blocks = {family: np.asarray(rows[family], dtype=np.float64) for family in FAMILIES}
+    return np.concatenate([
+        block.ravel() if family == "tempo" else np.stack([block.mean(1), block.std(1)], 1).ravel()
+        for family, block in blocks.items()]).astype(np.float32)
 
 
 def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarray]:
@@ -71,68 +66,53 @@ def frames(sound: np.ndarray, sample_rate_hz: int = RATE) -> dict[str, np.ndarra
         centroid = feature.spectral_centroid(S=magnitude, sr=RATE)
         bins = {"C": constant_q(y, tuning), "sr": RATE, "bins_per_octave": BINS_PER_OCTAVE}
         chroma_cqt = feature.chroma_cqt(**bins)
-        return {
-            "mfcc": feature.mfcc(S=decibels, n_mfcc=FAMILIES["mfcc"]),
+        return {"mfcc": feature.mfcc(S=decibels, n_mfcc=FAMILIES["mfcc"]),
             "chroma_stft": feature.chroma_stft(S=power, sr=RATE, tuning=tuning_of_power),
             "contrast": feature.spectral_contrast(S=magnitude, sr=RATE),
             "zcr": feature.zero_crossing_rate(y),
             "tempo": feature.tempo(onset_envelope=onsets, sr=RATE)[None],
-            "rms": feature.rms(y=y),
-            "centroid": centroid,
+            "rms": feature.rms(y=y), "centroid": centroid,
             "bandwidth": feature.spectral_bandwidth(S=magnitude, sr=RATE, centroid=centroid),
             "rolloff": feature.spectral_rolloff(S=magnitude, sr=RATE),
-            "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE),
-            "chroma_cqt": chroma_cqt,
+            "tonnetz": feature.tonnetz(chroma=chroma_cqt, sr=RATE), "chroma_cqt": chroma_cqt,
             "chroma_cens": feature.chroma_cens(**bins)}
 
 
 def frames_naive(sound: np.ndarray) -> dict[str, np.ndarray]:
     """:func:`frames` by librosa's functions, one by one: the yardstick of tests and bench."""
     y, sr = np.asarray(sound, dtype=np.float32), RATE
-    return {
-        "mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13),
-        "chroma_stft": feature.chroma_stft(y=y, sr=sr),
-        "contrast": feature.spectral_contrast(y=y, sr=sr),
-        "zcr": feature.zero_crossing_rate(y),
-        "tempo": feature.tempo(y=y, sr=sr)[None],
-        "rms": feature.rms(y=y),
-        "centroid": feature.spectral_centroid(y=y, sr=sr),
-        "bandwidth": feature.spectral_bandwidth(y=y, sr=sr),
-        "rolloff": feature.spectral_rolloff(y=y, sr=sr),
-        "tonnetz": feature.tonnetz(y=y, sr=sr),
-        "chroma_cqt": feature.chroma_cqt(y=y, sr=sr),
-        "chroma_cens": feature.chroma_cens(y=y, sr=sr)}
+    named = {name: getattr(feature, name)(y=y, sr=sr) for name in (
+        "chroma_stft", "chroma_cqt", "chroma_cens", "tonnetz", "tempo", "spectral_contrast",
+        "spectral_centroid", "spectral_bandwidth", "spectral_rolloff")}
+    named = {name.removeprefix("spectral_"): np.atleast_2d(rows) for name, rows in named.items()}
+    return named | {"mfcc": feature.mfcc(y=y, sr=sr, n_mfcc=13), "rms": feature.rms(y=y),
+                    "zcr": feature.zero_crossing_rate(y)}
 
 
 def at_volume(rows: np.ndarray, gain_db: np.ndarray) -> np.ndarray:
     """Features [n, 135] of the same sounds at `gain_db` [n]; exact above the floor of −100 dB."""
     turned, gain_db = np.array(rows, dtype=np.float32), np.asarray(gain_db, dtype=np.float64)
     turned[:, NAMES.index("mfcc_00_mean")] += gain_db * np.sqrt(N_MELS)
-    is_rms = [family == "rms" for family in FAMILY_OF]
-    turned[:, is_rms] *= 10 ** (gain_db[:, None] / 20)
+    turned[:, np.array(FAMILY_OF) == "rms"] *= 10 ** (gain_db[:, None] / 20)
     return turned
 
 
-def extract_many(sounds: Sequence[np.ndarray], n_jobs: int = 0,
-                 sample_rate_hz: int = RATE) -> np.ndarray:
+def extract_many(sounds: Sequence, n_jobs: int = 0, sample_rate_hz: int = RATE) -> np.ndarray:
     """:func:`extract` over many sounds: float32 [n, 135], in the order given."""
-    function = functools.partial(extract, sample_rate_hz=sample_rate_hz)
-    rows = in_processes(function, sounds, n_jobs)
+    rows = in_processes(lambda sound: extract(sound, sample_rate_hz), sounds, n_jobs)
     return np.stack(rows) if rows else np.zeros((0, len(NAMES)), np.float32)
 
 
 def in_processes(function: Callable, items: Sequence, n_jobs: int = 0) -> list:
-    """``[function(item) for item in items]`` in `n_jobs` processes with one thread each; 0: as many
-    as ``KLANGFARBE_THREADS`` says, else as there are cores."""
+    """``[function(item) for item in items]`` in `n_jobs` processes; 0: as many as are allowed."""
     n_jobs = n_jobs or int(os.environ.get("KLANGFARBE_THREADS", "0")) or os.cpu_count() or 1
     if (n_jobs := min(n_jobs, len(items))) <= 1:
         return [function(item) for item in items]
     # The first one here: what numba has to compile must not be compiled by several at once
     # (lib.core.workers). One item a message, through the pipe: mapping it to disk takes longer.
-    first = function(items[0])
-    calls = (joblib.delayed(function)(item) for item in items[1:])
     single: Any = {"batch_size": 1, "max_nbytes": None}
-    return [first, *joblib.Parallel(n_jobs=n_jobs, **single)(calls)]
+    return [function(items[0]), *joblib.Parallel(n_jobs=n_jobs, **single)(
+        joblib.delayed(function)(item) for item in items[1:])]
 
 
 def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.ndarray], *,
@@ -143,39 +123,31 @@ def table(recipe: bytes, indices: Sequence[int], sound_of: Callable[[int], np.nd
     folder = paths.PROCESSED / "features" / provenance.content_hash(recipe, np.array(indices), code)
     chunks = {folder / f"{start:06d}.npy": indices[start : start + CHUNK]
               for start in range(0, len(indices), CHUNK)}
-    missing = [file for file, chunk in chunks.items() if not _is_whole(file, len(chunk))]
-    for file in tqdm(missing, desc=label, file=sys.stderr, mininterval=2.0, ascii=True,
-                     disable=not missing):
-        rows = in_processes(lambda index: extract(sound_of(index)), chunks[file], n_jobs)
-        artefacts.write(file, np.stack(rows))
-    return np.concatenate([np.zeros((0, len(NAMES)), np.float32),
-                           *(artefacts.read(file) for file in chunks)])
+    rows = [np.zeros((0, len(NAMES)), np.float32)]
+    for file, chunk in tqdm(chunks.items(), label, mininterval=2.0, ascii=True,
+                            disable=all(map(Path.is_file, chunks))):
+        try:
+            rows.append(artefacts.read(file))
+        except KlangfarbeError:  # absent or damaged
+            rows.append(np.stack(in_processes(lambda i: extract(sound_of(i)), chunk, n_jobs)))
+            artefacts.write(file, rows[-1])
+    return np.concatenate(rows)
 
 
-def of_files(files: Sequence[Path | str], *, seconds: float | None = 45.0,
-             n_jobs: int = 0) -> np.ndarray:
+def of_files(files: Sequence, *, seconds: float | None = 45.0, n_jobs: int = 0) -> np.ndarray:
     """Features of sound files' middle `seconds`, float32 [n, 135], kept by the files' content."""
     files = [Path(file) for file in files]
     if missing := [file for file in files if not file.is_file()]:
         raise KlangfarbeError("sound files", f"{missing[0]}: no such file", "check the path")
-    hashes = [hashlib.sha256(file.read_bytes()).digest() for file in files]
-    recipe = repr(seconds).encode() + b"".join(hashes)
-    return table(recipe, range(len(files)), lambda i: audio.load(files[i], seconds=seconds),
-                 n_jobs=n_jobs)
-
-
-def _is_whole(file: Path, n_rows: int) -> bool:
-    try:
-        return artefacts.read(file).shape == (n_rows, len(NAMES))
-    except KlangfarbeError:  # absent or damaged
-        return False
+    hashes = (hashlib.sha256(file.read_bytes()).digest() for file in files)
+    return table(repr(seconds).encode() + b"".join(hashes), range(len(files)),
+                 lambda i: audio.load(files[i], seconds=seconds), n_jobs=n_jobs)
 
 
 @functools.lru_cache(maxsize=101)
 def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     """The highest octave's filters at a `tuning` (from A440, in bins): FFT length, slice of FFT
-    bins where one is not zero [b], their spectra complex64 [b, 36]; lower octaves: half the rate.
-    """
+    bins where one is not zero [b], their spectra complex64 [b, 36]; lower ones: half the rate."""
     fmin = librosa.note_to_hz("C1") * 2.0 ** (tuning / BINS_PER_OCTAVE)
     frequencies = librosa.interval_frequencies(OCTAVES * BINS_PER_OCTAVE, fmin=fmin,
                                                intervals="equal", bins_per_octave=BINS_PER_OCTAVE)
@@ -192,7 +164,7 @@ def octave_basis(tuning: float) -> tuple[int, slice, np.ndarray]:
     # Octave i is scaled by √2^i for its lower rate and by 1/√(length·2^i) for its longer filter:
     # what is left is 1/√length.
     spectrum /= np.sqrt(lengths)[:, None].astype(np.float32)
-    used = np.flatnonzero(np.abs(spectrum).any(axis=0))
+    used = np.flatnonzero(spectrum.any(axis=0))
     band = slice(int(used[0]), int(used[-1]) + 1)
     return n_fft, band, np.ascontiguousarray(spectrum[:, band].T)
 
@@ -227,8 +199,7 @@ def constant_q(sound: np.ndarray, tuning: float) -> np.ndarray:
 
 def tunings(magnitude: np.ndarray) -> tuple[float, float]:
     """``librosa.estimate_tuning`` of an STFT's magnitude float32 [1025, T]: of its power with 12
-    bins an octave (``chroma_stft``'s) and of itself with 36 (``cqt``'s), in [−0.5, 0.5) of a bin.
-    """
+    bins an octave (``chroma_stft``'s), of itself with 36 (``cqt``'s), in [−0.5, 0.5) of a bin."""
     magnitude = np.ascontiguousarray(magnitude.T)
     spectrum, largest = magnitude[:, PEAK_BINS], magnitude.max(axis=1)
     middle = spectrum[:, 1:-1]
@@ -243,7 +214,7 @@ def tunings(magnitude: np.ndarray) -> tuple[float, float]:
 
 
 def _tuning(sides: list[np.ndarray], bins: np.ndarray, bins_per_octave: int) -> float:
-    """The fullest of 100 bins of the deviations of peaks [n] at least as high as their median."""
+    # the fullest of 100 bins of the deviations of peaks [n] at least as high as their median
     left, top, right = sides
     # Precisions as in librosa's compiled loop: on noise the last digit decides the fullest bin.
     curvature, slope = (left + right) - 2 * top.astype(np.float64), (right - left) / 2
@@ -256,6 +227,5 @@ def _tuning(sides: list[np.ndarray], bins: np.ndarray, bins_per_octave: int) -> 
     pitch = pitch[height >= np.median(height)]
     deviation = np.mod(bins_per_octave * np.log2(pitch / (440.0 / 16)), 1.0)
     deviation[deviation >= 0.5] -= 1.0
-    edges = np.linspace(-0.5, 0.5, 101)
-    counts, _ = np.histogram(deviation, edges)
+    counts, edges = np.histogram(deviation, np.linspace(-0.5, 0.5, 101))
     return float(edges[np.argmax(counts)])

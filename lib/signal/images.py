@@ -31,9 +31,8 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
                 picture = crop_bars(_to_rgb(upright))
     except (OSError, MemoryError, Image.DecompressionBombError, SyntaxError, ValueError, EOFError,
             RuntimeError) as error:  # each decoder has its own for a damaged file
-        unknown = "no picture format is recognised in it"
-        got = unknown if isinstance(error, UnidentifiedImageError) else (
-            getattr(error, "strerror", None) or error)
+        got = ("no picture format is recognised in it" if isinstance(error, UnidentifiedImageError)
+               else getattr(error, "strerror", None) or error)
         raise KlangfarbeError("a whole picture (png, jpg, webp) of at most 178 million pixels",
                               f"{str(path)[:200]}: {got}",
                               "check the path, copy it again, or export it anew") from error
@@ -61,9 +60,8 @@ def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
 
 def square(picture: np.ndarray, size: int) -> np.ndarray:
     """Centre square, resized by area averaging: uint8 [H, W, 3] → uint8 [size, size, 3]."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
     cut = Image.fromarray(picture[top : top + side, left : left + side])
     return np.asarray(cut.resize((size, size),
                                  Image.Resampling.BOX if size < side else Image.Resampling.BICUBIC))

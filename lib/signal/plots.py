@@ -26,8 +26,7 @@ def pictures(sheet: np.ndarray, title: str = "", width: float = 6.0):
     figure, axis = plt.subplots(figsize=(width, width * sheet.shape[0] / sheet.shape[1]))
     axis.imshow(sheet, interpolation="nearest")
     axis.set_axis_off()
-    if title:
-        axis.set_title(title, fontsize=9)
+    axis.set_title(title, fontsize=9)
     return figure
 
 

@@ -1,6 +1,5 @@
 """The atelier: paired paintings, music and words made from (seed, index) alone, so that the truth
-is known. Subject, style and genre are drawn independently of valence and arousal.
-"""
+is known. Subject, style and genre are drawn independently of valence and arousal."""
 
 import pkgutil
 

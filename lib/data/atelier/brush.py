@@ -1,6 +1,5 @@
 """A scene's underpainting: flat shapes drawn twice, as colour and as a brush's direction, on 256²;
-directions are 0–255 for 0–180° (0 along a row, 128 upright). paint.py sets the strokes.
-"""
+directions are 0–255 for 0–180° (0 along a row, 128 upright). paint.py sets the strokes."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -30,9 +29,8 @@ def outlines(x, y, direction, length, width, bend) -> np.ndarray:
     v = width[:, None] * _ACROSS + (bend[:, None] * _ALONG * _ALONG >> 6)
     half = direction // 2 % 256
     cosine, sine = COSINES[half][:, None], SINES[half][:, None]
-    points = np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
-                       y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2)
-    return points.reshape(len(x), -1)
+    return np.stack([x[:, None] + ((u * cosine - v * sine) >> 16),
+                     y[:, None] + ((u * sine + v * cosine) >> 16)], axis=2).reshape(len(x), -1)
 
 
 def around(x: int, y: int, r: int, angles) -> list[int]:
@@ -152,16 +150,14 @@ class Scene:
             cell, rest = divmod(x, step)
             eased = rest * rest * (3 * step - 2 * rest) // (step * step)        # smoothstep
             place = (rest * self.busy + eased * (100 - self.busy)) // 100
-            y = (base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
-                 + self.pick(-2, 2) * self.busy * height // 800)
-            points += [x, y]
+            points += [x, base + peaks[cell] + (peaks[cell + 1] - peaks[cell]) * place // step
+                       + self.pick(-2, 2) * self.busy * height // 800]
         return [*points, SIDE, SIDE, 0, SIDE]
 
     def scatter(self, count: int, box, direction: int, stray: int, length: int, width: int,
                 shades, *, round_box=False, grow=False, lit=False, on_top=False) -> None:
-        """Many strokes in a box, or its ellipse (`round_box`): leaves, waves, petals. Directions
-        differ by `stray`; `shades` at random, or by the light (`lit`); `grow`: larger towards the
-        bottom; `on_top`: as final marks."""
+        """Strokes in a box, or its ellipse (`round_box`): directions differ by `stray`; `shades` at
+        random, or by the light (`lit`); `grow`: larger below; `on_top`: as final marks."""
         left, top, right, bottom = box
         shades = [self.tone(*shade) for shade in shades]
         wide, high = max(1, right - left), max(1, bottom - top)

@@ -1,19 +1,15 @@
-"""The atelier's composer: Factors ─ plan ─► key, mode, tempo, … ─ harmony.phrases, dress, lead ─►
-voiced chords ─ voices.line, play, drums ─► pretty_midi.PrettyMIDI. Valence sets mode, consonance,
-register, colour of the instruments and direction of the line; arousal tempo, loudness, density,
-articulation and brightness. All in integers: the same score on every machine.
-
-Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2. Notebook: 02.
-"""
+"""The atelier's composer: plan ─► key, mode, tempo, … ─ harmony.phrases, dress, lead ─► voiced
+chords ─ line, play, drums ─► pretty_midi.PrettyMIDI. Valence sets mode, consonance, register,
+direction of the line; arousal tempo, loudness, density, touch. All in integers. Notebook: 02.
+Source: Gabrielsson & Lindström 2010, tables 14.1–14.2; Juslin & Laukka 2004, table 2."""
 
 from types import SimpleNamespace
 
 import pretty_midi
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import harmony, voices
+from lib.data.atelier import harmony
 from lib.data.atelier.factors import Factors
-from lib.data.atelier.genres import BRIGHT, DARK, LEVEL_DB, TEMPLATES
 
 _ROLE_DB = {"melody": 0, "chords": -5, "second": -4, "viola": -4, "bass": -1, "arpeggio": -6,
             "pulse": -7, "organ": -7, "bright": -8, "dark": -4, "drums": -13}
@@ -23,19 +19,124 @@ _TARGET_DB = -40    # below the weakest program's level, so that every role can 
 DYNAMICS = ((44, "pp"), (56, "p"), (68, "mp"), (80, "mf"), (92, "f"), (128, "ff"))
 
 
+def _bar(pattern: str) -> str:
+    return pattern.replace("_", "-" * 16)[:16]
+
+
+# The ten genres, drawn independently of affect. Programs: General-MIDI numbers of a role, six for
+# (dark calm, dark aroused, plain calm, plain aroused, bright calm, bright aroused), two for (calm,
+# aroused), or one. Textures and grooves: four levels, calm to aroused, divided by "/"; a level may
+# hold several patterns to draw from, or none. A pattern is a bar of sixteenths, or what it repeats:
+# c the whole chord, h its upper two voices, l those below, 1–9 one voice from below (past the top
+# an octave higher), b the bass note, o an octave, f a fifth above it, w a walking bass note, p the
+# tonic whatever the chord, - the sounding note is held, _ to the bar's end, . rest. Grooves are by
+# General-MIDI percussion key: X accent, x plain, o soft.
+def _genre(programs: dict, textures: dict, grooves: dict | None = None, **settings):
+    # textures, grooves: four levels of role → patterns, of percussion key → pattern; palettes:
+    # role → six programs
+    def levels(rows: dict) -> list[dict]:
+        split = {key: [tuple(map(_bar, level.split())) for level in row.split("/")]
+                 for key, row in rows.items()}
+        return [{key: of[k] for key, of in split.items() if of[k]} for k in range(4)]
+
+    # tempo in beats a minute beside arousal's; cells: harmony.py; mix in decibels, equally loud
+    defaults = {"metres": ((4, 4),), "tempo_offset": 0, "kit": 0, "melody_cells": (),
+                "max_density_x10": 40, "sevenths": False, "swing": False, "mix_db": {}}
+    palettes = {role: of if isinstance(of, tuple) else (of,) for role, of in programs.items()}
+    return SimpleNamespace(palettes={role: of * (6 // len(of)) for role, of in palettes.items()},
+        grooves=[{key: of[0] for key, of in level.items()} for level in levels(grooves or {})],
+        textures=levels(textures), **(defaults | settings))
+
+
+_ANY = ((4, 4), (3, 4), (6, 8))
+# Patterns of the bright and the dark voice, calm to aroused.
+_BRIGHT = [_bar(p) for p in ("....6_", "..6---....5_", "6-..5-..4-..5-..", "6.5.4.5.")]
+_DARK = [_bar(p) for p in ("p_", "p-------", "p---", "p-")]
+TEMPLATES = {
+    "ambient": _genre({"melody": (54, 95, 88, 98, 88, 98), "chords": (89, 95, 91, 94, 92, 91),
+        "dark": (89, 95), "bass": (89, 95, 39, 39, 39, 39), "arpeggio": (92, 99, 99, 99, 8, 99),
+        "bright": 8}, {"chords": "c_ / c_ / c------- / c--c--c-", "bass": "b_ / b_ / b------- / b-",
+        "arpeggio": "1-------3_ ....2-------4--- / 1---2---3---4--- 1---3---2---3--- / "
+        "1.2.3.4.3.2.3.4. 1.3.2.4. / 1234 1324"}, tempo_offset=-8, max_density_x10=20),
+    "classical_piano": _genre(dict.fromkeys(("melody", "chords", "bass", "bright", "dark"), 0),
+        {"chords": "....c_ ..1-2-3_ / ..1-2-3- 1-2-3-2- / 1-3-2-3- ..c- / 1323 1232 c-",
+        "bass": "b_ / b_ / b-------f_ / b---o--- b-o-"}, metres=_ANY,
+        melody_cells=((0, 2), (0, 3), (0, 2, 3)), mix_db={"all": 1}),
+    "string_quartet": _genre({"melody": (41, 40, 40, 40, 40, 40),
+        "second": (40, 40, 40, 40, 40, 45), "bright": 45, "viola": (41, 41, 41, 41, 41, 45),
+        "bass": 42, "dark": (43, 44)}, {"second": "h_ / h------- / h--- / h- hhh.",
+        "viola": "l_ / ..l----- / ..l- / l- l.ll",
+        "bass": "b_ / b-------f_ / b---b---f---b--- / b- b---o---f---o---"},
+        metres=((4, 4), (3, 4)), melody_cells=((0, 2), (0, 3)), mix_db={"all": -1}),
+    "jazz_trio": _genre({"melody": (26, 0, 0, 0, 11, 0), "chords": 0, "bass": 32},
+        {"chords": "c-------........ ....c_ / c-....c-----.... ......c-....c-.. / "
+        "c-....c-........ ..c-.... / c-c-..c-..c-..c- ..c-..c-c-..c-..",
+        "bass": "b-------f_ / b---w---f---w--- b-------f---w--- / b---w---w---w--- / "
+        "b-w-w-w-f-w-w-w- b---w---w---w-w-"}, {44: "....o... / ....o... / ....x... / ....x...",
+        51: "/ x...o... / x...x.o. / x.o.X.o.", 36: "/ / o............... / x.......x.....o.",
+        38: "/ / / ......x."}, tempo_offset=4, kit=32, melody_cells=((2,), (0, 2), (0, 3)),
+        sevenths=True, swing=True),
+    "folk": _genre({"melody": (69, 110, 73, 110, 74, 72), "chords": (24, 25, 24, 25, 25, 105),
+        "bass": 32, "bright": 15, "dark": 20},
+        {"chords": "1---2---3---2--- c-------2---3_ / 1-2-3-2- ..2-3--- / ..c- 1-c-2-c- / "
+        "c-cc 1232", "bass": "b_ / b-------f_ / b---f--- / b---f--- b-b-f-f-"}, metres=_ANY,
+        tempo_offset=4, mix_db={"all": 2},
+        melody_cells=((0, 2, 3), (0, 1, 2), (0, 2), (0, 4), (0, 2, 4))),
+    "electronic": _genre({"melody": (87, 81, 80, 81, 88, 80), "chords": (89, 95, 90, 50, 91, 90),
+        "dark": (95, 87), "bass": (39, 39, 38, 38, 38, 38), "arpeggio": (90, 81, 80, 81, 98, 80),
+        "bright": 98}, {"chords": "c_ / c_ / ..c- c--c--c- / ..c- c--c--c--c--c-c-",
+        "bass": "b_ b-------..b-.... / b--.b-.. / ..b- / .bbo bo",
+        "arpeggio": "/ 1...2...3...2... / 1.2.3.2. / 1232 13132323"},
+        {36: "x............... / x....... / x... / X...", 42: "/ ....o... / ..x. / xo",
+        39: "/ / ....x... / ....X.......X..x", 46: "/ / / ..x."}, tempo_offset=6, kit=25,
+        melody_cells=((0, 3), (2,), (0, 2))),
+    "march": _genre({"melody": (57, 57, 71, 56, 73, 72), "chords": (60, 57, 60, 61, 60, 61),
+        "bass": 58, "bright": 9, "dark": (70, 57)},
+        {"chords": "....c--- / ....c-.. / ..c- / ..c-..c-..cc..c- c.cc",
+        "bass": "b-------f_ / b---....f---.... / b-..f-.. / b-..f-.. b-b-f-f-"},
+        {36: "o....... / o....... / x... / X...x...", 49: "/ / / X...............",
+        38: "/ ....o.......o.o. / x.oox.x. / X.oox.x.X.oox.xx"}, metres=((2, 4), (4, 4)),
+        tempo_offset=4, kit=48, melody_cells=((0, 3), (0, 2), (0, 2, 3)), mix_db={"all": 3,
+        "drums": -3}),
+    "waltz": _genre({"melody": (23, 40, 21, 40, 73, 40), "chords": (49, 48, 24, 48, 24, 48),
+        "pulse": 46, "bass": (43, 43, 43, 43, 32, 32), "bright": (8, 72), "dark": (70, 44)},
+        {"chords": "....c---c--- / ....c-..c-.. / ....c-..c-.. ....c-c-c-c- / "
+        "..c-c-c-c-c- ....c.c.c.cc",
+        "bass": "b_ / b-------.... / b---....f--- / b---f-..f-.. b-b-f-f-f-f-",
+        "pulse": "/ 1---2---3--- / 1-2-3-4-3-2- / 1-2-3-4-3-2-"}, metres=((3, 4),), tempo_offset=14,
+        melody_cells=((), (0,), (0, 2)), mix_db={"all": 1}),
+    "chorale": _genre({"melody": (53, 52, 52, 52, 52, 52), "chords": (53, 52), "bass": (53, 52),
+        "organ": 19, "bright": (52, 56), "dark": 19},
+        {"chords": "c------- c_ / c---c---c_ / c--- / c---c-c-",
+        "bass": "b------- / b---f---b_ / b---w---f---w--- / b-w-w-w-f-w-w-w-",
+        "organ": "/ / c------- / c---"}, tempo_offset=-6, melody_cells=((0,), (0, 2)),
+        max_density_x10=18, mix_db={"all": 1, "organ": 3}),
+    "rock": _genre({"melody": (27, 30, 27, 29, 25, 29), "chords": (27, 30, 27, 29, 25, 25),
+        "bass": (33, 34), "bright": 16, "dark": (29, 30)},
+        {"chords": "1---2---3---2--- c_ / 1-2-3-2- c---..c- / c- c---c-c-..c-c-c- / c c-cc",
+        "bass": "b_ / b-----b-b_ / b- / b b-bbb-bbb-bbo-bb"}, {42: "o... / o. / x.o. /",
+        36: "/ x....... / x.......x.x..... / X.x...x.", 37: "/ ....x... / /",
+        38: "/ / ....X... / ....X..o....X.xx", 46: "/ / / X.x.", 49: "/ / / X..............."},
+        tempo_offset=6, kit=16, melody_cells=((0, 3), (2,), (0, 2)), mix_db={"all": 1,
+        "drums": -1})}
+# A-weighted level in decibels of each program at velocity 80; the mixer evens these out.
+LEVEL_DB = {0: -37, 8: -32, 9: -32, 11: -23, 15: -35, 16: -24, 19: -30, 20: -30, 21: -28, 23: -29,
+    24: -28, 25: -32, 26: -26, 27: -30, 29: -26, 30: -26, 32: -30, 33: -23, 34: -27, 38: -28,
+    39: -22, 40: -23, 41: -27, 42: -31, 43: -31, 44: -29, 45: -33, 46: -24, 48: -31, 49: -33,
+    50: -36, 52: -22, 53: -36, 54: -29, 56: -17, 57: -25, 58: -26, 60: -19, 61: -28, 69: -23,
+    70: -30, 71: -22, 72: -22, 73: -18, 74: -22, 80: -29, 81: -29, 87: -24, 88: -20, 89: -29,
+    90: -30, 91: -26, 92: -25, 94: -28, 95: -32, 98: -21, 99: -23, 105: -22, 110: -22}
+
+
 def _between(low: int, high: int, x: float) -> int:
     return round(low + (high - low) * (min(max(x, -1.0), 1.0) + 1) / 2)
 
 
 def plan(factors: Factors) -> SimpleNamespace:
     """Valence, arousal and genre as musical decisions, each with some freedom of its own."""
-    if factors.genre not in TEMPLATES:
-        raise KlangfarbeError(f"a genre out of {', '.join(TEMPLATES)}", repr(factors.genre),
-                              "use one of these")
     v, a = factors.valence, factors.arousal
     if not (abs(v) <= 1 and abs(a) <= 1):
-        raise KlangfarbeError("valence and arousal in [−1, 1]", f"{v}, {a}",
-                              "bring them onto that scale")
+        raise KlangfarbeError("valence, arousal in [−1, 1]", f"{v}, {a}", "bring them to scale")
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose-plan")
 
     def near(x: float, spread: int = 120) -> float:
@@ -55,7 +156,7 @@ def plan(factors: Factors) -> SimpleNamespace:
         tonic=tonic, scale=next(name for name, above in _MODE_ABOVE.items() if mood > above),
         metre=metre,                                # (beats, unit); below: a bar in sixteenths
         bar_steps=metre[0] * 16 // metre[1], beat_steps=6 if metre[1] == 8 else 4,
-        feel=voices.SWUNG if genre.swing else voices.STRAIGHT, melody_cells=genre.melody_cells,
+        feel=harmony.SWUNG if genre.swing else harmony.STRAIGHT, melody_cells=genre.melody_cells,
         level=level, colour=colour,                 # 0 calm … 3 aroused; −1 dark, 1 a bright voice
         tempo_bpm=_between(58, 152, tempo) + genre.tempo_offset,
         density_x10=min(_between(6, 28, density), genre.max_density_x10),   # 10 · notes a beat
@@ -70,11 +171,9 @@ def plan(factors: Factors) -> SimpleNamespace:
         kit=genre.kit if genre.grooves[level] else None)
 
 
-def _harmonise(piece, genre, seconds: float, rng) -> None:
-    """Adds to a plan the sixteenths of the piece and of a harmonic slot (one to three seconds), and
-    the chords, a dict a slot."""
+def _harmonise(piece, genre, seconds: float, rng) -> None:  # adds steps and slots of 1–3 s
     tempo, slot = piece.tempo_bpm, piece.bar_steps
-    total = max(int(seconds * tempo * 4 / 60 + 1e-6), 4)
+    total, degrees = max(int(seconds * tempo * 4 / 60 + 1e-6), 4), {*harmony.SCALES[piece.scale]}
     while slot * 15 < 1.2 * tempo:
         slot *= 2
     if slot * 15 > 2.8 * tempo and piece.metre != (3, 4) and slot == piece.bar_steps:
@@ -84,7 +183,9 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
     sizes = [n_slots * (k + 1) // n_phrases - n_slots * k // n_phrases for k in range(n_phrases)]
     tonic, low, voices = piece.tonic, piece.chord_register - 7, None
     piece.total_steps, piece.slot_steps, piece.slots = total, slot, []
-    scale = {(tonic + s) % 12 for s in harmony.tune_scale(piece.scale, piece.tension_x10)}
+    if piece.tension_x10 < 10:      # the tune: pentatonic when calm, chromatic at high tension
+        degrees -= {1, 5, 6, 11} if 4 in degrees else {1, 2, 8, 9}
+    scale = {(tonic + s) % 12 for s in degrees | ({6, 11} if piece.tension_x10 >= 30 else set())}
     symbols = iter(harmony.phrases(piece.scale, sizes, rng))
     for phrase, size in enumerate(sizes):
         closes = (len(sizes) - 1 - phrase) % 2 == 0
@@ -100,49 +201,44 @@ def _harmonise(piece, genre, seconds: float, rng) -> None:
             bent = {(c + step) % 12 for c in {*classes} - scale for step in (1, -1)}
             voices = harmony.lead(voices, classes, low, low + 16, max(3, len(classes)))
             fifth = classes[0] + next((i for i in (7, 6, 8) if i in intervals), 7)
-            piece.slots.append({
-                "symbol": symbol, "place": place, "size": size, "closes": closes, "voices": voices,
-                "chord": frozenset(classes), "root": classes[0], "fifth": fifth % 12,
-                "swell": 3 - abs(2 * place - size + 1),
+            piece.slots.append({"symbol": symbol, "place": place, "size": size, "closes": closes,
+                "voices": voices, "chord": frozenset(classes), "root": classes[0],
+                "fifth": fifth % 12, "swell": 3 - abs(2 * place - size + 1),
                 "scale": tuple(sorted((scale - bent) | {*classes}))})
 
 
-def _parts(piece, genre, rng) -> list[tuple]:
-    """(role, program, [(start tick, end tick, pitch, velocity)]) a voice, drums last."""
+def _parts(piece, genre, rng) -> list[tuple]:  # (role, program, notes) a voice, drums last
     notes = []
-    for step, length, pitch, strong in voices.line(piece, rng):
-        start, end = (voices.tick(s, piece.feel) for s in (step, step + length))
+    for step, length, pitch, strong in harmony.line(piece, rng):
+        start, end = (harmony.tick(s, piece.feel) for s in (step, step + length))
         swell = piece.slots[min(step // piece.slot_steps, len(piece.slots) - 1)]["swell"]
         velocity = piece.velocity + 8 + swell + 5 * strong + 3 * (step % piece.bar_steps == 0)
-        sounds_for = max((end - start) * piece.gate_percent // 100, voices.SHORTEST_TICKS)
-        notes.append((start, start + sounds_for, pitch, voices.clamp_velocity(velocity)))
+        sounds_for = max((end - start) * piece.gate_percent // 100, harmony.SHORTEST_TICKS)
+        notes.append((start, start + sounds_for, pitch, harmony.clamp_velocity(velocity)))
     parts = [("melody", piece.programs["melody"], notes)]
     patterns = {role: choices[int(rng.integers(len(choices)))]
                 for role, choices in genre.textures[piece.level].items()}
     if piece.colour:
-        role, voice = ("bright", BRIGHT) if piece.colour > 0 else ("dark", DARK)
+        role, voice = ("bright", _BRIGHT) if piece.colour > 0 else ("dark", _DARK)
         patterns[role] = voice[piece.level]
-    parts += [(role, piece.programs[role],
-               voices.play(piece, pattern, 12 if role in ("arpeggio", "bright") else 0))
-              for role, pattern in patterns.items()]
+    parts += [(role, piece.programs[role], harmony.play(piece, pattern,
+               12 if role in ("arpeggio", "bright") else 0)) for role, pattern in patterns.items()]
     if piece.kit is not None:
-        parts.append(("drums", piece.kit, voices.drums(piece, genre.grooves[piece.level])))
+        parts.append(("drums", piece.kit, harmony.drums(piece, genre.grooves[piece.level])))
     return parts
 
 
 def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
-    """The piece of an item, of 0.5 to 3600 seconds: one instrument a role, channel volume
-    (controller 7) as the mix, every time on a tick of 480 a beat."""
+    """The piece of an item, 0.5 to 3600 seconds: an instrument a role, controller 7 as the mix."""
     if not 0.5 <= seconds <= 3600:
-        raise KlangfarbeError("0.5 to 3600 seconds of music", f"{seconds}",
-                              "choose a length in between")
+        raise KlangfarbeError("0.5 to 3600 seconds", f"{seconds}", "choose a length in between")
     piece = plan(factors)
     genre, rng = TEMPLATES[factors.genre], factors.rng("compose")
     _harmonise(piece, genre, seconds, rng)
-    midi = pretty_midi.PrettyMIDI(None, voices.TICKS_PER_BEAT, piece.tempo_bpm)
+    midi = pretty_midi.PrettyMIDI(None, harmony.TICKS_PER_BEAT, piece.tempo_bpm)
     beats, unit = piece.metre
     midi.time_signature_changes.append(pretty_midi.TimeSignature(beats, unit, 0.0))
-    ticks_per_second = piece.tempo_bpm * voices.TICKS_PER_BEAT / 60
+    ticks_per_second = piece.tempo_bpm * harmony.TICKS_PER_BEAT / 60
     last_tick = int(seconds * ticks_per_second)
     own_db = {"bass": piece.weight_db, "bright": piece.colour_db, "dark": piece.colour_db}
     for role, program, notes in _parts(piece, genre, rng):
@@ -160,22 +256,18 @@ def compose(factors: Factors, seconds: float = 10.0) -> pretty_midi.PrettyMIDI:
 
 def describe(factors: Factors, seconds: float = 10.0) -> dict:
     """The known factors of an item's score: what the plan fixed (``tension``: 0 bare triads, 4
-    clusters), and what is counted: ``density`` (onsets a second), ``loudness`` (mean velocity),
-    ``register`` (mean pitch of the melody), ``instruments`` (General-MIDI names) …"""
+    clusters), and what is counted: ``density`` (onsets a second), ``loudness`` (velocity) …"""
     piece, midi = plan(factors), compose(factors, seconds)
-    pitched = [i for i in midi.instruments if not i.is_drum]
+    pitched, mode = [i for i in midi.instruments if not i.is_drum], harmony.FAMILY[piece.scale]
     velocities = [n.velocity for i in midi.instruments for n in i.notes]
-    loudness = sum(velocities) / len(velocities)
-    tune = [n.pitch for n in midi.instruments[0].notes]
-    mode = harmony.FAMILY[piece.scale]
+    loudness, tune = sum(velocities) / len(velocities), [n.pitch for n in midi.instruments[0].notes]
     names = [pretty_midi.program_to_instrument_name(i.program) for i in pitched]
-    return {
-        "genre": factors.genre, "tempo_bpm": piece.tempo_bpm,
+    return {"genre": factors.genre, "tempo_bpm": piece.tempo_bpm,
         "metre": f"{piece.metre[0]}/{piece.metre[1]}", "mode": mode, "scale": piece.scale,
         "tonic": piece.tonic, "key": f"{harmony.KEY_NAMES[piece.tonic]} {mode}",
         "tension": piece.tension_x10 / 10, "articulation": piece.gate_percent / 100,
         "instruments": list(dict.fromkeys(names)) + ["Drums"] * (piece.kit is not None),
         "programs": [i.program for i in pitched],
-        "density": len({n.start for i in pitched for n in i.notes}) / seconds,
-        "loudness": loudness, "register": sum(tune) / len(tune),
-        "dynamics": next(name for limit, name in DYNAMICS if loudness < limit)}
+        "density": len({n.start for i in pitched for n in i.notes}) / seconds, "loudness": loudness,
+        "register": sum(tune) / len(tune), "dynamics": next(name for limit,
+        name in DYNAMICS if loudness < limit)}

@@ -7,8 +7,7 @@ import numpy as np
 
 from lib.core.errors import KlangfarbeError
 
-SUBJECTS = {
-    "landscape": ("hills", "forest", "village", "river"),
+SUBJECTS = {"landscape": ("hills", "forest", "village", "river"),
     "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
     "still_life": ("fruit", "flowers", "bottles", "books"),
     "colour_field": ("bands", "windows", "veils", "squares"),
@@ -28,15 +27,13 @@ def _generator(*words: int | str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Factors:
-    """One item, named for ever by (seed, index): the intended affect, and what is independent of it
-    (subject depends on style alone)."""
-
+    """One item, named for ever by (seed, index): its affect, and what is independent of it."""
     seed: int
     index: int
     valence: float  # uniform in [−1, 1], as is arousal
     arousal: float
     style: str
-    subject: str
+    subject: str    # depends on style alone
     genre: str
 
     @property
@@ -65,8 +62,7 @@ def draw(seed: int, index: int, *, valence: float | None = None, arousal: float 
 
 
 def ratings(items: list[Factors], *, n_raters: int = 10, disagreement: float = 0.0) -> np.ndarray:
-    """Mean ratings of simulated people, [N, 2] in [−1, 1]: each sees the true point plus Gaussian
-    noise of standard deviation `disagreement`, clipped."""
+    """Mean ratings [N, 2]: each sees the point plus noise of deviation `disagreement`, clipped."""
     truth = np.array([[f.valence, f.arousal] for f in items])
     if disagreement == 0:
         return truth

@@ -1,27 +1,20 @@
 """The atelier's paintings: from an item's factors to a picture whose affect is known. Strokes are
 drawn as *numbers* into an integer image; tables then give each number its colour.
-
 Source: palette by Valdez & Mehrabian (1994); strokes after Haeberli, Paint by Numbers (SIGGRAPH
-1990), and Hertzmann (SIGGRAPH 1998): coarse layers first, fine ones at edges. Notebook: 02.
-"""
+1990), and Hertzmann (SIGGRAPH 1998): coarse layers first, fine ones at edges. Notebook: 02."""
 
 import math
 from collections import namedtuple
-from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import abstract, brush, indoors, outdoors
+from lib.data.atelier import brush, styles
 from lib.data.atelier.brush import COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 
-STYLES = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
-          "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
-          "portrait": indoors.portrait, "colour_field": abstract.colour_field,
-          "geometric": abstract.geometric, "gestural": abstract.gestural}
 LUMA = np.array([77, 150, 29], np.int32)    # of red, green, blue in 1/256
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
@@ -34,13 +27,11 @@ Placed = namedtuple("Placed", "x y direction length width bend tint under slopes
 def paint(factors: Factors, size: int = MASTER) -> np.ndarray:
     """Paints one item: uint8 [size, size, 3], `size` at most 128."""
     if not 1 <= size <= MASTER:
-        raise KlangfarbeError(f"a picture size from 1 to {MASTER}", str(size),
-                              f"paint at {MASTER} and enlarge the picture")
+        raise KlangfarbeError(f"a size from 1 to {MASTER}", str(size), "enlarge the picture")
     drawn, brushwork = compose_scene(factors)
     picture = finish(strokes(drawn, **brushwork), drawn)
-    if size == MASTER:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
+    return picture if size == MASTER else np.asarray(
+        Image.fromarray(picture).resize((size, size), Image.Resampling.BOX))
 
 
 def compose_scene(factors: Factors) -> tuple[Scene, dict]:
@@ -48,14 +39,14 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
     rng = factors.rng("paint")
     palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
     scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
-    return scene, STYLES[factors.style](scene, factors.subject)
+    return scene, getattr(styles, factors.style)(scene, factors.subject)
 
 
 def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),
           edge: int = 60, warp: int = 2) -> Placed:
-    """Decides where every stroke goes: `loose`, `jitter`: how far directions (0–128) and colours
-    (0–40) stray; `coarse`, `fine`: (spacing, half length, half width) of the two full layers;
-    `edge`: percent of the fine edge strokes; `warp`: how far lines waver, in pixels."""
+    """Where every stroke goes: directions stray by `loose` (0–128), colours by `jitter` (0–40);
+    `coarse`, `fine`: (spacing, half length, half width) of the two full layers; `edge`: percent of
+    the fine edge strokes; `warp`: how far lines waver, in pixels."""
     swirl = np.asarray(scene.noise(4, 4)).astype(np.int32) - 128
     under = np.asarray(scene.image.reduce(2)).astype(np.int32)
     flow = np.asarray(scene.direction)[::2, ::2].astype(np.int32)
@@ -80,8 +71,7 @@ def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10
 
 
 def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
-    """One full layer on a jittered grid, in random order."""
-    spacing, length, width = sizes
+    spacing, length, width = sizes  # one full layer on a jittered grid, in random order
     cells = SIDE // spacing + 1
     gy, gx = np.divmod(rng.permutation(cells * cells).astype(np.int32), cells)
     wobble = rng.integers(-spacing, spacing + 1, (2, len(gx)), dtype=np.int32) * 2 // 3
@@ -96,8 +86,7 @@ def _layer(rng, colours, flow, swirl, sizes, loose: int, jitter: int) -> tuple:
             np.clip(colours[here] + tint, 0, 255))
 
 
-def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:
-    """Fine strokes along the edges of the underpainting, across its slope."""
+def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:  # fine, along edges
     ys, xs = np.nonzero(np.abs(down) + np.abs(right) > 14)
     keep = rng.permutation(len(ys))[: min(1100, len(ys) * percent // 300)]
     ys, xs = ys[keep].astype(np.int32), xs[keep].astype(np.int32)
@@ -111,8 +100,7 @@ def _edges(rng, colours, down, right, percent: int, jitter: int) -> tuple:
 
 
 def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> np.ndarray:
-    """Paints the scene, int16 [128, 128, 3], about 0–255, with a `relief` of 0–120 and `glaze`
-    percent of the underpainting left on top; `brushwork`: see :func:`place`."""
+    """Paints the scene, int16 [128, 128, 3]; `relief` 0–120; `glaze`: percent of underpainting."""
     p = place(scene, **brushwork)
     bare = len(p.x)                                 # the number of pixels no stroke covers
     numbers = Image.new("I", (SIDE, SIDE), bare)
@@ -143,13 +131,10 @@ def strokes(scene: Scene, *, relief: int = 80, glaze: int = 20, **brushwork) -> 
 
 
 def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
-    """Brings mean brightness, contrast and colourfulness to the palette's, whatever the subject,
-    and adds the weave of the canvas: int16 [128, 128, 3] → uint8."""
-    palette = scene.palette
-    painted = np.clip(painted, 0, 255).astype(np.int32)
+    """Brings brightness, contrast, colourfulness to the palette's: int16 [128, 128, 3] → uint8."""
+    palette, painted = scene.palette, np.clip(painted, 0, 255).astype(np.int32)
     level = (painted @ LUMA) >> 8                                                 # [128, 128]
-    chroma = painted - level[..., None]
-    counts = np.bincount(level.ravel(), minlength=256)
+    chroma, counts = painted - level[..., None], np.bincount(level.ravel(), minlength=256)
     curve = CURVES[np.abs(CURVES @ counts // level.size - palette.level).argmin()]
     mean = int(curve @ counts) // level.size
     spread = math.isqrt(int((curve - mean) ** 2 @ counts) // level.size)
@@ -162,11 +147,8 @@ def finish(painted: np.ndarray, scene: Scene) -> np.ndarray:
     return np.clip(final, 0, 255).astype(np.uint8)
 
 
-def pictures(seed: int, indices: Iterable[int], size: int = MASTER,
-             style: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Paints items of a collection, all in one `style` where it is given: uint8 [n, size, size, 3]
-    and float32 [n, 2], the true (valence, arousal)."""
+def pictures(seed: int, indices, size=MASTER, style=None) -> tuple[np.ndarray, np.ndarray]:
+    """Items, all in `style` where given: uint8 [n, size, size, 3], float32 [n, 2] points."""
     items = [draw(seed, int(index), style=style) for index in indices]
-    painted = np.array([paint(item, size) for item in items], np.uint8)
-    return (painted.reshape(-1, size, size, 3),
+    return (np.array([paint(item, size) for item in items], np.uint8).reshape(-1, size, size, 3),
             np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2))

@@ -1,8 +1,6 @@
 """From a point of the affect plane to colours: brightness and saturation by a published relation,
 hue by tendency, in integers and tables rounded once: the same picture on every machine.
-
-Source: Valdez & Mehrabian (1994), Effects of color on emotions. Notebook: 01, 02.
-"""
+Source: Valdez & Mehrabian (1994), Effects of color on emotions. Notebook: 01, 02."""
 
 import math
 
@@ -34,8 +32,7 @@ CHROMA = (_CIRCLE - np.array(OWN_LUMA)[:, None]).tolist()  # each hue with no br
 
 
 def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
-    """The RGB of a hue (0–255) at a luma (clipped to 6–250) and a percentage of its pigment's
-    colourfulness, less at the gamut's edge."""
+    """RGB of a hue (0–255) at a luma (clipped to 6–250) and a percentage of its pigment's own."""
     level = min(250, max(6, level))
     for part in CHROMA[hue % 256]:      # the longest step that stays inside the cube
         room = 255 - level if part > 0 else level
@@ -47,14 +44,12 @@ def colour(hue: int, level: int, chroma: int) -> tuple[int, int, int]:
 
 def between(hue: int, other: int, weight: int) -> int:
     """The hue `weight` percent of the way from `hue` to `other` along the shorter arc."""
-    arc = (other - hue + 128) % 256 - 128
-    return (hue + arc * weight // 100) % 256
+    return (hue + ((other - hue + 128) % 256 - 128) * weight // 100) % 256
 
 
 class Palette:
-    """The colours of one picture: `level`, its mean luma; `chroma`, its mean colourfulness (percent
-    of pigment); `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent.
-    `draws`: eight integers in [0, 65536), the item's own randomness."""
+    """One picture's colours from eight `draws` in [0, 65536): `level`, mean luma; `chroma`, percent
+    of pigment; `contrast`, luma of level ±100; `hues`: main, two neighbours, opposite, accent."""
 
     def __init__(self, valence: float, arousal: float, draws: list[int]):
         brightness, saturation = solve(valence, arousal)
@@ -72,10 +67,9 @@ class Palette:
         opposite, accent = main + side * away, main - side * (away * 2 // 3)
         self.hues = [h % 256 for h in (main, main + apart, main - apart, opposite, accent)]
 
-    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1,
-             pull: int = 45) -> tuple[int, int, int]:
-        """The colour of hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the
-        picture's colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
+    def tone(self, slot: int, level: int, chroma: int = 100, natural: int = -1, pull: int = 45):
+        """Hue `slot` at `level` −100 (shadow) … 100 (light) and a percentage of the picture's
+        colourfulness, drawn `pull` percent to the thing's own hue `natural` (not −1)."""
         hue = self.hues[slot] if natural < 0 else between(self.hues[slot], natural, pull)
         # warm light, cool shadow
         hue = between(hue, 38 if level > 0 else 172, min(25, abs(level) // 5))

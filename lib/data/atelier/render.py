@@ -1,7 +1,7 @@
 """From scores to sound: General MIDI through pretty_midi's SoundFont (TimGM6mb) and tinysoundfont.
-Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02.
-"""
+Nothing is normalised per clip, only what would exceed the ceiling is turned down. Notebook: 02."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,14 +17,11 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import Factors, draw
-from lib.data.midi import read_midi
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
 
-MIDI = (".mid", ".midi")
 CEILING, GAIN_DB, ROOM_SECONDS, ROOM_DB = 0.98, 6.0, 0.9, -11.0
 MAX_VOICES = 96     # beyond these nothing is heard (−34 dB on the densest piece)
 GRID = 64           # the synthesiser works in blocks of 64 samples: events fall on their beginnings
-DEFAULT_VOLUME = 100    # General MIDI's channel volume where a file sets none
 
 
 @lru_cache(maxsize=1)
@@ -46,11 +43,10 @@ def _room(sample_rate_hz: int) -> np.ndarray:
 
 
 def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Plays a pretty_midi score for `seconds` (``None``: to one second after the last note, at most
-    ten minutes): float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
+    """Plays a score for `seconds` (``None``: to one second after its end, ten minutes at most):
+    float32 [seconds · sample_rate_hz], mono, no sample beyond ±0.98."""
     if not any(i.notes for i in midi.instruments):
-        raise KlangfarbeError("a score with notes", "none",
-                              "check the file: it may hold only lyrics or tempo")
+        raise KlangfarbeError("a score with notes", "none", "check the file: lyrics alone?")
     if seconds is None:
         seconds = min(max(n.end for i in midi.instruments for n in i.notes) + 1.0, 600.0)
     if not (0 < seconds <= 36_000 and 4000 <= sample_rate_hz <= 192_000):
@@ -63,7 +59,7 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     events = []
     for channel, instrument in enumerate(midi.instruments):
         synth.channel_set_preset_number(channel, instrument.program, instrument.is_drum)
-        synth.channel_midi_control(channel, 7, DEFAULT_VOLUME)
+        synth.channel_midi_control(channel, 7, 100)     # the volume where a file sets none
         events += [(c.time, 0, channel, c.number, c.value) for c in instrument.control_changes]
         events += [(b.time, 1, channel, 0, b.pitch + 8192) for b in instrument.pitch_bends]
         for n in instrument.notes:
@@ -92,18 +88,29 @@ def render(midi, seconds: float | None = None, sample_rate_hz: int = SAMPLE_RATE
     return sound * np.float32(CEILING / peak) if peak > CEILING else sound
 
 
-def render_file(path: Path | str, seconds: float | None = None,
-                sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
-    """Reads a MIDI file and plays it: float32 [N]."""
-    return render(read_midi(path), seconds, sample_rate_hz)
+def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
+    """Reads a MIDI file that holds at least one note."""
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size:
+        got = "empty (0 bytes)" if path.is_file() else "no such file"
+        raise KlangfarbeError("a MIDI file", f"{path}: {got}", "check the path, or copy it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            score = pretty_midi.PrettyMIDI(str(path))
+    except Exception as error:  # the parser raises whatever the broken byte leads to
+        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
+                              "export it again as a standard MIDI file") from error
+    if not any(instrument.notes for instrument in score.instruments):
+        raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes", "leave it out")
+    return score
 
 
 def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None = None,
                   sample_rate_hz: int = SAMPLE_RATE_HZ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Renders every .mid and .midi below a folder to FLAC where that is not there already
-    (``a/b.mid`` → ``out/a/b.mid.flac``): renders (file, sound, seconds), rejects (file, reason)."""
+    """Renders a folder's MIDI to ``out/<file>.flac`` where missing: tables of renders, rejects."""
     folder, out, renders, rejects = Path(folder), Path(out), [], []
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in MIDI)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".mid", ".midi"))
     if not files:
         raise KlangfarbeError("a folder of MIDI files", f"{folder}: none in it", "check the path")
     for file in files:
@@ -111,11 +118,10 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
         target = out / f"{name}.flac"
         try:
             if not target.is_file():
-                sound = render_file(file, seconds, sample_rate_hz)
+                sound = render(read_midi(file), seconds, sample_rate_hz)
                 if float(np.abs(sound).max()) < SILENCE_RMS:
                     raise KlangfarbeError("a MIDI file that sounds",
-                                          f"silence for {len(sound) / sample_rate_hz:.0f} s",
-                                          "ask for more seconds")
+                        f"silence for {len(sound) / sample_rate_hz:.0f} s", "ask for more seconds")
                 with artefacts.atomic(target) as temporary:
                     soundfile.write(temporary, sound, sample_rate_hz, format="FLAC")
             renders.append((name, f"{name}.flac", soundfile.info(target).duration))
@@ -128,15 +134,14 @@ def render_folder(folder: Path | str, out: Path | str, *, seconds: float | None 
 def sounds(seed: int, indices, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
     """The music of atelier items: float32 [n, N] at 22,050 Hz, and their points, float32 [n, 2]."""
     items = [draw(seed, int(index)) for index in indices]
-    clips = (render_items(items, seconds) if items
-             else np.zeros((0, int(round(seconds * SAMPLE_RATE_HZ))), np.float32))
-    return clips, np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
+    points = np.array([(f.valence, f.arousal) for f in items], np.float32).reshape(-1, 2)
+    return render_items(items, seconds), points
 
 
-def render_items(items: list[Factors], seconds: float,
-                 sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
+def render_items(items: list[Factors], seconds: float, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
     """The music of drawn items, resampled: float32 [n, N]."""
-    clips = np.stack([render(compose(item, seconds), seconds) for item in items])
-    if sample_rate_hz == SAMPLE_RATE_HZ:
-        return clips
-    return np.stack([soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips])
+    clips = [render(compose(item, seconds), seconds) for item in items]
+    if sample_rate_hz != SAMPLE_RATE_HZ:
+        clips = [soxr.resample(clip, SAMPLE_RATE_HZ, sample_rate_hz) for clip in clips]
+    n_samples = len(clips[0]) if clips else int(round(seconds * sample_rate_hz))
+    return np.array(clips, np.float32).reshape(-1, n_samples)

@@ -1,6 +1,5 @@
 """The atelier's words, all from the known factors. The caption never speaks of feeling and the
-comment of little else: a model that reads valence from captions has found a leak. Notebook: 02.
-"""
+comment of little else: a model that reads valence from captions has found a leak. Notebook: 02."""
 
 from lib.data import splits
 from lib.data.atelier import lexicon
@@ -19,15 +18,12 @@ _HEARD = (("register", 64, 76, "low deep", "middle-range medium-high", "high bri
           ("articulation", 0.7, 0.85, "detached clipped", "even plain", "smooth connected"),
           ("density", 2, 5, "sparse spacious", "flowing steady", "busy dense"))
 _INSTRUMENTS = {"voice oohs": "voices", "choir aahs": "choir", "string ensemble": "strings",
-                "acoustic grand piano": "piano", "acoustic bass": "double bass",
-                "orchestral harp": "harp", "electric guitar": "{} electric guitar",
-                "acoustic guitar": "{}-string guitar", "pad": "{} pad", "lead": "{} lead",
-                "fx": "{} sounds"}
+    "acoustic grand piano": "piano", "acoustic bass": "double bass", "orchestral harp": "harp",
+    "electric guitar": "{} electric guitar", "acoustic guitar": "{}-string guitar", "pad": "{} pad",
+    "lead": "{} lead", "fx": "{} sounds"}
 
 
-class _Voice:
-    """Draws from lists with one item's own randomness."""
-
+class _Voice:   # draws from lists with one item's own randomness
     def __init__(self, factors: Factors, stream: str):
         self.point = 10 * factors.valence, 10 * factors.arousal
         self._draws = factors.rng(stream).integers(0, 65536, 24).tolist()
@@ -46,8 +42,7 @@ class _Voice:
         return self.one(next(words for limit, words in TEMPI if tempo_bpm < limit))
 
 
-def _fill(template: str, **words: str) -> str:
-    """Fills a template; ``{Name}`` is ``{name}`` capitalised; articles agree with what follows."""
+def _fill(template: str, **words: str) -> str:  # {Name}: capitalised; articles agree
     capital = {name.capitalize(): word[:1].upper() + word[1:] for name, word in words.items()}
     tokens = template.format(**words, **capital).split(" ")
     for k, following in enumerate(tokens[1:]):
@@ -97,8 +92,7 @@ def description(factors: Factors) -> str:
     template, mood2 = voice.one(lexicon.DESCRIPTIONS), voice.near(lexicon.MOODS, 4, taken=mood)
     genre = voice.one(lexicon.GENRE_NAMES[factors.genre])
     loud = voice.one(lexicon.LOUD[heard["dynamics"]])
-    height, touch, pace = (
-        voice.one(words[(heard[what] >= below) + (heard[what] > above)].split())
+    height, touch, pace = (voice.one(words[(heard[what] >= below) + (heard[what] > above)].split())
         for what, below, above, *words in _HEARD)
     melody = voice.one((f"the melody is {height} and {touch}, the texture {pace}",
                         f"a {height}, {touch} melody moves through a {pace} texture",
@@ -112,20 +106,17 @@ def tags(factors: Factors) -> tuple[str, ...]:
     """Tags as music collections carry them: mood, genre, tempo, mode, instruments."""
     voice, heard = _Voice(factors, "tags"), describe(factors)
     mood, speed = voice.near(lexicon.MOODS, 4), voice.tempo(heard["tempo_bpm"])
-    names = [mood, voice.near(lexicon.MOODS, 4, taken=mood), factors.genre.replace("_", " "),
-             speed.removesuffix(" tempo").split(" ", 1)[1], heard["mode"],
-             *map(instrument, heard["instruments"])]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys([mood, voice.near(lexicon.MOODS, 4, taken=mood),
+        factors.genre.replace("_", " "), speed.removesuffix(" tempo").split(" ", 1)[1],
+        heard["mode"], *map(instrument, heard["instruments"])]))
 
 
 def rows(seed: int, n_items: int, disagreement: float = 0.0) -> list[dict]:
-    """Manifest rows of items 0 … n−1 of collection `seed`: a picture and a piece each, in one group
-    and so in one split; labels as :func:`factors.ratings`."""
+    """Manifest rows of items 0 … n−1: picture and piece in one group, labels as :func:`ratings`."""
     items = [draw(seed, index) for index in range(n_items)]
-    points = ratings(items, disagreement=disagreement).tolist() if items else []
-    parts = ["train"] * n_items
-    if n_items >= len(FRACTIONS):
-        parts = splits.by_group([f.item_id for f in items], FRACTIONS, seed)
+    points = ratings(items, disagreement=disagreement).tolist()
+    parts = (splits.by_group([f.item_id for f in items], FRACTIONS, seed)
+             if n_items >= len(FRACTIONS) else ["train"] * n_items)
     return [{"split": split, "group_id": f.item_id, "source": "atelier",
              "licence": "CC0 (made here)", "valence": valence, "arousal": arousal,
              "caption": caption(f), "comment": comment(f), "description": description(f),

@@ -1,6 +1,5 @@
 """Readers of real collections, from a folder as its publisher ships it to a manifest's columns;
-registry.py calls them, and data/README.md says what is known of each.
-"""
+registry.py calls them, and data/README.md says what is known of each."""
 
 import pkgutil
 

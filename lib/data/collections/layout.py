@@ -1,6 +1,7 @@
 """What the readers share: a file in one of several places, a table, the files that are there."""
 
-from collections.abc import Collection, Iterable
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,7 @@ import pandas as pd
 
 from lib.core.errors import KlangfarbeError
 
-AUDIO = (".mp3", ".wav", ".flac", ".ogg")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+AUDIO, PICTURES = (".mp3", ".wav", ".flac", ".ogg"), (".jpg", ".jpeg", ".png", ".webp")
 
 
 def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:
@@ -22,13 +22,20 @@ def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:
     raise KlangfarbeError(f"{collection}'s {folder / places[0]}", "no such file", get)
 
 
+@contextlib.contextmanager
+def published(expected: str) -> Iterator[None]:
+    """Whatever the reader of a published file raises in the block, as one line."""
+    try:
+        yield
+    except (ValueError, LookupError, AttributeError, TypeError, SyntaxError, OSError) as error:
+        got = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        raise KlangfarbeError(expected, got, "use the published file as it is") from error
+
+
 def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> Any:
     """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns."""
-    try:
+    with published(f"a table at {path}"):
         table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise KlangfarbeError(f"a table at {path}", f"{type(error).__name__}: {str(error)[:100]}",
-                              "download it again") from error
     table.columns = [str(name).strip() for name in table.columns]
     if lacking := [name for name in columns if name not in table.columns]:
         raise KlangfarbeError(f"columns {', '.join(columns)} in {path}",

@@ -1,8 +1,9 @@
-"""Collections of music: DEAM, emoMusic, PMEmo, Emotify, VGMIDI, MusicCaps. Notebook: 04."""
+"""Collections of music: DEAM, emoMusic, PMEmo, Emotify, VGMIDI, MusicCaps, MIREX. Notebook: 04."""
 
 import ast
+import csv
+import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,16 @@ from lib.core.errors import KlangfarbeError
 from lib.data.collections import layout
 from lib.signal import affect
 
-DEAM_PARTS = tuple(f"static_annotations_averaged_songs_{songs}.csv"
-                   for songs in ("1_2000", "2000_2058"))
+DEAM_PARTS = tuple(f"static_annotations_averaged_songs_{of}.csv" for of in ("1_2000", "2000_2058"))
 DEAM_PLACES = (*(f"{above}annotations averaged per song/song_level/{DEAM_PARTS[0]}"
                  for above in ("annotations/", "", "*/annotations/")),
                DEAM_PARTS[0], "meta/static_annotations.csv")
 EMOTIFY_FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
 GEMS = list(affect.GEMS_POINTS)
+EMOTIFY_COLUMNS = ("track id", "genre", *GEMS)  # a row a listener and track, 0 or 1 an emotion
+# a line of MIREX's categories.txt in letters only → its adjective
+ADJECTIVES = {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
+                                            for name in affect.MIREX_POINTS}
 
 
 def deam(folder: Path, exchange_2013: bool = True) -> dict:
@@ -48,8 +52,7 @@ def deam(folder: Path, exchange_2013: bool = True) -> dict:
 def emomusic(folder: Path) -> dict:
     """A row an excerpt, grouped by artist, from the publisher's folder or repackaged."""
     labels, info = (layout.find_file("emomusic", folder, [f"{place}{name}.csv" for place
-                                                          in ("annotations/", "meta/", "")])
-                    for name in ("static_annotations", "songs_info"))
+        in ("annotations/", "meta/", "")]) for name in ("static_annotations", "songs_info"))
     axes = ["mean_valence", "mean_arousal"]
     if axes[0] not in layout.read_table(labels, ("song_id",)).columns:
         axes = ["valence_mean", "arousal_mean"]
@@ -85,20 +88,18 @@ def pmemo(folder: Path) -> dict:
                       strict=True))
     sounds = layout.list_files(folder, layout.AUDIO, "PMEmo2019/chorus", "chorus")
     songs = layout.read_table(about, ("musicId", "artist"))
-    numbers, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist",
-                                                                            "title")
+    ids, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist", "title")
     return {"modality": "audio", "genre": "pop", "artists": artists,
-            "item_id": [f"pmemo-{n:04d}" for n in numbers],
-            "path": [sounds.get(str(n)) for n in numbers],
-            "points": [points.get(n, (None, None)) for n in numbers],
+            "item_id": [f"pmemo-{n:04d}" for n in ids], "path": [sounds.get(str(n)) for n in ids],
+            "points": [points.get(n, (None, None)) for n in ids],
             "description": [f"{title} by {artist}" if title and artist else None
                             for title, artist in zip(titles, artists)]}
 
 
 def emotify(folder: Path) -> dict:
     """A row a track that has been rated, from the publisher's folder or one with ``audio_15s/``."""
-    ratings, sounds = emotify_ratings(folder).groupby(["track id", "genre"]), {}
-    ticked = ratings[GEMS].mean().reset_index()
+    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    ticked, sounds = ratings.groupby(["track id", "genre"])[GEMS].mean().reset_index(), {}
     for genre, first in EMOTIFY_FIRST_TRACK.items():
         for place in ("audio_15s", genre, f"emotifymusic/{genre}"):
             for stem, path in layout.list_files(folder, layout.AUDIO, place).items():
@@ -114,18 +115,11 @@ def emotify(folder: Path) -> dict:
                         for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
 
-def emotify_ratings(folder: Path) -> Any:
-    """A row a listener and track: ``track id, genre`` and 0 or 1 for each of nine emotions."""
-    return layout.read_table(layout.find_file("emotify", folder, ["data.csv"]),
-                             ["track id", "genre", *GEMS])
-
-
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
-    """Two points for each track, each by a random half of its listeners: two [N, 2] in the order of
-    the manifest; (0, 0) where a half ticked nothing."""
+    """Each track's points by two random halves of its listeners: two [N, 2] in manifest's order."""
     rng, halves = np.random.default_rng(seed), []
-    for _, rows in emotify_ratings(folder).sort_values("track id", kind="stable").groupby(
-            "track id"):
+    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    for _, rows in ratings.groupby("track id"):
         ticks = rows[GEMS].to_numpy()[rng.permutation(len(rows))]
         other = ticks[1::2] if len(ticks) > 1 else ticks
         halves.append((ticks[::2].mean(axis=0), other.mean(axis=0)))
@@ -161,13 +155,76 @@ def captions(folder: Path) -> pd.DataFrame:
     file, keywords = layout.find_file("musiccaps", folder, ["musiccaps-public.csv"]), []
     table = layout.read_table(file, ("ytid", "start_s", "audioset_positive_labels", "aspect_list",
                                      "caption", "is_audioset_eval"))
-    for written in table["aspect_list"]:  # "['a', 'b']"
-        try:
+    with layout.published(f"lists of aspects like ['slow', 'piano'] in {file}"):
+        for written in table["aspect_list"]:  # "['a', 'b']"
             keywords.append(", ".join(str(word).strip() for word in ast.literal_eval(written)))
-        except (ValueError, SyntaxError, TypeError) as error:
-            raise KlangfarbeError(f"lists of aspects like ['slow', 'piano'] in {file}",
-                                  repr(written)[:80], "download it again") from error
     clips = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]
     return pd.DataFrame({"clip": clips, "ytid": table["ytid"], "caption": table["caption"],
                          "labels": table["audioset_positive_labels"], "keywords": keywords,
                          "split": table["is_audioset_eval"].map({True: "test", False: "train"})})
+
+
+def mirex(folder: Path) -> dict:
+    """A row a clip and, where there is one, a row a MIDI file, grouped by artist where known."""
+    root, file = mirex_home(folder), mirex_home(folder) / "categories.txt"
+    lines = [line.strip() for line in _text(file).rstrip().splitlines()]
+    moods = [ADJECTIVES.get(re.sub("[^a-z]", "", line.lower()), "") for line in lines]
+    if "" in moods or not lines:
+        at = moods.index("") if lines else 0
+        got = f"{lines[at]!r} in line {at + 1}" if lines else "an empty file"
+        raise KlangfarbeError(f"one of MIREX's adjectives in every line of {file}", got,
+                              "unpack the archive again")
+    clips, scores = (
+        {int(file.stem): file for file in sorted((root / place).rglob("*"), reverse=True)
+         if file.suffix.lower() in suffixes and file.stem.isdecimal()}
+        for place, suffixes in (("Audio", layout.AUDIO), ("MIDIs", (".mid", ".midi"))))
+    numbers = sorted({*clips, *scores} or {1})
+    # clips 1, 2, 3 … without a gap: then there must be a line for each and no other
+    if numbers[-1] > len(moods) or (clips and len(clips) == max(clips) != len(moods)):
+        raise KlangfarbeError(f"a line for each song in {file}",
+                              f"{len(moods)} lines for {numbers[-1]} clips",
+                              "unpack the archive again: one line lost moves all that follow")
+    about = _about(root)
+    rows = [(n, kind, files.get(n)) for n in range(1, len(moods) + 1)
+        for kind, files in (("audio", clips), ("midi", scores)) if kind == "audio" or n in files]
+    artists, genres = ([about.get(n, (None, None))[k] for n, *_ in rows] for k in range(2))
+    return {"modality": [kind for _, kind, _ in rows], "artists": artists, "genre": genres,
+            "item_id": [f"mirex-{n:03d}-{kind}" for n, kind, _ in rows],
+            "group_id": [f"mirex-{n:03d}" for n, *_ in rows],
+            "emotion": [moods[n - 1] for n, *_ in rows],
+            "path": [file and file.relative_to(folder).as_posix() for *_, file in rows],
+            "points": [affect.MIREX_POINTS[moods[n - 1]] for n, *_ in rows]}
+
+
+def mirex_home(folder: Path | str) -> Path:
+    """The folder that holds ``categories.txt``: the given one or its ``dataset/``."""
+    places = ("categories.txt", "dataset/categories.txt", "*/dataset/categories.txt")
+    return layout.find_file("mirex", Path(folder), places).parent
+
+
+def _text(file: Path) -> str:
+    # UTF-16 with or without its mark, UTF-8, else Latin-1
+    held = file.read_bytes()
+    marked = held[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        return held.decode("utf-16" if marked else "utf-16-le" if held[1:2] == b"\0"
+                           else "utf-8-sig")
+    except UnicodeDecodeError:
+        return held.decode("latin-1")
+
+
+def _about(root: Path) -> dict[int, tuple[str | None, str | None]]:
+    # song → (artist, genre); empty without the table or its file names
+    file, found = root / "dataset info.csv", {}
+    lines = [line for line in _text(file).splitlines() if line.strip()] if file.is_file() else []
+    separator = max(";,\t", key=lines[0].count) if lines else ";"
+    heads = [head.strip().lower() for line in lines[:1]
+             for head in line.rstrip(f" {separator}").split(separator)]
+    # Line by line: a quotation mark that is never closed must not swallow the songs that follow.
+    for line in lines[1:]:
+        row = next(csv.DictReader([line], heads, restkey="", delimiter=separator))
+        number = re.match(r"\s*(\d+)", row.get("filename") or "")
+        # a cell too many: which one is the artist cannot be told
+        if number and not any(cell.strip() for cell in row.get("", ())):
+            found[int(number[1])] = layout.text(row.get("artist")), layout.text(row.get("genre"))
+    return found

@@ -1,7 +1,5 @@
 """Collections of pairs, and what a split of pairs gives away. Notebook: 04, 21.
-
-Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1.
-"""
+Source: Zhao et al. (2020), IMEMNet; Chowdhury et al. (2024), MeLFusion; Deepika §5.1."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,8 +29,7 @@ def imemnet(folder: Path) -> dict:
         items = table.drop_duplicates(end).set_index(end, drop=False)
         once = table.groupby(end)["published"].nunique() == 1
         files = layout.list_files(folder, suffixes, place)
-        parts.append(pd.DataFrame({
-            "item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
+        parts.append(pd.DataFrame({"item_id": f"imemnet-{kind}-" + items[end], "modality": kind,
             "group_id": f"imemnet-{kind}-" + items[group], "path": items[end].map(files),
             "split": items["published"].map(LISTS).where(once)}).join(_points(folder, points)))
     rows = pd.concat(parts).astype(object)
@@ -56,12 +53,11 @@ def _points(folder: Path, name: str) -> Any:
 
 
 def read_imemnet(folder: Path | str) -> Any:
-    """IMEMNet's lists, a row a line (``2009-114 frame_fh 0.72``: clip 114 of song 2009, a picture,
-    the matching score): ``clip, song, image, score, published``."""
+    """IMEMNet's lists (``2009-114 frame_fh 0.72``): ``clip, song, image, score, published``."""
     files = {name: Path(folder) / f"{name}_matching.txt" for name in ("test", "val", "train")}
     layout.find_file("imemnet", Path(folder), [file.name for file in files.values()])
     files = {name: files[name] for name in LISTS if files[name].is_file()}
-    try:
+    with layout.published(f"lines of song-clip, picture and score in {folder}'s lists"):
         table: Any = pd.concat([
             pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
                         keep_default_na=False).assign(published=name)
@@ -70,17 +66,12 @@ def read_imemnet(folder: Path | str) -> Any:
         faulty = table[table.isna().any(axis=1) | ~table["clip"].str.fullmatch(r"\d+-\d+")]
         if len(faulty) or table["published"].nunique() < len(files):
             raise ValueError(faulty.iloc[0].to_list() if len(faulty) else "an empty list")
-    except (ValueError, OSError) as error:  # pandas' own faults are ValueErrors
-        raise KlangfarbeError(f"lines of song-clip, picture and score in {folder}'s lists",
-                              f"{type(error).__name__}: {str(error)[:80]}",
-                              "use the published list as it is") from error
     table["song"] = table["clip"].str.rsplit("-", n=1).str[0]
     return table[["clip", "song", "image", "score", "published"]]
 
 
 def overlap(table: pd.DataFrame, split: np.ndarray) -> Any:
-    """How much of a test set stands in training too, a row each for clip, song, image: ``of`` (in
-    the test set), ``met`` (of these in training), ``pairs`` (share of the test pairs concerned)."""
+    """Of test clips, songs, images: ``of`` (number), ``met`` in training, ``pairs`` (share)."""
     split, rows = np.asarray(split), {}
     if not (split == "test").any():
         raise KlangfarbeError("pairs in the test set", "none", "deal them out first")
@@ -121,18 +112,15 @@ def triplets(folder: Path) -> pd.DataFrame:
                         in sorted(folder.rglob("*"), reverse=True)
                         if file.suffix.lower() in layout.AUDIO + layout.PICTURES}
     for file in sorted(file for place in MELBENCH for file in folder.glob(place)):
-        try:  # lines {"captions": …, "location": "…/x.wav", "img_path": "…/y.jpg"}, or one array
+        # lines {"captions": …, "location": "…/x.wav", "img_path": "…/y.jpg"}, or one array
+        with layout.published(f"captions, location and img_path in each line of {file}"):
             lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
             table = pd.read_json(file, lines=lines, dtype={}, convert_dates=False,
                                  encoding_errors="replace")
             found = dict(zip(("text", "audio", "image", "genre"), layout.texts(
                 table, "captions", "location", "img_path", "genre"), strict=True))
             if not len(table) or None in (*found["text"], *found["audio"], *found["image"]):
-                raise ValueError(", ".join(map(str, table.columns))[:200] or "no triplets")
-        except (ValueError, AttributeError) as error:
-            raise KlangfarbeError(f"captions, location and img_path in each line of {file}",
-                                  f"{type(error).__name__}: {str(error)[:200]}",
-                                  "use the published list as it is") from error
+                raise ValueError(", ".join(map(str, table.columns)) or "no triplets")
         split = next((part for word, part in LISTS.items() if word in file.stem.lower()), None)
         parts.append(pd.DataFrame(found, dtype=object).assign(split=split))
     table = pd.concat(parts, ignore_index=True).astype(object)
@@ -150,14 +138,10 @@ def triplets(folder: Path) -> pd.DataFrame:
 def art2mus(folder: Path) -> dict:
     """A row a painting, grouped by painter, and a row a track; the list pairs them by position."""
     file = layout.find_file("art2mus", folder, ART2MUS)
-    try:
+    with layout.published(f"columns Image and Audio in {file}"):
         table = pd.read_json(file)
         names = {"images": table["Image"].astype(str),
                  "fma_large": [name.split("fma_large/")[-1] for name in table["Audio"]]}
-    except (ValueError, KeyError, AttributeError) as error:
-        raise KlangfarbeError(f"columns Image and Audio in {file}",
-                              f"{type(error).__name__}: {str(error)[:80]}",
-                              "download it again") from error
     kinds, paths = zip(*((kind, PurePosixPath(place) / name) for kind, place
                          in (("image", "images"), ("audio", "fma_large"))
                          for name in sorted(set(names[place]))), strict=True)

@@ -24,7 +24,7 @@ ARTEMIS_LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "dis
 
 def oasis(folder: Path) -> dict:
     """A row a photograph; photographs of one subject are a group."""
-    photos = oasis_norms(folder)
+    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
     there = layout.list_files(folder, layout.PICTURES, "images", "Images")
     subjects = photos["Theme"].str.replace(r"[ _]*[0-9]+$", "", regex=True)
     ids = photos["id" if "id" in photos.columns else photos.columns[0]]
@@ -36,14 +36,9 @@ def oasis(folder: Path) -> dict:
                      for name, theme in zip(*layout.texts(photos, "file"), photos["Theme"])]}
 
 
-def oasis_norms(folder: Path) -> Any:
-    """OASIS' own table: mean, standard deviation and number of raters of each axis, on 1–7."""
-    return layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
-
-
 def oasis_reliability(folder: Path) -> dict[str, float]:
     """How well two panels' means agree, per axis: 1 − mean(SD²/N) / variance of the means."""
-    photos = oasis_norms(folder)
+    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]
     return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean()
@@ -70,8 +65,7 @@ def cgna10766(folder: Path) -> dict:
             "points": affect.to_unit(ratings[columns[1:]].to_numpy(), "cgna10766")}
 
 
-def wikiart_emotions(folder: Path, paintings_only: bool = False,
-                     seen: str = "image and title") -> dict:
+def wikiart_emotions(folder: Path, paintings_only=False, seen="image and title") -> dict:
     """A row a work; `seen`, a key of :data:`SEEN`, is what the annotators saw."""
     works, emotions = wikiart_shares(folder, seen), list(affect.WIKIART_POINTS)
     if paintings_only:
@@ -81,17 +75,15 @@ def wikiart_emotions(folder: Path, paintings_only: bool = False,
     points[~named] = np.nan
     there = layout.list_files(folder, layout.PICTURES, "images", "emotion_labelled")
     return {"modality": "image", "item_id": "wikiart-" + works["id"], "points": points,
-            "path": works["id"].map(there.get), "genre": works["category"],
-            "emotion": [emotions[k] if some else None
-                        for k, some in zip(shares.argmax(axis=1), named)],
-            "caption": [f"{title or 'untitled'} by {artist or 'an unknown artist'}"
-                        for title, artist in zip(works["title"], works["artist"], strict=True)],
-            "origin_url": [url or WIKIART_URL for url in works["url"]]}
+        "path": works["id"].map(there.get), "genre": works["category"],
+        "emotion": [emotions[k] if some else None for k, some in zip(shares.argmax(axis=1), named)],
+        "caption": [f"{title or 'untitled'} by {artist or 'an unknown artist'}"
+        for title, artist in zip(works["title"], works["artist"], strict=True)],
+        "origin_url": [url or WIKIART_URL for url in works["url"]]}
 
 
 def wikiart_shares(folder: Path, seen: str = "image and title") -> Any:
-    """WikiArt Emotions' works: ``id, artist, title, category, url`` (text or ``None``), whether a
-    ``painting``, and the share of annotators who named each of ``affect.WIKIART_POINTS``."""
+    """WikiArt's ``id, artist, title, category, url, painting``, each emotion's share of raters."""
     file = layout.find_file("wikiart_emotions", folder, WIKIART_PLACES)
     joined = file.suffix == ".csv"
     columns = (["wikiart_emotions_id", "artist", "title", "category"] if joined

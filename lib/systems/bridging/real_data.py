@@ -17,7 +17,7 @@ import soxr
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest, registry
 from lib.data.atelier import render
-from lib.data.collections import mirex, pictures
+from lib.data.collections import music, pictures
 from lib.signal import affect
 
 # Each emotion under the word nearest to its point, save happiness (happy), fear (angry) and
@@ -96,7 +96,7 @@ def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
     pieces that can be played, 193 or 196, each with the word nearest to its adjective's point, and
     the rejects ``item, file, reason``."""
     rows: Any = MIREX.manifest(folder)
-    rows, scores = rows[rows["modality"] == "midi"], mirex.home(folder) / "MIDIs"
+    rows, scores = rows[rows["modality"] == "midi"], music.mirex_home(folder) / "MIDIs"
     renders, broken = render.render_folder(scores, sounds, sample_rate_hz=RATE_HZ)
     rows = rows.assign(file=[(Path(folder) / path).relative_to(scores).as_posix()
                              for path in rows["path"]],
