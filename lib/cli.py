@@ -84,12 +84,6 @@ def store(profile, notebooks, check) -> int:
     return 0
 
 
-def execute(source, executed, parameters, threads) -> int:
-    from lib.workbook import execute as notebooks
-    from lib.workbook import graph
-    return 0 if notebooks.execute(source, executed, graph.decode(parameters), threads) else 1
-
-
 _BUNDLED = option("--profile", default="bundled",
                   help="models of a profile you ran; default: the bundled ones")
 _SEED = option("--seed", type=int, default=0)
@@ -166,7 +160,7 @@ COMMANDS = {
               option("--notebooks", nargs="*", default=[], metavar="NN"),
               option("--check", action="store_true",
                      help="say which stored runs are older than the code that stands here")),
-    "execute": (execute, "run one notebook (what the graph calls)",
+    "execute": ("lib.workbook.runner:execute", "run one notebook (what the graph calls)",
                 option("source", type=Path), option("executed", type=Path),
                 option("--parameters", default="e30=", help="base64 of JSON"),
                 option("--threads", type=int, default=1))}

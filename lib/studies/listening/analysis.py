@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import t
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import rating, stats
+from lib.metrics import stats
 from lib.studies.listening import design
 from lib.studies.listening.questions import QUESTIONS
 from lib.studies.listening.study import RULE
@@ -48,10 +48,10 @@ def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> d
     clips = matrix[matrix.notna().sum(axis=1) >= 2].to_numpy()  # [clips, raters], NaN: none
     high = next(question.high for question in QUESTIONS if question.name == name)
     level = "ordinal" if high == 5 else "interval"
-    ends = stats.bootstrap(lambda some: rating.krippendorff_alpha(some.T, level), clips,
+    ends = stats.bootstrap(lambda some: stats.krippendorff_alpha(some.T, level), clips,
                            n_resamples=n_resamples, seed=seed)
     return {"question": name, "level": level, "low": ends[0], "high": ends[1], "n": len(clips),
-            "value": rating.krippendorff_alpha(clips.T, level), "raters": clips.shape[1]}
+            "value": stats.krippendorff_alpha(clips.T, level), "raters": clips.shape[1]}
 
 
 def means(answers, name: str) -> pd.DataFrame:
