@@ -51,10 +51,8 @@ def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | Non
     truth, predicted = stats.aligned(truth, predicted, ndim=2)
     rows, settings = [], {"groups": groups, "seed": seed, "n_resamples": n_resamples}
     for axis, t, p in zip(("valence", "arousal"), truth.T, predicted.T, strict=True):
-        low, high = stats.bootstrap(ccc, t, p, **settings)
-        r2_low, r2_high = stats.bootstrap(r2, t, p, **settings)
-        null = float(np.quantile(stats.permutation_null(ccc, t, p, seed=seed), 0.975))
-        rows.append({"axis": axis, "ccc": ccc(t, p), "low": low, "high": high, "null": null,
-                     "r2": r2(t, p), "r2_low": r2_low, "r2_high": r2_high, "rmse": rmse(t, p),
-                     "n": len(t)})
-    return pd.DataFrame(rows)
+        null = np.quantile(stats.permutation_null(ccc, t, p, seed=seed), 0.975)
+        rows.append((axis, ccc(t, p), *stats.bootstrap(ccc, t, p, **settings), null, r2(t, p),
+                     *stats.bootstrap(r2, t, p, **settings), rmse(t, p), len(t)))
+    return pd.DataFrame(rows, columns=["axis", "ccc", "low", "high", "null", "r2", "r2_low",
+                                       "r2_high", "rmse", "n"])

@@ -1,5 +1,4 @@
 """What a spectrogram shows of generated clips, repetition of their codes, the emotion in them.
-
 Source: Hisariya & Liang §VI ("more blank space and noise"), Fig. 5.  Notebook: 14.
 """
 
@@ -45,9 +44,9 @@ def repetition(codes: np.ndarray, frame_rate_hz: float, shortest_s: float = 0.0)
     """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
     before, lags up to 4 s: 1 for codes that stand still or go in a circle.
     """
-    lags = range(max(1, round(shortest_s * frame_rate_hz)),
-                 min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
-    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
+    longest = min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2)
+    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean())
+               for lag in range(max(1, round(shortest_s * frame_rate_hz)), longest + 1))
 
 
 def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
@@ -64,8 +63,7 @@ def group_means(table, by: Sequence[str], column: str, *, seed: int = 0) -> pd.D
     rows = []
     for names, group in table.groupby(list(by), sort=False):
         values = group[column].dropna().to_numpy()
-        _, low, high = (stats.proportion(values) if values.dtype == bool else
-                        (0, *stats.bootstrap(np.mean, values, seed=seed, n_resamples=400)))
-        rows.append({**dict(zip(by, names, strict=True)), "value": float(values.mean()), "low": low,
-                     "high": high, "n": len(values)})
-    return pd.DataFrame(rows)
+        interval = (stats.proportion(values)[1:] if values.dtype == bool else
+                    stats.bootstrap(np.mean, values, seed=seed, n_resamples=400))
+        rows.append((*names, float(values.mean()), *interval, len(values)))
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])

@@ -1,5 +1,4 @@
 """A classifier of the five emotion words: accuracy, macro-F1, calibration error; null, majority.
-
 Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11.
 """
 
@@ -33,8 +32,7 @@ def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b|, [0, 1] ↓.
-    """
+    """Expected calibration error (eq. 3): Σ_b n_b/N · |accuracy_b − confidence_b|, [0, 1] ↓."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     gap = np.bincount(bins, right - confidence.astype(np.float64), N_BINS)
@@ -56,10 +54,10 @@ def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = N
               else encode_labels(labels))
     common = int(np.bincount(labels).argmax()) if common is None else common
     always = np.eye(len(EMOTIONS))[np.full(len(labels), common)]
-    rows = []
+    rows, settings = [], {"groups": groups, "seed": seed}
     for name, (measure, direction) in MEASURES.items():
-        low, high = stats.bootstrap(measure, labels, probabilities, groups=groups, seed=seed)
-        null = stats.permutation_null(measure, labels, probabilities, groups=groups, seed=seed)
+        low, high = stats.bootstrap(measure, labels, probabilities, **settings)
+        null = stats.permutation_null(measure, labels, probabilities, **settings)
         rows.append({"measure": name, "direction": direction,
                      "value": measure(labels, probabilities), "low": low, "high": high,
                      "shuffled": null.mean(), "shuffled_low": np.quantile(null, 0.025),
@@ -79,6 +77,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def encode_labels(words) -> np.ndarray:
     """Emotion words → int64 places in :data:`EMOTIONS`; another word is refused."""
+    words = list(words)
     words = list(words)
     if unknown := {str(word) for word in words} - set(EMOTIONS):
         raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}",

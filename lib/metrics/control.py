@@ -1,5 +1,4 @@
 """Controls of the music, measured on the sound and held against the request.
-
 Source: Krumhansl & Kessler (1982), Psychological Review 89, for the mode.
 """
 
@@ -28,8 +27,7 @@ def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.Da
     rows = []
     for sound in map(np.asarray, sounds):
         frames = features.frames(sound, sample_rate_hz)
-        level = frames["rms"][0]
-        chroma = frames["chroma_cqt"] @ level
+        level, chroma = frames["rms"][0], frames["chroma_cqt"] @ frames["rms"][0]
         onsets = librosa.onset.onset_detect(y=np.ascontiguousarray(sound, dtype=np.float32),
                                             sr=sample_rate_hz, units="samples")
         # over all tonics each sums to 0: the best is ≥ 0
@@ -65,11 +63,10 @@ def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame, *, seed: int
     """
     rows = []
     for control in [name for name in COLUMNS if name in asked]:
-        pair = np.asarray(asked[control], np.float64), heard[control].to_numpy(np.float64)
+        pair = [np.asarray(values[control], np.float64) for values in (asked, heard)]
         if control in LOGARITHMIC:
-            pair = np.log2(pair[0]), np.log2(pair[1])
-        low, high = stats.bootstrap(correlation, *pair, seed=seed, n_resamples=n_resamples)
-        null = stats.permutation_null(correlation, *pair, seed=seed)
-        rows.append({"control": control, "r": correlation(*pair), "low": low, "high": high,
-                     "null": float(np.quantile(null, 0.975)), "n": len(pair[0])})
-    return pd.DataFrame(rows)
+            pair = [np.log2(values) for values in pair]
+        interval = stats.bootstrap(correlation, *pair, seed=seed, n_resamples=n_resamples)
+        null = np.quantile(stats.permutation_null(correlation, *pair, seed=seed), 0.975)
+        rows.append((control, correlation(*pair), *interval, null, len(pair[0])))
+    return pd.DataFrame(rows, columns=["control", "r", "low", "high", "null", "n"])

@@ -43,13 +43,9 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
         picture taken away · aggregation: mean over all pairs · blind to: pictures that repeat one
         another shifted or mirrored; whether they are good · minimum n: 30 · source: ours
     """
-    pictures, reference = np.asarray(pictures, np.float64), np.asarray(reference, np.float64)
-    if len(pictures) < 2 or len(reference) < 1 or pictures.shape[1:] != reference.shape[1:]:
-        raise KlangfarbeError("two sets of pictures of one size, the first of at least 2",
-                              f"{pictures.shape} and {reference.shape}", "resize them alike")
-    rows = (pictures - reference.mean(0)).reshape(len(pictures), -1)
+    count, mean = len(pictures), np.asarray(reference, np.float64).mean(0)
+    rows = (np.asarray(pictures, np.float64) - mean).reshape(count, -1)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    count = len(rows)
     return float((np.sum(rows.sum(0) ** 2) - np.sum(rows**2)) / (count * (count - 1)))
 
 
@@ -71,8 +67,8 @@ def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
     ``precision``, ``recall`` (Wilson's) of :func:`ranks` of as many real and painted, [N, F].
     """
     if len(real) != len(fake):
-        raise KlangfarbeError("as many real as painted pictures", f"{len(real)} and {len(fake)}",
-                              "draw as many: the measures depend on N")
+        raise KlangfarbeError("as many real as painted pictures: the measures depend on N",
+                              f"{len(real)} and {len(fake)}", "draw as many")
     fake, real = ranks(fake, real), ranks(real, real)
     between = squareform(pdist(fake)) / pairwise_distance(real)
     def spread(rows: np.ndarray) -> float:  # a picture drawn twice is not its own neighbour
@@ -88,18 +84,14 @@ def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
 
 
 def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
-    """Mean of HSV's S, (max − min)/max, of square pictures uint8 [N, H, H, 3] → float64 [N];
-    blocks, for the noise of a half-trained painter is colourful by pixel and grey from two steps
-    away.
+    """Mean of HSV's S, (max − min)/max, of square pictures uint8 [N, H, H, 3] → float64 [N]; of
+    blocks: a half-trained painter's noise is colourful by pixel and grey from two steps away.
     Card: estimates: how colourful a picture is · direction: – · range: [0, 1], 0 for grey and
         black · unit: none · input: pixels 0–255, averaged to side² blocks · aggregation: mean over
         blocks, one number a picture · blind to: which colours, and whether they fit one another ·
         minimum n: 1 · source: Smith (1978), Color gamut transform pairs
     """
     count, height = pictures.shape[:2]
-    if height % side or pictures.shape[2] != height:
-        raise KlangfarbeError(f"square pictures of a side divisible by {side}", str(pictures.shape),
-                              "give another side")
     blocks = pictures.reshape(count, side, height // side, side, height // side, 3).mean((2, 4))
     top, low = blocks.max(axis=-1), blocks.min(axis=-1)
     return ((top - low) / np.maximum(top, 1)).mean(axis=(1, 2))

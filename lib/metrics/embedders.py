@@ -24,8 +24,8 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     sound = np.asarray(sound, np.float32)
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
-        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, at 1,000 to "
-                              "400,000 Hz", f"{sound.shape} at {sample_rate_hz} Hz", "check both")
+        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more",
+                              f"{sound.shape} at {sample_rate_hz} Hz", "check both")
     if sample_rate_hz != encoder.sample_rate_hz:
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)
     length = round(encoder.window_seconds * encoder.sample_rate_hz)

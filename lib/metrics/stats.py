@@ -21,7 +21,7 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
     """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned; not for two
     *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc. 82.
     """
-    arrays = tuple(np.asarray(a) for a in arrays)
+    arrays = tuple(map(np.asarray, arrays))
     rows_of = _rows_of_groups(groups, *arrays)
     def of_groups(drawn: np.ndarray) -> float:
         rows = np.concatenate([rows_of[g] for g in drawn])
@@ -53,8 +53,7 @@ def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
 def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray,
                      predicted: np.ndarray, *, groups: np.ndarray | None = None,
                      n_shuffles: int = 200, seed: int = 0) -> np.ndarray:
-    """Chance level: `statistic` of the truth and permuted predictions (another group's),
-    [n_shuffles].
+    """Chance level: `statistic` of truth and permuted predictions (another group's), [n_shuffles].
     """
     rng = np.random.default_rng(seed)
     if groups is None:
@@ -66,8 +65,8 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
         order, permuted = rng.permutation(len(rows_of)), np.empty(len(truth), np.int64)
         # a cycle: no group meets itself
         for group, other in zip(order, np.roll(order, 1), strict=True):
-            permuted[rows_of[group]] = np.resize(rng.permutation(rows_of[other]),
-                                                 len(rows_of[group]))
+            rows = rows_of[group]
+            permuted[rows] = np.resize(rng.permutation(rows_of[other]), len(rows))
         values.append(statistic(truth, predicted[permuted]))
     return np.array(values)
 
@@ -90,8 +89,7 @@ def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs
     share of random swaps of groups whose difference is as large.  Source: Noreen (1989).
     """
     member, rng = group_index(groups, len(ours)), np.random.default_rng(seed)
-    observed = abs(statistic(ours) - statistic(theirs))
-    as_far = 0
+    observed, as_far = abs(statistic(ours) - statistic(theirs)), 0
     for _ in range(n_swaps):
         swap = (rng.random(member.max() + 1) < 0.5)[member].reshape(-1, *[1] * (ours.ndim - 1))
         as_far += abs(statistic(np.where(swap, theirs, ours))
@@ -107,9 +105,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def proportion(successes: np.ndarray) -> tuple[float, float, float]:
     """Share of ones among 0 and 1 [N], with Wilson's 95 % interval: (value, low, high)."""
     successes = np.asarray(successes, bool)
-    interval = scipy_stats.binomtest(int(successes.sum()),
-                                     len(successes)).proportion_ci(method="wilson")
-    return float(successes.mean()), float(interval.low), float(interval.high)
+    test = scipy_stats.binomtest(int(successes.sum()), len(successes))
+    return float(successes.mean()), *map(float, test.proportion_ci(method="wilson"))
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None, *,
@@ -129,20 +126,15 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
         raise KlangfarbeError("two or more seeds of either, and the same paintings in all",
                               f"{len(ours)}, {len(theirs)}", "train both with the same seeds")
-
     def differences(keep: np.ndarray) -> np.ndarray:
-        return np.array([statistic(a[keep]) - statistic(b[keep])
-                         for a, b in zip(ours, theirs, strict=True)])
-
+        return np.array([statistic(a[keep]) - statistic(b[keep]) for a, b in zip(ours, theirs)])
     whole = differences(np.arange(len(ours[0])))
     left_out = np.array([differences(rows).mean() for rows
                          in _without_a_block(_rows_of_groups(groups, ours[0]), seed)])
     of_seeds, of_paintings = whole.var(ddof=1) / len(whole), _variance(left_out)
     total = of_seeds + of_paintings
-    freedom = len(left_out) - 1
-    if total:
-        parts = of_seeds**2 / (len(whole) - 1) + of_paintings**2 / (len(left_out) - 1)
-        freedom = total**2 / max(parts, 1e-300)
+    parts = of_seeds**2 / (len(whole) - 1) + of_paintings**2 / (len(left_out) - 1)
+    freedom = total**2 / max(parts, 1e-300) if total else 1
     reach = float(scipy_stats.t.ppf(0.975, freedom) * np.sqrt(total))
     return float(whole.mean()), float(whole.mean() - reach), float(whole.mean() + reach)
 

@@ -13,15 +13,13 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import embedders
 from lib.metrics.embedders import unit
 
-# 1 − cosine between different clips, on average, below which they count as one point
-COLLAPSED = 1e-3
+COLLAPSED = 1e-3  # mean 1 − cosine between different clips below which they count as one point
 ALPHA = 0.01  # of the two-caption check
 
 
 @dataclass(frozen=True)
 class VerifiedEncoder:
     """An encoder that passed the two-caption check, and how."""
-
     encoder: Any
     n: int          # clips tried
     rate: float     # share whose right partner won
@@ -31,9 +29,8 @@ class VerifiedEncoder:
 
     def card(self) -> dict:
         """The encoder's card (:func:`lib.metrics.embedders.card`) with the check's outcome."""
-        return embedders.card(self.encoder) | {"two_caption_n": self.n,
-                                               "two_caption_rate": self.rate,
-                                               "two_caption_p": self.p_value}
+        return embedders.card(self.encoder) | {
+            "two_caption_n": self.n, "two_caption_rate": self.rate, "two_caption_p": self.p_value}
 
 
 def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, wrong=None,
@@ -42,14 +39,11 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     pictures uint8 [N, H, W, 3]) than to wrong ones (``None``: other clips'), more often than luck
     (p < .01). A caption's mean cosine is taken off first: one that is always liked wins nothing.
     """
-    wrong = _dealt(right, seed) if wrong is None else wrong
-    if not len(sounds) == len(right) == len(wrong) or len(sounds) < 7 or any(
-            map(_same, right, wrong)):
+    wrong, n = _dealt(right, seed) if wrong is None else wrong, len(sounds)
+    if not n == len(right) == len(wrong) or n < 7 or any(map(_same, right, wrong)):
         raise KlangfarbeError("at least 7 clips, each with a right and another, wrong caption",
-                              f"{len(sounds)}, {len(right)} and {len(wrong)}",
-                              "give more clips with known captions, or leave `wrong` out")
+                              f"{n}, {len(right)} and {len(wrong)}", "give more of them")
     heard = unit(embedders.embed_clips(encoder, sounds, sample_rate_hz))
-    n = len(heard)
     spread = float(1 - (np.square(heard.sum(0)).sum() - n) / (n * (n - 1)))
     if spread < COLLAPSED:
         raise KlangfarbeError(f"an encoder that tells clips apart ({encoder.name})",
@@ -78,7 +72,7 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
         (a table wants the mean of 50 or more) · source: Wu et al. (2023), Large-scale contrastive
         language-audio pretraining, §3
     """
-    return _scores(trusted, list(texts), sounds, sample_rate_hz)
+    return _scores(trusted, texts, sounds, sample_rate_hz)
 
 
 def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.ndarray],
@@ -99,8 +93,7 @@ def _scores(trusted: VerifiedEncoder, partners, sounds: Sequence[np.ndarray],
         raise KlangfarbeError("an encoder that passed the two-caption check with captions of this "
                               "kind", type(trusted).__name__, "call verify_encoder first")
     if len(partners) != len(sounds):
-        raise KlangfarbeError("as many texts or pictures as clips",
-                              f"{len(partners)} and {len(sounds)}", "align them")
+        raise KlangfarbeError(f"{len(sounds)} texts or pictures", f"{len(partners)}", "align them")
     heard = embedders.embed_clips(trusted.encoder, sounds, sample_rate_hz)
     return np.clip((unit(_partners(trusted.encoder, partners)) * unit(heard)).sum(1), -1.0, 1.0)
 
@@ -108,10 +101,9 @@ def _scores(trusted: VerifiedEncoder, partners, sounds: Sequence[np.ndarray],
 def _partners(encoder, partners) -> np.ndarray:
     if _kind(partners) == "pictures":
         return embedders.embed_pictures(encoder, partners)
-    texts = list(partners)
-    if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise KlangfarbeError("sentences that are not empty", f"{texts[0]!r:.60}", "write them")
-    return embedders.in_batches(encoder, encoder.embed_text, texts)
+    if not all(isinstance(text, str) and text.strip() for text in partners):
+        raise KlangfarbeError("sentences that are not empty", f"{partners[0]!r:.60}", "write them")
+    return embedders.in_batches(encoder, encoder.embed_text, list(partners))
 
 
 def _kind(partners) -> str:
@@ -135,5 +127,4 @@ def _dealt(right, seed: int):
 
 
 def _same(a, b) -> bool:
-    return (a.strip() == b.strip() if isinstance(a, str) and isinstance(b, str)
-            else bool(np.array_equal(a, b)))
+    return a.strip() == b.strip() if isinstance(a, str) else bool(np.array_equal(a, b))

@@ -48,7 +48,7 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
 
 
 def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
-    """Runs one notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
+    """Runs a notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
     os.environ.pop(PROFILE_VARIABLE, None)
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
