@@ -15,7 +15,10 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
@@ -61,14 +64,9 @@ def write(path: Path | str, content) -> Path:
     with atomic(path) as temporary:
         match path.suffix:
             case ".safetensors":
-                # torch is slow to load, and the command line must not need it
-                from safetensors import SafetensorError
-                from safetensors.torch import save_file
-
-                tensors = {name: tensor.detach().cpu().contiguous()
-                           for name, tensor in content.items()}
                 try:
-                    save_file(tensors, temporary)
+                    save_file({name: tensor.detach().cpu().contiguous()
+                               for name, tensor in content.items()}, temporary)
                 except SafetensorError as error:  # its own name for a full disk
                     raise OSError(str(error)) from error
             case ".parquet":
@@ -82,7 +80,6 @@ def write(path: Path | str, content) -> Path:
                 temporary.write_text(text + "\n", encoding="utf-8")
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
-
                 # a forest shrinks to a third
                 skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
             case ".png" | ".jpg" | ".svg":
@@ -102,25 +99,21 @@ def read(path: Path | str) -> Any:
     """Reads what :func:`write` wrote. Nothing is unpickled."""
     path = Path(path)
     if not path.is_file():
-        raise KlangfarbeError(f"the file {path}", "no such file",
-                              "make it first, or check its name")
+        raise KlangfarbeError(f"the file {path}", "no such file", "make it, or check its name")
     try:
         match path.suffix:
             case ".safetensors":
-                from safetensors.torch import load_file  # slow: it loads torch
-
                 return load_file(path)
-            case ".parquet" | ".csv":
-                import pandas as pd  # slow, and most artefacts are no tables
-
-                return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+            case ".parquet":
+                return pd.read_parquet(path)
+            case ".csv":
+                return pd.read_csv(path)
             case ".npy":
                 return np.load(path, allow_pickle=False)
             case ".json":
                 return json.loads(path.read_text(encoding="utf-8"))
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
-
                 return skops.io.load(path, trusted=TRUSTED_SKOPS_TYPES)
     except Exception as error:  # each library has its own for a damaged file
         raise KlangfarbeError(f"a whole {path.suffix[1:]} file at {path}",
@@ -157,11 +150,7 @@ def load(notebook: str, profile: str, name: str) -> Any:
 
 
 def _plain(value):
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return str(value) if isinstance(value, Path) else value.tolist()  # an array or its number
 
 
 def _picture(suffix: str, content) -> bytes:

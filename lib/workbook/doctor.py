@@ -1,5 +1,4 @@
-"""``python -m lib doctor``: what this machine has, what is missing, and the command that mends it.
-"""
+"""``python -m lib doctor``: what this machine has, what is missing, and what mends it."""
 
 import importlib.metadata
 import os
@@ -8,6 +7,7 @@ import shutil
 import sys
 
 import psutil
+import torch
 from packaging.markers import Marker
 
 from lib import recipes
@@ -41,13 +41,12 @@ def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     bundled = sorted(file.relative_to(paths.MINIATURES).as_posix()
                      for file in paths.MINIATURES.rglob("*")
                      if file.suffix in (".safetensors", ".skops"))
-    facts = [("python", python), ("packages", f"{len(pins) - len(wrong)} of {len(pins)} as locked")]
-    if "torch" not in wrong:
-        facts += [("torch", provenance.versions()["torch"]), ("device", provenance.device())]
-    facts += [("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
-              ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
-              ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
-               or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
+    facts = [("python", python), ("packages", f"{len(pins) - len(wrong)} of {len(pins)} as locked"),
+             ("torch", torch.__version__), ("device", provenance.device()),
+             ("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
+             ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
+             ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
+              or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
     shown = "; ".join(f"{name} {state}" for name, state in list(wrong.items())[:5])
     faults = [(what, mend) for bad, what, mend in (
         (sys.version_info[:2] != (3, 11), f"Python 3.11 expected, {python} found",

@@ -6,8 +6,8 @@ import ast
 import base64
 import contextlib
 import csv
-import functools
 import json
+import re
 from typing import NamedTuple
 
 import nbformat
@@ -98,11 +98,8 @@ def select(words: list[str]) -> list[str]:
 
 def measured(profile: str) -> dict[str, dict[str, str]]:
     """Snakemake's own measurements of the last run: stem → ``s`` (seconds), ``max_rss`` (MB)."""
-    found = {}
-    for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv")):
-        with open(file, newline="", encoding="utf-8") as table:
-            found[file.stem] = list(csv.DictReader(table, delimiter="\t"))[-1]
-    return found
+    return {file.stem: list(csv.DictReader(file.read_text().splitlines(), delimiter="\t"))[-1]
+            for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv"))}
 
 
 def stored_runs() -> dict[str, dict]:
@@ -119,27 +116,24 @@ def seconds() -> dict[str, float]:
 
 
 def priorities(stems: list[str]) -> dict[str, float]:
-    """Seconds from each notebook's start to the end of the last that waits for it."""
-    own = seconds()
-
-    @functools.cache
-    def chain(stem: str) -> float:
-        waiting = [chain(other) for other in stems if stem in STEPS[other].sources]
-        return own.get(stem, 0.0) + max(waiting, default=0.0)
-
-    return {stem: chain(stem) for stem in stems}
+    """Seconds from each notebook's start (in the graph's order) to the end of the last that waits
+    for it.
+    """
+    own, chains = seconds(), {}
+    for stem in reversed(stems):
+        waiting = [chain for other, chain in chains.items() if stem in STEPS[other].sources]
+        chains[stem] = own.get(stem, 0.0) + max(waiting, default=0.0)
+    return chains
 
 
 def parameters(stem: str) -> dict:
     """The literals in a notebook's cell tagged ``parameters``: name → default."""
     notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)
-    cell = next((cell for cell in notebook.cells
-                 if "parameters" in cell.metadata.get("tags", [])), None)
-    if cell is None:
-        raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none",
-                              "tag the cell that holds the literals")
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if not cells:
+        raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none", "tag the literals'")
     return {ast.unparse(node.targets[0]): ast.literal_eval(node.value)
-            for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)}
+            for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)}
 
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
@@ -148,32 +142,30 @@ def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
     """
     values: dict[str, dict] = {}
     for word in words:
-        left, equals, text = word.partition("=")
-        number, dot, name = left.partition(".")
-        if not (equals and dot):
+        parts = re.fullmatch(r"([^.=]*)\.([^=]*)=(.*)", word, re.DOTALL)
+        if not parts:
             raise KlangfarbeError("parameters as NOTEBOOK.name=value", repr(word),
                                   "for instance 33.steps=200")
+        number, name, text = parts[1], parts[2].upper(), parts[3]
         stem = select([number])[0]
         if stem not in stems:
             raise KlangfarbeError("parameters of notebooks in this run", repr(word),
                                   f"add {number} to the notebooks, or drop it")
         defaults = parameters(stem)
         del defaults["PROFILE"]
-        if name.upper() not in defaults:
-            known = ", ".join(defaults).lower()
-            raise KlangfarbeError(f"a parameter of {stem} ({known})", repr(left),
-                                  "check its name in the notebook's second cell")
-        default = defaults[name.upper()]
-        value, kind = text, type(default)
+        if name not in defaults:
+            raise KlangfarbeError(f"a parameter of {stem} ({', '.join(defaults).lower()})",
+                                  repr(word), "check its name in the notebook's second cell")
+        value, kind = text, type(defaults[name])
         if kind is not str:
             with contextlib.suppress(ValueError, SyntaxError):
                 value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word),
-                                  "give one of that type")
-        values.setdefault(stem, {})[name.upper()] = value
+            raise KlangfarbeError(f"a value of type {kind.__name__} (like {defaults[name]!r})",
+                                  repr(word), "give one of that type")
+        values.setdefault(stem, {})[name] = value
     return values
 
 
