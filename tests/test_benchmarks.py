@@ -54,9 +54,9 @@ def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
     assert torch.allclose(made.states, kept.states, atol=1e-4)
 
 
-def test_the_epoch_bench_compares_three_ways(start):
+def test_the_epoch_bench_compares_three_ways():
     config = replace(MusicGenConfig(), batch_size=2, clip_seconds=0.6, start="miniature")
-    found = musicgen.bench_epoch(2, 1, config, start)
+    found = musicgen.bench_epoch(2, 1, config)
     assert found["n"] == 4 and found["stored_kb"] > 1
     assert found["overhead"] == pytest.approx(found["ours"] / found["bare"], rel=1e-3)
 

@@ -55,9 +55,8 @@ def _parse(source: str) -> ast.Module:
 
 
 def _imports(tree: ast.AST) -> list[str]:
-    """Modules of ``lib`` that a tree imports anywhere or reaches through an imported package
-    (``metrics.stats.bootstrap``), with the packages they lie in.
-    """
+    # modules of lib imported anywhere or reached through an imported package (metrics.stats.holm),
+    # with the packages they lie in
     names, packages = [], {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -76,9 +75,9 @@ def _imports(tree: ast.AST) -> list[str]:
 
 def _plain(tree: ast.AST) -> str:
     """A tree without docstrings and positions, as text."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef
-                      | ast.FunctionDef) and ast.get_docstring(node):
+        if isinstance(node, documented) and ast.get_docstring(node):
             node.body = node.body[1:]
     return ast.dump(tree)
 

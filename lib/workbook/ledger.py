@@ -56,8 +56,8 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
     for name, sign, bound in conditions(rule):
         known = measured.get(name, unknown)
         if bound == "null":
-            low = high = known["null"] if name in measured else np.nan
-        elif bound in measured or bound[0].isalpha():
+            low = high = known["null"]
+        elif bound[0].isalpha():
             low, high = (measured.get(bound, unknown)[end] for end in ("low", "high"))
         else:
             low = high = float(bound)
@@ -104,8 +104,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
     for claim, quantity, value, low, high, null, n in table.iloc[:, :7].to_numpy():
         name = f"{claim} {quantity}"
         if claim not in rules:
-            raise KlangfarbeError(f"claims out of {', '.join(rules)}", name,
-                                  "give the claim's id, or add it to data/claims.csv")
+            raise KlangfarbeError(f"claims out of {', '.join(rules)}", name, "give the claim's id")
         if not np.isfinite([value, low, high]).all() or low > high or n < 1:
             raise KlangfarbeError("a finite value with low ≤ high and n ≥ 1",
                                   f"{name}: {value} [{low}, {high}], n {n}", "measure it again")
@@ -115,8 +114,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
     if len(twice):
-        raise KlangfarbeError("each quantity once", " ".join(twice.iloc[0, :2]),
-                              "give the other a name of its own")
+        raise KlangfarbeError("each quantity once", " ".join(twice.iloc[0, :2]), "name it apart")
     artefacts.save(table, notebook, profile, EVIDENCE, seed=seed, data_hash=data_hash)
     return table
 
@@ -140,8 +138,7 @@ def fill(profile: str) -> Ledger:
     tables = [table for table in tables if len(table)]
     q = pd.concat(tables or [pd.DataFrame(columns=[*COLUMNS, "notebook"])], ignore_index=True)
     printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]]
-    q = q.merge(printed.rename(columns={"value": "published"}), on=["claim", "quantity"],
-                how="left")
+    q = q.merge(printed.rename(columns={"value": "published"}), "left", ["claim", "quantity"])
     inside = np.where(q["published"].between(q["low"], q["high"]), "yes", "no")
     q["inside"] = np.where(q["published"].isna(), "", inside)
     rows = []
@@ -186,8 +183,7 @@ def evidence_of(ledger: Ledger, claim) -> list:
 
 def print_claims(profile: str) -> None:
     """Prints every claim with its verdict and our numbers."""
-    known = PROFILES | {STORED: "the mini run that is stored with the repository, and the real "
-                                "collections"}
+    known = PROFILES | {STORED: "the mini run stored with the repository, and real collections"}
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     print(f"{profile}: {known[profile]}\n")
@@ -199,10 +195,8 @@ def draw(ledger: Ledger) -> Figure:
     """The forest plot: under each claim and its verdict a line per number, grey where no rule asks
     for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0.
     """
-    rows = []
-    for claim in ledger.claims.itertuples():
-        of = evidence_of(ledger, claim)
-        rows += [(claim, q) for q in (None, *of)] if of else []
+    rows = [(claim, q) for claim in ledger.claims.itertuples() if (of := evidence_of(ledger, claim))
+            for q in (None, *of)]
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
     for line, (claim, q) in enumerate(rows):
         colour = COLOURS[claim.verdict.split(":")[0]]

@@ -26,8 +26,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
         executed = paths.RUNS / profile / f"{stem}.ipynb"
         again = f'make run PROFILE={profile} NOTEBOOKS="{stem[:2]}"'
         if not executed.is_file() or report.failure(profile, stem):
-            raise KlangfarbeError(f"a whole run of {stem} at {profile}", "none, or a failed one",
-                                  again)
+            raise KlangfarbeError(f"a whole run of {stem} at {profile}", "none, or a failed", again)
         _store_outputs(paths.NOTEBOOKS / f"{stem}.ipynb", executed, again)
         reference = paths.REFERENCE / stem
         small = [file for file in sorted((paths.RESULTS / profile / stem).glob("*"))
@@ -55,11 +54,9 @@ def stale(stems: Iterable[str]) -> dict[str, list[str]]:
     for stem in stems:
         then = known.get(stem, {}).get("code")
         now = code_version.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
-        differs = ["?"] if then is None else [name for name in now.keys() | then.keys()
-                                              if now.get(name) != then.get(name)]
-        if differs:
-            found[stem] = sorted(differs)
-    return found
+        found[stem] = ["?"] if then is None else sorted(
+            name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    return {stem: differs for stem, differs in found.items() if differs}
 
 
 def check(stems: list[str]) -> int:
@@ -80,8 +77,7 @@ def _store_outputs(source: Path, executed: Path, again: str) -> None:
     ran_cells = [cell for cell in ran.cells if cell.cell_type == "code"
                  and "injected-parameters" not in cell.metadata.get("tags", [])]
     if [cell.source for cell in cells] != [cell.source for cell in ran_cells]:
-        raise KlangfarbeError(f"the code of {source.stem} as it ran", "a notebook edited since",
-                              again)
+        raise KlangfarbeError(f"the code of {source.stem} as it ran", "one edited since", again)
     count = 0
     for cell, ran_cell in zip(cells, ran_cells, strict=True):
         count += bool(cell.source.strip())

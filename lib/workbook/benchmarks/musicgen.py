@@ -17,16 +17,13 @@ from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
 from lib.pretrained import musicgen_cache
-from lib.pretrained.loading import Source
 from lib.pretrained.musicgen import MusicGenerator, sample
-from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig
 from lib.systems.mapping import train_projection
 from lib.systems.mapping.config import get_config
 from lib.training import musicgen as steps
-from lib.training.musicgen import with_null
 from lib.workbook import benchmarks
 
 MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
@@ -39,19 +36,13 @@ PIPELINE = ("captioner", "language model", "text encoder")
 
 
 def bench_epoch(n_batches: int = 2, repeats: int = 5,
-                config: MusicGenConfig = EPOCH_CONFIG,
-                start: MusicGenerator | None = None) -> dict:
+                config: MusicGenConfig = EPOCH_CONFIG) -> dict:
     """What stored tensors save in an epoch of fine-tuning, and what they still cost over the bare
     step: seconds an epoch, best of five turns a batch. ``stored``: tensors are read from their
     folder; ``published``: every clip's file is decoded and goes through codec and T5 alone (the
     thesis: 240 s against 70 s); ``bare``: the batch is in memory. ``overhead`` = stored / bare
-    (wanted: at most 1.05). The decoder is random: it takes as long."""
-    if start is None:
-        codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-        network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width)
-        start = MusicGenerator(Source(Path(), "random", "0" * 64), network.eval(), text, codec,
-                               "cpu")
-    n = n_batches * config.batch_size
+    (wanted: at most 1.05)."""
+    start, n = pretrained.load("musicgen", device="cpu"), n_batches * config.batch_size
     best: dict[str, float] = dict.fromkeys(("stored", "published", "bare"), 0.0)
     models = music.build(config, start)
     models.network.train()
@@ -60,14 +51,12 @@ def bench_epoch(n_batches: int = 2, repeats: int = 5,
         for number in range(n_batches):
             rows = range(number * config.batch_size, (number + 1) * config.batch_size)
             kept = material.stored(rows)
-            batches = {"stored": lambda rows=rows: material.stored(rows),
-                       "published": lambda rows=rows: material.made(rows),
-                       "bare": lambda kept=kept: kept}
             calls = [lambda batch=batch: music.train_step(models, batch(), config,
                                                           config.learning_rate)
-                     for batch in batches.values()]
+                     for batch in (lambda rows=rows: material.stored(rows),
+                                   lambda rows=rows: material.made(rows), lambda kept=kept: kept)]
             benchmarks.best_seconds(calls, 1)  # warms up
-            for way, seconds in zip(batches, benchmarks.best_seconds(calls, repeats)):
+            for way, seconds in zip(best, benchmarks.best_seconds(calls, repeats)):
                 best[way] += seconds
         kilobytes = sum(file.stat().st_size for file in material.store.iterdir()) / 1024
     return benchmarks.result(
@@ -88,11 +77,10 @@ class Material:
             noise = rng.normal(0, 0.1, (round(seconds * start.sample_rate_hz),))
             soundfile.write(file, noise, start.sample_rate_hz)
         self.texts = [words.description(factors.draw(TRAIN_SEED, row)) for row in range(n)]
-        self.store, self.sounds = folder / "store", self.decode(range(n))
+        self.store, self.sounds = folder / "store", [self.decode(row) for row in range(n)]
 
-    def decode(self, rows) -> list[np.ndarray]:
-        return [audio.load(self.files[row], seconds=None,
-                           sample_rate_hz=self.start.sample_rate_hz) for row in rows]
+    def decode(self, row: int) -> np.ndarray:
+        return audio.load(self.files[row], seconds=None, sample_rate_hz=self.start.sample_rate_hz)
 
     def stored(self, rows: range):
         """A batch from the store."""
@@ -106,8 +94,8 @@ class Material:
         """A batch from files and texts, everything computed anew, clip by clip."""
         codes, states = [], []
         for row in rows:
-            sound = np.stack(self.decode([row]))[:, None]
-            codes += [found.cpu() for found in self.start.codec.encode(sound)]
+            code, = self.start.codec.encode(self.decode(row)[None, None])
+            codes.append(code.cpu())
             (state,), (mask,) = self.start.text.states([self.texts[row]])
             states.append(state[mask])
         return steps.collate(codes, states, self.start.device)
@@ -166,7 +154,7 @@ def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     kept, own = [], model.audio_encoder.decode
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = with_null(states, mask)
+    doubled: Any = steps.with_null(states, mask)
     try:
         model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
                        encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
@@ -208,8 +196,8 @@ def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
         with clock("decoder"):
             condition = torch.from_numpy(condition)
             codes = sample(generator.network.decoder, condition,
-                                             torch.ones(condition.shape[:2], dtype=torch.long),
-                                             round(play_seconds * generator.frame_rate_hz))
+                           torch.ones(condition.shape[:2], dtype=torch.long),
+                           round(play_seconds * generator.frame_rate_hz))
         with clock("codec"):
             generator.codec.decode(codes)
     ms = {part: 1e3 * float(np.median([clock.parts[part] for clock in clocks[1:]]))
@@ -224,7 +212,7 @@ def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
         pipeline_whole_ms=pipeline, whole_ratio=(ours + shared) / pipeline, **gpu())
 
 
-def gpu(seconds: float = 10.0) -> dict:
+def gpu() -> dict:
     """Picture to 10 s of sound on a CUDA device at published sizes with random weights, ms of wall
     time (the thesis: 600 on an RTX 3090). The step is compiled: ``gpu_compile_s`` is what the first
     piece waits for it, ``gpu_uncompiled_ms`` what one takes without."""
@@ -247,8 +235,7 @@ def gpu(seconds: float = 10.0) -> dict:
                 with clock("condition"):
                     condition = projection(tower.encode_image(picture))
                 with clock("tokens"):
-                    codes = sample(model.decoder, condition, mask,
-                                                     round(50 * seconds), seed=seed, step=step)
+                    codes = sample(model.decoder, condition, mask, 500, seed=seed, step=step)
                 with clock("codec"):
                     model.audio_encoder.decode(codes[None], [None])
     best = {step: min(clocks[1:], key=lambda clock: clock.total) for step, clocks in turns.items()}
