@@ -1,6 +1,5 @@
 """The command line, ``python -m lib COMMAND``. Everything but the parser is imported when a command
-runs, so that ``--help`` answers at once and each command loads only what it runs.
-"""
+runs, so that ``--help`` answers at once and each command loads only what it runs."""
 
 import argparse
 import json

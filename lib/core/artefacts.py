@@ -1,7 +1,6 @@
 """Saving and loading what notebooks make, never pickled, always atomic: a file below
 ``results/<profile>/<notebook>/`` with a provenance file beside it; where it is absent,
-:func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so.
-"""
+:func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so."""
 
 import contextlib
 import io
@@ -33,8 +32,7 @@ TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the same folder; renamed to `path` when the block ends well,
-    removed when it fails: a reader sees the old file or the new one, never half of one.
-    """
+    removed when it fails: a reader sees the old file or the new one, never half of one."""
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +56,7 @@ def write(path: Path | str, content) -> Path:
 
     ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array ·
     ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure
-    · ``.svg``: a figure · ``.mp3``: bytes · ``.json`` · text.
-    """
+    · ``.svg``: a figure · ``.mp3``: bytes · ``.json`` · text."""
     path = Path(path)
     with atomic(path) as temporary:
         match path.suffix:

@@ -2,8 +2,7 @@
 
 A folder of its own for what numba compiles: two processes that compile at once overwrite each
 other's numbered files, and whoever reads them later crashes. And memory that glibc keeps, so that
-the system need not clear each page anew: notebook 33's U-Net takes .83 of the time.
-"""
+the system need not clear each page anew: notebook 33's U-Net takes .83 of the time."""
 
 import os
 
@@ -20,8 +19,7 @@ _HELD = []  # locks are let go when the process ends, however it ends
 
 def own_folder() -> str:
     """Takes ``data/processed/compiled/<k>``, the first that is free, for this process and those it
-    starts; a folder set by the user stays. Comes before numba is imported.
-    """
+    starts; a folder set by the user stays. Comes before numba is imported."""
     for k in range(1_000):
         if VARIABLE in os.environ:
             break

@@ -12,8 +12,7 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
         range: [−1, 1]; a constant has 0, a shift or a squeeze lowers it, unlike r · unit: none ·
         input: two series on one scale · aggregation: over all rows · blind to: where on the plane
         the error lies; a judge that is wrong in the same way everywhere · minimum n: 30 · source:
-        Lin (1989), Biometrics 45
-    """
+        Lin (1989), Biometrics 45"""
     truth, predicted = stats.aligned(truth, predicted)
     middle, centre = truth.mean(), predicted.mean()
     truth, predicted = truth - middle, predicted - centre
@@ -26,8 +25,7 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     Card: estimates: share of the truth's variance that the predictions explain · direction: ↑ ·
         range: (−∞, 1] · unit: none · input: two series on one scale · aggregation: over all rows ·
         blind to: whether the truth varies for a reason worth predicting (two scales joined in one
-        column give a high one) · minimum n: 30 · source: Wright (1921)
-    """
+        column give a high one) · minimum n: 30 · source: Wright (1921)"""
     truth, predicted = stats.aligned(truth, predicted)
     total = np.sum((truth - truth.mean()) ** 2)
     return float(1 - np.sum((truth - predicted) ** 2) / total) if total > 0 else 0.0
@@ -37,8 +35,7 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Root mean square error of two series [N].
     Card: estimates: size of a typical error · direction: ↓ · range: [0, ∞) · unit: the unit of the
         inputs · input: two series on one scale · aggregation: over all rows · blind to: the spread
-        of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)
-    """
+        of the truth: a scale half as wide halves it · minimum n: 30 · source: Gauss (1823)"""
     truth, predicted = stats.aligned(truth, predicted)
     return float(np.sqrt(np.mean((truth - predicted) ** 2)))
 

@@ -1,6 +1,5 @@
 """A classifier of the five emotion words: accuracy, macro-F1, calibration error; null, majority.
-Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11.
-"""
+Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11."""
 
 import math
 
@@ -47,8 +46,7 @@ def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = N
              common: int | None = None, seed: int = 0) -> pd.DataFrame:
     """The table of probabilities [N, 5] and labels, int64 [N] or words: ``value, low, high`` (95 %,
     bootstrap over groups), ``shuffled, shuffled_low, shuffled_high`` (chance level), ``majority``
-    (always the most common class of training, `common`, else of `labels`), ``n, seed``.
-    """
+    (always the most common class of training, `common`, else of `labels`), ``n, seed``."""
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
               else encode_labels(labels))

@@ -1,6 +1,5 @@
 """What each metric estimates, in which direction it is better, and what it cannot see: the
-paragraph ``Card:`` of its docstring, ``name: text`` on a new line or after " · ".  Notebook: 05.
-"""
+paragraph ``Card:`` of its docstring, ``name: text`` on a new line or after " · ".  Notebook: 05."""
 
 import importlib
 import inspect

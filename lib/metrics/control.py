@@ -1,6 +1,5 @@
 """Controls of the music, measured on the sound and held against the request.
-Source: Krumhansl & Kessler (1982), Psychological Review 89, for the mode.
-"""
+Source: Krumhansl & Kessler (1982), Psychological Review 89, for the mode."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,8 +21,7 @@ MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 def measure_controls(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
     """The five controls as heard in N mono sounds, a row each: ``tempo_bpm``; ``mode``, best fit of
     the chroma with a major key minus best with a minor one; ``loudness_db``, RMS re full scale;
-    ``brightness_hz``, centroid weighed by RMS; ``density_per_s``, onsets.
-    """
+    ``brightness_hz``, centroid weighed by RMS; ``density_per_s``, onsets."""
     rows = []
     for sound in map(np.asarray, sounds):
         frames = features.frames(sound, sample_rate_hz)
@@ -46,8 +44,7 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
         unit: none · input: asked-for and measured values of one control (:func:`measure_controls`,
         22 050 Hz, FFT 2048, hop 512), tempo and brightness as log₂ · aggregation: one pair a clip ·
         blind to: a constant offset or scale: twice the tempo throughout has r = 1; what else
-        changes along with the control · minimum n: 30 · source: Pearson (1895)
-    """
+        changes along with the control · minimum n: 30 · source: Pearson (1895)"""
     asked, heard = stats.aligned(asked, heard, fewest=3)
     if np.ptp(asked) == 0:
         raise KlangfarbeError("requests that vary", f"{asked[0]:g} throughout", "ask for several")
@@ -59,8 +56,7 @@ def correlation(asked: np.ndarray, heard: np.ndarray) -> float:
 def agreement(asked: Mapping[str, np.ndarray], heard: pd.DataFrame, *, seed: int = 0,
               n_resamples: int = 1000) -> pd.DataFrame:
     """Asked-for controls, some of :data:`COLUMNS` → [N], against :func:`measure_controls`' of the
-    outputs: ``control, r, low, high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``n``.
-    """
+    outputs: ``control, r, low, high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``n``."""
     rows = []
     for control in [name for name in COLUMNS if name in asked]:
         pair = [np.asarray(values[control], np.float64) for values in (asked, heard)]

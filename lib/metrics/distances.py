@@ -1,6 +1,5 @@
 """Distances between two sets of embeddings, none of which knows what answers which condition, and
-KL divergences of pairs: of a tagger's verdicts, of mel energy, a published one.  Notebook: 05.
-"""
+KL divergences of pairs: of a tagger's verdicts, of mel energy, a published one.  Notebook: 05."""
 
 import warnings
 from collections import namedtuple
@@ -42,8 +41,7 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
         ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D] and two
         covariances [D, D] · aggregation: none, the parameters are given · blind to: everything
         beyond mean and covariance · minimum n: 1 (the parameters are taken as known) · source:
-        Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
-    """
+        Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4"""
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
     values, vectors = np.linalg.eigh(cov1)
     # root' root = Σ1: it has the eigenvalues of Σ1^½
@@ -63,8 +61,7 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
         input: embeddings of one encoder · aggregation: mean and covariance of the set ·
         blind to: which clip answers which condition; a pair and its shuffle score alike; everything
         beyond two moments · minimum n: 500 (below about four rows a dimension the bias outweighs
-        most differences) · source: Kilgour et al. (2019), Interspeech, eq. 1
-    """
+        most differences) · source: Kilgour et al. (2019), Interspeech, eq. 1"""
     reference, generated = _two_sets(reference, generated)
     return frechet(*gaussian(reference), *gaussian(generated))
 
@@ -79,8 +76,7 @@ def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.nda
         sizes, from all to half, then least squares in 1/n; interval by a jackknife over n_folds
         parts of both sets · blind to: what fad is blind to; the bias in 1/n², which pulls it below
         0 where n is under about four times D · minimum n: 200 (and more than 2·D) · source: Chong &
-        Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for music
-    """
+        Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for music"""
     reference, generated = _two_sets(reference, generated)
     member = stats.group_index(groups, len(generated))
     count = member.max() + 1
@@ -127,8 +123,7 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
         of one encoder · aggregation: over all pairs of rows, a row with itself left out ·
         blind to: which clip answers which condition; differences much finer or much wider than the
         bandwidth · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025),
-        KAD; Gretton et al. (2012), JMLR 13, eq. 3
-    """
+        KAD; Gretton et al. (2012), JMLR 13, eq. 3"""
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
     if not (np.isfinite(bandwidth) and bandwidth > 0):
@@ -152,8 +147,7 @@ def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float
         encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of the smaller set);
         one where both sets are of that size · blind to: whether a picture fits its music; a set
         compared with itself gives less than 0, not 0 · minimum n: 50 (no bias in n, but the
-        interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4
-    """
+        interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4"""
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     size = min(len(reference), len(generated), KID_SUBSET)
     subsets = 1 if size == len(reference) == len(generated) else KID_SUBSETS
@@ -174,8 +168,7 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
         direction: ↓ · range: [0, ∞) · unit: nat · input: logits [N, C] of one tagger for N pairs,
         before any softmax · aggregation: one value a pair; a table takes the mean · blind to: what
         the tagger has no tag for; tags spoken of with equal certainty in both · minimum n: 100
-        pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1
-    """
+        pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1"""
     logits = stats.aligned(reference_logits, generated_logits, ndim=2, fewest=1)
     log_p, log_q = (log_softmax(some, axis=1) for some in logits)
     return np.maximum((np.exp(log_p) * (log_p - log_q)).sum(axis=1), 0)  # rounding may leave −1e-17
@@ -190,8 +183,7 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
         power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 added to each share ·
         aggregation: one value a pair; a table takes the mean · blind to: time: the same notes in
         another order, or backwards, give 0; loudness · minimum n: 30 pairs · source: the mapping
-        thesis, its KLD ("over mel bins"); the floor is ours
-    """
+        thesis, its KLD ("over mel bins"); the floor is ours"""
     shares = []
     for sound in (reference, generated):
         energy = librosa.feature.melspectrogram(y=sounding(sound, 1024), sr=sample_rate_hz,
@@ -208,8 +200,7 @@ def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     Card: estimates: difference of the shapes of two histograms once place and width are thrown
         away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
         (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch c · a
-        with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text
-    """
+        with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text"""
     counts = [np.histogram(np.asarray(values, np.float64), bins=100)[0] + 1e-10
               for values in (a, b)]
     return float(rel_entr(*(some / some.sum() for some in counts)).sum())

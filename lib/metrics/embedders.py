@@ -1,8 +1,7 @@
 """What a metric asks of the network behind it: ``name, sha256, width`` D; of one that hears
 ``sample_rate_hz, window_seconds, embed(windows [N, samples])`` → [N, D]; also ``embed_text``,
 ``embed_pictures`` → [N, D] in the same space, or a tagger's ``labels, logits, affect``.
-:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05.
-"""
+:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05."""
 
 from collections.abc import Callable, Sequence
 
@@ -54,8 +53,7 @@ def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) 
 def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
                       sample_rate_hz: float) -> np.ndarray:
     """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
-    windows, batches running on from clip to clip: float64 [N, width].
-    """
+    windows, batches running on from clip to clip: float64 [N, width]."""
     sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
     for index, sound in enumerate(sounds):
         waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]
@@ -88,8 +86,7 @@ def ranks(queries: np.ndarray, items: np.ndarray) -> pd.DataFrame:
         input: embeddings of an encoder that did not build the pairs · aggregation: mean over
         queries (median for the rank) · blind to: whether the items are good; depends on N (guessing
         gives k/N): compare at one N only · minimum n: 50 · source: Karpathy & Fei-Fei (2015), CVPR,
-        §4.1; ties as McSherry & Najork (2008), ECIR
-    """
+        §4.1; ties as McSherry & Najork (2008), ECIR"""
     cosine = unit(queries) @ unit(items).T
     own = np.diagonal(cosine)[:, None]
     better = (cosine > own + SAME).sum(axis=1)

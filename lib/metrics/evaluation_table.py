@@ -22,8 +22,7 @@ COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "
 @dataclass(frozen=True)
 class Measure:
     """One metric as one table uses it, ``metric(reference, view(outputs))``, a function with a
-    card: of items [N] numbers, averaged; of rows one of N aligned rows; of sets one of two sets.
-    """
+    card: of items [N] numbers, averaged; of rows one of N aligned rows; of sets one of two sets."""
     name: str                                           # heading in the table
     metric: Callable
     reference: np.ndarray                               # what the outputs are compared with
@@ -40,8 +39,7 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
     """The table, :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N conditions, the
     system first; all is resampled by groups [N]. ``low, high``: 95 % (bootstrap; jackknife for
     sets; the central 95 % of the shuffles for the null). ``system_is``: better or worse than that
-    row where the paired test says so after Holm's correction over the table.
-    """
+    row where the paired test says so after Holm's correction over the table."""
     sizes = {name: len(rows) for name, rows in outputs.items()}
     if len(set(sizes.values())) != 1 or min(sizes.values()) < 2:
         raise KlangfarbeError("outputs of one length ≥ 2, the system's first", str(sizes),

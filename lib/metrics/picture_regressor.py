@@ -16,8 +16,7 @@ JUDGE_SIZE = 32
 
 def picture_features(pictures: np.ndarray) -> np.ndarray:
     """Colour (brightness, saturation, opponent colours, hue) and texture (gradients, contrast of
-    halves, symmetry) of pictures uint8 [N, H, W, 3], area-averaged to 32²: float32 [N, F].
-    """
+    halves, symmetry) of pictures uint8 [N, H, W, 3], area-averaged to 32²: float32 [N, F]."""
     count, height, width, _ = pictures.shape
     if height % JUDGE_SIZE == 0 and width % JUDGE_SIZE == 0:  # whole blocks
         small = pictures.reshape(count, JUDGE_SIZE, height // JUDGE_SIZE, JUDGE_SIZE,
@@ -55,8 +54,7 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 class PictureRegressor:
     """Standardised :func:`picture_features` → kernel ridge; its own CCC on pictures it has not seen
-    is the ceiling of every number it gives.
-    """
+    is the ceiling of every number it gives."""
 
     def __init__(self, estimator: Any = None):
         self.estimator = estimator

@@ -1,6 +1,5 @@
 """Distances between two sounds, frame by frame: MCD, LSD, SNR; and THD. All but THD compare a sound
-with the one it should have been: music as good but different scores badly.  Notebook: 05.
-"""
+with the one it should have been: music as good but different scores badly.  Notebook: 05."""
 
 import functools
 
@@ -28,8 +27,7 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
         orthonormal · aggregation: mean over the DTW path, then over clips · blind to: loudness
         (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a
         plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in
-        Battenberg et al. (2020)
-    """
+        Battenberg et al. (2020)"""
     if len(reference) and np.ndim(reference[0]) == 1:
         return np.array([mcd(*pair, sample_rate_hz, n_coefficients=n_coefficients)
                          for pair in zip(reference, generated, strict=True)])
@@ -72,8 +70,7 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *,
         aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak · aggregation: root
         mean square over bins, then mean over frames · blind to: phase; it sees a delay of one beat
         or another take of the same notes as error · minimum n: 30 pairs · source: Gray & Markel
-        (1976), IEEE ASSP 24
-    """
+        (1976), IEEE ASSP 24"""
     reference, generated = map(log_spectra, _alike(reference, generated, 2048))
     return spectral_distance(reference, generated, floor_db)
 
@@ -106,8 +103,7 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None) ->
         at least 12 periods with a known fundamental · aggregation: over the whole sound ·
         blind to: anything between the harmonics: noise, and every note that is no multiple of the
         fundamental · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 (relative to the
-        fundamental)
-    """
+        fundamental)"""
     sound = sounding(sound, 2)
     if fundamental_hz is None or not 0 < fundamental_hz < np.inf:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
@@ -134,8 +130,7 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
         range: (−∞, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N]) aligned sample by
         sample, the first the clean original · aggregation: over all samples · blind to: what the
         error sounds like; a delay of a millisecond or a flipped sign counts as noise louder than
-        the signal · minimum n: 1 · source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
-    """
+        the signal · minimum n: 1 · source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)"""
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)
     if np.min(noise) == 0:

@@ -1,6 +1,5 @@
 """Intervals, chance levels, paired tests, agreement of raters. What resamples moves whole groups
-[N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 26, 34.
-"""
+[N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 26, 34."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -74,8 +73,7 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
 def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
                    n_flips: int = 4999, seed: int = 0) -> float:
     """Two-sided p of "the mean of these paired differences [N] is 0": the share of random signs,
-    one a group, whose mean is as far from 0.  Source: Fisher (1935).
-    """
+    one a group, whose mean is as far from 0.  Source: Fisher (1935)."""
     differences, _ = aligned(differences, differences)
     sums = np.bincount(group_index(groups, len(differences)), differences)  # [G]
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, len(sums)))
@@ -86,8 +84,7 @@ def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
 def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs: np.ndarray,
               groups: np.ndarray | None = None, *, n_swaps: int = 999, seed: int = 0) -> float:
     """Two-sided p of "two systems are exchangeable", for a statistic that is no mean over rows: the
-    share of random swaps of groups whose difference is as large.  Source: Noreen (1989).
-    """
+    share of random swaps of groups whose difference is as large.  Source: Noreen (1989)."""
     member, rng = group_index(groups, len(ours)), np.random.default_rng(seed)
     observed, as_far = abs(statistic(ours) - statistic(theirs)), 0
     for _ in range(n_swaps):
@@ -121,8 +118,7 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
                           seed: int = 0) -> tuple[float, float, float]:
     """One variant minus another, [N, …] of the same S seeds and N paintings each, mean over seeds:
     (value, low, high), 95 %. The variance over seeds and the jackknife's over paintings are added
-    (a little too wide); t has Satterthwaite's degrees of freedom.
-    """
+    (a little too wide); t has Satterthwaite's degrees of freedom."""
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
         raise KlangfarbeError("two or more seeds of either, and the same paintings in all",
                               f"{len(ours)}, {len(theirs)}", "train both with the same seeds")
@@ -146,8 +142,7 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
         chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
         did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
         of an item, all items together · blind to: whether raters are right; a habit that all
-        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)
-    """
+        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)"""
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     values = np.unique(paired[np.isfinite(paired)])
     if len(values) < 2 or level not in ("ordinal", "interval"):

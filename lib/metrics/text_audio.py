@@ -1,6 +1,5 @@
 """CLAP and IMSM: do words and sound, or picture and sound, belong together? An encoder with wrong
-weights still returns cosines, so each must first pass :func:`verify_encoder`.  Notebook: 05.
-"""
+weights still returns cosines, so each must first pass :func:`verify_encoder`.  Notebook: 05."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +36,7 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
                    *, seed: int = 0) -> VerifiedEncoder:
     """The two-caption check: N ≥ 7 clips must lie nearer to their right captions (sentences, or
     pictures uint8 [N, H, W, 3]) than to wrong ones (``None``: other clips'), more often than luck
-    (p < .01). A caption's mean cosine is taken off first: one that is always liked wins nothing.
-    """
+    (p < .01). A caption's mean cosine is taken off first: one that is always liked wins nothing."""
     wrong, n = _dealt(right, seed) if wrong is None else wrong, len(sounds)
     if not n == len(right) == len(wrong) or n < 7 or any(map(_same, right, wrong)):
         raise KlangfarbeError("at least 7 clips, each with a right and another, wrong caption",
@@ -70,8 +68,7 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
         aggregation: fixed windows (embedders.WINDOWS), mean of their vectors · blind to: whatever
         the checkpoint never learned; quality of sound; no other checkpoint compares · minimum n: 1
         (a table wants the mean of 50 or more) · source: Wu et al. (2023), Large-scale contrastive
-        language-audio pretraining, §3
-    """
+        language-audio pretraining, §3"""
     return _scores(trusted, texts, sounds, sample_rate_hz)
 
 
@@ -82,8 +79,7 @@ def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.nda
         direction: ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and N mono
         clips at any rate · aggregation: as clap · blind to: whatever the checkpoint never learned;
         circular where the same encoder built the pairs · minimum n: 1 (a table wants the mean of 50
-        or more) · source: Deepika, Table 6.4
-    """
+        or more) · source: Deepika, Table 6.4"""
     return _scores(trusted, pictures, sounds, sample_rate_hz)
 
 

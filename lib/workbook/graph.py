@@ -1,6 +1,5 @@
 """The notebooks as a graph: what each writes, whose results it reads, how long it takes, and the
-parameters it accepts. The Snakefile makes one rule of each step.
-"""
+parameters it accepts. The Snakefile makes one rule of each step."""
 
 import ast
 import base64
@@ -20,8 +19,7 @@ STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds 
 
 class Step(NamedTuple):
     """A notebook: the files it writes (.csv where no suffix is named), and the numbers of those
-    whose files it reads (in this run, else earlier results or miniatures), joined by blanks.
-    """
+    whose files it reads (in this run, else earlier results or miniatures), joined by blanks."""
     products: str
     needs: str = ""
 
@@ -117,8 +115,7 @@ def seconds() -> dict[str, float]:
 
 def priorities(stems: list[str]) -> dict[str, float]:
     """Seconds from each notebook's start (in the graph's order) to the end of the last that waits
-    for it.
-    """
+    for it."""
     own, chains = seconds(), {}
     for stem in reversed(stems):
         waiting = [chain for other, chain in chains.items() if stem in STEPS[other].sources]
@@ -138,8 +135,7 @@ def parameters(stem: str) -> dict:
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
     """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names and types
-    checked before anything runs (papermill only warns of unknown names).
-    """
+    checked before anything runs (papermill only warns of unknown names)."""
     values: dict[str, dict] = {}
     for word in words:
         parts = re.fullmatch(r"([^.=]*)\.([^=]*)=(.*)", word, re.DOTALL)

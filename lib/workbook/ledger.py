@@ -8,8 +8,7 @@
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``; one is true where
 the whole 95 % interval lies on its side, false where it lies on the other side, else open. One
 false: the claim *does not hold*; else one that nobody measured: *not measured*; else one open:
-*inconclusive*; all true: it *holds*.
-"""
+*inconclusive*; all true: it *holds*."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -73,8 +72,7 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
              null: float = np.nan, data: str = "atelier") -> dict:
     """A measured number as a row of ``evidence.csv``: the claim's id, a name that the rule or
     ``data/published.csv`` uses (or any other), 95 % interval, how many pieces, pictures or runs,
-    the end of the null's central 95 % that it has to pass, and the data it was measured on.
-    """
+    the end of the null's central 95 % that it has to pass, and the data it was measured on."""
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
 
@@ -82,8 +80,7 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
 def from_table(table: pd.DataFrame, claim: str, names: Mapping[str, tuple[str, str]], *,
                data: str = "atelier") -> list[dict]:
     """Evidence out of an evaluation table; `names`: quantity → (measure, row). The null is the
-    shuffled condition's upper end where the measure is better upwards, else its lower end.
-    """
+    shuffled condition's upper end where the measure is better upwards, else its lower end."""
     rows = []
     for quantity, (measure, row) in names.items():
         of = table[table["measure"] == measure].set_index("row")
@@ -129,8 +126,7 @@ def fill(profile: str) -> Ledger:
     """The ledger over all evidence of a profile's notebooks (:data:`STORED`: the run whose outputs
     stand in the repository) and of the real collections. ``claims``: those of the file with ``data,
     verdict, would_fill``, two rows where a claim was tested on two collections; ``quantities``:
-    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``.
-    """
+    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
     files += [real] if real.is_file() and real not in files else []
@@ -193,8 +189,7 @@ def print_claims(profile: str) -> None:
 
 def draw(ledger: Ledger) -> Figure:
     """The forest plot: under each claim and its verdict a line per number, grey where no rule asks
-    for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0.
-    """
+    for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0."""
     rows = [(claim, q) for claim in ledger.claims.itertuples() if (of := evidence_of(ledger, claim))
             for q in (None, *of)]
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))

@@ -2,8 +2,7 @@
 
     papermill_runs/mini/NN.ipynb ─┬─ outputs ─► notebooks/NN.ipynb, as a reader opens it
     results/mini/NN/ ─────────────┼─ small tables and figures ─► results/reference/NN/
-    the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json
-"""
+    the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json"""
 
 import shutil
 from collections.abc import Iterable

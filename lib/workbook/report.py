@@ -1,6 +1,5 @@
 """``results/<profile>/report.html``, one page that opens offline: the ledger, then the pictures,
-sounds, tables and failures of every notebook, each beside a link to the notebook as it ran.
-"""
+sounds, tables and failures of every notebook, each beside a link to the notebook as it ran."""
 
 import base64
 import html

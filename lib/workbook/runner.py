@@ -19,8 +19,7 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
         dry_run: bool = False) -> int:
     """Runs notebooks (numbers or stems; none: all) at a profile and builds the report; returns the
     exit code. What has run on these cells, inputs, code and parameters (``NOTEBOOK.name=value``) is
-    not run again. `engine`: further Snakemake options, e.g. ``--executor slurm --jobs 8``.
-    """
+    not run again. `engine`: further Snakemake options, e.g. ``--executor slurm --jobs 8``."""
     stems = _chosen(profile, notebooks)
     config = {"profile": profile, "notebooks": stems, "params": graph.parse_params(params, stems)}
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "Snakefile"),

@@ -54,8 +54,7 @@ class Refused(Exception):
 def get_backend(name: str, model: str, base_url: str = "", key: str | None = None,
                 timeout_s: float = 120.0) -> Backend:
     """A backend out of :data:`NAMES`; without a model (for ``local`` a folder) or a key (``None``:
-    from the environment) nobody is asked. base_url: another service of the protocol.
-    """
+    from the environment) nobody is asked. base_url: another service of the protocol."""
     if name not in NAMES:
         raise KlangfarbeError(f"a judge out of {', '.join(NAMES)}", repr(name), "name one of them")
     if not model:
@@ -123,8 +122,7 @@ def load_model(model: str) -> tuple:
 
 def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
     """``ask`` of a network with its processor (a chat template, pictures, sounds), decoded
-    greedily.
-    """
+    greedily."""
     extractor = (getattr(processor, "feature_extractor", None)
                  or getattr(processor, "audio_processor", None))
     if extractor is None or getattr(processor, "image_processor", None) is None:
@@ -148,8 +146,7 @@ def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
 def collect_ratings(cases: Sequence[rating.Case], backend: Backend, path: Path | str, *,
                     n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> pd.DataFrame:
     """Answers of one judge, a row of :data:`COLUMNS` a case; what the file (``….jsonl``, also of
-    other judges) answers is not asked again. Waits double from 2 s unless the service says.
-    """
+    other judges) answers is not asked again. Waits double from 2 s unless the service says."""
     path, names = Path(path), [case.name for case in cases]
     if len(set(names)) < len(names):
         raise KlangfarbeError("cases of different names", f"{len(names) - len(set(names))} twice",

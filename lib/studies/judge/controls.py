@@ -1,7 +1,6 @@
 """Controls: the same paintings and comments with other sounds, and the same once more. A judge that
 gives another's sound as much as the own one does not rate the music; order and repetition must not
-matter. Items are resampled, never cases. Ours; Hong et al. §IV-C rates three samples once.
-"""
+matter. Items are resampled, never cases. Ours; Hong et al. §IV-C rates three samples once."""
 
 from collections.abc import Sequence
 
@@ -19,8 +18,7 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
                others: np.ndarray | None = None,
                conditions: Sequence[str] = CONDITIONS) -> list[rating.Case]:
     """N items (pictures uint8 [N, H, W, 3], sounds float32 [N, samples]) under each condition,
-    named ``0007 own`` …; others [N]: whose sound is *another's* (``None``: half-way round).
-    """
+    named ``0007 own`` …; others [N]: whose sound is *another's* (``None``: half-way round)."""
     n = len(pictures)
     others = np.roll(np.arange(n), n // 2) if others is None else np.asarray(others)
     aligned = n == len(texts) == len(sounds) == len(others) and n > 1
@@ -45,8 +43,7 @@ def score_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 def control_scores(answers: pd.DataFrame, *, seed: int = 0) -> list[tuple]:
     """Tuples (quantity, value, low, high, n), 95 %, bootstrap over items that have both scores;
-    ``judge_order, judge_repeat``: mean |difference|; ``judge_rated``: share (Wilson's interval).
-    """
+    ``judge_order, judge_repeat``: mean |difference|; ``judge_rated``: share (Wilson's interval)."""
     scores, rows = score_table(answers), []
     if len(answers):
         rated = answers["status"].to_numpy() == collect.RATED

@@ -1,7 +1,6 @@
 """From answers to what may be said: who is left out, each system's mean, which differences are more
 than luck. Answers of one listener resemble each other, and so do those to one picture: every 95 %
-interval counts listeners *and* pictures (two-way clustering).
-"""
+interval counts listeners *and* pictures (two-way clustering)."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -42,8 +41,7 @@ def kept(answers, rule: Mapping = RULE):
 
 def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
     """Krippendorff's α of one question over clips that two or more rated, interval over clips. A
-    listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
-    """
+    listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order."""
     matrix = _rated(answers, name).pivot_table(index="code", columns="rater", values=name)
     clips = matrix[matrix.notna().sum(axis=1) >= 2].to_numpy()  # [clips, raters], NaN: none
     high = next(question.high for question in QUESTIONS if question.name == name)
@@ -94,8 +92,7 @@ def _intervals(value: float, error, freedom: int, naive, naive_freedom: int) -> 
 
 def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
     """Two systems in R data sets of one design, y [R, N]: difference of means [R], N, degrees of
-    freedom, two-way standard error [R], naive one [R].
-    """
+    freedom, two-way standard error [R], naive one [R]."""
     n_a, n_b = is_a.sum(), (~is_a).sum()
     mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
     residual = y - np.where(is_a, mean_a[:, None], mean_b[:, None])
@@ -109,8 +106,7 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
     """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
     within pictures, V = V_rater + V_item − V_both, at least the larger; one less than the fewer of
     them.
-    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
-    """
+    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5."""
     parts = np.asarray(parts, np.float64)
     _, r = np.unique(rater, return_inverse=True)
     _, i = np.unique(item, return_inverse=True)

@@ -1,8 +1,7 @@
 """One listener's way through a study, without widgets: what the page may do, and when.
 
     consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
-       └──decline──► gone ◄── withdraw (from everywhere; deletes all)
-"""
+       └──decline──► gone ◄── withdraw (from everywhere; deletes all)"""
 
 import time
 from collections.abc import Callable
@@ -18,8 +17,7 @@ SLACK_SECONDS = 0.25  # between the button and the first sound
 
 class Session:
     """One listener's sitting: its ``state``, the present page's ``trial`` and ``answers``; a known
-    code goes on where it stopped. `clock`: rising seconds; `simulated`: a program answers.
-    """
+    code goes on where it stopped. `clock`: rising seconds; `simulated`: a program answers."""
 
     def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic,
                  simulated: bool = False):

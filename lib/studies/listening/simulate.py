@@ -4,8 +4,7 @@ them). Listener r's answer to system s on picture i, on a scale of 0 to 100 and 
     y = 50 + g_r · (μ_s + p_i + q_is + h_rs − 50) + b_r + e
 
 Choices follow Bradley and Terry; everybody who listens gives silence next to nothing.  Notebook:
-26.
-"""
+26."""
 
 from collections import namedtuple
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """A study in a folder: ``study.json`` (seed, sizes, the rule of exclusion, the plan's hash; written
 last), ``trials.csv`` (what the page reads), ``key.csv`` (which code is which system: for the
 analysis alone), ``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings``
-(store.py).
-"""
+(store.py)."""
 
 import hashlib
 import json
@@ -71,8 +70,7 @@ def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, pe
             n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
             seed: int = 0) -> Study:
     """Writes a study of `clips` of every system on the same items: `n_raters` places, `per_rater`
-    rated pages and `n_pairs` compared ones each; `wrong`: (picture, sound) for attention checks.
-    """
+    rated pages and `n_pairs` compared ones each; `wrong`: (picture, sound) for attention checks."""
     folder = Path(folder)
     if (folder / SETTINGS).exists() or any((folder / "ratings").glob("*.jsonl")):
         raise KlangfarbeError("a folder without a study", f"{folder}: there is one",

@@ -1,6 +1,5 @@
 """``python -m lib bench NAME --json``: one measurement as one JSON object, as a ratio to a baseline
-of the same run, by process time on one core.
-"""
+of the same run, by process time on one core."""
 
 import contextlib
 import importlib
