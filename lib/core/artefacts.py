@@ -52,11 +52,10 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path | str, content) -> Path:
-    """Writes `content` atomically in the form the suffix of `path` names, and returns the path.
-
-    ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array ·
-    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure
-    · ``.svg``: a figure · ``.mp3``: bytes · ``.json`` · text."""
+    """Writes `content` atomically in the form the suffix of `path` names, and returns the path:
+    ``.safetensors`` dict of tensors · ``.parquet``, ``.csv`` table · ``.npy`` array · ``.skops``
+    estimator · ``.png``, ``.jpg`` uint8 [H, W, 3] or figure · ``.svg`` figure · ``.mp3`` bytes ·
+    ``.json`` · text."""
     path = Path(path)
     with atomic(path) as temporary:
         match path.suffix:

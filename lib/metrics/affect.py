@@ -42,9 +42,8 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 def agreement(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray | None = None, *,
               seed: int = 0, n_resamples: int = 1000) -> pd.DataFrame:
-    """Intended against measured (valence, arousal), [N, 2] in [−1, 1]; a row per axis: ``axis, ccc,
-    low, high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``r2, r2_low, r2_high, rmse, n``.
-    """
+    """Intended against measured (valence, arousal), [N, 2] in [−1, 1], by axis: ``axis, ccc, low,
+    high`` (95 %, bootstrap), ``null`` (97.5 % of permuted), ``r2, r2_low, r2_high, rmse, n``."""
     truth, predicted = stats.aligned(truth, predicted, ndim=2)
     rows, settings = [], {"groups": groups, "seed": seed, "n_resamples": n_resamples}
     for axis, t, p in zip(("valence", "arousal"), truth.T, predicted.T, strict=True):

@@ -52,8 +52,7 @@ def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) 
 
 def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
                       sample_rate_hz: float) -> np.ndarray:
-    """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
-    windows, batches running on from clip to clip: float64 [N, width]."""
+    """An encoder's answers (windows [B, samples] → [B, width]), means over clips: [N, width]."""
     sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
     for index, sound in enumerate(sounds):
         waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]

@@ -1,6 +1,5 @@
 """The evaluation table: a system beside its chance level, its ceiling and its baselines, each with
-interval, n and a verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35.
-"""
+interval, n and verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

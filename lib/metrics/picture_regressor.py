@@ -53,8 +53,7 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 
 class PictureRegressor:
-    """Standardised :func:`picture_features` → kernel ridge; its own CCC on pictures it has not seen
-    is the ceiling of every number it gives."""
+    """Standardised :func:`picture_features` → kernel ridge; its CCC is its numbers' ceiling."""
 
     def __init__(self, estimator: Any = None):
         self.estimator = estimator

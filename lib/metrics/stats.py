@@ -18,8 +18,7 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
               groups: np.ndarray | None = None, n_resamples: int = 1000,
               seed: int = 0) -> tuple[float, float]:
     """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned; not for two
-    *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc. 82.
-    """
+    *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc."""
     arrays = tuple(map(np.asarray, arrays))
     rows_of = _rows_of_groups(groups, *arrays)
     def of_groups(drawn: np.ndarray) -> float:
@@ -39,8 +38,7 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
 def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
               groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
     """95 % interval of a statistic of a whole set [N, …], one block of groups left out at a time;
-    blind to a bias that depends on N.  Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
-    """
+    blind to a bias that depends on N.  Source: Shao & Tu (1995), Jackknife and Bootstrap, §2.3."""
     array = np.asarray(array)
     values = np.array([_finite(statistic(array[rows]))
                        for rows in _without_a_block(_rows_of_groups(groups, array), seed)])
@@ -52,8 +50,7 @@ def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
 def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray,
                      predicted: np.ndarray, *, groups: np.ndarray | None = None,
                      n_shuffles: int = 200, seed: int = 0) -> np.ndarray:
-    """Chance level: `statistic` of truth and permuted predictions (another group's), [n_shuffles].
-    """
+    """Chance level: `statistic` of truth and permuted (other groups') predictions, [n_shuffles]."""
     rng = np.random.default_rng(seed)
     if groups is None:
         return np.array([statistic(truth, predicted[rng.permutation(len(predicted))])

@@ -1,7 +1,6 @@
 """What code a notebook runs on, a hash per module of ``lib`` it imports, directly or not; where
 they differ, a notebook is run again, and ``store --check`` calls a stored run old. Comments,
-docstrings and line breaks are not part of them; a module imported by name at run time is not seen.
-"""
+docstrings, line breaks do not count; a module imported by name at run time is not seen."""
 
 import ast
 import functools

@@ -114,8 +114,7 @@ def seconds() -> dict[str, float]:
 
 
 def priorities(stems: list[str]) -> dict[str, float]:
-    """Seconds from each notebook's start (in the graph's order) to the end of the last that waits
-    for it."""
+    """Seconds from each notebook's start (in the graph's order) to the end of its last waiter."""
     own, chains = seconds(), {}
     for stem in reversed(stems):
         waiting = [chain for other, chain in chains.items() if stem in STEPS[other].sources]

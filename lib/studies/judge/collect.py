@@ -1,8 +1,7 @@
 """Asking a judge, case by case: a service that speaks OpenAI's protocol, as Gemini does too (keys
 from the environment), or a model of transformers on this machine. Who does not answer in the form
 is asked again, a refusal is recorded, and every outcome is a line of JSON on the disk at once.
-Source: Hong et al. §IV-C ask Gemini "in direct multimodal mode (image+text+audio)".  Notebook: 46.
-"""
+Source: Hong et al. §IV-C, Gemini in "direct multimodal mode (image+text+audio)".  Notebook: 46."""
 
 import base64
 import io
@@ -121,8 +120,7 @@ def load_model(model: str) -> tuple:
 
 
 def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
-    """``ask`` of a network with its processor (a chat template, pictures, sounds), decoded
-    greedily."""
+    """``ask`` of a network with its processor (chat template, pictures, sounds), greedy."""
     extractor = (getattr(processor, "feature_extractor", None)
                  or getattr(processor, "audio_processor", None))
     if extractor is None or getattr(processor, "image_processor", None) is None:

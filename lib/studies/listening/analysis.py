@@ -68,8 +68,7 @@ def means(answers, name: str) -> pd.DataFrame:
 
 def contrasts(answers, name: str) -> pd.DataFrame:
     """Every two systems: the difference of means a − b with its intervals; ``p`` of the two-way
-    error (could other listeners *and other pictures* have given it by luck?), ``p_holm`` corrected.
-    """
+    error (could other listeners *and pictures* have given it by luck?), ``p_holm`` corrected."""
     rated, rows = _rated(answers, name), []
     for a, b in combinations(sorted(rated["system"].unique()), 2):
         own = rated[rated["system"].isin([a, b])]

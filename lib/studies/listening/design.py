@@ -34,8 +34,7 @@ def fingerprint(content: np.ndarray) -> str:
 def equitable(left: np.ndarray, right: np.ndarray, n_colours: int,
               rng: np.random.Generator) -> np.ndarray:
     """Colours, int [E], of the edges (left[e], right[e]): around every vertex, and overall, all
-    occur equally often (±1). Two uneven ones are coloured anew; the sum of squared counts falls
-    each time."""
+    occur equally often (±1). Two uneven ones are coloured anew; Σ counts² falls each time."""
     colours = rng.permutation(np.arange(len(left)) % n_colours)
     while True:
         counts = np.concatenate([
@@ -122,8 +121,7 @@ def blocks(stimuli: Sequence[Stimulus], n_raters: int, per_rater: int = 20, seed
 
 def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, seed: int = 0) -> Plan:
     """A plan with pages after its own on which two systems' sounds for one picture are compared:
-    all meet equally often (±1) within a listener, for a picture and overall, half on either side.
-    """
+    all meet equally often (±1) for a listener, for a picture and overall, half on either side."""
     table, systems, items = _square(stimuli)
     n_raters, first = plan.trials[["place", "trial"]].to_numpy().max(axis=0) + 1
     rng, meetings = np.random.default_rng([seed, 1]), list(combinations(systems, 2))

@@ -1,7 +1,6 @@
 """A study in a folder: ``study.json`` (seed, sizes, the rule of exclusion, the plan's hash; written
-last), ``trials.csv`` (what the page reads), ``key.csv`` (which code is which system: for the
-analysis alone), ``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings``
-(store.py)."""
+last), ``trials.csv`` (for the page), ``key.csv`` (which code is which system: for the analysis),
+``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings`` (store.py)."""
 
 import hashlib
 import json
@@ -57,8 +56,7 @@ class Study(NamedTuple):
 
 
 def level(sound: np.ndarray) -> np.ndarray:
-    """A sound [N] at −23 dBFS RMS, or below where its peak would pass ±0.98; silence stays silent.
-    """
+    """A sound [N] at −23 dBFS RMS, or below where its peak would pass ±0.98; silence stays."""
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     if rms < audio.SILENCE_RMS:
         return np.zeros_like(sound, dtype=np.float32)

@@ -40,8 +40,7 @@ def bench_epoch(n_batches: int = 2, repeats: int = 5,
     """What stored tensors save in an epoch of fine-tuning, and what they still cost over the bare
     step: seconds an epoch, best of five turns a batch. ``stored``: tensors are read from their
     folder; ``published``: every clip's file is decoded and goes through codec and T5 alone (the
-    thesis: 240 s against 70 s); ``bare``: the batch is in memory. ``overhead`` = stored / bare
-    (wanted: at most 1.05)."""
+    thesis: 240 s against 70 s); ``bare``: from memory. ``overhead`` = stored / bare (≤ 1.05)."""
     start, n = pretrained.load("musicgen", device="cpu"), n_batches * config.batch_size
     best: dict[str, float] = dict.fromkeys(("stored", "published", "bare"), 0.0)
     models = music.build(config, start)
@@ -172,9 +171,8 @@ def _conditions(n_items: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
     """A picture's way to what conditions the music, by projection and by captioner and language
-    model, ms (median, one picture at a time, both ways in turn; wanted ratio 20). ``parts_ms``:
-    each part of both; ``whole_ratio``: picture to waveform, projection over pipeline (the thesis:
-    below .5); on a GPU ``gpu_…``."""
+    model, ms (median, one at a time, both ways in turn; wanted ratio 20). ``parts_ms``; picture to
+    waveform, projection over pipeline: ``whole_ratio`` (thesis: below .5); on a GPU ``gpu_…``."""
     clip, captioner, describer, generator = (
         pretrained.load(part, device="cpu")
         for part in ("image_text", "captioner", "describer", "musicgen"))
