@@ -7,7 +7,7 @@
 
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``; one is true where
 the whole 95 % interval lies on its side, false where it lies on the other side, else open. One
-false: *does not hold*; else one unmeasured: *not measured*; one open: *inconclusive*; or *holds*."""
+false: *does not hold*; one unmeasured: *not measured*; one open: *inconclusive*; else *holds*."""
 
 import re
 from collections.abc import Iterable, Mapping
