@@ -39,11 +39,7 @@ Backend = namedtuple("Backend", "name ask")
 
 
 class TemporaryFailure(Exception):
-    """Worth another try, ``after`` as many seconds as the service asks for, or ``None``."""
-
-    def __init__(self, why: str, after: float | None = None):
-        super().__init__(why)
-        self.after = after
+    """(why, seconds that the service asks for or ``None``): worth another try."""
 
 
 class Refused(Exception):
@@ -82,9 +78,9 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
         try:
             answer = httpx.post(url, headers=headers, json=body, timeout=timeout_s)
         except httpx.TimeoutException as error:
-            raise TemporaryFailure(f"no answer in {timeout_s:g} s") from error
+            raise TemporaryFailure(f"no answer in {timeout_s:g} s", None) from error
         except httpx.TransportError as error:
-            raise TemporaryFailure(f"not reached: {error}") from error
+            raise TemporaryFailure(f"not reached: {error}", None) from error
         status, after = answer.status_code, answer.headers.get("retry-after", "")
         if status == 429 or status >= 500:
             wait = float(after) if after.replace(".", "", 1).isdigit() else None
@@ -97,7 +93,7 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
             choice = answer.json()["choices"][0]
             message = choice["message"]
         except (ValueError, LookupError, TypeError) as error:
-            raise TemporaryFailure("an answer without a message") from error
+            raise TemporaryFailure("an answer without a message", None) from error
         if message.get("refusal") or choice.get("finish_reason") == "content_filter":
             raise Refused(message.get("refusal") or "content filter")
         return message.get("content") or ""
@@ -145,12 +141,11 @@ def collect_ratings(cases: Sequence[rating.Case], backend: Backend, path: Path |
                     n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> pd.DataFrame:
     """Answers of one judge, a row of :data:`COLUMNS` a case; what the file (``….jsonl``, also of
     other judges) answers is not asked again. Waits double from 2 s unless the service says."""
-    path, names = Path(path), [case.name for case in cases]
+    path, names, silent = Path(path), [case.name for case in cases], 0
     if len(set(names)) < len(names):
-        raise KlangfarbeError("cases of different names", f"{len(names) - len(set(names))} twice",
-                              "name them apart")
+        raise KlangfarbeError("cases of different names", "one twice", "name them apart")
     before = read_answers(path, backend.name)
-    known, silent = set(before.loc[before["status"] != SILENT, "case"]), 0
+    known = set(before.loc[before["status"] != SILENT, "case"])
     for case in cases:
         if case.name in known:
             continue
@@ -175,8 +170,7 @@ def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = Non
 def rate_files(painting: Path, music: Path, comment: str, backend: str, model: str,
                base_url: str = "", output: Path | None = None) -> int:
     """``python -m lib judge``: prints one rating, returns the exit code; `output` keeps it."""
-    comment = comment.strip()
-    if not comment:
+    if not (comment := comment.strip()):
         raise KlangfarbeError("a comment, what is felt before the painting", "none",
                               'for instance --comment "it makes me feel calm"')
     case = rating.Case(f"{painting.name} {music.name} {comment}", images.load(painting), comment,
@@ -188,12 +182,11 @@ def rate_files(painting: Path, music: Path, comment: str, backend: str, model: s
         raise KlangfarbeError(f"a rating of {judge.name}",
                               f"{row['status']} after {row['tries']} tries: {row['why']}",
                               "ask again later, or another judge; no rating is made up")
-    answer = row["rating"]
-    print(f"{judge.name}: {answer['scores']['Feeling_alignment']} of 10")
-    for name in ("text", "image", "audio"):
-        print(f"  {name:6} {', '.join(answer['keywords'][name])} · {answer['explanations'][name]}")
-    print(f"  {answer['explanations']['overall']}\n"
-          "One rating is an anecdote; notebook 46 has the controls.")
+    keywords, reasons = row["rating"]["keywords"], row["rating"]["explanations"]
+    print(f"{judge.name}: {row['score']:g} of 10")
+    for name, words in keywords.items():
+        print(f"  {name:6} {', '.join(words)} · {reasons[name]}")
+    print(f"  {reasons['overall']}\nOne rating is an anecdote; notebook 46 has the controls.")
     return 0
 
 
@@ -207,9 +200,10 @@ def _ask(case: rating.Case, backend: Backend, n_tries: int, sleep) -> dict:
         except Refused as refused:
             return row | {"status": REFUSED, "tries": attempt, "why": str(refused)}
         except TemporaryFailure as failure:
-            row |= {"status": SILENT, "why": str(failure)}
-            wait = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.after is None else failure.after
+            why, after = failure.args
+            row |= {"status": SILENT, "why": why}
             if attempt < n_tries:
+                wait = FIRST_WAIT_S * 2 ** (attempt - 1) if after is None else after
                 sleep(min(LONGEST_WAIT_S, wait))
         except rating.InvalidAnswer as invalid:
             row |= {"status": MALFORMED, "why": invalid.got}

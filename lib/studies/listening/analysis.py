@@ -107,8 +107,7 @@ def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.
     them.
     Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5."""
     parts = np.asarray(parts, np.float64)
-    _, r = np.unique(rater, return_inverse=True)
-    _, i = np.unique(item, return_inverse=True)
+    (_, r), (_, i) = (np.unique(some, return_inverse=True) for some in (rater, item))
     counts = r.max(initial=-1) + 1, i.max(initial=-1) + 1
     if min(counts) < 2:
         raise KlangfarbeError("at least two listeners and two pictures",

@@ -47,28 +47,20 @@ def peak_mb() -> float:
 
 
 class Clock:
-    """Seconds of each named part: of this process, so that a busy machine does not count, or of the
-    wall where a GPU works beside it (`synchronize`)."""
+    """Seconds of each named part: of this process, so that a busy machine does not count."""
 
-    def __init__(self, synchronize: Callable | None = None):
-        self.synchronize = synchronize
-        self.parts: dict[str, float] = defaultdict(float)
+    def __init__(self, now: Callable[[], float] = time.process_time):
+        self.now, self.parts = now, defaultdict(float)
 
     @property
     def total(self) -> float:
         return sum(self.parts.values())
 
-    def _now(self) -> float:
-        if self.synchronize is None:
-            return time.process_time()
-        self.synchronize()
-        return time.perf_counter()
-
     @contextlib.contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        start = self._now()
+        start = self.now()
         yield
-        self.parts[part] += self._now() - start
+        self.parts[part] += self.now() - start
 
 
 def seconds(call: Callable) -> float:
