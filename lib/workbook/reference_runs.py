@@ -12,7 +12,7 @@ import nbformat
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.workbook import code_version, graph, ledger, report
+from lib.workbook import graph, ledger, report
 
 # bytes at most; the ledger's drawing is text that grows with its claims
 LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
@@ -37,7 +37,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
             for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
                 if kept.is_file():
                     shutil.copyfile(kept, reference / kept.name)
-        ran_on = executed.with_suffix(code_version.SUFFIX)
+        ran_on = executed.with_suffix(graph.CODE_SUFFIX)
         known[stem] = {"profile": profile,
                        "seconds": round(float(measured[stem]["s"])) if stem in measured else None,
                        "code": artefacts.read(ran_on) if ran_on.is_file() else None}
@@ -52,7 +52,7 @@ def stale(stems: Iterable[str]) -> dict[str, list[str]]:
     known, found = graph.stored_runs(), {}
     for stem in stems:
         then = known.get(stem, {}).get("code")
-        now = code_version.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
+        now = graph.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
         found[stem] = ["?"] if then is None else sorted(
             name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     return {stem: differs for stem, differs in found.items() if differs}

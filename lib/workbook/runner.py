@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from lib.core import artefacts, paths, workers
 from lib.core.errors import KlangfarbeError
 from lib.core.profiles import PROFILE_VARIABLE, PROFILES
-from lib.workbook import code_version, graph, report
+from lib.workbook import graph, report
 
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
@@ -54,7 +54,7 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
     workers.own_folder()
     workers.keep_memory()
-    artefacts.write(executed.with_suffix(code_version.SUFFIX), code_version.code_of(source))
+    artefacts.write(executed.with_suffix(graph.CODE_SUFFIX), graph.code_of(source))
     try:
         papermill.execute_notebook(source, executed, graph.decode(parameters),
                                    kernel_name="python3", cwd=str(paths.NOTEBOOKS),
