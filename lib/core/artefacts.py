@@ -31,8 +31,7 @@ TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder; renamed to `path` when the block ends well,
-    removed when it fails: a reader sees the old file or the new one, never half of one."""
+    """Yields a path beside `path`: renamed to it when the block ends well, else removed."""
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

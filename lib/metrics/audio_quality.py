@@ -39,8 +39,8 @@ def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.Dat
 
 
 def repetition(codes: np.ndarray, frame_rate_hz: float, shortest_s: float = 0.0) -> float:
-    """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
-    before, lags up to 4 s: 1 for codes that stand still or go in a circle."""
+    """The largest share of steps of codes [K, S] that equal, in all codebooks, the one a lag ≤ 4 s
+    before: 1 for codes that stand still or go in a circle."""
     longest = min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2)
     return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean())
                for lag in range(max(1, round(shortest_s * frame_rate_hz)), longest + 1))

@@ -47,8 +47,7 @@ def sameness(pictures: np.ndarray, reference: np.ndarray) -> float:
 
 
 def ranks(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Each feature as its rank among the reference's, 0 below all to 1 above all: [N, F], [M, F] →
-    float64 [N, F]. How far outside of everything real a picture lies adds no variety."""
+    """Features' ranks among the reference's, 0 below to 1 above all: [N, F], [M, F] → [N, F]."""
     ladder = np.sort(np.asarray(reference, np.float64), axis=0)
     columns = np.asarray(features, np.float64).T
     left, right = (np.stack([np.searchsorted(rung, column, side) for rung, column

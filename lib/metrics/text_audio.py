@@ -34,9 +34,8 @@ class VerifiedEncoder:
 
 def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float, right, *,
                    seed: int = 0) -> VerifiedEncoder:
-    """The two-caption check: N ≥ 7 clips must lie nearer to their right captions (sentences, or
-    pictures uint8 [N, H, W, 3]) than to other clips', more often than luck (p < .01). A caption's
-    mean cosine is taken off first: one that is always liked wins nothing."""
+    """The two-caption check: N ≥ 7 clips must lie nearer to their own captions (sentences, or
+    pictures uint8 [N, H, W, 3]) than to others', less each caption's mean cosine (p < .01)."""
     wrong, n = _dealt(right, seed), len(sounds)
     if not n == len(right) >= 7:
         raise KlangfarbeError("at least 7 clips, each with its caption", f"{n} and {len(right)}",

@@ -25,8 +25,7 @@ CELLS = "notebook"  # the name under which the notebook's own code cells are has
 
 
 class Step(NamedTuple):
-    """A notebook: the files it writes (.csv where no suffix is named), and the numbers of those
-    whose files it reads (in this run, else earlier results or miniatures), joined by blanks."""
+    """A notebook: the files it writes (default .csv); the numbers of those whose files it reads."""
     products: str
     needs: str = ""
 
@@ -140,8 +139,8 @@ def parameters(stem: str) -> dict:
 
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
-    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names and types
-    checked before anything runs (papermill only warns of unknown names)."""
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names, types checked
+    before anything runs (papermill only warns of unknown names)."""
     values: dict[str, dict] = {}
     for word in words:
         parts = re.fullmatch(r"([^.=]*)\.([^=]*)=(.*)", word, re.DOTALL)
@@ -186,8 +185,7 @@ def code_of(notebook: Path) -> dict[str, str]:
     cells = [_parse(cell.source) for cell in nbformat.read(notebook, as_version=4).cells
              if cell.cell_type == "code"]
     hashes = {CELLS: _hash("\n".join(map(_plain, cells)))}
-    whole = ast.Module([node for cell in cells for node in cell.body], [])
-    waiting = _imports(whole)
+    waiting = _imports(ast.Module([node for cell in cells for node in cell.body], []))
     while waiting:
         name = waiting.pop()
         place = paths.ROOT.joinpath(*name.split("."))

@@ -69,9 +69,8 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
 
 def evidence(claim: str, quantity: str, value: float, low: float, high: float, n: int, *,
              null: float = np.nan, data: str = "atelier") -> dict:
-    """A measured number as a row of ``evidence.csv``: the claim's id, a name that the rule or
-    ``data/published.csv`` uses (or any other), 95 % interval, how many pieces, pictures or runs,
-    the end of the null's central 95 % that it has to pass, and the data it was measured on."""
+    """A measured number as a row of ``evidence.csv``: the claim's id, the rule's name for it, 95 %
+    interval, how many pieces or runs, the end of the null's central 95 % to pass, its data."""
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
 
@@ -122,9 +121,8 @@ def published(claim: str) -> dict[str, float]:
 
 
 def fill(profile: str) -> Ledger:
-    """The ledger over all evidence of a profile's notebooks (:data:`STORED`: the run whose outputs
-    stand in the repository) and of the real collections. ``claims``: those of the file with ``data,
-    verdict, would_fill``, two rows where a claim was tested on two collections; ``quantities``:
+    """The ledger over the evidence of a profile's notebooks and of the real collections. ``claims``:
+    those of the file with ``data, verdict, would_fill``, a row for each data; ``quantities``:
     :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
@@ -187,8 +185,7 @@ def print_claims(profile: str) -> None:
 
 
 def draw(ledger: Ledger) -> Figure:
-    """The forest plot: under each claim and its verdict a line per number, grey where no rule asks
-    for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0."""
+    """The forest plot: a line per number, on its own scale, grey where no rule asks for it."""
     rows = [(claim, q) for claim in ledger.claims.itertuples() if (of := evidence_of(ledger, claim))
             for q in (None, *of)]
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))

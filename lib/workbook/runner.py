@@ -17,9 +17,8 @@ from lib.workbook import graph, report
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
         dry_run: bool = False) -> int:
-    """Runs notebooks (numbers or stems; none: all) at a profile and builds the report; returns the
-    exit code. What has run on these cells, inputs, code and parameters (``NOTEBOOK.name=value``) is
-    not run again. `engine`: further Snakemake options, e.g. ``--executor slurm --jobs 8``."""
+    """Runs notebooks (numbers or stems; none: all) at a profile and builds the report; exit code.
+    What has run on these cells, inputs, code and parameters is not run again."""
     stems = _chosen(profile, notebooks)
     config = {"profile": profile, "notebooks": stems, "params": graph.parse_params(params, stems)}
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(paths.ROOT / "Snakefile"),

@@ -90,8 +90,7 @@ def _intervals(value: float, error, freedom: int, naive, naive_freedom: int) -> 
 
 
 def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
-    """Two systems in R data sets of one design, y [R, N]: difference of means [R], N, degrees of
-    freedom, two-way standard error [R], naive one [R]."""
+    """Two systems in y [R, N]: difference of means [R], N, freedom, two-way, naive error [R]."""
     n_a, n_b = is_a.sum(), (~is_a).sum()
     mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
     residual = y - np.where(is_a, mean_a[:, None], mean_b[:, None])
@@ -103,8 +102,7 @@ def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarra
 
 def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, int]:
     """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
-    within pictures, V = V_rater + V_item − V_both, at least the larger; one less than the fewer of
-    them.
+    within pictures, V = V_rater + V_item − V_both, at least the larger; and degrees of freedom.
     Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5."""
     parts = np.asarray(parts, np.float64)
     (_, r), (_, i) = (np.unique(some, return_inverse=True) for some in (rater, item))

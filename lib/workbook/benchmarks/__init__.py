@@ -22,8 +22,7 @@ KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine
 
 
 def run(name: str) -> dict:
-    """Runs one benchmark on one core: `KEYS` (``ratio``: how many times better than the baseline;
-    ``peak_mb`` of this process) and whatever else it measured."""
+    """One benchmark on one core: `KEYS` (``ratio``: how many times better) and more."""
     if name not in BENCHES:
         raise KlangfarbeError(f"a bench out of {', '.join(BENCHES)}", repr(name), "name one")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",

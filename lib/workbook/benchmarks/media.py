@@ -23,8 +23,7 @@ V3_ON_CPU = 13.44  # times real time of HiFi-GAN's smallest: Kong, Kim & Bae 202
 
 def bench_atelier(n_pictures: int = 160, n_plain: int = 24, n_clips: int = 24,
                   clip_seconds: float = 10.0) -> dict:
-    """Whole paintings at 128² in all styles (40 a second required), against the same strokes with
-    every bristle drawn as a line of its own, and whole clips (100 times real time required)."""
+    """Whole paintings at 128² against the same with each bristle a line of its own; whole clips."""
     paint.pictures(TRAIN_SEED, range(4))  # fills tables and caches
     render.sounds(TRAIN_SEED, range(1), clip_seconds)  # reads the SoundFont
     ours = benchmarks.seconds(lambda: paint.pictures(TRAIN_SEED, range(n_pictures)))
@@ -59,8 +58,7 @@ def _plain_painting(index: int) -> np.ndarray:
 
 
 def bench_sampler() -> dict:
-    """Pictures a second: DPM-Solver++ in 20 steps against ancestral DDPM in 1000, unguided, the
-    network of notebook 33 at mini (its weights do not change the time), same batch and core."""
+    """Pictures a second, DPM-Solver++ in 20 steps against DDPM in 1000: notebook 33's network."""
     config = replace(get_config("mini").diffusion, start="scratch", ema_decay=0.0)
     models, _ = train_diffusion.build(config)
     points = np.zeros((8, 2))
@@ -77,8 +75,7 @@ def bench_sampler() -> dict:
 
 
 def bench_features(n_clips: int = 6, clip_seconds: float = 45.0) -> dict:
-    """The twelve features from shared transforms against librosa's twelve functions, per core, of
-    atelier pieces at 22 050 Hz; ``max_relative_difference`` of all features."""
+    """The twelve features from shared transforms against librosa's twelve functions."""
     warm, *clips = render.sounds(TEST_SEED, range(n_clips + 1), clip_seconds)[0]
     features.extract(warm), features.frames_naive(warm)  # librosa's compiled loops
     features.octave_basis.cache_clear()  # the filters of each clip's tuning are part of the work
@@ -94,8 +91,7 @@ def bench_features(n_clips: int = 6, clip_seconds: float = 45.0) -> dict:
 
 
 def bench_vocoder(n_clips: int = 4, clip_seconds: float = 10.0) -> dict:
-    """Sound from mel-spectrograms against Griffin–Lim, times real time: ``ours`` for all clips at
-    once, ``one_clip``, ``v3``: HiFi-GAN's smallest generator with random weights."""
+    """Sound from mel-spectrograms against Griffin–Lim: all clips at once, one, HiFi-GAN V3."""
     mels = mel.ln_mel(render.sounds(TEST_SEED, range(n_clips), clip_seconds)[0]).numpy()
     ours, _ = checkpoints.load_vocoder()
     torch.manual_seed(0)
@@ -112,9 +108,8 @@ def bench_vocoder(n_clips: int = 4, clip_seconds: float = 10.0) -> dict:
 
 
 def bench_frechet(n_vectors: int = 10_000, width: int = 512, repeats: int = 5) -> dict:
-    """FAD against the least that float64 has to do: X'X twice, one eigen-decomposition, two
-    products for Σ1^½ Σ2 Σ1^½, its eigenvalues. ``times_of_its_products`` = ours / baseline (wanted:
-    at most 1.2); ``relative_error`` against scipy's matrix square root."""
+    """FAD against the least that float64 has to do (wanted: ``times_of_its_products`` ≤ 1.2);
+    ``relative_error`` against scipy's matrix square root."""
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(width, width)) / np.sqrt(width)
     sets = [rng.normal(size=(n_vectors, width)) @ mixing,
@@ -140,9 +135,8 @@ def bench_frechet(n_vectors: int = 10_000, width: int = 512, repeats: int = 5) -
 
 
 def bench_matching(n_comments: int = 443_662, n_captions: int = 5_521, width: int = 384) -> dict:
-    """Matching at ArtiCaps' published size against the bare matrix product, both in twelve parts by
-    turns. ``times_the_product`` = ours / baseline (wanted: at most 1.5); ``extra_mb``: held beyond
-    both tables (at most 1,000); ``exact``: agreement with double precision on 500 rows."""
+    """Matching at ArtiCaps' published size against the bare product, in parts by turns (wanted:
+    ``times_the_product`` ≤ 1.5, ``extra_mb`` ≤ 1,000); ``exact``: agreement with float64."""
     rng = np.random.default_rng(0)
     comments, captions = (evaluation.unit(rng.standard_normal((n, width), dtype=np.float32))
                           for n in (n_comments, n_captions))

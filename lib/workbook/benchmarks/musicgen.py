@@ -102,9 +102,8 @@ class Material:
 
 
 def bench_generate() -> dict:
-    """Fast sampling against transformers' own ``generate``: the same random weights at the
-    miniature's size, guidance 3, top-k 250, no codec. ``ours, baseline``: tokens a second of four
-    pieces of 8 s, all codebooks counted; ``greedy_tokens_equal``: whether both find the same."""
+    """Fast sampling against transformers' own ``generate``, tokens a second: one network of random
+    weights at the miniature's size, guidance 3, top-k 250, no codec; are greedy tokens equal?"""
     torch.manual_seed(0)
     n_pieces, seconds, rate_hz = 4, 8, 25
     model, n_steps = network(MINIATURE, rate_hz), seconds * rate_hz
