@@ -11,8 +11,7 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
     Card: estimates: agreement of intended with measured affect, one axis at a time · direction: ↑ ·
         range: [−1, 1]; a constant has 0, a shift or a squeeze lowers it, unlike r · unit: none ·
         input: two series on one scale · aggregation: over all rows · blind to: where on the plane
-        the error lies; a judge that is wrong in the same way everywhere · minimum n: 30 · source:
-        Lin (1989), Biometrics 45"""
+        the error lies; an error the judge always makes · minimum n: 30 · source: Lin (1989)"""
     truth, predicted = stats.aligned(truth, predicted)
     middle, centre = truth.mean(), predicted.mean()
     truth, predicted = truth - middle, predicted - centre

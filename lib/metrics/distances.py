@@ -58,10 +58,10 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet audio distance of embeddings [N, D], [M, D]; it grows as n falls: compare at one n.
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
-        input: embeddings of one encoder · aggregation: mean and covariance of the set ·
-        blind to: which clip answers which condition; a pair and its shuffle score alike; everything
-        beyond two moments · minimum n: 500 (below about four rows a dimension the bias outweighs
-        most differences) · source: Kilgour et al. (2019), Interspeech, eq. 1"""
+        input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
+        which clip answers which condition; a pair and its shuffle score alike; everything beyond
+        two moments · minimum n: 500 (below about four rows a dimension the bias outweighs most
+        differences) · source: Kilgour et al. (2019), Interspeech, eq. 1"""
     reference, generated = _two_sets(reference, generated)
     return frechet(*gaussian(reference), *gaussian(generated))
 
@@ -120,10 +120,10 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
     k(x, y) = exp(−‖x − y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
-        of one encoder · aggregation: over all pairs of rows, a row with itself left out ·
-        blind to: which clip answers which condition; differences much finer or much wider than the
-        bandwidth · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025),
-        KAD; Gretton et al. (2012), JMLR 13, eq. 3"""
+        of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
+        which clip answers which condition; differences much finer or much wider than the bandwidth
+        · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025), KAD;
+        Gretton et al. (2012), JMLR 13, eq. 3"""
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
     if not (np.isfinite(bandwidth) and bandwidth > 0):
@@ -141,8 +141,8 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
 def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
     """Kernel inception distance of picture features [N, D] and [M, D]: unbiased squared MMD with
     the kernel (x·y/D + 1)³, mean over subsets, by torchmetrics.
-    Card: estimates: distance between the distributions of real and painted pictures · direction:
-        ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike · unit: none;
+    Card: estimates: distance between the distributions of real and painted pictures · direction: ↓
+        · range: about [0, ∞); single values fall below 0 where the sets are alike · unit: none;
         depends on the features' scale: comparable within one encoder only · input: features of one
         encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of the smaller set);
         one where both sets are of that size · blind to: whether a picture fits its music; a set
@@ -176,8 +176,7 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
 
 def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
                    sample_rate_hz: int = SAMPLE_RATE_HZ) -> float | np.ndarray:
-    """KL of the shares of **power** in mel bands, summed over time, of two sounds [N] and [M], or
-    batches [B, N] and [B, M]: nats, a float or [B].
+    """KL of mel bands' shares of **power** over time; sounds [N], [M] or batches [B, N]: nats.
     Card: estimates: difference of the average timbre and register of two sounds · direction: ↓ ·
         range: [0, ∞) · unit: nat · input: two mono sounds [N] (or batches [B, N]) at one rate;
         power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 added to each share ·
@@ -197,8 +196,8 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
 
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     """KL between two histograms, **each with its own bin edges**: a fault of S1's released code.
-    Card: estimates: difference of the shapes of two histograms once place and width are thrown
-        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
+    Card: estimates: difference of the shapes of two histograms once place and width are thrown away
+        · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
         (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch c · a
         with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text"""
     counts = [np.histogram(np.asarray(values, np.float64), bins=100)[0] + 1e-10

@@ -80,8 +80,8 @@ def collapse(real: np.ndarray, fake: np.ndarray, *, seed: int = 0,
 def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
     """Mean of HSV's S, (max − min)/max, of square pictures uint8 [N, H, H, 3] → float64 [N]; of
     blocks: a half-trained painter's noise is colourful by pixel and grey from two steps away.
-    Card: estimates: how colourful a picture is · direction: – · range: [0, 1], 0 for grey and
-        black · unit: none · input: pixels 0–255, averaged to side² blocks · aggregation: mean over
+    Card: estimates: how colourful a picture is · direction: – · range: [0, 1], 0 for grey and black
+        · unit: none · input: pixels 0–255, averaged to side² blocks · aggregation: mean over
         blocks, one number a picture · blind to: which colours, and whether they fit one another ·
         minimum n: 1 · source: Smith (1978), Color gamut transform pairs"""
     count, height = pictures.shape[:2]
@@ -93,7 +93,6 @@ def saturation(pictures: np.ndarray, side: int = 8) -> np.ndarray:
 def brightness(pictures: np.ndarray) -> np.ndarray:
     """Mean luma of pictures uint8 [N, H, W, 3] → float64 [N]: .299 R + .587 G + .114 B, of 255.
     Card: estimates: how light a picture is · direction: – · range: [0, 1] · unit: none · input:
-        pixels 0–255, gamma-encoded as stored · aggregation: mean over pixels, one number a
-        picture · blind to: contrast: half black, half white is medium grey · minimum n: 1 · source:
-        ITU-R BT.601, luma"""
+        pixels 0–255 as stored · aggregation: mean over pixels, one a picture · blind to: contrast:
+        half black, half white is grey · minimum n: 1 · source: ITU-R BT.601, luma"""
     return (pictures @ np.array([0.299, 0.587, 0.114]) / 255).mean(axis=(1, 2))

@@ -80,12 +80,11 @@ def in_batches(encoder, answer: Callable, some: Sequence | np.ndarray) -> np.nda
 def ranks(queries: np.ndarray, items: np.ndarray) -> pd.DataFrame:
     """Where item i stands among all [N, D] by cosine with query i: ``rank, r_at_1, r_at_5,
     r_at_10``, in *expectation* over the orders of ties.
-    Card: estimates: whether a painting and its words or music find one another among all others ·
-        direction: ↑ · range: R@k in [0, 1]; rank in [1, N], where lower is better · unit: none ·
-        input: embeddings of an encoder that did not build the pairs · aggregation: mean over
-        queries (median for the rank) · blind to: whether the items are good; depends on N (guessing
-        gives k/N): compare at one N only · minimum n: 50 · source: Karpathy & Fei-Fei (2015), CVPR,
-        §4.1; ties as McSherry & Najork (2008), ECIR"""
+    Card: estimates: whether a painting and its words or music find one another · direction: ↑ ·
+        range: R@k in [0, 1]; rank in [1, N], ↓ · unit: none · input: embeddings of an encoder that
+        did not build the pairs · aggregation: mean over queries (median for the rank) · blind to:
+        whether the items are good; depends on N (guessing gives k/N): compare at one N only ·
+        minimum n: 50 · source: Karpathy & Fei-Fei (2015), §4.1; ties as McSherry & Najork (2008)"""
     cosine = unit(queries) @ unit(items).T
     own = np.diagonal(cosine)[:, None]
     better = (cosine > own + SAME).sum(axis=1)

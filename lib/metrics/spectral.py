@@ -24,10 +24,9 @@ def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMP
     Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
         direction: ↓ · range: [0, ∞), grows as √n_mels · unit: dB · input: two mono sounds at one
         rate; 80 mel bands of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II
-        orthonormal · aggregation: mean over the DTW path, then over clips · blind to: loudness
-        (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a
-        plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in
-        Battenberg et al. (2020)"""
+        orthonormal · aggregation: mean over the DTW path, then clips · blind to: loudness (c0),
+        tempo within what DTW bends, pitch finer than a mel band; prefers an average · minimum n: 30
+        pairs · source: Kubichek (1993), eq. 1; DTW: Battenberg et al. (2020)"""
     if len(reference) and np.ndim(reference[0]) == 1:
         return np.array([mcd(*pair, sample_rate_hz, n_coefficients=n_coefficients)
                          for pair in zip(reference, generated, strict=True)])
@@ -68,9 +67,8 @@ def lsd(reference: np.ndarray, generated: np.ndarray, *,
     Card: estimates: size of the difference of two spectra in decibels, all frequencies alike ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N])
         aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak · aggregation: root
-        mean square over bins, then mean over frames · blind to: phase; it sees a delay of one beat
-        or another take of the same notes as error · minimum n: 30 pairs · source: Gray & Markel
-        (1976), IEEE ASSP 24"""
+        mean square over bins, then mean over frames · blind to: phase; a delay of one beat or
+        another take is error · minimum n: 30 pairs · source: Gray & Markel (1976), IEEE ASSP 24"""
     reference, generated = map(log_spectra, _alike(reference, generated, 2048))
     return spectral_distance(reference, generated, floor_db)
 
@@ -100,10 +98,9 @@ def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None) ->
     ± 5 bins (or 1 %) of each harmonic. Undefined for music: a chord has several fundamentals.
     Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
         range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
-        at least 12 periods with a known fundamental · aggregation: over the whole sound ·
-        blind to: anything between the harmonics: noise, and every note that is no multiple of the
-        fundamental · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 (relative to the
-        fundamental)"""
+        at least 12 periods with a known fundamental · aggregation: over the whole sound · blind to:
+        anything between the harmonics: noise, and every note that is no multiple of the fundamental
+        · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 """
     sound = sounding(sound, 2)
     if fundamental_hz is None or not 0 < fundamental_hz < np.inf:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",

@@ -138,8 +138,8 @@ def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
     Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
         chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
         did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
-        of an item, all items together · blind to: whether raters are right; a habit that all
-        share · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)"""
+        of an item, all items together · blind to: whether raters are right; a habit that all share
+        · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)"""
     paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
     values = np.unique(paired[np.isfinite(paired)])
     if len(values) < 2 or level not in ("ordinal", "interval"):

@@ -66,19 +66,17 @@ def clap(trusted: VerifiedEncoder, texts: Sequence[str], sounds: Sequence[np.nda
         direction: ↑ · range: [−1, 1] · unit: none · input: N texts and N mono clips at any rate ·
         aggregation: fixed windows (embedders.WINDOWS), mean of their vectors · blind to: whatever
         the checkpoint never learned; quality of sound; no other checkpoint compares · minimum n: 1
-        (a table wants the mean of 50 or more) · source: Wu et al. (2023), Large-scale contrastive
-        language-audio pretraining, §3"""
+        (a table wants the mean of 50 or more) · source: Wu et al. (2023), ICASSP, §3"""
     return _scores(trusted, texts, sounds, sample_rate_hz)
 
 
 def imsm(trusted: VerifiedEncoder, pictures: np.ndarray, sounds: Sequence[np.ndarray],
          sample_rate_hz: float) -> np.ndarray:
     """Image–music similarity, cos(E_picture(picture), mean over windows of E_audio(window)): [N].
-    Card: estimates: whether a clip suits its picture, as far as the encoder sees and hears it ·
-        direction: ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and N mono
-        clips at any rate · aggregation: as clap · blind to: whatever the checkpoint never learned;
-        circular where the same encoder built the pairs · minimum n: 1 (a table wants the mean of 50
-        or more) · source: Deepika, Table 6.4"""
+    Card: estimates: whether a clip suits its picture, as the encoder sees and hears it · direction:
+        ↑ · range: [−1, 1] · unit: none · input: N pictures uint8 [H, W, 3] and mono clips ·
+        aggregation: as clap · blind to: whatever the checkpoint never learned; circular where it
+        built the pairs · minimum n: 1 (a table: mean of 50 or more) · source: Deepika, Table 6.4"""
     return _scores(trusted, pictures, sounds, sample_rate_hz)
 
 

@@ -121,7 +121,7 @@ def published(claim: str) -> dict[str, float]:
 
 
 def fill(profile: str) -> Ledger:
-    """The ledger over the evidence of a profile's notebooks and of the real collections. ``claims``:
+    """The ledger over the evidence of a profile's notebooks and of real collections. ``claims``:
     those of the file with ``data, verdict, would_fill``, a row for each data; ``quantities``:
     :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
