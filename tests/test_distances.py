@@ -150,7 +150,7 @@ def naive_mmd(x, y, h):
 
 
 def test_kad_is_the_naive_double_loop(monkeypatch):
-    monkeypatch.setattr(distances, "KERNEL_CHUNK", 7)  # several chunks, the last one short
+    monkeypatch.setattr(distances, "KERNEL_ROWS", 7)  # several chunks, the last one short
     x, y = 100 + cloud(23, 5, 1), 100 + cloud(17, 5, 2, 1.5, 0.3)
     h = np.median([np.linalg.norm(a - b) for i, a in enumerate(x) for b in x[:i]])
     assert distances.median_distance(x) == pytest.approx(h)

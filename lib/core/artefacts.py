@@ -43,8 +43,7 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise KlangfarbeError(f"to write {path}", error.strerror or str(error),
-                              "free some space or choose another folder; what stood there before "
-                              "is untouched") from error
+                              "free some space; what stood there is untouched") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -131,8 +130,7 @@ def find(notebook: str, profile: str, name: str) -> Path:
     for path in (paths.RESULTS / profile / notebook / name, paths.MINIATURES / notebook / name):
         if path.is_file():
             return path
-    raise KlangfarbeError(f"{name} of notebook {notebook} at profile {profile}",
-                          "neither a result nor a miniature",
+    raise KlangfarbeError(f"{name} of notebook {notebook} at {profile}, or a miniature", "neither",
                           f'make it: make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}"')
 
 

@@ -36,10 +36,9 @@ def card(function: Callable) -> Card:
     number = re.match(r"\d+", found.get("minimum n", ""))
     if not number or found.get("direction") not in DIRECTIONS or not all(map(found.get, FIELDS)):
         raise KlangfarbeError(f"on the card of {name} the fields {', '.join(FIELDS)}, a direction "
-                              f"out of {' '.join(DIRECTIONS)}, a whole minimum n", str(found),
-                              "mend its docstring")
+                              f"out of {' '.join(DIRECTIONS)}", str(found), "mend its docstring")
     values: dict = found | {"minimum n": int(number[0])}
-    return Card(name, *(values[field] for field in FIELDS))
+    return Card(name, *map(values.get, FIELDS))
 
 
 def every() -> list[Card]:

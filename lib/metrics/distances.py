@@ -11,6 +11,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import log_softmax, rel_entr
 from scipy.stats import t
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.utils import gen_batches
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from lib.core.errors import KlangfarbeError
@@ -19,7 +20,7 @@ from lib.signal.audio import SAMPLE_RATE_HZ, sounding
 
 FLOOR = 1e-8         # added to each band's share: an empty one costs −ln FLOOR
 ROUND_OFF = 1e-6     # share of the largest eigenvalue (or of the trace) that is rounding error
-KERNEL_CHUNK = 1024  # rows in memory at a time
+KERNEL_ROWS = 1024  # rows in memory at a time
 N_BANDWIDTH = 2000   # rows that the median distance is taken over
 KID_SUBSET, KID_SUBSETS = 1000, 100
 # FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: 95 % of the value
@@ -211,8 +212,7 @@ def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray,
             or min(len(reference), len(generated)) < 2
             or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
         raise KlangfarbeError("two sets of finite embeddings [N ≥ 2, D] of one width",
-                              f"{reference.shape} and {generated.shape}", "embed both with one "
-                              "encoder; look for silent or broken clips among them")
+                              f"{reference.shape} and {generated.shape}", "look for broken clips")
     return reference, generated
 
 
@@ -225,5 +225,4 @@ def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
 
 def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
     # Σ_ij exp(−‖x_i − y_j‖²/2), a chunk of rows in memory at a time
-    return sum(rbf_kernel(x[start : start + KERNEL_CHUNK], y, gamma=0.5).sum()
-               for start in range(0, len(x), KERNEL_CHUNK))
+    return sum(rbf_kernel(x[rows], y, gamma=0.5).sum() for rows in gen_batches(len(x), KERNEL_ROWS))

@@ -58,11 +58,10 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
     card, metric = cards.card(measure.metric), measure.metric
     reference = np.asarray(measure.reference)
     seen = {name: measure.view(rows) for name, rows in outputs.items()}
-    ours, aligned = next(iter(seen.values())), measure.of in (ITEMS, ROWS)
-    if measure.of != SETS and not (aligned and len(reference) == len(ours)):
-        raise KlangfarbeError(f"{ITEMS}, {ROWS} (a reference of {len(ours)} rows) or {SETS}",
-                              f"{measure.of!r}, {len(reference)}", f"align {measure.name}")
-    if aligned and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1:
+    ours = next(iter(seen.values()))
+    if measure.of != SETS and len(reference) != len(ours):
+        raise KlangfarbeError(f"{len(ours)} rows", str(len(reference)), f"align {measure.name}")
+    if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1:
         seen.setdefault(MEAN, np.full(len(ours), reference.mean()))
     few = len(ours) < card.minimum_n
     encoder = (measure.encoder if isinstance(measure.encoder, str)

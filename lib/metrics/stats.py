@@ -176,8 +176,7 @@ def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.n
     member = group_index(groups, len(arrays[0]))
     if {len(a) for a in arrays} != {len(member)} or member.max(initial=0) < 1:
         raise KlangfarbeError("arrays and groups of one length, and at least two groups",
-                              f"{[len(a) for a in arrays]} and {len(member)} rows",
-                              "align them, or measure on more pieces or paintings")
+                              f"{[len(a) for a in arrays]} and {len(member)} rows", "measure more")
     return np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
 
 

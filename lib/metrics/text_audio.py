@@ -44,8 +44,7 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     spread = float(1 - (np.square(heard.sum(0)).sum() - n) / (n * (n - 1)))
     if spread < COLLAPSED:
         raise KlangfarbeError(f"an encoder that tells clips apart ({encoder.name})",
-                              f"{n} clips on one point (1 − cosine {spread:.1e})",
-                              "its weights are collapsed or not loaded: fetch the checkpoint again")
+                              f"{n} on one point (1 − cosine {spread:.1e})", "load its weights")
     margin = 0.0
     for partners, sign in ((right, 1), (wrong, -1)):
         cosines = heard @ unit(_partners(encoder, partners)).T  # [clips, captions]
@@ -54,8 +53,7 @@ def verify_encoder(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float,
     p_value = float(binomtest(wins, n, 0.5, alternative="greater").pvalue)
     if p_value >= ALPHA:
         raise KlangfarbeError(f"{encoder.name} to find the right caption more often than luck",
-                              f"{wins} of {n} right, p = {p_value:.2g}",
-                              "load trained weights, or measure with another checkpoint")
+                              f"{wins} of {n} right, p = {p_value:.2g}", "load trained weights")
     return VerifiedEncoder(encoder, n, wins / n, p_value, spread, _kind(right))
 
 

@@ -86,8 +86,7 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
             wait = float(after) if after.replace(".", "", 1).isdigit() else None
             raise TemporaryFailure(f"status {status}", wait)
         if status >= 400:
-            raise KlangfarbeError("an answer of the service",
-                                  f"status {status}: {answer.text[:200]!r}",
+            raise KlangfarbeError("an answer", f"status {status}: {answer.text[:200]!r}",
                                   "look at key, model and base URL; earlier answers are kept")
         try:
             choice = answer.json()["choices"][0]

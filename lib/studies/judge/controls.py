@@ -24,8 +24,7 @@ def make_cases(pictures: np.ndarray, texts: Sequence[str], sounds: np.ndarray, r
     aligned = n == len(texts) == len(sounds) == len(others) and n > 1
     if not aligned or (others == np.arange(n)).any() or not set(conditions) <= {*CONDITIONS}:
         raise KlangfarbeError(f"two items or more, each whole, and conditions out of {CONDITIONS}",
-                              f"{n}, {len(texts)}, {len(sounds)}, {len(others)}; {conditions}",
-                              "align them")
+                              f"{n}, {len(texts)}, {len(sounds)}; {conditions}", "align them")
     given = {ANOTHER: sounds[others], SILENCE: np.zeros_like(sounds)}
     return [rating.Case(f"{item:04d} {name}", pictures[item], texts[item],
                         given.get(name, sounds)[item], rate_hz, rating.ORDERS[name == TURNED])

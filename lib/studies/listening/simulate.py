@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from lib.core.errors import KlangfarbeError
 from lib.studies.listening import analysis, design
 from lib.studies.listening.questions import CHOICE_NAMES, COMPARE, FIELDS, NAMES, RATE
 
@@ -121,13 +120,8 @@ def power(n_raters: int = 30, per_rater: int = 20, *, n_systems: int = 2, n_item
     item = design.deal(n_items, n_raters, per_rater, rng).reshape(-1)
     system = design.equitable(rater, item, n_systems, rng)
     rater, item, system = (values[system < 2] for values in (rater, item, system))
-    if np.bincount(system, minlength=2).min() < 2:
-        raise KlangfarbeError("two answers or more on each of two systems",
-                              str(np.bincount(system).tolist()), "plan more pages")
-
     def draw(deviation: float, *shape: int) -> np.ndarray:
         return rng.normal(0, deviation, (n_repeats, *shape))
-
     y = (draw(spread.rater, n_raters)[:, rater] + draw(spread.item, n_items)[:, item]
          + draw(spread.residual, len(rater)))  # [repeats, N]
     y += (draw(spread.rater_system, n_raters, 2)[:, rater, system]
