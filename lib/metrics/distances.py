@@ -20,7 +20,7 @@ from lib.signal.audio import SAMPLE_RATE_HZ, sounding
 
 FLOOR = 1e-8         # added to each band's share: an empty one costs −ln FLOOR
 ROUND_OFF = 1e-6     # share of the largest eigenvalue (or of the trace) that is rounding error
-KERNEL_ROWS = 1024  # rows in memory at a time
+KERNEL_ROWS = 1024   # rows in memory at a time
 N_BANDWIDTH = 2000   # rows that the median distance is taken over
 KID_SUBSET, KID_SUBSETS = 1000, 100
 # FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: 95 % of the value

@@ -100,7 +100,8 @@ def proportion(successes: np.ndarray) -> tuple[float, float, float]:
     """Share of ones among 0 and 1 [N], with Wilson's 95 % interval: (value, low, high)."""
     successes = np.asarray(successes, bool)
     test = scipy_stats.binomtest(int(successes.sum()), len(successes))
-    return float(successes.mean()), *map(float, test.proportion_ci(method="wilson"))
+    low, high = test.proportion_ci(method="wilson")
+    return float(successes.mean()), float(low), float(high)
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None, *,

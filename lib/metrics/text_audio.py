@@ -104,8 +104,8 @@ def _kind(partners) -> str:
 
 def _dealt(right, seed: int):
     # the right captions dealt out so that no clip gets its own, or one that reads the same
-    rng, known = np.random.default_rng(seed), [part.strip() if isinstance(part, str)
-                                               else part.tobytes() for part in right]
+    known = [part.strip() if isinstance(part, str) else part.tobytes() for part in right]
+    rng = np.random.default_rng(seed)
     order = rng.permutation(len(right))
     for _ in range(200):
         clashes = [i for i in range(len(right)) if known[i] == known[order[i]]]
