@@ -50,7 +50,7 @@ for stem in CHOSEN:
             runtime=240,
         params:
             values=graph.encode({"PROFILE": PROFILE} | PARAMS.get(stem, {})),
-            code=graph.fingerprint(paths.NOTEBOOKS / f"{stem}.ipynb"),
+            code=graph.encode(graph.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")),
             python=sys.executable,
         shell:
             "{params.python} -m lib execute {input.notebook} {log.notebook} --parameters {params.values}"

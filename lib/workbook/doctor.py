@@ -16,32 +16,26 @@ from lib.core import paths, provenance
 MIN_FREE_GB, MIN_MEMORY_GB = 5.0, 7.0
 
 
-def locked() -> dict[str, str]:
-    """Package → version pinned in the lock for this platform."""
-    pins = {}
-    for line in (paths.ROOT / "requirements.lock").read_text().splitlines():
-        found = re.match(r"([A-Za-z0-9_.-]+)==([^\s;\\]+)\s*(?:;\s*(.*?))?\s*\\?$", line)
-        if found and (not found[3] or Marker(found[3]).evaluate()):
-            pins[found[1]] = found[2]
-    return pins
-
-
 def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """All that a run needs: (what, how it is) and (what is wrong, the command that mends it)."""
-    python, pins, wrong = sys.version.split()[0], locked(), {}
-    for name, version in pins.items():
+    python, pins, wrong = sys.version.split()[0], 0, {}
+    for line in (paths.ROOT / "requirements.lock").read_text().splitlines():
+        pin = re.match(r"([A-Za-z0-9_.-]+)==([^\s;\\]+)\s*(?:;\s*(.*?))?\s*\\?$", line)
+        if not pin or pin[3] and not Marker(pin[3]).evaluate():  # of another platform
+            continue
         try:
-            installed = importlib.metadata.version(name)
+            installed = importlib.metadata.version(pin[1])
         except importlib.metadata.PackageNotFoundError:
             installed = "absent"
-        if installed != version:
-            wrong[name] = f"{installed}, locked {version}"
+        pins += 1
+        if installed != pin[2]:
+            wrong[pin[1]] = f"{installed}, locked {pin[2]}"
     memory = psutil.virtual_memory().total / 2**30
     free = shutil.disk_usage(paths.ROOT).free / 2**30
     bundled = sorted(file.relative_to(paths.MINIATURES).as_posix()
                      for file in paths.MINIATURES.rglob("*")
                      if file.suffix in (".safetensors", ".skops"))
-    facts = [("python", python), ("packages", f"{len(pins) - len(wrong)} of {len(pins)} as locked"),
+    facts = [("python", python), ("packages", f"{pins - len(wrong)} of {pins} as locked"),
              ("torch", torch.__version__), ("device", provenance.device()),
              ("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
              ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),

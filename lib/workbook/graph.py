@@ -197,11 +197,6 @@ def code_of(notebook: Path) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
-def fingerprint(notebook: Path) -> str:
-    """One hash over :func:`code_of`."""
-    return _hash(repr(code_of(notebook)))
-
-
 @functools.lru_cache(maxsize=1024)
 def _module(file: Path, _changed: int) -> tuple[str, list[str]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
 """Who hears what, when: every listener and every picture meets every system equally often (±1), and
 nothing gives a system away. Such a deal always exists: it colours the edges of a bipartite graph.
-
 Source: de Werra (1971), INFOR 9 (the colouring); Williams (1949) (orders).  Notebook: 26."""
 
 import hashlib

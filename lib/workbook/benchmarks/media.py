@@ -21,9 +21,9 @@ from lib.workbook import benchmarks
 V3_ON_CPU = 13.44  # times real time of HiFi-GAN's smallest: Kong, Kim & Bae 2020, table 1
 
 
-def bench_atelier(n_pictures: int = 160, n_plain: int = 24, n_clips: int = 24,
-                  clip_seconds: float = 10.0) -> dict:
+def bench_atelier() -> dict:
     """Whole paintings at 128² against the same with each bristle a line of its own; whole clips."""
+    n_pictures, n_plain, n_clips, clip_seconds = 160, 24, 24, 10.0
     paint.pictures(TRAIN_SEED, range(4))  # fills tables and caches
     render.sounds(TRAIN_SEED, range(1), clip_seconds)  # reads the SoundFont
     ours = benchmarks.seconds(lambda: paint.pictures(TRAIN_SEED, range(n_pictures)))
@@ -32,8 +32,7 @@ def bench_atelier(n_pictures: int = 160, n_plain: int = 24, n_clips: int = 24,
     return benchmarks.result(
         "whole paintings at 128²; baseline: each bristle a line of its own", n_pictures / ours,
         n_plain / plain, "pictures/s", n_pictures, more_is_better=True, pictures_required_per_s=40,
-        realtime_factor=n_clips * clip_seconds / clips, realtime_required=100, n_clips=n_clips,
-        clip_seconds=clip_seconds)
+        realtime_factor=n_clips * clip_seconds / clips, realtime_required=100)
 
 
 def _plain_painting(index: int) -> np.ndarray:
