@@ -18,12 +18,8 @@ BLOCK = re.compile(r"^Card:(.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(rf"(?:^|·)\s*({'|'.join(FIELDS)}):\s", re.MULTILINE)
 
 
-class Card(namedtuple("Card", ("name", *(field.replace(" ", "_") for field in FIELDS)))):
-    """One metric's card; ``sign``: +1 where more is better, −1 where less is, 0 where neither."""
-
-    @property
-    def sign(self) -> int:
-        return DIRECTIONS[self.direction]
+# sign: +1 where more is better, −1 where less is, 0 where neither
+Card = namedtuple("Card", ("name", *(field.replace(" ", "_") for field in FIELDS), "sign"))
 
 
 def card(function: Callable) -> Card:
@@ -38,7 +34,7 @@ def card(function: Callable) -> Card:
         raise KlangfarbeError(f"on the card of {name} the fields {', '.join(FIELDS)}, a direction "
                               f"out of {' '.join(DIRECTIONS)}", str(found), "mend its docstring")
     values: dict = found | {"minimum n": int(number[0])}
-    return Card(name, *map(values.get, FIELDS))
+    return Card(name, *map(values.get, FIELDS), DIRECTIONS[found["direction"]])
 
 
 def every() -> list[Card]:

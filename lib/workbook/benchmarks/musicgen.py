@@ -31,13 +31,12 @@ MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
              "num_attention_heads": 4, "ffn_dim": 1024}
 SMALL = {"vocab_size": 2048, "hidden_size": 1024, "num_hidden_layers": 24,
          "num_attention_heads": 16, "ffn_dim": 4096}
-EPOCH_CONFIG = MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True, start="miniature")
+EPOCH = MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True, start="miniature")
 PROJECTION, SHARED = ("clip", "projection"), ("decoder", "codec")
 PIPELINE = ("captioner", "language model", "text encoder")
 
 
-def bench_epoch(n_batches: int = 2, repeats: int = 5,
-                config: MusicGenConfig = EPOCH_CONFIG) -> dict:
+def bench_epoch(n_batches: int = 2, repeats: int = 5, config: MusicGenConfig = EPOCH) -> dict:
     """What stored tensors save in an epoch of fine-tuning, and what they still cost over the bare
     step: seconds an epoch, best of five turns a batch. ``stored``: tensors are read from their
     folder; ``published``: every clip's file is decoded and goes through codec and T5 alone (the
