@@ -78,10 +78,10 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
             row["low"], row["high"] = stats.jackknife(number, rows, **settings)
         else:
             each = np.asarray(metric(reference, rows), np.float64)
-            own = measure.of == ITEMS
-            row["low"], row["high"] = stats.bootstrap(
-                np.mean if own else metric, *([each] if own else [reference, rows]),
-                n_resamples=n_resamples, **settings)
+            averaged = measure.of == ITEMS
+            data = [each] if averaged else [reference, rows]
+            row["low"], row["high"] = stats.bootstrap(np.mean if averaged else metric, *data,
+                                                      n_resamples=n_resamples, **settings)
         if found and card.sign and rows.shape == ours.shape:
             row["gain"] = card.sign * (found[0]["value"] - row["value"])
             if measure.of == ITEMS:  # a mean over rows: flipping signs is the same test, quicker
