@@ -149,16 +149,12 @@ def network(size: dict, rate_hz: int, filters: int = 4) -> Any:
 
 def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     """Codes [B, K, S] of transformers' own `generate` from ready conditions, its codec left out."""
-    kept, own = [], model.audio_encoder.decode
+    kept, doubled = [], steps.with_null(states, mask)
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = steps.with_null(states, mask)
-    try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
-                       encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
-                       max_length=n_steps + model.decoder.config.num_codebooks, **settings)
-    finally:
-        model.audio_encoder.decode = own
+    model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
+                   encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
+                   max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     return kept[0]
 
 
