@@ -149,7 +149,8 @@ def network(size: dict, rate_hz: int, filters: int = 4) -> Any:
 
 def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     """Codes [B, K, S] of transformers' own `generate` from ready conditions, its codec left out."""
-    kept, doubled = [], steps.with_null(states, mask)
+    doubled: Any = steps.with_null(states, mask)
+    kept = []
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
     model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
