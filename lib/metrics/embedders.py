@@ -23,7 +23,7 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     sound = np.asarray(sound, np.float32)
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
-        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more",
+        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, 1–400 kHz",
                               f"{sound.shape} at {sample_rate_hz} Hz", "check both")
     if sample_rate_hz != encoder.sample_rate_hz:
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)

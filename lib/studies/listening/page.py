@@ -24,8 +24,7 @@ GONE = "<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this page.
 
 
 class Page:
-    """Widgets around a sitting, in ``box``; ``controls``: the present ones by name, in Tab's order.
-    """
+    """Widgets around a sitting, in ``box``; ``controls``: the present ones, in Tab's order."""
 
     def __init__(self, study: studies.Study, rater: str = "", **options):
         self._study, self._options = study, options
