@@ -69,7 +69,7 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
 
 def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
                    n_flips: int = 4999, seed: int = 0) -> float:
-    """Two-sided p of "paired differences [N] have mean 0", signs flipped.  Source: Fisher (1935)."""
+    """Two-sided p of "paired differences [N] have mean 0", signs flipped. Source: Fisher (1935)."""
     differences, _ = aligned(differences, differences)
     sums = np.bincount(group_index(groups, len(differences)), differences)  # [G]
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, len(sums)))
