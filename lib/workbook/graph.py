@@ -233,9 +233,9 @@ def _imports(tree: ast.AST) -> list[str]:
 
 def _plain(tree: ast.AST) -> str:
     """A tree without docstrings and positions, as text."""
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef
     for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef
+                      | ast.FunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
     return ast.dump(tree)
 

@@ -189,6 +189,7 @@ def draw(ledger: Ledger) -> Figure:
     rows = [(claim, q) for claim in ledger.claims.itertuples() if (of := evidence_of(ledger, claim))
             for q in (None, *of)]
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
+    claim: Any
     for line, (claim, q) in enumerate(rows):
         colour = COLOURS[claim.verdict.split(":")[0]]
         if q is None:
