@@ -4,7 +4,7 @@
 import sys
 
 from lib.core import paths
-from lib.workbook import code_version, graph
+from lib.workbook import graph
 
 REQUEST = graph.decode(config["request"]) if "request" in config else {}
 PROFILE = REQUEST.get("profile", "mini")
@@ -50,7 +50,7 @@ for stem in CHOSEN:
             runtime=240,
         params:
             values=graph.encode({"PROFILE": PROFILE} | PARAMS.get(stem, {})),
-            code=code_version.fingerprint(paths.NOTEBOOKS / f"{stem}.ipynb"),
+            code=graph.encode(graph.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")),
             python=sys.executable,
         shell:
             "{params.python} -m lib execute {input.notebook} {log.notebook} --parameters {params.values}"

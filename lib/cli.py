@@ -1,8 +1,5 @@
-"""The command line, ``python -m lib COMMAND``.
-
-Everything but the parser is imported when a command runs, so that ``--help`` answers at once and
-each command loads only what it runs.
-"""
+"""The command line, ``python -m lib COMMAND``. Everything but the parser is imported when a command
+runs, so that ``--help`` answers at once and each command loads only what it runs."""
 
 import argparse
 import json
@@ -22,10 +19,6 @@ def option(*names: str, **settings) -> tuple:
     return names, settings
 
 
-def profile_option(more: str = "") -> tuple:
-    return option("--profile", default="mini", help=" | ".join(PROFILES) + more)
-
-
 def run(profile, notebooks, params, check, **settings) -> int:
     from lib.workbook import runner
     if check:
@@ -35,12 +28,10 @@ def run(profile, notebooks, params, check, **settings) -> int:
 
 def hear(painting, system, comment, **settings) -> int:
     if system not in TO_MUSIC:
-        raise KlangfarbeError(f"a system out of {', '.join(TO_MUSIC)}", repr(system),
-                              "name one of them")
+        raise KlangfarbeError(f"a system out of {', '.join(TO_MUSIC)}", repr(system), "name one")
     if comment and system != "art2music":
         raise KlangfarbeError(f"no comment for {system}, which is given the painting alone",
-                              repr(comment[:40]),
-                              "add --system art2music, or leave --comment out")
+                              repr(comment[:40]), "add --system art2music, or leave --comment out")
     settings |= {"comment": comment} if comment else {}
     return import_module(TO_MUSIC[system]).generate_files(painting, **settings)
 
@@ -84,92 +75,83 @@ def store(profile, notebooks, check) -> int:
     return 0
 
 
-def execute(source, executed, parameters, threads) -> int:
-    from lib.workbook import execute as notebooks
-    from lib.workbook import graph
-    return 0 if notebooks.execute(source, executed, graph.decode(parameters), threads) else 1
-
-
+_PROFILE = option("--profile", default="mini", help=" | ".join(PROFILES))
 _BUNDLED = option("--profile", default="bundled",
                   help="models of a profile you ran; default: the bundled ones")
 _SEED = option("--seed", type=int, default=0)
 # name → function or "module:function", line of help, options
 COMMANDS = {
-    "run": (run, "run the notebooks as a graph and build the report",
-            profile_option(),
-            option("--notebooks", nargs="*", default=[], metavar="NN",
-                   help="numbers or names; none: all"),
-            option("--params", nargs="*", default=[], metavar="NN.name=value",
-                   help="notebook parameters, e.g. 33.steps=200"),
-            option("--cores", type=int, default=2,
-                   help="notebooks side by side, one thread each (default 2)"),
-            option("--engine", default="", metavar="OPTIONS",
-                   help='more Snakemake options, e.g. --engine="--executor slurm --jobs 8"'),
-            option("--dry-run", action="store_true", help="say what would run"),
-            option("--check", action="store_true",
-                   help="run nothing: say which products are missing")),
+    "run": (run, "run the notebooks as a graph and build the report", _PROFILE,
+        option("--notebooks", nargs="*", default=[], metavar="NN",
+               help="numbers or names; none: all"),
+        option("--params", nargs="*", default=[], metavar="NN.name=value",
+               help="notebook parameters, e.g. 33.steps=200"),
+        option("--cores", type=int, default=2,
+               help="notebooks side by side, one thread each (default 2)"),
+        option("--engine", default="", metavar="OPTIONS",
+               help='more Snakemake options, e.g. --engine="--executor slurm --jobs 8"'),
+        option("--dry-run", action="store_true", help="say what would run"),
+        option("--check", action="store_true", help="run nothing: say which products are missing")),
     "paint": ("lib.systems.music2image.generate:generate_files",
-              "a piece of music becomes a picture",
-              option("music", nargs="+", type=Path,
-                     help="wav, flac, ogg, mp3, aiff; several: one picture each"),
-              option("-o", "--output", type=Path, required=True,
-                     help="the picture (png, jpg), or a folder for several pieces"),
-              _BUNDLED,
-              option("--variations", type=int, default=1, help="pictures per piece, side by side"),
-              _SEED),
+        "a piece of music becomes a picture",
+        option("music", nargs="+", type=Path,
+               help="wav, flac, ogg, mp3, aiff; several: one picture each"),
+        option("-o", "--output", type=Path, required=True,
+               help="the picture (png, jpg), or a folder for several pieces"),
+        option("--variations", type=int, default=1, help="pictures per piece, side by side"),
+        _BUNDLED, _SEED),
     "hear": (hear, "a painting becomes a piece of music",
-             option("painting", nargs="+", type=Path,
-                    help="jpg, png, webp, tiff, gif, bmp; several: one piece each"),
-             option("--system", default="bridging", help=" | ".join(TO_MUSIC)),
-             option("--comment", default="", metavar="TEXT",
-                    help="what you feel before it (art2music; none: a captioner writes it)"),
-             option("-o", "--output", type=Path, required=True,
-                    help="the music (wav, flac, mp3), or a folder for several paintings"),
-             _BUNDLED, _SEED,
-             option("--seconds", type=float, default=8.0,
-                    help="length, up to 30 (default 8, what the bundled model was trained on)")),
+        option("painting", nargs="+", type=Path,
+               help="jpg, png, webp, tiff, gif, bmp; several: one piece each"),
+        option("--system", default="bridging", help=" | ".join(TO_MUSIC)),
+        option("--comment", default="", metavar="TEXT",
+               help="what you feel before it (art2music; none: a captioner writes it)"),
+        option("-o", "--output", type=Path, required=True,
+               help="the music (wav, flac, mp3), or a folder for several paintings"),
+        option("--seconds", type=float, default=8.0,
+               help="length, up to 30 (default 8, what the bundled model was trained on)"),
+        _BUNDLED, _SEED),
     "judge": ("lib.studies.judge.collect:rate_files",
-              "a language model rates painting, comment and music",
-              option("painting", type=Path), option("music", type=Path),
-              option("--comment", default="", metavar="TEXT"),
-              option("--backend", default="gemini", help="openai (or who speaks its protocol) | "
-                     "gemini | local; key in the environment"),
-              option("--model", default="", help="its name at the service, or a folder"),
-              option("--base-url", default="", help="of another service that speaks the protocol"),
-              option("-o", "--output", type=Path,
-                     help="a .jsonl that keeps the answer; none: it is printed alone")),
+        "a language model rates painting, comment and music",
+        option("painting", type=Path), option("music", type=Path),
+        option("--comment", default="", metavar="TEXT"),
+        option("--backend", default="gemini",
+               help="openai (or who speaks its protocol) | gemini | local; key in the environment"),
+        option("--model", default="", help="its name at the service, or a folder"),
+        option("--base-url", default="", help="of another service that speaks the protocol"),
+        option("-o", "--output", type=Path,
+               help="a .jsonl that keeps the answer; none: it is printed alone")),
     "listen": ("lib.studies.listening.pilot:serve", "serve a listening study as a web page",
-               option("folder", nargs="?", default="", help="a study laid out by "
-                      "lib.studies.listening.study; none: the atelier's pilot"),
-               option("--port", type=int, default=8866),
-               option("--host", default="127.0.0.1", help="127.0.0.1 (default): this machine "
-                      "alone; 0.0.0.0: everybody who reaches it")),
+        option("folder", nargs="?", default="",
+               help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
+        option("--port", type=int, default=8866),
+        option("--host", default="127.0.0.1",
+               help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")),
     "data": ("lib.data.registry:run",
-             "the real collections: what is there, whether it is whole, how to get the rest",
-             option("action", help="list | check | fetch"),
-             option("names", nargs="*", metavar="NAME", help="with list and check none is all")),
+        "the real collections: what is there, whether it is whole, how to get the rest",
+        option("action", help="list | check | fetch"),
+        option("names", nargs="*", metavar="NAME", help="with list and check none is all")),
     "doctor": ("lib.workbook.doctor:report", "what this machine has and what is missing"),
     "bench": (bench, "one measurement, as a ratio", option("name"),
-              option("--json", action="store_true", help="one JSON object on standard output")),
+        option("--json", action="store_true", help="one JSON object on standard output")),
     "train": ("lib.systems.music2image.train_diffusion:train_command",
-              "notebook 33's training ahead of it, by as many processes as torchrun starts",
-              profile_option(), _SEED),
+        "notebook 33's training ahead of it, by as many processes as torchrun starts",
+        _PROFILE, _SEED),
     "miniature": (miniature, "make bundled miniatures again, or measure them",
-                  option("names", nargs="*", metavar="NAME", help="with --check none is all"),
-                  option("--check", action="store_true",
-                         help="measure them on held-out items and compare with their cards")),
-    "claims": ("lib.workbook.ledger:print_claims",
-               "the ledger: every claim, our number, its verdict",
-               profile_option(" | reference (the stored run)")),
+        option("names", nargs="*", metavar="NAME", help="with --check none is all"),
+        option("--check", action="store_true",
+               help="measure them on held-out items and compare with their cards")),
+    "claims": ("lib.workbook.ledger:print_claims", "the ledger: claims, our numbers, verdicts",
+        option("--profile", default="mini", help="as of run, or reference (the stored run)")),
     "reference": (reference, "the numbers on real collections, into results/reference/"),
-    "store": (store, "put a run's outputs into the notebooks", profile_option(),
-              option("--notebooks", nargs="*", default=[], metavar="NN"),
-              option("--check", action="store_true",
-                     help="say which stored runs are older than the code that stands here")),
-    "execute": (execute, "run one notebook (what the graph calls)",
-                option("source", type=Path), option("executed", type=Path),
-                option("--parameters", default="e30=", help="base64 of JSON"),
-                option("--threads", type=int, default=1))}
+    "store": (store, "put a run's outputs into the notebooks", _PROFILE,
+        option("--notebooks", nargs="*", default=[], metavar="NN"),
+        option("--check", action="store_true",
+               help="say which stored runs are older than the code that stands here")),
+    "execute": ("lib.workbook.runner:execute", "run one notebook (what the graph calls)",
+        option("source", type=Path), option("executed", type=Path),
+        option("--parameters", default="e30=", help="base64 of JSON"),
+        option("--threads", type=int, default=1))}
 
 
 def parser() -> argparse.ArgumentParser:

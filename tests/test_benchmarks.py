@@ -11,7 +11,7 @@ from lib import pretrained
 from lib.cli import main
 from lib.systems.bridging.config import MusicGenConfig
 from lib.workbook import benchmarks
-from lib.workbook.benchmarks import musicgen, vectors
+from lib.workbook.benchmarks import media, musicgen
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_bench_prints_one_json_object_with_every_key(monkeypatch, capsys):
         print("noise")
         return {"what": "w", "ours": 4, "baseline": 2, "ratio": 2, "unit": "u", "n": 1}
 
-    monkeypatch.setattr(vectors, "bench_frechet", doubling)
+    monkeypatch.setattr(media, "bench_frechet", doubling)
     assert main(["bench", "frechet", "--json"]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
@@ -40,11 +40,11 @@ def test_every_bench_is_there():
 
 
 def test_the_fad_bench_compares_equal_distances():
-    assert vectors.bench_frechet(n_vectors=600, width=32, repeats=1)["relative_error"] < 1e-9
+    assert media.bench_frechet(n_vectors=600, width=32, repeats=1)["relative_error"] < 1e-9
 
 
 def test_matching_agrees_with_double_precision():
-    assert vectors.bench_matching(n_comments=2_000, n_captions=50, width=16)["exact"] == 1
+    assert media.bench_matching(n_comments=2_000, n_captions=50, width=16)["exact"] == 1
 
 
 def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
@@ -54,9 +54,9 @@ def test_what_is_stored_for_the_bench_is_what_it_makes_anew(start, tmp_path):
     assert torch.allclose(made.states, kept.states, atol=1e-4)
 
 
-def test_the_epoch_bench_compares_three_ways(start):
+def test_the_epoch_bench_compares_three_ways():
     config = replace(MusicGenConfig(), batch_size=2, clip_seconds=0.6, start="miniature")
-    found = musicgen.bench_epoch(2, 1, config, start)
+    found = musicgen.bench_epoch(2, 1, config)
     assert found["n"] == 4 and found["stored_kb"] > 1
     assert found["overhead"] == pytest.approx(found["ours"] / found["bare"], rel=1e-3)
 

@@ -192,9 +192,9 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
 @pytest.mark.parametrize("metric", [spectral.snr, spectral.thd, text_audio.clap])
 def test_a_metric_on_known_values_keeps_its_card(metric):
     kept, unranked = evaluation.precomputed(metric), evaluation.precomputed(metric, ranked=False)
-    assert cards.card(kept) == cards.card(metric) and cards.card(metric).sign != 0
-    assert cards.card(unranked)._replace(direction=cards.card(metric).direction) == cards.card(
-        metric) and cards.card(unranked).sign == 0
+    card = cards.card(metric)
+    assert cards.card(kept) == card and card.sign != 0 == cards.card(unranked).sign
+    assert cards.card(unranked)._replace(direction=card.direction, sign=card.sign) == card
     assert kept(np.array([[2], [0]]), np.arange(6).reshape(2, 3)).tolist() == [2, 3]
 
 

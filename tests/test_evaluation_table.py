@@ -244,8 +244,6 @@ def test_few_rows_are_said_and_wrong_shapes_refused():
                              ({"a": target},
                               evaluation_table.Measure("CCC", affect.ccc, target[:5],
                                                        evaluation_table.ROWS)),
-                             ({"a": target},
-                              evaluation_table.Measure("CCC", affect.ccc, target, "pairs")),
                              ({}, evaluation_table.Measure("CCC", affect.ccc, target))):
         with pytest.raises(KlangfarbeError):
             evaluation_table.evaluate_table(outputs, [measure])

@@ -52,5 +52,5 @@ def test_saturation_and_brightness_of_known_colours():
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     # noise is grey from two steps away
     assert diversity.saturation(noise, side=64) > 0.6 and diversity.saturation(noise) < 0.15
-    with pytest.raises(KlangfarbeError, match="divisible by 8"):
+    with pytest.raises(ValueError):
         diversity.saturation(noise[:, :60, :60])

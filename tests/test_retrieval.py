@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, distances, embedders, rating
+from lib.metrics import cards, distances, embedders, stats
 
 # --- retrieval ------------------------------------------------------------------------------------
 # --------------------
@@ -114,14 +114,14 @@ OBSERVERS = np.array([[1, 2, 3, 3, 2, 1, 4, 1, 2, np.nan, np.nan, np.nan],
 
 @pytest.mark.parametrize(("level", "published"), [("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_is_krippendorffs_own(level, published):
-    assert rating.krippendorff_alpha(OBSERVERS, level) == pytest.approx(published, abs=5e-4)
+    assert stats.krippendorff_alpha(OBSERVERS, level) == pytest.approx(published, abs=5e-4)
 
 
 def test_alpha_of_agreement_and_of_chance():
     rng = np.random.default_rng(6)
     one = rng.integers(1, 6, 200).astype(float)
-    assert rating.krippendorff_alpha(np.stack([one, one, one])) == pytest.approx(1)
-    assert rating.krippendorff_alpha(rng.integers(1, 6, (3, 400))) == pytest.approx(0, abs=0.07)
+    assert stats.krippendorff_alpha(np.stack([one, one, one])) == pytest.approx(1)
+    assert stats.krippendorff_alpha(rng.integers(1, 6, (3, 400))) == pytest.approx(0, abs=0.07)
 
 
 @pytest.mark.parametrize(("ratings", "level"), [
@@ -129,4 +129,4 @@ def test_alpha_of_agreement_and_of_chance():
     (np.array([[1, np.nan], [np.nan, 2]]), "ordinal")])
 def test_alpha_refuses_what_it_is_not_defined_for(ratings, level):
     with pytest.raises(KlangfarbeError):
-        rating.krippendorff_alpha(ratings, level)
+        stats.krippendorff_alpha(ratings, level)

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.workbook import code_version, execute, graph, reference_runs
+from lib.workbook import graph, reference_runs, runner
 from lib.workbook import ledger as claims
 
 
@@ -34,8 +34,8 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
     source = paths.NOTEBOOKS / "10_first.ipynb"
     notebook(source, 'PROFILE = "mini"\nSTEPS = 3',
              "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
-    assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb",
-                           {"PROFILE": "smoke", "STEPS": 5}, 1)
+    assert runner.execute(source, paths.RUNS / "smoke" / "10_first.ipynb",
+                          graph.encode({"PROFILE": "smoke", "STEPS": 5}), 1) == 0
     rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)
             for axis in ("valence", "arousal")]
     claims.save(rows, "33_of_an_earlier_run", claims.STORED, seed=0)
@@ -75,7 +75,7 @@ def clone(tmp_path, monkeypatch):
     notebook(paths.NOTEBOOKS / "10_first.ipynb", "STEPS = 3",
              "%matplotlib inline\nfrom lib import one", "print(one.f())")
     artefacts.write(paths.REFERENCE / graph.STORED_RUNS,
-                    {"10_first": {"code": code_version.code_of(paths.NOTEBOOKS
+                    {"10_first": {"code": graph.code_of(paths.NOTEBOOKS
                                                                  / "10_first.ipynb")}})
     return tmp_path
 
@@ -87,7 +87,7 @@ def edit(file, before, after):
 
 
 def test_what_a_notebook_runs_on_is_found_through_imports(clone):
-    assert list(code_version.code_of(paths.NOTEBOOKS
+    assert list(graph.code_of(paths.NOTEBOOKS
                                        / "10_first.ipynb")) == ["lib", "lib.deep", "lib.deep.two",
                                                                 "lib.one", "notebook"]
     assert reference_runs.stale(["10_first"]) == {} and reference_runs.check(["10_first"]) == 0
@@ -133,11 +133,11 @@ def test_the_kept_runs_and_the_code_that_made_them():
     """
     kept = artefacts.read(paths.REFERENCE / graph.STORED_RUNS)
     assert sorted(kept) == sorted(graph.STEPS)
-    assert all(run["profile"] == "mini" and code_version.CELLS in run["code"]
+    assert all(run["profile"] == "mini" and graph.CELLS in run["code"]
                and len(run["code"]) > 5 for run in kept.values())
     old = reference_runs.stale(graph.STEPS)
     assert not [stem for stem, modules in old.items()
-                if code_version.CELLS in modules], "cells were edited after the run that is stored"
+                if graph.CELLS in modules], "cells were edited after the run that is stored"
     if old:
         pytest.xfail(f"{len(old)} of {len(kept)} kept runs are older than the code (python -m lib "
                      f"store --check): {', '.join(old)}")

@@ -1,7 +1,6 @@
 """Saving and loading what notebooks make, never pickled, always atomic: a file below
 ``results/<profile>/<notebook>/`` with a provenance file beside it; where it is absent,
-:func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so.
-"""
+:func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so."""
 
 import contextlib
 import io
@@ -15,7 +14,10 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
@@ -29,9 +31,7 @@ TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder; renamed to `path` when the block ends well,
-    removed when it fails: a reader sees the old file or the new one, never half of one.
-    """
+    """Yields a path beside `path`: renamed to it when the block ends well, else removed."""
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,32 +43,24 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         raise KlangfarbeError(f"to write {path}", error.strerror or str(error),
-                              "free some space or choose another folder; what stood there before "
-                              "is untouched") from error
+                              "free some space; what stood there is untouched") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
 def write(path: Path | str, content) -> Path:
-    """Writes `content` atomically in the form the suffix of `path` names, and returns the path.
-
-    ``.safetensors``: dict of tensors · ``.parquet``, ``.csv``: DataFrame · ``.npy``: array ·
-    ``.skops``: scikit-learn estimator · ``.png``, ``.jpg``: uint8 [H, W, 3] or a matplotlib figure
-    · ``.svg``: a figure · ``.mp3``: bytes · ``.json`` · text.
-    """
+    """Writes `content` atomically in the form the suffix of `path` names, and returns the path:
+    ``.safetensors`` dict of tensors · ``.parquet``, ``.csv`` table · ``.npy`` array · ``.skops``
+    estimator · ``.png``, ``.jpg`` uint8 [H, W, 3] or figure · ``.svg`` figure · ``.mp3`` bytes ·
+    ``.json`` · text."""
     path = Path(path)
     with atomic(path) as temporary:
         match path.suffix:
             case ".safetensors":
-                # torch is slow to load, and the command line must not need it
-                from safetensors import SafetensorError
-                from safetensors.torch import save_file
-
-                tensors = {name: tensor.detach().cpu().contiguous()
-                           for name, tensor in content.items()}
                 try:
-                    save_file(tensors, temporary)
+                    save_file({name: tensor.detach().cpu().contiguous()
+                               for name, tensor in content.items()}, temporary)
                 except SafetensorError as error:  # its own name for a full disk
                     raise OSError(str(error)) from error
             case ".parquet":
@@ -82,7 +74,6 @@ def write(path: Path | str, content) -> Path:
                 temporary.write_text(text + "\n", encoding="utf-8")
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
-
                 # a forest shrinks to a third
                 skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
             case ".png" | ".jpg" | ".svg":
@@ -102,25 +93,21 @@ def read(path: Path | str) -> Any:
     """Reads what :func:`write` wrote. Nothing is unpickled."""
     path = Path(path)
     if not path.is_file():
-        raise KlangfarbeError(f"the file {path}", "no such file",
-                              "make it first, or check its name")
+        raise KlangfarbeError(f"the file {path}", "no such file", "make it, or check its name")
     try:
         match path.suffix:
             case ".safetensors":
-                from safetensors.torch import load_file  # slow: it loads torch
-
                 return load_file(path)
-            case ".parquet" | ".csv":
-                import pandas as pd  # slow, and most artefacts are no tables
-
-                return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+            case ".parquet":
+                return pd.read_parquet(path)
+            case ".csv":
+                return pd.read_csv(path)
             case ".npy":
                 return np.load(path, allow_pickle=False)
             case ".json":
                 return json.loads(path.read_text(encoding="utf-8"))
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
-
                 return skops.io.load(path, trusted=TRUSTED_SKOPS_TYPES)
     except Exception as error:  # each library has its own for a damaged file
         raise KlangfarbeError(f"a whole {path.suffix[1:]} file at {path}",
@@ -143,8 +130,7 @@ def find(notebook: str, profile: str, name: str) -> Path:
     for path in (paths.RESULTS / profile / notebook / name, paths.MINIATURES / notebook / name):
         if path.is_file():
             return path
-    raise KlangfarbeError(f"{name} of notebook {notebook} at profile {profile}",
-                          "neither a result nor a miniature",
+    raise KlangfarbeError(f"{name} of notebook {notebook} at {profile}, or a miniature", "neither",
                           f'make it: make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}"')
 
 
@@ -157,11 +143,7 @@ def load(notebook: str, profile: str, name: str) -> Any:
 
 
 def _plain(value):
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return str(value) if isinstance(value, Path) else value.tolist()  # an array or its number
 
 
 def _picture(suffix: str, content) -> bytes:

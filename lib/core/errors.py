@@ -3,8 +3,7 @@
 
 class KlangfarbeError(ValueError):
     """A fault in what the user gave (a file, a name, a number), told in one line: ``expected "a
-    sound file"; got "song.txt"; do "convert it: ffmpeg …"``. The command line exits with code 2.
-    """
+    sound file"; got "song.txt"; do "convert it: ffmpeg …"``. The command line exits with code 2."""
 
     def __init__(self, expected: str, got: str, do: str):
         self.expected, self.got, self.do = expected, got, do

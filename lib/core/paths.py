@@ -30,8 +30,7 @@ def real_data(collection: str) -> Path:
     if not root:
         raise KlangfarbeError(
             f"the real collections' folder in the environment variable {REAL_DATA_VARIABLE}",
-            "nothing",
-            f"set it: export {REAL_DATA_VARIABLE}=/path/to/collections (see data/README.md)")
+            "nothing", f"export {REAL_DATA_VARIABLE}=/path/to/collections (see data/README.md)")
     folder = Path(root) / collection
     if not folder.is_dir():
         raise KlangfarbeError(f"the collection {collection!r} in {root}", "no such folder",

@@ -1,6 +1,4 @@
-"""The four profiles. A profile is a name; what it means for a system stands in the system's own
-``PROFILES``.
-"""
+"""The four profiles: names; what one means for a system stands in the system's ``PROFILES``."""
 
 import os
 
@@ -18,6 +16,5 @@ def active(notebook_profile: str) -> str:
     """The profile to run at: ``KLANGFARBE_PROFILE`` where it is set, else the notebook's own."""
     name = os.environ.get(PROFILE_VARIABLE) or notebook_profile
     if name not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(name),
-                              "name one of them")
+        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(name), "name one")
     return name

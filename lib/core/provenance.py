@@ -14,8 +14,7 @@ import torch
 
 from lib.core import paths
 
-STAMPED_PACKAGES = ("torch", "transformers", "numpy", "librosa", "scikit-learn", "diffusers",
-                    "pillow")
+PACKAGES = ("torch", "transformers", "numpy", "librosa", "scikit-learn", "diffusers", "pillow")
 
 
 def device() -> str:
@@ -28,13 +27,10 @@ def device() -> str:
 @functools.cache
 def git_commit() -> str:
     """The commit the code stands at, 12 hex digits, ``+`` where files differ; else "unknown"."""
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=paths.ROOT, capture_output=True, text=True,
-                              check=True).stdout.strip()
-
+    words = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+        return subprocess.run(words, cwd=paths.ROOT, capture_output=True, text=True,
+                              check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -60,13 +56,8 @@ def package_hash(module) -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that move numbers."""
-    found = {"python": platform.python_version()}
-    for name in STAMPED_PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "absent"
-    return found
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def machine() -> str:

@@ -1,9 +1,7 @@
-"""What a process that runs beside others gives to those it starts.
-
-A folder of its own for what numba compiles: two processes that compile at once overwrite each
-other's numbered files, and whoever reads them later crashes. And memory that glibc keeps, so that
-the system need not clear each page anew: notebook 33's U-Net takes .83 of the time.
-"""
+"""What a process that runs beside others gives to those it starts. A folder of its own for what
+numba compiles, before numba is imported: two that compile at once overwrite each other's numbered
+files, and who reads them crashes. And memory that glibc keeps, so that the system need not clear
+each page anew: notebook 33's U-Net takes .83 of the time."""
 
 import os
 
@@ -19,9 +17,7 @@ _HELD = []  # locks are let go when the process ends, however it ends
 
 
 def own_folder() -> str:
-    """Takes ``data/processed/compiled/<k>``, the first that is free, for this process and those it
-    starts; a folder set by the user stays. Comes before numba is imported.
-    """
+    """Takes the first free ``data/processed/compiled/<k>``; a folder that the user set stays."""
     for k in range(1_000):
         if VARIABLE in os.environ:
             break

@@ -1,7 +1,5 @@
 """What a spectrogram shows of generated clips, repetition of their codes, the emotion in them.
-
-Source: Hisariya & Liang §VI ("more blank space and noise"), Fig. 5.  Notebook: 14.
-"""
+Source: Hisariya & Liang §VI ("more blank space and noise"), Fig. 5.  Notebook: 14."""
 
 from collections.abc import Sequence
 
@@ -21,8 +19,7 @@ LOOP_S = 4.0
 def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
     """Of N mono clips, a row each: shares of ``silent`` frames and ``blank`` mel cells;
     ``flatness`` of the frames that sound (Johnston 1988): 0 for a tone, e^−γ = .56 for white noise,
-    NaN for silence; ``loudness_db``, RMS re full scale; the share of samples ``clipped``.
-    """
+    NaN for silence; ``loudness_db``, RMS re full scale; the share of samples ``clipped``."""
     mel = spectral.mel_filters(sample_rate_hz, audio.MEL["n_fft"], audio.MEL["n_mels"])
     rows = []
     for sound in sounds:
@@ -42,12 +39,11 @@ def measure_quality(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.Dat
 
 
 def repetition(codes: np.ndarray, frame_rate_hz: float, shortest_s: float = 0.0) -> float:
-    """The largest share of steps of codes [K, S] that equal, in every codebook, the step one lag
-    before, lags up to 4 s: 1 for codes that stand still or go in a circle.
-    """
-    lags = range(max(1, round(shortest_s * frame_rate_hz)),
-                 min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2) + 1)
-    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean()) for lag in lags)
+    """The largest share of steps of codes [K, S] that equal, in all codebooks, the one a lag ≤ 4 s
+    before: 1 for codes that stand still or go in a circle."""
+    longest = min(round(LOOP_S * frame_rate_hz), codes.shape[1] // 2)
+    return max(float((codes[:, lag:] == codes[:, :-lag]).all(axis=0).mean())
+               for lag in range(max(1, round(shortest_s * frame_rate_hz)), longest + 1))
 
 
 def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) -> pd.DataFrame:
@@ -59,13 +55,11 @@ def predict_emotions(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: int) 
 
 def group_means(table, by: Sequence[str], column: str, *, seed: int = 0) -> pd.DataFrame:
     """Means of a column, gaps left out, over groups of two or more clips named by the columns `by`:
-    `by`, ``value, low, high`` (95 %: bootstrap, or Wilson's of booleans), ``n``.
-    """
+    `by`, ``value, low, high`` (95 %: bootstrap, or Wilson's of booleans), ``n``."""
     rows = []
     for names, group in table.groupby(list(by), sort=False):
         values = group[column].dropna().to_numpy()
-        _, low, high = (stats.proportion(values) if values.dtype == bool else
-                        (0, *stats.bootstrap(np.mean, values, seed=seed, n_resamples=400)))
-        rows.append({**dict(zip(by, names, strict=True)), "value": float(values.mean()), "low": low,
-                     "high": high, "n": len(values)})
-    return pd.DataFrame(rows)
+        interval = (stats.proportion(values)[1:] if values.dtype == bool else
+                    stats.bootstrap(np.mean, values, seed=seed, n_resamples=400))
+        rows.append((*names, float(values.mean()), *interval, len(values)))
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "n"])

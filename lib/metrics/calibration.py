@@ -1,7 +1,5 @@
 """A classifier of the five emotion words: accuracy, macro-F1, calibration error; null, majority.
-
-Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11.
-"""
+Source: Guo et al. (2017), On Calibration of Modern Neural Networks, §2 and §4.2.  Notebook: 11."""
 
 import math
 
@@ -33,8 +31,7 @@ def macro_f1(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Expected calibration error (equation 3): Σ_b n_b/N · |accuracy_b − confidence_b|, [0, 1] ↓.
-    """
+    """Expected calibration error (eq. 3): Σ_b n_b/N · |accuracy_b − confidence_b|, [0, 1] ↓."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
     gap = np.bincount(bins, right - confidence.astype(np.float64), N_BINS)
@@ -49,17 +46,16 @@ def evaluate(probabilities: np.ndarray, labels, *, groups: np.ndarray | None = N
              common: int | None = None, seed: int = 0) -> pd.DataFrame:
     """The table of probabilities [N, 5] and labels, int64 [N] or words: ``value, low, high`` (95 %,
     bootstrap over groups), ``shuffled, shuffled_low, shuffled_high`` (chance level), ``majority``
-    (always the most common class of training, `common`, else of `labels`), ``n, seed``.
-    """
+    (always the most common class of training, `common`, else of `labels`), ``n, seed``."""
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     labels = (labels.astype(np.int64) if np.issubdtype(labels.dtype, np.integer)
               else encode_labels(labels))
     common = int(np.bincount(labels).argmax()) if common is None else common
     always = np.eye(len(EMOTIONS))[np.full(len(labels), common)]
-    rows = []
+    rows, settings = [], {"groups": groups, "seed": seed}
     for name, (measure, direction) in MEASURES.items():
-        low, high = stats.bootstrap(measure, labels, probabilities, groups=groups, seed=seed)
-        null = stats.permutation_null(measure, labels, probabilities, groups=groups, seed=seed)
+        low, high = stats.bootstrap(measure, labels, probabilities, **settings)
+        null = stats.permutation_null(measure, labels, probabilities, **settings)
         rows.append({"measure": name, "direction": direction,
                      "value": measure(labels, probabilities), "low": low, "high": high,
                      "shuffled": null.mean(), "shuffled_low": np.quantile(null, 0.025),
@@ -79,6 +75,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 def encode_labels(words) -> np.ndarray:
     """Emotion words → int64 places in :data:`EMOTIONS`; another word is refused."""
+    words = list(words)
     words = list(words)
     if unknown := {str(word) for word in words} - set(EMOTIONS):
         raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}",

@@ -1,6 +1,5 @@
 """Distances between two sets of embeddings, none of which knows what answers which condition, and
-KL divergences of pairs: of a tagger's verdicts, of mel energy, a published one.  Notebook: 05.
-"""
+KL divergences of pairs: of a tagger's verdicts, of mel energy, a published one.  Notebook: 05."""
 
 import warnings
 from collections import namedtuple
@@ -12,6 +11,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import log_softmax, rel_entr
 from scipy.stats import t
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.utils import gen_batches
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from lib.core.errors import KlangfarbeError
@@ -20,7 +20,7 @@ from lib.signal.audio import SAMPLE_RATE_HZ, sounding
 
 FLOOR = 1e-8         # added to each band's share: an empty one costs −ln FLOOR
 ROUND_OFF = 1e-6     # share of the largest eigenvalue (or of the trace) that is rounding error
-KERNEL_CHUNK = 1024  # rows in memory at a time
+KERNEL_ROWS = 1024   # rows in memory at a time
 N_BANDWIDTH = 2000   # rows that the median distance is taken over
 KID_SUBSET, KID_SUBSETS = 1000, 100
 # FAD(n) ≈ value + slope / n, fitted to mean FADs [S] at sizes [S]; low, high: 95 % of the value
@@ -42,8 +42,7 @@ def frechet(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray
         ↓ · range: [0, ∞) · unit: the embedding's unit, squared · input: two means [D] and two
         covariances [D, D] · aggregation: none, the parameters are given · blind to: everything
         beyond mean and covariance · minimum n: 1 (the parameters are taken as known) · source:
-        Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4
-    """
+        Dowson & Landau (1982), Journal of Multivariate Analysis 12, eq. 4"""
     mu1, cov1, mu2, cov2 = (np.asarray(a, np.float64) for a in (mu1, cov1, mu2, cov2))
     values, vectors = np.linalg.eigh(cov1)
     # root' root = Σ1: it has the eigenvalues of Σ1^½
@@ -60,11 +59,10 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
     """Fréchet audio distance of embeddings [N, D], [M, D]; it grows as n falls: compare at one n.
     Card: estimates: distance between the distributions of reference and generated clips, each taken
         for one Gaussian · direction: ↓ · range: [0, ∞) · unit: the embedding's unit, squared ·
-        input: embeddings of one encoder · aggregation: mean and covariance of the set ·
-        blind to: which clip answers which condition; a pair and its shuffle score alike; everything
-        beyond two moments · minimum n: 500 (below about four rows a dimension the bias outweighs
-        most differences) · source: Kilgour et al. (2019), Interspeech, eq. 1
-    """
+        input: embeddings of one encoder · aggregation: mean and covariance of the set · blind to:
+        which clip answers which condition; a pair and its shuffle score alike; everything beyond
+        two moments · minimum n: 500 (below about four rows a dimension the bias outweighs most
+        differences) · source: Kilgour et al. (2019), Interspeech, eq. 1"""
     reference, generated = _two_sets(reference, generated)
     return frechet(*gaussian(reference), *gaussian(generated))
 
@@ -79,8 +77,7 @@ def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.nda
         sizes, from all to half, then least squares in 1/n; interval by a jackknife over n_folds
         parts of both sets · blind to: what fad is blind to; the bias in 1/n², which pulls it below
         0 where n is under about four times D · minimum n: 200 (and more than 2·D) · source: Chong &
-        Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for music
-    """
+        Forsyth (2020), CVPR, sec. 4, for images; Gui et al. (2024), ICASSP, for music"""
     reference, generated = _two_sets(reference, generated)
     member = stats.group_index(groups, len(generated))
     count = member.max() + 1
@@ -124,11 +121,10 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
     k(x, y) = exp(−‖x − y‖² / 2h²), h the :func:`median_distance` of the reference if not given.
     Card: estimates: squared distance between the mean kernel images of both distributions ·
         direction: ↓ · range: [−2, 2], about 0 for one distribution · unit: none · input: embeddings
-        of one encoder · aggregation: over all pairs of rows, a row with itself left out ·
-        blind to: which clip answers which condition; differences much finer or much wider than the
-        bandwidth · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025),
-        KAD; Gretton et al. (2012), JMLR 13, eq. 3
-    """
+        of one encoder · aggregation: over all pairs of rows, a row with itself left out · blind to:
+        which clip answers which condition; differences much finer or much wider than the bandwidth
+        · minimum n: 50 (no bias, but the interval is wide) · source: Chung et al. (2025), KAD;
+        Gretton et al. (2012), JMLR 13, eq. 3"""
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     bandwidth = median_distance(reference) if bandwidth is None else float(bandwidth)
     if not (np.isfinite(bandwidth) and bandwidth > 0):
@@ -146,22 +142,20 @@ def kad(reference: np.ndarray, generated: np.ndarray, *, bandwidth: float | None
 def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float:
     """Kernel inception distance of picture features [N, D] and [M, D]: unbiased squared MMD with
     the kernel (x·y/D + 1)³, mean over subsets, by torchmetrics.
-    Card: estimates: distance between the distributions of real and painted pictures · direction:
-        ↓ · range: about [0, ∞); single values fall below 0 where the sets are alike · unit: none;
+    Card: estimates: distance between the distributions of real and painted pictures · direction: ↓
+        · range: about [0, ∞); single values fall below 0 where the sets are alike · unit: none;
         depends on the features' scale: comparable within one encoder only · input: features of one
         encoder, of one scale · aggregation: mean over 100 subsets of 1000 (or of the smaller set);
         one where both sets are of that size · blind to: whether a picture fits its music; a set
         compared with itself gives less than 0, not 0 · minimum n: 50 (no bias in n, but the
-        interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4
-    """
+        interval is wide) · source: Bińkowski et al. (2018), ICLR, eq. 4 and §4"""
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     size = min(len(reference), len(generated), KID_SUBSET)
-    identity = torch.nn.Identity()  # what torchmetrics calls pictures are features already
-    all_at_once = size == len(reference) == len(generated)
+    subsets = 1 if size == len(reference) == len(generated) else KID_SUBSETS
     with warnings.catch_warnings():  # of memory: features are small
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
-        metric = KernelInceptionDistance(feature=identity, subset_size=size,
-                                         subsets=1 if all_at_once else KID_SUBSETS)
+        # what torchmetrics calls pictures are features already
+        metric = KernelInceptionDistance(torch.nn.Identity(), subsets, size)
     metric.update(torch.from_numpy(reference), real=True)
     metric.update(torch.from_numpy(generated), real=False)
     with torch.random.fork_rng(devices=[]):
@@ -170,14 +164,12 @@ def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float
 
 
 def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.ndarray:
-    """Σ_c p_ref · ln(p_ref / p_gen) of each pair of clips, p the softmax of logits [N, C]: [N]
-    nats.
+    """Σ_c p_ref · ln(p_ref / p_gen) of pairs of clips, p the softmax of logits [N, C]: [N] nats.
     Card: estimates: how differently a tagger judges a generated clip and its own reference ·
         direction: ↓ · range: [0, ∞) · unit: nat · input: logits [N, C] of one tagger for N pairs,
         before any softmax · aggregation: one value a pair; a table takes the mean · blind to: what
         the tagger has no tag for; tags spoken of with equal certainty in both · minimum n: 100
-        pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1
-    """
+        pairs · source: Kreuk et al. (2023), AudioGen, sec. 4.1"""
     logits = stats.aligned(reference_logits, generated_logits, ndim=2, fewest=1)
     log_p, log_q = (log_softmax(some, axis=1) for some in logits)
     return np.maximum((np.exp(log_p) * (log_p - log_q)).sum(axis=1), 0)  # rounding may leave −1e-17
@@ -185,15 +177,13 @@ def paired_kl(reference_logits: np.ndarray, generated_logits: np.ndarray) -> np.
 
 def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
                    sample_rate_hz: int = SAMPLE_RATE_HZ) -> float | np.ndarray:
-    """KL of the shares of **power** in mel bands, summed over time, of two sounds [N] and [M], or
-    batches [B, N] and [B, M]: nats, a float or [B].
+    """KL of mel bands' shares of **power** over time; sounds [N], [M] or batches [B, N]: nats.
     Card: estimates: difference of the average timbre and register of two sounds · direction: ↓ ·
         range: [0, ∞) · unit: nat · input: two mono sounds [N] (or batches [B, N]) at one rate;
         power, 128 mel bands (Slaney), FFT 1024, hop 256, floor 1e-8 added to each share ·
         aggregation: one value a pair; a table takes the mean · blind to: time: the same notes in
         another order, or backwards, give 0; loudness · minimum n: 30 pairs · source: the mapping
-        thesis, its KLD ("over mel bins"); the floor is ours
-    """
+        thesis, its KLD ("over mel bins"); the floor is ours"""
     shares = []
     for sound in (reference, generated):
         energy = librosa.feature.melspectrogram(y=sounding(sound, 1024), sr=sample_rate_hz,
@@ -201,28 +191,19 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
                                                 center=False).sum(axis=-1)
         share = energy / energy.sum(axis=-1, keepdims=True) + FLOOR
         shares.append(share / share.sum(axis=-1, keepdims=True))
-    if shares[0].shape != shares[1].shape:
-        raise KlangfarbeError("as many references as generated sounds", f"{np.shape(reference)} "
-                              f"and {np.shape(generated)}", "align them")
     value = np.maximum(rel_entr(*shares).sum(axis=-1), 0)
     return float(value) if value.ndim == 0 else value
 
 
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:
     """KL between two histograms, **each with its own bin edges**: a fault of S1's released code.
-    Card: estimates: difference of the shapes of two histograms once place and width are thrown
-        away · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
+    Card: estimates: difference of the shapes of two histograms once place and width are thrown away
+        · direction: – · range: [0, ∞) · unit: nat · input: two arrays of any numbers, 100 bins
         (ours) · aggregation: all values at once · blind to: any shift a + c and any stretch c · a
-        with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text
-    """
-    shares = []
-    for values in (np.ravel(np.asarray(a, np.float64)), np.ravel(np.asarray(b, np.float64))):
-        if not values.size or not np.isfinite(values).all() or values.min() == values.max():
-            raise KlangfarbeError("finite values that are not all equal", f"{values.size} values",
-                                  "give a sound, not silence")
-        counts = np.histogram(values, bins=100)[0] + 1e-10
-        shares.append(counts / counts.sum())
-    return float(rel_entr(*shares).sum())
+        with c > 0 · minimum n: 1000 values · source: the released code of S1, not its text"""
+    counts = [np.histogram(np.asarray(values, np.float64), bins=100)[0] + 1e-10
+              for values in (a, b)]
+    return float(rel_entr(*(some / some.sum() for some in counts)).sum())
 
 
 def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,8 +212,7 @@ def _two_sets(reference: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray,
             or min(len(reference), len(generated)) < 2
             or not (np.isfinite(reference).all() and np.isfinite(generated).all())):
         raise KlangfarbeError("two sets of finite embeddings [N ≥ 2, D] of one width",
-                              f"{reference.shape} and {generated.shape}", "embed both with one "
-                              "encoder; look for silent or broken clips among them")
+                              f"{reference.shape} and {generated.shape}", "look for broken clips")
     return reference, generated
 
 
@@ -245,5 +225,4 @@ def _clip_round_off(eigenvalues: np.ndarray) -> np.ndarray:
 
 def _kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
     # Σ_ij exp(−‖x_i − y_j‖²/2), a chunk of rows in memory at a time
-    return sum(rbf_kernel(x[start : start + KERNEL_CHUNK], y, gamma=0.5).sum()
-               for start in range(0, len(x), KERNEL_CHUNK))
+    return sum(rbf_kernel(x[rows], y, gamma=0.5).sum() for rows in gen_batches(len(x), KERNEL_ROWS))

@@ -1,8 +1,7 @@
 """What a metric asks of the network behind it: ``name, sha256, width`` D; of one that hears
 ``sample_rate_hz, window_seconds, embed(windows [N, samples])`` → [N, D]; also ``embed_text``,
 ``embed_pictures`` → [N, D] in the same space, or a tagger's ``labels, logits, affect``.
-:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05.
-"""
+:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,8 +23,8 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     sound = np.asarray(sound, np.float32)
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
-        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, at 1,000 to "
-                              "400,000 Hz", f"{sound.shape} at {sample_rate_hz} Hz", "check both")
+        raise KlangfarbeError(f"a mono clip of finite values, {MIN_SECONDS} s or more, 1–400 kHz",
+                              f"{sound.shape} at {sample_rate_hz} Hz", "check both")
     if sample_rate_hz != encoder.sample_rate_hz:
         sound = soxr.resample(sound, sample_rate_hz, encoder.sample_rate_hz)
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
@@ -53,9 +52,7 @@ def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) 
 
 def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
                       sample_rate_hz: float) -> np.ndarray:
-    """Any answer of an encoder (windows [B, samples] → [B, width]) averaged over each clip's
-    windows, batches running on from clip to clip: float64 [N, width].
-    """
+    """An encoder's answers (windows [B, samples] → [B, width]), means over clips: [N, width]."""
     sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
     for index, sound in enumerate(sounds):
         waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]
@@ -83,13 +80,11 @@ def in_batches(encoder, answer: Callable, some: Sequence | np.ndarray) -> np.nda
 def ranks(queries: np.ndarray, items: np.ndarray) -> pd.DataFrame:
     """Where item i stands among all [N, D] by cosine with query i: ``rank, r_at_1, r_at_5,
     r_at_10``, in *expectation* over the orders of ties.
-    Card: estimates: whether a painting and its words or music find one another among all others ·
-        direction: ↑ · range: R@k in [0, 1]; rank in [1, N], where lower is better · unit: none ·
-        input: embeddings of an encoder that did not build the pairs · aggregation: mean over
-        queries (median for the rank) · blind to: whether the items are good; depends on N (guessing
-        gives k/N): compare at one N only · minimum n: 50 · source: Karpathy & Fei-Fei (2015), CVPR,
-        §4.1; ties as McSherry & Najork (2008), ECIR
-    """
+    Card: estimates: whether a painting and its words or music find one another · direction: ↑ ·
+        range: R@k in [0, 1]; rank in [1, N], ↓ · unit: none · input: embeddings of an encoder that
+        did not build the pairs · aggregation: mean over queries (median for the rank) · blind to:
+        whether the items are good; depends on N (guessing gives k/N): compare at one N only ·
+        minimum n: 50 · source: Karpathy & Fei-Fei (2015), §4.1; ties as McSherry & Najork (2008)"""
     cosine = unit(queries) @ unit(items).T
     own = np.diagonal(cosine)[:, None]
     better = (cosine > own + SAME).sum(axis=1)

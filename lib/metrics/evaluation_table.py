@@ -1,6 +1,5 @@
 """The evaluation table: a system beside its chance level, its ceiling and its baselines, each with
-interval, n and a verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35.
-"""
+interval, n and verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +21,7 @@ COLUMNS = ("measure", "row", "value", "low", "high", "n", "seed", "direction", "
 @dataclass(frozen=True)
 class Measure:
     """One metric as one table uses it, ``metric(reference, view(outputs))``, a function with a
-    card: of items [N] numbers, averaged; of rows one number of N aligned rows; of sets one of two
-    sets.
-    """
-
+    card: of items [N] numbers, averaged; of rows one of N aligned rows; of sets one of two sets."""
     name: str                                           # heading in the table
     metric: Callable
     reference: np.ndarray                               # what the outputs are compared with
@@ -42,19 +38,16 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
     """The table, :data:`COLUMNS`, of row name → raw outputs [N, …] of the same N conditions, the
     system first; all is resampled by groups [N]. ``low, high``: 95 % (bootstrap; jackknife for
     sets; the central 95 % of the shuffles for the null). ``system_is``: better or worse than that
-    row where the paired test says so after Holm's correction over the table.
-    """
+    row where the paired test says so after Holm's correction over the table."""
     sizes = {name: len(rows) for name, rows in outputs.items()}
     if len(set(sizes.values())) != 1 or min(sizes.values()) < 2:
         raise KlangfarbeError("outputs of one length ≥ 2, the system's first", str(sizes),
                               "generate one output per condition for each row")
-    table = pd.DataFrame([row for measure in measures
-                          for row in _rows(outputs, measure, groups, seed, n_resamples, n_shuffles,
-                                           n_swaps)])
-    p_values = table["p"].to_numpy(float)
-    tested = ~np.isnan(p_values)
-    p_holm = np.full(len(table), np.nan)
-    p_holm[tested] = stats.holm(p_values[tested])
+    table = pd.DataFrame([row for measure in measures for row in _rows(
+        outputs, measure, groups, seed, n_resamples, n_shuffles, n_swaps)])
+    p_holm = table["p"].to_numpy(float, copy=True)
+    tested = ~np.isnan(p_holm)
+    p_holm[tested] = stats.holm(p_holm[tested])
     verdicts = np.select([~tested, ~(p_holm < 0.05), table["gain"].to_numpy() > 0],
                          ["", UNSURE, BETTER], WORSE)
     return table.assign(p_holm=p_holm, system_is=verdicts).reindex(columns=list(COLUMNS))
@@ -62,14 +55,12 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
 
 def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarray | None, seed: int,
           n_resamples: int, n_shuffles: int, n_swaps: int) -> list[dict]:
-    card, metric, reference = (cards.card(measure.metric), measure.metric,
-                               np.asarray(measure.reference))
+    card, metric = cards.card(measure.metric), measure.metric
+    reference = np.asarray(measure.reference)
     seen = {name: measure.view(rows) for name, rows in outputs.items()}
     ours = next(iter(seen.values()))
-    if measure.of not in (ITEMS, ROWS, SETS) or (measure.of != SETS
-                                                 and len(reference) != len(ours)):
-        raise KlangfarbeError(f"{ITEMS}, {ROWS} (a reference of {len(ours)} rows) or {SETS}",
-                              f"{measure.of!r}, {len(reference)}", f"align {measure.name}")
+    if measure.of != SETS and len(reference) != len(ours):
+        raise KlangfarbeError(f"{len(ours)} rows", str(len(reference)), f"align {measure.name}")
     if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1:
         seen.setdefault(MEAN, np.full(len(ours), reference.mean()))
     few = len(ours) < card.minimum_n
@@ -78,21 +69,19 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
     base = {"measure": measure.name, "direction": card.direction, "n": len(ours), "seed": seed,
             "encoder": encoder, "p": np.nan, "gain": 0.0,
             "note": f"n below the metric's minimum of {card.minimum_n}" if few else ""}
-
     def number(rows: np.ndarray, target: np.ndarray = reference) -> float:
         return float(np.mean(metric(target, rows)))
-
     found, settings = [], {"groups": groups, "seed": seed}
     for name, rows in seen.items():
         row = base | {"row": name, "value": number(rows)}
         if measure.of == SETS:
-            interval = stats.jackknife(number, rows, **settings)
-        elif measure.of == ROWS:
-            interval = stats.bootstrap(metric, reference, rows, n_resamples=n_resamples, **settings)
+            row["low"], row["high"] = stats.jackknife(number, rows, **settings)
         else:
             each = np.asarray(metric(reference, rows), np.float64)
-            interval = stats.bootstrap(np.mean, each, n_resamples=n_resamples, **settings)
-        row["low"], row["high"] = interval
+            averaged = measure.of == ITEMS
+            data = [each] if averaged else [reference, rows]
+            row["low"], row["high"] = stats.bootstrap(np.mean if averaged else metric, *data,
+                                                      n_resamples=n_resamples, **settings)
         if found and card.sign and rows.shape == ours.shape:
             row["gain"] = card.sign * (found[0]["value"] - row["value"])
             if measure.of == ITEMS:  # a mean over rows: flipping signs is the same test, quicker
@@ -112,8 +101,7 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
         values = stats.permutation_null(lambda target, some: number(some, target), reference, ours,
                                         n_shuffles=n_shuffles, **settings)
         low, high = np.quantile(values, [0.025, 0.975])
-        found.append(base | {"row": SHUFFLED, "value": float(values.mean()), "low": float(low),
-                             "high": float(high)})
+        found.append(base | {"row": SHUFFLED, "value": values.mean(), "low": low, "high": high})
     return found + [base | {"row": f"published: {name}", "value": value, "n": np.nan,
                             "note": "as printed", "direction": measure.printed or card.direction}
                     for name, value in measure.published.items()]

@@ -16,16 +16,15 @@ JUDGE_SIZE = 32
 
 def picture_features(pictures: np.ndarray) -> np.ndarray:
     """Colour (brightness, saturation, opponent colours, hue) and texture (gradients, contrast of
-    halves, symmetry) of pictures uint8 [N, H, W, 3], area-averaged to 32²: float32 [N, F].
-    """
+    halves, symmetry) of pictures uint8 [N, H, W, 3], area-averaged to 32²: float32 [N, F]."""
     count, height, width, _ = pictures.shape
     if height % JUDGE_SIZE == 0 and width % JUDGE_SIZE == 0:  # whole blocks
         small = pictures.reshape(count, JUDGE_SIZE, height // JUDGE_SIZE, JUDGE_SIZE,
                                  width // JUDGE_SIZE, 3).mean((2, 4), dtype=np.float32)
     else:
-        size = (JUDGE_SIZE, JUDGE_SIZE)
-        small = np.stack([np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX),
-                                     np.float32) for picture in pictures])
+        small = np.stack([Image.fromarray(picture).resize((JUDGE_SIZE, JUDGE_SIZE),
+                                                          Image.Resampling.BOX)
+                          for picture in pictures]).astype(np.float32)
     rgb = small / np.float32(255)  # [N, 32, 32, 3]
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     top, low = rgb.max(-1), rgb.min(-1)
@@ -54,20 +53,17 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
 
 
 class PictureRegressor:
-    """Standardised :func:`picture_features` → kernel ridge; its own CCC on pictures it has not seen
-    is the ceiling of every number it gives.
-    """
+    """Standardised :func:`picture_features` → kernel ridge; its CCC is its numbers' ceiling."""
 
     def __init__(self, estimator: Any = None):
         self.estimator = estimator
 
     def fit(self, pictures: np.ndarray, affect: np.ndarray) -> "PictureRegressor":
         """Fits on pictures uint8 [N, H, W, 3] and their affect [N, 2] in [−1, 1]."""
-        features = picture_features(pictures)
+        features = picture_features(pictures).astype(np.float64)
         # width of the kernel: the mean squared distance of standardised rows is twice their number
         ridge = KernelRidge(kernel="rbf", gamma=0.25 / features.shape[1]).set_params(alpha=0.1)
-        self.estimator = make_pipeline(StandardScaler(), ridge).fit(
-            features.astype(np.float64), np.asarray(affect, np.float64))
+        self.estimator = make_pipeline(StandardScaler(), ridge).fit(features, affect)
         return self
 
     def predict(self, pictures: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Distances between two sounds, frame by frame: MCD, LSD, SNR; and THD. All but THD compare a sound
-with the one it should have been: music as good but different scores badly.  Notebook: 05.
-"""
+with the one it should have been: music as good but different scores badly.  Notebook: 05."""
 
 import functools
 
@@ -20,17 +19,14 @@ DECIBEL = 10 * np.sqrt(2) / np.log(10)  # of the cepstral distance
 
 def mcd(reference: np.ndarray, generated: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ, *,
         n_coefficients: int = N_COEFFICIENTS) -> float | np.ndarray:
-    """Mel-cepstral distortion between two sounds [N] and [M] (dB), or of B pairs of any lengths
-    ([B] dB): (10√2 / ln 10) · mean of ‖c_1 … c_K − c'_1 … c'_K‖ along the path of dynamic time
-    warping.
+    """Mel-cepstral distortion of two sounds [N] and [M] (dB), or B pairs of any lengths ([B] dB):
+    (10√2 / ln 10) · mean of ‖c_1 … c_K − c'_1 … c'_K‖ along the path of dynamic time warping.
     Card: estimates: how far the spectral envelopes of two renderings of one piece lie apart ·
         direction: ↓ · range: [0, ∞), grows as √n_mels · unit: dB · input: two mono sounds at one
         rate; 80 mel bands of amplitude, FFT 1024, hop 256, floor 1e-5, ln, K = 13, DCT-II
-        orthonormal · aggregation: mean over the DTW path, then over clips · blind to: loudness
-        (c0), tempo within what DTW bends, pitch finer than a mel band; it prefers an average to a
-        plausible alternative · minimum n: 30 pairs · source: Kubichek (1993), eq. 1; DTW as in
-        Battenberg et al. (2020)
-    """
+        orthonormal · aggregation: mean over the DTW path, then clips · blind to: loudness (c0),
+        tempo within what DTW bends, pitch finer than a mel band; prefers an average · minimum n: 30
+        pairs · source: Kubichek (1993), eq. 1; DTW: Battenberg et al. (2020)"""
     if len(reference) and np.ndim(reference[0]) == 1:
         return np.array([mcd(*pair, sample_rate_hz, n_coefficients=n_coefficients)
                          for pair in zip(reference, generated, strict=True)])
@@ -67,15 +63,12 @@ def cepstral_distortion(reference: np.ndarray, generated: np.ndarray) -> float:
 def lsd(reference: np.ndarray, generated: np.ndarray, *,
         floor_db: float | None = -80.0) -> float | np.ndarray:
     """Log-spectral distance of aligned sounds [N] (dB), or of batches [B, N] ([B] dB): mean_t √(
-    mean_f (10 log10 P_ref / P_gen)² ), both P at least `floor_db` below the reference's strongest
-    bin.
+    mean_f (10 log10 P_ref / P_gen)² ), P not below `floor_db` under the reference's largest.
     Card: estimates: size of the difference of two spectra in decibels, all frequencies alike ·
         direction: ↓ · range: [0, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N])
         aligned sample by sample; FFT 2048, hop 512, floor −80 dB below the peak · aggregation: root
-        mean square over bins, then mean over frames · blind to: phase; it sees a delay of one beat
-        or another take of the same notes as error · minimum n: 30 pairs · source: Gray & Markel
-        (1976), IEEE ASSP 24
-    """
+        mean square over bins, then mean over frames · blind to: phase; a delay of one beat or
+        another take is error · minimum n: 30 pairs · source: Gray & Markel (1976), IEEE ASSP 24"""
     reference, generated = map(log_spectra, _alike(reference, generated, 2048))
     return spectral_distance(reference, generated, floor_db)
 
@@ -101,18 +94,15 @@ def spectral_distance(reference: np.ndarray, generated: np.ndarray,
 
 
 def thd(sound: np.ndarray, sample_rate_hz: int, fundamental_hz: float | None) -> float:
-    """Total harmonic distortion of **one** tone [N] of known pitch, √(A_2² + … + A_H²) / A_1,
-    within ± 5 bins (or 1 %) of each harmonic. Undefined for music: a chord has several
-    fundamentals.
+    """Total harmonic distortion of **one** tone [N] of known pitch, √(A_2² + … + A_H²) / A_1, in
+    ± 5 bins (or 1 %) of each harmonic. Undefined for music: a chord has several fundamentals.
     Card: estimates: how much a device that was fed one sine adds at its multiples · direction: ↓ ·
         range: [0, ∞) · unit: none (a ratio of amplitudes; 0.1 is −20 dB) · input: one mono sound of
-        at least 12 periods with a known fundamental · aggregation: over the whole sound ·
-        blind to: anything between the harmonics: noise, and every note that is no multiple of the
-        fundamental · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 (relative to the
-        fundamental)
-    """
+        at least 12 periods with a known fundamental · aggregation: over the whole sound · blind to:
+        anything between the harmonics: noise, and every note that is no multiple of the fundamental
+        · minimum n: 1 · source: IEEE Std 1241-2010, sec. 4.4 """
     sound = sounding(sound, 2)
-    if fundamental_hz is None or not np.isfinite(fundamental_hz) or fundamental_hz <= 0:
+    if fundamental_hz is None or not 0 < fundamental_hz < np.inf:
         raise KlangfarbeError("the frequency of the one tone that sounds", f"{fundamental_hz}",
                               "do not take THD of music: it needs one known fundamental")
     harmonics = fundamental_hz * np.arange(1, N_HARMONICS + 1)
@@ -137,8 +127,7 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
         range: (−∞, ∞) · unit: dB · input: two mono sounds [N] (or batches [B, N]) aligned sample by
         sample, the first the clean original · aggregation: over all samples · blind to: what the
         error sounds like; a delay of a millisecond or a flipped sign counts as noise louder than
-        the signal · minimum n: 1 · source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)
-    """
+        the signal · minimum n: 1 · source: torchmetrics.audio.SignalNoiseRatio (zero_mean=False)"""
     reference, generated = _alike(reference, generated, 1, silent_ok=True)
     noise = np.square(reference - generated).sum(axis=-1)
     if np.min(noise) == 0:
@@ -150,6 +139,6 @@ def snr(reference: np.ndarray, generated: np.ndarray) -> float | np.ndarray:
 def _alike(reference: np.ndarray, generated: np.ndarray, at_least: int, *,
            silent_ok: bool = False) -> tuple[np.ndarray, np.ndarray]:
     if np.shape(reference) != np.shape(generated):
-        raise KlangfarbeError("two sounds of one length", f"{np.shape(reference)} and "
-                              f"{np.shape(generated)}", "cut them alike")
+        raise KlangfarbeError("two sounds of one length",
+                              f"{np.shape(reference)}, {np.shape(generated)}", "cut them alike")
     return sounding(reference, at_least), sounding(generated, at_least, silent_ok=silent_ok)

@@ -1,6 +1,5 @@
-"""Intervals, chance levels and paired tests. What resamples moves whole groups
-[N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 34.
-"""
+"""Intervals, chance levels, paired tests, agreement of raters. What resamples moves whole groups
+[N] (pieces, paintings); ``None``: each row is its own.  Notebook: 05, 26, 34."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,9 +18,8 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
               groups: np.ndarray | None = None, n_resamples: int = 1000,
               seed: int = 0) -> tuple[float, float]:
     """95 % BCa interval (low, high) of ``statistic(*arrays)``, arrays [N, …] aligned; not for two
-    *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc. 82.
-    """
-    arrays = tuple(np.asarray(a) for a in arrays)
+    *sets* (a clip drawn twice lies at distance 0).  Source: Efron (1987), J. Am. Stat. Assoc."""
+    arrays = tuple(map(np.asarray, arrays))
     rows_of = _rows_of_groups(groups, *arrays)
     def of_groups(drawn: np.ndarray) -> float:
         rows = np.concatenate([rows_of[g] for g in drawn])
@@ -40,8 +38,7 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray,
 def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
               groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float]:
     """95 % interval of a statistic of a whole set [N, …], one block of groups left out at a time;
-    blind to a bias that depends on N.  Source: Shao & Tu (1995), The Jackknife and Bootstrap, §2.3.
-    """
+    blind to a bias that depends on N.  Source: Shao & Tu (1995), Jackknife and Bootstrap, §2.3."""
     array = np.asarray(array)
     values = np.array([_finite(statistic(array[rows]))
                        for rows in _without_a_block(_rows_of_groups(groups, array), seed)])
@@ -53,9 +50,7 @@ def jackknife(statistic: Callable[[np.ndarray], float], array: np.ndarray, *,
 def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray,
                      predicted: np.ndarray, *, groups: np.ndarray | None = None,
                      n_shuffles: int = 200, seed: int = 0) -> np.ndarray:
-    """Chance level: `statistic` of the truth and permuted predictions (another group's),
-    [n_shuffles].
-    """
+    """Chance level: `statistic` of truth and permuted (other groups') predictions, [n_shuffles]."""
     rng = np.random.default_rng(seed)
     if groups is None:
         return np.array([statistic(truth, predicted[rng.permutation(len(predicted))])
@@ -66,17 +61,15 @@ def permutation_null(statistic: Callable[[np.ndarray, np.ndarray], float], truth
         order, permuted = rng.permutation(len(rows_of)), np.empty(len(truth), np.int64)
         # a cycle: no group meets itself
         for group, other in zip(order, np.roll(order, 1), strict=True):
-            permuted[rows_of[group]] = np.resize(rng.permutation(rows_of[other]),
-                                                 len(rows_of[group]))
+            rows = rows_of[group]
+            permuted[rows] = np.resize(rng.permutation(rows_of[other]), len(rows))
         values.append(statistic(truth, predicted[permuted]))
     return np.array(values)
 
 
 def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
                    n_flips: int = 4999, seed: int = 0) -> float:
-    """Two-sided p of "the mean of these paired differences [N] is 0": the share of random signs,
-    one a group, whose mean is as far from 0.  Source: Fisher (1935).
-    """
+    """Two-sided p of "paired differences [N] have mean 0", signs flipped. Source: Fisher (1935)."""
     differences, _ = aligned(differences, differences)
     sums = np.bincount(group_index(groups, len(differences)), differences)  # [G]
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, len(sums)))
@@ -87,11 +80,9 @@ def sign_flip_test(differences: np.ndarray, groups: np.ndarray | None = None, *,
 def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs: np.ndarray,
               groups: np.ndarray | None = None, *, n_swaps: int = 999, seed: int = 0) -> float:
     """Two-sided p of "two systems are exchangeable", for a statistic that is no mean over rows: the
-    share of random swaps of groups whose difference is as large.  Source: Noreen (1989).
-    """
+    share of random swaps of groups whose difference is as large.  Source: Noreen (1989)."""
     member, rng = group_index(groups, len(ours)), np.random.default_rng(seed)
-    observed = abs(statistic(ours) - statistic(theirs))
-    as_far = 0
+    observed, as_far = abs(statistic(ours) - statistic(theirs)), 0
     for _ in range(n_swaps):
         swap = (rng.random(member.max() + 1) < 0.5)[member].reshape(-1, *[1] * (ours.ndim - 1))
         as_far += abs(statistic(np.where(swap, theirs, ours))
@@ -107,9 +98,9 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def proportion(successes: np.ndarray) -> tuple[float, float, float]:
     """Share of ones among 0 and 1 [N], with Wilson's 95 % interval: (value, low, high)."""
     successes = np.asarray(successes, bool)
-    interval = scipy_stats.binomtest(int(successes.sum()),
-                                     len(successes)).proportion_ci(method="wilson")
-    return float(successes.mean()), float(interval.low), float(interval.high)
+    test = scipy_stats.binomtest(int(successes.sum()), len(successes))
+    low, high = test.proportion_ci(method="wilson")
+    return float(successes.mean()), float(low), float(high)
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, groups: np.ndarray | None, *,
@@ -124,27 +115,45 @@ def difference_over_seeds(statistic: Callable[[np.ndarray], float], ours: Sequen
                           seed: int = 0) -> tuple[float, float, float]:
     """One variant minus another, [N, …] of the same S seeds and N paintings each, mean over seeds:
     (value, low, high), 95 %. The variance over seeds and the jackknife's over paintings are added
-    (a little too wide); t has Satterthwaite's degrees of freedom.
-    """
+    (a little too wide); t has Satterthwaite's degrees of freedom."""
     if len(ours) < 2 or len(ours) != len(theirs) or len({len(a) for a in (*ours, *theirs)}) != 1:
         raise KlangfarbeError("two or more seeds of either, and the same paintings in all",
                               f"{len(ours)}, {len(theirs)}", "train both with the same seeds")
-
     def differences(keep: np.ndarray) -> np.ndarray:
-        return np.array([statistic(a[keep]) - statistic(b[keep])
-                         for a, b in zip(ours, theirs, strict=True)])
-
+        return np.array([statistic(a[keep]) - statistic(b[keep]) for a, b in zip(ours, theirs)])
     whole = differences(np.arange(len(ours[0])))
     left_out = np.array([differences(rows).mean() for rows
                          in _without_a_block(_rows_of_groups(groups, ours[0]), seed)])
     of_seeds, of_paintings = whole.var(ddof=1) / len(whole), _variance(left_out)
     total = of_seeds + of_paintings
-    freedom = len(left_out) - 1
-    if total:
-        parts = of_seeds**2 / (len(whole) - 1) + of_paintings**2 / (len(left_out) - 1)
-        freedom = total**2 / max(parts, 1e-300)
+    parts = of_seeds**2 / (len(whole) - 1) + of_paintings**2 / (len(left_out) - 1)
+    freedom = total**2 / max(parts, 1e-300) if total else 1
     reach = float(scipy_stats.t.ppf(0.975, freedom) * np.sqrt(total))
     return float(whole.mean()), float(whole.mean() - reach), float(whole.mean() + reach)
+
+
+def krippendorff_alpha(ratings: np.ndarray, level: str = "ordinal") -> float:
+    """Krippendorff's α = 1 − D_observed / D_expected: the disagreement of pairs of ratings of one
+    item, over that of any two ratings, [raters, items].
+    Card: estimates: reliability of ratings · direction: ↑ · range: (−1, 1]; 1 full agreement, 0
+        chance, below 0 systematic disagreement · unit: none · input: ratings, NaN where somebody
+        did not rate; the level (ordinal for Likert scales) · aggregation: over all pairs of ratings
+        of an item, all items together · blind to: whether raters are right; a habit that all share
+        · minimum n: 20 (items rated by two or more) · source: Krippendorff (2011)"""
+    paired = ratings[:, np.isfinite(ratings).sum(axis=0) >= 2]
+    values = np.unique(paired[np.isfinite(paired)])
+    if len(values) < 2 or level not in ("ordinal", "interval"):
+        raise KlangfarbeError("items rated twice, ratings that differ, level ordinal or interval",
+                              f"{len(values)} values, {level!r}", "collect more ratings")
+    counts = (paired[:, :, None] == values).sum(axis=0).astype(np.float64)    # [items, V]
+    weights = counts / (counts.sum(axis=1, keepdims=True) - 1)
+    coincidences = weights.T @ counts - np.diag(weights.sum(axis=0))          # [V, V]
+    totals = coincidences.sum(axis=0)
+    expected = (np.outer(totals, totals) - np.diag(totals)) / (totals.sum() - 1)
+    # ordinal: ratings between two values, each end counted half
+    places = np.cumsum(totals) - totals / 2 if level == "ordinal" else values
+    distance = np.square(places[:, None] - places)
+    return float(1 - (coincidences * distance).sum() / (expected * distance).sum())
 
 
 def aligned(first: np.ndarray, second: np.ndarray, *, ndim: int = 1,
@@ -167,8 +176,7 @@ def _rows_of_groups(groups: np.ndarray | None, *arrays: np.ndarray) -> list[np.n
     member = group_index(groups, len(arrays[0]))
     if {len(a) for a in arrays} != {len(member)} or member.max(initial=0) < 1:
         raise KlangfarbeError("arrays and groups of one length, and at least two groups",
-                              f"{[len(a) for a in arrays]} and {len(member)} rows",
-                              "align them, or measure on more pieces or paintings")
+                              f"{[len(a) for a in arrays]} and {len(member)} rows", "measure more")
     return np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
 
 

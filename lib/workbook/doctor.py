@@ -1,5 +1,4 @@
-"""``python -m lib doctor``: what this machine has, what is missing, and the command that mends it.
-"""
+"""``python -m lib doctor``: what this machine has, what is missing, and what mends it."""
 
 import importlib.metadata
 import os
@@ -8,6 +7,7 @@ import shutil
 import sys
 
 import psutil
+import torch
 from packaging.markers import Marker
 
 from lib import recipes
@@ -16,38 +16,31 @@ from lib.core import paths, provenance
 MIN_FREE_GB, MIN_MEMORY_GB = 5.0, 7.0
 
 
-def locked() -> dict[str, str]:
-    """Package → version pinned in the lock for this platform."""
-    pins = {}
-    for line in (paths.ROOT / "requirements.lock").read_text().splitlines():
-        found = re.match(r"([A-Za-z0-9_.-]+)==([^\s;\\]+)\s*(?:;\s*(.*?))?\s*\\?$", line)
-        if found and (not found[3] or Marker(found[3]).evaluate()):
-            pins[found[1]] = found[2]
-    return pins
-
-
 def examine() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """All that a run needs: (what, how it is) and (what is wrong, the command that mends it)."""
-    python, pins, wrong = sys.version.split()[0], locked(), {}
-    for name, version in pins.items():
+    python, pins, wrong = sys.version.split()[0], 0, {}
+    for line in (paths.ROOT / "requirements.lock").read_text().splitlines():
+        pin = re.match(r"([A-Za-z0-9_.-]+)==([^\s;\\]+)\s*(?:;\s*(.*?))?\s*\\?$", line)
+        if not pin or pin[3] and not Marker(pin[3]).evaluate():  # of another platform
+            continue
         try:
-            installed = importlib.metadata.version(name)
+            installed = importlib.metadata.version(pin[1])
         except importlib.metadata.PackageNotFoundError:
             installed = "absent"
-        if installed != version:
-            wrong[name] = f"{installed}, locked {version}"
+        pins += 1
+        if installed != pin[2]:
+            wrong[pin[1]] = f"{installed}, locked {pin[2]}"
     memory = psutil.virtual_memory().total / 2**30
     free = shutil.disk_usage(paths.ROOT).free / 2**30
     bundled = sorted(file.relative_to(paths.MINIATURES).as_posix()
                      for file in paths.MINIATURES.rglob("*")
                      if file.suffix in (".safetensors", ".skops"))
-    facts = [("python", python), ("packages", f"{len(pins) - len(wrong)} of {len(pins)} as locked")]
-    if "torch" not in wrong:
-        facts += [("torch", provenance.versions()["torch"]), ("device", provenance.device())]
-    facts += [("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
-              ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
-              ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
-               or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
+    facts = [("python", python), ("packages", f"{pins - len(wrong)} of {pins} as locked"),
+             ("torch", torch.__version__), ("device", provenance.device()),
+             ("cores, memory", f"{os.cpu_count()}, {memory:.0f} GB"),
+             ("free disk", f"{free:.0f} GB"), ("miniatures", ", ".join(bundled) or "none"),
+             ("real collections", os.environ.get(paths.REAL_DATA_VARIABLE)
+              or f"none ({paths.REAL_DATA_VARIABLE} is unset: real-data tests are skipped)")]
     shown = "; ".join(f"{name} {state}" for name, state in list(wrong.items())[:5])
     faults = [(what, mend) for bad, what, mend in (
         (sys.version_info[:2] != (3, 11), f"Python 3.11 expected, {python} found",

@@ -1,13 +1,17 @@
-"""The notebooks as a graph: what each writes, whose results it reads, how long it takes, and the
-parameters it accepts. The Snakefile makes one rule of each step.
-"""
+"""The notebooks as a graph: what each writes, whose results it reads, how long it takes, the
+parameters it accepts, and the code it runs on: a hash per module of ``lib`` it imports, directly or
+not (comments, docstrings, line breaks do not count; a module imported by name at run time is not
+seen). Where one differs, a notebook is run again. The Snakefile makes one rule of each step."""
 
 import ast
 import base64
 import contextlib
 import csv
 import functools
+import hashlib
 import json
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
@@ -16,12 +20,12 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 
 STORED_RUNS = "code.json"  # below results/reference: code, profile and seconds of each stored run
+CODE_SUFFIX = ".code.json"  # of the file beside an executed notebook
+CELLS = "notebook"  # the name under which the notebook's own code cells are hashed
 
 
 class Step(NamedTuple):
-    """A notebook: the files it writes (.csv where no suffix is named), and the numbers of those
-    whose files it reads (in this run, else earlier results or miniatures), joined by blanks.
-    """
+    """A notebook: the files it writes (default .csv); the numbers of those whose files it reads."""
     products: str
     needs: str = ""
 
@@ -98,11 +102,8 @@ def select(words: list[str]) -> list[str]:
 
 def measured(profile: str) -> dict[str, dict[str, str]]:
     """Snakemake's own measurements of the last run: stem → ``s`` (seconds), ``max_rss`` (MB)."""
-    found = {}
-    for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv")):
-        with open(file, newline="", encoding="utf-8") as table:
-            found[file.stem] = list(csv.DictReader(table, delimiter="\t"))[-1]
-    return found
+    return {file.stem: list(csv.DictReader(file.read_text().splitlines(), delimiter="\t"))[-1]
+            for file in sorted((paths.RUNS / profile / "benchmarks").glob("*.tsv"))}
 
 
 def stored_runs() -> dict[str, dict]:
@@ -119,61 +120,53 @@ def seconds() -> dict[str, float]:
 
 
 def priorities(stems: list[str]) -> dict[str, float]:
-    """Seconds from each notebook's start to the end of the last that waits for it."""
-    own = seconds()
-
-    @functools.cache
-    def chain(stem: str) -> float:
-        waiting = [chain(other) for other in stems if stem in STEPS[other].sources]
-        return own.get(stem, 0.0) + max(waiting, default=0.0)
-
-    return {stem: chain(stem) for stem in stems}
+    """Seconds from each notebook's start (in the graph's order) to the end of its last waiter."""
+    own, chains = seconds(), {}
+    for stem in reversed(stems):
+        waiting = [chain for other, chain in chains.items() if stem in STEPS[other].sources]
+        chains[stem] = own.get(stem, 0.0) + max(waiting, default=0.0)
+    return chains
 
 
 def parameters(stem: str) -> dict:
     """The literals in a notebook's cell tagged ``parameters``: name → default."""
     notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)
-    cell = next((cell for cell in notebook.cells
-                 if "parameters" in cell.metadata.get("tags", [])), None)
-    if cell is None:
-        raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none",
-                              "tag the cell that holds the literals")
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if not cells:
+        raise KlangfarbeError(f"a cell tagged 'parameters' in {stem}", "none", "tag the literals'")
     return {ast.unparse(node.targets[0]): ast.literal_eval(node.value)
-            for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)}
+            for node in ast.parse(cells[0].source).body if isinstance(node, ast.Assign)}
 
 
 def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
-    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names and types
-    checked before anything runs (papermill only warns of unknown names).
-    """
+    """``["33.steps=200"]`` → ``{"33_music2image_diffusion": {"STEPS": 200}}``, names, types checked
+    before anything runs (papermill only warns of unknown names)."""
     values: dict[str, dict] = {}
     for word in words:
-        left, equals, text = word.partition("=")
-        number, dot, name = left.partition(".")
-        if not (equals and dot):
+        parts = re.fullmatch(r"([^.=]*)\.([^=]*)=(.*)", word, re.DOTALL)
+        if not parts:
             raise KlangfarbeError("parameters as NOTEBOOK.name=value", repr(word),
                                   "for instance 33.steps=200")
+        number, name, text = parts[1], parts[2].upper(), parts[3]
         stem = select([number])[0]
         if stem not in stems:
             raise KlangfarbeError("parameters of notebooks in this run", repr(word),
                                   f"add {number} to the notebooks, or drop it")
         defaults = parameters(stem)
         del defaults["PROFILE"]
-        if name.upper() not in defaults:
-            known = ", ".join(defaults).lower()
-            raise KlangfarbeError(f"a parameter of {stem} ({known})", repr(left),
-                                  "check its name in the notebook's second cell")
-        default = defaults[name.upper()]
-        value, kind = text, type(default)
+        if name not in defaults:
+            raise KlangfarbeError(f"a parameter of {stem} ({', '.join(defaults).lower()})",
+                                  repr(word), "check its name in the notebook's second cell")
+        value, kind = text, type(defaults[name])
         if kind is not str:
             with contextlib.suppress(ValueError, SyntaxError):
                 value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
-            raise KlangfarbeError(f"a value of type {kind.__name__} (like {default!r})", repr(word),
-                                  "give one of that type")
-        values.setdefault(stem, {})[name.upper()] = value
+            raise KlangfarbeError(f"a value of type {kind.__name__} (like {defaults[name]!r})",
+                                  repr(word), "give one of that type")
+        values.setdefault(stem, {})[name] = value
     return values
 
 
@@ -185,3 +178,67 @@ def encode(values: dict) -> str:
 def decode(text: str) -> dict:
     """The inverse of :func:`encode`."""
     return json.loads(base64.b64decode(text))
+
+
+def code_of(notebook: Path) -> dict[str, str]:
+    """Name of each module → hash; under :data:`CELLS` the notebook's own code cells."""
+    cells = [_parse(cell.source) for cell in nbformat.read(notebook, as_version=4).cells
+             if cell.cell_type == "code"]
+    hashes = {CELLS: _hash("\n".join(map(_plain, cells)))}
+    waiting = _imports(ast.Module([node for cell in cells for node in cell.body], []))
+    while waiting:
+        name = waiting.pop()
+        place = paths.ROOT.joinpath(*name.split("."))
+        file = next((file for file in (place.with_suffix(".py"), place / "__init__.py")
+                     if file.is_file()), None)
+        if name not in hashes and file is not None:
+            hashes[name], imports = _module(file, file.stat().st_mtime_ns)
+            waiting += imports
+    return dict(sorted(hashes.items()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _module(file: Path, _changed: int) -> tuple[str, list[str]]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports = _imports(tree)  # before the docstrings are taken out of the tree
+    return _hash(_plain(tree)), imports
+
+
+def _parse(source: str) -> ast.Module:
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:  # the cell will say so itself when it runs
+        return ast.parse(repr(source))
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    # modules of lib imported anywhere or reached through an imported package (metrics.stats.holm),
+    # with the packages they lie in
+    names, packages = [], {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            packages |= {alias.asname or alias.name: f"{node.module}.{alias.name}"
+                         for alias in node.names}
+    names += packages.values()
+    for node in ast.walk(tree):
+        first, *rest = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else [""]
+        if packages.get(first, "").startswith("lib"):
+            names.append(".".join([packages[first], *rest]))
+    parts = [name.split(".") for name in names if name.split(".")[0] == "lib"]
+    return list(dict.fromkeys(".".join(part[: k + 1]) for part in parts for k in range(len(part))))
+
+
+def _plain(tree: ast.AST) -> str:
+    """A tree without docstrings and positions, as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef
+                      | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

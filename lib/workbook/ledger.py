@@ -7,9 +7,7 @@
 
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``; one is true where
 the whole 95 % interval lies on its side, false where it lies on the other side, else open. One
-false: the claim *does not hold*; else one that nobody measured: *not measured*; else one open:
-*inconclusive*; all true: it *holds*.
-"""
+false: *does not hold*; one unmeasured: *not measured*; one open: *inconclusive*; else *holds*."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -56,8 +54,8 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
     for name, sign, bound in conditions(rule):
         known = measured.get(name, unknown)
         if bound == "null":
-            low = high = known["null"] if name in measured else np.nan
-        elif bound in measured or bound[0].isalpha():
+            low = high = known["null"]
+        elif bound[0].isalpha():
             low, high = (measured.get(bound, unknown)[end] for end in ("low", "high"))
         else:
             low = high = float(bound)
@@ -71,10 +69,8 @@ def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
 
 def evidence(claim: str, quantity: str, value: float, low: float, high: float, n: int, *,
              null: float = np.nan, data: str = "atelier") -> dict:
-    """A measured number as a row of ``evidence.csv``: the claim's id, a name that the rule or
-    ``data/published.csv`` uses (or any other), 95 % interval, how many pieces, pictures or runs,
-    the end of the null's central 95 % that it has to pass, and the data it was measured on.
-    """
+    """A measured number as a row of ``evidence.csv``: the claim's id, the rule's name for it, 95 %
+    interval, how many pieces or runs, the end of the null's central 95 % to pass, its data."""
     return {"claim": claim, "quantity": quantity, "value": float(value), "low": float(low),
             "high": float(high), "null": float(null), "n": int(n), "data": data}
 
@@ -82,8 +78,7 @@ def evidence(claim: str, quantity: str, value: float, low: float, high: float, n
 def from_table(table: pd.DataFrame, claim: str, names: Mapping[str, tuple[str, str]], *,
                data: str = "atelier") -> list[dict]:
     """Evidence out of an evaluation table; `names`: quantity → (measure, row). The null is the
-    shuffled condition's upper end where the measure is better upwards, else its lower end.
-    """
+    shuffled condition's upper end where the measure is better upwards, else its lower end."""
     rows = []
     for quantity, (measure, row) in names.items():
         of = table[table["measure"] == measure].set_index("row")
@@ -104,8 +99,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
     for claim, quantity, value, low, high, null, n in table.iloc[:, :7].to_numpy():
         name = f"{claim} {quantity}"
         if claim not in rules:
-            raise KlangfarbeError(f"claims out of {', '.join(rules)}", name,
-                                  "give the claim's id, or add it to data/claims.csv")
+            raise KlangfarbeError(f"claims out of {', '.join(rules)}", name, "give the claim's id")
         if not np.isfinite([value, low, high]).all() or low > high or n < 1:
             raise KlangfarbeError("a finite value with low ≤ high and n ≥ 1",
                                   f"{name}: {value} [{low}, {high}], n {n}", "measure it again")
@@ -115,8 +109,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
     if len(twice):
-        raise KlangfarbeError("each quantity once", " ".join(twice.iloc[0, :2]),
-                              "give the other a name of its own")
+        raise KlangfarbeError("each quantity once", " ".join(twice.iloc[0, :2]), "name it apart")
     artefacts.save(table, notebook, profile, EVIDENCE, seed=seed, data_hash=data_hash)
     return table
 
@@ -128,11 +121,9 @@ def published(claim: str) -> dict[str, float]:
 
 
 def fill(profile: str) -> Ledger:
-    """The ledger over all evidence of a profile's notebooks (:data:`STORED`: the run whose outputs
-    stand in the repository) and of the real collections. ``claims``: those of the file with ``data,
-    verdict, would_fill``, two rows where a claim was tested on two collections; ``quantities``:
-    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``.
-    """
+    """The ledger over the evidence of a profile's notebooks and of real collections. ``claims``:
+    those of the file with ``data, verdict, would_fill``, a row for each data; ``quantities``:
+    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
     files += [real] if real.is_file() and real not in files else []
@@ -140,8 +131,7 @@ def fill(profile: str) -> Ledger:
     tables = [table for table in tables if len(table)]
     q = pd.concat(tables or [pd.DataFrame(columns=[*COLUMNS, "notebook"])], ignore_index=True)
     printed = artefacts.read(PUBLISHED)[["claim", "quantity", "value"]]
-    q = q.merge(printed.rename(columns={"value": "published"}), on=["claim", "quantity"],
-                how="left")
+    q = q.merge(printed.rename(columns={"value": "published"}), "left", ["claim", "quantity"])
     inside = np.where(q["published"].between(q["low"], q["high"]), "yes", "no")
     q["inside"] = np.where(q["published"].isna(), "", inside)
     rows = []
@@ -186,8 +176,7 @@ def evidence_of(ledger: Ledger, claim) -> list:
 
 def print_claims(profile: str) -> None:
     """Prints every claim with its verdict and our numbers."""
-    known = PROFILES | {STORED: "the mini run that is stored with the repository, and the real "
-                                "collections"}
+    known = PROFILES | {STORED: "the mini run stored with the repository, and real collections"}
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     print(f"{profile}: {known[profile]}\n")
@@ -196,14 +185,11 @@ def print_claims(profile: str) -> None:
 
 
 def draw(ledger: Ledger) -> Figure:
-    """The forest plot: under each claim and its verdict a line per number, grey where no rule asks
-    for it. Units differ, so each line has a scale of its own, wide enough for its marks and 0.
-    """
-    rows = []
-    for claim in ledger.claims.itertuples():
-        of = evidence_of(ledger, claim)
-        rows += [(claim, q) for q in (None, *of)] if of else []
+    """The forest plot: a line per number, on its own scale, grey where no rule asks for it."""
+    rows = [(claim, q) for claim in ledger.claims.itertuples() if (of := evidence_of(ledger, claim))
+            for q in (None, *of)]
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
+    claim: Any
     for line, (claim, q) in enumerate(rows):
         colour = COLOURS[claim.verdict.split(":")[0]]
         if q is None:

@@ -2,8 +2,7 @@
 
     papermill_runs/mini/NN.ipynb ─┬─ outputs ─► notebooks/NN.ipynb, as a reader opens it
     results/mini/NN/ ─────────────┼─ small tables and figures ─► results/reference/NN/
-    the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json
-"""
+    the code that NN imports ─────┴─ a hash per module ─► results/reference/code.json"""
 
 import shutil
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ import nbformat
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.workbook import code_version, graph, ledger, report
+from lib.workbook import graph, ledger, report
 
 # bytes at most; the ledger's drawing is text that grows with its claims
 LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
@@ -26,8 +25,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
         executed = paths.RUNS / profile / f"{stem}.ipynb"
         again = f'make run PROFILE={profile} NOTEBOOKS="{stem[:2]}"'
         if not executed.is_file() or report.failure(profile, stem):
-            raise KlangfarbeError(f"a whole run of {stem} at {profile}", "none, or a failed one",
-                                  again)
+            raise KlangfarbeError(f"a whole run of {stem} at {profile}", "none, or a failed", again)
         _store_outputs(paths.NOTEBOOKS / f"{stem}.ipynb", executed, again)
         reference = paths.REFERENCE / stem
         small = [file for file in sorted((paths.RESULTS / profile / stem).glob("*"))
@@ -39,7 +37,7 @@ def store(profile: str, stems: list[str]) -> list[Path]:
             for kept in (file, file.with_name(file.name + artefacts.PROVENANCE_SUFFIX)):
                 if kept.is_file():
                     shutil.copyfile(kept, reference / kept.name)
-        ran_on = executed.with_suffix(code_version.SUFFIX)
+        ran_on = executed.with_suffix(graph.CODE_SUFFIX)
         known[stem] = {"profile": profile,
                        "seconds": round(float(measured[stem]["s"])) if stem in measured else None,
                        "code": artefacts.read(ran_on) if ran_on.is_file() else None}
@@ -54,12 +52,10 @@ def stale(stems: Iterable[str]) -> dict[str, list[str]]:
     known, found = graph.stored_runs(), {}
     for stem in stems:
         then = known.get(stem, {}).get("code")
-        now = code_version.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
-        differs = ["?"] if then is None else [name for name in now.keys() | then.keys()
-                                              if now.get(name) != then.get(name)]
-        if differs:
-            found[stem] = sorted(differs)
-    return found
+        now = graph.code_of(paths.NOTEBOOKS / f"{stem}.ipynb")
+        found[stem] = ["?"] if then is None else sorted(
+            name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    return {stem: differs for stem, differs in found.items() if differs}
 
 
 def check(stems: list[str]) -> int:
@@ -80,8 +76,7 @@ def _store_outputs(source: Path, executed: Path, again: str) -> None:
     ran_cells = [cell for cell in ran.cells if cell.cell_type == "code"
                  and "injected-parameters" not in cell.metadata.get("tags", [])]
     if [cell.source for cell in cells] != [cell.source for cell in ran_cells]:
-        raise KlangfarbeError(f"the code of {source.stem} as it ran", "a notebook edited since",
-                              again)
+        raise KlangfarbeError(f"the code of {source.stem} as it ran", "one edited since", again)
     count = 0
     for cell, ran_cell in zip(cells, ran_cells, strict=True):
         count += bool(cell.source.strip())

@@ -1,6 +1,5 @@
 """``results/<profile>/report.html``, one page that opens offline: the ledger, then the pictures,
-sounds, tables and failures of every notebook, each beside a link to the notebook as it ran.
-"""
+sounds, tables and failures of every notebook, each beside a link to the notebook as it ran."""
 
 import base64
 import html
@@ -86,10 +85,10 @@ def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.Data
 def _ledger_section(profile: str) -> str:
     filled, shown, drawing = write_ledger(profile)
     counts = filled.claims["verdict"].str.split(":").str[0].value_counts()
+    summary = ", ".join(f"{name} {count}" for name, count in counts.items())
     table = shown.to_html(index=False, border=0)
     for name, colour in ledger.COLOURS.items():
         table = table.replace(f"<td>{name}", f"<td style='color:{colour}'>{name}")
-    summary = ", ".join(f"{name} {count}" for name, count in counts.items())
     return (f"<h2 id='claims'>Ledger</h2><p>Claims of the sources: {summary}.</p>"
             f"<div class='ledger'>{table}{_figure(drawing) if drawing else ''}</div>")
 

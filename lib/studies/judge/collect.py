@@ -1,8 +1,7 @@
 """Asking a judge, case by case: a service that speaks OpenAI's protocol, as Gemini does too (keys
 from the environment), or a model of transformers on this machine. Who does not answer in the form
 is asked again, a refusal is recorded, and every outcome is a line of JSON on the disk at once.
-Source: Hong et al. §IV-C ask Gemini "in direct multimodal mode (image+text+audio)".  Notebook: 46.
-"""
+Source: Hong et al. §IV-C, Gemini in "direct multimodal mode (image+text+audio)".  Notebook: 46."""
 
 import base64
 import io
@@ -40,11 +39,7 @@ Backend = namedtuple("Backend", "name ask")
 
 
 class TemporaryFailure(Exception):
-    """Worth another try, ``after`` as many seconds as the service asks for, or ``None``."""
-
-    def __init__(self, why: str, after: float | None = None):
-        super().__init__(why)
-        self.after = after
+    """(why, seconds that the service asks for or ``None``): worth another try."""
 
 
 class Refused(Exception):
@@ -54,8 +49,7 @@ class Refused(Exception):
 def get_backend(name: str, model: str, base_url: str = "", key: str | None = None,
                 timeout_s: float = 120.0) -> Backend:
     """A backend out of :data:`NAMES`; without a model (for ``local`` a folder) or a key (``None``:
-    from the environment) nobody is asked. base_url: another service of the protocol.
-    """
+    from the environment) nobody is asked. base_url: another service of the protocol."""
     if name not in NAMES:
         raise KlangfarbeError(f"a judge out of {', '.join(NAMES)}", repr(name), "name one of them")
     if not model:
@@ -84,22 +78,21 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
         try:
             answer = httpx.post(url, headers=headers, json=body, timeout=timeout_s)
         except httpx.TimeoutException as error:
-            raise TemporaryFailure(f"no answer in {timeout_s:g} s") from error
+            raise TemporaryFailure(f"no answer in {timeout_s:g} s", None) from error
         except httpx.TransportError as error:
-            raise TemporaryFailure(f"not reached: {error}") from error
+            raise TemporaryFailure(f"not reached: {error}", None) from error
         status, after = answer.status_code, answer.headers.get("retry-after", "")
         if status == 429 or status >= 500:
             wait = float(after) if after.replace(".", "", 1).isdigit() else None
             raise TemporaryFailure(f"status {status}", wait)
         if status >= 400:
-            raise KlangfarbeError("an answer of the service",
-                                  f"status {status}: {answer.text[:200]!r}",
+            raise KlangfarbeError("an answer", f"status {status}: {answer.text[:200]!r}",
                                   "look at key, model and base URL; earlier answers are kept")
         try:
             choice = answer.json()["choices"][0]
             message = choice["message"]
         except (ValueError, LookupError, TypeError) as error:
-            raise TemporaryFailure("an answer without a message") from error
+            raise TemporaryFailure("an answer without a message", None) from error
         if message.get("refusal") or choice.get("finish_reason") == "content_filter":
             raise Refused(message.get("refusal") or "content filter")
         return message.get("content") or ""
@@ -122,9 +115,7 @@ def load_model(model: str) -> tuple:
 
 
 def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
-    """``ask`` of a network with its processor (a chat template, pictures, sounds), decoded
-    greedily.
-    """
+    """``ask`` of a network with its processor (chat template, pictures, sounds), greedy."""
     extractor = (getattr(processor, "feature_extractor", None)
                  or getattr(processor, "audio_processor", None))
     if extractor is None or getattr(processor, "image_processor", None) is None:
@@ -148,14 +139,12 @@ def ask_locally(processor, network) -> Callable[[rating.Case, str], str]:
 def collect_ratings(cases: Sequence[rating.Case], backend: Backend, path: Path | str, *,
                     n_tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> pd.DataFrame:
     """Answers of one judge, a row of :data:`COLUMNS` a case; what the file (``….jsonl``, also of
-    other judges) answers is not asked again. Waits double from 2 s unless the service says.
-    """
-    path, names = Path(path), [case.name for case in cases]
+    other judges) answers is not asked again. Waits double from 2 s unless the service says."""
+    path, names, silent = Path(path), [case.name for case in cases], 0
     if len(set(names)) < len(names):
-        raise KlangfarbeError("cases of different names", f"{len(names) - len(set(names))} twice",
-                              "name them apart")
+        raise KlangfarbeError("cases of different names", "one twice", "name them apart")
     before = read_answers(path, backend.name)
-    known, silent = set(before.loc[before["status"] != SILENT, "case"]), 0
+    known = set(before.loc[before["status"] != SILENT, "case"])
     for case in cases:
         if case.name in known:
             continue
@@ -180,8 +169,7 @@ def read_answers(path: Path | str, judge: str, names: Sequence[str] | None = Non
 def rate_files(painting: Path, music: Path, comment: str, backend: str, model: str,
                base_url: str = "", output: Path | None = None) -> int:
     """``python -m lib judge``: prints one rating, returns the exit code; `output` keeps it."""
-    comment = comment.strip()
-    if not comment:
+    if not (comment := comment.strip()):
         raise KlangfarbeError("a comment, what is felt before the painting", "none",
                               'for instance --comment "it makes me feel calm"')
     case = rating.Case(f"{painting.name} {music.name} {comment}", images.load(painting), comment,
@@ -193,12 +181,11 @@ def rate_files(painting: Path, music: Path, comment: str, backend: str, model: s
         raise KlangfarbeError(f"a rating of {judge.name}",
                               f"{row['status']} after {row['tries']} tries: {row['why']}",
                               "ask again later, or another judge; no rating is made up")
-    answer = row["rating"]
-    print(f"{judge.name}: {answer['scores']['Feeling_alignment']} of 10")
-    for name in ("text", "image", "audio"):
-        print(f"  {name:6} {', '.join(answer['keywords'][name])} · {answer['explanations'][name]}")
-    print(f"  {answer['explanations']['overall']}\n"
-          "One rating is an anecdote; notebook 46 has the controls.")
+    keywords, reasons = row["rating"]["keywords"], row["rating"]["explanations"]
+    print(f"{judge.name}: {row['score']:g} of 10")
+    for name, words in keywords.items():
+        print(f"  {name:6} {', '.join(words)} · {reasons[name]}")
+    print(f"  {reasons['overall']}\nOne rating is an anecdote; notebook 46 has the controls.")
     return 0
 
 
@@ -212,9 +199,10 @@ def _ask(case: rating.Case, backend: Backend, n_tries: int, sleep) -> dict:
         except Refused as refused:
             return row | {"status": REFUSED, "tries": attempt, "why": str(refused)}
         except TemporaryFailure as failure:
-            row |= {"status": SILENT, "why": str(failure)}
-            wait = FIRST_WAIT_S * 2 ** (attempt - 1) if failure.after is None else failure.after
+            why, after = failure.args
+            row |= {"status": SILENT, "why": why}
             if attempt < n_tries:
+                wait = FIRST_WAIT_S * 2 ** (attempt - 1) if after is None else after
                 sleep(min(LONGEST_WAIT_S, wait))
         except rating.InvalidAnswer as invalid:
             row |= {"status": MALFORMED, "why": invalid.got}

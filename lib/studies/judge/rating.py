@@ -1,7 +1,5 @@
 """What is judged, the judge's prompt and the form of its answer, word for word, and how it is read.
-Source: Hong et al., Table VIII (the prompt) and Table IX (the fields; another one is refused).
-Notebook: 46.
-"""
+Source: Hong et al., Tables VIII (prompt) and IX (fields; another one is refused).  Notebook: 46."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -2,11 +2,4 @@
 of listeners can tell.  Source: Deepika §6.1.4, §6.2.3.  Notebook: 26.
 
     clips ─study.lay_out─► design.blocks, with_pairs ─► trials (no system's name) and key
-    session.Session ── page.Page ─► store, a line an answer ─► study.answers ─► analysis
-"""
-
-import pkgutil
-
-import lazy_loader
-
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+    session.Session ── page.Page ─► store, a line an answer ─► study.answers ─► analysis"""

@@ -1,7 +1,6 @@
 """From answers to what may be said: who is left out, each system's mean, which differences are more
 than luck. Answers of one listener resemble each other, and so do those to one picture: every 95 %
-interval counts listeners *and* pictures (two-way clustering).
-"""
+interval counts listeners *and* pictures (two-way clustering)."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -11,7 +10,7 @@ import pandas as pd
 from scipy.stats import t
 
 from lib.core.errors import KlangfarbeError
-from lib.metrics import rating, stats
+from lib.metrics import stats
 from lib.studies.listening import design
 from lib.studies.listening.questions import QUESTIONS
 from lib.studies.listening.study import RULE
@@ -42,16 +41,15 @@ def kept(answers, rule: Mapping = RULE):
 
 def agreement(answers, name: str, *, n_resamples: int = 200, seed: int = 0) -> dict:
     """Krippendorff's α of one question over clips that two or more rated, interval over clips. A
-    listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order.
-    """
+    listener's bias lowers α as well: it asks whether the *numbers* agree, not only the order."""
     matrix = _rated(answers, name).pivot_table(index="code", columns="rater", values=name)
     clips = matrix[matrix.notna().sum(axis=1) >= 2].to_numpy()  # [clips, raters], NaN: none
     high = next(question.high for question in QUESTIONS if question.name == name)
     level = "ordinal" if high == 5 else "interval"
-    ends = stats.bootstrap(lambda some: rating.krippendorff_alpha(some.T, level), clips,
+    ends = stats.bootstrap(lambda some: stats.krippendorff_alpha(some.T, level), clips,
                            n_resamples=n_resamples, seed=seed)
     return {"question": name, "level": level, "low": ends[0], "high": ends[1], "n": len(clips),
-            "value": rating.krippendorff_alpha(clips.T, level), "raters": clips.shape[1]}
+            "value": stats.krippendorff_alpha(clips.T, level), "raters": clips.shape[1]}
 
 
 def means(answers, name: str) -> pd.DataFrame:
@@ -70,8 +68,7 @@ def means(answers, name: str) -> pd.DataFrame:
 
 def contrasts(answers, name: str) -> pd.DataFrame:
     """Every two systems: the difference of means a − b with its intervals; ``p`` of the two-way
-    error (could other listeners *and other pictures* have given it by luck?), ``p_holm`` corrected.
-    """
+    error (could other listeners *and pictures* have given it by luck?), ``p_holm`` corrected."""
     rated, rows = _rated(answers, name), []
     for a, b in combinations(sorted(rated["system"].unique()), 2):
         own = rated[rated["system"].isin([a, b])]
@@ -93,9 +90,7 @@ def _intervals(value: float, error, freedom: int, naive, naive_freedom: int) -> 
 
 
 def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple:
-    """Two systems in R data sets of one design, y [R, N]: difference of means [R], N, degrees of
-    freedom, two-way standard error [R], naive one [R].
-    """
+    """Two systems in y [R, N]: difference of means [R], N, freedom, two-way, naive error [R]."""
     n_a, n_b = is_a.sum(), (~is_a).sum()
     mean_a, mean_b = y[:, is_a].mean(axis=1), y[:, ~is_a].mean(axis=1)
     residual = y - np.where(is_a, mean_a[:, None], mean_b[:, None])
@@ -107,13 +102,10 @@ def contrast(y: np.ndarray, is_a: np.ndarray, rater: np.ndarray, item: np.ndarra
 
 def two_way(parts: np.ndarray, rater: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, int]:
     """Standard error of a sum of `parts` [N] or [R, N] that hang together within listeners and
-    within pictures, V = V_rater + V_item − V_both, at least the larger; one less than the fewer of
-    them.
-    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5.
-    """
+    within pictures, V = V_rater + V_item − V_both, at least the larger; and degrees of freedom.
+    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, eq. 2.5."""
     parts = np.asarray(parts, np.float64)
-    _, r = np.unique(rater, return_inverse=True)
-    _, i = np.unique(item, return_inverse=True)
+    (_, r), (_, i) = (np.unique(some, return_inverse=True) for some in (rater, item))
     counts = r.max(initial=-1) + 1, i.max(initial=-1) + 1
     if min(counts) < 2:
         raise KlangfarbeError("at least two listeners and two pictures",

@@ -1,8 +1,6 @@
 """Who hears what, when: every listener and every picture meets every system equally often (±1), and
 nothing gives a system away. Such a deal always exists: it colours the edges of a bipartite graph.
-
-Source: de Werra (1971), INFOR 9 (the colouring); Williams (1949) (orders).  Notebook: 26.
-"""
+Source: de Werra (1971), INFOR 9 (the colouring); Williams (1949) (orders).  Notebook: 26."""
 
 import hashlib
 from collections import namedtuple
@@ -35,9 +33,7 @@ def fingerprint(content: np.ndarray) -> str:
 def equitable(left: np.ndarray, right: np.ndarray, n_colours: int,
               rng: np.random.Generator) -> np.ndarray:
     """Colours, int [E], of the edges (left[e], right[e]): around every vertex, and overall, all
-    occur equally often (±1). Two uneven ones are coloured anew; the sum of squared counts falls
-    each time.
-    """
+    occur equally often (±1). Two uneven ones are coloured anew; Σ counts² falls each time."""
     colours = rng.permutation(np.arange(len(left)) % n_colours)
     while True:
         counts = np.concatenate([
@@ -96,8 +92,7 @@ def deal(n_items: int, n_raters: int, per_rater: int, rng: np.random.Generator) 
 def blocks(stimuli: Sequence[Stimulus], n_raters: int, per_rater: int = 20, seed: int = 0, *,
            silence: str = "", wrong: Sequence[tuple[str, str]] = ()) -> Plan:
     """The pages on which one sound is rated, from every system's clip of every item; `seed` names
-    the codes: keep it secret. Attention checks: an audio's name, (image, audio) that do not fit.
-    """
+    the codes: keep it secret. Attention checks: an audio's name, (image, audio) that do not fit."""
     table, systems, items = _square(stimuli)
     if {(s.image, s.audio) for s in stimuli} & set(wrong):
         raise KlangfarbeError("wrong pairs that no system made", "one that is a stimulus too",
@@ -125,8 +120,7 @@ def blocks(stimuli: Sequence[Stimulus], n_raters: int, per_rater: int = 20, seed
 
 def with_pairs(plan: Plan, stimuli: Sequence[Stimulus], per_rater: int = 10, seed: int = 0) -> Plan:
     """A plan with pages after its own on which two systems' sounds for one picture are compared:
-    all meet equally often (±1) within a listener, for a picture and overall, half on either side.
-    """
+    all meet equally often (±1) for a listener, for a picture and overall, half on either side."""
     table, systems, items = _square(stimuli)
     n_raters, first = plan.trials[["place", "trial"]].to_numpy().max(axis=0) + 1
     rng, meetings = np.random.default_rng([seed, 1]), list(combinations(systems, 2))

@@ -1,6 +1,5 @@
 """The page a listener sees, in ipywidgets, worked with Tab, number keys, arrows and enter: it shows
-a :class:`~lib.studies.listening.session.Session` and passes on what is pressed.
-"""
+a :class:`~lib.studies.listening.session.Session` and passes on what is pressed."""
 
 import html
 import secrets
@@ -25,9 +24,7 @@ GONE = "<h2>Good-bye</h2><p>Nothing of yours is stored. You may close this page.
 
 
 class Page:
-    """Widgets around a sitting, in ``box``; ``controls``: the present ones by name, in Tab's order.
-    The code is a random one, or the one that is typed; `options`: the session's.
-    """
+    """Widgets around a sitting, in ``box``; ``controls``: the present ones, in Tab's order."""
 
     def __init__(self, study: studies.Study, rater: str = "", **options):
         self._study, self._options = study, options

@@ -1,7 +1,6 @@
-"""A study that needs nothing but the atelier, and the web page that serves any study (Voila, a
-kernel a visitor). Each painting has its own music, another's, and its own heard through a
-telephone: the second sounds as good and fits worse, the third the other way round.  Notebook: 26.
-"""
+"""A study of the atelier alone, and the web page that serves any study (Voila, a kernel a visitor).
+Each painting has its own music, another's, and its own heard through a telephone: the second sounds
+as good and fits worse, the third the other way round.  Notebook: 26."""
 
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The questions letter by letter, the consent, and the form of one answer.
-
-Source: Deepika §6.1.4 (OVL, REL), §6.2.3; the comparisons are ours.  Notebook: 26.
-"""
+Source: Deepika §6.1.4 (OVL, REL), §6.2.3; the comparisons are ours.  Notebook: 26."""
 
 from collections import namedtuple
 from dataclasses import fields

@@ -1,8 +1,7 @@
 """One listener's way through a study, without widgets: what the page may do, and when.
 
     consent ──agree──► page 0 ──submit──► page 1 … ──submit──► done
-       └──decline──► gone ◄── withdraw (from everywhere; deletes all)
-"""
+       └──decline──► gone ◄── withdraw (from everywhere; deletes all)"""
 
 import time
 from collections.abc import Callable
@@ -18,8 +17,7 @@ SLACK_SECONDS = 0.25  # between the button and the first sound
 
 class Session:
     """One listener's sitting: its ``state``, the present page's ``trial`` and ``answers``; a known
-    code goes on where it stopped. `clock`: rising seconds; `simulated`: a program answers.
-    """
+    code goes on where it stopped. `clock`: rising seconds; `simulated`: a program answers."""
 
     def __init__(self, of: study.Study, rater: str, *, clock: Callable[[], float] = time.monotonic,
                  simulated: bool = False):
@@ -59,8 +57,7 @@ class Session:
     def play(self, side: str = "left") -> bytes:
         self._expect(PAGE)
         if side not in self.sounds:
-            raise KlangfarbeError(f"a side out of {', '.join(self.sounds)}", repr(side),
-                                  "play one that is there")
+            raise KlangfarbeError(f"a side out of {', '.join(self.sounds)}", side, "play another")
         self._plays.append((side, self.clock()))
         return self.study.audio(self.sounds[side])
 
@@ -84,8 +81,8 @@ class Session:
                 return f"Please play {which} first."
             left = self.study.settings["seconds"][name] - SLACK_SECONDS - max(heard)
             if left > 0:
-                return f"Please hear {which} to its end" + (f" ({left:.0f} s more)." if left >= 1
-                                                            else ".")
+                more = f" ({left:.0f} s more)" if left >= 1 else ""
+                return f"Please hear {which} to its end{more}."
         titles = {q.name: q.title for q in questions.QUESTIONS} | dict(questions.CHOICES)
         unanswered = [titles[n] for n in ASKED[self.trial["kind"]] if n not in self.answers]
         return f"Still to answer: {' · '.join(unanswered)}" if unanswered else ""
@@ -113,8 +110,7 @@ class Session:
 
     def _expect(self, state: str) -> None:
         if self.state != state:
-            raise KlangfarbeError(f"a sitting at {state!r}", repr(self.state),
-                                  "begin a new sitting")
+            raise KlangfarbeError(f"a sitting at {state!r}", repr(self.state), "begin a new one")
 
     def _next(self) -> None:
         self.trial = next((page for page in self._block if page["trial"] not in self._done), {})

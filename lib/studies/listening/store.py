@@ -1,7 +1,5 @@
 """Where answers are kept: ``<rater>.jsonl`` a listener, a line an answer, appended under a lock and
-on the disk before the next page comes (a crash costs one line at most); ``withdrawn.jsonl``: how
-many answers were deleted, and when, not whose.
-"""
+on the disk before the next page; ``withdrawn.jsonl``: how many were deleted, when, not whose."""
 
 import contextlib
 import os
@@ -30,9 +28,7 @@ def append(folder: Path | str, row: Row) -> None:
 
 
 def read(folder: Path | str) -> pd.DataFrame:
-    """All answers in a folder, a column a field of Row; ``.attrs["faults"]`` tells of broken lines
-    and pages answered twice (the first counts).
-    """
+    """All answers in a folder; ``.attrs["faults"]``: broken lines, pages answered twice."""
     rows, faults = [], []
     for path in sorted(Path(folder).glob("*.jsonl")):
         if path.name != WITHDRAWN:

@@ -1,8 +1,6 @@
 """A study in a folder: ``study.json`` (seed, sizes, the rule of exclusion, the plan's hash; written
-last), ``trials.csv`` (what the page reads), ``key.csv`` (which code is which system: for the
-analysis alone), ``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings``
-(store.py).
-"""
+last), ``trials.csv`` (for the page), ``key.csv`` (which code is which system: for the analysis),
+``images``, levelled ``audio``, ``places.json`` (listeners' codes), ``ratings`` (store.py)."""
 
 import hashlib
 import json
@@ -58,8 +56,7 @@ class Study(NamedTuple):
 
 
 def level(sound: np.ndarray) -> np.ndarray:
-    """A sound [N] at −23 dBFS RMS, or below where its peak would pass ±0.98; silence stays silent.
-    """
+    """A sound [N] at −23 dBFS RMS, or below where its peak would pass ±0.98; silence stays."""
     rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     if rms < audio.SILENCE_RMS:
         return np.zeros_like(sound, dtype=np.float32)
@@ -71,8 +68,7 @@ def lay_out(folder: Path | str, clips: Sequence[Clip], *, n_raters: int = 30, pe
             n_pairs: int = 0, wrong: Sequence[tuple[np.ndarray, np.ndarray]] = (),
             seed: int = 0) -> Study:
     """Writes a study of `clips` of every system on the same items: `n_raters` places, `per_rater`
-    rated pages and `n_pairs` compared ones each; `wrong`: (picture, sound) for attention checks.
-    """
+    rated pages and `n_pairs` compared ones each; `wrong`: (picture, sound) for attention checks."""
     folder = Path(folder)
     if (folder / SETTINGS).exists() or any((folder / "ratings").glob("*.jsonl")):
         raise KlangfarbeError("a folder without a study", f"{folder}: there is one",

@@ -1,6 +1,5 @@
 """``python -m lib bench NAME --json``: one measurement as one JSON object, as a ratio to a baseline
-of the same run, by process time on one core.
-"""
+of the same run, by process time on one core."""
 
 import contextlib
 import importlib
@@ -10,24 +9,22 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+import psutil
 import threadpoolctl
 
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
 
 # name of a bench → the module here that holds ``bench_<name>``
-BENCHES = {"features": "sound", "vocoder": "sound", "atelier": "pictures",
-           "sampler": "pictures", "frechet": "vectors", "matching": "vectors",
-           "epoch": "musicgen", "generate": "musicgen", "latency": "musicgen"}
+BENCHES = dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"),
+                        "media") | dict.fromkeys(("epoch", "generate", "latency"), "musicgen")
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
 
 
 def run(name: str) -> dict:
-    """Runs one benchmark on one core: `KEYS` (``ratio``: how many times better than the baseline;
-    ``peak_mb`` of this process) and whatever else it measured."""
+    """One benchmark on one core: `KEYS` (``ratio``: how many times better) and more."""
     if name not in BENCHES:
-        raise KlangfarbeError(f"a bench out of {', '.join(BENCHES)}", repr(name),
-                              "name one of them")
+        raise KlangfarbeError(f"a bench out of {', '.join(BENCHES)}", repr(name), "name one")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                      "NUMBA_NUM_THREADS", "KLANGFARBE_THREADS"):
         os.environ[variable] = "1"  # before the libraries load; the limit is for those that have
@@ -41,39 +38,28 @@ def run(name: str) -> dict:
 
 def peak_mb() -> float:
     """The largest memory this process has held, MB."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        import psutil  # Windows alone
-
+    if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset / 2**20
+    import resource  # not on Windows
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 class Clock:
-    """Seconds of each named part: of this process, so that a busy machine does not count, or of the
-    wall where a GPU works beside it (`synchronize`)."""
+    """Seconds of each named part: of this process, so that a busy machine does not count."""
 
-    def __init__(self, synchronize: Callable | None = None):
-        self.synchronize = synchronize
-        self.parts: dict[str, float] = defaultdict(float)
+    def __init__(self, now: Callable[[], float] = time.process_time):
+        self.now, self.parts = now, defaultdict(float)
 
     @property
     def total(self) -> float:
         return sum(self.parts.values())
 
-    def _now(self) -> float:
-        if self.synchronize is None:
-            return time.process_time()
-        self.synchronize()
-        return time.perf_counter()
-
     @contextlib.contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        start = self._now()
+        start = self.now()
         yield
-        self.parts[part] += self._now() - start
+        self.parts[part] += self.now() - start
 
 
 def seconds(call: Callable) -> float:

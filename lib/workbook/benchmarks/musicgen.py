@@ -2,6 +2,7 @@
 Weights are bundled or random: no published weight is needed to time one."""
 
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
-from lib.pretrained.loading import Source
 from lib.pretrained.musicgen import MusicGenerator, sample, sound_codes, text_states
-from lib.recipes import musicgen as recipe
 from lib.signal import audio
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig
@@ -31,25 +30,17 @@ MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
              "num_attention_heads": 4, "ffn_dim": 1024}
 SMALL = {"vocab_size": 2048, "hidden_size": 1024, "num_hidden_layers": 24,
          "num_attention_heads": 16, "ffn_dim": 4096}
-EPOCH_CONFIG = MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True, start="miniature")
+EPOCH = MusicGenConfig(batch_size=8, clip_seconds=8.0, bfloat16=True, start="miniature")
 PROJECTION, SHARED = ("clip", "projection"), ("decoder", "codec")
 PIPELINE = ("captioner", "language model", "text encoder")
 
 
-def bench_epoch(n_batches: int = 2, repeats: int = 5,
-                config: MusicGenConfig = EPOCH_CONFIG,
-                start: MusicGenerator | None = None) -> dict:
+def bench_epoch(n_batches: int = 2, repeats: int = 5, config: MusicGenConfig = EPOCH) -> dict:
     """What stored tensors save in an epoch of fine-tuning, and what they still cost over the bare
     step: seconds an epoch, best of five turns a batch. ``stored``: tensors are read from their
     folder; ``published``: every clip's file is decoded and goes through codec and T5 alone (the
-    thesis: 240 s against 70 s); ``bare``: the batch is in memory. ``overhead`` = stored / bare
-    (wanted: at most 1.05). The decoder is random: it takes as long."""
-    if start is None:
-        codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
-        network = recipe.build(codec.n_codebooks, codec.codebook_size, text.width)
-        start = MusicGenerator(Source(Path(), "random", "0" * 64), network.eval(), text, codec,
-                               "cpu")
-    n = n_batches * config.batch_size
+    thesis: 240 s against 70 s); ``bare``: from memory. ``overhead`` = stored / bare (≤ 1.05)."""
+    start, n = pretrained.load("musicgen", device="cpu"), n_batches * config.batch_size
     best: dict[str, float] = dict.fromkeys(("stored", "published", "bare"), 0.0)
     models = music.build(config, start)
     models.network.train()
@@ -58,14 +49,12 @@ def bench_epoch(n_batches: int = 2, repeats: int = 5,
         for number in range(n_batches):
             rows = range(number * config.batch_size, (number + 1) * config.batch_size)
             kept = material.stored(rows)
-            batches = {"stored": lambda rows=rows: material.stored(rows),
-                       "published": lambda rows=rows: material.made(rows),
-                       "bare": lambda kept=kept: kept}
             calls = [lambda batch=batch: music.train_step(models, batch(), config,
                                                           config.learning_rate)
-                     for batch in batches.values()]
+                     for batch in (lambda rows=rows: material.stored(rows),
+                                   lambda rows=rows: material.made(rows), lambda kept=kept: kept)]
             benchmarks.best_seconds(calls, 1)  # warms up
-            for way, seconds in zip(batches, benchmarks.best_seconds(calls, repeats)):
+            for way, seconds in zip(best, benchmarks.best_seconds(calls, repeats)):
                 best[way] += seconds
         kilobytes = sum(file.stat().st_size for file in material.store.iterdir()) / 1024
     return benchmarks.result(
@@ -86,11 +75,10 @@ class Material:
             noise = rng.normal(0, 0.1, (round(seconds * start.sample_rate_hz),))
             soundfile.write(file, noise, start.sample_rate_hz)
         self.texts = [words.description(factors.draw(TRAIN_SEED, row)) for row in range(n)]
-        self.store, self.sounds = folder / "store", self.decode(range(n))
+        self.store, self.sounds = folder / "store", [self.decode(row) for row in range(n)]
 
-    def decode(self, rows) -> list[np.ndarray]:
-        return [audio.load(self.files[row], seconds=None,
-                           sample_rate_hz=self.start.sample_rate_hz) for row in rows]
+    def decode(self, row: int) -> np.ndarray:
+        return audio.load(self.files[row], seconds=None, sample_rate_hz=self.start.sample_rate_hz)
 
     def stored(self, rows: range):
         """A batch from the store."""
@@ -103,17 +91,16 @@ class Material:
         """A batch from files and texts, everything computed anew, clip by clip."""
         codes, states = [], []
         for row in rows:
-            sound = np.stack(self.decode([row]))[:, None]
-            codes += [found.cpu() for found in self.start.codec.encode(sound)]
+            code, = self.start.codec.encode(self.decode(row)[None, None])
+            codes.append(code.cpu())
             (state,), (mask,) = self.start.text.states([self.texts[row]])
             states.append(state[mask])
         return steps.collate(codes, states, self.start.device)
 
 
 def bench_generate() -> dict:
-    """Fast sampling against transformers' own ``generate``: the same random weights at the
-    miniature's size, guidance 3, top-k 250, no codec. ``ours, baseline``: tokens a second of four
-    pieces of 8 s, all codebooks counted; ``greedy_tokens_equal``: whether both find the same."""
+    """Fast sampling against transformers' own ``generate``, tokens a second: one network of random
+    weights at the miniature's size, guidance 3, top-k 250, no codec; are greedy tokens equal?"""
     torch.manual_seed(0)
     n_pieces, seconds, rate_hz = 4, 8, 25
     model, n_steps = network(MINIATURE, rate_hz), seconds * rate_hz
@@ -160,16 +147,13 @@ def network(size: dict, rate_hz: int, filters: int = 4) -> Any:
 
 def plain(model, states, mask, n_steps: int, **settings) -> torch.Tensor:
     """Codes [B, K, S] of transformers' own `generate` from ready conditions, its codec left out."""
-    kept, own = [], model.audio_encoder.decode
+    doubled: Any = [torch.cat([part, 0 * part]) for part in (states, mask)]
+    kept = []
     model.audio_encoder.decode = lambda codes, **_: kept.append(codes[0]) or SimpleNamespace(
         audio_values=codes)
-    doubled: Any = [torch.cat([part, 0 * part]) for part in (states, mask)]  # with null halves
-    try:
-        model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
-                       encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
-                       max_length=n_steps + model.decoder.config.num_codebooks, **settings)
-    finally:
-        model.audio_encoder.decode = own
+    model.generate(input_ids=torch.zeros_like(mask[:, :1]), attention_mask=doubled[1],
+                   encoder_outputs=BaseModelOutput(doubled[0]), guidance_scale=3.0,
+                   max_length=n_steps + model.decoder.config.num_codebooks, **settings)
     return kept[0]
 
 
@@ -181,9 +165,8 @@ def _conditions(n_items: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
     """A picture's way to what conditions the music, by projection and by captioner and language
-    model, ms (median, one picture at a time, both ways in turn; wanted ratio 20). ``parts_ms``:
-    each part of both; ``whole_ratio``: picture to waveform, projection over pipeline (the thesis:
-    below .5); on a GPU ``gpu_…``."""
+    model, ms (median, one at a time, both ways in turn; wanted ratio 20). ``parts_ms``; picture to
+    waveform, projection over pipeline: ``whole_ratio`` (thesis: below .5); on a GPU ``gpu_…``."""
     clip, captioner, describer, generator = (
         pretrained.load(part, device="cpu")
         for part in ("image_text", "captioner", "describer", "musicgen"))
@@ -205,8 +188,8 @@ def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
         with clock("decoder"):
             condition = torch.from_numpy(condition)
             codes = sample(generator.network.decoder, condition,
-                                             torch.ones(condition.shape[:2], dtype=torch.long),
-                                             round(play_seconds * generator.frame_rate_hz))
+                           torch.ones(condition.shape[:2], dtype=torch.long),
+                           round(play_seconds * generator.frame_rate_hz))
         with clock("codec"):
             generator.codec.decode(codes)
     ms = {part: 1e3 * float(np.median([clock.parts[part] for clock in clocks[1:]]))
@@ -221,7 +204,7 @@ def bench_latency(n_pictures: int = 8, play_seconds: float = 4.0) -> dict:
         pipeline_whole_ms=pipeline, whole_ratio=(ours + shared) / pipeline, **gpu())
 
 
-def gpu(seconds: float = 10.0) -> dict:
+def gpu() -> dict:
     """Picture to 10 s of sound on a CUDA device at published sizes with random weights, ms of wall
     time (the thesis: 600 on an RTX 3090). The step is compiled: ``gpu_compile_s`` is what the first
     piece waits for it, ``gpu_uncompiled_ms`` what one takes without."""
@@ -236,16 +219,18 @@ def gpu(seconds: float = 10.0) -> dict:
     mask = torch.ones(1, 1, dtype=torch.long, device="cuda")
     torch.cuda.reset_peak_memory_stats()
     turns = {"graph": [], "compile": []}
+    def wall() -> float:
+        torch.cuda.synchronize()
+        return time.perf_counter()
     with torch.inference_mode():
         for step, clocks in turns.items():
             for seed in range(5):  # the first call of each also loads kernels, or makes them
-                clock = benchmarks.Clock(torch.cuda.synchronize)
+                clock = benchmarks.Clock(wall)
                 clocks.append(clock)
                 with clock("condition"):
                     condition = projection(tower.encode_image(picture))
                 with clock("tokens"):
-                    codes = sample(model.decoder, condition, mask,
-                                                     round(50 * seconds), seed=seed, step=step)
+                    codes = sample(model.decoder, condition, mask, 500, seed=seed, step=step)
                 with clock("codec"):
                     model.audio_encoder.decode(codes[None], [None])
     best = {step: min(clocks[1:], key=lambda clock: clock.total) for step, clocks in turns.items()}
