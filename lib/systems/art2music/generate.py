@@ -3,10 +3,7 @@
 the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
 the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
-import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,15 +87,6 @@ def check_comment(comment: str) -> str:
                               f"{text[:40]!r}, {len(text):,} characters",
                               'for instance --comment "it makes me feel calm", or leave it out')
     return text
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
-                   profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``; the exit code."""
-    hear = functools.partial(generate, comment=check_comment(comment), seed=seed, seconds=seconds)
-    return interface.generate_files(paintings, output, side=get_config(profile).side, hear=hear,
-                                    load=lambda: load(profile), told=summary, seed=seed,
-                                    seconds=seconds)
 
 
 def summary(result: Result) -> str:

@@ -7,9 +7,7 @@ A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; 
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 Source: Hisariya & Liang §IV. Notebook: 10."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,15 +74,6 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
                   probability=float(probabilities[first]), second=prompts.EMOTIONS[second],
                   second_probability=float(probabilities[second]), caption=texts["caption"],
                   description=texts["description"])
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
-                   seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``, by :func:`lib.systems.interface.generate_files`; the exit code."""
-    return interface.generate_files(
-        paintings, output, side=get_config(profile).side, load=lambda: load(profile),
-        hear=lambda picture, models: generate(picture, models, seed=seed, seconds=seconds),
-        told=summary, seed=seed, seconds=seconds)
 
 
 def summary(result: Result) -> str:

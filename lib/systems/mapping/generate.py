@@ -7,10 +7,7 @@ Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the mu
 other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20.
 """
 
-import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,14 +83,6 @@ def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, 
         generator.generate_from(given[at : at + batch], mask[at : at + batch], seconds,
                                 seed=seed + at, **config.sampling | sampling)
         for at in range(0, len(given), batch)])
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
-                   seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system mapping``: as :func:`lib.systems.interface.generate_files`."""
-    return interface.generate_files(
-        paintings, output, side=get_config(profile).side, load=lambda: load(profile), told=summary,
-        seed=seed, seconds=seconds, hear=functools.partial(generate, seed=seed, seconds=seconds))
 
 
 def summary(result: Result) -> str:
