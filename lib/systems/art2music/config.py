@@ -1,6 +1,7 @@
 """Settings of every stage, by profile; the defaults are the published ones, the flow's are ours.
 Source: Hong et al. §III-A.5, §IV-A.1 and 2; Kong, Kim & Bae (2020), "HiFi-GAN"."""
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -127,8 +128,4 @@ PROFILES = {
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)
-
-
-def get_config(profile: str) -> Config:
-    """The settings of a profile; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -1,6 +1,7 @@
 """Settings of every stage; the defaults are the published ones. Source: Hisariya & Liang §IV.A to D
 (networks, fine-tuning), §V.A (data), §V.B (evaluation), §V.C (training)."""
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -149,8 +150,4 @@ PROFILES = {
         music=MusicGenConfig(bfloat16=True, epochs=10)),
     "paper": Config(),
 }
-
-
-def get_config(profile: str) -> Config:
-    """A profile's settings; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -2,6 +2,7 @@
 Study I's λ₃ stands in Table 5.1 only (.2); of three counts of pairs (15,000, 13,000, 187k) the
 first.  Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -107,8 +108,4 @@ PROFILES = {
                   study_two=ProjectionConfig(audible=16, window_seconds=4.0)),
     "paper": Config(),
 }
-
-
-def get_config(profile: str) -> Config:
-    """A profile's settings; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

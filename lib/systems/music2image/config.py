@@ -3,6 +3,7 @@
 Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion).
 """
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -155,8 +156,4 @@ PROFILES = {
         _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
     "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG)),
 }
-
-
-def get_config(profile: str) -> Config:
-    """A profile's config; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
