@@ -49,10 +49,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine row by row, [N, D] twice → [N]."""
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return (a * b).sum(1) / np.maximum(lengths, 1e-12)
+def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of rows [N, D], or [N, n, D] averaged over n, with others: float64 [N]."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosines = (a * b).sum(-1) / np.maximum(norms, 1e-12)
+    return cosines.mean(-1) if cosines.ndim == 2 else cosines
 
 
 def match_loudness(sounds: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         painting in the first place; what all clips of a set have in common · minimum n: 30 ·
         source: Hong et al. §IV-A.3 ("feeling consistency")
     """
-    return evaluation.cosines(reference, outputs)
+    return evaluation.cosine_similarity(reference, outputs)
 
 
 def griffin_lim(ln_mel: np.ndarray) -> np.ndarray:

@@ -78,9 +78,9 @@ def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
     points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
     loud = embedders.embed_clips(tagger, sounds, sample_rate_hz)
     even: Any = evaluation.match_loudness(sounds)
-    clips = evaluation.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
+    clips = embedders.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = sorted({*own, *common})
-    vectors = evaluation.unit(np.asarray(clap.encoder.embed_text(texts), np.float64))
+    vectors = embedders.unit(clap.encoder.embed_text(texts))
     return evaluation.structured({
         "affect": points, "loud": loud,
         "logits": embedders.logits_of_clips(tagger, even, sample_rate_hz),

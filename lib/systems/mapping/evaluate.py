@@ -20,8 +20,8 @@ from lib.metrics import distances, embedders, stats, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
+from lib.systems.evaluation import cosine_similarity
 from lib.systems.mapping import data
-from lib.systems.mapping.train_projection import cosine_similarity
 
 MEASURES = ("cosine", "mae", "centred cosine")
 EMOTIONS = tuple(affect.EMOTION_POINTS)
@@ -162,7 +162,7 @@ def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagge
         return np.maximum(rel_entr(ours, theirs).sum(1), 0)
 
     card = embedders.card(tagger)
-    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
+    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, cosine_similarity), places,
                     view=lambda rows: rows["anchors"], encoder=checked.card()),
             Measure("KLD", evaluation.with_card(distances.mel_energy_kld, kl_divergence),
                     reference["shares"], view=lambda rows: rows["shares"]),
@@ -201,7 +201,7 @@ class JointSpace:
         texts = ([f"a painting. it feels {word}." for word in nearest(lexicon.FEELINGS)],
                  [f"a {word} piece of music." for word in nearest(lexicon.MOODS)])
         self._encoders = clip.embed_pictures, clap.embed
-        self._texts = [_unit(part.embed_text(some))
+        self._texts = [embedders.unit(part.embed_text(some))
                        for part, some in zip((clip, clap), texts, strict=True)]
         self.name, self.width = f"anchors of {clip.name} and {clap.name}", len(texts[0])
         self.sample_rate_hz, self.window_seconds = clap.sample_rate_hz, clap.window_seconds
@@ -209,13 +209,13 @@ class JointSpace:
                                                 *sum(texts, [])]).encode()).hexdigest()
         known = (embedders.embed_pictures(clip, pictures),
                  embedders.embed_clips(clap, sounds, sample_rate_hz))
-        similar = [_unit(x) @ text.T for x, text in zip(known, self._texts, strict=True)]
+        similar = [embedders.unit(x) @ text.T for x, text in zip(known, self._texts, strict=True)]
         self._mean = [x.mean(0) for x in similar]
         self._spread = [np.maximum(x.std(0), 1e-6) for x in similar]
 
     def _place(self, some: np.ndarray, side: int) -> np.ndarray:
-        similar = _unit(self._encoders[side](some)) @ self._texts[side].T
-        return _unit((similar - self._mean[side]) / self._spread[side])
+        similar = embedders.unit(self._encoders[side](some)) @ self._texts[side].T
+        return embedders.unit((similar - self._mean[side]) / self._spread[side])
 
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures uint8 [N, H, W, 3] → float64 [N, P]."""
@@ -231,7 +231,3 @@ def fit_joint_space(clip, clap, pairs: data.PairedData, rate_hz: int, seed: int 
     rows = np.sort(np.random.default_rng(seed).permutation(pairs.rows("train"))[:150])
     sounds = [np.asarray(pairs.sounds[row, : 5 * rate_hz], np.float32) for row in rows]
     return JointSpace(clip, clap, pairs.pictures[rows], sounds, rate_hz)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return evaluation.unit(np.asarray(vectors, np.float64))

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from lib.core import errors, provenance
 from lib.models import delay_pattern, projections
 from lib.models.spectral_codec import Mel
+from lib.systems.evaluation import cosine_similarity
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
 from lib.training import loop
@@ -180,14 +181,6 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray,
     error = (np.abs if config.latent == "mae" else np.square)(predicted - wanted)
     return {"validation": float(error.mean()),
             "cosine": float(cosine_similarity(predicted, wanted).mean())}
-
-
-def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Cosine of rows [N, D], or [N, n, D] averaged over n, with their targets: float64 [N]."""
-    predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
-    norms = np.linalg.norm(predicted, axis=-1) * np.linalg.norm(targets, axis=-1)
-    cosines = (predicted * targets).sum(-1) / np.maximum(norms, 1e-12)
-    return cosines.mean(-1) if cosines.ndim == 2 else cosines
 
 
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
