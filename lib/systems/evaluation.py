@@ -4,6 +4,7 @@ array [N]; :func:`lib.metrics.evaluation_table.evaluate_table` compares rows. No
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,15 @@ from lib.signal import affect as plane
 from lib.signal.audio import SILENCE_RMS
 
 LEVEL = 0.05  # RMS of every clip before sets are compared
+
+
+class TestSet(NamedTuple):
+    """N fresh paintings with two real pieces of their emotion, rows aligned."""
+
+    table: pd.DataFrame  # the painting, its emotion, valence, arousal; the names of both pieces
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    reference: np.ndarray  # float32 [N, samples], as the next
+    real: np.ndarray
 
 
 def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[str, list]:

@@ -175,8 +175,8 @@ def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | Non
     names, place = np.unique(comments["painting"].to_numpy(), return_inverse=True)
     indices = comments.groupby("painting")["index"].first().loc[names].to_numpy()
     side, seconds, items = config.side, config.seconds, clips["index"].to_numpy()
-    code, shape = map(provenance.package_hash, (paint, compose)), (mel.N_MELS, mel.n_frames(seconds))
-    depends_on = TRAIN_SEED, *code, side, seconds
+    depends_on = TRAIN_SEED, *map(provenance.package_hash, (paint, compose)), side, seconds
+    shape = mel.N_MELS, mel.n_frames(seconds)
     pictures = memmaps.cached_rows(
         memmaps.cache_folder(*depends_on, tuple(indices)), "pictures", len(names),
         (side, side, 3), np.uint8, lambda rows: paint.pictures(TRAIN_SEED, indices[rows], side)[0])

@@ -7,7 +7,7 @@ training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,16 +25,7 @@ PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
 MODELS = ("M1", "M2", "M3", "M4")
 
 
-class TestSet(NamedTuple):
-    """N paintings and their real music, rows aligned."""
-
-    table: pd.DataFrame  # painting, its emotion, valence, arousal; piece, real; real_description
-    pictures: np.ndarray  # uint8 [N, 128, 128, 3]
-    reference: np.ndarray  # float32 [N, samples], of table.piece
-    real: np.ndarray  # float32 [N, samples], of table.real, another piece
-
-
-def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: Any) -> TestSet:
+def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> evaluation.TestSet:
     """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
     of them is among the `training` pairs."""
     each = config.n_paintings // len(EMOTIONS)
@@ -43,21 +34,19 @@ def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: Any) 
     turns = [(word, k) for k in range(each) for word in EMOTIONS]
     paintings = [shown[word][k] for word, k in turns]
     reference, real = ([played[word][k + more] for word, k in turns] for more in (0, each))
-    painting, piece, other = ([item.item_id for item in items]
-                              for items in (paintings, reference, real))
-    table = pd.DataFrame({"painting": painting, "emotion": [word for word, _ in turns],
-                          "valence": [item.valence for item in paintings],
-                          "arousal": [item.arousal for item in paintings], "piece": piece,
-                          "real": other,
-                          "real_description": [words.description(item) for item in real]})
+    table = pd.DataFrame([
+        {"painting": item.item_id, "emotion": words.emotion_word(item), "valence": item.valence,
+         "arousal": item.arousal, "piece": own.item_id, "real": other.item_id,
+         "real_description": words.description(other)}
+        for item, own, other in zip(paintings, reference, real, strict=True)])
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
     known = training[["painting", "segment", "painting_group", "piece_group"]]
     fresh = [table[["painting", side, "painting", side]].set_axis(columns, axis=1).assign(
         audio_id=table[side] + "@0") for side in ("piece", "real")]
     evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
-    return TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
-                   *(render.render_items(items, config.seconds, sample_rate_hz)
-                     for items in (reference, real)))
+    return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
+                              *(render.render_items(items, config.seconds, rate_hz)
+                                for items in (reference, real)))
 
 
 def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:

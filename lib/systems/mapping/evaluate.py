@@ -73,15 +73,6 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
 
 
-class TestSet(NamedTuple):
-    """N fresh paintings with two real pieces of their emotion."""
-
-    table: pd.DataFrame  # pair, image, emotion, style, valence, arousal, audio (reference), real
-    pictures: np.ndarray  # uint8 [N, H, W, 3]
-    reference: np.ndarray  # float32 [N, samples], as the next
-    real: np.ndarray
-
-
 class Paintings(NamedTuple):
     """N fresh paintings."""
 
@@ -92,7 +83,7 @@ class Paintings(NamedTuple):
 
 
 def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
-                   side: int = 128) -> TestSet:
+                   side: int = 128) -> evaluation.TestSet:
     """Paintings unknown to the training table, in all styles and emotions by turns (40 hold every
     pair of them), and two real pieces of the same emotion for each, at `rate_hz`."""
     index, items = PICTURES_FROM, []
@@ -113,9 +104,9 @@ def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.Data
          "arousal": item.arousal, "audio": own.item_id, "real": other.item_id}
         for item, own, other in zip(items, reference, real, strict=True)])
     data.assert_unseen(table, training_table)
-    return TestSet(table, np.stack([paint.paint(item, side) for item in items]),
-                   render.render_items(reference, seconds, rate_hz),
-                   render.render_items(real, seconds, rate_hz))
+    return evaluation.TestSet(table, np.stack([paint.paint(item, side) for item in items]),
+                              render.render_items(reference, seconds, rate_hz),
+                              render.render_items(real, seconds, rate_hz))
 
 
 def draw_paintings(n: int, side: int) -> Paintings:
@@ -154,7 +145,7 @@ def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndar
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagger,
+def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.ndarray, tagger,
              checked) -> list[Measure]:
     """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
     reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
