@@ -3,6 +3,7 @@
 not trained. Known deviations: W_r is ours; on a CPU a step of the LSTM gives several frames
 (`at_once`); gradients are clipped at norm 1. Notebook: 42."""
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,28 +77,24 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
     train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
                             for name in ("train", "validation"))
     networks = nn.ModuleDict({"projector": models.projector, "decoder": models.decoder})
-    best = {name: tensor.detach().clone() for name, tensor in networks.state_dict().items()}
-    key = provenance.content_hash(repr((config, seed, len(splits))).encode(),
-                                  np.ascontiguousarray(pictures[train_rows]),
-                                  np.ascontiguousarray(texts[train_rows]))
+    best = copy.deepcopy(networks.state_dict())
+    key = provenance.content_hash(repr((config, seed, len(splits))).encode(), pictures[train_rows],
+                                  texts[train_rows])
     checkpoint = Checkpoint(path, key, networks=networks, optimiser=models.optimiser, best=best)
-    state = checkpoint.load()
-    curve, lowest = state["curve"], state.get("validation", np.inf)
-    for epoch in loop.progress(config.epochs, "mel decoder", state["step"]):
+    curve = checkpoint.load()["curve"]
+    for epoch in loop.progress(config.epochs, "mel decoder", len(curve)):
         rows = [train_step(models, batch, config)
                 for batch in batches(pictures, texts, mels_of, train_rows, config, seed, epoch,
                                      models.weights.device)]
         error = np.abs(predict(models, pictures[val_rows], texts[val_rows], clipped=False)
                        - np.asarray(mels_of(val_rows), np.float32))
         validation = float((models.weights.cpu().numpy() * error).mean())
+        if all(validation < row["validation"] for row in curve):
+            best |= copy.deepcopy(networks.state_dict())
         curve.append({"epoch": epoch + 1,
                       **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
                       "validation": validation})
-        if validation < lowest:
-            lowest = validation
-            for name, tensor in networks.state_dict().items():
-                best[name].copy_(tensor)
-        checkpoint.save(epoch + 1, curve, validation=lowest)
+        checkpoint.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve
 

@@ -10,6 +10,7 @@ Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table
 Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -190,13 +191,14 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    weights = copy.deepcopy(network.state_dict())
     saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
                        critic=models.critic, critic_optimiser=models.critic_optimiser,
                        best=weights)
-    state, late = saved.load(), config.decoder_epochs
-    curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
+    curve, late = saved.load()["curve"], config.decoder_epochs
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
+        best = min(curve, key=lambda row: row["validation"],
+                   default={"epoch": 0, "validation": np.inf})
         if late is None and len(curve) - best["epoch"] >= config.patience:
             break
         now = config if late is None or epoch >= config.epochs - late else \
@@ -208,10 +210,8 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
                       **{name: float(np.mean([step[name] for step in steps])) for name in steps[0]},
                       **validate(models, pairs, targets, config)})
         if late is not None or curve[-1]["validation"] < best["validation"]:
-            best = {name: curve[-1][name] for name in ("epoch", "validation")}
-            weights |= {name: value.detach().clone()
-                        for name, value in network.state_dict().items()}
-        saved.save(len(curve), curve, best=best)
+            weights |= copy.deepcopy(network.state_dict())
+        saved.save(len(curve), curve)
     network.load_state_dict(weights)
     network.eval()
     return curve
