@@ -40,8 +40,11 @@ def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[st
     return items
 
 
-def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
-    """Refuses test pairs (``image_id, audio_id, image_group, audio_group``) known to training."""
+def assert_unseen(known: pd.DataFrame, table: pd.DataFrame, image: str, *sounds: str) -> None:
+    """Refuses a test table's paintings (the column `image`) and `sounds` (columns) that training
+    knows: pairs ``image_id, audio_id, image_group, audio_group``."""
+    columns = ["image_id", "audio_id", "image_group", "audio_group"]
+    fresh = [table[[image, name, image, name]].set_axis(columns, axis=1) for name in sounds]
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
     if findings := leakage.check(pairs=pairs).findings:

@@ -26,6 +26,8 @@ from lib.systems.bridging.config import FRACTIONS, DataConfig, get_config
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 HOW = ("published", "corrected")
+IDS = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group",
+       "piece_group": "audio_group"}  # column → the leakage check's name of it
 PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begin at 0
 # Each emotion under the word nearest to its point, save happiness (happy), fear (angry) and
 # humility (neutral, which else would hold five paintings).
@@ -165,9 +167,7 @@ def make_pairs(paintings: Any, pieces: Any, *, how: str = "published", seed: int
 
 def check_leakage(table: pd.DataFrame):
     """What the leakage check finds in a table of pairs."""
-    names = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group",
-             "piece_group": "audio_group"}
-    return leakage.check(pairs=table.rename(columns=names)[[*names.values(), "split"]])
+    return leakage.check(pairs=table.rename(columns=IDS))
 
 
 def _split_groups(table: Any, column: str, seed: int) -> pd.DataFrame:

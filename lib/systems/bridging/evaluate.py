@@ -18,6 +18,7 @@ from lib.metrics import distances, embedders, spectral, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
 from lib.systems import evaluation
+from lib.systems.bridging import data
 from lib.systems.bridging.config import EvaluationConfig
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
@@ -39,11 +40,7 @@ def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> eval
          "arousal": item.arousal, "piece": own.item_id, "real": other.item_id,
          "real_description": words.description(other)}
         for item, own, other in zip(paintings, reference, real, strict=True)])
-    columns = ["image_id", "audio_id", "image_group", "audio_group"]
-    known = training[["painting", "segment", "painting_group", "piece_group"]]
-    fresh = [table[["painting", side, "painting", side]].set_axis(columns, axis=1).assign(
-        audio_id=table[side] + "@0") for side in ("piece", "real")]
-    evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
+    evaluation.assert_unseen(training.rename(columns=data.IDS), table, "painting", "piece", "real")
     return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
                               *(render.render_items(items, config.seconds, rate_hz)
                                 for items in (reference, real)))

@@ -36,6 +36,7 @@ from lib.systems.mapping.config import DataConfig
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 COLUMNS = ["pair", "image", "image_group", "audio", "audio_group", "source", "emotion", "genre",
            "text", "split", "linked"]
+IDS = {"image": "image_id", "audio": "audio_id"}  # column → the leakage check's name of it
 UNKNOWN = "unknown"
 JITTER, BLUR = 0.1, (0.1, 1.0)
 # indices of the atelier's items that only this system uses
@@ -108,18 +109,13 @@ def linked_groups(image_groups, audio_groups) -> np.ndarray:
 
 def check_leakage(table: pd.DataFrame):
     """:func:`lib.data.leakage.check` of a merged table."""
-    pairs = table.rename(columns={"image": "image_id", "audio": "audio_id"})
-    return leakage.check(pairs=pairs[["image_id", "audio_id", "image_group", "audio_group",
-                                      "split"]])
+    return leakage.check(pairs=table.rename(columns=IDS))
 
 
 def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
     """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table."""
-    columns = ["image_id", "audio_id", "image_group", "audio_group"]
-    known: Any = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})
-    evaluation.assert_unseen(known[columns], *(
-        pd.DataFrame(dict(zip(columns, (table["image"], table[side]) * 2, strict=True)))
-        for side in ("audio", "real") if side in table))
+    evaluation.assert_unseen(training_table.rename(columns=IDS), table, "image",
+                             *(side for side in ("audio", "real") if side in table))
 
 
 def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
