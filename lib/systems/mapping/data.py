@@ -6,9 +6,7 @@
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
 
-Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21,
-with all that is ours.
-"""
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -101,9 +99,8 @@ def linked_groups(image_groups, audio_groups) -> np.ndarray:
     """The connected component [N] of each pair in the graph whose edges are the pairs."""
     image_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
                           for groups in (image_groups, audio_groups))
-    audio_at = audio_at + image_at.max() + 1
-    n_nodes = audio_at.max() + 1
-    graph = coo_matrix((np.ones(len(image_at)), (image_at, audio_at)), (n_nodes, n_nodes))
+    n = len(image_at)  # nodes: pictures from 0 on, sounds from n on
+    graph = coo_matrix((np.ones(n), (image_at, n + audio_at)), (2 * n, 2 * n))
     return connected_components(graph, directed=False)[1][image_at]
 
 
@@ -122,9 +119,8 @@ def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
                         ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The atelier as the two: paintings with pieces of other items of their emotion, each for
     `pictures_per_sound`; and paintings with their own piece, its description and genre."""
-    n_emotion, next_piece = config.n_pairs // 2, PIECES_FROM
+    n_emotion, next_piece, tagged = config.n_pairs // 2, PIECES_FROM, []
     unused: dict[str, list] = {}
-    tagged = []
     for k in range(n_emotion):
         item = draw(collection, PICTURES_FROM + k)
         emotion = words.emotion_word(item)
@@ -132,9 +128,8 @@ def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
             piece = draw(collection, next_piece)
             next_piece += 1
             unused.setdefault(words.emotion_word(piece),
-                              []).extend([piece] * config.pictures_per_sound)
-        piece = unused[emotion].pop(0)
-        tagged.append({"image": item.item_id, "audio": piece.item_id, "emotion": emotion})
+                              []).extend([piece.item_id] * config.pictures_per_sound)
+        tagged.append({"image": item.item_id, "audio": unused[emotion].pop(0), "emotion": emotion})
     triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n_emotion)]
     return pd.DataFrame(tagged), pd.DataFrame([
         {"image": item.item_id, "audio": item.item_id, "genre": item.genre,
@@ -195,21 +190,19 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
         vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
         return vectors.reshape(len(rows), config.n_views, -1)
 
-    def cut(rows):
-        return np.stack([sound_of(name) for name in table["audio"].iloc[rows]])
-
-    def encode(rows):
-        return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
-
     emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
         else predict_emotions(pictures)
     # pictures and sounds side by side; only the views draw random numbers
     with ThreadPoolExecutor(1) as pool:
         vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
                               (config.n_views, clip.width), np.float32, embed)
-        sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
-        shape = codec.n_codebooks, -(-n_samples // codec.samples_per_step)
-        codes = memmaps.cached_rows(folder, "codes", n, shape, np.int16, encode, workers=2)
+        sounds = memmaps.cached_rows(
+            folder, "sounds", n, (n_samples,), np.float16,
+            lambda rows: np.stack([sound_of(name) for name in table["audio"].iloc[rows]]))
+        codes = memmaps.cached_rows(
+            folder, "codes", n, (codec.n_codebooks, -(-n_samples // codec.samples_per_step)),
+            np.int16, lambda rows: codec.encode(
+                sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
         return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions))
 
 
