@@ -98,8 +98,7 @@ def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         [0, 1] · unit: none · input: words out of five; the heard one nearest to valence and arousal
         as a regressor that conditioned nothing predicts them · aggregation: mean over rows ·
         blind to: how near a miss was; what the regressor predicts for everything · minimum n: 50 ·
-        source: Hisariya & Liang, §V.A (the five words)
-    """
+        source: Hisariya & Liang, §V.A (the five words)"""
     return (np.asarray(target) == np.asarray(predicted)).astype(np.float64)
 
 

@@ -113,8 +113,7 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         levelled clips, the mean of each set taken off, by an encoder that neither paired nor
         generated · aggregation: mean over clips · blind to: whether the reference suits the
         painting in the first place; what all clips of a set have in common · minimum n: 30 ·
-        source: Hong et al. §IV-A.3 ("feeling consistency")
-    """
+        source: Hong et al. §IV-A.3 ("feeling consistency")"""
     return evaluation.cosine_similarity(reference, outputs)
 
 

@@ -1,7 +1,6 @@
 """How near predicted vectors lie to their targets, and what the music of a painting is worth. All
 conditions point roughly where their mean points; the *centred* cosine takes the training mean off
-both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 23, 24, 27.
-"""
+both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 23, 24, 27."""
 
 import hashlib
 from collections.abc import Mapping

@@ -4,8 +4,7 @@
                        frozen           trained                frozen    [K, S]  frozen
 
 Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
-other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20.
-"""
+other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple

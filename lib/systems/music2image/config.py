@@ -1,7 +1,6 @@
 """Settings of every stage; the defaults are the published ones, or the released code's.
 
-Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion).
-"""
+Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion)."""
 
 import functools
 from dataclasses import dataclass, replace

@@ -1,6 +1,5 @@
 """What the three models learn from: features with ratings, on one scale, joined by song, excerpts
-of a piece in one group; pictures with the affect behind them.  Source: Zhang §2.2, §2.3.
-"""
+of a piece in one group; pictures with the affect behind them.  Source: Zhang §2.2, §2.3."""
 
 import functools
 import itertools

@@ -1,6 +1,5 @@
 """``python -m lib reference``: forest and picture regressor on real collections, beside null and
-ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35.
-"""
+ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35."""
 
 import numpy as np
 import pandas as pd
@@ -69,8 +68,7 @@ def emotify_forest() -> pd.DataFrame:
 
 def picture_regressors() -> pd.DataFrame:
     """The picture regressor (``judge``; ``atelier judge`` is the bundled one) on OASIS' photographs
-    and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``).
-    """
+    and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``)."""
     found, hashes, bundled = [], {}, picture_regressor.load_picture_regressor()
     for collection, name, row, settings in (
             ("OASIS photographs", "oasis", COLLECTIONS["oasis"], {}),
@@ -103,8 +101,7 @@ def picture_regressors() -> pd.DataFrame:
 
 def released() -> pd.DataFrame:
     """The released experiment on DEAM's and PMEmo's real labels, the published numbers first.
-    PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %.
-    """
+    PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %."""
     folder, rng, parts = paths.real_data("mer_annotations"), np.random.default_rng(SEED), {}
     for name, settings in (("pmemo", {}), ("deam", {"exchange_2013": False})):
         songs = COLLECTIONS[name].manifest(folder / name, **settings)

@@ -3,8 +3,7 @@
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
 
 Training: train_forest.py, train_diffusion.py, train_gan.py (the source's other decoder); networks:
-lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35.
-"""
+lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35."""
 
 import functools
 from pathlib import Path

@@ -5,8 +5,7 @@
 
 Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
 & Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm 1, eq. 15–16.
-Notebook: 33_music2image_diffusion, 34.
-"""
+Notebook: 33_music2image_diffusion, 34."""
 
 import math
 from pathlib import Path
@@ -34,8 +33,7 @@ NOTEBOOK = "33_music2image_diffusion"
 def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     """ᾱ_t, float64 [T], the share of the picture's variance left after t + 1 steps. ``published``:
     β_t = 1 − f(t+1)/f(t), f(t) = cos²(π/2·(t/T + .008)/1.008), clipped to [.001, .02] as released;
-    ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0.
-    """
+    ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0."""
     f = np.cos((np.arange(n_steps + 1) / n_steps + 0.008) / 1.008 * math.pi / 2) ** 2
     root = np.sqrt(np.cumprod(1 - np.clip(1 - f[1:] / f[:-1], 0.001, 0.02)))
     if name == "zero_terminal_snr":

@@ -1,7 +1,6 @@
 """The forest: from the features of a piece of music to its valence and arousal. Ours: the search
 sees inner folds only, cut by piece; the forest that is kept learns every excerpt at three volumes.
-Source: Zhang §2.4 and its table of hyperparameters.  Notebook: 31_music2image_forest
-"""
+Source: Zhang §2.4 and its table of hyperparameters.  Notebook: 31_music2image_forest"""
 
 from dataclasses import replace
 from pathlib import Path

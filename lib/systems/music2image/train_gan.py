@@ -5,8 +5,7 @@
 
 Ours, where the paper is silent: one ERU for all stages; the affect as two more channels and a
 projection in the critic; w = 1.  Source: Zhang §2.5, §3; Gulrajani et al. (2017), algorithm 1;
-Karras et al. (2018) for growing.  Notebook: 32_music2image_gan
-"""
+Karras et al. (2018) for growing.  Notebook: 32_music2image_gan"""
 
 from pathlib import Path
 from typing import NamedTuple
