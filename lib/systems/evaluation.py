@@ -1,6 +1,5 @@
 """What the evaluations of bridging, mapping and art2music share: a row of clips is a structured
-array [N]; :func:`lib.metrics.evaluation_table.evaluate_table` compares rows. Notebook: 15, 24, 44.
-"""
+array [N], which ``lib.metrics.evaluation_table`` compares with others. Notebook: 15, 24, 44."""
 
 import functools
 from collections.abc import Callable, Mapping

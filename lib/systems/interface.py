@@ -78,8 +78,7 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
 
 def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int, seconds: float,
                    profile: str = artefacts.BUNDLED, **options) -> int:
-    """``python -m lib hear``: the music of paintings by a system's ``generate`` module, which takes
-    `options`; writes it and prints its ``summary``."""
+    """``python -m lib hear``: the music of paintings by a system's ``generate`` module, written."""
     side = system.get_config(profile).side
     check_seconds(seconds)
     if not 0 <= seed < 2**63:

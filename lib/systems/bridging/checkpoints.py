@@ -31,9 +31,8 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 
 
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
-    """A fine-tuned model ``m1`` … ``m4`` of a profile or, where notebook 13 was not run, its start:
-    (MusicGenerator, MusicGenConfig, whether it is fine-tuned). The weights go into a copy of
-    `start`, a MusicGenerator, which is loaded where none is given."""
+    """A fine-tuned ``m1`` … ``m4`` of a profile in a copy of `start`, else the start as it is:
+    (MusicGenerator, MusicGenConfig, whether it is fine-tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     try:
         artefacts.find(notebook, profile, "music.json")

@@ -1,7 +1,6 @@
 """The paired data: a painting and a segment of a piece that carry the same emotion word, shuffled
 within each emotion, 80 · 10 · 10 % of them for training, validation and test. The atelier's, or the
 published collections': WikiArt-Emotions' paintings and the MIREX-like mood dataset's MIDI files.
-
 Source: Hisariya & Liang §V.A (classes chosen by hand, no rule given; ours is :data:`GROUPS`);
 Mohammad & Kiritchenko (2018) for the ratings and the threshold of 40 %. How the 1,200 pairs came
 about is left open: here every painting and every segment is used at most once. Notebook: 11, 13."""
@@ -131,9 +130,8 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
 
 def make_pairs(paintings: Any, pieces: Any, *, how: str = "published", seed: int = 0,
                segment_seconds: float = 30.0) -> Any:
-    """The pairs of tables ``painting, painting_group`` (artist), ``emotion`` and ``piece,
-    piece_group, emotion, seconds``. ``published`` splits the pairs, so that segments of one piece
-    lie on both sides; ``corrected`` first splits whole pieces and painters, then pairs."""
+    """Pairs of ``painting, painting_group, emotion`` and ``piece, piece_group, emotion, seconds``:
+    ``published`` splits the pairs, ``corrected`` whole pieces and painters before pairing."""
     counts = np.floor(pieces["seconds"].to_numpy(float) / segment_seconds + 1e-9).astype(int)
     segments = pieces.loc[pieces.index.repeat(counts), ["piece", "piece_group", "emotion"]]
     segments = segments.reset_index(drop=True).assign(seconds=float(segment_seconds))
@@ -179,9 +177,8 @@ def _split_groups(table: Any, column: str, seed: int) -> pd.DataFrame:
 
 
 def five_words(shares) -> pd.DataFrame:
-    """Shares of annotators [N, 20] in [0, 1], in the order of ``affect.WIKIART_POINTS``, as five
-    columns, the largest share in each word's group, and ``emotion``, the word whose share is the
-    only largest and at least 40 %, else ``None``."""
+    """Shares [N, 20] of ``affect.WIKIART_POINTS`` → the largest of each word's group and
+    ``emotion``, the word whose share is the only largest and at least 40 %, else ``None``."""
     shares, names = np.asarray(shares, np.float64), list(affect.WIKIART_POINTS)
     if not ((shares >= 0) & (shares <= 1)).all():
         raise KlangfarbeError("shares of annotators in [0, 1]", "others, or gaps",
@@ -237,9 +234,8 @@ def select_paintings(rows: Any, n: int, at_most: dict[str, int], seed: int = 0) 
 
 
 def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
-    """MIREX's MIDI files rendered to FLAC below `sounds`, where they are not there already: all
-    pieces that can be played, 193 or 196, each with the word nearest to its adjective's point, and
-    the rejects ``item, file, reason``."""
+    """MIREX's MIDI files as FLAC below `sounds`: all pieces that can be played, 193 or 196, each
+    with the word nearest to its adjective's point, and the rejects ``item, file, reason``."""
     rows: Any = MIREX.manifest(folder)
     rows, scores = rows[rows["modality"] == "midi"], collections.mirex.home(folder) / "MIDIs"
     renders, broken = render.render_folder(scores, sounds, sample_rate_hz=RATE_HZ)

@@ -1,7 +1,6 @@
 """The test set and the metrics of Table 2 (FAD, CLAP, KL, THD, SNR) and of the emotion heard, for
 rows of clips. Sets are compared at one loudness, for the tagger's embedding depends on loudness;
 valence and arousal are predicted from clips as generated.
-
 Source: Hisariya & Liang §V.B. The published test set is a tenth of the pairs, cut from pieces that
 training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15."""
 
@@ -27,8 +26,7 @@ MODELS = ("M1", "M2", "M3", "M4")
 
 
 def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> evaluation.TestSet:
-    """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
-    of them is among the `training` pairs."""
+    """Paintings by turns of their words, with two real pieces each; none is in `training`."""
     each = config.n_paintings // len(EMOTIONS)
     shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
                      for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
@@ -55,10 +53,9 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
 
 def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
                 common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
-    """Sounds float32 [N, samples] as the measures need them, a structured array [N]: ``affect`` [2]
-    and the nearest ``word``; ``logits`` and ``embedding`` at one loudness, ``loud``, the embedding
-    as generated; ``thd``; and against every painting's own and `common` text or reference: ``own``,
-    ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row, its own on the diagonal."""
+    """Sounds [N, samples], structured [N]: ``affect``, the nearest ``word``, ``logits, embedding``
+    (at one loudness), ``loud`` (as generated), ``thd``; against every painting's own and `common`
+    text or reference: ``own, common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row."""
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
     points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
@@ -80,8 +77,7 @@ def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
 
 @functools.cache
 def common_caption(word: str) -> str:
-    """One text for all models in the bundled text–audio encoder's own vocabulary: the two moods
-    nearest to the emotion's point."""
+    """One text for all models: the two moods nearest to an emotion's point."""
     point = np.array(affect.EMOTION_POINTS[word])
     first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10
                                                                    - point).sum()))[:2]
@@ -89,8 +85,7 @@ def common_caption(word: str) -> str:
 
 
 def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
-    """The measures of :func:`score_clips`' rows without FAD, which has its own table; THD, SNR and
-    the histogram KL have no direction: they rank nothing."""
+    """The measures of :func:`score_clips`' rows but FAD; THD, SNR, histogram KL rank nothing."""
     n, printed = np.arange(len(table))[:, None], published()
     tags, text = embedders.card(tagger), clap.card()
     at = evaluation.precomputed

@@ -57,8 +57,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
              seconds: float | None = None) -> Result:
-    """A painting uint8 [H, W, 3] becomes music of `seconds`, by default what the generator learned;
-    the same seed gives the same music on one machine."""
+    """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     picture = images.squares([painting], config.side)  # [1, side, side, 3]

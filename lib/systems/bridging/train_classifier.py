@@ -1,7 +1,6 @@
 """Training of the emotion classifier, ``lib/models/emotion_classifier.py``: which of five words a
 painting gets. How the published one was trained is not said; its sequence is read as the 49 cells
 of the last stage, the released code's one step is ``sequence="single"``.
-
 Source: Hisariya & Liang §IV.A and Figure 2. Notebook: 11."""
 
 from pathlib import Path
@@ -29,8 +28,7 @@ PAINTINGS_FROM = 200_000  # first index of the classifier's own atelier painting
 
 
 def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
-    """A fresh network, the same for the same seed; where ``config.initial`` is named, its residual
-    part has the weights of that ResNet50 in torchvision's names."""
+    """A fresh network; its residual part has the weights of ``config.initial``, if named."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = EmotionCNN(len(EMOTIONS), config.backbone, config.sequence, config.hidden,
@@ -45,8 +43,7 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
 
 
 def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) -> dict[str, float]:
-    """One step on pictures float [B, 3, side, side] in [−1, 1] and labels int64 [B], the residual
-    part in `bfloat16` where asked: ``loss`` (nat) and ``accuracy`` of the batch before it."""
+    """One step on pictures [B, 3, H, W] in [−1, 1], labels [B]: ``loss`` (nat), ``accuracy``."""
     with loop.autocast(pictures.device.type, bfloat16):
         cells = model.cells(pictures)  # [B, C, 7, 7]
     logits = model.head(cells)  # [B, 5]
@@ -57,9 +54,8 @@ def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) ->
 
 def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataFrame,
           checkpoint: Path | None = None, seed: int = 0) -> list[dict]:
-    """Trains on pictures uint8 [N, side, side, 3] with ``split`` train in their `table` (with
-    ``emotion``), from the `checkpoint` (``….safetensors``) of the same settings, seed and data on:
-    a dict a step, ``step, loss, accuracy`` and, every ``config.every`` steps, ``validation``."""
+    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from the
+    `checkpoint` on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``."""
     labels, parts = encode_labels(table["emotion"]), table["split"].to_numpy(str)
     rows, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,

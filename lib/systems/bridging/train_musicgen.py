@@ -41,8 +41,7 @@ class Models(NamedTuple):
 
 
 def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
-    """A copy of a MusicGenerator's decoder and projection, ready to train; `seed`: of LoRA's
-    matrices."""
+    """A copy of a MusicGenerator's decoder and projection, to train; `seed`: of LoRA's matrices."""
     network: Any = torch.nn.Module()
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
@@ -71,10 +70,9 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
 def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: MusicGenConfig,
                  *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
                  shuffled: bool = True) -> Callable:
-    """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
-    the codec's rate; one seed gives every model the same rows (unless `shuffled`: in order) and
-    chunks. Where ``config.stored``, T5 and codec run once, here, and the folder `store` keeps their
-    tensors; else at each step, and `encoded` keeps the codes, (row, first sample) → codes."""
+    """Batches, step → ``lib.training.musicgen.Batch``, of clips [N] at the codec's rate; one seed
+    gives every model the same rows and chunks. Where ``config.stored``, T5 and codec run once, here
+    (kept in the folder `store`); else at each step (codes in `encoded`, (row, first sample) →)."""
     n_samples, rows_met = round(config.clip_seconds * start.sample_rate_hz), []
     order = loop.batches(len(texts), config.batch_size, np.random.default_rng(seed)) if shuffled \
         else iter(np.arange(len(texts))[:, None])
@@ -161,8 +159,7 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
           seed: int = 0, store: Path | None = None, encoded: dict | None = None,
           every: int = 20) -> list[dict]:
-    """Fine-tunes in place, a dict a step: ``step, loss, gradient, rate``; a killed run goes on from
-    `checkpoint` (``….safetensors``), written each `every` steps."""
+    """Fine-tunes in place, from `checkpoint` on: a dict a step, ``step, loss, gradient, rate``."""
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
@@ -196,8 +193,7 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
 
 def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
              seconds: float | None = None, **sampling) -> np.ndarray:
-    """Texts → music, float32 [N, samples] at the generator's rate; `seconds` and `sampling` stand
-    in for the config's ``clip_seconds, top_k, temperature, guidance``."""
+    """Texts → music [N, samples]; `seconds`, `sampling` in place of the config's ``top_k, …``."""
     sampling = {"top_k": config.top_k, "temperature": config.temperature,
                 "guidance": config.guidance} | sampling
     seconds, n = config.clip_seconds if seconds is None else seconds, config.n_at_once

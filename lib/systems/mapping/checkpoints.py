@@ -24,8 +24,7 @@ def files(models: train_projection.Models, config: ProjectionConfig, clip) -> di
 
 def load(profile: str, study: str = "two", generator=None,
          clip=None) -> tuple[train_projection.Models, ProjectionConfig]:
-    """A study's trained projection and config, the profile's own, else (Study II) the bundled one.
-    `generator`: by default the profile's; where `clip` is given, its hash is compared too."""
+    """A study's projection of a profile, else (Study II) the bundled one, and its config."""
     notebook = NOTEBOOKS[study]
     said = artefacts.load(notebook, profile, f"study_{study}.json")
     if generator is None:

@@ -150,8 +150,7 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
-    """Pictures uint8 [N, H, W, 3] → themselves and augmented versions [N, n_views, H, W, 3]
-    (Deepika §5.2). `seeds`: one a picture, so that its views depend on no neighbour."""
+    """Pictures uint8 [N, H, W, 3], a seed each → [N, n_views, H, W, 3], themselves first (§5.2)."""
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
                             v2.GaussianBlur(3, BLUR)])
     views = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
@@ -207,8 +206,7 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
 
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
-    """The text of each pair for MusicGen's text encoder, of a kind out of :data:`TEXTS`.
-    `captions`: a dict passed from kind to kind, so that no picture is captioned twice alike."""
+    """Each pair's text of a kind out of :data:`TEXTS`; `captions` are kept from kind to kind."""
     if kind == "own":
         return list(pairs.table["text"].fillna(""))
     captions, with_emotion = {} if captions is None else captions, kind != "plain"

@@ -83,8 +83,7 @@ class Paintings(NamedTuple):
 
 def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
                    side: int = 128) -> evaluation.TestSet:
-    """Paintings unknown to the training table, in all styles and emotions by turns (40 hold every
-    pair of them), and two real pieces of the same emotion for each, at `rate_hz`."""
+    """Paintings in all styles and emotions by turns, two real pieces of its emotion for each."""
     index, items = PICTURES_FROM, []
     for k in range(n):
         turn, column = divmod(k, len(factors.STYLES))
@@ -123,8 +122,7 @@ def draw_paintings(n: int, side: int) -> Paintings:
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
-    """Clips [N, samples] → a structured array [N]: ``affect, word, embedding`` (at one loudness)
-    by the tagger, ``anchors`` in the joint space, ``shares`` of mel bands."""
+    """Clips [N, samples], structured [N]: ``affect, word, embedding, anchors, shares``."""
     points = embedders.predict_affect(tagger, list(sounds), rate_hz)
     return evaluation.structured({
         "affect": points, "word": evaluation.nearest_emotions(points),
@@ -135,8 +133,7 @@ def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray
 
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
-    """Power of sounds [N, samples] spread over 128 mel bands, rows of sum 1: [N, 128], of which
-    ``distances.mel_energy_kld`` is the divergence."""
+    """Power of sounds [N, samples] over 128 mel bands, rows of sum 1: [N, 128]."""
     power = librosa.feature.melspectrogram(
         y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128,
         power=2.0, center=False).sum(axis=-1).astype(np.float64)

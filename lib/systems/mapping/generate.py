@@ -74,8 +74,7 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music float32 [N, samples]; `sampling`: ``guidance``, ``top_k``,
-    ``temperature`` in place of the config's."""
+    """Conditions [N, n, D] → music [N, samples]; `sampling` in place of the config's."""
     given = torch.from_numpy(conditions).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([

@@ -1,5 +1,4 @@
 """Settings of every stage; the defaults are the published ones, or the released code's.
-
 Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion)."""
 
 import functools

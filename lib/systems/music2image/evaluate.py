@@ -48,9 +48,8 @@ def evidence() -> list[dict]:
 
 
 def emotify_forest() -> pd.DataFrame:
-    """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
-    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
-    """
+    """The forest on Emotify, beside the genre's mean and another panel: half the listeners against
+    the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c)."""
     tracks, rows, truth = _features_of("emotify", "emotify")
     collection, genres = "Emotify, 15 s excerpts", tracks["genre"].to_numpy()
     groups = tracks["group_id"].to_numpy()
