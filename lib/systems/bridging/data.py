@@ -58,10 +58,9 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
     """A profile's paired data: the atelier's, or at ``paper`` the published collections'."""
     config = get_config(profile).data
     if config.origin == "published":
-        data = load_published(
-            registry.find_folder(PAINTINGS, ("images", "emotion_labelled")),
-            registry.find_folder(MUSIC), config,
-            paths.PROCESSED / "bridging" / "published", seed)
+        data = load_published(registry.find_folder(PAINTINGS, ("images", "emotion_labelled")),
+                              registry.find_folder(MUSIC), config,
+                              paths.PROCESSED / "bridging" / "published", seed)
         print(f"published collections: {len(data.table)} pairs of {len(data.paintings)} paintings "
               f"and {data.table['piece'].nunique()} of {len(data.pieces)} pieces; "
               f"{len(data.rejects)} files set aside")
@@ -103,8 +102,7 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
                    work_folder: Path, seed: int = 0) -> Data:
     """The published collections' paired data; `work_folder` keeps what is rendered and checked."""
     sounds = work_folder / "sounds"
-    pieces, broken_pieces = render_pieces(music_folder, sounds,
-                                                    shortest_s=config.segment_seconds)
+    pieces, broken_pieces = render_pieces(music_folder, sounds, shortest_s=config.segment_seconds)
     rows, broken_paintings = intact_paintings(paintings_folder, work_folder)
     n_segments: Any = (pieces["seconds"] / config.segment_seconds + 1e-9).astype(int).groupby(
         pieces["emotion"]).sum()
@@ -122,7 +120,7 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
 
     def clips(some: pd.DataFrame, rate_hz: int) -> Clips:
         return Clips([sounds / sound_of[piece] for piece in some["piece"]],
-                               some["start_s"].tolist(), config.segment_seconds, rate_hz)
+                     some["start_s"].tolist(), config.segment_seconds, rate_hz)
 
     return Data(table, paintings, pieces, pd.concat([broken_paintings, broken_pieces],
                                                     ignore_index=True), pictures, SIDE, clips)
@@ -183,9 +181,8 @@ def five_words(shares) -> pd.DataFrame:
     if not ((shares >= 0) & (shares <= 1)).all():
         raise KlangfarbeError("shares of annotators in [0, 1]", "others, or gaps",
                               "divide counts by annotators")
-    words = np.array(list(affect.EMOTION_POINTS), dtype=object)
-    best = np.stack([shares[:, [names.index(name) for name in GROUPS[word]]].max(1)
-                     for word in words], axis=1)  # [N, 5]
+    words = np.array(EMOTIONS, dtype=object)
+    best = np.stack([shares[:, [*map(names.index, GROUPS[word])]].max(1) for word in words], axis=1)
     ranked = np.sort(best, axis=1)
     sure = (ranked[:, -1] >= 0.4) & (ranked[:, -1] > ranked[:, -2])
     return pd.DataFrame(best, columns=list(words)).assign(
@@ -220,7 +217,7 @@ def intact_paintings(folder: Path, work_folder: Path) -> tuple:
 def select_paintings(rows: Any, n: int, at_most: dict[str, int], seed: int = 0) -> Any:
     """`n` paintings, the words as evenly as possible and each ``at_most`` so often, of each word
     those with the highest ``share`` of annotators; `seed` orders equals."""
-    ranked = np.sort(rows[list(affect.EMOTION_POINTS)].to_numpy(float), axis=1)
+    ranked = np.sort(rows[list(EMOTIONS)].to_numpy(float), axis=1)
     rows = rows.assign(share=ranked[:, -1], lead=ranked[:, -1] - ranked[:, -2],
                        order=np.random.default_rng(seed).permutation(len(rows)))
     counts = {word: min(count, at_most.get(word, count))
@@ -246,11 +243,10 @@ def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
                        emotion=[affect.emotion_word(*point) for point
                                 in zip(rows["valence"], rows["arousal"], strict=True)])
     pieces, broken = rows.merge(renders, on="file"), rows.merge(broken, on="file")
-    short = pieces[pieces["seconds"] < shortest_s]
-    short = short.assign(reason=short["seconds"].map("{:.1f} s, shorter than a segment".format))
+    pieces["reason"] = pieces["seconds"].map("{:.1f} s, shorter than a segment".format)
+    rejects = pd.concat([table[["piece", "file", "reason"]] for table in (
+        broken, pieces[pieces["seconds"] < shortest_s])], ignore_index=True)
     pieces = pieces[pieces["seconds"] >= shortest_s].reset_index(drop=True)
-    rejects = pd.concat([table[["piece", "file", "reason"]] for table in (broken, short)],
-                        ignore_index=True)
     return (pieces[["piece", "piece_group", "emotion", "adjective", "seconds", "sound"]],
             rejects.rename(columns={"piece": "item"}))
 

@@ -145,13 +145,12 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
              checked) -> list[Measure]:
     """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
     reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
-    def kl_divergence(ours, theirs):
-        return np.maximum(rel_entr(ours, theirs).sum(1), 0)
-
     card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, cosine_similarity), places,
                     view=lambda rows: rows["anchors"], encoder=checked.card()),
-            Measure("KLD", evaluation.with_card(distances.mel_energy_kld, kl_divergence),
+            Measure("KLD", evaluation.with_card(
+                distances.mel_energy_kld, lambda ours, theirs: np.maximum(
+                    rel_entr(ours, theirs).sum(1), 0)),
                     reference["shares"], view=lambda rows: rows["shares"]),
             *evaluation.affect_measures(test_set.table, card),
             evaluation.kad_measure(reference["embedding"], card)]
