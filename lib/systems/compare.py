@@ -18,7 +18,6 @@ ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
 @dataclass(frozen=True)
 class Config:
     """Held-out paintings, each with its comment and its own piece; pairs for retrieval."""
-
     n_items: int = 400
     n_known: int = 4_000
     seconds: float = 8.0  # of all sounds
@@ -31,7 +30,6 @@ PROFILES = {"smoke": Config(6, 12, seconds=1.0), "mini": Config(40, 400, seconds
 
 class Items(NamedTuple):
     """N items and K known pairs of the training collection."""
-
     pictures: np.ndarray        # uint8 [N, H, W, 3]
     comments: list              # N
     sounds: np.ndarray          # float32 [N, samples], each painting's own piece

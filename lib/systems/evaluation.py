@@ -22,7 +22,6 @@ LEVEL = 0.05  # RMS of every clip before sets are compared
 
 class TestSet(NamedTuple):
     """N fresh paintings with two real pieces of their emotion, rows aligned."""
-
     table: pd.DataFrame  # the painting, its emotion, valence, arousal; the names of both pieces
     pictures: np.ndarray  # uint8 [N, H, W, 3]
     reference: np.ndarray  # float32 [N, samples], as the next

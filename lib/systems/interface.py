@@ -19,7 +19,6 @@ SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
 @dataclass(frozen=True)
 class Sound:
     """What a painting became: mono float32 [N] in [−1, 1], its rate, levels in dB re full scale."""
-
     sound: np.ndarray
     sample_rate_hz: int
 

@@ -33,7 +33,6 @@ PROFILES = {"smoke": compare.Config(6, 12, seconds=1.0), "gpu": compare.Config(n
 
 class Systems(NamedTuple):
     """The systems as their ``load`` gives them; of music2image, forest, diffusion model, sizes."""
-
     bridging: Any
     mapping: Any
     art2music: Any

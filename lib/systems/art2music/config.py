@@ -12,7 +12,6 @@ from lib.systems import interface
 @dataclass(frozen=True)
 class DataConfig:
     """How much of ArtiCaps: 80,000 works with 455,000 comments, of which 443,662 are used."""
-
     n_paintings: int = 80_000
     comments_each: int = 6
     n_clips: int = 4_717
@@ -25,7 +24,6 @@ class DataConfig:
 @dataclass(frozen=True)
 class DecoderConfig:
     """Stage 1: the projector and the BiLSTM decoder."""
-
     hidden: int = 512  # H of the projector
     lstm: int = 512  # hidden units each way
     layers: int = 4
@@ -42,7 +40,6 @@ class DecoderConfig:
 @dataclass(frozen=True)
 class FlowConfig:
     """The flow, our generative alternative to the decoder."""
-
     hidden: int = 512
     channels: int = 384
     blocks: int = 10
@@ -61,7 +58,6 @@ class FlowConfig:
 @dataclass(frozen=True)
 class VocoderConfig:
     """Stage 2: HiFi-GAN; the defaults are V1's."""
-
     size: str = "v1"  # out of lib.models.hifigan.SIZES
     segment: int = 8192  # samples of a training window, a multiple of the hop
     learning_rate: float = 2e-4
@@ -90,7 +86,6 @@ class VocoderConfig:
 @dataclass(frozen=True)
 class Config:
     """The whole system."""
-
     data: DataConfig = DataConfig()
     decoder: DecoderConfig = DecoderConfig()
     flow: FlowConfig = FlowConfig()

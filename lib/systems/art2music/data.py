@@ -34,7 +34,6 @@ WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 @dataclass(frozen=True)
 class Dataset:
     """N triplets out of C clips."""
-
     pairs: pd.DataFrame  # of match_pairs, N rows
     comments: pd.DataFrame  # N rows
     clips: pd.DataFrame  # C rows

@@ -23,7 +23,6 @@ INPUTS = ("full", "no text", "no image", "noise")  # rows of Table IV
 
 class TestSet(NamedTuple):
     """N paintings, a comment each, and their references."""
-
     comments: pd.DataFrame  # as data.atelier_texts; valence and arousal are the painting's own
     clips: pd.DataFrame  # the matched clip of each comment
     pictures: np.ndarray  # uint8 [N, H, W, 3]

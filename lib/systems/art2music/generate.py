@@ -23,7 +23,6 @@ LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
 class Models(NamedTuple):
     """The networks of the chain, and two settings of the system's config."""
-
     clip: Any
     stage: train_flow.Models
     config: FlowConfig
@@ -36,7 +35,6 @@ class Models(NamedTuple):
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """The sound with everything on the way."""
-
     comment: str
     said_by: str  # "you" or "the captioner"
     keywords: str

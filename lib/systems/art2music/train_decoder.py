@@ -22,7 +22,6 @@ from lib.training.checkpoint import Checkpoint
 
 class Models(NamedTuple):
     """The two networks, their optimiser (``None`` once loaded) and the loss weights [M, 1]."""
-
     projector: GatedResidualProjector
     decoder: MelDecoder
     optimiser: Any

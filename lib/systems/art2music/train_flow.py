@@ -17,7 +17,6 @@ from lib.training import loop
 
 class Models(NamedTuple):
     """The two networks and their optimiser (``None`` once trained or loaded)."""
-
     projector: GatedResidualProjector
     network: Flow
     optimiser: Any

@@ -22,7 +22,6 @@ CONTEXT, PIECE = 96, 2048  # frames: a long mel is vocoded in pieces with contex
 
 class Models(NamedTuple):
     """Networks and optimisers; ``spectral`` is ``None`` where `w_spectral` is 0."""
-
     generator: nn.Module
     critics: hifigan.Discriminators
     optimiser: torch.optim.Optimizer

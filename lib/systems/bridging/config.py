@@ -15,7 +15,6 @@ FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 @dataclass(frozen=True)
 class DataConfig:
     """How much data, and how long a segment is; 193 pieces of 187 s give the published 1,200."""
-
     origin: str = "published"  # or "atelier"
     n_paintings: int = 1200
     n_pieces: int = 193
@@ -27,7 +26,6 @@ class DataConfig:
 @dataclass(frozen=True)
 class ClassifierConfig:
     """The network and its training; the paper gives neither widths nor rates, these are ours."""
-
     backbone: str = "resnet50"
     sequence: str = "grid"  # "single": the released code's
     hidden: int = 256
@@ -49,7 +47,6 @@ class ClassifierConfig:
 @dataclass(frozen=True)
 class PromptConfig:
     """The two networks that write, as sources of :func:`lib.pretrained.load`."""
-
     captioner: str = "Salesforce/blip-image-captioning-large"
     describer: str = "tiiuae/falcon-rw-1b"
     describe_from: str = "caption"  # or "word": the word, and the caption without lead and feelings
@@ -59,7 +56,6 @@ class PromptConfig:
 @dataclass(frozen=True)
 class MusicGenConfig:
     """One fine-tuning and its sampling; the defaults are Model 4's."""
-
     model: str = "m4"  # m1 to m4, which names the text column
     start: str = "facebook/musicgen-small"
     stored: bool = True  # states and codes of whole texts and fixed chunks are computed once
@@ -101,7 +97,6 @@ class MusicGenConfig:
 @dataclass(frozen=True)
 class EvaluationConfig:
     """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s."""
-
     n_paintings: int = 120  # a multiple of five, as many of each emotion
     seconds: float = 30.0
 
@@ -114,7 +109,6 @@ class EvaluationConfig:
 @dataclass(frozen=True)
 class Config:
     """The whole chain."""
-
     model: str = "m4"  # which of the four fine-tuned decoders plays
     side: int = 384  # a painting is cut square and resized to this; BLIP-large sees 384
     data: DataConfig = DataConfig()

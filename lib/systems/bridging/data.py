@@ -44,7 +44,6 @@ PAINTINGS, MUSIC = WIKIART.folders, MIREX.folders
 
 class Data(NamedTuple):
     """The paired data of a profile, and how to see and hear it."""
-
     table: pd.DataFrame  # of make_pairs
     paintings: pd.DataFrame  # painting, painting_group, emotion; index, or path and share
     pieces: pd.DataFrame  # piece, piece_group, emotion, seconds; index, or adjective and sound
@@ -254,7 +253,6 @@ def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
 @dataclass
 class Clips(Sequence):
     """Segments of rendered pieces, each read when asked for: float32 [seconds · sample_rate_hz]."""
-
     files: list[Path]
     starts_s: list[float]
     seconds: float

@@ -23,7 +23,6 @@ PEAK = interface.PEAK
 
 class Models(NamedTuple):
     """The networks of the chain."""
-
     classifier: Any
     temperature: float
     captioner: Any
@@ -36,7 +35,6 @@ class Models(NamedTuple):
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """The music, the two likeliest emotions with their probabilities, and the two texts."""
-
     emotion: str
     probability: float
     second: str

@@ -34,7 +34,6 @@ NOTEBOOK = "13_bridging_music"
 
 class Models(NamedTuple):
     """What trains, and the MusicGenerator that it is a copy of."""
-
     network: Any  # decoder and projection, in a LoRA where asked for
     optimiser: torch.optim.Optimizer
     start: Any

@@ -14,7 +14,6 @@ RANGE_80_DB = 9.21  # 80 dB in nats of amplitude: what spectrograms scaled to [0
 @dataclass(frozen=True)
 class DataConfig:
     """How much data."""
-
     n_pairs: int = 15_000  # of both collections together, half from each on the atelier
     clip_seconds: float = 10.0
     n_views: int = 4  # stored versions of a picture: itself and augmented ones
@@ -25,7 +24,6 @@ class DataConfig:
 @dataclass(frozen=True)
 class ProjectionConfig:
     """One projection, its training and the sampling from it; the defaults are Study II's."""
-
     study: str = "two"  # or "one": the network
     n_tokens: int = 1  # vectors the music model attends to
     hidden: int = 768
@@ -78,7 +76,6 @@ _STUDY_ONE = ProjectionConfig(study="one", mel="mse", w_features=0.0, audible=32
 @dataclass(frozen=True)
 class Config:
     """The whole chain."""
-
     clip: str = "openai/clip-vit-base-patch32"
     generator: str = "facebook/musicgen-small"
     side: int = 224  # a picture is cut square and resized to this before CLIP sees it

@@ -49,7 +49,6 @@ TEXTS = ("enriched",  # emotion word, caption, directive by the prompt of Table 
 @dataclass(frozen=True)
 class PairedData:
     """N pairs, in the order of ``table`` (:func:`merge_collections`)."""
-
     table: pd.DataFrame
     pictures: np.ndarray  # uint8 [N, H, W, 3]
     vectors: Any = None  # float32 [N, V, D_in]; view 0 is the picture itself

@@ -74,7 +74,6 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
 
 class Paintings(NamedTuple):
     """N fresh paintings."""
-
     pictures: np.ndarray  # uint8 [N, H, W, 3]
     emotions: np.ndarray  # [N], the words they were painted from
     affect: np.ndarray  # [N, 2] in [−1, 1]
@@ -177,7 +176,6 @@ class JointSpace:
     """A space that was not trained: pictures (by CLIP) and sounds (by CLAP) as their similarity to
     P sentences of feeling, standardised over some of either, none of them a test item.
     Source: Moschella et al. (2023), "Relative representations"."""
-
     def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float):
         def nearest(places: dict) -> list[str]:
             return [word for x, y in affect.EMOTION_POINTS.values() for word in sorted(

@@ -23,7 +23,6 @@ from lib.systems.mapping.config import ProjectionConfig, get_config
 
 class Models(NamedTuple):
     """What is loaded."""
-
     clip: Any
     projection: train_projection.Models  # with its MusicGenerator
     config: ProjectionConfig
@@ -39,7 +38,6 @@ class Models(NamedTuple):
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """A picture's music; valence and arousal in [−1, 1] and the emotion are the tagger's."""
-
     vector: np.ndarray  # float32 [D_in], CLIP's
     condition: np.ndarray  # float32 [n, D], what the decoder attends to
     valence: float

@@ -35,7 +35,6 @@ DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
 
 class Models(NamedTuple):
     """Networks and optimisers; the first two alone where they were loaded."""
-
     projection: nn.Module
     generator: Any
     optimiser: Any = None
@@ -46,7 +45,6 @@ class Models(NamedTuple):
 
 class Batch(NamedTuple):
     """A batch; the last two where a loss needs them, of its first b items."""
-
     vectors: Tensor  # [B, D_in]
     targets: Tensor  # [B, n, D]
     codes: Any = None  # [b, K, S]
