@@ -52,7 +52,6 @@ def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
                 render.sounds(seed, numbers, config.seconds)[0],
                 np.array([(item.valence, item.arousal) for item in items]),
                 np.array([words.emotion_word(item) for item in items]))
-
     *known, _ = draw(TRAIN_SEED, KNOWN_FROM, config.n_known)
     return Items._make((*draw(TEST_SEED, items_from, config.n_items), *known,
                         render.SAMPLE_RATE_HZ))

@@ -121,7 +121,6 @@ def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> C
     @functools.wraps(metric)
     def renamed(reference, outputs):
         return function(reference, outputs)
-
     if not ranked:
         for arrow in "↓↑":
             renamed.__doc__ = (renamed.__doc__ or "").replace(f"direction: {arrow}", "direction: –")
@@ -163,7 +162,6 @@ def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, 
     """FAD of ours − of theirs, the bias cancelled: (value, low, high), 95 %, jackknife of both."""
     def difference(rows: np.ndarray) -> float:
         return distances.fad(reference, ours[rows]) - distances.fad(reference, theirs[rows])
-
     rows = np.arange(len(ours))
     return difference(rows), *stats.jackknife(difference, rows, groups=groups, seed=seed)
 
@@ -178,6 +176,5 @@ def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarra
     """:func:`agreement` of ours minus theirs: (value, low, high), 95 %, bootstrap over groups."""
     def difference(some, one, other):
         return agreement(some, one) - agreement(some, other)
-
     return difference(target, ours, theirs), *stats.bootstrap(difference, target, ours, theirs,
                                                               groups=groups, seed=seed)

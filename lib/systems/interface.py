@@ -82,7 +82,6 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
     check_seconds(seconds)
     if not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
-
     def play(pictures: Mapping[Path, np.ndarray]) -> None:
         models = system.load(profile)
         for path, picture in pictures.items():
@@ -90,7 +89,6 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
             target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,
                                  heard.sound, heard.sample_rate_hz)
             print(f"{path.name} → {target}\n{system.summary(heard)}")
-
     return convert_files(paintings, output, audio.WRITTEN, "paintings",
                          functools.partial(images.load, size=side), play)
 

@@ -62,11 +62,9 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     """Vectors [N, D_in] → [N, n, D] by ridge regression, the penalty chosen on validation pairs."""
     train, validation = (np.flatnonzero(table["split"] == name) for name in ("train", "validation"))
     flat = targets.reshape(len(targets), -1)
-
     def validation_cosine(model) -> float:
         predicted = model.predict(vectors[validation]).reshape(targets[validation].shape)
         return cosine_similarity(predicted, targets[validation]).mean()
-
     best = max((Ridge(alpha=alpha).fit(vectors[train], flat[train])
                 for alpha in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), key=validation_cosine)
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
@@ -181,7 +179,6 @@ class JointSpace:
             return [word for x, y in affect.EMOTION_POINTS.values() for word in sorted(
                 places, key=lambda word: (places[word][0] / 10 - x) ** 2
                 + (places[word][1] / 10 - y) ** 2)[:3]]
-
         texts = ([f"a painting. it feels {word}." for word in nearest(lexicon.FEELINGS)],
                  [f"a {word} piece of music." for word in nearest(lexicon.MOODS)])
         self._encoders = clip.embed_pictures, clap.embed

@@ -41,7 +41,6 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
     if variations < 1:
         raise KlangfarbeError("at least 1 variation", str(variations),
                               "leave --variations out for one picture")
-
     def show(sounds: dict[Path, np.ndarray]) -> None:
         points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
                                     seed=seed)
@@ -51,7 +50,6 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
             artefacts.write(target, images.sheet(own, min(variations, 4)))
             print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} "
                   f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}")
-
     return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
                                    functools.partial(audio.load, seconds=CLIP_SECONDS), show)
 
