@@ -92,12 +92,11 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     """Trains in place (resumed from `path`, written every 500 steps): the curve, a dict a step."""
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
-                                  np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
+                                  sounds[:: max(1, len(sounds) // 8)])
     checkpoint = Checkpoint(path, key, generator=models.generator, critics=models.critics,
                             optimiser=models.optimiser, critic_optimiser=models.critic_optimiser)
-    state = checkpoint.load()
-    curve = state["curve"]
-    for step in loop.progress(config.n_steps, "vocoder", state["step"]):
+    curve = checkpoint.load()["curve"]
+    for step in loop.progress(config.n_steps, "vocoder", len(curve)):
         share = loop.warmup_cosine(step, config.warm_up, config.n_steps) if config.cosine \
             else config.decay ** (step / 1000)
         for group in (*models.optimiser.param_groups, *models.critic_optimiser.param_groups):

@@ -3,6 +3,7 @@ painting gets. How the published one was trained is not said; its sequence is re
 of the last stage, the released code's one step is ``sequence="single"``.
 Source: Hisariya & Liang §IV.A and Figure 2. Notebook: 11."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +64,10 @@ def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataF
     key = provenance.content_hash(repr((config, seed)).encode(), np.asarray(pictures), labels,
                                   parts.astype("S"))
     saved = Checkpoint(checkpoint, key, model=model, optimiser=optimiser)
-    state = saved.load()
-    start, curve = state["step"], state["curve"]
-    order = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed))
-    device = next(model.parameters()).device
-    for _ in range(start):
-        next(order)
-    for step in loop.progress(config.n_steps, "classifier", start):
+    curve, device = saved.load()["curve"], next(model.parameters()).device
+    order = itertools.islice(loop.batches(len(rows), config.batch_size,
+                                          np.random.default_rng(seed)), len(curve), None)
+    for step in loop.progress(config.n_steps, "classifier", len(curve)):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
@@ -101,14 +99,14 @@ def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray
                    axis=1).astype(np.float32)
 
 
-def logits(model, pictures: np.ndarray, batch: int = 64) -> np.ndarray:
+def logits(model, pictures: np.ndarray) -> np.ndarray:
     """What the network gives before the softmax, float32 [N, 5], in evaluation mode."""
     pictures, device = images.squares(pictures, model.side), next(model.parameters()).device
     parts = [np.zeros((0, len(EMOTIONS)), np.float32)]
     model.eval()
     with torch.inference_mode():
-        parts += [model(images.to_tensor(pictures[at : at + batch]).to(device)).cpu().numpy()
-                  for at in range(0, len(pictures), batch)]
+        parts += [model(images.to_tensor(pictures[at : at + 64]).to(device)).cpu().numpy()
+                  for at in range(0, len(pictures), 64)]
     return np.concatenate(parts)
 
 
