@@ -14,8 +14,7 @@ from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES, labelled_files
 
-RUN = "real"
-SEED = 0
+RUN, SEED = "real", 0
 
 
 def run() -> None:
@@ -55,8 +54,8 @@ def emotify_forest() -> pd.DataFrame:
     groups = tracks["group_id"].to_numpy()
     half, other = collections.music.emotify_panels(paths.real_data("emotify"))
     panel = _table(collection, half, groups, {"another panel": other})
-    for column in ("ccc", "low", "high"):
-        panel[column] = 2 * panel[column] / (1 + panel[column])
+    full = ["ccc", "low", "high"]
+    panel[full] = 2 * panel[full] / (1 + panel[full])
     panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels
     table = _table(collection, truth, groups, {
         "forest": splits.cross_validated(_forest, rows, truth, groups),
@@ -151,16 +150,11 @@ def _class_mean(classes: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> n
 def _table(collection: str, truth: np.ndarray, groups: np.ndarray | None,
            predictions: dict[str, np.ndarray]) -> pd.DataFrame:
     """How well each predictor's points agree with the truth, [N, 2]: a row a predictor and axis."""
-    parts = []
-    for predictor, predicted in predictions.items():
-        table = affect.agreement(truth, predicted, groups, seed=SEED)
-        table.insert(0, "collection", collection)
-        table.insert(1, "predictor", predictor)
-        table.insert(list(table).index("r2"), "correlation",
-                     [control.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
-        parts.append(table.assign(n_groups=len(truth) if groups is None else len(set(groups)),
-                                  folds=splits.FOLDS, seed=SEED))
-    return pd.concat(parts)
+    return pd.concat([affect.agreement(truth, predicted, groups, seed=SEED).assign(
+        collection=collection, predictor=predictor, folds=splits.FOLDS, seed=SEED,
+        correlation=[control.correlation(truth[:, i], predicted[:, i]) for i in range(2)],
+        n_groups=len(truth) if groups is None else len(set(groups)))
+        for predictor, predicted in predictions.items()])
 
 
 def _store(name: str, table: pd.DataFrame, *hashed) -> pd.DataFrame:
