@@ -43,10 +43,8 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     settings = artefacts.load(notebook, profile, "music.json")
     config = stored.make_config(MusicGenConfig, settings["models"][model])
     start = start or pretrained.load("musicgen", config.start)
-    if start.sha256 != settings["sha256"]:
-        raise KlangfarbeError(f"the music model it was tuned from ({settings['sha256'][:12]}…)",
-                              f"{start.name} ({start.sha256[:12]}…)",
-                              f"run notebook {notebook[:2]} again")
+    stored.check_network(start, {"start": config.start, "start_sha256": settings["sha256"]},
+                         "start", "the music model", notebook)
     generator = copy.copy(start)
     generator.network = copy.deepcopy(start.network).eval()
     weights = artefacts.load(notebook, profile, f"{model}.safetensors")

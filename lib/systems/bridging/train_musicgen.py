@@ -124,16 +124,6 @@ def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed: int = 0) -> dict:
     """One step at the learning rate `rate`: ``loss`` (nats, mean over codebooks and micro-batches),
     ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions."""
-    losses = _backward(models, batch, config, seed)
-    norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
-    for group in models.optimiser.param_groups:
-        group["lr"] = rate
-    models.optimiser.step()
-    return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
-
-
-def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[float]:
-    # the gradients of a batch, micro-batch by micro-batch, and the loss of each
     torch.manual_seed(seed)
     states, mask = steps.drop_conditions(batch.states, batch.mask, config.dropped,
                                          torch.Generator().manual_seed(seed))
@@ -152,7 +142,11 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
                                   "lower the learning rate; look for NaN in the tensors")
         (loss * len(rows) / len(batch.codes)).backward()  # micro-batches weigh as their items do
         losses.append(loss.item())
-    return losses
+    norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
+    for group in models.optimiser.param_groups:
+        group["lr"] = rate
+    models.optimiser.step()
+    return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
 
 
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
