@@ -19,12 +19,10 @@ SYSTEMS = {
     "music2image": {"system": "Generate Image from Music Emotion", "in → out": "music → picture",
                     "bridge": "valence and arousal", "decoder": "WGAN-GP; diffusion"},
     "art2music": {"system": "Art2Music", "in → out": "painting + comment → music",
-                  "bridge": "fused CLIP vector", "decoder": "BiLSTM mel → HiFi-GAN"},
-}
+                  "bridge": "fused CLIP vector", "decoder": "BiLSTM mel → HiFi-GAN"}}
 
 
 def table() -> pd.DataFrame:
     """The four systems; a system ``stands`` if it has its tour."""
-    return pd.DataFrame([{"module": name, **facts, "stands": "yes" if any(
-        paths.NOTEBOOKS.glob(f"[0-9][0-9]_{name}_tour.ipynb")) else "in part"}
-        for name, facts in SYSTEMS.items()])
+    return pd.DataFrame([{"module": name, **facts, "stands": "yes" if any(paths.NOTEBOOKS.glob(
+        f"[0-9][0-9]_{name}_tour.ipynb")) else "in part"} for name, facts in SYSTEMS.items()])

@@ -21,9 +21,8 @@ def restore(network: torch.nn.Module, notebook: str, profile: str, name: str) ->
     try:
         network.load_state_dict({str(key): tensor.float() for key, tensor in tensors.items()})
     except RuntimeError as error:
-        raise KlangfarbeError("weights that fit their settings",
-                              str(error).splitlines()[1].strip()[:120],
-                              f"run notebook {notebook[:2]} again") from error
+        raise KlangfarbeError("weights that fit their settings", str(
+            error).splitlines()[1].strip()[:120], f"run notebook {notebook[:2]} again") from error
     return network.eval()
 
 

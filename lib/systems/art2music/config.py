@@ -118,8 +118,7 @@ PROFILES = {
         vocoder=replace(_VOCODER, n_steps=24, warm_up=3), test_paintings=64, test_clips=96),
     "gpu": Config(replace(_ATELIER, n_paintings=8_000, n_clips=4_000),
                   vocoder=VocoderConfig(n_steps=20_000), test_paintings=600, test_clips=600),
-    "paper": Config(),
-}
+    "paper": Config()}
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)

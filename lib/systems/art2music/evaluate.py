@@ -135,8 +135,7 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
                          for some in (generated, true))
-    return {"ln_mel_l1": ln_mel_l1(true, generated),
-            "mcd": spectral.mcd(true, generated),
+    return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": spectral.mcd(true, generated),
             "lsd": np.asarray(spectral.lsd(true, generated)), "loudness": level - true_level}
 
 
@@ -144,6 +143,5 @@ def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Mean |ln mel(generated) − ln mel(true)| of sounds [N, samples], nats, float64 [N]."""
     length = min(true.shape[1], generated.shape[1])
     parts = [slice(start, start + 32) for start in range(0, len(true), 32)]
-    return np.concatenate([
-        (mel.ln_mel(generated[part, :length])
-         - mel.ln_mel(true[part, :length])).abs().mean((1, 2)).double().numpy() for part in parts])
+    return np.concatenate([(mel.ln_mel(generated[part, :length]) - mel.ln_mel(
+        true[part, :length])).abs().mean((1, 2)).double().numpy() for part in parts])

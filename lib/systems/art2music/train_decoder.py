@@ -82,17 +82,15 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
     checkpoint = Checkpoint(path, key, networks=networks, optimiser=models.optimiser, best=best)
     curve = checkpoint.load()["curve"]
     for epoch in loop.progress(config.epochs, "mel decoder", len(curve)):
-        rows = [train_step(models, batch, config)
-                for batch in batches(pictures, texts, mels_of, train_rows, config, seed, epoch,
-                                     models.weights.device)]
+        rows = [train_step(models, batch, config) for batch in batches(
+            pictures, texts, mels_of, train_rows, config, seed, epoch, models.weights.device)]
         error = np.abs(predict(models, pictures[val_rows], texts[val_rows], clipped=False)
                        - np.asarray(mels_of(val_rows), np.float32))
         validation = float((models.weights.cpu().numpy() * error).mean())
         if all(validation < row["validation"] for row in curve):
             best |= copy.deepcopy(networks.state_dict())
-        curve.append({"epoch": epoch + 1,
-                      **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
-                      "validation": validation})
+        curve.append({"epoch": epoch + 1, **{name: float(np.mean([row[name] for row in rows]))
+                                             for name in rows[0]}, "validation": validation})
         checkpoint.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve

@@ -142,6 +142,5 @@ PROFILES = {
         classifier=ClassifierConfig(initial="", n_paintings=20_000, batch_size=64, n_steps=6000,
                                     learning_rate=3e-4, bfloat16=True, every=1000),
         music=MusicGenConfig(bfloat16=True, epochs=10)),
-    "paper": Config(),
-}
+    "paper": Config()}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -30,13 +30,11 @@ IDS = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_g
 PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begin at 0
 # Each emotion under the word nearest to its point, save happiness (happy), fear (angry) and
 # humility (neutral, which else would hold five paintings).
-GROUPS = {
-    "happy": ("happiness", "love", "gratitude", "optimism", "trust", "agreeableness"),
-    "fun": ("surprise", "anticipation"),
-    "angry": ("anger", "disgust", "disagreeableness", "arrogance", "fear"),
-    "sad": ("sadness", "pessimism", "regret", "shame", "shyness"),
-    "neutral": ("neutral", "humility"),
-}
+GROUPS = {"happy": ("happiness", "love", "gratitude", "optimism", "trust", "agreeableness"),
+          "fun": ("surprise", "anticipation"),
+          "angry": ("anger", "disgust", "disagreeableness", "arrogance", "fear"),
+          "sad": ("sadness", "pessimism", "regret", "shame", "shyness"),
+          "neutral": ("neutral", "humility")}
 RATE_HZ, SIDE = 32_000, 384  # of the rendered pieces; of the pictures, what BLIP-large sees
 WIKIART, MIREX = (registry.COLLECTIONS[name] for name in ("wikiart_emotions", "mirex"))
 PAINTINGS, MUSIC = WIKIART.folders, MIREX.folders

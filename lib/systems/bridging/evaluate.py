@@ -33,15 +33,13 @@ def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> eval
     turns = [(word, k) for k in range(each) for word in EMOTIONS]
     paintings = [shown[word][k] for word, k in turns]
     reference, real = ([played[word][k + more] for word, k in turns] for more in (0, each))
-    table = pd.DataFrame([
-        {"painting": item.item_id, "emotion": words.emotion_word(item), "valence": item.valence,
-         "arousal": item.arousal, "piece": own.item_id, "real": other.item_id,
-         "real_description": words.description(other)}
-        for item, own, other in zip(paintings, reference, real, strict=True)])
+    table = pd.DataFrame([{"painting": item.item_id, "emotion": words.emotion_word(item),
+                           "valence": item.valence, "arousal": item.arousal, "piece": own.item_id,
+                           "real": other.item_id, "real_description": words.description(other)}
+                          for item, own, other in zip(paintings, reference, real, strict=True)])
     evaluation.assert_unseen(training.rename(columns=data.IDS), table, "painting", "piece", "real")
-    return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
-                              *(render.render_items(items, config.seconds, rate_hz)
-                                for items in (reference, real)))
+    return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]), *(
+        render.render_items(items, config.seconds, rate_hz) for items in (reference, real)))
 
 
 def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
@@ -103,8 +101,7 @@ def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[M
         Measure("SNR", at(spectral.snr, ranked=False), n, view=lambda rows: rows["snr"],
                 published=printed["snr"], printed="↓"),
         Measure("THD", evaluation.with_card(spectral.thd, lambda _, values: values, ranked=False),
-                n, view=lambda rows: rows["thd"], published=printed["thd"], printed="↑"),
-    ]
+                n, view=lambda rows: rows["thd"], published=printed["thd"], printed="↑")]
 
 
 def published() -> dict[str, dict[str, float]]:

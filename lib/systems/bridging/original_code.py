@@ -4,11 +4,9 @@ of ``MusicGenConfig.faults``; notebook 13 measures them. Two more: the split by 
 
 import math
 
-FAULTS = {
-    "first_item_loss": "the loss of item 0 of each batch only",
-    "schedule_by_loss": "scheduler.step(loss): the loss is read as the number of the step",
-    "zero_grad_each": "zero_grad() before every micro-batch: nothing accumulates",
-}
+FAULTS = {"first_item_loss": "the loss of item 0 of each batch only",
+          "schedule_by_loss": "scheduler.step(loss): the loss is read as the number of the step",
+          "zero_grad_each": "zero_grad() before every micro-batch: nothing accumulates"}
 
 
 def first_item(batch):

@@ -81,9 +81,8 @@ def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataF
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed * 1_000_003 + step)  # of dropout
             model.train()
-            result = train_step(model, optimiser, batch.to(device),
-                                torch.from_numpy(labels[chosen]).to(device),
-                                bfloat16=config.bfloat16)
+            result = train_step(model, optimiser, batch.to(device), torch.from_numpy(
+                labels[chosen]).to(device), bfloat16=config.bfloat16)
         curve.append({"step": step + 1, **result})
         if (step + 1) % config.every == 0 or step + 1 == config.n_steps:
             curve[-1]["validation"] = calibration.accuracy(labels[held],

@@ -103,6 +103,5 @@ PROFILES = {
     "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),
                   study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
                   study_two=ProjectionConfig(audible=16, window_seconds=4.0)),
-    "paper": Config(),
-}
+    "paper": Config()}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

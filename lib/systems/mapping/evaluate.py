@@ -52,9 +52,8 @@ def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets
                 targets[test], predicted[test], groups=groups, n_shuffles=n_shuffles, seed=seed)
             low, high = stats.bootstrap(np.mean, values, groups=groups, seed=seed)
             rows.append({"row": row, "measure": name, "value": values.mean(), "low": low,
-                         "high": high, "null": null.mean(),
-                         "null_high": np.quantile(null, 0.025 if name == "mae" else 0.975),
-                         "n": len(values)})
+                         "high": high, "null": null.mean(), "null_high": np.quantile(
+                             null, 0.025 if name == "mae" else 0.975), "n": len(values)})
     return pd.DataFrame(rows)
 
 
@@ -164,9 +163,8 @@ def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame],
         for axis, column in enumerate(("valence", "arousal")):
             pair = paintings.affect[:, axis], predicted[column].to_numpy()
             null = stats.permutation_null(affect_metrics.ccc, *pair, seed=seed)
-            rows.append((name, f"CCC {column}", affect_metrics.ccc(*pair),
-                         *stats.bootstrap(affect_metrics.ccc, *pair, seed=seed),
-                         np.quantile(null, 0.975), n))
+            rows.append((name, f"CCC {column}", affect_metrics.ccc(*pair), *stats.bootstrap(
+                affect_metrics.ccc, *pair, seed=seed), np.quantile(null, 0.975), n))
     return pd.DataFrame(rows, columns=["music", "measure", "value", "low", "high", "null", "n"])
 
 

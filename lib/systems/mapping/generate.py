@@ -66,8 +66,7 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
     padded = np.pad(sound, (0, max(0, rate - len(sound))))  # the tagger needs half a second
     affect = audio_quality.predict_emotions(models.tagger, [padded], rate).iloc[0]
     return Result(sound, rate, vector=vector[0], condition=condition[0],
-                  valence=float(affect.valence), arousal=float(affect.arousal),
-                  emotion=affect.word)
+                  valence=float(affect.valence), arousal=float(affect.arousal), emotion=affect.word)
 
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,

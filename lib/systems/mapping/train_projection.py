@@ -190,8 +190,7 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     network = models.projection
     weights = copy.deepcopy(network.state_dict())
     saved = Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
-                       critic=models.critic, critic_optimiser=models.critic_optimiser,
-                       best=weights)
+                       critic=models.critic, critic_optimiser=models.critic_optimiser, best=weights)
     curve, late = saved.load()["curve"], config.decoder_epochs
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
         best = min(curve, key=lambda row: row["validation"],

@@ -152,6 +152,5 @@ PROFILES = {
     "gpu": Config(
         ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
         _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
-    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG)),
-}
+    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

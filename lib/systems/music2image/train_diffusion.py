@@ -135,8 +135,7 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
-             guidance: float | None = None, sampler: str = "",
-             n_sampling: int = 0) -> np.ndarray:
+             guidance: float | None = None, sampler: str = "", n_sampling: int = 0) -> np.ndarray:
     """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
     network = models.sampling_network
     device = next(network.parameters()).device

@@ -25,10 +25,9 @@ SEARCH_SPACE = {"max_depth": IntDistribution(4, 30), "min_split": IntDistributio
 
 def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
     """An untrained forest with the config's settings."""
-    return RandomForestRegressor(n_estimators=config.n_trees, max_depth=config.max_depth,
-                                 min_samples_split=config.min_split,
-                                 min_samples_leaf=config.min_leaf, max_features=config.max_features,
-                                 random_state=seed)
+    return RandomForestRegressor(
+        n_estimators=config.n_trees, max_depth=config.max_depth, min_samples_split=config.min_split,
+        min_samples_leaf=config.min_leaf, max_features=config.max_features, random_state=seed)
 
 
 def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig,
