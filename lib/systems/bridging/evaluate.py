@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.data.atelier import TEST_SEED, paint, render, words
-from lib.data.atelier.lexicon import MOODS
+from lib.data.atelier import TEST_SEED, lexicon, paint, render, words
 from lib.metrics import distances, embedders, spectral, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
@@ -76,9 +75,9 @@ def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
 @functools.cache
 def common_caption(word: str) -> str:
     """One text for all models: the two moods nearest to an emotion's point."""
-    point = np.array(affect.EMOTION_POINTS[word])
-    first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10
-                                                                   - point).sum()))[:2]
+    point, moods = np.array(affect.EMOTION_POINTS[word]), lexicon.MOODS
+    first, second = sorted(moods, key=lambda mood: float(
+        np.square(np.array(moods[mood]) / 10 - point).sum()))[:2]
     return f"A {first} and {second} piece."
 
 

@@ -24,8 +24,7 @@ from torchvision.transforms import v2
 from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage, memmaps, splits
-from lib.data.atelier import TRAIN_SEED, paint, render, words
-from lib.data.atelier.factors import draw
+from lib.data.atelier import TRAIN_SEED, factors, paint, render, words
 from lib.pretrained.captioner import unled
 from lib.signal import images
 from lib.systems import evaluation
@@ -121,15 +120,16 @@ def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
     n_emotion, next_piece, tagged = config.n_pairs // 2, PIECES_FROM, []
     unused: dict[str, list] = {}
     for k in range(n_emotion):
-        item = draw(collection, PICTURES_FROM + k)
+        item = factors.draw(collection, PICTURES_FROM + k)
         emotion = words.emotion_word(item)
         while not unused.get(emotion):  # pieces of other emotions are kept for later
-            piece = draw(collection, next_piece)
+            piece = factors.draw(collection, next_piece)
             next_piece += 1
             unused.setdefault(words.emotion_word(piece),
                               []).extend([piece.item_id] * config.pictures_per_sound)
         tagged.append({"image": item.item_id, "audio": unused[emotion].pop(0), "emotion": emotion})
-    triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n_emotion)]
+    triplets = [factors.draw(collection, TRIPLETS_FROM + k)
+                for k in range(config.n_pairs - n_emotion)]
     return pd.DataFrame(tagged), pd.DataFrame([
         {"image": item.item_id, "audio": item.item_id, "genre": item.genre,
          "text": words.description(item)} for item in triplets])
@@ -137,7 +137,7 @@ def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
 
 def atelier_items(names) -> list:
     """The atelier's items of the names in ``image`` or ``audio``, a list of ``Factors``."""
-    return [draw(*map(int, str(name).split("-")[1:])) for name in names]
+    return [factors.draw(*map(int, str(name).split("-")[1:])) for name in names]
 
 
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,6 @@ from lib.metrics import distances, embedders, stats, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
-from lib.systems.evaluation import cosine_similarity
 from lib.systems.mapping import data
 
 MEASURES = ("cosine", "mae", "centred cosine")
@@ -30,9 +29,9 @@ PICTURES_FROM, PIECES_FROM = 700_000, 800_000  # indices in TEST_SEED
 
 def row_scores(predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> dict:
     """The three :data:`MEASURES` of each row, float64 [N]; `mean`, [1, n, D], is taken off."""
-    return {"cosine": cosine_similarity(predicted, targets),
+    return {"cosine": evaluation.cosine_similarity(predicted, targets),
             "mae": np.abs(predicted - targets).mean((1, 2)),
-            "centred cosine": cosine_similarity(predicted - mean, targets - mean)}
+            "centred cosine": evaluation.cosine_similarity(predicted - mean, targets - mean)}
 
 
 def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets: np.ndarray, *,
@@ -63,7 +62,7 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     flat = targets.reshape(len(targets), -1)
     def validation_cosine(model) -> float:
         predicted = model.predict(vectors[validation]).reshape(targets[validation].shape)
-        return cosine_similarity(predicted, targets[validation]).mean()
+        return evaluation.cosine_similarity(predicted, targets[validation]).mean()
     best = max((Ridge(alpha=alpha).fit(vectors[train], flat[train])
                 for alpha in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), key=validation_cosine)
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
@@ -142,8 +141,8 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
     """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
     reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
     card = embedders.card(tagger)
-    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, cosine_similarity), places,
-                    view=lambda rows: rows["anchors"], encoder=checked.card()),
+    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosine_similarity),
+                    places, view=lambda rows: rows["anchors"], encoder=checked.card()),
             Measure("KLD", evaluation.with_card(
                 distances.mel_energy_kld, lambda ours, theirs: np.maximum(
                     rel_entr(ours, theirs).sum(1), 0)),

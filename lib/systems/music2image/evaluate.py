@@ -6,8 +6,7 @@ import pandas as pd
 
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
-from lib.data import collections, splits
-from lib.data.registry import COLLECTIONS
+from lib.data import collections, registry, splits
 from lib.metrics import affect, control, picture_regressor
 from lib.signal import features, images
 from lib.systems.music2image import original_code, train_forest
@@ -69,9 +68,9 @@ def picture_regressors() -> pd.DataFrame:
     and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``)."""
     found, hashes, bundled = [], {}, picture_regressor.load_picture_regressor()
     for collection, name, row, settings in (
-            ("OASIS photographs", "oasis", COLLECTIONS["oasis"], {}),
-            ("WikiArt Emotions paintings", "wikiart_paintings", COLLECTIONS["wikiart_emotions"],
-             {"paintings_only": True})):
+            ("OASIS photographs", "oasis", registry.COLLECTIONS["oasis"], {}),
+            ("WikiArt Emotions paintings", "wikiart_paintings",
+             registry.COLLECTIONS["wikiart_emotions"], {"paintings_only": True})):
         folder, rows = paths.real_data(name), labelled_files(name, row, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
@@ -102,7 +101,7 @@ def released() -> pd.DataFrame:
     PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %."""
     folder, rng, parts = paths.real_data("mer_annotations"), np.random.default_rng(SEED), {}
     for name, settings in (("pmemo", {}), ("deam", {"exchange_2013": False})):
-        songs = COLLECTIONS[name].manifest(folder / name, **settings)
+        songs = registry.COLLECTIONS[name].manifest(folder / name, **settings)
         column = (rng.random((len(songs), 1)) > 0.13) & (name == "pmemo")
         parts[name] = column.astype(float), songs[list(AXES)].to_numpy(float)
     published = pd.DataFrame({"features": "librosa's twelve", "step": "published", "axis": AXES,
@@ -129,7 +128,7 @@ def transfer() -> pd.DataFrame:
 
 
 def _features_of(name: str, collection: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    tracks = labelled_files(name, COLLECTIONS[collection])
+    tracks = labelled_files(name, registry.COLLECTIONS[collection])
     rows = features.of_files([paths.real_data(name) / path for path in tracks["path"]])
     return tracks, rows, tracks[list(AXES)].to_numpy(float)
 
