@@ -113,8 +113,7 @@ def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tup
     return index, score
 
 
-def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
-                seed: int = 0) -> pd.DataFrame:
+def match_pairs(comments, clips, encoder, split: str = "corrected", seed: int = 0) -> pd.DataFrame:
     """Every comment's nearest clip (``clip_row, score``), split and groups, a row a comment."""
     said = encoder.embed_text(list(comments["comment"]))
     captions = encoder.embed_text(list(clips["caption"]))
@@ -166,8 +165,7 @@ def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str], cl
     return clip.embed_pictures(pictures), clip.embed_text(texts)
 
 
-def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
-                 seed: int = 0) -> Dataset:
+def load_atelier(config: DataConfig, clip, sentence_encoder, *, split="", seed: int = 0) -> Dataset:
     """The synthetic triplets with all that training reads, stored; `split`: else the config's."""
     comments, clips = atelier_texts(config)
     pairs = match_pairs(comments, clips, sentence_encoder, split or config.split, seed)

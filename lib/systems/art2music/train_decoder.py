@@ -96,8 +96,7 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
     return curve
 
 
-def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *,
-            clipped: bool = True) -> np.ndarray:
+def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *, clipped=True) -> np.ndarray:
     """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], without any noise."""
     outputs = []
     with torch.inference_mode():

@@ -29,8 +29,7 @@ class Models(NamedTuple):
     spectral: SpectralLosses | None
 
 
-def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
-          weights: dict | None = None) -> Models:
+def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=None) -> Models:
     """Networks and optimisers; the small generator may continue from `weights`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -53,8 +53,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
                   replace(config, music=music), tuned)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-             seconds: float | None = None) -> Result:
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=None) -> Result:
     """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)

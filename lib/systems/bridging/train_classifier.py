@@ -109,8 +109,7 @@ def logits(model, pictures: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def atelier_paintings(config: ClassifierConfig,
-                      start: int = PAINTINGS_FROM) -> tuple[np.ndarray, pd.DataFrame]:
+def atelier_paintings(config: ClassifierConfig, start: int = PAINTINGS_FROM) -> tuple:
     """Atelier paintings uint8 [N, side, side, 3], and their rows with ``split``."""
     indices, side = range(start, start + config.n_paintings), SIDES[config.backbone]
     items = [factors.draw(TRAIN_SEED, index) for index in indices]

@@ -66,9 +66,8 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
     return config.learning_rate * original_code.share_of_rate(number, config.warm_up, n_steps)
 
 
-def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: MusicGenConfig,
-                 *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
-                 shuffled: bool = True) -> Callable:
+def make_batches(start, clips: Sequence, texts: list[str], config: MusicGenConfig, *, seed: int = 0,
+                 store: Path | None = None, encoded: dict | None = None, shuffled=True) -> Callable:
     """Batches, step → ``lib.training.musicgen.Batch``, of clips [N] at the codec's rate; one seed
     gives every model the same rows and chunks. Where ``config.stored``, T5 and codec run once, here
     (kept in the folder `store`); else at each step (codes in `encoded`, (row, first sample) →)."""
@@ -150,8 +149,7 @@ def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed:
 
 
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
-          seed: int = 0, store: Path | None = None, encoded: dict | None = None,
-          every: int = 20) -> list[dict]:
+          seed: int = 0, store: Path | None = None, encoded=None, every: int = 20) -> list[dict]:
     """Fine-tunes in place, from `checkpoint` on: a dict a step, ``step, loss, gradient, rate``."""
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())

@@ -60,8 +60,7 @@ class PairedData:
         return np.flatnonzero(self.table["split"] == split)
 
 
-def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
-                      seed: int = 0) -> pd.DataFrame:
+def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFrame:
     """Both collections (``image, audio``, ``emotion`` or ``genre``; if known ``image_group,
     audio_group, text``) as one table, each stratum of both tags split by whole linked groups."""
     parts = []
@@ -113,8 +112,7 @@ def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
                              *(side for side in ("audio", "real") if side in table))
 
 
-def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
-                        ) -> tuple[pd.DataFrame, pd.DataFrame]:
+def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED) -> tuple:
     """The atelier as the two: paintings with pieces of other items of their emotion, each for
     `pictures_per_sound`; and paintings with their own piece, its description and genre."""
     n_emotion, next_piece, tagged = config.n_pairs // 2, PIECES_FROM, []
@@ -226,8 +224,7 @@ def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = 
     return [text_of[pair] for pair in inputs]
 
 
-def write_all_texts(pairs: PairedData, captioner, describer,
-                    kinds: Sequence[str] = TEXTS) -> pd.DataFrame:
+def write_all_texts(pairs: PairedData, captioner, describer, kinds=TEXTS) -> pd.DataFrame:
     """Several kinds of text of every pair: columns ``pair, word`` and one a kind."""
     captions: dict = {}
     texts = {kind: write_texts(pairs, kind, captioner, describer, captions) for kind in kinds}

@@ -151,8 +151,7 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
             evaluation.kad_measure(reference["embedding"], card)]
 
 
-def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame], *,
-                  seed: int = 0) -> pd.DataFrame:
+def affect_scores(paintings: Paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:
     """Does music have its painting's emotion? By the tagger's ``valence, arousal, word`` of it: the
     word (null: one in five) and CCCs (null: the 97.5 % end with the music permuted)."""
     rows, n = [], len(paintings.emotions)

@@ -54,8 +54,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
     return Models(clip, models, settings, pretrained.load("tagger"), config.side)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-             seconds: float = 8.0) -> Result:
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0) -> Result:
     """A picture uint8 [H, W, 3] becomes music."""
     interface.check_seconds(seconds)
     vector = models.clip.embed_pictures(images.squares([painting], models.side))  # [1, D_in]

@@ -79,8 +79,7 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
     return Models(projection, generator, optimiser, critic, critic_optimiser, mel)
 
 
-def decode(generator, conditions: Tensor, codes: Tensor, *,
-           with_sound: bool = True) -> tuple[Tensor, tuple[Tensor, ...]]:
+def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound=True) -> tuple:
     """Conditions [B, n, D], true codes int [B, K, S] → sound [B, N] with a gradient, and features
     [B, L, D] of each layer. Sampling has no gradient, so the decoder reads the true codes up to
     each step (teacher forcing), and the codec decodes the codebooks' mean by its probabilities."""
@@ -171,8 +170,7 @@ def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConf
         yield Batch(*(torch.from_numpy(array).to(generator.device) for array in arrays))
 
 
-def validate(models: Models, pairs: PairedData, targets: np.ndarray,
-             config: ProjectionConfig) -> dict[str, float]:
+def validate(models: Models, pairs: PairedData, targets: np.ndarray, config) -> dict[str, float]:
     """``validation`` (the latent loss) and ``cosine`` on the validation pairs, not augmented."""
     rows = pairs.rows("validation")
     predicted, wanted = predict(models, pairs.vectors[rows, 0]), targets[rows]

@@ -87,8 +87,7 @@ def labelled_files(name: str, row: registry.Collection, **settings) -> pd.DataFr
     return built.manifest.dropna(subset=["path", "valence"]).reset_index(drop=True)
 
 
-def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int,
-            start: int = 0) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int, start=0) -> Iterator:
     """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on."""
     labels = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     order = loop.batches(len(pictures), config.batch_size, np.random.default_rng(seed))

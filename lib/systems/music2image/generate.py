@@ -25,8 +25,7 @@ def load(profile: str = artefacts.BUNDLED) -> tuple:
     return forest, *train_diffusion.load(profile)
 
 
-def generate(sounds: list[np.ndarray], models: tuple, *, variations: int = 1,
-             seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0) -> tuple:
     """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3]."""
     forest, diffusion, config = models
     rows = np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in sounds])

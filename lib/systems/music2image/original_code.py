@@ -25,8 +25,7 @@ STEPS = {"as released": (False, False, True),  # one scale, rows by song, a sear
          "both mended": (True, True, False)}
 
 
-def joined(parts: Parts, *, one_scale: bool,
-           by_song: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def joined(parts: Parts, *, one_scale: bool, by_song: bool) -> tuple:
     """Features [N, F], ratings [N, 2] and each rating's collection [N]; as released, ratings keep
     their publisher's scale, and unrated songs are dropped from the ratings alone."""
     ratings = [own if one_scale else affect.from_unit(own, name)
@@ -62,8 +61,7 @@ def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, confi
     return predictions[study.best_trial.number]
 
 
-def compare(parts: Parts, config: ForestConfig, *, n_splits: int = 1,
-            seed: int = 0) -> pd.DataFrame:
+def compare(parts: Parts, config: ForestConfig, *, n_splits=1, seed: int = 0) -> pd.DataFrame:
     """Each of :data:`STEPS` on `n_splits` random fifths of the rows: ``step, axis, r2, mse``,
     ``r2_<collection>`` (within each), ``which`` (R² of the collection alone), ``n``."""
     found = []

@@ -69,8 +69,7 @@ class Models(NamedTuple):
         return self.network if self.average is None else self.average.module
 
 
-def build(config: DiffusionConfig, seed: int = 0,
-          device: str = "cpu") -> tuple[Models, torch.optim.AdamW]:
+def build(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """A new network (or the neutral one), its average, its optimiser; ``"meta"``: shapes alone."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)

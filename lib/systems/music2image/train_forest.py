@@ -30,8 +30,7 @@ def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
         min_samples_leaf=config.min_leaf, max_features=config.max_features, random_state=seed)
 
 
-def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig,
-        seed: int = 0) -> RandomForestRegressor:
+def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig, seed: int = 0):
     """Grows the forest on features [N, F] and ratings [N, 2] in [−1, 1]."""
     rows, va = np.asarray(rows, np.float32), np.asarray(va, np.float64)
     if va.shape != (len(rows), 2) or not (np.abs(va) <= 1 + 1e-6).all():  # NaN is not

@@ -33,8 +33,7 @@ class Models(NamedTuple):
         return self.generator if self.average is None else self.average.module
 
 
-def build(config: GanConfig, seed: int = 0,
-          device: str = "cpu") -> tuple[Models, tuple[Adam, Adam]]:
+def build(config: GanConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """New networks (on ``"meta"`` their shapes alone), optimisers of generator and critic."""
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
@@ -59,8 +58,7 @@ def growth_at(config: GanConfig, step: int) -> Growth:
 
 
 def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor,
-               affect: torch.Tensor, config: GanConfig, rng: torch.Generator,
-               step: int) -> dict[str, float]:
+               affect: torch.Tensor, config: GanConfig, rng: torch.Generator, step: int) -> dict:
     """Critic's steps, one of the generator, on pictures [B, 3, H, W], affect [B, 2]: the losses."""
     generator, critic, average = models
     step_generator, step_critic = optimisers
