@@ -95,18 +95,6 @@ class MusicGenConfig:
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
-    """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s."""
-    n_paintings: int = 120  # a multiple of five, as many of each emotion
-    seconds: float = 30.0
-
-    def __post_init__(self):
-        if self.n_paintings < 10 or self.n_paintings % 5:
-            raise KlangfarbeError("a multiple of five, at least 10, as n_paintings",
-                                  str(self.n_paintings), "change it")
-
-
-@dataclass(frozen=True)
 class Config:
     """The whole chain."""
     model: str = "m4"  # which of the four fine-tuned decoders plays
@@ -115,7 +103,8 @@ class Config:
     classifier: ClassifierConfig = ClassifierConfig()
     prompts: PromptConfig = PromptConfig()
     music: MusicGenConfig = MusicGenConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    test_paintings: int = 120  # a multiple of five, as many of each emotion; a tenth of 1,200 pairs
+    test_seconds: float = 30.0
 
 
 _CLASSIFIER = ClassifierConfig(backbone="small", initial="", heads=4, dropout=0.3,
@@ -127,18 +116,18 @@ _MUSIC = MusicGenConfig(start="miniature", bfloat16=True, learning_rate=3e-4, ba
 
 PROFILES = {
     "smoke": Config(
-        side=128, prompts=_PROMPTS, evaluation=EvaluationConfig(n_paintings=15, seconds=2.0),
+        side=128, prompts=_PROMPTS, test_paintings=15, test_seconds=2.0,
         data=replace(_DATA, n_paintings=50, n_pieces=25, piece_seconds=4.0, segment_seconds=2.0),
         classifier=replace(_CLASSIFIER, hidden=16, width=8, n_paintings=100, n_steps=12, warm_up=4,
                            every=6),
         music=replace(_MUSIC, epochs=1, warm_up=2, clip_seconds=2.0)),
     "mini": Config(
-        side=128, prompts=_PROMPTS, evaluation=EvaluationConfig(n_paintings=60, seconds=5.0),
+        side=128, prompts=_PROMPTS, test_paintings=60, test_seconds=5.0,
         data=replace(_DATA, n_paintings=150, n_pieces=50, piece_seconds=30.0, segment_seconds=10.0),
         classifier=replace(_CLASSIFIER, hidden=32, n_paintings=2000, n_steps=400),
         music=replace(_MUSIC, epochs=2, warm_up=4, clip_seconds=8.0)),
     "gpu": Config(
-        prompts=_PROMPTS, data=_DATA, evaluation=EvaluationConfig(n_paintings=500),
+        prompts=_PROMPTS, data=_DATA, test_paintings=500,
         classifier=ClassifierConfig(initial="", n_paintings=20_000, batch_size=64, n_steps=6000,
                                     learning_rate=3e-4, bfloat16=True, every=1000),
         music=MusicGenConfig(bfloat16=True, epochs=10)),

@@ -17,18 +17,17 @@ from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
 from lib.systems import evaluation
 from lib.systems.bridging import data
-from lib.systems.bridging.config import EvaluationConfig
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
 MODELS = ("M1", "M2", "M3", "M4")
 
 
-def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> evaluation.TestSet:
+def make_test_set(n: int, seconds: float, rate_hz: int, training: Any) -> evaluation.TestSet:
     """Paintings by turns of their words, with two real pieces each; none is in `training`."""
-    each = config.n_paintings // len(EMOTIONS)
-    shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
-                     for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
+    each = max(2, n // len(EMOTIONS))  # of each word
+    shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, k), start)
+                     for k, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
     turns = [(word, k) for k in range(each) for word in EMOTIONS]
     paintings = [shown[word][k] for word, k in turns]
     reference, real = ([played[word][k + more] for word, k in turns] for more in (0, each))
@@ -38,7 +37,7 @@ def make_test_set(config: EvaluationConfig, rate_hz: int, training: Any) -> eval
                           for item, own, other in zip(paintings, reference, real, strict=True)])
     evaluation.assert_unseen(training.rename(columns=data.IDS), table, "painting", "piece", "real")
     return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]), *(
-        render.render_items(items, config.seconds, rate_hz) for items in (reference, real)))
+        render.render_items(items, seconds, rate_hz) for items in (reference, real)))
 
 
 def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
