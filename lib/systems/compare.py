@@ -1,6 +1,5 @@
-"""The four systems side by side: the same held-out paintings for the three that generate music, the
-same pieces for the one that paints, and retrieval (the nearest training item's other half) as the
-baseline. Source: ours; claim X-2. Notebook: 90."""
+"""The four systems side by side: the same held-out paintings, or pieces for the one that paints,
+and retrieval as the baseline. Source: ours; claim X-2. Notebook: 90."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,8 +1,7 @@
-"""Any bridge with any decoder: what one system makes of an item, mapped linearly to the input of
-another's decoder, by maps fitted to pairs of representations, never to valence and arousal.
-Source: ours; "stitching" as in Lenc & Vedaldi (2015). Notebook: 92."""
+"""Any bridge with any decoder, by linear maps fitted to pairs of representations, never to valence
+and arousal. Source: ours; "stitching" as in Lenc & Vedaldi (2015). Notebook: 92."""
 
-from typing import Any, NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -22,23 +21,16 @@ PROFILES = {"smoke": compare.Config(6, 12, seconds=1.0), "gpu": compare.Config(n
             "mini": compare.Config(100, 240, seconds=4.0), "paper": compare.Config(n_known=2_000)}
 
 
-class Systems(NamedTuple):
-    """The systems as their ``load`` gives them; of music2image, forest, diffusion model, sizes."""
-    bridging: Any
-    mapping: Any
-    art2music: Any
-    forest: Any
-    painter: Any
-    sizes: Any
+def load(profile: str) -> SimpleNamespace:
+    """Every part of a profile or its miniature: ``bridging, mapping, art2music`` as their ``load``
+    gives them; of music2image ``forest``, ``painter`` (the diffusion model), ``sizes``."""
+    return SimpleNamespace(
+        bridging=bridging.generate.load(profile), mapping=mapping.generate.load(profile),
+        art2music=art2music.generate.load(profile), **dict(zip(
+            ("forest", "painter", "sizes"), music2image.generate.load(profile), strict=True)))
 
 
-def load(profile: str) -> Systems:
-    """Every part of a profile, or its bundled miniature; each says which it is."""
-    return Systems(bridging.generate.load(profile), mapping.generate.load(profile),
-                   art2music.generate.load(profile), *music2image.generate.load(profile))
-
-
-def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
+def encode(parts, pictures: np.ndarray, comments: list[str] | None,
            sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
     """N pictures uint8 [N, H, W, 3], comments (``None``: the captioner's), own pieces float32 [N,
     samples] (``None``: no ``numbers``) → (bridge → float32 [N, D_b], the N descriptions)."""
@@ -68,7 +60,7 @@ def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
     return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(inputs, targets)
 
 
-def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
+def decode(parts, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
     """What a decoder makes of inputs [N, D]: (sounds [N, samples], rate) or (pictures, 0)."""
     inputs = np.asarray(inputs, np.float32)

@@ -1,6 +1,5 @@
-"""The flow, beyond the paper: the decoder answers with the median of all clips that could go with a
-painting, the flow draws one. Source: ours; loss: Liu, Gong & Liu (2023), "Flow straight and fast",
-equation 1; times: Esser et al. (2024), §3.1. Notebook: 42, 44."""
+"""The flow, ours: the decoder answers with the median of all clips that could go with a painting,
+the flow draws one. Source: Liu, Gong & Liu (2023), eq. 1; Esser et al. (2024). Notebook: 42, 44."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,6 +1,5 @@
-"""The fine-tuned networks as files: ``classifier.safetensors`` and ``classifier.json`` of notebook
-11; ``m1`` … ``m4.safetensors`` (decoder and projection) and ``music.json`` (the start they were
-tuned from, the settings of each) of notebook 13."""
+"""The fine-tuned networks as files: ``classifier.safetensors, classifier.json`` of notebook 11;
+``m1`` … ``m4.safetensors``, ``music.json`` (start and settings of each) of notebook 13."""
 
 import copy
 from typing import Any

@@ -2,7 +2,6 @@
 
     painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D]
                                                   ──D──► codes [K, S] ──codec──► music [N]
-
 A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 Source: Hisariya & Liang §IV. Notebook: 10."""

@@ -2,9 +2,7 @@
 
     text column ──T5──► states [B, L, D_text] ──(some dropped)──► projection ─┐
     segment [N] ──codec──► codes [B, K, S] ──delay──► line [B, K, S+K] ──► decoder ──► cross-entropy
-
     M1 emotion word · M2 caption · M3 description · M4 description, states and codes stored
-
 Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
 (2023). Where the paper is silent: decoder and projection train, text encoder and codec are frozen;
 M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""

@@ -1,5 +1,4 @@
-"""Trained projections as files: weights, and config with hashes of the two networks that they were
-trained between; others are refused.  Notebook: 22, 23."""
+"""Trained projections as files, with the hashes of the networks around them.  Notebook: 22, 23."""
 
 from dataclasses import asdict, replace
 

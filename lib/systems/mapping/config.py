@@ -1,6 +1,5 @@
 """Settings of every stage; the defaults are the published ones. Ours: the critic's learning rate;
-Study I's λ₃ stands in Table 5.1 only (.2); of three counts of pairs (15,000, 13,000, 187k) the
-first.  Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
+Study I's λ₃ stands in Table 5.1 only. Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ RANGE_80_DB = 9.21  # 80 dB in nats of amplitude: what spectrograms scaled to [0
 @dataclass(frozen=True)
 class DataConfig:
     """How much data."""
-    n_pairs: int = 15_000  # of both collections together, half from each on the atelier
+    n_pairs: int = 15_000  # of both collections, half from each (the text also has 13,000, 187k)
     clip_seconds: float = 10.0
     n_views: int = 4  # stored versions of a picture: itself and augmented ones
     image_side: int = 224

@@ -5,7 +5,6 @@
     picture ──CLIP──► v [V, D_in], of every view
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
-
 Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21."""
 
 import functools

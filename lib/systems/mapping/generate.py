@@ -2,7 +2,6 @@
 
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
-
 Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
 other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 

@@ -5,7 +5,6 @@ MusicGen; three of the four losses go through its decoder (:func:`decode`).
                                            ├─ mel: ln-mel of m̂'s sound against the true sound's
                                            ├─ adversarial: a critic takes it for a real one
                                            └─ features: the decoder's layers under m̂ and m
-
 Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Ours: how
 Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23."""
 

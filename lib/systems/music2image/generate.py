@@ -1,7 +1,6 @@
 """The whole chain: music becomes a point of the valence–arousal plane, the point a picture.
 
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
-
 Training: train_forest.py, train_diffusion.py, train_gan.py (the source's other decoder); networks:
 lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35."""
 

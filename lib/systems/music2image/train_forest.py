@@ -1,6 +1,5 @@
 """The forest: from the features of a piece of music to its valence and arousal. Ours: the search
-sees inner folds only, cut by piece; the forest that is kept learns every excerpt at three volumes.
-Source: Zhang §2.4 and its table of hyperparameters.  Notebook: 31_music2image_forest"""
+sees inner folds only, cut by piece. Source: Zhang §2.4 and its table.  Notebook: 31."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -2,7 +2,6 @@
 
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
-
 Ours, where the paper is silent: one ERU for all stages; the affect as two more channels and a
 projection in the critic; w = 1.  Source: Zhang §2.5, §3; Gulrajani et al. (2017), algorithm 1;
 Karras et al. (2018) for growing.  Notebook: 32_music2image_gan"""
