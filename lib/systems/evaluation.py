@@ -12,7 +12,7 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage
 from lib.data.atelier import factors, words
-from lib.metrics import affect, distances, stats
+from lib.metrics import affect, distances, embedders, stats
 from lib.metrics.evaluation_table import ROWS, SETS, Measure
 from lib.signal import affect as plane
 from lib.signal.audio import SILENCE_RMS
@@ -85,9 +85,10 @@ def structured(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return rows
 
 
-def nearest_emotions(points: np.ndarray) -> np.ndarray:
-    """The nearest of the five emotion words of valence and arousal [N, 2]: strings [N]."""
-    return np.array([plane.emotion_word(*point) for point in points], "U8")
+def hear_affect(tagger, sounds: np.ndarray, rate_hz: int) -> dict[str, np.ndarray]:
+    """``affect`` [N, 2] of sounds by the tagger and the nearest ``word`` out of five, [N]."""
+    points = embedders.predict_affect(tagger, list(sounds), rate_hz)
+    return {"affect": points, "word": np.array([plane.emotion_word(*at) for at in points], "U8")}
 
 
 def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:

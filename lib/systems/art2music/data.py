@@ -23,8 +23,7 @@ SETTINGS = ("with_audio_keywords", "comment_only")  # what the prompt says
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # atelier clips are items from this index on; viewers are this far apart
 CLIPS_FROM, VIEWERS_APART, CHUNK = 50_000, 1_000_000, 1024
-# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice. The
-# ninth, near the middle of the plane, is "something else".
+# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice
 ARTEMIS = {"amusement": (6, 4), "awe": (5, 7), "contentment": (7, -5), "excitement": (7, 8),
            "anger": (-7, 7), "disgust": (-8, 2), "fear": (-6, 8), "sadness": (-7, -5)}
 ELSE, ELSE_WITHIN = "something else", 2.0

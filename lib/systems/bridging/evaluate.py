@@ -54,21 +54,19 @@ def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
     text or reference: ``own, common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row."""
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
-    points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
-    loud = embedders.embed_clips(tagger, sounds, sample_rate_hz)
     even: Any = evaluation.match_loudness(sounds)
     clips = embedders.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = sorted({*own, *common})
     vectors = embedders.unit(clap.encoder.embed_text(texts))
     return evaluation.structured({
-        "affect": points, "loud": loud,
+        **evaluation.hear_affect(tagger, sounds, sample_rate_hz),
+        "loud": embedders.embed_clips(tagger, sounds, sample_rate_hz),
         "logits": embedders.logits_of_clips(tagger, even, sample_rate_hz),
         "embedding": embedders.embed_clips(tagger, even, sample_rate_hz),
         "own": clips @ vectors[[texts.index(text) for text in own]].T,
         "common": clips @ vectors[[texts.index(text) for text in common]].T,
         "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
-        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds]),
-        "word": evaluation.nearest_emotions(points)})
+        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds])})
 
 
 @functools.cache

@@ -118,11 +118,10 @@ def draw_paintings(n: int, side: int) -> Paintings:
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
     """Clips [N, samples], structured [N]: ``affect, word, embedding, anchors, shares``."""
-    points = embedders.predict_affect(tagger, list(sounds), rate_hz)
+    even = evaluation.match_loudness(sounds)
     return evaluation.structured({
-        "affect": points, "word": evaluation.nearest_emotions(points),
-        "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
-                                           rate_hz),
+        **evaluation.hear_affect(tagger, sounds, rate_hz),
+        "embedding": embedders.embed_clips(tagger, list(even), rate_hz),
         "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
         "shares": mel_shares(sounds, rate_hz)})
 
