@@ -6,8 +6,6 @@ import pkgutil
 import lazy_loader
 import pandas as pd
 
-from lib.core import paths
-
 __getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 
 # What each system is, from its source text. The README and notebook 00 print this table.
@@ -23,6 +21,5 @@ SYSTEMS = {
 
 
 def table() -> pd.DataFrame:
-    """The four systems; a system ``stands`` if it has its tour."""
-    return pd.DataFrame([{"module": name, **facts, "stands": "yes" if any(paths.NOTEBOOKS.glob(
-        f"[0-9][0-9]_{name}_tour.ipynb")) else "in part"} for name, facts in SYSTEMS.items()])
+    """The four systems, a row each."""
+    return pd.DataFrame([{"module": name, **facts} for name, facts in SYSTEMS.items()])
