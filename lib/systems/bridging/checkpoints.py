@@ -5,8 +5,7 @@ import copy
 from typing import Any
 
 from lib import pretrained
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.systems import stored
 from lib.systems.bridging import train_classifier, train_musicgen
 from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_config
@@ -35,7 +34,7 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     try:
         artefacts.find(notebook, profile, "music.json")
-    except KlangfarbeError:
+    except errors.KlangfarbeError:
         print(f"{model}: not fine-tuned yet at {profile} (notebook {notebook[:2]}), "
               f"the {config.start} music model plays as it is")
         return start or pretrained.load("musicgen", config.start), config, False

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import errors, paths, provenance
 from lib.pretrained import musicgen_cache
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
@@ -135,8 +134,8 @@ def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed:
         with loop.autocast(device.type, config.bfloat16):
             loss, _ = steps.loss(models.network, part)
         if not bool(loss.isfinite()):
-            raise KlangfarbeError("a finite loss", str(loss.item()),
-                                  "lower the learning rate; look for NaN in the tensors")
+            raise errors.KlangfarbeError("a finite loss", str(loss.item()),
+                                         "lower the learning rate; look for NaN in the tensors")
         (loss * len(rows) / len(batch.codes)).backward()  # micro-batches weigh as their items do
         losses.append(loss.item())
     norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)

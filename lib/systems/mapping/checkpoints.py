@@ -3,8 +3,7 @@
 from dataclasses import asdict, replace
 
 from lib import pretrained
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.systems import stored
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
@@ -39,7 +38,7 @@ def load_or_train_study_one(profile: str, pairs: data.PairedData, generator, cli
     """Study I: notebook 22's where it ran, else trained now by its latent loss alone."""
     try:
         return load(profile, "one", generator, clip)
-    except KlangfarbeError as missing:
+    except errors.KlangfarbeError as missing:
         print("Study I is trained now, by its latent loss alone and shorter than published "
               f"({missing.do})")
     config = replace(get_config(profile).study_one, w_mel=0.0, w_adversarial=0.0)

@@ -20,8 +20,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torchvision.transforms import v2
 
-from lib.core import artefacts, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors, provenance
 from lib.data import leakage, memmaps, splits
 from lib.data.atelier import TRAIN_SEED, factors, paint, render, words
 from lib.pretrained.captioner import unled
@@ -67,16 +66,16 @@ def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFra
                                ("genre-tagged", genre_tagged, "genre")):
         if missing := [name for name in ("image", "audio", tag)
                        if name not in table or table[name].isna().to_numpy().any()]:
-            raise KlangfarbeError(f"{source} pairs with image, audio and {tag}",
-                                  f"missing: {', '.join(missing)}", "fill them in")
+            raise errors.KlangfarbeError(f"{source} pairs with image, audio and {tag}",
+                                         f"missing: {', '.join(missing)}", "fill them in")
         parts.append(table.reindex(columns=COLUMNS).assign(source=source).fillna(
             {"emotion": UNKNOWN, "genre": UNKNOWN, "image_group": table["image"],
              "audio_group": table["audio"]}))
     merged: Any = pd.concat(parts, ignore_index=True)
     merged["pair"] = merged["image"] + "+" + merged["audio"]
     if len(twice := merged.loc[merged["pair"].duplicated(), "pair"]):
-        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice.iloc[0]}",
-                              "drop the copies: they would leak between the splits")
+        raise errors.KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice.iloc[0]}",
+                                     "drop the copies: they would leak between the splits")
     merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
     tags = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"])
     label = tags.agg(lambda values: values.mode().iloc[0])
@@ -236,7 +235,7 @@ def load_texts(pairs: PairedData, profile: str, captioner, describer) -> pd.Data
         texts = artefacts.load("21_mapping_data", profile, "texts.parquet")
         if list(texts["pair"]) == list(pairs.table["pair"]):
             return texts
-    except KlangfarbeError as missing:
+    except errors.KlangfarbeError as missing:
         print(f"the texts are written now ({missing.do})")
     return write_all_texts(pairs, captioner, describer)
 

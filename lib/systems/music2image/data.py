@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import errors, paths, provenance
 from lib.data import manifest, registry
 from lib.data.atelier import factors, render
 from lib.signal import features, images
@@ -67,8 +66,8 @@ def training_table(config: ForestConfig, seed: int) -> Table:
         folder = paths.real_data(name)
         songs = labelled_files(name, registry.COLLECTIONS[name])
         if not len(songs):
-            raise KlangfarbeError(f"sounds with labels in {folder}", "none",
-                                  f"check the folder against the card of {name}")
+            raise errors.KlangfarbeError(f"sounds with labels in {folder}", "none",
+                                         f"check the folder against the card of {name}")
         parts.append(songs.assign(file=[folder / path for path in songs["path"]],
                                   genre=songs["genre"].fillna(name)))
     songs = pd.concat(parts, ignore_index=True)

@@ -4,8 +4,7 @@ ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35
 import numpy as np
 import pandas as pd
 
-from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors, paths, provenance
 from lib.data import collections, registry, splits
 from lib.metrics import affect, control, picture_regressor
 from lib.signal import features, images
@@ -23,11 +22,11 @@ def run() -> None:
         try:
             made.append(make())
             print(f"\n{make.__name__}\n{made[-1].round(3).to_string(index=False)}")
-        except KlangfarbeError as error:
+        except errors.KlangfarbeError as error:
             print(f"{make.__name__}: passed over ({error})")
     if not made:
-        raise KlangfarbeError("at least one real collection", "none",
-                              f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
+        raise errors.KlangfarbeError("at least one real collection", "none",
+                                     f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
 
 
 def evidence() -> list[dict]:

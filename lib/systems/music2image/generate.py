@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.signal import affect, audio, features, images
 from lib.systems import interface
 from lib.systems.music2image import train_diffusion, train_forest
@@ -37,8 +36,8 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
                    variations: int = 1, seed: int = 0) -> int:
     """``python -m lib paint``: a picture a piece; one bad file among several gives exit code 2."""
     if variations < 1:
-        raise KlangfarbeError("at least 1 variation", str(variations),
-                              "leave --variations out for one picture")
+        raise errors.KlangfarbeError("at least 1 variation", str(variations),
+                                     "leave --variations out for one picture")
     def show(sounds: dict[Path, np.ndarray]) -> None:
         points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
                                     seed=seed)
