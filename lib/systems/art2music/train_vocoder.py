@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from lib.core import provenance
-from lib.models import hifigan
-from lib.models.spectral_codec import SpectralLosses
+from lib.models import hifigan, spectral_codec
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop
@@ -26,7 +25,7 @@ class Models(NamedTuple):
     critics: hifigan.Discriminators
     optimiser: torch.optim.Optimizer
     critic_optimiser: torch.optim.Optimizer
-    spectral: SpectralLosses | None
+    spectral: spectral_codec.SpectralLosses | None
 
 
 def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=None) -> Models:
@@ -40,8 +39,8 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=Non
         generator.load_state_dict(weights)
     ours, theirs = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
                     for part in (generator, critics))
-    spectral = SpectralLosses(mel.RATE_HZ).to(device) if config.w_spectral else None
-    return Models(generator, critics, ours, theirs, spectral)
+    return Models(generator, critics, ours, theirs, spectral_codec.SpectralLosses(
+        mel.RATE_HZ).to(device) if config.w_spectral else None)
 
 
 def train_step(models: Models, batch: tuple, config: VocoderConfig, *, adversarial=True) -> dict:

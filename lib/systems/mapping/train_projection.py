@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.core import errors, provenance
-from lib.models import delay_pattern, projections
-from lib.models.spectral_codec import Mel
+from lib.models import delay_pattern, projections, spectral_codec
 from lib.systems.evaluation import cosine_similarity
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
@@ -74,7 +73,7 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
                                   weight_decay=config.weight_decay)
     critic_optimiser = None if critic is None else torch.optim.AdamW(
         critic.parameters(), config.critic_rate, betas=(0.5, 0.9), weight_decay=0.0)
-    mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
+    mel = spectral_codec.Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
     return Models(projection, generator, optimiser, critic, critic_optimiser, mel)
 
 

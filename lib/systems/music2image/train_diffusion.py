@@ -14,11 +14,9 @@ import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from torch.optim.swa_utils import AveragedModel
 
 from lib.core import artefacts, paths, provenance
-from lib.data import atelier
-from lib.data.atelier import paint
+from lib.data.atelier import TRAIN_SEED, paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
 from lib.systems.music2image import data
@@ -61,7 +59,7 @@ def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: i
 class Models(NamedTuple):
     """The network that trains and its moving average (or ``None``)."""
     network: EmotionUNet
-    average: AveragedModel | None
+    average: Any
 
     @property
     def sampling_network(self) -> torch.nn.Module:
@@ -185,7 +183,7 @@ def train_command(profile: str, seed: int = 0) -> int:
     with parallel.team() as team:
         if team.size == 1:
             loop.set_threads()
-        pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(config.n_pictures), config.size)
+        pictures, affect = paint.pictures(TRAIN_SEED, range(config.n_pictures), config.size)
         path = paths.results_dir(profile, NOTEBOOK) / "training.safetensors"
         _, curve = train(config, pictures, affect, seed, path, team=team)
         if team.rank == 0:

@@ -7,12 +7,11 @@ projection in the critic; w = 1.  Source: Zhang §2.5, §3; Gulrajani et al. (20
 Karras et al. (2018) for growing.  Notebook: 32_music2image_gan"""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel
 
 from lib.models.wgan_gp import Critic, Generator, Growth, at_growth, gradient_penalty
 from lib.signal import images
@@ -25,7 +24,7 @@ class Models(NamedTuple):
     """The generator, the critic that reads its affective maps, and the generator's average."""
     generator: Generator
     critic: Critic
-    average: AveragedModel | None
+    average: Any  # or None
 
     @property
     def sampling_network(self) -> torch.nn.Module:
