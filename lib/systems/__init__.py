@@ -1,5 +1,4 @@
-"""The four systems: each has ``train_<network>.py`` (build, train_step, train), ``generate.py``,
-``evaluate.py``; networks are in ``lib.models``."""
+"""The four systems; in each ``train_<network>.py`` (build, train_step, train), ``generate.py`` …"""
 
 import pkgutil
 

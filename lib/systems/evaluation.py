@@ -39,8 +39,7 @@ def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[st
 
 
 def assert_unseen(known: pd.DataFrame, table: pd.DataFrame, image: str, *sounds: str) -> None:
-    """Refuses a test table's paintings (the column `image`) and `sounds` (columns) that training
-    knows: pairs ``image_id, audio_id, image_group, audio_group``."""
+    """Refuses a table whose columns `image` and `sounds` name what `known` pairs hold."""
     columns = ["image_id", "audio_id", "image_group", "audio_group"]
     fresh = [table[[image, name, image, name]].set_axis(columns, axis=1) for name in sounds]
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
@@ -142,8 +141,7 @@ def published_values(*claims: str) -> dict[str, float]:
 
 def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
                   seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
-    """``measure, row, value, low, high, n``: FAD and FAD∞ of every row (jackknife over groups), FAD
-    of two halves of the reference; mostly bias here, :func:`fad_difference` compares two."""
+    """``measure, row, value, low, high, n`` of FAD, FAD∞ (jackknife) and of the real's halves."""
     real, lines = reference["embedding"], []
     for name, row in rows.items():
         fake = row["embedding"]

@@ -51,8 +51,7 @@ def get_config(profiles: Mapping, profile: str):
 
 def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], what: str,
                   read: Callable, convert: Callable) -> int:
-    """Calls ``convert({path: read(path)})`` for files of `what` (paintings), whose `output` is one
-    file or a folder; the exit code, 2 if bad files among several were passed over."""
+    """``convert({path: read(path)})``; exit code 2 if bad files among several are left out."""
     several, stems, good, faults = len(files) > 1, [path.stem for path in files], {}, []
     if not several and (output.suffix.lower() not in suffixes or output.is_dir()):
         raise KlangfarbeError(f"a name ending in {', '.join(suffixes)}", str(output),

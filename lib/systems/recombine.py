@@ -22,8 +22,7 @@ PROFILES = {"smoke": compare.Config(6, 12, seconds=1.0), "gpu": compare.Config(n
 
 
 def load(profile: str) -> SimpleNamespace:
-    """Every part of a profile or its miniature: ``bridging, mapping, art2music`` as their ``load``
-    gives them; of music2image ``forest``, ``painter`` (the diffusion model), ``sizes``."""
+    """Every part: ``bridging, mapping, art2music``; of music2image ``forest, painter, sizes``."""
     return SimpleNamespace(
         bridging=bridging.generate.load(profile), mapping=mapping.generate.load(profile),
         art2music=art2music.generate.load(profile), **dict(zip(

@@ -98,8 +98,7 @@ def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED, first: int =
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tuple:
-    """For each of `queries` [N, D] the nearest of `keys` [M, D] by cosine, of equals the first:
-    (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions."""
+    """The nearest key [M, D] of each query [N, D] by cosine, in chunks: (index, cosine) [N]."""
     queries, keys = (evaluation.unit(np.asarray(some, np.float32)) for some in (queries, keys))
     transposed = np.ascontiguousarray(keys.T)
     buffer = np.empty((min(chunk, len(queries)), len(keys)), np.float32)

@@ -29,8 +29,7 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 
 
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
-    """A fine-tuned ``m1`` … ``m4`` of a profile in a copy of `start`, else the start as it is:
-    (MusicGenerator, MusicGenConfig, whether it is fine-tuned)."""
+    """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     try:
         artefacts.find(notebook, profile, "music.json")

@@ -187,8 +187,7 @@ def five_words(shares) -> pd.DataFrame:
 
 
 def label_wikiart(folder: Path) -> pd.DataFrame:
-    """WikiArt-Emotions' paintings: the manifest's rows (``path`` may be null) with ``emotion`` out
-    of five or null, ``artist`` (up to 13 works of one painter) and the five words' shares."""
+    """WikiArt-Emotions' manifest with ``emotion`` (or null), ``artist`` and the words' shares."""
     rows = WIKIART.manifest(folder, paintings_only=True)
     rated = collections.pictures.wikiart_shares(folder)
     rated = rated.set_index("wikiart-" + rated["id"]).loc[rows["item_id"]]
@@ -212,8 +211,7 @@ def intact_paintings(folder: Path, work_folder: Path) -> tuple:
 
 
 def select_paintings(rows: Any, n: int, at_most: dict[str, int], seed: int = 0) -> Any:
-    """`n` paintings, the words as evenly as possible and each ``at_most`` so often, of each word
-    those with the highest ``share`` of annotators; `seed` orders equals."""
+    """`n` paintings, words as evenly as `at_most` lets, the surest; `seed` orders equals."""
     ranked = np.sort(rows[list(EMOTIONS)].to_numpy(float), axis=1)
     rows = rows.assign(share=ranked[:, -1], lead=ranked[:, -1] - ranked[:, -2],
                        order=np.random.default_rng(seed).permutation(len(rows)))

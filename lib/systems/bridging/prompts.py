@@ -27,8 +27,7 @@ def load(config: PromptConfig) -> tuple:
 
 def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, describer, *,
                    describe_from: str = "caption", seed: int | None = None) -> pd.DataFrame:
-    """Texts of paintings uint8 [N, H, W, 3], each led by a word: ``emotion, caption, description``,
-    a row a painting; `describe_from`, `seed` as in :class:`PromptConfig`."""
+    """Texts of paintings uint8 [N, H, W, 3] and their words: ``emotion, caption, description``."""
     emotions = list(emotions)
     captions = captioner.caption(pictures, emotions)
     seen, given = captions, None

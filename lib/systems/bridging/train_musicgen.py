@@ -118,8 +118,7 @@ def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed: int = 0) -> dict:
-    """One step at the learning rate `rate`: ``loss`` (nats, mean over codebooks and micro-batches),
-    ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions."""
+    """One step at `rate`: ``loss`` (nats), ``gradient`` (norm before cutting), ``rate``."""
     torch.manual_seed(seed)
     states, mask = steps.drop_conditions(batch.states, batch.mask, config.dropped,
                                          torch.Generator().manual_seed(seed))

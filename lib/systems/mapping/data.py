@@ -59,8 +59,7 @@ class PairedData:
 
 
 def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFrame:
-    """Both collections (``image, audio``, ``emotion`` or ``genre``; if known ``image_group,
-    audio_group, text``) as one table, each stratum of both tags split by whole linked groups."""
+    """Both collections in one table, each stratum of both tags split by whole linked groups."""
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
@@ -160,8 +159,7 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs: merged, painted, rendered, embedded and encoded, or read where stored.
-    `predict_emotions`: pictures → N words (a classifier's), by default the paintings' own."""
+    """The atelier's pairs, made or read where stored; `predict_emotions`: pictures → N words."""
     table = merge_collections(*atelier_collections(config, collection), seed=seed)
     items = atelier_items(table["image"])
     n, side, codec = len(table), config.image_side, generator.codec

@@ -137,8 +137,7 @@ def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndar
 
 def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.ndarray, tagger,
              checked) -> list[Measure]:
-    """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
-    reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
+    """Table 6.4's measures and the emotion's; `places`: the pictures' in the joint space."""
     card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosine_similarity),
                     places, view=lambda rows: rows["anchors"], encoder=checked.card()),
@@ -151,8 +150,7 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
 
 
 def affect_scores(paintings: Paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:
-    """Does music have its painting's emotion? By the tagger's ``valence, arousal, word`` of it: the
-    word (null: one in five) and CCCs (null: the 97.5 % end with the music permuted)."""
+    """Music's word and CCCs against its painting's; null: 1 in 5, the 97.5 % end of permuted."""
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
         right = predicted["word"].to_numpy() == paintings.emotions

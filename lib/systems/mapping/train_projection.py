@@ -127,8 +127,7 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
 
 
 def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[str, float]:
-    """One step of the projection, then of its critic: the losses by name, unweighted, ``loss``
-    (their weighted sum), ``gradient`` (its norm before clipping), ``critic``."""
+    """A step of projection, then critic: unweighted losses, ``loss, gradient, critic``."""
     terms, critic_inputs = losses(models, batch, config)
     total: Any = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
@@ -179,8 +178,7 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray, config) -> 
 
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place towards targets float32 [N, n, D] and keeps the best epoch, or with
-    `decoder_epochs` the last: a dict an epoch. A killed run goes on from `checkpoint`."""
+    """Trains in place from `checkpoint` on, keeps the best epoch or the last: the curve."""
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection

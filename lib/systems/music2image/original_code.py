@@ -26,8 +26,7 @@ STEPS = {"as released": (False, False, True),  # one scale, rows by song, a sear
 
 
 def joined(parts: Parts, *, one_scale: bool, by_song: bool) -> tuple:
-    """Features [N, F], ratings [N, 2] and each rating's collection [N]; as released, ratings keep
-    their publisher's scale, and unrated songs are dropped from the ratings alone."""
+    """Features, ratings, collections [N]; as released, only ratings lose the unrated songs."""
     ratings = [own if one_scale else affect.from_unit(own, name)
                for name, (_, own) in parts.items()]
     rated = [np.isfinite(own).all(axis=1) for own in ratings]
