@@ -28,9 +28,8 @@ def restore(network: torch.nn.Module, notebook: str, profile: str, name: str) ->
 
 def make_config(kind: type, settings: Mapping):
     """A config of what it knows among stored settings; lists become tuples."""
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value
-                   for name, value in settings.items() if name in known})
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value
+                   in settings.items() if name in {field.name for field in fields(kind)}})
 
 
 def check_network(network, settings: Mapping, role: str, what: str, notebook: str) -> None:

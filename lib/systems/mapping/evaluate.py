@@ -119,11 +119,10 @@ def draw_paintings(n: int, side: int) -> Paintings:
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
     """Clips [N, samples], structured [N]: ``affect, word, embedding, anchors, shares``."""
     even = evaluation.match_loudness(sounds)
-    return evaluation.structured({
-        **evaluation.hear_affect(tagger, sounds, rate_hz),
-        "embedding": embedders.embed_clips(tagger, list(even), rate_hz),
-        "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
-        "shares": mel_shares(sounds, rate_hz)})
+    return evaluation.structured({**evaluation.hear_affect(tagger, sounds, rate_hz),
+                                  "embedding": embedders.embed_clips(tagger, list(even), rate_hz),
+                                  "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
+                                  "shares": mel_shares(sounds, rate_hz)})
 
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
@@ -141,10 +140,8 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
     card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosine_similarity),
                     places, view=lambda rows: rows["anchors"], encoder=checked.card()),
-            Measure("KLD", evaluation.with_card(
-                distances.mel_energy_kld, lambda ours, theirs: np.maximum(
-                    rel_entr(ours, theirs).sum(1), 0)),
-                    reference["shares"], view=lambda rows: rows["shares"]),
+            Measure("KLD", evaluation.with_card(distances.mel_energy_kld, lambda p, q: np.maximum(
+                rel_entr(p, q).sum(1), 0)), reference["shares"], view=lambda rows: rows["shares"]),
             *evaluation.affect_measures(test_set.table, card),
             evaluation.kad_measure(reference["embedding"], card)]
 

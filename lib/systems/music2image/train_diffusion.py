@@ -19,6 +19,7 @@ from lib.core import artefacts, paths, provenance
 from lib.data.atelier import TRAIN_SEED, paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
+from lib.systems import stored
 from lib.systems.music2image import data
 from lib.systems.music2image.config import DiffusionConfig, get_config
 from lib.training import loop, parallel
@@ -47,11 +48,10 @@ def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: i
     if kind == "ancestral":
         chosen = DDPMScheduler(**shared, clip_sample=True)
     else:  # it divides by √ᾱ: ᾱ_T = 2⁻²⁴ for 0; thresholding at a maximum of 1 is its clipping
-        chosen = DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2,
-                                             final_sigmas_type="zero",
-                                             rescale_betas_zero_snr=name == "zero_terminal_snr",
-                                             thresholding=True, dynamic_thresholding_ratio=1.0,
-                                             sample_max_value=1.0)
+        chosen = DPMSolverMultistepScheduler(
+            **shared, algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
+            rescale_betas_zero_snr=name == "zero_terminal_snr", thresholding=True,
+            dynamic_thresholding_ratio=1.0, sample_max_value=1.0)
     chosen.set_timesteps(n_sampling)
     return chosen
 
@@ -194,10 +194,8 @@ def train_command(profile: str, seed: int = 0) -> int:
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
     """A profile's trained network (notebook 33's, else the bundled one) and its config."""
-    stored = artefacts.load(NOTEBOOK, profile, "unet.json")
-    config = DiffusionConfig(**stored | {"channels": tuple(stored["channels"]), "start": "scratch",
-                                         "ema_decay": 0.0})
+    settings = artefacts.load(NOTEBOOK, profile, "unet.json")
+    config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
     models, _ = build(config)
-    models.network.load_state_dict(artefacts.load(NOTEBOOK, profile, "unet.safetensors"))
-    models.network.eval()
+    stored.restore(models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config
