@@ -7,7 +7,6 @@ import pandas as pd
 
 __getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 
-# What each system is, from its source text. The README and notebook 00 print this table.
 SYSTEMS = {
     "bridging": {"system": "Bridging Paintings and Music", "in → out": "painting → music",
                  "bridge": "emotion word, caption, musical description", "decoder": "MusicGen"},
@@ -20,5 +19,5 @@ SYSTEMS = {
 
 
 def table() -> pd.DataFrame:
-    """The four systems, a row each."""
+    """The four systems by their source texts, as the README and notebook 00 print them."""
     return pd.DataFrame([{"module": name, **facts} for name, facts in SYSTEMS.items()])

@@ -10,8 +10,7 @@ import soxr
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
 from lib.systems import evaluation
 
-# in TEST_SEED; in TRAIN_SEED: no notebook trains or chooses on either
-ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
+ITEMS_FROM, KNOWN_FROM = 950_000, 370_000  # in TEST_SEED, in TRAIN_SEED; only these notebooks'
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from lib.models.spectral_codec import Mel
 from lib.signal import audio
 
 RATE_HZ, HOP, N_MELS = audio.SAMPLE_RATE_HZ, audio.MEL["hop_length"], audio.MEL["n_mels"]
-# the floor of silence; 2.5 is above a full-scale sine in the loudest band
-LOWEST, HIGHEST = float(np.log(1e-5)), 2.5
+LOWEST, HIGHEST = float(np.log(1e-5)), 2.5  # silence; more than a full-scale sine in any band
 
 
 def n_frames(seconds: float) -> int:

@@ -28,8 +28,7 @@ HOW = ("published", "corrected")
 IDS = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group",
        "piece_group": "audio_group"}  # column → the leakage check's name of it
 PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begin at 0
-# Each emotion under the word nearest to its point, save happiness (happy), fear (angry) and
-# humility (neutral, which else would hold five paintings).
+# each emotion under the nearest word, save happiness, fear, and humility (else five are neutral)
 GROUPS = {"happy": ("happiness", "love", "gratitude", "optimism", "trust", "agreeableness"),
           "fun": ("surprise", "anticipation"),
           "angry": ("anger", "disgust", "disagreeableness", "arrogance", "fear"),

@@ -34,8 +34,7 @@ COLUMNS = ["pair", "image", "image_group", "audio", "audio_group", "source", "em
 IDS = {"image": "image_id", "audio": "audio_id"}  # column → the leakage check's name of it
 UNKNOWN = "unknown"
 JITTER, BLUR = 0.1, (0.1, 1.0)
-# indices of the atelier's items that only this system uses
-PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000
+PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000  # in the atelier; ours only
 TEXTS = ("enriched",  # emotion word, caption, directive by the prompt of Table 3.1
          "caption",   # no LLM: emotion word and caption
          "own",       # no enrichment: the music's own description

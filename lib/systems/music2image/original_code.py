@@ -15,8 +15,7 @@ from lib.systems.music2image import train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES
 
-# Collections as published, by the name of their scale in ``lib.signal.affect``: features [n, F] of
-# every song, ratings [n, 2] in [−1, 1], NaN where a song was not rated.
+# scale in ``lib.signal.affect`` → features [n, F], ratings [n, 2] in [−1, 1], NaN where unrated
 Parts = dict[str, tuple[np.ndarray, np.ndarray]]
 STEPS = {"as released": (False, False, True),  # one scale, rows by song, a search on the test set
          "… without the search": (False, False, False),
