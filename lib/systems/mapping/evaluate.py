@@ -4,7 +4,7 @@ both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 2
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import librosa
 import numpy as np
@@ -68,14 +68,6 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
 
 
-class Paintings(NamedTuple):
-    """N fresh paintings."""
-    pictures: np.ndarray  # uint8 [N, H, W, 3]
-    emotions: np.ndarray  # [N], the words they were painted from
-    affect: np.ndarray  # [N, 2] in [−1, 1]
-    indices: tuple[int, ...] = ()  # in TEST_SEED
-
-
 def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
                    side: int = 128) -> evaluation.TestSet:
     """Paintings in all styles and emotions by turns, two real pieces of its emotion for each."""
@@ -102,18 +94,19 @@ def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.Data
                               render.render_items(real, seconds, rate_hz))
 
 
-def draw_paintings(n: int, side: int) -> Paintings:
-    """Fresh paintings, as many of each of the five emotions."""
+def draw_paintings(n: int, side: int) -> SimpleNamespace:
+    """As many of each of five words: ``pictures, emotions, affect`` [N, 2], ``indices``."""
     if n < 5 or n % len(EMOTIONS):
         raise KlangfarbeError("five paintings or a multiple of it", str(n), "change the number")
     each = n // len(EMOTIONS)
     drawn = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each), PICTURES_FROM)
     items = sorted((item for some in drawn.values() for item in some[:each]),
                    key=lambda item: item.index)
-    return Paintings(np.stack([images.square(paint.paint(item), side) for item in items]),
-                     np.array([words.emotion_word(item) for item in items]),
-                     np.array([[item.valence, item.arousal] for item in items]),
-                     tuple(item.index for item in items))
+    return SimpleNamespace(
+        pictures=np.stack([images.square(paint.paint(item), side) for item in items]),
+        emotions=np.array([words.emotion_word(item) for item in items]),
+        affect=np.array([[item.valence, item.arousal] for item in items]),
+        indices=tuple(item.index for item in items))
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
@@ -146,7 +139,7 @@ def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.nda
             evaluation.kad_measure(reference["embedding"], card)]
 
 
-def affect_scores(paintings: Paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:
+def affect_scores(paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:
     """Music's word and CCCs against its painting's; null: 1 in 5, the 97.5 % end of permuted."""
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
