@@ -5,8 +5,8 @@
 Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
 other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 
+from collections import namedtuple
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,19 +19,8 @@ from lib.systems import interface
 from lib.systems.mapping import checkpoints, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
 
-
-class Models(NamedTuple):
-    """What is loaded."""
-    clip: Any
-    projection: train_projection.Models  # with its MusicGenerator
-    config: ProjectionConfig
-    tagger: Any
-    side: int  # to which pictures are resized
-
-    @property
-    def generator(self):
-        """The MusicGenerator."""
-        return self.projection.generator
+# projection: of train_projection; side: to which pictures are resized
+Models = namedtuple("Models", "clip projection generator config tagger side")
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
     clip = pretrained.load("image_text", config.clip)
     generator = pretrained.load("musicgen", config.generator)
     models, settings = checkpoints.load(profile, "two", generator, clip)
-    return Models(clip, models, settings, pretrained.load("tagger"), config.side)
+    return Models(clip, models, generator, settings, pretrained.load("tagger"), config.side)
 
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0) -> Result:
