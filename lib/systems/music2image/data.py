@@ -18,6 +18,7 @@ from lib.systems.music2image.config import ForestConfig
 from lib.training import loop
 
 AXES = ("valence", "arousal")
+_piece = functools.lru_cache(2)(lambda seed, i, seconds: render.sounds(seed, [i], seconds)[0][0])
 
 
 class Table(NamedTuple):
@@ -30,11 +31,6 @@ class Table(NamedTuple):
 
     def rows(self, chosen: np.ndarray) -> "Table":
         return Table(*(column[chosen] for column in self))
-
-
-@functools.lru_cache(maxsize=2)
-def _piece(seed: int, index: int, seconds: float) -> np.ndarray:
-    return render.sounds(seed, [index], seconds)[0][0]
 
 
 def excerpt(seed: int, piece_seconds: float, excerpts: int, index: int) -> np.ndarray:
