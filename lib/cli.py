@@ -32,8 +32,10 @@ def hear(painting, system, comment, **settings) -> int:
     if comment and system != "art2music":
         raise KlangfarbeError(f"no comment for {system}, which is given the painting alone",
                               repr(comment[:40]), "add --system art2music, or leave --comment out")
-    settings |= {"comment": comment} if comment else {}
-    return import_module(TO_MUSIC[system]).generate_files(painting, **settings)
+    from lib.systems import interface
+    module = import_module(TO_MUSIC[system])
+    settings |= {"comment": module.check_comment(comment)} if comment else {}
+    return interface.generate_files(module, painting, **settings)
 
 
 def bench(name, **options) -> None:

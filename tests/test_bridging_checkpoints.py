@@ -124,5 +124,5 @@ def other(tmp_path_factory, parts):
 
 def test_weights_of_another_start_are_refused(results, start, other, clips, tmp_path):
     saved(start, *tuned(start, clips, tmp_path / "store"))
-    with pytest.raises(KlangfarbeError, match="tuned from"):
+    with pytest.raises(KlangfarbeError, match="trained with"):
         checkpoints.load_musicgen("mini", "m4", other)

@@ -23,7 +23,6 @@ from lib.data.atelier import render
 from lib.signal import affect, images
 from lib.systems.bridging import config as settings
 from lib.systems.bridging import data as pairs
-from lib.systems.bridging import real_data as real
 from lib.systems.bridging import train_musicgen
 
 NAMES = list(affect.WIKIART_POINTS)
@@ -210,7 +209,7 @@ def rated(shares, words=None):
 @given(st.dictionaries(st.sampled_from(WORDS), st.integers(1, 50), min_size=1), st.integers(0, 200))
 def test_the_words_are_shared_out_as_evenly_as_they_allow(there, n):
     words = [word for word, count in there.items() for _ in range(count)]
-    chosen = real.select_paintings(rated([[0.5] * 5] * len(words), words), n, {})
+    chosen = pairs.select_paintings(rated([[0.5] * 5] * len(words), words), n, {})
     taken = dict.fromkeys(there, 0) | chosen["emotion"].value_counts().to_dict()
     assert sum(taken.values()) == min(n, sum(there.values()))
     assert all(taken[word] >= max(taken.values()) - 1 for word in there
@@ -224,14 +223,14 @@ def test_the_surest_are_taken_and_luck_decides_between_equals():
         return [second if k == 0 else share if k == sad else 0.0 for k in range(5)]
 
     rows = rated([row(0.5), row(0.9), row(0.7, 0.6), row(0.7, 0.1)])
-    best = real.select_paintings(rows, 2, {})["item_id"].tolist()
+    best = pairs.select_paintings(rows, 2, {})["item_id"].tolist()
     assert best == ["w1", "w3"], "by share, then by lead, in the rows' own order"
-    assert real.select_paintings(rows, 9, {})["share"].tolist() == [0.5, 0.9, 0.7, 0.7]
-    assert real.select_paintings(rows, 4, {"sad": 1})["item_id"].tolist() == ["w1"]
+    assert pairs.select_paintings(rows, 9, {})["share"].tolist() == [0.5, 0.9, 0.7, 0.7]
+    assert pairs.select_paintings(rows, 4, {"sad": 1})["item_id"].tolist() == ["w1"]
     same = rated([row(0.8)] * 10)
-    drawn = [tuple(real.select_paintings(same, 3, {}, seed)["item_id"]) for seed in range(20)]
+    drawn = [tuple(pairs.select_paintings(same, 3, {}, seed)["item_id"]) for seed in range(20)]
     assert len(set(drawn)) > 10
-    assert drawn[0] == tuple(real.select_paintings(same, 3, {}, seed=0)["item_id"])
+    assert drawn[0] == tuple(pairs.select_paintings(same, 3, {}, seed=0)["item_id"])
 
 
 # --- how a notebook reaches it
@@ -256,14 +255,14 @@ def test_paper_takes_the_published_folders(on_the_shelf, data, capsys):
 def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "RAW", folders)
     monkeypatch.delenv(paths.REAL_DATA_VARIABLE, raising=False)
-    assert registry.find_folder(real.MUSIC) == folders / "mirex" and registry.find_folder(
-        real.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
+    assert registry.find_folder(pairs.MUSIC) == folders / "mirex" and registry.find_folder(
+        pairs.PAINTINGS, ("images",)) == folders / "wikiart_emotions"
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path))
     (tmp_path / "wikiart_emotions").mkdir()
     with pytest.raises(KlangfarbeError, match="mirex/ in"):
-        registry.find_folder(real.MUSIC)
+        registry.find_folder(pairs.MUSIC)
     with pytest.raises(KlangfarbeError, match="wikiart_emotions/ with images/ or b/"):
-        registry.find_folder(real.PAINTINGS, ("images", "b"))
+        registry.find_folder(pairs.PAINTINGS, ("images", "b"))
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -273,14 +272,14 @@ def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, mon
 def test_folders_without_scores_or_pictures_are_refused(folders, tmp_path):
     make_mirex(tmp_path / "mirex", scores=())
     with pytest.raises(KlangfarbeError, match="MIDI files"):
-        real.render_pieces(tmp_path / "mirex", tmp_path / "sounds", shortest_s=1)
+        pairs.render_pieces(tmp_path / "mirex", tmp_path / "sounds", shortest_s=1)
     (tmp_path / "mirex" / "dataset" / "MIDIs" / "001.mid").touch()
-    pieces, rejects = real.render_pieces(tmp_path / "mirex", tmp_path / "sounds", shortest_s=1)
+    pieces, rejects = pairs.render_pieces(tmp_path / "mirex", tmp_path / "sounds", shortest_s=1)
     assert not len(pieces) and rejects["file"].tolist() == ["001.mid"]
     (tmp_path / "WikiArt-Emotions-All.tsv").write_bytes((folders / "wikiart_emotions"
                                                          / "WikiArt-Emotions-All.tsv").read_bytes())
     with pytest.raises(KlangfarbeError, match="pictures of paintings"):
-        real.intact_paintings(tmp_path, tmp_path / "work")
+        pairs.intact_paintings(tmp_path, tmp_path / "work")
 
 
 def test_an_emotion_on_one_side_only_is_refused(folders, tmp_path):
@@ -302,8 +301,8 @@ def counts(rows):
 
 @pytest.mark.real_data
 def test_the_real_ratings_share_1200_out_and_leak_by_painter(real_data):
-    rows = real.label_wikiart(real_data("wikiart_emotions"))
-    rows = real.select_paintings(rows[rows["emotion"].notna()], 1200, {})
+    rows = pairs.label_wikiart(real_data("wikiart_emotions"))
+    rows = pairs.select_paintings(rows[rows["emotion"].notna()], 1200, {})
     assert counts(rows) == {"happy": 298, "fun": 298, "angry": 285, "sad": 190, "neutral": 129}
     least = rows.groupby("emotion")["share"].min()
     assert least["happy"] > least["angry"] >= 0.4, "a choice among more is surer"
@@ -317,6 +316,6 @@ def test_the_real_ratings_share_1200_out_and_leak_by_painter(real_data):
 
 @pytest.mark.real_data
 def test_real_pictures_are_whole(real_data, tmp_path):
-    rows, rejects = real.intact_paintings(real_data("wikiart_paintings"), tmp_path)
+    rows, rejects = pairs.intact_paintings(real_data("wikiart_paintings"), tmp_path)
     assert counts(rows) == {"happy": 179, "fun": 4, "angry": 29, "sad": 16, "neutral": 14}
     assert not len(rejects)

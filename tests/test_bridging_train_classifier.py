@@ -17,7 +17,7 @@ from lib.metrics import calibration
 from lib.models.emotion_classifier import EmotionCNN
 from lib.signal import affect
 from lib.systems import stored
-from lib.systems.bridging import checkpoints, data, real_data, train_classifier
+from lib.systems.bridging import checkpoints, data, train_classifier
 from lib.systems.bridging.config import get_config
 
 TINY = replace(get_config("smoke").classifier, n_paintings=30, n_steps=6, every=3, batch_size=8)
@@ -395,20 +395,20 @@ def shares(**given):
     return [given.get(name, 0.0) for name in NAMES]
 
 
-label_wikiart = real_data.label_wikiart
+label_wikiart = data.label_wikiart
 
 
 def test_every_emotion_goes_to_one_word_by_the_stated_rule():
-    placed = {name: word for word, group in real_data.GROUPS.items() for name in group}
+    placed = {name: word for word, group in data.GROUPS.items() for name in group}
     assert set(placed) == set(NAMES) and sum(map(len,
-                                                 real_data.GROUPS.values())) == 20 and set(
-        real_data.GROUPS) == set(affect.EMOTION_POINTS)
+                                                 data.GROUPS.values())) == 20 and set(
+        data.GROUPS) == set(affect.EMOTION_POINTS)
     nearest = {name: affect.emotion_word(*point) for name, point in affect.WIKIART_POINTS.items()}
     assert {name for name in NAMES if placed[name] != nearest[name]} == {"happiness", "humility"}
 
 
 def test_several_labels_become_one_word_or_none():
-    found = real_data.five_words([shares(happiness=0.5, trust=0.7, sadness=0.6),
+    found = data.five_words([shares(happiness=0.5, trust=0.7, sadness=0.6),
                          shares(fear=0.4, surprise=0.39), shares(sadness=0.39),
                          shares(anger=0.5, surprise=0.5), shares(),
                          shares(love=0.3, trust=0.3, gratitude=0.3, sadness=0.41)])
@@ -421,7 +421,7 @@ def test_several_labels_become_one_word_or_none():
 @pytest.mark.parametrize("given", [[shares(anger=1.2)], [shares(anger=float("nan"))]])
 def test_ratings_of_another_form_are_refused(given):
     with pytest.raises(KlangfarbeError, match="shares"):
-        real_data.five_words(given)
+        data.five_words(given)
 
 
 def write_replica(root, joined):
@@ -447,7 +447,7 @@ def write_replica(root, joined):
 @pytest.mark.parametrize("joined", [True, False])
 def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
     write_replica(tmp_path, joined)
-    rows = real_data.label_wikiart(tmp_path).set_index("item_id")
+    rows = data.label_wikiart(tmp_path).set_index("item_id")
     assert rows["emotion"].to_dict() == {"wikiart-a0": None,
                                          "wikiart-a1": "sad"}, (
         "no sculpture; a tie is no word; rows keep their own")
@@ -456,7 +456,7 @@ def test_the_publishers_layouts_give_words_and_artists(tmp_path, joined):
                                                                                "sad"] == 0.8
     assert rows.index[rows["path"].notna()].tolist() == ["wikiart-a1"]
     with pytest.raises(KlangfarbeError, match="wikiart_emotions"):
-        real_data.label_wikiart(tmp_path / "images")
+        data.label_wikiart(tmp_path / "images")
 
 
 @pytest.mark.real_data

@@ -388,11 +388,10 @@ def test_every_system_that_hears_has_the_same_door():
     from inspect import signature
 
     for name, module in TO_MUSIC.items():
-        own = ["comment"] if name == "art2music" else []
-        assert list(signature(import_module(module).generate_files).parameters) == ["paintings",
-                                                                                "output", *own,
-                                                                                "profile", "seed",
-                                                                                "seconds"]
+        system, own = import_module(module), ["comment"] if name == "art2music" else []
+        assert list(signature(system.generate).parameters) == ["painting", "models", *own, "seed",
+                                                               "seconds"]
+        assert list(signature(system.load).parameters) == ["profile"]
 
 
 def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypatch, painting,

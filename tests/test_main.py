@@ -61,7 +61,7 @@ def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp
 
 @pytest.mark.parametrize(("words", "told"), [
     (["absent.wav", "-o", "x.png"], "no such file"),
-    (["{tone}", "-o", "x.docx"], ".png or .jpg"),
+    (["{tone}", "-o", "x.docx"], ".png, .jpg"),
     (["{tone}", "{tone}", "-o", "x.png"], "a folder for several pieces"),
     (["{tone}", "-o", "x.png", "--variations", "0"], "at least 1 variation"),
 ])

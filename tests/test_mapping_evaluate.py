@@ -1,6 +1,7 @@
 """Mapping's evaluation: the test set, the measures, predicted vectors, generalisation."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -243,8 +244,7 @@ def test_fresh_paintings_are_even_and_nobody_elses():
 def test_music_that_tells_its_word_is_found_and_music_that_does_not_is_not():
     words = np.repeat(list(affect.EMOTION_POINTS), 12)
     rng = np.random.default_rng(0)
-    paintings = evaluate.Paintings(np.zeros((60, 1, 1, 3), np.uint8), words,
-                                  rng.uniform(-1, 1, (60, 2)))
+    paintings = SimpleNamespace(emotions=words, affect=rng.uniform(-1, 1, (60, 2)))
     ears = {"right": pd.DataFrame(paintings.affect,
                                   columns=["valence", "arousal"]).assign(word=words),
             "wrong": pd.DataFrame(paintings.affect[::-1],

@@ -14,8 +14,8 @@ from lib.training import loop
 
 
 def cache_folder(*depends_on) -> Path:
-    """``data/processed/mapping/<hash of all that the rows depend on>``: pictures, settings."""
-    return paths.PROCESSED / "mapping" / provenance.content_hash(repr(depends_on).encode())[:16]
+    """``data/processed/rows/<hash of all that the rows depend on>``: pictures, settings."""
+    return paths.PROCESSED / "rows" / provenance.content_hash(repr(depends_on).encode())
 
 
 def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute: Callable, *,

@@ -1,16 +1,12 @@
-"""The four systems: each has ``train_<network>.py`` (build, train_step, train), ``generate.py``,
-``evaluate.py``; networks are in ``lib.models``."""
+"""The four systems; in each ``train_<network>.py`` (build, train_step, train), ``generate.py`` …"""
 
 import pkgutil
 
 import lazy_loader
 import pandas as pd
 
-from lib.core import paths
-
 __getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
 
-# What each system is, from its source text. The README and notebook 00 print this table.
 SYSTEMS = {
     "bridging": {"system": "Bridging Paintings and Music", "in → out": "painting → music",
                  "bridge": "emotion word, caption, musical description", "decoder": "MusicGen"},
@@ -19,12 +15,9 @@ SYSTEMS = {
     "music2image": {"system": "Generate Image from Music Emotion", "in → out": "music → picture",
                     "bridge": "valence and arousal", "decoder": "WGAN-GP; diffusion"},
     "art2music": {"system": "Art2Music", "in → out": "painting + comment → music",
-                  "bridge": "fused CLIP vector", "decoder": "BiLSTM mel → HiFi-GAN"},
-}
+                  "bridge": "fused CLIP vector", "decoder": "BiLSTM mel → HiFi-GAN"}}
 
 
 def table() -> pd.DataFrame:
-    """The four systems; a system ``stands`` if it has its tour."""
-    return pd.DataFrame([{"module": name, **facts, "stands": "yes" if any(
-        paths.NOTEBOOKS.glob(f"[0-9][0-9]_{name}_tour.ipynb")) else "in part"}
-        for name, facts in SYSTEMS.items()])
+    """The four systems by their source texts, as the README and notebook 00 print them."""
+    return pd.DataFrame([{"module": name, **facts} for name, facts in SYSTEMS.items()])

@@ -1,9 +1,8 @@
-"""The four systems side by side: the same held-out paintings for the three that generate music, the
-same pieces for the one that paints, and retrieval (the nearest training item's other half) as the
-baseline. Source: ours; claim X-2. Notebook: 90."""
+"""The four systems side by side: the same held-out paintings, or pieces for the one that paints,
+and retrieval as the baseline. Source: ours; claim X-2. Notebook: 90."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 import soxr
@@ -11,14 +10,12 @@ import soxr
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
 from lib.systems import evaluation
 
-# in TEST_SEED; in TRAIN_SEED: no notebook trains or chooses on either
-ITEMS_FROM, KNOWN_FROM = 950_000, 370_000
+ITEMS_FROM, KNOWN_FROM = 950_000, 370_000  # in TEST_SEED, in TRAIN_SEED; only these notebooks'
 
 
 @dataclass(frozen=True)
 class Config:
     """Held-out paintings, each with its comment and its own piece; pairs for retrieval."""
-
     n_items: int = 400
     n_known: int = 4_000
     seconds: float = 8.0  # of all sounds
@@ -29,35 +26,21 @@ PROFILES = {"smoke": Config(6, 12, seconds=1.0), "mini": Config(40, 400, seconds
             "gpu": Config(), "paper": Config()}
 
 
-class Items(NamedTuple):
-    """N items and K known pairs of the training collection."""
-
-    pictures: np.ndarray        # uint8 [N, H, W, 3]
-    comments: list              # N
-    sounds: np.ndarray          # float32 [N, samples], each painting's own piece
-    truth: np.ndarray           # [N, 2] in [−1, 1]
-    words: np.ndarray           # N, out of five
-    known_pictures: np.ndarray  # [K, …], as above
-    known_comments: list
-    known_sounds: np.ndarray
-    known_truth: np.ndarray
-    rate_hz: int                # of all sounds
-
-
-def draw_items(config: Config, items_from: int = ITEMS_FROM) -> Items:
-    """The atelier's items, numbered from `items_from` on in its ``TEST_SEED``, and known pairs."""
-    def draw(seed: int, first: int, n: int) -> tuple:
+def draw_items(config: Config, items_from: int = ITEMS_FROM) -> SimpleNamespace:
+    """N items of ``TEST_SEED`` from `items_from` on: ``pictures`` uint8 [N, H, W, 3], ``comments``,
+    ``sounds`` float32 [N, samples] (each painting's own piece) at ``rate_hz``, ``truth`` [N, 2] in
+    [−1, 1], ``words`` out of five; ``known_pictures`` …: K of the training collection."""
+    def draw(seed: int, first: int, n: int) -> dict:
         numbers = range(first, first + n)
         items = [factors.draw(seed, number) for number in numbers]
-        return (paint.pictures(seed, numbers, config.side)[0],
-                [words.comment(item) for item in items],
-                render.sounds(seed, numbers, config.seconds)[0],
-                np.array([(item.valence, item.arousal) for item in items]),
-                np.array([words.emotion_word(item) for item in items]))
-
-    *known, _ = draw(TRAIN_SEED, KNOWN_FROM, config.n_known)
-    return Items._make((*draw(TEST_SEED, items_from, config.n_items), *known,
-                        render.SAMPLE_RATE_HZ))
+        return {"pictures": paint.pictures(seed, numbers, config.side)[0],
+                "comments": [words.comment(item) for item in items],
+                "sounds": render.sounds(seed, numbers, config.seconds)[0],
+                "truth": np.array([(item.valence, item.arousal) for item in items]),
+                "words": np.array([words.emotion_word(item) for item in items])}
+    known = draw(TRAIN_SEED, KNOWN_FROM, config.n_known)
+    return SimpleNamespace(**draw(TEST_SEED, items_from, config.n_items), **{
+        f"known_{name}": some for name, some in known.items()}, rate_hz=render.SAMPLE_RATE_HZ)
 
 
 def nearest_neighbours(here: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """What the evaluations of bridging, mapping and art2music share: a row of clips is a structured
-array [N]; :func:`lib.metrics.evaluation_table.evaluate_table` compares rows. Notebook: 15, 24, 44.
-"""
+array [N], which ``lib.metrics.evaluation_table`` compares with others. Notebook: 15, 24, 44."""
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,20 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage
 from lib.data.atelier import factors, words
-from lib.metrics import affect, distances, stats
+from lib.metrics import affect, distances, embedders, stats
 from lib.metrics.evaluation_table import ROWS, SETS, Measure
 from lib.signal import affect as plane
 from lib.signal.audio import SILENCE_RMS
 
 LEVEL = 0.05  # RMS of every clip before sets are compared
+
+
+class TestSet(NamedTuple):
+    """N fresh paintings with two real pieces of their emotion, rows aligned."""
+    table: pd.DataFrame  # the painting, its emotion, valence, arousal; the names of both pieces
+    pictures: np.ndarray  # uint8 [N, H, W, 3]
+    reference: np.ndarray  # float32 [N, samples], as the next
+    real: np.ndarray
 
 
 def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[str, list]:
@@ -30,8 +38,10 @@ def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[st
     return items
 
 
-def assert_unseen(known: pd.DataFrame, *fresh: pd.DataFrame) -> None:
-    """Refuses test pairs (``image_id, audio_id, image_group, audio_group``) known to training."""
+def assert_unseen(known: pd.DataFrame, table: pd.DataFrame, image: str, *sounds: str) -> None:
+    """Refuses a table whose columns `image` and `sounds` name what `known` pairs hold."""
+    columns = ["image_id", "audio_id", "image_group", "audio_group"]
+    fresh = [table[[image, name, image, name]].set_axis(columns, axis=1) for name in sounds]
     pairs = pd.concat([known.assign(split="train"), *(some.assign(split="test") for some in fresh)],
                       ignore_index=True)
     if findings := leakage.check(pairs=pairs).findings:
@@ -49,10 +59,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine row by row, [N, D] twice → [N]."""
-    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return (a * b).sum(1) / np.maximum(lengths, 1e-12)
+def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cosine of rows [N, D], or [N, n, D] averaged over n, with others: float64 [N]."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    cosines = (a * b).sum(-1) / np.maximum(norms, 1e-12)
+    return cosines.mean(-1) if cosines.ndim == 2 else cosines
 
 
 def match_loudness(sounds: np.ndarray) -> np.ndarray:
@@ -72,9 +84,10 @@ def structured(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return rows
 
 
-def nearest_emotions(points: np.ndarray) -> np.ndarray:
-    """The nearest of the five emotion words of valence and arousal [N, 2]: strings [N]."""
-    return np.array([plane.emotion_word(*point) for point in points], "U8")
+def hear_affect(tagger, sounds: np.ndarray, rate_hz: int) -> dict[str, np.ndarray]:
+    """``affect`` [N, 2] of sounds by the tagger and the nearest ``word`` out of five, [N]."""
+    points = embedders.predict_affect(tagger, list(sounds), rate_hz)
+    return {"affect": points, "word": np.array([plane.emotion_word(*at) for at in points], "U8")}
 
 
 def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -83,8 +96,7 @@ def emotion_recognised(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         [0, 1] · unit: none · input: words out of five; the heard one nearest to valence and arousal
         as a regressor that conditioned nothing predicts them · aggregation: mean over rows ·
         blind to: how near a miss was; what the regressor predicts for everything · minimum n: 50 ·
-        source: Hisariya & Liang, §V.A (the five words)
-    """
+        source: Hisariya & Liang, §V.A (the five words)"""
     return (np.asarray(target) == np.asarray(predicted)).astype(np.float64)
 
 
@@ -109,7 +121,6 @@ def with_card(metric: Callable, function: Callable, *, ranked: bool = True) -> C
     @functools.wraps(metric)
     def renamed(reference, outputs):
         return function(reference, outputs)
-
     if not ranked:
         for arrow in "↓↑":
             renamed.__doc__ = (renamed.__doc__ or "").replace(f"direction: {arrow}", "direction: –")
@@ -130,8 +141,7 @@ def published_values(*claims: str) -> dict[str, float]:
 
 def frechet_table(rows: Mapping[str, np.ndarray], reference: np.ndarray, *, groups: np.ndarray,
                   seed: int = 0, n_folds: int = 10) -> pd.DataFrame:
-    """``measure, row, value, low, high, n``: FAD and FAD∞ of every row (jackknife over groups), FAD
-    of two halves of the reference; mostly bias here, :func:`fad_difference` compares two."""
+    """``measure, row, value, low, high, n`` of FAD, FAD∞ (jackknife) and of the real's halves."""
     real, lines = reference["embedding"], []
     for name, row in rows.items():
         fake = row["embedding"]
@@ -151,7 +161,6 @@ def fad_difference(reference: np.ndarray, ours: np.ndarray, theirs: np.ndarray, 
     """FAD of ours − of theirs, the bias cancelled: (value, low, high), 95 %, jackknife of both."""
     def difference(rows: np.ndarray) -> float:
         return distances.fad(reference, ours[rows]) - distances.fad(reference, theirs[rows])
-
     rows = np.arange(len(ours))
     return difference(rows), *stats.jackknife(difference, rows, groups=groups, seed=seed)
 
@@ -166,6 +175,5 @@ def agreement_difference(target: np.ndarray, ours: np.ndarray, theirs: np.ndarra
     """:func:`agreement` of ours minus theirs: (value, low, high), 95 %, bootstrap over groups."""
     def difference(some, one, other):
         return agreement(some, one) - agreement(some, other)
-
     return difference(target, ours, theirs), *stats.bootstrap(difference, target, ours, theirs,
                                                               groups=groups, seed=seed)

@@ -1,6 +1,7 @@
 """What the systems that turn paintings into music share: files in, files out, refusals; nothing is
 loaded before all is checked. Notebook: 10, 20."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
 @dataclass(frozen=True)
 class Sound:
     """What a painting became: mono float32 [N] in [−1, 1], its rate, levels in dB re full scale."""
-
     sound: np.ndarray
     sample_rate_hz: int
 
@@ -49,38 +49,47 @@ def get_config(profiles: Mapping, profile: str):
     return known[profile]
 
 
-def generate_files(paintings: Sequence[Path], output: Path, *, side: int, load: Callable,
-                   hear: Callable, told: Callable, seed: int, seconds: float) -> int:
-    """Writes ``hear(picture uint8 [side, side, 3], load())`` of each painting (several: a folder),
-    prints ``told`` of it; the exit code, 2 if bad files among several were passed over."""
-    several, stems = len(paintings) > 1, [path.stem for path in paintings]
-    if not several and (output.suffix.lower() not in audio.WRITTEN or output.is_dir()):
-        raise KlangfarbeError(f"a sound's name ending in {', '.join(audio.WRITTEN)}", str(output),
-                              "for instance -o music.wav")
+def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], what: str,
+                  read: Callable, convert: Callable) -> int:
+    """``convert({path: read(path)})``; exit code 2 if bad files among several are left out."""
+    several, stems, good, faults = len(files) > 1, [path.stem for path in files], {}, []
+    if not several and (output.suffix.lower() not in suffixes or output.is_dir()):
+        raise KlangfarbeError(f"a name ending in {', '.join(suffixes)}", str(output),
+                              f"for instance -o new{suffixes[0]}")
     if several and (output.suffix or output.is_file()):
-        raise KlangfarbeError("a folder for several paintings", str(output), "say -o music/")
+        raise KlangfarbeError(f"a folder for several {what}", str(output), "say -o new/")
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
-        raise KlangfarbeError("paintings of different names", f"{twice!r} twice", "rename one")
-    check_seconds(seconds)
-    if not 0 <= seed < 2**63:
-        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
-    good, faults = [], []
-    for path in paintings:
+        raise KlangfarbeError(f"{what} of different names", f"{twice!r} twice", "rename one")
+    for path in files:
         try:
-            good.append((path, images.load(path, size=side)))
+            good[path] = read(path)
         except KlangfarbeError as fault:
+            if not several:
+                raise
             faults.append(fault)
-    if faults and not several:
-        raise faults[0]
-    models = load() if good else None
-    for path, picture in good:
-        heard = hear(picture, models)
-        target = audio.write(output / f"{path.stem}.wav" if several else output, heard.sound,
-                             heard.sample_rate_hz)
-        print(f"{path.name} → {target}\n{told(heard)}")
+    if good:
+        convert(good)
     for fault in faults:
         print(f"klangfarbe: passed over: {fault}")
     return 2 if faults else 0
+
+
+def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int, seconds: float,
+                   profile: str = artefacts.BUNDLED, **options) -> int:
+    """``python -m lib hear``: the music of paintings by a system's ``generate`` module, written."""
+    side = system.get_config(profile).side
+    check_seconds(seconds)
+    if not 0 <= seed < 2**63:
+        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
+    def play(pictures: Mapping[Path, np.ndarray]) -> None:
+        models = system.load(profile)
+        for path, picture in pictures.items():
+            heard = system.generate(picture, models, seed=seed, seconds=seconds, **options)
+            target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,
+                                 heard.sound, heard.sample_rate_hz)
+            print(f"{path.name} → {target}\n{system.summary(heard)}")
+    return convert_files(paintings, output, audio.WRITTEN, "paintings",
+                         functools.partial(images.load, size=side), play)
 
 
 def check_seconds(seconds: float) -> None:

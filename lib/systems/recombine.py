@@ -1,26 +1,16 @@
-"""Any bridge with any decoder: what one system makes of an item, mapped linearly to the input of
-another's decoder, by maps fitted to pairs of representations, never to valence and arousal.
-Source: ours; "stitching" as in Lenc & Vedaldi (2015). Notebook: 92."""
+"""Any bridge with any decoder, by linear maps fitted to pairs of representations, never to valence
+and arousal. Source: ours; "stitching" as in Lenc & Vedaldi (2015). Notebook: 92."""
 
-from typing import Any, NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.signal import features, images
-from lib.systems import compare
-from lib.systems.art2music import data, mel, train_flow, train_vocoder
-from lib.systems.art2music import generate as art2music
-from lib.systems.bridging import generate as bridging
-from lib.systems.bridging import prompts, train_classifier
-from lib.systems.mapping import data as mapping_data
-from lib.systems.mapping import generate as mapping
-from lib.systems.mapping import train_projection
-from lib.systems.music2image import train_diffusion, train_forest
+from lib.systems import art2music, bridging, compare, mapping, music2image
 
 # representation → the system that makes it
 BRIDGES = {"words": "bridging", "vector": "mapping", "fused": "art2music", "numbers": "music2image"}
@@ -31,47 +21,36 @@ PROFILES = {"smoke": compare.Config(6, 12, seconds=1.0), "gpu": compare.Config(n
             "mini": compare.Config(100, 240, seconds=4.0), "paper": compare.Config(n_known=2_000)}
 
 
-class Systems(NamedTuple):
-    """The systems as their ``load`` gives them; of music2image, forest, diffusion model, sizes."""
-
-    bridging: Any
-    mapping: Any
-    art2music: Any
-    forest: Any
-    painter: Any
-    sizes: Any
+def load(profile: str) -> SimpleNamespace:
+    """Every part: ``bridging, mapping, art2music``; of music2image ``forest, painter, sizes``."""
+    return SimpleNamespace(
+        bridging=bridging.generate.load(profile), mapping=mapping.generate.load(profile),
+        art2music=art2music.generate.load(profile), **dict(zip(
+            ("forest", "painter", "sizes"), music2image.generate.load(profile), strict=True)))
 
 
-def load(profile: str) -> Systems:
-    """Every part of a profile, or its bundled miniature; each says which it is."""
-    return Systems(bridging.load(profile), mapping.load(profile), art2music.load(profile),
-                   artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops"),
-                   *train_diffusion.load(profile))
-
-
-def encode(parts: Systems, pictures: np.ndarray, comments: list[str] | None,
+def encode(parts, pictures: np.ndarray, comments: list[str] | None,
            sounds: np.ndarray | None, rate_hz: int = 0) -> tuple[dict, list[str]]:
     """N pictures uint8 [N, H, W, 3], comments (``None``: the captioner's), own pieces float32 [N,
     samples] (``None``: no ``numbers``) → (bridge → float32 [N, D_b], the N descriptions)."""
-    seen = images.squares(pictures, parts.bridging.config.side)
-    sure = train_classifier.predict(parts.bridging.classifier, seen, parts.bridging.temperature)
-    leading = [train_classifier.EMOTIONS[k] for k in sure.argmax(1)]
-    settings = parts.bridging.config.prompts
-    said = list(prompts.generate_texts(seen, leading, parts.bridging.captioner,
-                                       parts.bridging.describer, seed=settings.seed,
-                                       describe_from=settings.describe_from).description)
+    own, settings = parts.bridging, parts.bridging.config.prompts
+    seen = images.squares(pictures, own.config.side)
+    sure = bridging.train_classifier.predict(own.classifier, seen, own.temperature)
+    said = list(bridging.prompts.generate_texts(
+        seen, [bridging.prompts.EMOTIONS[k] for k in sure.argmax(1)], own.captioner, own.describer,
+        seed=settings.seed, describe_from=settings.describe_from).description)
     vectors = parts.mapping.clip.embed_pictures(images.squares(pictures, parts.mapping.side))
-    shown = images.squares(pictures, parts.art2music.side)
-    told = comments or parts.bridging.captioner.caption(shown, [None] * len(shown))
+    shown, data = images.squares(pictures, parts.art2music.side), art2music.data
+    told = comments or own.captioner.caption(shown, [None] * len(shown))
     felt = [", ".join(data.extract_keywords(some, data.atelier_lexicon())) for some in told]
     inputs = data.embed_inputs(shown, told, felt, parts.art2music.clip)
-    found = {"words": mapping_data.text_targets(said, parts.mapping.generator)[:, 0],  # averaged
-             "vector": train_projection.predict(parts.mapping.projection,
-                                                vectors).reshape(len(pictures), -1),
-             "fused": train_flow.fuse(parts.art2music.stage, *inputs)}
+    found = {"words": mapping.data.text_targets(said, parts.mapping.generator)[:, 0],  # averaged
+             "vector": mapping.train_projection.predict(parts.mapping.projection,
+                                                        vectors).reshape(len(pictures), -1),
+             "fused": art2music.train_flow.fuse(parts.art2music.stage, *inputs)}
     if sounds is not None:
-        found["numbers"] = train_forest.predict(parts.forest,
-                                                features.extract_many(list(sounds), 1, rate_hz))
+        found["numbers"] = music2image.train_forest.predict(
+            parts.forest, features.extract_many(list(sounds), 1, rate_hz))
     return {name: np.asarray(some, np.float32) for name, some in found.items()}, said
 
 
@@ -80,19 +59,21 @@ def fit_linear_map(inputs: np.ndarray, targets: np.ndarray):
     return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13))).fit(inputs, targets)
 
 
-def decode(parts: Systems, decoder: str, inputs: np.ndarray, *, seed: int = 0,
+def decode(parts, decoder: str, inputs: np.ndarray, *, seed: int = 0,
            seconds: float = 8.0) -> tuple[np.ndarray, int]:
     """What a decoder makes of inputs [N, D]: (sounds [N, samples], rate) or (pictures, 0)."""
     inputs = np.asarray(inputs, np.float32)
     if decoder == "MusicGen":
         player = parts.mapping.generator
         vectors = inputs.reshape(len(inputs), inputs.shape[1] // player.width, -1)
-        return mapping.generate_music(player, vectors, parts.mapping.config, seed,
-                                      seconds=seconds), player.sample_rate_hz
+        return mapping.generate.generate_music(player, vectors, parts.mapping.config, seed,
+                                               seconds=seconds), player.sample_rate_hz
     if decoder == "flow":
-        made = train_flow.sample(parts.art2music.stage, inputs, parts.art2music.config, seed=seed,
-                                 seconds=seconds)
-        return train_vocoder.vocode(parts.art2music.vocoder, mel.to_ln(made)), mel.RATE_HZ
+        own, mel = parts.art2music, art2music.mel
+        made = art2music.train_flow.sample(own.stage, inputs, own.config, seed=seed,
+                                           seconds=seconds)
+        return art2music.train_vocoder.vocode(own.vocoder, mel.to_ln(made)), mel.RATE_HZ
     if decoder == "diffusion":
-        return train_diffusion.generate(parts.painter, np.clip(inputs, -1, 1), parts.sizes, seed), 0
+        return music2image.train_diffusion.generate(parts.painter, np.clip(inputs, -1, 1),
+                                                    parts.sizes, seed), 0
     raise KlangfarbeError(f"a decoder out of {', '.join(DECODERS)}", repr(decoder), "name one")

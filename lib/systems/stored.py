@@ -21,17 +21,15 @@ def restore(network: torch.nn.Module, notebook: str, profile: str, name: str) ->
     try:
         network.load_state_dict({str(key): tensor.float() for key, tensor in tensors.items()})
     except RuntimeError as error:
-        raise KlangfarbeError("weights that fit their settings",
-                              str(error).splitlines()[1].strip()[:120],
-                              f"run notebook {notebook[:2]} again") from error
+        raise KlangfarbeError("weights that fit their settings", str(
+            error).splitlines()[1].strip()[:120], f"run notebook {notebook[:2]} again") from error
     return network.eval()
 
 
 def make_config(kind: type, settings: Mapping):
     """A config of what it knows among stored settings; lists become tuples."""
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value
-                   for name, value in settings.items() if name in known})
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value
+                   in settings.items() if name in {field.name for field in fields(kind)}})
 
 
 def check_network(network, settings: Mapping, role: str, what: str, notebook: str) -> None:

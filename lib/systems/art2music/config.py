@@ -1,6 +1,7 @@
 """Settings of every stage, by profile; the defaults are the published ones, the flow's are ours.
 Source: Hong et al. §III-A.5, §IV-A.1 and 2; Kong, Kim & Bae (2020), "HiFi-GAN"."""
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -11,7 +12,6 @@ from lib.systems import interface
 @dataclass(frozen=True)
 class DataConfig:
     """How much of ArtiCaps: 80,000 works with 455,000 comments, of which 443,662 are used."""
-
     n_paintings: int = 80_000
     comments_each: int = 6
     n_clips: int = 4_717
@@ -24,7 +24,6 @@ class DataConfig:
 @dataclass(frozen=True)
 class DecoderConfig:
     """Stage 1: the projector and the BiLSTM decoder."""
-
     hidden: int = 512  # H of the projector
     lstm: int = 512  # hidden units each way
     layers: int = 4
@@ -41,7 +40,6 @@ class DecoderConfig:
 @dataclass(frozen=True)
 class FlowConfig:
     """The flow, our generative alternative to the decoder."""
-
     hidden: int = 512
     channels: int = 384
     blocks: int = 10
@@ -60,7 +58,6 @@ class FlowConfig:
 @dataclass(frozen=True)
 class VocoderConfig:
     """Stage 2: HiFi-GAN; the defaults are V1's."""
-
     size: str = "v1"  # out of lib.models.hifigan.SIZES
     segment: int = 8192  # samples of a training window, a multiple of the hop
     learning_rate: float = 2e-4
@@ -89,7 +86,6 @@ class VocoderConfig:
 @dataclass(frozen=True)
 class Config:
     """The whole system."""
-
     data: DataConfig = DataConfig()
     decoder: DecoderConfig = DecoderConfig()
     flow: FlowConfig = FlowConfig()
@@ -122,13 +118,8 @@ PROFILES = {
         vocoder=replace(_VOCODER, n_steps=24, warm_up=3), test_paintings=64, test_clips=96),
     "gpu": Config(replace(_ATELIER, n_paintings=8_000, n_clips=4_000),
                   vocoder=VocoderConfig(n_steps=20_000), test_paintings=600, test_clips=600),
-    "paper": Config(),
-}
+    "paper": Config()}
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)
-
-
-def get_config(profile: str) -> Config:
-    """The settings of a profile; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

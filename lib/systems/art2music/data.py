@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lib.core import paths, provenance
+from lib.core import provenance
 from lib.data import leakage, memmaps, splits
 from lib.data.atelier import TRAIN_SEED, compose, factors, lexicon, paint, render, words
 from lib.systems import evaluation
@@ -22,10 +22,8 @@ SPLITS = ("published", "corrected")  # by triplet; by painting and by clip
 SETTINGS = ("with_audio_keywords", "comment_only")  # what the prompt says
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 # atelier clips are items from this index on; viewers are this far apart
-CLIPS_FROM, VIEWERS_APART = 50_000, 1_000_000
-CHUNK = 1024
-# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice. The
-# ninth, near the middle of the plane, is "something else".
+CLIPS_FROM, VIEWERS_APART, CHUNK = 50_000, 1_000_000, 1024
+# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice
 ARTEMIS = {"amusement": (6, 4), "awe": (5, 7), "contentment": (7, -5), "excitement": (7, 8),
            "anger": (-7, 7), "disgust": (-8, 2), "fear": (-6, 8), "sadness": (-7, -5)}
 ELSE, ELSE_WITHIN = "something else", 2.0
@@ -35,7 +33,6 @@ WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 @dataclass(frozen=True)
 class Dataset:
     """N triplets out of C clips."""
-
     pairs: pd.DataFrame  # of match_pairs, N rows
     comments: pd.DataFrame  # N rows
     clips: pd.DataFrame  # C rows
@@ -101,8 +98,7 @@ def atelier_texts(config: DataConfig, collection: int = TRAIN_SEED, first: int =
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tuple:
-    """For each of `queries` [N, D] the nearest of `keys` [M, D] by cosine, of equals the first:
-    (index int64 [N], cosine float32 [N]); in chunks, for 443,662 comments and 4,717 captions."""
+    """The nearest key [M, D] of each query [N, D] by cosine, in chunks: (index, cosine) [N]."""
     queries, keys = (evaluation.unit(np.asarray(some, np.float32)) for some in (queries, keys))
     transposed = np.ascontiguousarray(keys.T)
     buffer = np.empty((min(chunk, len(queries)), len(keys)), np.float32)
@@ -115,8 +111,7 @@ def nearest(queries: np.ndarray, keys: np.ndarray, *, chunk: int = CHUNK) -> tup
     return index, score
 
 
-def match_pairs(comments: pd.DataFrame, clips: pd.DataFrame, encoder, split: str = "corrected",
-                seed: int = 0) -> pd.DataFrame:
+def match_pairs(comments, clips, encoder, split: str = "corrected", seed: int = 0) -> pd.DataFrame:
     """Every comment's nearest clip (``clip_row, score``), split and groups, a row a comment."""
     said = encoder.embed_text(list(comments["comment"]))
     captions = encoder.embed_text(list(clips["caption"]))
@@ -168,26 +163,21 @@ def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str], cl
     return clip.embed_pictures(pictures), clip.embed_text(texts)
 
 
-def load_atelier(config: DataConfig, clip, sentence_encoder, *, split: str | None = None,
-                 seed: int = 0) -> Dataset:
+def load_atelier(config: DataConfig, clip, sentence_encoder, *, split="", seed: int = 0) -> Dataset:
     """The synthetic triplets with all that training reads, stored; `split`: else the config's."""
-    def cached(name: str, depends_on: tuple, n: int, shape: tuple, dtype, compute) -> np.ndarray:
-        key = provenance.content_hash(repr((name, depends_on, shape, code)).encode())[:16]
-        return memmaps.cached_rows(paths.PROCESSED / "art2music" / key, name, n, shape, dtype,
-                                   compute)
-
-    code = provenance.package_hash(paint), provenance.package_hash(compose)
     comments, clips = atelier_texts(config)
     pairs = match_pairs(comments, clips, sentence_encoder, split or config.split, seed)
     names, place = np.unique(comments["painting"].to_numpy(), return_inverse=True)
     indices = comments.groupby("painting")["index"].first().loc[names].to_numpy()
-    pictures = cached("pictures", (TRAIN_SEED, tuple(indices), config.side), len(names),
-                      (config.side, config.side, 3), np.uint8,
-                      lambda rows: paint.pictures(TRAIN_SEED, indices[rows], config.side)[0])
-    items, n_frames = clips["index"].to_numpy(), mel.n_frames(config.seconds)
-    mels = cached("mels", (TRAIN_SEED, tuple(items), config.seconds), len(clips),
-                  (mel.N_MELS, n_frames), np.float16, lambda rows: mel.padded_mel(
-                      render.sounds(TRAIN_SEED, items[rows], config.seconds)[0], n_frames))
+    side, seconds, items = config.side, config.seconds, clips["index"].to_numpy()
+    depends_on = TRAIN_SEED, *map(provenance.package_hash, (paint, compose)), side, seconds
+    shape = mel.N_MELS, mel.n_frames(seconds)
+    pictures = memmaps.cached_rows(
+        memmaps.cache_folder(*depends_on, tuple(indices)), "pictures", len(names),
+        (side, side, 3), np.uint8, lambda rows: paint.pictures(TRAIN_SEED, indices[rows], side)[0])
+    mels = memmaps.cached_rows(
+        memmaps.cache_folder(*depends_on, tuple(items)), "mels", len(clips), shape, np.float16,
+        lambda rows: mel.padded_mel(render.sounds(TRAIN_SEED, items[rows], seconds)[0], shape[1]))
     matched = clips.iloc[pairs["clip_row"].to_numpy()]
     texts = {setting: clip.embed_text(prompts(comments, matched, setting)) for setting in SETTINGS}
     vectors = np.concatenate([clip.embed_pictures(np.asarray(pictures[start : start + 64]))

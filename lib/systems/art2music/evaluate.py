@@ -23,7 +23,6 @@ INPUTS = ("full", "no text", "no image", "noise")  # rows of Table IV
 
 class TestSet(NamedTuple):
     """N paintings, a comment each, and their references."""
-
     comments: pd.DataFrame  # as data.atelier_texts; valence and arousal are the painting's own
     clips: pd.DataFrame  # the matched clip of each comment
     pictures: np.ndarray  # uint8 [N, H, W, 3]
@@ -113,9 +112,8 @@ def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         levelled clips, the mean of each set taken off, by an encoder that neither paired nor
         generated · aggregation: mean over clips · blind to: whether the reference suits the
         painting in the first place; what all clips of a set have in common · minimum n: 30 ·
-        source: Hong et al. §IV-A.3 ("feeling consistency")
-    """
-    return evaluation.cosines(reference, outputs)
+        source: Hong et al. §IV-A.3 ("feeling consistency")"""
+    return evaluation.cosine_similarity(reference, outputs)
 
 
 def griffin_lim(ln_mel: np.ndarray) -> np.ndarray:
@@ -137,8 +135,7 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
                          for some in (generated, true))
-    return {"ln_mel_l1": ln_mel_l1(true, generated),
-            "mcd": spectral.mcd(true, generated),
+    return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": spectral.mcd(true, generated),
             "lsd": np.asarray(spectral.lsd(true, generated)), "loudness": level - true_level}
 
 
@@ -146,6 +143,5 @@ def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Mean |ln mel(generated) − ln mel(true)| of sounds [N, samples], nats, float64 [N]."""
     length = min(true.shape[1], generated.shape[1])
     parts = [slice(start, start + 32) for start in range(0, len(true), 32)]
-    return np.concatenate([
-        (mel.ln_mel(generated[part, :length])
-         - mel.ln_mel(true[part, :length])).abs().mean((1, 2)).double().numpy() for part in parts])
+    return np.concatenate([(mel.ln_mel(generated[part, :length]) - mel.ln_mel(
+        true[part, :length])).abs().mean((1, 2)).double().numpy() for part in parts])

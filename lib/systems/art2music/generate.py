@@ -3,11 +3,8 @@
 the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
 the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
-import functools
-from collections.abc import Sequence
+from collections import namedtuple
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,27 +16,16 @@ from lib.metrics import audio_quality
 from lib.signal import images
 from lib.systems import interface
 from lib.systems.art2music import checkpoints, data, mel, train_flow, train_vocoder
-from lib.systems.art2music.config import FlowConfig, get_config
+from lib.systems.art2music.config import get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
-
-
-class Models(NamedTuple):
-    """The networks of the chain, and two settings of the system's config."""
-
-    clip: Any
-    stage: train_flow.Models
-    config: FlowConfig
-    vocoder: torch.nn.Module
-    tagger: Any
-    captioner: str
-    side: int
+# the networks of the chain (stage: the flow's Models), and two settings of the system's config
+Models = namedtuple("Models", "clip stage config vocoder tagger captioner side")
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """The sound with everything on the way."""
-
     comment: str
     said_by: str  # "you" or "the captioner"
     keywords: str
@@ -90,15 +76,6 @@ def check_comment(comment: str) -> str:
                               f"{text[:40]!r}, {len(text):,} characters",
                               'for instance --comment "it makes me feel calm", or leave it out')
     return text
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, comment: str = "",
-                   profile: str = artefacts.BUNDLED, seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system art2music``; the exit code."""
-    hear = functools.partial(generate, comment=check_comment(comment), seed=seed, seconds=seconds)
-    return interface.generate_files(paintings, output, side=get_config(profile).side, hear=hear,
-                                    load=lambda: load(profile), told=summary, seed=seed,
-                                    seconds=seconds)
 
 
 def summary(result: Result) -> str:

@@ -11,18 +11,13 @@ from lib.models.spectral_codec import Mel
 from lib.signal import audio
 
 RATE_HZ, HOP, N_MELS = audio.SAMPLE_RATE_HZ, audio.MEL["hop_length"], audio.MEL["n_mels"]
-# the floor of silence; 2.5 is above a full-scale sine in the loudest band
-LOWEST, HIGHEST = float(np.log(1e-5)), 2.5
+_analysis = functools.cache(lambda device: Mel(RATE_HZ, audio.MEL["n_fft"], HOP, N_MELS).to(device))
+LOWEST, HIGHEST = float(np.log(1e-5)), 2.5  # silence; more than a full-scale sine in any band
 
 
 def n_frames(seconds: float) -> int:
     """T of a clip, at least 1: 10.4 s have the published 896."""
     return max(1, round(seconds * RATE_HZ / HOP))
-
-
-@functools.cache
-def _analysis(device: str) -> Mel:
-    return Mel(RATE_HZ, audio.MEL["n_fft"], HOP, N_MELS).to(device)
 
 
 def ln_mel(sounds: np.ndarray | torch.Tensor) -> torch.Tensor:

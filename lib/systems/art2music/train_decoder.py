@@ -3,9 +3,11 @@
 not trained. Known deviations: W_r is ours; on a CPU a step of the LSTM gives several frames
 (`at_once`); gradients are clipped at norm 1. Notebook: 42."""
 
+import copy
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +19,8 @@ from lib.systems.art2music import mel
 from lib.systems.art2music.config import DecoderConfig
 from lib.training import loop
 
-
-class Models(NamedTuple):
-    """The two networks, their optimiser (``None`` once loaded) and the loss weights [M, 1]."""
-
-    projector: GatedResidualProjector
-    decoder: MelDecoder
-    optimiser: Any
-    weights: torch.Tensor
+# networks, optimiser (None once loaded), loss weights [M, 1]
+Models = namedtuple("Models", "projector decoder optimiser weights")
 
 
 def band_weights(high_weight: float) -> np.ndarray:
@@ -75,35 +71,28 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
     train_rows, val_rows = (np.flatnonzero(np.asarray(splits) == name)
                             for name in ("train", "validation"))
     networks = nn.ModuleDict({"projector": models.projector, "decoder": models.decoder})
-    best = {name: tensor.detach().clone() for name, tensor in networks.state_dict().items()}
-    key = provenance.content_hash(repr((config, seed, len(splits))).encode(),
-                                  np.ascontiguousarray(pictures[train_rows]),
-                                  np.ascontiguousarray(texts[train_rows]))
+    best = copy.deepcopy(networks.state_dict())
+    key = provenance.content_hash(repr((config, seed, len(splits))).encode(), pictures[train_rows],
+                                  texts[train_rows])
     checkpoint = loop.Checkpoint(path, key, networks=networks, optimiser=models.optimiser,
                                  best=best)
-    state = checkpoint.load()
-    curve, lowest = state["curve"], state.get("validation", np.inf)
-    for epoch in loop.progress(config.epochs, "mel decoder", state["step"]):
-        rows = [train_step(models, batch, config)
-                for batch in batches(pictures, texts, mels_of, train_rows, config, seed, epoch,
-                                     models.weights.device)]
+    curve = checkpoint.load()["curve"]
+    for epoch in loop.progress(config.epochs, "mel decoder", len(curve)):
+        rows = [train_step(models, batch, config) for batch in batches(
+            pictures, texts, mels_of, train_rows, config, seed, epoch, models.weights.device)]
         error = np.abs(predict(models, pictures[val_rows], texts[val_rows], clipped=False)
                        - np.asarray(mels_of(val_rows), np.float32))
         validation = float((models.weights.cpu().numpy() * error).mean())
-        curve.append({"epoch": epoch + 1,
-                      **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]},
-                      "validation": validation})
-        if validation < lowest:
-            lowest = validation
-            for name, tensor in networks.state_dict().items():
-                best[name].copy_(tensor)
-        checkpoint.save(epoch + 1, curve, validation=lowest)
+        if all(validation < row["validation"] for row in curve):
+            best |= copy.deepcopy(networks.state_dict())
+        curve.append({"epoch": epoch + 1, **{name: float(np.mean([row[name] for row in rows]))
+                                             for name in rows[0]}, "validation": validation})
+        checkpoint.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve
 
 
-def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *,
-            clipped: bool = True) -> np.ndarray:
+def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *, clipped=True) -> np.ndarray:
     """Vectors [N, D] twice → mels float32 [N, M, T] in [−1, 1], without any noise."""
     outputs = []
     with torch.inference_mode():

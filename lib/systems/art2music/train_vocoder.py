@@ -2,35 +2,25 @@
 Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), §2.3 and §3. Known deviations on a
 CPU: a small generator, spectral losses, late and narrow critics. Notebook: 43."""
 
+from collections import namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
 from lib.core import provenance
-from lib.models import hifigan
-from lib.models.spectral_codec import SpectralLosses
+from lib.models import hifigan, spectral_codec
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop
 
 CONTEXT, PIECE = 96, 2048  # frames: a long mel is vocoded in pieces with context on either side
+# networks, optimisers, spectral losses (None where `w_spectral` is 0)
+Models = namedtuple("Models", "generator critics optimiser critic_optimiser spectral")
 
 
-class Models(NamedTuple):
-    """Networks and optimisers; ``spectral`` is ``None`` where `w_spectral` is 0."""
-
-    generator: nn.Module
-    critics: hifigan.Discriminators
-    optimiser: torch.optim.Optimizer
-    critic_optimiser: torch.optim.Optimizer
-    spectral: SpectralLosses | None
-
-
-def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
-          weights: dict | None = None) -> Models:
+def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=None) -> Models:
     """Networks and optimisers; the small generator may continue from `weights`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -41,8 +31,8 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "cpu",
         generator.load_state_dict(weights)
     ours, theirs = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
                     for part in (generator, critics))
-    spectral = SpectralLosses(mel.RATE_HZ).to(device) if config.w_spectral else None
-    return Models(generator, critics, ours, theirs, spectral)
+    return Models(generator, critics, ours, theirs, spectral_codec.SpectralLosses(
+        mel.RATE_HZ).to(device) if config.w_spectral else None)
 
 
 def train_step(models: Models, batch: tuple, config: VocoderConfig, *, adversarial=True) -> dict:
@@ -92,13 +82,11 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
     """Trains in place (resumed from `path`, written every 500 steps): the curve, a dict a step."""
     device = str(next(models.generator.parameters()).device)
     key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
-                                  np.ascontiguousarray(sounds[:: max(1, len(sounds) // 8)]))
-    checkpoint = loop.Checkpoint(
-        path, key, generator=models.generator, critics=models.critics, optimiser=models.optimiser,
-        critic_optimiser=models.critic_optimiser)
-    state = checkpoint.load()
-    curve = state["curve"]
-    for step in loop.progress(config.n_steps, "vocoder", state["step"]):
+                                  sounds[:: max(1, len(sounds) // 8)])
+    checkpoint = loop.Checkpoint(path, key, generator=models.generator, critics=models.critics,
+                            optimiser=models.optimiser, critic_optimiser=models.critic_optimiser)
+    curve = checkpoint.load()["curve"]
+    for step in loop.progress(config.n_steps, "vocoder", len(curve)):
         share = loop.warmup_cosine(step, config.warm_up, config.n_steps) if config.cosine \
             else config.decay ** (step / 1000)
         for group in (*models.optimiser.param_groups, *models.critic_optimiser.param_groups):

@@ -1,5 +1,4 @@
-"""Bridging Paintings and Music (Hisariya & Liang): a painting becomes music by way of an emotion
-word, a caption and a musical description. Start reading at :mod:`.generate`."""
+"""Bridging Paintings and Music (Hisariya & Liang): painting, word, caption, description, music."""
 
 import pkgutil
 

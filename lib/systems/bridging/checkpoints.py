@@ -1,13 +1,11 @@
-"""The fine-tuned networks as files: ``classifier.safetensors`` and ``classifier.json`` of notebook
-11; ``m1`` … ``m4.safetensors`` (decoder and projection) and ``music.json`` (the start they were
-tuned from, the settings of each) of notebook 13."""
+"""The fine-tuned networks as files: ``classifier.safetensors, classifier.json`` of notebook 11;
+``m1`` … ``m4.safetensors``, ``music.json`` (start and settings of each) of notebook 13."""
 
 import copy
 from typing import Any
 
 from lib import pretrained
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.systems import stored
 from lib.systems.bridging import train_classifier, train_musicgen
 from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_config
@@ -31,23 +29,19 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 
 
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
-    """A fine-tuned model ``m1`` … ``m4`` of a profile or, where notebook 13 was not run, its start:
-    (MusicGenerator, MusicGenConfig, whether it is fine-tuned). The weights go into a copy of
-    `start`, a MusicGenerator, which is loaded where none is given."""
+    """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     try:
         artefacts.find(notebook, profile, "music.json")
-    except KlangfarbeError:
+    except errors.KlangfarbeError:
         print(f"{model}: not fine-tuned yet at {profile} (notebook {notebook[:2]}), "
               f"the {config.start} music model plays as it is")
         return start or pretrained.load("musicgen", config.start), config, False
     settings = artefacts.load(notebook, profile, "music.json")
     config = stored.make_config(MusicGenConfig, settings["models"][model])
     start = start or pretrained.load("musicgen", config.start)
-    if start.sha256 != settings["sha256"]:
-        raise KlangfarbeError(f"the music model it was tuned from ({settings['sha256'][:12]}…)",
-                              f"{start.name} ({start.sha256[:12]}…)",
-                              f"run notebook {notebook[:2]} again")
+    stored.check_network(start, {"start": config.start, "start_sha256": settings["sha256"]},
+                         "start", "the music model", notebook)
     generator = copy.copy(start)
     generator.network = copy.deepcopy(start.network).eval()
     weights = artefacts.load(notebook, profile, f"{model}.safetensors")

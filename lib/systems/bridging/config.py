@@ -1,6 +1,7 @@
 """Settings of every stage; the defaults are the published ones. Source: Hisariya & Liang §IV.A to D
 (networks, fine-tuning), §V.A (data), §V.B (evaluation), §V.C (training)."""
 
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -14,7 +15,6 @@ FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 @dataclass(frozen=True)
 class DataConfig:
     """How much data, and how long a segment is; 193 pieces of 187 s give the published 1,200."""
-
     origin: str = "published"  # or "atelier"
     n_paintings: int = 1200
     n_pieces: int = 193
@@ -26,7 +26,6 @@ class DataConfig:
 @dataclass(frozen=True)
 class ClassifierConfig:
     """The network and its training; the paper gives neither widths nor rates, these are ours."""
-
     backbone: str = "resnet50"
     sequence: str = "grid"  # "single": the released code's
     hidden: int = 256
@@ -48,7 +47,6 @@ class ClassifierConfig:
 @dataclass(frozen=True)
 class PromptConfig:
     """The two networks that write, as sources of :func:`lib.pretrained.load`."""
-
     captioner: str = "Salesforce/blip-image-captioning-large"
     describer: str = "tiiuae/falcon-rw-1b"
     describe_from: str = "caption"  # or "word": the word, and the caption without lead and feelings
@@ -58,7 +56,6 @@ class PromptConfig:
 @dataclass(frozen=True)
 class MusicGenConfig:
     """One fine-tuning and its sampling; the defaults are Model 4's."""
-
     model: str = "m4"  # m1 to m4, which names the text column
     start: str = "facebook/musicgen-small"
     stored: bool = True  # states and codes of whole texts and fixed chunks are computed once
@@ -98,29 +95,16 @@ class MusicGenConfig:
 
 
 @dataclass(frozen=True)
-class EvaluationConfig:
-    """Size of the test set; by default a tenth of the published 1,200 pairs, segments of 30 s."""
-
-    n_paintings: int = 120  # a multiple of five, as many of each emotion
-    seconds: float = 30.0
-
-    def __post_init__(self):
-        if self.n_paintings < 10 or self.n_paintings % 5:
-            raise KlangfarbeError("a multiple of five, at least 10, as n_paintings",
-                                  str(self.n_paintings), "change it")
-
-
-@dataclass(frozen=True)
 class Config:
     """The whole chain."""
-
     model: str = "m4"  # which of the four fine-tuned decoders plays
     side: int = 384  # a painting is cut square and resized to this; BLIP-large sees 384
     data: DataConfig = DataConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     prompts: PromptConfig = PromptConfig()
     music: MusicGenConfig = MusicGenConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    test_paintings: int = 120  # a multiple of five, as many of each emotion; a tenth of 1,200 pairs
+    test_seconds: float = 30.0
 
 
 _CLASSIFIER = ClassifierConfig(backbone="small", initial="", heads=4, dropout=0.3,
@@ -132,25 +116,20 @@ _MUSIC = MusicGenConfig(start="miniature", bfloat16=True, learning_rate=3e-4, ba
 
 PROFILES = {
     "smoke": Config(
-        side=128, prompts=_PROMPTS, evaluation=EvaluationConfig(n_paintings=15, seconds=2.0),
+        side=128, prompts=_PROMPTS, test_paintings=15, test_seconds=2.0,
         data=replace(_DATA, n_paintings=50, n_pieces=25, piece_seconds=4.0, segment_seconds=2.0),
         classifier=replace(_CLASSIFIER, hidden=16, width=8, n_paintings=100, n_steps=12, warm_up=4,
                            every=6),
         music=replace(_MUSIC, epochs=1, warm_up=2, clip_seconds=2.0)),
     "mini": Config(
-        side=128, prompts=_PROMPTS, evaluation=EvaluationConfig(n_paintings=60, seconds=5.0),
+        side=128, prompts=_PROMPTS, test_paintings=60, test_seconds=5.0,
         data=replace(_DATA, n_paintings=150, n_pieces=50, piece_seconds=30.0, segment_seconds=10.0),
         classifier=replace(_CLASSIFIER, hidden=32, n_paintings=2000, n_steps=400),
         music=replace(_MUSIC, epochs=2, warm_up=4, clip_seconds=8.0)),
     "gpu": Config(
-        prompts=_PROMPTS, data=_DATA, evaluation=EvaluationConfig(n_paintings=500),
+        prompts=_PROMPTS, data=_DATA, test_paintings=500,
         classifier=ClassifierConfig(initial="", n_paintings=20_000, batch_size=64, n_steps=6000,
                                     learning_rate=3e-4, bfloat16=True, every=1000),
         music=MusicGenConfig(bfloat16=True, epochs=10)),
-    "paper": Config(),
-}
-
-
-def get_config(profile: str) -> Config:
-    """A profile's settings; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+    "paper": Config()}
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

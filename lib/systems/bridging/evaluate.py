@@ -1,63 +1,43 @@
 """The test set and the metrics of Table 2 (FAD, CLAP, KL, THD, SNR) and of the emotion heard, for
 rows of clips. Sets are compared at one loudness, for the tagger's embedding depends on loudness;
 valence and arousal are predicted from clips as generated.
-
 Source: Hisariya & Liang §V.B. The published test set is a tenth of the pairs, cut from pieces that
 training knew; here it is of the atelier's ``TEST_SEED``. Notebook: 14, 15."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib.data.atelier import TEST_SEED, paint, render, words
-from lib.data.atelier.lexicon import MOODS
+from lib.data.atelier import TEST_SEED, lexicon, paint, render, words
 from lib.metrics import distances, embedders, spectral, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
 from lib.systems import evaluation
-from lib.systems.bridging.config import EvaluationConfig
+from lib.systems.bridging import data
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
 MODELS = ("M1", "M2", "M3", "M4")
 
 
-class TestSet(NamedTuple):
-    """N paintings and their real music, rows aligned."""
-
-    table: pd.DataFrame  # painting, its emotion, valence, arousal; piece, real; real_description
-    pictures: np.ndarray  # uint8 [N, 128, 128, 3]
-    reference: np.ndarray  # float32 [N, samples], of table.piece
-    real: np.ndarray  # float32 [N, samples], of table.real, another piece
-
-
-def make_test_set(config: EvaluationConfig, sample_rate_hz: int, training: Any) -> TestSet:
-    """Paintings and, for each, two real pieces of its word, the words taking turns; refused if one
-    of them is among the `training` pairs."""
-    each = config.n_paintings // len(EMOTIONS)
-    shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), start)
-                     for n, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
+def make_test_set(n: int, seconds: float, rate_hz: int, training: Any) -> evaluation.TestSet:
+    """Paintings by turns of their words, with two real pieces each; none is in `training`."""
+    each = max(2, n // len(EMOTIONS))  # of each word
+    shown, played = (evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, k), start)
+                     for k, start in ((each, PAINTINGS_FROM), (2 * each, PIECES_FROM)))
     turns = [(word, k) for k in range(each) for word in EMOTIONS]
     paintings = [shown[word][k] for word, k in turns]
     reference, real = ([played[word][k + more] for word, k in turns] for more in (0, each))
-    painting, piece, other = ([item.item_id for item in items]
-                              for items in (paintings, reference, real))
-    table = pd.DataFrame({"painting": painting, "emotion": [word for word, _ in turns],
-                          "valence": [item.valence for item in paintings],
-                          "arousal": [item.arousal for item in paintings], "piece": piece,
-                          "real": other,
-                          "real_description": [words.description(item) for item in real]})
-    columns = ["image_id", "audio_id", "image_group", "audio_group"]
-    known = training[["painting", "segment", "painting_group", "piece_group"]]
-    fresh = [table[["painting", side, "painting", side]].set_axis(columns, axis=1).assign(
-        audio_id=table[side] + "@0") for side in ("piece", "real")]
-    evaluation.assert_unseen(known.set_axis(columns, axis=1), *fresh)
-    return TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]),
-                   *(render.render_items(items, config.seconds, sample_rate_hz)
-                     for items in (reference, real)))
+    table = pd.DataFrame([{"painting": item.item_id, "emotion": words.emotion_word(item),
+                           "valence": item.valence, "arousal": item.arousal, "piece": own.item_id,
+                           "real": other.item_id, "real_description": words.description(other)}
+                          for item, own, other in zip(paintings, reference, real, strict=True)])
+    evaluation.assert_unseen(training.rename(columns=data.IDS), table, "painting", "piece", "real")
+    return evaluation.TestSet(table, np.stack([paint.paint(item, 128) for item in paintings]), *(
+        render.render_items(items, seconds, rate_hz) for items in (reference, real)))
 
 
 def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
@@ -69,42 +49,37 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
 
 def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
                 common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
-    """Sounds float32 [N, samples] as the measures need them, a structured array [N]: ``affect`` [2]
-    and the nearest ``word``; ``logits`` and ``embedding`` at one loudness, ``loud``, the embedding
-    as generated; ``thd``; and against every painting's own and `common` text or reference: ``own``,
-    ``common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row, its own on the diagonal."""
+    """Sounds [N, samples], structured [N]: ``affect``, the nearest ``word``, ``logits, embedding``
+    (at one loudness), ``loud`` (as generated), ``thd``; against every painting's own and `common`
+    text or reference: ``own, common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row."""
     length = min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
-    points = embedders.predict_affect(tagger, sounds, sample_rate_hz)
-    loud = embedders.embed_clips(tagger, sounds, sample_rate_hz)
     even: Any = evaluation.match_loudness(sounds)
-    clips = evaluation.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
+    clips = embedders.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
     texts = sorted({*own, *common})
-    vectors = evaluation.unit(np.asarray(clap.encoder.embed_text(texts), np.float64))
+    vectors = embedders.unit(clap.encoder.embed_text(texts))
     return evaluation.structured({
-        "affect": points, "loud": loud,
+        **evaluation.hear_affect(tagger, sounds, sample_rate_hz),
+        "loud": embedders.embed_clips(tagger, sounds, sample_rate_hz),
         "logits": embedders.logits_of_clips(tagger, even, sample_rate_hz),
         "embedding": embedders.embed_clips(tagger, even, sample_rate_hz),
         "own": clips @ vectors[[texts.index(text) for text in own]].T,
         "common": clips @ vectors[[texts.index(text) for text in common]].T,
         "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
-        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds]),
-        "word": evaluation.nearest_emotions(points)})
+        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds])})
 
 
 @functools.cache
 def common_caption(word: str) -> str:
-    """One text for all models in the bundled text–audio encoder's own vocabulary: the two moods
-    nearest to the emotion's point."""
-    point = np.array(affect.EMOTION_POINTS[word])
-    first, second = sorted(MOODS, key=lambda mood: float(np.square(np.array(MOODS[mood]) / 10
-                                                                   - point).sum()))[:2]
+    """One text for all models: the two moods nearest to an emotion's point."""
+    point, moods = np.array(affect.EMOTION_POINTS[word]), lexicon.MOODS
+    first, second = sorted(moods, key=lambda mood: float(
+        np.square(np.array(moods[mood]) / 10 - point).sum()))[:2]
     return f"A {first} and {second} piece."
 
 
 def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
-    """The measures of :func:`score_clips`' rows without FAD, which has its own table; THD, SNR and
-    the histogram KL have no direction: they rank nothing."""
+    """The measures of :func:`score_clips`' rows but FAD; THD, SNR, histogram KL rank nothing."""
     n, printed = np.arange(len(table))[:, None], published()
     tags, text = embedders.card(tagger), clap.card()
     at = evaluation.precomputed
@@ -122,8 +97,7 @@ def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[M
         Measure("SNR", at(spectral.snr, ranked=False), n, view=lambda rows: rows["snr"],
                 published=printed["snr"], printed="↓"),
         Measure("THD", evaluation.with_card(spectral.thd, lambda _, values: values, ranked=False),
-                n, view=lambda rows: rows["thd"], published=printed["thd"], printed="↑"),
-    ]
+                n, view=lambda rows: rows["thd"], published=printed["thd"], printed="↑")]
 
 
 def published() -> dict[str, dict[str, float]]:

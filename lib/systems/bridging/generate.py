@@ -2,15 +2,12 @@
 
     painting [H, W, 3] ──A──► emotion word ──B──► caption ──C──► description ──T5──► states [L, D]
                                                   ──D──► codes [K, S] ──codec──► music [N]
-
 A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; B and C (prompts.py)
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 Source: Hisariya & Liang §IV. Notebook: 10."""
 
-from collections.abc import Sequence
+from collections import namedtuple
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,27 +15,16 @@ from lib.core import artefacts
 from lib.signal import images
 from lib.systems import interface
 from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
-from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
+from lib.systems.bridging.config import TEXT_COLUMNS, get_config
 
 PEAK = interface.PEAK
-
-
-class Models(NamedTuple):
-    """The networks of the chain."""
-
-    classifier: Any
-    temperature: float
-    captioner: Any
-    describer: Any
-    generator: Any
-    config: Config  # its music is the loaded generator's
-    tuned: bool  # whether the generator was fine-tuned
+# the networks of the chain; config.music is the generator's; tuned: whether it was fine-tuned
+Models = namedtuple("Models", "classifier temperature captioner describer generator config tuned")
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """The music, the two likeliest emotions with their probabilities, and the two texts."""
-
     emotion: str
     probability: float
     second: str
@@ -57,10 +43,8 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
                   replace(config, music=music), tuned)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-             seconds: float | None = None) -> Result:
-    """A painting uint8 [H, W, 3] becomes music of `seconds`, by default what the generator learned;
-    the same seed gives the same music on one machine."""
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=None) -> Result:
+    """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     picture = images.squares([painting], config.side)  # [1, side, side, 3]
@@ -76,15 +60,6 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
                   probability=float(probabilities[first]), second=prompts.EMOTIONS[second],
                   second_probability=float(probabilities[second]), caption=texts["caption"],
                   description=texts["description"])
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
-                   seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear``, by :func:`lib.systems.interface.generate_files`; the exit code."""
-    return interface.generate_files(
-        paintings, output, side=get_config(profile).side, load=lambda: load(profile),
-        hear=lambda picture, models: generate(picture, models, seed=seed, seconds=seconds),
-        told=summary, seed=seed, seconds=seconds)
 
 
 def summary(result: Result) -> str:

@@ -4,11 +4,9 @@ of ``MusicGenConfig.faults``; notebook 13 measures them. Two more: the split by 
 
 import math
 
-FAULTS = {
-    "first_item_loss": "the loss of item 0 of each batch only",
-    "schedule_by_loss": "scheduler.step(loss): the loss is read as the number of the step",
-    "zero_grad_each": "zero_grad() before every micro-batch: nothing accumulates",
-}
+FAULTS = {"first_item_loss": "the loss of item 0 of each batch only",
+          "schedule_by_loss": "scheduler.step(loss): the loss is read as the number of the step",
+          "zero_grad_each": "zero_grad() before every micro-batch: nothing accumulates"}
 
 
 def first_item(batch):
@@ -19,9 +17,8 @@ def first_item(batch):
 
 
 def share_of_rate(number: float, warm_up: int, n_steps: int) -> float:
-    """The share of the rate that transformers' cosine schedule gives at ``scheduler.step(number)``:
-    a linear rise over `warm_up`, a half cosine to 0 at `n_steps`. Released, `number` is the loss.
-    """
+    """The rate's share by transformers' cosine schedule at ``scheduler.step(number)``: a linear
+    rise over `warm_up`, half a cosine to 0 at `n_steps`. Released, `number` is the loss."""
     if number < warm_up:
         return number / max(1, warm_up)
     return max(0.0, 0.5 * (1 + math.cos(math.pi * (number - warm_up) / max(1, n_steps - warm_up))))

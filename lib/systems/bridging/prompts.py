@@ -1,7 +1,6 @@
 """The two texts between painting and music: BLIP's caption, led by the emotion word, and Falcon's
 description by Table 1's prompt. How BLIP is "given the emotion" is not said: here the caption
 begins with "a sad painting". The networks: ``lib/pretrained/captioner.py`` and ``describer.py``.
-
 Source: Hisariya & Liang §IV.B, equation 5, §IV.C, equation 6 and Table 1. Notebook: 12."""
 
 import re
@@ -28,9 +27,7 @@ def load(config: PromptConfig) -> tuple:
 
 def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, describer, *,
                    describe_from: str = "caption", seed: int | None = None) -> pd.DataFrame:
-    """The texts of paintings uint8 [N, H, W, 3], each led by a word out of five: ``emotion,
-    caption, description``, a row a painting; `describe_from`, `seed` as in :class:`PromptConfig`.
-    """
+    """Texts of paintings uint8 [N, H, W, 3] and their words: ``emotion, caption, description``."""
     emotions = list(emotions)
     captions = captioner.caption(pictures, emotions)
     seen, given = captions, None
@@ -41,15 +38,13 @@ def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, des
 
 
 def read_emotion(text: str, lexicon: dict = MOODS) -> str | None:
-    """The emotion word nearest to the mean point of the moods (of a caption: the feelings) of the
-    atelier's lexicon that a text names, or ``None``."""
+    """The word nearest to the mean of the moods (or feelings) that a text names, or ``None``."""
     points = lexicon_points(text, lexicon)
     return affect.emotion_word(*(np.mean(points, axis=0) / 10)) if points else None
 
 
 def lexicon_points(text: str, lexicon: dict[str, tuple[int, int]]) -> list[tuple[int, int]]:
-    """Points of the lexicon's entries in a text, each once, the longest first: *wide awake* is not
-    *awake* too."""
+    """Points of a lexicon's entries in a text, each once, the longest first."""
     text, points = re.sub(_INSTRUMENTS, " ", text.lower()), []
     for entry in sorted(lexicon, key=len, reverse=True):
         left = re.sub(rf"(?<![-\w]){re.escape(entry)}(?![-\w])", " ", text)

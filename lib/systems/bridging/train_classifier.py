@@ -1,9 +1,9 @@
 """Training of the emotion classifier, ``lib/models/emotion_classifier.py``: which of five words a
 painting gets. How the published one was trained is not said; its sequence is read as the 49 cells
 of the last stage, the released code's one step is ``sequence="single"``.
-
 Source: Hisariya & Liang §IV.A and Figure 2. Notebook: 11."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,7 @@ PAINTINGS_FROM = 200_000  # first index of the classifier's own atelier painting
 
 
 def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
-    """A fresh network, the same for the same seed; where ``config.initial`` is named, its residual
-    part has the weights of that ResNet50 in torchvision's names."""
+    """A fresh network; its residual part has the weights of ``config.initial``, if named."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = EmotionCNN(len(EMOTIONS), config.backbone, config.sequence, config.hidden,
@@ -44,8 +43,7 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
 
 
 def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) -> dict[str, float]:
-    """One step on pictures float [B, 3, side, side] in [−1, 1] and labels int64 [B], the residual
-    part in `bfloat16` where asked: ``loss`` (nat) and ``accuracy`` of the batch before it."""
+    """One step on pictures [B, 3, H, W] in [−1, 1], labels [B]: ``loss`` (nat), ``accuracy``."""
     with loop.autocast(pictures.device.type, bfloat16):
         cells = model.cells(pictures)  # [B, C, 7, 7]
     logits = model.head(cells)  # [B, 5]
@@ -56,9 +54,8 @@ def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) ->
 
 def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataFrame,
           checkpoint: Path | None = None, seed: int = 0) -> list[dict]:
-    """Trains on pictures uint8 [N, side, side, 3] with ``split`` train in their `table` (with
-    ``emotion``), from the `checkpoint` (``….safetensors``) of the same settings, seed and data on:
-    a dict a step, ``step, loss, accuracy`` and, every ``config.every`` steps, ``validation``."""
+    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from the
+    `checkpoint` on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``."""
     labels, parts = encode_labels(table["emotion"]), table["split"].to_numpy(str)
     rows, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,
@@ -66,13 +63,10 @@ def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataF
     key = provenance.content_hash(repr((config, seed)).encode(), np.asarray(pictures), labels,
                                   parts.astype("S"))
     saved = loop.Checkpoint(checkpoint, key, model=model, optimiser=optimiser)
-    state = saved.load()
-    start, curve = state["step"], state["curve"]
-    order = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed))
-    device = next(model.parameters()).device
-    for _ in range(start):
-        next(order)
-    for step in loop.progress(config.n_steps, "classifier", start):
+    curve, device = saved.load()["curve"], next(model.parameters()).device
+    order = itertools.islice(loop.batches(len(rows), config.batch_size,
+                                          np.random.default_rng(seed)), len(curve), None)
+    for step in loop.progress(config.n_steps, "classifier", len(curve)):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
@@ -86,9 +80,8 @@ def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataF
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed * 1_000_003 + step)  # of dropout
             model.train()
-            result = train_step(model, optimiser, batch.to(device),
-                                torch.from_numpy(labels[chosen]).to(device),
-                                bfloat16=config.bfloat16)
+            result = train_step(model, optimiser, batch.to(device), torch.from_numpy(
+                labels[chosen]).to(device), bfloat16=config.bfloat16)
         curve.append({"step": step + 1, **result})
         if (step + 1) % config.every == 0 or step + 1 == config.n_steps:
             curve[-1]["validation"] = calibration.accuracy(labels[held],
@@ -104,19 +97,18 @@ def predict(model, pictures: np.ndarray, temperature: float = 1.0) -> np.ndarray
                    axis=1).astype(np.float32)
 
 
-def logits(model, pictures: np.ndarray, batch: int = 64) -> np.ndarray:
+def logits(model, pictures: np.ndarray) -> np.ndarray:
     """What the network gives before the softmax, float32 [N, 5], in evaluation mode."""
     pictures, device = images.squares(pictures, model.side), next(model.parameters()).device
     parts = [np.zeros((0, len(EMOTIONS)), np.float32)]
     model.eval()
     with torch.inference_mode():
-        parts += [model(images.to_tensor(pictures[at : at + batch]).to(device)).cpu().numpy()
-                  for at in range(0, len(pictures), batch)]
+        parts += [model(images.to_tensor(pictures[at : at + 64]).to(device)).cpu().numpy()
+                  for at in range(0, len(pictures), 64)]
     return np.concatenate(parts)
 
 
-def atelier_paintings(config: ClassifierConfig,
-                      start: int = PAINTINGS_FROM) -> tuple[np.ndarray, pd.DataFrame]:
+def atelier_paintings(config: ClassifierConfig, start: int = PAINTINGS_FROM) -> tuple:
     """Atelier paintings uint8 [N, side, side, 3], and their rows with ``split``."""
     indices, side = range(start, start + config.n_paintings), SIDES[config.backbone]
     items = [factors.draw(TRAIN_SEED, index) for index in indices]

@@ -2,9 +2,7 @@
 
     text column ──T5──► states [B, L, D_text] ──(some dropped)──► projection ─┐
     segment [N] ──codec──► codes [B, K, S] ──delay──► line [B, K, S+K] ──► decoder ──► cross-entropy
-
     M1 emotion word · M2 caption · M3 description · M4 description, states and codes stored
-
 Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
 (2023). Where the paper is silent: decoder and projection train, text encoder and codec are frozen;
 M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""
@@ -12,16 +10,16 @@ M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""
 import copy
 import itertools
 import re
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import errors, paths, provenance
 from lib.pretrained.musicgen import sound_codes, text_states
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
@@ -29,19 +27,12 @@ from lib.training import loop
 from lib.training import musicgen as steps
 
 NOTEBOOK = "13_bridging_music"
-
-
-class Models(NamedTuple):
-    """What trains, and the MusicGenerator that it is a copy of."""
-
-    network: Any  # decoder and projection, in a LoRA where asked for
-    optimiser: torch.optim.Optimizer
-    start: Any
+# what trains (decoder and projection, in a LoRA where asked for), and the MusicGenerator before it
+Models = namedtuple("Models", "network optimiser start")
 
 
 def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
-    """A copy of a MusicGenerator's decoder and projection, ready to train; `seed`: of LoRA's
-    matrices."""
+    """A copy of a MusicGenerator's decoder and projection, to train; `seed`: of LoRA's matrices."""
     network: Any = torch.nn.Module()
     for name in ("decoder", "enc_to_dec_proj"):
         if getattr(start.network, name, None) is not None:
@@ -67,13 +58,11 @@ def learning_rate(config: MusicGenConfig, step: int, n_steps: int, last_loss: fl
     return config.learning_rate * original_code.share_of_rate(number, config.warm_up, n_steps)
 
 
-def make_batches(start, clips: Sequence[np.ndarray], texts: list[str], config: MusicGenConfig,
-                 *, seed: int = 0, store: Path | None = None, encoded: dict | None = None,
-                 shuffled: bool = True) -> Callable:
-    """Batches by the number of their step, step → ``lib.training.musicgen.Batch``, of clips [N] at
-    the codec's rate; one seed gives every model the same rows (unless `shuffled`: in order) and
-    chunks. Where ``config.stored``, T5 and codec run once, here, and the folder `store` keeps their
-    tensors; else at each step, and `encoded` keeps the codes, (row, first sample) → codes."""
+def make_batches(start, clips: Sequence, texts: list[str], config: MusicGenConfig, *, seed: int = 0,
+                 store: Path | None = None, encoded: dict | None = None, shuffled=True) -> Callable:
+    """Batches, step → ``lib.training.musicgen.Batch``, of clips [N] at the codec's rate; one seed
+    gives every model the same rows and chunks. Where ``config.stored``, T5 and codec run once, here
+    (kept in the folder `store`); else at each step (codes in `encoded`, (row, first sample) →)."""
     n_samples, rows_met = round(config.clip_seconds * start.sample_rate_hz), []
     order = loop.batches(len(texts), config.batch_size, np.random.default_rng(seed)) if shuffled \
         else iter(np.arange(len(texts))[:, None])
@@ -123,18 +112,7 @@ def _drop_words(text: str, share: float, rng: np.random.Generator) -> str:
 
 
 def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed: int = 0) -> dict:
-    """One step at the learning rate `rate`: ``loss`` (nats, mean over codebooks and micro-batches),
-    ``gradient`` (norm before cutting), ``rate``. `seed`: of dropout and dropped conditions."""
-    losses = _backward(models, batch, config, seed)
-    norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
-    for group in models.optimiser.param_groups:
-        group["lr"] = rate
-    models.optimiser.step()
-    return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
-
-
-def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[float]:
-    # the gradients of a batch, micro-batch by micro-batch, and the loss of each
+    """One step at `rate`: ``loss`` (nats), ``gradient`` (norm before cutting), ``rate``."""
     torch.manual_seed(seed)
     states, mask = steps.drop_conditions(batch.states, batch.mask, config.dropped,
                                          torch.Generator().manual_seed(seed))
@@ -149,18 +127,20 @@ def _backward(models: Models, batch, config: MusicGenConfig, seed: int) -> list[
         with loop.autocast(device.type, config.bfloat16):
             loss, _ = steps.loss(models.network, part)
         if not bool(loss.isfinite()):
-            raise KlangfarbeError("a finite loss", str(loss.item()),
-                                  "lower the learning rate; look for NaN in the tensors")
+            raise errors.KlangfarbeError("a finite loss", str(loss.item()),
+                                         "lower the learning rate; look for NaN in the tensors")
         (loss * len(rows) / len(batch.codes)).backward()  # micro-batches weigh as their items do
         losses.append(loss.item())
-    return losses
+    norm = torch.nn.utils.clip_grad_norm_(trainable_parameters(models.network), config.max_norm)
+    for group in models.optimiser.param_groups:
+        group["lr"] = rate
+    models.optimiser.step()
+    return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
 
 
 def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
-          seed: int = 0, store: Path | None = None, encoded: dict | None = None,
-          every: int = 20) -> list[dict]:
-    """Fine-tunes in place, a dict a step: ``step, loss, gradient, rate``; a killed run goes on from
-    `checkpoint` (``….safetensors``), written each `every` steps."""
+          seed: int = 0, store: Path | None = None, encoded=None, every: int = 20) -> list[dict]:
+    """Fine-tunes in place, from `checkpoint` on: a dict a step, ``step, loss, gradient, rate``."""
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
@@ -194,8 +174,7 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
 
 def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
              seconds: float | None = None, **sampling) -> np.ndarray:
-    """Texts → music, float32 [N, samples] at the generator's rate; `seconds` and `sampling` stand
-    in for the config's ``clip_seconds, top_k, temperature, guidance``."""
+    """Texts → music [N, samples]; `seconds`, `sampling` in place of the config's ``top_k, …``."""
     sampling = {"top_k": config.top_k, "temperature": config.temperature,
                 "guidance": config.guidance} | sampling
     seconds, n = config.clip_seconds if seconds is None else seconds, config.n_at_once

@@ -1,6 +1,4 @@
-"""Learning cross-modal embedding mappings (Deepika): a picture's vector becomes what conditions a
-music model. Begin with :mod:`.generate`; the projection is trained in :mod:`.train_projection`.
-"""
+"""Learning cross-modal embedding mappings (Deepika): picture, one vector, music."""
 
 import pkgutil
 

@@ -1,11 +1,9 @@
-"""Trained projections as files: weights, and config with hashes of the two networks that they were
-trained between; others are refused.  Notebook: 22, 23."""
+"""Trained projections as files, with the hashes of the networks around them.  Notebook: 22, 23."""
 
 from dataclasses import asdict, replace
 
 from lib import pretrained
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.systems import stored
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
@@ -22,10 +20,8 @@ def files(models: train_projection.Models, config: ProjectionConfig, clip) -> di
     return {f"{name}.json": settings, f"{name}.safetensors": stored.half(models.projection)}
 
 
-def load(profile: str, study: str = "two", generator=None,
-         clip=None) -> tuple[train_projection.Models, ProjectionConfig]:
-    """A study's trained projection and config, the profile's own, else (Study II) the bundled one.
-    `generator`: by default the profile's; where `clip` is given, its hash is compared too."""
+def load(profile: str, study: str = "two", generator=None, clip=None) -> tuple:
+    """A study's projection of a profile, else (Study II) the bundled one, and its config."""
     notebook = NOTEBOOKS[study]
     said = artefacts.load(notebook, profile, f"study_{study}.json")
     if generator is None:
@@ -38,16 +34,14 @@ def load(profile: str, study: str = "two", generator=None,
     return train_projection.Models(network.to(generator.device), generator), config
 
 
-def load_or_train_study_one(profile: str, pairs: data.PairedData, generator, clip,
-                            seed: int = 0) -> tuple[train_projection.Models, ProjectionConfig]:
+def load_or_train_study_one(profile: str, pairs: data.PairedData, generator, clip) -> tuple:
     """Study I: notebook 22's where it ran, else trained now by its latent loss alone."""
     try:
         return load(profile, "one", generator, clip)
-    except KlangfarbeError as missing:
+    except errors.KlangfarbeError as missing:
         print("Study I is trained now, by its latent loss alone and shorter than published "
               f"({missing.do})")
     config = replace(get_config(profile).study_one, w_mel=0.0, w_adversarial=0.0)
-    models = train_projection.build(config, generator, clip.width, seed)
-    targets = data.audio_targets(pairs.codes, generator)
-    train_projection.train(models, pairs, targets, config, seed=seed)
+    models = train_projection.build(config, generator, clip.width)
+    train_projection.train(models, pairs, data.audio_targets(pairs.codes, generator), config)
     return models, config

@@ -5,10 +5,7 @@
     picture ──CLIP──► v [V, D_in], of every view
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
-
-Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21,
-with all that is ours.
-"""
+Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -23,11 +20,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torchvision.transforms import v2
 
-from lib.core import artefacts, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors, provenance
 from lib.data import leakage, memmaps, splits
-from lib.data.atelier import TRAIN_SEED, paint, render, words
-from lib.data.atelier.factors import draw
+from lib.data.atelier import TRAIN_SEED, factors, paint, render, words
 from lib.pretrained.captioner import unled
 from lib.signal import images
 from lib.systems import evaluation
@@ -36,10 +31,10 @@ from lib.systems.mapping.config import DataConfig
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 COLUMNS = ["pair", "image", "image_group", "audio", "audio_group", "source", "emotion", "genre",
            "text", "split", "linked"]
+IDS = {"image": "image_id", "audio": "audio_id"}  # column → the leakage check's name of it
 UNKNOWN = "unknown"
 JITTER, BLUR = 0.1, (0.1, 1.0)
-# indices of the atelier's items that only this system uses
-PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000
+PICTURES_FROM, PIECES_FROM, TRIPLETS_FROM = 300_000, 320_000, 340_000  # in the atelier; ours only
 TEXTS = ("enriched",  # emotion word, caption, directive by the prompt of Table 3.1
          "caption",   # no LLM: emotion word and caption
          "own",       # no enrichment: the music's own description
@@ -50,7 +45,6 @@ TEXTS = ("enriched",  # emotion word, caption, directive by the prompt of Table 
 @dataclass(frozen=True)
 class PairedData:
     """N pairs, in the order of ``table`` (:func:`merge_collections`)."""
-
     table: pd.DataFrame
     pictures: np.ndarray  # uint8 [N, H, W, 3]
     vectors: Any = None  # float32 [N, V, D_in]; view 0 is the picture itself
@@ -63,25 +57,23 @@ class PairedData:
         return np.flatnonzero(self.table["split"] == split)
 
 
-def merge_collections(emotion_tagged: pd.DataFrame, genre_tagged: pd.DataFrame,
-                      seed: int = 0) -> pd.DataFrame:
-    """Both collections (``image, audio``, ``emotion`` or ``genre``; if known ``image_group,
-    audio_group, text``) as one table, each stratum of both tags split by whole linked groups."""
+def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFrame:
+    """Both collections in one table, each stratum of both tags split by whole linked groups."""
     parts = []
     for source, table, tag in (("emotion-tagged", emotion_tagged, "emotion"),
                                ("genre-tagged", genre_tagged, "genre")):
         if missing := [name for name in ("image", "audio", tag)
                        if name not in table or table[name].isna().to_numpy().any()]:
-            raise KlangfarbeError(f"{source} pairs with image, audio and {tag}",
-                                  f"missing: {', '.join(missing)}", "fill them in")
+            raise errors.KlangfarbeError(f"{source} pairs with image, audio and {tag}",
+                                         f"missing: {', '.join(missing)}", "fill them in")
         parts.append(table.reindex(columns=COLUMNS).assign(source=source).fillna(
             {"emotion": UNKNOWN, "genre": UNKNOWN, "image_group": table["image"],
              "audio_group": table["audio"]}))
     merged: Any = pd.concat(parts, ignore_index=True)
     merged["pair"] = merged["image"] + "+" + merged["audio"]
     if len(twice := merged.loc[merged["pair"].duplicated(), "pair"]):
-        raise KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice.iloc[0]}",
-                              "drop the copies: they would leak between the splits")
+        raise errors.KlangfarbeError("each pair once", f"{len(twice)} twice, e.g. {twice.iloc[0]}",
+                                     "drop the copies: they would leak between the splits")
     merged["linked"] = linked_groups(merged["image_group"], merged["audio_group"])
     tags = (merged["emotion"] + " · " + merged["genre"]).groupby(merged["linked"])
     label = tags.agg(lambda values: values.mode().iloc[0])
@@ -100,46 +92,38 @@ def linked_groups(image_groups, audio_groups) -> np.ndarray:
     """The connected component [N] of each pair in the graph whose edges are the pairs."""
     image_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
                           for groups in (image_groups, audio_groups))
-    audio_at = audio_at + image_at.max() + 1
-    n_nodes = audio_at.max() + 1
-    graph = coo_matrix((np.ones(len(image_at)), (image_at, audio_at)), (n_nodes, n_nodes))
+    n = len(image_at)  # nodes: pictures from 0 on, sounds from n on
+    graph = coo_matrix((np.ones(n), (image_at, n + audio_at)), (2 * n, 2 * n))
     return connected_components(graph, directed=False)[1][image_at]
 
 
 def check_leakage(table: pd.DataFrame):
     """:func:`lib.data.leakage.check` of a merged table."""
-    pairs = table.rename(columns={"image": "image_id", "audio": "audio_id"})
-    return leakage.check(pairs=pairs[["image_id", "audio_id", "image_group", "audio_group",
-                                      "split"]])
+    return leakage.check(pairs=table.rename(columns=IDS))
 
 
 def assert_unseen(table: pd.DataFrame, training_table: pd.DataFrame) -> None:
     """Refuses pictures (``image``) and pieces (``audio``, ``real``) of the training table."""
-    columns = ["image_id", "audio_id", "image_group", "audio_group"]
-    known: Any = training_table.rename(columns={"image": "image_id", "audio": "audio_id"})
-    evaluation.assert_unseen(known[columns], *(
-        pd.DataFrame(dict(zip(columns, (table["image"], table[side]) * 2, strict=True)))
-        for side in ("audio", "real") if side in table))
+    evaluation.assert_unseen(training_table.rename(columns=IDS), table, "image",
+                             *(side for side in ("audio", "real") if side in table))
 
 
-def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
-                        ) -> tuple[pd.DataFrame, pd.DataFrame]:
+def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED) -> tuple:
     """The atelier as the two: paintings with pieces of other items of their emotion, each for
     `pictures_per_sound`; and paintings with their own piece, its description and genre."""
-    n_emotion, next_piece = config.n_pairs // 2, PIECES_FROM
+    n_emotion, next_piece, tagged = config.n_pairs // 2, PIECES_FROM, []
     unused: dict[str, list] = {}
-    tagged = []
     for k in range(n_emotion):
-        item = draw(collection, PICTURES_FROM + k)
+        item = factors.draw(collection, PICTURES_FROM + k)
         emotion = words.emotion_word(item)
         while not unused.get(emotion):  # pieces of other emotions are kept for later
-            piece = draw(collection, next_piece)
+            piece = factors.draw(collection, next_piece)
             next_piece += 1
             unused.setdefault(words.emotion_word(piece),
-                              []).extend([piece] * config.pictures_per_sound)
-        piece = unused[emotion].pop(0)
-        tagged.append({"image": item.item_id, "audio": piece.item_id, "emotion": emotion})
-    triplets = [draw(collection, TRIPLETS_FROM + k) for k in range(config.n_pairs - n_emotion)]
+                              []).extend([piece.item_id] * config.pictures_per_sound)
+        tagged.append({"image": item.item_id, "audio": unused[emotion].pop(0), "emotion": emotion})
+    triplets = [factors.draw(collection, TRIPLETS_FROM + k)
+                for k in range(config.n_pairs - n_emotion)]
     return pd.DataFrame(tagged), pd.DataFrame([
         {"image": item.item_id, "audio": item.item_id, "genre": item.genre,
          "text": words.description(item)} for item in triplets])
@@ -147,7 +131,7 @@ def atelier_collections(config: DataConfig, collection: int = TRAIN_SEED
 
 def atelier_items(names) -> list:
     """The atelier's items of the names in ``image`` or ``audio``, a list of ``Factors``."""
-    return [draw(*map(int, str(name).split("-")[1:])) for name in names]
+    return [factors.draw(*map(int, str(name).split("-")[1:])) for name in names]
 
 
 def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
@@ -159,8 +143,7 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
-    """Pictures uint8 [N, H, W, 3] → themselves and augmented versions [N, n_views, H, W, 3]
-    (Deepika §5.2). `seeds`: one a picture, so that its views depend on no neighbour."""
+    """Pictures uint8 [N, H, W, 3], a seed each → [N, n_views, H, W, 3], themselves first (§5.2)."""
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
                             v2.GaussianBlur(3, BLUR)])
     views = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
@@ -175,8 +158,7 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs: merged, painted, rendered, embedded and encoded, or read where stored.
-    `predict_emotions`: pictures → N words (a classifier's), by default the paintings' own."""
+    """The atelier's pairs, made or read where stored; `predict_emotions`: pictures → N words."""
     table = merge_collections(*atelier_collections(config, collection), seed=seed)
     items = atelier_items(table["image"])
     n, side, codec = len(table), config.image_side, generator.codec
@@ -199,27 +181,24 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
         vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
         return vectors.reshape(len(rows), config.n_views, -1)
 
-    def cut(rows):
-        return np.stack([sound_of(name) for name in table["audio"].iloc[rows]])
-
-    def encode(rows):
-        return codec.encode(sounds[rows].astype(np.float32)[:, None]).cpu().numpy()
-
     emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
         else predict_emotions(pictures)
     # pictures and sounds side by side; only the views draw random numbers
     with ThreadPoolExecutor(1) as pool:
         vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
                               (config.n_views, clip.width), np.float32, embed)
-        sounds = memmaps.cached_rows(folder, "sounds", n, (n_samples,), np.float16, cut)
-        shape = codec.n_codebooks, -(-n_samples // codec.samples_per_step)
-        codes = memmaps.cached_rows(folder, "codes", n, shape, np.int16, encode, workers=2)
+        sounds = memmaps.cached_rows(
+            folder, "sounds", n, (n_samples,), np.float16,
+            lambda rows: np.stack([sound_of(name) for name in table["audio"].iloc[rows]]))
+        codes = memmaps.cached_rows(
+            folder, "codes", n, (codec.n_codebooks, -(-n_samples // codec.samples_per_step)),
+            np.int16, lambda rows: codec.encode(
+                sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
         return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions))
 
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
-    """The text of each pair for MusicGen's text encoder, of a kind out of :data:`TEXTS`.
-    `captions`: a dict passed from kind to kind, so that no picture is captioned twice alike."""
+    """Each pair's text of a kind out of :data:`TEXTS`; `captions` are kept from kind to kind."""
     if kind == "own":
         return list(pairs.table["text"].fillna(""))
     captions, with_emotion = {} if captions is None else captions, kind != "plain"
@@ -240,8 +219,7 @@ def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = 
     return [text_of[pair] for pair in inputs]
 
 
-def write_all_texts(pairs: PairedData, captioner, describer,
-                    kinds: Sequence[str] = TEXTS) -> pd.DataFrame:
+def write_all_texts(pairs: PairedData, captioner, describer, kinds=TEXTS) -> pd.DataFrame:
     """Several kinds of text of every pair: columns ``pair, word`` and one a kind."""
     captions: dict = {}
     texts = {kind: write_texts(pairs, kind, captioner, describer, captions) for kind in kinds}
@@ -254,7 +232,7 @@ def load_texts(pairs: PairedData, profile: str, captioner, describer) -> pd.Data
         texts = artefacts.load("21_mapping_data", profile, "texts.parquet")
         if list(texts["pair"]) == list(pairs.table["pair"]):
             return texts
-    except KlangfarbeError as missing:
+    except errors.KlangfarbeError as missing:
         print(f"the texts are written now ({missing.do})")
     return write_all_texts(pairs, captioner, describer)
 

@@ -1,11 +1,10 @@
 """How near predicted vectors lie to their targets, and what the music of a painting is worth. All
 conditions point roughly where their mean points; the *centred* cosine takes the training mean off
-both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 23, 24, 27.
-"""
+both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 23, 24, 27."""
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import librosa
 import numpy as np
@@ -21,7 +20,6 @@ from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
 from lib.systems.mapping import data
-from lib.systems.mapping.train_projection import cosine_similarity
 
 MEASURES = ("cosine", "mae", "centred cosine")
 EMOTIONS = tuple(affect.EMOTION_POINTS)
@@ -31,9 +29,9 @@ PICTURES_FROM, PIECES_FROM = 700_000, 800_000  # indices in TEST_SEED
 
 def row_scores(predicted: np.ndarray, targets: np.ndarray, mean: np.ndarray) -> dict:
     """The three :data:`MEASURES` of each row, float64 [N]; `mean`, [1, n, D], is taken off."""
-    return {"cosine": cosine_similarity(predicted, targets),
+    return {"cosine": evaluation.cosine_similarity(predicted, targets),
             "mae": np.abs(predicted - targets).mean((1, 2)),
-            "centred cosine": cosine_similarity(predicted - mean, targets - mean)}
+            "centred cosine": evaluation.cosine_similarity(predicted - mean, targets - mean)}
 
 
 def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets: np.ndarray, *,
@@ -53,9 +51,8 @@ def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets
                 targets[test], predicted[test], groups=groups, n_shuffles=n_shuffles, seed=seed)
             low, high = stats.bootstrap(np.mean, values, groups=groups, seed=seed)
             rows.append({"row": row, "measure": name, "value": values.mean(), "low": low,
-                         "high": high, "null": null.mean(),
-                         "null_high": np.quantile(null, 0.025 if name == "mae" else 0.975),
-                         "n": len(values)})
+                         "high": high, "null": null.mean(), "null_high": np.quantile(
+                             null, 0.025 if name == "mae" else 0.975), "n": len(values)})
     return pd.DataFrame(rows)
 
 
@@ -63,38 +60,17 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     """Vectors [N, D_in] → [N, n, D] by ridge regression, the penalty chosen on validation pairs."""
     train, validation = (np.flatnonzero(table["split"] == name) for name in ("train", "validation"))
     flat = targets.reshape(len(targets), -1)
-
     def validation_cosine(model) -> float:
         predicted = model.predict(vectors[validation]).reshape(targets[validation].shape)
-        return cosine_similarity(predicted, targets[validation]).mean()
-
+        return evaluation.cosine_similarity(predicted, targets[validation]).mean()
     best = max((Ridge(alpha=alpha).fit(vectors[train], flat[train])
                 for alpha in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)), key=validation_cosine)
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
 
 
-class TestSet(NamedTuple):
-    """N fresh paintings with two real pieces of their emotion."""
-
-    table: pd.DataFrame  # pair, image, emotion, style, valence, arousal, audio (reference), real
-    pictures: np.ndarray  # uint8 [N, H, W, 3]
-    reference: np.ndarray  # float32 [N, samples], as the next
-    real: np.ndarray
-
-
-class Paintings(NamedTuple):
-    """N fresh paintings."""
-
-    pictures: np.ndarray  # uint8 [N, H, W, 3]
-    emotions: np.ndarray  # [N], the words they were painted from
-    affect: np.ndarray  # [N, 2] in [−1, 1]
-    indices: tuple[int, ...] = ()  # in TEST_SEED
-
-
 def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
-                   side: int = 128) -> TestSet:
-    """Paintings unknown to the training table, in all styles and emotions by turns (40 hold every
-    pair of them), and two real pieces of the same emotion for each, at `rate_hz`."""
+                   side: int = 128) -> evaluation.TestSet:
+    """Paintings in all styles and emotions by turns, two real pieces of its emotion for each."""
     index, items = PICTURES_FROM, []
     for k in range(n):
         turn, column = divmod(k, len(factors.STYLES))
@@ -113,40 +89,37 @@ def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.Data
          "arousal": item.arousal, "audio": own.item_id, "real": other.item_id}
         for item, own, other in zip(items, reference, real, strict=True)])
     data.assert_unseen(table, training_table)
-    return TestSet(table, np.stack([paint.paint(item, side) for item in items]),
-                   render.render_items(reference, seconds, rate_hz),
-                   render.render_items(real, seconds, rate_hz))
+    return evaluation.TestSet(table, np.stack([paint.paint(item, side) for item in items]),
+                              render.render_items(reference, seconds, rate_hz),
+                              render.render_items(real, seconds, rate_hz))
 
 
-def draw_paintings(n: int, side: int) -> Paintings:
-    """Fresh paintings, as many of each of the five emotions."""
+def draw_paintings(n: int, side: int) -> SimpleNamespace:
+    """As many of each of five words: ``pictures, emotions, affect`` [N, 2], ``indices``."""
     if n < 5 or n % len(EMOTIONS):
         raise KlangfarbeError("five paintings or a multiple of it", str(n), "change the number")
     each = n // len(EMOTIONS)
     drawn = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each), PICTURES_FROM)
     items = sorted((item for some in drawn.values() for item in some[:each]),
                    key=lambda item: item.index)
-    return Paintings(np.stack([images.square(paint.paint(item), side) for item in items]),
-                     np.array([words.emotion_word(item) for item in items]),
-                     np.array([[item.valence, item.arousal] for item in items]),
-                     tuple(item.index for item in items))
+    return SimpleNamespace(
+        pictures=np.stack([images.square(paint.paint(item), side) for item in items]),
+        emotions=np.array([words.emotion_word(item) for item in items]),
+        affect=np.array([[item.valence, item.arousal] for item in items]),
+        indices=tuple(item.index for item in items))
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
-    """Clips [N, samples] → a structured array [N]: ``affect, word, embedding`` (at one loudness)
-    by the tagger, ``anchors`` in the joint space, ``shares`` of mel bands."""
-    points = embedders.predict_affect(tagger, list(sounds), rate_hz)
-    return evaluation.structured({
-        "affect": points, "word": evaluation.nearest_emotions(points),
-        "embedding": embedders.embed_clips(tagger, list(evaluation.match_loudness(sounds)),
-                                           rate_hz),
-        "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
-        "shares": mel_shares(sounds, rate_hz)})
+    """Clips [N, samples], structured [N]: ``affect, word, embedding, anchors, shares``."""
+    even = evaluation.match_loudness(sounds)
+    return evaluation.structured({**evaluation.hear_affect(tagger, sounds, rate_hz),
+                                  "embedding": embedders.embed_clips(tagger, list(even), rate_hz),
+                                  "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
+                                  "shares": mel_shares(sounds, rate_hz)})
 
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
-    """Power of sounds [N, samples] spread over 128 mel bands, rows of sum 1: [N, 128], of which
-    ``distances.mel_energy_kld`` is the divergence."""
+    """Power of sounds [N, samples] over 128 mel bands, rows of sum 1: [N, 128]."""
     power = librosa.feature.melspectrogram(
         y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128,
         power=2.0, center=False).sum(axis=-1).astype(np.float64)
@@ -154,26 +127,20 @@ def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndar
     return shares / shares.sum(axis=1, keepdims=True)
 
 
-def measures(test_set: TestSet, reference: np.ndarray, places: np.ndarray, tagger,
+def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.ndarray, tagger,
              checked) -> list[Measure]:
-    """Table 6.4's measures and the emotion's on :func:`clip_features`, `reference` those of the
-    reference pieces, `places` the pictures' in the joint space, whose check is `checked`."""
-    def kl_divergence(ours, theirs):
-        return np.maximum(rel_entr(ours, theirs).sum(1), 0)
-
+    """Table 6.4's measures and the emotion's; `places`: the pictures' in the joint space."""
     card = embedders.card(tagger)
-    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosines), places,
-                    view=lambda rows: rows["anchors"], encoder=checked.card()),
-            Measure("KLD", evaluation.with_card(distances.mel_energy_kld, kl_divergence),
-                    reference["shares"], view=lambda rows: rows["shares"]),
+    return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosine_similarity),
+                    places, view=lambda rows: rows["anchors"], encoder=checked.card()),
+            Measure("KLD", evaluation.with_card(distances.mel_energy_kld, lambda p, q: np.maximum(
+                rel_entr(p, q).sum(1), 0)), reference["shares"], view=lambda rows: rows["shares"]),
             *evaluation.affect_measures(test_set.table, card),
             evaluation.kad_measure(reference["embedding"], card)]
 
 
-def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame], *,
-                  seed: int = 0) -> pd.DataFrame:
-    """Does music have its painting's emotion? By the tagger's ``valence, arousal, word`` of it: the
-    word (null: one in five) and CCCs (null: the 97.5 % end with the music permuted)."""
+def affect_scores(paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:
+    """Music's word and CCCs against its painting's; null: 1 in 5, the 97.5 % end of permuted."""
     rows, n = [], len(paintings.emotions)
     for name, predicted in predictions.items():
         right = predicted["word"].to_numpy() == paintings.emotions
@@ -181,9 +148,8 @@ def affect_scores(paintings: Paintings, predictions: Mapping[str, pd.DataFrame],
         for axis, column in enumerate(("valence", "arousal")):
             pair = paintings.affect[:, axis], predicted[column].to_numpy()
             null = stats.permutation_null(affect_metrics.ccc, *pair, seed=seed)
-            rows.append((name, f"CCC {column}", affect_metrics.ccc(*pair),
-                         *stats.bootstrap(affect_metrics.ccc, *pair, seed=seed),
-                         np.quantile(null, 0.975), n))
+            rows.append((name, f"CCC {column}", affect_metrics.ccc(*pair), *stats.bootstrap(
+                affect_metrics.ccc, *pair, seed=seed), np.quantile(null, 0.975), n))
     return pd.DataFrame(rows, columns=["music", "measure", "value", "low", "high", "null", "n"])
 
 
@@ -191,17 +157,15 @@ class JointSpace:
     """A space that was not trained: pictures (by CLIP) and sounds (by CLAP) as their similarity to
     P sentences of feeling, standardised over some of either, none of them a test item.
     Source: Moschella et al. (2023), "Relative representations"."""
-
     def __init__(self, clip, clap, pictures: np.ndarray, sounds, sample_rate_hz: float):
         def nearest(places: dict) -> list[str]:
             return [word for x, y in affect.EMOTION_POINTS.values() for word in sorted(
                 places, key=lambda word: (places[word][0] / 10 - x) ** 2
                 + (places[word][1] / 10 - y) ** 2)[:3]]
-
         texts = ([f"a painting. it feels {word}." for word in nearest(lexicon.FEELINGS)],
                  [f"a {word} piece of music." for word in nearest(lexicon.MOODS)])
         self._encoders = clip.embed_pictures, clap.embed
-        self._texts = [_unit(part.embed_text(some))
+        self._texts = [embedders.unit(part.embed_text(some))
                        for part, some in zip((clip, clap), texts, strict=True)]
         self.name, self.width = f"anchors of {clip.name} and {clap.name}", len(texts[0])
         self.sample_rate_hz, self.window_seconds = clap.sample_rate_hz, clap.window_seconds
@@ -209,13 +173,13 @@ class JointSpace:
                                                 *sum(texts, [])]).encode()).hexdigest()
         known = (embedders.embed_pictures(clip, pictures),
                  embedders.embed_clips(clap, sounds, sample_rate_hz))
-        similar = [_unit(x) @ text.T for x, text in zip(known, self._texts, strict=True)]
+        similar = [embedders.unit(x) @ text.T for x, text in zip(known, self._texts, strict=True)]
         self._mean = [x.mean(0) for x in similar]
         self._spread = [np.maximum(x.std(0), 1e-6) for x in similar]
 
     def _place(self, some: np.ndarray, side: int) -> np.ndarray:
-        similar = _unit(self._encoders[side](some)) @ self._texts[side].T
-        return _unit((similar - self._mean[side]) / self._spread[side])
+        similar = embedders.unit(self._encoders[side](some)) @ self._texts[side].T
+        return embedders.unit((similar - self._mean[side]) / self._spread[side])
 
     def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """Pictures uint8 [N, H, W, 3] → float64 [N, P]."""
@@ -231,7 +195,3 @@ def fit_joint_space(clip, clap, pairs: data.PairedData, rate_hz: int, seed: int 
     rows = np.sort(np.random.default_rng(seed).permutation(pairs.rows("train"))[:150])
     sounds = [np.asarray(pairs.sounds[row, : 5 * rate_hz], np.float32) for row in rows]
     return JointSpace(clip, clap, pairs.pictures[rows], sounds, rate_hz)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return evaluation.unit(np.asarray(vectors, np.float64))

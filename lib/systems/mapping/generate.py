@@ -2,16 +2,11 @@
 
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
-
 Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
-other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20.
-"""
+other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 
-import functools
-from collections.abc import Sequence
+from collections import namedtuple
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,26 +19,13 @@ from lib.systems import interface
 from lib.systems.mapping import checkpoints, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
 
-
-class Models(NamedTuple):
-    """What is loaded."""
-
-    clip: Any
-    projection: train_projection.Models  # with its MusicGenerator
-    config: ProjectionConfig
-    tagger: Any
-    side: int  # to which pictures are resized
-
-    @property
-    def generator(self):
-        """The MusicGenerator."""
-        return self.projection.generator
+# projection: of train_projection; side: to which pictures are resized
+Models = namedtuple("Models", "clip projection generator config tagger side")
 
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
     """A picture's music; valence and arousal in [−1, 1] and the emotion are the tagger's."""
-
     vector: np.ndarray  # float32 [D_in], CLIP's
     condition: np.ndarray  # float32 [n, D], what the decoder attends to
     valence: float
@@ -57,11 +39,10 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
     clip = pretrained.load("image_text", config.clip)
     generator = pretrained.load("musicgen", config.generator)
     models, settings = checkpoints.load(profile, "two", generator, clip)
-    return Models(clip, models, settings, pretrained.load("tagger"), config.side)
+    return Models(clip, models, generator, settings, pretrained.load("tagger"), config.side)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
-             seconds: float = 8.0) -> Result:
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0) -> Result:
     """A picture uint8 [H, W, 3] becomes music."""
     interface.check_seconds(seconds)
     vector = models.clip.embed_pictures(images.squares([painting], models.side))  # [1, D_in]
@@ -72,28 +53,18 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0,
     padded = np.pad(sound, (0, max(0, rate - len(sound))))  # the tagger needs half a second
     affect = audio_quality.predict_emotions(models.tagger, [padded], rate).iloc[0]
     return Result(sound, rate, vector=vector[0], condition=condition[0],
-                  valence=float(affect.valence), arousal=float(affect.arousal),
-                  emotion=affect.word)
+                  valence=float(affect.valence), arousal=float(affect.arousal), emotion=affect.word)
 
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music float32 [N, samples]; `sampling`: ``guidance``, ``top_k``,
-    ``temperature`` in place of the config's."""
+    """Conditions [N, n, D] → music [N, samples]; `sampling` in place of the config's."""
     given = torch.from_numpy(conditions).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([
         generator.generate_from(given[at : at + batch], mask[at : at + batch], seconds,
                                 seed=seed + at, **config.sampling | sampling)
         for at in range(0, len(given), batch)])
-
-
-def generate_files(paintings: Sequence[Path], output: Path, *, profile: str = artefacts.BUNDLED,
-                   seed: int = 0, seconds: float = 8.0) -> int:
-    """``python -m lib hear --system mapping``: as :func:`lib.systems.interface.generate_files`."""
-    return interface.generate_files(
-        paintings, output, side=get_config(profile).side, load=lambda: load(profile), told=summary,
-        seed=seed, seconds=seconds, hear=functools.partial(generate, seed=seed, seconds=seconds))
 
 
 def summary(result: Result) -> str:

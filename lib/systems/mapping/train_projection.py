@@ -5,15 +5,15 @@ MusicGen; three of the four losses go through its decoder (:func:`decode`).
                                            ├─ mel: ln-mel of m̂'s sound against the true sound's
                                            ├─ adversarial: a critic takes it for a real one
                                            └─ features: the decoder's layers under m̂ and m
-
 Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table 5.1. Ours: how
-Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23.
-"""
+Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23."""
 
+import copy
+from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,34 +21,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.core import errors, provenance
-from lib.models import projections
-from lib.models.spectral_codec import Mel
+from lib.models import projections, spectral_codec
+from lib.systems.evaluation import cosine_similarity
 from lib.systems.mapping.config import ProjectionConfig
 from lib.systems.mapping.data import PairedData
 from lib.training import loop, musicgen
 
 N_MELS, N_FFT, HOP = 128, 1024, 256
 DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
+# networks and optimisers, the first two alone where loaded; mel: sound [B, N] → ln-mel [B, T, M]
+Models = namedtuple("Models", "projection generator optimiser critic critic_optimiser mel",
+                    defaults=(None,) * 4)
 
-
-class Models(NamedTuple):
-    """Networks and optimisers; the first two alone where they were loaded."""
-
-    projection: nn.Module
-    generator: Any
-    optimiser: Any = None
-    critic: Any = None  # where there is an adversarial loss
-    critic_optimiser: Any = None
-    mel: Any = None  # sound [B, N] → ln-mel [B, T, M]
-
-
-class Batch(NamedTuple):
-    """A batch; the last two where a loss needs them, of its first b items."""
-
-    vectors: Tensor  # [B, D_in]
-    targets: Tensor  # [B, n, D]
-    codes: Any = None  # [b, K, S]
-    sounds: Any = None  # [b, N]
+# vectors [B, D_in], targets [B, n, D]; where a loss needs them, codes [b, K, S], sounds [b, N]
+Batch = namedtuple("Batch", "vectors targets codes sounds", defaults=(None,) * 2)
 
 
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
@@ -75,12 +61,11 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
                                   weight_decay=config.weight_decay)
     critic_optimiser = None if critic is None else torch.optim.AdamW(
         critic.parameters(), config.critic_rate, betas=(0.5, 0.9), weight_decay=0.0)
-    mel = Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
+    mel = spectral_codec.Mel(generator.sample_rate_hz, N_FFT, HOP, N_MELS).to(device)
     return Models(projection, generator, optimiser, critic, critic_optimiser, mel)
 
 
-def decode(generator, conditions: Tensor, codes: Tensor, *,
-           with_sound: bool = True) -> tuple[Tensor, tuple[Tensor, ...]]:
+def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound=True) -> tuple:
     """Conditions [B, n, D], true codes int [B, K, S] → sound [B, N] with a gradient, and features
     [B, L, D] of each layer. Sampling has no gradient, so the decoder reads the true codes up to
     each step (teacher forcing), and the codec decodes the codebooks' mean by its probabilities."""
@@ -130,8 +115,7 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
 
 
 def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[str, float]:
-    """One step of the projection, then of its critic: the losses by name, unweighted, ``loss``
-    (their weighted sum), ``gradient`` (its norm before clipping), ``critic``."""
+    """A step of projection, then critic: unweighted losses, ``loss, gradient, critic``."""
     terms, critic_inputs = losses(models, batch, config)
     total: Any = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
@@ -171,8 +155,7 @@ def epoch_batches(pairs: PairedData, targets: np.ndarray, config: ProjectionConf
         yield Batch(*(torch.from_numpy(array).to(generator.device) for array in arrays))
 
 
-def validate(models: Models, pairs: PairedData, targets: np.ndarray,
-             config: ProjectionConfig) -> dict[str, float]:
+def validate(models: Models, pairs: PairedData, targets: np.ndarray, config) -> dict[str, float]:
     """``validation`` (the latent loss) and ``cosine`` on the validation pairs, not augmented."""
     rows = pairs.rows("validation")
     predicted, wanted = predict(models, pairs.vectors[rows, 0]), targets[rows]
@@ -181,28 +164,19 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray,
             "cosine": float(cosine_similarity(predicted, wanted).mean())}
 
 
-def cosine_similarity(predicted: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Cosine of rows [N, D], or [N, n, D] averaged over n, with their targets: float64 [N]."""
-    predicted, targets = np.asarray(predicted, np.float64), np.asarray(targets, np.float64)
-    norms = np.linalg.norm(predicted, axis=-1) * np.linalg.norm(targets, axis=-1)
-    cosines = (predicted * targets).sum(-1) / np.maximum(norms, 1e-12)
-    return cosines.mean(-1) if cosines.ndim == 2 else cosines
-
-
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place towards targets float32 [N, n, D] and keeps the best epoch, or with
-    `decoder_epochs` the last: a dict an epoch. A killed run goes on from `checkpoint`."""
+    """Trains in place from `checkpoint` on, keeps the best epoch or the last: the curve."""
     inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
     network = models.projection
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    weights = copy.deepcopy(network.state_dict())
     saved = loop.Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
-                            critic=models.critic, critic_optimiser=models.critic_optimiser,
-                            best=weights)
-    state, late = saved.load(), config.decoder_epochs
-    curve, best = state["curve"], state.get("best", {"epoch": 0, "validation": np.inf})
+                       critic=models.critic, critic_optimiser=models.critic_optimiser, best=weights)
+    curve, late = saved.load()["curve"], config.decoder_epochs
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
+        best = min(curve, key=lambda row: row["validation"],
+                   default={"epoch": 0, "validation": np.inf})
         if late is None and len(curve) - best["epoch"] >= config.patience:
             break
         now = config if late is None or epoch >= config.epochs - late else \
@@ -214,10 +188,8 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
                       **{name: float(np.mean([step[name] for step in steps])) for name in steps[0]},
                       **validate(models, pairs, targets, config)})
         if late is not None or curve[-1]["validation"] < best["validation"]:
-            best = {name: curve[-1][name] for name in ("epoch", "validation")}
-            weights |= {name: value.detach().clone()
-                        for name, value in network.state_dict().items()}
-        saved.save(len(curve), curve, best=best)
+            weights |= copy.deepcopy(network.state_dict())
+        saved.save(len(curve), curve)
     network.load_state_dict(weights)
     network.eval()
     return curve

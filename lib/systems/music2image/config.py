@@ -1,8 +1,7 @@
 """Settings of every stage; the defaults are the published ones, or the released code's.
+Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion)."""
 
-Source: Zhang §2.4 and its table (forest), §2.5 (GAN), §2.6 (diffusion).
-"""
-
+import functools
 from dataclasses import dataclass, replace
 
 from lib.core.errors import KlangfarbeError
@@ -153,10 +152,5 @@ PROFILES = {
     "gpu": Config(
         ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
         _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
-    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG)),
-}
-
-
-def get_config(profile: str) -> Config:
-    """A profile's config; ``bundled`` has mini's."""
-    return interface.get_config(PROFILES, profile)
+    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG))}
+get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -1,6 +1,5 @@
 """What the three models learn from: features with ratings, on one scale, joined by song, excerpts
-of a piece in one group; pictures with the affect behind them.  Source: Zhang §2.2, §2.3.
-"""
+of a piece in one group; pictures with the affect behind them.  Source: Zhang §2.2, §2.3."""
 
 import functools
 import itertools
@@ -11,8 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import errors, paths, provenance
 from lib.data import manifest, registry
 from lib.data.atelier import factors, render
 from lib.signal import features, images
@@ -20,6 +18,7 @@ from lib.systems.music2image.config import ForestConfig
 from lib.training import loop
 
 AXES = ("valence", "arousal")
+_piece = functools.lru_cache(2)(lambda seed, i, seconds: render.sounds(seed, [i], seconds)[0][0])
 
 
 class Table(NamedTuple):
@@ -32,11 +31,6 @@ class Table(NamedTuple):
 
     def rows(self, chosen: np.ndarray) -> "Table":
         return Table(*(column[chosen] for column in self))
-
-
-@functools.lru_cache(maxsize=2)
-def _piece(seed: int, index: int, seconds: float) -> np.ndarray:
-    return render.sounds(seed, [index], seconds)[0][0]
 
 
 def excerpt(seed: int, piece_seconds: float, excerpts: int, index: int) -> np.ndarray:
@@ -68,8 +62,8 @@ def training_table(config: ForestConfig, seed: int) -> Table:
         folder = paths.real_data(name)
         songs = labelled_files(name, registry.COLLECTIONS[name])
         if not len(songs):
-            raise KlangfarbeError(f"sounds with labels in {folder}", "none",
-                                  f"check the folder against the card of {name}")
+            raise errors.KlangfarbeError(f"sounds with labels in {folder}", "none",
+                                         f"check the folder against the card of {name}")
         parts.append(songs.assign(file=[folder / path for path in songs["path"]],
                                   genre=songs["genre"].fillna(name)))
     songs = pd.concat(parts, ignore_index=True)
@@ -88,8 +82,7 @@ def labelled_files(name: str, row: registry.Collection, **settings) -> pd.DataFr
     return built.manifest.dropna(subset=["path", "valence"]).reset_index(drop=True)
 
 
-def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int,
-            start: int = 0) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int, start=0) -> Iterator:
     """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on."""
     labels = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     order = loop.batches(len(pictures), config.batch_size, np.random.default_rng(seed))

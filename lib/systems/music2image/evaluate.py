@@ -1,22 +1,18 @@
 """``python -m lib reference``: forest and picture regressor on real collections, beside null and
-ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35.
-"""
+ceiling. (On the atelier: notebooks 31 to 35.)  Source: Zhang §3.  Notebook: 35."""
 
 import numpy as np
 import pandas as pd
 
-from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
-from lib.data import collections, splits
-from lib.data.registry import COLLECTIONS
+from lib.core import artefacts, errors, paths, provenance
+from lib.data import collections, registry, splits
 from lib.metrics import affect, control, picture_regressor
 from lib.signal import features, images
 from lib.systems.music2image import original_code, train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES, labelled_files
 
-RUN = "real"
-SEED = 0
+RUN, SEED = "real", 0
 
 
 def run() -> None:
@@ -26,11 +22,11 @@ def run() -> None:
         try:
             made.append(make())
             print(f"\n{make.__name__}\n{made[-1].round(3).to_string(index=False)}")
-        except KlangfarbeError as error:
+        except errors.KlangfarbeError as error:
             print(f"{make.__name__}: passed over ({error})")
     if not made:
-        raise KlangfarbeError("at least one real collection", "none",
-                              f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
+        raise errors.KlangfarbeError("at least one real collection", "none",
+                                     f"set {paths.REAL_DATA_VARIABLE} (see data/README.md)")
 
 
 def evidence() -> list[dict]:
@@ -49,16 +45,15 @@ def evidence() -> list[dict]:
 
 
 def emotify_forest() -> pd.DataFrame:
-    """The forest trained and tested on Emotify, beside the genre's mean and another panel: half the
-    listeners against the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c).
-    """
+    """The forest on Emotify, beside the genre's mean and another panel: half the listeners against
+    the other half, stepped up to full panels by Spearman and Brown, 2c / (1 + c)."""
     tracks, rows, truth = _features_of("emotify", "emotify")
     collection, genres = "Emotify, 15 s excerpts", tracks["genre"].to_numpy()
     groups = tracks["group_id"].to_numpy()
     half, other = collections.music.emotify_panels(paths.real_data("emotify"))
     panel = _table(collection, half, groups, {"another panel": other})
-    for column in ("ccc", "low", "high"):
-        panel[column] = 2 * panel[column] / (1 + panel[column])
+    full = ["ccc", "low", "high"]
+    panel[full] = 2 * panel[full] / (1 + panel[full])
     panel[["r2", "r2_low", "r2_high", "rmse", "null", "correlation"]] = np.nan  # of half panels
     table = _table(collection, truth, groups, {
         "forest": splits.cross_validated(_forest, rows, truth, groups),
@@ -69,13 +64,12 @@ def emotify_forest() -> pd.DataFrame:
 
 def picture_regressors() -> pd.DataFrame:
     """The picture regressor (``judge``; ``atelier judge`` is the bundled one) on OASIS' photographs
-    and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``).
-    """
+    and WikiArt Emotions' paintings, beside people who were not told the title (``image alone``)."""
     found, hashes, bundled = [], {}, picture_regressor.load_picture_regressor()
     for collection, name, row, settings in (
-            ("OASIS photographs", "oasis", COLLECTIONS["oasis"], {}),
-            ("WikiArt Emotions paintings", "wikiart_paintings", COLLECTIONS["wikiart_emotions"],
-             {"paintings_only": True})):
+            ("OASIS photographs", "oasis", registry.COLLECTIONS["oasis"], {}),
+            ("WikiArt Emotions paintings", "wikiart_paintings",
+             registry.COLLECTIONS["wikiart_emotions"], {"paintings_only": True})):
         folder, rows = paths.real_data(name), labelled_files(name, row, **settings)
         pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
@@ -103,11 +97,10 @@ def picture_regressors() -> pd.DataFrame:
 
 def released() -> pd.DataFrame:
     """The released experiment on DEAM's and PMEmo's real labels, the published numbers first.
-    PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %.
-    """
+    PMEmo's sound is closed, so the one feature is the collection: 1 for PMEmo, save for 13 %."""
     folder, rng, parts = paths.real_data("mer_annotations"), np.random.default_rng(SEED), {}
     for name, settings in (("pmemo", {}), ("deam", {"exchange_2013": False})):
-        songs = COLLECTIONS[name].manifest(folder / name, **settings)
+        songs = registry.COLLECTIONS[name].manifest(folder / name, **settings)
         column = (rng.random((len(songs), 1)) > 0.13) & (name == "pmemo")
         parts[name] = column.astype(float), songs[list(AXES)].to_numpy(float)
     published = pd.DataFrame({"features": "librosa's twelve", "step": "published", "axis": AXES,
@@ -134,7 +127,7 @@ def transfer() -> pd.DataFrame:
 
 
 def _features_of(name: str, collection: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    tracks = labelled_files(name, COLLECTIONS[collection])
+    tracks = labelled_files(name, registry.COLLECTIONS[collection])
     rows = features.of_files([paths.real_data(name) / path for path in tracks["path"]])
     return tracks, rows, tracks[list(AXES)].to_numpy(float)
 
@@ -155,16 +148,11 @@ def _class_mean(classes: np.ndarray, truth: np.ndarray, unseen: np.ndarray) -> n
 def _table(collection: str, truth: np.ndarray, groups: np.ndarray | None,
            predictions: dict[str, np.ndarray]) -> pd.DataFrame:
     """How well each predictor's points agree with the truth, [N, 2]: a row a predictor and axis."""
-    parts = []
-    for predictor, predicted in predictions.items():
-        table = affect.agreement(truth, predicted, groups, seed=SEED)
-        table.insert(0, "collection", collection)
-        table.insert(1, "predictor", predictor)
-        table.insert(list(table).index("r2"), "correlation",
-                     [control.correlation(truth[:, i], predicted[:, i]) for i in range(2)])
-        parts.append(table.assign(n_groups=len(truth) if groups is None else len(set(groups)),
-                                  folds=splits.FOLDS, seed=SEED))
-    return pd.concat(parts)
+    return pd.concat([affect.agreement(truth, predicted, groups, seed=SEED).assign(
+        collection=collection, predictor=predictor, folds=splits.FOLDS, seed=SEED,
+        correlation=[control.correlation(truth[:, i], predicted[:, i]) for i in range(2)],
+        n_groups=len(truth) if groups is None else len(set(groups)))
+        for predictor, predicted in predictions.items()])
 
 
 def _store(name: str, table: pd.DataFrame, *hashed) -> pd.DataFrame:

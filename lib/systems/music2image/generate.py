@@ -1,19 +1,18 @@
 """The whole chain: music becomes a point of the valence–arousal plane, the point a picture.
 
     music [N] ─► features [135] ─forest─► (valence, arousal) [2] ─diffusion─► picture [H, W, 3]
-
 Training: train_forest.py, train_diffusion.py, train_gan.py (the source's other decoder); networks:
-lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35.
-"""
+lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, errors
 from lib.signal import affect, audio, features, images
+from lib.systems import interface
 from lib.systems.music2image import train_diffusion, train_forest
 from lib.systems.music2image.config import CLIP_SECONDS
 
@@ -24,8 +23,7 @@ def load(profile: str = artefacts.BUNDLED) -> tuple:
     return forest, *train_diffusion.load(profile)
 
 
-def generate(sounds: list[np.ndarray], models: tuple, *, variations: int = 1,
-             seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0) -> tuple:
     """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3]."""
     forest, diffusion, config = models
     rows = np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in sounds])
@@ -37,36 +35,20 @@ def generate(sounds: list[np.ndarray], models: tuple, *, variations: int = 1,
 def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED,
                    variations: int = 1, seed: int = 0) -> int:
     """``python -m lib paint``: a picture a piece; one bad file among several gives exit code 2."""
-    several = len(music) > 1
-    if not several and output.suffix not in (".png", ".jpg"):
-        raise KlangfarbeError("a picture's name ending in .png or .jpg", str(output),
-                              "for instance -o picture.png")
-    if several and output.suffix:
-        raise KlangfarbeError("a folder for several pieces", str(output),
-                              "for instance -o pictures/")
     if variations < 1:
-        raise KlangfarbeError("at least 1 variation", str(variations),
-                              "leave --variations out for one picture")
-    sounds, errors = {}, []
-    for path in music:
-        try:
-            sounds[path] = audio.load(path, seconds=CLIP_SECONDS)
-        except KlangfarbeError as error:
-            if not several:
-                raise
-            errors.append(error)
-    if sounds:
+        raise errors.KlangfarbeError("at least 1 variation", str(variations),
+                                     "leave --variations out for one picture")
+    def show(sounds: dict[Path, np.ndarray]) -> None:
         points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
                                     seed=seed)
         for i, (path, point) in enumerate(zip(sounds, points, strict=True)):
             own = enlarge(pictures[i * variations : (i + 1) * variations])
-            target = output / f"{path.stem}.png" if several else output
+            target = output / f"{path.stem}.png" if len(music) > 1 else output
             artefacts.write(target, images.sheet(own, min(variations, 4)))
             print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} "
                   f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}")
-    for error in errors:
-        print(f"klangfarbe: passed over: {error}")
-    return 2 if errors else 0
+    return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
+                                   functools.partial(audio.load, seconds=CLIP_SECONDS), show)
 
 
 def enlarge(pictures: np.ndarray) -> np.ndarray:

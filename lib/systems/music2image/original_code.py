@@ -1,7 +1,6 @@
 """Faults of the released code behind the published R² of .609: two scales in one column; ratings
 without gaps beside features with gaps; a search on the very test set that is reported.
-Source: Zhang §3 and its released notebook.  Notebook: 31_music2image_forest
-"""
+Source: Zhang §3 and its released notebook.  Notebook: 31_music2image_forest"""
 
 from dataclasses import replace
 from typing import Any
@@ -16,8 +15,7 @@ from lib.systems.music2image import train_forest
 from lib.systems.music2image.config import ForestConfig
 from lib.systems.music2image.data import AXES
 
-# Collections as published, by the name of their scale in ``lib.signal.affect``: features [n, F] of
-# every song, ratings [n, 2] in [−1, 1], NaN where a song was not rated.
+# scale in ``lib.signal.affect`` → features [n, F], ratings [n, 2] in [−1, 1], NaN where unrated
 Parts = dict[str, tuple[np.ndarray, np.ndarray]]
 STEPS = {"as released": (False, False, True),  # one scale, rows by song, a search on the test set
          "… without the search": (False, False, False),
@@ -26,11 +24,8 @@ STEPS = {"as released": (False, False, True),  # one scale, rows by song, a sear
          "both mended": (True, True, False)}
 
 
-def joined(parts: Parts, *, one_scale: bool,
-           by_song: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features [N, F], ratings [N, 2] and each rating's collection [N]; as released, ratings keep
-    their publisher's scale, and unrated songs are dropped from the ratings alone.
-    """
+def joined(parts: Parts, *, one_scale: bool, by_song: bool) -> tuple:
+    """Features, ratings, collections [N]; as released, only ratings lose the unrated songs."""
     ratings = [own if one_scale else affect.from_unit(own, name)
                for name, (_, own) in parts.items()]
     rated = [np.isfinite(own).all(axis=1) for own in ratings]
@@ -64,11 +59,9 @@ def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, confi
     return predictions[study.best_trial.number]
 
 
-def compare(parts: Parts, config: ForestConfig, *, n_splits: int = 1,
-            seed: int = 0) -> pd.DataFrame:
+def compare(parts: Parts, config: ForestConfig, *, n_splits=1, seed: int = 0) -> pd.DataFrame:
     """Each of :data:`STEPS` on `n_splits` random fifths of the rows: ``step, axis, r2, mse``,
-    ``r2_<collection>`` (within each), ``which`` (R² of the collection alone), ``n``.
-    """
+    ``r2_<collection>`` (within each), ``which`` (R² of the collection alone), ``n``."""
     found = []
     for step, (one_scale, by_song, search) in STEPS.items():
         rows, labels, collection = joined(parts, one_scale=one_scale, by_song=by_song)

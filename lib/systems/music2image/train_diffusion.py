@@ -2,11 +2,9 @@
 
     x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂
     (V, A) [B, 2] ──MLP──► E [B, 256]; with probability p_null the null instead
-
 Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
 & Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm 1, eq. 15–16.
-Notebook: 33_music2image_diffusion, 34.
-"""
+Notebook: 33_music2image_diffusion, 34."""
 
 import math
 from pathlib import Path
@@ -16,13 +14,12 @@ import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from torch.optim.swa_utils import AveragedModel
 
 from lib.core import artefacts, paths, provenance
-from lib.data import atelier
-from lib.data.atelier import paint
+from lib.data.atelier import TRAIN_SEED, paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
+from lib.systems import stored
 from lib.systems.music2image import data
 from lib.systems.music2image.config import DiffusionConfig, get_config
 from lib.training import loop
@@ -33,8 +30,7 @@ NOTEBOOK = "33_music2image_diffusion"
 def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     """ᾱ_t, float64 [T], the share of the picture's variance left after t + 1 steps. ``published``:
     β_t = 1 − f(t+1)/f(t), f(t) = cos²(π/2·(t/T + .008)/1.008), clipped to [.001, .02] as released;
-    ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0.
-    """
+    ``zero_terminal_snr``: its √ᾱ, shifted and scaled so that it ends at 0."""
     f = np.cos((np.arange(n_steps + 1) / n_steps + 0.008) / 1.008 * math.pi / 2) ** 2
     root = np.sqrt(np.cumprod(1 - np.clip(1 - f[1:] / f[:-1], 0.001, 0.02)))
     if name == "zero_terminal_snr":
@@ -51,11 +47,10 @@ def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: i
     if kind == "ancestral":
         chosen = DDPMScheduler(**shared, clip_sample=True)
     else:  # it divides by √ᾱ: ᾱ_T = 2⁻²⁴ for 0; thresholding at a maximum of 1 is its clipping
-        chosen = DPMSolverMultistepScheduler(**shared, algorithm_type="dpmsolver++", solver_order=2,
-                                             final_sigmas_type="zero",
-                                             rescale_betas_zero_snr=name == "zero_terminal_snr",
-                                             thresholding=True, dynamic_thresholding_ratio=1.0,
-                                             sample_max_value=1.0)
+        chosen = DPMSolverMultistepScheduler(
+            **shared, algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
+            rescale_betas_zero_snr=name == "zero_terminal_snr", thresholding=True,
+            dynamic_thresholding_ratio=1.0, sample_max_value=1.0)
     chosen.set_timesteps(n_sampling)
     return chosen
 
@@ -63,15 +58,14 @@ def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: i
 class Models(NamedTuple):
     """The network that trains and its moving average (or ``None``)."""
     network: EmotionUNet
-    average: AveragedModel | None
+    average: Any
 
     @property
     def sampling_network(self) -> torch.nn.Module:
         return self.network if self.average is None else self.average.module
 
 
-def build(config: DiffusionConfig, seed: int = 0,
-          device: str = "cpu") -> tuple[Models, torch.optim.AdamW]:
+def build(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """A new network (or the neutral one), its average, its optimiser; ``"meta"``: shapes alone."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
@@ -136,8 +130,7 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
-             guidance: float | None = None, sampler: str = "",
-             n_sampling: int = 0) -> np.ndarray:
+             guidance: float | None = None, sampler: str = "", n_sampling: int = 0) -> np.ndarray:
     """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
     network = models.sampling_network
     device = next(network.parameters()).device
@@ -189,7 +182,7 @@ def train_command(profile: str, seed: int = 0) -> int:
     with loop.team() as team:
         if team.size == 1:
             loop.set_threads()
-        pictures, affect = paint.pictures(atelier.TRAIN_SEED, range(config.n_pictures), config.size)
+        pictures, affect = paint.pictures(TRAIN_SEED, range(config.n_pictures), config.size)
         path = paths.results_dir(profile, NOTEBOOK) / "training.safetensors"
         _, curve = train(config, pictures, affect, seed, path, team=team)
         if team.rank == 0:
@@ -200,10 +193,8 @@ def train_command(profile: str, seed: int = 0) -> int:
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
     """A profile's trained network (notebook 33's, else the bundled one) and its config."""
-    stored = artefacts.load(NOTEBOOK, profile, "unet.json")
-    config = DiffusionConfig(**stored | {"channels": tuple(stored["channels"]), "start": "scratch",
-                                         "ema_decay": 0.0})
+    settings = artefacts.load(NOTEBOOK, profile, "unet.json")
+    config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
     models, _ = build(config)
-    models.network.load_state_dict(artefacts.load(NOTEBOOK, profile, "unet.safetensors"))
-    models.network.eval()
+    stored.restore(models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config

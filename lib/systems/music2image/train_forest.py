@@ -1,7 +1,5 @@
 """The forest: from the features of a piece of music to its valence and arousal. Ours: the search
-sees inner folds only, cut by piece; the forest that is kept learns every excerpt at three volumes.
-Source: Zhang §2.4 and its table of hyperparameters.  Notebook: 31_music2image_forest
-"""
+sees inner folds only, cut by piece. Source: Zhang §2.4 and its table.  Notebook: 31."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +24,12 @@ SEARCH_SPACE = {"max_depth": IntDistribution(4, 30), "min_split": IntDistributio
 
 def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
     """An untrained forest with the config's settings."""
-    return RandomForestRegressor(n_estimators=config.n_trees, max_depth=config.max_depth,
-                                 min_samples_split=config.min_split,
-                                 min_samples_leaf=config.min_leaf, max_features=config.max_features,
-                                 random_state=seed)
+    return RandomForestRegressor(
+        n_estimators=config.n_trees, max_depth=config.max_depth, min_samples_split=config.min_split,
+        min_samples_leaf=config.min_leaf, max_features=config.max_features, random_state=seed)
 
 
-def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig,
-        seed: int = 0) -> RandomForestRegressor:
+def fit(rows: np.ndarray, va: np.ndarray, config: ForestConfig, seed: int = 0):
     """Grows the forest on features [N, F] and ratings [N, 2] in [−1, 1]."""
     rows, va = np.asarray(rows, np.float32), np.asarray(va, np.float64)
     if va.shape != (len(rows), 2) or not (np.abs(va) <= 1 + 1e-6).all():  # NaN is not

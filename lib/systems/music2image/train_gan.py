@@ -2,19 +2,16 @@
 
     critic's loss     score(fake) − score(real) + λ·(‖∇score‖ − 1)² (+ drift·score(real)²)
     generator's loss  −score(fake) + w·(mean|v_fake − v_real| + mean|a_fake − a_real|)
-
 Ours, where the paper is silent: one ERU for all stages; the affect as two more channels and a
 projection in the critic; w = 1.  Source: Zhang §2.5, §3; Gulrajani et al. (2017), algorithm 1;
-Karras et al. (2018) for growing.  Notebook: 32_music2image_gan
-"""
+Karras et al. (2018) for growing.  Notebook: 32_music2image_gan"""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel
 
 from lib.models.wgan_gp import Critic, Generator, Growth, at_growth, gradient_penalty
 from lib.signal import images
@@ -26,15 +23,14 @@ class Models(NamedTuple):
     """The generator, the critic that reads its affective maps, and the generator's average."""
     generator: Generator
     critic: Critic
-    average: AveragedModel | None
+    average: Any  # or None
 
     @property
     def sampling_network(self) -> torch.nn.Module:
         return self.generator if self.average is None else self.average.module
 
 
-def build(config: GanConfig, seed: int = 0,
-          device: str = "cpu") -> tuple[Models, tuple[Adam, Adam]]:
+def build(config: GanConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """New networks (on ``"meta"`` their shapes alone), optimisers of generator and critic."""
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
@@ -59,8 +55,7 @@ def growth_at(config: GanConfig, step: int) -> Growth:
 
 
 def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor,
-               affect: torch.Tensor, config: GanConfig, rng: torch.Generator,
-               step: int) -> dict[str, float]:
+               affect: torch.Tensor, config: GanConfig, rng: torch.Generator, step: int) -> dict:
     """Critic's steps, one of the generator, on pictures [B, 3, H, W], affect [B, 2]: the losses."""
     generator, critic, average = models
     step_generator, step_critic = optimisers
