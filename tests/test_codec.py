@@ -15,17 +15,15 @@ from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.metrics import spectral
+from lib.models.quantiser import ResidualQuantiser, nearest, perplexity
 from lib.models.spectral_codec import (
     FLOOR,
     Frames,
     Mel,
     Oscillators,
     Pitches,
-    ResidualQuantiser,
     SpectralCodec,
     SpectralLosses,
-    nearest,
-    perplexity,
     quarter_tones,
 )
 from lib.pretrained import codec as door

@@ -10,7 +10,8 @@ import torch
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, render
 from lib.metrics import control, spectral
-from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses, perplexity
+from lib.models.quantiser import perplexity
+from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses
 from lib.pretrained.codec import KIND
 from lib.recipes import bundling
 from lib.systems import stored

@@ -10,11 +10,15 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import brush, styles
+from lib.data.atelier import abstract, brush, indoors, outdoors
 from lib.data.atelier.brush import COLUMNS, COSINES, MASTER, ROWS, SIDE, SINES, Scene
 from lib.data.atelier.factors import Factors, draw
 from lib.data.atelier.palette import Palette
 
+STYLES = {"landscape": outdoors.landscape, "seascape": outdoors.seascape,
+          "still_life": indoors.still_life, "night_scene": outdoors.night_scene,
+          "portrait": indoors.portrait, "colour_field": abstract.colour_field,
+          "geometric": abstract.geometric, "gestural": abstract.gestural}
 LUMA = np.array([77, 150, 29], np.int32)    # of red, green, blue in 1/256
 # Tone curves 255·(x/255)^γ for γ from 1/3 to 3, rounded once: the same on every machine.
 CURVES = np.array([[round(255 * (x / 255) ** (3 ** (k / 24))) for x in range(256)]
@@ -39,7 +43,7 @@ def compose_scene(factors: Factors) -> tuple[Scene, dict]:
     rng = factors.rng("paint")
     palette = Palette(factors.valence, factors.arousal, rng.integers(0, 65536, 8).tolist())
     scene = Scene(palette, round(50 + 50 * factors.arousal), round(50 + 50 * factors.valence), rng)
-    return scene, getattr(styles, factors.style)(scene, factors.subject)
+    return scene, STYLES[factors.style](scene, factors.subject)
 
 
 def place(scene: Scene, *, loose: int, jitter: int, coarse=(19, 20, 8), fine=(10, 11, 4),

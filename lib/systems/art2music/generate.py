@@ -3,8 +3,8 @@
 the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
 the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
-from collections import namedtuple
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,11 +16,20 @@ from lib.metrics import audio_quality
 from lib.signal import images
 from lib.systems import interface
 from lib.systems.art2music import checkpoints, data, mel, train_flow, train_vocoder
-from lib.systems.art2music.config import get_config
+from lib.systems.art2music.config import FlowConfig, get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
-# the networks of the chain (stage: the flow's Models), and two settings of the system's config
-Models = namedtuple("Models", "clip stage config vocoder tagger captioner side")
+
+
+class Models(NamedTuple):
+    """The networks of the chain, and two settings of the system's config."""
+    clip: Any
+    stage: train_flow.Models
+    config: FlowConfig
+    vocoder: torch.nn.Module
+    tagger: Any
+    captioner: str
+    side: int
 
 
 @dataclass(frozen=True)

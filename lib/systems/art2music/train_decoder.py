@@ -4,10 +4,9 @@ not trained. Known deviations: W_r is ours; on a CPU a step of the LSTM gives se
 (`at_once`); gradients are clipped at norm 1. Notebook: 42."""
 
 import copy
-from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +18,13 @@ from lib.systems.art2music import mel
 from lib.systems.art2music.config import DecoderConfig
 from lib.training import loop
 
-# networks, optimiser (None once loaded), loss weights [M, 1]
-Models = namedtuple("Models", "projector decoder optimiser weights")
+
+class Models(NamedTuple):
+    """The two networks, their optimiser (``None`` once loaded) and the loss weights [M, 1]."""
+    projector: GatedResidualProjector
+    decoder: MelDecoder
+    optimiser: Any
+    weights: torch.Tensor
 
 
 def band_weights(high_weight: float) -> np.ndarray:

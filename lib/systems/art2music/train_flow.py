@@ -1,9 +1,8 @@
 """The flow, ours: the decoder answers with the median of all clips that could go with a painting,
 the flow draws one. Source: Liu, Gong & Liu (2023), eq. 1; Esser et al. (2024). Notebook: 42, 44."""
 
-from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +13,12 @@ from lib.systems.art2music.config import FlowConfig
 from lib.systems.art2music.train_decoder import make_batch
 from lib.training import loop
 
-# networks and optimiser (None once trained or loaded)
-Models = namedtuple("Models", "projector network optimiser")
+
+class Models(NamedTuple):
+    """The two networks and their optimiser (``None`` once trained or loaded)."""
+    projector: GatedResidualProjector
+    network: Flow
+    optimiser: Any
 
 
 def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:

@@ -2,8 +2,8 @@
 Source: Hong et al. §III-B.3, §IV-A.1; Kong, Kim & Bae (2020), §2.3 and §3. Known deviations on a
 CPU: a small generator, spectral losses, late and narrow critics. Notebook: 43."""
 
-from collections import namedtuple
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +16,15 @@ from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop
 
 CONTEXT, PIECE = 96, 2048  # frames: a long mel is vocoded in pieces with context on either side
-# networks, optimisers, spectral losses (None where `w_spectral` is 0)
-Models = namedtuple("Models", "generator critics optimiser critic_optimiser spectral")
+
+
+class Models(NamedTuple):
+    """Networks and optimisers; ``spectral`` is ``None`` where `w_spectral` is 0."""
+    generator: nn.Module
+    critics: hifigan.Discriminators
+    optimiser: torch.optim.Optimizer
+    critic_optimiser: torch.optim.Optimizer
+    spectral: spectral_codec.SpectralLosses | None
 
 
 def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=None) -> Models:

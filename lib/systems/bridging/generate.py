@@ -6,8 +6,8 @@ A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; 
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 Source: Hisariya & Liang §IV. Notebook: 10."""
 
-from collections import namedtuple
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,11 +15,20 @@ from lib.core import artefacts
 from lib.signal import images
 from lib.systems import interface
 from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
-from lib.systems.bridging.config import TEXT_COLUMNS, get_config
+from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
 
 PEAK = interface.PEAK
-# the networks of the chain; config.music is the generator's; tuned: whether it was fine-tuned
-Models = namedtuple("Models", "classifier temperature captioner describer generator config tuned")
+
+
+class Models(NamedTuple):
+    """The networks of the chain."""
+    classifier: Any
+    temperature: float
+    captioner: Any
+    describer: Any
+    generator: Any
+    config: Config  # its music is the loaded generator's
+    tuned: bool  # whether the generator was fine-tuned
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""
 import copy
 import itertools
 import re
-from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +26,13 @@ from lib.training import loop
 from lib.training import musicgen as steps
 
 NOTEBOOK = "13_bridging_music"
-# what trains (decoder and projection, in a LoRA where asked for), and the MusicGenerator before it
-Models = namedtuple("Models", "network optimiser start")
+
+
+class Models(NamedTuple):
+    """What trains, and the MusicGenerator that it is a copy of."""
+    network: Any  # decoder and projection, in a LoRA where asked for
+    optimiser: torch.optim.Optimizer
+    start: Any
 
 
 def build(config: MusicGenConfig, start, seed: int = 0) -> Models:

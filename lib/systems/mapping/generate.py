@@ -5,8 +5,8 @@
 Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
 other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 
-from collections import namedtuple
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +19,15 @@ from lib.systems import interface
 from lib.systems.mapping import checkpoints, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
 
-# projection: of train_projection; side: to which pictures are resized
-Models = namedtuple("Models", "clip projection generator config tagger side")
+
+class Models(NamedTuple):
+    """What is loaded."""
+    clip: Any
+    projection: train_projection.Models
+    generator: Any
+    config: ProjectionConfig
+    tagger: Any
+    side: int  # to which pictures are resized
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ Source: Deepika §4.2.2, §4.2.3 (Study I), §4.3.3 to §4.3.5 (Study II), Table
 Mel(Gen(m̂)) is differentiated; the adversary's form; mels in units of 80 dB. Notebook: 22, 23."""
 
 import copy
-from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,12 +28,24 @@ from lib.training import loop, musicgen
 
 N_MELS, N_FFT, HOP = 128, 1024, 256
 DISTANCES = {"mae": F.l1_loss, "mse": F.mse_loss}
-# networks and optimisers, the first two alone where loaded; mel: sound [B, N] → ln-mel [B, T, M]
-Models = namedtuple("Models", "projection generator optimiser critic critic_optimiser mel",
-                    defaults=(None,) * 4)
 
-# vectors [B, D_in], targets [B, n, D]; where a loss needs them, codes [b, K, S], sounds [b, N]
-Batch = namedtuple("Batch", "vectors targets codes sounds", defaults=(None,) * 2)
+
+class Models(NamedTuple):
+    """Networks and optimisers; the first two alone where they were loaded."""
+    projection: nn.Module
+    generator: Any
+    optimiser: Any = None
+    critic: Any = None  # where there is an adversarial loss
+    critic_optimiser: Any = None
+    mel: Any = None  # sound [B, N] → ln-mel [B, T, M]
+
+
+class Batch(NamedTuple):
+    """A batch; the last two where a loss needs them, of its first b items."""
+    vectors: Tensor  # [B, D_in]
+    targets: Tensor  # [B, n, D]
+    codes: Any = None  # [b, K, S]
+    sounds: Any = None  # [b, N]
 
 
 def build_projection(config: ProjectionConfig, width_in: int, width_out: int) -> nn.Module:
