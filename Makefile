@@ -15,7 +15,7 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint unit quick notebooks lab doctor clean
+.PHONY: run test regress reference lint types unit quick notebooks lab doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
@@ -24,6 +24,10 @@ test: lint unit notebooks
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests notebooks
+
+# Half a minute, by itself: pre-commit and the workflow call it.
+types: $(READY)
+	$(BIN)/basedpyright lib
 
 unit: $(READY)
 	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder --durations=25

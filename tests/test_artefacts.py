@@ -42,7 +42,6 @@ NAMES = ["a.safetensors", "a.parquet", "a.csv", "a.npy", "a.json", "a.skops", "a
 
 
 # --- round trip -----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_what_is_written_is_read_back(tmp_path):
@@ -73,7 +72,6 @@ def _touch(path):
 
 
 # --- dying while writing
-# ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(sys.platform == "win32",
@@ -129,7 +127,6 @@ def test_a_folder_that_cannot_be_made_gives_one_line(tmp_path):
 
 
 # --- provenance -----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_every_artefact_says_where_it_came_from(own_results):
@@ -164,7 +161,6 @@ def test_an_unknown_profile_is_refused(word, monkeypatch):
 
 
 # --- nothing is unpickled
-# ---------------------------------------------------------------------------------------------
 
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal"}
 PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas")

@@ -46,7 +46,6 @@ def one_line(error):
 
 
 # --- sound ----------------------------------------------------------------------------------------
-# -----------------
 
 BAD_SOUNDS = {
     "missing": (lambda d: d / "absent.wav", "no such file"),
@@ -214,7 +213,6 @@ def test_no_bytes_whatever_raise_anything_else(tmp_path, junk, suffix, head):
 
 
 # --- pictures -------------------------------------------------------------------------------------
-# -----------------
 
 BAD_PICTURES = {
     "missing": (lambda d: d / "absent.png", "no such file"),
@@ -323,7 +321,6 @@ def test_a_wholly_black_picture_stays_whole():
 
 
 # --- the command line's exit code
-# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["missing", "text", "0.05 s", "truncated wav"])
@@ -340,7 +337,6 @@ def test_the_command_line_ends_with_two_and_one_line(name, tmp_path, capsys):
 
 
 # --- weights --------------------------------------------------------------------------------------
-# -------------------
 
 
 def test_a_missing_weight_file_names_the_notebook_that_makes_it(own_results, monkeypatch):

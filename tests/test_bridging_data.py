@@ -115,7 +115,6 @@ def test_a_planted_copy_of_a_training_piece_is_found():
 
 
 # --- how much a split by segment leaks
-# ----------------------------------------------------------------------------------
 
 
 def test_the_function_and_the_table_agree():
@@ -130,7 +129,6 @@ def test_the_function_and_the_table_agree():
 
 
 # --- the atelier ----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_atelier_pieces_are_cut_from_one_rendering():
@@ -158,7 +156,6 @@ def test_profiles_pair_enough_in_every_split():
 
 
 # --- what is refused ------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize(("change", "expected"), [

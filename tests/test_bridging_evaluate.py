@@ -50,7 +50,6 @@ class Ears:
 
 
 # --- the material ---------------------------------------------------------------------------------
-# --------------------
 
 
 def test_rows_are_aligned_balanced_and_all_different(material):
@@ -98,7 +97,6 @@ def test_the_codec_keeps_the_length_and_changes_the_sound(material):
 
 
 # --- the marks ------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_levels_are_one_and_silence_stays():

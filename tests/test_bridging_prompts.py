@@ -52,7 +52,6 @@ FIFTY = [texts.EMOTIONS[k % 5] for k in range(50)]
 
 
 # --- making ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_what_is_seen():
@@ -84,7 +83,6 @@ def test_lead_and_feelings_are_taken_off(caption, word, behind, seen):
 
 
 # --- reading --------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.mark.parametrize(("text", "names", "heard"), [

@@ -91,7 +91,6 @@ def data(folders, tmp_path_factory):
 
 
 # --- the paired set -------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_two_folders_become_pairs_of_one_word(data):
@@ -197,7 +196,6 @@ def test_one_step_of_model_4_on_published_pairs(data, tmp_path):
 
 
 # --- which paintings ------------------------------------------------------------------------------
-# ----------------------
 
 
 def rated(shares, words=None):
@@ -234,7 +232,6 @@ def test_the_surest_are_taken_and_luck_decides_between_equals():
 
 
 # --- how a notebook reaches it
-# ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -266,7 +263,6 @@ def test_collections_are_looked_for_where_the_readme_says(folders, tmp_path, mon
 
 
 # --- what is refused ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_folders_without_scores_or_pictures_are_refused(folders, tmp_path):
@@ -292,7 +288,6 @@ def test_an_emotion_on_one_side_only_is_refused(folders, tmp_path):
 
 
 # --- the real files -------------------------------------------------------------------------------
-# ----------------------
 
 
 def counts(rows):

@@ -47,7 +47,6 @@ def coloured(n, seed=0):
 
 
 # --- the network ----------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.mark.parametrize(("sequence", "steps"), [("grid", 49), ("single", 1)])
@@ -137,13 +136,12 @@ def test_published_weights_enter_by_name_and_see_what_torchvision_sees(tmp_path)
     with torch.no_grad():
         torch.testing.assert_close(model.backbone(pictures).flatten(1), whole(pictures))
     artefacts.write(tmp_path / "model.safetensors", {"conv1.weight": whole.conv1.weight.detach()})
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(KlangfarbeError, match="a ResNet50.s weights"):
         train_classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1,
                                        initial=str(tmp_path)))
 
 
 # --- training -------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_a_step_is_cross_entropy_and_moves_every_part():
@@ -242,7 +240,6 @@ def test_training_asks_for_known_words():
 
 
 # --- predicting -----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_predictions_are_probabilities_of_any_size_of_picture_and_leave_no_trace():
@@ -297,7 +294,6 @@ def test_the_ateliers_table_holds_the_truth_and_no_leak():
 
 
 # --- measures -------------------------------------------------------------------------------------
-# --------------------
 
 
 def one_hot(said):
@@ -386,7 +382,6 @@ def test_an_unknown_word_is_told():
 
 
 # --- real paintings' ratings
-# ------------------------------------------------------------------------------------------
 
 NAMES = list(affect.WIKIART_POINTS)
 

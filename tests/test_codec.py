@@ -75,7 +75,6 @@ def quantiser():
 
 
 # --- the quantiser --------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_one_codebook_is_k_means(quantiser):
@@ -170,7 +169,6 @@ def test_perplexity_counts_codes():
 
 
 # --- the transforms -------------------------------------------------------------------------------
-# ----------------------
 
 
 @given(hop=st.integers(5, 60), times=st.floats(2.0, 5.0), n_frames=st.integers(1, 12),
@@ -292,7 +290,6 @@ def test_the_note_loss_has_closed_forms():
 
 
 # --- the codec ------------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize("n_samples", [1, STEP - 1, STEP, STEP + 1, 5003])
@@ -322,7 +319,6 @@ def test_the_published_rates():
 
 
 # --- the losses -----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_spectral_losses_have_closed_forms():
@@ -337,7 +333,6 @@ def test_the_spectral_losses_have_closed_forms():
 
 
 # --- the training ---------------------------------------------------------------------------------
-# ----------------------
 
 
 class Dies:
@@ -387,7 +382,6 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
 
 
 # --- one door -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def saved(model, folder):
@@ -559,7 +553,6 @@ def test_a_network_that_is_not_there_gives_the_same_line(monkeypatch, tmp_path):
 
 
 # --- the bundled one ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_ear_of_the_table_knows_keys_and_distances():

@@ -101,7 +101,6 @@ def test_another_sample_rate_hears_the_same():
 
 
 # --- correlation ----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_correlation_closed_forms():
@@ -144,7 +143,6 @@ def test_requests_that_have_no_logarithm_are_refused():
 
 
 # --- the atelier: what the score says and what is heard
-# ---------------------------------------------------------------
 
 
 def test_what_the_ateliers_scores_ask_for_is_heard():

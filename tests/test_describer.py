@@ -88,7 +88,6 @@ def rule():
 
 
 # --- the prompt -----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_prompt_is_the_papers():
@@ -135,7 +134,6 @@ def test_two_lines_are_cut_and_judged():
 
 
 # --- one path for every source
-# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["llama_folder", "falcon_folder"])
@@ -198,16 +196,6 @@ def test_what_is_refused(llama_folder, tmp_path):
         pretrained.load("describer", folder, device="cpu")
 
 
-def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
-    import huggingface_hub
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(KlangfarbeError, match="model.safetensors, tokenizer.json, "
-                                              "tokenizer_config.json of tiiuae/falcon-rw-1b"):
-        pretrained.load("describer", "tiiuae/falcon-rw-1b")
-
-
 def test_a_prompt_is_a_caption_and_two_tokens(vocabulary):
     for name in describer.PROMPTS:
         framed, bare = (vocabulary(text)["input_ids"]
@@ -216,7 +204,6 @@ def test_a_prompt_is_a_caption_and_two_tokens(vocabulary):
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_loss_falls_on_the_response_alone(vocabulary):
@@ -257,7 +244,6 @@ def test_it_learns_four_answers_by_heart(vocabulary, llama_folder, tmp_path, mon
 
 
 # --- reading descriptions back
-# ------------------------------------------------------------------------------------------
 
 
 def test_a_description_reads_back_as_the_factors_it_was_made_of():
@@ -290,7 +276,6 @@ def test_what_suits_an_emotion(rule):
 
 
 # --- the bundled one ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_bundled_describer_follows_the_emotion_word(bundled, fresh, rule):

@@ -20,7 +20,6 @@ def cloud(n, width, seed=0, scale=1.0, shift=0.0):
 
 
 # --- Fréchet --------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_two_gaussians_by_hand():
@@ -137,7 +136,6 @@ def test_fad_infinity_draws_whole_groups():
 
 
 # --- kernel ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def naive_mmd(x, y, h):
@@ -196,7 +194,6 @@ def test_neither_sees_which_clip_answers_which_condition(shuffle_seed):
 
 
 # --- divergences ----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_paired_kl_by_hand_and_blind_to_a_constant():
@@ -256,7 +253,6 @@ def test_released_histogram_kl_is_zero_for_itself_and_refuses_constants():
 
 
 # --- memory, time, cards
-# ----------------------------------------------------------------------------------------------
 
 
 def test_kad_holds_a_chunk_of_the_kernel_not_the_whole():

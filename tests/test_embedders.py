@@ -45,7 +45,6 @@ def clips():
 
 
 # --- windows and means over them
-# ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("seconds", "count"),
@@ -119,7 +118,6 @@ def test_a_card_names_the_checkpoint_and_the_windows():
 
 
 # --- the two-caption check
-# ----------------------------------------------------------------------------------------------
 
 
 def test_an_ear_that_hears_is_trusted(clips):
@@ -195,7 +193,6 @@ def test_dealt_captions_never_fall_to_their_own(captions, seed):
 
 
 # --- CLAP and IMSM --------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_clap_is_the_cosine_of_text_and_clip(clips):

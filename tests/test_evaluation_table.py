@@ -11,7 +11,6 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import affect, cards, evaluation_table, stats
 
 # --- intervals ------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_bootstrap_is_scipys_bca_when_each_row_is_its_own_group():
@@ -73,7 +72,6 @@ def test_shuffled_groups_never_meet_themselves():
 
 
 # --- paired tests ---------------------------------------------------------------------------------
-# --------------------
 
 
 @settings(max_examples=15, deadline=None)
@@ -102,7 +100,6 @@ def test_swap_moves_groups_together():
 
 
 # --- cards ----------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_every_metric_has_a_whole_card():
@@ -139,7 +136,6 @@ def test_a_card_with_a_wrong_direction_or_no_card_is_refused():
 
 
 # --- the table ------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.fixture(scope="module")

@@ -228,7 +228,6 @@ def test_a_folder_and_what_may_not_be_read_are_refused(tmp_path, monkeypatch):
 
 
 # --- sound out ------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_sounds_are_written_as_16_bits_and_whole(tmp_path):
@@ -249,7 +248,6 @@ def test_sounds_are_written_as_16_bits_and_whole(tmp_path):
 
 
 # --- the chain ------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,6 @@ def trained(tmp_path, items, tokens, **changes):
 
 
 # --- the network ----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_configuration_fixes_every_shape(items, tokens):
@@ -113,7 +112,6 @@ def test_a_mirrored_and_shifted_picture_keeps_its_size_and_colours(items, monkey
 
 
 # --- the hub's layout -----------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_hub_layout_round_trip(folder, items, tokens):
@@ -183,7 +181,6 @@ def test_weights_of_another_configuration_are_refused(folder, tmp_path):
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_steps_move_every_weight_and_repeat_themselves(tmp_path, items, tokens):
@@ -210,7 +207,6 @@ def test_a_tiny_batch_is_learned_by_heart(tmp_path, items, tokens, monkeypatch):
 
 
 # --- the measures ---------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_pictures_are_painted_once_and_kept_by_content(own_results):
@@ -223,7 +219,6 @@ def test_pictures_are_painted_once_and_kept_by_content(own_results):
 
 
 # --- the bundled one ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_bundled_encoder_finds_paintings_it_never_saw():

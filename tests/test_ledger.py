@@ -20,7 +20,6 @@ def of(**quantities):
 
 
 # --- verdicts -------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.mark.parametrize(("rule", "measured", "expected"), [
@@ -65,7 +64,6 @@ def test_rules_of_another_form_are_refused(rule):
 
 
 # --- the data files -------------------------------------------------------------------------------
-# --------------------
 
 
 def test_every_claim_of_the_design_stands_with_a_rule_that_can_be_read():
@@ -96,7 +94,6 @@ def test_published_numbers_are_finite_unique_and_belong_to_a_claim():
 
 
 # --- evidence -------------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.fixture

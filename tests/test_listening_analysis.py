@@ -37,7 +37,6 @@ def heard(planned):
 
 
 # --- the simulation itself
-# --------------------------------------------------------------------------------------------
 
 
 def test_every_simulated_row_is_a_whole_answer_and_says_what_it_is(planned, heard):
@@ -69,7 +68,6 @@ def test_the_expected_answer_counts_the_ends_of_the_scale():
 
 
 # --- who is left out
-# --------------------------------------------------------------------------------------------------
 
 
 def test_those_who_do_not_listen_are_found_and_the_others_stay(planned):
@@ -111,7 +109,6 @@ def test_inattentive_listeners_pull_systems_together_until_they_are_left_out(pla
 
 
 # --- means, differences, intervals
-# ------------------------------------------------------------------------------------
 
 
 def test_the_two_way_error_is_that_of_an_independent_package():
@@ -182,7 +179,6 @@ def test_equals_are_told_apart_one_time_in_twenty():
 
 
 # --- power ----------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_power_agrees_with_the_textbook_where_answers_are_independent():
@@ -209,7 +205,6 @@ def test_power_grows_with_listeners_until_the_pictures_are_what_lacks():
 
 
 # --- the ledger -----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_simulated_answers_never_become_evidence(heard):

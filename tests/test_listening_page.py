@@ -60,7 +60,6 @@ def listen(sitting, clock):
 
 
 # --- the folder -----------------------------------------------------------------------------------
-# --------------------
 
 
 def test_a_study_holds_levelled_sounds_under_names_that_say_nothing(small):
@@ -118,7 +117,6 @@ def test_places_are_taken_once_each_also_by_two_at_a_time_and_become_free_again(
 
 
 # --- a sitting ------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_a_sitting_from_consent_to_the_end(small):
@@ -264,7 +262,6 @@ def test_declining_stores_nothing(small):
 
 
 # --- the widgets ----------------------------------------------------------------------------------
-# --------------------
 
 
 def fill(shown, clock):

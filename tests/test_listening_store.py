@@ -190,7 +190,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 
 
 # --- the questions, letter by letter
-# ----------------------------------------------------------------------------------
 
 
 def test_the_questions_are_the_texts_own():

@@ -32,7 +32,6 @@ def table():
 
 
 # --- merged ---------------------------------------------------------------------------------------
-# ----------------------
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=30))
@@ -101,7 +100,6 @@ def test_tables_that_cannot_be_merged_are_refused(spoil, line):
 
 
 # --- views ----------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_alone():
@@ -116,7 +114,6 @@ def test_the_first_view_is_the_picture_and_the_others_depend_on_their_own_seed_a
 
 
 # --- targets --------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_means_of_stretches():
@@ -218,7 +215,6 @@ def test_study_ones_vectors_begin_as_long_as_its_gain_says():
 
 
 # --- published lists ------------------------------------------------------------------------------
-# ----------------------
 
 LISTS = {"val": "7-1 sea 0.5\n7-2 sky 0.25\n8-1 sea 0.75\n", "test": "7-3 sun 0.1\n9-1 sea 0.9\n"}
 
@@ -269,7 +265,6 @@ def test_the_published_lists_hang_together(real_data):
 
 
 # --- memory maps ----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path):

@@ -71,7 +71,6 @@ def one_batch(material, wanted, config, models):
 
 
 # --- networks -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_published_sizes():
@@ -106,7 +105,6 @@ def test_study_twos_layers_by_hand():
 
 
 # --- the gradient path
-# --------------------------------------------------------------------------------------------------
 
 
 def test_certain_shares_sound_as_the_codes_do(generator, material):
@@ -203,7 +201,6 @@ def test_vectors_of_any_precision_are_predicted_from_with_dropout_off(generator,
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.mark.parametrize("study", ["one", "two"])

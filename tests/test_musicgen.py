@@ -70,7 +70,6 @@ def items():
 
 
 # --- the delay pattern
-# --------------------------------------------------------------------------------------------------
 
 EXAMPLE = torch.arange(20).view(1, 4, 5)
 P = 99
@@ -110,7 +109,6 @@ def test_the_pattern_is_transformers_own(model):
 
 
 # --- the loss -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_uniform_logits_cost_ln_v():
@@ -155,7 +153,6 @@ def test_the_loss_is_transformers_own(model, items):
 
 
 # --- conditions -----------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_conditions_are_dropped_at_the_asked_rate():
@@ -189,7 +186,6 @@ def test_the_null_is_explicit_and_hears_nothing(model, items):
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def step(model, optimiser, batch):
@@ -256,7 +252,6 @@ def test_lora_trains_its_own_weights_only_and_merges(items, whole):
 
 
 # --- the store ------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_what_is_read_is_what_was_computed_and_is_computed_once(tmp_path):
@@ -304,7 +299,6 @@ def test_what_is_stored_is_known_by_content_network_and_kind(tmp_path):
 
 
 # --- fast sampling --------------------------------------------------------------------------------
-# ----------------------
 
 
 def plain_generate(model, states, mask, n_steps, guidance, **settings):
@@ -459,7 +453,6 @@ def test_nan_in_the_weights_is_told():
 
 
 # --- loading --------------------------------------------------------------------------------------
-# ----------------------
 
 
 def words():

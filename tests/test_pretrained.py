@@ -86,7 +86,6 @@ def refuses(match, *args, **kwargs):
 
 
 # --- the bundled two ------------------------------------------------------------------------------
-# ----------------------
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,6 @@ def test_a_miniature_has_a_card_and_is_small(part):
 
 
 # --- a CLAP from a folder
-# -----------------------------------------------------------------------------------------------
 
 
 def test_a_clap_folder_loads_and_embeds(clap_folder, clips):
@@ -188,7 +186,6 @@ def test_half_precision_loads(clap_folder, clips):
 
 
 # --- what is refused ------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_pickled_weights_are_refused(clap_folder, copied):
@@ -270,19 +267,21 @@ def test_a_damaged_file_beside_the_weights_gives_one_line(part, kind, file, copi
 
 
 # --- the hub --------------------------------------------------------------------------------------
-# ----------------------
 
 
-def test_out_of_reach_the_error_lists_the_files(monkeypatch, tmp_path):
-    import huggingface_hub
+@pytest.mark.parametrize("part, name, revision", [
+    ("text_audio", "laion/clap-htsat-unfused", "8fa0f1c6d0433df6"),
+    ("captioner", "Salesforce/blip-image-captioning-large", "2227ac38c9f16105"),
+    ("describer", "tiiuae/falcon-rw-1b", ""), ("text_encoder", "google-t5/t5-base", ""),
+    ("sentences", "sentence-transformers/all-MiniLM-L6-v2", "")])
+def test_out_of_reach_the_error_lists_the_files(part, name, revision, monkeypatch, tmp_path):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(KlangfarbeError) as caught:
-        pretrained.load("text_audio", "laion/clap-htsat-unfused")
-    for word in ("model.safetensors", "preprocessor_config.json", "tokenizer.json",
-                 "clap-htsat-unfused at 8fa0f1c6d0433df6", "clap-htsat-unfused,"):
+        pretrained.load(part, name)
+    for word in ("model.safetensors", "tokenizer.json", f"{name} at {revision}"):
         assert word in str(caught.value)
 
 
@@ -320,7 +319,6 @@ def test_what_is_pinned_is_a_commit():
 
 
 # --- CLIP -----------------------------------------------------------------------------------------
-# ----------------------
 
 
 def pictures(count=3, size=40):
@@ -358,7 +356,6 @@ def test_an_open_clip_folder_loads_and_embeds(tmp_path):
 
 
 # --- training -------------------------------------------------------------------------------------
-# ----------------------
 
 
 def test_a_killed_training_goes_on_where_it_stood(tmp_path):

@@ -12,7 +12,6 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import cards, distances, embedders, stats
 
 # --- retrieval ------------------------------------------------------------------------------------
-# --------------------
 
 
 def test_identity_is_found_first_and_strangers_as_often_as_chance():
@@ -58,7 +57,6 @@ def test_embeddings_without_a_direction_are_refused():
 
 
 # --- picture distances
-# ------------------------------------------------------------------------------------------------
 
 
 def test_kid_is_the_unbiased_mmd():

@@ -29,7 +29,6 @@ def tune(seed=0, note_seconds=0.2, n_notes=6):
 
 
 # --- mel-cepstral distortion
-# ------------------------------------------------------------------------------------------
 
 
 def independent_mcd(a, b, k=13):
@@ -97,7 +96,6 @@ def test_mcd_many_takes_pairs_of_any_length():
 
 
 # --- log-spectral distance
-# --------------------------------------------------------------------------------------------
 
 
 def test_lsd_of_a_gain_is_the_gain():
@@ -136,7 +134,6 @@ def test_without_a_floor_silence_decides():
 
 
 # --- THD and SNR ----------------------------------------------------------------------------------
-# --------------------
 
 
 @pytest.mark.parametrize("fundamental", [110.0, 441.3, 3000.0])
@@ -190,7 +187,6 @@ def test_snr_by_hand_and_what_it_does_to_a_flipped_sign():
 
 
 # --- mel energy -----------------------------------------------------------------------------------
-# --------------------
 
 
 def tone_at_bin(b, n_fft=1024):
@@ -251,7 +247,6 @@ def _share_of_low(low, high):
 
 
 # --- what all refuse
-# --------------------------------------------------------------------------------------------------
 
 METRICS = {"mcd": lambda a, b: spectral.mcd(a, b, RATE), "lsd": spectral.lsd, "mel": lambda a,
            b: distances.mel_energy_kld(a, b, RATE), "snr": spectral.snr, "thd": lambda a,

@@ -54,7 +54,6 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
 
 
 # --- older than the code
-# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

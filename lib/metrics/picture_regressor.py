@@ -22,9 +22,8 @@ def picture_features(pictures: np.ndarray) -> np.ndarray:
         small = pictures.reshape(count, JUDGE_SIZE, height // JUDGE_SIZE, JUDGE_SIZE,
                                  width // JUDGE_SIZE, 3).mean((2, 4), dtype=np.float32)
     else:
-        small = np.stack([Image.fromarray(picture).resize((JUDGE_SIZE, JUDGE_SIZE),
-                                                          Image.Resampling.BOX)
-                          for picture in pictures]).astype(np.float32)
+        small = np.stack([np.asarray(Image.fromarray(picture).resize(
+            (JUDGE_SIZE, JUDGE_SIZE), Image.Resampling.BOX), np.float32) for picture in pictures])
     rgb = small / np.float32(255)  # [N, 32, 32, 3]
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     top, low = rgb.max(-1), rgb.min(-1)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats as scipy_stats
-from statsmodels.stats.multitest import multipletests
 
 from lib.core.errors import KlangfarbeError
 
@@ -92,7 +91,11 @@ def swap_test(statistic: Callable[[np.ndarray], float], ours: np.ndarray, theirs
 
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's (1979) step-down correction: adjusted p-values [K] in the given order."""
-    return np.asarray(multipletests(p_values, method="holm")[1]) if len(p_values) else p_values
+    p_values = np.asarray(p_values, float)
+    order, adjusted = np.argsort(p_values), np.empty(len(p_values))
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
 
 
 def proportion(successes: np.ndarray) -> tuple[float, float, float]:

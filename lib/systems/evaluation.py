@@ -28,7 +28,7 @@ class TestSet(NamedTuple):
     real: np.ndarray
 
 
-def draw_by_emotion(seed: int, wanted: Mapping[str, int], start: int) -> dict[str, list]:
+def draw_by_emotion(seed: int, wanted: Mapping, start: int) -> dict[str, list]:
     """Atelier items from `start` on, as many as `wanted` of each emotion or more: word → items."""
     items, index = {word: [] for word in wanted}, start
     while any(len(items[word]) < count for word, count in wanted.items()):

@@ -135,8 +135,9 @@ def round_trip_errors(true: np.ndarray, generated: np.ndarray) -> dict[str, np.n
     true, generated = (some[:, :length].astype(np.float32) for some in (true, generated))
     level, true_level = (10 * np.log10(np.maximum(np.square(some, dtype=np.float64).mean(1), 1e-12))
                          for some in (generated, true))
-    return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": spectral.mcd(true, generated),
-            "lsd": np.asarray(spectral.lsd(true, generated)), "loudness": level - true_level}
+    mcd, lsd = (np.asarray(distance(true, generated)) for distance in (spectral.mcd, spectral.lsd))
+    return {"ln_mel_l1": ln_mel_l1(true, generated), "mcd": mcd, "lsd": lsd,
+            "loudness": level - true_level}
 
 
 def ln_mel_l1(true: np.ndarray, generated: np.ndarray) -> np.ndarray:

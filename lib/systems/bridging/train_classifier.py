@@ -37,8 +37,9 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
         part = loading.Part("ResNet50 trained on ImageNet", ("model.safetensors",))
         source = loading.find("residual network", part, config.initial)
         tensors = artefacts.read(source.folder / "model.safetensors")
-        model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
-                                        if not name.startswith("fc.")})
+        with loading.readable(source, "a ResNet50's weights in torchvision's names"):
+            model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
+                                            if not name.startswith("fc.")})
     return model
 
 

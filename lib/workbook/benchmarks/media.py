@@ -76,7 +76,8 @@ def bench_sampler() -> dict:
 def bench_features(n_clips: int = 6, clip_seconds: float = 45.0) -> dict:
     """The twelve features from shared transforms against librosa's twelve functions."""
     warm, *clips = render.sounds(TEST_SEED, range(n_clips + 1), clip_seconds)[0]
-    features.extract(warm), features.frames_naive(warm)  # librosa's compiled loops
+    features.extract(warm)
+    features.frames_naive(warm)  # compiles librosa's loops
     features.octave_basis.cache_clear()  # the filters of each clip's tuning are part of the work
     found, reference = [], []
     ours = benchmarks.seconds(lambda: found.extend(map(features.extract, clips)))
