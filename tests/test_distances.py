@@ -90,6 +90,12 @@ def test_a_matrix_that_is_no_covariance_is_refused():
         distances.frechet(np.zeros(2), np.diag([1.0, -0.5]), np.zeros(2), np.eye(2))
 
 
+def test_few_clips_of_many_dimensions_have_the_distance_of_their_covariances():
+    few, other = RNG.normal(size=(12, 60)), 2 + 3 * RNG.normal(size=(40, 60))
+    whole = distances.frechet(*distances.gaussian(few), *distances.gaussian(other))
+    assert distances.fad(few, other) == pytest.approx(whole, rel=1e-6)
+
+
 def test_bias_of_identical_gaussians_and_what_fad_infinity_leaves_of_it():
     rng = np.random.default_rng(4)
     reference = rng.normal(size=(20_000, 128))

@@ -40,7 +40,9 @@ def keep_memory() -> None:
 
 
 def pytest_configure(config) -> None:
-    """As a plugin of pytest: a folder for each worker of pytest-xdist and the kernels it starts."""
+    """As a plugin of pytest: a folder and one thread for each worker and the kernels it starts."""
     keep_memory()
     if "PYTEST_XDIST_WORKER" in os.environ:
         own_folder()
+        # matrix libraries whose threads wait for each other's cores take up to ten times as long
+        os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -64,7 +64,14 @@ def fad(reference: np.ndarray, generated: np.ndarray) -> float:
         two moments · minimum n: 500 (below about four rows a dimension the bias outweighs most
         differences) · source: Kilgour et al. (2019), Interspeech, eq. 1"""
     reference, generated = _two_sets(reference, generated)
-    return frechet(*gaussian(reference), *gaussian(generated))
+    if max(len(reference), len(generated)) > reference.shape[1]:
+        return frechet(*gaussian(reference), *gaussian(generated))
+    # few centred rows are a root of their covariance: small matrices, and no digits lost to squares
+    means = [x.mean(axis=0, dtype=np.float64) for x in (reference, generated)]
+    one, two = ((x - mean) / np.sqrt(len(x) - 1) for x, mean in zip((reference, generated), means))
+    distance = (np.square(means[0] - means[1]).sum() + np.square(one).sum() + np.square(two).sum()
+                - 2 * np.linalg.svd(one @ two.T, compute_uv=False).sum())
+    return float(max(distance, 0.0))
 
 
 def fad_infinity(reference: np.ndarray, generated: np.ndarray, *, groups: np.ndarray | None = None,
