@@ -6,14 +6,16 @@ from pathlib import Path
 from lib.core.errors import KlangfarbeError
 
 ROOT = Path(__file__).resolve().parents[2]
+# below it lies all that runs write; a rehearsal has its own, so that it touches no real run
+WORK = Path(os.environ.get("KLANGFARBE_WORK") or ROOT)
 NOTEBOOKS = ROOT / "notebooks"
 DATA = ROOT / "data"
 MINIATURES = DATA / "miniatures"
-PROCESSED = DATA / "processed"
+PROCESSED = WORK / "data" / "processed"
 RAW = DATA / "raw"
-RESULTS = ROOT / "results"
-REFERENCE = RESULTS / "reference"
-RUNS = ROOT / "papermill_runs"
+RESULTS = WORK / "results"
+REFERENCE = ROOT / "results" / "reference"
+RUNS = WORK / "papermill_runs"
 REAL_DATA_VARIABLE = "KLANGFARBE_REAL_DATA"
 
 

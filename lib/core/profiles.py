@@ -10,6 +10,13 @@ PROFILES = {"smoke": "seconds a notebook: shows that everything runs; its number
             "from the bundled miniatures", "gpu": "one GPU: atelier data, published sizes",
             "paper": "published data, weights and settings"}
 PROFILE_VARIABLE = "KLANGFARBE_PROFILE"  # nbval cannot inject parameters: the environment can
+# set by ``python -m lib rehearse``: paper's branches and flags, at toy sizes
+REHEARSAL_VARIABLE = "KLANGFARBE_REHEARSAL"
+
+
+def sizes(profile: str) -> str:
+    """The profile whose sizes hold: its own, but in a rehearsal of ``paper`` ``smoke``'s."""
+    return "smoke" if profile == "paper" and os.environ.get(REHEARSAL_VARIABLE) else profile
 
 
 def active(notebook_profile: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.core import artefacts
+from lib.core import artefacts, profiles
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio, images
 
@@ -41,12 +41,13 @@ def limit_peak(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
 
 
-def get_config(profiles: Mapping, profile: str):
-    """A system's config at a profile; ``bundled`` has mini's."""
-    known = {artefacts.BUNDLED: profiles["mini"], **profiles}
+def get_config(table: Mapping, profile: str):
+    """A system's config at a profile; ``bundled`` has mini's, a rehearsal of ``paper`` its own."""
+    known = {artefacts.BUNDLED: table["mini"], **table}
+    rehearsed = known.pop("rehearsal", None)
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
-    return known[profile]
+    return known[profile] if profiles.sizes(profile) == profile else rehearsed
 
 
 def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], what: str,
