@@ -150,7 +150,7 @@ COMMANDS = {
         option("--notebooks", nargs="*", default=[], metavar="NN"),
         option("--check", action="store_true",
                help="say which stored runs are older than the code that stands here")),
-    "execute": ("lib.workbook.runner:execute", "run one notebook (what the graph calls)",
+    "execute": ("lib.workbook.execute:execute", "run one notebook (what the graph calls)",
         option("source", type=Path), option("executed", type=Path),
         option("--parameters", default="e30=", help="base64 of JSON"),
         option("--threads", type=int, default=1))}
