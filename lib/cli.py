@@ -154,7 +154,7 @@ COMMANDS = {
          option("notebooks", nargs="*", metavar="NN", help="none: all"),
          option("--cores", type=int, default=2, help="notebooks side by side"),
          option("--keep", action="store_true", help="go on from what the last rehearsal made")),
-    "execute": ("lib.workbook.runner:execute", "run one notebook (what the graph calls)",
+    "execute": ("lib.workbook.execute:execute", "run one notebook (what the graph calls)",
         option("source", type=Path), option("executed", type=Path),
         option("--parameters", default="e30=", help="base64 of JSON"),
         option("--threads", type=int, default=1))}

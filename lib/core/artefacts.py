@@ -2,13 +2,9 @@
 ``results/<profile>/<notebook>/`` with a provenance file beside it; where it is absent,
 :func:`load` takes the miniature below ``data/miniatures/<notebook>/`` and says so."""
 
-import contextlib
 import io
 import json
-import os
-import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +17,13 @@ from safetensors.torch import load_file, save_file
 
 from lib.core import paths, provenance
 from lib.core.errors import KlangfarbeError
+from lib.core.paths import atomic
 
 PROVENANCE_SUFFIX = ".provenance.json"
 BUNDLED = "bundled"  # no profile of this name has results: asking for it gives the miniatures
 FORMS = "a suffix out of safetensors, parquet, csv, npy, json, skops"
 # the types our forests and regressors are made of: skops refuses every other
 TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.link.IdentityLink"]
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path`: renamed to it when the block ends well, else removed."""
-    path, temporary = Path(path), None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}.", path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise KlangfarbeError(f"to write {path}", error.strerror or str(error),
-                              "free some space; what stood there is untouched") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def write(path: Path | str, content) -> Path:

@@ -1,6 +1,9 @@
 """Where everything lies. No other module builds a path of its own from the repository's root."""
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from lib.core.errors import KlangfarbeError
@@ -38,3 +41,23 @@ def real_data(collection: str) -> Path:
         raise KlangfarbeError(f"the collection {collection!r} in {root}", "no such folder",
                               "see data/README.md for where to get it")
     return folder
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yields a path beside `path`: renamed to it when the block ends well, else removed."""
+    path, temporary = Path(path), None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}.", path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise KlangfarbeError(f"to write {path}", error.strerror or str(error),
+                              "free some space; what stood there is untouched") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

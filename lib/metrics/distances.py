@@ -12,7 +12,6 @@ from scipy.special import log_softmax, rel_entr
 from scipy.stats import t
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import gen_batches
-from torchmetrics.image.kid import KernelInceptionDistance
 
 from lib.core.errors import KlangfarbeError
 from lib.metrics import stats
@@ -159,6 +158,7 @@ def kid(reference: np.ndarray, generated: np.ndarray, *, seed: int = 0) -> float
     reference, generated = (x.astype(np.float64) for x in _two_sets(reference, generated))
     size = min(len(reference), len(generated), KID_SUBSET)
     subsets = 1 if size == len(reference) == len(generated) else KID_SUBSETS
+    from torchmetrics.image.kid import KernelInceptionDistance  # a second, and needed here alone
     with warnings.catch_warnings():  # of memory: features are small
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
         # what torchmetrics calls pictures are features already

@@ -3,7 +3,6 @@ Source: Hisariya & Liang §IV.A, equations 1–4, Figure 2 (no widths: `hidden`,
 ours); He et al. (2016) for the residual network.  Notebook: 11."""
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,6 +39,7 @@ class EmotionCNN(nn.Module):
         self.sequence, self.side = sequence, SIDES[backbone]
         self.backbone, channels = nn.Sequential(), 4 * width
         if backbone == "resnet50":
+            import torchvision  # a second, and needed for the published size alone
             parts = dict(torchvision.models.resnet50(weights=None).named_children())
             channels = parts.pop("fc").in_features
             parts.pop("avgpool")

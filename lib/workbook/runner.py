@@ -1,17 +1,15 @@
 """Running the notebooks: Snakemake drives papermill through the graph, then the report is built."""
 
-import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import papermill
 from filelock import FileLock, Timeout
 
-from lib.core import artefacts, paths, workers
+from lib.core import paths
 from lib.core.errors import KlangfarbeError
-from lib.core.profiles import PROFILE_VARIABLE, PROFILES
+from lib.core.profiles import PROFILES
 from lib.workbook import graph, report
 
 
@@ -43,25 +41,6 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
     print(f"\nreport    {_shown(page)}\npictures  {results}/*/*.png\ntables    {results}/*/*.csv"
           f"\nnotebooks {_shown(paths.RUNS / profile)}/*.ipynb  (as they ran)")
     return 1 if failed else done.returncode
-
-
-def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
-    """Runs a notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
-    # The injected PROFILE must hold: a variable left over from a test run would speak before it.
-    os.environ.pop(PROFILE_VARIABLE, None)
-    os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
-    os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
-    workers.own_folder()
-    workers.keep_memory()
-    artefacts.write(executed.with_suffix(graph.CODE_SUFFIX), graph.code_of(source))
-    try:
-        papermill.execute_notebook(source, executed, graph.decode(parameters),
-                                   kernel_name="python3", cwd=str(paths.NOTEBOOKS),
-                                   progress_bar=False, start_timeout=180)
-    except papermill.PapermillExecutionError as error:
-        print(f"{source.stem}, cell {error.cell_index}: {error.ename}: {error.evalue}")
-        return 1
-    return 0
 
 
 def check(profile: str, notebooks: list[str]) -> int:

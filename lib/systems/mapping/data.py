@@ -18,7 +18,6 @@ import pandas as pd
 import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from torchvision.transforms import v2
 
 from lib.core import artefacts, errors, provenance
 from lib.data import leakage, memmaps, splits
@@ -144,6 +143,7 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     """Pictures uint8 [N, H, W, 3], a seed each → [N, n_views, H, W, 3], themselves first (§5.2)."""
+    from torchvision.transforms import v2  # a second, and needed here alone
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
                             v2.GaussianBlur(3, BLUR)])
     views = np.repeat(np.asarray(pictures)[:, None], n_views, axis=1)
