@@ -90,10 +90,10 @@ def undecided(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
     found = []
     for name, sign, bound, where in conditions(rule):
         if name in measured and not _decides(name, where, measured):
-            told = "".join(f", {word} {measured.get(word, {}).get('value', 'not measured')}"
-                           for word in sorted(names(where)))
+            told = [f", {word} {measured[word]['value']:.3g}" if word in measured
+                    else f", {word} not measured" for word in sorted(names(where))]
             found.append(f"{name} {sign} {bound} decides nothing unless {where} "
-                         f"(n {measured[name]['n']}{told})")
+                         f"(n {measured[name]['n']}{''.join(told)})")
     return "; ".join(found)
 
 
