@@ -1,13 +1,17 @@
 """The ledger: every claim of the sources with the published number, ours, and a computed verdict.
 
-    data/claims.csv      id · claim · where · published · tested by · rule      one row a claim
+    data/claims.csv      id · claim · where · quote · published · tested by · rule   a row a claim
     data/published.csv   claim · quantity · value · unit · direction · where    numbers as printed
     notebooks ──save──►  results/<profile>/<notebook>/evidence.csv              numbers we measured
                                  └──fill──► verdicts ──► show (table), draw (forest plot)
 
 A rule is conditions joined by *and*: ``ccc_valence > null and rms_margin > 0``; one is true where
 the whole 95 % interval lies on its side, false where it lies on the other side, else open. One
-false: *does not hold*; one unmeasured: *not measured*; one open: *inconclusive*; else *holds*."""
+false: *does not hold*; one unmeasured: *not measured*; one open: *inconclusive*; else *holds*.
+
+``fad > 0 where n > dimensions`` is open unless the second condition is true: a distance of few
+clips, or a bound from another embedder's scale, decides nothing. Behind *where*, ``n`` is that of
+the quantity. ``S1-1.clap_m4_minus_m3`` is a number that was measured for another claim."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,13 +28,13 @@ from lib.core.profiles import PROFILES
 
 CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
 EVIDENCE, STORED = "evidence.csv", "reference"
-HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
-EMPTY, UNTESTABLE = "not measured", "not testable here"
+HOLDS, FAILS, OPEN, EMPTY = "holds", "does not hold", "inconclusive", "not measured"
 COLUMNS = ("claim", "quantity", "value", "low", "high", "null", "n", "seed", "data")
 # told apart without green or red, and dark enough to be read
-COLOURS = {HOLDS: "#00599c", FAILS: "#b34700", OPEN: "black", EMPTY: "#707070",
-           UNTESTABLE: "#707070"}
-CONDITION = re.compile(r"([a-z]\w*) ([<>]) (null|-?\d*\.?\d+|[a-z]\w*)")
+COLOURS = {HOLDS: "#00599c", FAILS: "#b34700", OPEN: "black", EMPTY: "#707070"}
+NAME = r"(?:[SX]\d?-\d+\.)?[a-z]\w*"
+CONDITION = re.compile(rf"({NAME}) ([<>]) (null|-?\d*\.?\d+|{NAME})(?: where (.+))?")
+UNKNOWN = {"low": np.nan, "high": np.nan, "null": np.nan, "n": np.nan}
 
 
 class Ledger(NamedTuple):
@@ -39,32 +43,58 @@ class Ledger(NamedTuple):
     quantities: pd.DataFrame
 
 
-def conditions(rule: str) -> list[tuple[str, str, str]]:
-    """``"a > null and b < 0.5"`` → ``[("a", ">", "null"), ("b", "<", "0.5")]``."""
+def conditions(rule: str) -> list[tuple[str, str, str, str]]:
+    """``"a > null and b < 5 where n > 9"`` → ``[(a, >, null, ""), (b, <, 5, "n > 9")]``."""
     matches = [CONDITION.fullmatch(part.strip()) for part in rule.split(" and ")]
     if None in matches:
         raise KlangfarbeError("conditions like 'ccc_valence > null', joined by 'and'", repr(rule),
                               "mend the rule in data/claims.csv")
-    return [(match[1], match[2], match[3]) for match in matches if match]
+    return [(match[1], match[2], match[3], match[4] or "") for match in matches if match]
+
+
+def names(rule: str) -> set[str]:
+    """Every quantity that a rule asks for."""
+    found = {word for name, _, bound, where in conditions(rule)
+             for word in (name, bound, *(names(where) if where else ()))}
+    return {word for word in found - {"null", "n"} if word[0].isalpha()}
 
 
 def verdict(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
-    """The verdict of a rule on quantities with ``low, high`` and, where asked for, ``null``."""
-    answers, unknown = [], {"low": np.nan, "high": np.nan, "null": np.nan}
-    for name, sign, bound in conditions(rule):
-        known = measured.get(name, unknown)
+    """The verdict of a rule on quantities with ``low, high, n`` and, where asked for, ``null``."""
+    answers = []
+    for name, sign, bound, where in conditions(rule):
+        known = measured.get(name, UNKNOWN)
         if bound == "null":
             low = high = known["null"]
         elif bound[0].isalpha():
-            low, high = (measured.get(bound, unknown)[end] for end in ("low", "high"))
+            low, high = (measured.get(bound, UNKNOWN)[end] for end in ("low", "high"))
         else:
             low = high = float(bound)
         right, wrong = known["low"] > high, known["high"] < low
         if sign == "<":
             right, wrong = wrong, right
         missing = not np.isfinite([known["low"], known["high"], low, high]).all()
-        answers.append(EMPTY if missing else HOLDS if right else FAILS if wrong else OPEN)
+        unsettled = not (right or wrong) or not _decides(name, where, measured)
+        answers.append(EMPTY if missing else OPEN if unsettled else HOLDS if right else FAILS)
     return next((answer for answer in (FAILS, EMPTY, OPEN) if answer in answers), HOLDS)
+
+
+def _decides(name: str, where: str, measured: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether what stands behind *where* is so."""
+    n = measured[name]["n"] if where and name in measured else np.nan
+    return not where or verdict(where, {**measured, "n": {"low": n, "high": n}}) == HOLDS
+
+
+def undecided(rule: str, measured: Mapping[str, Mapping[str, float]]) -> str:
+    """The measured conditions that decide nothing, with what *where* was held against."""
+    found = []
+    for name, sign, bound, where in conditions(rule):
+        if name in measured and not _decides(name, where, measured):
+            told = [f", {word} {measured[word]['value']:.3g}" if word in measured
+                    else f", {word} not measured" for word in sorted(names(where))]
+            found.append(f"{name} {sign} {bound} decides nothing unless {where} "
+                         f"(n {measured[name]['n']}{''.join(told)})")
+    return "; ".join(found)
 
 
 def evidence(claim: str, quantity: str, value: float, low: float, high: float, n: int, *,
@@ -96,6 +126,8 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
     """Checks rows of evidence, writes them to the notebook's ``evidence.csv``, returns a table."""
     table = pd.DataFrame([row | {"seed": seed} for row in rows], columns=list(COLUMNS))
     rules = dict(artefacts.read(CLAIMS)[["id", "rule"]].to_numpy())
+    compared = {name if "." in name else f"{claim}.{name}" for claim, rule in rules.items()
+                for name, _, bound, _ in conditions(rule) if bound == "null"}
     for claim, quantity, value, low, high, null, n in table.iloc[:, :7].to_numpy():
         name = f"{claim} {quantity}"
         if claim not in rules:
@@ -103,8 +135,7 @@ def save(rows: Iterable[dict], notebook: str, profile: str, *, seed: int,
         if not np.isfinite([value, low, high]).all() or low > high or n < 1:
             raise KlangfarbeError("a finite value with low ≤ high and n ≥ 1",
                                   f"{name}: {value} [{low}, {high}], n {n}", "measure it again")
-        compared = {(quantity, bound) for quantity, _, bound in conditions(rules[claim])}
-        if (quantity, "null") in compared and not np.isfinite(null):
+        if f"{claim}.{quantity}" in compared and not np.isfinite(null):
             raise KlangfarbeError(f"a null for {name}, which its rule compares with", "none",
                                   "shuffle the condition and give the null's end")
     twice = table[table.duplicated(["claim", "quantity", "data"])]
@@ -122,8 +153,9 @@ def published(claim: str) -> dict[str, float]:
 
 def fill(profile: str) -> Ledger:
     """The ledger over the evidence of a profile's notebooks and of real collections. ``claims``:
-    those of the file with ``data, verdict, would_fill``, a row for each data; ``quantities``:
-    :data:`COLUMNS`, ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
+    those of the file with ``data, verdict, would_fill``, a row for each data, and ``reason``: why a
+    rule decides nothing, or why there is no evidence yet; ``quantities``: :data:`COLUMNS`,
+    ``published, inside`` (is that in our interval?), ``notebook, verdict``."""
     files = sorted((paths.RESULTS / profile).glob(f"*/{EVIDENCE}"))
     real = paths.REFERENCE / "real" / EVIDENCE
     files += [real] if real.is_file() and real not in files else []
@@ -136,21 +168,27 @@ def fill(profile: str) -> Ledger:
     q["inside"] = np.where(q["published"].isna(), "", inside)
     rows = []
     for claim in artefacts.read(CLAIMS).fillna("").to_dict("records"):
-        of = q[q["claim"] == claim["id"]]
+        of = _used(q, claim["id"], claim["rule"])
         for data, part in of.groupby("data", sort=False) if len(of) else [("", of)]:
-            answer, hint = verdict(claim["rule"], part.set_index("quantity").to_dict("index")), ""
-            missing = {name for name, *_ in conditions(claim["rule"])} - set(part["quantity"])
-            if claim["not_testable"]:
-                answer = f"{UNTESTABLE}: {claim['not_testable']}"
-            elif answer == EMPTY and missing:  # what is stored is a run at mini
+            measured, hint = part.set_index("name").to_dict("index"), ""
+            answer, missing = verdict(claim["rule"], measured), names(claim["rule"]) - {*measured}
+            if answer == EMPTY and missing and claim["filled_by"]:  # what is stored is of mini
                 notebooks, more, params = claim["filled_by"].partition(" PARAMS=")
                 hint = (f'make run PROFILE={"mini" if profile == STORED else profile} '
                         f'NOTEBOOKS="{notebooks}"{more}{params} ({", ".join(sorted(missing))})')
-            rows.append(claim | {"data": data, "verdict": answer, "would_fill": hint})
+            reason = claim["reason"] if answer == EMPTY else undecided(claim["rule"], measured)
+            rows.append(claim | {"data": data, "verdict": answer, "would_fill": hint,
+                                 "reason": reason})
     claims = pd.DataFrame(rows)
     answers = claims.set_index(["id", "data"])["verdict"]
     q["verdict"] = [answers[claim, data] for claim, data in zip(q["claim"], q["data"])]
     return Ledger(claims, q)
+
+
+def _used(q: pd.DataFrame, claim: str, rule: str) -> pd.DataFrame:
+    """Rows of a claim and those that its rule takes from others; ``name``: the rule's for each."""
+    own, full = q["claim"] == claim, q["claim"] + "." + q["quantity"]
+    return q.assign(name=q["quantity"].where(own, full))[own | full.isin(names(rule))]
 
 
 def show(ledger: Ledger) -> pd.DataFrame:
@@ -158,20 +196,20 @@ def show(ledger: Ledger) -> pd.DataFrame:
     table, ours = ledger.claims.rename(columns={"data": "on"}), []
     claim: Any
     for claim in ledger.claims.itertuples():
-        used = {name for name, *_ in conditions(claim.rule)}
-        numbers = [f"{q.quantity} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
+        used = names(claim.rule)
+        numbers = [f"{q.name} {q.value:.3g} [{q.low:.3g}, {q.high:.3g}]"
                    + (f", null {q.null:.2g}" if np.isfinite(q.null) else "")
                    + f", n {q.n}, seed {q.seed}"
-                   for q in evidence_of(ledger, claim) if q.quantity in used]
+                   for q in evidence_of(ledger, claim) if q.name in used]
         ours.append("; ".join([*numbers, claim.would_fill] if claim.would_fill else numbers))
     table["ours"] = ours
-    return table.loc[:, ["id", "claim", "published", "ours", "on", "rule", "verdict"]]
+    return table.loc[:, ["id", "claim", "published", "ours", "on", "rule", "verdict", "reason"]]
 
 
 def evidence_of(ledger: Ledger, claim) -> list:
-    """The rows of ``quantities`` that belong to a row of ``claims``."""
-    q = ledger.quantities
-    return list(q[(q["claim"] == claim.id) & (q["data"] == claim.data)].itertuples())
+    """The rows of ``quantities`` that a row of ``claims`` rests on, with the rule's names."""
+    of = _used(ledger.quantities, claim.id, claim.rule)
+    return list(of[of["data"] == claim.data].itertuples())
 
 
 def print_claims(profile: str) -> None:
@@ -180,8 +218,9 @@ def print_claims(profile: str) -> None:
     if profile not in known:
         raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
     print(f"{profile}: {known[profile]}\n")
-    for name, claim, _, ours, data, _, answer in show(fill(profile)).to_numpy():
-        print(f"{name:5} {answer:18} {claim}{f' ({data})' if data else ''}\n      {ours}")
+    for name, claim, _, ours, data, _, answer, reason in show(fill(profile)).to_numpy():
+        print(f"{name:5} {answer:18} {claim}{f' ({data})' if data else ''}")
+        print(*(f"      {line}\n" for line in (ours, reason) if line), sep="", end="")
 
 
 def draw(ledger: Ledger) -> Figure:
@@ -191,12 +230,12 @@ def draw(ledger: Ledger) -> Figure:
     figure, axis = plt.subplots(figsize=(6.5, max(1.0, 0.2 * len(rows) + 0.4)))
     claim: Any
     for line, (claim, q) in enumerate(rows):
-        colour = COLOURS[claim.verdict.split(":")[0]]
+        colour = COLOURS[claim.verdict]
         if q is None:
             axis.text(-0.6, line, f"{claim.id}  {claim.claim} ({claim.data}): {claim.verdict}",
                       va="center", fontsize=8, color=colour)
             continue
-        bound = {name: bound for name, _, bound in conditions(claim.rule)}.get(q.quantity, "")
+        bound = {name: bound for name, _, bound, _ in conditions(claim.rule)}.get(q.name, "")
         colour = colour if bound else "0.4"
         edge = float(bound) if bound and not bound[0].isalpha() else np.nan
         marks = np.array([q.low, q.value, q.high, q.null, q.published, edge], float)
@@ -208,7 +247,7 @@ def draw(ledger: Ledger) -> Figure:
         axis.plot(null, line, "|", color="0.3", ms=8)
         axis.plot([edge, edge], [line - 0.4, line + 0.4], ":", color="0.3", lw=1)
         axis.plot(printed, line, "D", mfc="none", mec="0.2", ms=4)
-        axis.text(-0.05, line, q.quantity, ha="right", va="center", fontsize=8, color="0.3")
+        axis.text(-0.05, line, q.name, ha="right", va="center", fontsize=8, color="0.3")
         axis.text(1.05, line, f"{q.value:.3g} [{q.low:.3g}, {q.high:.3g}]  n {q.n}", va="center",
                   fontsize=8, color=colour)
     axis.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5))
