@@ -1,5 +1,6 @@
 # make run    set everything up, run all notebooks at PROFILE (default mini), build the report
-# make test   set everything up, lint, unit tests, every notebook run once at smoke and its products looked for
+# make test   set everything up, lint, unit tests, every notebook run once at smoke and its products looked for, profile
+#             paper rehearsed
 # Needs Python 3.11 and make. Each target is one or two plain commands; the README gives them for Windows.
 PYTHON ?= python3.11
 PROFILE ?= mini
@@ -15,12 +16,12 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint types unit quick notebooks lab doctor clean
+.PHONY: run test regress reference lint types unit quick notebooks rehearse lab doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
 
-test: lint unit notebooks
+test: lint unit notebooks rehearse
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests notebooks
@@ -43,6 +44,10 @@ notebooks: $(READY)
 	KLANGFARBE_PROFILE=smoke KLANGFARBE_THREADS=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-cell-timeout=300 -n $(CORES) --durations=25
 	$(BIN)/python -m lib run --profile smoke --check
 	$(BIN)/python -m lib run --profile smoke --dry-run
+
+# Profile paper's own branches and flags at toy sizes, on replicas of the publishers' folders and random networks.
+rehearse: $(READY)
+	$(BIN)/python -m lib rehearse --cores $(CORES)
 
 # The same check cells at mini: the stored outputs' own profile.
 regress: $(READY)
