@@ -94,7 +94,3 @@ def perform(stem: str) -> None:
         f"without {', '.join(absent)}" if absent else "ran"
     print(f"{time.monotonic() - began:5.0f} s  {stem}  {why}", flush=True)
     os._exit(1 if code or absent else 0)
-
-
-if __name__ == "__main__":
-    sys.exit(rehearse(sys.argv[2:], int(sys.argv[1])))
