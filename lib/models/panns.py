@@ -2,6 +2,7 @@
 527 classes. Names and shapes of weights are the published checkpoint's (Cnn14_mAP=0.431). Source:
 Kong et al. (2020), table 2 and §III.A.  Notebook: 05."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -12,44 +13,34 @@ from torchaudio.functional import melscale_fbanks
 SAMPLE_RATE_HZ, N_FFT, HOP, N_MELS = 32_000, 1024, 320, 64
 LOWEST_HZ, HIGHEST_HZ = 50.0, 14_000.0
 FLOOR = 1e-10  # of power: −100 dB
-
-
-class Block(nn.Module):
-    """Two convolutions with batch norm and ReLU, then the mean over `pool` × `pool` cells."""
-    def __init__(self, before: int, channels: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, channels, 3, padding=1, bias=False)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
-
-    def forward(self, cells: Tensor, pool: int) -> Tensor:
-        """Cells [B, C, T, M] → [B, C', T/pool, M/pool]."""
-        cells = F.relu(self.bn1(self.conv1(cells)))
-        return F.avg_pool2d(F.relu(self.bn2(self.conv2(cells))), pool)
+WIDTHS, N_CLASSES = (64, 128, 256, 512, 1024, 2048), 527
 
 
 class Cnn14(nn.Module):
-    """Six blocks of `widths`; mean over frequency, maximum plus mean over time. Its dropout, which
-    is for training, is left out."""
+    """Six blocks of `widths`, two convolutions each; mean over frequency, maximum plus mean over
+    time. Its dropout, which is for training, is left out."""
     sample_rate_hz = SAMPLE_RATE_HZ
     window_seconds = 10.0  # AudioSet's clips
     hop_seconds = 10.0
 
-    def __init__(self, widths: Sequence[int] = (64, 128, 256, 512, 1024, 2048),
-                 n_classes: int = 527):
+    def __init__(self, widths: Sequence[int] = WIDTHS):
         super().__init__()
-        self.width, self.n_classes = widths[-1], n_classes
+        self.width = widths[-1]
         self.hann = nn.Buffer(torch.hann_window(N_FFT), persistent=False)
         self.logmel_extractor = nn.Module()  # the published file holds its mel bands; they are used
         self.logmel_extractor.melW = nn.Buffer(melscale_fbanks(
             N_FFT // 2 + 1, LOWEST_HZ, HIGHEST_HZ, N_MELS, SAMPLE_RATE_HZ, norm="slaney",
             mel_scale="slaney"))                                       # [F, M]
         self.bn0 = nn.BatchNorm2d(N_MELS)
-        for number, (before, channels) in enumerate(zip((1, *widths), widths), 1):
-            self.add_module(f"conv_block{number}", Block(before, channels))
-        self.n_blocks = len(widths)
+        def convolution(before, after):
+            return nn.Conv2d(before, after, 3, padding=1, bias=False)
+        self.blocks = [f"conv_block{number}" for number in range(1, len(widths) + 1)]
+        for name, before, after in zip(self.blocks, (1, *widths), widths):
+            self.add_module(name, nn.Sequential(OrderedDict(
+                conv1=convolution(before, after), bn1=nn.BatchNorm2d(after), relu1=nn.ReLU(),
+                conv2=convolution(after, after), bn2=nn.BatchNorm2d(after), relu2=nn.ReLU())))
         self.fc1 = nn.Linear(self.width, self.width)
-        self.fc_audioset = nn.Linear(self.width, n_classes)
+        self.fc_audioset = nn.Linear(self.width, N_CLASSES)
 
     def mel(self, windows: Tensor) -> Tensor:
         """Windows [B, N] in [−1, 1] → mel power in dB [B, T, M]."""
@@ -60,8 +51,10 @@ class Cnn14(nn.Module):
     def embed(self, windows: Tensor) -> Tensor:
         """Windows [B, N], .32 s or longer → embeddings [B, 2048]."""
         cells = self.bn0(self.mel(windows)[:, None].transpose(1, 3)).transpose(1, 3)  # [B, 1, T, M]
-        for number in range(1, self.n_blocks + 1):
-            cells = getattr(self, f"conv_block{number}")(cells, 2 if number < self.n_blocks else 1)
+        for name in self.blocks:
+            cells = getattr(self, name)(cells)
+            if name != self.blocks[-1]:
+                cells = F.avg_pool2d(cells, 2)
         times = cells.mean(3)                                          # [B, C, T/32]
         return F.relu(self.fc1(times.amax(2) + times.mean(2)))
 

@@ -14,7 +14,7 @@ from huggingface_hub import constants
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
-from lib.models.panns import Cnn14
+from lib.models.panns import N_CLASSES, WIDTHS, Cnn14
 from lib.models.vggish import VGGish
 from lib.pretrained.loading import Part, Pretrained, Source, find, inspect, load_own
 
@@ -42,10 +42,7 @@ class AudioSetEncoder(Pretrained):
 
 class PannsEncoder(AudioSetEncoder):
     """A CNN14; `labels` are the numbers of AudioSet's class_labels_indices.csv."""
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes' logits."""
-        return tuple(map(str, range(self.model.n_classes)))
+    labels = tuple(map(str, range(N_CLASSES)))
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → logits float32 [N, 527]."""
@@ -54,8 +51,9 @@ class PannsEncoder(AudioSetEncoder):
 
 def load_vggish(source: Source, device: str, dtype=None) -> AudioSetEncoder:
     """A folder's VGGish, in single precision; sizes that ``config.json`` leaves out: published."""
-    return AudioSetEncoder(source, load_own(source, _builder(VGGish, "widths", "hidden"), "VGGish"),
-                           device)
+    def build(config):
+        return VGGish(**{name: config[name] for name in ("widths", "hidden") if name in config})
+    return AudioSetEncoder(source, load_own(source, build, "VGGish"), device)
 
 
 def load_panns(source: Source, device: str, dtype=None) -> PannsEncoder:
@@ -63,12 +61,9 @@ def load_panns(source: Source, device: str, dtype=None) -> PannsEncoder:
     def names(tensors):  # without the kernels of a Fourier transform: torch has one
         return {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()
                 if "spectrogram_extractor." not in name}
-    model = load_own(source, _builder(Cnn14, "widths"), "CNN14", names)
-    return PannsEncoder(source, model, device)
-
-
-def _builder(network: Callable, *sizes: str) -> Callable:
-    return lambda config: network(**{name: config[name] for name in sizes if name in config})
+    def build(config):
+        return Cnn14(config.get("widths", WIDTHS))
+    return PannsEncoder(source, load_own(source, build, "CNN14", names), device)
 
 
 def find_vggish(name: str, part: Part, source: str | Path) -> Source:
@@ -77,30 +72,26 @@ def find_vggish(name: str, part: Part, source: str | Path) -> Source:
         return find(name, part, source)
     folder = Path(constants.HF_HUB_CACHE) / Path(RELEASE).stem
     if not (folder / "model.safetensors").is_file():
-        convert(fetch(folder), folder)
+        convert(folder)
     return inspect(folder, part, VGGISH, revision=RELEASE, licence="Apache-2.0")
 
 
-def fetch(folder: Path) -> Path:
-    """The published file, fetched into a folder unless it lies there."""
-    file, why = folder / Path(RELEASE).name, "no network allowed (HF_HUB_OFFLINE)"
-    if not file.is_file() and not constants.HF_HUB_OFFLINE:
+def convert(folder: Path) -> None:
+    """Writes the published file's tensors as safetensors; it is fetched unless it lies there, and
+    one of another hash is refused."""
+    file, wanted = folder / Path(RELEASE).name, Path(RELEASE).stem.split("-")[1]
+    if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         try:
+            if constants.HF_HUB_OFFLINE:
+                raise OSError("HF_HUB_OFFLINE is set")
             torch.hub.download_url_to_file(URL, str(file))
-        except OSError as error:  # urllib's and the disk's
-            why = f"{type(error).__name__}: {error}"
-    if not file.is_file():
-        raise KlangfarbeError(f"VGGish's weights, {URL}", why, f"put that file into {folder}")
-    return file
-
-
-def convert(file: Path, folder: Path) -> None:
-    """Writes the published file's tensors as safetensors; a file of another hash is refused."""
-    digest, wanted = hashlib.sha256(file.read_bytes()).hexdigest(), file.stem.split("-")[-1]
-    if not digest.startswith(wanted):
+        except OSError as error:  # urllib's and the disk's, too
+            raise KlangfarbeError(f"VGGish's weights, {URL}", f"{type(error).__name__}: {error}",
+                                  f"put that file into {folder}") from error
+    if not (digest := hashlib.sha256(file.read_bytes()).hexdigest()).startswith(wanted):
         raise KlangfarbeError(f"{file} of SHA-256 {wanted}…", f"{digest[:8]}…",
                               "delete it, it will be fetched again")
-    artefacts.write(folder / "config.json", {"model_type": "vggish"})
     artefacts.write(folder / "model.safetensors",
                     torch.load(file, map_location="cpu", weights_only=True))
+    artefacts.write(folder / "config.json", {"model_type": "vggish"})

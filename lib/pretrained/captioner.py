@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import (
-    AutoTokenizer,
-    Blip2Config,
-    Blip2ForConditionalGeneration,
-    BlipForConditionalGeneration,
-    BlipImageProcessorPil,
-)
+import transformers as hf
 
 from lib.core.errors import KlangfarbeError, checked
 from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read
@@ -46,7 +40,6 @@ class Captioner(Pretrained):
     """A BLIP with its image processor and tokenizer; a BLIP-2's language model reads the picture
     as `picture_tokens` before the words."""
     picture_tokens: tuple[int, ...] = ()
-
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
@@ -73,11 +66,11 @@ class Captioner(Pretrained):
 
 def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
     """A folder's model, image processor and tokenizer."""
-    model = load_model(BlipForConditionalGeneration, source, device, dtype,
-                       {Blip2Config: Blip2ForConditionalGeneration})
-    processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
-    captioner = Captioner(source, model, device, read(AutoTokenizer, source), processor)
-    if isinstance(model.config, Blip2Config):
+    model = load_model(hf.BlipForConditionalGeneration, source, device, dtype,
+                       {hf.Blip2Config: hf.Blip2ForConditionalGeneration})
+    processor = read(hf.BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
+    captioner = Captioner(source, model, device, read(hf.AutoTokenizer, source), processor)
+    if isinstance(model.config, hf.Blip2Config):
         if model.config.image_token_id is None:  # so are conversions of before November 2024
             raise KlangfarbeError("a BLIP-2 whose config.json has image_token_index",
                                   f"{source.folder}: none", "take a later revision")

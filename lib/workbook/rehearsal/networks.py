@@ -2,7 +2,6 @@
 profile ``paper`` asks for, as the hub's cache lays them out."""
 
 import functools
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,8 @@ def write_hub(cache: Path) -> None:
               for name, (_, revision) in part.hub.items()}
     for name, make in NETWORKS.items():
         home, revision = cache / f"models--{name.replace('/', '--')}", pinned.get(name) or "main"
-        is_commit = re.fullmatch("[0-9a-f]{40}", revision)
-        commit, reference = (revision, "main") if is_commit else (COMMIT, revision)
+        # a commit, or a name that stands for one
+        commit, reference = (COMMIT, revision) if len(revision) < 40 else (revision, "main")
         folder, file = home / "snapshots" / commit, home / "refs" / reference
         for place in (file.parent, folder):
             place.mkdir(parents=True, exist_ok=True)
@@ -97,16 +96,15 @@ def blip2(folder: Path) -> None:
     tokens = pictures.clip_tokenizer([*said(), "a sad painting"], N_WORDS, template="</s> $A")
     tokens.add_tokens(tokenizers.AddedToken("<image>", normalized=False, special=True),
                       special_tokens=True)
-    text = hf.OPTConfig(vocab_size=len(tokens), hidden_size=16, word_embed_proj_dim=16, ffn_dim=32,
-                        num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=128,
+    text = hf.OPTConfig(vocab_size=len(tokens), **TINY, word_embed_proj_dim=16, ffn_dim=32,
                         bos_token_id=2, pad_token_id=1, eos_token_id=3)
-    side = {"height": SIDE, "width": SIDE}
-    _save(folder, hf.Blip2ForConditionalGeneration(hf.Blip2Config(
-              vision_config=TINY | {"image_size": SIDE, "patch_size": 8, "initializer_range": 0.02},
-              qformer_config=TINY | {"num_hidden_layers": 2, "vocab_size": 8},
-              text_config=text.to_dict(), num_query_tokens=4,
-              image_token_index=tokens.convert_tokens_to_ids("<image>"))),
-          tokens, hf.BlipImageProcessorPil(size=side))
+    config = hf.Blip2Config(
+        vision_config=TINY | {"image_size": SIDE, "patch_size": 8, "initializer_range": 0.02},
+        qformer_config=TINY | {"num_hidden_layers": 2, "vocab_size": 8},
+        text_config=text.to_dict(), num_query_tokens=4,
+        image_token_index=tokens.convert_tokens_to_ids("<image>"))
+    _save(folder, hf.Blip2ForConditionalGeneration(config), tokens,
+          hf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}))
 
 
 def falcon(folder: Path) -> None:
