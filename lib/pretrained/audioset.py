@@ -92,6 +92,6 @@ def convert(folder: Path) -> None:
     if not (digest := hashlib.sha256(file.read_bytes()).hexdigest()).startswith(wanted):
         raise KlangfarbeError(f"{file} of SHA-256 {wanted}…", f"{digest[:8]}…",
                               "delete it, it will be fetched again")
+    artefacts.write(folder / "config.json", {"model_type": "vggish"})
     artefacts.write(folder / "model.safetensors",
                     torch.load(file, map_location="cpu", weights_only=True))
-    artefacts.write(folder / "config.json", {"model_type": "vggish"})
