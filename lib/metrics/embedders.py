@@ -24,6 +24,7 @@ EMBEDDERS = {"tagger": ("tagger", pretrained.MINIATURE), "vggish": ("vggish", VG
              "clap": ("text_audio", "laion/clap-htsat-unfused")}
 WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
            "with the clip; short clips are repeated")
+EXAMPLES = "one every hop from the start, as published; the rest is left out"
 MIN_SECONDS = 0.5
 SAME = 1e-9  # cosines this close are a tie: less than that is the order of the additions
 BATCH = 32   # windows, pictures or sentences at a time
@@ -40,8 +41,8 @@ def load(name: str, source: str | Path = "", *, device: str | None = None):
 
 
 def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
-    """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples]. One
-    begins ``hop_seconds`` after the other (VGGish's overlap a little), or where the other ends."""
+    """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples], as
+    :data:`WINDOWS` says, or :data:`EXAMPLES` where the encoder has ``hop_seconds`` (VGGish)."""
     sound = np.asarray(sound, np.float32)
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
@@ -52,9 +53,11 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
     if len(sound) < length:
         return np.resize(sound, (1, length))
-    hop = round(getattr(encoder, "hop_seconds", encoder.window_seconds) * encoder.sample_rate_hz)
-    cut = np.lib.stride_tricks.sliding_window_view(sound, length)[::hop]
-    rest = len(sound) - hop * (len(cut) - 1) - length
+    if hasattr(encoder, "hop_seconds"):
+        hop = round(encoder.hop_seconds * encoder.sample_rate_hz)
+        return np.lib.stride_tricks.sliding_window_view(sound, length)[::hop]
+    whole, rest = divmod(len(sound), length)
+    cut = sound[: whole * length].reshape(whole, length)
     return np.concatenate([cut, sound[None, -length:]]) if 2 * rest >= length else cut
 
 
@@ -146,7 +149,8 @@ def card(encoder) -> dict:
     names = ("name", "sha256", "revision", "licence", "width", "sample_rate_hz", "window_seconds",
              "hop_seconds")
     found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
-    return found | ({"windows": WINDOWS} if "sample_rate_hz" in found else {})
+    cut = EXAMPLES if "hop_seconds" in found else WINDOWS
+    return found | ({"windows": cut} if "sample_rate_hz" in found else {})
 
 
 def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:

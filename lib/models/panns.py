@@ -21,7 +21,6 @@ class Cnn14(nn.Module):
     time. Its dropout, which is for training, is left out."""
     sample_rate_hz = SAMPLE_RATE_HZ
     window_seconds = 10.0  # AudioSet's clips
-    hop_seconds = 10.0
 
     def __init__(self, widths: Sequence[int] = WIDTHS):
         super().__init__()

@@ -24,11 +24,10 @@ URL = f"https://github.com/{VGGISH}/releases/download/{RELEASE}"
 
 
 class AudioSetEncoder(Pretrained):
-    """A network with ``embed``, at its own rate, window and hop from one window to the next."""
+    """A network with ``embed``, at its own rate and window."""
     def __init__(self, source: Source, model: Any, device: str):
         super().__init__(source, model.to(device), device, width=model.width)
         self.sample_rate_hz, self.window_seconds = model.sample_rate_hz, model.window_seconds
-        self.hop_seconds = model.hop_seconds
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → embeddings float32 [N, D]."""
@@ -40,6 +39,11 @@ class AudioSetEncoder(Pretrained):
             return function(sound).cpu().numpy()
 
 
+class VggishEncoder(AudioSetEncoder):
+    """A VGGish, whose windows overlap a little."""
+    hop_seconds = VGGish.hop_seconds
+
+
 class PannsEncoder(AudioSetEncoder):
     """A CNN14; `labels` are the numbers of AudioSet's class_labels_indices.csv."""
     labels = tuple(map(str, range(N_CLASSES)))
@@ -49,11 +53,11 @@ class PannsEncoder(AudioSetEncoder):
         return self._outputs(self.model.logits, windows)
 
 
-def load_vggish(source: Source, device: str, dtype=None) -> AudioSetEncoder:
+def load_vggish(source: Source, device: str, dtype=None) -> VggishEncoder:
     """A folder's VGGish, in single precision; sizes that ``config.json`` leaves out: published."""
     def build(config):
         return VGGish(**{name: config[name] for name in ("widths", "hidden") if name in config})
-    return AudioSetEncoder(source, load_own(source, build, "VGGish"), device)
+    return VggishEncoder(source, load_own(source, build, "VGGish"), device)
 
 
 def load_panns(source: Source, device: str, dtype=None) -> PannsEncoder:
