@@ -267,7 +267,7 @@ def test_the_published_vggish_is_converted_once_and_only_if_it_is_the_published(
         tensors = {name: t for name, t in VGGish().state_dict().items() if t.numel() < 100_000}
     torch.save({name: torch.ones(t.shape) for name, t in tensors.items()}, file)
     digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    monkeypatch.setattr(audioset, "RELEASE", f"v0.1/vggish-{digits}.pth")
+    monkeypatch.setattr(audioset, "FILE", f"vggish-{digits}.pth")
     folder = hub / f"vggish-{digits}"
     folder.mkdir()
     there = folder / f"vggish-{digits}.pth"
@@ -276,7 +276,7 @@ def test_the_published_vggish_is_converted_once_and_only_if_it_is_the_published(
         embedders.load("vggish", device="cpu")
     there.write_bytes(file.read_bytes())
     source = audioset.find_vggish("vggish", pretrained.PUBLISHED["vggish"], audioset.VGGISH)
-    assert (source.name, source.revision) == (audioset.VGGISH, f"v0.1/vggish-{digits}.pth")
+    assert (source.name, source.revision) == (audioset.VGGISH, "v0.1")
     converted = artefacts.read(source.folder / "model.safetensors")
     assert set(converted) == set(tensors)
     there.unlink()
@@ -292,7 +292,7 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path, monkeypatch):
     content = pickle.dumps(Trap())
     file = tmp_path / f"vggish-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     file.write_bytes(content)
-    monkeypatch.setattr(audioset, "RELEASE", f"v0.1/{file.name}")
+    monkeypatch.setattr(audioset, "FILE", file.name)
     with pytest.raises(pickle.UnpicklingError):
         audioset.convert(tmp_path)
     assert not (tmp_path / "ran").exists() and not (tmp_path / "model.safetensors").exists()

@@ -44,7 +44,7 @@ class Cnn14(nn.Module):
     def mel(self, windows: Tensor) -> Tensor:
         """Windows [B, N] in [−1, 1] → mel power in dB [B, T, M]."""
         spectrum = torch.stft(windows, N_FFT, HOP, window=self.hann, return_complex=True)
-        power = spectrum.abs().square().transpose(1, 2) @ self.logmel_extractor.melW
+        power = spectrum.abs().square().transpose(1, 2) @ self.logmel_extractor.get_buffer("melW")
         return 10 * torch.log10(power.clamp(min=FLOOR))
 
     def embed(self, windows: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ from lib.models.vggish import VGGish
 from lib.pretrained.loading import Part, Pretrained, Source, find, inspect, load_own
 
 VGGISH = "harritaylor/torchvggish"  # on GitHub
-RELEASE = "v0.1/vggish-10086976.pth"  # its name ends in the first digits of its SHA-256
-URL = f"https://github.com/{VGGISH}/releases/download/{RELEASE}"
+RELEASE, FILE = "v0.1", "vggish-10086976.pth"  # its name has the first digits of its SHA-256
+URL = f"https://github.com/{VGGISH}/releases/download/{RELEASE}/{FILE}"
 
 
 class AudioSetEncoder(Pretrained):
@@ -74,7 +74,7 @@ def find_vggish(name: str, part: Part, source: str | Path) -> Source:
     """As ``loading.find``; :data:`VGGISH` is the published file, converted beside the hub's."""
     if source != VGGISH:
         return find(name, part, source)
-    folder = Path(constants.HF_HUB_CACHE) / Path(RELEASE).stem
+    folder = Path(constants.HF_HUB_CACHE) / Path(FILE).stem
     if not (folder / "model.safetensors").is_file():
         convert(folder)
     return inspect(folder, part, VGGISH, revision=RELEASE, licence="Apache-2.0")
@@ -83,7 +83,7 @@ def find_vggish(name: str, part: Part, source: str | Path) -> Source:
 def convert(folder: Path) -> None:
     """Writes the published file's tensors as safetensors; it is fetched unless it lies there, and
     one of another hash is refused."""
-    file, wanted = folder / Path(RELEASE).name, Path(RELEASE).stem.split("-")[1]
+    file, wanted = folder / FILE, Path(FILE).stem.split("-")[1]
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         try:

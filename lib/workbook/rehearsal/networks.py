@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tokenizers
 import torch
 import torchvision
 import transformers as hf
@@ -23,8 +22,8 @@ from lib.recipes import describer, listeners, pictures, texts
 
 COMMIT = "0" * 40  # where a part pins none
 N_WORDS, SIDE = 400, 32
-TINY = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2}
+TINY: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32,
+                        "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 def write_hub(cache: Path) -> None:
@@ -42,7 +41,7 @@ def write_hub(cache: Path) -> None:
         torch.manual_seed(0)
         make(folder)
     torch.manual_seed(0)
-    vggish(cache / Path(audioset.RELEASE).stem)
+    vggish(cache / Path(audioset.FILE).stem)
 
 
 @functools.cache
@@ -94,15 +93,13 @@ def blip(folder: Path) -> None:
 def blip2(folder: Path) -> None:
     """BLIP-2 with an OPT: a start mark before the words, a token for each part of the picture."""
     tokens = pictures.clip_tokenizer([*said(), "a sad painting"], N_WORDS, template="</s> $A")
-    tokens.add_tokens(tokenizers.AddedToken("<image>", normalized=False, special=True),
-                      special_tokens=True)
+    tokens.add_tokens(["<image>"], special_tokens=True)  # the last one
     text = hf.OPTConfig(vocab_size=len(tokens), **TINY, word_embed_proj_dim=16, ffn_dim=32,
                         bos_token_id=2, pad_token_id=1, eos_token_id=3)
     config = hf.Blip2Config(
         vision_config=TINY | {"image_size": SIDE, "patch_size": 8, "initializer_range": 0.02},
         qformer_config=TINY | {"num_hidden_layers": 2, "vocab_size": 8},
-        text_config=text.to_dict(), num_query_tokens=4,
-        image_token_index=tokens.convert_tokens_to_ids("<image>"))
+        text_config=text.to_dict(), num_query_tokens=4, image_token_index=len(tokens) - 1)
     _save(folder, hf.Blip2ForConditionalGeneration(config), tokens,
           hf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}))
 
