@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 
 from lib import pretrained
 from lib.core import artefacts, paths
@@ -18,6 +19,7 @@ from lib.data.atelier.factors import draw
 from lib.pretrained import captioner
 from lib.recipes import pictures as recipe
 from lib.recipes.bundling import Steps
+from lib.workbook.rehearsal import networks
 
 TINY = Steps(2, 8, 1.5e-3)
 VISION = {**recipe.BLIP_VISION, "image_size": 32, "hidden_size": 32, "intermediate_size": 96,
@@ -253,6 +255,61 @@ def test_pickled_weights_and_other_networks_are_refused(folder, tmp_path):
     other = shutil.copytree(paths.MINIATURES / "text_audio", tmp_path / "other")
     with pytest.raises(KlangfarbeError, match="a BlipForConditionalGeneration"):
         pretrained.load("captioner", other, device="cpu")
+
+
+# --- BLIP-2 ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def blip2_folder(tmp_path_factory):
+    """A BLIP-2 of random weights whose language model looks at the picture."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("blip2")
+    torch.manual_seed(0)
+    networks.blip2(folder)
+    tensors = artefacts.read(folder / "model.safetensors")
+    for name, tensor in tensors.items():  # initial weights are so small that it would not
+        if tensor.ndim > 1:
+            tensors[name] = torch.randn(tensor.shape) * (4 / tensor[0].numel()) ** 0.5
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("word", ["sad", "angry", None])
+def test_blip2_says_what_transformers_says(blip2_folder, items, word):
+    """Against Blip2Processor and its model's own generate, picture by picture."""
+    from transformers import (
+        AutoTokenizer,
+        Blip2ForConditionalGeneration,
+        Blip2Processor,
+        BlipImageProcessorPil,
+    )
+
+    model = Blip2ForConditionalGeneration.from_pretrained(blip2_folder).eval()
+    processor = Blip2Processor(BlipImageProcessorPil.from_pretrained(blip2_folder),
+                               AutoTokenizer.from_pretrained(blip2_folder),
+                               num_query_tokens=model.config.num_query_tokens)
+    own = []
+    for picture in items[0]:
+        text = {} if word is None else {"text": captioner.lead(word)}
+        inputs = processor(images=picture, return_tensors="pt", **text)
+        said = model.generate(**inputs, max_new_tokens=9, do_sample=False, num_beams=1)
+        own.append(processor.batch_decode(said, skip_special_tokens=True)[0].strip())
+    loaded = pretrained.load("captioner", blip2_folder, device="cpu")
+    captions = loaded.caption(items[0], [word] * len(items[0]), max_tokens=9, batch=5)
+    assert captions == own and len(set(captions)) > 1, "it looks at the picture"
+    lead = "" if word is None else captioner.lead(word)
+    assert all(text.startswith(lead) and len(text) > len(lead) for text in captions)
+
+
+def test_a_blip2_without_its_picture_token_is_refused(blip2_folder, tmp_path):
+    copy = shutil.copytree(blip2_folder, tmp_path / "copy")
+    config = artefacts.read(copy / "config.json")
+    config.pop("image_token_index")
+    artefacts.write(copy / "config.json", config)
+    with pytest.raises(KlangfarbeError, match="image_token_index"):
+        pretrained.load("captioner", copy, device="cpu")
 
 
 # --- training -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ half-loaded; windows fixed.
 """
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from lib.metrics import embedders, text_audio
 from lib.pretrained import loading
 from lib.recipes import bundling, listeners
 from lib.training import loop
+from lib.workbook.rehearsal import networks
 
 AUDIO = {**listeners.AUDIO, "num_mel_bins": 32, "spec_size": 64, "patch_embeds_hidden_size": 8,
          "hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2}
@@ -313,9 +315,24 @@ def test_the_cache_is_asked_before_the_network(monkeypatch, clap_folder, tmp_pat
 def test_what_is_pinned_is_a_commit():
     known = [(name, k) for part in pretrained.PARTS.values() for name, k in part.hub.items()]
     pinned = [revision for _, (_, revision) in known if revision]
-    assert all(len(revision) == 40 and set(revision) <= set("0123456789abcdef")
-               for revision in pinned) and len(set(pinned)) == len(pinned)
+    # or a pull request of the hub's own conversion to safetensors
+    assert all(re.fullmatch("[0-9a-f]{40}|refs/pr/[0-9]+", revision) for revision in pinned)
+    assert len(set(pinned)) == len(pinned)
     assert len(pinned) >= 11 and all("/" in name and licence for name, (licence, _) in known)
+
+
+def test_falcon_is_taken_where_its_weights_are_safetensors(monkeypatch, tmp_path):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    name, pickled = "tiiuae/falcon-rw-1b", "e4b9872bb803165eb22f0a867d4e6a64d34fce19"
+    monkeypatch.setattr(networks, "NETWORKS", {name: networks.NETWORKS[name]})
+    networks.write_hub(tmp_path)
+    assert pretrained.load("describer", name, device="cpu").revision not in ("", pickled)
+    weights, = tmp_path.glob("models--*/snapshots/*/model.safetensors")
+    weights.rename(weights.with_name("pytorch_model.bin"))  # as that commit has them
+    refuses("safe_serialization=True", "describer", weights.parent)
 
 
 # --- CLIP -----------------------------------------------------------------------------------------

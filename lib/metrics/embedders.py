@@ -1,25 +1,48 @@
 """What a metric asks of the network behind it: ``name, sha256, width`` D; of one that hears
 ``sample_rate_hz, window_seconds, embed(windows [N, samples])`` → [N, D]; also ``embed_text``,
 ``embed_pictures`` → [N, D] in the same space, or a tagger's ``labels, logits, affect``.
-:mod:`lib.pretrained` makes such objects. Windows are never drawn at random.  Notebook: 05."""
+:mod:`lib.pretrained` makes such objects, :func:`load` by the name that a config gives. Windows are
+never drawn at random.  Notebook: 05."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import soxr
 
+from lib import pretrained
 from lib.core.errors import KlangfarbeError
+from lib.pretrained.audioset import VGGISH
 
+# Name in a config → part and source of lib.pretrained. "tagger" is the bundled one: no published
+# tagger of genre and affect has safetensors on the hub. "vggish" makes S1's FAD; "clap" and "panns"
+# make S2's, "clap" the CLAP scores of both. No source names a classifier for its KL: S1's is of
+# "audio features", S2's of mel energy; a KL between tags is ours, by "panns" (PaSST is not here).
+EMBEDDERS = {"tagger": ("tagger", pretrained.MINIATURE), "vggish": ("vggish", VGGISH),
+             "panns": ("panns", "nicofarr/panns_Cnn14"),
+             "clap": ("text_audio", "laion/clap-htsat-unfused")}
 WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
            "with the clip; short clips are repeated")
+EXAMPLES = "one every hop from the start, as published; the rest is left out"
 MIN_SECONDS = 0.5
 SAME = 1e-9  # cosines this close are a tie: less than that is the order of the additions
 BATCH = 32   # windows, pictures or sentences at a time
 
 
+def load(name: str, source: str | Path = "", *, device: str | None = None):
+    """The encoder that a config names, out of :data:`EMBEDDERS`; `source`: another checkpoint of
+    the same part, a folder or a name on the hub. Out of reach it is an error, never another one."""
+    if name not in EMBEDDERS:
+        raise KlangfarbeError(f"an embedder out of {', '.join(EMBEDDERS)}", repr(name),
+                              "name one of them")
+    part, known = EMBEDDERS[name]
+    return pretrained.load(part, source or known, device=device)
+
+
 def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
-    """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples]."""
+    """A clip [samples] cut into the windows an encoder hears, at its own rate: [W, samples], as
+    :data:`WINDOWS` says, or :data:`EXAMPLES` where the encoder has ``hop_seconds`` (VGGish)."""
     sound = np.asarray(sound, np.float32)
     if (sound.ndim != 1 or not np.isfinite(sound).all() or not 1000 <= sample_rate_hz <= 400_000
             or len(sound) < MIN_SECONDS * sample_rate_hz):
@@ -30,6 +53,9 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
     length = round(encoder.window_seconds * encoder.sample_rate_hz)
     if len(sound) < length:
         return np.resize(sound, (1, length))
+    if hasattr(encoder, "hop_seconds"):
+        hop = round(encoder.hop_seconds * encoder.sample_rate_hz)
+        return np.lib.stride_tricks.sliding_window_view(sound, length)[::hop]
     whole, rest = divmod(len(sound), length)
     cut = sound[: whole * length].reshape(whole, length)
     return np.concatenate([cut, sound[None, -length:]]) if 2 * rest >= length else cut
@@ -38,6 +64,13 @@ def windows(sound: np.ndarray, sample_rate_hz: float, encoder) -> np.ndarray:
 def embed_clips(encoder, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
     """One vector a clip, the mean of its windows', not normalised again: float64 [N, D]."""
     return mean_over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz)
+
+
+def embed_windows(encoder, sounds: Sequence[np.ndarray],
+                  sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """A vector a window, float64 [W, D], and the number of its clip, int [W]: the rows that a FAD
+    by VGGish is published with, which are its groups, too."""
+    return over_windows(encoder, encoder.embed, encoder.width, sounds, sample_rate_hz)
 
 
 def logits_of_clips(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) -> np.ndarray:
@@ -53,16 +86,24 @@ def predict_affect(tagger, sounds: Sequence[np.ndarray], sample_rate_hz: float) 
 def mean_over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
                       sample_rate_hz: float) -> np.ndarray:
     """An encoder's answers (windows [B, samples] → [B, width]), means over clips: [N, width]."""
-    sums, counts, waiting = np.zeros((len(sounds), width)), np.zeros(len(sounds)), []
+    vectors, owners = over_windows(encoder, answer, width, sounds, sample_rate_hz)
+    sums = np.zeros((len(sounds), width))
+    np.add.at(sums, owners, vectors)
+    return sums / np.bincount(owners, minlength=len(sounds))[:, None]
+
+
+def over_windows(encoder, answer: Callable, width: int, sounds: Sequence[np.ndarray],
+                 sample_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """An encoder's answers of every window [W, width], and the number of its clip [W]."""
+    vectors, owners, waiting = [np.zeros((0, width))], [], []
     for index, sound in enumerate(sounds):
-        waiting += [(index, window) for window in windows(sound, sample_rate_hz, encoder)]
+        cut = windows(sound, sample_rate_hz, encoder)
+        owners += [index] * len(cut)
+        waiting += list(cut)
         while len(waiting) >= BATCH or (waiting and index == len(sounds) - 1):
-            owners, cut = zip(*waiting[:BATCH], strict=True)
-            vectors = check_vectors(encoder, answer(np.stack(cut)), len(cut), width)
-            np.add.at(sums, list(owners), vectors)
-            np.add.at(counts, list(owners), 1)
-            waiting = waiting[BATCH:]
-    return sums / counts[:, None]
+            batch, waiting = np.stack(waiting[:BATCH]), waiting[BATCH:]
+            vectors.append(check_vectors(encoder, answer(batch), len(batch), width))
+    return np.concatenate(vectors), np.array(owners, int)
 
 
 def embed_pictures(encoder, pictures: np.ndarray) -> np.ndarray:
@@ -105,9 +146,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 def card(encoder) -> dict:
     """What a table prints about the network behind a number."""
-    names = ("name", "sha256", "revision", "licence", "width", "sample_rate_hz", "window_seconds")
+    names = ("name", "sha256", "revision", "licence", "width", "sample_rate_hz", "window_seconds",
+             "hop_seconds")
     found = {name: getattr(encoder, name) for name in names if hasattr(encoder, name)}
-    return found | ({"windows": WINDOWS} if "sample_rate_hz" in found else {})
+    cut = EXAMPLES if "hop_seconds" in found else WINDOWS
+    return found | ({"windows": cut} if "sample_rate_hz" in found else {})
 
 
 def check_vectors(encoder, vectors: np.ndarray, count: int, width: int) -> np.ndarray:

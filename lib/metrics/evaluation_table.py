@@ -1,6 +1,7 @@
 """The evaluation table: a system beside its chance level, its ceiling and its baselines, each with
 interval, n and verdict (a paired test, Holm's correction over the table).  Notebook: 05, 33, 35."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -53,6 +54,14 @@ def evaluate_table(outputs: Mapping[str, np.ndarray], measures: Sequence[Measure
     return table.assign(p_holm=p_holm, system_is=verdicts).reindex(columns=list(COLUMNS))
 
 
+def _named(encoder: Mapping | str, wanted: str) -> str:
+    # name, revision and hash of the network behind; a metric whose input wants one has no blank
+    if isinstance(encoder, str):
+        return encoder or ("not named" if re.search("encoder|tagger", wanted) else "")
+    digits = (encoder.get("revision", "")[:12], encoder["sha256"][:12])
+    return " ".join((encoder["name"], *filter(None, digits)))
+
+
 def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarray | None, seed: int,
           n_resamples: int, n_shuffles: int, n_swaps: int) -> list[dict]:
     card, metric = cards.card(measure.metric), measure.metric
@@ -64,10 +73,8 @@ def _rows(outputs: Mapping[str, np.ndarray], measure: Measure, groups: np.ndarra
     if measure.of != SETS and np.issubdtype(reference.dtype, np.number) and reference.ndim == 1:
         seen.setdefault(MEAN, np.full(len(ours), reference.mean()))
     few = len(ours) < card.minimum_n
-    encoder = (measure.encoder if isinstance(measure.encoder, str)
-               else f"{measure.encoder['name']} {measure.encoder['sha256'][:12]}")
     base = {"measure": measure.name, "direction": card.direction, "n": len(ours), "seed": seed,
-            "encoder": encoder, "p": np.nan, "gain": 0.0,
+            "encoder": _named(measure.encoder, card.input), "p": np.nan, "gain": 0.0,
             "note": f"n below the metric's minimum of {card.minimum_n}" if few else ""}
     def number(rows: np.ndarray, target: np.ndarray = reference) -> float:
         return float(np.mean(metric(target, rows)))

@@ -1,14 +1,14 @@
-"""BLIP as a captioner that an emotion word can lead. Led by "a sad painting", it goes on; led by
-nothing, it says what it sees. Greedy: a picture has one caption for ever. Source: Li et al. (2022),
-BLIP, §3.1.  Notebook: 03."""
+"""BLIP or BLIP-2 as a captioner that an emotion word can lead. Led by "a sad painting", it goes on;
+led by nothing, it says what it sees. Greedy: a picture has one caption for ever. Source: Li et al.
+(2022), BLIP, §3.1; Li et al. (2023), BLIP-2, §3.3.  Notebook: 03."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, BlipForConditionalGeneration, BlipImageProcessorPil
+import transformers as hf
 
-from lib.core.errors import checked
+from lib.core.errors import KlangfarbeError, checked
 from lib.pretrained.loading import Pretrained, Source, load_model, pixels_of, read
 
 
@@ -31,18 +31,23 @@ def unled(caption: str, word: str) -> str:
 
 
 def lead_tokens(tokenizer, word: str | None) -> list[int]:
-    """Leading words between start and end mark; BLIP changes the first and drops the last."""
+    """Leading words as the tokenizer marks them: BLIP's has a start, which BLIP changes, and an
+    end, which it drops; BLIP-2's a start alone."""
     return tokenizer("" if word is None else lead(word)).input_ids
 
 
 class Captioner(Pretrained):
-    """A BLIP with its image processor and tokenizer."""
+    """A BLIP with its image processor and tokenizer; a BLIP-2's language model reads the picture
+    as `picture_tokens` before the words."""
+    picture_tokens: tuple[int, ...] = ()
     def caption(self, pictures: np.ndarray, words: Sequence[str | None] | None = None, *,
                 max_tokens: int = 48, batch: int = 32) -> list[str]:
         """Pictures uint8 [N, H, W, 3], leading words or ``None`` → N captions, lead included."""
         pictures = checked(np.asarray(pictures), "pictures", ("N", "H", "W", 3), "give a stack")
         words = [None] * len(pictures) if words is None else words
-        leads = [lead_tokens(self.tokenizer, w) for _, w in zip(pictures, words, strict=True)]
+        leads = [[*self.picture_tokens, *lead_tokens(self.tokenizer, word)]
+                 for _, word in zip(pictures, words, strict=True)]
+        first = len(self.picture_tokens) or 1  # of the words that are said; BLIP's start is none
         captions = [""] * len(pictures)
         for length in sorted({len(lead) for lead in leads}):  # read together without any padding
             rows = [i for i, lead in enumerate(leads) if len(lead) == length]
@@ -53,7 +58,7 @@ class Captioner(Pretrained):
                     output = self.model.generate(
                         pixels, input_ids=ids, attention_mask=torch.ones_like(ids),
                         max_new_tokens=max_tokens, do_sample=False, num_beams=1)
-                texts = self.tokenizer.batch_decode(output[:, 1:], skip_special_tokens=True)
+                texts = self.tokenizer.batch_decode(output[:, first:], skip_special_tokens=True)
                 for row, text in zip(part, texts, strict=True):
                     captions[row] = text.strip()
         return captions
@@ -61,6 +66,13 @@ class Captioner(Pretrained):
 
 def load_captioner(source: Source, device: str, dtype=None) -> Captioner:
     """A folder's model, image processor and tokenizer."""
-    model = load_model(BlipForConditionalGeneration, source, device, dtype)
-    processor = read(BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
-    return Captioner(source, model, device, read(AutoTokenizer, source), processor)
+    model = load_model(hf.BlipForConditionalGeneration, source, device, dtype,
+                       {hf.Blip2Config: hf.Blip2ForConditionalGeneration})
+    processor = read(hf.BlipImageProcessorPil, source, "a BLIP's preprocessor_config.json")
+    captioner = Captioner(source, model, device, read(hf.AutoTokenizer, source), processor)
+    if isinstance(model.config, hf.Blip2Config):
+        if model.config.image_token_id is None:  # so are conversions of before November 2024
+            raise KlangfarbeError("a BLIP-2 whose config.json has image_token_index",
+                                  f"{source.folder}: none", "take a later revision")
+        captioner.picture_tokens = (model.config.image_token_id,) * model.config.num_query_tokens
+    return captioner

@@ -4,7 +4,7 @@ hub's layout and its hash), and how they are loaded: nothing unpickled, nothing 
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,14 +139,15 @@ def pixels_of(processor, pictures):
                      input_data_format="channels_last")["pixel_values"]
 
 
-def load_own(source: Source, build, what: str):
-    """A network of ours, which ``build`` makes of ``config.json``, in float32."""
+def load_own(source: Source, build: Callable, what: str, names: Callable[[dict], dict] = dict):
+    """A network of ours, which ``build`` makes of ``config.json``, in float32; `names`: the file's
+    tensors → the network's, where theirs are called otherwise."""
     config = artefacts.read(source.folder / "config.json")
     tensors = artefacts.read(source.folder / "model.safetensors")
     with readable(source, f"a {what}'s config.json and weights that fit it"):
         model = build(config)
         model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
-                               for name, tensor in tensors.items()})
+                               for name, tensor in names(tensors).items()})
     return model.eval().requires_grad_(False)
 
 

@@ -14,28 +14,34 @@ from open_clip.model import CLIP
 from lib import pretrained
 from lib.core import artefacts
 from lib.data.atelier import factors, words
+from lib.models.panns import Cnn14
+from lib.models.vggish import VGGish
+from lib.pretrained import audioset
 from lib.pretrained.encoders import POOLING
 from lib.recipes import describer, listeners, pictures, texts
 
 COMMIT = "0" * 40  # where a part pins none
 N_WORDS, SIDE = 400, 32
-TINY = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2}
+TINY: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32,
+                        "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 def write_hub(cache: Path) -> None:
     """Every network of :data:`NETWORKS` in a hub cache folder (``HF_HUB_CACHE``)."""
-    pinned = {name: commit for part in pretrained.PARTS.values()
-              for name, (_, commit) in part.hub.items() if commit}
+    pinned = {name: revision for part in (pretrained.PARTS | pretrained.PUBLISHED).values()
+              for name, (_, revision) in part.hub.items()}
     for name, make in NETWORKS.items():
-        home = cache / f"models--{name.replace('/', '--')}"
-        commit = pinned.get(name, COMMIT)
-        folder = home / "snapshots" / commit
-        for place in (home / "refs", folder):
+        home, revision = cache / f"models--{name.replace('/', '--')}", pinned.get(name) or "main"
+        # a commit, or a name that stands for one
+        commit, reference = (COMMIT, revision) if len(revision) < 40 else (revision, "main")
+        folder, file = home / "snapshots" / commit, home / "refs" / reference
+        for place in (file.parent, folder):
             place.mkdir(parents=True, exist_ok=True)
-        (home / "refs" / "main").write_text(commit)
+        file.write_text(commit)
         torch.manual_seed(0)
         make(folder)
+    torch.manual_seed(0)
+    vggish(cache / Path(audioset.FILE).stem)
 
 
 @functools.cache
@@ -82,6 +88,20 @@ def blip(folder: Path) -> None:
     vision = TINY | {"image_size": SIDE, "patch_size": 8, "initializer_range": 0.02}
     text = pictures.BLIP_TEXT | TINY | {"num_attention_heads": 2}
     _save(folder, *pictures.parts(pictures.build_blip(len(tokens), vision, text), tokens))
+
+
+def blip2(folder: Path) -> None:
+    """BLIP-2 with an OPT: a start mark before the words, a token for each part of the picture."""
+    tokens = pictures.clip_tokenizer([*said(), "a sad painting"], N_WORDS, template="</s> $A")
+    tokens.add_tokens(["<image>"], special_tokens=True)  # the last one
+    text = hf.OPTConfig(vocab_size=len(tokens), **TINY, word_embed_proj_dim=16, ffn_dim=32,
+                        bos_token_id=2, pad_token_id=1, eos_token_id=3)
+    config = hf.Blip2Config(
+        vision_config=TINY | {"image_size": SIDE, "patch_size": 8, "initializer_range": 0.02},
+        qformer_config=TINY | {"num_hidden_layers": 2, "vocab_size": 8},
+        text_config=text.to_dict(), num_query_tokens=4, image_token_index=len(tokens) - 1)
+    _save(folder, hf.Blip2ForConditionalGeneration(config), tokens,
+          hf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE}))
 
 
 def falcon(folder: Path) -> None:
@@ -144,6 +164,24 @@ def sentences(folder: Path) -> None:
     artefacts.write(folder / POOLING, texts.MEAN_POOLING | {"word_embedding_dimension": 16})
 
 
+def vggish(folder: Path) -> None:
+    """VGGish, narrow, as its published file is converted."""
+    sizes = {"widths": [[4], [4], [8, 8], [8, 8]], "hidden": 16}
+    artefacts.write(folder / "config.json", {"model_type": "vggish", **sizes})
+    artefacts.write(folder / "model.safetensors", VGGish(**sizes).state_dict())
+
+
+def panns(folder: Path) -> None:
+    """CNN14, narrow, as the hub's copy names its weights, with its Fourier transform's kernels."""
+    sizes = {"widths": [4, 4, 8, 8, 16, 16]}
+    tensors = Cnn14(**sizes).state_dict() | {
+        f"spectrogram_extractor.stft.conv_{part}.weight": torch.zeros(513, 1, 1024)
+        for part in ("real", "imag")}
+    artefacts.write(folder / "config.json", {"model_type": "Cnn14", **sizes})
+    artefacts.write(folder / "model.safetensors",
+                    {f"backbone.{name}": tensor for name, tensor in tensors.items()})
+
+
 def resnet50(folder: Path) -> None:
     """ResNet50, which has one size."""
     artefacts.write(folder / "model.safetensors",
@@ -155,11 +193,13 @@ NETWORKS: dict[str, Callable[[Path], None]] = {
     "openai/clip-vit-base-patch32": clip,
     "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": open_clip,
     "Salesforce/blip-image-captioning-large": blip,
+    "Salesforce/blip2-opt-2.7b": blip2,
     "tiiuae/falcon-rw-1b": falcon,
     "meta-llama/Llama-3.1-8B-Instruct": llama,
     "facebook/musicgen-small": musicgen,
     "laion/clap-htsat-unfused": clap,
     "laion/larger_clap_music": clap,
+    "nicofarr/panns_Cnn14": panns,
     "sentence-transformers/all-MiniLM-L6-v2": sentences,
     "sentence-transformers/paraphrase-TinyBERT-L6-v2": sentences,
     "timm/resnet50.tv_in1k": resnet50,
