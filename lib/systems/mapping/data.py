@@ -1,17 +1,23 @@
 """The paired data, and everything that training reads, computed once and stored as memory maps.
 
     emotion-tagged pairs (IMEMNet)   ┐
-    genre-tagged triplets (MeLBench) ┴─► linked groups ─► 80 · 10 · 10 %, no group in two splits
+    genre-tagged triplets (MELBench) ┴─► linked groups ─► 80 · 10 · 10 %, no group in two splits
     picture ──CLIP──► v [V, D_in], of every view
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
+IMEMNet lists every picture with some six clips, so that its lists are two linked groups, one of
+them 63 % of all, and the text's split (§5.3: 80/10/10 by pairs, no picture or sound twice) cannot
+be had. Ours: every picture keeps the clip with the highest score alone; what is linked then is what
+shares a song, and whole songs are split. Nothing is met twice and no pair is left out, where
+:func:`lib.data.collections.pairs.split_both_ends` loses a third and tests on a hundredth.
 Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21."""
 
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,11 +26,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torchvision.transforms import v2
 
-from lib.core import artefacts, errors, provenance
-from lib.data import leakage, memmaps, splits
-from lib.data.atelier import TRAIN_SEED, factors, paint, render, words
+from lib.core import artefacts, errors, paths, provenance
+from lib.data import leakage, manifest, memmaps, registry, splits
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
+from lib.data.collections import pairs as collections
 from lib.pretrained.captioner import unled
-from lib.signal import images
+from lib.signal import affect, audio, images
 from lib.systems import evaluation
 from lib.systems.mapping.config import DataConfig
 
@@ -51,10 +58,20 @@ class PairedData:
     sounds: Any = None  # float16 [N, samples] at the codec's rate
     codes: Any = None  # int16 [N, K, S]
     words: tuple[str, ...] = ()  # the emotion words that lead the captions
+    labels: Any = None  # of Source, the styles filled in
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""
         return np.flatnonzero(self.table["split"] == split)
+
+
+class Source(NamedTuple):
+    """Pairs by name, what is known of them, and how they are seen and heard."""
+    table: pd.DataFrame  # of merge_collections
+    labels: pd.DataFrame  # word, valence, arousal, style, subject of the picture; heard_genre
+    pictures: Callable[[Sequence[str], int], np.ndarray]  # names, side → uint8 [N, side, side, 3]
+    sounds: Callable[[Sequence[str], float, int], np.ndarray]  # names, s, Hz → float32 [N, samples]
+    twins: Callable  # rows, s, Hz → the rows [M] with another such sound, float32 [M, samples]
 
 
 def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFrame:
@@ -142,6 +159,151 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
                           "heard_genre": piece.genre} for item, piece in pairs], index=table.index)
 
 
+def open_pairs(config: DataConfig, *, seed: int = 0, known: pd.DataFrame | None = None) -> Source:
+    """A config's pairs; beside `known`, the table of a training, such as that training never met:
+    of the published collections equally many of either, of the atelier another seed's."""
+    if config.origin == "published":
+        return Published.read(seed).pairs(config.n_pairs, known, seed)
+    return open_atelier(config, TRAIN_SEED if known is None else TEST_SEED, seed)
+
+
+def open_atelier(config: DataConfig, collection: int = TRAIN_SEED, seed: int = 0) -> Source:
+    """The atelier's pairs."""
+    table = merge_collections(*atelier_collections(config, collection), seed=seed)
+
+    def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
+        pieces, index = [], 360_000  # items that nothing else uses
+        for source, item in zip(table["source"].iloc[rows], atelier_items(
+                table["image"].iloc[rows]), strict=True):
+            # of the picture's emotion, or, where the first was composed from it, of its very point
+            exact = {} if source == "emotion-tagged" else {"valence": item.valence,
+                                                           "arousal": item.arousal}
+            word = words.emotion_word(item)
+            while words.emotion_word(piece := factors.draw(item.seed, index, **exact)) != word:
+                index += 1
+            pieces.append(piece)
+            index += 1
+        return rows, render.render_items(pieces, seconds, rate_hz)
+
+    return Source(
+        table, atelier_labels(table),
+        lambda names, side: np.stack([images.square(paint.paint(item), side)
+                                      for item in atelier_items(names)]),
+        lambda names, seconds, rate_hz: render.render_items(atelier_items(names), seconds, rate_hz),
+        twins)
+
+
+class Published(NamedTuple):
+    """IMEMNet and MELBench where their files are whole; a name is a path below ``folders``."""
+    emotion_tagged: Any  # each picture with its best clip, best scores first; its point, its word
+    others: pd.Series  # of such a picture, the clip with the next score
+    genre_tagged: Any  # in an order drawn by the seed
+    folders: dict[str, Path]
+
+    @classmethod
+    def read(cls, seed: int = 0) -> "Published":
+        """Both collections; IMEMNet's emotion is the word nearest to IMEMNet-C's point."""
+        (music, tagged), (texts, whole) = map(_whole_files, ("imemnet", "melbench"))
+        lists = collections.read_imemnet(music).sample(frac=1, random_state=seed)
+        for end, kind in (("image", "image"), ("clip", "audio")):
+            lists[end] = f"imemnet-{kind}-" + lists[end]
+        points = tagged.set_index("item_id")
+        lists = lists[lists["clip"].isin(points.index) & lists["image"].isin(
+            points.index[points["valence"].notna()])]
+        if not len(lists):
+            raise errors.KlangfarbeError(
+                f"IMEMNet's pictures, music and image_va.csv of IMEMNet-C in {music}", "none of "
+                "its pairs whole", "python -m lib data fetch imemnet, see data/README.md")
+        lists = lists.sort_values("score", ascending=False, kind="stable")
+        best = lists.drop_duplicates("image")
+        others = lists.drop(best.index).drop_duplicates("image").set_index("image")["clip"]
+        path = "imemnet/" + points["path"]
+        emotion_tagged = pd.DataFrame({
+            "image": best["image"].map(path), "audio": best["clip"].map(path),
+            "audio_group": "imemnet/" + best["song"],
+            **{axis: best["image"].map(points[axis]) for axis in ("valence", "arousal")}})
+        emotion_tagged["emotion"] = list(map(affect.emotion_word, emotion_tagged["valence"],
+                                             emotion_tagged["arousal"]))
+        triplets = collections.triplets(texts).sample(frac=1, random_state=seed)
+        there = [triplets[end].isin(whole["path"]) for end in ("image", "audio")]
+        triplets = triplets[there[0] & there[1] & triplets["genre"].notna()]
+        triplets[["image", "audio"]] = "melbench/" + triplets[["image", "audio"]].astype(str)
+        return cls(emotion_tagged, others.map(path).rename(path),
+                   triplets.drop_duplicates(["image", "audio"]),
+                   {"imemnet": music, "melbench": texts})
+
+    def unmet(self, known: pd.DataFrame) -> list[pd.DataFrame]:
+        """Of either collection, the pairs no end of which `known`'s training has met."""
+        met = known.loc[known["split"] != "test", ["image", "audio", "audio_group"]].to_numpy()
+        return [table[~table.isin(set(met.ravel())).any(axis=1)]
+                for table in (self.emotion_tagged, self.genre_tagged)]
+
+    def pairs(self, n: int, known: pd.DataFrame | None, seed: int) -> Source:
+        """`n` pairs, half from each."""
+        tagged = [self.emotion_tagged, self.genre_tagged] if known is None else self.unmet(known)
+        if known is not None:
+            n = min(n, 2 * min(map(len, tagged)))
+        table = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+        print(f"published collections: {len(table)} pairs, {(table['genre'] == UNKNOWN).sum()} of "
+              f"IMEMNet's {len(tagged[0])} pictures, {(table['emotion'] == UNKNOWN).sum()} of "
+              f"MELBench's {len(tagged[1])} triplets")
+        points = self.emotion_tagged.set_index("image")
+        labels = pd.DataFrame({
+            "word": table["emotion"], "valence": table["image"].map(points["valence"]),
+            "arousal": table["image"].map(points["arousal"]), "style": UNKNOWN, "subject": UNKNOWN,
+            "heard_genre": table["genre"]})
+
+        def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
+            second = table["image"].iloc[rows].map(self.others)
+            return rows[second.notna().to_numpy()], self.sounds(second.dropna(), seconds, rate_hz)
+
+        return Source(table, labels, self.pictures, self.sounds, twins)
+
+    def file(self, name: str) -> Path:
+        """Where a picture or a sound lies."""
+        collection, path = name.split("/", 1)
+        return self.folders[collection] / path
+
+    def pictures(self, names: Sequence[str], side: int) -> np.ndarray:
+        """uint8 [N, side, side, 3], the centre square."""
+        return np.stack([images.load(self.file(name), size=side) for name in names])
+
+    def sounds(self, names: Sequence[str], seconds: float, rate_hz: int) -> np.ndarray:
+        """float32 [N, samples], the middle `seconds`, zeros behind what is shorter (§5.2)."""
+        sounds = np.zeros((len(names), round(seconds * rate_hz)), np.float32)
+        for row, name in zip(sounds, names, strict=True):
+            sound = audio.load(self.file(name), seconds=seconds, sample_rate_hz=rate_hz)[: len(row)]
+            row[: len(sound)] = sound
+        return sounds
+
+
+def unmet_paintings(config: DataConfig, seed: int = 0) -> tuple[Published, pd.DataFrame]:
+    """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
+    words by turns: ``image, audio, emotion, valence, arousal``."""
+    published = Published.read(seed)
+    known = published.pairs(config.n_pairs, None, seed).table
+    table = published.unmet(known)[0]
+    return published, table.iloc[np.argsort(table.groupby("emotion").cumcount(), kind="stable")]
+
+
+def _whole_files(collection: str) -> tuple:
+    row = registry.COLLECTIONS[collection]
+    folder = registry.find_folder(row.folders)
+    rows = row.manifest(folder)
+    built = manifest.build(rows[rows["path"].notna()], paths.PROCESSED / "mapping" / collection,
+                           root=folder)
+    print(f"{collection}: {manifest.summary(built)}")
+    return folder, built.manifest
+
+
+def seem_abstract(vectors: np.ndarray, clip, share: float = 0.375) -> np.ndarray:
+    """The `share` of pictures (the atelier's) that CLIP finds most abstract, bool [N], by its
+    vectors [N, D_in]: a guess, where a collection names no style."""
+    abstract, other = clip.embed_text(["an abstract picture", "a picture of people and things"])
+    scores = np.asarray(vectors) @ (abstract - other)
+    return scores.argsort().argsort() >= round((1 - share) * len(scores))
+
+
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     """Pictures uint8 [N, H, W, 3], a seed each → [N, n_views, H, W, 3], themselves first (§5.2)."""
     transform = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.ColorJitter(JITTER, JITTER, JITTER),
@@ -158,34 +320,40 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs, made or read where stored; `predict_emotions`: pictures → N words."""
-    table = merge_collections(*atelier_collections(config, collection), seed=seed)
-    items = atelier_items(table["image"])
+    """:func:`prepare` of the atelier's pairs."""
+    return prepare(open_atelier(config, collection, seed), config, generator, clip,
+                   predict_emotions, seed=seed)
+
+
+def prepare(source: Source, config: DataConfig, generator, clip,
+            predict_emotions: Callable | None = None, *, seed: int = 0) -> PairedData:
+    """The pairs' arrays, made or read where stored; `predict_emotions`: pictures → N words, which
+    lead the captions (§5.6: a classifier's); without it they are the pictures' own."""
+    table, labels = source.table, source.labels
     n, side, codec = len(table), config.image_side, generator.codec
     n_samples = round(config.clip_seconds * codec.sample_rate_hz)
     folder = memmaps.cache_folder("pictures", list(table["image"]), side,
                                   provenance.package_hash(paint))
     pictures = np.asarray(memmaps.cached_rows(
         folder, "pictures", n, (side, side, 3), np.uint8,
-        lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows])))
+        lambda rows: source.pictures(list(table["image"].iloc[rows]), side)))
     folder = memmaps.cache_folder(list(table["pair"]), provenance.content_hash(pictures),
                                   clip.sha256, codec.sha256, config, seed)
 
     @functools.lru_cache(64)  # a piece may go with several pictures
     def sound_of(name: str) -> np.ndarray:
-        return render.render_items(atelier_items([name]), config.clip_seconds,
-                                   codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
+        return source.sounds([name], config.clip_seconds,
+                             codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
 
     def embed(rows):
         views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
         vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
         return vectors.reshape(len(rows), config.n_views, -1)
 
-    emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
-        else predict_emotions(pictures)
+    emotions = list(labels["word"]) if predict_emotions is None else predict_emotions(pictures)
     # pictures and sounds side by side; only the views draw random numbers
     with ThreadPoolExecutor(1) as pool:
-        vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
+        waiting = pool.submit(memmaps.cached_rows, folder, "vectors", n,
                               (config.n_views, clip.width), np.float32, embed)
         sounds = memmaps.cached_rows(
             folder, "sounds", n, (n_samples,), np.float16,
@@ -194,7 +362,11 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
             folder, "codes", n, (codec.n_codebooks, -(-n_samples // codec.samples_per_step)),
             np.int16, lambda rows: codec.encode(
                 sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
-        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions))
+        vectors = waiting.result()
+    if (labels["style"] == UNKNOWN).all():
+        labels = labels.assign(style=np.where(seem_abstract(vectors[:, 0], clip), "abstract",
+                                              "figurative"))
+    return PairedData(table, pictures, vectors, sounds, codes, tuple(emotions), labels)
 
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:
