@@ -16,7 +16,6 @@ import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,7 +162,7 @@ def open_pairs(config: DataConfig, *, seed: int = 0, known: pd.DataFrame | None 
     """A config's pairs; beside `known`, the table of a training, such as that training never met:
     of the published collections equally many of either, of the atelier another seed's."""
     if config.origin == "published":
-        return Published.read(seed).pairs(config.n_pairs, known, seed)
+        return open_published(config.n_pairs, seed, known)
     return open_atelier(config, TRAIN_SEED if known is None else TEST_SEED, seed)
 
 
@@ -193,107 +192,95 @@ def open_atelier(config: DataConfig, collection: int = TRAIN_SEED, seed: int = 0
         twins)
 
 
-class Published(NamedTuple):
-    """IMEMNet and MELBench where their files are whole; a name is a path below ``folders``."""
-    emotion_tagged: Any  # each picture with its best clip, best scores first; its point, its word
-    others: pd.Series  # of such a picture, the clip with the next score
-    genre_tagged: Any  # in an order drawn by the seed
-    folders: dict[str, Path]
+def open_published(n: int, seed: int = 0, known: pd.DataFrame | None = None) -> Source:
+    """`n` pairs, half from IMEMNet (the best scores) and half from MELBench (drawn by the seed)."""
+    tagged = read_published(seed)
+    points = tagged[0].set_index("image")
+    if known is not None:
+        tagged = [unmet(table, known) for table in tagged]
+        n = min(n, 2 * min(map(len, tagged)))
+    table = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+    print(f"published collections: {len(table)} pairs of IMEMNet's {len(tagged[0])} pictures and "
+          f"MELBench's {len(tagged[1])} triplets")
+    axes = {axis: table["image"].map(points[axis]) for axis in ("valence", "arousal")}
+    labels = pd.DataFrame({"word": table["emotion"], **axes, "style": UNKNOWN, "subject": UNKNOWN,
+                           "heard_genre": table["genre"]})
+    others = table["image"].map(points["other"])
 
-    @classmethod
-    def read(cls, seed: int = 0) -> "Published":
-        """Both collections; IMEMNet's emotion is the word nearest to IMEMNet-C's point."""
-        (music, tagged), (texts, whole) = map(_whole_files, ("imemnet", "melbench"))
-        lists = collections.read_imemnet(music).sample(frac=1, random_state=seed)
-        for end, kind in (("image", "image"), ("clip", "audio")):
-            lists[end] = f"imemnet-{kind}-" + lists[end]
-        points = tagged.set_index("item_id")
-        lists = lists[lists["clip"].isin(points.index) & lists["image"].isin(
-            points.index[points["valence"].notna()])]
-        if not len(lists):
-            raise errors.KlangfarbeError(
-                f"IMEMNet's pictures, music and image_va.csv of IMEMNet-C in {music}", "none of "
-                "its pairs whole", "python -m lib data fetch imemnet, see data/README.md")
-        lists = lists.sort_values("score", ascending=False, kind="stable")
-        best = lists.drop_duplicates("image")
-        others = lists.drop(best.index).drop_duplicates("image").set_index("image")["clip"]
-        path = "imemnet/" + points["path"]
-        emotion_tagged = pd.DataFrame({
-            "image": best["image"].map(path), "audio": best["clip"].map(path),
-            "audio_group": "imemnet/" + best["song"],
-            **{axis: best["image"].map(points[axis]) for axis in ("valence", "arousal")}})
-        emotion_tagged["emotion"] = list(map(affect.emotion_word, emotion_tagged["valence"],
-                                             emotion_tagged["arousal"]))
-        triplets = collections.triplets(texts).sample(frac=1, random_state=seed)
-        there = [triplets[end].isin(whole["path"]) for end in ("image", "audio")]
-        triplets = triplets[there[0] & there[1] & triplets["genre"].notna()]
-        triplets[["image", "audio"]] = "melbench/" + triplets[["image", "audio"]].astype(str)
-        return cls(emotion_tagged, others.map(path).rename(path),
-                   triplets.drop_duplicates(["image", "audio"]),
-                   {"imemnet": music, "melbench": texts})
+    def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
+        rows = rows[others.iloc[rows].notna().to_numpy()]
+        return rows, read_sounds(others.iloc[rows], seconds, rate_hz)
 
-    def unmet(self, known: pd.DataFrame) -> list[pd.DataFrame]:
-        """Of either collection, the pairs no end of which `known`'s training has met."""
-        met = known.loc[known["split"] != "test", ["image", "audio", "audio_group"]].to_numpy()
-        return [table[~table.isin(set(met.ravel())).any(axis=1)]
-                for table in (self.emotion_tagged, self.genre_tagged)]
-
-    def pairs(self, n: int, known: pd.DataFrame | None, seed: int) -> Source:
-        """`n` pairs, half from each."""
-        tagged = [self.emotion_tagged, self.genre_tagged] if known is None else self.unmet(known)
-        if known is not None:
-            n = min(n, 2 * min(map(len, tagged)))
-        table = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
-        print(f"published collections: {len(table)} pairs, {(table['genre'] == UNKNOWN).sum()} of "
-              f"IMEMNet's {len(tagged[0])} pictures, {(table['emotion'] == UNKNOWN).sum()} of "
-              f"MELBench's {len(tagged[1])} triplets")
-        points = self.emotion_tagged.set_index("image")
-        labels = pd.DataFrame({
-            "word": table["emotion"], "valence": table["image"].map(points["valence"]),
-            "arousal": table["image"].map(points["arousal"]), "style": UNKNOWN, "subject": UNKNOWN,
-            "heard_genre": table["genre"]})
-
-        def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
-            second = table["image"].iloc[rows].map(self.others)
-            return rows[second.notna().to_numpy()], self.sounds(second.dropna(), seconds, rate_hz)
-
-        return Source(table, labels, self.pictures, self.sounds, twins)
-
-    def file(self, name: str) -> Path:
-        """Where a picture or a sound lies."""
-        collection, path = name.split("/", 1)
-        return self.folders[collection] / path
-
-    def pictures(self, names: Sequence[str], side: int) -> np.ndarray:
-        """uint8 [N, side, side, 3], the centre square."""
-        return np.stack([images.load(self.file(name), size=side) for name in names])
-
-    def sounds(self, names: Sequence[str], seconds: float, rate_hz: int) -> np.ndarray:
-        """float32 [N, samples], the middle `seconds`, zeros behind what is shorter (§5.2)."""
-        sounds = np.zeros((len(names), round(seconds * rate_hz)), np.float32)
-        for row, name in zip(sounds, names, strict=True):
-            sound = audio.load(self.file(name), seconds=seconds, sample_rate_hz=rate_hz)[: len(row)]
-            row[: len(sound)] = sound
-        return sounds
+    return Source(table, labels, read_pictures, read_sounds, twins)
 
 
-def unmet_paintings(config: DataConfig, seed: int = 0) -> tuple[Published, pd.DataFrame]:
-    """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
-    words by turns: ``image, audio, emotion, valence, arousal``."""
-    published = Published.read(seed)
-    known = published.pairs(config.n_pairs, None, seed).table
-    table = published.unmet(known)[0]
-    return published, table.iloc[np.argsort(table.groupby("emotion").cumcount(), kind="stable")]
+def read_published(seed: int = 0) -> list[pd.DataFrame]:
+    """Both collections where their files are whole; a name is a path below ``registry.root()``.
+    IMEMNet: each picture with its best clip and the next one (``other``), best scores first, its
+    point in IMEMNet-C and the word nearest to it. MELBench: triplets in an order of the seed."""
+    (music, points), (texts, whole) = map(_whole_files, ("imemnet", "melbench"))
+    lists = collections.read_imemnet(registry.root() / music).sample(frac=1, random_state=seed)
+    points = points.set_index(points["item_id"].str.removeprefix("imemnet-"))
+    lists = lists.assign(image="image-" + lists["image"], clip="audio-" + lists["clip"])
+    lists = lists[lists["clip"].isin(points.index)
+                  & lists["image"].isin(points.index[points["valence"].notna()])]
+    if not len(lists):
+        raise errors.KlangfarbeError(
+            f"IMEMNet's images/, music/ and IMEMNet-C's image_va.csv in {registry.root() / music}",
+            "no pair with all three", "python -m lib data fetch imemnet")
+    lists = lists.sort_values("score", ascending=False, kind="stable")
+    best = lists.drop_duplicates("image")
+    others = lists.drop(best.index).drop_duplicates("image").set_index("image")["clip"]
+    at, path = points.loc[best["image"]], f"{music}/" + points["path"]
+    emotion_tagged = pd.DataFrame({
+        "image": path[best["image"]].array, "audio": path[best["clip"]].array,
+        "audio_group": f"{music}/" + best["song"].array,
+        "other": best["image"].map(others).map(path).array,
+        "valence": at["valence"].array, "arousal": at["arousal"].array,
+        "emotion": [*map(affect.emotion_word, at["valence"], at["arousal"])]})
+    triplets = collections.triplets(registry.root() / texts).sample(frac=1, random_state=seed)
+    triplets = triplets[triplets[["image", "audio"]].isin([*whole["path"]]).all(axis=1)
+                        & triplets["genre"].notna()].drop_duplicates(["image", "audio"])
+    return [emotion_tagged, triplets.assign(**{end: f"{texts}/" + triplets[end]
+                                               for end in ("image", "audio")})]
 
 
-def _whole_files(collection: str) -> tuple:
+def _whole_files(collection: str) -> tuple[str, pd.DataFrame]:
     row = registry.COLLECTIONS[collection]
     folder = registry.find_folder(row.folders)
     rows = row.manifest(folder)
     built = manifest.build(rows[rows["path"].notna()], paths.PROCESSED / "mapping" / collection,
                            root=folder)
     print(f"{collection}: {manifest.summary(built)}")
-    return folder, built.manifest
+    return folder.relative_to(registry.root()).as_posix(), built.manifest
+
+
+def unmet(tagged: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of a collection no end of which the training with `known` has met."""
+    met = known.loc[known["split"] != "test", ["image", "audio", "audio_group"]].to_numpy()
+    ends = tagged.reindex(columns=["image", "audio", "audio_group"])
+    return tagged[~ends.isin(set(met.ravel())).any(axis=1)]
+
+
+def unmet_paintings(config: DataConfig, seed: int = 0) -> pd.DataFrame:
+    """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
+    words by turns: ``image, audio, emotion, valence, arousal``."""
+    table = unmet(read_published(seed)[0], open_published(config.n_pairs, seed).table)
+    return table.iloc[np.argsort(table.groupby("emotion").cumcount(), kind="stable")]
+
+
+def read_pictures(names: Sequence[str], side: int) -> np.ndarray:
+    """Files below ``registry.root()`` → uint8 [N, side, side, 3], the centre squares."""
+    return np.stack([images.load(registry.root() / name, size=side) for name in names])
+
+
+def read_sounds(names: Sequence[str], seconds: float, rate_hz: int) -> np.ndarray:
+    """Files → float32 [N, samples], the middle `seconds`, zeros behind what is shorter (§5.2)."""
+    sounds = np.zeros((len(names), round(seconds * rate_hz)), np.float32)
+    for row, name in zip(sounds, names, strict=True):
+        sound = audio.load(registry.root() / name, seconds=seconds, sample_rate_hz=rate_hz)
+        row[: len(sound)] = sound[: len(row)]
+    return sounds
 
 
 def seem_abstract(vectors: np.ndarray, clip, share: float = 0.375) -> np.ndarray:

@@ -76,14 +76,13 @@ def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.Data
     the published collections IMEMNet's pictures and, after its own, another picture's clip."""
     trained = training_table[training_table["split"] != "test"]
     if config.origin == "published":
-        source, drawn = data.unmet_paintings(config, seed)
-        table = drawn.head(n).reset_index(drop=True)
+        table = data.unmet_paintings(config, seed).head(n).reset_index(drop=True)
         table = table.assign(
             pair=table["image"] + "+" + table["audio"], style=data.UNKNOWN,
             real=table.groupby("emotion")["audio"].transform(lambda clips: np.roll(clips, 1)))
         data.assert_unseen(table, trained)
-        return evaluation.TestSet(table, source.pictures(table["image"], config.image_side), *(
-            source.sounds(table[name], seconds, rate_hz) for name in ("audio", "real")))
+        return evaluation.TestSet(table, data.read_pictures(table["image"], config.image_side), *(
+            data.read_sounds(table[name], seconds, rate_hz) for name in ("audio", "real")))
     index, items = PICTURES_FROM, []
     for k in range(n):
         turn, column = divmod(k, len(factors.STYLES))
@@ -113,13 +112,12 @@ def draw_paintings(n: int, side: int, config: DataConfig, seed: int = 0) -> Simp
     if n < 5 or n % len(EMOTIONS):
         raise KlangfarbeError("five paintings or a multiple of it", str(n), "change the number")
     if config.origin == "published":
-        source, table = data.unmet_paintings(config, seed)
-        table = table.head(n)
+        table = data.unmet_paintings(config, seed).head(n)
         return SimpleNamespace(
-            pictures=source.pictures(table["image"], side),
+            pictures=data.read_pictures(table["image"], side),
             emotions=table["emotion"].to_numpy(str),
             affect=table[["valence", "arousal"]].to_numpy(),
-            play=lambda seconds: source.sounds(table["audio"], seconds, RATE_HZ))
+            play=lambda seconds: data.read_sounds(table["audio"], seconds, RATE_HZ))
     each = n // len(EMOTIONS)
     drawn = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each), PICTURES_FROM)
     items = sorted((item for some in drawn.values() for item in some[:each]),
@@ -136,10 +134,9 @@ def own_pieces(first: int, n: int, seconds: float, config: DataConfig, seed: int
     :data:`RATE_HZ`, and its word: `n` items of the atelier from index `first` on, or as many of
     IMEMNet's unmet pairs as there are of one in four, which `first` counts in ten thousands."""
     if config.origin == "published":
-        source, table = data.unmet_paintings(config, seed)
-        table = table.iloc[first // 10_000 % 4 :: 4].head(n)
-        return (source.pictures(table["image"], config.image_side),
-                source.sounds(table["audio"], seconds, RATE_HZ), table["emotion"].to_numpy(str))
+        table = data.unmet_paintings(config, seed).iloc[first // 10_000 % 4 :: 4].head(n)
+        return (data.read_pictures(table["image"], config.image_side),
+                data.read_sounds(table["audio"], seconds, RATE_HZ), table["emotion"].to_numpy(str))
     items = [factors.draw(TEST_SEED, first + k) for k in range(n)]
     return (np.stack([paint.paint(item, 128) for item in items]),
             render.render_items(items, seconds, RATE_HZ),

@@ -225,6 +225,11 @@ def checkpoint(path: Path | None, models: Models, pairs: PairedData, targets: np
                            best=best)
 
 
+def best_of(curve: list[dict]) -> dict:
+    """The row of the epoch with the lowest validation loss; before the first one, epoch 0."""
+    return min(curve, key=lambda row: row["validation"], default={"epoch": 0, "validation": np.inf})
+
+
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
           path: Path | None = None, *, seed: int = 0) -> list[dict]:
     """Trains in place from the checkpoint at `path` on; keeps the best epoch or the last; a row an
@@ -234,8 +239,7 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
     saved = checkpoint(path, models, pairs, targets, config, weights, seed)
     curve, late = saved.load()["curve"], config.decoder_epochs
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
-        best = min(curve, key=lambda row: row["validation"],
-                   default={"epoch": 0, "validation": np.inf})
+        best = best_of(curve)
         if late is None and len(curve) - best["epoch"] >= config.patience:
             break
         now = config if late is None or epoch >= config.epochs - late else \
