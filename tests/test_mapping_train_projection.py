@@ -19,6 +19,7 @@ from lib.recipes import musicgen as recipe
 from lib.systems.mapping import checkpoints, data, generate, train_projection
 from lib.systems.mapping.config import PROFILES, RANGE_80_DB, get_config
 from lib.training.loop import Checkpoint
+from lib.workbook.rehearsal import networks
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 
@@ -265,6 +266,22 @@ def test_in_bfloat16_the_gradient_points_the_same_way(generator, material, wante
                                     if p.grad is not None]))
     assert torch.cosine_similarity(*gradients, dim=0) > 0.98
     assert not torch.equal(*gradients), "the decoder did work in bfloat16"
+
+
+def test_the_hubs_musicgen_gives_a_gradient_too(tmp_path, material, wanted):
+    networks.musicgen(tmp_path)
+    published = pretrained.load("musicgen", tmp_path, device="cpu")
+    config = config_of(window_seconds=0.2, accumulate=3)
+    models = train_projection.build(config, published, 8)
+    lstms = [part for part in published.network.modules() if isinstance(part, torch.nn.LSTM)]
+    assert lstms and all(part.training for part in lstms), "cuDNN refuses it in evaluation mode"
+    assert not published.network.decoder.training
+    sounds = material.sounds[:, : 2 * round(0.2 * published.sample_rate_hz)]
+    codes = published.codec.encode(torch.from_numpy(sounds.astype(np.float32))[:, None])
+    pairs = replace(material, sounds=sounds, codes=codes.numpy().astype(np.int16))
+    targets = np.resize(wanted, (20, 1, published.width)).astype(np.float32)
+    row = train_projection.train_step(models, one_batch(pairs, targets, config, models), config)
+    assert np.isfinite(list(row.values())).all() and row["gradient"] > 0
 
 
 def test_other_vectors_are_another_training(generator, material, wanted, tmp_path):

@@ -62,6 +62,9 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
     """Networks and optimisers; the generator's weights get no gradient, its inputs still do."""
     device = generator.device
     generator.network.requires_grad_(False).eval()
+    for part in generator.network.modules():
+        if isinstance(part, nn.LSTM):  # EnCodec's, without dropout: in evaluation mode cuDNN has
+            part.train()  # no gradient of it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projection = build_projection(config, width_in, generator.width).to(device)
@@ -93,8 +96,7 @@ def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound=True) -> 
     columns = musicgen.delayed_columns(n_codebooks, n_steps, codes.device) - 1
     index = columns[None, :, :, None].expand(batch, -1, -1, logits.shape[-1])
     probabilities = logits.gather(2, index).float().softmax(-1)
-    sound = generator.codec.soft_decode(probabilities)[:, 0].float() if with_sound \
-        else probabilities
+    sound = generator.codec.soft_decode(probabilities)[:, 0] if with_sound else probabilities
     return sound, tuple(out.hidden_states)
 
 
@@ -137,9 +139,9 @@ def weighted(terms: dict, config: ProjectionConfig) -> Any:
 
 
 def accumulated_losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple:
-    """:func:`losses` and a scalar with the gradient of their weighted sum. Above one part, parts of
-    the batch go through the decoder one after the other: their gradients at m̂ [B, n, D] add up to
-    the batch's, and the memory is one part's."""
+    """:func:`losses` and a scalar with the gradient of their weighted sum. Parts of the batch go
+    through the decoder one after the other: their gradients at m̂ [B, n, D] add up to the batch's,
+    in one part's memory."""
     n_parts = 1 if batch.codes is None else min(config.accumulate, len(batch.codes))
     if n_parts == 1:
         terms, critic_inputs = losses(models, batch, config)
@@ -169,7 +171,7 @@ def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[s
     terms, critic_inputs, total = accumulated_losses(models, batch, config)
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
     row = {name: value.item() for name, value in terms.items()}
-    row |= {"loss": float(weighted(terms, config)), "gradient": norm}
+    row |= {"loss": weighted(terms, config).item(), "gradient": norm}
     if config.w_adversarial:
         real, generated = (rows.detach() for rows in critic_inputs)
         with loop.autocast(models.generator.device, config.bfloat16):
