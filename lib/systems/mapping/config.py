@@ -116,7 +116,7 @@ PROFILES = {
     "paper": Config(),
     "rehearsal": Config(
         side=64, n_at_once=8,
-        data=DataConfig(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64),
+        data=DataConfig(n_pairs=50, clip_seconds=1.0, n_views=2, image_side=64),
         study_one=replace(_STUDY_ONE, hidden=48, heads=4, audible=4, window_seconds=0.3,
                           batch_size=8, epochs=2, accumulate=2),
         study_two=ProjectionConfig(hidden=48, heads=4, audible=4, window_seconds=0.3,

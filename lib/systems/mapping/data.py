@@ -264,7 +264,9 @@ def unmet(tagged: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 def unmet_paintings(config: DataConfig, seed: int = 0) -> pd.DataFrame:
     """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
     words by turns: ``image, audio, emotion, valence, arousal``."""
-    table = unmet(read_published(seed)[0], open_published(config.n_pairs, seed).table)
+    tagged, n = read_published(seed), config.n_pairs
+    known = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+    table = unmet(tagged[0], known)
     return table.iloc[np.argsort(table.groupby("emotion").cumcount(), kind="stable")]
 
 
