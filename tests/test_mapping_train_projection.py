@@ -2,6 +2,8 @@
 resumes and stops.
 """
 
+import ast
+import json
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from lib import pretrained
-from lib.core import artefacts
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
@@ -448,6 +450,44 @@ def test_music_comes_out_of_a_vector(generator):
     assert sounds.shape == (3, round(0.48 * generator.sample_rate_hz)) and np.isfinite(sounds).all()
     assert np.array_equal(sounds, generate.generate_music(generator, conditions, config,
                                                             seconds=0.48, batch=2))
+
+
+def test_no_more_clips_are_sampled_at_once_than_the_config_allows(generator, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(generator, "generate_from", lambda given, mask, seconds, **_: (
+        sizes.append(len(given)), np.zeros((len(given), 4)))[1])
+    conditions = np.zeros((960, 1, generator.width), np.float32)
+    generate.generate_music(generator, conditions, get_config("paper").study_two, batch=960)
+    assert sum(sizes) == 960 and max(sizes) <= 64, "960 clips of 10 s: a cache of 189 GB"
+
+
+def calls_of(name: str) -> list[tuple]:
+    """(notebook, call) of a function in notebooks 20 to 27."""
+    return [(file.stem, node) for file in sorted(paths.NOTEBOOKS.glob("2*.ipynb"))
+            for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]
+            if cell["cell_type"] == "code"
+            for node in ast.walk(ast.parse("".join(cell["source"])))
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name]
+
+
+def test_every_training_of_the_notebooks_has_a_checkpoint():
+    trainings = [(stem, call) for stem, call in calls_of("train")
+                 if ast.unparse(call.func).endswith("train_projection.train")]
+    assert {stem[:2] for stem, _ in trainings} == {"22", "23", "24", "27"}
+    for stem, call in trainings:
+        assert len(call.args) == 5, f"{stem}: {ast.unparse(call)[:80]} starts again if it is killed"
+    saved = [stem[:2] for stem, call in calls_of("save") if ast.unparse(call.func) == "saved.save"]
+    assert saved == ["22", "23"], "the loops in plain view"
+
+
+def test_the_notebooks_take_every_network_from_their_own_config():
+    assert not [stem for stem, call in calls_of("load")
+                if ast.unparse(call.func) == "bridging.prompts.load"]
+    for stem, call in calls_of("load"):
+        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) not in (
+                "'tagger'", "'text_audio'"):
+            fixed = isinstance(call.args[0], ast.Constant) or len(call.args) > 1
+            assert not fixed or len(call.args) == 2, f"{stem}: {ast.unparse(call)}"
 
 
 def test_the_miniature_takes_the_vectors(generator):

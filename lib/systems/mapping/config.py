@@ -53,6 +53,7 @@ class ProjectionConfig:
     guidance: float = 3.0  # of MusicGen's sampling, as the next two
     top_k: int = 250
     temperature: float = 1.0
+    n_at_once: int = 64  # clips of 10 s in one batch, at most: .2 GB of cache each
 
     def __post_init__(self):
         weights = self.w_latent + self.w_mel + self.w_adversarial + self.w_features
@@ -89,7 +90,6 @@ class Config:
     data: DataConfig = DataConfig()
     study_one: ProjectionConfig = _STUDY_ONE
     study_two: ProjectionConfig = ProjectionConfig()
-    n_at_once: int = 64  # clips sampled in one batch, at most
 
 
 # At 3e-4 the critic soon knows every real sound and pulls the vector off (cosine .61 for .64).
@@ -115,10 +115,10 @@ PROFILES = {
                   study_two=replace(_TWO, audible=16, window_seconds=4.0)),
     "paper": Config(),
     "rehearsal": Config(
-        side=64, n_at_once=8,
+        side=64,
         data=DataConfig(n_pairs=50, clip_seconds=1.0, n_views=2, image_side=64),
         study_one=replace(_STUDY_ONE, hidden=48, heads=4, audible=4, window_seconds=0.3,
-                          batch_size=8, epochs=2, accumulate=2),
+                          batch_size=8, epochs=2, accumulate=2, n_at_once=8),
         study_two=ProjectionConfig(hidden=48, heads=4, audible=4, window_seconds=0.3,
-                                   batch_size=8, epochs=2, accumulate=2))}
+                                   batch_size=8, epochs=2, accumulate=2, n_at_once=8))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
