@@ -17,13 +17,15 @@ from lib import pretrained
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import memmaps
-from lib.data.atelier import render
+from lib.data.atelier import factors, render
 from lib.data.atelier.words import emotion_word
 from lib.data.collections import pairs
+from lib.signal import affect, audio, images
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
+from lib.workbook.rehearsal import collections as replicas
 
-SMALL = DataConfig(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
+SMALL = DataConfig("atelier", n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,7 @@ def test_targets_of_a_text_are_what_the_decoder_is_conditioned_on():
 def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_should(tmp_path,
                                                                                    monkeypatch):
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
-    config = DataConfig(n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
+    config = DataConfig("atelier", n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
     generator, clip = pretrained.load("musicgen",
                                       device="cpu"), pretrained.load("image_text", device="cpu")
     found = data.prepare_atelier(config, generator, clip)
@@ -262,6 +264,108 @@ def test_the_published_lists_hang_together(real_data):
         table) > 0.6, "no split by linked groups can be even"
     here, there = (set(table.loc[table["published"] == name, "song"]) for name in ("val", "test"))
     assert here <= there
+
+
+# --- the published collections --------------------------------------------------------------------
+
+PAPER = DataConfig(n_pairs=60, clip_seconds=1.0, n_views=2, image_side=32)
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory):
+    """IMEMNet and MELBench in their publishers' layouts; one picture of IMEMNet is damaged."""
+    root = tmp_path_factory.mktemp("collections")
+    items = [factors.draw(replicas.SEED, index) for index in range(replicas.N)]
+    replicas.imemnet(root / "imemnet", items)
+    replicas.melbench(root / "melbench", items)
+    (root / "imemnet" / "images" / "COCO_train2014_000000000007.jpg").write_bytes(b"no picture")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(paths.REAL_DATA_VARIABLE, str(root))
+        patch.setattr(paths, "PROCESSED", tmp_path_factory.mktemp("processed"))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def source(there):
+    return data.open_pairs(PAPER)
+
+
+def test_published_pairs_are_half_imemnets_half_melbenchs_and_nothing_is_met_twice(source, there):
+    table = source.table
+    assert (table["source"] == "emotion-tagged").sum() == 30 and len(table) == 60
+    for end in ("image", "audio", "audio_group"):
+        assert (table.groupby(end)["split"].nunique() == 1).all(), end
+    assert not data.check_leakage(table).findings
+    of_imemnet = table[table["source"] == "emotion-tagged"]
+    assert of_imemnet["image"].is_unique and set(of_imemnet["split"]) == set(data.FRACTIONS)
+    assert not table["image"].str.contains("000000000007").any(), "a damaged picture is left out"
+    assert (table["split"] == "train").mean() > 0.5, "small strata give each split a group first"
+
+
+def test_the_published_lists_themselves_have_no_such_split(there):
+    lists = pairs.read_imemnet(there / "imemnet")
+    whole = data.linked_groups(lists["image"], lists["song"])
+    once = lists.sort_values("score").drop_duplicates("image", keep="last")
+    assert np.bincount(whole).max() > 0.5 * len(lists)
+    assert np.bincount(data.linked_groups(once["image"], once["song"])).max() <= 3
+
+
+def test_a_picture_keeps_its_best_clip_and_the_word_nearest_to_its_point(source, there):
+    lists = pairs.read_imemnet(there / "imemnet")
+    best = lists.groupby("image")["score"].max()
+    points = pd.read_csv(there / "imemnet" / "image_va.csv").set_index("img")
+    rows = source.table[source.table["source"] == "emotion-tagged"]
+    for row in rows.itertuples():
+        image, clip = Path(row.image).stem, Path(row.audio).stem
+        listed = lists[(lists["image"] == image) & (lists["clip"] == clip)]
+        assert listed["score"].max() == best[image] and row.audio_group.endswith(
+            clip.split("-")[0])
+        at = 2 * points.loc[image, ["valence", "arousal"]] - 1
+        assert row.emotion == affect.emotion_word(*at)
+        assert source.labels["valence"][row.Index] == pytest.approx(at["valence"])
+
+
+def test_published_pictures_and_sounds_are_their_files(source, there):
+    row = source.table.iloc[0]
+    picture = source.pictures([row["image"]], 32)[0]
+    assert (picture == images.load(there / row["image"], size=32)).all()
+    sound, longer = (source.sounds([row["audio"]], seconds, 16_000)[0] for seconds in (1.0, 9.0))
+    assert (sound == audio.load(there / row["audio"], seconds=1.0, sample_rate_hz=16_000)).all()
+    assert len(longer) == 144_000 and (longer[-16_000:] == 0).all(), "zeros after its end"
+    kept, others = source.twins(np.arange(60), 1.0, 16_000)
+    assert set(kept) == set(np.flatnonzero(source.table["source"] == "emotion-tagged"))
+    own = source.sounds(source.table["audio"].iloc[kept], 1.0, 16_000)
+    assert others.shape == own.shape and not (own == others).all(1).any()
+
+
+def test_what_training_never_met_is_found_in_both_collections(source, there):
+    fresh = data.open_pairs(replace(PAPER, n_pairs=16), known=source.table)
+    trained = source.table[source.table["split"] != "test"]
+    for end in ("image", "audio", "audio_group"):
+        assert not set(fresh.table[end]) & set(trained[end])
+    assert (fresh.table["source"].value_counts() == 8).all()
+    paintings = data.unmet_paintings(PAPER)
+    assert not set(paintings["audio_group"]) & set(trained["audio_group"])
+    assert paintings["emotion"].head(5).is_unique, "words by turns"
+
+
+def test_published_pairs_become_material_with_a_guess_of_what_is_abstract(source, there):
+    generator, clip = (pretrained.load(part, device="cpu") for part in ("musicgen", "image_text"))
+    found = data.prepare(source, PAPER, generator, clip)
+    assert found.vectors.shape == (60, 2, clip.width) and len(found.sounds) == len(found.codes)
+    assert set(found.labels["style"]) == {"abstract", "figurative"}
+    assert abs((found.labels["style"] == "abstract").mean() - 0.375) < 0.02
+    assert found.words == tuple(found.labels["word"])
+
+
+def test_without_points_imemnet_is_refused(there, monkeypatch):
+    hidden = there / "imemnet" / "image_va.csv"
+    kept = hidden.rename(hidden.with_suffix(".away"))
+    try:
+        with pytest.raises(KlangfarbeError, match="image_va"):
+            data.open_pairs(PAPER)
+    finally:
+        kept.rename(hidden)
 
 
 # --- memory maps ----------------------------------------------------------------------------------

@@ -19,16 +19,18 @@ from lib.systems.mapping.config import DataConfig, get_config
 RATE = 16_000
 
 
+ATELIER = DataConfig("atelier", n_pairs=60, clip_seconds=1.0)
+
+
 @pytest.fixture(scope="module")
 def known():
     """A small training table of the atelier's, without pictures or sounds."""
-    return data.merge_collections(*data.atelier_collections(DataConfig(n_pairs=60,
-                                                                       clip_seconds=1.0)))
+    return data.merge_collections(*data.atelier_collections(ATELIER))
 
 
 @pytest.fixture(scope="module")
 def room(known):
-    return evaluate.build_test_set(16, 0.8, RATE, known, 32)
+    return evaluate.build_test_set(16, 0.8, RATE, known, ATELIER, 32)
 
 
 # --- material
@@ -51,7 +53,7 @@ def test_pictures_take_turns_in_style_and_word_and_their_pieces_share_the_word(r
 
 
 def test_every_style_meets_every_word_in_forty(known):
-    table = evaluate.build_test_set(40, 0.5, RATE, known, 32).table
+    table = evaluate.build_test_set(40, 0.5, RATE, known, ATELIER, 32).table
     assert len(table[["style", "emotion"]].drop_duplicates()) == 40
 
 
@@ -171,7 +173,8 @@ def networks():
 
 def test_fresh_pairs_are_new_and_what_training_knows_is_refused(networks):
     known = data.merge_collections(*data.atelier_collections(SIZES))
-    made = data.prepare_atelier(replace(SIZES, n_pairs=12), *networks, collection=TEST_SEED)
+    sizes = replace(SIZES, n_pairs=12)
+    made = data.prepare(data.open_pairs(sizes, known=known), sizes, *networks)
     data.assert_unseen(made.table, known)
     assert len(made.table) == 12 and made.vectors.shape[1] == 1
     assert not set(made.table["image"]) & set(known["image"])
@@ -234,11 +237,12 @@ def test_ridge_finds_a_straight_line():
 
 
 def test_fresh_paintings_are_even_and_nobody_elses():
-    some = evaluate.draw_paintings(10, 32)
+    some = evaluate.draw_paintings(10, 32, ATELIER)
     assert some.pictures.shape == (10, 32, 32, 3) and some.affect.shape == (10, 2)
     assert sorted(some.emotions) == sorted(list(affect.EMOTION_POINTS) * 2)
+    assert some.play(0.5).shape == (10, round(0.5 * evaluate.RATE_HZ))
     with pytest.raises(KlangfarbeError, match="multiple"):
-        evaluate.draw_paintings(7, 32)
+        evaluate.draw_paintings(7, 32, ATELIER)
 
 
 def test_music_that_tells_its_word_is_found_and_music_that_does_not_is_not():

@@ -2,7 +2,9 @@
 resumes and stops.
 """
 
-from dataclasses import replace
+import ast
+import json
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,14 +13,15 @@ import pytest
 import torch
 
 from lib import pretrained
-from lib.core import artefacts
+from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
 from lib.systems.mapping import checkpoints, data, generate, train_projection
-from lib.systems.mapping.config import RANGE_80_DB, get_config
+from lib.systems.mapping.config import PROFILES, RANGE_80_DB, get_config
 from lib.training.loop import Checkpoint
+from lib.workbook.rehearsal import networks
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 
@@ -224,6 +227,75 @@ def test_one_step_moves_the_projection_and_its_critic_and_nothing_else(generator
     assert moved == {"projection": True, "critic": True, "decoder": False}
 
 
+@pytest.mark.parametrize(("study", "n_parts"), [("one", 2), ("two", 2), ("two", 3), ("two", 64)])
+def test_parts_of_a_batch_have_the_whole_batchs_gradient_and_losses(generator, material, wanted,
+                                                                    study, n_parts):
+    rows, gradients = [], []
+    for accumulate in (1, n_parts):
+        config = config_of(study, accumulate=accumulate, max_norm=1e9)  # 3 of 7 items are decoded
+        models = train_projection.build(config, generator, 8)
+        batch = one_batch(material, wanted, config, models)
+        torch.manual_seed(5)  # dropout's, which is not divided either
+        rows.append(train_projection.train_step(models, batch, config))
+        gradients.append(torch.cat([p.grad.flatten() for p in models.projection.parameters()
+                                    if p.grad is not None]))
+    assert rows[1] == pytest.approx(rows[0], rel=1e-4)
+    assert torch.allclose(*gradients, rtol=1e-3, atol=1e-6 * float(gradients[0].abs().max()))
+
+
+def test_parts_of_a_batch_are_decoded_one_after_the_other(generator, material, wanted, monkeypatch):
+    sizes, decode = [], train_projection.decode
+    monkeypatch.setattr(train_projection, "decode", lambda generator, conditions, codes, **more: (
+        sizes.append(len(codes)), decode(generator, conditions, codes, **more))[1])
+    config = config_of(accumulate=3)
+    models = train_projection.build(config, generator, 8)
+    train_projection.train_step(models, one_batch(material, wanted, config, models), config)
+    assert sizes == [1] * 6, "three items, each under its prediction and under its target"
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512",
+                    reason="a processor without bfloat16")
+@pytest.mark.parametrize("study", ["one", "two"])
+def test_in_bfloat16_the_gradient_points_the_same_way(generator, material, wanted, study):
+    gradients = []
+    for bfloat16 in (False, True):
+        config = config_of(study, bfloat16=bfloat16, dropout=0.0)
+        models = train_projection.build(config, generator, 8)
+        batch = one_batch(material, wanted, config, models)
+        row = train_projection.train_step(models, batch, config)
+        assert np.isfinite(list(row.values())).all()
+        gradients.append(torch.cat([p.grad.flatten() for p in models.projection.parameters()
+                                    if p.grad is not None]))
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
+    assert not torch.equal(*gradients), "the decoder did work in bfloat16"
+
+
+def test_the_hubs_musicgen_gives_a_gradient_too(tmp_path, material, wanted):
+    networks.musicgen(tmp_path)
+    published = pretrained.load("musicgen", tmp_path, device="cpu")
+    for layer in published.codec.model.model.quantizer.layers:
+        layer.codebook.embed.normal_()  # untrained, they are zeros
+    config = config_of(**QUIET | {"w_latent": 0.0, "w_mel": 1.0}, window_seconds=0.2, accumulate=3)
+    models = train_projection.build(config, published, 8)
+    lstms = [part for part in published.network.modules() if isinstance(part, torch.nn.LSTM)]
+    assert lstms and all(part.training for part in lstms), "cuDNN refuses it in evaluation mode"
+    assert not published.network.decoder.training
+    sounds = material.sounds[:, : 2 * round(0.2 * published.sample_rate_hz)]
+    codes = published.codec.encode(torch.from_numpy(sounds.astype(np.float32))[:, None])
+    pairs = replace(material, sounds=sounds, codes=codes.numpy().astype(np.int16))
+    targets = np.resize(wanted, (20, 1, published.width)).astype(np.float32)
+    row = train_projection.train_step(models, one_batch(pairs, targets, config, models), config)
+    assert np.isfinite(list(row.values())).all() and row["gradient"] > 0
+
+
+def test_other_vectors_are_another_training(generator, material, wanted, tmp_path):
+    config, path = config_of(epochs=1, **QUIET), tmp_path / "study.safetensors"
+    curves = [train_projection.train(train_projection.build(config, generator, 8), pairs, wanted,
+                                     config, path)
+              for pairs in (material, material, replace(material, vectors=-material.vectors))]
+    assert curves[0] == curves[1] != curves[2]
+
+
 def test_one_batch_can_be_learned_by_heart(generator, material, wanted):
     config = config_of(dropout=0.0, **QUIET)
     models = train_projection.build(config, generator, 8)
@@ -347,6 +419,27 @@ def test_published_settings():
             two.w_features) == (3e-4, 1e-2, 64, 60, "mae", 0.1)
     assert ((two.w_latent, two.w_mel, two.w_adversarial) == (1.0, 0.5, 0.2) and one.n_tokens
             == two.n_tokens == 1)
+    assert one.bfloat16 and two.bfloat16, "mixed precision, §5.4"
+    # about 1.5 GB an item of 10 s in float32; the text's card has 24 GB
+    assert one.audible / one.accumulate == two.audible / two.accumulate == 4
+
+
+def settings_of(config) -> dict:
+    """Names, flags and choices of a config, dotted, without its sizes."""
+    found = {}
+    for name, value in asdict(config).items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{inner}": of for inner, of in value.items()}
+        else:
+            found[name] = value
+    return {name: value for name, value in found.items()
+            if value is None or isinstance(value, str | bool | tuple)}
+
+
+def test_a_rehearsal_changes_nothing_but_sizes():
+    paper, rehearsal = (settings_of(PROFILES[name]) for name in ("paper", "rehearsal"))
+    assert rehearsal == paper and paper["data.origin"] == "published"
+    assert paper["captioner"] == "Salesforce/blip2-opt-2.7b" and paper["study_two.bfloat16"]
 
 
 def test_music_comes_out_of_a_vector(generator):
@@ -357,6 +450,44 @@ def test_music_comes_out_of_a_vector(generator):
     assert sounds.shape == (3, round(0.48 * generator.sample_rate_hz)) and np.isfinite(sounds).all()
     assert np.array_equal(sounds, generate.generate_music(generator, conditions, config,
                                                             seconds=0.48, batch=2))
+
+
+def test_no_more_clips_are_sampled_at_once_than_the_config_allows(generator, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(generator, "generate_from", lambda given, mask, seconds, **_: (
+        sizes.append(len(given)), np.zeros((len(given), 4)))[1])
+    conditions = np.zeros((960, 1, generator.width), np.float32)
+    generate.generate_music(generator, conditions, get_config("paper").study_two, batch=960)
+    assert sum(sizes) == 960 and max(sizes) <= 64, "960 clips of 10 s: a cache of 189 GB"
+
+
+def calls_of(name: str) -> list[tuple]:
+    """(notebook, call) of a function in notebooks 20 to 27."""
+    return [(file.stem, node) for file in sorted(paths.NOTEBOOKS.glob("2*.ipynb"))
+            for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]
+            if cell["cell_type"] == "code"
+            for node in ast.walk(ast.parse("".join(cell["source"])))
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name]
+
+
+def test_every_training_of_the_notebooks_has_a_checkpoint():
+    trainings = [(stem, call) for stem, call in calls_of("train")
+                 if ast.unparse(call.func).endswith("train_projection.train")]
+    assert {stem[:2] for stem, _ in trainings} == {"22", "23", "24", "27"}
+    for stem, call in trainings:
+        assert len(call.args) == 5, f"{stem}: {ast.unparse(call)[:80]} starts again if it is killed"
+    saved = [stem[:2] for stem, call in calls_of("save") if ast.unparse(call.func) == "saved.save"]
+    assert saved == ["22", "23"], "the loops in plain view"
+
+
+def test_the_notebooks_take_every_network_from_their_own_config():
+    assert not [stem for stem, call in calls_of("load")
+                if ast.unparse(call.func) == "bridging.prompts.load"]
+    for stem, call in calls_of("load"):
+        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) not in (
+                "'tagger'", "'text_audio'"):
+            fixed = isinstance(call.args[0], ast.Constant) or len(call.args) > 1
+            assert not fixed or len(call.args) == 2, f"{stem}: {ast.unparse(call)}"
 
 
 def test_the_miniature_takes_the_vectors(generator):

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 
 from lib import pretrained
-from lib.core import artefacts, errors
+from lib.core import artefacts, errors, paths
 from lib.systems import stored
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
@@ -43,5 +43,6 @@ def load_or_train_study_one(profile: str, pairs: data.PairedData, generator, cli
               f"({missing.do})")
     config = replace(get_config(profile).study_one, w_mel=0.0, w_adversarial=0.0)
     models = train_projection.build(config, generator, clip.width)
-    train_projection.train(models, pairs, data.audio_targets(pairs.codes, generator), config)
+    kept = paths.results_dir(profile, NOTEBOOKS["one"]) / "training_alone.safetensors"
+    train_projection.train(models, pairs, data.audio_targets(pairs.codes, generator), config, kept)
     return models, config

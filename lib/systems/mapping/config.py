@@ -1,5 +1,6 @@
-"""Settings of every stage; the defaults are the published ones. Ours: the critic's learning rate;
-Study I's λ₃ stands in Table 5.1 only. Source: Deepika §4.2.3, §4.3.4, §4.3.5, §5.1, Table 5.1."""
+"""Settings of every stage; the defaults are the published ones. Ours: the critic's learning rate,
+the parts of a batch; Study I's λ₃ stands in Table 5.1 only. Source: Deepika §4.2.3, §4.3.2,
+§4.3.4, §4.3.5, §5.1, §5.4, Table 5.1."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ RANGE_80_DB = 9.21  # 80 dB in nats of amplitude: what spectrograms scaled to [0
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How much data."""
+    """Which data, and how much of it."""
+    origin: str = "published"  # IMEMNet and MELBench; or "atelier"
     n_pairs: int = 15_000  # of both collections, half from each (the text also has 13,000, 187k)
     clip_seconds: float = 10.0
     n_views: int = 4  # stored versions of a picture: itself and augmented ones
@@ -46,15 +48,19 @@ class ProjectionConfig:
     patience: int = 10  # epochs without a better validation loss
     decoder_epochs: int | None = None  # so many last ones with all losses, no early stop; None: all
     max_norm: float = 1.0  # of the gradient
+    accumulate: int = 16  # parts of a batch that are decoded one after the other
+    bfloat16: bool = True  # of decoder, codec and critic while training (the text: AMP, §5.4)
     guidance: float = 3.0  # of MusicGen's sampling, as the next two
     top_k: int = 250
     temperature: float = 1.0
+    n_at_once: int = 64  # clips of 10 s in one batch, at most: .2 GB of cache each
 
     def __post_init__(self):
         weights = self.w_latent + self.w_mel + self.w_adversarial + self.w_features
         if self.study not in ("one", "two") or {self.latent, self.mel} - {"mae", "mse"} \
-                or not weights > 0 or self.n_tokens < 1:
-            raise KlangfarbeError("study one or two, mae or mse, a loss with a weight, a token",
+                or not weights > 0 or min(self.n_tokens, self.accumulate) < 1:
+            raise KlangfarbeError("study one or two, mae or mse, a loss with a weight, a token, "
+                                  "a part",
                                   f"{self}", "leave out what you changed")
 
     @property
@@ -69,7 +75,8 @@ class ProjectionConfig:
 
 
 _STUDY_ONE = ProjectionConfig(study="one", mel="mse", w_features=0.0, audible=32,
-                              learning_rate=1e-4, weight_decay=1e-3, batch_size=32, epochs=100)
+                              learning_rate=1e-4, weight_decay=1e-3, batch_size=32, epochs=100,
+                              accumulate=8)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Config:
     """The whole chain."""
     clip: str = "openai/clip-vit-base-patch32"
     generator: str = "facebook/musicgen-small"
+    captioner: str = "Salesforce/blip2-opt-2.7b"
+    describer: str = "meta-llama/Llama-3.1-8B-Instruct"
     side: int = 224  # a picture is cut square and resized to this before CLIP sees it
     data: DataConfig = DataConfig()
     study_one: ProjectionConfig = _STUDY_ONE
@@ -84,22 +93,32 @@ class Config:
 
 
 # At 3e-4 the critic soon knows every real sound and pulls the vector off (cosine .61 for .64).
+_WHOLE = {"accumulate": 1, "bfloat16": False}
+_ONE, _TWO = replace(_STUDY_ONE, **_WHOLE), ProjectionConfig(**_WHOLE)
+_DATA = DataConfig("atelier", n_pairs=13_000, image_side=128)
+_WRITERS = {"captioner": "miniature", "describer": "miniature"}
+_MINIATURES = Config(clip="miniature", generator="miniature", side=128, **_WRITERS)
 PROFILES = {
-    "smoke": Config(
-        clip="miniature", generator="miniature", side=128,
-        data=DataConfig(n_pairs=60, clip_seconds=2.0, n_views=2, image_side=64),
-        study_one=replace(_STUDY_ONE, hidden=48, heads=4, gain=0.1, audible=2, window_seconds=0.5,
+    "smoke": replace(
+        _MINIATURES,
+        data=replace(_DATA, n_pairs=60, clip_seconds=2.0, n_views=2, image_side=64),
+        study_one=replace(_ONE, hidden=48, heads=4, gain=0.1, audible=2, window_seconds=0.5,
                           critic_rate=1e-4, epochs=2),
-        study_two=ProjectionConfig(hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2)),
-    "mini": Config(
-        clip="miniature", generator="miniature", side=128,
-        data=DataConfig(n_pairs=600, clip_seconds=8.0, image_side=128),
-        study_one=replace(_STUDY_ONE, gain=0.1, audible=2, window_seconds=0.5, critic_rate=1e-4,
+        study_two=replace(_TWO, hidden=48, heads=4, audible=4, window_seconds=1.0, epochs=2)),
+    "mini": replace(
+        _MINIATURES, data=replace(_DATA, n_pairs=600, clip_seconds=8.0),
+        study_one=replace(_ONE, gain=0.1, audible=2, window_seconds=0.5, critic_rate=1e-4,
                           epochs=8, learning_rate=1e-3),
-        study_two=ProjectionConfig(audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
-                                   learning_rate=1e-3)),
-    "gpu": Config(data=DataConfig(n_pairs=13_000, image_side=128),
-                  study_one=replace(_STUDY_ONE, audible=16, window_seconds=4.0),
-                  study_two=ProjectionConfig(audible=16, window_seconds=4.0)),
-    "paper": Config()}
+        study_two=replace(_TWO, audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
+                          learning_rate=1e-3)),
+    "gpu": Config(**_WRITERS, data=_DATA, study_one=replace(_ONE, audible=16, window_seconds=4.0),
+                  study_two=replace(_TWO, audible=16, window_seconds=4.0)),
+    "paper": Config(),
+    "rehearsal": Config(
+        side=64,
+        data=DataConfig(n_pairs=50, clip_seconds=1.0, n_views=2, image_side=64),
+        study_one=replace(_STUDY_ONE, hidden=48, heads=4, audible=4, window_seconds=0.3,
+                          batch_size=8, epochs=2, accumulate=2, n_at_once=8),
+        study_two=ProjectionConfig(hidden=48, heads=4, audible=4, window_seconds=0.3,
+                                   batch_size=8, epochs=2, accumulate=2, n_at_once=8))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -1,17 +1,21 @@
 """The paired data, and everything that training reads, computed once and stored as memory maps.
 
     emotion-tagged pairs (IMEMNet)   ┐
-    genre-tagged triplets (MeLBench) ┴─► linked groups ─► 80 · 10 · 10 %, no group in two splits
+    genre-tagged triplets (MELBench) ┴─► linked groups ─► 80 · 10 · 10 %, no group in two splits
     picture ──CLIP──► v [V, D_in], of every view
        └─► emotion ─► caption ─► directive ──T5, projected──► [L, D] ──n means──► [n, D]  Study II's
     sound ──codec──► codes [K, S] ──MusicGen's embeddings, Σ over K──► [S, D] ──n means──► Study I's
+IMEMNet's lists are two linked groups, one of them 63 % of all, so that the text's split (80/10/10,
+no picture or sound twice) cannot be had. Ours: a picture keeps the clip with the highest score
+alone; what is linked then is what shares a song, and whole songs are split. No pair is lost, where
+:func:`lib.data.collections.pairs.split_both_ends` loses a third and tests on a hundredth.
 Source: Deepika §4.2.1, §4.3.2, §5.1 to §5.3, Table 3.1; §5.6 for the other texts. Notebook: 21."""
 
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,11 +23,12 @@ import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lib.core import artefacts, errors, provenance
-from lib.data import leakage, memmaps, splits
-from lib.data.atelier import TRAIN_SEED, factors, paint, render, words
+from lib.core import artefacts, errors, paths, provenance
+from lib.data import leakage, manifest, memmaps, registry, splits
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
+from lib.data.collections import pairs as collections
 from lib.pretrained.captioner import unled
-from lib.signal import images
+from lib.signal import affect, audio, images
 from lib.systems import evaluation
 from lib.systems.mapping.config import DataConfig
 
@@ -50,10 +55,20 @@ class PairedData:
     sounds: Any = None  # float16 [N, samples] at the codec's rate
     codes: Any = None  # int16 [N, K, S]
     words: tuple[str, ...] = ()  # the emotion words that lead the captions
+    labels: Any = None  # of Source, the styles filled in
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""
         return np.flatnonzero(self.table["split"] == split)
+
+
+class Source(NamedTuple):
+    """Pairs by name, what is known of them, and how they are seen and heard."""
+    table: pd.DataFrame  # of merge_collections
+    labels: pd.DataFrame  # word, valence, arousal, style, subject of the picture; heard_genre
+    pictures: Callable[[Sequence[str], int], np.ndarray]  # names, side → uint8 [N, side, side, 3]
+    sounds: Callable[[Sequence[str], float, int], np.ndarray]  # names, s, Hz → float32 [N, samples]
+    twins: Callable  # rows, s, Hz → the rows [M] with another such sound, float32 [M, samples]
 
 
 def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFrame:
@@ -141,6 +156,133 @@ def atelier_labels(table: pd.DataFrame) -> pd.DataFrame:
                           "heard_genre": piece.genre} for item, piece in pairs], index=table.index)
 
 
+def open_pairs(config: DataConfig, *, seed: int = 0, known: pd.DataFrame | None = None) -> Source:
+    """A config's pairs; beside `known`, the table of a training, such as that training never met:
+    of the published collections equally many of either, of the atelier another seed's."""
+    if config.origin == "published":
+        return open_published(config.n_pairs, seed, known)
+    return open_atelier(config, TRAIN_SEED if known is None else TEST_SEED, seed)
+
+
+def open_atelier(config: DataConfig, collection: int = TRAIN_SEED, seed: int = 0) -> Source:
+    """The atelier's pairs."""
+    table = merge_collections(*atelier_collections(config, collection), seed=seed)
+
+    def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
+        pieces, index = [], 360_000  # items that nothing else uses
+        for source, item in zip(table["source"].iloc[rows], atelier_items(
+                table["image"].iloc[rows]), strict=True):
+            # of the picture's emotion, or, where the first was composed from it, of its very point
+            exact = {} if source == "emotion-tagged" else {"valence": item.valence,
+                                                           "arousal": item.arousal}
+            word = words.emotion_word(item)
+            while words.emotion_word(piece := factors.draw(item.seed, index, **exact)) != word:
+                index += 1
+            pieces.append(piece)
+            index += 1
+        return rows, render.render_items(pieces, seconds, rate_hz)
+
+    return Source(
+        table, atelier_labels(table),
+        lambda names, side: np.stack([images.square(paint.paint(item), side)
+                                      for item in atelier_items(names)]),
+        lambda names, seconds, rate_hz: render.render_items(atelier_items(names), seconds, rate_hz),
+        twins)
+
+
+def open_published(n: int, seed: int = 0, known: pd.DataFrame | None = None) -> Source:
+    """`n` pairs, half from IMEMNet (the best scores) and half from MELBench (drawn by the seed)."""
+    tagged = read_published(seed)
+    points = tagged[0].set_index("image")
+    if known is not None:
+        tagged = [unmet(table, known) for table in tagged]
+        n = min(n, 2 * min(map(len, tagged)))
+    table = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+    print(f"published collections: {len(table)} pairs of IMEMNet's {len(tagged[0])} pictures and "
+          f"MELBench's {len(tagged[1])} triplets")
+    axes = {axis: table["image"].map(points[axis]) for axis in ("valence", "arousal")}
+    labels = pd.DataFrame({"word": table["emotion"], **axes, "style": UNKNOWN, "subject": UNKNOWN,
+                           "heard_genre": table["genre"]})
+    others = table["image"].map(points["other"])
+
+    def twins(rows: np.ndarray, seconds: float, rate_hz: int) -> tuple:
+        rows = rows[others.iloc[rows].notna().to_numpy()]
+        return rows, read_sounds(others.iloc[rows], seconds, rate_hz)
+
+    return Source(table, labels, read_pictures, read_sounds, twins)
+
+
+def read_published(seed: int = 0) -> list[pd.DataFrame]:
+    """Both collections where their files are whole; a name is a path below ``registry.root()``.
+    IMEMNet: each picture with its best clip and the next one (``other``), best scores first, its
+    point in IMEMNet-C and the word nearest to it. MELBench: triplets in an order of the seed."""
+    (music, points), (texts, whole) = map(_whole_files, ("imemnet", "melbench"))
+    lists = collections.read_imemnet(registry.root() / music).sample(frac=1, random_state=seed)
+    points = points.set_index(points["item_id"].str.removeprefix("imemnet-"))
+    lists = lists.assign(image="image-" + lists["image"], clip="audio-" + lists["clip"])
+    lists = lists[lists["clip"].isin(points.index)
+                  & lists["image"].isin(points.index[points["valence"].notna()])]
+    if not len(lists):
+        raise errors.KlangfarbeError(
+            f"IMEMNet's images/, music/ and IMEMNet-C's image_va.csv in {registry.root() / music}",
+            "no pair with all three", "python -m lib data fetch imemnet")
+    lists = lists.sort_values("score", ascending=False, kind="stable")
+    best = lists.drop_duplicates("image")
+    others = lists.drop(best.index).drop_duplicates("image").set_index("image")["clip"]
+    at, path = points.loc[best["image"]], f"{music}/" + points["path"]
+    emotion_tagged = pd.DataFrame({
+        "image": path[best["image"]].array, "audio": path[best["clip"]].array,
+        "audio_group": f"{music}/" + best["song"].array,
+        "other": best["image"].map(others).map(path).array,
+        "valence": at["valence"].array, "arousal": at["arousal"].array,
+        "emotion": [*map(affect.emotion_word, at["valence"], at["arousal"])]})
+    triplets = collections.triplets(registry.root() / texts).sample(frac=1, random_state=seed)
+    triplets = triplets[triplets[["image", "audio"]].isin([*whole["path"]]).all(axis=1)
+                        & triplets["genre"].notna()].drop_duplicates(["image", "audio"])
+    return [emotion_tagged, triplets.assign(**{end: f"{texts}/" + triplets[end]
+                                               for end in ("image", "audio")})]
+
+
+def _whole_files(collection: str) -> tuple[str, pd.DataFrame]:
+    row = registry.COLLECTIONS[collection]
+    folder = registry.find_folder(row.folders)
+    rows = row.manifest(folder)
+    built = manifest.build(rows[rows["path"].notna()], paths.PROCESSED / "mapping" / collection,
+                           root=folder)
+    print(f"{collection}: {manifest.summary(built)}")
+    return folder.relative_to(registry.root()).as_posix(), built.manifest
+
+
+def unmet(tagged: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of a collection no end of which the training with `known` has met."""
+    met = known.loc[known["split"] != "test", ["image", "audio", "audio_group"]].to_numpy()
+    ends = tagged.reindex(columns=["image", "audio", "audio_group"])
+    return tagged[~ends.isin(set(met.ravel())).any(axis=1)]
+
+
+def unmet_paintings(config: DataConfig, seed: int = 0) -> pd.DataFrame:
+    """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
+    words by turns: ``image, audio, emotion, valence, arousal``."""
+    tagged, n = read_published(seed), config.n_pairs
+    known = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+    table = unmet(tagged[0], known)
+    return table.iloc[np.argsort(table.groupby("emotion").cumcount(), kind="stable")]
+
+
+def read_pictures(names: Sequence[str], side: int) -> np.ndarray:
+    """Files below ``registry.root()`` → uint8 [N, side, side, 3], the centre squares."""
+    return np.stack([images.load(registry.root() / name, size=side) for name in names])
+
+
+def read_sounds(names: Sequence[str], seconds: float, rate_hz: int) -> np.ndarray:
+    """Files → float32 [N, samples], the middle `seconds`, zeros behind what is shorter (§5.2)."""
+    sounds = np.zeros((len(names), round(seconds * rate_hz)), np.float32)
+    for row, name in zip(sounds, names, strict=True):
+        sound = audio.load(registry.root() / name, seconds=seconds, sample_rate_hz=rate_hz)
+        row[: len(sound)] = sound[: len(row)]
+    return sounds
+
+
 def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     """Pictures uint8 [N, H, W, 3], a seed each → [N, n_views, H, W, 3], themselves first (§5.2)."""
     from torchvision.transforms import v2  # a second, and needed here alone
@@ -158,34 +300,40 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
 
 def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
                     *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """The atelier's pairs, made or read where stored; `predict_emotions`: pictures → N words."""
-    table = merge_collections(*atelier_collections(config, collection), seed=seed)
-    items = atelier_items(table["image"])
+    """:func:`prepare` of the atelier's pairs."""
+    return prepare(open_atelier(config, collection, seed), config, generator, clip,
+                   predict_emotions, seed=seed)
+
+
+def prepare(source: Source, config: DataConfig, generator, clip,
+            predict_emotions: Callable | None = None, *, seed: int = 0) -> PairedData:
+    """The pairs' arrays, made or read where stored; `predict_emotions`: pictures → N words, which
+    lead the captions (§5.6: a classifier's); without it they are the pictures' own."""
+    table, labels = source.table, source.labels
     n, side, codec = len(table), config.image_side, generator.codec
     n_samples = round(config.clip_seconds * codec.sample_rate_hz)
     folder = memmaps.cache_folder("pictures", list(table["image"]), side,
                                   provenance.package_hash(paint))
     pictures = np.asarray(memmaps.cached_rows(
         folder, "pictures", n, (side, side, 3), np.uint8,
-        lambda rows: np.stack([images.square(paint.paint(items[row]), side) for row in rows])))
+        lambda rows: source.pictures(list(table["image"].iloc[rows]), side)))
     folder = memmaps.cache_folder(list(table["pair"]), provenance.content_hash(pictures),
                                   clip.sha256, codec.sha256, config, seed)
 
     @functools.lru_cache(64)  # a piece may go with several pictures
     def sound_of(name: str) -> np.ndarray:
-        return render.render_items(atelier_items([name]), config.clip_seconds,
-                                   codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
+        return source.sounds([name], config.clip_seconds,
+                             codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
 
     def embed(rows):
         views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
         vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
         return vectors.reshape(len(rows), config.n_views, -1)
 
-    emotions = [words.emotion_word(item) for item in items] if predict_emotions is None \
-        else predict_emotions(pictures)
+    emotions = list(labels["word"]) if predict_emotions is None else predict_emotions(pictures)
     # pictures and sounds side by side; only the views draw random numbers
     with ThreadPoolExecutor(1) as pool:
-        vectors = pool.submit(memmaps.cached_rows, folder, "vectors", n,
+        waiting = pool.submit(memmaps.cached_rows, folder, "vectors", n,
                               (config.n_views, clip.width), np.float32, embed)
         sounds = memmaps.cached_rows(
             folder, "sounds", n, (n_samples,), np.float16,
@@ -194,7 +342,12 @@ def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Calla
             folder, "codes", n, (codec.n_codebooks, -(-n_samples // codec.samples_per_step)),
             np.int16, lambda rows: codec.encode(
                 sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
-        return PairedData(table, pictures, vectors.result(), sounds, codes, tuple(emotions))
+        vectors = waiting.result()
+    if (labels["style"] == UNKNOWN).all():  # a guess by CLIP; three eighths, as in the atelier
+        abstract, other = clip.embed_text(["an abstract picture", "a picture of people and things"])
+        rank = pd.Series(vectors[:, 0] @ (abstract - other)).rank(pct=True)
+        labels = labels.assign(style=np.where(rank > 0.625, "abstract", "figurative"))
+    return PairedData(table, pictures, vectors, sounds, codes, tuple(emotions), labels)
 
 
 def write_texts(pairs, kind: str, captioner, describer, captions: dict | None = None) -> list[str]:

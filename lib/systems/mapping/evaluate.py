@@ -20,10 +20,12 @@ from lib.metrics.evaluation_table import Measure
 from lib.signal import affect, images
 from lib.systems import evaluation
 from lib.systems.mapping import data
+from lib.systems.mapping.config import DataConfig
 
 MEASURES = ("cosine", "mae", "centred cosine")
 EMOTIONS = tuple(affect.EMOTION_POINTS)
-ABSTRACT_STYLES = ("colour_field", "geometric", "gestural")
+ABSTRACT_STYLES = ("colour_field", "geometric", "gestural", "abstract")  # the last: a guess
+RATE_HZ = render.SAMPLE_RATE_HZ
 PICTURES_FROM, PIECES_FROM = 700_000, 800_000  # indices in TEST_SEED
 
 
@@ -69,8 +71,18 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
 
 
 def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
-                   side: int = 128) -> evaluation.TestSet:
-    """Paintings in all styles and emotions by turns, two real pieces of its emotion for each."""
+                   config: DataConfig, side: int = 128, seed: int = 0) -> evaluation.TestSet:
+    """Paintings in all styles and emotions by turns, two real pieces of its emotion for each; of
+    the published collections IMEMNet's pictures and, after its own, another picture's clip."""
+    trained = training_table[training_table["split"] != "test"]
+    if config.origin == "published":
+        table = data.unmet_paintings(config, seed).head(n).reset_index(drop=True)
+        table = table.assign(
+            pair=table["image"] + "+" + table["audio"], style=data.UNKNOWN,
+            real=table.groupby("emotion")["audio"].transform(lambda clips: np.roll(clips, 1)))
+        data.assert_unseen(table, trained)
+        return evaluation.TestSet(table, data.read_pictures(table["image"], config.image_side), *(
+            data.read_sounds(table[name], seconds, rate_hz) for name in ("audio", "real")))
     index, items = PICTURES_FROM, []
     for k in range(n):
         turn, column = divmod(k, len(factors.STYLES))
@@ -88,16 +100,24 @@ def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.Data
          "emotion": words.emotion_word(item), "style": item.style, "valence": item.valence,
          "arousal": item.arousal, "audio": own.item_id, "real": other.item_id}
         for item, own, other in zip(items, reference, real, strict=True)])
-    data.assert_unseen(table, training_table)
+    data.assert_unseen(table, trained)
     return evaluation.TestSet(table, np.stack([paint.paint(item, side) for item in items]),
                               render.render_items(reference, seconds, rate_hz),
                               render.render_items(real, seconds, rate_hz))
 
 
-def draw_paintings(n: int, side: int) -> SimpleNamespace:
-    """As many of each of five words: ``pictures, emotions, affect`` [N, 2], ``indices``."""
+def draw_paintings(n: int, side: int, config: DataConfig, seed: int = 0) -> SimpleNamespace:
+    """As many of each of five words, as far as IMEMNet has them: ``pictures, emotions, affect``
+    [N, 2], and ``play``: seconds → the piece of each, float32 [N, samples] at :data:`RATE_HZ`."""
     if n < 5 or n % len(EMOTIONS):
         raise KlangfarbeError("five paintings or a multiple of it", str(n), "change the number")
+    if config.origin == "published":
+        table = data.unmet_paintings(config, seed).head(n)
+        return SimpleNamespace(
+            pictures=data.read_pictures(table["image"], side),
+            emotions=table["emotion"].to_numpy(str),
+            affect=table[["valence", "arousal"]].to_numpy(),
+            play=lambda seconds: data.read_sounds(table["audio"], seconds, RATE_HZ))
     each = n // len(EMOTIONS)
     drawn = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, each), PICTURES_FROM)
     items = sorted((item for some in drawn.values() for item in some[:each]),
@@ -106,7 +126,21 @@ def draw_paintings(n: int, side: int) -> SimpleNamespace:
         pictures=np.stack([images.square(paint.paint(item), side) for item in items]),
         emotions=np.array([words.emotion_word(item) for item in items]),
         affect=np.array([[item.valence, item.arousal] for item in items]),
-        indices=tuple(item.index for item in items))
+        play=lambda seconds: render.render_items(items, seconds, RATE_HZ))
+
+
+def own_pieces(first: int, n: int, seconds: float, config: DataConfig, seed: int = 0) -> tuple:
+    """Pictures uint8 [n, H, H, 3], each one's own piece float32 [n, samples] at
+    :data:`RATE_HZ`, and its word: `n` items of the atelier from index `first` on, or as many of
+    IMEMNet's unmet pairs as there are of one in four, which `first` counts in ten thousands."""
+    if config.origin == "published":
+        table = data.unmet_paintings(config, seed).iloc[first // 10_000 % 4 :: 4].head(n)
+        return (data.read_pictures(table["image"], config.image_side),
+                data.read_sounds(table["audio"], seconds, RATE_HZ), table["emotion"].to_numpy(str))
+    items = [factors.draw(TEST_SEED, first + k) for k in range(n)]
+    return (np.stack([paint.paint(item, 128) for item in items]),
+            render.render_items(items, seconds, RATE_HZ),
+            np.array([words.emotion_word(item) for item in items]))
 
 
 def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:

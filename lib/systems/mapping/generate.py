@@ -65,7 +65,9 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
                    seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music [N, samples]; `sampling` in place of the config's."""
+    """Conditions [N, n, D] → music [N, samples], `batch` or the config's ``n_at_once`` at a time;
+    `sampling` in place of the config's."""
+    batch = min(batch, config.n_at_once)
     given = torch.from_numpy(conditions).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([

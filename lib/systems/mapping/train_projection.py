@@ -62,6 +62,9 @@ def build(config: ProjectionConfig, generator, width_in: int, seed: int = 0) -> 
     """Networks and optimisers; the generator's weights get no gradient, its inputs still do."""
     device = generator.device
     generator.network.requires_grad_(False).eval()
+    for part in generator.network.modules():
+        if isinstance(part, nn.LSTM):  # EnCodec's, without dropout: in evaluation mode cuDNN has
+            part.train()  # no gradient of it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projection = build_projection(config, width_in, generator.width).to(device)
@@ -100,6 +103,11 @@ def decode(generator, conditions: Tensor, codes: Tensor, *, with_sound=True) -> 
 def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict, tuple]:
     """The unweighted losses (Deepika §4.2.3, §4.3.4); the critic's inputs, real and generated."""
     predicted = models.projection(batch.vectors)
+    with loop.autocast(models.generator.device, config.bfloat16):
+        return _losses_of(models, predicted, batch, config)
+
+
+def _losses_of(models: Models, predicted: Tensor, batch: Batch, config) -> tuple[dict, tuple]:
     terms = {"latent": DISTANCES[config.latent](predicted, batch.targets)}
     critic_inputs: tuple = ()
     if config.w_adversarial and config.study == "one":
@@ -125,17 +133,50 @@ def losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple[dict
     return terms, critic_inputs
 
 
+def weighted(terms: dict, config: ProjectionConfig) -> Any:
+    """The sum of the losses, each times its weight λ."""
+    return sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
+
+
+def accumulated_losses(models: Models, batch: Batch, config: ProjectionConfig) -> tuple:
+    """:func:`losses` and a scalar with the gradient of their weighted sum. Parts of the batch go
+    through the decoder one after the other: their gradients at m̂ [B, n, D] add up to the batch's,
+    in one part's memory."""
+    n_parts = 1 if batch.codes is None else min(config.accumulate, len(batch.codes))
+    if n_parts == 1:
+        terms, critic_inputs = losses(models, batch, config)
+        return terms, critic_inputs, weighted(terms, config)
+    predicted, n, n_decoded = models.projection(batch.vectors), len(batch.vectors), len(batch.codes)
+    leaf, summed, inputs = predicted.detach().requires_grad_(), {}, []
+    for rows in zip(torch.arange(n_decoded).tensor_split(n_parts),
+                    torch.arange(n_decoded, n).tensor_split(n_parts), strict=True):
+        decoded, every = rows[0], torch.cat(rows)
+        part = Batch(batch.vectors[every], batch.targets[every], batch.codes[decoded],
+                     batch.sounds[decoded])
+        with loop.autocast(models.generator.device, config.bfloat16):
+            terms, critic_inputs = _losses_of(models, leaf[every], part, config)
+        # each loss is a mean over items: over all of them, or over those that are decoded
+        of_all = {"latent"} | ({"adversarial"} if config.study == "one" else set())
+        terms = {name: value * (len(every) / n if name in of_all else len(decoded) / n_decoded)
+                 for name, value in terms.items()}
+        weighted(terms, config).backward()
+        summed = {name: summed.get(name, 0) + value.detach() for name, value in terms.items()}
+        inputs.append([rows.detach() for rows in critic_inputs])
+    gathered = tuple(torch.cat(side) for side in zip(*inputs, strict=True))
+    return summed, gathered, (predicted * leaf.grad).sum()
+
+
 def train_step(models: Models, batch: Batch, config: ProjectionConfig) -> dict[str, float]:
     """A step of projection, then critic: unweighted losses, ``loss, gradient, critic``."""
-    terms, critic_inputs = losses(models, batch, config)
-    total: Any = sum(getattr(config, f"w_{name}") * value for name, value in terms.items())
+    terms, critic_inputs, total = accumulated_losses(models, batch, config)
     norm = loop.clipped_step(models.optimiser, total, config.max_norm)
     row = {name: value.item() for name, value in terms.items()}
-    row |= {"loss": total.item(), "gradient": norm}
+    row |= {"loss": weighted(terms, config).item(), "gradient": norm}
     if config.w_adversarial:
         real, generated = (rows.detach() for rows in critic_inputs)
-        error = F.softplus(-models.critic(real)).mean() + F.softplus(
-            models.critic(generated)).mean()
+        with loop.autocast(models.generator.device, config.bfloat16):
+            error = F.softplus(-models.critic(real)).mean() + F.softplus(
+                models.critic(generated)).mean()
         loop.clipped_step(models.critic_optimiser, error, np.inf)
         row["critic"] = error.item()
     return row
@@ -175,19 +216,32 @@ def validate(models: Models, pairs: PairedData, targets: np.ndarray, config) -> 
             "cosine": float(cosine_similarity(predicted, wanted).mean())}
 
 
-def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
-          checkpoint: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place from `checkpoint` on, keeps the best epoch or the last: the curve."""
-    inputs = (list(pairs.table["pair"]), provenance.content_hash(targets), models.generator.sha256)
+def checkpoint(path: Path | None, models: Models, pairs: PairedData, targets: np.ndarray,
+               config: ProjectionConfig, best: dict, seed: int = 0) -> loop.Checkpoint:
+    """The checkpoint of a training, `best` the weights of its best epoch so far."""
+    inputs = (list(pairs.table["pair"]), list(pairs.table["split"]), models.generator.sha256,
+              provenance.content_hash(pairs.vectors[:, 0], targets))
     key = provenance.content_hash(repr((config, seed, inputs)).encode())
+    return loop.Checkpoint(path, key, projection=models.projection, optimiser=models.optimiser,
+                           critic=models.critic, critic_optimiser=models.critic_optimiser,
+                           best=best)
+
+
+def best_of(curve: list[dict]) -> dict:
+    """The row of the epoch with the lowest validation loss; before the first one, epoch 0."""
+    return min(curve, key=lambda row: row["validation"], default={"epoch": 0, "validation": np.inf})
+
+
+def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
+          path: Path | None = None, *, seed: int = 0) -> list[dict]:
+    """Trains in place from the checkpoint at `path` on; keeps the best epoch or the last; a row an
+    epoch."""
     network = models.projection
     weights = copy.deepcopy(network.state_dict())
-    saved = loop.Checkpoint(checkpoint, key, projection=network, optimiser=models.optimiser,
-                       critic=models.critic, critic_optimiser=models.critic_optimiser, best=weights)
+    saved = checkpoint(path, models, pairs, targets, config, weights, seed)
     curve, late = saved.load()["curve"], config.decoder_epochs
     for epoch in loop.progress(config.epochs, f"study {config.study}", len(curve)):
-        best = min(curve, key=lambda row: row["validation"],
-                   default={"epoch": 0, "validation": np.inf})
+        best = best_of(curve)
         if late is None and len(curve) - best["epoch"] >= config.patience:
             break
         now = config if late is None or epoch >= config.epochs - late else \
