@@ -16,7 +16,6 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
 from lib.core import artefacts, paths, provenance
-from lib.data.atelier import TRAIN_SEED, paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
 from lib.systems import stored
@@ -131,7 +130,8 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
              guidance: float | None = None, sampler: str = "", n_sampling: int = 0) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise, however
+    many pictures the network sees at once."""
     network = models.sampling_network
     device = next(network.parameters()).device
     points = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
@@ -141,9 +141,12 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
     steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
                       config.prediction, config.n_diffusion)
     with torch.no_grad():
-        for t in steps.timesteps:
-            predicted = guided(network, x, t.to(device).expand(len(x)), points, guidance,
-                               config.guidance_rescale)
+        for t in steps.timesteps:  # all stand at one step, so that the noise is drawn in one order
+            predicted = torch.cat([
+                guided(network, some, t.to(device).expand(len(some)), moods, guidance,
+                       config.guidance_rescale)
+                for some, moods in zip(x.split(config.n_at_once), points.split(config.n_at_once),
+                                       strict=True)])
             x = steps.step(predicted, t, x, generator=rng).prev_sample
     return images.from_tensor(x)
 
@@ -182,7 +185,7 @@ def train_command(profile: str, seed: int = 0) -> int:
     with loop.team() as team:
         if team.size == 1:
             loop.set_threads()
-        pictures, affect = paint.pictures(TRAIN_SEED, range(config.n_pictures), config.size)
+        pictures, affect = data.training_pictures(config)
         path = paths.results_dir(profile, NOTEBOOK) / "training.safetensors"
         _, curve = train(config, pictures, affect, seed, path, team=team)
         if team.rank == 0:
@@ -192,9 +195,10 @@ def train_command(profile: str, seed: int = 0) -> int:
 
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
-    """A profile's trained network (notebook 33's, else the bundled one) and its config."""
+    """A profile's trained network (notebook 33's, else the bundled one), on this machine's
+    device, and its config."""
     settings = artefacts.load(NOTEBOOK, profile, "unet.json")
     config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
-    models, _ = build(config)
+    models, _ = build(config, device=provenance.device())
     stored.restore(models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config
