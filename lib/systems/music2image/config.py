@@ -145,10 +145,9 @@ _GAN_128 = GanConfig(collections=("cgna10766",), n_judged=256)
 # 256 pictures of 128² at once, each with and without its mood, take tens of GB
 _DIFFUSION_128 = DiffusionConfig(collections=("cgna10766",), n_at_once=64)
 _TOY = {"size": 16, "n_pictures": 44, "n_held": 12, "batch_size": 8}
-_TOY_GAN = _TOY | {"channels": (8, 8, 8), "depth": 1, "n_noise": 8, "steps": (1, 1, 2),
-                   "n_judged": 5}
-_TOY_DIFFUSION = _TOY | {"channels": (16, 16), "layers": 1, "embedding": 16, "n_steps": 2,
-                         "n_sampling": 4, "n_at_once": 16, "n_slow": 4}
+_TOY_GAN = _TOY | {"channels": (8, 8, 8), "depth": 1, "steps": (1, 1, 2), "n_judged": 5}
+_TOY_DIFFUSION = _TOY | {"channels": (16, 16), "n_steps": 2, "n_sampling": 4, "n_at_once": 16,
+                         "n_slow": 4}
 
 PROFILES = {
     "smoke": Config(

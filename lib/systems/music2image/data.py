@@ -1,6 +1,5 @@
-"""What the three models learn from, of the atelier or of the collections that a config names:
-features with ratings, on one scale, joined by song, excerpts of a piece in one group; pictures with
-the affect behind them.  Source: Zhang §2.2, §2.3."""
+"""What the three models learn from: features with ratings, on one scale, joined by song, excerpts
+of a piece in one group; pictures with the affect behind them.  Source: Zhang §2.2, §2.3."""
 
 import functools
 import itertools
@@ -106,7 +105,7 @@ def photographs(config: PictureConfig, use: str, size: int) -> tuple[np.ndarray,
     order[: sum(counts[:2])] = np.random.default_rng(0).permutation(order[: sum(counts[:2])])
     chosen = rows.iloc[order[np.repeat(["train", "test", "judge"], counts) == use]]
     return (np.stack([images.load(file, size=size) for file in chosen["file"]]),
-            chosen[list(AXES)].to_numpy(np.float32))
+            np.array(chosen[list(AXES)], np.float32))
 
 
 def _landscape_shares(files: list, clip: str) -> np.ndarray:  # logarithms, [N]
@@ -155,10 +154,9 @@ def real_pictures(config: PictureConfig, points: np.ndarray, first: int = 0) -> 
 
 def judge(config: PictureConfig) -> picture_regressor.PictureRegressor:
     """What reads a painter's pictures: the bundled regressor, or one of unused photographs."""
-    if not config.collections:
-        return picture_regressor.load_picture_regressor()
-    return picture_regressor.PictureRegressor().fit(
-        *photographs(config, "judge", picture_regressor.JUDGE_SIZE))
+    fitted, side = picture_regressor.PictureRegressor(), picture_regressor.JUDGE_SIZE
+    return (fitted.fit(*photographs(config, "judge", side)) if config.collections
+            else picture_regressor.load_picture_regressor())
 
 
 def source(config: ForestConfig | PictureConfig) -> str:

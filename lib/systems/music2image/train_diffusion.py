@@ -130,8 +130,7 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
              guidance: float | None = None, sampler: str = "", n_sampling: int = 0) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise, however
-    many pictures the network sees at once."""
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
     network = models.sampling_network
     device = next(network.parameters()).device
     points = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
@@ -141,12 +140,11 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
     steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
                       config.prediction, config.n_diffusion)
     with torch.no_grad():
-        for t in steps.timesteps:  # all stand at one step, so that the noise is drawn in one order
-            predicted = torch.cat([
-                guided(network, some, t.to(device).expand(len(some)), moods, guidance,
-                       config.guidance_rescale)
-                for some, moods in zip(x.split(config.n_at_once), points.split(config.n_at_once),
-                                       strict=True)])
+        for t in steps.timesteps:  # all go step by step: whatever n_at_once, the noise is the same
+            some = zip(x.split(config.n_at_once), points.split(config.n_at_once), strict=True)
+            predicted = torch.cat([guided(network, own, t.to(device).expand(len(own)), moods,
+                                          guidance, config.guidance_rescale)
+                                   for own, moods in some])
             x = steps.step(predicted, t, x, generator=rng).prev_sample
     return images.from_tensor(x)
 
@@ -195,8 +193,7 @@ def train_command(profile: str, seed: int = 0) -> int:
 
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
-    """A profile's trained network (notebook 33's, else the bundled one), on this machine's
-    device, and its config."""
+    """A profile's trained network (33's, else the bundled one) on the device, and its config."""
     settings = artefacts.load(NOTEBOOK, profile, "unet.json")
     config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
     models, _ = build(config, device=provenance.device())
