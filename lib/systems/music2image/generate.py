@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.base import clone
 
 from lib.core import artefacts, errors, paths
 from lib.data import splits
@@ -42,10 +41,10 @@ def listen(forest, config: Config, n_pieces: int) -> tuple[np.ndarray, np.ndarra
     or real songs, each heard by a forest of the same settings that other artists' songs grew."""
     if not config.forest.collections:
         sounds, meant = render.sounds(TEST_SEED, range(n_pieces), config.clip_seconds)
-        return train_forest.predict(forest, features.extract_many(sounds)), meant
-    songs = data.training_table(config.forest, TRAIN_SEED)
+        return train_forest.predict(forest, features.extract_many(list(sounds))), meant
+    songs, settings = data.training_table(config.forest, TRAIN_SEED), forest.get_params()
     heard = splits.cross_validated(
-        lambda rows, va, unseen: train_forest.predict(clone(forest).fit(rows, va), unseen),
+        lambda rows, va, new: train_forest.predict(type(forest)(**settings).fit(rows, va), new),
         songs.features, songs.va, songs.groups)
     return heard[:n_pieces], songs.va[:n_pieces]
 
