@@ -3,7 +3,7 @@ and diffusers; training, resume, null.
 """
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,12 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.core import artefacts
+from lib.cli import main
+from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.models.emotion_unet import EmotionUNet
-from lib.signal import images
-from lib.systems.music2image import train_diffusion
-from lib.systems.music2image.config import DiffusionConfig, get_config
+from lib.signal import audio, images
+from lib.systems.music2image import generate as chain
+from lib.systems.music2image import train_diffusion, train_forest
+from lib.systems.music2image.config import PROFILES, DiffusionConfig, get_config
 from lib.systems.music2image.data import batches
 
 TINY = DiffusionConfig(size=8, channels=(8, 16), layers=1, attention_levels=1, embedding=16,
@@ -360,6 +362,20 @@ def test_painting_is_deterministic_and_starts_from_the_seed(data, kind):
     assert not np.array_equal(first, raw)
 
 
+@pytest.mark.parametrize("kind", ["dpm_solver", "ancestral"])
+def test_painting_in_batches_gives_the_same_pictures(data, kind, monkeypatch):
+    """A batch that drew its own noise, or a network that got all at once, would show."""
+    models, *_ = trained(TINY, data, 3)
+    affect = np.random.default_rng(1).uniform(-1, 1, (5, 2))
+    whole = train_diffusion.generate(models, affect, TINY, 4, sampler=kind)
+    rows, real = [], train_diffusion.guided
+    monkeypatch.setattr(train_diffusion, "guided", lambda network, x, *more: (
+        rows.append(len(x)), real(network, x, *more))[1])
+    parts = train_diffusion.generate(models, affect, replace(TINY, n_at_once=2), 4, sampler=kind)
+    assert set(rows) == {2, 1} and len(rows) == 3 * TINY.n_sampling
+    assert np.abs(whole.astype(int) - parts).max() <= 1  # sums in another order
+
+
 def test_emotion_reaches_the_picture():
     affect = np.random.default_rng(0).uniform(-1, 1, (64, 2)).astype(np.float32)
     config = replace(TINY, size=4, channels=(16,), embedding=32, learning_rate=2e-2, warm_up=5,
@@ -381,6 +397,63 @@ def test_saved_painter_paints_the_same(data, own_results):
     here, there = (images.to_tensor(train_diffusion.generate(m, [[0.2, 0.3]], c, 0)) for m,
                    c in ((models, TINY), (again, config)))
     assert (here - there).abs().max() < 0.05  # half precision on disk
+
+
+def test_a_stored_painter_is_put_on_the_device(data, own_results, monkeypatch):
+    artefacts.save(asdict(TINY), train_diffusion.NOTEBOOK, "smoke", "unet.json", seed=0)
+    weights = train_diffusion.build(TINY)[0].network.state_dict()
+    artefacts.save(weights, train_diffusion.NOTEBOOK, "smoke", "unet.safetensors", seed=0)
+    asked, real = [], train_diffusion.build
+    monkeypatch.setattr(provenance, "device", lambda: "the device")
+    monkeypatch.setattr(train_diffusion, "build", lambda config, seed=0, device="cpu": (
+        asked.append(device), real(config, seed))[1])
+    train_diffusion.load("smoke")
+    assert asked == ["the device"]
+
+
+def test_paint_refuses_a_profile_that_was_not_trained(own_results, monkeypatch, capsys):
+    """The bundled models would paint, and nobody would know."""
+    song, target = own_results / "song.wav", own_results / "x.png"
+    audio.write(song, 0.3 * np.sin(np.arange(22_050) / 10).astype(np.float32), 22_050)
+    words = ["paint", str(song), "-o", str(target), "--profile", "gpu"]
+    assert main(words) == 2 and not target.exists()
+    assert 'make run PROFILE=gpu NOTEBOOKS="31 33"' in capsys.readouterr().err
+    for notebook, name in ((train_forest.NOTEBOOK, "forest.skops"),
+                           (train_diffusion.NOTEBOOK, "unet.safetensors")):
+        assert main(words) == 2 and name in capsys.readouterr().err
+        artefacts.write(paths.results_dir("gpu", notebook) / name, {"w": torch.zeros(1)}
+                        if name.endswith("safetensors") else train_forest.build(
+                            get_config("smoke").forest))
+    monkeypatch.setattr(chain, "load", lambda profile: profile)
+    monkeypatch.setattr(chain, "generate", lambda sounds, models, variations, seed: (
+        np.zeros((1, 2)), np.zeros((1, 32, 32, 3), np.uint8)))
+    assert main(words) == 0 and target.is_file()
+
+
+# ---------------------------------------------------------------- settings
+
+def leaves(config, name=""):
+    """The dotted name of each setting → its value."""
+    if not is_dataclass(config):
+        return {name: config}
+    return {key: value for field in fields(config)
+            for key, value in leaves(getattr(config, field.name), f"{name}.{field.name}").items()}
+
+
+def test_a_rehearsal_has_papers_settings_but_for_sizes():
+    paper, rehearsal = (leaves(PROFILES[name]) for name in ("paper", "rehearsal"))
+    of_the_method = {"n_diffusion", "n_critic", "attention_levels", "patch", "warm_up", "excerpts",
+                     "max_depth", "min_split", "min_leaf"}
+    smaller = set()
+    for name, value in paper.items():
+        whole = value if isinstance(value, tuple) and value else (value,)
+        is_size = all(type(part) is int for part in whole) or name.endswith("seconds")
+        if not is_size or name.rsplit(".", 1)[1] in of_the_method:
+            assert rehearsal[name] == value, name
+        elif rehearsal[name] != value:
+            smaller.add(name)
+            assert sum(np.atleast_1d(rehearsal[name])) < sum(whole), name
+    assert {".forest.n_trees", ".gan.steps", ".diffusion.n_steps", ".grey.size"} <= smaller
 
 
 @pytest.mark.parametrize(

@@ -172,14 +172,14 @@ def test_atelier_excerpts_share_piece_and_rating(own_results, monkeypatch):
 
 def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch):
     """Replicas of DEAM and PMEmo: songs out of order, one unrated, one whose file is missing, two
-    by one artist.
+    by one artist, one in both collections.
     """
     import soundfile
 
     monkeypatch.setenv("KLANGFARBE_REAL_DATA", str(own_results))
     monkeypatch.setenv("KLANGFARBE_THREADS", "1")
     t = np.arange(features.RATE) / features.RATE
-    for folder, songs in (("deam/MEMD_audio", (1005, 1002, 1003)), ("pmemo/chorus", (1, 2, 7))):
+    for folder, songs in (("deam/MEMD_audio", (1005, 1002, 1003)), ("pmemo/chorus", (1, 2, 6, 7))):
         (own_results / folder).mkdir(parents=True)
         for song in songs:
             hz = 150 + 20 * (song % 997)
@@ -190,17 +190,17 @@ def test_a_real_table_joins_sounds_and_ratings_by_song(own_results, monkeypatch)
     heading = "song_id,valence_mean,valence_std,arousal_mean,arousal_std\n"
     (own_results / "deam/meta/static_annotations.csv").write_text(
         heading + "1002,5,1,1,1\n1003,9,1,5,1\n1004,5,1,5,1\n1005,1,1,9,1\n")
-    (own_results / "pmemo/meta/static_annotations.csv").write_text(heading
-                                                                   + "1,5,1,9,1\n7,1,1,5,1\n")
-    (own_results
-     / "pmemo/meta/metadata.csv").write_text("musicId,title,artist\n1,a,Ann\n2,b,Ann\n7,c,Ann\n")
+    (own_results / "pmemo/meta/static_annotations.csv").write_text(
+        heading + "1,5,1,9,1\n6,9,1,5,1\n7,1,1,5,1\n")
+    (own_results / "pmemo/meta/metadata.csv").write_text(
+        "musicId,title,artist\n1,a,Ann\n2,b,Ann\n6,d,Bob\n7,c,Ann\n")
     data = material.training_table(ForestConfig(collections=("deam", "pmemo")), seed=0)
-    assert data.va.tolist() == [[0, -1], [1, 0], [-1, 1], [0, 1], [-1, 0]]
-    assert data.features.shape == (5,
-                                   135) and len(set(data.features[:,
-                                                                  features.NAMES.index(
-                    "centroid_mean")])) == 5
-    assert data.groups[3] == data.groups[4] == "artist:Ann" and len(set(data.groups)) == 4
+    assert data.va.tolist() == [[0, -1], [1, 0], [-1, 1], [0, 1], [1, 0], [-1, 0]]
+    assert data.features.shape == (6, 135)
+    assert len(set(data.features[:, features.NAMES.index("centroid_mean")])) == 5
+    assert data.groups[3] == data.groups[5] == "artist:Ann" and len(set(data.groups)) == 4
+    assert data.groups[4] == data.groups[1], "what sounds the same is one song"
+    assert list(data.kinds) == ["deam"] * 3 + ["pmemo"] * 3 and np.isnan(data.truth).all()
     expected = features.extract(soundfile.read(own_results / "deam/MEMD_audio/1005.wav",
                                                dtype="float32")[0])
     assert np.allclose(data.features[2], expected, rtol=1e-3, atol=1e-3)

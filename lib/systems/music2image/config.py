@@ -36,14 +36,23 @@ class ForestConfig:
 
 
 @dataclass(frozen=True)
-class GanConfig:
-    """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani's; the paper has none."""
+class PictureConfig:
+    """The pictures that a painter learns from; the paper keeps 1,311 photographs, landscapes."""
+    collections: tuple[str, ...] = ()  # as the forest's
+    style: str = ""  # of the atelier's; "": all
+    clip: str = "openai/clip-vit-base-patch32"  # which tells landscapes from other photographs
     size: int = 128
+    n_pictures: int = 1311
+    n_held: int = 640  # photographs that nobody learns from, landscapes as well
+
+
+@dataclass(frozen=True)
+class GanConfig(PictureConfig):
+    """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani's; the paper has none."""
+    style: str = "landscape"
     channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # of each stage from 4² up
     depth: int = 2
     n_noise: int = 128
-    n_pictures: int = 1311
-    style: str = "landscape"  # as the paper keeps
     batch_size: int = 16
     steps: tuple[int, ...] = (10_000, 10_000, 10_000, 10_000, 15_000, 25_000)  # of each stage
     fade: float = 0.5  # share of them in which the stage is faded in
@@ -63,15 +72,13 @@ class GanConfig:
 
 
 @dataclass(frozen=True)
-class DiffusionConfig:
+class DiffusionConfig(PictureConfig):
     """The diffusion model; widths, batch size, rates and guidance are ours; the paper has none."""
-    size: int = 128  # this and the next five: of lib.models.emotion_unet
-    channels: tuple[int, ...] = (64, 128, 256, 256)
+    channels: tuple[int, ...] = (64, 128, 256, 256)  # to patch: of lib.models.emotion_unet
     layers: int = 2
     attention_levels: int = 2
     embedding: int = 256
     patch: int = 1
-    n_pictures: int = 1311
     batch_size: int = 16
     n_steps: int = 123_000  # 1,500 epochs of 1,311 pictures
     learning_rate: float = 2e-4
@@ -88,6 +95,7 @@ class DiffusionConfig:
     guidance_rescale: float = 0.0  # φ of Lin et al.
     sampler: str = "ancestral"
     n_sampling: int = 1000
+    n_at_once: int = 256  # pictures the network sees at once while it paints
     n_slow: int = 1000  # steps of the ancestral sampler where the two are compared
     n_judged: int = 512  # pictures for one measurement
 
@@ -133,6 +141,14 @@ _GREY = DiffusionConfig(size=16, channels=(64, 64), layers=1, attention_levels=1
                         warm_up=20, decay=0.5, learning_rate=3e-3, ema_decay=0.98,
                         sampler="dpm_solver", n_sampling=20, guidance=2.0)
 
+_GAN_128 = GanConfig(collections=("cgna10766",), n_judged=256)
+# 256 pictures of 128² at once, each with and without its mood, take tens of GB
+_DIFFUSION_128 = DiffusionConfig(collections=("cgna10766",), n_at_once=64)
+_TOY = {"size": 16, "n_pictures": 44, "n_held": 12, "batch_size": 8}
+_TOY_GAN = _TOY | {"channels": (8, 8, 8), "depth": 1, "steps": (1, 1, 2), "n_judged": 5}
+_TOY_DIFFUSION = _TOY | {"channels": (16, 16), "n_steps": 2, "n_sampling": 4, "n_at_once": 16,
+                         "n_slow": 4}
+
 PROFILES = {
     "smoke": Config(
         ForestConfig(n_trees=12, n_pieces=80, excerpts=2, piece_seconds=4.0, outer_folds=2,
@@ -152,5 +168,12 @@ PROFILES = {
     "gpu": Config(
         ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
         _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
-    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(GanConfig(), **_LONG))}
+    "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(_GAN_128, **_LONG),
+                    _GAN_128, _DIFFUSION_128, replace(_DIFFUSION_128, n_judged=400)),
+    "rehearsal": Config(  # paper's, with nothing but sizes changed
+        ForestConfig(n_trees=12, collections=("deam", "pmemo"), piece_seconds=3.0, outer_folds=2,
+                     inner_folds=2, n_trials=2, search_trees=4, n_repeats=1, n_resamples=50),
+        replace(_GAN_128, **_LONG, **_TOY_GAN), replace(_GAN_128, **_TOY_GAN),
+        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=24),
+        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=25), n_pieces=16, clip_seconds=4.0)}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

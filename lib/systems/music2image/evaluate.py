@@ -71,7 +71,7 @@ def picture_regressors() -> pd.DataFrame:
             ("WikiArt Emotions paintings", "wikiart_paintings",
              registry.COLLECTIONS["wikiart_emotions"], {"paintings_only": True})):
         folder, rows = paths.real_data(name), labelled_files(name, row, **settings)
-        pictures = np.stack([images.load(folder / path, size=128) for path in rows["path"]])
+        pictures = np.stack([images.load(file, size=128) for file in rows["file"]])
         truth, groups = rows[list(AXES)].to_numpy(float), rows["group_id"].to_numpy()
         classes = rows["genre"].to_numpy()
         found.append(_table(collection, truth, groups, {
@@ -128,7 +128,7 @@ def transfer() -> pd.DataFrame:
 
 def _features_of(name: str, collection: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     tracks = labelled_files(name, registry.COLLECTIONS[collection])
-    rows = features.of_files([paths.real_data(name) / path for path in tracks["path"]])
+    rows = features.of_files(list(tracks["file"]))
     return tracks, rows, tracks[list(AXES)].to_numpy(float)
 
 

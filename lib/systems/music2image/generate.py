@@ -10,17 +10,43 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lib.core import artefacts, errors
+from lib.core import artefacts, errors, paths
+from lib.data import splits
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
 from lib.signal import affect, audio, features, images
 from lib.systems import interface
-from lib.systems.music2image import train_diffusion, train_forest
-from lib.systems.music2image.config import CLIP_SECONDS
+from lib.systems.music2image import data, train_diffusion, train_forest
+from lib.systems.music2image.config import CLIP_SECONDS, Config
 
 
 def load(profile: str = artefacts.BUNDLED) -> tuple:
     """A profile's forest, diffusion model and its config, or the bundled ones."""
     forest = artefacts.load(train_forest.NOTEBOOK, profile, "forest.skops")
     return forest, *train_diffusion.load(profile)
+
+
+def check_trained(profile: str) -> None:
+    """Refuses a profile whose forest or diffusion model was not trained on this machine."""
+    absent = [name for name, notebook in (("forest.skops", train_forest.NOTEBOOK),
+                                          ("unet.safetensors", train_diffusion.NOTEBOOK))
+              if not (paths.RESULTS / profile / notebook / name).is_file()]
+    if absent and profile != artefacts.BUNDLED:
+        raise errors.KlangfarbeError(
+            f"models that were trained at {profile}", f"no {' and no '.join(absent)}",
+            f'make run PROFILE={profile} NOTEBOOKS="31 33", or leave --profile out')
+
+
+def listen(forest, config: Config, n_pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the forest hears in pieces it has not met, and what they mean, [N, 2] each: the atelier,
+    or real songs, each heard by a forest of the same settings that other artists' songs grew."""
+    if not config.forest.collections:
+        sounds, meant = render.sounds(TEST_SEED, range(n_pieces), config.clip_seconds)
+        return train_forest.predict(forest, features.extract_many(list(sounds))), meant
+    songs, settings = data.training_table(config.forest, TRAIN_SEED), forest.get_params()
+    heard = splits.cross_validated(
+        lambda rows, va, new: train_forest.predict(type(forest)(**settings).fit(rows, va), new),
+        songs.features, songs.va, songs.groups)
+    return heard[:n_pieces], songs.va[:n_pieces]
 
 
 def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0) -> tuple:
@@ -38,6 +64,7 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
     if variations < 1:
         raise errors.KlangfarbeError("at least 1 variation", str(variations),
                                      "leave --variations out for one picture")
+    check_trained(profile)
     def show(sounds: dict[Path, np.ndarray]) -> None:
         points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
                                     seed=seed)

@@ -16,7 +16,6 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
 from lib.core import artefacts, paths, provenance
-from lib.data.atelier import TRAIN_SEED, paint
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import images
 from lib.systems import stored
@@ -141,9 +140,11 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
     steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
                       config.prediction, config.n_diffusion)
     with torch.no_grad():
-        for t in steps.timesteps:
-            predicted = guided(network, x, t.to(device).expand(len(x)), points, guidance,
-                               config.guidance_rescale)
+        for t in steps.timesteps:  # all go step by step: whatever n_at_once, the noise is the same
+            some = zip(x.split(config.n_at_once), points.split(config.n_at_once), strict=True)
+            predicted = torch.cat([guided(network, own, t.to(device).expand(len(own)), moods,
+                                          guidance, config.guidance_rescale)
+                                   for own, moods in some])
             x = steps.step(predicted, t, x, generator=rng).prev_sample
     return images.from_tensor(x)
 
@@ -182,7 +183,7 @@ def train_command(profile: str, seed: int = 0) -> int:
     with loop.team() as team:
         if team.size == 1:
             loop.set_threads()
-        pictures, affect = paint.pictures(TRAIN_SEED, range(config.n_pictures), config.size)
+        pictures, affect = data.training_pictures(config)
         path = paths.results_dir(profile, NOTEBOOK) / "training.safetensors"
         _, curve = train(config, pictures, affect, seed, path, team=team)
         if team.rank == 0:
@@ -192,9 +193,9 @@ def train_command(profile: str, seed: int = 0) -> int:
 
 
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
-    """A profile's trained network (notebook 33's, else the bundled one) and its config."""
+    """A profile's trained network (33's, else the bundled one) on the device, and its config."""
     settings = artefacts.load(NOTEBOOK, profile, "unet.json")
     config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
-    models, _ = build(config)
+    models, _ = build(config, device=provenance.device())
     stored.restore(models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config

@@ -144,9 +144,9 @@ def deam(root: Path, items) -> None:
 
 
 def pmemo(root: Path, items) -> None:
-    """``PMEmo2019/`` with ``annotations/``, ``metadata.csv`` and ``chorus/``."""
+    """``PMEmo2019/`` with ``annotations/``, ``metadata.csv`` and ``chorus/``: no song of DEAM's."""
     inner, rows, about = root / "PMEmo2019", [], []
-    for k, item in enumerate(items, start=1):
+    for k, item in enumerate((factors.draw(SEED + 1, k) for k in range(len(items))), start=1):
         rows.append({"musicId": k, "Arousal(mean)": (item.arousal + 1) / 2,
                      "Valence(mean)": (item.valence + 1) / 2})
         about.append({"musicId": k, "fileName": f"{k}.mp3", "title": f"Song {k}",
