@@ -12,11 +12,12 @@ PROFILES = {"smoke": "seconds a notebook: shows that everything runs; its number
 PROFILE_VARIABLE = "KLANGFARBE_PROFILE"  # nbval cannot inject parameters: the environment can
 # set by ``python -m lib rehearse``: paper's branches and flags, at toy sizes
 REHEARSAL_VARIABLE = "KLANGFARBE_REHEARSAL"
+REHEARSED = {"paper": "smoke"}  # profile → whose sizes a rehearsal of it has
 
 
 def sizes(profile: str) -> str:
-    """The profile whose sizes hold: its own, but in a rehearsal of ``paper`` ``smoke``'s."""
-    return "smoke" if profile == "paper" and os.environ.get(REHEARSAL_VARIABLE) else profile
+    """The profile whose sizes hold: its own, but for a rehearsal."""
+    return REHEARSED.get(profile, profile) if os.environ.get(REHEARSAL_VARIABLE) else profile
 
 
 def active(notebook_profile: str) -> str:
