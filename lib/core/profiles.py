@@ -17,7 +17,12 @@ REHEARSED = {"paper": "smoke"}  # profile → whose sizes a rehearsal of it has
 
 def sizes(profile: str) -> str:
     """The profile whose sizes hold: its own, but for a rehearsal."""
-    return REHEARSED.get(profile, profile) if os.environ.get(REHEARSAL_VARIABLE) else profile
+    return REHEARSED.get(profile, profile) if rehearsing() else profile
+
+
+def rehearsing() -> bool:
+    """Whether this process rehearses: its networks are random, its numbers mean nothing."""
+    return bool(os.environ.get(REHEARSAL_VARIABLE))
 
 
 def active(notebook_profile: str) -> str:

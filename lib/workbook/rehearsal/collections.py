@@ -26,10 +26,11 @@ AUDIOSET = "/m/04rlf,/m/05r5c"  # music, piano
 
 def write_collections(root: Path) -> None:
     """All of them below `root`, which ``KLANGFARBE_REAL_DATA`` then names."""
-    items = [factors.draw(SEED, index) for index in range(N)]
-    for make in (wikiart_emotions, mirex, imemnet, melbench, deam, pmemo, cgna10766, artemis,
-                 musiccaps):
+    items = [factors.draw(SEED, index) for index in range(3 * N)]
+    for make in (wikiart_emotions, mirex):  # S1 tests on a tenth of its pairs
         make(root / make.__name__, items)
+    for make in (imemnet, melbench, deam, pmemo, cgna10766, artemis, musiccaps):
+        make(root / make.__name__, items[:N])
 
 
 def _picture(path: Path, item) -> str:
@@ -62,7 +63,8 @@ def wikiart_emotions(root: Path, items) -> None:
         shares = dict.fromkeys(affect.WIKIART_POINTS, 0.1)
         shares[LEADING[words.emotion_word(item)]] = 0.6
         rows.append({"ID": f"58c6237cedc2c9c7dc0{k:05d}", "Style": "Modern Art",
-                     "Category": item.style, "Artist": f"Painter {k // 2}", "Title": f"No. {k}",
+                     "Category": item.style,
+                     "Artist": f"{words.emotion_word(item)} painter {k % 5}", "Title": f"No. {k}",
                      "Year": 1900 + k, "Is painting": "yes"}
                     | {f"{seen}: {name}": share for name, share in shares.items()
                        for seen in ("Art (image+title)", "ImageOnly", "TitleOnly")})
@@ -78,7 +80,7 @@ def mirex(root: Path, items) -> None:
         moods.append(ADJECTIVE[words.emotion_word(item)])
         _sound(inner / "Audio" / f"{k:03d}.mp3", item)
         compose.compose(item, SECONDS).write(str(inner / "MIDIs" / f"{k:03d}.mid"))
-        about.append(f"{k:03d}.mp3;A Song;Band {k % 20};Rock, Pop;")
+        about.append(f"{k:03d}.mp3;A Song;{words.emotion_word(item)} band {k % 5};Rock, Pop;")
     _lines(inner / "clusters.txt", [f"Cluster {number}" for number, _ in moods])
     _lines(inner / "categories.txt", [mood for _, mood in moods])
     (inner / "dataset info.csv").write_bytes("\r\n".join(about).encode("utf-16"))

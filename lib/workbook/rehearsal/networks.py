@@ -143,6 +143,9 @@ def musicgen(folder: Path) -> None:
         text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict()))
     for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
         setattr(model.generation_config, name, size)
+    for name, codebook in model.audio_encoder.named_buffers():
+        if name.endswith("codebook.embed"):
+            codebook.normal_()  # a new one holds zeros: every sound would have one code
     _save(folder, model, tokens)
 
 
