@@ -1,6 +1,7 @@
 """The trained stages as files: ``<stage>.json, <stage>.safetensors`` of notebook 42 (``decoder``;
 ``decoder_with_keywords``, as published; ``flow``) and ``generator`` of 43; flow and generator are
-bundled. As released no file holds the projector. Notebook: 42, 43."""
+bundled. As released no file holds the projector. What the vocoder's training starts from may be a
+generator of the original's. Notebook: 42, 43."""
 
 import copy
 import functools
@@ -8,8 +9,9 @@ from dataclasses import asdict
 
 from torch import nn
 
-from lib.core import artefacts
+from lib.core import artefacts, provenance
 from lib.models import hifigan
+from lib.pretrained import loading
 from lib.systems import stored
 from lib.systems.art2music import config as configs
 from lib.systems.art2music import train_decoder, train_flow
@@ -48,8 +50,19 @@ def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
     config = stored.make_config(configs.VocoderConfig, settings["config"])
-    generator = hifigan.fold_weight_norm(hifigan.SIZES[config.size]())
+    generator = hifigan.fold_weight_norm(hifigan.SIZES[config.size]()).to(provenance.device())
     return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
+
+
+def initial_weights(config: configs.VocoderConfig) -> dict | None:
+    """The generator's state that training starts from by ``config.initial``; from scratch none."""
+    if not config.initial:
+        return None
+    if config.initial == loading.MINIATURE:
+        return load_vocoder()[0].state_dict()
+    part = loading.Part("HiFi-GAN generator", ("model.safetensors",))
+    folder = loading.find("vocoder", part, config.initial).folder
+    return hifigan.from_original(artefacts.read(folder / "model.safetensors"))
 
 
 def _networks(models) -> nn.ModuleDict:
