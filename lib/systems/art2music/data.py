@@ -272,16 +272,10 @@ def embed_inputs(pictures: np.ndarray, comments: list[str], found: list[str], cl
     return clip.embed_pictures(pictures), clip.embed_text(texts)
 
 
-def embed_texts(texts: list[str], clip) -> np.ndarray:
-    """CLIP's vectors of texts, float32 [N, D]."""
-    return np.concatenate([clip.embed_text(texts[start : start + CHUNK])
-                           for start in range(0, len(texts), CHUNK)])
-
-
-def embed_pictures(paintings: np.ndarray, clip) -> np.ndarray:
-    """CLIP's vectors of paintings uint8 [N, H, W, 3], float32 [N, D]."""
-    return np.concatenate([clip.embed_pictures(np.asarray(paintings[start : start + AT_ONCE]))
-                           for start in range(0, len(paintings), AT_ONCE)])
+def in_chunks(embed, some, size: int) -> np.ndarray:
+    """``embed(some)`` of N texts or paintings, `size` at a time: [N, D]."""
+    return np.concatenate([embed(some[start : start + size])
+                           for start in range(0, len(some), size)])
 
 
 def load(config: DataConfig, clip, sentence_encoder, *, split="", seed: int = 0) -> Dataset:
@@ -301,6 +295,7 @@ def load(config: DataConfig, clip, sentence_encoder, *, split="", seed: int = 0)
         shape, np.float16,
         lambda rows: mel.padded_mel(read_sounds(config, clips.iloc[rows]), shape[1]))
     matched = clips.iloc[pairs["clip_row"].to_numpy()]
-    texts = {setting: embed_texts(prompts(comments, matched, setting), clip)
+    texts = {setting: in_chunks(clip.embed_text, prompts(comments, matched, setting), CHUNK)
              for setting in SETTINGS}
-    return Dataset(pairs, comments, clips, embed_pictures(paintings, clip)[place], texts, mels)
+    vectors = in_chunks(clip.embed_pictures, paintings, AT_ONCE)[place]
+    return Dataset(pairs, comments, clips, vectors, texts, mels)

@@ -48,15 +48,16 @@ def load_test_set(config: Config, clip, sentence_encoder, *, first=PAINTINGS_FRO
     needed, place = np.unique([closest, second], return_inverse=True)
     at_closest, at_second = place.reshape(2, -1)
     sounds = data.read_sounds(sizes, clips.iloc[needed], TEST_SEED)
-    mels = np.concatenate([mel.padded_mel(sounds[start : start + BLOCK],
-                                          mel.n_frames(sizes.seconds)).astype(np.float32)
-                           for start in range(0, len(sounds), BLOCK)])
+    n_frames = mel.n_frames(sizes.seconds)
+    mels = data.in_chunks(lambda some: mel.padded_mel(some, n_frames).astype(np.float32), sounds,
+                          BLOCK)
     matched = clips.iloc[closest].reset_index(drop=True)
     pictures = data.read_pictures(sizes, comments, TEST_SEED)
-    texts = {setting: data.embed_texts(data.prompts(comments, matched, setting), clip)
-             for setting in data.SETTINGS}
-    return TestSet(comments, matched, pictures, data.embed_pictures(pictures, clip), texts,
-                   sounds[at_closest], sounds[at_second], mels[at_closest])
+    texts = {setting: data.in_chunks(clip.embed_text, data.prompts(comments, matched, setting),
+                                     data.CHUNK) for setting in data.SETTINGS}
+    vectors = data.in_chunks(clip.embed_pictures, pictures, data.AT_ONCE)
+    return TestSet(comments, matched, pictures, vectors, texts, sounds[at_closest],
+                   sounds[at_second], mels[at_closest])
 
 
 def _test_texts(config: Config, encoder, first: int, split: str, seed: int) -> tuple:
