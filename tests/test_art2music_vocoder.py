@@ -105,6 +105,14 @@ def test_a_long_mel_is_played_without_seams(size, monkeypatch):
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
 
 
+def test_a_saved_generator_goes_on_playing_and_training(sounds):
+    config = replace(CONFIG, size="v3")
+    models, batch = train_vocoder.build(config), train_vocoder.draw_batch(sounds, config, 0, 0)
+    kept = checkpoints.vocoder_files(models.generator, config)["generator.safetensors"]
+    assert not [name for name in kept if "parametrizations" in name]
+    assert np.isfinite(train_vocoder.train_step(models, batch, config)["loss"])
+
+
 def test_weights_are_saved_plain_and_gone_on_with(sounds, tmp_path):
     models = train_vocoder.build(CONFIG)
     kept = checkpoints.vocoder_files(models.generator, CONFIG)["generator.safetensors"]

@@ -3,7 +3,6 @@
 bundled. As released no file holds the projector. What the vocoder's training starts from may be a
 generator of the original's. Notebook: 42, 43."""
 
-import copy
 import functools
 from dataclasses import asdict
 
@@ -40,7 +39,10 @@ def load(profile: str, stage: str = "flow", clip=None) -> tuple:
 
 def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
     """File name → content of a trained vocoder, its weight normalisation folded in."""
-    plain = hifigan.fold_weight_norm(copy.deepcopy(generator))
+    # not a copy of it: copies share the class from which folding takes the weights' property
+    plain = hifigan.SIZES[config.size]()
+    plain.load_state_dict(generator.state_dict())
+    hifigan.fold_weight_norm(plain)
     return {"generator.json": {"config": asdict(config)},
             "generator.safetensors": stored.half(plain)}
 

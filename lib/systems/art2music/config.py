@@ -141,12 +141,12 @@ PROFILES = {
     "paper": Config(),
     # paper's, at toy sizes
     "rehearsal": Config(
-        DataConfig(n_triplets=80, seconds=1.0, side=32),
-        DecoderConfig(hidden=16, lstm=8, layers=2, seconds=1.0, batch_size=16, epochs=2),
-        FlowConfig(hidden=16, channels=16, blocks=2, components=8, seconds=1.0, batch_size=8,
+        DataConfig(n_triplets=80, seconds=0.55, side=32),
+        DecoderConfig(hidden=16, lstm=8, layers=2, seconds=0.55, batch_size=16, epochs=2),
+        FlowConfig(hidden=16, channels=16, blocks=2, components=8, seconds=0.55, batch_size=8,
                    n_steps=4, n_euler=2),
         VocoderConfig(segment=2048, batch_size=2, n_steps=2, critic_width=2),
-        test_paintings=12, n_others=3, side=32)}
+        test_paintings=5, n_others=2, side=32)}
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)
