@@ -88,7 +88,7 @@ def test_the_originals_weights_play_the_same_here(two_deep, folded):
 def test_training_starts_from_what_initial_names(tmp_path):
     scratch = hifigan.SIZES["v3"]()
     artefacts.write(tmp_path / "model.safetensors", originals(scratch, folded=True))
-    config = VocoderConfig("v3", str(tmp_path), critic_width=2)
+    config = VocoderConfig("v3", initial=str(tmp_path), critic_width=2)
     tuned = train_vocoder.build(config, seed=4, weights=checkpoints.initial_weights(config))
     given = torch.randn(1, 80, 12)
     np.testing.assert_allclose(train_vocoder.vocode(tuned.generator, given),

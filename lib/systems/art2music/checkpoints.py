@@ -13,7 +13,7 @@ from lib.models import hifigan
 from lib.pretrained import loading
 from lib.systems import stored
 from lib.systems.art2music import config as configs
-from lib.systems.art2music import train_decoder, train_flow
+from lib.systems.art2music import train_decoder, train_flow, train_vocoder
 
 NOTEBOOK, VOCODER_NOTEBOOK = "42_art2music_decoder", "43_art2music_vocoder"
 
@@ -40,7 +40,7 @@ def load(profile: str, stage: str = "flow", clip=None) -> tuple:
 def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
     """File name → content of a trained vocoder, its weight normalisation folded in."""
     # not a copy of it: copies share the class from which folding takes the weights' property
-    plain = hifigan.SIZES[config.size]()
+    plain = train_vocoder.make_generator(config)
     plain.load_state_dict(generator.state_dict())
     hifigan.fold_weight_norm(plain)
     return {"generator.json": {"config": asdict(config)},
@@ -52,7 +52,8 @@ def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
     config = stored.make_config(configs.VocoderConfig, settings["config"])
-    generator = hifigan.fold_weight_norm(hifigan.SIZES[config.size]()).to(provenance.device())
+    generator = train_vocoder.make_generator(config).to(provenance.device())
+    hifigan.fold_weight_norm(generator)
     return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
 
 

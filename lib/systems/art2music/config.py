@@ -67,6 +67,7 @@ class VocoderConfig:
     V1 and its own settings (Kong et al.) are our reading, and so are the steps. The original's
     authors publish pickles only: convert one, or train from scratch."""
     size: str = "v1"  # out of lib.models.hifigan.SIZES
+    channels: int = 0  # of the generator's first layer; 0: its size's own
     # what is trained on: "miniature", or a folder or hub name of a generator as model.safetensors,
     # in the original's parameter names; "": from scratch
     initial: str = ""
@@ -141,12 +142,12 @@ PROFILES = {
     "paper": Config(),
     # paper's, at toy sizes
     "rehearsal": Config(
-        DataConfig(n_triplets=80, seconds=0.55, side=32),
+        DataConfig(n_triplets=90, seconds=0.55, side=32),
         DecoderConfig(hidden=16, lstm=8, layers=2, seconds=0.55, batch_size=16, epochs=2),
         FlowConfig(hidden=16, channels=16, blocks=2, components=8, seconds=0.55, batch_size=8,
                    n_steps=4, n_euler=2),
-        VocoderConfig(segment=2048, batch_size=2, n_steps=2, critic_width=2),
-        test_paintings=5, n_others=2, side=32)}
+        VocoderConfig(channels=32, segment=2048, batch_size=2, n_steps=2, critic_width=2),
+        test_paintings=8, n_others=2, side=32)}
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)

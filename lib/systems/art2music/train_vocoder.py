@@ -29,13 +29,19 @@ class Models(NamedTuple):
     spectral: spectral_codec.SpectralLosses | None
 
 
+def make_generator(config: VocoderConfig) -> nn.Module:
+    """An untrained generator of the config's size."""
+    own = {"channels": config.channels} if config.channels else {}
+    return hifigan.SIZES[config.size](**own)
+
+
 def build(config: VocoderConfig, seed: int = 0, device: str = "", weights=None) -> Models:
     """Networks and optimisers; the generator may continue from `weights`, its state, the
     discriminators begin anew: ``checkpoints.initial_weights(config)``."""
     device = device or provenance.device()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = hifigan.SIZES[config.size]().to(device)
+        generator = make_generator(config).to(device)
         critics = hifigan.Discriminators(config.critic_width, config.periods,
                                          config.scales).to(device)
     if weights is not None:
