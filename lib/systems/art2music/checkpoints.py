@@ -1,7 +1,6 @@
 """The trained stages as files: ``<stage>.json, <stage>.safetensors`` of notebook 42 (``decoder``;
 ``decoder_with_keywords``, as published; ``flow``) and ``generator`` of 43; flow and generator are
-bundled. As released no file holds the projector. What the vocoder's training starts from may be a
-generator of the original's. Notebook: 42, 43."""
+bundled. As released no file holds the projector. Notebook: 42, 43."""
 
 import functools
 from dataclasses import asdict

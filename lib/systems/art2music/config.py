@@ -63,9 +63,9 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class VocoderConfig:
-    """Stage 2: HiFi-GAN. The paper names neither variant, steps nor the weights that it fine-tunes:
-    V1 and its own settings (Kong et al.) are our reading, and so are the steps. The original's
-    authors publish pickles only: convert one, or train from scratch."""
+    """Stage 2: HiFi-GAN. The paper fine-tunes one and says neither which nor for how long: V1, its
+    settings (Kong et al.) and the steps are our reading. Its authors publish pickles: convert one,
+    or train from scratch."""
     size: str = "v1"  # out of lib.models.hifigan.SIZES
     channels: int = 0  # of the generator's first layer; 0: its size's own
     # what is trained on: "miniature", or a folder or hub name of a generator as model.safetensors,
@@ -104,8 +104,7 @@ class Config:
     vocoder: VocoderConfig = VocoderConfig()
     test_paintings: int = 5_000  # one comment each
     test_clips: int = 0  # of the atelier, that they are matched with
-    # other references that a sound is compared with for the chance level of MCD and LSD; 0: all
-    n_others: int = 20
+    n_others: int = 20  # references a sound is held against for chance in MCD and LSD; 0: all
     smallest_share: float = 0.2  # of the triplets: 10,000 of 50,000
     # whose vocoder plays notebook 45's mels and whose flow is judged in 46; "": the profile's own
     played_by: str = ""

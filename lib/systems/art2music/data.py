@@ -1,10 +1,9 @@
 """ArtiCaps: paintings with comments and music with captions, paired because their *texts* are
 alike, and what training reads of them. Source: Hong et al. §III-A, §III-B.1, §IV-A.1, Table I.
 Known deviations: keywords are not filtered by part of speech, which needs a tagger that none of our
-packages brings along (a lexicon of feeling has few words that are no adjective, adverb, noun or
-verb); of "Opinion Lexicon [19]", which cites AFINN, we take AFINN; which 50,000 triplets are used
-is not said: ours touch nothing that the corrected split tests with, so that one fresh test set
-serves both splits; a synthetic painting has several viewers who feel the same in other words.
+packages brings along (a lexicon of feeling has few other words); of "Opinion Lexicon [19]", which
+cites AFINN, we take AFINN; which 50,000 triplets are used is not said: ours touch nothing that the
+corrected split tests with; a synthetic painting has several viewers who feel alike in other words.
 Notebook: 41, 42."""
 
 import functools
@@ -80,8 +79,8 @@ def load_lexicon(config: DataConfig) -> dict[str, int]:
     if not (file := registry.root() / AFINN).is_file():
         raise KlangfarbeError(f"AFINN's words in {file}", "no such file",
                               f"get it from {AFINN_FROM} and put it there")
-    table = pd.read_csv(file, sep="\t", header=None, index_col=0, keep_default_na=False)
-    return {str(word): int(score) for word, score in table[1].items()}
+    table = pd.read_csv(file, sep="\t", header=None, keep_default_na=False)
+    return dict(zip(table[0].tolist(), table[1].tolist(), strict=True))
 
 
 def emotion_label(valence: float, arousal: float) -> str:
@@ -285,15 +284,14 @@ def load(config: DataConfig, clip, sentence_encoder, *, split="", seed: int = 0)
                                     return_inverse=True)
     works, side, seconds = comments.iloc[first], config.side, config.seconds
     depends_on = TRAIN_SEED, *map(provenance.package_hash, (paint, compose)), side, seconds
-    shape, column = ((mel.N_MELS, mel.n_frames(seconds)),
-                     "index" if config.collection == "atelier" else "path")
+    n_frames, column = mel.n_frames(seconds), "path" if "path" in clips else "index"
     paintings = memmaps.cached_rows(
         memmaps.cache_folder(*depends_on, tuple(works[column].to_numpy())), "pictures", len(names),
         (side, side, 3), np.uint8, lambda rows: read_pictures(config, works.iloc[rows]))
     mels = memmaps.cached_rows(
         memmaps.cache_folder(*depends_on, tuple(clips[column].to_numpy())), "mels", len(clips),
-        shape, np.float16,
-        lambda rows: mel.padded_mel(read_sounds(config, clips.iloc[rows]), shape[1]))
+        (mel.N_MELS, n_frames), np.float16,
+        lambda rows: mel.padded_mel(read_sounds(config, clips.iloc[rows]), n_frames))
     matched = clips.iloc[pairs["clip_row"].to_numpy()]
     texts = {setting: in_chunks(clip.embed_text, prompts(comments, matched, setting), CHUNK)
              for setting in SETTINGS}

@@ -118,16 +118,12 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool
         for at, wanted in enumerate(columns[rows].T):  # a diagonal at a time
             theirs = spectral.log_spectra(reference[wanted]) if kept is None else kept[wanted]
             lsd[rows, at] = spectral.spectral_distance(theirs, ours)
-    return {name: _spread(values, columns, rng) for name, values in (("mcd", mcd), ("lsd", lsd))}
-
-
-def _spread(values: np.ndarray, columns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    # [N, K] at their columns of [N, N]; elsewhere one of the row's others, or NaN without any
-    n, k = values.shape
-    table = (np.take_along_axis(values, rng.integers(1, k, (n, n)), axis=1) if k > 1
-             else np.full((n, n), np.nan))
-    np.put_along_axis(table, columns, values, axis=1)
-    return table
+    tables = {}
+    for name, values in (("mcd", mcd), ("lsd", lsd)):
+        tables[name] = np.full((n, n), np.nan) if len(shifts) == 1 else np.take_along_axis(
+            values, rng.integers(1, len(shifts), (n, n)), axis=1)
+        np.put_along_axis(tables[name], columns, values, axis=1)
+    return tables
 
 
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
