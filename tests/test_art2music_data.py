@@ -1,8 +1,9 @@
 """ArtiCaps: exact matching that goes on where it was killed, the two splits, the prompt with and
-without the leak, keywords.
+without the leak, keywords; and the same of the published collections, in their own layouts.
 """
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import pretrained
+from lib.core import paths
+from lib.core.errors import KlangfarbeError
 from lib.data import leakage
-from lib.systems.art2music import data
-from lib.systems.art2music.config import get_config
+from lib.data.atelier import factors
+from lib.signal import audio, images
+from lib.systems.art2music import data, evaluate, mel
+from lib.systems.art2music.config import PROFILES, get_config
+from lib.workbook.rehearsal import collections
 
 CONFIG = get_config("smoke").data
+PUBLISHED = replace(get_config("paper").data, seconds=1.0, side=16, n_triplets=30)
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +140,120 @@ def test_labels_lie_where_their_points_do():
     assert all(data.emotion_label(v / 10, a / 10) == name for name,
                (v, a) in data.ARTEMIS.items())
     assert data.emotion_label(0.05, -0.05) == data.ELSE
+
+
+# --- the published collections
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """ArtEmis and MusicCaps as they are published, 24 items of each, and AFINN."""
+    root = tmp_path_factory.mktemp("collections")
+    items = [factors.draw(5, index) for index in range(24)]
+    collections.artemis(root / "artemis", items)
+    collections.musiccaps(root / "musiccaps", items)
+    return root
+
+
+@pytest.fixture
+def published(folders, monkeypatch):
+    monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(folders))
+    return folders
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Vectors by hand: a picture's mean colours, a text's length and its letters a and e."""
+    return SimpleNamespace(
+        embed_pictures=lambda some: np.asarray(some, np.float32).mean((1, 2)),
+        embed_text=lambda some: np.array([[len(text), text.count("a"), text.count("e")]
+                                          for text in some], np.float32))
+
+
+def test_published_texts_are_the_collections_own_with_words_for_labels(published):
+    comments, clips = data.published_texts(PUBLISHED)
+    assert len(comments) == 48 and comments["painting"].nunique() == len(clips) == 24
+    assert set(clips["labels"]) == {"Music, Piano"} and clips[["valence", "arousal"]].isna().all(
+        axis=None)
+    first = comments[comments["emotion"] != data.ELSE].iloc[0]
+    assert first["keywords"].split(", ")[0] == first["emotion"]
+    assert (10 * first["valence"], 10 * first["arousal"]) == data.ARTEMIS[first["emotion"]]
+    scores = data.load_lexicon(PUBLISHED)
+    said = {word for words, emotion in zip(comments["keywords"], comments["emotion"], strict=True)
+            for word in words.split(", ") if word not in ("", emotion)}
+    assert said and said <= set(scores) and all(-5 <= score <= 5 for score in scores.values())
+    text = data.prompt(first, clips.iloc[0])
+    assert "Audio: Music, Piano. Audio keywords: " in text and "/m/" not in text
+
+
+def test_what_is_missing_is_named_with_where_to_get_it(published, tmp_path, monkeypatch):
+    with pytest.raises(KlangfarbeError, match=r"research.google.com/audioset"):
+        data.label_names(tmp_path, ["/m/04rlf"])
+    with pytest.raises(KlangfarbeError, match="/m/0xyz"):
+        data.label_names(published / "musiccaps", ["/m/04rlf,/m/0xyz"])
+    for name in ("artemis", "musiccaps"):
+        (tmp_path / name).symlink_to(published / name)
+    monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(tmp_path))
+    with pytest.raises(KlangfarbeError, match="AFINN"):
+        data.published_texts(PUBLISHED)
+
+
+def test_the_published_subset_leaves_the_corrected_test_fresh(published, encoder):
+    comments, clips, pairs = data.triplets(PUBLISHED, encoder, "published", seed=2)
+    assert len(comments) == len(pairs) == PUBLISHED.n_triplets
+    assert (comments["comment_id"] == pairs["comment_id"]).all()
+    everyone = data.match_pairs(*data.published_texts(PUBLISHED), encoder, "published", seed=2)
+    assert pairs.merge(everyone).shape == pairs.shape, "matched among all, then chosen"
+    config = replace(get_config("paper"), data=PUBLISHED)
+    for split, fresh in (("corrected", True), ("published", False)):
+        asked, sounding = evaluate._test_texts(config, encoder, 0, split, 2)
+        seen = (set(asked["painting"]) & set(comments["painting"]),
+                set(sounding["clip"]) & set(pairs["audio_id"]))
+        assert len(asked) and all(not some for some in seen) is fresh
+
+
+def test_the_published_split_runs_with_its_findings_accepted_by_name(published, encoder, capsys):
+    comments, clips, pairs = data.triplets(PUBLISHED, encoder, "published")
+    found = data.check_leakage(pairs, comments, clips, "comment_only")
+    with pytest.raises(KlangfarbeError, match="without leaks"):
+        leakage.assert_no_leakage(found)
+    leakage.assert_no_leakage(found, PUBLISHED.accepted)
+    out = capsys.readouterr().out
+    assert all(f"accepted: {finding.name}" in out for finding in found.findings)
+    own = data.triplets(PUBLISHED, encoder, "corrected")
+    leakage.assert_no_leakage(data.check_leakage(own[2], *own[:2], "comment_only"))
+
+
+def test_one_load_reads_pictures_and_sounds_of_either_collection(published, encoder, clip,
+                                                                 own_results):
+    known = data.load(PUBLISHED, clip, encoder)
+    for row in (0, 7):
+        shown = images.load(known.comments["path"][row], size=PUBLISHED.side)
+        np.testing.assert_allclose(known.vectors[row], shown.mean((0, 1)), rtol=1e-4)
+        own = known.clips.iloc[known.pairs["clip_row"][row]]
+        sound = audio.load(own["path"], seconds=PUBLISHED.seconds)
+        np.testing.assert_allclose(known.mels_of(np.array([row]))[0],
+                                   mel.padded_mel(sound[None], mel.n_frames(1.0))[0], atol=1e-3)
+        text = data.prompt(known.comments.iloc[row], own)
+        assert known.texts["with_audio_keywords"][row].tolist() == [
+            len(text), text.count("a"), text.count("e")]
+    longer = data.read_sounds(replace(PUBLISHED, seconds=4.0), known.clips[:2])
+    assert longer.shape == (2, 4 * mel.RATE_HZ) and not longer[:, 3 * mel.RATE_HZ :].any()
+    assert np.abs(longer[:, : 3 * mel.RATE_HZ]).max() > 0.01
+
+
+def flat(config, name=""):
+    """Path of a setting → its value, of a config and of those in it."""
+    if not is_dataclass(config):
+        return {name: config}
+    return {key: value for field in fields(config)
+            for key, value in flat(getattr(config, field.name), f"{name}.{field.name}").items()}
+
+
+def test_a_rehearsal_has_papers_settings_but_for_sizes():
+    paper, rehearsal = flat(PROFILES["paper"]), flat(PROFILES["rehearsal"])
+    for name, value in paper.items():
+        if isinstance(value, str | bool | None) or (
+                isinstance(value, tuple) and all(isinstance(part, str) for part in value)):
+            assert rehearsal[name] == value, name
+    assert rehearsal[".data.n_triplets"] < paper[".data.n_triplets"]

@@ -71,6 +71,30 @@ def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
                                                    rel=1e-5)
 
 
+def test_chance_is_measured_on_a_stated_number_of_pairs(monkeypatch):
+    n, rng = 9, np.random.default_rng(0)
+    sounds, reference = rng.standard_normal((2, n, 8192)).astype(np.float32)
+    whole = evaluate.spectral_distances(sounds, reference, whole=True)
+    calls, real = [], spectral.cepstral_distortion
+    monkeypatch.setattr(spectral, "cepstral_distortion",
+                        lambda *pair: calls.append(1) or real(*pair))
+    some = evaluate.spectral_distances(sounds, reference, whole=True, n_others=3)
+    assert len(calls) == n * (1 + 3)
+    monkeypatch.setattr(evaluate, "BLOCK", 4)  # many at a time, few in memory
+    again = evaluate.spectral_distances(sounds, reference, whole=True, n_others=3)
+    for name, table in some.items():
+        np.testing.assert_allclose(np.diagonal(table), np.diagonal(whole[name]))
+        np.testing.assert_allclose(again[name], table)
+        for row in range(n):  # whatever stands there was measured for this very sound
+            others = np.delete(table[row], row)
+            assert np.isin(others, np.delete(whole[name][row], row)).all()
+            assert len(set(others)) <= 3 and whole[name][row, row] not in others
+    for k in (0, n - 1, 99):
+        calls.clear()
+        every = evaluate.spectral_distances(sounds, reference, whole=True, n_others=k)
+        assert len(calls) == n * n and np.array_equal(every["mcd"], whole["mcd"])
+
+
 def test_cosines_by_hand():
     assert evaluate.feeling_cosine(np.array([[3.0, 4.0], [1.0, 0.0]]),
                                    np.array([[4.0, 3.0], [0.0, 0.0]])).tolist() == [0.96, 0.0]

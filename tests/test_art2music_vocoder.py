@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from lib.core import provenance
 from lib.core.errors import KlangfarbeError
-from lib.systems.art2music import checkpoints, evaluate, mel, train_vocoder
+from lib.models import hifigan
+from lib.systems.art2music import (
+    checkpoints,
+    evaluate,
+    mel,
+    train_decoder,
+    train_flow,
+    train_vocoder,
+)
 from lib.systems.art2music.config import get_config
 
 CONFIG = replace(get_config("smoke").vocoder, n_steps=4, critics_from=2, critic_width=2,
@@ -46,8 +55,6 @@ def test_a_step_moves_both_sides_or_the_generator_alone(sounds):
 
 
 def test_the_losses_of_a_step_by_hand(sounds):
-    from lib.models import hifigan
-
     config = replace(CONFIG, w_spectral=0.0, learning_rate=0.0)  # nothing moves
     models, batch = train_vocoder.build(config), train_vocoder.draw_batch(sounds, config, 0, 0)
     row = train_vocoder.train_step(models, batch, config)
@@ -88,8 +95,6 @@ def test_a_share_of_windows_is_given_the_predicted_mel(sounds):
 
 @pytest.mark.parametrize("size", ["small", "v3"])
 def test_a_long_mel_is_played_without_seams(size, monkeypatch):
-    from lib.models import hifigan
-
     torch.manual_seed(0)
     generator = hifigan.SIZES[size]().eval()
     given = torch.randn(1, 80, 500) * 2 - 5
@@ -98,6 +103,14 @@ def test_a_long_mel_is_played_without_seams(size, monkeypatch):
     pieces = train_vocoder.vocode(generator, given)
     assert pieces.shape == whole.shape == (1, 500 * 256)
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+def test_a_saved_generator_goes_on_playing_and_training(sounds):
+    config = replace(CONFIG, size="v3")
+    models, batch = train_vocoder.build(config), train_vocoder.draw_batch(sounds, config, 0, 0)
+    kept = checkpoints.vocoder_files(models.generator, config)["generator.safetensors"]
+    assert not [name for name in kept if "parametrizations" in name]
+    assert np.isfinite(train_vocoder.train_step(models, batch, config)["loss"])
 
 
 def test_weights_are_saved_plain_and_gone_on_with(sounds, tmp_path):
@@ -109,6 +122,32 @@ def test_weights_are_saved_plain_and_gone_on_with(sounds, tmp_path):
     given = mel.ln_mel(sounds)
     np.testing.assert_allclose(train_vocoder.vocode(again.generator, given),
                                train_vocoder.vocode(models.generator, given), atol=2e-2)
+
+
+def test_weights_of_another_size_are_refused():
+    bundled = checkpoints.initial_weights(replace(CONFIG, initial="miniature"))
+    train_vocoder.build(CONFIG, weights=bundled)
+    with pytest.raises(KlangfarbeError, match="'v3'"):
+        train_vocoder.build(replace(CONFIG, size="v3"), weights=bundled)
+
+
+def test_many_mels_are_played_a_few_at_a_time(sounds, monkeypatch):
+    generator, given = train_vocoder.build(CONFIG).generator, mel.ln_mel(sounds)
+    whole = train_vocoder.vocode(generator, given)
+    monkeypatch.setattr(train_vocoder, "AT_ONCE", 2)
+    np.testing.assert_allclose(train_vocoder.vocode(generator, given), whole, atol=1e-5)
+
+
+def test_networks_are_built_on_the_best_device(monkeypatch):
+    monkeypatch.setattr(provenance, "device", lambda: "meta")
+    settings = get_config("smoke")
+    for models in (train_decoder.build(settings.decoder, 6), train_flow.build(settings.flow, 6),
+                   train_vocoder.build(CONFIG)):
+        parts = [part for part in models if isinstance(part, torch.nn.Module)]
+        assert {p.device.type for part in parts for p in part.parameters()} == {"meta"}
+    batch = next(train_decoder.batches(np.ones((4, 6)), np.ones((4, 6)), np.ones((4, 80, 2)).take,
+                                       np.arange(4), settings.decoder, 0, 0))
+    assert {part.device.type for part in batch} == {"meta"}
 
 
 def test_the_bundled_vocoder_hears_which_scale_is_right(capsys):

@@ -2,13 +2,18 @@
 they should.
 """
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
+from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
+from lib.systems.art2music import checkpoints, train_vocoder
+from lib.systems.art2music.config import VocoderConfig
 
 TINY = partial(hifigan.Generator, channels=16, rates=(4, 2), kernels=(8, 4), reaches=(3,),
                dilations=((1, 3),), n_mels=8)
@@ -47,6 +52,50 @@ def test_plain_weights_play_the_same(size):
     folded = hifigan.fold_weight_norm(other)
     assert torch.allclose(generator.eval()(mel), folded(mel), atol=1e-5)
     assert not [name for name in folded.state_dict() if "parametrizations" in name]
+
+
+def originals(generator, folded):
+    """A generator's tensors by the original code's names, written out from its own modules."""
+    layers = {"conv_pre": generator.enter, "conv_post": generator.leave}
+    layers |= {f"ups.{i}": up for i, up in enumerate(generator.up)}
+    block = 0
+    for blocks in generator.blocks:
+        for residual in blocks:
+            for name, part in ((("convs1", residual.first), ("convs2", residual.second))
+                               if residual.second is not None else (("convs", residual.first),)):
+                layers |= {f"resblocks.{block}.{name}.{k}": conv for k, conv in enumerate(part)}
+            block += 1
+    found = {}
+    for name, layer in layers.items():
+        length, direction = (getattr(layer.parametrizations.weight, f"original{k}").detach()
+                             for k in (0, 1))
+        found |= {f"{name}.weight": layer.weight.detach()} if folded else {
+            f"{name}.weight_g": length, f"{name}.weight_v": direction}
+        found[f"{name}.bias"] = layer.bias.detach()
+    return found
+
+
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("two_deep", [False, True])
+def test_the_originals_weights_play_the_same_here(two_deep, folded):
+    torch.manual_seed(0)
+    size = partial(TINY, reaches=(3, 5, 7), dilations=((1, 3),) * 3, two_deep=two_deep)
+    generator, other, mel = size(), size(), torch.randn(1, 8, 9)
+    other.load_state_dict(hifigan.from_original(originals(generator, folded)))
+    assert torch.allclose(generator(mel), other(mel), atol=1e-5)
+
+
+def test_training_starts_from_what_initial_names(tmp_path):
+    scratch = hifigan.SIZES["v3"]()
+    artefacts.write(tmp_path / "model.safetensors", originals(scratch, folded=True))
+    config = VocoderConfig("v3", initial=str(tmp_path), critic_width=2)
+    tuned = train_vocoder.build(config, seed=4, weights=checkpoints.initial_weights(config))
+    given = torch.randn(1, 80, 12)
+    np.testing.assert_allclose(train_vocoder.vocode(tuned.generator, given),
+                               train_vocoder.vocode(scratch, given), atol=1e-5)
+    assert checkpoints.initial_weights(replace(config, initial="")) is None
+    with pytest.raises(KlangfarbeError, match=r"safetensors"):
+        checkpoints.initial_weights(replace(config, initial=str(tmp_path / "..")))
 
 
 def test_a_period_critic_never_mixes_the_columns_of_its_fold():

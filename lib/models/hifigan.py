@@ -4,6 +4,8 @@ multi-period and multi-scale discriminators, and the losses. Source: Kong, Kim &
 
 import itertools
 import math
+import re
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +19,12 @@ from lib.core.errors import checked
 from lib.models.spectral_codec import ConvNeXt, Frames
 
 SLOPE, ZERO = 0.1, torch.zeros(())  # of leaky ReLU, below zero; what sums start from
-V = "parametrizations.weight.original1"  # the direction, of weight normalisation
+# of weight normalisation, the length and the direction
+G, V = "parametrizations.weight.original0", "parametrizations.weight.original1"
+# of the original's code
+NAMES = {"conv_pre": "enter", "conv_post": "leave", "ups.": "up.", "convs1.": "first.",
+         "convs2.": "second.", "convs.": "first."}
+KINDS = {"weight": V, "weight_v": V, "weight_g": G, "bias": "bias"}
 DO = "if it is [B, T, M], transpose(1, 2)"
 
 
@@ -165,6 +172,25 @@ def feature_loss(real: list, fake: list) -> Tensor:
     """Mean absolute difference of features, summed over all layers (Kong et al., equation 4)."""
     return sum((F.l1_loss(f, r.detach()) for of_real, of_fake in zip(real, fake, strict=True)
                 for r, f in zip(of_real, of_fake, strict=True)), ZERO)
+
+
+def from_original(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A generator's tensors by the names of the original's code (``ups.0.weight_g`` …; ``weight``
+    where weight normalisation is folded in) → :class:`Generator`'s state. The published ones were
+    trained on mels of up to 8 kHz, ours reach 11 kHz: what is loaded has to be tuned first."""
+    state = {}
+    for name, tensor in weights.items():
+        layer, kind = name.rsplit(".", 1)
+        number = re.search(r"resblocks\.(\d+)", layer)
+        if number:  # three to a rate
+            rate, reach = divmod(int(number[1]), 3)
+            layer = layer.replace(number[0], f"blocks.{rate}.{reach}")
+        for theirs, ours in NAMES.items():
+            layer = layer.replace(theirs, ours)
+        if kind == "weight":
+            state[f"{layer}.{G}"] = tensor.flatten(1).norm(dim=1)[:, None, None]
+        state[f"{layer}.{KINDS.get(kind, kind)}"] = tensor
+    return state
 
 
 def fold_weight_norm(network: nn.Module) -> nn.Module:

@@ -171,7 +171,7 @@ def make_flow() -> tuple:
     """The flow: about three minutes on one core."""
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
     sizes = replace(art2music.config.get_config("mini").data, n_paintings=800, n_clips=600)
-    known = art2music.data.load_atelier(sizes, sees, matcher, seed=SEED)
+    known = art2music.data.load(sizes, sees, matcher, seed=SEED)
     config = replace(art2music.config.get_config("mini").flow, n_steps=2_500, decay=0.998)
     models = train_flow.build(config, sees.width, SEED)
     rows = (known.pairs["split"] == "train").to_numpy().nonzero()[0]

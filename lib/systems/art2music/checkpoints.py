@@ -2,17 +2,17 @@
 ``decoder_with_keywords``, as published; ``flow``) and ``generator`` of 43; flow and generator are
 bundled. As released no file holds the projector. Notebook: 42, 43."""
 
-import copy
 import functools
 from dataclasses import asdict
 
 from torch import nn
 
-from lib.core import artefacts
+from lib.core import artefacts, provenance
 from lib.models import hifigan
+from lib.pretrained import loading
 from lib.systems import stored
 from lib.systems.art2music import config as configs
-from lib.systems.art2music import train_decoder, train_flow
+from lib.systems.art2music import train_decoder, train_flow, train_vocoder
 
 NOTEBOOK, VOCODER_NOTEBOOK = "42_art2music_decoder", "43_art2music_vocoder"
 
@@ -38,7 +38,10 @@ def load(profile: str, stage: str = "flow", clip=None) -> tuple:
 
 def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
     """File name → content of a trained vocoder, its weight normalisation folded in."""
-    plain = hifigan.fold_weight_norm(copy.deepcopy(generator))
+    # not a copy of it: copies share the class from which folding takes the weights' property
+    plain = train_vocoder.make_generator(config)
+    plain.load_state_dict(generator.state_dict())
+    hifigan.fold_weight_norm(plain)
     return {"generator.json": {"config": asdict(config)},
             "generator.safetensors": stored.half(plain)}
 
@@ -48,8 +51,20 @@ def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
     config = stored.make_config(configs.VocoderConfig, settings["config"])
-    generator = hifigan.fold_weight_norm(hifigan.SIZES[config.size]())
+    generator = train_vocoder.make_generator(config).to(provenance.device())
+    hifigan.fold_weight_norm(generator)
     return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
+
+
+def initial_weights(config: configs.VocoderConfig) -> dict | None:
+    """The generator's state that training starts from by ``config.initial``; from scratch none."""
+    if not config.initial:
+        return None
+    if config.initial == loading.MINIATURE:
+        return load_vocoder()[0].state_dict()
+    part = loading.Part("HiFi-GAN generator", ("model.safetensors",))
+    folder = loading.find("vocoder", part, config.initial).folder
+    return hifigan.from_original(artefacts.read(folder / "model.safetensors"))
 
 
 def _networks(models) -> nn.ModuleDict:

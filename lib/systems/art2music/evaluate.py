@@ -1,7 +1,8 @@
 """Table IV on a test set, and a true mel's round trip through the vocoder. Source: Hong et al.
 §IV-A.3 and 4, Table IV. Known deviations: an input is removed by setting it to 0; the published
 cosine is between embeddings of the very model that made the sound, here of the tagger, which took
-no part, each set's mean removed. Notebook: 43, 44."""
+no part, each set's mean removed; of published data the test has one comment a painting.
+Notebook: 43, 44."""
 
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import librosa
 import numpy as np
 import pandas as pd
 
-from lib.data.atelier import TEST_SEED, paint, render
+from lib.data.atelier import TEST_SEED
 from lib.metrics import embedders, spectral
 from lib.metrics.evaluation_table import Measure
 from lib.signal import audio
@@ -18,6 +19,7 @@ from lib.systems.art2music import data, mel
 from lib.systems.art2music.config import Config, DataConfig
 
 PAINTINGS_FROM = 800_000  # index in TEST_SEED, where nothing is trained or chosen
+BLOCK = 600  # sounds whose spectra are held at a time
 INPUTS = ("full", "no text", "no image", "noise")  # rows of Table IV
 
 
@@ -33,25 +35,42 @@ class TestSet(NamedTuple):
     mels: np.ndarray  # of the reference, float32 [N, M, T]
 
 
-def load_test_set(config: Config, clip, sentence_encoder, *, first=PAINTINGS_FROM) -> TestSet:
-    """Paintings from index `first` on, their comments, and the test clips nearest to these."""
-    seconds = config.data.seconds
-    comments, clips = data.atelier_texts(
-        DataConfig(n_paintings=config.test_paintings, comments_each=1, n_clips=config.test_clips),
-        TEST_SEED, first)
+def load_test_set(config: Config, clip, sentence_encoder, *, first=PAINTINGS_FROM, split="",
+                  seed: int = 0) -> TestSet:
+    """Paintings, their comments, and the test clips nearest to these. Of the atelier fresh ones, of
+    index `first` on; of published data those that a split (``""``: the config's) tests with when
+    :func:`data.load` has the same `seed`, `first` chooses among them."""
+    sizes = config.data
+    comments, clips = _test_texts(config, sentence_encoder, first, split or sizes.split, seed)
     said, captions = (evaluation.unit(sentence_encoder.embed_text(list(texts)))
                       for texts in (comments["comment"], clips["caption"]))
     closest, second = np.argsort(-(said @ captions.T), axis=1, kind="stable")[:, :2].T
     needed, place = np.unique([closest, second], return_inverse=True)
     at_closest, at_second = place.reshape(2, -1)
-    sounds = render.sounds(TEST_SEED, clips["index"].to_numpy()[needed], seconds)[0]
-    mels = mel.padded_mel(sounds, mel.n_frames(seconds)).astype(np.float32)
+    sounds = data.read_sounds(sizes, clips.iloc[needed], TEST_SEED)
+    n_frames = mel.n_frames(sizes.seconds)
+    mels = data.in_chunks(lambda some: mel.padded_mel(some, n_frames).astype(np.float32), sounds,
+                          BLOCK)
     matched = clips.iloc[closest].reset_index(drop=True)
-    pictures = paint.pictures(TEST_SEED, comments["index"].to_numpy(), config.data.side)[0]
-    texts = {setting: clip.embed_text(data.prompts(comments, matched, setting))
-             for setting in data.SETTINGS}
-    return TestSet(comments, matched, pictures, clip.embed_pictures(pictures), texts,
-                   sounds[at_closest], sounds[at_second], mels[at_closest])
+    pictures = data.read_pictures(sizes, comments, TEST_SEED)
+    texts = {setting: data.in_chunks(clip.embed_text, data.prompts(comments, matched, setting),
+                                     data.CHUNK) for setting in data.SETTINGS}
+    vectors = data.in_chunks(clip.embed_pictures, pictures, data.AT_ONCE)
+    return TestSet(comments, matched, pictures, vectors, texts, sounds[at_closest],
+                   sounds[at_second], mels[at_closest])
+
+
+def _test_texts(config: Config, encoder, first: int, split: str, seed: int) -> tuple:
+    n, sizes = config.test_paintings, config.data
+    if sizes.collection == "atelier":
+        few = DataConfig("atelier", n_paintings=n, comments_each=1, n_clips=config.test_clips)
+        return data.atelier_texts(few, TEST_SEED, first)
+    comments, clips, pairs = data.triplets(sizes, encoder, split, seed)
+    if split == "corrected":
+        clips = clips[data.by_painting_and_clip(comments, clips, seed)[1] == "test"]
+    comments = comments[pairs["split"] == "test"].drop_duplicates("painting")
+    comments = comments.sample(min(n, len(comments)), random_state=first)
+    return tuple(some.reset_index(drop=True) for some in (comments, clips))
 
 
 def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) -> dict:
@@ -63,7 +82,8 @@ def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) 
                              (noise[0], noise[1])), strict=True))
 
 
-def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -> np.ndarray:
+def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False,
+            n_others: int = 0) -> np.ndarray:
     """Structured [N]: ``affect, embedding`` (tagger's), ``cosine, mcd, lsd`` to every reference."""
     ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
                                           mel.RATE_HZ) for some in (sounds, test.reference))
@@ -71,24 +91,39 @@ def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False) -
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     return evaluation.structured({
         "affect": embedders.predict_affect(tagger, list(sounds), mel.RATE_HZ), "embedding": ours,
-        "cosine": unit[0] @ unit[1].T, **spectral_distances(sounds, test.reference, whole=whole)})
+        "cosine": unit[0] @ unit[1].T,
+        **spectral_distances(sounds, test.reference, whole=whole, n_others=n_others)})
 
 
-def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool = False) -> dict:
-    """``mcd, lsd`` of every sound against its reference, if `whole` every one, dB [N, N] or NaN."""
+def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool = False,
+                       n_others: int = 0) -> dict:
+    """``mcd, lsd`` of every sound against its reference, dB [N, N] or NaN; if `whole`, against
+    every one, or against `n_others` others alone, by which the rest of its row is then filled at
+    random: a mean over shuffles needs no more, and all paths of 5,000² pairs would take days."""
     n, length = len(sounds), min(sounds.shape[1], reference.shape[1])
     sounds, reference = sounds[:, :length], reference[:, :length]
+    rng, shifts = np.random.default_rng(0), np.arange(n if whole else 1)
+    if whole and 0 < n_others < n - 1:
+        shifts = np.append(0, 1 + rng.permutation(n - 1)[:n_others])
+    columns = (np.arange(n)[:, None] + shifts) % n                      # [N, K], the own one first
+    mcd, lsd = np.empty(columns.shape), np.empty(columns.shape)
     ours, theirs = ([spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in some]
                     for some in (sounds, reference))
-    mcd, lsd = np.full((n, n), np.nan), np.full((n, n), np.nan)
-    for row in range(n):
-        for column in range(n) if whole else (row,):
-            mcd[row, column] = spectral.cepstral_distortion(theirs[column], ours[row])
-    ours, theirs = spectral.log_spectra(sounds), spectral.log_spectra(reference)
-    for shift in range(n) if whole else (0,):  # a diagonal at a time
-        columns = (np.arange(n) + shift) % n
-        lsd[np.arange(n), columns] = spectral.spectral_distance(theirs[columns], ours)
-    return {"mcd": mcd, "lsd": lsd}
+    for row, at in np.ndindex(columns.shape):
+        mcd[row, at] = spectral.cepstral_distortion(theirs[columns[row, at]], ours[row])
+    kept = spectral.log_spectra(reference) if n <= BLOCK else None
+    for start in range(0, n, BLOCK):
+        rows = slice(start, start + BLOCK)
+        ours = spectral.log_spectra(sounds[rows])
+        for at, wanted in enumerate(columns[rows].T):  # a diagonal at a time
+            theirs = spectral.log_spectra(reference[wanted]) if kept is None else kept[wanted]
+            lsd[rows, at] = spectral.spectral_distance(theirs, ours)
+    tables = {}
+    for name, values in (("mcd", mcd), ("lsd", lsd)):
+        tables[name] = np.full((n, n), np.nan) if len(shifts) == 1 else np.take_along_axis(
+            values, rng.integers(1, len(shifts), (n, n)), axis=1)
+        np.put_along_axis(tables[name], columns, values, axis=1)
+    return tables
 
 
 def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:

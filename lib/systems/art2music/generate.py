@@ -3,6 +3,7 @@
 the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
 the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
 from lib.signal import images
 from lib.systems import interface
-from lib.systems.art2music import checkpoints, data, mel, train_flow, train_vocoder
+from lib.systems.art2music import checkpoints, data, mel, train_decoder, train_flow, train_vocoder
 from lib.systems.art2music.config import FlowConfig, get_config
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
@@ -30,6 +31,7 @@ class Models(NamedTuple):
     tagger: Any
     captioner: str
     side: int
+    lexicon: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def load(profile: str = artefacts.BUNDLED) -> Models:
     clip = pretrained.load("image_text", config.image_text)
     models, flow_config, _ = checkpoints.load(profile, "flow", clip)
     return Models(clip, models, flow_config, checkpoints.load_vocoder(profile)[0],
-                  pretrained.load("tagger"), config.captioner, config.side)
+                  pretrained.load("tagger"), config.captioner, config.side,
+                  data.load_lexicon(config.data))
 
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
@@ -64,10 +67,9 @@ def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: i
     if not text:
         text = pretrained.load("captioner", models.captioner).caption(picture, [None])[0]
         said_by = "the captioner"
-    words = ", ".join(data.extract_keywords(text, data.atelier_lexicon()))
+    words = ", ".join(data.extract_keywords(text, models.lexicon))
     v, u = data.embed_inputs(picture, [text], [words], models.clip)  # [1, D] twice
-    with torch.inference_mode():
-        _, gate = models.stage.projector.parts(torch.from_numpy(v), torch.from_numpy(u))
+    _, gate = train_decoder.project(models.stage, v, u)
     mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
     sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(mels))[0])
     rated = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))  # the tagger needs half a second

@@ -32,8 +32,9 @@ def band_weights(high_weight: float) -> np.ndarray:
     return np.linspace(1.0, high_weight, mel.N_MELS, dtype=np.float32)
 
 
-def build(config: DecoderConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:
-    """Untrained networks and optimiser; `width` is D of CLIP's vectors."""
+def build(config: DecoderConfig, width: int, seed: int = 0, device: str = "") -> Models:
+    """Untrained networks and optimiser; `width` is D of CLIP's vectors, `device` the best one."""
+    device = device or provenance.device()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projector = GatedResidualProjector(width, config.hidden).to(device)
@@ -61,8 +62,9 @@ def make_batch(pictures, texts, mels_of: Callable, rows: np.ndarray, device) -> 
 
 
 def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: DecoderConfig, seed: int,
-            epoch: int, device: Any = "cpu") -> Iterator[tuple]:
+            epoch: int, device: Any = "") -> Iterator[tuple]:
     """The batches of an epoch; the order depends on seed and epoch alone."""
+    device = device or provenance.device()
     order = np.random.default_rng([seed, epoch]).permutation(rows)
     size = min(config.batch_size, len(order))
     for start in range(0, len(order) - size + 1, size):
@@ -94,6 +96,15 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
         checkpoint.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve
+
+
+def project(models, pictures: np.ndarray, texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The projector's h and gate g, float32 [N, H], of vectors [N, D] twice; of a flow's, too."""
+    device = next(models.projector.parameters()).device
+    with torch.inference_mode():
+        h, g = models.projector.parts(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
+                                        for part in (pictures, texts)))
+    return h.cpu().numpy(), g.cpu().numpy()
 
 
 def predict(models: Models, pictures: np.ndarray, texts: np.ndarray, *, clipped=True) -> np.ndarray:

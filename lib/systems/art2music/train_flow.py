@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from lib.core import provenance
 from lib.models.fusion import Flow, GatedResidualProjector
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import FlowConfig
-from lib.systems.art2music.train_decoder import make_batch
+from lib.systems.art2music.train_decoder import make_batch, project
 from lib.training import loop
 
 
@@ -21,8 +22,9 @@ class Models(NamedTuple):
     optimiser: Any
 
 
-def build(config: FlowConfig, width: int, seed: int = 0, device: str = "cpu") -> Models:
+def build(config: FlowConfig, width: int, seed: int = 0, device: str = "") -> Models:
     """Untrained networks and optimiser; :func:`fit_basis` comes before the first step."""
+    device = device or provenance.device()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projector = GatedResidualProjector(width, config.hidden).to(device)
@@ -89,10 +91,7 @@ def generate(models: Models, pictures: np.ndarray, texts: np.ndarray, config: Fl
 
 def fuse(models: Models, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """The projector's output: vectors [N, D] twice → h float32 [N, H]."""
-    device = next(models.network.parameters()).device
-    with torch.inference_mode():
-        return models.projector(*(torch.as_tensor(np.asarray(part, np.float32)).to(device)
-                                  for part in (pictures, texts))).cpu().numpy()
+    return project(models, pictures, texts)[0]
 
 
 def sample(models: Models, h: np.ndarray, config: FlowConfig, *, seed: int = 0,

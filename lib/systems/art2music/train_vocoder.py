@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from lib.core import provenance
+from lib.core.errors import KlangfarbeError
 from lib.models import hifigan, spectral_codec
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
 from lib.training import loop
 
 CONTEXT, PIECE = 96, 2048  # frames: a long mel is vocoded in pieces with context on either side
+AT_ONCE = 64  # mels
 
 
 class Models(NamedTuple):
@@ -27,15 +29,28 @@ class Models(NamedTuple):
     spectral: spectral_codec.SpectralLosses | None
 
 
-def build(config: VocoderConfig, seed: int = 0, device: str = "cpu", weights=None) -> Models:
-    """Networks and optimisers; the small generator may continue from `weights`."""
+def make_generator(config: VocoderConfig) -> nn.Module:
+    """An untrained generator of the config's size."""
+    own = {"channels": config.channels} if config.channels else {}
+    return hifigan.SIZES[config.size](**own)
+
+
+def build(config: VocoderConfig, seed: int = 0, device: str = "", weights=None) -> Models:
+    """Networks and optimisers; the generator may continue from `weights`, its state, the
+    discriminators begin anew: ``checkpoints.initial_weights(config)``."""
+    device = device or provenance.device()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = hifigan.SIZES[config.size]().to(device)
+        generator = make_generator(config).to(device)
         critics = hifigan.Discriminators(config.critic_width, config.periods,
                                          config.scales).to(device)
     if weights is not None:
-        generator.load_state_dict(weights)
+        try:
+            generator.load_state_dict(weights)
+        except RuntimeError as error:
+            raise KlangfarbeError(f"weights of a generator of size {config.size!r}", str(
+                error).splitlines()[1].strip()[:120], "start from others, or change the size"
+                                  ) from error
     ours, theirs = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
                     for part in (generator, critics))
     return Models(generator, critics, ours, theirs, spectral_codec.SpectralLosses(
@@ -68,8 +83,9 @@ def train_step(models: Models, batch: tuple, config: VocoderConfig, *, adversari
 
 
 def draw_batch(sounds: np.ndarray, config: VocoderConfig, seed: int, step: int,
-               predicted: np.ndarray | None = None, device: str = "cpu") -> tuple:
+               predicted: np.ndarray | None = None, device: str = "") -> tuple:
     """A step's windows of sounds [C, N], of seed and step alone; `predicted`: ln-mels [C, M, T]."""
+    device = device or provenance.device()
     rng, n_frames = np.random.default_rng([seed, step]), config.segment // mel.HOP
     rows = rng.integers(len(sounds), size=config.batch_size)
     first = rng.integers(sounds.shape[1] // mel.HOP - n_frames + 1, size=len(rows))
@@ -88,8 +104,10 @@ def train(models: Models, sounds: np.ndarray, config: VocoderConfig, path: Path 
           predicted: np.ndarray | None = None, seed: int = 0) -> list[dict]:
     """Trains in place (resumed from `path`, written every 500 steps): the curve, a dict a step."""
     device = str(next(models.generator.parameters()).device)
-    key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(),
-                                  sounds[:: max(1, len(sounds) // 8)])
+    some = slice(None, None, max(1, len(sounds) // 8))
+    start = next(models.generator.parameters()).detach().cpu().numpy()
+    key = provenance.content_hash(repr((config, seed, sounds.shape)).encode(), sounds[some],
+                                  start, *([] if predicted is None else [predicted[some]]))
     checkpoint = loop.Checkpoint(path, key, generator=models.generator, critics=models.critics,
                             optimiser=models.optimiser, critic_optimiser=models.critic_optimiser)
     curve = checkpoint.load()["curve"]
@@ -111,6 +129,8 @@ def vocode(generator: nn.Module, ln_mel: np.ndarray | torch.Tensor) -> np.ndarra
     """ln-mel [B, M, T] → sound float32 [B, T·256] in [−1, 1], piece by piece without seams."""
     device = next(generator.parameters()).device
     mels, pieces = torch.as_tensor(np.asarray(ln_mel), dtype=torch.float32), []
+    if len(mels) > AT_ONCE:
+        return np.concatenate([vocode(generator, part) for part in mels.split(AT_ONCE)])
     with torch.inference_mode():
         for start in range(0, mels.shape[2], PIECE):
             before = min(start, CONTEXT)

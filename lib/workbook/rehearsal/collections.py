@@ -8,7 +8,7 @@ import pandas as pd
 import soundfile
 from PIL import Image
 
-from lib.data.atelier import compose, factors, paint, render, words
+from lib.data.atelier import compose, factors, lexicon, paint, render, words
 from lib.signal import affect
 
 SEED, SIDE, RATE_HZ = 77, 64, render.SAMPLE_RATE_HZ
@@ -180,7 +180,8 @@ def artemis(root: Path, items) -> None:
 
 
 def musiccaps(root: Path, items) -> None:
-    """``musiccaps-public.csv`` and ``clips/``, which one fetches oneself, by YouTube's id."""
+    """``musiccaps-public.csv`` and ``clips/``, which one fetches oneself, by YouTube's id; names of
+    AudioSet's labels; in a folder beside it words in AFINN's form."""
     rows = []
     for k, item in enumerate(items):
         rows.append({"ytid": f"clip-{k:06d}", "start_s": 30, "end_s": 40,
@@ -189,3 +190,8 @@ def musiccaps(root: Path, items) -> None:
                      "is_balanced_subset": False, "is_audioset_eval": k % 5 == 0})
         _sound(root / "clips" / f"{rows[-1]['ytid']}.wav", item)
     _table(root / "musiccaps-public.csv", rows)
+    _table(root / "class_labels_indices.csv", [
+        {"index": 137, "mid": "/m/04rlf", "display_name": "Music"},
+        {"index": 153, "mid": "/m/05r5c", "display_name": "Piano"}])
+    _lines(root.parent / "lexicons" / "afinn" / "AFINN-111.txt", [
+        f"{word}\t{round(valence / 2)}" for word, (valence, _) in lexicon.MOODS.items()])
