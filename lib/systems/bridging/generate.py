@@ -43,11 +43,12 @@ class Result(interface.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED) -> Models:
-    """Loads the chain of a profile; what was not trained there is a bundled miniature."""
+    """Loads the chain of a profile. What was not trained there is a bundled miniature or, where
+    ``config.bundled`` is off, an error, before the two large networks that write are loaded."""
     config = get_config(profile)
     classifier, temperature = checkpoints.load_classifier(profile)
-    captioner, describer = prompts.load(config.prompts)
     generator, music, tuned = checkpoints.load_musicgen(profile, config.model)
+    captioner, describer = prompts.load(config.prompts)
     return Models(classifier, temperature, captioner, describer, generator,
                   replace(config, music=music), tuned)
 
