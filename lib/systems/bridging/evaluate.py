@@ -48,6 +48,7 @@ def make_test_set(n: int, seconds: float, rate_hz: int,
 
 def _published_test_set(n: int, seconds: float, rate_hz: int,
                         training: data.Data) -> evaluation.TestSet:
+    data.assert_no_leakage(data.check_leakage(training.table), training.config.how)
     test, others = data.pairs_by_turns(training, ("test",)).head(n), []
     held = data.pairs_by_turns(training, ("test", "validation"))
     for row in test.itertuples():
