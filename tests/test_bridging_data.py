@@ -169,7 +169,8 @@ def test_the_split_is_a_setting():
 def test_held_out_items_of_the_atelier_come_in_order_or_by_turns():
     found = data.load_data("smoke")
     three = data.held_out(found, 3, 3000)
-    assert three.table["painting"].tolist() == [f"atelier-{TEST_SEED}-{3000 + k}" for k in range(3)]
+    assert three.table["painting"].tolist() == [
+        factors.draw(TEST_SEED, 3000 + k).item_id for k in range(3)]
     np.testing.assert_array_equal(three.pictures(1)[0], paint.paint(factors.draw(TEST_SEED, 3000)))
     turns = data.held_out(found, 2, 6000, of_each=True)
     assert turns.table["emotion"].tolist() == WORDS * 2 and turns.pictures(4).shape[0] == 4

@@ -26,7 +26,7 @@ from lib.training import musicgen as steps
 
 TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
 CONFIG = MusicGenConfig(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
-                      learning_rate=3e-3, n_at_once=3)
+                      learning_rate=3e-3, n_at_once=3, frozen=())
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
          "sad strings, very soft", "an angry march", "a happy song", "a quiet night",
          "three loud horns"]

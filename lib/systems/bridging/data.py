@@ -47,10 +47,8 @@ class Data(NamedTuple):
     """The paired data of a profile, and how to see and hear it."""
     config: DataConfig  # where they come from, how they are split
     table: pd.DataFrame  # of make_pairs
-    # painting, painting_group, emotion; index, or path, share, valence, arousal
-    paintings: pd.DataFrame
-    # piece, piece_group, emotion, seconds; index, or adjective, description, sound
-    pieces: pd.DataFrame
+    paintings: pd.DataFrame  # painting, painting_group, emotion; index, or the manifest's columns
+    pieces: pd.DataFrame  # piece, piece_group, emotion, seconds; index, or description, sound
     rejects: pd.DataFrame  # item, file, reason: damaged, or shorter than a segment
     pictures: Callable[[Sequence[str], int], np.ndarray]  # names, side → uint8 [N, side, side, 3]
     side: int  # at which the captioner sees the pictures
@@ -125,8 +123,6 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
         pieces["emotion"]).sum()
     rows = select_paintings(rows, config.n_paintings, dict(n_segments), seed)
     paintings: Any = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
-    paintings = paintings[["painting", "painting_group", "emotion", "path", "share", "valence",
-                           "arousal"]]
     table = make_pairs(paintings, pieces, how=config.how, seed=seed,
                        segment_seconds=config.segment_seconds)
     path_of, sound_of = (table.set_index(name)[column] for table, name, column in
@@ -328,9 +324,7 @@ def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
     rejects = pd.concat([table[["piece", "file", "reason"]] for table in (
         broken, pieces[pieces["seconds"] < shortest_s])], ignore_index=True)
     pieces = pieces[pieces["seconds"] >= shortest_s].reset_index(drop=True)
-    return (pieces[["piece", "piece_group", "emotion", "adjective", "description", "seconds",
-                    "sound"]],
-            rejects.rename(columns={"piece": "item"}))
+    return pieces, rejects.rename(columns={"piece": "item"})
 
 
 @dataclass

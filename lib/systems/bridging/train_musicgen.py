@@ -153,10 +153,10 @@ def checkpoint(path: Path | None, models: Models, clips, texts, config: MusicGen
     """What a training resumes from; another start, seed, setting, text or clip is another one."""
     # clips that are read when asked for are known by their files and beginnings
     sounds = clips if isinstance(clips, list) else [repr(clips).encode()]
-    key = provenance.content_hash(
-        repr((config, seed, models.start.sha256, list(texts))).encode(), *sounds)
+    known = repr((config, seed, models.start.sha256, list(texts))).encode()
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
-    return loop.Checkpoint(path, key, network=trained, optimiser=models.optimiser)
+    return loop.Checkpoint(path, provenance.content_hash(known, *sounds), network=trained,
+                           optimiser=models.optimiser)
 
 
 def train(models: Models, clips, texts, config: MusicGenConfig, path: Path | None = None, *,
