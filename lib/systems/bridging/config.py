@@ -147,9 +147,9 @@ PROFILES = {
         music=MusicGenConfig(bfloat16=True, epochs=10, frozen=())),
     "paper": Config(),
     "rehearsal": Config(
-        side=64, test_paintings=10, test_seconds=1.0,
-        data=DataConfig(n_paintings=60, n_pieces=60, segment_seconds=1.0),
+        side=64, test_paintings=20, test_seconds=1.0,
+        data=DataConfig(n_paintings=180, n_pieces=180, segment_seconds=1.0),
         classifier=ClassifierConfig(hidden=8, n_paintings=60, n_steps=2, batch_size=4, warm_up=1,
                                     every=1),
-        music=MusicGenConfig(epochs=1, batch_size=8, warm_up=1, clip_seconds=1.0, every=2))}
+        music=MusicGenConfig(epochs=1, batch_size=12, warm_up=1, clip_seconds=1.0, every=2))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
