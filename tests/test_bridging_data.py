@@ -14,7 +14,7 @@ from lib.data import leakage
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render
 from lib.signal import affect
 from lib.systems.bridging import data
-from lib.systems.bridging.config import HOW, DataConfig, get_config
+from lib.systems.bridging.config import HOW, get_config
 
 WORDS = list(affect.EMOTION_POINTS)
 
@@ -182,10 +182,9 @@ def test_held_out_items_of_the_atelier_come_in_order_or_by_turns():
 # --- what is refused ------------------------------------------------------------------------------
 
 
-def test_settings_that_are_not_known_are_refused():
-    for wrong in ({"how": "random"}, {"origin": "own"}):
-        with pytest.raises(KlangfarbeError, match="published"):
-            DataConfig(**wrong)
+def test_a_split_that_is_not_known_is_refused():
+    with pytest.raises(KlangfarbeError, match="published, corrected; got random"):
+        data.load_data("smoke", how="random")
 
 
 @pytest.mark.parametrize(("change", "expected"), [

@@ -12,8 +12,7 @@ from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_co
 
 
 def load_classifier(profile: str) -> tuple:
-    """The classifier of a profile, else, where its config allows that, the bundled one: (model,
-    its temperature)."""
+    """A profile's classifier, else, if allowed, the bundled one: (model, its temperature)."""
     notebook = train_classifier.NOTEBOOK
     assert_trained(profile, notebook, "classifier.json", "classifier.safetensors")
     settings = artefacts.load(notebook, profile, "classifier.json")
@@ -31,8 +30,7 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 
 
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
-    """A tuned ``m1`` … ``m4`` in a copy of `start`, else, where the config allows that, the start:
-    (generator, config, tuned)."""
+    """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
     assert_trained(profile, notebook, "music.json", f"{model}.safetensors")
     try:
@@ -55,10 +53,9 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
 
 def assert_trained(profile: str, notebook: str, *names: str) -> None:
     """Refuses a profile that wants its own networks (``Config.bundled`` off) and lacks a file."""
-    missing = [name for name in names
-               if not (paths.RESULTS / profile / notebook / name).is_file()]
+    folder = paths.RESULTS / profile / notebook
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing and not get_config(profile).bundled:
         raise errors.KlangfarbeError(
             f"{', '.join(missing)}, trained at profile {profile}", "nothing trained there",
-            f'make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}", or take the bundled networks: '
-            f"profile {artefacts.BUNDLED}")
+            f'make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}"; bundled: --profile bundled')

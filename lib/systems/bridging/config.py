@@ -10,7 +10,7 @@ from lib.systems.bridging.original_code import FAULTS
 
 TEXT_COLUMNS = {"m1": "emotion", "m2": "caption", "m3": "description", "m4": "description"}
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
-ORIGINS, HOW = ("published", "atelier"), ("published", "corrected")
+HOW = ("published", "corrected")
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,8 @@ class DataConfig:
     how: str = "published"  # "corrected" splits pieces and painters before pairing
 
     def __post_init__(self):
-        if self.origin not in ORIGINS or self.how not in HOW:
-            raise KlangfarbeError(f"an origin out of {', '.join(ORIGINS)} and a split out of "
-                                  f"{', '.join(HOW)}", f"{self.origin} and {self.how}",
-                                  "mend the spelling")
+        if self.how not in HOW:
+            raise KlangfarbeError(f"a split out of {', '.join(HOW)}", self.how, "name one")
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,7 @@ class Result(interface.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED) -> Models:
-    """Loads the chain of a profile. What was not trained there is a bundled miniature or, where
-    ``config.bundled`` is off, an error, before the two large networks that write are loaded."""
+    """The chain of a profile; what was not trained there is bundled if ``config.bundled``."""
     config = get_config(profile)
     classifier, temperature = checkpoints.load_classifier(profile)
     generator, music, tuned = checkpoints.load_musicgen(profile, config.model)

@@ -64,9 +64,8 @@ def checkpoint(path: Path | None, model, optimiser, config: ClassifierConfig, pi
 
 def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataFrame,
           path: Path | None = None, seed: int = 0) -> list[dict]:
-    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from the
-    checkpoint at `path` on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``.
-    """
+    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from its
+    checkpoint on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``."""
     labels, parts = encode_labels(table["emotion"]), table["split"].to_numpy(str)
     rows, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,

@@ -161,8 +161,7 @@ def checkpoint(path: Path | None, models: Models, clips, texts, config: MusicGen
 
 def train(models: Models, clips, texts, config: MusicGenConfig, path: Path | None = None, *,
           seed: int = 0, store: Path | None = None, encoded=None) -> list[dict]:
-    """Fine-tunes in place, from the checkpoint at `path` on: a dict a step, ``step, loss, gradient,
-    rate``."""
+    """Fine-tunes in place, from the checkpoint at `path` on: a dict a step, ``train_step``'s."""
     total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
     saved = checkpoint(path, models, clips, texts, config, seed)
     curve = saved.load()["curve"]
