@@ -13,7 +13,7 @@ from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
-from lib.systems.bridging import checkpoints
+from lib.systems.bridging import checkpoints, generate, train_classifier
 from lib.systems.bridging import train_musicgen as music
 from lib.systems.bridging.config import MusicGenConfig, get_config
 from lib.training import musicgen as steps
@@ -115,6 +115,27 @@ def test_without_notebook_13_the_start_plays_and_the_line_says_so(results, start
     said = capsys.readouterr().out
     assert made is start and not is_tuned and "m2: not fine-tuned yet at mini (notebook 13)" in said
     assert config == get_config("mini").music.for_model("m2")
+
+
+@pytest.mark.parametrize("profile", ["gpu", "paper"])
+def test_a_profile_that_wants_its_own_networks_gets_no_bundled_one(own_results, profile):
+    """The bundled classifier lies there; it is not what was asked for."""
+    assert (paths.MINIATURES / train_classifier.NOTEBOOK / "classifier.safetensors").is_file()
+    said = f'make run PROFILE={profile} NOTEBOOKS="{{}}"'
+    for load, number in ((generate.load, 11), (checkpoints.load_classifier, 11),
+                         (checkpoints.load_musicgen, 13)):
+        with pytest.raises(KlangfarbeError, match=said.format(number)):
+            load(profile)
+    artefacts.save({"temperature": 1.0}, train_classifier.NOTEBOOK, profile, "classifier.json",
+                   seed=0)
+    with pytest.raises(KlangfarbeError, match=r"classifier\.safetensors, trained at"):
+        checkpoints.load_classifier(profile)
+
+
+def test_the_bundled_classifier_serves_where_nothing_was_trained(own_results, capsys):
+    for profile in (artefacts.BUNDLED, "mini", "smoke"):
+        checkpoints.load_classifier(profile)
+        assert "classifier.safetensors: bundled miniature" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage
-from lib.data.atelier import TRAIN_SEED, render
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render
 from lib.signal import affect
 from lib.systems.bridging import data
-from lib.systems.bridging.config import get_config
+from lib.systems.bridging.config import HOW, get_config
 
 WORDS = list(affect.EMOTION_POINTS)
 
@@ -37,7 +37,7 @@ def leaking_share(table, group="piece_group"):
     return float(test.isin(set(train)).mean())
 
 
-@pytest.mark.parametrize("how", data.HOW)
+@pytest.mark.parametrize("how", HOW)
 def test_a_pair_shares_its_emotion_and_nothing_is_used_twice(how):
     seen, heard = collection()
     table = data.make_pairs(seen, heard, how=how, seed=3)
@@ -72,7 +72,7 @@ def test_which_painting_meets_which_segment_is_chance():
 
 def test_the_published_way_leaks_and_the_corrected_one_does_not(capsys):
     seen, heard = collection(per_class=60, pieces=10, seconds=180.0)
-    published, corrected = (data.make_pairs(seen, heard, how=how, seed=1) for how in data.HOW)
+    published, corrected = (data.make_pairs(seen, heard, how=how, seed=1) for how in HOW)
     assert leaking_share(published) > 0.95 and leaking_share(
         corrected) == 0 == leaking_share(corrected, "painting_group")
     found = data.check_leakage(published)
@@ -80,9 +80,13 @@ def test_the_published_way_leaks_and_the_corrected_one_does_not(capsys):
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
         leakage.assert_no_leakage(found)
     leakage.assert_no_leakage(found, accepted=("group_in_two_splits",))
+    data.assert_no_leakage(found, "published")
+    assert "accepted: group_in_two_splits" in capsys.readouterr().out
+    with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
+        data.assert_no_leakage(found, "corrected")
     clean = data.check_leakage(corrected)
     assert not clean.findings and "group_in_two_splits" in clean.made
-    leakage.assert_no_leakage(clean)
+    data.assert_no_leakage(clean, "corrected")
     capsys.readouterr()
 
 
@@ -155,7 +159,32 @@ def test_profiles_pair_enough_in_every_split():
         assert leaking_share(leaky) > 0.5 and leaking_share(table) == 0
 
 
+def test_the_split_is_a_setting():
+    own, other = data.load_data("smoke"), data.load_data("smoke", how="published")
+    assert (own.config.how, other.config.how) == ("corrected", "published")
+    assert leaking_share(own.table) == 0 < leaking_share(other.table)
+    assert own.origin == "atelier" and own.paintings.equals(other.paintings)
+
+
+def test_held_out_items_of_the_atelier_come_in_order_or_by_turns():
+    found = data.load_data("smoke")
+    three = data.held_out(found, 3, 3000)
+    assert three.table["painting"].tolist() == [
+        factors.draw(TEST_SEED, 3000 + k).item_id for k in range(3)]
+    np.testing.assert_array_equal(three.pictures(1)[0], paint.paint(factors.draw(TEST_SEED, 3000)))
+    turns = data.held_out(found, 2, 6000, of_each=True)
+    assert turns.table["emotion"].tolist() == WORDS * 2 and turns.pictures(4).shape[0] == 4
+    sounds = turns.sounds(1.0, 22_050)
+    item = factors.draw(TEST_SEED, int(turns.table["piece"][3].split("-")[-1]))
+    np.testing.assert_array_equal(sounds[3], render.render_items([item], 1.0, 22_050)[0])
+
+
 # --- what is refused ------------------------------------------------------------------------------
+
+
+def test_a_split_that_is_not_known_is_refused():
+    with pytest.raises(KlangfarbeError, match="published, corrected; got random"):
+        data.load_data("smoke", how="random")
 
 
 @pytest.mark.parametrize(("change", "expected"), [

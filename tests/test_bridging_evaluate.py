@@ -22,7 +22,7 @@ RATE = 22_050
 
 @pytest.fixture(scope="module")
 def trained():
-    return data.load_data("smoke").table
+    return data.load_data("smoke")
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,12 @@ def words_of(item_id):
                          [("painting", "painting"), ("painting_group", "painting"),
                           ("piece_group", "piece"), ("piece_group", "real")])
 def test_what_training_knew_is_refused(material, trained, column, side):
-    known = trained.copy()
+    known = trained.table.copy()
     known.loc[0, column] = material.table[side][3]
     if column == "painting":
         known.loc[0, "painting_group"] = known.loc[0, "painting"]
     with pytest.raises(KlangfarbeError, match="group_in_two_splits"):
-        evaluate.make_test_set(10, 1.0, RATE, known)
+        evaluate.make_test_set(10, 1.0, RATE, trained._replace(table=known))
 
 
 def test_the_codec_keeps_the_length_and_changes_the_sound(material):

@@ -70,6 +70,15 @@ def test_the_describer_reads_the_led_caption_as_published_or_the_word_before_wha
         "caption"].tolist(), "the captions' column is the same either way"
 
 
+def test_a_describer_that_says_nothing_is_counted_and_the_caption_stands_in(capsys):
+    asked = Describer()
+    asked.describe = lambda captions, emotions=None, *, seed=None: [" \n", "A sombre waltz."]
+    made = texts.generate_texts(np.zeros((2, 8, 8, 3), np.uint8), ["sad", "sad"], Captioner(),
+                                asked)
+    assert made["description"].tolist() == [made["caption"][0], "A sombre waltz."]
+    assert "1 of 2 descriptions are empty" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("caption", "word", "behind", "seen"), [
     ("an angry painting: bars. it feels bitter and hurt.", "angry",
      "bars. it feels bitter and hurt.", "bars."),

@@ -19,11 +19,11 @@ from test_mirex import make_mirex
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage, registry
-from lib.data.atelier import render
+from lib.data.atelier import factors, paint, render
 from lib.signal import affect, images
 from lib.systems.bridging import config as settings
 from lib.systems.bridging import data as pairs
-from lib.systems.bridging import train_musicgen
+from lib.systems.bridging import evaluate, train_musicgen
 
 NAMES = list(affect.WIKIART_POINTS)
 LEADING = {"happy": "happiness", "fun": "surprise", "angry": "anger", "sad": "sadness",
@@ -144,10 +144,93 @@ def test_pictures_come_in_the_order_asked_for(data, folders):
     assert data.pictures([], 10).shape == (0, 10, 10, 3)
 
 
+@pytest.fixture
+def no_atelier(monkeypatch):
+    """Nothing may be painted or composed."""
+
+    def refuse(*_, **__):
+        raise AssertionError("an item of the atelier")
+
+    for module, name in ((factors, "draw"), (paint, "paint"), (paint, "pictures"),
+                         (render, "sounds"), (render, "render_items")):
+        monkeypatch.setattr(module, name, refuse)
+
+
+def test_what_is_held_out_is_of_the_collections_and_not_trained_on(data, no_atelier):
+    found = pairs.held_out(data, 100, 6000, of_each=True)
+    n = len(found.table) // 5
+    assert found.table["emotion"].tolist() == WORDS * n and n >= 1
+    trained = data.table[data.table["split"] == "train"]
+    assert not set(found.table["painting"]) & set(trained["painting"])
+    assert not set(found.table["segment"]) & set(trained["segment"])
+    words = data.pieces.set_index("piece").loc[found.table["piece"], "adjective"]
+    assert all(text.startswith(f"{word} music") for text, word
+               in zip(found.table["description"], words))
+    np.testing.assert_array_equal(found.pictures(2), data.pictures(found.table["painting"][:2],
+                                                                   data.side))
+    sounds = found.sounds(0.5, 32_000)
+    assert sounds.shape == (5 * n, 16_000) and sounds.dtype == np.float32
+    np.testing.assert_array_equal(sounds[1], data.clips(found.table, 32_000)[1][:16_000])
+    assert len(pairs.held_out(data, 100, 0).table) == (data.table["split"] != "train").sum()
+    assert len(pairs.held_out(data, 3, 0).table) == 3
+
+
+def test_the_classifier_sees_the_pairs_paintings_in_their_split(data, no_atelier):
+    config = settings.ClassifierConfig(backbone="small", n_paintings=1200)
+    pictures, table = pairs.classifier_paintings(data, config)
+    assert pictures.shape == (len(data.table), 56, 56, 3) and set(table["source"]) == {
+        "wikiart_emotions"}
+    own = data.table.set_index("painting").loc[table["item_id"]]
+    for ours, theirs in (("split", "split"), ("emotion", "emotion"),
+                         ("group_id", "painting_group")):
+        assert table[ours].tolist() == own[theirs].tolist()
+    np.testing.assert_array_equal(pictures[:2], data.pictures(table["item_id"][:2], 56))
+    assert table[["valence", "arousal"]].notna().all().all()
+    few, rows = pairs.classifier_paintings(data, replace(config, n_paintings=7))
+    assert len(few) == len(rows) == 7
+
+
+@pytest.fixture(scope="module")
+def paired(data):
+    """The same items paired so that each emotion has two pieces among those held out."""
+    for seed in range(100):
+        table = pairs.make_pairs(data.paintings, data.pieces, seed=seed, segment_seconds=LENGTH)
+        if (table[table["split"] != "train"].groupby("emotion")["piece"].nunique() > 1).all():
+            return data._replace(table=table)
+    raise AssertionError("no seed does")
+
+
+def test_the_published_test_set_is_the_test_pairs(paired, no_atelier, capsys):
+    data = paired
+    made = evaluate.make_test_set(1000, 0.5, 32_000, data)
+    assert "accepted: group_in_two_splits" in capsys.readouterr().out
+    test = data.table[data.table["split"] == "test"]
+    assert sorted(made.table["painting"]) == sorted(test["painting"])
+    own = test.set_index("painting").loc[made.table["painting"]]
+    assert made.table["piece"].tolist() == own["piece"].tolist()
+    assert (made.table["real"] != made.table["piece"]).all()
+    of = data.pieces.set_index("piece")["emotion"]
+    assert made.table["real"].map(of).tolist() == made.table["emotion"].tolist()
+    held = data.table[data.table["split"] != "train"]
+    assert set(made.table["real"]) <= set(held["piece"])
+    assert made.pictures.shape == (len(test), 384, 384, 3)
+    np.testing.assert_array_equal(made.reference[0], data.clips(made.table, 32_000)[0][:16_000])
+    assert made.real.shape == made.reference.shape == (len(test), 16_000)
+    assert len(evaluate.make_test_set(2, 0.5, 32_000, data).table) == 2
+
+
+def test_a_test_pair_without_another_piece_of_its_emotion_is_refused(data):
+    held = data.table["split"] != "train"
+    alone = data.table.assign(piece=data.table["piece"].where(
+        ~held, data.table.groupby("emotion")["piece"].transform("first")))
+    with pytest.raises(KlangfarbeError, match="two pieces of every emotion"):
+        evaluate.make_test_set(5, 0.5, 32_000, data._replace(table=alone))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_published_way_leaks_and_the_corrected_one_does_not(data, seed, capsys):
     published, corrected = (pairs.make_pairs(data.paintings, data.pieces, how=how, seed=seed,
-                                             segment_seconds=LENGTH) for how in pairs.HOW)
+                                             segment_seconds=LENGTH) for how in settings.HOW)
     assert leaking_share(published) > 0.3, "a song has three segments, an artist two songs"
     leakage.assert_no_leakage(pairs.check_leakage(published), accepted=("group_in_two_splits",))
     assert "accepted" in capsys.readouterr().out
@@ -304,7 +387,7 @@ def test_the_real_ratings_share_1200_out_and_leak_by_painter(real_data):
     paintings = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
     pieces = pd.DataFrame([(f"m{i}", f"m{i}", WORDS[i % 5], 330.0) for i in range(150)],
                           columns=["piece", "piece_group", "emotion", "seconds"])
-    published, corrected = (pairs.make_pairs(paintings, pieces, how=how) for how in pairs.HOW)
+    published, corrected = (pairs.make_pairs(paintings, pieces, how=how) for how in settings.HOW)
     assert len(published) == 1200 and leaking_share(published, "painting_group") > 0.4
     assert not pairs.check_leakage(corrected).findings
 

@@ -4,7 +4,8 @@ released notebook's habits measured.
 
 import math
 import warnings
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from lib.training import musicgen as steps
 
 TINY = recipe.Config(width=32, layers=2, heads=4, hidden=64, dropout=0.0)
 CONFIG = MusicGenConfig(start="miniature", epochs=2, batch_size=4, warm_up=2, clip_seconds=1.0,
-                      learning_rate=3e-3, n_at_once=3)
+                      learning_rate=3e-3, n_at_once=3, frozen=())
 TEXTS = ["a slow calm piece for piano", "fast and loud drums", "a bright waltz in D major",
          "sad strings, very soft", "an angry march", "a happy song", "a quiet night",
          "three loud horns"]
@@ -90,6 +91,23 @@ def test_the_defaults_are_published_and_the_models_differ_in_their_columns_and_i
                 c in four.items() if name != "m4"}) == 1, "M1 to M3 differ by their texts alone"
     differing = {k for k, v in vars(four["m3"]).items() if v != getattr(four["m4"], k)}
     assert differing == {"model", "stored", "chunk", "word_dropout", "dropped"}
+    assert published.frozen and not published.for_model("m3").frozen, "M4 alone freezes"
+
+
+@pytest.mark.parametrize("model", ["m3", "m4"])
+def test_model_4_alone_leaves_its_initial_layer_as_it_was(start, batch, model):
+    config = replace(CONFIG, frozen=MusicGenConfig().frozen).for_model(model)
+    models = music.build(config, start)
+    music.train_step(models, batch, config, rate=1e-2)
+    moved = {name for name, p in models.network.named_parameters()
+             if not torch.equal(p, start.network.state_dict()[name])}
+    of_projection = {name for name in moved if name.startswith("enc_to_dec_proj")}
+    assert bool(of_projection) == (model == "m3") and moved - of_projection
+
+
+def test_a_part_that_is_not_there_cannot_be_frozen(start):
+    with pytest.raises(KlangfarbeError, match="initial_layer"):
+        music.build(replace(CONFIG, frozen=("initial_layer",)), start)
 
 
 @pytest.mark.parametrize("bad", [{"model": "m5"}, {"accumulate": 3}, {"accumulate": 0},
@@ -269,12 +287,12 @@ def test_a_loss_that_is_not_finite_leaves_the_weights(start, batch):
 
 def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monkeypatch):
     start = random_start(tmp_path / "start", dropout=0.1)
-    config = replace(CONFIG, epochs=3, dropped=0.3, accumulate=2)
+    config = replace(CONFIG, epochs=3, dropped=0.3, accumulate=2, every=2)
 
     def run(checkpoint):
         models = music.build(config, start)
         return models, music.train(models, clips, TEXTS, config, checkpoint,
-                                   store=tmp_path / "store", every=2)
+                                   store=tmp_path / "store")
 
     whole, curve = run(tmp_path / "whole.safetensors")
     own, calls = music.train_step, []
@@ -291,6 +309,29 @@ def test_a_killed_training_ends_where_an_unbroken_one_does(tmp_path, clips, monk
     monkeypatch.setattr(music, "train_step", own)
     resumed, again = run(tmp_path / "killed.safetensors")
     assert curve == again and len(curve) == 6 and torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_checkpoint_of_other_clips_is_not_taken_up(start, clips, tmp_path):
+    """M1's texts are five words: two splits may have the same ones in the same order."""
+    models, path = music.build(CONFIG, start), tmp_path / "m1.safetensors"
+    music.checkpoint(path, models, clips, TEXTS, CONFIG).save(1, [{"step": 1}])
+    assert music.checkpoint(path, models, clips, TEXTS, CONFIG).load()["step"] == 1
+    for other in (clips[::-1], Segments(["a.flac"]), Segments(["b.flac"])):
+        saved = music.checkpoint(path, models, other, TEXTS, CONFIG)
+        assert saved.load()["step"] == 0
+        saved.save(1, [{"step": 1}])
+
+
+@dataclass
+class Segments(Sequence):
+    """Clips that are read when asked for, as ``lib.systems.bridging.data.Clips``."""
+    files: list
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, row):
+        raise AssertionError("a key must not read the sounds")
 
 
 def test_fine_tuning_learns_the_pairs_and_lora_does_with_few_weights(start, clips, tmp_path):

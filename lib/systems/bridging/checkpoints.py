@@ -5,15 +5,16 @@ import copy
 from typing import Any
 
 from lib import pretrained
-from lib.core import artefacts, errors
+from lib.core import artefacts, errors, paths
 from lib.systems import stored
 from lib.systems.bridging import train_classifier, train_musicgen
 from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_config
 
 
 def load_classifier(profile: str) -> tuple:
-    """The classifier of a profile, else the bundled one: (model, its temperature)."""
+    """A profile's classifier, else, if allowed, the bundled one: (model, its temperature)."""
     notebook = train_classifier.NOTEBOOK
+    assert_trained(profile, notebook, "classifier.json", "classifier.safetensors")
     settings = artefacts.load(notebook, profile, "classifier.json")
     config = stored.make_config(ClassifierConfig, settings | {"initial": ""})
     return stored.restore(train_classifier.build(config), notebook, profile,
@@ -31,6 +32,7 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
 def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
+    assert_trained(profile, notebook, "music.json", f"{model}.safetensors")
     try:
         artefacts.find(notebook, profile, "music.json")
     except errors.KlangfarbeError:
@@ -47,3 +49,13 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
     weights = artefacts.load(notebook, profile, f"{model}.safetensors")
     generator.network.load_state_dict(start.network.state_dict() | weights)
     return generator, config, True
+
+
+def assert_trained(profile: str, notebook: str, *names: str) -> None:
+    """Refuses a profile that wants its own networks (``Config.bundled`` off) and lacks a file."""
+    folder = paths.RESULTS / profile / notebook
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing and not get_config(profile).bundled:
+        raise errors.KlangfarbeError(
+            f"{', '.join(missing)}, trained at profile {profile}", "nothing trained there",
+            f'make run PROFILE={profile} NOTEBOOKS="{notebook[:2]}"; bundled: --profile bundled')

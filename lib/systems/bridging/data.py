@@ -3,10 +3,11 @@ within each emotion, 80 · 10 · 10 % of them for training, validation and test.
 published collections': WikiArt-Emotions' paintings and the MIREX-like mood dataset's MIDI files.
 Source: Hisariya & Liang §V.A (classes chosen by hand, no rule given; ours is :data:`GROUPS`);
 Mohammad & Kiritchenko (2018) for the ratings and the threshold of 40 %. How the 1,200 pairs came
-about is left open: here every painting and every segment is used at most once. Notebook: 11, 13."""
+about is left open: here every painting and every segment is used at most once.
+Notebook: 11 to 15."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +19,16 @@ import soxr
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import collections, leakage, manifest, registry, splits
-from lib.data.atelier import TRAIN_SEED, paint, render
+from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
+from lib.models.emotion_classifier import SIDES
 from lib.signal import affect, audio, images
 from lib.systems import evaluation
-from lib.systems.bridging.config import FRACTIONS, DataConfig, get_config
+from lib.systems.bridging import train_classifier
+from lib.systems.bridging.config import FRACTIONS, ClassifierConfig, DataConfig, get_config
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
-HOW = ("published", "corrected")
+# what a split of pairs at random brings with it, and the published protocol therefore accepts
+ACCEPTED = {"published": {"group_in_two_splits", "near_duplicates"}, "corrected": set()}
 IDS = {"painting": "image_id", "segment": "audio_id", "painting_group": "image_group",
        "piece_group": "audio_group"}  # column → the leakage check's name of it
 PIECES_FROM = 100_000  # first index of the atelier's pieces; its paintings begin at 0
@@ -41,18 +45,33 @@ PAINTINGS, MUSIC = WIKIART.folders, MIREX.folders
 
 class Data(NamedTuple):
     """The paired data of a profile, and how to see and hear it."""
+    config: DataConfig  # where they come from, how they are split
     table: pd.DataFrame  # of make_pairs
-    paintings: pd.DataFrame  # painting, painting_group, emotion; index, or path and share
-    pieces: pd.DataFrame  # piece, piece_group, emotion, seconds; index, or adjective and sound
+    paintings: pd.DataFrame  # painting, painting_group, emotion; index, or the manifest's columns
+    pieces: pd.DataFrame  # piece, piece_group, emotion, seconds; index, or description, sound
     rejects: pd.DataFrame  # item, file, reason: damaged, or shorter than a segment
     pictures: Callable[[Sequence[str], int], np.ndarray]  # names, side → uint8 [N, side, side, 3]
     side: int  # at which the captioner sees the pictures
     clips: Callable[[pd.DataFrame, int], Sequence[np.ndarray]]  # rows, rate → N × float32 [samples]
 
+    @property
+    def origin(self) -> str:
+        """What the ledger calls them."""
+        return "atelier" if self.config.origin == "atelier" else "WikiArt-Emotions, MIREX"
 
-def load_data(profile: str, *, seed: int = 0) -> Data:
-    """A profile's paired data: the atelier's, or at ``paper`` the published collections'."""
+
+class HeldOut(NamedTuple):
+    """N paintings that no training saw, each with real music of its emotion."""
+    table: Any  # painting, emotion, valence, arousal, piece, description (of the piece)
+    pictures: Callable[[int], np.ndarray]  # the first n → uint8 [n, side, side, 3]
+    sounds: Callable[[float, int], np.ndarray]  # seconds, rate → float32 [N, samples]
+
+
+def load_data(profile: str, *, seed: int = 0, how: str = "") -> Data:
+    """A profile's paired data: the atelier's, or at ``paper`` the published collections'; split as
+    the profile's config says, or by `how`."""
     config = get_config(profile).data
+    config = replace(config, how=how or config.how)
     if config.origin == "published":
         data = load_published(registry.find_folder(PAINTINGS, ("images", "emotion_labelled")),
                               registry.find_folder(MUSIC), config,
@@ -91,7 +110,7 @@ def load_data(profile: str, *, seed: int = 0) -> Data:
     table = make_pairs(paintings, pieces, how=config.how, seed=seed,
                        segment_seconds=config.segment_seconds)
     rejects = pd.DataFrame(columns=["item", "file", "reason"], dtype=object)
-    return Data(table, paintings, pieces, rejects, pictures, paint.MASTER, clips)
+    return Data(config, table, paintings, pieces, rejects, pictures, paint.MASTER, clips)
 
 
 def load_published(paintings_folder: Path, music_folder: Path, config: DataConfig,
@@ -104,7 +123,6 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
         pieces["emotion"]).sum()
     rows = select_paintings(rows, config.n_paintings, dict(n_segments), seed)
     paintings: Any = rows.rename(columns={"item_id": "painting", "artist": "painting_group"})
-    paintings = paintings[["painting", "painting_group", "emotion", "path", "share"]]
     table = make_pairs(paintings, pieces, how=config.how, seed=seed,
                        segment_seconds=config.segment_seconds)
     path_of, sound_of = (table.set_index(name)[column] for table, name, column in
@@ -118,8 +136,65 @@ def load_published(paintings_folder: Path, music_folder: Path, config: DataConfi
         return Clips([sounds / sound_of[piece] for piece in some["piece"]],
                      some["start_s"].tolist(), config.segment_seconds, rate_hz)
 
-    return Data(table, paintings, pieces, pd.concat([broken_paintings, broken_pieces],
-                                                    ignore_index=True), pictures, SIDE, clips)
+    return Data(config, table, paintings, pieces, pd.concat(
+        [broken_paintings, broken_pieces], ignore_index=True), pictures, SIDE, clips)
+
+
+def classifier_paintings(data: Data, config: ClassifierConfig, seed: int = 0) -> tuple:
+    """What the classifier trains on, uint8 [N, side, side, 3] and rows with ``split``: the
+    atelier's own paintings for it, else those of the published pairs, in their split."""
+    if data.config.origin == "atelier":
+        return train_classifier.atelier_paintings(config)
+    rows = pairs_by_turns(data, FRACTIONS)
+    rows = rows.sample(min(config.n_paintings, len(rows)), random_state=seed)
+    rows = rows.rename(columns={"painting": "item_id", "painting_group": "group_id"})
+    table = manifest.frame(rows[["item_id", "group_id", "split", "emotion", "valence", "arousal"]]
+                           .assign(modality="image", source=WIKIART.name, licence=WIKIART.licence))
+    return data.pictures(table["item_id"], SIDES[config.backbone]), table
+
+
+def held_out(data: Data, n: int, first: int, *, of_each: bool = False) -> HeldOut:
+    """`n` paintings (`of_each`: of each emotion, by turns): the atelier's test items from `first`
+    on, each with its own piece; else pairs that were not trained on, as many as there are."""
+    if data.config.origin == "published":
+        rows = pairs_by_turns(data, ("validation", "test"))
+        if of_each:  # as many of each as of the rarest
+            turns = int(rows["emotion"].value_counts().reindex(EMOTIONS, fill_value=0).min())
+            rows, n = rows[rows["turn"] < turns], n * len(EMOTIONS)
+        rows = rows.head(n).reset_index(drop=True)
+        return HeldOut(rows, lambda n: data.pictures(rows["painting"][:n], data.side),
+                       lambda seconds, rate_hz: beginnings(data, rows, seconds, rate_hz))
+    if of_each:
+        found = evaluation.draw_by_emotion(TEST_SEED, dict.fromkeys(EMOTIONS, n), first)
+        items = [found[word][k] for k in range(n) for word in EMOTIONS]
+    else:
+        items = [factors.draw(TEST_SEED, first + k) for k in range(n)]
+    table = pd.DataFrame([{
+        "painting": item.item_id, "emotion": words.emotion_word(item), "valence": item.valence,
+        "arousal": item.arousal, "piece": item.item_id, "description": words.description(item)}
+        for item in items])
+
+    def sounds(seconds: float, rate_hz: int) -> np.ndarray:
+        made = render.sounds(TEST_SEED, [item.index for item in items], seconds)[0]
+        return soxr.resample(made.T, render.SAMPLE_RATE_HZ, rate_hz).T
+
+    return HeldOut(table, lambda n: np.stack([paint.paint(item) for item in items[:n]]), sounds)
+
+
+def pairs_by_turns(data: Data, parts: Collection[str]) -> Any:
+    """Published pairs of some splits by turns of their words (``turn``: 0, 1, …), with ``valence,
+    arousal`` of the painting and ``description`` of the piece."""
+    rows = data.table[data.table["split"].isin(list(parts))]
+    rows = rows.merge(data.paintings[["painting", "valence", "arousal"]], on="painting")
+    rows: Any = rows.merge(data.pieces[["piece", "description"]], on="piece")
+    rows = rows.assign(turn=rows.groupby("emotion").cumcount(),
+                       place=rows["emotion"].map(EMOTIONS.index))
+    return rows.sort_values(["turn", "place"], ignore_index=True)
+
+
+def beginnings(data: Data, rows: pd.DataFrame, seconds: float, rate_hz: int) -> np.ndarray:
+    """The first `seconds` (at most) of the rows' segments: float32 [N, samples]."""
+    return np.stack([clip[: round(seconds * rate_hz)] for clip in data.clips(rows, rate_hz)])
 
 
 def make_pairs(paintings: Any, pieces: Any, *, how: str = "published", seed: int = 0,
@@ -160,6 +235,12 @@ def make_pairs(paintings: Any, pieces: Any, *, how: str = "published", seed: int
 def check_leakage(table: pd.DataFrame):
     """What the leakage check finds in a table of pairs."""
     return leakage.check(pairs=table.rename(columns=IDS))
+
+
+def assert_no_leakage(checked: leakage.Checked, how: str) -> None:
+    """Prints what a check found and stops there, but for what belongs to a split as published."""
+    found = {finding.name for finding in checked.findings}
+    leakage.assert_no_leakage(checked, found & ACCEPTED[how])
 
 
 def _split_groups(table: Any, column: str, seed: int) -> pd.DataFrame:
@@ -235,14 +316,15 @@ def render_pieces(folder: Path, sounds: Path, *, shortest_s: float) -> tuple:
                        piece=rows["item_id"].str.removesuffix("-midi").astype(object),
                        piece_group=rows["group_id"].astype(object), adjective=rows["emotion"],
                        emotion=[affect.emotion_word(*point) for point
-                                in zip(rows["valence"], rows["arousal"], strict=True)])
+                                in zip(rows["valence"], rows["arousal"], strict=True)],
+                       description=rows["emotion"] + " music"  # all that its makers say of it
+                       + (", " + rows["genre"].str.lower()).fillna(""))
     pieces, broken = rows.merge(renders, on="file"), rows.merge(broken, on="file")
     pieces["reason"] = pieces["seconds"].map("{:.1f} s, shorter than a segment".format)
     rejects = pd.concat([table[["piece", "file", "reason"]] for table in (
         broken, pieces[pieces["seconds"] < shortest_s])], ignore_index=True)
     pieces = pieces[pieces["seconds"] >= shortest_s].reset_index(drop=True)
-    return (pieces[["piece", "piece_group", "emotion", "adjective", "seconds", "sound"]],
-            rejects.rename(columns={"piece": "item"}))
+    return pieces, rejects.rename(columns={"piece": "item"})
 
 
 @dataclass

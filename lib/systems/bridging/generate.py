@@ -43,11 +43,11 @@ class Result(interface.Sound):
 
 
 def load(profile: str = artefacts.BUNDLED) -> Models:
-    """Loads the chain of a profile; what was not trained there is a bundled miniature."""
+    """The chain of a profile; what was not trained there is bundled if ``config.bundled``."""
     config = get_config(profile)
     classifier, temperature = checkpoints.load_classifier(profile)
-    captioner, describer = prompts.load(config.prompts)
     generator, music, tuned = checkpoints.load_musicgen(profile, config.model)
+    captioner, describer = prompts.load(config.prompts)
     return Models(classifier, temperature, captioner, describer, generator,
                   replace(config, music=music), tuned)
 

@@ -33,8 +33,13 @@ def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, des
     seen, given = captions, None
     if describe_from == "word":
         seen, given = list(map(unled, captions, emotions)), emotions
-    return pd.DataFrame({"emotion": emotions, "caption": captions,
-                         "description": describer.describe(seen, given, seed=seed)}, dtype=object)
+    told = describer.describe(seen, given, seed=seed)
+    if silent := sum(not text.strip() for text in told):
+        print(f"{silent} of {len(told)} descriptions are empty: there the caption stands in")
+        told = [text if text.strip() else caption
+                for text, caption in zip(told, captions, strict=True)]
+    return pd.DataFrame({"emotion": emotions, "caption": captions, "description": told},
+                        dtype=object)
 
 
 def read_emotion(text: str, lexicon: dict = MOODS) -> str | None:

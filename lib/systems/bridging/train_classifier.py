@@ -53,17 +53,24 @@ def train_step(model, optimiser, pictures, labels, *, bfloat16: bool = False) ->
     return {"loss": loss.item(), "accuracy": (logits.argmax(1) == labels).float().mean().item()}
 
 
+def checkpoint(path: Path | None, model, optimiser, config: ClassifierConfig, pictures: np.ndarray,
+               table: pd.DataFrame, seed: int = 0) -> loop.Checkpoint:
+    """What a training resumes from; another seed, setting, picture, label or split is another."""
+    key = provenance.content_hash(repr((config, seed)).encode(), np.asarray(pictures),
+                                  encode_labels(table["emotion"]),
+                                  table["split"].to_numpy(str).astype("S"))
+    return loop.Checkpoint(path, key, model=model, optimiser=optimiser)
+
+
 def train(model, config: ClassifierConfig, pictures: np.ndarray, table: pd.DataFrame,
-          checkpoint: Path | None = None, seed: int = 0) -> list[dict]:
-    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from the
-    `checkpoint` on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``."""
+          path: Path | None = None, seed: int = 0) -> list[dict]:
+    """Trains on the training rows of pictures uint8 [N, side, side, 3] and their `table`, from its
+    checkpoint on: a dict a step, ``step, loss, accuracy`` and, at times, ``validation``."""
     labels, parts = encode_labels(table["emotion"]), table["split"].to_numpy(str)
     rows, held = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "validation")
     optimiser = torch.optim.AdamW(model.parameters(), config.learning_rate,
                                   weight_decay=config.weight_decay)
-    key = provenance.content_hash(repr((config, seed)).encode(), np.asarray(pictures), labels,
-                                  parts.astype("S"))
-    saved = loop.Checkpoint(checkpoint, key, model=model, optimiser=optimiser)
+    saved = checkpoint(path, model, optimiser, config, pictures, table, seed)
     curve, device = saved.load()["curve"], next(model.parameters()).device
     order = itertools.islice(loop.batches(len(rows), config.batch_size,
                                           np.random.default_rng(seed)), len(curve), None)

@@ -5,7 +5,8 @@
     M1 emotion word · M2 caption · M3 description · M4 description, states and codes stored
 Source: Hisariya & Liang §IV.D and §V.C (the learning rate 1e-4 is printed as "10e-5"); Copet et al.
 (2023). Where the paper is silent: decoder and projection train, text encoder and codec are frozen;
-M1 to M3 drop words (.3) and conditions (.1), M4 none. Notebook: 13, 14."""
+M1 to M3 drop words (.3) and conditions (.1), M4 none; M4 alone freezes the projection (§IV.D).
+Notebook: 13, 14."""
 
 import copy
 import itertools
@@ -43,6 +44,11 @@ def build(config: MusicGenConfig, start, seed: int = 0) -> Models:
             setattr(network, name, copy.deepcopy(getattr(start.network, name)).requires_grad_(True))
     if torch.device(start.device).type == "cpu":
         network.decoder.set_attn_implementation("eager")  # a sixth faster than the fused kernel
+    for part in config.frozen:
+        if getattr(network, part, None) is None:
+            raise errors.KlangfarbeError(f"a part to freeze, {part}, in {start.name}", "none",
+                                         "MusicGenConfig(frozen=()) trains every part")
+        getattr(network, part).requires_grad_(False)
     if config.lora:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -142,13 +148,22 @@ def train_step(models: Models, batch, config: MusicGenConfig, rate: float, seed:
     return {"loss": sum(losses) / len(losses), "gradient": norm.item(), "rate": rate}
 
 
-def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path | None = None, *,
-          seed: int = 0, store: Path | None = None, encoded=None, every: int = 20) -> list[dict]:
-    """Fine-tunes in place, from `checkpoint` on: a dict a step, ``step, loss, gradient, rate``."""
-    total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
-    key = provenance.content_hash(repr((config, seed, models.start.sha256, list(texts))).encode())
+def checkpoint(path: Path | None, models: Models, clips, texts, config: MusicGenConfig,
+               seed: int = 0) -> loop.Checkpoint:
+    """What a training resumes from; another start, seed, setting, text or clip is another one."""
+    # clips that are read when asked for are known by their files and beginnings
+    sounds = clips if isinstance(clips, list) else [repr(clips).encode()]
+    known = repr((config, seed, models.start.sha256, list(texts))).encode()
     trained = {name: p for name, p in models.network.named_parameters() if p.requires_grad}
-    saved = loop.Checkpoint(checkpoint, key, network=trained, optimiser=models.optimiser)
+    return loop.Checkpoint(path, provenance.content_hash(known, *sounds), network=trained,
+                           optimiser=models.optimiser)
+
+
+def train(models: Models, clips, texts, config: MusicGenConfig, path: Path | None = None, *,
+          seed: int = 0, store: Path | None = None, encoded=None) -> list[dict]:
+    """Fine-tunes in place, from the checkpoint at `path` on: a dict a step, ``train_step``'s."""
+    total = config.epochs * (len(texts) // min(config.batch_size, len(texts)))
+    saved = checkpoint(path, models, clips, texts, config, seed)
     curve = saved.load()["curve"]
     batch_at = make_batches(models.start, clips, texts, config, seed=seed, store=store,
                             encoded=encoded)
@@ -157,7 +172,7 @@ def train(models: Models, clips, texts, config: MusicGenConfig, checkpoint: Path
         rate = learning_rate(config, step, total, curve[-1]["loss"] if curve else 0.0)
         curve.append({"step": step + 1, **train_step(models, batch_at(step), config, rate,
                                                      seed=seed * 1_000_003 + step)})
-        if (step + 1) % every == 0 or step + 1 == total:
+        if (step + 1) % config.every == 0 or step + 1 == total:
             saved.save(step + 1, curve)
     models.network.eval()
     return curve

@@ -1,0 +1,38 @@
+"""The rehearsal's settings are paper's at other sizes."""
+
+from dataclasses import fields, is_dataclass
+
+from lib.core import profiles
+from lib.systems.bridging import config
+
+# numbers of items, steps, epochs and batches, seconds, widths
+SIZES = {"side", "test_paintings", "test_seconds", "data.n_paintings", "data.n_pieces",
+         "data.segment_seconds", "classifier.hidden", "classifier.n_paintings",
+         "classifier.n_steps", "classifier.batch_size", "classifier.warm_up", "classifier.every",
+         "music.epochs", "music.batch_size", "music.warm_up", "music.clip_seconds", "music.every"}
+
+
+def settings(of, name=""):
+    """Every setting of a config by its dotted name."""
+    if not is_dataclass(of):
+        return {name: of}
+    return {key: value for field in fields(of) for key, value in settings(
+        getattr(of, field.name), f"{name}.{field.name}".lstrip(".")).items()}
+
+
+def test_a_rehearsal_changes_sizes_alone():
+    paper, rehearsed = (settings(config.PROFILES[name]) for name in ("paper", "rehearsal"))
+    assert paper.keys() == rehearsed.keys()
+    differing = {name for name in paper if paper[name] != rehearsed[name]}
+    assert differing == SIZES
+    assert all(type(paper[name]) in (int, float) and rehearsed[name] < paper[name]
+               for name in differing)
+
+
+def test_paper_is_the_published_protocol(monkeypatch):
+    paper = config.get_config("paper")
+    assert paper.data.origin == paper.data.how == "published" and not paper.bundled
+    assert paper.music.frozen == ("enc_to_dec_proj",)
+    monkeypatch.setenv(profiles.REHEARSAL_VARIABLE, "1")
+    assert config.get_config("paper") is config.PROFILES["rehearsal"]
+    assert config.get_config("mini") is config.PROFILES["mini"]
