@@ -263,7 +263,7 @@ def chain():
 @pytest.fixture
 def loaded(chain, monkeypatch):
     """The command, with the networks at hand."""
-    monkeypatch.setattr(bridging, "load", lambda profile: chain)
+    monkeypatch.setattr(bridging, "load", lambda profile, sources=None: chain)
     return chain
 
 
@@ -403,7 +403,7 @@ def test_every_system_that_hears_has_the_same_door():
         system, own = import_module(module), ["comment"] if name == "art2music" else []
         assert list(signature(system.generate).parameters) == ["painting", "models", *own, "seed",
                                                                "seconds"]
-        assert list(signature(system.load).parameters) == ["profile"]
+        assert list(signature(system.load).parameters) == ["profile", "sources"]
 
 
 def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypatch, painting,
@@ -492,6 +492,20 @@ def test_a_folder_holds_a_part_by_its_own_or_its_repositorys_name(painting, sour
     folders[2].mkdir()
     assert hear(painting, tmp_path, "--weights", str(tmp_path / "given")) == 0
     assert sources == dict(zip(PUBLISHED, folders, strict=True))
+
+
+def test_a_painting_is_heard_through_networks_of_a_folder(painting, tmp_path, capsys):
+    from lib.workbook.rehearsal import networks
+
+    for part, make in (("captioner", networks.blip), ("describer", networks.falcon),
+                       ("musicgen", networks.musicgen)):
+        (tmp_path / part).mkdir()
+        make(tmp_path / part)
+    assert hear(painting, tmp_path, "--weights", str(tmp_path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4].split()[0] == "emotion" and lines[-1].startswith("  music        0.5 s")
+    sound, rate = soundfile.read(tmp_path / "x.wav")
+    assert (len(sound), rate) == (16_000, 32_000)
 
 
 def test_what_was_trained_with_a_bundled_network_keeps_it(hub, capsys):
