@@ -218,8 +218,10 @@ def count_flops() -> flop_counter.FlopCounterMode:
     """PyTorch's counter, told of the CPU's own kernels of attention and LSTM."""
     aten = torch.ops.aten
     return flop_counter.FlopCounterMode(display=False, custom_mapping={
-        aten._scaled_dot_product_flash_attention_for_cpu: flop_counter.sdpa_flop,
-        aten._scaled_dot_product_flash_attention_for_cpu_backward: flop_counter.sdpa_backward_flop,
+        aten._scaled_dot_product_flash_attention_for_cpu:
+            lambda *shapes, **_: flop_counter.sdpa_flop_count(*shapes[:3]),
+        aten._scaled_dot_product_flash_attention_for_cpu_backward:
+            lambda *shapes, **_: flop_counter.sdpa_backward_flop_count(*shapes[:4]),
         aten.mkldnn_rnn_layer: lstm_flops,
         aten.mkldnn_rnn_layer_backward: lambda *shapes, **_: 2 * lstm_flops(*shapes)})
 
@@ -229,7 +231,9 @@ def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
     torch.backends.mha.set_fastpath_enabled(False)  # a kernel in which nothing can be counted
     weights, rows = list(model.parameters()), []
     for what, units, call, *trains in passes:
-        model.train(bool(trains))
+        model.eval()
+        for part in trains:
+            part.train()
         with torch.set_grad_enabled(bool(trains)):
             if trains:
                 call()  # gradients and Adam's moments are there from now on
