@@ -25,7 +25,7 @@ PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 HUB_GB = {"openai/clip-vit-base-patch32": 0.61, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": 3.94,
           "Salesforce/blip-image-captioning-large": 1.88, "Salesforce/blip2-opt-2.7b": 7.49,
           "tiiuae/falcon-rw-1b": 2.62, "meta-llama/Llama-3.1-8B-Instruct": 16.06,
-          "google-t5/t5-base": 0.89, "facebook/musicgen-small": 2.36,
+          "google-t5/t5-base": 0.89, "facebook/musicgen-small": 2.35,
           "laion/clap-htsat-unfused": 0.61, "laion/larger_clap_music": 0.78,
           "sentence-transformers/all-MiniLM-L6-v2": 0.09,
           "sentence-transformers/paraphrase-TinyBERT-L6-v2": 0.27, "timm/resnet50.tv_in1k": 0.10}
