@@ -327,20 +327,31 @@ def work() -> list[tuple]:
 
 
 def needs(measured: dict[str, list[dict]]) -> list[str]:
-    """The README's table of what was measured: memory and hours of paper's experiment, computed."""
+    """Memory and hours of paper's experiment by what was measured, computed; a system's last row is
+    its largest part's memory and the sum of its hours."""
     lines = [f"| system | network: what | GPU memory, GB | hours, {' | hours, '.join(PEAK)} |",
              "|---|---|---|---|---|"]
+    systems: dict[str, list[list[float]]] = {}
+    def show(first: str, second: str, memory: float, *hours: float) -> None:
+        lines.append(f"| {first} | {second} | {memory:.0f} | {' | '.join(map(_short, hours))} |")
     for system, name, what, units, at_once in work():
         for row in (row for row in measured.get(name, ()) if row["what"] == what):
             # float32 weights; gradients and Adam's two moments; what a step adds
             memory = (4e-9 * row["parameters"] + 12e-9 * row["trained"]
                       + row["added_gb"] * (at_once / row["units"] or 1))
             share = ONE_BY_ONE if what in ("caption", "token", "sampled second") else UTILISATION
-            hours = (row["tflops"] * units / row["units"] / 3600 / share / peak
-                     for peak in PEAK.values())
-            lines.append(f"| {system} | {name}: {what} | {memory:.0f} | "
-                         f"{' | '.join(f'{each:.2g}' for each in hours)} |")
+            systems.setdefault(system, []).append([memory, *(
+                row["tflops"] * units / row["units"] / 3600 / share / peak
+                for peak in PEAK.values())])
+            show(system, f"{name}: {what}", *systems[system][-1])
+    for system, (memory, *hours) in ((system, zip(*parts, strict=True))
+                                     for system, parts in systems.items()):
+        show(f"**{system}**", "together", max(memory), *map(sum, hours))
     return lines
+
+
+def _short(hours: float) -> str:
+    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 if __name__ == "__main__":
