@@ -36,10 +36,10 @@ PUBLISHED = ("CLIP ViT-B/32", "CLIP ViT-H/14", "BLIP-large", "BLIP-2 OPT-2.7B", 
              "Llama-3.1-8B", "T5-base", "MiniLM-L6", "TinyBERT-L6", "LAION CLAP")
 TRAINED = ("MusicGen-small", "S1 classifier", "S2 Study I", "S2 Study II", "S3 WGAN-GP", "S3 U-Net",
            "S4 decoder", "S4 HiFi-GAN V1")
-BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-        "intermediate_size": 3072}  # of many encoders
-T5 = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12,
-      "num_heads": 12}
+BASE: dict[str, Any] = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+                        "intermediate_size": 3072}  # of many encoders
+T5: dict[str, Any] = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072,
+                      "num_layers": 12, "num_heads": 12}
 PEAK = {"A100": 19.5, "H200": 67.0}  # TFLOP/s in float32, PyTorch's default without TF32
 UTILISATION, ONE_BY_ONE = 0.4, 0.05  # shares of it, guessed; the second: a token at a time
 TOKENS = 90 + 120  # of a description: the prompt, and what lib.pretrained.describer asks for
@@ -124,8 +124,9 @@ def published(name: str) -> tuple[Any, list[tuple]]:
             model = hf.T5EncoderModel(hf.T5Config(**T5))
         case _:
             width = {"MiniLM-L6": 384, "TinyBERT-L6": 768}[name]
-            model = hf.BertModel(hf.BertConfig(vocab_size=30522, **BASE | {
-                "num_hidden_layers": 6, "hidden_size": width, "intermediate_size": 4 * width}))
+            bert: dict[str, Any] = BASE | {"num_hidden_layers": 6, "hidden_size": width,
+                                           "intermediate_size": 4 * width}
+            model = hf.BertModel(hf.BertConfig(vocab_size=30522, **bert))
     return model, [("token", 64, lambda: model(ids(64)))]
 
 
@@ -226,7 +227,7 @@ class Untracked(contextlib.nullcontext):
 def count_flops() -> flop_counter.FlopCounterMode:
     """PyTorch's counter, told of the CPU's own kernels of attention and LSTM."""
     aten = torch.ops.aten
-    counter = flop_counter.FlopCounterMode(display=False, custom_mapping={
+    counter: Any = flop_counter.FlopCounterMode(display=False, custom_mapping={
         aten._scaled_dot_product_flash_attention_for_cpu:
             lambda *shapes, **_: flop_counter.sdpa_flop_count(*shapes[:3]),
         aten._scaled_dot_product_flash_attention_for_cpu_backward:
