@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import torch
 import transformers as hf
-from open_clip.model import CLIP
+from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import nn
 from torch.utils import flop_counter
 
@@ -68,10 +68,10 @@ def published(name: str) -> tuple[Any, list[tuple]]:
                 ("picture", 1, lambda: model.get_image_features(pixel_values=some(1, 3, 224, 224))),
                 ("text", 1, lambda: model.get_text_features(input_ids=ids(77)))]
         case "CLIP ViT-H/14":
-            model = CLIP(1024, {"image_size": 224, "layers": 32, "width": 1280, "head_width": 80,
-                                "patch_size": 14},
-                         {"context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16,
-                          "layers": 24})
+            model = CLIP(1024, CLIPVisionCfg(image_size=224, layers=32, width=1280, head_width=80,
+                                             patch_size=14),
+                         CLIPTextCfg(context_length=77, vocab_size=49408, width=1024, heads=16,
+                                     layers=24))
             return model, [("picture", 1, lambda: model.encode_image(some(1, 3, 224, 224))),
                            ("text", 1, lambda: model.encode_text(ids(77)))]
         case "BLIP-large":
