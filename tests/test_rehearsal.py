@@ -128,8 +128,11 @@ def test_hours_and_memory_follow_from_the_counts(monkeypatch):
     row = {"what": "step, picture", "units": 2, "parameters": 10**9, "trained": 10**9 // 2,
            "added_gb": 3.0, "tflops": 4.0}
     monkeypatch.setattr(full_size, "work", lambda: [
-        ("music2image", "S3 U-Net", "step, picture", 1000, 8)])
-    line = full_size.needs({"S3 U-Net": [row]})[-1].split(" | ")
+        ("music2image", "S3 U-Net", "step, picture", 1000, 8),
+        ("music2image", "S3 U-Net", "step, picture", 3000, 8)])
+    *_, line, _, together = [line.split(" | ") for line in full_size.needs({"S3 U-Net": [row]})]
+    assert together[2] == line[2]
+    assert float(together[3]) == pytest.approx(4 * float(line[3]), rel=0.1)
     assert float(line[2]) == 4 + 6 + 3 * 8 / 2
     for text, peak in zip(line[3:], (19.5, 67.0), strict=True):
         hours = 4.0 * 1000 / 2 / peak / full_size.UTILISATION / 3600

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import torch
 import transformers as hf
-from open_clip.model import CLIP
+from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import nn
 from torch.utils import flop_counter
 
@@ -36,10 +36,10 @@ PUBLISHED = ("CLIP ViT-B/32", "CLIP ViT-H/14", "BLIP-large", "BLIP-2 OPT-2.7B", 
              "Llama-3.1-8B", "T5-base", "MiniLM-L6", "TinyBERT-L6", "LAION CLAP")
 TRAINED = ("MusicGen-small", "S1 classifier", "S2 Study I", "S2 Study II", "S3 WGAN-GP", "S3 U-Net",
            "S4 decoder", "S4 HiFi-GAN V1")
-BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-        "intermediate_size": 3072}  # of many encoders
-T5 = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12,
-      "num_heads": 12}
+BASE: dict[str, Any] = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+                        "intermediate_size": 3072}  # of many encoders
+T5: dict[str, Any] = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072,
+                      "num_layers": 12, "num_heads": 12}
 PEAK = {"A100": 19.5, "H200": 67.0}  # TFLOP/s in float32, PyTorch's default without TF32
 UTILISATION, ONE_BY_ONE = 0.4, 0.05  # shares of it, guessed; the second: a token at a time
 TOKENS = 90 + 120  # of a description: the prompt, and what lib.pretrained.describer asks for
@@ -68,10 +68,10 @@ def published(name: str) -> tuple[Any, list[tuple]]:
                 ("picture", 1, lambda: model.get_image_features(pixel_values=some(1, 3, 224, 224))),
                 ("text", 1, lambda: model.get_text_features(input_ids=ids(77)))]
         case "CLIP ViT-H/14":
-            model = CLIP(1024, {"image_size": 224, "layers": 32, "width": 1280, "head_width": 80,
-                                "patch_size": 14},
-                         {"context_length": 77, "vocab_size": 49408, "width": 1024, "heads": 16,
-                          "layers": 24})
+            model = CLIP(1024, CLIPVisionCfg(image_size=224, layers=32, width=1280, head_width=80,
+                                             patch_size=14),
+                         CLIPTextCfg(context_length=77, vocab_size=49408, width=1024, heads=16,
+                                     layers=24))
             return model, [("picture", 1, lambda: model.encode_image(some(1, 3, 224, 224))),
                            ("text", 1, lambda: model.encode_text(ids(77)))]
         case "BLIP-large":
@@ -124,8 +124,9 @@ def published(name: str) -> tuple[Any, list[tuple]]:
             model = hf.T5EncoderModel(hf.T5Config(**T5))
         case _:
             width = {"MiniLM-L6": 384, "TinyBERT-L6": 768}[name]
-            model = hf.BertModel(hf.BertConfig(vocab_size=30522, **BASE | {
-                "num_hidden_layers": 6, "hidden_size": width, "intermediate_size": 4 * width}))
+            bert: dict[str, Any] = BASE | {"num_hidden_layers": 6, "hidden_size": width,
+                                           "intermediate_size": 4 * width}
+            model = hf.BertModel(hf.BertConfig(vocab_size=30522, **bert))
     return model, [("token", 64, lambda: model(ids(64)))]
 
 
@@ -226,7 +227,7 @@ class Untracked(contextlib.nullcontext):
 def count_flops() -> flop_counter.FlopCounterMode:
     """PyTorch's counter, told of the CPU's own kernels of attention and LSTM."""
     aten = torch.ops.aten
-    counter = flop_counter.FlopCounterMode(display=False, custom_mapping={
+    counter: Any = flop_counter.FlopCounterMode(display=False, custom_mapping={
         aten._scaled_dot_product_flash_attention_for_cpu:
             lambda *shapes, **_: flop_counter.sdpa_flop_count(*shapes[:3]),
         aten._scaled_dot_product_flash_attention_for_cpu_backward:
@@ -327,20 +328,31 @@ def work() -> list[tuple]:
 
 
 def needs(measured: dict[str, list[dict]]) -> list[str]:
-    """The README's table of what was measured: memory and hours of paper's experiment, computed."""
+    """Memory and hours of paper's experiment by what was measured, computed; a system's last row is
+    its largest part's memory and the sum of its hours."""
     lines = [f"| system | network: what | GPU memory, GB | hours, {' | hours, '.join(PEAK)} |",
              "|---|---|---|---|---|"]
+    systems: dict[str, list[list[float]]] = {}
+    def show(first: str, second: str, memory: float, *hours: float) -> None:
+        lines.append(f"| {first} | {second} | {memory:.0f} | {' | '.join(map(_short, hours))} |")
     for system, name, what, units, at_once in work():
         for row in (row for row in measured.get(name, ()) if row["what"] == what):
             # float32 weights; gradients and Adam's two moments; what a step adds
             memory = (4e-9 * row["parameters"] + 12e-9 * row["trained"]
                       + row["added_gb"] * (at_once / row["units"] or 1))
             share = ONE_BY_ONE if what in ("caption", "token", "sampled second") else UTILISATION
-            hours = (row["tflops"] * units / row["units"] / 3600 / share / peak
-                     for peak in PEAK.values())
-            lines.append(f"| {system} | {name}: {what} | {memory:.0f} | "
-                         f"{' | '.join(f'{each:.2g}' for each in hours)} |")
+            systems.setdefault(system, []).append([memory, *(
+                row["tflops"] * units / row["units"] / 3600 / share / peak
+                for peak in PEAK.values())])
+            show(system, f"{name}: {what}", *systems[system][-1])
+    for system, (memory, *hours) in ((system, zip(*parts, strict=True))
+                                     for system, parts in systems.items()):
+        show(f"**{system}**", "together", max(memory), *map(sum, hours))
     return lines
+
+
+def _short(hours: float) -> str:
+    return f"{hours:.0f}" if hours >= 10 else f"{hours:.2g}"
 
 
 if __name__ == "__main__":
