@@ -38,6 +38,23 @@ def hear(painting, system, comment, **settings) -> int:
     return interface.generate_files(module, painting, **settings)
 
 
+def paint(weights, **settings) -> int:
+    if weights != "bundled":
+        raise KlangfarbeError("--weights bundled for paint: Zhang published no weights",
+                              repr(weights), 'train them: make run PROFILE=paper '
+                              'NOTEBOOKS="31 33", then add --profile paper')
+    from lib.systems.music2image import generate
+    return generate.generate_files(**settings)
+
+
+def rehearse(notebooks, full_size, **settings) -> int:
+    if full_size:
+        from lib.workbook.rehearsal import full_size as networks
+        return networks.run(notebooks)
+    from lib.workbook import rehearsal
+    return rehearsal.run(notebooks, **settings)
+
+
 def bench(name, **options) -> None:
     from lib.workbook import benchmarks
     measured = benchmarks.run(name)
@@ -81,6 +98,9 @@ _PROFILE = option("--profile", default="mini", help=" | ".join(PROFILES))
 _BUNDLED = option("--profile", default="bundled",
                   help="models of a profile you ran; default: the bundled ones")
 _SEED = option("--seed", type=int, default=0)
+_WEIGHTS = option("--weights", default="bundled", metavar="bundled|published|FOLDER",
+                  help="others' networks in the chain: the bundled miniatures (default), the "
+                       "published ones, fetched once, or those of a folder")
 # name → function or "module:function", line of help, options
 COMMANDS = {
     "run": (run, "run the notebooks as a graph and build the report", _PROFILE,
@@ -94,14 +114,13 @@ COMMANDS = {
                help='more Snakemake options, e.g. --engine="--executor slurm --jobs 8"'),
         option("--dry-run", action="store_true", help="say what would run"),
         option("--check", action="store_true", help="run nothing: say which products are missing")),
-    "paint": ("lib.systems.music2image.generate:generate_files",
-        "a piece of music becomes a picture",
+    "paint": (paint, "a piece of music becomes a picture",
         option("music", nargs="+", type=Path,
                help="wav, flac, ogg, mp3, aiff; several: one picture each"),
         option("-o", "--output", type=Path, required=True,
                help="the picture (png, jpg), or a folder for several pieces"),
         option("--variations", type=int, default=1, help="pictures per piece, side by side"),
-        _BUNDLED, _SEED),
+        _BUNDLED, _WEIGHTS, _SEED),
     "hear": (hear, "a painting becomes a piece of music",
         option("painting", nargs="+", type=Path,
                help="jpg, png, webp, tiff, gif, bmp; several: one piece each"),
@@ -112,7 +131,9 @@ COMMANDS = {
                help="the music (wav, flac, mp3), or a folder for several paintings"),
         option("--seconds", type=float, default=8.0,
                help="length, up to 30 (default 8, what the bundled model was trained on)"),
-        _BUNDLED, _SEED),
+        _BUNDLED, _WEIGHTS,
+        option("--yes", action="store_true", help="fetch published weights without asking"),
+        _SEED),
     "judge": ("lib.studies.judge.collect:rate_files",
         "a language model rates painting, comment and music",
         option("painting", type=Path), option("music", type=Path),
@@ -150,8 +171,12 @@ COMMANDS = {
         option("--notebooks", nargs="*", default=[], metavar="NN"),
         option("--check", action="store_true",
                help="say which stored runs are older than the code that stands here")),
-    "rehearse": ("lib.workbook.rehearsal:run", "paper's notebooks with its flags at toy sizes",
-         option("notebooks", nargs="*", metavar="NN", help="none: all"),
+    "rehearse": (rehearse, "paper's notebooks with its flags at toy sizes",
+         option("notebooks", nargs="*", metavar="NN",
+                help="none: all; with --full-size names of networks"),
+         option("--full-size", action="store_true",
+                help="instead, each published network once at its own size, with random weights: "
+                     "memory, seconds, FLOPs, and what profile paper needs by them"),
          option("--cores", type=int, default=2, help="notebooks side by side"),
          option("--keep", action="store_true", help="go on from what the last rehearsal made")),
     "execute": ("lib.workbook.execute:execute", "run one notebook (what the graph calls)",

@@ -10,11 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from huggingface_hub import constants
 from PIL import Image
 
+from lib import pretrained
 from lib.cli import TO_MUSIC, main
 from lib.core.errors import KlangfarbeError
+from lib.pretrained import loading
 from lib.signal import affect, audio, images
+from lib.systems import weights
 from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
 from lib.systems.bridging.config import TEXT_COLUMNS
@@ -259,8 +263,14 @@ def chain():
 @pytest.fixture
 def loaded(chain, monkeypatch):
     """The command, with the networks at hand."""
-    monkeypatch.setattr(bridging, "load", lambda profile: chain)
+    monkeypatch.setattr(bridging, "load", lambda profile, sources=None: chain)
     return chain
+
+
+def empty_hub(monkeypatch, folder):
+    """No network, and nothing in the hub's cache."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
 
 
 @pytest.fixture
@@ -364,14 +374,18 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
     ("{painting} -o x.wav --seed -1", "a seed"),
     ("{painting} -o x.wav --profile tiny", "bundled, smoke, mini"),
     ("{painting} -o x.wav --system telepathy", ", ".join(TO_MUSIC)),
+    ("{painting} -o x.wav --weights nowhere", "without captioner, describer, musicgen"),
+    ("{painting} -o x.wav --weights published", "add --yes"),
+    ("{painting} -o x.wav --system mapping --weights published --yes", "--profile paper"),
     ("absent.jpg gone.png -o music", ""),
 ])
 def test_refusals_come_in_one_line_before_any_model_is_loaded(line, told, painting, tmp_path,
                                                               monkeypatch, capsys):
-    def early(*_):
+    def early(*_, **__):
         raise AssertionError("a model was loaded for what could have been refused")
 
     monkeypatch.setattr(bridging, "load", early)
+    empty_hub(monkeypatch, tmp_path / "hub")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.wav").write_bytes(b"precious")
     (tmp_path / "folder.wav").mkdir()
@@ -389,7 +403,7 @@ def test_every_system_that_hears_has_the_same_door():
         system, own = import_module(module), ["comment"] if name == "art2music" else []
         assert list(signature(system.generate).parameters) == ["painting", "models", *own, "seed",
                                                                "seconds"]
-        assert list(signature(system.load).parameters) == ["profile"]
+        assert list(signature(system.load).parameters) == ["profile", "sources"]
 
 
 def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypatch, painting,
@@ -399,6 +413,135 @@ def test_a_chain_without_its_classifier_names_the_notebook(own_results, monkeypa
     monkeypatch.setattr(paths, "MINIATURES", tmp_path / "none")
     assert main(["hear", str(painting), "-o", str(tmp_path / "x.wav")]) == 2
     assert 'NOTEBOOKS="11"' in capsys.readouterr().err and not (tmp_path / "x.wav").exists()
+
+
+# --- the weights of others ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub that has everything; the names asked for are noted, cached is what was fetched once."""
+    fetched = []
+
+    def find(part_name, part, source, *, fetch=True):
+        if source not in fetched and not fetch:
+            raise KlangfarbeError("it in the cache", "nothing", "fetch it")
+        fetched.append(source)
+        return loading.Source(tmp_path, source, "")
+
+    monkeypatch.setattr(loading, "find", find)
+    return fetched
+
+
+@pytest.fixture
+def sources(monkeypatch, chain):
+    """What the chain is told to load from; it plays with the bundled networks all the same."""
+    told = {}
+
+    def load(profile, sources=None):
+        told.update(sources or {})
+        return chain
+
+    monkeypatch.setattr(bridging, "load", load)
+    return told
+
+
+PUBLISHED = {"captioner": "Salesforce/blip-image-captioning-large",
+             "describer": "tiiuae/falcon-rw-1b", "musicgen": "facebook/musicgen-small"}
+
+
+def hear(painting, tmp_path, *more):
+    return main(["hear", str(painting), "-o", str(tmp_path / "x.wav"), "--seconds", "0.5", *more])
+
+
+def test_published_weights_are_named_with_size_and_licence_and_fetched_once(
+        painting, hub, sources, tmp_path, capsys):
+    assert hear(painting, tmp_path, "--weights", "published", "--yes") == 0
+    said = capsys.readouterr().out
+    for part, name in PUBLISHED.items():
+        assert f"{part:10} {name}, {loading.HUB_GB[name]:.2f} GB, licence " in said
+    assert "licence CC-BY-NC-4.0" in said and sources == PUBLISHED and hub == [*PUBLISHED.values()]
+    # cached now: no question, no word, though nobody says --yes
+    assert hear(painting, tmp_path, "--weights", "published") == 0
+    assert "licence" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 2), ("no", 2)])
+def test_on_a_terminal_one_question_decides(answer, code, painting, hub, sources, tmp_path,
+                                            monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or answer)
+    assert hear(painting, tmp_path, "--weights", "published") == code
+    total = sum(loading.HUB_GB[name] for name in PUBLISHED.values())
+    assert len(asked) == 1 and f"{total:.1f} GB" in asked[0]
+    assert bool(hub) == bool(sources) == (tmp_path / "x.wav").exists() == (code == 0)
+    assert code == 0 or "nothing was fetched" in capsys.readouterr().err
+
+
+def test_a_folder_holds_a_part_by_its_own_or_its_repositorys_name(painting, sources, tmp_path,
+                                                                 capsys):
+    names = "captioner", "falcon-rw-1b", "musicgen-large"
+    folders = [tmp_path / "given" / name for name in names]
+    for folder in folders[:2]:
+        folder.mkdir(parents=True)
+    assert hear(painting, tmp_path, "--weights", str(tmp_path / "given")) == 2
+    line = capsys.readouterr().err
+    assert "without musicgen;" in line and "musicgen/ or musicgen-small/ with config.json" in line
+    assert not sources and not (tmp_path / "x.wav").exists()
+    folders[2].mkdir()
+    assert hear(painting, tmp_path, "--weights", str(tmp_path / "given")) == 0
+    assert sources == dict(zip(PUBLISHED, folders, strict=True))
+
+
+def test_a_painting_is_heard_through_networks_of_a_folder(painting, tmp_path, capsys):
+    from lib.workbook.rehearsal import networks
+
+    for part, make in (("captioner", networks.blip), ("describer", networks.falcon),
+                       ("musicgen", networks.musicgen)):
+        (tmp_path / part).mkdir()
+        make(tmp_path / part)
+    assert hear(painting, tmp_path, "--weights", str(tmp_path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4].split()[0] == "emotion" and lines[-1].startswith("  music        0.5 s")
+    sound, rate = soundfile.read(tmp_path / "x.wav")
+    assert (len(sound), rate) == (16_000, 32_000)
+
+
+def test_what_was_trained_with_a_bundled_network_keeps_it(hub, capsys):
+    from lib.systems.art2music.config import get_config
+
+    found = weights.find("art2music", get_config, "bundled", "published", yes=True)
+    assert found == {"captioner": PUBLISHED["captioner"]}
+    assert "image_text: miniature, not laion/CLIP-ViT-H-14" in capsys.readouterr().out
+    assert {*weights.find("art2music", get_config, "paper", "published", yes=True)} == {
+        "captioner", "image_text"}
+
+
+@pytest.mark.parametrize("name", weights.PARTS)
+def test_every_part_of_a_chain_can_be_given_and_has_a_size(name):
+    from importlib import import_module
+    from operator import attrgetter
+
+    get_config = import_module(TO_MUSIC[name]).get_config
+    given = {part: f"/folder/{part}" for part in weights.PARTS[name]}
+    config = weights.with_sources(get_config("mini"), name, given)
+    for part, place in weights.PARTS[name].items():
+        assert attrgetter(place)(config) == given[part]
+        published = attrgetter(place)(get_config("paper"))
+        assert published in pretrained.PARTS[part].hub and loading.HUB_GB[published] > 0
+    assert weights.with_sources(config, name, None) is config
+
+
+def test_what_to_do_out_of_reach_is_an_option_of_this_command(monkeypatch, tmp_path):
+    from lib.cli import parser
+
+    empty_hub(monkeypatch, tmp_path)
+    with pytest.raises(KlangfarbeError) as error:
+        pretrained.load("captioner", PUBLISHED["captioner"])
+    assert "into FOLDER/captioner, and add --weights FOLDER to hear" in error.value.do
+    words = parser().parse_args(["hear", "a.jpg", "-o", "a.wav", "--weights", "FOLDER"])
+    assert words.weights == "FOLDER"
 
 
 @pytest.mark.parametrize("collection", ["monet_jpg", "wikiart_paintings"])

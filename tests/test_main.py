@@ -64,6 +64,7 @@ def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp
     (["{tone}", "-o", "x.docx"], ".png, .jpg"),
     (["{tone}", "{tone}", "-o", "x.png"], "a folder for several pieces"),
     (["{tone}", "-o", "x.png", "--variations", "0"], "at least 1 variation"),
+    (["{tone}", "-o", "x.png", "--weights", "published"], "Zhang published no weights"),
 ])
 def test_paint_refuses_with_one_line_and_keeps_what_was_there(words, told, tone, tmp_path, quick,
                                                               capsys, monkeypatch):

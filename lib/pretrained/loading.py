@@ -20,6 +20,15 @@ from lib.core.errors import KlangfarbeError
 
 MINIATURE = "miniature"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# What fetching a checkpoint's safetensors takes, GB: parameters (``python -m lib rehearse
+# --full-size`` counts them) times the bytes of the type that its config.json names.
+HUB_GB = {"openai/clip-vit-base-patch32": 0.61, "laion/CLIP-ViT-H-14-laion2B-s32B-b79K": 3.94,
+          "Salesforce/blip-image-captioning-large": 1.88, "Salesforce/blip2-opt-2.7b": 7.49,
+          "tiiuae/falcon-rw-1b": 2.62, "meta-llama/Llama-3.1-8B-Instruct": 16.06,
+          "google-t5/t5-base": 0.89, "facebook/musicgen-small": 2.35,
+          "laion/clap-htsat-unfused": 0.61, "laion/larger_clap_music": 0.78,
+          "sentence-transformers/all-MiniLM-L6-v2": 0.09,
+          "sentence-transformers/paraphrase-TinyBERT-L6-v2": 0.27, "timm/resnet50.tv_in1k": 0.10}
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,9 @@ class Part:
     hub: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → licence, commit to pin
 
 
-def find(part_name: str, part: Part, source: str | Path) -> Source:
-    """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``)."""
+def find(part_name: str, part: Part, source: str | Path, *, fetch: bool = True) -> Source:
+    """The folder of a part: ``"miniature"``, a folder, or a hub name (``"org/name"``), which is
+    fetched with a bar unless it is cached; without `fetch` only the cache is asked."""
     if source == MINIATURE:
         return inspect(paths.MINIATURES / part_name, part, f"{part_name} miniature",
                        licence="MIT, as the workbook")
@@ -54,7 +64,7 @@ def find(part_name: str, part: Part, source: str | Path) -> Source:
     (licence, pinned), why = part.hub.get(name, ("unknown", "")), None
     revision = pinned or "main"
     wanted = [file.split("|")[0] for file in part.files]
-    for offline in (True, False):  # from the hub's cache, else fetched
+    for offline in (True, False) if fetch else (True,):  # from the hub's cache, else fetched
         try:
             folder = Path(huggingface_hub.snapshot_download(
                 name, revision=revision, local_files_only=offline,
@@ -62,14 +72,16 @@ def find(part_name: str, part: Part, source: str | Path) -> Source:
             # the cache names a folder by its commit
             commit = folder.name if re.fullmatch("[0-9a-f]{40}", folder.name) else revision
             return inspect(folder, part, name, revision=commit, licence=licence)
-        except KlangfarbeError:
+        except KlangfarbeError as error:
             if not offline:
                 raise
+            why = error
         except (OSError, ValueError, httpx.HTTPError, errors.HfHubHTTPError) as error:
             why = error
     raise KlangfarbeError(f"the checkpoint {name} at {revision}",
                           f"neither cached nor within reach ({type(why).__name__})",
-                          f"fetch {', '.join(wanted)} of {name}, and give their folder") from why
+                          f"fetch {', '.join(wanted)} of {name} into FOLDER/{part_name}, and add "
+                          "--weights FOLDER to hear, or name that folder in the config") from why
 
 
 def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
@@ -93,7 +105,9 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):
         if path.is_file():
             digest.update(path.name.encode() + b"\0")
-            digest.update(path.read_bytes())
+            with path.open("rb") as file:  # several GB are never in memory at once
+                while block := file.read(2**24):
+                    digest.update(block)
     return Source(folder, name, digest.hexdigest(), revision, licence)
 
 

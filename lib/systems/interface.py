@@ -76,14 +76,21 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
 
 
 def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int, seconds: float,
-                   profile: str = artefacts.BUNDLED, **options) -> int:
+                   profile: str = artefacts.BUNDLED, weights: str = artefacts.BUNDLED,
+                   yes: bool = False, **options) -> int:
     """``python -m lib hear``: the music of paintings by a system's ``generate`` module, written."""
-    side = system.get_config(profile).side
+    others = weights != artefacts.BUNDLED
+    side = max(system.get_config(name).side for name in (profile, "paper" if others else profile))
     check_seconds(seconds)
     if not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
     def play(pictures: Mapping[Path, np.ndarray]) -> None:
-        models = system.load(profile)
+        given = {}
+        if others:
+            from lib.systems.weights import find  # slow: it loads transformers
+            name = system.__name__.split(".")[-2]
+            given = {"sources": find(name, system.get_config, profile, weights, yes)}
+        models = system.load(profile, **given)
         for path, picture in pictures.items():
             heard = system.generate(picture, models, seed=seed, seconds=seconds, **options)
             target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,

@@ -15,7 +15,7 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
 from lib.signal import images
-from lib.systems import interface
+from lib.systems import interface, weights
 from lib.systems.art2music import checkpoints, data, mel, train_decoder, train_flow, train_vocoder
 from lib.systems.art2music.config import FlowConfig, get_config
 
@@ -47,9 +47,10 @@ class Result(interface.Sound):
     emotion: str
 
 
-def load(profile: str = artefacts.BUNDLED) -> Models:
-    """The system of a profile, or its bundled miniature; each part prints which it is."""
-    config = get_config(profile)
+def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
+    """The system of a profile, or its bundled miniature; each part prints which it is. `sources`:
+    part → folder or hub name, in place of the config's."""
+    config = weights.with_sources(get_config(profile), "art2music", sources)
     clip = pretrained.load("image_text", config.image_text)
     models, flow_config, _ = checkpoints.load(profile, "flow", clip)
     return Models(clip, models, flow_config, checkpoints.load_vocoder(profile)[0],

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lib import pretrained
 from lib.core import artefacts
 from lib.signal import images
-from lib.systems import interface
+from lib.systems import interface, weights
 from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
 from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
 
@@ -42,11 +43,13 @@ class Result(interface.Sound):
     description: str
 
 
-def load(profile: str = artefacts.BUNDLED) -> Models:
-    """The chain of a profile; what was not trained there is bundled if ``config.bundled``."""
-    config = get_config(profile)
+def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
+    """The chain of a profile; what was not trained there is bundled if ``config.bundled``, but for
+    the parts in `sources` (part → folder or hub name), which play with paper's settings."""
+    config = weights.with_sources(get_config("paper" if sources else profile), "bridging", sources)
     classifier, temperature = checkpoints.load_classifier(profile)
-    generator, music, tuned = checkpoints.load_musicgen(profile, config.model)
+    start = pretrained.load("musicgen", config.music.start) if sources else None
+    generator, music, tuned = checkpoints.load_musicgen(profile, config.model, start)
     captioner, describer = prompts.load(config.prompts)
     return Models(classifier, temperature, captioner, describer, generator,
                   replace(config, music=music), tuned)

@@ -15,7 +15,7 @@ from lib import pretrained
 from lib.core import artefacts
 from lib.metrics import audio_quality
 from lib.signal import images
-from lib.systems import interface
+from lib.systems import interface, weights
 from lib.systems.mapping import checkpoints, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
 
@@ -40,9 +40,10 @@ class Result(interface.Sound):
     emotion: str
 
 
-def load(profile: str = artefacts.BUNDLED) -> Models:
-    """The chain of a profile, or its bundled miniature; each part prints which it is."""
-    config = get_config(profile)
+def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
+    """The chain of a profile, or its bundled miniature; each part prints which it is. `sources`:
+    part → folder or hub name, in place of the config's."""
+    config = weights.with_sources(get_config(profile), "mapping", sources)
     clip = pretrained.load("image_text", config.clip)
     generator = pretrained.load("musicgen", config.generator)
     models, settings = checkpoints.load(profile, "two", generator, clip)
