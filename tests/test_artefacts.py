@@ -196,7 +196,12 @@ def pickling(tree):
 @pytest.mark.parametrize("file", sorted((paths.ROOT / "lib").rglob("*.py")),
                          ids=lambda p: str(p.relative_to(paths.ROOT)))
 def test_no_module_pickles(file):
-    assert not list(pickling(ast.parse(file.read_text(encoding="utf-8"))))
+    code = file.read_text(encoding="utf-8")
+    found = list(pickling(ast.parse(code)))
+    if file.name == "audioset.py":  # a release of known hash, its tensors alone, converted once
+        assert found.pop() == "torch.load" and code.count("torch.load(") == 1
+        assert "weights_only=True" in code and "sha256" in code
+    assert not found
 
 
 @pytest.mark.parametrize("code", CAUGHT)

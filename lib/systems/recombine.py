@@ -42,7 +42,7 @@ def encode(parts, pictures: np.ndarray, comments: list[str] | None,
     vectors = parts.mapping.clip.embed_pictures(images.squares(pictures, parts.mapping.side))
     shown, data = images.squares(pictures, parts.art2music.side), art2music.data
     told = comments or own.captioner.caption(shown, [None] * len(shown))
-    felt = [", ".join(data.extract_keywords(some, data.atelier_lexicon())) for some in told]
+    felt = [", ".join(data.extract_keywords(some, parts.art2music.lexicon)) for some in told]
     inputs = data.embed_inputs(shown, told, felt, parts.art2music.clip)
     found = {"words": mapping.data.text_targets(said, parts.mapping.generator)[:, 0],  # averaged
              "vector": mapping.train_projection.predict(parts.mapping.projection,

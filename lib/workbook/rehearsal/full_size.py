@@ -42,6 +42,7 @@ T5: dict[str, Any] = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3
                       "num_layers": 12, "num_heads": 12}
 PEAK = {"A100": 19.5, "H200": 67.0}  # TFLOP/s in float32, PyTorch's default without TF32
 UTILISATION, ONE_BY_ONE = 0.4, 0.05  # shares of it, guessed; the second: a token at a time
+PAINTINGS, COMMENTS = 80_000, 455_000  # of ArtiCaps (Hong et al. §III-A.5)
 TOKENS = 90 + 120  # of a description: the prompt, and what lib.pretrained.describer asks for
 
 
@@ -291,10 +292,10 @@ def work() -> list[tuple]:
     s1, s2, s3, s4 = (system.config.get_config("paper") for system in (
         bridging, mapping, music2image, art2music))
     share, music, gan, diffusion = FRACTIONS["train"], s1.music, s3.gan, s3.diffusion
-    texts = s4.data.n_paintings * s4.data.comments_each
+    triplets = share * s4.data.n_triplets
     studies = [("mapping", name, "step, second", study.epochs * share * s2.data.n_pairs
                 * study.audible * study.window_seconds / study.batch_size,
-                study.audible * study.window_seconds)
+                study.audible * study.window_seconds / study.accumulate)
                for name, study in (("S2 Study I", s2.study_one), ("S2 Study II", s2.study_two))]
     return [
         ("bridging", "S1 classifier", "step, picture",
@@ -317,10 +318,10 @@ def work() -> list[tuple]:
         ("music2image", "S3 U-Net", "step, picture", diffusion.n_steps * diffusion.batch_size,
          diffusion.batch_size),
         ("music2image", "S3 U-Net", "sampling step", s3.n_pieces * diffusion.n_sampling, 0),
-        ("art2music", "CLIP ViT-H/14", "picture", s4.data.n_paintings, 0),
-        ("art2music", "CLIP ViT-H/14", "text", texts, 0),
-        ("art2music", "TinyBERT-L6", "token", 32 * texts, 0),
-        ("art2music", "S4 decoder", "step, clip", s4.decoder.epochs * share * texts,
+        ("art2music", "CLIP ViT-H/14", "picture", PAINTINGS, 0),
+        ("art2music", "CLIP ViT-H/14", "text", COMMENTS, 0),
+        ("art2music", "TinyBERT-L6", "token", 32 * COMMENTS, 0),
+        ("art2music", "S4 decoder", "step, clip", s4.decoder.epochs * triplets,
          s4.decoder.batch_size),
         ("art2music", "S4 HiFi-GAN V1", "step, window", s4.vocoder.n_steps * s4.vocoder.batch_size,
          s4.vocoder.batch_size),
