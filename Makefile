@@ -1,6 +1,5 @@
 # make run    set everything up, run all notebooks at PROFILE (default mini), build the report
-# make test   set everything up, lint, unit tests, every notebook run once at smoke and its products looked for, profile
-#             paper rehearsed
+# make test   set everything up, lint, unit tests, every notebook run once at smoke and its products looked for
 # Needs Python 3.11 and make. Each target is one or two plain commands; the README gives them for Windows.
 PYTHON ?= python3.11
 PROFILE ?= mini
@@ -21,7 +20,7 @@ CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/nu
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
 
-test: lint unit notebooks rehearse
+test: lint unit notebooks
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests notebooks

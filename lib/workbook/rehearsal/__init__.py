@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 
-from lib.core import paths
+from lib.core import paths, workers
 from lib.core.profiles import PROFILE_VARIABLE, REHEARSAL_VARIABLE
 from lib.workbook import graph
 
@@ -74,6 +74,7 @@ def perform(stem: str) -> None:
     from IPython.core.interactiveshell import InteractiveShell  # a fork's own
     log, began = HOME / "logs" / f"{stem}.log", time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
+    workers.own_folder()  # two that compile at once crash each other
     os.chdir(paths.NOTEBOOKS)
     shell, code = InteractiveShell.instance(), 0
     cells = json.loads((paths.NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
