@@ -2,10 +2,21 @@
 thread.
 """
 
+from dataclasses import fields, is_dataclass
+
 import pytest
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
+
+
+def leaves(config, name=""):
+    """The dotted name of each setting of a config, and of the configs in it → its value."""
+    if not is_dataclass(config):
+        return {name: config}
+    return {key: value for field in fields(config) for key, value in leaves(
+        getattr(config, field.name), f"{name}.{field.name}".lstrip(".")).items()}
+
 
 LONGEST = ("test_workflow.py", "test_training_parallel.py", "test_atelier_music.py")
 

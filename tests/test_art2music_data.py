@@ -2,11 +2,12 @@
 without the leak, keywords; and the same of the published collections, in their own layouts.
 """
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -242,18 +243,10 @@ def test_one_load_reads_pictures_and_sounds_of_either_collection(published, enco
     assert np.abs(longer[:, : 3 * mel.RATE_HZ]).max() > 0.01
 
 
-def flat(config, name=""):
-    """Path of a setting → its value, of a config and of those in it."""
-    if not is_dataclass(config):
-        return {name: config}
-    return {key: value for field in fields(config)
-            for key, value in flat(getattr(config, field.name), f"{name}.{field.name}").items()}
-
-
 def test_a_rehearsal_has_papers_settings_but_for_sizes():
-    paper, rehearsal = flat(PROFILES["paper"]), flat(PROFILES["rehearsal"])
+    paper, rehearsal = leaves(PROFILES["paper"]), leaves(PROFILES["rehearsal"])
     for name, value in paper.items():
         if isinstance(value, str | bool | None) or (
                 isinstance(value, tuple) and all(isinstance(part, str) for part in value)):
             assert rehearsal[name] == value, name
-    assert rehearsal[".data.n_triplets"] < paper[".data.n_triplets"]
+    assert rehearsal["data.n_triplets"] < paper["data.n_triplets"]

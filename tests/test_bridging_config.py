@@ -1,6 +1,6 @@
 """The rehearsal's settings are paper's at other sizes."""
 
-from dataclasses import fields, is_dataclass
+from conftest import leaves
 
 from lib.core import profiles
 from lib.systems.bridging import config
@@ -12,16 +12,8 @@ SIZES = {"side", "test_paintings", "test_seconds", "data.n_paintings", "data.n_p
          "music.epochs", "music.batch_size", "music.warm_up", "music.clip_seconds", "music.every"}
 
 
-def settings(of, name=""):
-    """Every setting of a config by its dotted name."""
-    if not is_dataclass(of):
-        return {name: of}
-    return {key: value for field in fields(of) for key, value in settings(
-        getattr(of, field.name), f"{name}.{field.name}".lstrip(".")).items()}
-
-
 def test_a_rehearsal_changes_sizes_alone():
-    paper, rehearsed = (settings(config.PROFILES[name]) for name in ("paper", "rehearsal"))
+    paper, rehearsed = (leaves(config.PROFILES[name]) for name in ("paper", "rehearsal"))
     assert paper.keys() == rehearsed.keys()
     differing = {name for name in paper if paper[name] != rehearsed[name]}
     assert differing == SIZES

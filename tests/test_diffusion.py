@@ -3,11 +3,12 @@ and diffusers; training, resume, null.
 """
 
 import math
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -432,14 +433,6 @@ def test_paint_refuses_a_profile_that_was_not_trained(own_results, monkeypatch, 
 
 # ---------------------------------------------------------------- settings
 
-def leaves(config, name=""):
-    """The dotted name of each setting → its value."""
-    if not is_dataclass(config):
-        return {name: config}
-    return {key: value for field in fields(config)
-            for key, value in leaves(getattr(config, field.name), f"{name}.{field.name}").items()}
-
-
 def test_a_rehearsal_has_papers_settings_but_for_sizes():
     paper, rehearsal = (leaves(PROFILES[name]) for name in ("paper", "rehearsal"))
     of_the_method = {"n_diffusion", "n_critic", "attention_levels", "patch", "warm_up", "excerpts",
@@ -448,12 +441,12 @@ def test_a_rehearsal_has_papers_settings_but_for_sizes():
     for name, value in paper.items():
         whole = value if isinstance(value, tuple) and value else (value,)
         is_size = all(type(part) is int for part in whole) or name.endswith("seconds")
-        if not is_size or name.rsplit(".", 1)[1] in of_the_method:
+        if not is_size or name.rsplit(".", 1)[-1] in of_the_method:
             assert rehearsal[name] == value, name
         elif rehearsal[name] != value:
             smaller.add(name)
             assert sum(np.atleast_1d(rehearsal[name])) < sum(whole), name
-    assert {".forest.n_trees", ".gan.steps", ".diffusion.n_steps", ".grey.size"} <= smaller
+    assert {"forest.n_trees", "gan.steps", "diffusion.n_steps", "grey.size"} <= smaller
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ resumes and stops.
 
 import ast
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import leaves
 
 from lib import pretrained
 from lib.core import artefacts, paths
@@ -426,13 +427,7 @@ def test_published_settings():
 
 def settings_of(config) -> dict:
     """Names, flags and choices of a config, dotted, without its sizes."""
-    found = {}
-    for name, value in asdict(config).items():
-        if isinstance(value, dict):
-            found |= {f"{name}.{inner}": of for inner, of in value.items()}
-        else:
-            found[name] = value
-    return {name: value for name, value in found.items()
+    return {name: value for name, value in leaves(config).items()
             if value is None or isinstance(value, str | bool | tuple)}
 
 

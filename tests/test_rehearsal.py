@@ -3,11 +3,11 @@ FLOPs, memory and hours at full size against closed forms.
 """
 
 import json
-from dataclasses import fields, is_dataclass
 from importlib import import_module
 
 import pytest
 import torch
+from conftest import leaves
 from huggingface_hub import constants
 from torch import nn
 
@@ -76,12 +76,8 @@ def test_a_network_that_has_no_replica_is_noticed(rehearse):
 
 def hub_names(config):
     """Every value of a config that has the form of a name on the hub."""
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if is_dataclass(value):
-            yield from hub_names(value)
-        elif isinstance(value, str) and value.count("/") == 1:
-            yield value
+    return [value for value in leaves(config).values()
+            if isinstance(value, str) and value.count("/") == 1]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

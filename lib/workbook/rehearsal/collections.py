@@ -88,7 +88,7 @@ def mirex(root: Path, items) -> None:
 
 def imemnet(root: Path, items) -> None:
     """The three lists of song-clip, picture, score; ``images/``, ``music/``; IMEMNet-C's points."""
-    rng, n = np.random.default_rng(SEED), len(items)
+    n = len(items)
     pictures = [f"COCO_train2014_{k:012d}" for k in range(n)]
     clips = [f"{2 + k // 2}-{k % 2}" for k in range(n)]
     for k, item in enumerate(items):
@@ -108,7 +108,6 @@ def imemnet(root: Path, items) -> None:
             {"img" if kind == "image" else "music": name, "valence": (item.valence + 1) / 2,
              "arousal": (item.arousal + 1) / 2}
             for name, item in zip(names, items, strict=True)])
-    del rng
 
 
 def melbench(root: Path, items) -> None:
