@@ -185,7 +185,7 @@ def fill(profile: str) -> Ledger:
     return Ledger(claims, q)
 
 
-def _used(q: pd.DataFrame, claim: str, rule: str) -> pd.DataFrame:
+def _used(q: Any, claim: str, rule: str) -> Any:
     """Rows of a claim and those that its rule takes from others; ``name``: the rule's for each."""
     own, full = q["claim"] == claim, q["claim"] + "." + q["quantity"]
     return q.assign(name=q["quantity"].where(own, full))[own | full.isin(names(rule))]

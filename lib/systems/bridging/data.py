@@ -148,8 +148,9 @@ def classifier_paintings(data: Data, config: ClassifierConfig, seed: int = 0) ->
     rows = pairs_by_turns(data, FRACTIONS)
     rows = rows.sample(min(config.n_paintings, len(rows)), random_state=seed)
     rows = rows.rename(columns={"painting": "item_id", "painting_group": "group_id"})
-    table = manifest.frame(rows[["item_id", "group_id", "split", "emotion", "valence", "arousal"]]
-                           .assign(modality="image", source=WIKIART.name, licence=WIKIART.licence))
+    columns = ["item_id", "group_id", "split", "emotion", "valence", "arousal"]
+    table: Any = manifest.frame(rows[columns].assign(modality="image", source=WIKIART.name,
+                                                     licence=WIKIART.licence))
     return data.pictures(table["item_id"], SIDES[config.backbone]), table
 
 

@@ -4,6 +4,7 @@ the parts of a batch; Study I's λ₃ stands in Table 5.1 only. Source: Deepika 
 
 import functools
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lib.core.errors import KlangfarbeError
 from lib.systems import interface
@@ -96,7 +97,7 @@ class Config:
 _WHOLE = {"accumulate": 1, "bfloat16": False}
 _ONE, _TWO = replace(_STUDY_ONE, **_WHOLE), ProjectionConfig(**_WHOLE)
 _DATA = DataConfig("atelier", n_pairs=13_000, image_side=128)
-_WRITERS = {"captioner": "miniature", "describer": "miniature"}
+_WRITERS: dict[str, Any] = {"captioner": "miniature", "describer": "miniature"}
 _MINIATURES = Config(clip="miniature", generator="miniature", side=128, **_WRITERS)
 PROFILES = {
     "smoke": replace(

@@ -190,14 +190,14 @@ def open_atelier(config: DataConfig, collection: int = TRAIN_SEED, seed: int = 0
         twins)
 
 
-def open_published(n: int, seed: int = 0, known: pd.DataFrame | None = None) -> Source:
+def open_published(n: int, seed: int = 0, known: Any = None) -> Source:
     """`n` pairs, half from IMEMNet (the best scores) and half from MELBench (drawn by the seed)."""
-    tagged = read_published(seed)
+    tagged: Any = read_published(seed)
     points = tagged[0].set_index("image")
     if known is not None:
         tagged = [unmet(table, known) for table in tagged]
         n = min(n, 2 * min(map(len, tagged)))
-    table = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
+    table: Any = merge_collections(tagged[0].head(n // 2), tagged[1].head(n - n // 2), seed)
     print(f"published collections: {len(table)} pairs of IMEMNet's {len(tagged[0])} pictures and "
           f"MELBench's {len(tagged[1])} triplets")
     axes = {axis: table["image"].map(points[axis]) for axis in ("valence", "arousal")}
@@ -216,8 +216,9 @@ def read_published(seed: int = 0) -> list[pd.DataFrame]:
     """Both collections where their files are whole; a name is a path below ``registry.root()``.
     IMEMNet: each picture with its best clip and the next one (``other``), best scores first, its
     point in IMEMNet-C and the word nearest to it. MELBench: triplets in an order of the seed."""
+    points: Any
     (music, points), (texts, whole) = map(_whole_files, ("imemnet", "melbench"))
-    lists = collections.read_imemnet(registry.root() / music).sample(frac=1, random_state=seed)
+    lists: Any = collections.read_imemnet(registry.root() / music).sample(frac=1, random_state=seed)
     points = points.set_index(points["item_id"].str.removeprefix("imemnet-"))
     lists = lists.assign(image="image-" + lists["image"], clip="audio-" + lists["clip"])
     lists = lists[lists["clip"].isin(points.index)
@@ -236,7 +237,7 @@ def read_published(seed: int = 0) -> list[pd.DataFrame]:
         "other": best["image"].map(others).map(path).array,
         "valence": at["valence"].array, "arousal": at["arousal"].array,
         "emotion": [*map(affect.emotion_word, at["valence"], at["arousal"])]})
-    triplets = collections.triplets(registry.root() / texts).sample(frac=1, random_state=seed)
+    triplets: Any = collections.triplets(registry.root() / texts).sample(frac=1, random_state=seed)
     triplets = triplets[triplets[["image", "audio"]].isin([*whole["path"]]).all(axis=1)
                         & triplets["genre"].notna()].drop_duplicates(["image", "audio"])
     return [emotion_tagged, triplets.assign(**{end: f"{texts}/" + triplets[end]
@@ -253,14 +254,14 @@ def _whole_files(collection: str) -> tuple[str, pd.DataFrame]:
     return folder.relative_to(registry.root()).as_posix(), built.manifest
 
 
-def unmet(tagged: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+def unmet(tagged: Any, known: Any) -> Any:
     """The pairs of a collection no end of which the training with `known` has met."""
     met = known.loc[known["split"] != "test", ["image", "audio", "audio_group"]].to_numpy()
     ends = tagged.reindex(columns=["image", "audio", "audio_group"])
     return tagged[~ends.isin(set(met.ravel())).any(axis=1)]
 
 
-def unmet_paintings(config: DataConfig, seed: int = 0) -> pd.DataFrame:
+def unmet_paintings(config: DataConfig, seed: int = 0) -> Any:
     """IMEMNet's pairs that the training of `config` did not meet, the test's and those left over,
     words by turns: ``image, audio, emotion, valence, arousal``."""
     tagged, n = read_published(seed), config.n_pairs
@@ -343,7 +344,7 @@ def prepare(source: Source, config: DataConfig, generator, clip,
             np.int16, lambda rows: codec.encode(
                 sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
         vectors = waiting.result()
-    if (labels["style"] == UNKNOWN).all():  # a guess by CLIP; three eighths, as in the atelier
+    if set(labels["style"]) == {UNKNOWN}:  # a guess by CLIP; three eighths, as in the atelier
         abstract, other = clip.embed_text(["an abstract picture", "a picture of people and things"])
         rank = pd.Series(vectors[:, 0] @ (abstract - other)).rank(pct=True)
         labels = labels.assign(style=np.where(rank > 0.625, "abstract", "figurative"))

@@ -5,6 +5,7 @@ both.  Source: Deepika chapters 5 and 6, Tables 6.1 to 6.4.  Notebook: 20, 22, 2
 import hashlib
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 import librosa
 import numpy as np
@@ -70,7 +71,7 @@ def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray
     return best.predict(vectors).reshape(targets.shape).astype(np.float32)
 
 
-def build_test_set(n: int, seconds: float, rate_hz: int, training_table: pd.DataFrame,
+def build_test_set(n: int, seconds: float, rate_hz: int, training_table: Any,
                    config: DataConfig, side: int = 128, seed: int = 0) -> evaluation.TestSet:
     """Paintings in all styles and emotions by turns, two real pieces of its emotion for each; of
     the published collections IMEMNet's pictures and, after its own, another picture's clip."""

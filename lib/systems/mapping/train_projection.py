@@ -142,11 +142,11 @@ def accumulated_losses(models: Models, batch: Batch, config: ProjectionConfig) -
     """:func:`losses` and a scalar with the gradient of their weighted sum. Parts of the batch go
     through the decoder one after the other: their gradients at m̂ [B, n, D] add up to the batch's,
     in one part's memory."""
-    n_parts = 1 if batch.codes is None else min(config.accumulate, len(batch.codes))
-    if n_parts == 1:
+    if batch.codes is None or min(config.accumulate, len(batch.codes)) == 1:
         terms, critic_inputs = losses(models, batch, config)
         return terms, critic_inputs, weighted(terms, config)
     predicted, n, n_decoded = models.projection(batch.vectors), len(batch.vectors), len(batch.codes)
+    n_parts = min(config.accumulate, n_decoded)
     leaf, summed, inputs = predicted.detach().requires_grad_(), {}, []
     for rows in zip(torch.arange(n_decoded).tensor_split(n_parts),
                     torch.arange(n_decoded, n).tensor_split(n_parts), strict=True):

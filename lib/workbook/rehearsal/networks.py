@@ -139,7 +139,7 @@ def musicgen(folder: Path) -> None:
     decoder = hf.MusicgenDecoderConfig(
         vocab_size=size, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, ffn_dim=64,
         num_codebooks=4, pad_token_id=size, bos_token_id=size, max_position_embeddings=2048)
-    model = hf.MusicgenForConditionalGeneration(hf.MusicgenConfig(
+    model: Any = hf.MusicgenForConditionalGeneration(hf.MusicgenConfig(
         text_encoder=text.to_dict(), audio_encoder=codec.to_dict(), decoder=decoder.to_dict()))
     for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
         setattr(model.generation_config, name, size)
