@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lib.core import artefacts, provenance
+from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
 from lib.pretrained import loading
@@ -21,6 +21,11 @@ from lib.systems.art2music import train_decoder, train_flow, train_vocoder
 NOTEBOOK, VOCODER_NOTEBOOK = "42_art2music_decoder", "43_art2music_vocoder"
 CONVERT = ("convert the publisher's file once: python -c \"from lib.systems.art2music import "
            "checkpoints; checkpoints.convert_original('generator_v1', 'FOLDER')\"")
+
+
+def kept_at(profile: str, name: str) -> Path:
+    """Where a training of a notebook keeps its checkpoint."""
+    return paths.PROCESSED / "art2music" / f"{profile} {name}.safetensors"
 
 
 def files(stage: str, models, config, clip, setting: str) -> dict:

@@ -97,7 +97,8 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
         if all(validation < row["validation"] for row in curve):
             best |= copy.deepcopy(networks.state_dict())
         curve.append({"epoch": epoch + 1, **{name: float(np.mean([row[name] for row in rows]))
-                                             for name in rows[0]}, "validation": validation})
+                                             for name in rows[0]}, "validation": validation,
+                      "losses": [row["loss"] for row in rows]})  # of each step
         saved.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve
