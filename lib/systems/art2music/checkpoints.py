@@ -84,25 +84,22 @@ def initial_weights(config: configs.VocoderConfig) -> dict | None:
 
 def initial_generator(config: configs.VocoderConfig) -> nn.Module | None:
     """The generator that training starts from, to be played; from scratch there is none."""
-    weights = initial_weights(config)
-    if weights is None:
+    if (weights := initial_weights(config)) is None:
         return None
-    models = train_vocoder.build(config, weights=weights)
-    return hifigan.fold_weight_norm(models.generator)
+    return hifigan.fold_weight_norm(train_vocoder.build(config, weights=weights).generator)
 
 
 def convert_original(file: Path | str, folder: Path | str) -> Path:
-    """The publisher's generator (``{"generator": tensors}``, a pickle, of which tensors alone are
-    read) → ``folder/model.safetensors`` for ``VocoderConfig.initial``; prints the file's hash."""
-    file, folder = Path(file), Path(folder)
+    """The publisher's generator (a pickle, of which tensors alone are read) as
+    ``folder/model.safetensors`` for ``VocoderConfig.initial``; prints the file's hash."""
+    file = Path(file)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)["generator"]
-        hifigan.from_original(state)
     except Exception as error:  # pickle's own are many
         raise KlangfarbeError("a generator file of HiFi-GAN's authors, tensors under 'generator'",
                               f"{file}: {type(error).__name__} {str(error)[:80]}",
                               "take generator_v1 or g_02500000, not the do_… file") from error
-    target = artefacts.write(folder / "model.safetensors", state)
+    target = artefacts.write(Path(folder) / "model.safetensors", state)
     print(f"{file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()} → {target}")
     return target
 

@@ -83,31 +83,21 @@ def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) 
                              (noise[0], noise[1])), strict=True))
 
 
-class Spectra(NamedTuple):
-    """Sounds of one length, with what MCD and LSD read of each."""
+class Reference(NamedTuple):
+    """N clips that every row is held against, with what is measured of them once."""
     sounds: np.ndarray  # float32 [N, samples]
     cepstra: list[np.ndarray]  # [T, K] each
-    log: np.ndarray | None  # dB [N, F, T] of at most BLOCK sounds; of more, made when needed
+    log: np.ndarray | None  # log spectra [N, F, T], dB; of more than BLOCK made when needed
+    encoder: Any  # which embeds the rows, too
+    windows: np.ndarray | None  # its vectors [N, W, D]
 
 
-class Reference(NamedTuple):
-    """The clips that every row is held against, with what is measured of them once."""
-    encoder: Any  # which embeds them, and the rows
-    windows: np.ndarray  # its vectors of the levelled clips, [N, W, D]
-    spectra: Spectra
-
-
-def spectra_of(sounds: np.ndarray) -> Spectra:
-    """Cepstra and log spectra of sounds [N, samples]."""
-    return Spectra(sounds, [spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in sounds],
-                   spectral.log_spectra(sounds) if len(sounds) <= BLOCK else None)
-
-
-def prepare_reference(test: TestSet, encoder) -> Reference:
-    """The references as :func:`analyse` needs them, as long as what is generated."""
-    length = test.mels.shape[2] * mel.HOP
-    return Reference(encoder, _windows(encoder, test.reference),
-                     spectra_of(test.reference[:, :length]))
+def prepare_reference(sounds: np.ndarray, n_frames: int, encoder=None) -> Reference:
+    """Measures clips [N, samples] once, spectra as far as the `n_frames` that are generated."""
+    cut = sounds[:, : n_frames * mel.HOP]
+    return Reference(cut, [spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in cut],
+                     spectral.log_spectra(cut) if len(cut) <= BLOCK else None, encoder,
+                     None if encoder is None else _windows(encoder, sounds))
 
 
 def _windows(encoder, sounds: np.ndarray) -> np.ndarray:
@@ -126,10 +116,10 @@ def analyse(sounds: np.ndarray, reference: Reference, tagger, *, whole: bool = F
     return evaluation.structured({
         "affect": embedders.predict_affect(tagger, list(sounds), mel.RATE_HZ), "windows": windows,
         "embedding": windows.mean(1), "cosine": unit[0] @ unit[1].T,
-        **spectral_distances(sounds, reference.spectra, whole=whole, n_others=n_others)})
+        **spectral_distances(sounds, reference, whole=whole, n_others=n_others)})
 
 
-def spectral_distances(sounds: np.ndarray, reference: Spectra, *, whole: bool = False,
+def spectral_distances(sounds: np.ndarray, reference: Reference, *, whole: bool = False,
                        n_others: int = 0) -> dict:
     """``mcd, lsd`` of every sound against its reference, dB [N, N] or NaN; if `whole`, against
     every one, or against `n_others` others alone, by which the rest of its row is then filled at
