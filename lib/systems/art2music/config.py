@@ -152,6 +152,5 @@ PROFILES = {
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)
-# what a collection is called in the ledger's rows
-DATA_NAMES = {"atelier": "atelier", "published": "ArtEmis, MusicCaps (real)"}
+DATA_NAMES = {"atelier": "atelier", "published": "ArtEmis, MusicCaps (real)"}  # in the ledger
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
