@@ -89,7 +89,7 @@ class Reference(NamedTuple):
     cepstra: list[np.ndarray]  # [T, K] each
     log: np.ndarray | None  # log spectra [N, F, T], dB; of more than BLOCK made when needed
     encoder: Any  # which embeds the rows, too
-    windows: np.ndarray | None  # its vectors [N, W, D]
+    windows: Any  # its vectors, float64 [N, W, D]; without one none
 
 
 def prepare_reference(sounds: np.ndarray, n_frames: int, encoder=None) -> Reference:
