@@ -204,3 +204,30 @@ def test_a_flow_step_trains_both_networks(pairs):
                old in zip((p for part in models[:2] for p in part.parameters()), before,
                           strict=True))
     assert torch.equal(basis, models.network.basis)
+
+
+def test_a_killed_flow_ends_with_the_same_weights(pairs, material, tmp_path, monkeypatch):
+    config = replace(FLOW, n_steps=503)  # a checkpoint after 500
+
+    def start():
+        models = train_flow.build(config, WIDTH)
+        train_flow.fit_basis(models, pairs[2])
+        return models
+
+    straight, curve = train_flow.train(start(), *material, np.arange(N), config)
+    real, calls, path = train_flow.train_step, [], tmp_path / "flow.safetensors"
+
+    def killed(*args):
+        calls.append(1)
+        if len(calls) == 502:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(train_flow, "train_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_flow.train(start(), *material, np.arange(N), config, path)
+    resumed, again = train_flow.train(start(), *material, np.arange(N), config, path)
+    assert len(calls) == 502 + 3 and again == curve
+    for part, other in zip(straight[:2], resumed[:2], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(part.state_dict().values(),
+                                                     other.state_dict().values(), strict=True))

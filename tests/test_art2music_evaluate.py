@@ -44,6 +44,10 @@ def test_a_reference_is_the_clip_whose_caption_lies_nearest(fresh, parts):
                                mel.padded_mel(fresh.reference, fresh.mels.shape[2]), atol=1e-6)
 
 
+def prepared(fresh, encoder):
+    return evaluate.prepare_reference(fresh.reference, fresh.mels.shape[2], encoder)
+
+
 def test_the_inputs_lack_what_their_names_say(fresh):
     rows = evaluate.ablated_inputs(fresh)
     v, u = rows["full"]
@@ -55,14 +59,15 @@ def test_the_inputs_lack_what_their_names_say(fresh):
 
 
 def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
-    same, other = (evaluate.analyse(sounds, fresh, parts.tagger, whole=True)
+    reference = prepared(fresh, parts.tagger)
+    same, other = (evaluate.analyse(sounds, reference, parts.tagger, whole=True)
                    for sounds in (fresh.reference, fresh.real))
     assert np.allclose(np.diagonal(same["mcd"]), 0,
                        atol=1e-4) and np.allclose(np.diagonal(same["lsd"]), 0, atol=1e-3)
     assert np.allclose(np.diagonal(same["cosine"]), 1, atol=1e-4)
     assert (np.diagonal(other["mcd"]) > 1).all() and np.diagonal(other["cosine"]).mean() < 0.95
     assert np.isfinite(same["mcd"]).all()
-    quick = evaluate.analyse(fresh.real, fresh, parts.tagger)
+    quick = evaluate.analyse(fresh.real, reference, parts.tagger)
     np.testing.assert_allclose(np.diagonal(quick["mcd"]), np.diagonal(other["mcd"]), rtol=1e-6)
     assert np.isnan(quick["mcd"][~np.eye(len(quick), dtype=bool)]).all()
     assert float(other["mcd"][2,
@@ -73,7 +78,8 @@ def test_the_reference_itself_is_perfect_and_another_clip_is_not(fresh, parts):
 
 def test_chance_is_measured_on_a_stated_number_of_pairs(monkeypatch):
     n, rng = 9, np.random.default_rng(0)
-    sounds, reference = rng.standard_normal((2, n, 8192)).astype(np.float32)
+    sounds, heard = rng.standard_normal((2, n, 8192)).astype(np.float32)
+    reference = evaluate.prepare_reference(heard, 32)
     whole = evaluate.spectral_distances(sounds, reference, whole=True)
     calls, real = [], spectral.cepstral_distortion
     monkeypatch.setattr(spectral, "cepstral_distortion",
@@ -81,7 +87,8 @@ def test_chance_is_measured_on_a_stated_number_of_pairs(monkeypatch):
     some = evaluate.spectral_distances(sounds, reference, whole=True, n_others=3)
     assert len(calls) == n * (1 + 3)
     monkeypatch.setattr(evaluate, "BLOCK", 4)  # many at a time, few in memory
-    again = evaluate.spectral_distances(sounds, reference, whole=True, n_others=3)
+    few = evaluate.prepare_reference(heard, 32)
+    again = evaluate.spectral_distances(sounds, few, whole=True, n_others=3)
     for name, table in some.items():
         np.testing.assert_allclose(np.diagonal(table), np.diagonal(whole[name]))
         np.testing.assert_allclose(again[name], table)
@@ -95,13 +102,38 @@ def test_chance_is_measured_on_a_stated_number_of_pairs(monkeypatch):
         assert len(calls) == n * n and np.array_equal(every["mcd"], whole["mcd"])
 
 
+def test_the_references_are_measured_once_for_all_rows(fresh, parts, monkeypatch):
+    reference = prepared(fresh, parts.tagger)
+    calls, real = [], spectral.mel_cepstra
+    monkeypatch.setattr(spectral, "mel_cepstra", lambda *args: calls.append(1) or real(*args))
+    for _ in range(2):
+        evaluate.analyse(fresh.real, reference, parts.tagger)
+    assert len(calls) == 2 * len(fresh.real)
+
+
+def test_sets_are_embedded_by_the_encoder_that_the_reference_names(fresh, parts):
+    """Affect stays the tagger's; windows, embedding and cosine are the other encoder's."""
+    class Loudness:
+        name, sha256, width, sample_rate_hz, window_seconds = "loudness", "0", 2, 22_050, 0.5
+
+        def embed(self, windows):
+            return np.stack([windows.std(1), np.abs(windows).max(1)], 1)
+
+    rows = evaluate.analyse(fresh.real, prepared(fresh, Loudness()), parts.tagger)
+    assert rows["windows"].shape[2] == 2 and rows["windows"].shape[1] > 1
+    np.testing.assert_allclose(rows["embedding"], rows["windows"].mean(1))
+    by_tagger = evaluate.analyse(fresh.real, prepared(fresh, parts.tagger),
+                                 parts.tagger)
+    np.testing.assert_allclose(rows["affect"], by_tagger["affect"])
+
+
 def test_cosines_by_hand():
     assert evaluate.feeling_cosine(np.array([[3.0, 4.0], [1.0, 0.0]]),
                                    np.array([[4.0, 3.0], [0.0, 0.0]])).tolist() == [0.96, 0.0]
 
 
 def test_a_measure_a_row_and_printed_values_where_the_paper_has_them(fresh, parts):
-    reference = evaluate.analyse(fresh.reference, fresh, parts.tagger)
+    reference = prepared(fresh, parts.tagger)
     measures = {measure.name: measure
                 for measure in evaluate.measures(fresh, reference, parts.tagger)}
     assert list(measures) == ["MCD", "LSD", "cosine", "CCC valence", "CCC arousal", "KAD"]

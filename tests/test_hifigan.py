@@ -2,6 +2,7 @@
 they should.
 """
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 
@@ -94,8 +95,35 @@ def test_training_starts_from_what_initial_names(tmp_path):
     np.testing.assert_allclose(train_vocoder.vocode(tuned.generator, given),
                                train_vocoder.vocode(scratch, given), atol=1e-5)
     assert checkpoints.initial_weights(replace(config, initial="")) is None
-    with pytest.raises(KlangfarbeError, match=r"safetensors"):
-        checkpoints.initial_weights(replace(config, initial=str(tmp_path / "..")))
+    for nowhere in (tmp_path / "..", tmp_path / "none"):
+        with pytest.raises(KlangfarbeError, match=r"safetensors.*convert_original"):
+            checkpoints.initial_weights(replace(config, initial=str(nowhere)))
+
+
+def test_the_publishers_file_is_converted_once_and_played(tmp_path, capsys):
+    scratch, given = hifigan.SIZES["v3"](), torch.randn(1, 80, 12)
+    torch.save({"generator": originals(scratch, folded=False)}, tmp_path / "generator_v3")
+    checkpoints.convert_original(tmp_path / "generator_v3", tmp_path / "here")
+    assert hashlib.sha256((tmp_path / "generator_v3").read_bytes()).hexdigest() \
+        in capsys.readouterr().out
+    config = VocoderConfig("v3", initial=str(tmp_path / "here"), critic_width=2)
+    np.testing.assert_allclose(
+        train_vocoder.vocode(checkpoints.initial_generator(config), given),
+        train_vocoder.vocode(scratch, given), atol=1e-5)
+    assert checkpoints.initial_generator(replace(config, initial="")) is None
+
+
+class Malicious:
+    def __reduce__(self):
+        return print, ("code has run",)
+
+
+@pytest.mark.parametrize("content", [{"generator": Malicious()}, {"mpd": {}}])
+def test_nothing_in_a_pickle_is_run_and_another_file_is_refused(tmp_path, capsys, content):
+    torch.save(content, tmp_path / "do_02500000")
+    with pytest.raises(KlangfarbeError, match="generator_v1"):
+        checkpoints.convert_original(tmp_path / "do_02500000", tmp_path)
+    assert "code has run" not in capsys.readouterr().out
 
 
 def test_a_period_critic_never_mixes_the_columns_of_its_fold():

@@ -228,8 +228,7 @@ TRAINS = re.compile(r"\.train_step\(|= (train_)?forest\.search\(")
 
 
 # What these train is measured, and entered in the ledger, by another notebook.
-MEASURED_IN = {"42_art2music_decoder": "44_art2music_table",
-               "43_art2music_vocoder": "44_art2music_table"}
+MEASURED_IN = {"42_art2music_decoder": "44_art2music_table"}
 
 
 @pytest.mark.parametrize("file", [file for file in NOTEBOOKS if any(

@@ -3,11 +3,15 @@
 bundled. As released no file holds the projector. Notebook: 42, 43."""
 
 import functools
+import hashlib
 from dataclasses import asdict
+from pathlib import Path
 
+import torch
 from torch import nn
 
-from lib.core import artefacts, provenance
+from lib.core import artefacts, paths, provenance
+from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
 from lib.pretrained import loading
 from lib.systems import stored
@@ -15,6 +19,13 @@ from lib.systems.art2music import config as configs
 from lib.systems.art2music import train_decoder, train_flow, train_vocoder
 
 NOTEBOOK, VOCODER_NOTEBOOK = "42_art2music_decoder", "43_art2music_vocoder"
+CONVERT = ("convert the publisher's file once: python -c \"from lib.systems.art2music import "
+           "checkpoints; checkpoints.convert_original('generator_v1', 'FOLDER')\"")
+
+
+def kept_at(profile: str, name: str) -> Path:
+    """Where a training of a notebook keeps its checkpoint."""
+    return paths.PROCESSED / "art2music" / f"{profile} {name}.safetensors"
 
 
 def files(stage: str, models, config, clip, setting: str) -> dict:
@@ -63,8 +74,34 @@ def initial_weights(config: configs.VocoderConfig) -> dict | None:
     if config.initial == loading.MINIATURE:
         return load_vocoder()[0].state_dict()
     part = loading.Part("HiFi-GAN generator", ("model.safetensors",))
-    folder = loading.find("vocoder", part, config.initial).folder
+    try:
+        folder = loading.find("vocoder", part, config.initial).folder
+    except KlangfarbeError as error:
+        raise KlangfarbeError("a folder or hub name of HiFi-GAN's generator as model.safetensors",
+                              f"{config.initial}: {error.got}", CONVERT) from error
     return hifigan.from_original(artefacts.read(folder / "model.safetensors"))
+
+
+def initial_generator(config: configs.VocoderConfig) -> nn.Module | None:
+    """The generator that training starts from, to be played; from scratch there is none."""
+    if (weights := initial_weights(config)) is None:
+        return None
+    return hifigan.fold_weight_norm(train_vocoder.build(config, weights=weights).generator)
+
+
+def convert_original(file: Path | str, folder: Path | str) -> Path:
+    """The publisher's generator (a pickle, of which tensors alone are read) as
+    ``folder/model.safetensors`` for ``VocoderConfig.initial``; prints the file's hash."""
+    file = Path(file)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)["generator"]
+    except Exception as error:  # pickle's own are many
+        raise KlangfarbeError("a generator file of HiFi-GAN's authors, tensors under 'generator'",
+                              f"{file}: {type(error).__name__} {str(error)[:80]}",
+                              "take generator_v1 or g_02500000, not the do_… file") from error
+    target = artefacts.write(Path(folder) / "model.safetensors", state)
+    print(f"{file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()} → {target}")
+    return target
 
 
 def _networks(models) -> nn.ModuleDict:

@@ -69,7 +69,7 @@ class VocoderConfig:
     size: str = "v1"  # out of lib.models.hifigan.SIZES
     channels: int = 0  # of the generator's first layer; 0: its size's own
     # what is trained on: "miniature", or a folder or hub name of a generator as model.safetensors,
-    # in the original's parameter names; "": from scratch
+    # in the original's parameter names (checkpoints.convert_original makes it); "": from scratch
     initial: str = ""
     segment: int = 8192  # samples of a training window, a multiple of the hop
     learning_rate: float = 2e-4
@@ -105,6 +105,8 @@ class Config:
     test_paintings: int = 5_000  # one comment each
     test_clips: int = 0  # of the atelier, that they are matched with
     n_others: int = 20  # references a sound is held against for chance in MCD and LSD; 0: all
+    embedder: str = "vggish"  # of FAD, KAD and the cosine; out of lib.metrics.embedders.EMBEDDERS
+    rival: str = "facebook/musicgen-small"  # timed beside this system in notebook 45
     smallest_share: float = 0.2  # of the triplets: 10,000 of 50,000
     # whose vocoder plays notebook 45's mels and whose flow is judged in 46; "": the profile's own
     played_by: str = ""
@@ -115,14 +117,14 @@ class Config:
 
 _ATELIER = DataConfig("atelier", comments_each=6, n_triplets=0, side=128, split="corrected",
                       sentence_encoder="miniature", keyword_encoder="miniature", accepted=())
-_DECODER = DecoderConfig(hidden=64, lstm=48, at_once=8, learning_rate=2e-3)
+_DECODER = DecoderConfig(hidden=64, lstm=32, at_once=8, learning_rate=2e-3)
 _FLOW = FlowConfig(hidden=64, channels=64, blocks=6, components=48, learning_rate=3e-3, warm_up=30,
                    decay=0.99, n_euler=16)
 _VOCODER = VocoderConfig("small", segment=12_288, cosine=True, w_spectral=45.0, critic_width=4,
                          periods=(2, 5, 11), scales=2, max_norm=100.0, batch_size=8)
 _TUNED = replace(_VOCODER, initial="miniature")
-_SMALL = Config(n_others=0, smallest_share=0.25, image_text="miniature", captioner="miniature",
-                side=128, played_by="bundled")
+_SMALL = Config(embedder="tagger", rival="miniature", smallest_share=0.25, image_text="miniature",
+                captioner="miniature", side=128, played_by="bundled")
 
 PROFILES = {
     "smoke": replace(
@@ -137,7 +139,7 @@ PROFILES = {
         vocoder=replace(_TUNED, n_steps=24, critics_from=16), test_paintings=64, test_clips=96),
     "gpu": Config(replace(_ATELIER, n_paintings=8_000, n_clips=4_000),
                   vocoder=VocoderConfig(n_steps=20_000), test_paintings=600, test_clips=600,
-                  n_others=0, smallest_share=0.25),
+                  embedder="tagger", n_others=0, smallest_share=0.25),
     "paper": Config(),
     # paper's, at toy sizes
     "rehearsal": Config(
@@ -150,4 +152,5 @@ PROFILES = {
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)
+DATA_NAMES = {"atelier": "atelier", "published": "ArtEmis, MusicCaps (real)"}  # in the ledger
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

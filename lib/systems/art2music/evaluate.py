@@ -1,10 +1,11 @@
 """Table IV on a test set, and a true mel's round trip through the vocoder. Source: Hong et al.
 §IV-A.3 and 4, Table IV. Known deviations: an input is removed by setting it to 0; the published
-cosine is between embeddings of the very model that made the sound, here of the tagger, which took
-no part, each set's mean removed; of published data the test has one comment a painting.
+cosine is between embeddings of the very model that made the sound, here of the config's `embedder`,
+which took no part, each set's mean removed; FAD's encoder is not said, VGGish is the usual one; of
+published data the test has one comment a painting.
 Notebook: 43, 44."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
@@ -82,41 +83,63 @@ def ablated_inputs(test: TestSet, setting: str = "comment_only", seed: int = 0) 
                              (noise[0], noise[1])), strict=True))
 
 
-def analyse(sounds: np.ndarray, test: TestSet, tagger, *, whole: bool = False,
+class Reference(NamedTuple):
+    """N clips that every row is held against, with what is measured of them once."""
+    sounds: np.ndarray  # float32 [N, samples]
+    cepstra: list[np.ndarray]  # [T, K] each
+    log: np.ndarray | None  # log spectra [N, F, T], dB; of more than BLOCK made when needed
+    encoder: Any  # which embeds the rows, too
+    windows: Any  # its vectors, float64 [N, W, D]; without one none
+
+
+def prepare_reference(sounds: np.ndarray, n_frames: int, encoder=None) -> Reference:
+    """Measures clips [N, samples] once, spectra as far as the `n_frames` that are generated."""
+    cut = sounds[:, : n_frames * mel.HOP]
+    return Reference(cut, [spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in cut],
+                     spectral.log_spectra(cut) if len(cut) <= BLOCK else None, encoder,
+                     None if encoder is None else _windows(encoder, sounds))
+
+
+def _windows(encoder, sounds: np.ndarray) -> np.ndarray:
+    levelled = list(evaluation.match_loudness(sounds))
+    vectors, _ = embedders.embed_windows(encoder, levelled, mel.RATE_HZ)
+    return vectors.reshape(len(sounds), -1, vectors.shape[1])
+
+
+def analyse(sounds: np.ndarray, reference: Reference, tagger, *, whole: bool = False,
             n_others: int = 0) -> np.ndarray:
-    """Structured [N]: ``affect, embedding`` (tagger's), ``cosine, mcd, lsd`` to every reference."""
-    ours, theirs = (embedders.embed_clips(tagger, list(evaluation.match_loudness(some)),
-                                          mel.RATE_HZ) for some in (sounds, test.reference))
-    off = [some - some.mean(0) for some in (ours, theirs)]
+    """Structured [N]: ``affect`` (tagger's), ``windows, embedding`` (the reference's encoder's, and
+    their mean), ``cosine, mcd, lsd`` to every reference."""
+    windows = _windows(reference.encoder, sounds)
+    off = [some.mean(1) - some.mean((0, 1)) for some in (windows, reference.windows)]
     unit = [some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-6) for some in off]
     return evaluation.structured({
-        "affect": embedders.predict_affect(tagger, list(sounds), mel.RATE_HZ), "embedding": ours,
-        "cosine": unit[0] @ unit[1].T,
-        **spectral_distances(sounds, test.reference, whole=whole, n_others=n_others)})
+        "affect": embedders.predict_affect(tagger, list(sounds), mel.RATE_HZ), "windows": windows,
+        "embedding": windows.mean(1), "cosine": unit[0] @ unit[1].T,
+        **spectral_distances(sounds, reference, whole=whole, n_others=n_others)})
 
 
-def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool = False,
+def spectral_distances(sounds: np.ndarray, reference: Reference, *, whole: bool = False,
                        n_others: int = 0) -> dict:
     """``mcd, lsd`` of every sound against its reference, dB [N, N] or NaN; if `whole`, against
     every one, or against `n_others` others alone, by which the rest of its row is then filled at
     random: a mean over shuffles needs no more, and all paths of 5,000² pairs would take days."""
-    n, length = len(sounds), min(sounds.shape[1], reference.shape[1])
-    sounds, reference = sounds[:, :length], reference[:, :length]
+    n, sounds = len(sounds), sounds[:, : reference.sounds.shape[1]]
     rng, shifts = np.random.default_rng(0), np.arange(n if whole else 1)
     if whole and 0 < n_others < n - 1:
         shifts = np.append(0, 1 + rng.permutation(n - 1)[:n_others])
     columns = (np.arange(n)[:, None] + shifts) % n                      # [N, K], the own one first
     mcd, lsd = np.empty(columns.shape), np.empty(columns.shape)
-    ours, theirs = ([spectral.mel_cepstra(sound, mel.RATE_HZ) for sound in some]
-                    for some in (sounds, reference))
-    for row, at in np.ndindex(columns.shape):
-        mcd[row, at] = spectral.cepstral_distortion(theirs[columns[row, at]], ours[row])
-    kept = spectral.log_spectra(reference) if n <= BLOCK else None
+    for row, sound in enumerate(sounds):
+        cepstra = spectral.mel_cepstra(sound, mel.RATE_HZ)
+        mcd[row] = [spectral.cepstral_distortion(reference.cepstra[column], cepstra)
+                    for column in columns[row]]
     for start in range(0, n, BLOCK):
         rows = slice(start, start + BLOCK)
         ours = spectral.log_spectra(sounds[rows])
         for at, wanted in enumerate(columns[rows].T):  # a diagonal at a time
-            theirs = spectral.log_spectra(reference[wanted]) if kept is None else kept[wanted]
+            theirs = (spectral.log_spectra(reference.sounds[wanted]) if reference.log is None
+                      else reference.log[wanted])
             lsd[rows, at] = spectral.spectral_distance(theirs, ours)
     tables = {}
     for name, values in (("mcd", mcd), ("lsd", lsd)):
@@ -126,18 +149,19 @@ def spectral_distances(sounds: np.ndarray, reference: np.ndarray, *, whole: bool
     return tables
 
 
-def measures(test: TestSet, reference: np.ndarray, tagger) -> list[Measure]:
+def measures(test: TestSet, reference: Reference, tagger) -> list[Measure]:
     """Table IV's measures, but FAD, and the emotion's, on rows of :func:`analyse`."""
     own = np.arange(len(test.comments))[:, None]
-    encoder, printed = embedders.card(tagger), evaluation.published_values("S4-1")
+    encoder, printed = embedders.card(reference.encoder), evaluation.published_values("S4-1")
     return [*(Measure(name, evaluation.precomputed(metric), own, encoder=card,
                       view=lambda rows, name=name: rows[name.lower()],
                       published={row: printed[f"{name}_{row.replace(' ', '_')}".lower()]
                                  for row in INPUTS})
               for name, metric, card in (("MCD", spectral.mcd, ""), ("LSD", spectral.lsd, ""),
                                          ("cosine", feeling_cosine, encoder))),
-            *evaluation.affect_measures(test.comments, encoder)[:2],  # without the word
-            evaluation.kad_measure(reference["embedding"], encoder)]
+            # without the word
+            *evaluation.affect_measures(test.comments, embedders.card(tagger))[:2],
+            evaluation.kad_measure(reference.windows.mean(1), encoder)]
 
 
 def feeling_cosine(reference: np.ndarray, outputs: np.ndarray) -> np.ndarray:

@@ -71,6 +71,14 @@ def batches(pictures, texts, mels_of: Callable, rows: np.ndarray, config: Decode
         yield make_batch(pictures, texts, mels_of, order[start : start + size], device)
 
 
+def checkpoint(path: Path | None, models: Models, pictures: np.ndarray, texts: np.ndarray,
+               splits: Any, config: DecoderConfig, best: dict, seed: int = 0) -> loop.Checkpoint:
+    """The checkpoint of a training, `best` the weights of its best epoch so far."""
+    key = provenance.content_hash(repr((config, seed, list(splits))).encode(), pictures, texts)
+    return loop.Checkpoint(path, key, projector=models.projector, decoder=models.decoder,
+                           optimiser=models.optimiser, best=best)
+
+
 def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable, splits: Any,
           config: DecoderConfig, path: Path | None = None, *, seed: int = 0) -> list[dict]:
     """Trains in place (resumed from `path`), keeps the epoch of lowest validation: the curve."""
@@ -78,11 +86,8 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
                             for name in ("train", "validation"))
     networks = nn.ModuleDict({"projector": models.projector, "decoder": models.decoder})
     best = copy.deepcopy(networks.state_dict())
-    key = provenance.content_hash(repr((config, seed, len(splits))).encode(), pictures[train_rows],
-                                  texts[train_rows])
-    checkpoint = loop.Checkpoint(path, key, networks=networks, optimiser=models.optimiser,
-                                 best=best)
-    curve = checkpoint.load()["curve"]
+    saved = checkpoint(path, models, pictures, texts, splits, config, best, seed)
+    curve = saved.load()["curve"]
     for epoch in loop.progress(config.epochs, "mel decoder", len(curve)):
         rows = [train_step(models, batch, config) for batch in batches(
             pictures, texts, mels_of, train_rows, config, seed, epoch, models.weights.device)]
@@ -92,8 +97,9 @@ def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Call
         if all(validation < row["validation"] for row in curve):
             best |= copy.deepcopy(networks.state_dict())
         curve.append({"epoch": epoch + 1, **{name: float(np.mean([row[name] for row in rows]))
-                                             for name in rows[0]}, "validation": validation})
-        checkpoint.save(epoch + 1, curve)
+                                             for name in rows[0]}, "validation": validation,
+                      "losses": [row["loss"] for row in rows]})  # of each step
+        saved.save(epoch + 1, curve)
     networks.load_state_dict(best)
     return curve
 

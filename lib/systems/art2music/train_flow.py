@@ -2,6 +2,7 @@
 the flow draws one. Source: Liu, Gong & Liu (2023), eq. 1; Esser et al. (2024). Notebook: 42, 44."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,20 +66,31 @@ def train_step(models: Models, batch: tuple, config: FlowConfig, generator) -> d
 
 
 def train(models: Models, pictures: np.ndarray, texts: np.ndarray, mels_of: Callable,
-          rows: np.ndarray, config: FlowConfig, *, seed: int = 0) -> tuple[Models, list[dict]]:
-    """Trains on some rows: the averaged networks, which generate, and the curve, a dict a step."""
+          rows: np.ndarray, config: FlowConfig, path: Path | None = None, *,
+          seed: int = 0) -> tuple[Models, list[dict]]:
+    """Trains on some rows (resumed from `path`, written every 500 steps): the averaged networks,
+    which generate, and the curve, a dict a step."""
     device = next(models.network.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
     both = torch.nn.ModuleList([models.projector, models.network])
     average = loop.moving_average(both, config.decay)
-    order, curve = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed)), []
-    for step in loop.progress(config.n_steps, "flow"):
+    key = provenance.content_hash(repr((config, seed)).encode(), pictures[rows], texts[rows],
+                                  models.network.basis.cpu().numpy())
+    checkpoint = loop.Checkpoint(path, key, networks=both, average=average,
+                                 optimiser=models.optimiser, generator=generator)
+    curve = checkpoint.load()["curve"]
+    order = loop.batches(len(rows), config.batch_size, np.random.default_rng(seed))
+    for _ in curve:  # the batches that were seen
+        next(order)
+    for step in loop.progress(config.n_steps, "flow", len(curve)):
         batch = make_batch(pictures, texts, mels_of, rows[next(order)], device)
         for group in models.optimiser.param_groups:
             group["lr"] = config.learning_rate * loop.warmup_cosine(step, config.warm_up,
                                                                     config.n_steps)
         curve.append({"step": step + 1, **train_step(models, batch, config, generator)})
         average.update_parameters(both)
+        if (step + 1) % 500 == 0 or step + 1 == config.n_steps:
+            checkpoint.save(step + 1, curve)
     averaged: Any = average.module
     return Models(averaged[0], averaged[1], None), curve
 
