@@ -157,7 +157,7 @@ PROFILES = {
         replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
                 n_judged=24),
         replace(_GREY, channels=(16, 16), embedding=32, n_pictures=64, batch_size=8, n_steps=10,
-                n_sampling=4, n_judged=25), n_pieces=16, clip_seconds=4.0),
+                n_sampling=4, n_judged=75), n_pieces=16, clip_seconds=4.0),
     "mini": Config(
         ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0, outer_folds=4,
                      inner_folds=3, n_trials=5, search_trees=15, n_repeats=3, n_resamples=300),
@@ -175,5 +175,5 @@ PROFILES = {
                      inner_folds=2, n_trials=2, search_trees=4, n_repeats=1, n_resamples=50),
         replace(_GAN_128, **_LONG, **_TOY_GAN), replace(_GAN_128, **_TOY_GAN),
         replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=24),
-        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=25), n_pieces=16, clip_seconds=4.0)}
+        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=75), n_pieces=16, clip_seconds=4.0)}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
