@@ -86,7 +86,7 @@ def train_step(models: Models, optimisers: tuple[Adam, Adam], real: torch.Tensor
     loss_generator = (-critic(painted.picture, affect, growth).mean()
                       + config.w_matching * matching)
     step_generator.zero_grad()
-    # without the critic's own gradients, which nobody would use: 5 % of the step
+    # without the critic's own gradients, which nobody would use: 3 % of the step
     loss_generator.backward(inputs=list(generator.parameters()))
     step_generator.step()
     if average is not None:
