@@ -377,6 +377,18 @@ def test_painting_in_batches_gives_the_same_pictures(data, kind, monkeypatch):
     assert np.abs(whole.astype(int) - parts).max() <= 1  # sums in another order
 
 
+@pytest.mark.parametrize("kind", ["dpm_solver", "ancestral"])
+def test_with_one_noise_each_picture_is_painted_as_if_alone(data, kind):
+    models, *_ = trained(TINY, data, 3)
+    affect = np.array([[0.5, -0.5], [0.5, -0.5], [-0.5, 0.9]])
+    shown = train_diffusion.generate(models, affect, TINY, 4, sampler=kind, one_noise=True)
+    alone = np.concatenate([train_diffusion.generate(models, [point], TINY, 4, sampler=kind)
+                            for point in affect])
+    assert np.abs(shown.astype(int) - alone).max() <= 1 and np.array_equal(shown[0], shown[1])
+    apart = train_diffusion.generate(models, affect, TINY, 4, sampler=kind)
+    assert not np.array_equal(apart[0], apart[1])
+
+
 def test_emotion_reaches_the_picture():
     affect = np.random.default_rng(0).uniform(-1, 1, (64, 2)).astype(np.float32)
     config = replace(TINY, size=4, channels=(16,), embedding=32, learning_rate=2e-2, warm_up=5,

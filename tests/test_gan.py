@@ -224,6 +224,11 @@ def test_the_schedule_fades_each_stage_in_and_ends_full_size():
                 == pytest.approx(len(alphas) / 2, abs=1))
 
 
+def test_without_growing_the_first_step_is_at_full_size():
+    plain = replace(PUBLISHED, steps=(0, 5), fade=0.0)
+    assert {train_gan.growth_at(plain, step) for step in range(6)} == {Growth(1, 1.0)}
+
+
 @pytest.mark.parametrize("which", ["published_gan", "gan"])
 @pytest.mark.parametrize("profile", ["smoke", "mini", "gpu", "paper"])
 def test_every_profile_builds_and_every_stage_has_its_shape(which, profile):
@@ -266,6 +271,15 @@ def test_each_loss_moves_its_own_network_only(data):
         models, *_ = train(config, data, 2, built=built)
         moved = [largest_change(b, m) > 0 for b, m in zip(before, models[:2], strict=True)]
         assert moved == [still != "lr_generator", still != "lr_critic"]
+
+
+def test_the_generators_loss_leaves_no_gradient_in_the_critic(data):
+    """mean(fake) − mean(real) does not move the score's last bias; the generator's −mean(fake)
+    would, by −1.
+    """
+    models, *_ = train(PUBLISHED, data, 1)
+    assert float(models.critic.score.bias.grad) == pytest.approx(0.0, abs=1e-6)
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in models.generator.parameters())
 
 
 def test_the_critic_learns_to_tell_real_from_painted(data):

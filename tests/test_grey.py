@@ -79,7 +79,7 @@ def training_cell(stem, tmp_path):
     """A notebook's training, as code, and what it finds when it runs: toy settings, colours."""
     cells = json.loads((paths.NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
     code, = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
-             and ".train_step(" in "".join(cell["source"]))
+             and ".checkpoint(" in "".join(cell["source"]))
     smoke, rng = get_config("smoke"), np.random.default_rng(0)
     gan = replace(smoke.gan, steps=(2, 2), batch_size=4)
     grey = replace(smoke.grey, n_steps=4, batch_size=4)

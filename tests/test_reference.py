@@ -157,6 +157,16 @@ def test_painters_learn_from_landscapes_and_the_judge_from_the_rest(photographs_
     assert sorted(numbers["train"]) != list(range(min(landscapes), min(landscapes) + 12))
 
 
+def test_without_a_style_painters_learn_from_as_many_photographs_of_every_kind(
+        photographs_on_the_shelf):
+    landscapes, _ = data.training_pictures(PHOTOGRAPHS)
+    shown, affect = data.training_pictures(replace(PHOTOGRAPHS, style=""))
+    greens, least = (some[..., 1].mean((1, 2)) for some in (shown, landscapes))
+    assert shown.shape == landscapes.shape and 0 < (greens < least.min()).sum() < len(shown)
+    held = np.round(40 * data.photographs(PHOTOGRAPHS, "test", 16)[1][:, 0]).astype(int)
+    assert not set(np.round(40 * affect[:, 0]).astype(int)) & set(held), "the test's are not shown"
+
+
 def test_no_held_out_photograph_looks_like_one_to_learn_from(photographs_on_the_shelf):
     learned, _ = data.training_pictures(PHOTOGRAPHS)
     held, affect = data.held_pictures(PHOTOGRAPHS, 100)

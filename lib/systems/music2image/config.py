@@ -39,7 +39,7 @@ class ForestConfig:
 class PictureConfig:
     """The pictures that a painter learns from; the paper keeps 1,311 photographs, landscapes."""
     collections: tuple[str, ...] = ()  # as the forest's
-    style: str = ""  # of the atelier's; "": all
+    style: str = "landscape"  # of the atelier's paintings, or the photographs; "": all kinds
     clip: str = "openai/clip-vit-base-patch32"  # which tells landscapes from other photographs
     size: int = 128
     n_pictures: int = 1311
@@ -49,7 +49,6 @@ class PictureConfig:
 @dataclass(frozen=True)
 class GanConfig(PictureConfig):
     """The WGAN-GP; widths, noise, batch size, λ and β are Gulrajani's; the paper has none."""
-    style: str = "landscape"
     channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # of each stage from 4² up
     depth: int = 2
     n_noise: int = 128
@@ -128,16 +127,17 @@ _LONG = _TRAINS | {"lr_generator": 1e-3, "lr_critic": 2e-3, "ema_decay": 0.999}
 _GAN_8 = GanConfig(size=8, channels=(16, 8), depth=1, n_noise=16, n_pictures=96, steps=(8, 16),
                    n_critic=1, n_judged=40)
 _GAN_16 = GanConfig(size=16, channels=(64, 32, 16), depth=1, n_noise=32, n_pictures=1000,
-                    steps=(110, 280, 340), n_critic=1, n_judged=300)
+                    steps=(75, 190, 235), n_critic=1, n_judged=300)
 _GAN_64 = GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000, batch_size=64,
                     steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1)
 _CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned",
               "sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
-_SMALL = DiffusionConfig(size=32, channels=(48, 64, 64), layers=1, attention_levels=1, patch=2,
-                         start="neutral", ema_decay=0.99, learning_rate=5e-4, **_CORRECTED)
-_LARGE = DiffusionConfig(size=64, channels=(128, 256, 256, 512), n_pictures=20_000, batch_size=128,
-                         n_steps=60_000, warm_up=1000, ema_decay=0.9995, **_CORRECTED)
-_GREY = DiffusionConfig(size=16, channels=(64, 64), layers=1, attention_levels=1, patch=2,
+_SMALL = DiffusionConfig(style="", size=32, channels=(48, 64, 64), layers=1, attention_levels=1,
+                         patch=2, start="neutral", ema_decay=0.99, learning_rate=5e-4, **_CORRECTED)
+_LARGE = DiffusionConfig(style="", size=64, channels=(128, 256, 256, 512), n_pictures=20_000,
+                         batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
+                         **_CORRECTED)
+_GREY = DiffusionConfig(style="", size=16, channels=(64, 64), layers=1, attention_levels=1, patch=2,
                         warm_up=20, decay=0.5, learning_rate=3e-3, ema_decay=0.98,
                         sampler="dpm_solver", n_sampling=20, guidance=2.0)
 
@@ -157,13 +157,13 @@ PROFILES = {
         replace(_SMALL, n_pictures=64, batch_size=8, n_steps=12, n_sampling=8, n_slow=40,
                 n_judged=24),
         replace(_GREY, channels=(16, 16), embedding=32, n_pictures=64, batch_size=8, n_steps=10,
-                n_sampling=4, n_judged=25), n_pieces=16, clip_seconds=4.0),
+                n_sampling=4, n_judged=75), n_pieces=16, clip_seconds=4.0),
     "mini": Config(
         ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0, outer_folds=4,
                      inner_folds=3, n_trials=5, search_trees=15, n_repeats=3, n_resamples=300),
         replace(_GAN_16, **_SHORT), _GAN_16,
-        replace(_SMALL, n_pictures=1000, n_steps=500, warm_up=50, decay=0.5, n_judged=64),
-        replace(_GREY, n_pictures=600, batch_size=32, n_steps=240, n_judged=100),
+        replace(_SMALL, n_pictures=1000, n_steps=360, warm_up=50, decay=0.5, n_judged=64),
+        replace(_GREY, n_pictures=600, batch_size=32, n_steps=180, n_judged=100),
         n_pieces=120, clip_seconds=10.0),
     "gpu": Config(
         ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
@@ -175,5 +175,5 @@ PROFILES = {
                      inner_folds=2, n_trials=2, search_trees=4, n_repeats=1, n_resamples=50),
         replace(_GAN_128, **_LONG, **_TOY_GAN), replace(_GAN_128, **_TOY_GAN),
         replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=24),
-        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=25), n_pieces=16, clip_seconds=4.0)}
+        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=75), n_pieces=16, clip_seconds=4.0)}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -120,8 +120,13 @@ def _landscape_shares(files: list, clip: str) -> np.ndarray:  # logarithms, [N]
 
 def training_pictures(config: PictureConfig) -> tuple[np.ndarray, np.ndarray]:
     """Pictures uint8 [N, size, size, 3] to learn from and their affect, float32 [N, 2]."""
-    if config.collections:
+    if config.collections and config.style:
         return photographs(config, "train", config.size)
+    if config.collections:  # as many of every kind; the judge has seen most of them
+        parts = [photographs(config, use, config.size) for use in ("train", "judge")]
+        pictures, affect = (np.concatenate(column) for column in zip(*parts, strict=True))
+        rows = np.random.default_rng(0).permutation(len(pictures))[: config.n_pictures]
+        return pictures[rows], affect[rows]
     return paint.pictures(TRAIN_SEED, range(config.n_pictures), config.size, config.style)
 
 

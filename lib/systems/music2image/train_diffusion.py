@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.utils.torch_utils import randn_tensor
 
 from lib.core import artefacts, paths, provenance
 from lib.models.emotion_unet import EmotionUNet
@@ -129,14 +130,18 @@ def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, gu
 
 
 def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: int = 0, *,
-             guidance: float | None = None, sampler: str = "", n_sampling: int = 0) -> np.ndarray:
-    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise."""
+             guidance: float | None = None, sampler: str = "", n_sampling: int = 0,
+             one_noise: bool = False) -> np.ndarray:
+    """Pictures for affects [N, 2]: uint8 [N, H, W, 3]; the same seed gives the same noise, with
+    `one_noise` to each picture of the call."""
     network = models.sampling_network
     device = next(network.parameters()).device
     points = torch.as_tensor(np.asarray(affect), dtype=torch.float32, device=device)
     guidance = config.guidance if guidance is None else guidance
-    rng = torch.Generator().manual_seed(seed)
-    x = torch.randn(len(affect), 3, config.size, config.size, generator=rng).to(device)
+    rng: Any = torch.Generator().manual_seed(seed)
+    if one_noise:  # of a list, each picture draws from its own
+        rng = [torch.Generator().manual_seed(seed) for _ in affect]
+    x = randn_tensor((len(affect), 3, config.size, config.size), rng).to(device)
     steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
                       config.prediction, config.n_diffusion)
     with torch.no_grad():

@@ -5,7 +5,6 @@ paper's numbers of units :func:`needs` *computes* memory and hours, linearly: on
 faster, by up to a quarter for MusicGen's 30 s. Sources of the sizes: each checkpoint's config.json
 on the hub, open_clip's ViT-H-14.json; of the peaks: Nvidia's data sheets."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import torch
 import transformers as hf
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import nn
-from torch.utils import flop_counter
 
 from lib.core.errors import KlangfarbeError
 from lib.models import hifigan
@@ -29,6 +27,7 @@ from lib.pretrained.loading import Source
 from lib.pretrained.musicgen import MusicGenerator
 from lib.systems import art2music, bridging, mapping, music2image
 from lib.systems.mapping.data import FRACTIONS
+from lib.training import flops
 from lib.training import musicgen as steps
 from lib.workbook.benchmarks import peak_mb
 
@@ -215,30 +214,6 @@ def trained(name: str) -> tuple[Any, list[tuple]]:
                 ("second", 1, lambda: train.vocode(plain, some(1, 80, 86)))]
 
 
-def lstm_flops(x, w_input, w_hidden, *_, **__) -> int:
-    """Of one direction of an LSTM layer, by shapes: [T, B, I], [4H, I], [4H, H]."""
-    return 2 * x[0] * x[1] * w_input[0] * (w_input[1] + w_hidden[1])
-
-
-class Untracked(contextlib.nullcontext):
-    """In place of the counter's hooks in each module, which refuse the WGAN's second gradient."""
-    parents = ("Global",)
-
-
-def count_flops() -> flop_counter.FlopCounterMode:
-    """PyTorch's counter, told of the CPU's own kernels of attention and LSTM."""
-    aten = torch.ops.aten
-    counter: Any = flop_counter.FlopCounterMode(display=False, custom_mapping={
-        aten._scaled_dot_product_flash_attention_for_cpu:
-            lambda *shapes, **_: flop_counter.sdpa_flop_count(*shapes[:3]),
-        aten._scaled_dot_product_flash_attention_for_cpu_backward:
-            lambda *shapes, **_: flop_counter.sdpa_backward_flop_count(*shapes[:4]),
-        aten.mkldnn_rnn_layer: lstm_flops,
-        aten.mkldnn_rnn_layer_backward: lambda *shapes, **_: 2 * lstm_flops(*shapes)})
-    counter.mod_tracker = Untracked()
-    return counter
-
-
 def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
     """A row for each pass of a network, in this process."""
     torch.backends.mha.set_fastpath_enabled(False)  # a kernel in which nothing can be counted
@@ -251,7 +226,7 @@ def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
             if trains:
                 call()  # gradients and Adam's moments are there from now on
             before, began = psutil.Process().memory_info().rss / 1e9, time.process_time()
-            with count_flops() as counter:
+            with flops.count_flops() as counter:
                 call()
         peak = peak_mb() * 2**20 / 1e9
         rows.append({
