@@ -14,6 +14,7 @@ from torch import nn
 from lib.cli import main
 from lib.core import paths
 from lib.systems import SYSTEMS
+from lib.training import flops
 from lib.workbook import graph, rehearsal
 from lib.workbook.rehearsal import full_size, networks
 
@@ -105,24 +106,41 @@ def test_a_layer_and_its_step_are_counted_as_they_should_be():
     assert trained["tflops"] == pytest.approx(2 * plain["tflops"])  # x itself has no gradient
     assert plain["parameters"] == trained["trained"] == 300 * 200 + 200 and not plain["trained"]
     assert plain["weights_gb"] == pytest.approx(4e-9 * plain["parameters"])
+    # the layer keeps its input alone, and nothing without a backward pass
+    assert plain["saved_gb"] == 0 and trained["saved_gb"] == 8400e-9
     assert plain["peak_gb"] > 0.1 and plain["ran"] and not torch.equal(layer.weight, before)
+
+
+def test_what_autograd_keeps_is_counted_once_and_let_go():
+    layer, x = nn.Linear(10, 20), torch.rand(4, 10)
+    with flops.SavedTensors(layer.parameters()) as saved:
+        for _ in range(2):  # one graph after the other: input [4, 10], and output [4, 20] for y²
+            layer(x).square().sum().backward()
+        assert (saved.peak, saved.bytes) == (4 * (4 * 10 + 4 * 20), 0)
+        kept = [layer(x).square() for _ in range(2)]  # two graphs that share their input
+        assert saved.peak == saved.bytes == 4 * (4 * 10 + 2 * 4 * 20)
+    plain, = torch.autograd.grad(layer(x.requires_grad_()).tanh().sum(), x, create_graph=True)
+    with flops.SavedTensors(layer.parameters()):  # a second gradient goes through
+        again, = torch.autograd.grad(layer(x).tanh().sum(), x, create_graph=True)
+    assert torch.equal(torch.autograd.grad(plain.square().sum(), x)[0],
+                       torch.autograd.grad(again.square().sum(), x)[0]) and kept
 
 
 def test_lstm_and_attention_on_a_cpu_are_counted_too():
     lstm, x = nn.LSTM(30, 20, num_layers=2, bidirectional=True, batch_first=True), torch.rand(
         3, 9, 30)
     q = torch.rand(1, 2, 50, 16)
-    for layer, call, flops in (
+    for layer, call, expected in (
             (lstm, lambda: lstm(x), 2 * 2 * 27 * 80 * (30 + 20 + 40 + 20)),
             (lstm, lambda: nn.functional.scaled_dot_product_attention(q, q, q),
              2 * 2 * 2 * 50 * 50 * 16)):
         row, = full_size.measure(layer, [("item", 1, call)])
-        assert row["tflops"] * 1e12 == pytest.approx(flops)
+        assert row["tflops"] * 1e12 == pytest.approx(expected)
 
 
 def test_hours_and_memory_follow_from_the_counts(monkeypatch):
     row = {"what": "step, picture", "units": 2, "parameters": 10**9, "trained": 10**9 // 2,
-           "added_gb": 3.0, "tflops": 4.0}
+           "saved_gb": 3.0, "tflops": 4.0}
     monkeypatch.setattr(full_size, "work", lambda: [
         ("music2image", "S3 U-Net", "step, picture", 1000, 8),
         ("music2image", "S3 U-Net", "step, picture", 3000, 8)])

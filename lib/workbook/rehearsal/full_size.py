@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 import transformers as hf
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
@@ -225,15 +224,14 @@ def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
         with torch.set_grad_enabled(bool(trains)):
             if trains:
                 call()  # gradients and Adam's moments are there from now on
-            before, began = psutil.Process().memory_info().rss / 1e9, time.process_time()
-            with flops.count_flops() as counter:
+            began = time.process_time()
+            with flops.count_flops() as counter, flops.SavedTensors(weights) as saved:
                 call()
-        peak = peak_mb() * 2**20 / 1e9
         rows.append({
             "what": what, "units": units, "parameters": sum(p.numel() for p in weights),
             "trained": sum(p.numel() for part in trains for p in part.parameters()),
-            "weights_gb": sum(p.nbytes for p in weights) / 1e9, "peak_gb": peak,
-            "added_gb": max(0.0, peak - before), "seconds": time.process_time() - began,
+            "weights_gb": sum(p.nbytes for p in weights) / 1e9, "saved_gb": saved.peak / 1e9,
+            "peak_gb": peak_mb() * 2**20 / 1e9, "seconds": time.process_time() - began,
             "tflops": counter.get_total_flops() / 1e12, "ran": weights[0].device.type != "meta"})
     return rows
 
@@ -313,9 +311,9 @@ def needs(measured: dict[str, list[dict]]) -> list[str]:
         lines.append(f"| {first} | {second} | {memory:.0f} | {' | '.join(map(_short, hours))} |")
     for system, name, what, units, at_once in work():
         for row in (row for row in measured.get(name, ()) if row["what"] == what):
-            # float32 weights; gradients and Adam's two moments; what a step adds
+            # float32 weights; gradients and Adam's two moments; what the backward pass needs
             memory = (4e-9 * row["parameters"] + 12e-9 * row["trained"]
-                      + row["added_gb"] * (at_once / row["units"] or 1))
+                      + row["saved_gb"] * at_once / row["units"])
             share = ONE_BY_ONE if what in ("caption", "token", "sampled second") else UTILISATION
             systems.setdefault(system, []).append([memory, *(
                 row["tflops"] * units / row["units"] / 3600 / share / peak
