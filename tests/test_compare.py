@@ -1,10 +1,11 @@
 """Side by side: the same items for all, retrieval that finds the nearest, sounds made alike."""
 
 import numpy as np
+import pytest
 
 from lib.data.atelier import TEST_SEED, factors
 from lib.data.atelier.words import emotion_word
-from lib.systems import compare
+from lib.systems import art2music, bridging, compare, mapping
 
 
 def test_the_items_are_fresh_and_all_their_sides_agree():
@@ -40,3 +41,22 @@ def test_sounds_of_any_rate_and_length_become_one_array():
     assert made.shape == (3, 4_000) and made.dtype == np.float32
     np.testing.assert_allclose(made[0, 200:3_800], made[1, 200:3_800], atol=1e-2)
     assert not made[2, 2_000:].any() and np.abs(made[2, :2_000]).max() > 0.9
+
+
+@pytest.mark.parametrize("system", [bridging, mapping, art2music])
+def test_a_painting_of_a_batch_sounds_as_it_does_alone(system):
+    room = compare.draw_items(compare.Config(n_items=2, n_known=1, seconds=0.5))
+    models = system.generate.load()
+    together = system.generate.generate_batch(room.pictures, models, seed=7, seconds=0.5)
+    alone = system.generate.generate(room.pictures[0], models, seed=7, seconds=0.5)
+    np.testing.assert_allclose(together[0].sound, alone.sound, atol=1e-3)
+    assert np.abs(together[1].sound - alone.sound).max() > 0.01
+
+
+def test_a_comment_stays_with_its_painting_and_the_captioner_fills_in():
+    room = compare.draw_items(compare.Config(n_items=2, n_known=1, seconds=0.5))
+    models = art2music.generate.load()
+    first, second = art2music.generate.generate_batch(room.pictures, models,
+                                                      ["", room.comments[1]], seconds=0.5)
+    assert (first.said_by, second.said_by) == ("the captioner", "you")
+    assert second.comment == room.comments[1] and first.comment not in room.comments

@@ -410,6 +410,17 @@ def test_a_seed_repeats_and_another_differs(model):
     assert torch.equal(everything, one), "top-k 250 of 16 cuts nothing"
 
 
+def test_an_item_of_a_batch_is_what_it_is_alone(model):
+    states, mask = (torch.randn(3, 3, D, generator=torch.Generator().manual_seed(0)),
+                    torch.ones(3, 3, dtype=torch.long))
+    together = loader.sample(model.decoder, states, mask, 12, seed=5)
+    alone = [loader.sample(model.decoder, states[[k]], mask[[k]], 12, seed=5 + k)[0]
+             for k in range(3)]
+    assert torch.equal(together, torch.stack(alone))
+    assert not torch.equal(together[1],
+                           loader.sample(model.decoder, states[[1]], mask[[1]], 12, seed=5)[0])
+
+
 def test_the_walk_with_fixed_shapes_is_the_same_walk(model, monkeypatch):
     """What a GPU captures and torch.compile compiles: no step knows its number but from a
     tensor.

@@ -120,7 +120,8 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
            temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "") -> Tensor:
     """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
-    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile."""
+    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile. Item i
+    is drawn by `seed` + i: it is the same alone, with that seed, as in a batch of any size."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
     checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")
@@ -130,8 +131,9 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     n_items, n_codebooks, special = len(states), config.num_codebooks, config.vocab_size
     n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
-        noise = exponential_noise((n_times, n_items, n_codebooks, kept),
-                                  torch.Generator(states.device).manual_seed(seed))
+        noise = torch.stack([exponential_noise(
+            (n_times, n_codebooks, kept), torch.Generator(states.device).manual_seed(seed + item))
+            for item in range(n_items)], 1)  # [n_times, B, K, kept]
         network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
                                 compiled=step == "compile")
         network.condition(states, mask)

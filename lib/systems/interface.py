@@ -41,6 +41,11 @@ def limit_peak(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
 
 
+def pad_to(sound: np.ndarray, n_samples: int) -> np.ndarray:
+    """A sound [N] with silence after it, `n_samples` long or more: taggers need half a second."""
+    return np.pad(sound, (0, max(0, n_samples - len(sound))))
+
+
 def get_config(table: Mapping, profile: str):
     """A system's config at a profile; ``bundled`` has mini's, a rehearsal of ``paper`` its own."""
     known = {artefacts.BUNDLED: table["mini"], **table}

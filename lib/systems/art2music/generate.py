@@ -3,7 +3,7 @@
 the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
 the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,23 +61,35 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
              seconds: float | None = None) -> Result:
     """Music for a painting uint8 [H, W, 3]; by default as long as in training."""
+    return generate_batch([painting], models, [comment], seed=seed, seconds=seconds)[0]
+
+
+def generate_batch(paintings: Sequence[np.ndarray], models: Models,
+                   comments: Sequence[str] = (), *, seed: int = 0,
+                   seconds: float | None = None) -> list[Result]:
+    """Music for paintings uint8 [H, W, 3] together; the captioner speaks where a comment is empty,
+    or none is given."""
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
-    text, said_by = check_comment(comment), "you"
-    picture = images.squares([painting], models.side)  # [1, side, side, 3]
-    if not text:
-        text = pretrained.load("captioner", models.captioner).caption(picture, [None])[0]
-        said_by = "the captioner"
-    words = ", ".join(data.extract_keywords(text, models.lexicon))
-    v, u = data.embed_inputs(picture, [text], [words], models.clip)  # [1, D] twice
-    _, gate = train_decoder.project(models.stage, v, u)
+    texts = [check_comment(comment) for comment in comments or [""] * len(paintings)]
+    pictures = images.squares(paintings, models.side)  # [N, side, side, 3]
+    if silent := [k for k, text in enumerate(texts) if not text]:
+        captioner = pretrained.load("captioner", models.captioner)
+        for k, caption in zip(silent, captioner.caption(pictures[silent]), strict=True):
+            texts[k] = caption
+    words = [", ".join(data.extract_keywords(text, models.lexicon)) for text in texts]
+    v, u = data.embed_inputs(pictures, texts, words, models.clip)  # [N, D] twice
+    _, gates = train_decoder.project(models.stage, v, u)
     mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
-    sound = interface.limit_peak(train_vocoder.vocode(models.vocoder, mel.to_ln(mels))[0])
-    rated = np.pad(sound, (0, max(0, mel.RATE_HZ - len(sound))))  # the tagger needs half a second
-    affect = audio_quality.predict_emotions(models.tagger, [rated], mel.RATE_HZ).iloc[0]
-    return Result(sound, mel.RATE_HZ, comment=text, said_by=said_by, keywords=words,
-                  gate=float(gate.mean()), mel=mels[0], valence=float(affect.valence),
-                  arousal=float(affect.arousal), emotion=affect.word)
+    sounds = [interface.limit_peak(sound)
+              for sound in train_vocoder.vocode(models.vocoder, mel.to_ln(mels))]
+    predicted = audio_quality.predict_emotions(models.tagger, [
+        interface.pad_to(sound, mel.RATE_HZ) for sound in sounds], mel.RATE_HZ)
+    return [Result(sounds[k], mel.RATE_HZ, comment=texts[k],
+                   said_by="the captioner" if k in silent else "you", keywords=words[k],
+                   gate=float(gates[k].mean()), mel=mels[k], valence=float(affect.valence),
+                   arousal=float(affect.arousal), emotion=affect.word)
+            for k, affect in enumerate(predicted.itertuples())]
 
 
 def check_comment(comment: str) -> str:

@@ -6,6 +6,7 @@ A is trained in train_classifier.py, D in train_musicgen.py on data.py's pairs; 
 are not trained. Model M1 reads the word, M2 the caption, M3 and M4 the description.
 Source: Hisariya & Liang §IV. Notebook: 10."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -57,21 +58,31 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=None) -> Result:
     """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned."""
+    return generate_batch([painting], models, seed=seed, seconds=seconds)[0]
+
+
+def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
+                   seconds=None) -> list[Result]:
+    """Paintings uint8 [H, W, 3] become music together: painting k as alone with `seed` + k, but
+    a caption that came before in the batch is described in other words."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
-    picture = images.squares([painting], config.side)  # [1, side, side, 3]
-    probabilities = train_classifier.predict(models.classifier, picture, models.temperature)[0]
-    first, second = np.argsort(-probabilities, kind="stable")[:2]
-    emotion = prompts.EMOTIONS[first]
-    texts = prompts.generate_texts(picture, [emotion], models.captioner, models.describer,
+    pictures = images.squares(paintings, config.side)  # [N, side, side, 3]
+    probabilities = train_classifier.predict(models.classifier, pictures, models.temperature)
+    order = np.argsort(-probabilities, axis=1, kind="stable")  # [N, 5]
+    emotions = [prompts.EMOTIONS[first] for first in order[:, 0]]
+    texts = prompts.generate_texts(pictures, emotions, models.captioner, models.describer,
                                    describe_from=config.prompts.describe_from,
-                                   seed=config.prompts.seed).iloc[0]
-    sound = train_musicgen.generate(models.generator, [texts[TEXT_COLUMNS[config.music.model]]],
-                                    config.music, seed, seconds=seconds)[0]
-    return Result(interface.limit_peak(sound), models.generator.sample_rate_hz, emotion=emotion,
-                  probability=float(probabilities[first]), second=prompts.EMOTIONS[second],
-                  second_probability=float(probabilities[second]), caption=texts["caption"],
-                  description=texts["description"])
+                                   seed=config.prompts.seed)
+    sounds = train_musicgen.generate(
+        models.generator, texts[TEXT_COLUMNS[config.music.model]].tolist(), config.music, seed,
+        seconds=seconds)
+    return [Result(interface.limit_peak(sound), models.generator.sample_rate_hz,
+                   emotion=text.emotion, probability=float(sure[first]),
+                   second=prompts.EMOTIONS[second], second_probability=float(sure[second]),
+                   caption=text.caption, description=text.description)
+            for sound, text, sure, (first, second) in zip(
+                sounds, texts.itertuples(), probabilities, order[:, :2], strict=True)]
 
 
 def summary(result: Result) -> str:

@@ -2,9 +2,10 @@
 
     picture [H, W, 3] ─CLIP─► v [D_in] ─projection─► m̂ [n, D] ─MusicGen─► codes ─codec─► music [N]
                        frozen           trained                frozen    [K, S]  frozen
-Source: Deepika §4.3.6. Ours: pictures are played one at a time, so that the music depends on no
-other; the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
+Source: Deepika §4.3.6. Ours: each picture has its own seed, so that the music depends on no other;
+the bundled tagger, which took no part, says what the music sounds like. Notebook: 20."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,16 +53,24 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
 
 def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0) -> Result:
     """A picture uint8 [H, W, 3] becomes music."""
+    return generate_batch([painting], models, seed=seed, seconds=seconds)[0]
+
+
+def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
+                   seconds=8.0) -> list[Result]:
+    """Pictures uint8 [H, W, 3] become music together: picture k as alone with `seed` + k."""
     interface.check_seconds(seconds)
-    vector = models.clip.embed_pictures(images.squares([painting], models.side))  # [1, D_in]
-    condition = train_projection.predict(models.projection, vector)  # [1, n, D]
-    sound = interface.limit_peak(generate_music(models.generator, condition, models.config, seed,
-                                                seconds=seconds)[0])
+    vectors = models.clip.embed_pictures(images.squares(paintings, models.side))  # [N, D_in]
+    conditions = train_projection.predict(models.projection, vectors)  # [N, n, D]
+    sounds = [interface.limit_peak(sound) for sound in generate_music(
+        models.generator, conditions, models.config, seed, seconds=seconds)]
     rate = models.generator.sample_rate_hz
-    padded = np.pad(sound, (0, max(0, rate - len(sound))))  # the tagger needs half a second
-    affect = audio_quality.predict_emotions(models.tagger, [padded], rate).iloc[0]
-    return Result(sound, rate, vector=vector[0], condition=condition[0],
-                  valence=float(affect.valence), arousal=float(affect.arousal), emotion=affect.word)
+    predicted = audio_quality.predict_emotions(models.tagger, [
+        interface.pad_to(sound, rate) for sound in sounds], rate)
+    return [Result(sound, rate, vector=vector, condition=condition, valence=float(affect.valence),
+                   arousal=float(affect.arousal), emotion=affect.word)
+            for sound, vector, condition, affect in zip(
+                sounds, vectors, conditions, predicted.itertuples(), strict=True)]
 
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
