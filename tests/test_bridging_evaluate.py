@@ -160,7 +160,7 @@ def test_a_row_as_it_is_heard_agrees_with_the_metrics(material):
     assert few["own"] == pytest.approx(row["own"])
     quality = audio_quality.measure_quality(material.real, RATE)
     assert few["flatness"] == pytest.approx(quality["flatness"].to_numpy())
-    assert few["silent"] == pytest.approx(quality["silent"].to_numpy())
+    assert few["blank"] == pytest.approx(quality["blank"].to_numpy())
 
 
 def test_encoders_are_those_that_the_config_names(material, monkeypatch):

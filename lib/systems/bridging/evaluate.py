@@ -95,7 +95,7 @@ def score_clips(sounds: Any, texts: Mapping[str, Sequence[str]], encoders: Encod
                 sample_rate_hz: int, reference: np.ndarray | None = None) -> np.ndarray:
     """Sounds [N, samples], structured [N]: the cosine with each of N texts under the name it has in
     `texts`, [N] a row; at one loudness ``windows`` [W, D] and their mean ``embedding``; shares of
-    ``silent`` frames, ``flatness``. With a `reference` [N, samples] also ``affect``, the nearest
+    ``blank`` mel cells, ``flatness``. With a `reference` [N, samples] also ``affect``, the nearest
     ``word``, ``logits, thd``, and against every reference ``snr`` (dB), ``histogram`` (nats)."""
     length = sounds.shape[1] if reference is None else min(sounds.shape[1], reference.shape[1])
     sounds, (tagger, embedder, classes, clap) = sounds[:, :length], encoders
@@ -107,7 +107,7 @@ def score_clips(sounds: Any, texts: Mapping[str, Sequence[str]], encoders: Encod
     columns = {name: clips @ embedders.unit(clap.encoder.embed_text(list(some))).T
                for name, some in texts.items()}
     columns |= {"windows": windows, "embedding": windows.mean(1),
-                "silent": quality["silent"], "flatness": quality["flatness"]}
+                "blank": quality["blank"], "flatness": quality["flatness"]}
     if reference is not None:
         reference = reference[:, :length]
         columns |= {
