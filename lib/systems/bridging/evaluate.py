@@ -104,8 +104,9 @@ def score_clips(sounds: Any, texts: Mapping[str, Sequence[str]], encoders: Encod
     windows, _ = embedders.embed_windows(embedder, even, sample_rate_hz)
     windows = windows.reshape(len(sounds), -1, embedder.width)  # clips are of one length
     quality = audio_quality.measure_quality(sounds, sample_rate_hz)
-    columns = {name: clips @ embedders.unit(clap.encoder.embed_text(list(some))).T
-               for name, some in texts.items()}
+    columns: dict[str, Any] = {
+        name: clips @ embedders.unit(clap.encoder.embed_text(list(some))).T
+        for name, some in texts.items()}
     columns |= {"windows": windows, "embedding": windows.mean(1),
                 "blank": quality["blank"], "flatness": quality["flatness"]}
     if reference is not None:
