@@ -146,7 +146,7 @@ PROFILES = {
                            every=6),
         music=replace(_MUSIC, epochs=1, warm_up=2, clip_seconds=2.0)),
     "mini": Config(
-        side=128, prompts=_PROMPTS, test_paintings=60, test_seconds=5.0, bundled=True,
+        side=128, prompts=_PROMPTS, test_paintings=50, test_seconds=5.0, bundled=True,
         evaluation=_EVALUATION, seeds=(0, 1, 2),
         data=replace(_DATA, n_paintings=150, n_pieces=50, piece_seconds=30.0, segment_seconds=10.0),
         classifier=replace(_CLASSIFIER, hidden=32, n_paintings=2000, n_steps=400),
