@@ -110,10 +110,26 @@ def test_loading_leaves_the_start_as_it_was(results, start, clips, tmp_path):
                tensor in made.network.state_dict().items())
 
 
+def test_a_later_training_has_a_file_of_its_own(results, start, clips, tmp_path, capsys):
+    models, config = tuned(start, clips, tmp_path / "store")
+    saved(start, models, config)
+    made, _, is_tuned = checkpoints.load_musicgen("mini", "m4", start, 2)
+    assert made is start and not is_tuned and "m4_2.safetensors: not" in capsys.readouterr().out
+    moved = {name: tensor + 1 for name, tensor in checkpoints.musicgen_weights(models).items()}
+    artefacts.save(moved, music.NOTEBOOK, "mini", checkpoints.weights_file("m4", 2), seed=0)
+    made, _, is_tuned = checkpoints.load_musicgen("mini", "m4", start, 2)
+    first, *_ = checkpoints.load_musicgen("mini", "m4", start)
+    assert is_tuned
+    assert all(torch.allclose(own - other, torch.ones(()), atol=2e-2) for name, own, other in (
+        (name, made.network.state_dict()[name], first.network.state_dict()[name])
+        for name in moved))
+
+
 def test_without_notebook_13_the_start_plays_and_the_line_says_so(results, start, capsys):
     made, config, is_tuned = checkpoints.load_musicgen("mini", "m2", start)
     said = capsys.readouterr().out
-    assert made is start and not is_tuned and "m2: not fine-tuned yet at mini (notebook 13)" in said
+    assert made is start and not is_tuned
+    assert "m2.safetensors: not trained yet at mini (notebook 13)" in said
     assert config == get_config("mini").music.for_model("m2")
 
 

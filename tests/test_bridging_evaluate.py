@@ -2,6 +2,7 @@
 come out where a hand can check them.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.metrics import cards, distances, spectral, stats, text_audio
+from lib.metrics import audio_quality, cards, distances, embedders, spectral, stats, text_audio
 from lib.metrics import evaluation_table as tables
 from lib.signal import affect
 from lib.systems import evaluation
 from lib.systems.bridging import data, evaluate, prompts
+from lib.systems.bridging.config import get_config
 
 RATE = 22_050
 
@@ -43,10 +45,21 @@ class Ears:
 
     def embed(self, windows):
         return np.stack([np.abs(np.fft.rfft(w))
-                         for w in windows])[:, :10_000].reshape(len(windows), 4, -1).mean(2)
+                         for w in windows])[:, :4000].reshape(len(windows), 4, -1).mean(2)
 
     def embed_text(self, texts):
         return np.array([[1 + text.count(letter) for letter in "aeio"] for text in texts], float)
+
+
+class Tagger(Ears):
+    """The same energies as affect and logits."""
+
+    labels = ("a", "b", "c", "d")
+
+    def affect(self, windows):
+        return np.clip(self.embed(windows)[:, :2] / 100, -1, 1)
+
+    logits = Ears.embed
 
 
 # --- the material ---------------------------------------------------------------------------------
@@ -124,22 +137,59 @@ def test_the_strongest_tone_is_taken_for_the_fundamental():
 
 
 def test_a_row_as_it_is_heard_agrees_with_the_metrics(material):
-    from lib import pretrained
-
     own, common = [f"text {'aeio'[k % 4] * k}" for k in range(10)], ["a", "e"] * 5
-    clap = text_audio.VerifiedEncoder(Ears(), 10, 1.0, 0.0, 1.0, "texts")
-    row = evaluate.score_clips(material.real, material.reference, own, common,
-                                 pretrained.load("tagger"), clap, RATE)
-    assert np.diagonal(row["own"]) == pytest.approx(text_audio.clap(clap, own, list(material.real),
-                                                                    RATE))
-    assert np.diagonal(row["common"]) == pytest.approx(text_audio.clap(clap, common,
-                                                                       list(material.real), RATE))
-    louder = evaluate.score_clips(3 * material.real, material.reference, own, common,
-                             pretrained.load("tagger"), clap, RATE)
-    assert louder["embedding"] == pytest.approx(row["embedding"],
-                                                abs=1e-3) and np.abs(louder["loud"]
-                                                                     - row["loud"]).max() > 0.1
+    clap, tagger = text_audio.VerifiedEncoder(Ears(), 10, 1.0, 0.0, 1.0, "texts"), Tagger()
+    encoders = evaluate.Encoders(tagger, Ears(), tagger, clap)
+    half = Ears()
+    half.window_seconds = 0.5
+
+    def score(sounds, *against, encoders=encoders):
+        return evaluate.score_clips(sounds, {"own": own, "common": common}, encoders, RATE,
+                                    *against)
+    row = score(material.real, material.reference)
+    for name, texts in (("own", own), ("common", common)):
+        assert np.diagonal(row[name]) == pytest.approx(text_audio.clap(
+            clap, texts, list(material.real), RATE))
+    louder = score(3 * material.real, material.reference)
+    assert louder["embedding"] == pytest.approx(row["embedding"], rel=1e-3)  # at one loudness
+    assert np.all(louder["affect"][:, 0] > row["affect"][:, 0])  # as played
     assert [affect.emotion_word(*point) for point in row["affect"]] == row["word"].tolist()
+    few = score(material.real, encoders=encoders._replace(embedder=half))
+    assert few["windows"].shape == (10, 2, 4) and "affect" not in few.dtype.names
+    assert few["embedding"] == pytest.approx(few["windows"].mean(1))
+    assert few["own"] == pytest.approx(row["own"])
+    quality = audio_quality.measure_quality(material.real, RATE)
+    assert few["flatness"] == pytest.approx(quality["flatness"].to_numpy())
+    assert few["blank"] == pytest.approx(quality["blank"].to_numpy())
+
+
+def test_encoders_are_those_that_the_config_names(material, monkeypatch):
+    asked = []
+    monkeypatch.setattr(embedders, "load", lambda name: asked.append(name) or name)
+    said = material.table["real_description"]
+    config = get_config("smoke").evaluation
+    bundled = evaluate.load_encoders(config, material.real, said, RATE)
+    assert bundled.embedder is bundled.classes is bundled.tagger and not asked
+    assert bundled.clap.n == len(said)
+    paper = replace(get_config("paper").evaluation, text_audio="miniature")
+    published = evaluate.load_encoders(paper, material.real, said, RATE)
+    assert published[1:3] == ("vggish", "panns") and sorted(asked) == ["panns", "vggish"]
+
+
+def test_a_difference_over_trainings_is_wider_where_trainings_differ():
+    rng, groups = np.random.default_rng(0), np.arange(60)
+    theirs = [rng.normal(size=60) for _ in range(3)]
+    alike = [rows + 1 for rows in theirs]
+    apart = [rows + shift for rows, shift in zip(theirs, (0, 1, 2))]
+    for ours, trainings in ((alike, [1, 1, 1]), (apart, [0, 1, 2])):
+        each, (value, low, high) = evaluate.over_trainings(np.mean, ours, theirs, groups)
+        assert each == pytest.approx(trainings) and value == pytest.approx(1)
+        assert (low, high) == stats.difference_over_seeds(np.mean, ours, theirs, groups)[1:]
+        assert (low > 0) == (ours is alike)
+    each, (value, low, high) = evaluate.over_trainings(np.mean, apart[2:], theirs[:1], groups)
+    assert each == [value] and low < value < high  # one training: over paintings alone
+    assert (low, high) == pytest.approx(stats.jackknife(np.mean, apart[2] - theirs[0],
+                                                        groups=groups))
 
 
 def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
@@ -162,8 +212,8 @@ def test_the_whole_table_knows_which_condition_is_a_rows_own(material):
     reference = ideal.copy()
     card = SimpleNamespace(name="ears", sha256="0" * 64, width=4)
     found = tables.evaluate_table({"M4": ideal, "deaf": deaf},
-                         evaluate.measures(table, reference, card,
-                                             SimpleNamespace(card=lambda: vars(card))),
+                         evaluate.measures(table, reference, evaluate.Encoders(
+                             card, card, card, SimpleNamespace(card=lambda: vars(card)))),
                          n_resamples=50, n_swaps=199).set_index(["measure", "row"])
     assert found.loc[("CLAP, own text", "M4"),
                      "value"] == 1 and found.loc[("CLAP, own text", tables.SHUFFLED), "value"] < 0.2

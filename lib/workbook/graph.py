@@ -51,7 +51,7 @@ STEPS = {
     "10_bridging_tour": Step(TOUR, "11 13"),
     "11_bridging_classifier": Step("classifier.safetensors classifier.json curve confusion scores "
         "evidence"),
-    "12_bridging_words": Step("richness kept", "11"),
+    "12_bridging_words": Step("richness kept evidence", "11"),
     "13_bridging_music": Step("m1.safetensors m2.safetensors m3.safetensors m4.safetensors "
         "music.json curves held_out released evidence"),
     "14_bridging_generate": Step("spectra guidance sampling clap_per_emotion", "13"),

@@ -1,5 +1,6 @@
 """The fine-tuned networks as files: ``classifier.safetensors, classifier.json`` of notebook 11;
-``m1`` … ``m4.safetensors``, ``music.json`` (start and settings of each) of notebook 13."""
+``m1`` … ``m4.safetensors``, of later trainings ``m1_1`` …, ``music.json`` (start and settings of
+each) of notebook 13."""
 
 import copy
 from typing import Any
@@ -29,14 +30,21 @@ def musicgen_weights(models: train_musicgen.Models) -> dict:
     return stored.half(network)
 
 
-def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
+def weights_file(model: str, training: int = 0) -> str:
+    """The name of ``m1`` … ``m4``, of the first or a later one of ``Config.seeds``."""
+    return f"{model}_{training}.safetensors" if training else f"{model}.safetensors"
+
+
+def load_musicgen(profile: str, model: str = "m4", start=None, training: int = 0) -> tuple:
     """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)
-    assert_trained(profile, notebook, "music.json", f"{model}.safetensors")
+    file = weights_file(model, training)
+    assert_trained(profile, notebook, "music.json", file)
     try:
-        artefacts.find(notebook, profile, "music.json")
+        for name in ("music.json", file):
+            artefacts.find(notebook, profile, name)
     except errors.KlangfarbeError:
-        print(f"{model}: not fine-tuned yet at {profile} (notebook {notebook[:2]}), "
+        print(f"{file}: not trained yet at {profile} (notebook {notebook[:2]}), "
               f"the {config.start} music model plays as it is")
         return start or pretrained.load("musicgen", config.start), config, False
     settings = artefacts.load(notebook, profile, "music.json")
@@ -46,7 +54,7 @@ def load_musicgen(profile: str, model: str = "m4", start=None) -> tuple:
                          "start", "the music model", notebook)
     generator = copy.copy(start)
     generator.network = copy.deepcopy(start.network).eval()
-    weights = artefacts.load(notebook, profile, f"{model}.safetensors")
+    weights = artefacts.load(notebook, profile, file)
     generator.network.load_state_dict(start.network.state_dict() | weights)
     return generator, config, True
 

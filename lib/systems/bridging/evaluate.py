@@ -5,23 +5,44 @@ Source: Hisariya & Liang §V.B. The published test set is a tenth of the pairs, 
 training knew; of the atelier it is new, of its ``TEST_SEED``. Notebook: 14, 15."""
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lib import pretrained
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, lexicon, paint, render, words
-from lib.metrics import distances, embedders, spectral, text_audio
+from lib.metrics import audio_quality, distances, embedders, spectral, stats, text_audio
 from lib.metrics.evaluation_table import Measure
 from lib.signal import affect
 from lib.systems import evaluation
 from lib.systems.bridging import data
+from lib.systems.bridging.config import EvaluationConfig
 
 EMOTIONS = tuple(affect.EMOTION_POINTS)
 PAINTINGS_FROM, PIECES_FROM = 500_000, 600_000  # first indices in TEST_SEED
 MODELS = ("M1", "M2", "M3", "M4")
+
+
+class Encoders(NamedTuple):
+    """The networks that measure."""
+    tagger: Any  # predicts valence and arousal
+    embedder: Any  # of FAD and KAD
+    classes: Any  # of the paired KL
+    clap: text_audio.VerifiedEncoder
+
+
+def load_encoders(config: EvaluationConfig, real: np.ndarray, descriptions: Sequence[str],
+                  sample_rate_hz: int) -> Encoders:
+    """The encoders that a config names; real pieces [N, samples] must find their descriptions."""
+    tagger = pretrained.load("tagger")
+    named = {name: tagger if name == "tagger" else embedders.load(name)
+             for name in {config.embedder, config.classes}}
+    clap = text_audio.verify_encoder(pretrained.load("text_audio", config.text_audio), list(real),
+                                     sample_rate_hz, list(descriptions))
+    return Encoders(tagger, named[config.embedder], named[config.classes], clap)
 
 
 def make_test_set(n: int, seconds: float, rate_hz: int,
@@ -70,26 +91,45 @@ def codec_round_trip(sounds: np.ndarray, codec, batch: int = 16) -> np.ndarray:
     return np.concatenate(parts)[:, : sounds.shape[1]].astype(np.float32)
 
 
-def score_clips(sounds: Any, reference: np.ndarray, own: Sequence[str],
-                common: Sequence[str], tagger, clap, sample_rate_hz: int) -> np.ndarray:
-    """Sounds [N, samples], structured [N]: ``affect``, the nearest ``word``, ``logits, embedding``
-    (at one loudness), ``loud`` (as generated), ``thd``; against every painting's own and `common`
-    text or reference: ``own, common`` (cosines), ``snr`` (dB), ``histogram`` (nats), [N] a row."""
-    length = min(sounds.shape[1], reference.shape[1])
-    sounds, reference = sounds[:, :length], reference[:, :length]
+def score_clips(sounds: Any, texts: Mapping[str, Sequence[str]], encoders: Encoders,
+                sample_rate_hz: int, reference: np.ndarray | None = None) -> np.ndarray:
+    """Sounds [N, samples], structured [N]: the cosine with each of N texts under the name it has in
+    `texts`, [N] a row; at one loudness ``windows`` [W, D] and their mean ``embedding``; shares of
+    ``blank`` mel cells, ``flatness``. With a `reference` [N, samples] also ``affect``, the nearest
+    ``word``, ``logits, thd``, and against every reference ``snr`` (dB), ``histogram`` (nats)."""
+    length = sounds.shape[1] if reference is None else min(sounds.shape[1], reference.shape[1])
+    sounds, (tagger, embedder, classes, clap) = sounds[:, :length], encoders
     even: Any = evaluation.match_loudness(sounds)
     clips = embedders.unit(embedders.embed_clips(clap.encoder, sounds, sample_rate_hz))
-    texts = sorted({*own, *common})
-    vectors = embedders.unit(clap.encoder.embed_text(texts))
-    return evaluation.structured({
-        **evaluation.hear_affect(tagger, sounds, sample_rate_hz),
-        "loud": embedders.embed_clips(tagger, sounds, sample_rate_hz),
-        "logits": embedders.logits_of_clips(tagger, even, sample_rate_hz),
-        "embedding": embedders.embed_clips(tagger, even, sample_rate_hz),
-        "own": clips @ vectors[[texts.index(text) for text in own]].T,
-        "common": clips @ vectors[[texts.index(text) for text in common]].T,
-        "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
-        "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds])})
+    windows, _ = embedders.embed_windows(embedder, even, sample_rate_hz)
+    windows = windows.reshape(len(sounds), -1, embedder.width)  # clips are of one length
+    quality = audio_quality.measure_quality(sounds, sample_rate_hz)
+    columns: dict[str, Any] = {
+        name: clips @ embedders.unit(clap.encoder.embed_text(list(some))).T
+        for name, some in texts.items()}
+    columns |= {"windows": windows, "embedding": windows.mean(1),
+                "blank": quality["blank"], "flatness": quality["flatness"]}
+    if reference is not None:
+        reference = reference[:, :length]
+        columns |= {
+            **evaluation.hear_affect(tagger, sounds, sample_rate_hz),
+            "logits": embedders.logits_of_clips(classes, even, sample_rate_hz),
+            "snr": _snr(sounds, reference), "histogram": _histogram_kl(sounds, reference),
+            "thd": np.array([_thd(sound, sample_rate_hz) for sound in sounds])}
+    return evaluation.structured(columns)
+
+
+def over_trainings(statistic: Callable[[np.ndarray], float], ours: Sequence[np.ndarray],
+                   theirs: Sequence[np.ndarray], groups: np.ndarray, *, seed: int = 0) -> tuple:
+    """A statistic of rows [N], ours minus theirs, a set of rows for each of S trainings: (each
+    training's difference [S], (value, low, high)), 95 % over trainings and groups of rows by
+    ``stats.difference_over_seeds``; of a single training over groups alone, by the jackknife."""
+    each = np.array([statistic(a) - statistic(b) for a, b in zip(ours, theirs, strict=True)])
+    if len(each) > 1:
+        return each, stats.difference_over_seeds(statistic, ours, theirs, groups, seed=seed)
+    low, high = stats.jackknife(lambda kept: statistic(ours[0][kept]) - statistic(theirs[0][kept]),
+                                np.arange(len(ours[0])), groups=groups, seed=seed)
+    return each, (float(each[0]), low, high)
 
 
 @functools.cache
@@ -101,19 +141,20 @@ def common_caption(word: str) -> str:
     return f"A {first} and {second} piece."
 
 
-def measures(table: pd.DataFrame, reference: np.ndarray, tagger, clap) -> list[Measure]:
+def measures(table: pd.DataFrame, reference: np.ndarray, encoders: Encoders) -> list[Measure]:
     """The measures of :func:`score_clips`' rows but FAD; THD, SNR, histogram KL rank nothing."""
     n, printed = np.arange(len(table))[:, None], published()
-    tags, text = embedders.card(tagger), clap.card()
+    tags, embedder, classes = map(embedders.card, encoders[:3])
+    text = encoders.clap.card()
     at = evaluation.precomputed
     return [
         Measure("CLAP, own text", at(text_audio.clap), n, view=lambda rows: rows["own"],
                 published=printed["clap"], encoder=text),
         Measure("CLAP, common text", at(text_audio.clap), n, view=lambda rows: rows["common"],
                 encoder=text),
-        evaluation.kad_measure(reference["embedding"], tags),
+        evaluation.kad_measure(reference["embedding"], embedder),
         Measure("paired KL", distances.paired_kl, reference["logits"],
-                view=lambda rows: rows["logits"], encoder=tags),
+                view=lambda rows: rows["logits"], encoder=classes),
         *evaluation.affect_measures(table, tags),
         Measure("histogram KL", at(distances.original_histogram_kl), n,
                 view=lambda rows: rows["histogram"], published=printed["kl"], printed="↓"),
