@@ -16,6 +16,7 @@ from conftest import leaves
 from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
+from lib.metrics.embedders import EMBEDDERS
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
@@ -475,12 +476,17 @@ def test_every_training_of_the_notebooks_has_a_checkpoint():
     assert saved == ["22", "23"], "the loops in plain view"
 
 
+def test_what_is_published_is_measured_by_published_networks_and_the_atelier_by_its_own():
+    paper, mini = get_config("paper"), get_config("mini")
+    assert EMBEDDERS[paper.embedder] == ("text_audio", paper.text_audio)
+    assert EMBEDDERS[mini.embedder][1] == mini.text_audio == pretrained.MINIATURE
+
+
 def test_the_notebooks_take_every_network_from_their_own_config():
     assert not [stem for stem, call in calls_of("load")
                 if ast.unparse(call.func) == "bridging.prompts.load"]
     for stem, call in calls_of("load"):
-        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) not in (
-                "'tagger'", "'text_audio'"):
+        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) != "'tagger'":
             fixed = isinstance(call.args[0], ast.Constant) or len(call.args) > 1
             assert not fixed or len(call.args) == 2, f"{stem}: {ast.unparse(call)}"
 
