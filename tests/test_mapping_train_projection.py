@@ -306,7 +306,8 @@ def test_one_batch_can_be_learned_by_heart(generator, material, wanted):
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_a_resumed_training_ends_with_the_same_weights(generator, material, wanted, tmp_path,
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_resumed_training_ends_with_the_same_weights(every, generator, material, wanted, tmp_path,
                                                        monkeypatch):
     config = config_of(epochs=3, w_mel=0.0, w_features=0.0)
     whole = train_projection.build(config, generator, 8)
@@ -322,7 +323,7 @@ def test_a_resumed_training_ends_with_the_same_weights(generator, material, want
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoint, "save", save_then_stop)
         train_projection.train(parts, material, wanted, config, tmp_path / "study.safetensors",
-                               seed=4)
+                               seed=4, every=every)
     again = train_projection.build(config, generator, 8)
     resumed = train_projection.train(again, material, wanted, config,
                                      tmp_path / "study.safetensors", seed=4)
