@@ -118,7 +118,8 @@ def test_own_pieces_come_with_the_point_of_their_word():
 def test_a_mean_over_trainings_has_students_interval():
     value, low, high = evaluate.mean_over_trainings(np.array([1, 2, 6]))
     # t(2) = 4.303, standard deviation √7
-    assert value == 3 and high - value == value - low == pytest.approx(4.303 * np.sqrt(7 / 3), 1e-3)
+    reach = 4.3027 * np.sqrt(7 / 3)
+    assert (value, low, high) == pytest.approx((3, 3 - reach, 3 + reach), rel=1e-4)
 
 
 # --- differences
