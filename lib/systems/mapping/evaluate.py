@@ -182,6 +182,15 @@ def mel_error(sounds: np.ndarray, real: np.ndarray, rate_hz: int) -> np.ndarray:
         return np.array([F.l1_loss(*pair).item() for pair in pairs]) / RANGE_80_DB
 
 
+def mel_error_ratio(ours: np.ndarray, theirs: np.ndarray, real: np.ndarray, rate_hz: int,
+                    groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float, float]:
+    """Mean :func:`mel_error` of ours over that of theirs: (value, low, high), 95 %, bootstrap."""
+    def ratio(one, other) -> float:
+        return float(one.mean() / other.mean())
+    errors = [mel_error(some, real, rate_hz) for some in (ours, theirs)]
+    return ratio(*errors), *stats.bootstrap(ratio, *errors, groups=groups, seed=seed)
+
+
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
     """Power of sounds [N, samples] over 128 mel bands, rows of sum 1: [N, 128]."""
     power = librosa.feature.melspectrogram(
