@@ -182,6 +182,10 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
                                                                                           None])[
         0].numpy()
     assert (codes == found.codes[5]).all()
+    twice = found.table["audio"].duplicated(keep=False).to_numpy()
+    for _, rows in found.table[twice].groupby("audio").groups.items():
+        assert (found.codes[list(rows)] == found.codes[rows[0]]).all()
+    assert twice.any() and len(np.unique(found.codes, axis=0)) == found.table["audio"].nunique()
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}
     data.prepare_atelier(config, generator, clip)
     assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}

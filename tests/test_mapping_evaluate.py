@@ -86,14 +86,43 @@ def test_cosines_row_by_row():
 def test_a_row_is_heard_as_the_networks_hear_it(room):
     tagger, ear = pretrained.load("tagger",
                                   device="cpu"), pretrained.load("text_audio", device="cpu")
-    rows = evaluate.clip_features(room.real[:3], tagger, ear, RATE)
+    rows = evaluate.clip_features(room.real[:3], tagger, tagger, ear, RATE)
     assert rows["anchors"].shape == (3, ear.width) and rows["shares"].shape == (3, 128)
     assert rows["word"].tolist() == [affect.emotion_word(*point) for point in rows["affect"]]
-    louder = evaluate.clip_features(2 * room.real[:3], tagger, ear, RATE)
+    louder = evaluate.clip_features(2 * room.real[:3], tagger, tagger, ear, RATE)
     assert np.allclose(louder["embedding"], rows["embedding"],
                        atol=1e-3), "sets are compared at one loudness"
     assert not np.allclose(louder["affect"], rows["affect"],
                            atol=1e-3), "the judge of affect hears it as played"
+    other = evaluate.clip_features(room.real[:3], tagger, ear, ear, RATE)
+    assert other["embedding"].shape == (3, ear.width) and np.array_equal(other["word"],
+                                                                         rows["word"])
+
+
+def test_a_mel_error_is_counted_in_units_of_80_db(room):
+    assert np.allclose(evaluate.mel_error(room.real[:3], room.real[:3], RATE), 0)
+    noise = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32)
+    # ten times the amplitude: ln 10 nats in every band
+    assert np.allclose(evaluate.mel_error(10 * noise, noise, RATE), np.log(10) / 9.21, atol=1e-4)
+    halfway = 10**0.5 * noise
+    value, low, high = evaluate.mel_error_ratio(halfway, 10 * noise, noise, RATE)
+    assert (value, low, high) == pytest.approx((0.5, 0.5, 0.5), abs=1e-3)
+
+
+def test_own_pieces_come_with_the_point_of_their_word():
+    pictures, sounds, own, points = evaluate.own_pieces(700_000, 4, 0.5, ATELIER)
+    assert len(pictures) == len(sounds) == 4 and points.shape == (4, 2)
+    assert own.tolist() == [affect.emotion_word(*point) for point in points]
+
+
+# --- trainings
+
+
+def test_a_mean_over_trainings_has_students_interval():
+    value, low, high = evaluate.mean_over_trainings(np.array([1, 2, 6]))
+    # t(2) = 4.303, standard deviation √7
+    reach = 4.3027 * np.sqrt(7 / 3)
+    assert (value, low, high) == pytest.approx((3, 3 - reach, 3 + reach), rel=1e-4)
 
 
 # --- differences

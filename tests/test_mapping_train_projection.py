@@ -16,6 +16,7 @@ from conftest import leaves
 from lib import pretrained
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
+from lib.metrics.embedders import EMBEDDERS
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
@@ -305,7 +306,8 @@ def test_one_batch_can_be_learned_by_heart(generator, material, wanted):
     assert losses[-1] < 0.1 * losses[0]
 
 
-def test_a_resumed_training_ends_with_the_same_weights(generator, material, wanted, tmp_path,
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_resumed_training_ends_with_the_same_weights(every, generator, material, wanted, tmp_path,
                                                        monkeypatch):
     config = config_of(epochs=3, w_mel=0.0, w_features=0.0)
     whole = train_projection.build(config, generator, 8)
@@ -321,7 +323,7 @@ def test_a_resumed_training_ends_with_the_same_weights(generator, material, want
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoint, "save", save_then_stop)
         train_projection.train(parts, material, wanted, config, tmp_path / "study.safetensors",
-                               seed=4)
+                               seed=4, every=every)
     again = train_projection.build(config, generator, 8)
     resumed = train_projection.train(again, material, wanted, config,
                                      tmp_path / "study.safetensors", seed=4)
@@ -475,12 +477,17 @@ def test_every_training_of_the_notebooks_has_a_checkpoint():
     assert saved == ["22", "23"], "the loops in plain view"
 
 
+def test_what_is_published_is_measured_by_published_networks_and_the_atelier_by_its_own():
+    paper, mini = get_config("paper"), get_config("mini")
+    assert EMBEDDERS[paper.embedder] == ("text_audio", paper.text_audio)
+    assert EMBEDDERS[mini.embedder][1] == mini.text_audio == pretrained.MINIATURE
+
+
 def test_the_notebooks_take_every_network_from_their_own_config():
     assert not [stem for stem, call in calls_of("load")
                 if ast.unparse(call.func) == "bridging.prompts.load"]
     for stem, call in calls_of("load"):
-        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) not in (
-                "'tagger'", "'text_audio'"):
+        if ast.unparse(call.func) == "pretrained.load" and ast.unparse(call.args[0]) != "'tagger'":
             fixed = isinstance(call.args[0], ast.Constant) or len(call.args) > 1
             assert not fixed or len(call.args) == 2, f"{stem}: {ast.unparse(call)}"
 

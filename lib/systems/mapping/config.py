@@ -87,6 +87,8 @@ class Config:
     generator: str = "facebook/musicgen-small"
     captioner: str = "Salesforce/blip2-opt-2.7b"
     describer: str = "meta-llama/Llama-3.1-8B-Instruct"
+    text_audio: str = "laion/clap-htsat-unfused"  # IMSM's ("PANNs or CLAP"); ours needs words, too
+    embedder: str = "clap"  # FAD's, of lib.metrics.embedders ("CLAP and PANNs", which is wider)
     side: int = 224  # a picture is cut square and resized to this before CLIP sees it
     data: DataConfig = DataConfig()
     study_one: ProjectionConfig = _STUDY_ONE
@@ -97,8 +99,10 @@ class Config:
 _WHOLE = {"accumulate": 1, "bfloat16": False}
 _ONE, _TWO = replace(_STUDY_ONE, **_WHOLE), ProjectionConfig(**_WHOLE)
 _DATA = DataConfig("atelier", n_pairs=13_000, image_side=128)
-_WRITERS: dict[str, Any] = {"captioner": "miniature", "describer": "miniature"}
-_MINIATURES = Config(clip="miniature", generator="miniature", side=128, **_WRITERS)
+# what knows the atelier: who writes about its paintings and measures its music
+_ATELIER: dict[str, Any] = {"captioner": "miniature", "describer": "miniature",
+                            "text_audio": "miniature", "embedder": "tagger"}
+_MINIATURES = Config(clip="miniature", generator="miniature", side=128, **_ATELIER)
 PROFILES = {
     "smoke": replace(
         _MINIATURES,
@@ -112,7 +116,7 @@ PROFILES = {
                           epochs=8, learning_rate=1e-3),
         study_two=replace(_TWO, audible=4, window_seconds=0.5, critic_rate=1e-4, epochs=24,
                           learning_rate=1e-3)),
-    "gpu": Config(**_WRITERS, data=_DATA, study_one=replace(_ONE, audible=16, window_seconds=4.0),
+    "gpu": Config(**_ATELIER, data=_DATA, study_one=replace(_ONE, audible=16, window_seconds=4.0),
                   study_two=replace(_TWO, audible=16, window_seconds=4.0)),
     "paper": Config(),
     "rehearsal": Config(

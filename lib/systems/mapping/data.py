@@ -326,6 +326,13 @@ def prepare(source: Source, config: DataConfig, generator, clip,
         return source.sounds([name], config.clip_seconds,
                              codec.sample_rate_hz)[0, :n_samples].astype(np.float16)
 
+    def encode(rows):
+        # a sound once, each by itself: the windows of a batch do not fit a processor's cache
+        names = table["audio"].iloc[rows]
+        codes = {name: codec.encode(sounds[row].astype(np.float32)[None, None])[0].cpu().numpy()
+                 for name, row in dict(zip(names, rows, strict=True)).items()}
+        return np.stack([codes[name] for name in names])
+
     def embed(rows):
         views = augment(pictures[rows], config.n_views, seed * 1_000_003 + rows)
         vectors = clip.embed_pictures(views.reshape(-1, *views.shape[2:]))
@@ -341,8 +348,7 @@ def prepare(source: Source, config: DataConfig, generator, clip,
             lambda rows: np.stack([sound_of(name) for name in table["audio"].iloc[rows]]))
         codes = memmaps.cached_rows(
             folder, "codes", n, (codec.n_codebooks, -(-n_samples // codec.samples_per_step)),
-            np.int16, lambda rows: codec.encode(
-                sounds[rows].astype(np.float32)[:, None]).cpu().numpy(), workers=2)
+            np.int16, encode, workers=2)
         vectors = waiting.result()
     if set(labels["style"]) == {UNKNOWN}:  # a guess by CLIP; three eighths, as in the atelier
         abstract, other = clip.embed_text(["an abstract picture", "a picture of people and things"])

@@ -10,18 +10,23 @@ from typing import Any
 import librosa
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import rel_entr
+from scipy.stats import t as student
 from sklearn.linear_model import Ridge
+from torch.nn import functional as F
 
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, lexicon, paint, render, words
 from lib.metrics import affect as affect_metrics
 from lib.metrics import distances, embedders, stats, text_audio
 from lib.metrics.evaluation_table import Measure
+from lib.models import spectral_codec
 from lib.signal import affect, images
 from lib.systems import evaluation
 from lib.systems.mapping import data
-from lib.systems.mapping.config import DataConfig
+from lib.systems.mapping.config import RANGE_80_DB, DataConfig
+from lib.systems.mapping.train_projection import HOP, N_FFT, N_MELS
 
 MEASURES = ("cosine", "mae", "centred cosine")
 EMOTIONS = tuple(affect.EMOTION_POINTS)
@@ -57,6 +62,13 @@ def score_table(table: pd.DataFrame, predictions: dict[str, np.ndarray], targets
                          "high": high, "null": null.mean(), "null_high": np.quantile(
                              null, 0.025 if name == "mae" else 0.975), "n": len(values)})
     return pd.DataFrame(rows)
+
+
+def mean_over_trainings(values: np.ndarray) -> tuple[float, float, float]:
+    """The mean of a number [S] of S ≥ 2 trainings with its 95 % interval, by Student's t."""
+    values = np.asarray(values, np.float64)
+    reach = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(values.mean() - reach), float(values.mean() + reach)
 
 
 def ridge_baseline(table: pd.DataFrame, vectors: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -132,25 +144,51 @@ def draw_paintings(n: int, side: int, config: DataConfig, seed: int = 0) -> Simp
 
 def own_pieces(first: int, n: int, seconds: float, config: DataConfig, seed: int = 0) -> tuple:
     """Pictures uint8 [n, H, H, 3], each one's own piece float32 [n, samples] at
-    :data:`RATE_HZ`, and its word: `n` items of the atelier from index `first` on, or as many of
-    IMEMNet's unmet pairs as there are of one in four, which `first` counts in ten thousands."""
+    :data:`RATE_HZ`, its word, valence and arousal [n, 2]: `n` items of the atelier from index
+    `first` on, or as many of IMEMNet's unmet pairs as there are of one in four, which `first`
+    counts in ten thousands."""
     if config.origin == "published":
         table = data.unmet_paintings(config, seed).iloc[first // 10_000 % 4 :: 4].head(n)
         return (data.read_pictures(table["image"], config.image_side),
-                data.read_sounds(table["audio"], seconds, RATE_HZ), table["emotion"].to_numpy(str))
+                data.read_sounds(table["audio"], seconds, RATE_HZ), table["emotion"].to_numpy(str),
+                table[["valence", "arousal"]].to_numpy())
     items = [factors.draw(TEST_SEED, first + k) for k in range(n)]
     return (np.stack([paint.paint(item, 128) for item in items]),
             render.render_items(items, seconds, RATE_HZ),
-            np.array([words.emotion_word(item) for item in items]))
+            np.array([words.emotion_word(item) for item in items]),
+            np.array([[item.valence, item.arousal] for item in items]))
 
 
-def clip_features(sounds: np.ndarray, tagger, space, rate_hz: int) -> np.ndarray:
+def clip_features(sounds: np.ndarray, tagger, embedder, space, rate_hz: int) -> np.ndarray:
     """Clips [N, samples], structured [N]: ``affect, word, embedding, anchors, shares``."""
-    even = evaluation.match_loudness(sounds)
     return evaluation.structured({**evaluation.hear_affect(tagger, sounds, rate_hz),
-                                  "embedding": embedders.embed_clips(tagger, list(even), rate_hz),
+                                  "embedding": embed_evenly(embedder, sounds, rate_hz),
                                   "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
                                   "shares": mel_shares(sounds, rate_hz)})
+
+
+def embed_evenly(embedder, sounds: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Clips [N, samples], brought to one loudness: float64 [N, D], what FAD and KAD compare."""
+    return embedders.embed_clips(embedder, list(evaluation.match_loudness(sounds)), rate_hz)
+
+
+def mel_error(sounds: np.ndarray, real: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Mean |difference| of the ln-mels of each of two rows of clips [N, samples], counted as the
+    mel loss of training is: float64 [N], in units of 80 dB."""
+    mel = spectral_codec.Mel(rate_hz, N_FFT, HOP, N_MELS)
+    with torch.inference_mode():
+        pairs = ([mel(torch.from_numpy(clip[None])) for clip in pair]
+                 for pair in zip(sounds, real, strict=True))
+        return np.array([F.l1_loss(*pair).item() for pair in pairs]) / RANGE_80_DB
+
+
+def mel_error_ratio(ours: np.ndarray, theirs: np.ndarray, real: np.ndarray, rate_hz: int,
+                    groups: np.ndarray | None = None, seed: int = 0) -> tuple[float, float, float]:
+    """Mean :func:`mel_error` of ours over that of theirs: (value, low, high), 95 %, bootstrap."""
+    def ratio(one, other) -> float:
+        return float(one.mean() / other.mean())
+    errors = [mel_error(some, real, rate_hz) for some in (ours, theirs)]
+    return ratio(*errors), *stats.bootstrap(ratio, *errors, groups=groups, seed=seed)
 
 
 def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
@@ -163,15 +201,14 @@ def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndar
 
 
 def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.ndarray, tagger,
-             checked) -> list[Measure]:
+             embedder, checked) -> list[Measure]:
     """Table 6.4's measures and the emotion's; `places`: the pictures' in the joint space."""
-    card = embedders.card(tagger)
     return [Measure("IMSM", evaluation.with_card(text_audio.imsm, evaluation.cosine_similarity),
                     places, view=lambda rows: rows["anchors"], encoder=checked.card()),
             Measure("KLD", evaluation.with_card(distances.mel_energy_kld, lambda p, q: np.maximum(
                 rel_entr(p, q).sum(1), 0)), reference["shares"], view=lambda rows: rows["shares"]),
-            *evaluation.affect_measures(test_set.table, card),
-            evaluation.kad_measure(reference["embedding"], card)]
+            *evaluation.affect_measures(test_set.table, embedders.card(tagger)),
+            evaluation.kad_measure(reference["embedding"], embedders.card(embedder))]
 
 
 def affect_scores(paintings, predictions: Mapping, *, seed: int = 0) -> pd.DataFrame:

@@ -233,9 +233,9 @@ def best_of(curve: list[dict]) -> dict:
 
 
 def train(models: Models, pairs: PairedData, targets: np.ndarray, config: ProjectionConfig,
-          path: Path | None = None, *, seed: int = 0) -> list[dict]:
-    """Trains in place from the checkpoint at `path` on; keeps the best epoch or the last; a row an
-    epoch."""
+          path: Path | None = None, *, seed: int = 0, every: int = 1) -> list[dict]:
+    """Trains in place from the checkpoint at `path` on, which is saved `every` so many epochs;
+    keeps the best epoch or the last; a row an epoch."""
     network = models.projection
     weights = copy.deepcopy(network.state_dict())
     saved = checkpoint(path, models, pairs, targets, config, weights, seed)
@@ -254,7 +254,8 @@ def train(models: Models, pairs: PairedData, targets: np.ndarray, config: Projec
                       **validate(models, pairs, targets, config)})
         if late is not None or curve[-1]["validation"] < best["validation"]:
             weights |= copy.deepcopy(network.state_dict())
-        saved.save(len(curve), curve)
+        if len(curve) % every == 0 or len(curve) == config.epochs:
+            saved.save(len(curve), curve)
     network.load_state_dict(weights)
     network.eval()
     return curve
