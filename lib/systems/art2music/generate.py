@@ -87,9 +87,9 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
         interface.pad_to(sound, mel.RATE_HZ) for sound in sounds], mel.RATE_HZ)
     return [Result(sounds[k], mel.RATE_HZ, comment=texts[k],
                    said_by="the captioner" if k in silent else "you", keywords=words[k],
-                   gate=float(gates[k].mean()), mel=mels[k], valence=float(affect.valence),
-                   arousal=float(affect.arousal), emotion=affect.word)
-            for k, affect in enumerate(predicted.itertuples())]
+                   gate=float(gates[k].mean()), mel=mels[k], valence=float(affect["valence"]),
+                   arousal=float(affect["arousal"]), emotion=affect["word"])
+            for k, affect in enumerate(predicted.to_dict("records"))]
 
 
 def check_comment(comment: str) -> str:

@@ -45,7 +45,7 @@ def load_musicgen(profile: str, model: str = "m4", start=None, training: int = 0
             artefacts.find(notebook, profile, name)
     except errors.KlangfarbeError:
         print(f"{file}: not trained yet at {profile} (notebook {notebook[:2]}), "
-              f"the {config.start} music model plays as it is")
+              f"{start.name if start else config.start} plays as it is")
         return start or pretrained.load("musicgen", config.start), config, False
     settings = artefacts.load(notebook, profile, "music.json")
     config = stored.make_config(MusicGenConfig, settings["models"][model])

@@ -78,11 +78,11 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
         models.generator, texts[TEXT_COLUMNS[config.music.model]].tolist(), config.music, seed,
         seconds=seconds)
     return [Result(interface.limit_peak(sound), models.generator.sample_rate_hz,
-                   emotion=text.emotion, probability=float(sure[first]),
+                   emotion=text["emotion"], probability=float(sure[first]),
                    second=prompts.EMOTIONS[second], second_probability=float(sure[second]),
-                   caption=text.caption, description=text.description)
+                   caption=text["caption"], description=text["description"])
             for sound, text, sure, (first, second) in zip(
-                sounds, texts.itertuples(), probabilities, order[:, :2], strict=True)]
+                sounds, texts.to_dict("records"), probabilities, order[:, :2], strict=True)]
 
 
 def summary(result: Result) -> str:

@@ -67,10 +67,10 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     rate = models.generator.sample_rate_hz
     predicted = audio_quality.predict_emotions(models.tagger, [
         interface.pad_to(sound, rate) for sound in sounds], rate)
-    return [Result(sound, rate, vector=vector, condition=condition, valence=float(affect.valence),
-                   arousal=float(affect.arousal), emotion=affect.word)
+    return [Result(sound, rate, vector=vector, condition=condition, emotion=affect["word"],
+                   valence=float(affect["valence"]), arousal=float(affect["arousal"]))
             for sound, vector, condition, affect in zip(
-                sounds, vectors, conditions, predicted.itertuples(), strict=True)]
+                sounds, vectors, conditions, predicted.to_dict("records"), strict=True)]
 
 
 def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
