@@ -113,7 +113,7 @@ def atelier_refused(*_, **__):
     raise AssertionError("the atelier at profile paper")
 
 
-@pytest.mark.parametrize(("system", "adapter", "read"), [
+@pytest.mark.parametrize(("system", "adapter", "read"), ids=["S2", "S3", "S4"], argvalues=[
     (mapping, {"origin": "atelier"},
      lambda config: mapping.data.open_pairs(config.data).pictures(["imemnet/images/"
          "COCO_train2014_000000000000.jpg"], 8)),

@@ -41,8 +41,7 @@ class EmotionCNN(nn.Module):
         self.backbone, channels = nn.Sequential(), 4 * width
         if backbone == "resnet50":
             import torchvision  # a second, and needed for the published size alone
-            network = torchvision.models.resnet50(weights=None, width_per_group=width)
-            parts = dict(network.named_children())
+            parts = dict(torchvision.models.resnet50(width_per_group=width).named_children())
             channels = parts.pop("fc").in_features
             parts.pop("avgpool")
             for name, part in parts.items():

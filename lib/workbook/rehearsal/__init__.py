@@ -49,10 +49,9 @@ def rehearse(stems: list[str], cores: int) -> int:
                           (HOME / "hub", networks.write_hub)):
         if not folder.is_dir():
             write(folder)
-    first = graph.priorities(stems)
-    fork, waiting, running = (multiprocessing.get_context("fork"),
-                              sorted(stems, key=lambda stem: -first[stem]), {})
-    done, failed = [], []
+    fork, longest, running = multiprocessing.get_context("fork"), graph.priorities(stems), {}
+    waiting = sorted(stems, key=lambda stem: -longest[stem])  # of what waits for each
+    failed = []
     while waiting or running:
         ready = [stem for stem in waiting
                  if not {*graph.STEPS[stem].sources} & {*waiting, *running}]
@@ -64,10 +63,10 @@ def rehearse(stems: list[str], cores: int) -> int:
             process.join(0.05)
             if process.exitcode is not None:
                 del running[stem]
-                (failed if process.exitcode else done).append(stem)
+                failed += [stem] * bool(process.exitcode)
     for stem in failed:
         print(f"{stem} failed: {(HOME / 'logs' / f'{stem}.log')}")
-    print(f"{len(done)} of {len(stems)} notebooks rehearsed at paper's flags")
+    print(f"{len(stems) - len(failed)} of {len(stems)} notebooks rehearsed at paper's flags")
     return 1 if failed else 0
 
 

@@ -24,6 +24,7 @@ ADJECTIVE = {"happy": (2, "Cheerful"), "fun": (4, "Silly"), "angry": (5, "Agress
 ARTEMIS = {"happy": "contentment", "fun": "amusement", "angry": "anger", "sad": "sadness",
            "neutral": "something else"}
 AUDIOSET = "/m/04rlf,/m/05r5c"  # music, piano
+_painted = functools.cache(paint.paint)  # several publishers have the same ones
 
 
 def write_collections(root: Path) -> None:
@@ -35,11 +36,6 @@ def write_collections(root: Path) -> None:
         make(root / make.__name__, items[:N])
 
 
-@functools.cache  # several publishers have the same ones
-def _painted(item) -> Image.Image:
-    return Image.fromarray(paint.paint(item, SIDE))
-
-
 @functools.cache
 def _encoded(item, form: str) -> bytes:
     file, sound = io.BytesIO(), render.render_items([item], SECONDS, RATE_HZ)[0]
@@ -49,7 +45,7 @@ def _encoded(item, form: str) -> bytes:
 
 def _picture(path: Path, item) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _painted(item).save(path)
+    Image.fromarray(_painted(item, SIDE)).save(path)
     return path.name
 
 

@@ -19,7 +19,6 @@ from lib.models.vggish import VGGish
 from lib.pretrained import audioset
 from lib.pretrained.encoders import POOLING
 from lib.recipes import describer, listeners, pictures, texts
-from lib.systems import bridging
 
 COMMIT = "0" * 40  # where a part pins none
 N_WORDS, SIDE = 400, 32
@@ -187,10 +186,9 @@ def panns(folder: Path) -> None:
 
 
 def resnet50(folder: Path) -> None:
-    """ResNet50, its narrow convolutions narrower."""
-    width = bridging.config.PROFILES["rehearsal"].classifier.width
+    """ResNet50, its narrow convolutions as wide as a rehearsal's config has them."""
     artefacts.write(folder / "model.safetensors",
-                    torchvision.models.resnet50(weights=None, width_per_group=width).state_dict())
+                    torchvision.models.resnet50(weights=None, width_per_group=4).state_dict())
 
 
 # name on the hub → who writes a random network of that architecture into a folder
