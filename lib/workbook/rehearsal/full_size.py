@@ -63,7 +63,8 @@ def published(name: str) -> tuple[Any, list[tuple]]:
                 ("picture", 1, lambda: model.get_image_features(pixel_values=some(1, 3, 224, 224))),
                 ("text", 1, lambda: model.get_text_features(input_ids=ids(77)))]
         case "CLIP ViT-H/14":
-            model = CLIP(**open_clip.get_model_config("ViT-H-14"))
+            sizes: Any = open_clip.get_model_config("ViT-H-14")
+            model = CLIP(**sizes)
             return model, [("picture", 1, lambda: model.encode_image(some(1, 3, 224, 224))),
                            ("text", 1, lambda: model.encode_text(ids(77)))]
         case "BLIP-large":
@@ -85,8 +86,7 @@ def published(name: str) -> tuple[Any, list[tuple]]:
         case "Falcon-RW-1B":
             model = hf.FalconForCausalLM(hf.FalconConfig(
                 vocab_size=50304, hidden_size=2048, num_hidden_layers=24, num_attention_heads=32,
-                alibi=True, bias=True, multi_query=False, parallel_attn=False,
-                new_decoder_architecture=False))
+                alibi=True, bias=True, multi_query=False, parallel_attn=False))
             return model, [("token", 80, lambda: model.generate(ids(64), max_new_tokens=16,
                                                                 do_sample=False))]
         case "Llama-3.1-8B":  # shapes alone: float32 takes 32 GB
