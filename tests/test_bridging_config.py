@@ -7,7 +7,7 @@ from lib.systems.bridging import config
 
 # numbers of items, steps, epochs and batches, seconds, widths
 SIZES = {"side", "test_paintings", "test_seconds", "data.n_paintings", "data.n_pieces",
-         "data.segment_seconds", "classifier.hidden", "classifier.n_paintings",
+         "data.segment_seconds", "classifier.hidden", "classifier.width", "classifier.n_paintings",
          "classifier.n_steps", "classifier.batch_size", "classifier.warm_up", "classifier.every",
          "music.epochs", "music.batch_size", "music.warm_up", "music.clip_seconds", "music.every"}
 

@@ -176,7 +176,7 @@ def test_what_is_held_out_is_of_the_collections_and_not_trained_on(data, no_atel
 
 
 def test_the_classifier_sees_the_pairs_paintings_in_their_split(data, no_atelier):
-    config = settings.ClassifierConfig(backbone="small", n_paintings=1200)
+    config = settings.ClassifierConfig(backbone="small", width=24, n_paintings=1200)
     pictures, table = pairs.classifier_paintings(data, config)
     assert pictures.shape == (len(data.table), 56, 56, 3) and set(table["source"]) == {
         "wikiart_emotions"}

@@ -129,7 +129,7 @@ def test_published_weights_enter_by_name_and_see_what_torchvision_sees(tmp_path)
     torch.manual_seed(3)
     whole = resnet50(weights=None).eval()
     artefacts.write(tmp_path / "model.safetensors", whole.state_dict())
-    model = train_classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1,
+    model = train_classifier.build(replace(TINY, backbone="resnet50", width=64, hidden=4, heads=1,
                                            initial=str(tmp_path))).eval()
     whole.avgpool, whole.fc = torch.nn.Identity(), torch.nn.Identity()
     pictures = torch.rand(1, 3, 64, 64)
@@ -137,7 +137,7 @@ def test_published_weights_enter_by_name_and_see_what_torchvision_sees(tmp_path)
         torch.testing.assert_close(model.backbone(pictures).flatten(1), whole(pictures))
     artefacts.write(tmp_path / "model.safetensors", {"conv1.weight": whole.conv1.weight.detach()})
     with pytest.raises(KlangfarbeError, match="a ResNet50.s weights"):
-        train_classifier.build(replace(TINY, backbone="resnet50", hidden=4, heads=1,
+        train_classifier.build(replace(TINY, backbone="resnet50", width=64, hidden=4, heads=1,
                                        initial=str(tmp_path)))
 
 

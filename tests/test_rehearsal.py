@@ -68,6 +68,15 @@ def test_a_product_that_is_not_written_is_noticed(rehearse):
     assert code == 1 and f"{STEM}  without made.csv" in said
 
 
+@pytest.mark.parametrize(("claim", "data", "fault"), [
+    ("S3-1", "deam, pmemo", ""), ("X-1", "atelier", ""), ("S3-1", "atelier", "S3-1")])
+def test_a_system_that_was_measured_on_the_atelier_is_noticed(rehearse, claim, data, fault):
+    code, said, _ = rehearse(PRODUCT, WRITES, "(folder / 'evidence.csv').write_text("
+                             f"'claim,quantity,data\\n{claim},r2,\"{data}\"\\n')")
+    assert code == bool(fault)
+    assert (f"evidence of the atelier for {fault}" if fault else f"{STEM}  ran") in said
+
+
 def test_a_network_that_has_no_replica_is_noticed(rehearse):
     code, said, log = rehearse(PRODUCT, WRITES, "from lib import pretrained",
                                "pretrained.load('captioner', 'Salesforce/blip-vqa-base')")

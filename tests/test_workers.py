@@ -19,7 +19,7 @@ def start(place, **more):
     environment = {key: value for key,
                    value in os.environ.items() if key != workers.VARIABLE} | more
     code = (f"from pathlib import Path; from lib.core import paths; "
-            f"paths.PROCESSED = Path({str(place)!r}); {ASK}")
+            f"paths.ROOT = Path({str(place)!r}); {ASK}")
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True, env=environment)
     return process, process.stdout.readline().strip()
@@ -27,7 +27,8 @@ def start(place, **more):
 
 def test_two_at_once_never_share_and_the_next_takes_what_is_free(tmp_path):
     (one, first), (two, second) = start(tmp_path), start(tmp_path)
-    assert first == str(tmp_path / "compiled" / "0") and second == str(tmp_path / "compiled" / "1")
+    kept = tmp_path / "data" / "processed" / "compiled"
+    assert first == str(kept / "0") and second == str(kept / "1")
     one.kill()
     one.wait()
     three, third = start(tmp_path)
@@ -39,7 +40,7 @@ def test_two_at_once_never_share_and_the_next_takes_what_is_free(tmp_path):
 def test_a_folder_that_the_user_set_stays(tmp_path):
     process, said = start(tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "mine"))
     process.communicate("", timeout=30)
-    assert said == str(tmp_path / "mine") and not (tmp_path / "compiled").exists()
+    assert said == str(tmp_path / "mine") and not (tmp_path / "data").exists()
 
 
 def test_each_worker_of_these_tests_has_its_own():

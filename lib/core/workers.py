@@ -21,7 +21,7 @@ def own_folder() -> str:
     for k in range(1_000):
         if VARIABLE in os.environ:
             break
-        folder = paths.PROCESSED / "compiled" / str(k)
+        folder = paths.ROOT / "data" / "processed" / "compiled" / str(k)  # of code, not of a run
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", timeout=0)
         try:

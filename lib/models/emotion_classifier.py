@@ -29,9 +29,10 @@ class Residual(nn.Module):
 
 class EmotionCNN(nn.Module):
     """Pictures [B, 3, side, side] in [−1, 1] → logits [B, n_classes]; `sequence` "grid" reads 49
-    cells row by row, "single" their mean, as released: there GRU and attention do nothing."""
+    cells row by row, "single" their mean, as released: there GRU and attention do nothing; `width`:
+    of the ResNet50's narrow convolutions, 64 as published, or of the small one's first."""
     def __init__(self, n_classes: int = 5, backbone: str = "resnet50", sequence: str = "grid",
-                 hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 24):
+                 hidden: int = 256, heads: int = 8, dropout: float = 0.5, width: int = 64):
         super().__init__()
         if backbone not in SIDES or sequence not in SEQUENCES:
             raise KlangfarbeError(f"a backbone out of {[*SIDES]}, a sequence out of {SEQUENCES}",
@@ -40,7 +41,7 @@ class EmotionCNN(nn.Module):
         self.backbone, channels = nn.Sequential(), 4 * width
         if backbone == "resnet50":
             import torchvision  # a second, and needed for the published size alone
-            parts = dict(torchvision.models.resnet50(weights=None).named_children())
+            parts = dict(torchvision.models.resnet50(width_per_group=width).named_children())
             channels = parts.pop("fc").in_features
             parts.pop("avgpool")
             for name, part in parts.items():

@@ -36,7 +36,7 @@ class ClassifierConfig:
     hidden: int = 256
     heads: int = 8
     dropout: float = 0.5
-    width: int = 24  # of the small backbone
+    width: int = 64  # of the ResNet50's narrow convolutions, or of the small one's first
     initial: str = "timm/resnet50.tv_in1k"  # folder or hub name of its weights; "": none
     n_paintings: int = 1200  # of the atelier
     n_steps: int = 900
@@ -127,7 +127,7 @@ class Config:
     bundled: bool = False  # what was not trained at this profile is bundled, else refused
 
 
-_CLASSIFIER = ClassifierConfig(backbone="small", initial="", heads=4, dropout=0.3,
+_CLASSIFIER = ClassifierConfig(backbone="small", initial="", heads=4, dropout=0.3, width=24,
                                learning_rate=2e-3, bfloat16=True)
 _PROMPTS = PromptConfig(captioner="miniature", describer="miniature", describe_from="word")
 _EVALUATION = EvaluationConfig("tagger", "tagger", "miniature")
@@ -160,7 +160,7 @@ PROFILES = {
     "rehearsal": Config(
         side=64, test_paintings=20, test_seconds=1.0,
         data=DataConfig(n_paintings=180, n_pieces=180, segment_seconds=1.0),
-        classifier=ClassifierConfig(hidden=8, n_paintings=60, n_steps=2, batch_size=4, warm_up=1,
-                                    every=1),
+        classifier=ClassifierConfig(hidden=8, width=4, n_paintings=60, n_steps=2, batch_size=4,
+                                    warm_up=1, every=1),
         music=MusicGenConfig(epochs=1, batch_size=12, warm_up=1, clip_seconds=1.0, every=2))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

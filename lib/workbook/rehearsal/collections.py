@@ -1,6 +1,8 @@
 """Small replicas of the collections that profile ``paper`` reads, in their publishers' own layouts:
 pictures and pieces of the atelier under the publishers' names and headings."""
 
+import functools
+import io
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ ADJECTIVE = {"happy": (2, "Cheerful"), "fun": (4, "Silly"), "angry": (5, "Agress
 ARTEMIS = {"happy": "contentment", "fun": "amusement", "angry": "anger", "sad": "sadness",
            "neutral": "something else"}
 AUDIOSET = "/m/04rlf,/m/05r5c"  # music, piano
+_painted = functools.cache(paint.paint)  # several publishers have the same ones
 
 
 def write_collections(root: Path) -> None:
@@ -33,16 +36,22 @@ def write_collections(root: Path) -> None:
         make(root / make.__name__, items[:N])
 
 
+@functools.cache
+def _encoded(item, form: str) -> bytes:
+    file, sound = io.BytesIO(), render.render_items([item], SECONDS, RATE_HZ)[0]
+    soundfile.write(file, np.asarray(sound), RATE_HZ, format=form)
+    return file.getvalue()
+
+
 def _picture(path: Path, item) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(paint.paint(item, SIDE)).save(path)
+    Image.fromarray(_painted(item, SIDE)).save(path)
     return path.name
 
 
-def _sound(path: Path, item, seconds: float = SECONDS) -> str:
+def _sound(path: Path, item) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    sound = render.render_items([item], seconds, RATE_HZ)[0]
-    soundfile.write(path, np.asarray(sound), RATE_HZ)
+    path.write_bytes(_encoded(item, path.suffix[1:]))
     return path.name
 
 
@@ -78,7 +87,8 @@ def mirex(root: Path, items) -> None:
     (inner / "MIDIs").mkdir(parents=True, exist_ok=True)
     for k, item in enumerate(items, start=1):
         moods.append(ADJECTIVE[words.emotion_word(item)])
-        _sound(inner / "Audio" / f"{k:03d}.mp3", item)
+        # S1 plays the MIDI: a few sounds will do, whichever
+        _sound(inner / "Audio" / f"{k:03d}.mp3", items[k % N])
         compose.compose(item, SECONDS).write(str(inner / "MIDIs" / f"{k:03d}.mid"))
         about.append(f"{k:03d}.mp3;A Song;{words.emotion_word(item)} band {k % 5};Rock, Pop;")
     _lines(inner / "clusters.txt", [f"Cluster {number}" for number, _ in moods])

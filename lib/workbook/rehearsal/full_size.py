@@ -3,7 +3,7 @@ with random weights, each in a process of its own: a training step where the wor
 forward pass or a generation. FLOPs are counted for a few units (a picture, a second, a token); from
 paper's numbers of units :func:`needs` *computes* memory and hours, linearly: only attention grows
 faster, by up to a quarter for MusicGen's 30 s. Sources of the sizes: each checkpoint's config.json
-on the hub, open_clip's ViT-H-14.json; of the peaks: Nvidia's data sheets."""
+on the hub, of which transformers' defaults are left out; of the peaks: Nvidia's data sheets."""
 
 import json
 import subprocess
@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 import transformers as hf
-from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from open_clip.model import CLIP
 from torch import nn
 
 from lib.core.errors import KlangfarbeError
@@ -34,10 +35,7 @@ PUBLISHED = ("CLIP ViT-B/32", "CLIP ViT-H/14", "BLIP-large", "BLIP-2 OPT-2.7B", 
              "Llama-3.1-8B", "T5-base", "MiniLM-L6", "TinyBERT-L6", "LAION CLAP")
 TRAINED = ("MusicGen-small", "S1 classifier", "S2 Study I", "S2 Study II", "S3 WGAN-GP", "S3 U-Net",
            "S4 decoder", "S4 HiFi-GAN V1")
-BASE: dict[str, Any] = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-                        "intermediate_size": 3072}  # of many encoders
-T5: dict[str, Any] = {"vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072,
-                      "num_layers": 12, "num_heads": 12}
+T5: dict[str, Any] = {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
 PEAK = {"A100": 19.5, "H200": 67.0}  # TFLOP/s in float32, PyTorch's default without TF32
 UTILISATION, ONE_BY_ONE = 0.4, 0.05  # shares of it, guessed; the second: a token at a time
 PAINTINGS, COMMENTS = 80_000, 455_000  # of ArtiCaps (Hong et al. §III-A.5)
@@ -58,19 +56,13 @@ def published(name: str) -> tuple[Any, list[tuple]]:
     """A network of others: (model, its passes as (what, units, call))."""
     match name:
         case "CLIP ViT-B/32":
-            text = BASE | {"hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 8,
-                           "vocab_size": 49408, "max_position_embeddings": 77}
-            model: Any = hf.CLIPModel(hf.CLIPConfig(
-                text_config=text, projection_dim=512,
-                vision_config=BASE | {"image_size": 224, "patch_size": 32}))
+            model: Any = hf.CLIPModel(hf.CLIPConfig())  # transformers' default
             return model, [
                 ("picture", 1, lambda: model.get_image_features(pixel_values=some(1, 3, 224, 224))),
                 ("text", 1, lambda: model.get_text_features(input_ids=ids(77)))]
         case "CLIP ViT-H/14":
-            model = CLIP(1024, CLIPVisionCfg(image_size=224, layers=32, width=1280, head_width=80,
-                                             patch_size=14),
-                         CLIPTextCfg(context_length=77, vocab_size=49408, width=1024, heads=16,
-                                     layers=24))
+            sizes: Any = open_clip.get_model_config("ViT-H-14")
+            model = CLIP(**sizes)
             return model, [("picture", 1, lambda: model.encode_image(some(1, 3, 224, 224))),
                            ("text", 1, lambda: model.encode_text(ids(77)))]
         case "BLIP-large":
@@ -78,44 +70,34 @@ def published(name: str) -> tuple[Any, list[tuple]]:
                       "num_attention_heads": 16, "image_size": 384, "patch_size": 16}
             model = hf.BlipForConditionalGeneration(hf.BlipConfig(
                 vision_config=vision,
-                text_config=BASE | {"vocab_size": 30524, "encoder_hidden_size": 1024}))
+                text_config={"num_attention_heads": 12, "encoder_hidden_size": 1024}))
             return model, [("caption", 1, lambda: model.generate(
                 some(1, 3, 384, 384), input_ids=ids(5), max_new_tokens=16))]
         case "BLIP-2 OPT-2.7B":  # in bfloat16: float32 takes 15 GB
-            vision = {"hidden_size": 1408, "intermediate_size": 6144, "num_hidden_layers": 39,
-                      "num_attention_heads": 16, "image_size": 224, "patch_size": 14}
             text = {"model_type": "opt", "hidden_size": 2560, "word_embed_proj_dim": 2560,
                     "ffn_dim": 10240, "num_hidden_layers": 32, "num_attention_heads": 32,
                     "vocab_size": 50304}
-            former = BASE | {"vocab_size": 30522, "cross_attention_frequency": 2,
-                             "encoder_hidden_size": 1408}
             model = hf.AutoModelForImageTextToText.from_config(hf.Blip2Config(
-                vision_config=vision, text_config=text, qformer_config=former,
-                num_query_tokens=32, image_token_index=50265), dtype=torch.bfloat16)
+                text_config=text, image_token_index=50265), dtype=torch.bfloat16)
             return model, [("caption", 1, lambda: model.generate(
                 some(1, 3, 224, 224).bfloat16(), max_new_tokens=16))]
         case "Falcon-RW-1B":
             model = hf.FalconForCausalLM(hf.FalconConfig(
                 vocab_size=50304, hidden_size=2048, num_hidden_layers=24, num_attention_heads=32,
-                alibi=True, bias=True, multi_query=False, parallel_attn=False,
-                new_decoder_architecture=False))
+                alibi=True, bias=True, multi_query=False, parallel_attn=False))
             return model, [("token", 80, lambda: model.generate(ids(64), max_new_tokens=16,
                                                                 do_sample=False))]
         case "Llama-3.1-8B":  # shapes alone: float32 takes 32 GB
             with torch.device("meta"):
                 model, tokens = hf.LlamaForCausalLM(hf.LlamaConfig(
-                    vocab_size=128256, hidden_size=4096, intermediate_size=14336,
-                    num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
+                    vocab_size=128256, intermediate_size=14336, num_key_value_heads=8,
                     max_position_embeddings=131072)), ids(TOKENS)
                 mask = some(1, 1, TOKENS, TOKENS)  # else transformers looks into the tokens
             model.set_attn_implementation("eager")
             return model, [("token", TOKENS, lambda: model(tokens, mask, use_cache=False))]
         case "LAION CLAP":  # larger_clap_music
-            audio = {"patch_embeds_hidden_size": 128, "hidden_size": 1024, "depths": [2, 2, 12, 2],
-                     "num_attention_heads": [4, 8, 16, 32], "num_mel_bins": 64, "spec_size": 256}
-            model = hf.ClapModel(hf.ClapConfig(
-                projection_dim=512, audio_config=audio,
-                text_config=BASE | {"vocab_size": 50265, "max_position_embeddings": 514}))
+            audio = {"patch_embeds_hidden_size": 128, "hidden_size": 1024, "depths": [2, 2, 12, 2]}
+            model = hf.ClapModel(hf.ClapConfig(audio_config=audio))
             return model, [("10 s of sound", 1, lambda: model.get_audio_features(
                 input_features=some(1, 1, 1001, 64), is_longer=torch.zeros(1, 1).bool())),
                 ("token", 64, lambda: model.get_text_features(input_ids=ids(64)))]
@@ -123,24 +105,19 @@ def published(name: str) -> tuple[Any, list[tuple]]:
             model = hf.T5EncoderModel(hf.T5Config(**T5))
         case _:
             width = {"MiniLM-L6": 384, "TinyBERT-L6": 768}[name]
-            bert: dict[str, Any] = BASE | {"num_hidden_layers": 6, "hidden_size": width,
-                                           "intermediate_size": 4 * width}
-            model = hf.BertModel(hf.BertConfig(vocab_size=30522, **bert))
+            model = hf.BertModel(hf.BertConfig(num_hidden_layers=6, hidden_size=width,
+                                               intermediate_size=4 * width))
     return model, [("token", 64, lambda: model(ids(64)))]
 
 
 def musicgen_small() -> MusicGenerator:
     """MusicGen-small with T5-base and EnCodec at 32 kHz."""
     codec = hf.EncodecConfig(
-        sampling_rate=32_000, audio_channels=1, num_filters=64, upsampling_ratios=[8, 5, 4, 4],
-        codebook_size=2048, codebook_dim=128, hidden_size=128, num_lstm_layers=2, normalize=False,
-        target_bandwidths=[2.2], use_causal_conv=False, use_conv_shortcut=False)
-    player = hf.MusicgenDecoderConfig(
-        vocab_size=2048, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16,
-        ffn_dim=4096, num_codebooks=4, max_position_embeddings=2048)
+        sampling_rate=32_000, num_filters=64, upsampling_ratios=[8, 5, 4, 4], codebook_size=2048,
+        codebook_dim=128, target_bandwidths=[2.2], use_causal_conv=False, use_conv_shortcut=False)
     model: Any = hf.MusicgenForConditionalGeneration(hf.MusicgenConfig(
         text_encoder=hf.T5Config(**T5).to_dict(), audio_encoder=codec.to_dict(),
-        decoder=player.to_dict())).eval()
+        decoder=hf.MusicgenDecoderConfig().to_dict())).eval()
     source = Source(Path(), "facebook/musicgen-small", "")
     return MusicGenerator(source, model, TextEncoder(source, model.text_encoder, "cpu", width=768),
                           Codec(source, Encodec(model.audio_encoder.requires_grad_(False)), "cpu"),

@@ -186,9 +186,9 @@ def panns(folder: Path) -> None:
 
 
 def resnet50(folder: Path) -> None:
-    """ResNet50, which has one size."""
+    """ResNet50, its narrow convolutions as wide as a rehearsal's config has them."""
     artefacts.write(folder / "model.safetensors",
-                    torchvision.models.resnet50(weights=None).state_dict())
+                    torchvision.models.resnet50(weights=None, width_per_group=4).state_dict())
 
 
 # name on the hub → who writes a random network of that architecture into a folder
