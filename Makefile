@@ -20,7 +20,7 @@ CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/nu
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
 
-test: lint unit notebooks
+test: lint unit notebooks rehearse
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests notebooks
