@@ -165,6 +165,7 @@ def test_an_unknown_profile_is_refused(word, monkeypatch):
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal"}
 PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas")
                   for f in ("load", "save", "dump", "read_pickle")}
+CONVERTERS = ("pretrained/audioset.py", "systems/art2music/checkpoints.py")
 ARRAY_CALLS = ("np.load", "numpy.load", "np.save", "numpy.save")
 CAUGHT = ["import pickle", "from joblib import load", "import torch\ntorch.load('x')", "np.load(f)",
           "np.load(f, allow_pickle=True)",
@@ -198,7 +199,8 @@ def pickling(tree):
 def test_no_module_pickles(file):
     code = file.read_text(encoding="utf-8")
     found = list(pickling(ast.parse(code)))
-    if file.name == "audioset.py":  # a release of known hash, its tensors alone, converted once
+    # a publisher's file, its tensors alone, converted once with its hash checked or printed
+    if file.relative_to(paths.ROOT / "lib").as_posix() in CONVERTERS:
         assert found.pop() == "torch.load" and code.count("torch.load(") == 1
         assert "weights_only=True" in code and "sha256" in code
     assert not found

@@ -58,7 +58,8 @@ def test_the_epoch_bench_compares_three_ways():
     config = replace(MusicGenConfig(), batch_size=2, clip_seconds=0.6, start="miniature")
     found = musicgen.bench_epoch(2, 1, config)
     assert found["n"] == 4 and found["stored_kb"] > 1
-    assert found["overhead"] == pytest.approx(found["ours"] / found["bare"], rel=1e-3)
+    # each of the three is rounded
+    assert found["overhead"] == pytest.approx(found["ours"] / found["bare"], rel=5e-3)
 
 
 def test_the_latency_bench_adds_up_its_parts():
