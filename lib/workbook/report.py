@@ -71,8 +71,8 @@ def build(profile: str, stems: list[str]) -> Path:
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
-    """Writes the ledger's table, and a forest plot of the numbers that rules ask for (``None`` where
-    nothing was measured yet)."""
+    """Writes the ledger's table, and a forest plot of what its rules ask for (``None`` where nothing
+    was measured yet)."""
     filled = ledger.fill(profile)
     shown = ledger.show(filled)
     artefacts.save(shown, folder, profile, "claims.csv", seed=0)

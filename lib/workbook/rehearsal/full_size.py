@@ -149,6 +149,7 @@ def trained(name: str) -> tuple[Any, list[tuple]]:
         case "S2 Study I" | "S2 Study II":
             config, train = mapping.config.get_config("paper"), mapping.train_projection
             study = config.study_one if name == "S2 Study I" else config.study_two
+            study = replace(study, bfloat16=False)  # the memory of float32, as of all others
             models = train.build(study, musicgen_small(), 512)
             batch = train.Batch(some(1, 512), some(1, study.n_tokens, 1024),
                                 torch.randint(2048, (1, 4, 100)), some(1, 64_000))
@@ -201,8 +202,9 @@ def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
         with torch.set_grad_enabled(bool(trains)):
             if trains:
                 call()  # gradients and Adam's moments are there from now on
+            own = [*weights, *(weight for part in trains for weight in part.parameters())]
             began = time.process_time()
-            with flops.count_flops() as counter, flops.SavedTensors(weights) as saved:
+            with flops.count_flops() as counter, flops.SavedTensors(own) as saved:
                 call()
         rows.append({
             "what": what, "units": units, "parameters": sum(p.numel() for p in weights),
