@@ -71,16 +71,16 @@ def build(profile: str, stems: list[str]) -> Path:
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
-    """Writes the ledger's table, and a forest plot of what its rules ask for (``None`` where nothing
-    was measured yet)."""
+    """Writes the ledger's table, and a forest plot of what its rules ask for (``None`` where
+    nothing was measured yet)."""
     filled = ledger.fill(profile)
     shown = ledger.show(filled)
     artefacts.save(shown, folder, profile, "claims.csv", seed=0)
     if not len(filled.quantities):
         return filled, shown, None
     matplotlib.use("agg")
-    asked = {name if "." in name else f"{claim.id}.{name}" for claim in filled.claims.itertuples()
-             for name in ledger.names(str(claim.rule))}
+    asked = [name if "." in name else f"{claim['id']}.{name}"
+             for claim in filled.claims.to_dict("records") for name in ledger.names(claim["rule"])]
     q = filled.quantities
     decide = filled._replace(quantities=q[(q["claim"] + "." + q["quantity"]).isin(asked)])
     drawing = artefacts.save(ledger.draw(decide), folder, profile, "claims.svg", seed=0)
