@@ -18,7 +18,7 @@ BRIDGES = {"words": "bridging", "vector": "mapping", "fused": "art2music", "numb
 DECODERS = {"MusicGen": ("words", "vector"), "flow": ("fused",), "diffusion": ("numbers",)}
 ITEMS_FROM = 960_000  # in TEST_SEED; not those of notebook 90
 PROFILES = {"smoke": compare.Config(6, 12, seconds=1.0), "gpu": compare.Config(n_known=2_000),
-            "mini": compare.Config(60, 240, seconds=4.0), "paper": compare.Config(n_known=2_000)}
+            "mini": compare.Config(48, 240, seconds=4.0), "paper": compare.Config(n_known=2_000)}
 
 
 def load(profile: str) -> SimpleNamespace:
