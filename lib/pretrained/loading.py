@@ -19,6 +19,7 @@ from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 
 MINIATURE = "miniature"
+PACKAGE = "package"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # What fetching a checkpoint's safetensors takes, GB: parameters (``python -m lib rehearse
 # --full-size`` counts them) times the bytes of the type that its config.json names.
@@ -42,11 +43,25 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Package:
+    """Weights inside an installed package: `files` of it, `sha256` over them, one after another;
+    `convert` names what makes safetensors of them (lib.pretrained.packages), "": they are."""
+    name: str
+    version: str
+    model: str
+    files: tuple[str, ...]
+    sha256: str
+    licence: str
+    convert: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """What a part's folder must hold (``a|b`` is met by either), and what is known on the hub."""
     what: str
     files: tuple[str, ...]
     hub: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → licence, commit to pin
+    package: Package | None = None
 
 
 def find(part_name: str, part: Part, source: str | Path, *, fetch: bool = True) -> Source:
