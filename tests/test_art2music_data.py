@@ -16,7 +16,7 @@ from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data import leakage
 from lib.data.atelier import factors
-from lib.signal import audio, images
+from lib.signal import affect, audio, images
 from lib.systems.art2music import data, evaluate, mel
 from lib.systems.art2music.config import PROFILES, get_config
 from lib.workbook.rehearsal import collections
@@ -138,8 +138,7 @@ def test_quotation_marks_belong_to_no_word():
 
 
 def test_labels_lie_where_their_points_do():
-    assert all(data.emotion_label(v / 10, a / 10) == name for name,
-               (v, a) in data.ARTEMIS.items())
+    assert all(data.emotion_label(*point) == name for name, point in affect.ARTEMIS_POINTS.items())
     assert data.emotion_label(0.05, -0.05) == data.ELSE
 
 
@@ -178,7 +177,7 @@ def test_published_texts_are_the_collections_own_with_words_for_labels(published
         axis=None)
     first = comments[comments["emotion"] != data.ELSE].iloc[0]
     assert first["keywords"].split(", ")[0] == first["emotion"]
-    assert (10 * first["valence"], 10 * first["arousal"]) == data.ARTEMIS[first["emotion"]]
+    assert (first["valence"], first["arousal"]) == affect.ARTEMIS_POINTS[first["emotion"]]
     scores = data.load_lexicon(PUBLISHED)
     said = {word for words, emotion in zip(comments["keywords"], comments["emotion"], strict=True)
             for word in words.split(", ") if word not in ("", emotion)}

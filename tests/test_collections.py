@@ -213,6 +213,37 @@ def make_musiccaps(root):
     sound(root / "clips" / "xyz.wav")
 
 
+def make_mer_audio_4q(root):
+    inner = root / "MER_audio_taffc_dataset"
+    write(inner / "panda_dataset_taffc_metadata.csv",
+          '"Song","Artist","Title","Quadrant","PQuad","MoodsTotal","Moods","MoodsFoundStr",'
+          '"MoodsStr","MoodsStrSplit","Genres","GenresStr","Sample","SampleURL"\n'
+          '"MT1","The ""5"" Royales","A Song","Q1",0.75,4,3,"fiery","Fiery","Fiery",2,'
+          '"R&B; Blues",1,"http://r/a"\n'
+          '"MT2","","B Song","Q2",1,1,1,"bitter","Bitter","Bitter",1,"",1,"http://r/b"\n'
+          '"MT3","C","C Song","Q3",1,1,1,"bleak","Bleak","Bleak",1,"Jazz",1,"http://r/c"\n'
+          '"MT4","C","D Song","Q4",1,1,1,"calm","Calm","Calm",1,"Jazz",1,"http://r/d"\n')
+    sound(inner / "Q1" / "MT1.mp3")
+    sound(inner / "Q4" / "MT4.mp3")
+
+
+def make_artemis_subset(root):
+    write(root / "Dataset" / "1k_batch.csv",
+          "painting,art_style,emotion,repetition,emotion_label,pne,Link,utterance\n"
+          "a-painter_first_light,Baroque,Awe,6,1,0,http://w/1.jpg,So bright. So still.\n"
+          "a-painter_second,Baroque,sadness,5,8,1,http://w/2.jpg,The grey makes me sad.\n"
+          "b-painter_third,Cubism,something else,5,9,2,,A puzzle.\n")
+    picture(root / "images" / "a-painter_first_light.jpg")
+
+
+def make_emobank(root):
+    write(root / "corpus" / "emobank.csv",
+          "id,split,V,A,D,text\n"
+          '110CYL068_1036_1079,train,5.0,1.0,3.2,"Remember what she said? """\n'
+          "110CYL068_1079_1110,test,2.0,3.5,2.8,None\n"
+          "SemEval_12,dev,3.0,3.0,3.0,Storm hits the coast\n")
+
+
 EXPECTED = {  # item → (path, group, valence, arousal)
     "deam": {
         "deam-0002": ("MEMD_audio/2.mp3", "artist:Someone", -0.5, -0.475),
@@ -295,6 +326,27 @@ EXPECTED = {  # item → (path, group, valence, arousal)
 }
 
 
+EXPECTED |= {
+    "mer_audio_4q": {
+        "mer4q-MT1": ("MER_audio_taffc_dataset/Q1/MT1.mp3", 'artist:The "5" Royales', 0.5, 0.5),
+        "mer4q-MT2": (None, "mer4q-MT2", -0.5, 0.5),
+        "mer4q-MT3": (None, "artist:C", -0.5, -0.5),
+        "mer4q-MT4": ("MER_audio_taffc_dataset/Q4/MT4.mp3", "artist:C", 0.5, -0.5),
+    },
+    "artemis_subset": {
+        "artemis_subset-a-painter_first_light": ("images/a-painter_first_light.jpg",
+                                                 "artist:a-painter", 0.5, 0.7),
+        "artemis_subset-a-painter_second": (None, "artist:a-painter", -0.7, -0.5),
+        "artemis_subset-b-painter_third": (None, "artist:b-painter", None, None),
+    },
+    "emobank": {
+        "emobank-110CYL068_1036_1079": (None, "emobank-110CYL068", 1, -1),
+        "emobank-110CYL068_1079_1110": (None, "emobank-110CYL068", -0.5, 0.25),
+        "emobank-SemEval_12": (None, "emobank-SemEval_12", 0, 0),
+    },
+}
+
+
 @pytest.fixture(params=list(COLLECTIONS))
 def replica(request, tmp_path):
     globals()[f"make_{request.param}"](tmp_path)
@@ -365,7 +417,8 @@ def test_replicas_build_into_manifests_with_their_files_measured(replica, tmp_pa
      ("emomusic", make_emomusic, "annotations/static_annotations.csv", "3.1"),
      ("pmemo", make_pmemo, "PMEmo2019/annotations/static_annotations.csv", "0.575"),
      ("oasis", make_oasis, "OASIS.csv", "4.3"), ("cgna10766", make_cgna10766, "CGnA10766.csv", "9"),
-     ("vgmidi", make_vgmidi, "labelled/src/vgmidi.csv", ",1,0"),],
+     ("vgmidi", make_vgmidi, "labelled/src/vgmidi.csv", ",1,0"),
+     ("emobank", make_emobank, "corpus/emobank.csv", "3.5"),],
 )
 def test_labels_on_another_scale_are_refused(name, maker, file, column, tmp_path):
     maker(tmp_path)
@@ -464,6 +517,76 @@ def test_artemis_keeps_words_label_and_painting_and_refuses_another_label(tmp_pa
     file.write_text(file.read_text().replace("Sadness", "bored"))
     with pytest.raises(KlangfarbeError, match="'bored'"):
         COLLECTIONS["artemis"].manifest(tmp_path)
+
+
+def test_a_part_of_artemis_keeps_sentences_style_and_link_and_refuses_another_label(tmp_path):
+    make_artemis_subset(tmp_path)
+    published = COLLECTIONS["artemis_subset"].manifest(tmp_path)
+    first = published.iloc[0]
+    assert (first["emotion"], first["comment"], first["genre"], first["origin_url"]) == (
+        "awe", "So bright. So still.", "Baroque", "http://w/1.jpg")
+    assert pd.isna(published["origin_url"][2])
+    file = tmp_path / "Dataset" / "1k_batch.csv"
+    text = file.read_text()
+    write(tmp_path / "repackaged" / "artemis_1k.csv", text.replace("Link", "wikiart_url"))
+    repackaged = COLLECTIONS["artemis_subset"].manifest(tmp_path / "repackaged")
+    pd.testing.assert_frame_equal(published.drop(columns="path"), repackaged.drop(columns="path"))
+    file.write_text(text.replace("sadness", "bored"))
+    with pytest.raises(KlangfarbeError, match="'bored'"):
+        COLLECTIONS["artemis_subset"].manifest(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["emotify", "emotify_extra"])
+def test_emotify_is_grouped_by_artist_where_the_artists_are_known(place, tmp_path):
+    make_emotify(tmp_path / "emotify")
+    # a line for a track that nobody rated, none for track 301, no name for track 203
+    write(tmp_path / place / "emotify_artists.csv",
+          "file,genre,n,artist,album,title,year,track id\n"
+          "audio_15s/classical_001.ogg,classical,1,Voices of Music,Suites,Largo,2008,1\n"
+          "audio_15s/classical_002.ogg,classical,2,Voices of Music,Suites,Presto,2008,2\n"
+          "audio_15s/electronic_003.ogg,electronic,3,,Suites,Presto,2008,203\n")
+    rows = COLLECTIONS["emotify"].manifest(tmp_path / "emotify")
+    assert rows["group_id"].tolist() == ["artist:Voices of Music", "emotify-203", "emotify-301"]
+
+
+def test_the_artists_in_emotifys_own_folder_come_before_those_beside_it(tmp_path):
+    make_emotify(tmp_path / "emotify")
+    for place, artist in (("emotify", "Own"), ("emotify_extra", "Beside")):
+        write(tmp_path / place / "emotify_artists.csv", f"track id,artist\n1,{artist}\n")
+    assert COLLECTIONS["emotify"].manifest(tmp_path / "emotify")["group_id"][0] == "artist:Own"
+    write(tmp_path / "emotify" / "emotify_artists.csv", "track,artist\n1,Own\n")
+    with pytest.raises(KlangfarbeError, match="no track id"):
+        COLLECTIONS["emotify"].manifest(tmp_path / "emotify")
+
+
+def test_songs_of_four_quadrants_read_the_same_repackaged_and_refuse_a_fifth(tmp_path):
+    make_mer_audio_4q(tmp_path)
+    published = COLLECTIONS["mer_audio_4q"].manifest(tmp_path)
+    assert published["genre"].tolist()[0] == "r&b; blues" and pd.isna(published["genre"][1])
+    assert published["description"].tolist()[2:] == ["C Song by C", "D Song by C"]
+    # the inner folder given by itself
+    inner = COLLECTIONS["mer_audio_4q"].manifest(tmp_path / "MER_audio_taffc_dataset")
+    assert inner["path"].dropna().tolist() == ["Q1/MT1.mp3", "Q4/MT4.mp3"]
+    write(tmp_path / "repackaged" / "labels.csv",
+          "file,song_id,artist,title,quadrant,PQuad,Genres,GenresStr\n"
+          'audio_10s/MT1.ogg,MT1,"The ""5"" Royales",A Song,Q1,0.75,2,R&B; Blues\n'
+          "audio_10s/MT2.ogg,MT2,,B Song,Q2,1,1,\naudio_10s/MT3.ogg,MT3,C,C Song,Q3,1,1,Jazz\n"
+          "audio_10s/MT4.ogg,MT4,C,D Song,Q4,1,1,Jazz\n")
+    sound(tmp_path / "repackaged" / "audio_10s" / "MT3.ogg")
+    repackaged = COLLECTIONS["mer_audio_4q"].manifest(tmp_path / "repackaged")
+    assert repackaged["path"].dropna().tolist() == ["audio_10s/MT3.ogg"]
+    pd.testing.assert_frame_equal(published.drop(columns="path"), repackaged.drop(columns="path"))
+    write(tmp_path / "fifth" / "labels.csv", "song_id,artist,title,quadrant,GenresStr\nMT1,,,Q5,\n")
+    with pytest.raises(KlangfarbeError, match="one of Q1, Q2, Q3, Q4 in every row.*'Q5'"):
+        COLLECTIONS["mer_audio_4q"].manifest(tmp_path / "fifth")
+
+
+def test_emobank_keeps_its_split_and_a_sentence_that_says_none(tmp_path):
+    make_emobank(tmp_path)
+    rows = COLLECTIONS["emobank"].manifest(tmp_path)
+    assert rows["split"].tolist() == ["train", "test", "validation"]
+    assert rows["comment"].tolist() == ['Remember what she said? "', "None", "Storm hits the coast"]
+    assert set(rows["modality"]) == {"text"}
 
 
 def test_musiccaps_lists_become_words_and_the_evaluation_set_is_the_test(tmp_path):
@@ -572,6 +695,35 @@ def test_real_pictures_and_sounds_build_without_a_reject(real_data, tmp_path):
         built = manifest.build(table[table["path"].notna()].reset_index(drop=True),
                                tmp_path / collection, root=real_data(collection))
         assert len(built.rejects) == 0 and not built.manifest["sha256"].duplicated().any()
+
+
+@pytest.mark.real_data
+def test_the_regressors_collections_are_whole_and_grouped(real_data, tmp_path):
+    songs = COLLECTIONS["mer_audio_4q"].manifest(real_data("mer_audio_4q"))
+    assert len(songs) == songs["path"].notna().sum() == 679
+    assert songs["group_id"].str.startswith("artist:").sum() == 676
+    assert set(songs["valence"]) == set(songs["arousal"]) == {-0.5, 0.5}
+    given = pd.read_csv(real_data("mer_audio_4q") / "labels.csv").set_index("song_id")
+    given = given.loc[songs["item_id"].str.removeprefix("mer4q-")]
+    for axis in ("valence", "arousal"):
+        assert (songs[axis].gt(0).to_numpy() == given[f"{axis}_high"].eq(1).to_numpy()).all()
+    works = COLLECTIONS["artemis_subset"].manifest(real_data("artemis_subset"))
+    assert (len(works), works["path"].notna().sum(), works["group_id"].nunique()) == (921, 183, 374)
+    listed = set(pd.read_csv(real_data("artemis_subset") / "paintings.csv")["file"])
+    assert set(works["path"].dropna()) == listed and works["valence"].notna().all()
+    sentences = COLLECTIONS["emobank"].manifest(real_data("lexicons") / "emobank")
+    assert sentences["split"].value_counts().to_dict() == {"train": 8062, "validation": 1000,
+                                                           "test": 1000}
+    assert sentences["comment"].notna().all() and sentences["valence"].notna().all()
+    meta = pd.read_csv(real_data("lexicons") / "emobank" / "meta.tsv", sep="\t", index_col="id")
+    given = meta.loc[sentences["item_id"].str.removeprefix("emobank-"), "document"]
+    masc = given.ne("SemEval").to_numpy()
+    assert (sentences["group_id"][masc] == "emobank-" + given[masc].to_numpy()).all()
+    assert sentences["group_id"][~masc].is_unique
+    tracks = COLLECTIONS["emotify"].manifest(real_data("emotify"))
+    real_data("emotify_extra")
+    assert tracks["group_id"].str.startswith("artist:").all()
+    assert tracks["group_id"].nunique() == 116
 
 
 @pytest.mark.real_data

@@ -157,6 +157,14 @@ def test_planted_defects_are_counted(shelf):
     assert registry.defects(row, shelf, sound) == []
 
 
+def test_a_text_lacks_no_file(shelf):
+    table = points(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7))
+    text = registry.defects(registry.COLLECTIONS["emobank"], shelf, table.assign(modality="text"))
+    assert text == []
+    assert registry.defects(registry.COLLECTIONS["emobank"], shelf, table) == [
+        "7 of 7 rows have no file here"]
+
+
 def test_lists_that_share_their_songs_say_so(shelf):
     (shelf / "imemnet").mkdir()
     (shelf / "imemnet" / "val_matching.txt").write_text("7-1 sea 0.5\n7-2 sky 0.25\n")

@@ -59,6 +59,7 @@ def test_columns_are_those_of_the_page_and_missing_ones_are_null():
         ({"valence": 0.1, "arousal": -1.01}, "arousal satisfies in_range"),
         ({"valence": 0.5}, "both given or both null"),
         ({"modality": "smell"}, "modality satisfies isin"),
+        ({"modality": "text", "path": "a.txt"}, "no path of a text"),
         ({"split": "dev"}, "split satisfies isin"),
         ({"item_id": None}, "item_id satisfies not_nullable"),
         ({"licence": None}, "licence satisfies not_nullable"),

@@ -17,7 +17,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier.render import read_midi
 from lib.signal import audio, images
 
-MODALITIES, SPLITS = ("image", "audio", "midi"), ("train", "validation", "test")
+MODALITIES, SPLITS = ("image", "audio", "midi", "text"), ("train", "validation", "test")
 TEXT, NUMBER, COUNT = "string", "float64", "Int64"
 COLUMNS = {"item_id": TEXT, "modality": TEXT, "path": TEXT, "split": TEXT, "group_id": TEXT,
            "source": TEXT, "emotion": TEXT, "valence": NUMBER, "arousal": NUMBER, "caption": TEXT,
@@ -33,7 +33,9 @@ _CHECKS = {"item_id": pa.Check.str_length(min_value=1), "modality": pa.Check.isi
 SCHEMA = pa.DataFrameSchema({name: pa.Column(kind, _CHECKS.get(name), nullable=name not in REQUIRED,
     unique=name == "item_id") for name, kind in COLUMNS.items()},
     checks=[pa.Check(lambda table: table["valence"].isna() == table["arousal"].isna(),
-    error="valence and arousal both given or both null")], strict=True, ordered=True)
+    error="valence and arousal both given or both null"),
+    pa.Check(lambda table: table["path"].isna() | ~table["modality"].isin(["text"]),
+    error="no path of a text, which stands in the table itself")], strict=True, ordered=True)
 # A manifest, and the rows that were set aside: item_id, path, source, reason.
 Built = namedtuple("Built", "manifest rejects")
 

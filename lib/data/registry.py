@@ -15,7 +15,7 @@ import pooch
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.data import manifest
-from lib.data.collections import layout, music, pairs, pictures
+from lib.data.collections import layout, music, pairs, pictures, texts
 
 ACTIONS, AXES = ("list", "check", "fetch"), ("valence", "arousal")
 EDGES = np.linspace(-1, 1, 21)
@@ -110,7 +110,19 @@ COLLECTIONS = {row.name: row for row in (
                "none found for the list; tracks Creative Commons, pictures as WikiArt states", (
         (f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
          "image_audio_subset_df.json",
-         "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True))}
+         "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
+    Collection("mer_audio_4q", "songs, a quadrant of the plane each", "3", music.mer_audio_4q,
+               ("mer_audio_4q", "MER_audio_taffc_dataset"), "http://mir.dei.uc.pt/downloads.html",
+               "research only, recordings of their publishers", stands_in=True),
+    Collection("artemis_subset", "paintings, an emotion each", "1, 4", pictures.artemis_subset,
+               ("artemis_subset",), "https://github.com/PingjunHong/multimodal_nlp",
+               "ArtEmis' own terms (research, not to be passed on); pictures as WikiArt states",
+               stands_in=True),
+    Collection("emobank", "sentences, valence and arousal", "4", texts.emobank,
+               ("emobank", "EmoBank", "lexicons/emobank"), "https://github.com/JULIELab/EmoBank",
+               "CC BY-SA 4.0", (
+        (f"{_RAW}JULIELab/EmoBank/248ce2a43e165a66d31aeaed83cff9641d6654e0/corpus/emobank.csv",
+         "1ade4a4a453e880c0f39d0536d2b355e8a716e0cf88236c64cdb4d438cf9605b"),), stands_in=True))}
 
 
 def root() -> Path:
@@ -233,7 +245,8 @@ def defects(row: Collection, place, table: Any) -> list[str]:
     in_splits = dealt.groupby("group_id")["split"].nunique()
     twice = {name: int(table[name].dropna().duplicated(keep=False).sum())
              for name in ("caption", "comment", "description", "sha256")}
-    counted = [(n - table["path"].count(), f"of {n:,} rows have no file here"),
+    counted = [((table["path"].isna() & table["modality"].ne("text")).sum(),
+                f"of {n:,} rows have no file here"),
         ((n - len(points)) * bool(len(points)),
          f"of {n:,} rows have no point: join by name, never by position"),
         *((axis, f"takes {points[axis].nunique()} values only: a side, not a place")

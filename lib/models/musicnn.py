@@ -12,7 +12,7 @@ from lib.core.errors import checked
 
 SAMPLE_RATE_HZ, N_FRAMES, N_MELS = 16_000, 187, 96
 N_FFT, HOP = 512, 256
-TIMBRE = ((7, 86), (7, 38))                # frames × bands
+TIMBRE = ((7, 38), (7, 67))                # frames × bands
 RHYTHM = (128, 64, 32)                     # frames; one band wide
 EPSILON = 1e-3                             # of the batch norms, Keras' default
 

@@ -70,7 +70,7 @@ def convert_efficientnet(file: Path, folder: Path) -> None:
 
 def convert_musicnn(file: Path, folder: Path) -> None:
     """The package's TensorFlow checkpoint as :class:`Musicnn`'s tensors."""
-    given = read_variables(file.parent / "")
+    given = read_variables(file)
     network = Musicnn()
     convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     norms = [network.norm, *(block.norm for block in (*network.timbre, *network.rhythm,

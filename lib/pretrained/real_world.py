@@ -26,33 +26,34 @@ MUSIC_TAGS = (
 
 
 class PictureFeatures(Pretrained):
-    """An EfficientNet-Lite2."""
-    def embed_pictures(self, pictures: Sequence[np.ndarray], batch: int = 16) -> np.ndarray:
-        """Pictures uint8 [H, W, 3] → pooled features float32 [N, 1280]."""
+    """An EfficientNet-Lite2: `width` numbers of a picture, the first `n_pooled` its last layer's."""
+    n_pooled = 1280
+
+    def embed_pictures(self, pictures: Sequence[np.ndarray], batch: int = 2) -> np.ndarray:
+        """Pictures uint8 [H, W, 3] → float32 [N, 2400]: the pooled last layer, then mean and
+        standard deviation over the picture of each channel of the five stages before it."""
         found = [np.zeros((0, self.width), np.float32)]
         for at in range(0, len(pictures), batch):
             with torch.inference_mode():
-                maps = self.model.forward_features(pixels(pictures[at : at + batch]))
-                found.append(self.model.forward_head(maps, pre_logits=True).numpy())
+                last, stages = self.model.forward_intermediates(pixels(pictures[at : at + batch]))
+                pooled = self.model.forward_head(last, pre_logits=True)
+                spread = [torch.cat([some.mean((2, 3)), some.std((2, 3))], dim=1)
+                          for some in stages]
+                found.append(torch.cat([pooled, *spread], dim=1).numpy())
         return np.concatenate(found)
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Pooled features [N, 1280] → logits of ImageNet's classes float32 [N, 1000]."""
+        """Features [N, 2400] → logits of ImageNet's classes float32 [N, 1000]."""
         with torch.inference_mode():
-            return self.model.get_classifier()(torch.from_numpy(features)).numpy()
+            pooled = torch.from_numpy(features[:, : self.n_pooled])
+            return self.model.get_classifier()(pooled).numpy()
 
 
 def pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
-    """Pictures uint8 [H, W, 3] → the middle square of each at 260², float [N, 3, 260, 260] in
-    [−1, 1]."""
-    squares = []
-    for picture in pictures:
-        height, width, _ = picture.shape
-        side = min(height, width)
-        left, top = (width - side) // 2, (height - side) // 2
-        square = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC,
-                                                 (left, top, left + side, top + side))
-        squares.append(np.asarray(square, np.float32))
+    """Pictures uint8 [H, W, 3], whole, squeezed to 260²: float [N, 3, 260, 260] in [−1, 1]. (The
+    middle square, as the network was trained, tells arousal a little less well.)"""
+    squares = [np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC),
+                          np.float32) for picture in pictures]
     return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
@@ -60,7 +61,8 @@ def load_picture_features(source: Source, device: str, dtype=None) -> PictureFea
     """A folder's network, on the processor."""
     model = load_own(source, lambda config: timm.create_model(config["architecture"]),
                      "EfficientNet")
-    return PictureFeatures(source, model, "cpu", width=model.num_features)
+    stages = sum(2 * some["num_chs"] for some in model.feature_info)
+    return PictureFeatures(source, model, "cpu", width=PictureFeatures.n_pooled + stages)
 
 
 class MusicTags(AudioSetEncoder):

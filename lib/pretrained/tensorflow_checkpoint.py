@@ -15,10 +15,10 @@ FOOTER = 48  # bytes
 DTYPE, SHAPE, OFFSET, SIZE = 1, 2, 4, 5
 
 
-def read_variables(prefix: str | Path) -> dict[str, np.ndarray]:
-    """All variables of the checkpoint ``<prefix>.index``, ``<prefix>.data-00000-of-00001``."""
-    table = Path(f"{prefix}.index").read_bytes()
-    data = Path(f"{prefix}.data-00000-of-00001").read_bytes()
+def read_variables(index: Path) -> dict[str, np.ndarray]:
+    """All variables of the checkpoint whose index that is; the data lie beside it."""
+    table = index.read_bytes()
+    data = index.with_name(index.name.replace(".index", ".data-00000-of-00001")).read_bytes()
     # the footer: where the block of the metaindex lies (passed over), and that of the index
     _, _, offset, size = _varints(table[-FOOTER:], 4)
     variables = {}

@@ -9,8 +9,8 @@ from lib.core.errors import KlangfarbeError, checked
 SCALES = {"deam": (1.0, 9.0), "emomusic": (1.0, 9.0), "pmemo": (0.0, 1.0),
           "pmemo_rescaled": (1.0, 9.0), "oasis": (1.0, 7.0), "cgna10766": (1.0, 9.0),
           "vgmidi": (-0.5, 1.5),  # 0 and 1 are sides: they become the middles of their halves
-          "imemnet": (0.0, 1.0), "atelier": (-1.0, 1.0)}
-# Emotions as points (valence, arousal): our placement in all four tables, rated by nobody.
+          "imemnet": (0.0, 1.0), "emobank": (1.0, 5.0), "atelier": (-1.0, 1.0)}
+# Emotions as points (valence, arousal): our placement in all five tables, rated by nobody.
 # Emotify's nine of the Geneva scale (Zentner, Grandjean & Scherer 2008):
 GEMS_POINTS = {"amazement": (0.5, 0.4), "solemnity": (0.1, -0.2), "tenderness": (0.5, -0.5),
                "nostalgia": (0.0, -0.4), "calmness": (0.5, -0.8), "power": (0.3, 0.8),
@@ -32,10 +32,16 @@ MIREX_POINTS = {"passionate": (0.5, 0.6), "rousing": (0.5, 0.8), "confident": (0
     "whimsical": (0.5, 0.2), "witty": (0.5, 0.3), "wry": (0.0, 0.1), "aggressive": (-0.7, 0.8),
     "fiery": (-0.3, 0.9), "tense/anxious": (-0.7, 0.6), "intense": (-0.2, 0.8),
     "volatile": (-0.5, 0.7), "visceral": (-0.4, 0.6)}
+# ArtEmis' eight, after Russell (1980):
+ARTEMIS_POINTS = {"amusement": (0.6, 0.4), "awe": (0.5, 0.7), "contentment": (0.7, -0.5),
+    "excitement": (0.7, 0.8), "anger": (-0.7, 0.7), "disgust": (-0.8, 0.2), "fear": (-0.6, 0.8),
+    "sadness": (-0.7, -0.5)}
 # S1's five words (Bridging Paintings and Music, §V.A); the nearest one names a point of the plane:
 EMOTION_POINTS = {"happy": (0.7, -0.1), "fun": (0.6, 0.7), "angry": (-0.6, 0.6),
                   "sad": (-0.6, -0.5), "neutral": (0.0, 0.0)}
 QUADRANTS = ("excited", "tense", "gloomy", "calm")  # counter-clockwise from (+, +)
+# as music psychology numbers them; a quadrant says which sides, not how far: its middle
+QUADRANT_POINTS = {"Q1": (0.5, 0.5), "Q2": (-0.5, 0.5), "Q3": (-0.5, -0.5), "Q4": (0.5, -0.5)}
 
 
 def to_unit(values, scale: str) -> np.ndarray:

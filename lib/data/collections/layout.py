@@ -32,10 +32,12 @@ def published(expected: str) -> Iterator[None]:
         raise KlangfarbeError(expected, got, "use the published file as it is") from error
 
 
-def read_table(path: Path, columns: Iterable[str], *, separator: str = ",") -> Any:
-    """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns."""
+def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False) -> Any:
+    """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns;
+    with `words` a cell like ``None`` or ``NA`` is what somebody wrote, a blank one alone empty."""
     with published(f"a table at {path}"):
-        table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig")
+        table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig",
+                            keep_default_na=not words, na_values=[""])
     table.columns = [str(name).strip() for name in table.columns]
     if lacking := [name for name in columns if name not in table.columns]:
         raise KlangfarbeError(f"columns {', '.join(columns)} in {path}",

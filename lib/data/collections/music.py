@@ -1,4 +1,4 @@
-"""Collections of music: DEAM, emoMusic, PMEmo, Emotify, VGMIDI, MusicCaps, MIREX. Notebook: 04."""
+"""Music: DEAM, emoMusic, PMEmo, Emotify, 4Q, VGMIDI, MusicCaps, MIREX. Notebook: 04."""
 
 import ast
 import csv
@@ -19,6 +19,8 @@ DEAM_PLACES = (*(f"{above}annotations averaged per song/song_level/{DEAM_PARTS[0
 EMOTIFY_FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
 GEMS = list(affect.GEMS_POINTS)
 EMOTIFY_COLUMNS = ("track id", "genre", *GEMS)  # a row a listener and track, 0 or 1 an emotion
+EMOTIFY_ARTISTS = "emotify_artists.csv"  # read out of the recordings' tags; not of the publisher
+FOUR_Q_TABLE = "panda_dataset_taffc_metadata.csv"
 # a line of MIREX's categories.txt in letters only → its adjective
 ADJECTIVES = {"agressive": "aggressive"} | {re.sub("[^a-z]", "", name): name
                                             for name in affect.MIREX_POINTS}
@@ -70,8 +72,7 @@ def emomusic(folder: Path) -> dict:
             "genre": [genre and genre.lower() for genre in genres],
             "split": [{"development": "train", "evaluation": "test"}.get((name or "").lower())
                       for name in parts],
-            "description": [f"{title} by {artist}" if title and artist else None
-                            for title, artist in zip(titles, artists)]}
+            "description": _by(titles, artists)}
 
 
 def pmemo(folder: Path) -> dict:
@@ -92,12 +93,12 @@ def pmemo(folder: Path) -> dict:
     return {"modality": "audio", "genre": "pop", "artists": artists,
             "item_id": [f"pmemo-{n:04d}" for n in ids], "path": [sounds.get(str(n)) for n in ids],
             "points": [points.get(n, (None, None)) for n in ids],
-            "description": [f"{title} by {artist}" if title and artist else None
-                            for title, artist in zip(titles, artists)]}
+            "description": _by(titles, artists)}
 
 
 def emotify(folder: Path) -> dict:
-    """A row a track that has been rated, from the publisher's folder or one with ``audio_15s/``."""
+    """A row a rated track, from the publisher's folder or one with ``audio_15s/``; grouped by
+    artist where :data:`EMOTIFY_ARTISTS` lies in it or in ``emotify_extra/`` beside it."""
     ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
     ticked, sounds = ratings.groupby(["track id", "genre"])[GEMS].mean().reset_index(), {}
     for genre, first in EMOTIFY_FIRST_TRACK.items():
@@ -106,11 +107,17 @@ def emotify(folder: Path) -> dict:
                 number = stem.removeprefix(f"{genre}_") if place == "audio_15s" else stem
                 if number.isdigit():
                     sounds[first + int(number) - 1] = path
+    artists = {}
+    for file in (folder.parent / "emotify_extra" / EMOTIFY_ARTISTS, folder / EMOTIFY_ARTISTS):
+        if file.is_file():  # the folder's own is the last word
+            known = layout.read_table(file, ("track id", "artist"))
+            artists.update(zip(known["track id"], *layout.texts(known, "artist")))
     tracks, ticks = ticked["track id"], ticked[GEMS].to_numpy()
     points, anything = affect.from_emotions(ticks, affect.GEMS_POINTS), ticks.any(axis=1)
     points[~anything] = np.nan  # nobody ticked anything: no point, rather than the neutral one
     return {"modality": "audio", "points": points, "genre": ticked["genre"],
             "item_id": map("emotify-{:03d}".format, tracks), "path": map(sounds.get, tracks),
+            "artists": list(map(artists.get, tracks)),
             "emotion": [GEMS[k] if ticked else None
                         for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
@@ -124,6 +131,26 @@ def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
         other = ticks[1::2] if len(ticks) > 1 else ticks
         halves.append((ticks[::2].mean(axis=0), other.mean(axis=0)))
     return [affect.from_emotions(half, affect.GEMS_POINTS) for half in zip(*halves, strict=True)]
+
+
+def mer_audio_4q(folder: Path) -> dict:
+    """A row a song at the middle of its quadrant, grouped by artist, from the publisher's folder or
+    one with ``labels.csv``. Source: Panda, Malheiro & Paiva 2018."""
+    places = (FOUR_Q_TABLE, f"MER_audio_taffc_dataset/{FOUR_Q_TABLE}", "labels.csv")
+    file = layout.find_file("mer_audio_4q", folder, places)
+    columns = (("Song", "Artist", "Title", "Quadrant", "GenresStr") if file.name == FOUR_Q_TABLE
+               else ("song_id", "artist", "title", "quadrant", "GenresStr"))
+    table = layout.read_table(file, columns)
+    songs, artists, titles, quadrants, genres = layout.texts(table, *columns)
+    with layout.published(f"one of {', '.join(affect.QUADRANT_POINTS)} in every row of {file}"):
+        points = [affect.QUADRANT_POINTS[quadrant] for quadrant in quadrants]
+    inner = file.parent.relative_to(folder)
+    sounds = {song: path for place in (*affect.QUADRANT_POINTS, "audio_10s") for song, path
+              in layout.list_files(folder, layout.AUDIO, f"{inner}/{place}").items()}
+    return {"modality": "audio", "points": points, "artists": artists,
+            "item_id": [f"mer4q-{song}" for song in songs], "path": map(sounds.get, songs),
+            "genre": [genre and genre.lower() for genre in genres],
+            "description": _by(titles, artists)}
 
 
 def vgmidi(folder: Path) -> dict:
@@ -200,6 +227,11 @@ def mirex_home(folder: Path | str) -> Path:
     """The folder that holds ``categories.txt``: the given one or its ``dataset/``."""
     places = ("categories.txt", "dataset/categories.txt", "*/dataset/categories.txt")
     return layout.find_file("mirex", Path(folder), places).parent
+
+
+def _by(titles: list, artists: list) -> list[str | None]:
+    return [f"{title} by {artist}" if title and artist else None
+            for title, artist in zip(titles, artists, strict=True)]
 
 
 def _text(file: Path) -> str:

@@ -18,8 +18,7 @@ WIKIART_URL = "http://saifmohammad.com/WebPages/wikiartemotions.html"
 WIKIART_PLACES = ("WikiArt-Emotions-All.tsv", "WikiArt-Emotions/WikiArt-Emotions-All.tsv",
                   "emotion_labelled.csv")
 SEEN = {"image and title": "Art (image+title): ", "image": "ImageOnly: "}
-ARTEMIS_LABELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear",
-                  "sadness", "something else")
+ARTEMIS_LABELS = (*affect.ARTEMIS_POINTS, "something else")
 
 
 def oasis(folder: Path) -> dict:
@@ -112,13 +111,31 @@ def artemis(folder: Path) -> dict:
 def artemis_comments(folder: Path) -> pd.DataFrame:
     """ArtEmis' utterances in its order: ``comment_id, painting, style, emotion, comment``."""
     name = "artemis_dataset_release_v0.csv"
-    file = layout.find_file("artemis", folder, (name, f"official_data/{name}"))
-    table = layout.read_table(file, ("art_style", "painting", "emotion", "utterance"))
-    table = table.dropna(subset=["painting", "utterance"], ignore_index=True)
-    emotion = table["emotion"].str.lower()
-    if unknown := sorted(set(emotion.dropna()) - set(ARTEMIS_LABELS)):
-        raise KlangfarbeError(f"labels out of {', '.join(ARTEMIS_LABELS)} in {file}",
-                              ", ".join(map(repr, unknown[:3])), "check that it is ArtEmis' table")
+    table = _artemis_table(layout.find_file("artemis", folder, (name, f"official_data/{name}")))
     return pd.DataFrame({"comment_id": [f"artemis-{k:06d}" for k in range(len(table))],
                          "painting": table["painting"], "style": table["art_style"],
-                         "emotion": emotion, "comment": table["utterance"]})
+                         "emotion": table["emotion"], "comment": table["utterance"]})
+
+
+def artemis_subset(folder: Path) -> dict:
+    """A row a painting, grouped by artist: the emotion that most viewers named, at its point of
+    :data:`affect.ARTEMIS_POINTS`, and the sentences of these viewers as one comment."""
+    places = ("Dataset/1k_batch.csv", "1k_batch.csv", "artemis_1k.csv")
+    works = _artemis_table(layout.find_file("artemis_subset", folder, places))
+    names, *urls = layout.texts(works, "painting", "Link", "wikiart_url")
+    there = layout.list_files(folder, layout.PICTURES, "images")
+    return {"modality": "image", "item_id": "artemis_subset-" + works["painting"],
+            "path": map(there.get, names), "artists": works["painting"].str.split("_").str[0],
+            "points": [affect.ARTEMIS_POINTS.get(name, (None, None)) for name in works["emotion"]],
+            "emotion": works["emotion"], "comment": works["utterance"], "genre": works["art_style"],
+            "origin_url": [link or url for link, url in zip(*urls, strict=True)]}
+
+
+def _artemis_table(file: Path) -> Any:
+    table = layout.read_table(file, ("art_style", "painting", "emotion", "utterance"))
+    table = table.dropna(subset=["painting", "utterance"], ignore_index=True)
+    table["emotion"] = table["emotion"].str.lower()
+    if unknown := sorted(set(table["emotion"].dropna()) - set(ARTEMIS_LABELS)):
+        raise KlangfarbeError(f"labels out of {', '.join(ARTEMIS_LABELS)} in {file}",
+                              ", ".join(map(repr, unknown[:3])), "check that it is ArtEmis' table")
+    return table

@@ -19,7 +19,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import leakage, memmaps, registry, splits
 from lib.data.atelier import TRAIN_SEED, compose, factors, lexicon, paint, render, words
 from lib.data.collections import layout, music, pictures
-from lib.signal import audio, images
+from lib.signal import affect, audio, images
 from lib.systems import evaluation
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import DataConfig
@@ -35,10 +35,7 @@ LABELS = "class_labels_indices.csv"
 LABELS_FROM = "https://research.google.com/audioset/download.html"
 AFINN = "lexicons/afinn/AFINN-111.txt"  # Nielsen (2011), a word and a score a line
 AFINN_FROM = "http://www2.compute.dtu.dk/pubdb/pubs/6010-full.html"
-# ArtEmis's eight emotions on the affect plane, in tenths, after Russell (1980): our choice
-ARTEMIS = {"amusement": (6, 4), "awe": (5, 7), "contentment": (7, -5), "excitement": (7, 8),
-           "anger": (-7, 7), "disgust": (-8, 2), "fear": (-6, 8), "sadness": (-7, -5)}
-ELSE, ELSE_WITHIN = "something else", 2.0
+ELSE, ELSE_WITHIN = "something else", 0.2
 WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
 
@@ -85,10 +82,11 @@ def load_lexicon(config: DataConfig) -> dict[str, int]:
 
 def emotion_label(valence: float, arousal: float) -> str:
     """The nearest of ArtEmis's emotions to a point in [−1, 1]²."""
-    v, a = 10 * valence, 10 * arousal
-    if v * v + a * a < ELSE_WITHIN**2:
+    if valence**2 + arousal**2 < ELSE_WITHIN**2:
         return ELSE
-    return min(ARTEMIS, key=lambda name: (ARTEMIS[name][0] - v) ** 2 + (ARTEMIS[name][1] - a) ** 2)
+    points = affect.ARTEMIS_POINTS
+    return min(points, key=lambda name: (points[name][0] - valence) ** 2
+               + (points[name][1] - arousal) ** 2)
 
 
 def extract_keywords(text: str, scores: Mapping[str, int], emotion: str = "") -> tuple[str, ...]:
@@ -132,7 +130,7 @@ def published_texts(config: DataConfig) -> tuple:
     comments["index"] = pd.factorize(comments["painting"])[0]
     comments["keywords"] = [", ".join(extract_keywords(text, scores, emotion)) for text, emotion
                             in zip(comments["comment"], comments["emotion"], strict=True)]
-    points = np.array([ARTEMIS.get(name, (0, 0)) for name in comments["emotion"]]) / 10
+    points = np.array([affect.ARTEMIS_POINTS.get(name, (0, 0)) for name in comments["emotion"]])
     sounds = layout.list_files(musiccaps, layout.AUDIO, "clips")
     clips = music.captions(musiccaps)
     clips = _at_hand(clips.assign(path=clips["ytid"].map(sounds.get)), musiccaps, "sounds in clips")
