@@ -1,8 +1,8 @@
 """How a comment feels, read off its words: a sentence encoder's vector says what it speaks of,
 VADER how it is meant, and a linear head makes valence and arousal of both. Source: Reimers &
 Gurevych (2019); Hutto & Gilbert (2014); ratings of sentences: EmoBank, Buechel & Hahn (2017). A
-head is bound to the encoder whose vectors it was fitted on. AFINN, a file of the user's, adds next
-to nothing to VADER's words: no head depends on it.  Notebook: 06."""
+head is bound to the encoder whose vectors it was fitted on. AFINN, a file of the user's, would add
+.01 to the correlation of valence on EmoBank's test split: no head depends on it.  Notebook: 06."""
 
 import functools
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ def vader_features(texts: Sequence[str]) -> np.ndarray:
 
 
 def sentence_vectors(texts: Sequence[str], encoder: Any) -> np.ndarray:
-    """``encoder.embed_text`` of N texts, float32 [N, D], the short ones first and the long ones
-    last: next to nothing is padded, which saves half of the time and more."""
+    """``encoder.embed_text`` of N texts, float32 [N, D], short ones first, so that
+    little of a batch is padding."""
     texts = list(texts)
     order = np.argsort([len(text) for text in texts], kind="stable")
     vectors = np.empty((len(texts), encoder.width), np.float32)

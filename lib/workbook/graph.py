@@ -73,7 +73,7 @@ STEPS = {
     "34_music2image_grey": Step("grey evidence"),
     "35_music2image_chain": Step("chain chain.png evidence", "31 33"),
     "40_art2music_tour": Step(TOUR, "42 43"),
-    "41_art2music_articaps": Step("splits same examples truth consistency.png evidence"),
+    "41_art2music_articaps": Step("splits same examples truth consistency.png real evidence"),
     "42_art2music_decoder": Step("decoder.safetensors decoder.json "
         "decoder_with_keywords.safetensors decoder_with_keywords.json flow.safetensors flow.json "
         "curves ways draws"),
