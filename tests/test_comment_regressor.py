@@ -121,6 +121,7 @@ def emobank(real_data):
             for split, of in table.groupby("split")}
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_minilm_and_vader_hear_valence_in_sentences_nobody_fitted_them_on(emobank):
     try:
@@ -128,7 +129,7 @@ def test_minilm_and_vader_hear_valence_in_sentences_nobody_fitted_them_on(emoban
     except KlangfarbeError as absent:
         pytest.skip(str(absent))
     (texts, affect), (others, truth) = ([part[:n] for part in emobank[split]]
-                                        for split, n in (("train", 1200), ("test", 400)))
+                                        for split, n in (("train", 800), ("test", 300)))
     words, fewer = (comment_regressor.comment_features(some, encoder) for some in (texts, others))
     both = CommentRegressor.fit(words, affect)
     alone = CommentRegressor.fit(words[:, -4:], affect)

@@ -36,8 +36,7 @@ def vader_features(texts: Sequence[str]) -> np.ndarray:
 
 
 def sentence_vectors(texts: Sequence[str], encoder: Any) -> np.ndarray:
-    """``encoder.embed_text`` of N texts, float32 [N, D], short ones first, so that
-    little of a batch is padding."""
+    """``encoder.embed_text`` of N texts, float32 [N, D]; short ones first: little is padded."""
     texts = list(texts)
     order = np.argsort([len(text) for text in texts], kind="stable")
     vectors = np.empty((len(texts), encoder.width), np.float32)
@@ -66,8 +65,9 @@ class CommentRegressor:
         if not np.abs(affect).max() <= 1:  # NaN, too
             raise KlangfarbeError("points in [−1, 1]", f"up to {np.abs(affect).max():g}",
                                   "bring the ratings to [−1, 1] first: lib.signal.affect.to_unit")
-        features, scaler = np.asarray(features, np.float64), StandardScaler()
-        line = RidgeCV(penalties, alpha_per_target=True).fit(scaler.fit_transform(features), affect)
+        features = np.asarray(features, np.float64)
+        scaler: Any = StandardScaler().fit(features)
+        line: Any = RidgeCV(penalties, alpha_per_target=True).fit(scaler.transform(features), affect)
         weight = line.coef_.T / scaler.scale_[:, None]
         bias = line.intercept_ - scaler.mean_ @ weight
         return cls(weight.astype(np.float32), bias.astype(np.float32))
