@@ -66,10 +66,10 @@ class CommentRegressor:
             raise KlangfarbeError("points in [−1, 1]", f"up to {np.abs(affect).max():g}",
                                   "bring the ratings to [−1, 1] first: lib.signal.affect.to_unit")
         features = np.asarray(features, np.float64)
-        scaler: Any = StandardScaler().fit(features)
-        line: Any = RidgeCV(penalties, alpha_per_target=True).fit(scaler.transform(features), affect)
-        weight = line.coef_.T / scaler.scale_[:, None]
-        bias = line.intercept_ - scaler.mean_ @ weight
+        scale: Any = StandardScaler().fit(features)
+        line: Any = RidgeCV(penalties, alpha_per_target=True).fit(scale.transform(features), affect)
+        weight = line.coef_.T / scale.scale_[:, None]
+        bias = line.intercept_ - scale.mean_ @ weight
         return cls(weight.astype(np.float32), bias.astype(np.float32))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
