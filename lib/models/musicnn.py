@@ -48,9 +48,9 @@ class Musicnn(nn.Module):
         front = timbre * len(TIMBRE) + rhythm * len(RHYTHM)            # 561
         self.middle = nn.ModuleList(ConvNorm(1, middle, (7, width)) for width in
                                     (front, middle, middle))
-        self.n_pooled = 2 * (front + 3 * middle)                       # 1,506
-        self.pool_norm = nn.BatchNorm1d(self.n_pooled, eps=EPSILON)
-        self.dense = nn.Linear(self.n_pooled, hidden)
+        pooled = 2 * (front + 3 * middle)                              # 1,506
+        self.pool_norm = nn.BatchNorm1d(pooled, eps=EPSILON)
+        self.dense = nn.Linear(pooled, hidden)
         self.dense_norm = nn.BatchNorm1d(hidden, eps=EPSILON)
         self.tags = nn.Linear(hidden, n_tags)
 
@@ -77,9 +77,9 @@ class Musicnn(nn.Module):
         return torch.stack([found.amax(2), found.mean(2)], dim=2).flatten(1)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Windows [B, 47872] → logits of the tags [B, G], embeddings [B, 200], pools [B, 1506]."""
+        """Windows [B, 47872] → embeddings [B, 200], logits of the tags [B, G], pools [B, 1506]."""
         checked(windows, "windows", ("B", self.window_samples),
                 "cut them with metrics.embedders.windows")
         pools = self.pools(self.mel(windows))
         hidden = self.dense_norm(F.relu(self.dense(self.pool_norm(pools))))
-        return self.tags(hidden), hidden, pools
+        return hidden, self.tags(hidden), pools

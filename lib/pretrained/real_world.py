@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import timm
 import torch
-from PIL import Image
 
 from lib.models.musicnn import Musicnn
 from lib.pretrained.audioset import AudioSetEncoder
 from lib.pretrained.loading import Pretrained, Source, load_own
+from lib.signal import images
 
 SIDE = 260  # pixels, as published
 # of the Million Song Dataset, in the package's order
@@ -26,20 +26,23 @@ MUSIC_TAGS = (
 
 
 class PictureFeatures(Pretrained):
-    """An EfficientNet-Lite2: `width` numbers of a picture, the first `n_pooled` its last layer's."""
+    """An EfficientNet-Lite2: 2,400 numbers a picture, the first `n_pooled` its last layer's."""
     n_pooled = 1280
 
-    def embed_pictures(self, pictures: Sequence[np.ndarray], batch: int = 2) -> np.ndarray:
-        """Pictures uint8 [H, W, 3] → float32 [N, 2400]: the pooled last layer, then mean and
-        standard deviation over the picture of each channel of the five stages before it."""
+    def embed_pictures(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Pictures uint8 [H, W, 3] → float32 [N, 2400], means of a picture and its mirror image:
+        the pooled last layer; mean and standard deviation over the picture of each channel of the
+        five stages before it."""
         found = [np.zeros((0, self.width), np.float32)]
-        for at in range(0, len(pictures), batch):
+        for picture in pictures:  # one at a time: on a processor a batch is no faster
+            shown = pixels(picture)
             with torch.inference_mode():
-                last, stages = self.model.forward_intermediates(pixels(pictures[at : at + batch]))
+                last, stages = self.model.forward_intermediates(torch.cat([shown, shown.flip(3)]))
                 pooled = self.model.forward_head(last, pre_logits=True)
                 spread = [torch.cat([some.mean((2, 3)), some.std((2, 3))], dim=1)
                           for some in stages]
-                found.append(torch.cat([pooled, *spread], dim=1).numpy())
+                both = torch.cat([pooled, *spread], dim=1)  # [2, 2400]
+                found.append(both.mean(dim=0, keepdim=True).numpy())
         return np.concatenate(found)
 
     def logits(self, features: np.ndarray) -> np.ndarray:
@@ -49,12 +52,11 @@ class PictureFeatures(Pretrained):
             return self.model.get_classifier()(pooled).numpy()
 
 
-def pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
-    """Pictures uint8 [H, W, 3], whole, squeezed to 260²: float [N, 3, 260, 260] in [−1, 1]. (The
+def pixels(picture: np.ndarray) -> torch.Tensor:
+    """A picture uint8 [H, W, 3], whole, squeezed to 260²: float [1, 3, 260, 260] in [−1, 1]. (The
     middle square, as the network was trained, tells arousal a little less well.)"""
-    squares = [np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BICUBIC),
-                          np.float32) for picture in pictures]
-    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 127.5 - 1
+    square = torch.from_numpy(images.squeezed(picture, SIDE).copy())
+    return square.permute(2, 0, 1)[None] / 127.5 - 1
 
 
 def load_picture_features(source: Source, device: str, dtype=None) -> PictureFeatures:
@@ -66,20 +68,22 @@ def load_picture_features(source: Source, device: str, dtype=None) -> PictureFea
 
 
 class MusicTags(AudioSetEncoder):
-    """A musicnn: ``embed`` gives its last hidden layer, `pools` what it hears all of."""
+    """A musicnn with the names of its tags."""
     labels = MUSIC_TAGS
+    n_features = 1756
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, 47872] → embeddings float32 [N, 200]."""
-        return self._outputs(lambda sound: self.model(sound)[1], windows)
+        return self._outputs(lambda sound: self.model(sound)[0], windows)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, 47872] → logits of the tags float32 [N, 50]."""
-        return self._outputs(lambda sound: self.model(sound)[0], windows)
+        return self._outputs(lambda sound: self.model(sound)[1], windows)
 
-    def pools(self, windows: np.ndarray) -> np.ndarray:
-        """Windows float32 [N, 47872] → each channel's maximum and mean float32 [N, 1506]."""
-        return self._outputs(lambda sound: self.model(sound)[2], windows)
+    def features(self, windows: np.ndarray) -> np.ndarray:
+        """Windows float32 [N, 47872] → embedding, logits, and maximum and mean over the window of
+        each channel, side by side: float32 [N, 200 + 50 + 1506]."""
+        return self._outputs(lambda sound: torch.cat(self.model(sound), dim=1), windows)
 
 
 def load_music_tags(source: Source, device: str, dtype=None) -> MusicTags:

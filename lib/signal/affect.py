@@ -70,10 +70,15 @@ def from_emotions(weights, points: dict[str, tuple[float, float]]) -> np.ndarray
     return weights @ np.array(list(points.values())) / np.where(total > 0, total, 1)
 
 
+def nearest_words(valence: float, arousal: float) -> list[str]:
+    """S1's five emotion words, the nearest first."""
+    return sorted(EMOTION_POINTS, key=lambda word: (EMOTION_POINTS[word][0] - valence) ** 2
+                  + (EMOTION_POINTS[word][1] - arousal) ** 2)
+
+
 def emotion_word(valence: float, arousal: float) -> str:
     """The nearest of S1's five emotion words."""
-    return min(EMOTION_POINTS, key=lambda word: (EMOTION_POINTS[word][0] - valence) ** 2
-               + (EMOTION_POINTS[word][1] - arousal) ** 2)
+    return nearest_words(valence, arousal)[0]
 
 
 def quadrant(valence, arousal) -> np.ndarray:

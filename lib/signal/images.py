@@ -58,6 +58,11 @@ def crop_bars(picture: np.ndarray, darkness: int = 12) -> np.ndarray:
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+def squeezed(picture: np.ndarray, side: int) -> np.ndarray:
+    """A whole picture uint8 [H, W, 3] squeezed to [side, side, 3]."""
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
 def square(picture: np.ndarray, size: int) -> np.ndarray:
     """Centre square, resized by area averaging: uint8 [H, W, 3] → uint8 [size, size, 3]."""
     side = min(picture.shape[:2])

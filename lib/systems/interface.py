@@ -1,7 +1,6 @@
 """What the systems that turn paintings into music share: files in, files out, refusals; nothing is
 loaded before all is checked. Notebook: 10, 20."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from lib.core import artefacts, profiles
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio, images
+from lib.systems import real_world
 
 PEAK = 0.99  # what would be louder is turned down to this
 SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
@@ -89,20 +89,25 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
     check_seconds(seconds)
     if not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
-    def play(pictures: Mapping[Path, np.ndarray]) -> None:
-        given = {}
+    def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        picture = images.load(path)
+        return images.square(picture, side), images.squeezed(picture, real_world.SEEN_AT)
+    def play(pictures: Mapping[Path, tuple[np.ndarray, np.ndarray]]) -> None:
+        given, felt = {}, real_world.look([seen for _, seen in pictures.values()])
         if others:
             from lib.systems.weights import find  # slow: it loads transformers
             name = system.__name__.split(".")[-2]
             given = {"sources": find(name, system.get_config, profile, weights, yes)}
         models = system.load(profile, **given)
-        for path, picture in pictures.items():
-            heard = system.generate(picture, models, seed=seed, seconds=seconds, **options)
+        for (path, (picture, _)), its in zip(pictures.items(), felt, strict=True):
+            heard = system.generate(picture, models, seed=seed, seconds=seconds,
+                                    felt=None if its.atelier else its, **options)
             target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,
                                  heard.sound, heard.sample_rate_hz)
-            print(f"{path.name} → {target}\n{system.summary(heard)}")
-    return convert_files(paintings, output, audio.WRITTEN, "paintings",
-                         functools.partial(images.load, size=side), play)
+            print(f"{path.name} → {target}\n  looks like   "
+                  + ("the atelier's: its own parts look at it" if its.atelier else its.told)
+                  + f"\n{system.summary(heard)}")
+    return convert_files(paintings, output, audio.WRITTEN, "paintings", read, play)
 
 
 def check_seconds(seconds: float) -> None:

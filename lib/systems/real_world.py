@@ -1,11 +1,12 @@
 """Pictures, music and comments from outside the atelier. Networks that packages carry look and
-listen (lib.pretrained.real_world); linear heads, fitted on what people said (notebook 06) and
-bundled with a card, read valence, arousal and more off their features. Whether something is of the
-atelier, which has parts of its own, is told first, by the same features.  Notebook: 06, 93."""
+listen (lib.pretrained.real_world); heads, fitted in notebook 06 on what people said and bundled
+with cards, read feeling off their features. What is the atelier's, which has parts of its own, is
+told apart first. Source: ours; Rahimi & Recht (2007) for the random features.  Notebook: 06, 93."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,78 +17,162 @@ from lib.metrics import embedders
 from lib.signal import affect
 
 FOLDER = paths.MINIATURES / "real_world"
-GENRES = ("abstract", "cityscape", "genre painting", "landscape", "portrait", "religious painting",
-          "still life")
-SURE = 0.6  # a sign of valence that is less likely than this is called unsure
+SURE = 0.6     # a sign of valence less likely than this is called unsure
 SPREAD = 0.55  # standard deviation of valence and of arousal in the atelier
-# As a linear map of these, vectors of the atelier's items follow from where they lie in the plane.
-TERMS = (lambda v, a: v, lambda v, a: a, lambda v, a: v * a, lambda v, a: v * v, lambda v, a: a * a)
+SIDES = 0.2    # weight of 4Q's sides beside Emotify's points: about half of their spread
+SEEN_AT = 260  # pixels a side, at which EfficientNet-Lite2 looks
+N_RANDOM = 2000
+# which of musicnn's features a head of music reads: the last layer and the tags, or the pools
+HEARS = {"emotions": slice(0, 250), "sides": slice(250, None)}
+GENRE_SHARPNESS = 6.0  # by which scores of a ridge on 0 and 1 become shares, on held-out works
 
 
-class Head(NamedTuple):
-    """A linear map of features [N, D] to K numbers."""
-    weight: np.ndarray  # float32 [D, K]
+@dataclass(frozen=True)
+class Head:
+    """Features [N, D], standardised (and spread by a kernel's random features where `gamma` is
+    not 0), to K numbers, linearly."""
+    mean: np.ndarray    # float32 [D]
+    scale: np.ndarray   # float32 [D]
+    weight: np.ndarray  # float32 [D or N_RANDOM, K]
     bias: np.ndarray    # float32 [K]
+    gamma: float = 0.0
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return np.asarray(features, np.float64) @ self.weight + self.bias
+        """Features [N, D] → float64 [N, K]."""
+        rows = (np.asarray(features, np.float64) - self.mean) / self.scale
+        return spread(rows, self.gamma) @ self.weight + self.bias
 
 
-def head_of(pipeline: Any) -> Head:
-    """A fitted StandardScaler and linear model as one map of the features as they are."""
-    scaler, line = pipeline[0], pipeline[-1]
-    weight = np.atleast_2d(line.coef_).T / scaler.scale_[:, None]
-    return Head(weight.astype(np.float32),
-                (line.intercept_ - scaler.mean_ @ weight).astype(np.float32))
+def spread(rows: np.ndarray, gamma: float) -> np.ndarray:
+    """Standardised features [N, D] → [N, N_RANDOM], whose products are about
+    exp(−gamma · |x − y|² / D), the same at every call; `gamma` 0: as they are."""
+    if not gamma:
+        return rows
+    # the old generator, whose numbers no version of NumPy may change
+    random = np.random.RandomState(0)
+    waves = random.normal(0, np.sqrt(2 * gamma / rows.shape[1]), (rows.shape[1], N_RANDOM))
+    return np.sqrt(2 / N_RANDOM) * np.cos(rows @ waves + random.uniform(0, 2 * np.pi, N_RANDOM))
+
+
+def fit(features: np.ndarray, targets: np.ndarray, gamma: float = 0.0) -> Head:
+    """Ridge regression of targets [N, K] on features [N, D]; the penalty of each target by
+    leave-one-out on these items alone."""
+    from sklearn.linear_model import RidgeCV  # slow, and hear and paint fit nothing
+
+    mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    penalties = np.logspace(-2, 2.5, 12) if gamma else np.logspace(1, 6, 16)
+    line = RidgeCV(penalties, alpha_per_target=True).fit(
+        spread((features - mean) / scale, gamma), targets.reshape(len(targets), -1))
+    small = [np.asarray(some, np.float32) for some in (mean, scale, line.coef_.T, line.intercept_)]
+    return Head(*small, gamma=gamma)
 
 
 def save(kind: str, heads: dict[str, Head], card: dict) -> None:
-    """Writes the heads of pictures, music or comments and their card, to be bundled."""
+    """Writes the heads of "pictures", "music" or "comments" and their card, to be bundled."""
     tensors = {f"{name}.{part}": torch.from_numpy(np.ascontiguousarray(value))
-               for name, head in heads.items() for part, value in head._asdict().items()}
+               for name, head in heads.items() for part, value in vars(head).items()
+               if part != "gamma"}
+    gammas = {name: head.gamma for name, head in heads.items()}
     artefacts.write(FOLDER / f"{kind}.safetensors", tensors)
-    artefacts.write(FOLDER / f"{kind}.json", card)
+    artefacts.write(FOLDER / f"{kind}.json", {"gamma": gammas} | card)
 
 
 @functools.cache
 def load(kind: str) -> tuple[dict[str, Head], dict]:
     """The bundled heads of "pictures", "music" or "comments" by name, and their card."""
-    tensors = artefacts.read(FOLDER / f"{kind}.safetensors")
-    names = dict.fromkeys(name.rsplit(".", 1)[0] for name in tensors)
-    return ({name: Head(*(tensors[f"{name}.{part}"].numpy() for part in Head._fields))
-             for name in names}, artefacts.read(FOLDER / f"{kind}.json"))
-
-
-class Felt(NamedTuple):
-    """What is read off a picture or a piece."""
-    atelier: bool     # one of the atelier's: then the atelier's own parts speak
-    valence: float    # in [−1, 1] on the scale of people's ratings, whose spread is narrow
-    arousal: float
-    positive: float   # probability that people's valence is above the collection's middle
-    genre: str = ""   # of a painting, with its probability
-    genre_probability: float = 0.0
-
-    @property
-    def point(self) -> np.ndarray:
-        """Where it would lie in the atelier: as far from the mean, in standard deviations, [2]."""
-        return to_atelier(np.array([[self.valence, self.arousal]]), "pictures")[0]
-
-
-def picture_features(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures uint8 [H, W, 3] → float32 [N, D]: EfficientNet-Lite2's, a mean over the picture and
-    its mirror image."""
-    encoder = _encoder("picture_features")
-    mirrored = [picture[:, ::-1] for picture in pictures]
-    return (encoder.embed_pictures(pictures) + encoder.embed_pictures(mirrored)) / 2
-
-
-def music_features(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> np.ndarray:
-    """Sounds float32 [samples] → float32 [N, D]: musicnn's pools, means over windows."""
-    encoder = _encoder("music_tags")
-    return embedders.mean_over_windows(encoder, encoder.pools, encoder.model.n_pooled, sounds,
-                                       sample_rate_hz).astype(np.float32)
+    tensors, card = (artefacts.read(FOLDER / f"{kind}.{form}") for form in ("safetensors", "json"))
+    parts = ("mean", "scale", "weight", "bias")
+    return {name: Head(*(tensors[f"{name}.{part}"].numpy() for part in parts), gamma=gamma)
+            for name, gamma in card["gamma"].items()}, card
 
 
 @functools.cache
 def _encoder(part: str):
     return pretrained.load(part, pretrained.PACKAGE, device="cpu")
+
+
+def picture_features(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures uint8 [H, W, 3] → float32 [N, 2400], EfficientNet-Lite2's."""
+    return _encoder("picture_features").embed_pictures(pictures)
+
+
+def music_features(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> np.ndarray:
+    """Sounds float32 [samples] → float32 [N, 1756], musicnn's, means over windows of 3 s."""
+    encoder = _encoder("music_tags")
+    return embedders.mean_over_windows(encoder, encoder.features, encoder.n_features, sounds,
+                                       sample_rate_hz).astype(np.float32)
+
+
+def combine(shares: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """What is felt in music, [N, 2] in arbitrary units: the point of Emotify's nine emotions by
+    their predicted shares [N, 9], moved towards the side that 4Q's head hears, [N, 2]."""
+    return affect.from_emotions(np.maximum(shares, 0), affect.GEMS_POINTS) + SIDES * sides
+
+
+def felt(kind: str, heads: dict[str, Head], features: np.ndarray) -> np.ndarray:
+    """What the heads of "pictures" or "music" read off features [N, D]: [N, 2], unscaled."""
+    if kind == "music":
+        return combine(*(heads[name](features[:, part]) for name, part in HEARS.items()))
+    return heads["affect"](features)
+
+
+class Felt(NamedTuple):
+    """What the real world's parts say of a picture or a piece."""
+    atelier: bool       # it looks or sounds like the atelier's: then the atelier's parts speak
+    valence: float      # in [−1, 1], as people place such works, whose spread is narrow
+    arousal: float
+    point: np.ndarray   # [2], where it lies in the atelier: as many standard deviations from 0
+    pleasant: float     # probability that people place it on the pleasant side
+    genre: str = ""     # a painting's likeliest, with its probability
+    genre_share: float = 0.0
+
+    @property
+    def told(self) -> str:
+        """The side of valence with its probability, or that it is unsure."""
+        sure = max(self.pleasant, 1 - self.pleasant)
+        side = "pleasant" if self.pleasant >= 0.5 else "unpleasant"
+        return (f"{side} {sure:.0%}" if sure >= SURE else f"unsure ({side} {sure:.0%})")
+
+
+def feel(kind: str, features: np.ndarray) -> list[Felt]:
+    """What the bundled heads read off features of "pictures" or "music" [N, D]."""
+    heads, card = load(kind)
+    # in standard deviations of what is read off works that were held out
+    steps = (felt(kind, heads, features) - card["mean"]) / card["spread"]
+    valence, arousal = (card["people_mean"] + card["people_spread"] * np.array(card["r"])
+                        * steps).T
+    slope, middle = card["pleasant"]
+    pleasant = 1 / (1 + np.exp(-(slope * steps[:, 0] + middle)))
+    atelier = heads["atelier"](features)[:, 0] > 0
+    points = np.clip(SPREAD * steps, -1, 1)
+    genres = [("", 0.0)] * len(features)
+    if "genre" in heads:
+        scores = np.exp(GENRE_SHARPNESS * heads["genre"](features))
+        shares = scores / scores.sum(axis=1, keepdims=True)
+        genres = [(card["genres"][k], float(row[k])) for row, k in
+                  zip(shares, shares.argmax(axis=1))]
+    return [Felt(bool(a), float(v), float(e), point, float(p), *genre) for a, v, e, point, p, genre
+            in zip(atelier, valence, arousal, points, pleasant, genres)]
+
+
+def look(pictures: Sequence[np.ndarray]) -> list[Felt]:
+    """What the bundled heads see in pictures uint8 [H, W, 3]."""
+    return feel("pictures", picture_features(pictures))
+
+
+def listen(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> list[Felt]:
+    """What the bundled heads hear in sounds float32 [samples]."""
+    return feel("music", music_features(sounds, sample_rate_hz))
+
+
+def terms(points: np.ndarray) -> np.ndarray:
+    """Points of the plane [N, 2] → v, a, va, v², a², float64 [N, 5]."""
+    v, a = np.asarray(points, np.float64).T
+    return np.stack([v, a, v * a, v * v, a * a], axis=1)
+
+
+def clip_vectors(what: str, points: np.ndarray) -> np.ndarray:
+    """Unit vectors float32 [N, D] that the bundled CLIP gives the atelier's pictures ("image") or
+    comments ("text") of these points [N, 2], on average: what a network of the atelier can read."""
+    vectors = load("atelier")[0][what](terms(points))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -122,6 +122,13 @@ def emotify(folder: Path) -> dict:
                         for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
 
+def emotify_shares(folder: Path) -> pd.DataFrame:
+    """The share of each track's listeners who ticked each of the nine emotions, by ``item_id``."""
+    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    shares = ratings.groupby("track id")[GEMS].mean()
+    return shares.set_axis(map("emotify-{:03d}".format, shares.index))
+
+
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
     """Each track's points by two random halves of its listeners: two [N, 2] in manifest's order."""
     rng, halves = np.random.default_rng(seed), []

@@ -15,9 +15,10 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.metrics import audio_quality
 from lib.signal import images
-from lib.systems import interface, weights
+from lib.systems import interface, real_world, weights
 from lib.systems.art2music import checkpoints, data, mel, train_decoder, train_flow, train_vocoder
 from lib.systems.art2music.config import FlowConfig, get_config
+from lib.systems.real_world import Felt
 
 LONGEST_COMMENT = 2_000  # characters; CLIP reads the first 77 tokens
 
@@ -32,6 +33,7 @@ class Models(NamedTuple):
     captioner: str
     side: int
     lexicon: Mapping[str, int]
+    knows_atelier: bool  # alone: its CLIP is the bundled one
 
 
 @dataclass(frozen=True)
@@ -55,30 +57,42 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
     models, flow_config, _ = checkpoints.load(profile, "flow", clip)
     return Models(clip, models, flow_config, checkpoints.load_vocoder(profile)[0],
                   pretrained.load("tagger"), config.captioner, config.side,
-                  data.load_lexicon(config.data))
+                  data.load_lexicon(config.data), config.image_text == pretrained.MINIATURE)
 
 
 def generate(painting: np.ndarray, models: Models, *, comment: str = "", seed: int = 0,
-             seconds: float | None = None) -> Result:
-    """Music for a painting uint8 [H, W, 3]; by default as long as in training."""
-    return generate_batch([painting], models, [comment], seed=seed, seconds=seconds)[0]
+             seconds: float | None = None, felt: Felt | None = None) -> Result:
+    """Music for a painting uint8 [H, W, 3]; by default as long as in training. Of a real one
+    `felt` is what lib.systems.real_world sees in it."""
+    return generate_batch([painting], models, [comment], seed=seed, seconds=seconds,
+                          felt=[felt] if felt else ())[0]
 
 
 def generate_batch(paintings: Sequence[np.ndarray], models: Models,
                    comments: Sequence[str] = (), *, seed: int = 0,
-                   seconds: float | None = None) -> list[Result]:
-    """Music for paintings uint8 [H, W, 3] together; the captioner speaks where a comment is empty,
-    or none is given."""
+                   seconds: float | None = None, felt: Sequence[Felt] = ()) -> list[Result]:
+    """Music for paintings uint8 [H, W, 3], all the atelier's or each with what is `felt` in it,
+    together. Where a comment is empty, or none is given, the captioner speaks, and of a real
+    painting nobody."""
     seconds = models.config.seconds if seconds is None else seconds
     interface.check_seconds(seconds)
     texts = [check_comment(comment) for comment in comments or [""] * len(paintings)]
     pictures = images.squares(paintings, models.side)  # [N, side, side, 3]
-    if silent := [k for k, text in enumerate(texts) if not text]:
+    real = felt and models.knows_atelier
+    silent = [k for k, text in enumerate(texts) if not text]
+    if silent and not real:
         captioner = pretrained.load("captioner", models.captioner)
         for k, caption in zip(silent, captioner.caption(pictures[silent]), strict=True):
             texts[k] = caption
     words = [", ".join(data.extract_keywords(text, models.lexicon)) for text in texts]
-    v, u = data.embed_inputs(pictures, texts, words, models.clip)  # [N, D] twice
+    if real:  # a comment is felt by its own words, and none as the painting
+        points = np.stack([its.point for its in felt])
+        said = [k for k, text in enumerate(texts) if text]
+        spoken = points.copy()
+        spoken[said] = real_world.read([texts[k] for k in said])
+        v, u = (real_world.clip_vectors(*some) for some in (("image", points), ("text", spoken)))
+    else:
+        v, u = data.embed_inputs(pictures, texts, words, models.clip)  # [N, D] twice
     _, gates = train_decoder.project(models.stage, v, u)
     mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
     sounds = [interface.limit_peak(sound)
@@ -86,7 +100,8 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
     predicted = audio_quality.predict_emotions(models.tagger, [
         interface.pad_to(sound, mel.RATE_HZ) for sound in sounds], mel.RATE_HZ)
     return [Result(sounds[k], mel.RATE_HZ, comment=texts[k],
-                   said_by="the captioner" if k in silent else "you", keywords=words[k],
+                   said_by="you" if k not in silent else "nobody" if real else "the captioner",
+                   keywords=words[k],
                    gate=float(gates[k].mean()), mel=mels[k], valence=float(affect["valence"]),
                    arousal=float(affect["arousal"]), emotion=affect["word"])
             for k, affect in enumerate(predicted.to_dict("records"))]
@@ -104,7 +119,7 @@ def check_comment(comment: str) -> str:
 
 def summary(result: Result) -> str:
     """What happened on the way, four lines."""
-    return (f"  comment      {result.comment} (said by {result.said_by}; "
+    return (f"  comment      {result.comment or 'none'} (said by {result.said_by}; "
             f"keywords: {result.keywords or 'none'})\n"
             f"  fused        {result.gate:.0%} of painting and comment together, "
             f"the rest of the comment alone\n"

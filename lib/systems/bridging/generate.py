@@ -14,10 +14,12 @@ import numpy as np
 
 from lib import pretrained
 from lib.core import artefacts
-from lib.signal import images
+from lib.pretrained.loading import MINIATURE
+from lib.signal import affect, images
 from lib.systems import interface, weights
 from lib.systems.bridging import checkpoints, prompts, train_classifier, train_musicgen
 from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
+from lib.systems.real_world import Felt
 
 PEAK = interface.PEAK
 
@@ -35,11 +37,12 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True)
 class Result(interface.Sound):
-    """The music, the two likeliest emotions with their probabilities, and the two texts."""
+    """The music, the two likeliest emotions with their probabilities, and the two texts; of a real
+    painting the word that lies nearest to what is felt in it, and no probabilities."""
     emotion: str
-    probability: float
+    probability: float | None
     second: str
-    second_probability: float
+    second_probability: float | None
     caption: str
     description: str
 
@@ -56,39 +59,51 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
                   replace(config, music=music), tuned)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=None) -> Result:
-    """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned."""
-    return generate_batch([painting], models, seed=seed, seconds=seconds)[0]
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=None,
+             felt: Felt | None = None) -> Result:
+    """A painting uint8 [H, W, 3] becomes music, by default as long as the generator learned; of a
+    real one `felt` is what lib.systems.real_world sees in it."""
+    return generate_batch([painting], models, seed=seed, seconds=seconds,
+                          felt=[felt] if felt else ())[0]
 
 
 def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
-                   seconds=None) -> list[Result]:
-    """Paintings uint8 [H, W, 3] become music together: painting k as alone with `seed` + k, but
-    a caption that came before in the batch is described in other words."""
+                   seconds=None, felt: Sequence[Felt] = ()) -> list[Result]:
+    """Paintings uint8 [H, W, 3], all the atelier's or each with what is `felt` in it, become music
+    together: painting k as alone with `seed` + k, but a caption that came before in the batch is
+    described in other words."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     pictures = images.squares(paintings, config.side)  # [N, side, side, 3]
-    probabilities = train_classifier.predict(models.classifier, pictures, models.temperature)
-    order = np.argsort(-probabilities, axis=1, kind="stable")  # [N, 5]
-    emotions = [prompts.EMOTIONS[first] for first in order[:, 0]]
-    texts = prompts.generate_texts(pictures, emotions, models.captioner, models.describer,
-                                   describe_from=config.prompts.describe_from,
-                                   seed=config.prompts.seed)
+    captions = None
+    if felt:  # the atelier's classifier and captioner have never seen such a picture
+        order = [affect.nearest_words(*its.point) for its in felt]
+        probabilities = [dict.fromkeys(prompts.EMOTIONS)] * len(felt)
+        if config.prompts.captioner == MINIATURE:
+            captions = [f"a {its.genre}" for its in felt]
+    else:
+        sure = train_classifier.predict(models.classifier, pictures, models.temperature)
+        probabilities = [dict(zip(prompts.EMOTIONS, map(float, row))) for row in sure]  # [N] of 5
+        order = [sorted(row, key=row.get, reverse=True) for row in probabilities]
+    texts = prompts.generate_texts(pictures, [words[0] for words in order], models.captioner,
+                                   models.describer, describe_from=config.prompts.describe_from,
+                                   seed=config.prompts.seed, captions=captions)
     sounds = train_musicgen.generate(
         models.generator, texts[TEXT_COLUMNS[config.music.model]].tolist(), config.music, seed,
         seconds=seconds)
     return [Result(interface.limit_peak(sound), models.generator.sample_rate_hz,
-                   emotion=text["emotion"], probability=float(sure[first]),
-                   second=prompts.EMOTIONS[second], second_probability=float(sure[second]),
-                   caption=text["caption"], description=text["description"])
-            for sound, text, sure, (first, second) in zip(
-                sounds, texts.to_dict("records"), probabilities, order[:, :2], strict=True)]
+                   emotion=first, probability=sure[first], second=second,
+                   second_probability=sure[second], caption=text["caption"],
+                   description=text["description"])
+            for sound, text, sure, (first, second, *_) in zip(
+                sounds, texts.to_dict("records"), probabilities, order, strict=True)]
 
 
 def summary(result: Result) -> str:
     """Emotion, texts and loudness, four lines."""
-    return (f"  emotion      {result.emotion} {result.probability:.0%}, then {result.second} "
-            f"{result.second_probability:.0%}\n"
+    sure = ("(the word nearest to what is felt)" if result.probability is None else
+            f"{result.probability:.0%}, then {result.second} {result.second_probability:.0%}")
+    return (f"  emotion      {result.emotion} {sure}\n"
             f"  caption      {' '.join(result.caption.split())}\n"
             f"  description  {' '.join(result.description.split())}\n"
             f"  music        {result.told}")

@@ -26,10 +26,12 @@ def load(config: PromptConfig) -> tuple:
 
 
 def generate_texts(pictures: np.ndarray, emotions: Sequence[str], captioner, describer, *,
-                   describe_from: str = "caption", seed: int | None = None) -> pd.DataFrame:
-    """Texts of paintings uint8 [N, H, W, 3] and their words: ``emotion, caption, description``."""
+                   describe_from: str = "caption", seed: int | None = None,
+                   captions: Sequence[str] | None = None) -> pd.DataFrame:
+    """Texts of paintings uint8 [N, H, W, 3] and their words: ``emotion, caption, description``;
+    `captions`, where there are some, in place of the captioner's."""
     emotions = list(emotions)
-    captions = captioner.caption(pictures, emotions)
+    captions = captions or captioner.caption(pictures, emotions)
     seen, given = captions, None
     if describe_from == "word":
         seen, given = list(map(unled, captions, emotions)), emotions

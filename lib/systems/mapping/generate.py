@@ -16,9 +16,10 @@ from lib import pretrained
 from lib.core import artefacts
 from lib.metrics import audio_quality
 from lib.signal import images
-from lib.systems import interface, weights
+from lib.systems import interface, real_world, weights
 from lib.systems.mapping import checkpoints, train_projection
 from lib.systems.mapping.config import ProjectionConfig, get_config
+from lib.systems.real_world import Felt
 
 
 class Models(NamedTuple):
@@ -29,6 +30,7 @@ class Models(NamedTuple):
     config: ProjectionConfig
     tagger: Any
     side: int  # to which pictures are resized
+    knows_atelier: bool  # alone: its CLIP is the bundled one
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,27 @@ def load(profile: str = artefacts.BUNDLED, sources=None) -> Models:
     clip = pretrained.load("image_text", config.clip)
     generator = pretrained.load("musicgen", config.generator)
     models, settings = checkpoints.load(profile, "two", generator, clip)
-    return Models(clip, models, generator, settings, pretrained.load("tagger"), config.side)
+    return Models(clip, models, generator, settings, pretrained.load("tagger"), config.side,
+                  config.clip == pretrained.MINIATURE)
 
 
-def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0) -> Result:
-    """A picture uint8 [H, W, 3] becomes music."""
-    return generate_batch([painting], models, seed=seed, seconds=seconds)[0]
+def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0,
+             felt: Felt | None = None) -> Result:
+    """A picture uint8 [H, W, 3] becomes music; of a real one `felt` is what lib.systems.real_world
+    sees in it."""
+    return generate_batch([painting], models, seed=seed, seconds=seconds,
+                          felt=[felt] if felt else ())[0]
 
 
 def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
-                   seconds=8.0) -> list[Result]:
-    """Pictures uint8 [H, W, 3] become music together: picture k as alone with `seed` + k."""
+                   seconds=8.0, felt: Sequence[Felt] = ()) -> list[Result]:
+    """Pictures uint8 [H, W, 3], all the atelier's or each with what is `felt` in it, become music
+    together: picture k as alone with `seed` + k."""
     interface.check_seconds(seconds)
-    vectors = models.clip.embed_pictures(images.squares(paintings, models.side))  # [N, D_in]
+    if felt and models.knows_atelier:
+        vectors = real_world.clip_vectors("image", np.stack([its.point for its in felt]))
+    else:
+        vectors = models.clip.embed_pictures(images.squares(paintings, models.side))  # [N, D_in]
     conditions = train_projection.predict(models.projection, vectors)  # [N, n, D]
     sounds = [interface.limit_peak(sound) for sound in generate_music(
         models.generator, conditions, models.config, seed, seconds=seconds)]

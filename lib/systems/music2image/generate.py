@@ -5,6 +5,7 @@ Training: train_forest.py, train_diffusion.py, train_gan.py (the source's other 
 lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from lib.core import artefacts, errors, paths
 from lib.data import splits
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, render
 from lib.signal import affect, audio, features, images
-from lib.systems import interface
+from lib.systems import interface, real_world
 from lib.systems.music2image import data, train_diffusion, train_forest
-from lib.systems.music2image.config import CLIP_SECONDS, Config
+from lib.systems.music2image.config import CLIP_SECONDS, Config, get_config
+from lib.systems.real_world import Felt
 
 
 def load(profile: str = artefacts.BUNDLED) -> tuple:
@@ -49,11 +51,14 @@ def listen(forest, config: Config, n_pieces: int) -> tuple[np.ndarray, np.ndarra
     return heard[:n_pieces], songs.va[:n_pieces]
 
 
-def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0) -> tuple:
-    """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3]."""
+def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0,
+             felt: Sequence[Felt | None] = ()) -> tuple:
+    """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3];
+    for real music what lib.systems.real_world hears in it, `felt`, in place of the forest's."""
     forest, diffusion, config = models
-    rows = np.stack([features.extract(sound, audio.SAMPLE_RATE_HZ) for sound in sounds])
-    points = train_forest.predict(forest, rows)
+    points = np.stack([its.point if its else train_forest.predict(
+        forest, features.extract(sound, audio.SAMPLE_RATE_HZ)[None])[0]
+        for sound, its in zip(sounds, felt or [None] * len(sounds), strict=True)])
     return points, train_diffusion.generate(diffusion, np.repeat(points, variations, axis=0),
                                             config, seed)
 
@@ -66,14 +71,19 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
                                      "leave --variations out for one picture")
     check_trained(profile)
     def show(sounds: dict[Path, np.ndarray]) -> None:
-        points, pictures = generate(list(sounds.values()), load(profile), variations=variations,
-                                    seed=seed)
-        for i, (path, point) in enumerate(zip(sounds, points, strict=True)):
+        models, pieces = load(profile), list(sounds.values())
+        felt = [None] * len(pieces)
+        if not get_config(profile).forest.collections:  # grown in the atelier alone
+            felt = [None if its.atelier else its
+                    for its in real_world.listen(pieces, audio.SAMPLE_RATE_HZ)]
+        points, pictures = generate(pieces, models, variations=variations, seed=seed, felt=felt)
+        for i, (path, point, its) in enumerate(zip(sounds, points, felt, strict=True)):
             own = enlarge(pictures[i * variations : (i + 1) * variations])
             target = output / f"{path.stem}.png" if len(music) > 1 else output
             artefacts.write(target, images.sheet(own, min(variations, 4)))
             print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} "
-                  f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}")
+                  f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}\n  sounds like  "
+                  + (its.told if its else "the atelier's: its own forest hears it"))
     return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
                                    functools.partial(audio.load, seconds=CLIP_SECONDS), show)
 
