@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from lib import pretrained
 from lib.core import artefacts, paths
@@ -103,6 +104,29 @@ def music_features(sounds: Sequence[np.ndarray], sample_rate_hz: int) -> np.ndar
                                        sample_rate_hz).astype(np.float32)
 
 
+@functools.cache
+def _vader() -> SentimentIntensityAnalyzer:
+    return SentimentIntensityAnalyzer()  # it reads its lexicon: once
+
+
+def vader_features(texts: Sequence[str]) -> np.ndarray:
+    """VADER's shares of negative, neutral and positive words and their sum in [−1, 1]: N texts →
+    float32 [N, 4]. Source: Hutto & Gilbert (2014)."""
+    scores = [_vader().polarity_scores(text) for text in texts]
+    return np.array([[score[name] for name in ("neg", "neu", "pos", "compound")]
+                     for score in scores], np.float32).reshape(-1, 4)
+
+
+def comment_features(texts: Sequence[str]) -> np.ndarray:
+    """N texts → float32 [N, 388]: MiniLM's vector, what a text speaks of, and VADER's numbers, how
+    it is meant. Short texts go first, so that little of a batch is padding."""
+    texts, encoder = list(texts), _encoder("sentences")
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    vectors = np.empty((len(texts), encoder.width), np.float32)
+    vectors[order] = encoder.embed_text([texts[row] for row in order])
+    return np.hstack([vectors, vader_features(texts)])
+
+
 def combine(shares: np.ndarray, sides: np.ndarray) -> np.ndarray:
     """What is felt in music, [N, 2] in arbitrary units: the point of Emotify's nine emotions by
     their predicted shares [N, 9], moved towards the side that 4Q's head hears, [N, 2]."""
@@ -110,7 +134,7 @@ def combine(shares: np.ndarray, sides: np.ndarray) -> np.ndarray:
 
 
 def felt(kind: str, heads: dict[str, Head], features: np.ndarray) -> np.ndarray:
-    """What the heads of "pictures" or "music" read off features [N, D]: [N, 2], unscaled."""
+    """What a kind's heads read off features [N, D]: [N, 2], unscaled."""
     if kind == "music":
         return combine(*(heads[name](features[:, part]) for name, part in HEARS.items()))
     return heads["affect"](features)
@@ -153,6 +177,13 @@ def feel(kind: str, features: np.ndarray) -> list[Felt]:
                   zip(shares, shares.argmax(axis=1))]
     return [Felt(bool(a), float(v), float(e), point, float(p), *genre) for a, v, e, point, p, genre
             in zip(atelier, valence, arousal, points, pleasant, genres)]
+
+
+def read(texts: Sequence[str]) -> np.ndarray:
+    """Where comments would lie in the atelier, [N, 2]."""
+    heads, card = load("comments")
+    steps = (felt("comments", heads, comment_features(texts)) - card["mean"]) / card["spread"]
+    return np.clip(SPREAD * steps, -1, 1)
 
 
 def look(pictures: Sequence[np.ndarray]) -> list[Felt]:
