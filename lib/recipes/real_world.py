@@ -201,7 +201,8 @@ def heads_of(kind: str, tables: dict, deals: list[dict]) -> tuple[dict, dict]:
                                       np.repeat([1.0, -1.0], [len(ours), len(real)]))
     middle, spread = felt.mean(axis=(0, 1)), felt.std(axis=(0, 1))
     steps = np.concatenate([(deal[signs][:, 0] - middle[0]) / spread[0] for deal in deals])
-    pleasant = np.tile(tables[signs].points[:, 0] > 0, len(deals))
+    valence = tables[signs].points[:, 0]
+    pleasant = np.tile(valence > np.median(valence), len(deals))
     line = LogisticRegression(C=np.inf).fit(steps[:, None], pleasant)
     card = {"mean": middle, "spread": spread, "people_mean": points.mean(axis=0),
             "people_spread": points.std(axis=0),

@@ -18,7 +18,7 @@ from lib.metrics import embedders
 from lib.signal import affect
 
 FOLDER = paths.MINIATURES / "real_world"
-SURE = 0.6     # a sign of valence less likely than this is called unsure
+SURE = 0.6     # a half of the works less likely than this is called unsure
 SPREAD = 0.55  # standard deviation of valence and of arousal in the atelier
 SIDES = 0.2    # weight of 4Q's sides beside Emotify's points: about half of their spread
 SEEN_AT = 260  # pixels a side, at which EfficientNet-Lite2 looks
@@ -146,16 +146,18 @@ class Felt(NamedTuple):
     valence: float      # in [−1, 1], as people place such works, whose spread is narrow
     arousal: float
     point: np.ndarray   # [2], where it lies in the atelier: as many standard deviations from 0
-    pleasant: float     # probability that people place it on the pleasant side
+    pleasant: float     # probability that people find it more pleasant than half of such works
     genre: str = ""     # a painting's likeliest, with its probability
     genre_share: float = 0.0
 
     @property
     def told(self) -> str:
-        """The side of valence with its probability, or that it is unsure."""
+        """Which half of such works it belongs to, as sure as that is, and where it would lie."""
         sure = max(self.pleasant, 1 - self.pleasant)
-        side = "pleasant" if self.pleasant >= 0.5 else "unpleasant"
-        return (f"{side} {sure:.0%}" if sure >= SURE else f"unsure ({side} {sure:.0%})")
+        half = f"{'more' if self.pleasant >= 0.5 else 'less'} pleasant than most, {sure:.0%} sure"
+        genre = f"a {self.genre} ({self.genre_share:.0%}), " if self.genre else ""
+        return (f"{genre}{half if sure >= SURE else f'pleasant or not: unsure ({sure:.0%})'}; "
+                f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}")
 
 
 def feel(kind: str, features: np.ndarray) -> list[Felt]:
