@@ -64,7 +64,9 @@ def fit(features: np.ndarray, targets: np.ndarray, gamma: float = 0.0) -> Head:
     penalties = np.logspace(-2, 2.5, 12) if gamma else np.logspace(1, 6, 16)
     line = RidgeCV(penalties, alpha_per_target=True).fit(
         spread((features - mean) / scale, gamma), targets.reshape(len(targets), -1))
-    small = [np.asarray(some, np.float32) for some in (mean, scale, line.coef_.T, line.intercept_)]
+    # of a single target scikit-learn gives one axis less
+    weight, bias = np.atleast_2d(line.coef_).T, np.atleast_1d(line.intercept_)
+    small = [np.asarray(some, np.float32) for some in (mean, scale, weight, bias)]
     return Head(*small, gamma=gamma)
 
 
