@@ -438,7 +438,7 @@ def test_paint_refuses_a_profile_that_was_not_trained(own_results, monkeypatch, 
                         if name.endswith("safetensors") else train_forest.build(
                             get_config("smoke").forest))
     monkeypatch.setattr(chain, "load", lambda profile: profile)
-    monkeypatch.setattr(chain, "generate", lambda sounds, models, variations, seed: (
+    monkeypatch.setattr(chain, "generate", lambda sounds, models, variations, seed, felt: (
         np.zeros((1, 2)), np.zeros((1, 32, 32, 3), np.uint8)))
     assert main(words) == 0 and target.is_file()
 

@@ -27,7 +27,7 @@ def quick(monkeypatch):
     here.
     """
     monkeypatch.setattr(generate, "load", lambda profile: None)
-    monkeypatch.setattr(generate, "generate", lambda sounds, models, variations, seed: (
+    monkeypatch.setattr(generate, "generate", lambda sounds, models, variations, seed, felt: (
         np.tile([0.5, -0.5], (len(sounds), 1)),
         np.full((len(sounds) * variations, 32, 32, 3), 100 + seed, np.uint8)))
 

@@ -134,8 +134,8 @@ def test_the_command_writes_music_and_says_what_happened(chain, painting, tmp_pa
     assert main(["hear", str(painting), "--system", "mapping", "-o", str(target), "--seconds",
                  "1.5"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["painting.png", "vector", "condition", "heard",
-                                                   "music"]
+    assert [line.split()[0] for line in lines] == ["painting.png", "looks", "vector", "condition",
+                                                   "heard", "music"]
     sound, rate = soundfile.read(target)
     assert (len(sound), rate) == (round(1.5 * rate),
                                   chain.generator.sample_rate_hz) and 1e-4 < np.abs(

@@ -159,7 +159,7 @@ class Felt(NamedTuple):
         half = f"{'more' if self.pleasant >= 0.5 else 'less'} pleasant than most, {sure:.0%} sure"
         genre = f"a {self.genre} ({self.genre_share:.0%}), " if self.genre else ""
         return (f"{genre}{half if sure >= SURE else f'pleasant or not: unsure ({sure:.0%})'}; "
-                f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f}")
+                f"valence {self.valence:+.2f}, arousal {self.arousal:+.2f} as people place it")
 
 
 def feel(kind: str, features: np.ndarray) -> list[Felt]:
