@@ -99,7 +99,8 @@ def music_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
     for name, rows in (("emotify", manifest("emotify", n)), ("4q", manifest("mer_audio_4q", n))):
         tables[name] = SimpleNamespace(
             features=features("music", list(rows["file"])), groups=rows["group_id"].to_numpy(str),
-            files=list(rows["file"]), points=rows[["valence", "arousal"]].to_numpy(float), ids=rows["item_id"].to_numpy(str))
+            points=rows[["valence", "arousal"]].to_numpy(float), ids=rows["item_id"].to_numpy(str),
+            files=list(rows["file"]))
     shares = music.emotify_shares(registry.find_folder(["emotify"]))
     tables["emotify"].shares = shares.loc[tables["emotify"].ids].to_numpy()
     return tables
