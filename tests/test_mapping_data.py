@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rehearsal import collections as replicas
 
 from lib import pretrained
 from lib.core import paths
@@ -23,7 +24,6 @@ from lib.data.collections import pairs
 from lib.signal import affect, audio, images
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
-from lib.workbook.rehearsal import collections as replicas
 
 SMALL = DataConfig("atelier", n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
