@@ -25,5 +25,5 @@ def run(notebooks: list[str], *, cores: int = 2, keep: bool = False) -> int:
                 "MPLBACKEND": "agg",
                 "PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "tests")))}
     return subprocess.run([sys.executable, "-m", "rehearsal", str(cores), *stems], check=False,
-                          env=os.environ | {name: str(value) for name, value in settings.items()},
-                          ).returncode
+                          cwd=paths.ROOT, env=os.environ | {
+                              name: str(value) for name, value in settings.items()}).returncode
