@@ -13,6 +13,7 @@ from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.data import registry
 from lib.data.atelier import TEST_SEED, paint, render
+from lib.metrics import distances, embedders
 from lib.models import musicnn
 from lib.pretrained import packages
 from lib.pretrained.tensorflow_checkpoint import read_variables
@@ -266,3 +267,16 @@ def test_the_bundled_heads_are_small_and_say_what_they_were_fitted_on():
     size = sum(file.stat().st_size for file in real_world.FOLDER.iterdir())
     assert size < 1e6
     assert artefacts.read(real_world.FOLDER / "music.json")["r"][1] > 0.7
+
+
+def test_musicnn_as_an_embedder_tells_spoiled_music_from_whole():
+    encoder = embedders.load("musicnn")
+    sounds, _ = render.sounds(TEST_SEED, range(40), 6.0)
+    noise = np.random.default_rng(0).normal(0, 0.03, sounds.shape).astype(np.float32)
+    rows = [embedders.embed_clips(encoder, list(some), render.SAMPLE_RATE_HZ)
+            for some in (sounds[:20], sounds[20:], sounds[20:] + noise[20:])]
+    assert rows[0].shape == (20, 200) and embedders.card(encoder)["licence"] == "ISC"
+    clean, spoiled = (distances.kad(rows[0], some) for some in rows[1:])
+    assert spoiled > 3 * abs(clean)
+    tags = embedders.logits_of_clips(encoder, list(sounds[:2]), render.SAMPLE_RATE_HZ)
+    assert tags.shape == (2, len(encoder.labels)) == (2, 50)

@@ -15,12 +15,14 @@ from lib import pretrained
 from lib.core.errors import KlangfarbeError
 from lib.pretrained.audioset import VGGISH
 
-# Name in a config → part and source of lib.pretrained. "tagger" is the bundled one: no published
+# Name in a config → part and source of lib.pretrained. "musicnn", out of a package, hears real
+# sound where no hub is at hand. "tagger" is the bundled one: no published
 # tagger of genre and affect has safetensors on the hub. "vggish" makes S1's FAD; "clap" and "panns"
 # make S2's, "clap" the CLAP scores of both. No source names a classifier for its KL: S1's is of
 # "audio features", S2's of mel energy; a KL between tags is ours, by "panns" (PaSST is not here).
 EMBEDDERS = {"tagger": ("tagger", pretrained.MINIATURE), "vggish": ("vggish", VGGISH),
              "panns": ("panns", "nicofarr/panns_Cnn14"),
+             "musicnn": ("music_tags", pretrained.PACKAGE),
              "clap": ("text_audio", "laion/clap-htsat-unfused")}
 WINDOWS = ("end to end from the start; a rest of half a window or more gives a last one that ends "
            "with the clip; short clips are repeated")
