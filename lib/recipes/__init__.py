@@ -114,6 +114,9 @@ RECIPES = {
           for control in ("tempo_bpm", "mode", "loudness_db", "brightness_hz")),
         Wanted("fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
         Wanted("silent_seconds", 1.0, _GENERATED, _REAL, at_most=True))),
+    "real_world": Recipe("real_world", tuple(
+        f"{kind}.{form}" for kind in ("pictures", "music", "comments", "atelier")
+        for form in ("safetensors", "json"))),
 }
 MEASURED = [name for name, recipe in RECIPES.items() if name in pretrained.PARTS or recipe.wanted]
 

@@ -27,12 +27,19 @@ LICENCES = {"wikiart": "WikiArt Emotions: research only", "oasis": "OASIS: for r
             "4q": "4Q audio emotion dataset: research only"}
 
 
-def manifest(name: str, inside: tuple[str, ...] = ("",), **settings):
-    """The rows of a collection at hand that have a file and a point, with ``file``."""
+def manifest(name: str, n: int | None = None, inside: tuple[str, ...] = ("",), **settings):
+    """The rows of a collection at hand that have a file and a point (of `n` picked at random, in
+    all tables here, where it is given), with ``file``."""
     row = registry.COLLECTIONS[name]
     folder = registry.find_folder(row.folders, inside)
     rows = row.manifest(folder, **settings).dropna(subset=["path", "valence"])
+    rows = picked(rows, n)
     return rows.assign(file=[folder / path for path in rows["path"]]).reset_index(drop=True)
+
+
+def picked(rows, n: int | None):
+    """`n` rows in random order; None: all as they are."""
+    return rows if n is None else rows.sample(frac=1, random_state=0).head(n)
 
 
 def features(kind: str, files: list[Path]) -> np.ndarray:
@@ -63,13 +70,13 @@ def standard(values: np.ndarray) -> np.ndarray:
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def picture_tables() -> dict[str, SimpleNamespace]:
+def picture_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
     """``oasis, wikiart, artemis`` → ``features`` [N, 2400], ``points`` [N, 2] on [−1, 1],
     ``groups`` (subjects, artists); and ``genres``, whose ``names`` stand for points."""
     tables = {}
-    photos = manifest("oasis")
-    works = manifest("wikiart_emotions", ("images", "emotion_labelled"), paintings_only=True)
-    others = manifest("artemis_subset")
+    photos = manifest("oasis", n)
+    works = manifest("wikiart_emotions", n, ("images", "emotion_labelled"), paintings_only=True)
+    others = manifest("artemis_subset", n)
     artists = works["caption"].str.rsplit(" by ", n=1).str[-1].map(slug)
     for name, rows, groups in (("oasis", photos, photos["group_id"]), ("wikiart", works, artists),
                                ("artemis", others, others["group_id"].str.removeprefix("artist:"))):
@@ -78,18 +85,18 @@ def picture_tables() -> dict[str, SimpleNamespace]:
             points=rows[["valence", "arousal"]].to_numpy(float))
     folder = registry.find_folder(["wikiart_paintings"])
     rows = layout.read_table(folder / "style_labelled.csv", ("file", "genre", "artist"))
-    rows = rows.dropna(subset=["genre"])
+    rows = picked(rows.dropna(subset=["genre"]), n)
     tables["genres"] = SimpleNamespace(
         features=features("pictures", [folder / name for name in rows["file"]]),
         groups=rows["artist"].map(slug).to_numpy(str), names=rows["genre"].to_numpy(str))
     return tables
 
 
-def music_tables() -> dict[str, SimpleNamespace]:
+def music_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
     """``emotify, 4q`` → ``features`` [N, 1756], ``points`` [N, 2], ``groups`` (artists), and
     Emotify's ``shares`` [N, 9] of listeners who ticked each emotion."""
     tables = {}
-    for name, rows in (("emotify", manifest("emotify")), ("4q", manifest("mer_audio_4q"))):
+    for name, rows in (("emotify", manifest("emotify", n)), ("4q", manifest("mer_audio_4q", n))):
         tables[name] = SimpleNamespace(
             features=features("music", list(rows["file"])), groups=rows["group_id"].to_numpy(str),
             points=rows[["valence", "arousal"]].to_numpy(float), ids=rows["item_id"].to_numpy(str))
@@ -144,20 +151,21 @@ def of_the_atelier(kind: str) -> np.ndarray:
     return real_world.picture_features(list(paint.pictures(JUDGE_SEED, numbers, 128)[0]))
 
 
-def make_real_world() -> None:
-    """Fits all heads on all items at hand and writes them with their cards."""
+def make() -> tuple[dict, str]:
+    """Fits all heads on all items at hand and writes them with their cards, as they are made."""
     for kind, tables in (("pictures", picture_tables()), ("music", music_tables())):
         real_world.save(kind, *heads_of(kind, tables, [held_out(kind, tables, deal)
                                                        for deal in range(DEALS)]))
     make_comments()
     make_vectors()
+    return {}, ""
 
 
-def comment_table() -> SimpleNamespace:
+def comment_table(n: int | None = None) -> SimpleNamespace:
     """EmoBank's sentences: ``features`` [N, 388], ``points``, ``groups`` (documents), ``test``,
     whether the publisher put them aside. Source: Buechel & Hahn (2017)."""
     row = registry.COLLECTIONS["emobank"]
-    rows = row.manifest(registry.find_folder(row.folders))
+    rows = picked(row.manifest(registry.find_folder(row.folders)), n)
     texts = rows["comment"].to_list()
     where = memmaps.cache_folder(pretrained.load("sentences", pretrained.PACKAGE).sha256, texts)
     found = memmaps.cached_rows(where, "sentences", len(texts), (388,), np.float32, chunk=512,
