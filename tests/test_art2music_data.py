@@ -10,6 +10,7 @@ import pytest
 from conftest import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rehearsal import collections
 
 from lib import pretrained
 from lib.core import paths
@@ -19,7 +20,6 @@ from lib.data.atelier import factors
 from lib.signal import affect, audio, images
 from lib.systems.art2music import data, evaluate, mel
 from lib.systems.art2music.config import PROFILES, get_config
-from lib.workbook.rehearsal import collections
 
 CONFIG = get_config("smoke").data
 PUBLISHED = replace(get_config("paper").data, seconds=1.0, side=16, n_triplets=30)

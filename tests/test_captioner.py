@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from rehearsal import networks
 from safetensors.torch import save_file
 
 from lib import pretrained
@@ -19,7 +20,6 @@ from lib.data.atelier.factors import draw
 from lib.pretrained import captioner
 from lib.recipes import pictures as recipe
 from lib.recipes.bundling import Steps
-from lib.workbook.rehearsal import networks
 
 TINY = Steps(2, 8, 1.5e-3)
 VISION = {**recipe.BLIP_VISION, "image_size": 32, "hidden_size": 32, "intermediate_size": 96,

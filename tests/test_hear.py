@@ -497,7 +497,7 @@ def test_a_folder_holds_a_part_by_its_own_or_its_repositorys_name(painting, sour
 
 
 def test_a_painting_is_heard_through_networks_of_a_folder(painting, tmp_path, capsys):
-    from lib.workbook.rehearsal import networks
+    from rehearsal import networks
 
     for part, make in (("captioner", networks.blip), ("describer", networks.falcon),
                        ("musicgen", networks.musicgen)):

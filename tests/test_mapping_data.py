@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rehearsal import collections as replicas
 
 from lib import pretrained
 from lib.core import paths
@@ -23,7 +24,6 @@ from lib.data.collections import pairs
 from lib.signal import affect, audio, images
 from lib.systems.mapping import data, train_projection
 from lib.systems.mapping.config import DataConfig, get_config
-from lib.workbook.rehearsal import collections as replicas
 
 SMALL = DataConfig("atelier", n_pairs=60, clip_seconds=1.0, n_views=2, image_side=64)
 
@@ -173,7 +173,7 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
     config = DataConfig("atelier", n_pairs=30, clip_seconds=1.0, n_views=2, image_side=64)
     generator, clip = pretrained.load("musicgen",
                                       device="cpu"), pretrained.load("image_text", device="cpu")
-    found = data.prepare_atelier(config, generator, clip)
+    found = data.prepare(data.open_atelier(config), config, generator, clip)
     assert found.vectors.shape == (30, 2,
                                    clip.width) and found.codes.shape[:2] == (30,
                                                                              generator.n_codebooks)
@@ -187,7 +187,7 @@ def test_the_atelier_as_material_is_stored_once_and_the_texts_say_what_they_shou
         assert (found.codes[list(rows)] == found.codes[rows[0]]).all()
     assert twice.any() and len(np.unique(found.codes, axis=0)) == found.table["audio"].nunique()
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}
-    data.prepare_atelier(config, generator, clip)
+    data.prepare(data.open_atelier(config), config, generator, clip)
     assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}
     assert len(before) == 8 and found.words == tuple(data.atelier_labels(found.table)["word"])
     pieces = data.atelier_items(found.table["audio"])

@@ -71,7 +71,7 @@ def test_a_picture_or_piece_of_the_training_table_is_refused(room, known):
 
 def test_shares_of_power_give_the_metrics_own_divergence(room):
     def kl(ours, theirs):
-        return rel_entr(*(evaluate.mel_shares(some, RATE) for some in (ours, theirs))).sum(1)
+        return rel_entr(*(distances.mel_shares(some, RATE) for some in (ours, theirs))).sum(1)
 
     theirs = distances.mel_energy_kld(room.reference[:4], room.real[:4], RATE)
     assert np.allclose(kl(room.reference[:4], room.real[:4]), theirs, rtol=1e-4)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import leaves
+from rehearsal import networks
 
 from lib import pretrained
 from lib.core import artefacts, paths
@@ -23,7 +24,6 @@ from lib.recipes import musicgen as recipe
 from lib.systems.mapping import checkpoints, data, generate, train_projection
 from lib.systems.mapping.config import PROFILES, RANGE_80_DB, get_config
 from lib.training.loop import Checkpoint
-from lib.workbook.rehearsal import networks
 
 QUIET = {"w_mel": 0.0, "w_adversarial": 0.0, "w_features": 0.0}
 

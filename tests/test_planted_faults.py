@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from huggingface_hub import constants
+from rehearsal import collections, networks
 
 from lib import metrics, pretrained
 from lib.cli import main
@@ -26,7 +27,6 @@ from lib.systems.mapping import train_projection
 from lib.systems.music2image import generate, train_diffusion
 from lib.training import loop
 from lib.workbook import ledger
-from lib.workbook.rehearsal import collections, networks
 
 MUSICGEN, FALCON = "facebook/musicgen-small", "tiiuae/falcon-rw-1b"
 GPU_GB = 24  # the text's GPU (Deepika §5.4)

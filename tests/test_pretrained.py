@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from rehearsal import networks
 
 from lib import pretrained
 from lib.core import paths
@@ -16,7 +17,6 @@ from lib.metrics import embedders, text_audio
 from lib.pretrained import loading
 from lib.recipes import bundling, listeners
 from lib.training import loop
-from lib.workbook.rehearsal import networks
 
 AUDIO = {**listeners.AUDIO, "num_mel_bins": 32, "spec_size": 64, "patch_embeds_hidden_size": 8,
          "hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2}

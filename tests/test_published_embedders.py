@@ -10,6 +10,7 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from rehearsal import networks
 from torch.nn import functional as F
 
 from lib import pretrained
@@ -20,7 +21,6 @@ from lib.models import panns
 from lib.models.panns import Cnn14
 from lib.models.vggish import VGGish, mel_bands
 from lib.pretrained import audioset
-from lib.workbook.rehearsal import networks
 
 
 def music(seconds, rate_hz, seed=0):

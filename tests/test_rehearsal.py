@@ -6,17 +6,19 @@ import json
 from importlib import import_module
 
 import pytest
+import rehearsal
 import torch
 from conftest import leaves
 from huggingface_hub import constants
+from rehearsal import networks
 from torch import nn
 
 from lib.cli import main
 from lib.core import paths
 from lib.systems import SYSTEMS
 from lib.training import flops
-from lib.workbook import graph, rehearsal
-from lib.workbook.rehearsal import full_size, networks
+from lib.workbook import graph
+from lib.workbook.rehearsal import full_size
 
 STEM = "98_planted"
 PRODUCT = """

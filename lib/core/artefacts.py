@@ -47,7 +47,8 @@ def write(path: Path | str, content) -> Path:
             case ".npy":
                 np.save(temporary, content, allow_pickle=False)
             case ".json":
-                text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
+                text = json.dumps(content, indent=1, ensure_ascii=False, default=lambda value: str(
+                    value) if isinstance(value, Path) else value.tolist())  # an array or its number
                 temporary.write_text(text + "\n", encoding="utf-8")
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
@@ -117,10 +118,6 @@ def load(notebook: str, profile: str, name: str) -> Any:
     print(f"{name}: " + ("bundled miniature" if paths.MINIATURES in path.parents
                          else f"made by notebook {notebook[:2]} at {profile}"))
     return read(path)
-
-
-def _plain(value):
-    return str(value) if isinstance(value, Path) else value.tolist()  # an array or its number
 
 
 def _picture(suffix: str, content) -> bytes:

@@ -76,7 +76,6 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def encode_labels(words) -> np.ndarray:
     """Emotion words → int64 places in :data:`EMOTIONS`; another word is refused."""
     words = list(words)
-    words = list(words)
     if unknown := {str(word) for word in words} - set(EMOTIONS):
         raise KlangfarbeError(f"emotions out of {', '.join(EMOTIONS)}",
                               ", ".join(sorted(unknown))[:80], "map them first, drop the others")

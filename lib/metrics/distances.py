@@ -191,15 +191,18 @@ def mel_energy_kld(reference: np.ndarray, generated: np.ndarray,
         aggregation: one value a pair; a table takes the mean · blind to: time: the same notes in
         another order, or backwards, give 0; loudness · minimum n: 30 pairs · source: the mapping
         thesis, its KLD ("over mel bins"); the floor is ours"""
-    shares = []
-    for sound in (reference, generated):
-        energy = librosa.feature.melspectrogram(y=sounding(sound, 1024), sr=sample_rate_hz,
-                                                n_mels=128, n_fft=1024, hop_length=256, power=2.0,
-                                                center=False).sum(axis=-1)
-        share = energy / energy.sum(axis=-1, keepdims=True) + FLOOR
-        shares.append(share / share.sum(axis=-1, keepdims=True))
+    shares = (mel_shares(sounding(some, 1024), sample_rate_hz) for some in (reference, generated))
     value = np.maximum(rel_entr(*shares).sum(axis=-1), 0)
     return float(value) if value.ndim == 0 else value
+
+
+def mel_shares(sounds: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """Power of sounds [..., N] over 128 mel bands, floored, of sum 1: float64 [..., 128]."""
+    energy = librosa.feature.melspectrogram(
+        y=sounds, sr=sample_rate_hz, n_mels=128, n_fft=1024, hop_length=256, power=2.0,
+        center=False).sum(axis=-1).astype(np.float64)
+    shares = energy / np.maximum(energy.sum(axis=-1, keepdims=True), 1e-30) + FLOOR
+    return shares / shares.sum(axis=-1, keepdims=True)
 
 
 def original_histogram_kl(a: np.ndarray, b: np.ndarray) -> float:

@@ -72,7 +72,7 @@ def standard(values: np.ndarray) -> np.ndarray:
 
 def picture_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
     """``oasis, wikiart, artemis`` → ``features`` [N, 2400], ``points`` [N, 2] on [−1, 1],
-    ``groups`` (subjects, artists); and ``genres``, whose ``names`` stand for points."""
+    ``groups`` (subjects, artists), ``files``; and ``genres``, whose ``names`` stand for points."""
     tables = {}
     photos = manifest("oasis", n)
     works = manifest("wikiart_emotions", n, ("images", "emotion_labelled"), paintings_only=True)
@@ -82,7 +82,7 @@ def picture_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
                                ("artemis", others, others["group_id"].str.removeprefix("artist:"))):
         tables[name] = SimpleNamespace(
             features=features("pictures", list(rows["file"])), groups=groups.to_numpy(str),
-            points=rows[["valence", "arousal"]].to_numpy(float))
+            files=list(rows["file"]), points=rows[["valence", "arousal"]].to_numpy(float))
     folder = registry.find_folder(["wikiart_paintings"])
     rows = layout.read_table(folder / "style_labelled.csv", ("file", "genre", "artist"))
     rows = picked(rows.dropna(subset=["genre"]), n)
@@ -99,7 +99,8 @@ def music_tables(n: int | None = None) -> dict[str, SimpleNamespace]:
     for name, rows in (("emotify", manifest("emotify", n)), ("4q", manifest("mer_audio_4q", n))):
         tables[name] = SimpleNamespace(
             features=features("music", list(rows["file"])), groups=rows["group_id"].to_numpy(str),
-            points=rows[["valence", "arousal"]].to_numpy(float), ids=rows["item_id"].to_numpy(str))
+            points=rows[["valence", "arousal"]].to_numpy(float), ids=rows["item_id"].to_numpy(str),
+            files=list(rows["file"]))
     shares = music.emotify_shares(registry.find_folder(["emotify"]))
     tables["emotify"].shares = shares.loc[tables["emotify"].ids].to_numpy()
     return tables

@@ -77,8 +77,9 @@ def pairs() -> tuple:
     def words_of(pictures):
         return [train_classifier.EMOTIONS[k]
                 for k in train_classifier.predict(network, pictures, temperature).argmax(1)]
-    material = mapping.data.prepare_atelier(mapping.config.get_config("mini").data, generator, clip,
-                                            words_of, seed=SEED)
+    config = mapping.config.get_config("mini").data
+    material = mapping.data.prepare(mapping.data.open_atelier(config, seed=SEED), config, generator,
+                                    clip, words_of, seed=SEED)
     texts = mapping.data.write_texts(material, "enriched", pretrained.load("captioner"),
                                      pretrained.load("describer"))
     return material, mapping.data.text_targets(texts, generator), generator, clip

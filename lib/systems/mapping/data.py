@@ -299,13 +299,6 @@ def augment(pictures: np.ndarray, n_views: int, seeds) -> np.ndarray:
     return views
 
 
-def prepare_atelier(config: DataConfig, generator, clip, predict_emotions: Callable | None = None,
-                    *, seed: int = 0, collection: int = TRAIN_SEED) -> PairedData:
-    """:func:`prepare` of the atelier's pairs."""
-    return prepare(open_atelier(config, collection, seed), config, generator, clip,
-                   predict_emotions, seed=seed)
-
-
 def prepare(source: Source, config: DataConfig, generator, clip,
             predict_emotions: Callable | None = None, *, seed: int = 0) -> PairedData:
     """The pairs' arrays, made or read where stored; `predict_emotions`: pictures → N words, which

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-import librosa
 import numpy as np
 import pandas as pd
 import torch
@@ -164,7 +163,8 @@ def clip_features(sounds: np.ndarray, tagger, embedder, space, rate_hz: int) -> 
     return evaluation.structured({**evaluation.hear_affect(tagger, sounds, rate_hz),
                                   "embedding": embed_evenly(embedder, sounds, rate_hz),
                                   "anchors": embedders.embed_clips(space, list(sounds), rate_hz),
-                                  "shares": mel_shares(sounds, rate_hz)})
+                                  "shares": distances.mel_shares(
+                                      np.asarray(sounds, np.float32), rate_hz)})
 
 
 def embed_evenly(embedder, sounds: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -189,15 +189,6 @@ def mel_error_ratio(ours: np.ndarray, theirs: np.ndarray, real: np.ndarray, rate
         return float(one.mean() / other.mean())
     errors = [mel_error(some, real, rate_hz) for some in (ours, theirs)]
     return ratio(*errors), *stats.bootstrap(ratio, *errors, groups=groups, seed=seed)
-
-
-def mel_shares(sounds: np.ndarray, rate_hz: int, floor: float = 1e-8) -> np.ndarray:
-    """Power of sounds [N, samples] over 128 mel bands, rows of sum 1: [N, 128]."""
-    power = librosa.feature.melspectrogram(
-        y=np.asarray(sounds, np.float32), sr=rate_hz, n_fft=1024, hop_length=256, n_mels=128,
-        power=2.0, center=False).sum(axis=-1).astype(np.float64)
-    shares = power / np.maximum(power.sum(axis=1, keepdims=True), 1e-30) + floor
-    return shares / shares.sum(axis=1, keepdims=True)
 
 
 def measures(test_set: evaluation.TestSet, reference: np.ndarray, places: np.ndarray, tagger,
