@@ -165,7 +165,8 @@ def test_an_unknown_profile_is_refused(word, monkeypatch):
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal"}
 PICKLING_CALLS = {(m, f) for m in ("torch", "joblib", "pd", "pandas")
                   for f in ("load", "save", "dump", "read_pickle")}
-CONVERTERS = ("pretrained/audioset.py", "systems/art2music/checkpoints.py")
+CONVERTERS = ("pretrained/audioset.py", "pretrained/packages.py",
+              "systems/art2music/checkpoints.py")
 ARRAY_CALLS = ("np.load", "numpy.load", "np.save", "numpy.save")
 CAUGHT = ["import pickle", "from joblib import load", "import torch\ntorch.load('x')", "np.load(f)",
           "np.load(f, allow_pickle=True)",

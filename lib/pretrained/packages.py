@@ -81,7 +81,8 @@ def convert_musicnn(file: Path, folder: Path) -> None:
     with torch.no_grad():
         for k, layer in enumerate(convolutions):
             layer.weight.copy_(tensor("conv2d", k, "kernel").permute(3, 2, 0, 1))  # from HWIO
-            layer.bias.copy_(tensor("conv2d", k, "bias"))
+            if layer.bias is not None:  # each has one
+                layer.bias.copy_(tensor("conv2d", k, "bias"))
         for k, layer in enumerate((network.dense, network.tags)):
             layer.weight.copy_(tensor("dense", k, "kernel").T)
             layer.bias.copy_(tensor("dense", k, "bias"))

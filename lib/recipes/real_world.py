@@ -200,10 +200,11 @@ def heads_of(kind: str, tables: dict, deals: list[dict]) -> tuple[dict, dict]:
                                       taught(name, table), GAMMA[name])
                  for name, table in (("emotions", tables[own]), ("sides", tables["4q"]))}
     else:
-        heads = {"affect": real_world.fit(*(np.concatenate(some) for some in zip(*(
-            (table.features, standard(table.points)) for name, table in tables.items()
-            if name != "genres")))),
-            "genre": real_world.fit(tables["genres"].features, one_of(tables["genres"].names))}
+        rated, genres = [tables[name] for name in ("oasis", "wikiart", "artemis")], tables["genres"]
+        heads = {"affect": real_world.fit(np.concatenate([table.features for table in rated]),
+                                          np.concatenate([standard(table.points)
+                                                          for table in rated])),
+                 "genre": real_world.fit(genres.features, one_of(genres.names))}
     real = np.concatenate([table.features for table in tables.values()])
     ours = of_the_atelier(kind)
     heads["atelier"] = real_world.fit(np.concatenate([ours, real]),

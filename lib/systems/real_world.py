@@ -65,8 +65,9 @@ def fit(features: np.ndarray, targets: np.ndarray, gamma: float = 0.0) -> Head:
     line = RidgeCV(penalties, alpha_per_target=True).fit(
         spread((features - mean) / scale, gamma), targets.reshape(len(targets), -1))
     # of a single target scikit-learn gives one axis less
-    weight, bias = np.atleast_2d(line.coef_).T, np.atleast_1d(line.intercept_)
-    small = [np.asarray(some, np.float32) for some in (mean, scale, weight, bias)]
+    weight = np.reshape(np.asarray(line.coef_), (-1, line.n_features_in_)).T
+    small = [np.asarray(some, np.float32)
+             for some in (mean, scale, weight, np.ravel(line.intercept_))]
     return Head(*small, gamma=gamma)
 
 

@@ -150,12 +150,13 @@ def mer_audio_4q(folder: Path) -> dict:
     table = layout.read_table(file, columns)
     songs, artists, titles, quadrants, genres = layout.texts(table, *columns)
     with layout.published(f"one of {', '.join(affect.QUADRANT_POINTS)} in every row of {file}"):
-        points = [affect.QUADRANT_POINTS[quadrant] for quadrant in quadrants]
+        points = [affect.QUADRANT_POINTS[str(quadrant)] for quadrant in quadrants]
     inner = file.parent.relative_to(folder)
     sounds = {song: path for place in (*affect.QUADRANT_POINTS, "audio_10s") for song, path
               in layout.list_files(folder, layout.AUDIO, f"{inner}/{place}").items()}
     return {"modality": "audio", "points": points, "artists": artists,
-            "item_id": [f"mer4q-{song}" for song in songs], "path": map(sounds.get, songs),
+            "item_id": [f"mer4q-{song}" for song in songs],
+            "path": [sounds.get(str(song)) for song in songs],
             "genre": [genre and genre.lower() for genre in genres],
             "description": _by(titles, artists)}
 

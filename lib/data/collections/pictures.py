@@ -125,7 +125,8 @@ def artemis_subset(folder: Path) -> dict:
     names, *urls = layout.texts(works, "painting", "Link", "wikiart_url")
     there = layout.list_files(folder, layout.PICTURES, "images")
     return {"modality": "image", "item_id": "artemis_subset-" + works["painting"],
-            "path": map(there.get, names), "artists": works["painting"].str.split("_").str[0],
+            "path": [there.get(str(name)) for name in names],
+            "artists": works["painting"].str.split("_").str[0],
             "points": [affect.ARTEMIS_POINTS.get(name, (None, None)) for name in works["emotion"]],
             "emotion": works["emotion"], "comment": works["utterance"], "genre": works["art_style"],
             "origin_url": [link or url for link, url in zip(*urls, strict=True)]}

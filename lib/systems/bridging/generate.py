@@ -84,7 +84,7 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     else:
         sure = train_classifier.predict(models.classifier, pictures, models.temperature)
         probabilities = [dict(zip(prompts.EMOTIONS, map(float, row))) for row in sure]  # [N] of 5
-        order = [sorted(row, key=row.get, reverse=True) for row in probabilities]
+        order = [sorted(row, key=row.__getitem__, reverse=True) for row in probabilities]
     texts = prompts.generate_texts(pictures, [words[0] for words in order], models.captioner,
                                    models.describer, describe_from=config.prompts.describe_from,
                                    seed=config.prompts.seed, captions=captions)
