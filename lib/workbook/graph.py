@@ -48,6 +48,7 @@ STEPS = {
         "model.safetensors"),
     "04_start_collections": Step("counts planes"),
     "05_start_metrics": Step("metrics"),
+    "06_start_real_world": Step("heads"),
     "10_bridging_tour": Step(TOUR, "11 13"),
     "11_bridging_classifier": Step("classifier.safetensors classifier.json curve confusion scores "
         "evidence"),
