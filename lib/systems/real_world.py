@@ -25,7 +25,9 @@ SEEN_AT = 260  # pixels a side, at which EfficientNet-Lite2 looks
 N_RANDOM = 2000
 # which of musicnn's features a head of music reads: the last layer and the tags, or the pools
 HEARS = {"emotions": slice(0, 250), "sides": slice(250, None)}
-GENRE_SHARPNESS = 6.0  # by which scores of a ridge on 0 and 1 become shares, on held-out works
+# By which scores of a ridge on 0 and 1 become shares: for 1,624 works, artists held out, the
+# likeliest genre has .63 on average and is right in .63.
+GENRE_SHARPNESS = 6.0
 
 
 @dataclass(frozen=True)
