@@ -173,6 +173,28 @@ def test_a_flow_that_knows_the_way_arrives():
         np.testing.assert_allclose(made, z.numpy()[:, :, :16] / 10, atol=1e-5)
 
 
+def test_guidance_goes_past_the_conditional_answer_from_the_null():
+    class Level(torch.nn.Module):  # the velocity is h's first number everywhere
+        components, at_once = 6, 4
+
+        def __init__(self):
+            super().__init__()
+            self.any = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, x, t, h):
+            return 0.01 + h[:, :1, None].expand_as(x)
+
+        def decode(self, x):
+            return x / 10
+
+    models = train_flow.Models(None, Level(), None)
+    h = np.full((1, WIDTH), 0.5, np.float32)
+    plain, past, null = (train_flow.sample(models, h, FLOW, seconds=0.2, guidance=s)
+                         for s in (1.0, 3.0, 0.0))
+    np.testing.assert_allclose(past - plain, 2 * 0.5 / 10, atol=1e-5)
+    np.testing.assert_allclose(plain - null, 0.5 / 10, atol=1e-5)
+
+
 def test_a_flow_learns_where_the_mel_is_and_dice_change_it(pairs, material):
     config = replace(FLOW, n_steps=250, learning_rate=5e-3, warm_up=10, decay=0.9)
     models = train_flow.build(config, WIDTH)

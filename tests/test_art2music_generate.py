@@ -14,6 +14,7 @@ from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio, images
+from lib.systems import interface, real_world
 from lib.systems.art2music import checkpoints, data, mel, train_decoder, train_flow, train_vocoder
 from lib.systems.art2music import generate as art2music
 from lib.systems.art2music.config import get_config
@@ -103,7 +104,8 @@ def test_one_call_is_the_stations_by_hand(chain):
     picture = images.squares([RAMP], chain.side)
     words = ", ".join(data.extract_keywords(SAID, data.atelier_lexicon()))
     v, u = data.embed_inputs(picture, [SAID], [words], chain.clip)
-    made = train_flow.generate(chain.stage, v, u, chain.config, seed=5, seconds=2.0)
+    made = train_flow.generate(chain.stage, v, u, chain.config, seconds=2.0,
+                               seeds=[interface.own_seed(5, picture[0], SAID)])
     sound = train_vocoder.vocode(chain.vocoder, mel.to_ln(made))[0]
     np.testing.assert_allclose(heard.mel, made[0], atol=1e-6)
     np.testing.assert_allclose(heard.sound, sound * min(1, 0.99 / max(np.abs(sound).max(), 1e-9)),
@@ -121,6 +123,18 @@ def test_seeds_and_sentences_change_the_music_and_nothing_else_does(chain):
                   art2music.generate(RAMP, chain, comment="It makes me feel furious.", seconds=1.0),
                   art2music.generate(RAMP[:, ::-1] // 2, chain, comment=SAID, seconds=1.0)):
         assert not np.allclose(first.sound, other.sound, atol=1e-3)
+
+
+def test_six_paintings_play_six_pieces_at_one_seed_alone_as_in_a_list(chain):
+    points = [(0.4, 0.3), (-0.4, 0.5), (-0.3, -0.5), (0.5, -0.2), (0.1, 0.2), (-0.1, 0.0)]
+    felt = [real_world.Felt(False, 0, 0, point, 0.5) for point in points]
+    pictures = [np.roll(RAMP, 9 * k, axis=1) for k in range(6)]
+    listed = art2music.generate_batch(pictures, chain, felt=felt)
+    pieces = np.stack([heard.mel - heard.mel.mean(axis=1, keepdims=True) for heard in listed])
+    alike = np.corrcoef(pieces.reshape(6, -1))[np.triu_indices(6, 1)]
+    assert alike.mean() < 0.4
+    alone = art2music.generate(pictures[2], chain, felt=felt[2])
+    np.testing.assert_allclose(alone.mel, listed[2].mel, atol=1e-4)
 
 
 def test_without_a_comment_the_captioner_speaks(chain):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+import torch
 from huggingface_hub import constants
 from PIL import Image
 
@@ -360,6 +361,33 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
     assert sorted(p.name for p in folder.iterdir()) == ["cmyk.wav", "dot.wav", "painting.wav"]
     assert main(["hear", str(painting), "-o", str(tmp_path / "alone.wav"), "--seconds", "0.5"]) == 0
     assert (tmp_path / "alone.wav").read_bytes() == (folder / "painting.wav").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["hear --system bridging", "hear --system mapping",
+                                     "hear --system art2music", "paint"])
+def test_the_same_bytes_alone_and_in_a_list_on_one_thread_and_on_two(command, tmp_path):
+    given, beats = [tmp_path / f"{name}.png" for name in "abc"], np.arange(22_050 * 2) / 22_050
+    for path, picture in zip(given, (UPRIGHT, UPRIGHT // 4, 255 - UPRIGHT), strict=True):
+        Image.fromarray(picture).save(path)
+    if command == "paint":
+        given = [path.with_suffix(".wav") for path in given]
+        for k, path in enumerate(given):
+            tone = np.sin(2 * np.pi * 110 * (k + 2) * beats) * np.sin(7 * (k + 1) * beats)
+            audio.write(path, 0.4 * tone.astype(np.float32), 22_050)
+    suffix = ".png" if command == "paint" else ".wav"
+    words = [*command.split(), *([] if command == "paint" else ["--seconds", "0.5"])]
+    threads, alone = torch.get_num_threads(), []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        target = tmp_path / f"{count}{suffix}"
+        assert main([*words, str(given[2]), "-o", str(target)]) == 0
+        alone.append(target.read_bytes())
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(threads)
+    assert main([*words, *map(str, given), "-o", str(tmp_path / "all")]) == 0
+    listed = [(tmp_path / "all" / f"{path.stem}{suffix}").read_bytes() for path in given]
+    assert alone == [listed[2]] * 2 and len(set(listed)) > 1
 
 
 @pytest.mark.parametrize(("line", "told"), [

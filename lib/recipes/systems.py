@@ -169,11 +169,11 @@ def measure_vocoder() -> tuple:
 
 
 def make_flow() -> tuple:
-    """The flow: about three minutes on one core."""
+    """The flow: about four minutes on one core."""
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
     sizes = replace(art2music.config.get_config("mini").data, n_paintings=800, n_clips=600)
     known = art2music.data.load(sizes, sees, matcher, seed=SEED)
-    config = replace(art2music.config.get_config("mini").flow, n_steps=2_500, decay=0.998)
+    config = replace(art2music.config.get_config("mini").flow, n_steps=4_000, decay=0.998)
     models = train_flow.build(config, sees.width, SEED)
     rows = (known.pairs["split"] == "train").to_numpy().nonzero()[0]
     train_flow.fit_basis(models, known.mels[known.pairs["clip_row"].to_numpy()[rows]][::4])

@@ -58,6 +58,8 @@ class FlowConfig:
     n_steps: int = 20_000
     decay: float = 0.999  # of the exponential moving average that generates
     max_norm: float = 1.0
+    p_null: float = 0.15  # share of items whose h is shown as zeros, which guidance compares with
+    guidance: float = 3.0
     n_euler: int = 32  # steps from noise to mel
 
 

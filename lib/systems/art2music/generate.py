@@ -1,7 +1,8 @@
 """Art2Music as a whole: painting and comment (else a captioner's) ──CLIP──► v, u ──projector──► h
 ──flow──► mel ──HiFi-GAN──► sound. Source: Hong et al., "Art2Music". Known deviations: the text is
-the comment alone, a visitor has no clip; the flow generates, a piece a seed, of any length, where
-the published decoder has one answer. Notebook: 40 (the tour), 41–45."""
+the comment alone, a visitor has no clip; the flow generates, of any length, where the published
+decoder has one answer: what a feeling leaves open (key, melody, beat) is drawn by the seed and what
+was given, so that no two paintings share a melody. Notebook: 40 (the tour), 41–45."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
     else:
         v, u = data.embed_inputs(pictures, texts, words, models.clip)  # [N, D] twice
     _, gates = train_decoder.project(models.stage, v, u)
-    mels = train_flow.generate(models.stage, v, u, models.config, seed=seed, seconds=seconds)
+    seeds = [interface.own_seed(seed, *given) for given in zip(pictures, texts, strict=True)]
+    mels = train_flow.generate(models.stage, v, u, models.config, seeds=seeds, seconds=seconds)
     sounds = [interface.limit_peak(sound)
               for sound in train_vocoder.vocode(models.vocoder, mel.to_ln(mels))]
     predicted = audio_quality.predict_emotions(models.tagger, [

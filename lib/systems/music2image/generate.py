@@ -53,14 +53,17 @@ def listen(forest, config: Config, n_pieces: int) -> tuple[np.ndarray, np.ndarra
 
 def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0,
              felt: Sequence[Felt | None] = ()) -> tuple:
-    """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3];
-    for real music what lib.systems.real_world hears in it, `felt`, in place of the forest's."""
+    """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3],
+    each sound's own, the same alone and in a list; for real music what lib.systems.real_world hears
+    in it, `felt`, in place of the forest's."""
     forest, diffusion, config = models
     points = np.stack([its.point if its else train_forest.predict(
         forest, features.extract(sound, audio.SAMPLE_RATE_HZ)[None])[0]
         for sound, its in zip(sounds, felt or [None] * len(sounds), strict=True)])
-    return points, train_diffusion.generate(diffusion, np.repeat(points, variations, axis=0),
-                                            config, seed)
+    return points, np.concatenate([
+        train_diffusion.generate(diffusion, np.repeat(point[None], variations, axis=0), config,
+                                 interface.own_seed(seed, sound))
+        for sound, point in zip(sounds, points, strict=True)])
 
 
 def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.BUNDLED,
@@ -84,8 +87,9 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
             print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} "
                   f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}\n  sounds like  "
                   + (its.told if its else "the atelier's: its own forest hears it"))
-    return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
-                                   functools.partial(audio.load, seconds=CLIP_SECONDS), show)
+    with interface.one_thread():
+        return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
+                                       functools.partial(audio.load, seconds=CLIP_SECONDS), show)
 
 
 def enlarge(pictures: np.ndarray) -> np.ndarray:
