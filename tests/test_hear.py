@@ -12,6 +12,8 @@ import pytest
 import soundfile
 import torch
 from huggingface_hub import constants
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from lib import pretrained
@@ -19,7 +21,7 @@ from lib.cli import TO_MUSIC, main
 from lib.core.errors import KlangfarbeError
 from lib.pretrained import loading
 from lib.signal import affect, audio, images
-from lib.systems import weights
+from lib.systems import interface, weights
 from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
 from lib.systems.bridging.config import TEXT_COLUMNS
@@ -315,14 +317,39 @@ def test_each_link_is_told_what_the_one_before_said(chain):
 
 
 @pytest.mark.parametrize("loud", [0.0, 0.2, 0.99, 3.0])
-def test_loud_music_is_turned_down_whole_and_quiet_music_stays_quiet(chain, loud):
+def test_whatever_the_player_plays_leaves_finished(chain, loud):
     heard = bridging.generate(images.square(UPRIGHT, 128), chain._replace(generator=Player(loud)),
-                          seconds=1.0)
+                              seconds=1.0)
     plain = Player(loud).generate([""], 1.0)[0]
-    assert (np.abs(heard.sound).max() <= bridging.PEAK + 1e-6
-            and np.isfinite([heard.peak_db, heard.loudness_db]).all())
-    assert np.allclose(heard.sound, plain * min(1, bridging.PEAK / max(np.abs(plain).max(), 1e-9)),
-                       atol=1e-6)
+    assert np.array_equal(heard.sound, interface.finish(plain, heard.sample_rate_hz))
+    assert "LUFS" in heard.told and np.isfinite(heard.peak_db)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-70, 20), st.floats(-0.5, 0.5), st.floats(0.5, 3.0), st.integers(0, 9))
+def test_a_finished_sound_is_centred_faded_and_as_loud_as_a_person_listens(db, offset, seconds,
+                                                                           seed):
+    rate, rng = 22_050, np.random.default_rng(seed)
+    noise = rng.standard_normal(round(seconds * rate)).astype(np.float32)
+    made = interface.finish(noise * 10 ** (db / 20) + np.float32(offset), rate)
+    assert made.dtype == np.float32 and len(made) == len(noise)
+    assert made[0] == 0 and abs(made[-1]) < 1e-6 and np.abs(made).max() <= interface.PEAK + 1e-6
+    low, high = interface.HEARD_LUFS
+    assert low - 0.5 < interface.loudness(made, rate) < high + 0.5  # the fades' part of it
+    assert abs(made.mean()) < 0.02
+
+
+def test_what_was_played_louder_is_heard_louder_and_silence_stays_silent():
+    rate, beats = 22_050, np.arange(22_050 * 3) / 22_050
+    tone = np.sin(2 * np.pi * 440 * beats).astype(np.float32)
+    played = [-40, -31, -27, -21, -15]
+    heard = [interface.loudness(interface.finish(tone * 10 ** (db / 20), rate), rate)
+             for db in played]
+    assert (np.diff(heard) >= -0.05).all() and heard[3] - heard[1] == pytest.approx(
+        10 * 10 / 22, abs=0.1)
+    # 0 LUFS is a stereo sine of 997 Hz at full scale but for 3.01 dB a channel: BS.1770-4, annex 1
+    assert interface.loudness(np.sin(2 * np.pi * 997 * beats), rate) == pytest.approx(-3.01, abs=.1)
+    assert not interface.finish(np.zeros(rate, np.float32), rate).any()
 
 
 def test_a_painting_becomes_music_and_the_same_again(painting, loaded, tmp_path, capsys):
@@ -367,12 +394,12 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
 @pytest.mark.parametrize("command", ["hear --system bridging", "hear --system mapping",
                                      "hear --system art2music", "paint"])
 def test_the_same_bytes_alone_and_in_a_list_on_one_thread_and_on_two(command, tmp_path):
-    given, beats = [tmp_path / f"{name}.png" for name in "abc"], np.arange(22_050 * 2) / 22_050
-    for path, picture in zip(given, (UPRIGHT, UPRIGHT // 4, 255 - UPRIGHT), strict=True):
+    works, beats = [tmp_path / f"{name}.png" for name in "abc"], np.arange(22_050 * 2) / 22_050
+    for path, picture in zip(works, (UPRIGHT, UPRIGHT // 4, 255 - UPRIGHT), strict=True):
         Image.fromarray(picture).save(path)
     if command == "paint":
-        given = [path.with_suffix(".wav") for path in given]
-        for k, path in enumerate(given):
+        works = [path.with_suffix(".wav") for path in works]
+        for k, path in enumerate(works):
             tone = np.sin(2 * np.pi * 110 * (k + 2) * beats) * np.sin(7 * (k + 1) * beats)
             audio.write(path, 0.4 * tone.astype(np.float32), 22_050)
     suffix = ".png" if command == "paint" else ".wav"
@@ -381,12 +408,12 @@ def test_the_same_bytes_alone_and_in_a_list_on_one_thread_and_on_two(command, tm
     for count in (1, 2):
         torch.set_num_threads(count)
         target = tmp_path / f"{count}{suffix}"
-        assert main([*words, str(given[2]), "-o", str(target)]) == 0
+        assert main([*words, str(works[2]), "-o", str(target)]) == 0
         alone.append(target.read_bytes())
         assert torch.get_num_threads() == count
     torch.set_num_threads(threads)
-    assert main([*words, *map(str, given), "-o", str(tmp_path / "all")]) == 0
-    listed = [(tmp_path / "all" / f"{path.stem}{suffix}").read_bytes() for path in given]
+    assert main([*words, *map(str, works), "-o", str(tmp_path / "all")]) == 0
+    listed = [(tmp_path / "all" / f"{path.stem}{suffix}").read_bytes() for path in works]
     assert alone == [listed[2]] * 2 and len(set(listed)) > 1
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import torch
 
 from lib.core import artefacts, profiles, provenance
@@ -15,12 +16,16 @@ from lib.signal import audio, images
 from lib.systems import real_world
 
 PEAK = 0.99  # what would be louder is turned down to this
+# What the networks play has −36 to −14 LUFS; squeezed to these, a clip needs no other volume than
+# the one before, and what is excited is still louder than what is calm.
+PLAYED_LUFS, HEARD_LUFS = (-36.0, -14.0), (-24.0, -14.0)
+FADE_IN_S, FADE_OUT_S = 0.01, 0.3
 SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What a painting became: mono float32 [N] in [−1, 1], its rate, levels in dB re full scale."""
+    """What a painting became: mono float32 [N] in [−1, 1], its rate, its levels."""
     sound: np.ndarray
     sample_rate_hz: int
 
@@ -29,18 +34,34 @@ class Sound:
         return float(20 * np.log10(max(1e-9, np.abs(self.sound).max())))
 
     @property
-    def loudness_db(self) -> float:
-        return float(10 * np.log10(max(1e-18, np.square(self.sound, dtype=np.float64).mean())))
+    def loudness_lufs(self) -> float:
+        return loudness(self.sound, self.sample_rate_hz)
 
     @property
     def told(self) -> str:
         return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, "
-                f"loudness {self.loudness_db:.0f} dB, peak {self.peak_db:.1f} dB")
+                f"loudness {self.loudness_lufs:.0f} LUFS, peak {self.peak_db:.1f} dB")
 
 
-def limit_peak(sound: np.ndarray) -> np.ndarray:
-    """A sound that would clip, turned down as a whole to :data:`PEAK`; any other as it is."""
-    return sound * np.float32(min(1.0, PEAK / max(float(np.abs(sound).max(initial=0)), 1e-9)))
+def loudness(sound: np.ndarray, sample_rate_hz: int) -> float:
+    """Integrated loudness in LUFS, −inf of silence. Source: ITU-R BS.1770-4."""
+    block = round(0.4 * sample_rate_hz)  # the measure's own
+    with np.errstate(divide="ignore"):
+        return float(pyloudnorm.Meter(sample_rate_hz).integrated_loudness(
+            pad_to(sound, block + 1).astype(np.float64)))
+
+
+def finish(sound: np.ndarray, sample_rate_hz: int) -> np.ndarray:
+    """A sound [N] as it leaves: without DC, faded in and out, its loudness brought from where the
+    networks play to where people listen, no peak above :data:`PEAK`. Silence stays silent."""
+    sound = sound - np.mean(sound, dtype=np.float64)
+    n_in, n_out = (min(len(sound) // 2, round(seconds * sample_rate_hz))
+                   for seconds in (FADE_IN_S, FADE_OUT_S))
+    sound[:n_in] *= np.sin(np.linspace(0, np.pi / 2, n_in)) ** 2
+    sound[len(sound) - n_out :] *= np.cos(np.linspace(0, np.pi / 2, n_out)) ** 2
+    if np.isfinite(played := loudness(sound, sample_rate_hz)):
+        sound *= 10 ** ((np.interp(played, PLAYED_LUFS, HEARD_LUFS) - played) / 20)
+    return (sound * min(1.0, PEAK / max(np.abs(sound).max(), 1e-9))).astype(np.float32)
 
 
 def pad_to(sound: np.ndarray, n_samples: int) -> np.ndarray:

@@ -97,7 +97,7 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
     _, gates = train_decoder.project(models.stage, v, u)
     seeds = [interface.own_seed(seed, *given) for given in zip(pictures, texts, strict=True)]
     mels = train_flow.generate(models.stage, v, u, models.config, seeds=seeds, seconds=seconds)
-    sounds = [interface.limit_peak(sound)
+    sounds = [interface.finish(sound, mel.RATE_HZ)
               for sound in train_vocoder.vocode(models.vocoder, mel.to_ln(mels))]
     predicted = audio_quality.predict_emotions(models.tagger, [
         interface.pad_to(sound, mel.RATE_HZ) for sound in sounds], mel.RATE_HZ)

@@ -21,8 +21,6 @@ from lib.systems.bridging import checkpoints, prompts, train_classifier, train_m
 from lib.systems.bridging.config import TEXT_COLUMNS, Config, get_config
 from lib.systems.real_world import Felt
 
-PEAK = interface.PEAK
-
 
 class Models(NamedTuple):
     """The networks of the chain."""
@@ -91,8 +89,9 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     sounds = train_musicgen.generate(
         models.generator, texts[TEXT_COLUMNS[config.music.model]].tolist(), config.music, seed,
         seconds=seconds)
-    return [Result(interface.limit_peak(sound), models.generator.sample_rate_hz,
-                   emotion=first, probability=sure[first], second=second,
+    rate = models.generator.sample_rate_hz
+    return [Result(interface.finish(sound, rate), rate, emotion=first,
+                   probability=sure[first], second=second,
                    second_probability=sure[second], caption=text["caption"],
                    description=text["description"])
             for sound, text, sure, (first, second, *_) in zip(

@@ -72,9 +72,9 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     else:
         vectors = models.clip.embed_pictures(images.squares(paintings, models.side))  # [N, D_in]
     conditions = train_projection.predict(models.projection, vectors)  # [N, n, D]
-    sounds = [interface.limit_peak(sound) for sound in generate_music(
-        models.generator, conditions, models.config, seed, seconds=seconds)]
     rate = models.generator.sample_rate_hz
+    sounds = [interface.finish(sound, rate) for sound in generate_music(
+        models.generator, conditions, models.config, seed, seconds=seconds)]
     predicted = audio_quality.predict_emotions(models.tagger, [
         interface.pad_to(sound, rate) for sound in sounds], rate)
     return [Result(sound, rate, vector=vector, condition=condition, emotion=affect["word"],
