@@ -26,14 +26,17 @@ def run(profile, notebooks, params, check, **settings) -> int:
     return runner.run(profile, notebooks, params, **settings)
 
 
-def hear(painting, system, comment, **settings) -> int:
+def hear(painting, system, comment, as_score, **settings) -> int:
+    if as_score and (comment or settings["weights"] != "bundled"):
+        raise KlangfarbeError("--as-score alone: the composer reads no comment and has no weights",
+                              f"{comment[:40]!r}, {settings['weights']}", "leave the others out")
     if system not in TO_MUSIC:
         raise KlangfarbeError(f"a system out of {', '.join(TO_MUSIC)}", repr(system), "name one")
     if comment and system != "art2music":
         raise KlangfarbeError(f"no comment for {system}, which is given the painting alone",
                               repr(comment[:40]), "add --system art2music, or leave --comment out")
     from lib.systems import interface
-    module = import_module(TO_MUSIC[system])
+    module = import_module("lib.systems.score" if as_score else TO_MUSIC[system])
     settings |= {"comment": module.check_comment(comment)} if comment else {}
     return interface.generate_files(module, painting, **settings)
 
@@ -127,6 +130,8 @@ COMMANDS = {
         option("--system", default="bridging", help=" | ".join(TO_MUSIC)),
         option("--comment", default="", metavar="TEXT",
                help="what you feel before it (art2music; none: a captioner writes it)"),
+        option("--as-score", action="store_true",
+               help="what the atelier's composer writes for the same feeling; MIDI, too"),
         option("-o", "--output", type=Path, required=True,
                help="the music (wav, flac, mp3), or a folder for several paintings"),
         option("--seconds", type=float, default=8.0,

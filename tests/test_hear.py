@@ -19,6 +19,7 @@ from PIL import Image
 from lib import pretrained
 from lib.cli import TO_MUSIC, main
 from lib.core.errors import KlangfarbeError
+from lib.data.atelier import TEST_SEED, factors, paint, render
 from lib.pretrained import loading
 from lib.signal import affect, audio, images
 from lib.systems import interface, weights
@@ -390,9 +391,27 @@ def test_among_several_the_bad_are_named_and_the_others_sound_as_they_do_alone(p
     assert (tmp_path / "alone.wav").read_bytes() == (folder / "painting.wav").read_bytes()
 
 
+def test_a_score_is_written_for_what_is_felt_and_played_as_midi(tmp_path, capsys):
+    for name, valence in (("glad", 0.9), ("grim", -0.9)):
+        picture = paint.paint(factors.draw(TEST_SEED, 3, valence=valence, arousal=0.2), 128)
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    names = [str(tmp_path / f"{name}.png") for name in ("glad", "grim")]
+    assert main(["hear", *names, "--as-score", "-o", str(tmp_path / "m"), "--seconds", "6"]) == 0
+    said, scores = capsys.readouterr().out, {}
+    for name in ("glad", "grim"):
+        sound, rate = soundfile.read(tmp_path / "m" / f"{name}.wav")
+        assert len(sound) == 6 * rate
+        scores[name] = render.read_midi(tmp_path / "m" / f"{name}.mid")
+        again = interface.finish(render.render(scores[name], 6.0), rate)
+        assert np.corrcoef(again, sound)[0, 1] > 0.99, "the MIDI file is the piece that is heard"
+    assert "major" in said.split("grim.png")[0] and "minor" in said.split("grim.png")[1]
+    assert main(["hear", names[0], "--as-score", "--comment", "calm", "-o", "x.wav"]) == 2
+    assert "no comment" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["hear --system bridging", "hear --system mapping",
-                                     "hear --system art2music", "paint"])
+                                     "hear --system art2music", "hear --as-score", "paint"])
 def test_the_same_bytes_alone_and_in_a_list_on_one_thread_and_on_two(command, tmp_path):
     works, beats = [tmp_path / f"{name}.png" for name in "abc"], np.arange(22_050 * 2) / 22_050
     for path, picture in zip(works, (UPRIGHT, UPRIGHT // 4, 255 - UPRIGHT), strict=True):

@@ -29,8 +29,8 @@ TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.
 def write(path: Path | str, content) -> Path:
     """Writes `content` atomically in the form the suffix of `path` names, and returns the path:
     ``.safetensors`` dict of tensors · ``.parquet``, ``.csv`` table · ``.npy`` array · ``.skops``
-    estimator · ``.png``, ``.jpg`` uint8 [H, W, 3] or figure · ``.svg`` figure · ``.mp3`` bytes ·
-    ``.json`` · text."""
+    estimator · ``.png``, ``.jpg`` uint8 [H, W, 3] or figure · ``.svg`` figure · bytes (``.mp3``,
+    ``.mid``) · ``.json`` · text."""
     path = Path(path)
     with atomic(path) as temporary:
         match path.suffix:
@@ -57,7 +57,7 @@ def write(path: Path | str, content) -> Path:
             case ".png" | ".jpg" | ".svg":
                 # not straight to the file: Pillow's JPEG writer does not notice a full disk
                 temporary.write_bytes(_picture(path.suffix, content))
-            case ".mp3":
+            case ".mp3" | ".mid":
                 temporary.write_bytes(content)
             case ".txt" | ".html" | ".md" | ".ipynb":
                 temporary.write_text(content, encoding="utf-8")

@@ -38,6 +38,11 @@ class Sound:
         return loudness(self.sound, self.sample_rate_hz)
 
     @property
+    def files(self) -> dict[str, bytes]:
+        """What is written beside the sound, suffix → content."""
+        return {}
+
+    @property
     def told(self) -> str:
         return (f"{len(self.sound) / self.sample_rate_hz:.1f} s, "
                 f"loudness {self.loudness_lufs:.0f} LUFS, peak {self.peak_db:.1f} dB")
@@ -144,6 +149,8 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
                                     felt=None if its.atelier else its, **options)
             target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,
                                  heard.sound, heard.sample_rate_hz)
+            for suffix, content in heard.files.items():
+                artefacts.write(target.with_suffix(suffix), content)
             print(f"{path.name} → {target}\n  looks like   "
                   + ("the atelier's: its own parts look at it" if its.atelier else its.told)
                   + f"\n{system.summary(heard)}")
