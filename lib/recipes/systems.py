@@ -169,7 +169,7 @@ def measure_vocoder() -> tuple:
 
 
 def make_flow() -> tuple:
-    """The flow: about four minutes on one core."""
+    """The flow: a few minutes on one core."""
     sees, matcher = pretrained.load("image_text"), pretrained.load("sentences")
     sizes = replace(art2music.config.get_config("mini").data, n_paintings=800, n_clips=600)
     known = art2music.data.load(sizes, sees, matcher, seed=SEED)

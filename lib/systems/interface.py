@@ -58,7 +58,8 @@ def loudness(sound: np.ndarray, sample_rate_hz: int) -> float:
 
 def finish(sound: np.ndarray, sample_rate_hz: int) -> np.ndarray:
     """A sound [N] as it leaves: without DC, faded in and out, its loudness brought from where the
-    networks play to where people listen, no peak above :data:`PEAK`. Silence stays silent."""
+    networks play to where people listen, unless that takes a peak above :data:`PEAK`: such a sound
+    stays softer. Silence stays silent."""
     sound = sound - np.mean(sound, dtype=np.float64)
     n_in, n_out = (min(len(sound) // 2, round(seconds * sample_rate_hz))
                    for seconds in (FADE_IN_S, FADE_OUT_S))

@@ -1,6 +1,7 @@
 """What the atelier's composer writes for what is felt in a painting, with its voices: the ceiling
 of all that the systems play, which a person can hear beside them. No network plays; real paintings
-are looked at by lib.systems.real_world, the atelier's by the picture regressor.  Notebook: 40."""
+are looked at by lib.systems.real_world, the atelier's by the picture regressor. Guide:
+notebooks/guide/hear_and_paint.md."""
 
 import io
 from dataclasses import dataclass
