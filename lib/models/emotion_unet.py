@@ -13,19 +13,19 @@ from lib.core.errors import KlangfarbeError, checked
 
 
 class EmotionUNet(nn.Module):
-    """Noisy pictures [B, 3, H, W], time steps [B], affect [B, 2] → prediction [B, 3, H, W]. `null`,
-    "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent through the MLP, as
-    released. `patch` 2 folds 2×2 pixels into channels: about 4× faster (notebook 33)."""
+    """Noisy pictures or latents [B, C, H, W], time steps [B], affect [B, 2] → prediction
+    [B, C, H, W]. `null`, "no emotion", is a ``"learned"`` vector, or ``"zero"``: (0, 0) sent
+    through the MLP, as released. `patch` 2 folds 2×2 pixels into channels: about 4× faster."""
     def __init__(self, size: int, channels: tuple[int, ...], *, layers: int = 1,
                  attention_levels: int = 1, embedding: int = 256, null: str = "learned",
-                 patch: int = 1, groups: int = 8):
+                 patch: int = 1, groups: int = 8, depth: int = 3):
         super().__init__()
         if size % (patch * 2 ** (len(channels) - 1)):
             raise KlangfarbeError(f"a size divisible by {patch * 2 ** (len(channels) - 1)}",
                                   str(size), "use fewer levels or another size")
         if null not in ("learned", "zero"):
             raise KlangfarbeError("null 'learned' or 'zero'", repr(null), "name one of them")
-        plain, depth = len(channels) - attention_levels, 3 * patch**2
+        plain, depth = len(channels) - attention_levels, depth * patch**2
         self.size, self.patch = size, patch
         self.unet = UNet2DModel(
             sample_size=size // patch, in_channels=depth, out_channels=depth,
@@ -49,7 +49,7 @@ class EmotionUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, affect: Tensor,
                 is_null: Tensor | None = None) -> Tensor:
-        folded = F.pixel_unshuffle(x, self.patch)  # [B, 3·patch², H/patch, W/patch]
+        folded = F.pixel_unshuffle(x, self.patch)  # [B, C·patch², H/patch, W/patch]
         output = self.unet(folded, t, class_labels=self.embed(affect, is_null)).sample
         return F.pixel_shuffle(output, self.patch)
 

@@ -33,6 +33,7 @@ PARTS = {
     "codec": Part("neural codec", _NETWORK, {
         "facebook/encodec_32khz": ("unknown", ""),
         "facebook/encodec_24khz": ("unknown", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040")}),
+    "picture_codec": Part("picture autoencoder", _NETWORK),
     "image_text": Part("CLIP: pictures and text", _CLIP, {
         "openai/clip-vit-base-patch32": ("MIT", "c237dc49a33fc61debc9276459120b7eac67e7ef"),
         "openai/clip-vit-large-patch14": ("MIT", "32bd64288804d66eefd0ccbe215aa642df71cc41"),

@@ -78,6 +78,7 @@ class DiffusionConfig(PictureConfig):
     attention_levels: int = 2
     embedding: int = 256
     patch: int = 1
+    codec: str = ""  # source of the picture_codec in whose latents it paints; "": in pixels
     batch_size: int = 16
     n_steps: int = 123_000  # 1,500 epochs of 1,311 pictures
     learning_rate: float = 2e-4
@@ -132,9 +133,10 @@ _GAN_64 = GanConfig(size=64, channels=(256, 256, 128, 64, 32), n_pictures=20_000
                     steps=(4_000, 6_000, 10_000, 15_000, 25_000), n_critic=1)
 _CORRECTED = {"schedule": "zero_terminal_snr", "prediction": "v", "null": "learned",
               "sampler": "dpm_solver", "n_sampling": 20, "guidance": 2.0}
-_SMALL = DiffusionConfig(style="", size=32, channels=(48, 64, 64), layers=1, attention_levels=1,
-                         patch=2, start="neutral", ema_decay=0.99, learning_rate=5e-4, **_CORRECTED)
-_LARGE = DiffusionConfig(style="", size=64, channels=(128, 256, 256, 512), n_pictures=20_000,
+_SMALL = DiffusionConfig(style="", channels=(48, 64, 64), layers=1, attention_levels=1,
+                         codec="miniature", start="neutral", ema_decay=0.99, learning_rate=5e-4,
+                         **_CORRECTED)
+_LARGE = DiffusionConfig(style="", channels=(128, 256, 256), codec="miniature", n_pictures=20_000,
                          batch_size=128, n_steps=60_000, warm_up=1000, ema_decay=0.9995,
                          **_CORRECTED)
 _GREY = DiffusionConfig(style="", size=16, channels=(64, 64), layers=1, attention_levels=1, patch=2,

@@ -169,9 +169,11 @@ def source(config: ForestConfig | PictureConfig) -> str:
     return ", ".join(config.collections) or "atelier"
 
 
-def batches(pictures: np.ndarray, affect: np.ndarray, config, seed: int, start=0) -> Iterator:
-    """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on."""
+def batches(pictures, affect: np.ndarray, config, seed: int, start=0) -> Iterator:
+    """Endless (step, pictures [B, 3, H, W], affect [B, 2]) from step `start` on, of pictures uint8
+    [N, H, W, 3] or tensors [N, C, h, w]."""
     labels = torch.as_tensor(np.asarray(affect), dtype=torch.float32)
     order = loop.batches(len(pictures), config.batch_size, np.random.default_rng(seed))
     for step, rows in itertools.islice(enumerate(order), start, None):
-        yield step, images.to_tensor(pictures[rows]), labels[rows]
+        some = pictures[rows]
+        yield step, some if torch.is_tensor(some) else images.to_tensor(some), labels[rows]

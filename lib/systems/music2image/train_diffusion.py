@@ -2,7 +2,8 @@
 
     x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂
     (V, A) [B, 2] ──MLP──► E [B, 256]; with probability p_null the null instead
-Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
+x_0 is a picture's pixels, as published, or its latents in an autoencoder's space (Rombach et al.
+2022), where a laptop paints 128². Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
 & Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm 1, eq. 15–16.
 Notebook: 33_music2image_diffusion, 34."""
 
@@ -16,8 +17,10 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.utils.torch_utils import randn_tensor
 
+from lib import pretrained
 from lib.core import artefacts, paths, provenance
 from lib.models.emotion_unet import EmotionUNet
+from lib.pretrained import picture_codec
 from lib.signal import images
 from lib.systems import stored
 from lib.systems.music2image import data
@@ -38,21 +41,45 @@ def alphas_bar(name: str, n_steps: int = 1000) -> np.ndarray:
     return root**2
 
 
-def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int = 1000) -> Any:
-    """diffusers' DDPM (``ancestral``) or DPM-Solver++ (``dpm_solver``), x_0 clipped to [−1, 1]."""
+def scheduler(kind: str, n_sampling: int, name: str, prediction: str, n_steps: int = 1000, *,
+              clipped: bool = True) -> Any:
+    """diffusers' DDPM (``ancestral``) or DPM-Solver++ (``dpm_solver``); x_0 `clipped`: within
+    [−1, 1], where pixels are and latents are not."""
     left = alphas_bar(name, n_steps)
     shared = {"num_train_timesteps": n_steps, "timestep_spacing": "trailing",
               "trained_betas": 1 - left / np.concatenate([[1.0], left[:-1]]),
               "prediction_type": "epsilon" if prediction == "epsilon" else "v_prediction"}
     if kind == "ancestral":
-        chosen = DDPMScheduler(**shared, clip_sample=True)
+        chosen = DDPMScheduler(**shared, clip_sample=clipped)
     else:  # it divides by √ᾱ: ᾱ_T = 2⁻²⁴ for 0; thresholding at a maximum of 1 is its clipping
         chosen = DPMSolverMultistepScheduler(
             **shared, algorithm_type="dpmsolver++", solver_order=2, final_sigmas_type="zero",
-            rescale_betas_zero_snr=name == "zero_terminal_snr", thresholding=True,
+            rescale_betas_zero_snr=name == "zero_terminal_snr", thresholding=clipped,
             dynamic_thresholding_ratio=1.0, sample_max_value=1.0)
     chosen.set_timesteps(n_sampling)
     return chosen
+
+
+def shape(config: DiffusionConfig) -> tuple[int, int, int]:
+    """(C, h, w) of what is diffused."""
+    if not config.codec:
+        return 3, config.size, config.size
+    side = config.size // picture_codec.FACTOR
+    return picture_codec.CHANNELS, side, side
+
+
+def encode(config: DiffusionConfig, pictures: np.ndarray) -> torch.Tensor:
+    """Pictures uint8 [N, H, W, 3] → x_0, float32 [N, C, h, w]."""
+    if not config.codec:
+        return images.to_tensor(pictures)
+    return pretrained.load("picture_codec", config.codec).encode(pictures)
+
+
+def decode(config: DiffusionConfig, x_0: torch.Tensor) -> np.ndarray:
+    """x_0 [N, C, h, w] → pictures uint8 [N, H, W, 3]."""
+    if not config.codec:
+        return images.from_tensor(x_0)
+    return pretrained.load("picture_codec", config.codec).decode(x_0)
 
 
 class Models(NamedTuple):
@@ -69,9 +96,10 @@ def build(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """A new network (or the neutral one), its average, its optimiser; ``"meta"``: shapes alone."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
-        network = EmotionUNet(config.size, config.channels, layers=config.layers,
+        depth, side, _ = shape(config)
+        network = EmotionUNet(side, config.channels, layers=config.layers,
                               attention_levels=config.attention_levels, embedding=config.embedding,
-                              null=config.null, patch=config.patch)
+                              null=config.null, patch=config.patch, depth=depth)
     if config.start == "neutral":
         neutral = artefacts.find(NOTEBOOK, "any", "unet_neutral.safetensors")
         network.load_state_dict(artefacts.read(neutral))
@@ -93,7 +121,7 @@ def learning_rate(config: DiffusionConfig, step: int) -> float:
 def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tensor,
                affect: torch.Tensor, config: DiffusionConfig, rng: torch.Generator, step: int = 0,
                rows: slice = slice(None)) -> float:
-    """One step on x_0 [B, 3, H, W], affect [B, 2]; this process learns from `rows`: the loss."""
+    """One step on x_0 [B, C, h, w], affect [B, 2]; this process learns from `rows`: the loss."""
     device = rng.device
     x_0, affect = x_0.to(device), affect.to(device)
     left = torch.tensor(alphas_bar(config.schedule, config.n_diffusion), dtype=torch.float32,
@@ -116,7 +144,7 @@ def train_step(models: Models, optimiser: torch.optim.Optimizer, x_0: torch.Tens
 
 def guided(network, x_t: torch.Tensor, t: torch.Tensor, affect: torch.Tensor, guidance: float,
            rescale: float = 0.0) -> torch.Tensor:
-    """null + s·(emotion − null), [B, 3, H, W]; φ = `rescale` restores the emotion's deviation."""
+    """null + s·(emotion − null), [B, C, h, w]; φ = `rescale` restores the emotion's deviation."""
     is_null = torch.ones(len(x_t), dtype=torch.bool, device=x_t.device)
     if guidance in (0.0, 1.0):
         return network(x_t, t, affect, is_null if guidance == 0 else None)
@@ -141,9 +169,9 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
     rng: Any = torch.Generator().manual_seed(seed)
     if one_noise:  # of a list, each picture draws from its own
         rng = [torch.Generator().manual_seed(seed) for _ in affect]
-    x = randn_tensor((len(affect), 3, config.size, config.size), rng).to(device)
+    x = randn_tensor((len(affect), *shape(config)), rng).to(device)
     steps = scheduler(sampler or config.sampler, n_sampling or config.n_sampling, config.schedule,
-                      config.prediction, config.n_diffusion)
+                      config.prediction, config.n_diffusion, clipped=not config.codec)
     with torch.no_grad():
         for t in steps.timesteps:  # all go step by step: whatever n_at_once, the noise is the same
             some = zip(x.split(config.n_at_once), points.split(config.n_at_once), strict=True)
@@ -151,7 +179,7 @@ def generate(models: Models, affect: np.ndarray, config: DiffusionConfig, seed: 
                                           guidance, config.guidance_rescale)
                                    for own, moods in some])
             x = steps.step(predicted, t, x, generator=rng).prev_sample
-    return images.from_tensor(x)
+    return decode(config, x)
 
 
 def checkpoint(path: Path, config: DiffusionConfig, seed: int, pictures: np.ndarray, models: Models,
@@ -171,7 +199,8 @@ def train(config: DiffusionConfig, pictures: np.ndarray, affect: np.ndarray, see
     rng = torch.Generator(team.device).manual_seed(seed)
     saved = checkpoint(path, config, seed, pictures, models, optimiser, rng)
     state = saved.load()
-    curve, steps = state["curve"], data.batches(pictures, affect, config, seed, state["step"])
+    x_0 = encode(config, pictures)
+    curve, steps = state["curve"], data.batches(x_0, affect, config, seed, state["step"])
     shared = models._replace(network=team.joined(models.network))
     for _ in loop.progress(config.n_steps, path.stem, state["step"]):
         step, x_0, va = next(steps)
