@@ -102,6 +102,10 @@ RECIPES = {
         Wanted("ln_mel_l1", 0.8, _ALL, at_most=True),
         *(Wanted("perplexity", 256, {"codebooks": k}) for k in (1, 2, 3, 4)),
         Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.9))),
+    "picture_codec": Recipe("picture_codec", _NETWORK, (
+        *(Wanted(measure, 1.0, {"pictures": "atelier", "row": "codec"},
+                 {"pictures": "atelier", "row": "thumbnail of 32²"}, at_most=True)
+          for measure in ("pixels_l1", "features")),)),
     "captioner": Recipe("captioner", (*_WORDS, "preprocessor_config.json"), (
         Wanted("unled_manner_named", 0.9), Wanted("unled_subject_named", 0.9),
         Wanted("led_feeling_follows", 0.9)), "pictures"),

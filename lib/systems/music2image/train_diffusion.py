@@ -2,10 +2,10 @@
 
     x_0 ──► x_t = √ᾱ_t·x_0 + √(1−ᾱ_t)·ε ──► U-Net(x_t, t, E) ──► ε̂ or v̂
     (V, A) [B, 2] ──MLP──► E [B, 256]; with probability p_null the null instead
-x_0 is a picture's pixels, as published, or its latents in an autoencoder's space (Rombach et al.
-2022), where a laptop paints 128². Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for guidance; Nichol
-& Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm 1, eq. 15–16.
-Notebook: 33_music2image_diffusion, 34."""
+x_0 is a picture's pixels, as published, or its latents in an autoencoder's space, where a laptop
+paints 128². Source: Zhang §2.6, §4; Ho et al. (2020), algorithms 1, 2; Ho & Salimans (2021) for
+guidance; Nichol & Dhariwal (2021), eq. 17; Salimans & Ho (2022) for v; Lin et al. (2024), algorithm
+1, eq. 15–16; Rombach et al. (2022) for latents.  Notebook: 33_music2image_diffusion, 34."""
 
 import math
 from pathlib import Path
