@@ -32,8 +32,8 @@ FOREST = music2image.config.ForestConfig(n_trees=100, max_depth=12, min_leaf=12,
                                          gain_db=4.0, n_pieces=1500, excerpts=2, piece_seconds=15.0)
 # p_null = 1 shows every picture with the null alone: this network never sees a label.
 DIFFUSION = replace(music2image.config.get_config("mini").diffusion, n_pictures=6_000)
-NEUTRAL = replace(DIFFUSION, start="scratch", p_null=1.0, batch_size=32, n_steps=6_000,
-                  learning_rate=1e-3, warm_up=100, decay=0.0, ema_decay=0.999)
+NEUTRAL = replace(DIFFUSION, start="scratch", p_null=1.0, batch_size=32, n_steps=8_000,
+                  learning_rate=1e-3, warm_up=100, ema_decay=0.999)
 # Notebook 33's fine-tuning of the neutral network, for longer.
 TUNED = replace(DIFFUSION, n_steps=1_200, ema_decay=0.995)
 
@@ -134,9 +134,11 @@ def make_unet() -> tuple:
     for name, config in (("unet_neutral", NEUTRAL), ("unet", TUNED)):
         path = paths.PROCESSED / train_diffusion.NOTEBOOK / f"{name}.safetensors"
         models, curve = train_diffusion.train(config, pictures, affects, SEED, path)
-        weights = models.sampling_network.state_dict()
-        files |= {f"{name}.json": asdict(config), f"{name}.safetensors": {
-            part: tensor.half() for part, tensor in weights.items()}}
+        files |= {f"{name}.json": asdict(config),
+                  f"{name}.safetensors": stored.half(models.sampling_network)}
+        # the second starts from the first
+        artefacts.write(paths.MINIATURES / train_diffusion.NOTEBOOK / f"{name}.safetensors",
+                        files[f"{name}.safetensors"])
         rows += [{"network": name, "step": at + 100, "loss": sum(curve[at : at + 100]) / 100}
                  for at in range(0, len(curve) - 99, 100)]
     return {**files, "curves.csv": pd.DataFrame(rows)}, provenance.content_hash(pictures)

@@ -164,7 +164,7 @@ PROFILES = {
         ForestConfig(n_trees=100, n_pieces=240, excerpts=2, piece_seconds=10.0, outer_folds=4,
                      inner_folds=3, n_trials=5, search_trees=15, n_repeats=3, n_resamples=300),
         replace(_GAN_16, **_SHORT), _GAN_16,
-        replace(_SMALL, n_pictures=1000, n_steps=360, warm_up=50, decay=0.5, n_judged=64),
+        replace(_SMALL, n_pictures=600, n_steps=360, warm_up=50, decay=0.5, n_judged=64),
         replace(_GREY, n_pictures=600, batch_size=32, n_steps=180, n_judged=100),
         n_pieces=120, clip_seconds=10.0),
     "gpu": Config(
