@@ -169,7 +169,8 @@ PROFILES = {
         n_pieces=120, clip_seconds=10.0),
     "gpu": Config(
         ForestConfig(excerpts=2, n_trials=40, search_trees=100), replace(_GAN_64, **_LONG), _GAN_64,
-        _LARGE, replace(_LARGE, n_steps=20_000, n_judged=400), n_pieces=1000),
+        _LARGE, replace(_LARGE, size=64, channels=(128, 256, 256, 512), codec="", n_steps=20_000,
+                        n_judged=400), n_pieces=1000),
     "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(_GAN_128, **_LONG),
                     _GAN_128, _DIFFUSION_128, replace(_DIFFUSION_128, n_judged=400)),
     "rehearsal": Config(  # paper's, with nothing but sizes changed
