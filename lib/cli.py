@@ -135,7 +135,7 @@ COMMANDS = {
         option("-o", "--output", type=Path, required=True,
                help="the music (wav, flac, mp3), or a folder for several paintings"),
         option("--seconds", type=float, default=8.0,
-               help="length, up to 30 (default 8, what the bundled model was trained on)"),
+               help="length, up to 120 (default 8, what the bundled model was trained on)"),
         _BUNDLED, _WEIGHTS,
         option("--yes", action="store_true", help="fetch published weights without asking"),
         _SEED),

@@ -421,6 +421,40 @@ def test_an_item_of_a_batch_is_what_it_is_alone(model):
                            loader.sample(model.decoder, states[[1]], mask[[1]], 12, seed=5)[0])
 
 
+def test_what_is_begun_stays_and_goes_on_as_it_would_have(model):
+    states, mask = (torch.randn(2, 3, D, generator=torch.Generator().manual_seed(0)),
+                    torch.ones(2, 3, dtype=torch.long))
+    whole = loader.sample(model.decoder, states, mask, 12, top_k=1)
+    for n in (1, 5, 11):
+        again = loader.sample(model.decoder, states, mask, 12, top_k=1, begun=whole[..., :n])
+        assert torch.equal(again, whole), "the likeliest codes do not depend on the noise"
+    other = (whole[..., :5] + 1) % V
+    onwards = loader.sample(model.decoder, states, mask, 12, top_k=1, begun=other)
+    assert torch.equal(onwards[..., :5], other) and not torch.equal(onwards, whole)
+
+
+def test_beyond_its_window_music_goes_on_from_the_end_of_the_one_before(folder, monkeypatch):
+    music, asked = pretrained.load("musicgen", folder, device="cpu"), []
+    sample = loader.sample
+    def listen(*given, **settings):
+        codes = sample(*given, **settings)
+        asked.append((given[3], settings["seed"], settings.get("begun"), codes))
+        return codes
+    monkeypatch.setattr(loader, "sample", listen)
+    music.window_s = 0.4  # 10 steps, of which the next window hears 4 again
+    sounds = music.generate(SAID, 1.0, seed=3)
+    assert sounds.shape == (3, 800)
+    assert [n for n, *_ in asked] == [10, 10, 10, 7], "10 + 6 + 6 + 3 new ones: 25 steps"
+    assert len({seed for _, seed, *_ in asked}) == 4
+    for (*_, before), (*_, begun, codes) in zip(asked, asked[1:], strict=False):
+        assert torch.equal(begun, before[..., -4:]) and torch.equal(codes[..., :4], begun)
+    alone = music.generate(SAID[1:2], 1.0, seed=4)[0]
+    assert np.allclose(alone, sounds[1], atol=1e-5), "and each item is what it is alone"
+    short = music.generate(SAID, 0.4, seed=3)
+    music.window_s = 30.0
+    assert np.array_equal(short, music.generate(SAID, 0.4, seed=3))
+
+
 def test_the_walk_with_fixed_shapes_is_the_same_walk(model, monkeypatch):
     """What a GPU captures and torch.compile compiles: no step knows its number but from a
     tensor.
@@ -582,7 +616,7 @@ def test_a_hub_name_out_of_reach_says_what_to_fetch(monkeypatch, tmp_path):
 
 def test_a_duration_out_of_reach_is_refused(folder):
     music = pretrained.load("musicgen", folder, device="cpu")
-    for seconds in (0, -1, 31, math.nan):
+    for seconds in (0, -1, math.inf, math.nan):
         with pytest.raises(KlangfarbeError, match="duration"):
             music.generate(SAID, seconds)
 

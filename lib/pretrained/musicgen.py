@@ -4,6 +4,7 @@ Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guida
 and codes: Hisariya & Liang, setting M4.  Notebook: 03."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,14 +25,19 @@ from lib.pretrained.loading import Pretrained, Source, load_model, read, readabl
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
-LONGEST_S = 30.0  # what MusicGen was trained on; beyond, its positions were never seen
+# seconds that a decoder was trained on at once, beyond which it has seen no position: published,
+# bundled; and the share of such a window that the next one hears again (Copet et al.: 12 of 30 s)
+WINDOW_S, BUNDLED_WINDOW_S, HEARD_AGAIN = 30.0, 8.0, 0.4
+NEXT_WINDOW = 1_000_003  # added to the seed, so that no item's window is another item's
 
 
 class MusicGenerator(Pretrained):
     """Parts `text` and `codec`, and `network`, what lib.training.musicgen trains: a ``decoder``
     and, where widths differ, ``enc_to_dec_proj``."""
-    def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str):
+    def __init__(self, source: Source, network, text: TextEncoder, codec: Codec, device: str,
+                 window_s: float = WINDOW_S):
         super().__init__(source, None, device)
+        self.window_s = window_s
         self.network, self.text, self.codec = network, text, codec
         config = network.decoder.config
         self.width, self.text_width = config.hidden_size, text.width
@@ -55,14 +61,20 @@ class MusicGenerator(Pretrained):
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 
-    def generate_from(self, condition: Tensor, mask: Tensor, seconds: float = 8.0,
+    def generate_from(self, condition: Tensor, mask: Tensor, seconds: float = 8.0, seed: int = 0,
                       **settings) -> np.ndarray:
-        """Conditions [N, L, D], e.g. another network's vectors, mask [N, L] → N sounds."""
-        if not 0 < seconds <= LONGEST_S:
-            raise KlangfarbeError(f"a duration in (0, {LONGEST_S:g}] s", f"{seconds}",
-                                  "make several clips")
-        n_steps = max(1, round(seconds * self.frame_rate_hz))
-        codes = sample(self.network.decoder, condition, mask, n_steps, **settings)
+        """Conditions [N, L, D], e.g. another network's vectors, mask [N, L] → N sounds; what is
+        longer than a window goes on from the end of the window before."""
+        if not 0 < seconds < math.inf:
+            raise KlangfarbeError("a duration above 0 s", f"{seconds}", "8 s is usual")
+        n_steps, window = (max(1, round(s * self.frame_rate_hz)) for s in (seconds, self.window_s))
+        codes = sample(self.network.decoder, condition, mask, min(window, n_steps), seed=seed,
+                       **settings)
+        while (left := n_steps - codes.shape[2]) > 0:
+            seed, begun = seed + NEXT_WINDOW, codes[..., -round(HEARD_AGAIN * window) :]
+            whole = sample(self.network.decoder, condition, mask,
+                           min(window, begun.shape[2] + left), seed=seed, begun=begun, **settings)
+            codes = torch.cat([codes, whole[..., begun.shape[2] :]], dim=2)
         return self.codec.decode(codes, round(seconds * self.sample_rate_hz))[:, 0].cpu().numpy()
 
 
@@ -92,7 +104,8 @@ def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
             raise KlangfarbeError(f"the {name} it was trained with ({hashes[name][:12]}…)",
                                   f"{part.name} ({part.sha256[:12]}…)", "train the music model "
                                   "again, or take the older part from the history")
-    return MusicGenerator(source, network.to(device, dtype).eval(), text, codec, device)
+    return MusicGenerator(source, network.to(device, dtype).eval(), text, codec, device,
+                          BUNDLED_WINDOW_S)
 
 
 def contents(network, text: TextEncoder, codec: Codec, dtype=None) -> dict:
@@ -118,10 +131,12 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
-           temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "") -> Tensor:
+           temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "",
+           begun: Tensor | None = None) -> Tensor:
     """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
-    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile. Item i
-    is drawn by `seed` + i: it is the same alone, with that seed, as in a batch of any size."""
+    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile; `begun`:
+    its first codes [B, K, S < n_steps]. Item i is drawn by `seed` + i: it is the same alone, with
+    that seed, as in a batch of any size."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
     checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")
@@ -139,8 +154,12 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
-        none = torch.zeros_like(line[:1, :, :n_steps])
-        is_code = musicgen.delay(none, special)[0] != special
+        none = torch.zeros_like(line[:, :, :n_steps])
+        is_code = musicgen.delay(none[:1], special)[0] != special
+        if begun is not None:
+            given = torch.cat([begun, torch.full_like(none[..., begun.shape[2] :], special)], 2)
+            line = musicgen.delay(given, special)
+        is_open = line == special  # [B, K, S+K]
         at = torch.zeros(1, dtype=torch.long, device=states.device)
         # a number of Python's would be copied over at every step
         blank = torch.full((), special, device=states.device)
@@ -148,8 +167,9 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
             logits = network.step(line.index_select(2, at).squeeze(2), at, length)
             tokens = sample_token(logits, temperature, noise.index_select(0, at)[0])
             at.add_(1)
-            line.index_copy_(2, at, torch.where(is_code.index_select(1, at), tokens[..., None],
-                                                blank))
+            tokens = torch.where(is_code.index_select(1, at), tokens[..., None], blank)
+            line.index_copy_(2, at, torch.where(is_open.index_select(2, at), tokens,
+                                                line.index_select(2, at)))
             return logits
         last = _run(advance, at, n_times, step)
     # NaN stays in the cache, so the last step has seen every earlier one

@@ -70,13 +70,16 @@ _WORDS = (*_NETWORK, "tokenizer.json", "tokenizer_config.json")
 _GENERATED, _REAL, _ROUND_TRIP = (
     {"music": kind} for kind in ("generated", "atelier", "round trip"))
 _CLEAN, _GREEDY, _ALL = {"clips": "as they are"}, {"way": "likeliest words"}, {"codebooks": 4}
-_STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED = (
-    {"row": row} for row in ("Study II", "mean vector", "flow", "vocoder", "untrained"))
+_STUDY, _MEAN, _FLOW, _VOCODER, _UNTRAINED, _PAINTED = ({"row": row} for row in (
+    "Study II", "mean vector", "flow", "vocoder", "untrained", "painted"))
 RECIPES = {
     "picture_judge": Recipe("judge", ("picture_judge.skops",), (), "systems"),
     "forest": Recipe("31_music2image_forest", ("forest.skops",), (), "systems"),
-    "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"), (),
-                   "systems"),
+    "unet": Recipe("33_music2image_diffusion", ("unet_neutral.safetensors", "unet.safetensors"), (
+        Wanted("ccc_valence", 0.9, _PAINTED), Wanted("ccc_arousal", 0.85, _PAINTED),
+        Wanted("kid", 1.0, _PAINTED, {"row": "real, of 32²"}, at_most=True),
+        Wanted("variety", 0.8, _PAINTED, {"row": "real"}),
+        Wanted("nearest_of_fresh", 0.9, _PAINTED)), "systems"),
     "emotion_cnn": Recipe("11_bridging_classifier", ("classifier.json", "classifier.safetensors"), (
         Wanted("accuracy", 0.8), Wanted("calibration_error", 0.1, at_most=True),
         *(Wanted("recall", 0.5, {"word": word}) for word in affect.EMOTION_POINTS)), "systems"),

@@ -8,14 +8,16 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import torch
+from scipy.spatial.distance import cdist
 
 from lib import pretrained
 from lib.core import artefacts, paths, provenance
 from lib.data.atelier import JUDGE_SEED, TEST_SEED, TRAIN_SEED, paint, render, words
-from lib.metrics import affect, calibration, embedders, picture_regressor
+from lib.metrics import affect, calibration, distances, diversity, embedders, picture_regressor
 from lib.models import hifigan
 from lib.recipes import bundling
 from lib.recipes.bundling import SEED
+from lib.signal import images
 from lib.systems import art2music, bridging, mapping, music2image, stored
 from lib.systems.art2music import train_flow, train_vocoder
 from lib.systems.bridging import train_classifier
@@ -142,6 +144,37 @@ def make_unet() -> tuple:
         rows += [{"network": name, "step": at + 100, "loss": sum(curve[at : at + 100]) / 100}
                  for at in range(0, len(curve) - 99, 100)]
     return {**files, "curves.csv": pd.DataFrame(rows)}, provenance.content_hash(pictures)
+
+
+def measure_unet() -> tuple:
+    """What it paints for 60 wishes, four pictures each, by the judge of pictures and by a packaged
+    network's features, beside real paintings, whole and as sharp as 32² pixels can be."""
+    models, config = train_diffusion.load(artefacts.BUNDLED)
+    wished = np.random.default_rng(SEED).uniform(-1, 1, (60, 2)).repeat(4, axis=0)
+    real, fresh = (music2image.data.real_pictures(config, wished, first) for first in (0, 240))
+    learned = paint.pictures(TRAIN_SEED, range(2000), config.size)[0]
+    blurred = np.stack([images.square(images.square(one, 32), config.size) for one in real])
+    made = {"painted": train_diffusion.generate(models, wished, config, SEED), "real": real,
+            "real, of 32²": blurred}
+    judge, sees = music2image.data.judge(config), pretrained.load(
+        "picture_features", pretrained.PACKAGE, device="cpu")
+    def features(pictures) -> np.ndarray:
+        return sees.embed_pictures(list(pictures))[:, : sees.n_pooled]
+    known, others = features(learned), features(fresh)
+    def nearest(vectors) -> np.ndarray:  # distance to the nearest painting learned from
+        return cdist(vectors, known).min(1)
+    rows = []
+    for name, pictures in made.items():
+        read, vectors = judge.predict(pictures), features(pictures)
+        rows += [{"row": name, "measure": f"ccc_{axis}",
+                  **bundling.estimate(affect.ccc, wished[:, at], read[:, at])}
+                 for at, axis in enumerate(("valence", "arousal"))]
+        apart = [diversity.pairwise_distance(four) for four in vectors.reshape(60, 4, -1)]
+        values = {"kid": distances.kid(others, vectors), "variety": np.mean(apart),
+                  "nearest_of_fresh": np.median(nearest(vectors)) / np.median(nearest(others))}
+        rows += [{"row": name, "measure": measure, "value": value, "n": len(wished)}
+                 for measure, value in values.items()]
+    return rows, real
 
 
 def make_vocoder() -> tuple:

@@ -20,7 +20,7 @@ PEAK = 0.99  # what would be louder is turned down to this
 # the one before, and what is excited is still louder than what is calm.
 PLAYED_LUFS, HEARD_LUFS = (-36.0, -14.0), (-24.0, -14.0)
 FADE_IN_S, FADE_OUT_S = 0.01, 0.3
-SHORTEST_S, LONGEST_S = 0.5, 30.0  # MusicGen was trained on 30 s
+SHORTEST_S, LONGEST_S = 0.5, 120.0  # beyond a window of MusicGen it goes on from where it was
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
 
 
 def check_seconds(seconds: float) -> None:
-    """Refuses a duration that no player was trained on."""
+    """Refuses a duration too short to hear, or that takes minutes."""
     if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
         raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s", f"{seconds}",
                               "leave --seconds out for 8 s")
