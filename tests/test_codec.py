@@ -315,7 +315,7 @@ def test_the_published_rates():
     model = SpectralCodec()
     assert (model.sample_rate_hz, model.samples_per_step, model.n_codebooks,
             model.codebook_size) == (22_050, 882, 4, 512)
-    assert sum(p.numel() for p in model.parameters()) < 5.5e6
+    assert sum(p.numel() for p in model.parameters()) < 3.3e6
 
 
 # --- the losses -----------------------------------------------------------------------------------
@@ -379,35 +379,6 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
         learnt = losses(model.decode(model.encode(clip[:, None]))[0, :, :12_000], clip)[0]
         untrained = losses(tiny().decode(tiny().encode(clip[:, None]))[0, :, :12_000], clip)[0]
     assert learnt < 0.5 * untrained
-
-
-def test_polishing_moves_the_decoder_and_leaves_the_codes(music, tmp_path):
-    model = started(music).train()
-    before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    config = recipe.Polish(n_steps=2, batch_size=2, crop_seconds=0.5, bfloat16=False)
-    curve = recipe.polish(model, music, config, checkpoint=tmp_path / "p.safetensors")
-    moved = {name.split(".")[0] for name, weight in model.state_dict().items()
-             if not torch.equal(weight, before[name])}
-    assert moved == {"spread", "decoder", "head", "tones"}
-    assert all(np.isfinite(list(row.values())).all() for row in curve)
-
-
-def test_critics_learn_to_tell_noise_from_music(music):
-    """And begin undecided: half the hinge loss's 2 for either."""
-    torch.manual_seed(0)
-    critics = recipe.Critics((256,), width=4)
-    real = torch.from_numpy(music[:2, :4000])
-    fake = 0.1 * noise(2, 4000)
-    def told():
-        (a,), (b,) = (critics(sound)[0] for sound in (real, fake))
-        return (1 - a).clamp_min(0).mean() + (1 + b).clamp_min(0).mean()
-    optimiser = torch.optim.Adam(critics.parameters(), 3e-3)
-    assert told().item() == pytest.approx(2, abs=0.6)
-    for _ in range(60):
-        optimiser.zero_grad()
-        told().backward()
-        optimiser.step()
-    assert told().item() < 0.5
 
 
 # --- one door -------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ class SpectralCodec(nn.Module):
     """Sound to codes and back, with EnCodec's interface; `settings` are its ``config.json``."""
     def __init__(self, *, sample_rate_hz: int = 22_050, hop_length: int = 441, n_fft: int = 1323,
                  n_mels: int = 100, long_fft: int = 5292, lowest_hz: float = 32.703,
-                 n_pitches: int = 169, width: int = 288, encoder_blocks: int = 3,
+                 n_pitches: int = 169, width: int = 224, encoder_blocks: int = 3,
                  decoder_blocks: int = 6, latent: int = 64, n_codebooks: int = 4,
                  codebook_size: int = 512):
         self.settings = {name: value for name, value in locals().items()

@@ -1,21 +1,17 @@
 """The bundled codec, trained on two-second crops with spectral losses at four scales (phase is not
-compared), the quantiser from k-means on; then its decoder alone against critics of spectrograms.
-Source: Siuzdak (2023), "Vocos", §3; Lim & Ye (2017) for the hinge loss.  Notebook: 03."""
+compared); the quantiser starts from k-means.  Notebook: 03."""
 
 from dataclasses import dataclass
 
 import librosa
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
-from torch.nn.utils.parametrizations import weight_norm
 
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, render
 from lib.metrics import control, spectral
 from lib.models.quantiser import perplexity
-from lib.models.spectral_codec import FLOOR, Frames, SpectralCodec, SpectralLosses, magnitude
+from lib.models.spectral_codec import FLOOR, SpectralCodec, SpectralLosses
 from lib.pretrained.codec import KIND
 from lib.recipes import bundling
 from lib.systems import stored
@@ -31,7 +27,7 @@ SAME_TEMPO = 0.05  # tempi this near are one: librosa's lags lie 4 to 5 % apart 
 @dataclass(frozen=True)
 class Config:
     """How the codec was trained; ours, so there are no published values."""
-    n_steps: int = 5000
+    n_steps: int = 2400
     batch_size: int = 16
     crop_seconds: float = 2.0
     learning_rate: float = 1.5e-3
@@ -46,83 +42,12 @@ class Config:
     bfloat16: bool = True
 
 
-@dataclass(frozen=True)
-class Polish:
-    """How the decoder was trained afterwards, on codes that no longer move."""
-    n_steps: int = 1500
-    batch_size: int = 12
-    crop_seconds: float = 1.0
-    learning_rate: float = 4e-4
-    w_convergence: float = 1.0
-    w_notes: float = 0.5
-    w_critics: float = 0.05
-    w_features: float = 0.1
-    bfloat16: bool = True
-
-
 def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
     """Mean |ln tones [B, T, P] − ln peaks [B, T/2, P]|, weighted by the root of the amplitudes."""
     # without it a network that cannot place a note yet does best to play none
     target, output = peaks.clamp_min(FLOOR).repeat_interleave(2, dim=1), tones.clamp_min(FLOOR)
     weight = target.sqrt() + output.detach().sqrt() + FLOOR**0.5
     return (weight * (target.log() - output.log()).abs()).sum() / weight.sum()
-
-
-class Critics(nn.Module):
-    """Sound [B, N] → scores of patches of its ln-spectrograms, [B, 1, T, F/16] a window, and what
-    the layers saw."""
-    def __init__(self, windows: tuple[int, ...] = (512, 1024, 2048), width: int = 16):
-        super().__init__()
-        self.frames = nn.ModuleList(Frames(window, window // 4) for window in windows)
-        self.layers = nn.ModuleList(nn.ModuleList(weight_norm(nn.Conv2d(
-            deep, wide, (3, 9), (1, stride), (1, 4))) for deep, wide, stride in
-            ((1, width, 2), (width, width, 2), (width, width, 2), (width, 2 * width, 2),
-             (2 * width, 1, 1))) for _ in windows)
-
-    def forward(self, sound: torch.Tensor) -> tuple[list, list]:
-        scores, seen = [], []
-        for frames, layers in zip(self.frames, self.layers, strict=True):
-            x = magnitude(frames.analyse(sound)).clamp_min(FLOOR).log()[:, None]
-            for layer in layers[:-1]:
-                seen.append(x := F.leaky_relu(layer(x), 0.1))
-            scores.append(layers[-1](x).float())
-        return scores, seen
-
-
-def polish(model: SpectralCodec, sounds: np.ndarray, config: Polish = Polish(), *, key: str = "",
-           seed: int = 0, **run) -> list[dict]:
-    """Trains the decoder in place, its codes as they are, against critics that train beside it."""
-    losses, trained = SpectralLosses(model.sample_rate_hz), nn.Module()
-    trained.decoder = nn.ModuleList([model.spread, model.decoder, model.head, model.tones])
-    trained.critics = critics = Critics()
-    n_samples = (round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
-                 * model.samples_per_step)
-    def loss_of(rng):
-        rows = rng.integers(0, len(sounds), config.batch_size)
-        sound = torch.from_numpy(bundling.crops(rng, sounds, rows, n_samples))
-        with loop.autocast("cpu", config.bfloat16):
-            with torch.no_grad():
-                vectors = model.quantiser.decode(model.encode(sound[:, None]))
-            spectrum, tones = model.spectrum_and_tones(vectors)
-        made = model.synthesise(spectrum, tones)
-        mel, convergence = losses(made, sound)
-        notes = note_loss(tones, model.pitches.peaks(model.pitches(sound)))
-        with loop.autocast("cpu", config.bfloat16):
-            told = sum(F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-                       for real, fake in zip(critics(sound)[0], critics(made.detach())[0],
-                                             strict=True))
-            critics.requires_grad_(False)
-            scores, seen = critics(made)
-            with torch.no_grad():
-                wanted = critics(sound)[1]
-            critics.requires_grad_(True)
-        fooled = -sum(score.mean() for score in scores)
-        features = sum((a - b).abs().mean().float() for a, b in zip(seen, wanted, strict=True))
-        loss = (mel + config.w_convergence * convergence + config.w_notes * notes + told
-                + config.w_critics * fooled + config.w_features * features)
-        return loss, {"mel": mel.item(), "convergence": convergence.item(), "notes": notes.item(),
-                      "critics": told.item(), "fooled": fooled.item(), "features": features.item()}
-    return loop.fit(trained, loss_of, config, seed=seed, key=f"{model.settings} {key}", **run)
 
 
 def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *, key: str = "",
