@@ -16,8 +16,9 @@ from lib.core import provenance
 from lib.core.errors import one_of
 
 # name of a bench → the module here that holds ``bench_<name>``
-BENCHES = dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"),
-                        "media") | dict.fromkeys(("epoch", "generate", "latency"), "musicgen")
+BENCHES: dict[str, str] = {
+    **dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"), "media"),
+    **dict.fromkeys(("epoch", "generate", "latency"), "musicgen")}
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
 
 
