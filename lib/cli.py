@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
 
 # the systems that turn a painting into music
@@ -30,8 +30,7 @@ def hear(painting, system, comment, as_score, **settings) -> int:
     if as_score and (comment or settings["weights"] != "bundled"):
         raise KlangfarbeError("--as-score alone: the composer reads no comment and has no weights",
                               f"{comment[:40]!r}, {settings['weights']}", "leave the others out")
-    if system not in TO_MUSIC:
-        raise KlangfarbeError(f"a system out of {', '.join(TO_MUSIC)}", repr(system), "name one")
+    one_of(TO_MUSIC, system, "a system")
     if comment and system != "art2music":
         raise KlangfarbeError(f"no comment for {system}, which is given the painting alone",
                               repr(comment[:40]), "add --system art2music, or leave --comment out")

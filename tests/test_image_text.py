@@ -215,7 +215,7 @@ def test_pictures_are_painted_once_and_kept_by_content(own_results):
     again, same = bundling.painted(9, range(3), 16)
     assert same == key and np.array_equal(made,
                                           again) and bundling.painted(9, range(2), 16)[1] != key
-    assert len(list((own_results / "processed" / "pictures").glob("16-*.npy"))) == 2
+    assert len(list((own_results / "processed" / "rows").glob("*/pictures.npy"))) == 2
 
 
 # --- the bundled one ------------------------------------------------------------------------------

@@ -460,4 +460,4 @@ def test_material_is_rendered_once_and_kept_by_content(own_results):
     again, same = bundling.computed_of_clips(lambda sounds: sounds[:, 1000:1010], "probe", 9, 3)
     _, other = bundling.computed_of_clips(lambda sounds: sounds[:, 1001:1011], "probe", 9, 3)
     assert same == key != other and np.array_equal(made, again)
-    assert len(list((own_results / "processed" / "listening").glob("probe-*.npy"))) == 2
+    assert len(list((own_results / "processed" / "rows").glob("*/probe.npy"))) == 2

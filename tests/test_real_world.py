@@ -1,6 +1,5 @@
 """Networks out of packages, and the heads that read feeling off real pictures, music and words."""
 
-import struct
 from dataclasses import replace
 
 import librosa
@@ -16,60 +15,10 @@ from lib.data.atelier import TEST_SEED, paint, render
 from lib.metrics import distances, embedders
 from lib.models import musicnn
 from lib.pretrained import packages
-from lib.pretrained.tensorflow_checkpoint import read_variables
 from lib.signal import audio, images
 from lib.systems import real_world
 
 # --- networks out of packages ---------------------------------------------------------------------
-
-
-def varint(value):
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def block(entries):
-    """LevelDB's: keys with the prefix that they share with the one before left out."""
-    out, before = b"", b""
-    for key, value in entries:
-        shared = next((k for k, (a, b) in enumerate(zip(key, before)) if a != b),
-                      min(len(key), len(before)))
-        out += varint(shared) + varint(len(key) - shared) + varint(len(value))
-        out, before = out + key[shared:] + value, key
-    return out + struct.pack("<II", 0, 1)
-
-
-def test_a_checkpoint_of_tensorflow_is_read_without_it(tmp_path):
-    arrays = {"layer/bias": np.arange(3, dtype=np.float32),
-              "layer/kernel": np.arange(400, dtype=np.float32).reshape(2, 200),
-              "step": np.array([7], np.int64)}
-    data, entries = b"", [(b"", b"\x08\x01")]
-    for name, array in arrays.items():
-        dims = b"".join(field(2, field(1, n)) for n in array.shape)
-        entry = (field(1, {"f": 1, "i": 9}[array.dtype.kind]) + field(2, dims)
-                 + field(4, len(data)) + field(5, array.nbytes))
-        entries.append((name.encode(), entry))
-        data += array.tobytes()
-    table = block(entries)
-    index = block([(b"z", varint(0) + varint(len(table)))])
-    at = len(table) + 5  # after a block: its type, 0 for none, and a checksum
-    footer = (varint(0) + varint(0) + varint(at) + varint(len(index))).ljust(48, b"\0")
-    (tmp_path / "some.index").write_bytes(table + bytes(5) + index + bytes(5) + footer)
-    (tmp_path / "some.data-00000-of-00001").write_bytes(data)
-    read = read_variables(tmp_path / "some.index")
-    assert read.keys() == arrays.keys()
-    assert all(np.array_equal(read[name], array) for name, array in arrays.items())
-    (tmp_path / "some.index").write_bytes(table + b"\1" + bytes(4) + index + bytes(5) + footer)
-    with pytest.raises(ValueError, match="compressed"):
-        read_variables(tmp_path / "some.index")
 
 
 def test_musicnn_hears_the_mel_that_librosa_makes():
@@ -114,6 +63,8 @@ def test_a_package_of_another_hash_or_none_is_one_line(name, monkeypatch, tmp_pa
 def test_a_package_is_converted_once(monkeypatch, tmp_path):
     monkeypatch.setattr(packages.paths, "PROCESSED", tmp_path)
     first = pretrained.load("music_tags", "package")
+    norms = [part for part in first.model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert all((norm.running_var > 0).all() for norm in norms), "each variable at its place"
     monkeypatch.setattr(packages, "CONVERT", {})  # would fail, were it called again
     again = pretrained.load("music_tags", "package")
     assert first.sha256 == again.sha256 and "musicnn" in first.name and first.licence == "ISC"

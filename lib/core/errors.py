@@ -1,5 +1,7 @@
 """The one error a user is meant to read: what was expected, what was got, what to do."""
 
+from collections.abc import Collection
+
 
 class KlangfarbeError(ValueError):
     """A fault in what the user gave (a file, a name, a number), told in one line: ``expected "a
@@ -8,6 +10,12 @@ class KlangfarbeError(ValueError):
     def __init__(self, expected: str, got: str, do: str):
         self.expected, self.got, self.do = expected, got, do
         super().__init__(f"expected {expected}; got {got}; {do}")
+
+
+def one_of(known: Collection[str], name: str, what: str, do: str = "name one") -> None:
+    """Refuses a name that is not among the known ones; `what` it is to be: "a system"."""
+    if name not in known:
+        raise KlangfarbeError(f"{what} out of {', '.join(known)}", repr(name), do)
 
 
 def checked(array, name: str, shape: tuple[int | str, ...], do: str):

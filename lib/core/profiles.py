@@ -2,7 +2,7 @@
 
 import os
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import one_of
 
 PROFILES = {"smoke": "seconds a notebook: shows that everything runs; its numbers, "
             "and the verdicts computed from them, mean nothing",
@@ -28,6 +28,5 @@ def rehearsing() -> bool:
 def active(notebook_profile: str) -> str:
     """The profile to run at: ``KLANGFARBE_PROFILE`` where it is set, else the notebook's own."""
     name = os.environ.get(PROFILE_VARIABLE) or notebook_profile
-    if name not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(name), "name one")
+    one_of(PROFILES, name, "a profile")
     return name

@@ -1,7 +1,5 @@
 """Collections as one manifest: the atelier (made here), real ones (adapters), splits."""
 
-import pkgutil
+from lib.core import on_demand
 
-import lazy_loader
-
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+__getattr__ = on_demand.submodules(__name__, __path__)

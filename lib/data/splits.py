@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from lib.core.errors import KlangfarbeError
 
@@ -34,6 +37,15 @@ def cross_validated(fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray
         test = part == fold
         predicted[test] = fit_predict(inputs[~test], truth[~test], inputs[test])
     return predicted
+
+
+def linked_groups(left: Iterable, right: Iterable) -> np.ndarray:
+    """The connected component, int [N], of each pair (left[i], right[i]): what shares either end,
+    directly or by way of others, is one group."""
+    left_at, right_at = (pd.factorize(pd.Series(list(ends)))[0] for ends in (left, right))
+    n = len(left_at)  # nodes: left ends from 0 on, right ones from n on
+    graph = coo_array((np.ones(n), (left_at, n + right_at)), shape=(2 * n, 2 * n))
+    return connected_components(graph, directed=False)[1][left_at]
 
 
 def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:

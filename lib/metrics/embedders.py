@@ -12,7 +12,7 @@ import pandas as pd
 import soxr
 
 from lib import pretrained
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.pretrained.audioset import VGGISH
 
 # Name in a config → part and source of lib.pretrained. "musicnn", out of a package, hears real
@@ -35,9 +35,7 @@ BATCH = 32   # windows, pictures or sentences at a time
 def load(name: str, source: str | Path = "", *, device: str | None = None):
     """The encoder that a config names, out of :data:`EMBEDDERS`; `source`: another checkpoint of
     the same part, a folder or a name on the hub. Out of reach it is an error, never another one."""
-    if name not in EMBEDDERS:
-        raise KlangfarbeError(f"an embedder out of {', '.join(EMBEDDERS)}", repr(name),
-                              "name one of them")
+    one_of(EMBEDDERS, name, "an embedder")
     part, known = EMBEDDERS[name]
     return pretrained.load(part, source or known, device=device)
 

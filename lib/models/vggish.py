@@ -5,9 +5,9 @@ and mel_features for the front end.  Notebook: 05."""
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers.audio_utils import mel_filter_bank
 
 from lib.core.errors import checked
 
@@ -61,12 +61,7 @@ class VGGish(nn.Module):
 
 def mel_bands() -> Tensor:
     """Triangles [F 257, M 64], straight in *mel* (HTK's scale), where librosa's are in hertz."""
-    def to_mel(hertz):
-        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
-    bins = to_mel(np.linspace(0, SAMPLE_RATE_HZ / 2, N_FFT // 2 + 1))[:, None]
-    edges = np.linspace(to_mel(LOWEST_HZ), to_mel(HIGHEST_HZ), N_MELS + 2)
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
-    bands = np.maximum(0, np.minimum(rising, falling))
+    bands = mel_filter_bank(N_FFT // 2 + 1, N_MELS, LOWEST_HZ, HIGHEST_HZ, SAMPLE_RATE_HZ,
+                            mel_scale="kaldi", triangularize_in_mel_space=True)
     bands[0] = 0  # a constant is no sound
     return torch.from_numpy(bands).float()

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.pretrained.loading import MINIATURE, PACKAGE, Package, Part, find
 
 _NETWORK = ("config.json", "model.safetensors")
@@ -79,8 +79,7 @@ PUBLISHED = {
 def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None, dtype=None):
     """A part in evaluation mode, with ``name``, ``sha256``, ``licence`` and ``revision``."""
     known = PARTS | PUBLISHED
-    if part not in known:
-        raise KlangfarbeError(f"a part out of {', '.join(known)}", repr(part), "name one of them")
+    one_of(known, part, "a part")
     if part in PUBLISHED and source == MINIATURE:
         raise KlangfarbeError(f"the source of {part}, which has no miniature", repr(source),
                               f'call lib.metrics.embedders.load("{part}"), or give a folder')

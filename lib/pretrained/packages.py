@@ -6,14 +6,15 @@ import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.models.musicnn import Musicnn
 from lib.pretrained.loading import Package, Part, Source, inspect
-from lib.pretrained.tensorflow_checkpoint import read_variables
 
 
 def find(name: str, part: Part) -> Source:
@@ -68,29 +69,33 @@ def convert_efficientnet(file: Path, folder: Path) -> None:
     artefacts.write(folder / "model.safetensors", dict(zip(ours, theirs.values(), strict=True)))
 
 
-def convert_musicnn(file: Path, folder: Path) -> None:
-    """The package's TensorFlow checkpoint as :class:`Musicnn`'s tensors."""
-    given = read_variables(file)
+def convert_musicnn(index: Path, folder: Path) -> None:
+    """The package's TensorFlow checkpoint as :class:`Musicnn`'s tensors. Its data file, known by
+    its hash, is float32 throughout: variables by name, behind each trained one Adam's two moments
+    of it. (No library here reads TensorFlow's table of them.)"""
     network = Musicnn()
     convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
     norms = [network.norm, *(block.norm for block in (*network.timbre, *network.rhythm,
                                                       *network.middle)),
              network.pool_norm, network.dense_norm]
-    def tensor(layer: str, k: int, what: str) -> torch.Tensor:  # "conv2d", "conv2d_1", …
-        return torch.from_numpy(given[f"{layer}{f'_{k}' if k else ''}/{what}"].copy())
+    variables: dict[str, Any] = dict.fromkeys(("beta1_power", "beta2_power"), torch.zeros(()))
+    def lay(layer: str, k: int, **parts) -> None:  # "conv2d", "conv2d_1", …
+        variables.update({f"{layer}{f'_{k}' if k else ''}/{name}": tensor
+                          for name, tensor in parts.items()})
+    for k, layer in enumerate(convolutions):
+        lay("conv2d", k, kernel=layer.weight.permute(2, 3, 1, 0), bias=layer.bias)  # as HWIO
+    for k, layer in enumerate((network.dense, network.tags)):
+        lay("dense", k, kernel=layer.weight.T, bias=layer.bias)
+    for k, norm in enumerate(norms):
+        lay("batch_normalization", k, gamma=norm.weight, beta=norm.bias,
+            moving_mean=norm.running_mean, moving_variance=norm.running_var)
+    numbers = np.fromfile(index.with_name(".data-00000-of-00001"), np.float32)
     with torch.no_grad():
-        for k, layer in enumerate(convolutions):
-            layer.weight.copy_(tensor("conv2d", k, "kernel").permute(3, 2, 0, 1))  # from HWIO
-            if layer.bias is not None:  # each has one
-                layer.bias.copy_(tensor("conv2d", k, "bias"))
-        for k, layer in enumerate((network.dense, network.tags)):
-            layer.weight.copy_(tensor("dense", k, "kernel").T)
-            layer.bias.copy_(tensor("dense", k, "bias"))
-        for k, norm in enumerate(norms):
-            for own, name in (("weight", "gamma"), ("bias", "beta"),
-                              ("running_mean", "moving_mean"), ("running_var", "moving_variance")):
-                getattr(norm, own).copy_(tensor("batch_normalization", k, name))
-    settings = json.loads((file.parent / "config.json").read_text(encoding="utf-8"))
+        for name, tensor in sorted(variables.items()):
+            tensor.copy_(torch.from_numpy(numbers[: tensor.numel()]).view(tensor.shape))
+            trained = "/" in name and "moving" not in name
+            numbers = numbers[tensor.numel() * (3 if trained else 1) :]
+    settings = json.loads((index.parent / "config.json").read_text(encoding="utf-8"))
     artefacts.write(folder / "config.json", {"architecture": settings["model_number"]})
     artefacts.write(folder / "model.safetensors", {
         name: tensor for name, tensor in network.state_dict().items()

@@ -3,23 +3,21 @@
 ``measure…()`` rows on held-out items, and the items. Cards hold more rows, measured once."""
 
 import math
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
-import lazy_loader
 import numpy as np
 import pandas as pd
 
 from lib import pretrained
-from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core import artefacts, on_demand, paths, provenance
+from lib.core.errors import KlangfarbeError, one_of
 from lib.recipes import bundling
 from lib.signal import affect
 from lib.training import loop
 
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+__getattr__ = on_demand.submodules(__name__, __path__)
 HELDOUT = "heldout.csv"
 TOLERANCE = 0.02  # of a stored value without interval: as far may another machine's lie apart
 NUMBERS = ("value", "low", "high", "null", "null_high", "majority", "n")  # the rest names a row
@@ -130,8 +128,9 @@ MEASURED = [name for name, recipe in RECIPES.items() if name in pretrained.PARTS
 
 def make(name: str) -> None:
     """Makes a checkpoint again, measures it and writes the table its card is written from."""
-    recipe = _recipe(name, list(RECIPES))
+    one_of(RECIPES, name, "a miniature")
     loop.set_threads()
+    recipe = RECIPES[name]
     bundling.write(recipe.folder, *recipe.call("make", name))
     if name in MEASURED:
         rows, *data = recipe.call("measure", name)
@@ -151,7 +150,8 @@ def check(names: Sequence[str] = ()) -> int:
     """Measures checkpoints (default: all) against their cards' tables: 0, or 2 if they differ."""
     wrong = []
     for name in names or MEASURED:
-        recipe = _recipe(name, MEASURED)
+        one_of(MEASURED, name, "a miniature")
+        recipe = RECIPES[name]
         table = pd.DataFrame(recipe.call("measure", name)[0])
         print(f"\n{name}")
         for row in figures(name, table).to_dict("records"):
@@ -175,10 +175,3 @@ def differing(table: pd.DataFrame, stored: pd.DataFrame) -> list[str]:
     out = ~(table["value"].between(low, high) | (table["value"].isna() & stored["value"].isna()))
     rows = zip(table["measure"][out], table["value"][out], stored["value"][out], strict=True)
     return [f"{measure}: {value:.4g}, stored {was:.4g}" for measure, value, was in rows]
-
-
-def _recipe(name: str, known: Sequence[str]) -> Recipe:
-    if name not in known:
-        raise KlangfarbeError(f"a miniature out of {', '.join(known)}", repr(name),
-                              "name one of them")
-    return RECIPES[name]

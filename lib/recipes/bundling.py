@@ -12,10 +12,10 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerFast
 
 from lib.core import artefacts, paths, provenance
+from lib.data import memmaps
 from lib.data.atelier import TEST_SEED, paint, render, words
 from lib.data.atelier.factors import draw
 from lib.metrics import embedders, stats
-from lib.training import loop
 
 SEED = 0
 CLIP_SECONDS = 10.0
@@ -51,26 +51,21 @@ def computed_of_clips(compute: Callable, name: str, seed: int, n: int):
     def part(indices):
         return compute(render.sounds(seed, indices, CLIP_SECONDS)[0])
     sounds, _ = render.sounds(seed, range(2), CLIP_SECONDS)
-    return _kept("listening", name, part, seed, range(n), sounds, compute(sounds))
+    return _kept(name, part, seed, range(n), sounds, compute(sounds))
 
 
 def painted(seed: int, indices: range, size: int):
     """Pictures uint8 [N, size, size, 3], kept on disk until the painter changes; their hash."""
     def part(indices):
         return paint.pictures(seed, indices, size)[0]
-    return _kept("pictures", str(size), part, seed, indices, part(indices[:4]))
+    return _kept("pictures", part, seed, indices, part(indices[:4]))
 
 
-def _kept(folder: str, name: str, part: Callable, seed: int, indices: range, *first: np.ndarray,
-          chunk: int = 50):
+def _kept(name: str, part: Callable, seed: int, indices: range, *first: np.ndarray):
     key = provenance.content_hash(*first, repr((seed, indices)).encode())
-    path = paths.PROCESSED / folder / f"{name}-{key}.npy"
-    if not path.is_file():
-        made = np.zeros((len(indices), *first[-1].shape[1:]), first[-1].dtype)
-        for at in loop.progress(-(-len(indices) // chunk), path.stem):
-            made[at * chunk : (at + 1) * chunk] = part(indices[at * chunk : (at + 1) * chunk])
-        artefacts.write(path, made)
-    return np.load(path, mmap_mode="r", allow_pickle=False), key
+    return memmaps.cached_rows(memmaps.cache_folder(key), name, len(indices), first[-1].shape[1:],
+                               first[-1].dtype, lambda rows: part([indices[row] for row in rows]),
+                               chunk=50), key
 
 
 def train_tokenizer(texts: Iterable[str], size: int, *, positions: int, template: str,

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from open_clip import ClipLoss
 from open_clip.model import CLIP
 from torch.nn.functional import cross_entropy
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessorPil
@@ -95,7 +94,6 @@ def tokens_of(tokenizer, texts: list[str]) -> torch.Tensor:
 def train_clip(model: CLIP, tokenizer, pictures: np.ndarray, captions: list[str],
                comments: list[str], steps: Steps = CLIP_STEPS, **run) -> list[dict]:
     """Trains in place on pictures uint8 [N, size, size, 3] and returns the curve."""
-    contrast = ClipLoss()
     def text_of(row, which):
         if which < P_CAPTION:
             return captions[row]
@@ -107,9 +105,7 @@ def train_clip(model: CLIP, tokenizer, pictures: np.ndarray, captions: list[str]
         texts = [text_of(row, rng.random()) for row in rows]
         seen = model.encode_image(batch, normalize=True)
         read = model.encode_text(tokens_of(tokenizer, texts), normalize=True)
-        loss = contrast(seen, read, model.logit_scale.exp().clamp(max=100))
-        found = (read.detach() @ seen.detach().T).argmax(1) == torch.arange(len(rows))
-        return loss, {"loss": loss.item(), "found": found.float().mean().item()}
+        return bundling.contrastive_loss(read @ seen.T * model.logit_scale.exp().clamp(max=100))
     return loop.fit(model, loss_of, steps, weight_decay=0.05, **run)
 
 

@@ -1,11 +1,10 @@
 """The four systems; in each ``train_<network>.py`` (build, train_step, train), ``generate.py`` …"""
 
-import pkgutil
-
-import lazy_loader
 import pandas as pd
 
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+from lib.core import on_demand
+
+__getattr__ = on_demand.submodules(__name__, __path__)
 
 SYSTEMS = {
     "bridging": {"system": "Bridging Paintings and Music", "in → out": "painting → music",

@@ -11,7 +11,7 @@ import pyloudnorm
 import torch
 
 from lib.core import artefacts, profiles, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.signal import audio, images
 from lib.systems import real_world
 
@@ -96,8 +96,7 @@ def get_config(table: Mapping, profile: str):
     """A system's config at a profile; ``bundled`` has mini's, a rehearsal of ``paper`` its own."""
     known = {artefacts.BUNDLED: table["mini"], **table}
     rehearsed = known.pop("rehearsal", None)
-    if profile not in known:
-        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
+    one_of(known, profile, "a profile")
     return known[profile] if profiles.sizes(profile) == profile else rehearsed
 
 

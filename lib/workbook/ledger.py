@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.core import artefacts, paths
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
 
 CLAIMS, PUBLISHED = paths.DATA / "claims.csv", paths.DATA / "published.csv"
@@ -215,8 +215,7 @@ def evidence_of(ledger: Ledger, claim) -> list:
 def print_claims(profile: str) -> None:
     """Prints every claim with its verdict and our numbers."""
     known = PROFILES | {STORED: "the mini run stored with the repository, and real collections"}
-    if profile not in known:
-        raise KlangfarbeError(f"a profile out of {', '.join(known)}", repr(profile), "name one")
+    one_of(known, profile, "a profile")
     print(f"{profile}: {known[profile]}\n")
     for name, claim, _, ours, data, _, answer, reason in show(fill(profile)).to_numpy():
         print(f"{name:5} {answer:18} {claim}{f' ({data})' if data else ''}")

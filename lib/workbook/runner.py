@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lib.core import paths
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
 from lib.workbook import graph, report
 
@@ -56,8 +56,7 @@ def check(profile: str, notebooks: list[str]) -> int:
 
 
 def _chosen(profile: str, notebooks: list[str]) -> list[str]:
-    if profile not in PROFILES:
-        raise KlangfarbeError(f"a profile out of {', '.join(PROFILES)}", repr(profile), "name one")
+    one_of(PROFILES, profile, "a profile")
     return graph.select(notebooks)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import one_of
 
 SUBJECTS = {"landscape": ("hills", "forest", "village", "river"),
     "seascape": ("harbour", "open sea", "cliffs", "lighthouse"),
@@ -53,9 +53,8 @@ def draw(seed: int, index: int, *, valence: float | None = None, arousal: float 
     point = [int(k) / 1000 for k in rng.integers(-1000, 1001, 2)]
     which_style, which_subject, which_genre = rng.integers(0, 2**31, 3)
     style, genre = style or STYLES[which_style % 8], genre or GENRES[which_genre % 10]
-    for given, known in ((style, STYLES), (genre, GENRES)):
-        if given not in known:
-            raise KlangfarbeError(f"one of {', '.join(known)}", repr(given), "name one of them")
+    one_of(STYLES, style, "a style")
+    one_of(GENRES, genre, "a genre")
     return Factors(seed, index, point[0] if valence is None else float(valence),
                    point[1] if arousal is None else float(arousal), style,
                    SUBJECTS[style][which_subject % 4], genre)

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lib.core.errors import KlangfarbeError
 from lib.data import splits
@@ -127,12 +125,7 @@ def triplets(folder: Path) -> pd.DataFrame:
     for kind in ("image", "audio"):     # the file of that name, else the path's last two parts
         names = [PurePosixPath(name.replace("\\", "/")) for name in table[kind]]
         table[kind] = [below.get(name.name, "/".join(name.parts[-2:])) for name in names]
-    # groups: connected components of the graph whose edges are the triplets
-    image, sound = pd.factorize(table["image"])[0], pd.factorize(table["audio"])[0]
-    n_images, n_sounds = image.max() + 1, sound.max() + 1
-    edges = coo_array((np.ones(len(table)), (image, n_images + sound)),
-                      shape=(n_images + n_sounds,) * 2)
-    return table.assign(group=connected_components(edges, directed=False)[1][image].tolist())
+    return table.assign(group=splits.linked_groups(table["image"], table["audio"]).tolist())
 
 
 def art2mus(folder: Path) -> dict:

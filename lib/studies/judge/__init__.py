@@ -2,8 +2,6 @@
 be believed. A refused or unreadable answer is counted and left out.
 Source: Hong et al. §IV-C, Tables VIII and IX; the controls are ours.  Notebook: 46."""
 
-import pkgutil
+from lib.core import on_demand
 
-import lazy_loader
-
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+__getattr__ = on_demand.submodules(__name__, __path__)

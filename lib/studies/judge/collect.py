@@ -20,7 +20,7 @@ import soxr
 from PIL import Image
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.signal import audio, images
 from lib.studies import jsonl
 from lib.studies.judge import rating
@@ -50,8 +50,7 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
                 timeout_s: float = 120.0) -> Backend:
     """A backend out of :data:`NAMES`; without a model (for ``local`` a folder) or a key (``None``:
     from the environment) nobody is asked. base_url: another service of the protocol."""
-    if name not in NAMES:
-        raise KlangfarbeError(f"a judge out of {', '.join(NAMES)}", repr(name), "name one of them")
+    one_of(NAMES, name, "a judge")
     if not model:
         raise KlangfarbeError(f"a model for {name}", "none",
                               "for instance --model gemini-2.5-flash, or a folder for local")

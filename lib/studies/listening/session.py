@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.studies.listening import questions, store, study
 from lib.studies.listening.questions import ASKED, SIDES, Row
 
@@ -56,8 +56,7 @@ class Session:
 
     def play(self, side: str = "left") -> bytes:
         self._expect(PAGE)
-        if side not in self.sounds:
-            raise KlangfarbeError(f"a side out of {', '.join(self.sounds)}", side, "play another")
+        one_of(self.sounds, side, "a side", "play another")
         self._plays.append((side, self.clock()))
         return self.study.audio(self.sounds[side])
 

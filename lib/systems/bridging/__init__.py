@@ -1,7 +1,5 @@
 """Bridging Paintings and Music (Hisariya & Liang): painting, word, caption, description, music."""
 
-import pkgutil
+from lib.core import on_demand
 
-import lazy_loader
-
-__getattr__ = lazy_loader.attach(__name__, [m.name for m in pkgutil.iter_modules(__path__)])[0]
+__getattr__ = on_demand.submodules(__name__, __path__)

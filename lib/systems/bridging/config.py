@@ -4,7 +4,7 @@
 import functools
 from dataclasses import dataclass, replace
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, one_of
 from lib.systems import interface
 from lib.systems.bridging.original_code import FAULTS
 
@@ -24,8 +24,7 @@ class DataConfig:
     how: str = "published"  # "corrected" splits pieces and painters before pairing
 
     def __post_init__(self):
-        if self.how not in HOW:
-            raise KlangfarbeError(f"a split out of {', '.join(HOW)}", self.how, "name one")
+        one_of(HOW, self.how, "a split")
 
 
 @dataclass(frozen=True)

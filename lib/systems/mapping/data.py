@@ -20,13 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from lib.core import artefacts, errors, paths, provenance
 from lib.data import leakage, manifest, memmaps, registry, splits
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, render, words
 from lib.data.collections import pairs as collections
+from lib.data.splits import linked_groups
 from lib.pretrained.captioner import unled
 from lib.signal import affect, audio, images
 from lib.systems import evaluation
@@ -100,15 +99,6 @@ def merge_collections(emotion_tagged, genre_tagged, seed: int = 0) -> pd.DataFra
         rows = stratum == name
         merged.loc[rows, "split"] = splits.by_group(merged.loc[rows, "linked"], FRACTIONS, seed)
     return merged[COLUMNS]
-
-
-def linked_groups(image_groups, audio_groups) -> np.ndarray:
-    """The connected component [N] of each pair in the graph whose edges are the pairs."""
-    image_at, audio_at = (pd.factorize(pd.Series(list(groups)))[0]
-                          for groups in (image_groups, audio_groups))
-    n = len(image_at)  # nodes: pictures from 0 on, sounds from n on
-    graph = coo_matrix((np.ones(n), (image_at, n + audio_at)), (2 * n, 2 * n))
-    return connected_components(graph, directed=False)[1][image_at]
 
 
 def check_leakage(table: pd.DataFrame):

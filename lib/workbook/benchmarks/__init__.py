@@ -13,18 +13,18 @@ import psutil
 import threadpoolctl
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import one_of
 
 # name of a bench → the module here that holds ``bench_<name>``
-BENCHES = dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"),
-                        "media") | dict.fromkeys(("epoch", "generate", "latency"), "musicgen")
+BENCHES: dict[str, str] = {
+    **dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"), "media"),
+    **dict.fromkeys(("epoch", "generate", "latency"), "musicgen")}
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
 
 
 def run(name: str) -> dict:
     """One benchmark on one core: `KEYS` (``ratio``: how many times better) and more."""
-    if name not in BENCHES:
-        raise KlangfarbeError(f"a bench out of {', '.join(BENCHES)}", repr(name), "name one")
+    one_of(BENCHES, name, "a bench")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
                      "NUMBA_NUM_THREADS", "KLANGFARBE_THREADS"):
         os.environ[variable] = "1"  # before the libraries load; the limit is for those that have
