@@ -49,14 +49,6 @@ def paint(weights, **settings) -> int:
     return generate.generate_files(**settings)
 
 
-def rehearse(notebooks, full_size, **settings) -> int:
-    if full_size:
-        from lib.workbook.rehearsal import full_size as networks
-        return networks.run(notebooks)
-    from lib.workbook import rehearsal
-    return rehearsal.run(notebooks, **settings)
-
-
 def bench(name, **options) -> None:
     from lib.workbook import benchmarks
     measured = benchmarks.run(name)
@@ -175,7 +167,7 @@ COMMANDS = {
         option("--notebooks", nargs="*", default=[], metavar="NN"),
         option("--check", action="store_true",
                help="say which stored runs are older than the code that stands here")),
-    "rehearse": (rehearse, "paper's notebooks with its flags at toy sizes",
+    "rehearse": ("lib.workbook.rehearsal:run", "paper's notebooks with its flags at toy sizes",
          option("notebooks", nargs="*", metavar="NN",
                 help="none: all; with --full-size names of networks"),
          option("--full-size", action="store_true",

@@ -7,6 +7,7 @@ import shlex
 import pytest
 from huggingface_hub import constants
 from rehearsal import networks
+from rehearsal import full_size
 
 from lib import pretrained
 from lib.cli import parser
@@ -16,7 +17,6 @@ from lib.metrics import embedders
 from lib.pretrained import loading
 from lib.systems import weights
 from lib.workbook import graph
-from lib.workbook.rehearsal import full_size
 
 PAGES = [paths.ROOT / "README.md", paths.ROOT / "CONTRIBUTING.md", paths.DATA / "README.md",
          *sorted((paths.NOTEBOOKS / "guide").glob("*.md"))]

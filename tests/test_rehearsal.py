@@ -10,7 +10,7 @@ import rehearsal
 import torch
 from conftest import leaves
 from huggingface_hub import constants
-from rehearsal import networks
+from rehearsal import full_size, networks
 from torch import nn
 
 from lib.cli import main
@@ -18,7 +18,6 @@ from lib.core import paths
 from lib.systems import SYSTEMS
 from lib.training import flops
 from lib.workbook import graph
-from lib.workbook.rehearsal import full_size
 
 STEM = "98_planted"
 PRODUCT = """
