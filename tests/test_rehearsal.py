@@ -170,9 +170,9 @@ def test_every_part_of_papers_work_is_among_the_networks():
     assert all(units > 0 for *_, units, _ in parts)
 
 
-def test_a_published_network_is_measured_in_a_process_of_its_own(capsys):
+def test_a_published_network_is_measured_in_a_process_of_its_own(capfd):
     assert main(["rehearse", "--full-size", "MiniLM-L6"]) == 0
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert "| MiniLM-L6 | token × 64 | 23 M | 0.09 | " in said
     assert main(["rehearse", "--full-size", "GPT-9"]) == 2
-    assert "MiniLM-L6" in capsys.readouterr().err
+    assert "MiniLM-L6" in capfd.readouterr().err

@@ -100,7 +100,7 @@ def test_a_process_learns_from_its_rows_alone():
     losses = []
     for rows in (slice(None), slice(0, 4), slice(4, 8)):
         models, optimiser = train_diffusion.build(CONFIG, 0)
-        _, x_0, va = next(batches(pictures, affect, CONFIG, 0))
+        _, x_0, va = next(batches(train_diffusion.encode(CONFIG, pictures), affect, CONFIG, 0))
         losses.append(train_diffusion.train_step(models, optimiser, x_0, va, CONFIG,
                                                  torch.Generator().manual_seed(0), rows=rows))
     whole, first, second = losses
