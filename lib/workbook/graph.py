@@ -67,7 +67,7 @@ STEPS = {
     "25_mapping_latency": Step("parts music evidence", "11 23"),
     "26_mapping_listening": Step("ratings simulated_recovery simulated_promise power published"),
     "27_mapping_abroad": Step("alignment styles evidence", "11 21 22 23"),
-    "30_music2image_tour": Step("tour.png"),
+    "30_music2image_tour": Step("tour.jpg"),
     "31_music2image_forest": Step("forest.skops scores importance released evidence"),
     "32_music2image_gan": Step("generator.safetensors collapse evidence"),
     "33_music2image_diffusion": Step("unet.safetensors unet.json agreement evidence"),
