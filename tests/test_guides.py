@@ -6,8 +6,7 @@ import shlex
 
 import pytest
 from huggingface_hub import constants
-from rehearsal import networks
-from rehearsal import full_size
+from rehearsal import full_size, networks
 
 from lib import pretrained
 from lib.cli import parser
