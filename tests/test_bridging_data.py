@@ -183,7 +183,7 @@ def test_held_out_items_of_the_atelier_come_in_order_or_by_turns():
 
 
 def test_a_split_that_is_not_known_is_refused():
-    with pytest.raises(KlangfarbeError, match="published, corrected; got random"):
+    with pytest.raises(KlangfarbeError, match="published, corrected; got 'random'"):
         data.load_data("smoke", how="random")
 
 

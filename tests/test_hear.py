@@ -635,5 +635,5 @@ def test_real_paintings_become_music(collection, real_data, loaded, tmp_path, ca
 def test_a_shape_that_is_no_picture_is_refused(chain):
     with pytest.raises(KlangfarbeError, match="uint8"):
         bridging.generate(np.zeros((20, 20), np.uint8), chain)
-    with pytest.raises(KlangfarbeError, match="from 0.5 to 30"):
-        bridging.generate(UPRIGHT, chain, seconds=60)
+    with pytest.raises(KlangfarbeError, match="from 0.5 to 120"):
+        bridging.generate(UPRIGHT, chain, seconds=121)
