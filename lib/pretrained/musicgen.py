@@ -26,7 +26,7 @@ from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
 # seconds that a decoder was trained on at once, beyond which it has seen no position: published,
-# bundled; and the share of such a window that the next one hears again (Copet et al.: 12 of 30 s)
+# bundled; and the share of such a window that the next one hears again (audiocraft: 12 of 30 s)
 WINDOW_S, BUNDLED_WINDOW_S, HEARD_AGAIN = 30.0, 8.0, 0.4
 NEXT_WINDOW = 1_000_003  # added to the seed, so that no item's window is another item's
 
