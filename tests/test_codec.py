@@ -24,6 +24,7 @@ from lib.models.spectral_codec import (
     Pitches,
     SpectralCodec,
     SpectralLosses,
+    Texture,
     quarter_tones,
 )
 from lib.pretrained import codec as door
@@ -379,6 +380,33 @@ def test_it_learns_one_clip_by_heart(music, tmp_path):
         learnt = losses(model.decode(model.encode(clip[:, None]))[0, :, :12_000], clip)[0]
         untrained = losses(tiny().decode(tiny().encode(clip[:, None]))[0, :, :12_000], clip)[0]
     assert learnt < 0.5 * untrained
+
+
+def test_texture_asks_how_rough_a_band_is_and_not_when():
+    texture, losses = Texture(8000), SpectralLosses(8000)
+    t = torch.arange(16_384) / 8000
+    swelling = noise(2, 16_384, seed=1) * (0.1 + t % 0.5)
+    backwards, steady = swelling.flip(1), noise(2, 16_384, seed=2) * 0.35
+    assert float(texture(swelling, swelling)) == 0
+    assert texture(backwards, swelling) < 0.3 * texture(steady, swelling)
+    assert losses(backwards, swelling)[0] > losses(steady, swelling)[0], "an L1 likes the mean"
+    # twice as loud: ln 2 in each level, nothing in a step; the floor is never reached
+    assert float(texture(2 * swelling, swelling)) == pytest.approx(np.log(2) / 3, rel=1e-3)
+
+
+def test_polish_leaves_the_codes_and_brings_texture(music, tmp_path):
+    model, config = started(music), recipe.Polish(
+        n_steps=60, batch_size=4, crop_seconds=0.6, learning_rate=1e-2, gain_db=0, p_fewer=0,
+        bfloat16=False)
+    sound = torch.from_numpy(music)
+    with torch.no_grad():
+        codes, before = model.encode(sound[:, None]), model.decode(model.encode(sound[:, None]))
+    curve = recipe.polish(model, music, config, checkpoint=tmp_path / "p.safetensors", every=1000)
+    assert torch.equal(model.encode(sound[:, None]), codes) and len(curve) == 60
+    with torch.no_grad():
+        after = model.decode(codes)
+    far = [float(Texture(8000)(back[:, 0, :12_000], sound)) for back in (before, after)]
+    assert far[1] < 0.8 * far[0]
 
 
 # --- one door -------------------------------------------------------------------------------------

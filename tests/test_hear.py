@@ -22,7 +22,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, paint, render
 from lib.pretrained import loading
 from lib.signal import affect, audio, images
-from lib.systems import interface, weights
+from lib.systems import interface, score, weights
 from lib.systems.bridging import generate as bridging
 from lib.systems.bridging import prompts, train_classifier
 from lib.systems.bridging.config import TEXT_COLUMNS
@@ -405,6 +405,8 @@ def test_a_score_is_written_for_what_is_felt_and_played_as_midi(tmp_path, capsys
         again = interface.finish(render.render(scores[name], 6.0), rate)
         assert np.corrcoef(again, sound)[0, 1] > 0.99, "the MIDI file is the piece that is heard"
     assert "major" in said.split("grim.png")[0] and "minor" in said.split("grim.png")[1]
+    in_a_notebook = score.compose_for(images.load(names[1]), seconds=6.0)
+    assert np.abs(in_a_notebook.sound - sound).max() < 1e-4, "16 bits of a file"
     assert main(["hear", names[0], "--as-score", "--comment", "calm", "-o", "x.wav"]) == 2
     assert "no comment" in capsys.readouterr().err
 

@@ -102,7 +102,8 @@ def test_a_picture_is_heard_by_way_of_its_vector(chain):
     assert np.allclose(heard.condition,
                        train_projection.predict(chain.projection, heard.vector[None])[0], atol=1e-5)
     by_hand = interface.finish(mapping.generate_music(
-        chain.generator, heard.condition[None], chain.config, 1, seconds=0.6)[0],
+        chain.generator, heard.condition[None], chain.config,
+        [interface.own_seed(1, images.square(RAMP, chain.side))], seconds=0.6)[0],
         heard.sample_rate_hz)
     assert (np.array_equal(by_hand, heard.sound) and -1 <= heard.valence <= 1
             and heard.emotion in affect.EMOTION_POINTS)

@@ -417,6 +417,8 @@ def test_an_item_of_a_batch_is_what_it_is_alone(model):
     alone = [loader.sample(model.decoder, states[[k]], mask[[k]], 12, seed=5 + k)[0]
              for k in range(3)]
     assert torch.equal(together, torch.stack(alone))
+    own = loader.sample(model.decoder, states.flip(0), mask, 12, seed=[7, 6, 5])
+    assert torch.equal(own.flip(0), together), "each by its own seed, wherever it stands"
     assert not torch.equal(together[1],
                            loader.sample(model.decoder, states[[1]], mask[[1]], 12, seed=5)[0])
 

@@ -226,3 +226,22 @@ class SpectralLosses(nn.Module):
                                      / theirs.norm(dim=(1, 2)).clamp_min(1e-3)).mean())
         zero = torch.zeros(())
         return (sum(distances, zero) / len(distances), sum(convergences, zero) / len(convergences))
+
+
+class Texture(nn.Module):
+    """Generated, true [B, N] → Wasserstein distance, band by band over an item's time, of ln-mel
+    and of its steps in time and from band to band.  An L1 of points is least for their median,
+    smoother than any music; this asks how loud, soft and rough a band is, not when."""
+    def __init__(self, sample_rate_hz: int):
+        super().__init__()
+        self.filters: Any = nn.ModuleList(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels)
+                                          for n_fft, n_mels in SCALES)
+
+    def forward(self, generated: Tensor, true: Tensor) -> Tensor:
+        distances = []
+        for bank in self.filters:
+            whole = generated.shape[1] // bank.frames.hop_length * bank.frames.hop_length
+            ours, theirs = (bank(sound[:, :whole]) for sound in (generated, true))  # [B, T, M]
+            for of in (torch.Tensor.clone, lambda x: x.diff(dim=1), lambda x: x.diff(dim=2)):
+                distances.append((of(ours).sort(1)[0] - of(theirs).sort(1)[0]).abs().mean())
+        return torch.stack(distances).mean()

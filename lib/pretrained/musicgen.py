@@ -61,19 +61,21 @@ class MusicGenerator(Pretrained):
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 
-    def generate_from(self, condition: Tensor, mask: Tensor, seconds: float = 8.0, seed: int = 0,
-                      **settings) -> np.ndarray:
+    def generate_from(self, condition: Tensor, mask: Tensor, seconds: float = 8.0,
+                      seed: int | Sequence[int] = 0, **settings) -> np.ndarray:
         """Conditions [N, L, D], e.g. another network's vectors, mask [N, L] → N sounds; what is
-        longer than a window goes on from the end of the window before."""
+        longer than a window goes on from the end of the window before. `seed`: as in `sample`."""
         if not 0 < seconds < math.inf:
             raise KlangfarbeError("a duration above 0 s", f"{seconds}", "8 s is usual")
+        seeds = seeds_of(seed, len(condition))
         n_steps, window = (max(1, round(s * self.frame_rate_hz)) for s in (seconds, self.window_s))
-        codes = sample(self.network.decoder, condition, mask, min(window, n_steps), seed=seed,
+        codes = sample(self.network.decoder, condition, mask, min(window, n_steps), seed=seeds,
                        **settings)
         while (left := n_steps - codes.shape[2]) > 0:
-            seed, begun = seed + NEXT_WINDOW, codes[..., -round(HEARD_AGAIN * window) :]
+            seeds = [own + NEXT_WINDOW for own in seeds]
+            begun = codes[..., -round(HEARD_AGAIN * window) :]
             whole = sample(self.network.decoder, condition, mask,
-                           min(window, begun.shape[2] + left), seed=seed, begun=begun, **settings)
+                           min(window, begun.shape[2] + left), seed=seeds, begun=begun, **settings)
             codes = torch.cat([codes, whole[..., begun.shape[2] :]], dim=2)
         return self.codec.decode(codes, round(seconds * self.sample_rate_hz))[:, 0].cpu().numpy()
 
@@ -131,12 +133,12 @@ def untrained(settings: dict, text_width: int) -> torch.nn.Module:
 
 
 def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: float = 3.0,
-           temperature: float = 1.0, top_k: int = 250, seed: int = 0, step: str = "",
-           begun: Tensor | None = None) -> Tensor:
+           temperature: float = 1.0, top_k: int = 250, seed: int | Sequence[int] = 0,
+           step: str = "", begun: Tensor | None = None) -> Tensor:
     """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
     `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile; `begun`:
-    its first codes [B, K, S < n_steps]. Item i is drawn by `seed` + i: it is the same alone, with
-    that seed, as in a batch of any size."""
+    its first codes [B, K, S < n_steps]. Item i is drawn by `seed` + i, or by its own of several:
+    it is the same alone, with that seed, as in a batch of any size."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
     checked(states, "conditions", (*mask.shape, config.hidden_size), "project them to that width")
@@ -147,8 +149,8 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
     n_times, kept = n_steps + n_codebooks - 1, min(top_k or special, special)
     with torch.inference_mode():
         noise = torch.stack([exponential_noise(
-            (n_times, n_codebooks, kept), torch.Generator(states.device).manual_seed(seed + item))
-            for item in range(n_items)], 1)  # [n_times, B, K, kept]
+            (n_times, n_codebooks, kept), torch.Generator(states.device).manual_seed(own))
+            for own in seeds_of(seed, n_items)], 1)  # [n_times, B, K, kept]
         network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
                                 compiled=step == "compile")
         network.condition(states, mask)
@@ -177,6 +179,12 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         raise KlangfarbeError("finite logits", "NaN or infinity while sampling",
                               "check weights and conditions; try float32")
     return musicgen.undelay(line).clone()
+
+
+def seeds_of(seed: int | Sequence[int], n_items: int) -> list[int]:
+    """Each item's seed: `seed`, `seed` + 1, …, or the ones given."""
+    seeds = range(seed, seed + n_items) if isinstance(seed, int) else seed
+    return [int(own) for own in seeds]
 
 
 def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:

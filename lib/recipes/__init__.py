@@ -100,9 +100,9 @@ RECIPES = {
         Wanted("both_r_at_1_of_100", 0.5), Wanted("caption_r_at_1_of_100", 0.5),
         Wanted("emotion_alone_r_at_1_of_10", 0.2)), "pictures"),
     "codec": Recipe("codec", _NETWORK, (
-        Wanted("ln_mel_l1", 0.8, _ALL, at_most=True),
+        Wanted("ln_mel_l1", 0.38, _ALL, at_most=True),
         *(Wanted("perplexity", 256, {"codebooks": k}) for k in (1, 2, 3, 4)),
-        Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.9))),
+        Wanted("tempo_agrees", 0.9), Wanted("key_agrees", 0.85))),
     "picture_codec": Recipe("picture_codec", _NETWORK, (
         *(Wanted(measure, 1.0, {"pictures": "atelier", "row": "codec"},
                  {"pictures": "atelier", "row": "thumbnail of 32²"}, at_most=True)
@@ -115,8 +115,9 @@ RECIPES = {
     "text_encoder": Recipe("text_encoder", _WORDS, (), "texts"),
     "sentences": Recipe("sentences", (*_WORDS, "1_Pooling/config.json"), (), "texts"),
     "musicgen": Recipe("musicgen", (*_NETWORK, "parts.json"), (
-        *(Wanted(f"{control}_r", 0.6, _GENERATED, _REAL)
-          for control in ("tempo_bpm", "mode", "loudness_db", "brightness_hz")),
+        Wanted("tempo_bpm_r", 0.25, _GENERATED), Wanted("mode_r", 0.5, _GENERATED),
+        Wanted("loudness_db_r", 0.75, _GENERATED), Wanted("brightness_hz_r", 0.43, _GENERATED),
+        Wanted("kad", 0.059, _ROUND_TRIP, at_most=True),
         Wanted("fad", 1.5, _GENERATED, _ROUND_TRIP, at_most=True),
         Wanted("silent_seconds", 1.0, _GENERATED, _REAL, at_most=True))),
     "real_world": Recipe("real_world", tuple(

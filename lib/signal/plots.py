@@ -1,11 +1,12 @@
 """Figures and players that look the same in every notebook: small files, one palette."""
 
 import io
+from collections.abc import Mapping
 
 import librosa
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio
+from IPython.display import Audio, display
 from IPython.display import Image as Shown
 from PIL import Image
 
@@ -19,6 +20,17 @@ def player(sound: np.ndarray, sample_rate_hz: int | None = None):
     widget = Audio(data=audio.encode_mp3(sound, sample_rate_hz or audio.SAMPLE_RATE_HZ))
     widget.mimetype = "audio/mpeg"
     return widget
+
+
+def listen(sounds: Mapping[str, tuple[np.ndarray, int]]) -> None:
+    """Shows what is to be compared, name → sound [N] and its rate: a spectrogram each, then a
+    player each in the same order."""
+    figure, axes = plt.subplots(1, len(sounds), figsize=(2.4 * len(sounds), 2.1), sharey=True,
+                                layout="constrained")
+    for axis, (name, heard) in zip(axes, sounds.items(), strict=True):
+        mel(*heard, axis=axis, title=name)
+        axis.label_outer()
+    display(photo(figure, quality=70), *(player(*heard) for heard in sounds.values()))
 
 
 def pictures(sheet: np.ndarray, title: str = "", width: float = 6.0):

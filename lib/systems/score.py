@@ -12,7 +12,8 @@ import numpy as np
 from lib.core import artefacts
 from lib.data.atelier import TEST_SEED, compose, factors, render
 from lib.metrics import picture_regressor
-from lib.systems import interface
+from lib.signal import images
+from lib.systems import interface, real_world
 from lib.systems.real_world import Felt
 
 
@@ -52,6 +53,14 @@ def generate(painting: np.ndarray, models: picture_regressor.PictureRegressor, *
     sound = interface.finish(render.render(midi, seconds), render.SAMPLE_RATE_HZ)
     return Result(sound, render.SAMPLE_RATE_HZ, plan=compose.describe(item, seconds),
                   valence=item.valence, arousal=item.arousal, midi=score.getvalue())
+
+
+def compose_for(painting: np.ndarray, *, seed: int = 0, seconds: float = 8.0) -> Result:
+    """A piece for any painting, looked at by what knows its kind, as ``hear --as-score`` does."""
+    felt, = real_world.look([images.squeezed(painting, real_world.SEEN_AT)])
+    side = get_config("").side
+    return generate(images.square(painting, side), load(), seed=seed, seconds=seconds,
+                    felt=None if felt.atelier else felt)
 
 
 def summary(result: Result) -> str:

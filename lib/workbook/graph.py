@@ -82,7 +82,8 @@ STEPS = {
     "44_art2music_table": Step("table steps evidence", "42 43"),
     "45_art2music_loss": Step("bands sizes evidence", "43"),
     "46_art2music_judge": Step("controls by_rule.jsonl evidence", "42 43"),
-    "90_side_by_side": Step("table cost wall.png bridging.mp3 mapping.mp3 art2music.mp3 evidence",
+    "90_side_by_side": Step("table cost wall.png bridging.mp3 mapping.mp3 art2music.mp3 null.mp3 "
+                            "its_own_piece.mp3 evidence",
         SYSTEMS),
     "91_round_trip": Step("stations chain round.png evidence", SYSTEMS),
     "92_swapped_parts": Step("couples who changed swapped.png fused_musicgen.mp3", SYSTEMS),

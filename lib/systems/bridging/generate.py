@@ -68,8 +68,8 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=Non
 def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
                    seconds=None, felt: Sequence[Felt] = ()) -> list[Result]:
     """Paintings uint8 [H, W, 3], all the atelier's or each with what is `felt` in it, become music
-    together: painting k as alone with `seed` + k, but a caption that came before in the batch is
-    described in other words."""
+    together, each as it does alone, but a caption that came before in the batch is described in
+    other words."""
     config = models.config
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     pictures = images.squares(paintings, config.side)  # [N, side, side, 3]
@@ -86,9 +86,9 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     texts = prompts.generate_texts(pictures, [words[0] for words in order], models.captioner,
                                    models.describer, describe_from=config.prompts.describe_from,
                                    seed=config.prompts.seed, captions=captions)
-    sounds = train_musicgen.generate(
-        models.generator, texts[TEXT_COLUMNS[config.music.model]].tolist(), config.music, seed,
-        seconds=seconds)
+    given = texts[TEXT_COLUMNS[config.music.model]].tolist()
+    seeds = [interface.own_seed(seed, *its) for its in zip(pictures, given, strict=True)]
+    sounds = train_musicgen.generate(models.generator, given, config.music, seeds, seconds=seconds)
     rate = models.generator.sample_rate_hz
     return [Result(interface.finish(sound, rate), rate, emotion=first,
                    probability=sure[first], second=second,

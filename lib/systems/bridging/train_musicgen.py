@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from lib.core import errors, paths, provenance
-from lib.pretrained.musicgen import sound_codes, text_states
+from lib.pretrained.musicgen import seeds_of, sound_codes, text_states
 from lib.systems.bridging import original_code
 from lib.systems.bridging.config import MusicGenConfig
 from lib.training import loop
@@ -191,11 +191,15 @@ def held_out_loss(models: Models, clips, texts, config: MusicGenConfig, *,
                          for batch in map(batch_at, range(len(texts)))])
 
 
-def generate(generator, texts: Sequence[str], config: MusicGenConfig, seed: int = 0, *,
-             seconds: float | None = None, **sampling) -> np.ndarray:
-    """Texts → music [N, samples]; `seconds`, `sampling` in place of the config's ``top_k, …``."""
+def generate(generator, texts: Sequence[str], config: MusicGenConfig,
+             seed: int | Sequence[int] = 0, *, seconds: float | None = None,
+             **sampling) -> np.ndarray:
+    """Texts → music [N, samples], text i by `seed` + i or its own; `seconds`,
+    `sampling` in place of the config's ``top_k, …``."""
     sampling = {"top_k": config.top_k, "temperature": config.temperature,
                 "guidance": config.guidance} | sampling
     seconds, n = config.clip_seconds if seconds is None else seconds, config.n_at_once
-    return np.concatenate([generator.generate(list(texts[at : at + n]), seconds, seed=seed + at,
-                                              **sampling) for at in range(0, len(texts), n)])
+    seeds = seeds_of(seed, len(texts))
+    return np.concatenate([generator.generate(list(texts[at : at + n]), seconds,
+                                              seed=seeds[at : at + n], **sampling)
+                           for at in range(0, len(texts), n)])

@@ -15,6 +15,7 @@ import torch
 from lib import pretrained
 from lib.core import artefacts
 from lib.metrics import audio_quality
+from lib.pretrained.musicgen import seeds_of
 from lib.signal import images
 from lib.systems import interface, real_world, weights
 from lib.systems.mapping import checkpoints, train_projection
@@ -65,16 +66,18 @@ def generate(painting: np.ndarray, models: Models, *, seed: int = 0, seconds=8.0
 def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int = 0,
                    seconds=8.0, felt: Sequence[Felt] = ()) -> list[Result]:
     """Pictures uint8 [H, W, 3], all the atelier's or each with what is `felt` in it, become music
-    together: picture k as alone with `seed` + k."""
+    together, each as it does alone."""
     interface.check_seconds(seconds)
+    pictures = images.squares(paintings, models.side)  # [N, side, side, 3]
     if felt and models.knows_atelier:
         vectors = real_world.clip_vectors("image", np.stack([its.point for its in felt]))
     else:
-        vectors = models.clip.embed_pictures(images.squares(paintings, models.side))  # [N, D_in]
+        vectors = models.clip.embed_pictures(pictures)  # [N, D_in]
     conditions = train_projection.predict(models.projection, vectors)  # [N, n, D]
     rate = models.generator.sample_rate_hz
+    seeds = [interface.own_seed(seed, picture) for picture in pictures]
     sounds = [interface.finish(sound, rate) for sound in generate_music(
-        models.generator, conditions, models.config, seed, seconds=seconds)]
+        models.generator, conditions, models.config, seeds, seconds=seconds)]
     predicted = audio_quality.predict_emotions(models.tagger, [
         interface.pad_to(sound, rate) for sound in sounds], rate)
     return [Result(sound, rate, vector=vector, condition=condition, emotion=affect["word"],
@@ -83,16 +86,18 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
                 sounds, vectors, conditions, predicted.to_dict("records"), strict=True)]
 
 
-def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig, seed: int = 0, *,
-                   seconds: float = 8.0, batch: int = 16, **sampling) -> np.ndarray:
-    """Conditions [N, n, D] → music [N, samples], `batch` or the config's ``n_at_once`` at a time;
-    `sampling` in place of the config's."""
+def generate_music(generator, conditions: np.ndarray, config: ProjectionConfig,
+                   seed: int | Sequence[int] = 0, *, seconds: float = 8.0, batch: int = 16,
+                   **sampling) -> np.ndarray:
+    """Conditions [N, n, D] → music [N, samples], item i by `seed` + i or its own, `batch`
+    or the config's ``n_at_once`` at a time; `sampling` in place of the config's."""
     batch = min(batch, config.n_at_once)
+    seeds = seeds_of(seed, len(conditions))
     given = torch.from_numpy(conditions).to(generator.device)
     mask = torch.ones(given.shape[:2], dtype=torch.long, device=generator.device)
     return np.concatenate([
         generator.generate_from(given[at : at + batch], mask[at : at + batch], seconds,
-                                seed=seed + at, **config.sampling | sampling)
+                                seed=seeds[at : at + batch], **config.sampling | sampling)
         for at in range(0, len(given), batch)])
 
 
