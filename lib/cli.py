@@ -2,7 +2,6 @@
 runs, so that ``--help`` answers at once and each command loads only what it runs."""
 
 import argparse
-import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -49,11 +48,9 @@ def paint(weights, **settings) -> int:
     return generate.generate_files(**settings)
 
 
-def bench(name, **options) -> None:
-    from lib.workbook import benchmarks
-    measured = benchmarks.run(name)
-    print(json.dumps(measured) if options["json"]
-          else "\n".join(f"{key:10} {value}" for key, value in measured.items()))
+def bench(name, json) -> int:
+    from lib.workbook import rehearsal
+    return rehearsal.start("benchmarks", [name] + ["--json"] * json)
 
 
 def miniature(names, check) -> int:

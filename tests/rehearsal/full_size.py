@@ -16,6 +16,7 @@ from typing import Any
 import open_clip
 import torch
 import transformers as hf
+from benchmarks import peak_mb
 from open_clip.model import CLIP
 from torch import nn
 
@@ -29,7 +30,6 @@ from lib.systems import art2music, bridging, mapping, music2image
 from lib.systems.mapping.data import FRACTIONS
 from lib.training import flops
 from lib.training import musicgen as steps
-from lib.workbook.benchmarks import peak_mb
 
 PUBLISHED = ("CLIP ViT-B/32", "CLIP ViT-H/14", "BLIP-large", "BLIP-2 OPT-2.7B", "Falcon-RW-1B",
              "Llama-3.1-8B", "T5-base", "MiniLM-L6", "TinyBERT-L6", "LAION CLAP")

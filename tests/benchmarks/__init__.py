@@ -29,7 +29,7 @@ def run(name: str) -> dict:
                      "NUMBA_NUM_THREADS", "KLANGFARBE_THREADS"):
         os.environ[variable] = "1"  # before the libraries load; the limit is for those that have
     with contextlib.redirect_stdout(sys.stderr):
-        module = importlib.import_module(f"lib.workbook.benchmarks.{BENCHES[name]}")
+        module = importlib.import_module(f"benchmarks.{BENCHES[name]}")
         with threadpoolctl.threadpool_limits(1):
             measured = getattr(module, f"bench_{name}")()
     found = {"name": name, **measured, "peak_mb": round(peak_mb()), "machine": provenance.machine()}

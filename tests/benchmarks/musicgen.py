@@ -14,6 +14,7 @@ import torch
 import transformers as hf
 from transformers.modeling_outputs import BaseModelOutput
 
+import benchmarks
 from lib import pretrained
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, factors, paint, words
 from lib.models.projections import StudyTwo
@@ -24,7 +25,6 @@ from lib.systems.bridging.config import MusicGenConfig
 from lib.systems.mapping import train_projection
 from lib.systems.mapping.config import get_config
 from lib.training import musicgen as steps
-from lib.workbook import benchmarks
 
 MINIATURE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 6,
              "num_attention_heads": 4, "ffn_dim": 1024}

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from scipy.linalg import sqrtm
 
+import benchmarks
 from lib.data.atelier import TEST_SEED, TRAIN_SEED, brush, factors, paint, render
 from lib.metrics import distances
 from lib.models import hifigan
@@ -16,7 +17,6 @@ from lib.systems import evaluation
 from lib.systems.art2music import checkpoints, data, evaluate, mel, train_vocoder
 from lib.systems.music2image import train_diffusion
 from lib.systems.music2image.config import get_config
-from lib.workbook import benchmarks
 
 V3_ON_CPU = 13.44  # times real time of HiFi-GAN's smallest: Kong, Kim & Bae 2020, table 1
 
