@@ -58,7 +58,7 @@ reference: $(READY)
 	$(BIN)/python -m lib store --profile mini
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/python -m lib lab
 
 doctor: $(READY)
 	$(BIN)/python -m lib doctor

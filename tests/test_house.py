@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from lib.core import paths, profiles
-from lib.workbook import graph
+from lib.workbook import graph, lab
 
 LIB = paths.ROOT / "lib"
 FILES = sorted(LIB.rglob("*.py"))
@@ -301,11 +301,15 @@ def test_a_notebook_is_stored_with_outputs_that_are_whole_and_small(file):
         assert cell["execution_count"], "nbval compares no cell without a count: store a run"
         if source(cell).startswith("# NBVAL_CHECK_OUTPUT"):
             assert cell["outputs"], "a checked cell that shows nothing checks nothing"
+    metadata = json.loads(file.read_text(encoding="utf-8"))["metadata"]
+    assert metadata == lab.METADATA, "else opening it in JupyterLab changes it"
     for out in outputs(file):
         assert out["output_type"] != "error", out.get("ename")
         text = "".join(out.get("text", []))
         assert "Warning" not in text and not MACHINE_PATH.search(text)
         for kind, data in out.get("data", {}).items():
+            if kind.startswith("image/"):
+                assert out["metadata"].get(kind, {}).get("alt"), "who does not see it reads this"
             if kind.startswith("image/") and kind != "image/svg+xml":
                 assert len(base64.b64decode("".join(data))) <= 100_000, "a figure above 100 kB"
 

@@ -42,9 +42,10 @@ def pictures(sheet: np.ndarray, title: str = "", width: float = 6.0):
     return figure
 
 
-def photo(content, quality: int = 80):
-    """Shows a contact sheet uint8 [H, W, 3], or a figure (closed then), as a small JPEG."""
-    buffer = io.BytesIO()
+def photo(content, quality: int = 80, alt: str = ""):
+    """Shows a contact sheet uint8 [H, W, 3], or a figure (closed then), as a small JPEG; for who
+    does not see it `alt`, else what the figure's own titles and labels say."""
+    buffer, alt = io.BytesIO(), alt or written_in(content)
     if hasattr(content, "savefig"):
         content.savefig(buffer, format="jpeg", dpi=100, bbox_inches="tight",
                         pil_kwargs={"quality": quality})
@@ -52,7 +53,17 @@ def photo(content, quality: int = 80):
     else:
         Image.fromarray(np.ascontiguousarray(content)).save(buffer, "JPEG", quality=quality,
                                                             optimize=True)
-    return Shown(buffer.getvalue(), format="jpeg")
+    return Shown(buffer.getvalue(), format="jpeg", alt=alt)
+
+
+def written_in(content) -> str:
+    """What is written in a figure: its panels' titles and axes, once each."""
+    if not hasattr(content, "axes"):
+        return f"Pictures, {np.shape(content)[1]} × {np.shape(content)[0]} pixels"
+    said = [text.strip() for axis in content.axes for text in
+            (axis.get_title(), axis.get_xlabel(), axis.get_ylabel())]
+    shown = "; ".join(dict.fromkeys(" ".join(text.split()) for text in said if text))
+    return f"Figure of {len(content.axes)} panels" + (f": {shown}" if shown else "")
 
 
 def affect_plane(axis=None, title: str = ""):

@@ -12,7 +12,7 @@ import nbformat
 
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
-from lib.workbook import graph, ledger, report
+from lib.workbook import graph, lab, ledger, report
 
 # bytes at most; the ledger's drawing is text that grows with its claims
 LIMITS = {".csv": 100_000, ".png": 100_000, ".jpg": 100_000, ".svg": 300_000}
@@ -85,6 +85,19 @@ def _store_outputs(source: Path, executed: Path, again: str) -> None:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python",
-                                        "name": "python3"}, "language_info": {"name": "python"}}
+    notebook.metadata = lab.METADATA
+    _describe_pictures(notebook)
     artefacts.write(source, nbformat.writes(notebook) + "\n")
+
+
+def _describe_pictures(notebook) -> None:
+    """Gives each stored picture that has no text in its place one: the heading it stands under."""
+    heading = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            titles = [line.lstrip("# ") for line in cell.source.splitlines() if line[:1] == "#"]
+            heading = titles[-1] if titles else heading
+        for output in cell.get("outputs", ()):
+            for kind in output.get("data", {}):
+                if kind.startswith("image/"):
+                    output.metadata.setdefault(kind, {}).setdefault("alt", f"Figure: {heading}")

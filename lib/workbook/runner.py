@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from lib.core import paths
 from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
-from lib.workbook import graph, report
+from lib.workbook import graph, lab, report
 
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
@@ -36,6 +36,8 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
     failed = {stem: reason for stem in stems if (reason := report.failure(profile, stem))}
     for stem, reason in failed.items():
         print(f"{stem} failed: {reason}")
+    ran = (paths.RUNS / profile / f"{stem}.ipynb" for stem in stems)
+    lab.trust([*lab.stored(), *(file for file in ran if file.is_file())])
     page = report.build(profile, graph.select([]))
     results = _shown(paths.RESULTS / profile)
     print(f"\nreport    {_shown(page)}\npictures  {results}/*/*.png\ntables    {results}/*/*.csv"
