@@ -70,6 +70,9 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     failed = lib(project, "run", "--profile", "smoke", "--params", "10.break=true")
     assert failed.returncode == 1
     assert "10_first failed: RuntimeError: planted" in failed.stdout
+    assert "10_first runs" in failed.stdout and "10_first failed after 0:" in failed.stdout
+    assert "The run failed: 1 of 2 notebooks" in failed.stdout.splitlines()[-1]
+    assert "pictures" not in failed.stdout, "no links as if it had gone well"
     kept = nbformat.read(project / "papermill_runs/smoke/10_first.ipynb", as_version=4)
     assert any(output.output_type == "error" for cell in kept.cells if cell.cell_type == "code"
                for output in cell.outputs)
@@ -79,6 +82,9 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert json.loads((project / "results/smoke/11_second/two.json").read_text()) == {"double": 42}
     assert "results/smoke/report.html" in mended.stdout
+    assert "11_second done after 0:" in mended.stdout and "(2 of 2 done" in mended.stdout
+    state = json.loads((project / "papermill_runs/smoke/11_second.state.json").read_text())
+    assert state["state"] == "done" and state["cell"] == state["of"] == 4
     assert (project / "papermill_runs/smoke/benchmarks/11_second.tsv").read_text().count("\n") == 2
 
     before = (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns

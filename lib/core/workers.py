@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from lib.core import paths
 
 VARIABLE = "NUMBA_CACHE_DIR"
+BAR_VARIABLE = "KLANGFARBE_BAR"  # names the file that holds how far a training is
 KEPT_BYTES = 2**30
 # glibc's; read when a process begins
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES), "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES)}

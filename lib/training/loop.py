@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from lib.core import artefacts, provenance
+from lib.core import artefacts, provenance, workers
 from lib.core.errors import KlangfarbeError
 
 
@@ -29,10 +29,20 @@ def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator
             yield order[start : start + batch_size]
 
 
-def progress(n_steps: int, label: str, start: int = 0):
+class Bar(tqdm):
+    """A progress bar that a run can be watched by: it leaves its state in a file, if one is named
+    in the environment."""
+    def display(self, *words, **settings) -> None:
+        super().display(*words, **settings)
+        if path := os.environ.get(workers.BAR_VARIABLE):
+            with contextlib.suppress(OSError):  # a full disk ends no training
+                Path(path).write_text(f"{self.desc} {self.n}/{self.total}", encoding="utf-8")
+
+
+def progress(n_steps: int, label: str, start: int = 0) -> Bar:
     """A plain text progress bar over ``range(start, n_steps)`` on standard error."""
-    return tqdm(range(start, n_steps), desc=label, initial=start, total=n_steps, file=sys.stderr,
-                mininterval=2.0, ascii=True)
+    return Bar(range(start, n_steps), desc=label, initial=start, total=n_steps, file=sys.stderr,
+               mininterval=2.0, ascii=True)
 
 
 def clipped_step(optimiser, loss: torch.Tensor, max_norm: float) -> float:

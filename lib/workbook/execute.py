@@ -2,13 +2,30 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import papermill
+from papermill.engines import NBClientEngine, papermill_engines
 
 from lib.core import paths, workers
 from lib.core.profiles import PROFILE_VARIABLE
-from lib.workbook import graph
+from lib.workbook import graph, watch
+
+
+class Watched(NBClientEngine):
+    """papermill's own engine, which says which cell it is at."""
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **settings):
+        begin = nb_man.cell_start
+        def cell_start(cell, cell_index=None, **more) -> None:
+            settings["say"](cell=(cell_index or 0) + 1, of=len(nb_man.nb.cells))
+            begin(cell, cell_index, **more)
+        nb_man.cell_start = cell_start
+        super().execute_managed_notebook(nb_man, kernel_name, **settings)
+
+
+papermill_engines.register("watched", Watched)
 
 
 def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
@@ -21,11 +38,20 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     workers.keep_memory()
     with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
         file.write_text(json.dumps(graph.code_of(source), indent=1) + "\n", encoding="utf-8")
+    os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX).resolve())
+    known = {"state": "runs", "cell": 0, "of": 0, "began": time.time()}
+    def say(**more) -> None:
+        known.update(more)
+        watch.note(executed, **known)
+    say()
     try:
         papermill.execute_notebook(source, executed, graph.decode(parameters),
                                    kernel_name="python3", cwd=str(paths.NOTEBOOKS),
-                                   progress_bar=False, start_timeout=180)
+                                   progress_bar=False, start_timeout=180, engine_name="watched",
+                                   say=say)
     except papermill.PapermillExecutionError as error:
         print(f"{source.stem}, cell {error.cell_index}: {error.ename}: {error.evalue}")
+        say(state="failed", ended=time.time())
         return 1
+    say(state="done", ended=time.time())
     return 0

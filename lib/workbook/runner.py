@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -10,7 +11,9 @@ from filelock import FileLock, Timeout
 from lib.core import paths
 from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
-from lib.workbook import graph, lab, report
+from lib.workbook import graph, lab, report, watch
+
+ENGINE_LOG = "snakemake.log"
 
 
 def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, engine: str = "",
@@ -27,22 +30,47 @@ def run(profile: str, notebooks: list[str], params: list[str], *, cores: int, en
     try:
         # The system drops this lock when a run is killed; Snakemake's own would stay behind.
         with FileLock(paths.RUNS / ".lock", timeout=0):
-            done = subprocess.run(command + ["--dry-run"] * dry_run, cwd=paths.ROOT, check=False)
+            if dry_run:
+                return subprocess.run([*command, "--dry-run"], cwd=paths.ROOT,
+                                      check=False).returncode
+            code = _watched(command, profile, stems, cores)
     except Timeout as error:
         raise KlangfarbeError("no other run in this clone", "one that is still going on",
                               "wait for it, or stop it") from error
-    if dry_run:
-        return done.returncode
     failed = {stem: reason for stem in stems if (reason := report.failure(profile, stem))}
-    for stem, reason in failed.items():
-        print(f"{stem} failed: {reason}")
     ran = (paths.RUNS / profile / f"{stem}.ipynb" for stem in stems)
     lab.trust([*lab.stored(), *(file for file in ran if file.is_file())])
     page = report.build(profile, graph.select([]))
-    results = _shown(paths.RESULTS / profile)
-    print(f"\nreport    {_shown(page)}\npictures  {results}/*/*.png\ntables    {results}/*/*.csv"
-          f"\nnotebooks {_shown(paths.RUNS / profile)}/*.ipynb  (as they ran)")
-    return 1 if failed else done.returncode
+    results, runs = _shown(paths.RESULTS / profile), _shown(paths.RUNS / profile)
+    if not failed and not code:
+        print(f"\nreport    {_shown(page)}\npictures  {results}/*/*.png\n"
+              f"tables    {results}/*/*.csv\nnotebooks {runs}/*.ipynb  (as they ran)")
+        return 0
+    print(f"\nThe report holds what has run so far: {_shown(page)}")
+    for stem, reason in failed.items():
+        print(f"{stem} failed: {reason}\n  where: {runs}/{stem}.ipynb")
+    if not failed:
+        print("".join((paths.RUNS / profile / ENGINE_LOG).read_text(
+            encoding="utf-8", errors="replace").splitlines(keepends=True)[-20:]))
+    print(f"The run failed: {len(failed) or 'no'} of {len(stems)} notebooks, exit code of the "
+          f"engine {code} ({runs}/{ENGINE_LOG}). The same command goes on from here.")
+    return 1 if failed else code
+
+
+def _watched(command: list[str], profile: str, stems: list[str], cores: int) -> int:
+    """Runs Snakemake, whose own words go to a file, and shows where it is; its exit code."""
+    log = paths.RUNS / profile / ENGINE_LOG
+    log.parent.mkdir(exist_ok=True)
+    with open(log, "w", encoding="utf-8") as file, watch.shown(profile, stems, cores) as look:
+        engine = subprocess.Popen(command, cwd=paths.ROOT, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            while engine.poll() is None:
+                look()
+                time.sleep(0.5)
+        except KeyboardInterrupt:  # the engine heard it as well: it ends its notebooks
+            engine.wait()
+            raise
+    return engine.returncode
 
 
 def check(profile: str, notebooks: list[str]) -> int:
