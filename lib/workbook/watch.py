@@ -41,10 +41,9 @@ def lines(profile: str, stems: list[str], since: float) -> list[Line]:
     found, took, now = [], graph.seconds(), time.time()
     for stem in stems:
         base = paths.RUNS / profile / stem
-        try:
+        its: dict = {"began": 0.0}
+        with contextlib.suppress(OSError, ValueError):  # it has not begun, or is writing
             its = json.loads(base.with_suffix(STATE_SUFFIX).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # it has not begun, or is writing
-            its = {"began": 0.0}
         if its["began"] < since:
             kept = base.with_suffix(".done").is_file()
             found.append(Line(stem, "kept") if kept
