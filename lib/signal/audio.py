@@ -2,7 +2,8 @@
 
 import contextlib
 import io
-import os
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,26 @@ import soxr
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
+from lib.signal import decoders
 
 SAMPLE_RATE_HZ = 22_050
 MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 256, "n_mels": 80}
 MIN_SECONDS = 0.5
 SILENCE_RMS = 1e-4  # −80 dBFS
+LOUDEST = 8.0       # louder floats are integers in disguise; a mix may well exceed 1
 WRITTEN = (".wav", ".flac", ".mp3")
 
 
 def load(path, *, seconds: float | None = 45.0, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
-    """The middle `seconds` (``None``: all) of a sound file: float32 [N], mono, resampled."""
+    """The middle `seconds` (``None``: all) of a sound file, or, where these are silent, the loudest
+    of those that follow each other: float32 [N], mono, resampled, without DC."""
     path = Path(path)
     with _opened(path) as file:
-        rate = file.samplerate
-        wanted = len(file) if seconds is None else min(len(file), int(round(seconds * rate)))
-        file.seek((len(file) - wanted) // 2)
-        frames = file.read(wanted, dtype="float32", always_2d=True)  # [N, channels]
+        rate, whole = file.rate, file.n_frames
+        wanted = whole if seconds is None else min(whole, int(round(seconds * rate)))
+        frames = file.read((whole - wanted) // 2, wanted)  # [N, channels]
+        if wanted < whole and _rms(frames) < SILENCE_RMS:
+            frames = file.read(_loudest(file, wanted), wanted)
     _check_whole(path, len(frames) / rate, wanted / rate)
     sound = _mono(frames, path)
     check_sound(sound, rate, str(path))
@@ -39,13 +44,29 @@ def inspect(path: Path | str) -> tuple[float, int]:
     """Decodes a whole sound file in blocks → (seconds, rate in Hz); refuses as :func:`load`."""
     path, n_frames, energy = Path(path), 0, 0.0
     with _opened(path) as file:
-        rate, promised = file.samplerate, len(file)
-        while len(frames := file.read(1 << 18, dtype="float32", always_2d=True)):
+        for frames in file.blocks():
             n_frames += len(frames)
             energy += float(np.square(_mono(frames, path), dtype=np.float64).sum())
+        rate, promised = file.rate, file.n_frames
     _check_whole(path, n_frames / rate, promised / rate)
     _check(n_frames / rate, np.sqrt(energy / max(n_frames, 1)), str(path))
     return n_frames / rate, rate
+
+
+def _rms(frames: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(frames, dtype=np.float64)))) if frames.size else 0.0
+
+
+def _loudest(file: decoders.Decoder, wanted: int) -> int:
+    """Where the `wanted` frames with the most energy begin, by blocks."""
+    energies, starts, at = [], [], 0
+    for frames in file.blocks():
+        energies.append(_rms(frames) ** 2 * len(frames))
+        starts.append(at)
+        at += len(frames)
+    width = max(1, int(np.searchsorted(starts, wanted)))
+    best = int(np.argmax(np.convolve(energies, np.ones(min(width, len(energies))), "valid")))
+    return min(starts[best], max(0, at - wanted))
 
 
 def check_sound(sound: np.ndarray, sample_rate_hz: int, name: str) -> None:
@@ -53,8 +74,10 @@ def check_sound(sound: np.ndarray, sample_rate_hz: int, name: str) -> None:
     if sound.ndim != 1 or not np.isfinite(sound).all():
         raise KlangfarbeError("a finite mono sound [N]", f"{name}: shape {sound.shape}, "
                               f"{(~np.isfinite(sound)).sum()} NaN or infinite", "average channels")
-    rms = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
-    _check(len(sound) / sample_rate_hz, rms, name)
+    if sound.dtype.kind not in "f" or np.abs(sound).max(initial=0) > LOUDEST:
+        raise KlangfarbeError("a sound of floats in [−1, 1]", f"{name}: {sound.dtype}, up to "
+                              f"{np.abs(sound).max(initial=0):.4g}", "divide 16 bits by 32768")
+    _check(len(sound) / sample_rate_hz, _rms(sound), name)
 
 
 def _check(duration_s: float, rms: float, name: str) -> None:
@@ -94,31 +117,29 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:  # every fault in the block: one line
+def _opened(path: Path) -> Iterator[decoders.Decoder]:  # every fault in the block: one line
     if not path.is_file() or path.stat().st_size == 0:
         got = ("a folder" if path.is_dir()
                else "empty (0 bytes)" if path.exists() else "no such file")
         raise KlangfarbeError("a sound file", f"{path}: {got}", "check the path, or copy it again")
-    kind, lacking = _container(path)
-    if lacking:
+    if lacking := decoders.lacking(path):
         raise _cut_short(path, lacking)
     with contextlib.ExitStack() as stack:
-        # The MP3 decoder's remarks go straight to file descriptor 2; there may be none to silence.
-        with contextlib.suppress(OSError):
-            if kind == "mp3, or unknown":
-                kept = os.dup(2)
-                stack.callback(os.close, kept)
-                os.dup2(stack.enter_context(open(os.devnull, "wb")).fileno(), 2)
-                stack.callback(os.dup2, kept, 2)
         try:
-            yield stack.enter_context(soundfile.SoundFile(path))
-        except (OSError, RuntimeError) as error:  # libsndfile's own errors are RuntimeErrors
-            if kind in ("flac", "ogg"):  # the signature is right and the rest does not follow
-                raise _cut_short(path, f"its {kind} stream breaks off") from error
+            found = decoders.decoder(path, stack)
+            yield found
+        except KlangfarbeError:
+            raise
+        except decoders.FAULTS as error:
+            if decoders.kind(path) in ("flac", "ogg"):  # the signature is right, the rest is not
+                raise _cut_short(path, f"its {decoders.kind(path)} stream breaks off") from error
             reason = str(error).rsplit("': ", 1)[-1].strip().rstrip(".")  # without the path
-            raise KlangfarbeError("a sound file (wav, flac, ogg, mp3, aiff)",
-                                  f"{path}: {reason or type(error).__name__}",
-                                  f"convert it: ffmpeg -i {path.name} {path.stem}.wav") from error
+            raise KlangfarbeError(
+                "a sound file (wav, flac, ogg, mp3, m4a …)", f"{path}: {reason or error!r}",
+                f"convert it: ffmpeg -i {shlex.quote(str(path))} "
+                f"{shlex.quote(f'{path.stem}-converted.wav')}") from error
+    if found.remark:
+        print(f"klangfarbe: {path}: {found.remark}", file=sys.stderr)
 
 
 def _cut_short(path: Path, why: str) -> KlangfarbeError:
@@ -126,28 +147,21 @@ def _cut_short(path: Path, why: str) -> KlangfarbeError:
 
 
 def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
+    """Frames [N, channels] → their mean [N] without DC; what was written as integers is scaled."""
     if broken := int((~np.isfinite(frames).all(axis=1)).sum()):
         raise KlangfarbeError("finite samples", f"{path}: {broken} samples are NaN or infinite",
                               "export the file again")
-    return frames.mean(axis=1)
-
-
-def _container(path: Path) -> tuple[str, str]:  # its kind, what its bookkeeping says is lacking
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(12)
-        file.seek(max(0, size - 70_000))  # an ogg's largest page is 65,307 bytes
-        tail = file.read() if head[:4] == b"OggS" else b""
-    if head[:4] in (b"RIFF", b"FORM"):
-        promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
-        # 0 and the largest values mean "unknown" (a pipe). A byte of padding may be left out.
-        short = 0 < promised < 0x7FFF0000 and size < promised + 7
-        return "wav", f"{size:,} of {promised + 8:,} bytes" if short else ""
-    if head[:4] == b"OggS":
-        page = tail[tail.rfind(b"OggS") :]
-        whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
-        return "ogg", "" if whole else "its last page is not whole"
-    return "flac" if head[:4] == b"fLaC" else "mp3, or unknown", ""
+    peak = float(np.abs(frames).max(initial=0.0))
+    if peak > LOUDEST:
+        full = next((full for full in (2.0**15, 2.0**31) if peak <= full), None)
+        if full is None:
+            raise KlangfarbeError("samples in [−1, 1]", f"{path}: up to {peak:.3g}",
+                                  "export the file again")
+        print(f"klangfarbe: {path}: samples up to {peak:.0f} instead of 1, divided by {full:.0f}",
+              file=sys.stderr)
+        frames = frames / np.float32(full)
+    sound = frames.mean(axis=1)
+    return sound - sound.mean(dtype=np.float64).astype(np.float32) if len(sound) else sound
 
 
 def sounding(sound: np.ndarray, at_least: int, *, silent_ok: bool = False) -> np.ndarray:

@@ -1,19 +1,24 @@
 """Pictures in and out: one clear line for a bad file, letterbox bars, squares, sheets."""
 
+import contextlib
+import io
 import logging
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from lib.core.errors import KlangfarbeError
 
+# text beside a PNG's pixels, bytes: more than any camera writes, less than would hurt
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26
+
 
 def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
-    """A picture file → uint8 [H, W, 3] without black letterbox bars, upright, on white where it is
-    transparent; with `size`, the centre square at H = W = `size`."""
+    """A picture file → sRGB uint8 [H, W, 3] without black letterbox bars, upright, on white where
+    it is transparent; with `size`, the centre square at H = W = `size`."""
     # Pillow warns of large scans, which are welcome, and of damaged metadata, which are not used.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
     path = Path(path)
@@ -24,7 +29,7 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as opened:
-                upright = ImageOps.exif_transpose(opened)
+                upright = _in_srgb(ImageOps.exif_transpose(opened))
                 if upright.has_transparency_data and not upright.mode.startswith(("I", "F")):
                     white = Image.new("RGBA", upright.size, "white")
                     upright = Image.alpha_composite(white, upright.convert("RGBA"))
@@ -39,11 +44,30 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     return picture if size is None else square(picture, size)
 
 
+def _in_srgb(picture):
+    """A picture whose colours are those that its profile means, as every browser shows them."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return picture
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a damaged profile means nothing
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        shown = ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"),
+                                          outputMode=mode)
+        # most profiles are sRGB's own: there and back is rounding alone
+        if picture.mode != mode or ImageChops.difference(
+                picture.convert("RGB"), shown.convert("RGB")).point(lambda v: v > 3).getbbox():
+            return shown
+    return picture
+
+
 def _to_rgb(picture) -> np.ndarray:
-    """uint8 [H, W, 3]; 16-bit and floating greys, which PIL would clip, on their own range."""
+    """uint8 [H, W, 3]; greys of more than 8 bits, which PIL would clip, on the range of the least
+    number of bits that holds them."""
     if picture.mode.startswith(("I", "F")):
         grey = np.nan_to_num(np.asarray(picture, np.float64))
-        tops = (65535.0,) if picture.mode.startswith("I") else (1.0, 255.0, 65535.0)
+        tops = ((255.0, 1023.0, 4095.0, 16383.0, 65535.0) if picture.mode.startswith("I")
+                else (1.0, 255.0, 65535.0))
         top = next((t for t in tops if grey.max() <= t), float(grey.max()))
         return np.repeat((255 * np.clip(grey / top, 0, 1)).astype(np.uint8)[:, :, None], 3, axis=2)
     return np.asarray(picture.convert("RGB"))

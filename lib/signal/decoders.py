@@ -1,0 +1,205 @@
+"""Who decodes a sound file.  libsndfile, where what it promises is what is there; FFmpeg's
+libraries (PyAV) for what it cannot read and for files whose header does not say how long they are;
+one after the other, the streams of a chained Ogg."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+import soundfile
+import soxr
+
+BLOCK = 1 << 18  # frames read at a time
+SAME_S = 0.1     # two lengths this near are one
+# libsndfile's own errors are RuntimeErrors, FFmpeg's mostly ValueErrors
+# no playlist: it would open what it names
+ALONE = {"protocol_whitelist": "file", "format_whitelist":
+         "aac,ac3,aiff,amr,ape,asf,au,caf,flac,matroska,mov,mp3,mpeg,ogg,tta,w64,wav,wv"}
+FAULTS = (OSError, RuntimeError, ValueError, EOFError, av.FFmpegError)
+
+
+class Decoder(Protocol):
+    """A file's rate, how many frames it has, and the frames, float32 [N, channels]; a remark for
+    who gave it."""
+    rate: int
+    n_frames: int
+    remark: str
+
+    def read(self, start: int, count: int) -> np.ndarray: ...
+
+    def blocks(self) -> Iterator[np.ndarray]: ...
+
+
+def kind(path: Path) -> str:
+    """A file's container by its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[:4] in (b"RIFF", b"FORM"):
+        return "wav"
+    known = {b"OggS": "ogg", b"fLaC": "flac"}
+    return known.get(head[:4], "mp4" if head[4:8] == b"ftyp" else "mp3, or unknown")
+
+
+def lacking(path: Path) -> str:
+    """What is missing by a container's own bookkeeping, if it is more than a tenth of a second."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(36)
+        file.seek(max(0, size - 70_000))  # an ogg's largest page is 65,307 bytes
+        tail = file.read() if head[:4] == b"OggS" else b""
+    if head[:4] in (b"RIFF", b"FORM"):
+        promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
+        a_second = int.from_bytes(head[28:32], "little") if head[12:16] == b"fmt " else 44_100
+        # 0 and the largest values mean "unknown" (a pipe); some count their own 8 bytes, too
+        short = 0 < promised < 0x7FFF0000 and promised + 8 - size > max(16, SAME_S * a_second)
+        return f"{size:,} of {promised + 8:,} bytes" if short else ""
+    if head[:4] == b"OggS":
+        page = tail[tail.rfind(b"OggS") :]
+        whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+        return "" if whole else "its last page is not whole"
+    return ""
+
+
+def decoder(path: Path, stack: contextlib.ExitStack) -> Decoder:
+    """Opens a file until the stack ends."""
+    if kind(path) == "ogg" and len(links := ogg_links(path.read_bytes())) > 1:
+        return Chain([LibSndFile(io.BytesIO(link), stack) for link in links])
+    if kind(path) == "mp3, or unknown":
+        # mpg123's remarks go straight to file descriptor 2; there may be none to silence
+        with contextlib.suppress(OSError):
+            kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+            stack.callback(os.close, kept)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            stack.callback(os.dup2, kept, 2)
+    try:
+        first = LibSndFile(path, stack)
+    except FAULTS as error:
+        for source in (path, *mpeg_frames(path)):
+            with contextlib.suppress(*FAULTS):
+                return FFmpeg(source)
+        raise error
+    if kind(path) != "mp3, or unknown" and 0 < first.n_frames < 2**62:
+        return first
+    with contextlib.suppress(*FAULTS):
+        whole = FFmpeg(path)
+        apart = whole.n_frames / whole.rate - first.n_frames / first.rate
+        counted = kind(path) == "mp3, or unknown" and any(
+            mark in path.read_bytes()[:8192] for mark in (b"Xing", b"Info", b"VBRI"))
+        if abs(apart) > SAME_S and not (counted and apart < 0):  # counted, and shorter: cut off
+            if not counted:
+                whole.remark = (f"its header does not say how long it is; "
+                                f"all {whole.n_frames / whole.rate:.1f} s of it are heard")
+            return whole
+    return first
+
+
+class LibSndFile:
+    """A file as libsndfile reads it."""
+    remark = ""
+
+    def __init__(self, source, stack: contextlib.ExitStack):
+        self.file = stack.enter_context(soundfile.SoundFile(source))
+        self.rate, self.n_frames = self.file.samplerate, len(self.file)
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        self.file.seek(start)
+        return self.file.read(count, dtype="float32", always_2d=True)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        self.file.seek(0)
+        while len(frames := self.file.read(BLOCK, dtype="float32", always_2d=True)):
+            yield frames
+
+
+class FFmpeg:
+    """A file (or bytes) as FFmpeg's libraries decode it, its length counted packet by packet."""
+    remark = ""
+
+    def __init__(self, source: Path | bytes):
+        self.source = source
+        with self._container() as container:
+            stream = next(iter(container.streams.audio), None)
+            if stream is None or not stream.rate:
+                raise ValueError("no sound in it")
+            self.rate = stream.rate
+            ticks = sum(packet.duration or 0 for packet in container.demux(stream))
+            self.n_frames = round(ticks * stream.time_base * self.rate)
+        if not self.n_frames:  # a codec whose packets do not say
+            self.n_frames = sum(map(len, self.blocks()))
+
+    def _container(self):
+        source = io.BytesIO(self.source) if isinstance(self.source, bytes) else str(self.source)
+        return av.open(source, metadata_errors="ignore", options=ALONE)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        with self._container() as container:
+            plain = av.AudioResampler(format="fltp")
+            for frame in container.decode(audio=0):
+                for part in plain.resample(frame):
+                    yield part.to_ndarray().T.astype(np.float32)
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        parts, at = [], 0
+        for frames in self.blocks():
+            parts.append(frames[max(0, start - at) : max(0, start + count - at)])
+            at += len(frames)
+            if at >= start + count:
+                break
+        return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+
+
+class Chain:
+    """Streams that follow each other in one file, at the first one's rate, mixed to mono."""
+    remark = ""
+
+    def __init__(self, links: list[LibSndFile]):
+        self.links, self.rate = links, links[0].rate
+        self.n_frames = sum(round(link.n_frames * self.rate / link.rate) for link in links)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        for link in self.links:
+            sound = link.read(0, link.n_frames).mean(axis=1)
+            yield soxr.resample(sound, link.rate, self.rate)[:, None]
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        return np.concatenate(list(self.blocks()))[start : start + count]
+
+
+def ogg_links(content: bytes) -> list[bytes]:
+    """The streams of a chained Ogg file, each a file of its own; one, if it is not chained.
+    Source: RFC 3533, §6 (pages), §4 (chaining)."""
+    starts, at, begun = [], 0, False
+    while content[at : at + 4] == b"OggS" and at + 27 <= len(content):
+        begins = bool(content[at + 5] & 2)
+        if begins and not begun:
+            starts.append(at)
+        begun = begins
+        table = content[at + 27 : at + 27 + content[at + 26]]
+        at += 27 + len(table) + sum(table)
+    ends = [*starts[1:], len(content)]
+    return [content[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def mpeg_frames(path: Path) -> list[bytes]:
+    """An MP3's content from its first two frames that fit each other: where what stands before
+    them (a tag of a wrong size, zeros) hides them."""
+    content = path.read_bytes()
+    at = content.find(b"\xff")
+    while 0 <= at < len(content) - 4:
+        head = int.from_bytes(content[at : at + 4], "big")
+        version, layer, rate, bits = head >> 19 & 3, head >> 17 & 3, head >> 10 & 3, head >> 12 & 15
+        if head >> 21 == 0x7FF and layer == 1 and version != 1 and rate != 3 and 0 < bits < 15:
+            hz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+            table = ((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320) if version == 3
+                     else (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160))
+            length = (144 if version == 3 else 72) * table[bits - 1] * 1000 // hz + (head >> 9 & 1)
+            if content[at + length : at + length + 2] == content[at : at + 2]:
+                return [content[at:]]
+        at = content.find(b"\xff", at + 1)
+    return []
