@@ -2,10 +2,13 @@
 runs, so that ``--help`` answers at once and each command loads only what it runs."""
 
 import argparse
+import contextlib
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 
+from lib.core import paths
 from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
 
@@ -16,6 +19,11 @@ TO_MUSIC = {name: f"lib.systems.{name}.generate" for name in ("bridging", "mappi
 def option(*names: str, **settings) -> tuple:
     """One argument of a command, as ``ArgumentParser.add_argument`` takes it."""
     return names, settings
+
+
+def output(text: str) -> Path:
+    """A path that is written to; with a slash at its end a folder."""
+    return paths.Folder(text) if text.endswith(("/", os.sep)) else Path(text)
 
 
 def run(profile, notebooks, params, check, **settings) -> int:
@@ -108,8 +116,8 @@ COMMANDS = {
     "paint": (paint, "a piece of music becomes a picture",
         option("music", nargs="+", type=Path,
                help="wav, flac, ogg, mp3, aiff; several: one picture each"),
-        option("-o", "--output", type=Path, required=True,
-               help="the picture (png, jpg), or a folder for several pieces"),
+        option("-o", "--output", type=output, required=True,
+               help="the picture (png, jpg), or a folder (a slash at its end)"),
         option("--variations", type=int, default=1, help="pictures per piece, side by side"),
         _BUNDLED, _WEIGHTS, _SEED),
     "hear": (hear, "a painting becomes a piece of music",
@@ -120,8 +128,8 @@ COMMANDS = {
                help="what you feel before it (art2music; none: a captioner writes it)"),
         option("--as-score", action="store_true",
                help="what the atelier's composer writes for the same feeling; MIDI, too"),
-        option("-o", "--output", type=Path, required=True,
-               help="the music (wav, flac, mp3), or a folder for several paintings"),
+        option("-o", "--output", type=output, required=True,
+               help="the music (wav, flac, mp3), or a folder (a slash at its end)"),
         option("--seconds", type=float, default=8.0,
                help="length, up to 120 (default 8, what the bundled model was trained on)"),
         _BUNDLED, _WEIGHTS,
@@ -194,9 +202,40 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+class Listeners:
+    """A stream whose reader may leave or not know a letter: what is told then is lost, no more."""
+    def __init__(self, stream):
+        self.stream = stream
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        return self._or_nobody(self.stream.write, text) or len(text)
+
+    def flush(self) -> None:
+        self._or_nobody(self.stream.flush)
+
+    def _or_nobody(self, tell, *words):
+        try:
+            return tell(*words)
+        except BrokenPipeError:
+            with open(os.devnull, "wb") as nobody:
+                os.dup2(nobody.fileno(), self.stream.fileno())
+
+
 def main(words: list[str] | None = None) -> int:
     """Runs a command line; a user's fault is one line on stderr and exit code 2."""
-    arguments = vars(parser().parse_args(words))
+    with (contextlib.redirect_stdout(Listeners(sys.stdout)),
+          contextlib.redirect_stderr(Listeners(sys.stderr))):
+        code = _run(vars(parser().parse_args(words)))
+        sys.stdout.flush()
+        return code
+
+
+def _run(arguments: dict) -> int:
     function = COMMANDS[arguments.pop("command")][0]
     try:
         if isinstance(function, str):

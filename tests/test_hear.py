@@ -443,7 +443,6 @@ def test_the_same_bytes_alone_and_in_a_list_on_one_thread_and_on_two(command, tm
     (". -o x.wav", "a folder"),
     ("{painting} -o x.ogg", ".wav, .flac, .mp3"),
     ("{painting} -o x", ".wav, .flac, .mp3"),
-    ("{painting} -o folder.wav", ".wav, .flac, .mp3"),
     ("{painting} {painting} -o x.wav", "a folder for several paintings"),
     ("{painting} {painting} -o music", "different names"),
     ("{painting} -o x.wav --seconds 0", "from 0.5 to 120 s"),

@@ -1,5 +1,9 @@
 """The command line as a person meets it: one clear line, exit code 2, nothing lost."""
 
+import io
+import os
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -59,7 +63,47 @@ def test_one_bad_file_among_several_is_told_and_the_others_are_painted(tone, tmp
     assert "passed over" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("output", ["new/", "there", "there/", "run.v1/", "P.PNG", "p.jpeg"])
+def test_a_slash_or_a_folder_is_a_folder_for_one_as_well(output, tone, tmp_path, quick,
+                                                         monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    assert main(["paint", str(tone), "-o", output]) == 0
+    made = tmp_path / output if output[1] == "." else tmp_path / output / "tone.png"
+    assert images.load(made).shape == (256, 256, 3)
+
+
+def test_two_of_one_name_are_not_written_over_each_other(tone, tmp_path, quick, capsys):
+    twin = tmp_path / "other" / tone.name
+    twin.parent.mkdir()
+    twin.write_bytes(tone.read_bytes())
+    assert main(["paint", str(tone), str(twin), "-o", str(tmp_path / "pictures")]) == 2
+    assert "'tone' twice" in capsys.readouterr().err and not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names that are no UTF-8")
+def test_what_a_terminal_cannot_show_ends_no_batch(tone, tmp_path, quick, monkeypatch):
+    strange = os.fsdecode(os.fsencode(tmp_path) + b"/Fr\xfchling.wav")
+    shutil.copyfile(tone, strange)
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["paint", strange, str(tone), "-o", str(tmp_path / "pictures")]) == 0
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert b"tone.wav: valence" in shown.buffer.getvalue()
+
+
+def test_a_reader_that_leaves_ends_no_batch(tone, tmp_path, quick, monkeypatch, capfd):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert main(["paint", str(tone), "-o", str(tmp_path / "a.png")]) == 0
+        assert main(["claims", "--profile", "reference"]) == 0
+    assert (tmp_path / "a.png").is_file() and capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("words", "told"), [
+    (["{tone}", "-o", "x.png", "--profile", "nosuch"], "models that were trained at nosuch"),
     (["absent.wav", "-o", "x.png"], "no such file"),
     (["{tone}", "-o", "x.docx"], ".png, .jpg"),
     (["{tone}", "{tone}", "-o", "x.png"], "a folder for several pieces"),

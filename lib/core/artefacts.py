@@ -33,7 +33,7 @@ def write(path: Path | str, content) -> Path:
     ``.mid``) · ``.json`` · text."""
     path = Path(path)
     with atomic(path) as temporary:
-        match path.suffix:
+        match path.suffix.lower():
             case ".safetensors":
                 try:
                     save_file({name: tensor.detach().cpu().contiguous()
@@ -54,9 +54,9 @@ def write(path: Path | str, content) -> Path:
                 import skops.io  # slow: it loads scikit-learn
                 # a forest shrinks to a third
                 skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
-            case ".png" | ".jpg" | ".svg":
+            case ".png" | ".jpg" | ".jpeg" | ".svg":
                 # not straight to the file: Pillow's JPEG writer does not notice a full disk
-                temporary.write_bytes(_picture(path.suffix, content))
+                temporary.write_bytes(_picture(path.suffix.lower(), content))
             case ".mp3" | ".mid":
                 temporary.write_bytes(content)
             case ".txt" | ".html" | ".md" | ".ipynb":
@@ -128,5 +128,5 @@ def _picture(suffix: str, content) -> bytes:
     elif hasattr(content, "savefig"):
         content.savefig(made, dpi=90, bbox_inches="tight", format=suffix[1:])
     else:
-        Image.fromarray(np.asarray(content)).save(made, "JPEG" if suffix == ".jpg" else "PNG")
+        Image.fromarray(np.asarray(content)).save(made, "PNG" if suffix == ".png" else "JPEG")
     return made.getvalue()

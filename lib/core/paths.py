@@ -22,6 +22,10 @@ RUNS = WORK / "papermill_runs"
 REAL_DATA_VARIABLE = "KLANGFARBE_REAL_DATA"
 
 
+class Folder(type(Path())):
+    """A path that was given as a folder's, with a slash at its end."""
+
+
 def results_dir(profile: str, notebook: str) -> Path:
     """The folder a notebook writes to, made if absent: ``results/<profile>/<notebook>/``."""
     folder = RESULTS / profile / notebook

@@ -58,6 +58,8 @@ class MusicGenerator(Pretrained):
 
     def generate(self, texts: list[str], seconds: float = 8.0, **settings) -> np.ndarray:
         """N texts → N sounds, float32 [N, samples]; `settings` as for :func:`sample`."""
+        if isinstance(texts, str) or not len(texts):
+            raise KlangfarbeError("a list of texts", repr(texts)[:60], "write ['a calm waltz']")
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyloudnorm
 import torch
 
-from lib.core import artefacts, profiles, provenance
+from lib.core import artefacts, paths, profiles, provenance
 from lib.core.errors import KlangfarbeError, one_of
 from lib.signal import audio, images
 from lib.systems import real_world
@@ -102,13 +102,18 @@ def get_config(table: Mapping, profile: str):
 
 def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], what: str,
                   read: Callable, convert: Callable) -> int:
-    """``convert({path: read(path)})``; exit code 2 if bad files among several are left out."""
+    """``convert({path: read(path)}, place)``, ``place(path, suffix)`` where a file's result goes;
+    exit code 2 if bad files among several are left out."""
     several, stems, good, faults = len(files) > 1, [path.stem for path in files], {}, []
-    if not several and (output.suffix.lower() not in suffixes or output.is_dir()):
-        raise KlangfarbeError(f"a name ending in {', '.join(suffixes)}", str(output),
-                              f"for instance -o new{suffixes[0]}")
-    if several and (output.suffix or output.is_file()):
+    folder = several or isinstance(output, paths.Folder) or output.is_dir()
+    if not folder and output.suffix.lower() not in suffixes:
+        raise KlangfarbeError(f"a name ending in {', '.join(suffixes)}, or a folder", str(output),
+                              f"for instance -o new{suffixes[0]}, or -o new/")
+    if folder and (output.is_file() or not isinstance(output, paths.Folder) and not output.is_dir()
+                   and output.suffix.lower() in suffixes):
         raise KlangfarbeError(f"a folder for several {what}", str(output), "say -o new/")
+    def place(path: Path, suffix: str) -> Path:
+        return output / f"{path.stem}{suffix}" if folder else output
     if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
         raise KlangfarbeError(f"{what} of different names", f"{twice!r} twice", "rename one")
     for path in files:
@@ -119,7 +124,7 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
                 raise
             faults.append(fault)
     if good:
-        convert(good)
+        convert(good, place)
     for fault in faults:
         print(f"klangfarbe: passed over: {fault}")
     return 2 if faults else 0
@@ -137,7 +142,7 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         picture = images.load(path)
         return images.square(picture, side), images.squeezed(picture, real_world.SEEN_AT)
-    def play(pictures: Mapping[Path, tuple[np.ndarray, np.ndarray]]) -> None:
+    def play(pictures: Mapping[Path, tuple[np.ndarray, np.ndarray]], place: Callable) -> None:
         given, felt = {}, real_world.look([seen for _, seen in pictures.values()])
         if others:
             from lib.systems.weights import find  # slow: it loads transformers
@@ -147,8 +152,7 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
         for (path, (picture, _)), its in zip(pictures.items(), felt, strict=True):
             heard = system.generate(picture, models, seed=seed, seconds=seconds,
                                     felt=None if its.atelier else its, **options)
-            target = audio.write(output / f"{path.stem}.wav" if len(paintings) > 1 else output,
-                                 heard.sound, heard.sample_rate_hz)
+            target = audio.write(place(path, ".wav"), heard.sound, heard.sample_rate_hz)
             for suffix, content in heard.files.items():
                 artefacts.write(target.with_suffix(suffix), content)
             print(f"{path.name} → {target}\n  looks like   "

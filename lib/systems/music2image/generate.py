@@ -5,7 +5,7 @@ Training: train_forest.py, train_diffusion.py, train_gan.py (the source's other 
 lib/models/emotion_unet.py, wgan_gp.py.  Source: Zhang §2.1.  Notebook: 30, 35."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
         raise errors.KlangfarbeError("at least 1 variation", str(variations),
                                      "leave --variations out for one picture")
     check_trained(profile)
-    def show(sounds: dict[Path, np.ndarray]) -> None:
+    def show(sounds: dict[Path, np.ndarray], place: Callable) -> None:
         models, pieces = load(profile), list(sounds.values())
         felt = [None] * len(pieces)
         if not get_config(profile).forest.collections:  # grown in the atelier alone
@@ -82,13 +82,12 @@ def generate_files(music: list[Path], output: Path, *, profile: str = artefacts.
         points, pictures = generate(pieces, models, variations=variations, seed=seed, felt=felt)
         for i, (path, point, its) in enumerate(zip(sounds, points, felt, strict=True)):
             own = enlarge(pictures[i * variations : (i + 1) * variations])
-            target = output / f"{path.stem}.png" if len(music) > 1 else output
-            artefacts.write(target, images.sheet(own, min(variations, 4)))
+            target = artefacts.write(place(path, ".png"), images.sheet(own, min(variations, 4)))
             print(f"{path.name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f} "
                   f"({affect.QUADRANTS[int(affect.quadrant(*point))]}) → {target}\n  sounds like  "
                   + (its.told if its else "the atelier's: its own forest hears it"))
     with interface.one_thread():
-        return interface.convert_files(music, output, (".png", ".jpg"), "pieces",
+        return interface.convert_files(music, output, (".png", ".jpg", ".jpeg"), "pieces",
                                        functools.partial(audio.load, seconds=CLIP_SECONDS), show)
 
 
