@@ -115,7 +115,7 @@ COMMANDS = {
         option("--check", action="store_true", help="run nothing: say which products are missing")),
     "paint": (paint, "a piece of music becomes a picture",
         option("music", nargs="+", type=Path,
-               help="wav, flac, ogg, mp3, aiff; several: one picture each"),
+               help="wav, flac, ogg, mp3, m4a, webm …; several: one picture each"),
         option("-o", "--output", type=output, required=True,
                help="the picture (png, jpg), or a folder (a slash at its end)"),
         option("--variations", type=int, default=1, help="pictures per piece, side by side"),
