@@ -19,8 +19,7 @@ from lib.training import loop
 from lib.training import musicgen as training
 
 # the music model's own collection: no other network is trained on it, nothing is tested on it
-MUSIC_SEED, N_TRAIN = 10, 9600
-N_FIRST = 4800     # of these, the pieces of the first training
+MUSIC_SEED, N_TRAIN = 10, 4800
 N_TEST, TEST_SECONDS = 120, 8.0
 SOFT_DB = -60.0    # a second below this level, re full scale, counts as silent
 
@@ -38,12 +37,7 @@ class Config:
     crop_steps: int = 200       # of the codec: 8 s at 25 Hz
     learning_rate: float = 1e-3
     p_null: float = 0.1         # share of items trained without their condition, as published
-    weights: tuple[float, ...] = ()  # of the codebooks in the loss; none: equal, as published
     bfloat16: bool = True
-
-
-# on all pieces, from where the first ended; notes and beats stand in the first codebooks
-SECOND = Config(n_steps=1200, learning_rate=5e-4, weights=(0.4, 0.3, 0.2, 0.1))
 
 
 def build(n_codebooks: int, codebook_size: int, text_width: int, config: Config = Config(),
@@ -68,15 +62,14 @@ def train(network, codes: np.ndarray, states: Sequence[np.ndarray],
         batch.states, batch.mask = training.drop_conditions(batch.states, batch.mask,
                                                             config.p_null, generator)
         with loop.autocast("cpu", config.bfloat16):
-            mean, each = training.loss(network, batch)
-        loss = each @ torch.tensor(config.weights) if config.weights else mean
-        return loss, {"loss": mean.item(),
+            loss, each = training.loss(network, batch)
+        return loss, {"loss": loss.item(),
                       **{f"codebook_{k}": value.item() for k, value in enumerate(each, 1)}}
     return loop.fit(network, loss_of, config, weight_decay=0.05, every=every, **run)
 
 
 def make() -> tuple:
-    """The music model: rendering 16 minutes, training twice an hour on one core, resumable."""
+    """The music model: rendering 8 minutes, training about an hour on one core, resumable."""
     codec, text = (pretrained.load(part, device="cpu") for part in ("codec", "text_encoder"))
     def encode(clips):
         return codec.encode(clips[:, None]).cpu().numpy().astype(np.int16)
@@ -85,12 +78,10 @@ def make() -> tuple:
     states, mask = text.states(descriptions)
     key = provenance.content_hash(f"{key} {codec.sha256} {text.sha256} {descriptions}".encode())
     network = build(codec.n_codebooks, codec.codebook_size, text.width, seed=bundling.SEED)
-    states = [s[m] for s, m in zip(states, mask, strict=True)]
-    curve = train(network, codes[:N_FIRST], states[:N_FIRST], **bundling.run("musicgen", key))
-    second = train(network.half().float(), codes, states, SECOND,
-                   **bundling.run("musicgen_second", key))
+    curve = train(network, codes, [s[m] for s, m in zip(states, mask, strict=True)],
+                  **bundling.run("musicgen", key))
     files = musicgen.contents(network, text, codec, dtype=torch.float16)
-    return files | {"curves.csv": curve, "curves_second.csv": second}, key
+    return files | {"curves.csv": curve}, key
 
 
 def measure() -> tuple:

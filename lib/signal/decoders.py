@@ -7,9 +7,10 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import av
+import av.error
 import numpy as np
 import soundfile
 import soxr
@@ -20,7 +21,7 @@ SAME_S = 0.1     # two lengths this near are one
 # no playlist: it would open what it names
 ALONE = {"protocol_whitelist": "file", "format_whitelist":
          "aac,ac3,aiff,amr,ape,asf,au,caf,flac,matroska,mov,mp3,mpeg,ogg,tta,w64,wav,wv"}
-FAULTS = (OSError, RuntimeError, ValueError, EOFError, av.FFmpegError)
+FAULTS = (OSError, RuntimeError, ValueError, EOFError, av.error.FFmpegError)
 
 
 class Decoder(Protocol):
@@ -129,11 +130,11 @@ class FFmpeg:
                 raise ValueError("no sound in it")
             self.rate = stream.rate
             ticks = sum(packet.duration or 0 for packet in container.demux(stream))
-            self.n_frames = round(ticks * stream.time_base * self.rate)
+            self.n_frames = round(ticks * (stream.time_base or 0) * self.rate)
         if not self.n_frames:  # a codec whose packets do not say
             self.n_frames = sum(map(len, self.blocks()))
 
-    def _container(self):
+    def _container(self) -> Any:
         source = io.BytesIO(self.source) if isinstance(self.source, bytes) else str(self.source)
         return av.open(source, metadata_errors="ignore", options=ALONE)
 

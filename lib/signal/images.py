@@ -5,6 +5,7 @@ import io
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,19 +45,19 @@ def load(path: Path | str, *, size: int | None = None) -> np.ndarray:
     return picture if size is None else square(picture, size)
 
 
-def _in_srgb(picture):
-    """A picture whose colours are those that its profile means, as every browser shows them."""
+def _in_srgb(picture: Any) -> Any:
+    """A Pillow picture in the colours that its profile means, as every browser shows them."""
     profile = picture.info.get("icc_profile")
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return picture
     with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a damaged profile means nothing
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = "RGBA" if picture.mode == "RGBA" else "RGB"
-        shown = ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"),
+        shown: Any = ImageCms.profileToProfile(picture, given, ImageCms.createProfile("sRGB"),
                                           outputMode=mode)
         # most profiles are sRGB's own: there and back is rounding alone
-        if picture.mode != mode or ImageChops.difference(
-                picture.convert("RGB"), shown.convert("RGB")).point(lambda v: v > 3).getbbox():
+        if picture.mode != mode or np.ptp(np.asarray(ImageChops.difference(
+                picture.convert("RGB"), shown.convert("RGB")))) > 3:
             return shown
     return picture
 

@@ -41,7 +41,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, special: int) -> tuple[Tensor
     each = F.cross_entropy(logits.flatten(0, 2).float(), targets.flatten(), ignore_index=special,
                            reduction="none").view(targets.shape)
     per_codebook = each.sum((0, 2)) / (targets != special).sum((0, 2))  # [K]
-    return per_codebook.mean(), per_codebook
+    return per_codebook.mean(), per_codebook.detach()
 
 
 @dataclass
