@@ -85,6 +85,7 @@ def test_a_failed_cell_keeps_its_notebook_and_the_next_call_goes_on(project):
     assert "11_second done after 0:" in mended.stdout and "(2 of 2 done" in mended.stdout
     state = json.loads((project / "papermill_runs/smoke/11_second.state.json").read_text())
     assert state["state"] == "done" and state["cell"] == state["of"] == 4
+    assert not (project / "notebooks" / "papermill_runs").exists(), "nothing is written beside them"
     assert (project / "papermill_runs/smoke/benchmarks/11_second.tsv").read_text().count("\n") == 2
 
     before = (project / "papermill_runs/smoke/10_first.ipynb").stat().st_mtime_ns

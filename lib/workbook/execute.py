@@ -32,13 +32,14 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     """Runs a notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
     os.environ.pop(PROFILE_VARIABLE, None)
+    source, executed = source.resolve(), executed.resolve()  # papermill changes the folder
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
     workers.own_folder()
     workers.keep_memory()
     with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
         file.write_text(json.dumps(graph.code_of(source), indent=1) + "\n", encoding="utf-8")
-    os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX).resolve())
+    os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX))
     known = {"state": "runs", "cell": 0, "of": 0, "began": time.time()}
     def say(**more) -> None:
         known.update(more)
