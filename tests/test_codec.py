@@ -395,9 +395,9 @@ def test_texture_asks_how_rough_a_band_is_and_not_when():
 
 
 def test_polish_leaves_the_codes_and_brings_texture(music, tmp_path):
-    model, config = started(music), recipe.Polish(
+    model, config = started(music), recipe.Config(
         n_steps=60, batch_size=4, crop_seconds=0.6, learning_rate=1e-2, gain_db=0, p_fewer=0,
-        bfloat16=False)
+        w_texture=2.0, bfloat16=False)
     sound = torch.from_numpy(music)
     with torch.no_grad():
         codes, before = model.encode(sound[:, None]), model.decode(model.encode(sound[:, None]))

@@ -39,23 +39,12 @@ class Config:
     w_convergence: float = 1.0
     w_notes: float = 0.5
     w_commitment: float = 0.25
+    w_texture: float = 0.0
     bfloat16: bool = True
 
 
-@dataclass(frozen=True)
-class Polish:
-    """How its decoder was trained on, for texture, under codes that stay as they are."""
-    n_steps: int = 2400
-    batch_size: int = 16
-    crop_seconds: float = 2.0
-    learning_rate: float = 1e-3
-    gain_db: float = 6.0
-    p_fewer: float = 0.2
-    w_mel: float = 1.0
-    w_convergence: float = 1.0
-    w_notes: float = 0.5
-    w_texture: float = 2.0
-    bfloat16: bool = True
+# how its decoder was trained on, under codes that stay as they are
+POLISH = Config(learning_rate=1e-3, w_texture=2.0)
 
 
 def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
@@ -66,7 +55,7 @@ def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
     return (weight * (target.log() - output.log()).abs()).sum() / weight.sum()
 
 
-def crops_of(model: SpectralCodec, sounds: np.ndarray, config: Config | Polish) -> tuple:
+def crops_of(model: SpectralCodec, sounds: np.ndarray, config: Config) -> tuple:
     """How many steps a crop has, and what draws some: generator, count → [count, 1, samples]."""
     n_steps = round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
     def crops(rng: np.random.Generator, count: int) -> torch.Tensor:
@@ -121,7 +110,7 @@ def how_many(rng: np.random.Generator, count: int, n_codebooks: int, p_fewer: fl
                                      rng.integers(1, n_codebooks + 1, count), n_codebooks))
 
 
-def polish(model: SpectralCodec, sounds: np.ndarray, config: Polish = Polish(), *, key: str = "",
+def polish(model: SpectralCodec, sounds: np.ndarray, config: Config = POLISH, *, key: str = "",
            seed: int = 0, **run) -> list[dict]:
     """Trains the decoder on in place: encoder and codebooks, so the codes, stay; a curve."""
     losses, texture = SpectralLosses(model.sample_rate_hz), Texture(model.sample_rate_hz)

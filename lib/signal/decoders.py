@@ -4,10 +4,12 @@ one after the other, the streams of a chained Ogg."""
 
 import contextlib
 import io
+import itertools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 import av.error
@@ -24,22 +26,35 @@ ALONE = {"protocol_whitelist": "file", "format_whitelist":
 FAULTS = (OSError, RuntimeError, ValueError, EOFError, av.error.FFmpegError)
 
 
-class Decoder(Protocol):
-    """A file's rate, how many frames it has, and the frames, float32 [N, channels]; a remark for
-    who gave it."""
+class Decoder:
+    """A file's rate and length, a remark for who gave it, and its frames, float32 [N, channels]."""
     rate: int
     n_frames: int
-    remark: str
+    remark = ""
 
-    def read(self, start: int, count: int) -> np.ndarray: ...
+    def blocks(self) -> Iterator[np.ndarray]:
+        raise NotImplementedError
 
-    def blocks(self) -> Iterator[np.ndarray]: ...
+    def read(self, start: int, count: int) -> np.ndarray:
+        """`count` frames from `start` on."""
+        parts, at = [np.zeros((0, 1), np.float32)], 0
+        for frames in self.blocks():
+            inside = frames[max(0, start - at) : max(0, start + count - at)]
+            parts += [inside] if len(inside) else []
+            at += len(frames)
+            if at >= start + count:
+                break
+        return np.concatenate(parts[1:] or parts)
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(1 << 13)
 
 
 def kind(path: Path) -> str:
     """A file's container by its first bytes."""
-    with open(path, "rb") as file:
-        head = file.read(12)
+    head = _head(path)
     if head[:4] in (b"RIFF", b"FORM"):
         return "wav"
     known = {b"OggS": "ogg", b"fLaC": "flac"}
@@ -91,7 +106,7 @@ def decoder(path: Path, stack: contextlib.ExitStack) -> Decoder:
         whole = FFmpeg(path)
         apart = whole.n_frames / whole.rate - first.n_frames / first.rate
         counted = kind(path) == "mp3, or unknown" and any(
-            mark in path.read_bytes()[:8192] for mark in (b"Xing", b"Info", b"VBRI"))
+            mark in _head(path) for mark in (b"Xing", b"Info", b"VBRI"))
         if abs(apart) > SAME_S and not (counted and apart < 0):  # counted, and shorter: cut off
             if not counted:
                 whole.remark = (f"its header does not say how long it is; "
@@ -100,10 +115,8 @@ def decoder(path: Path, stack: contextlib.ExitStack) -> Decoder:
     return first
 
 
-class LibSndFile:
+class LibSndFile(Decoder):
     """A file as libsndfile reads it."""
-    remark = ""
-
     def __init__(self, source, stack: contextlib.ExitStack):
         self.file = stack.enter_context(soundfile.SoundFile(source))
         self.rate, self.n_frames = self.file.samplerate, len(self.file)
@@ -118,10 +131,8 @@ class LibSndFile:
             yield frames
 
 
-class FFmpeg:
+class FFmpeg(Decoder):
     """A file (or bytes) as FFmpeg's libraries decode it, its length counted packet by packet."""
-    remark = ""
-
     def __init__(self, source: Path | bytes):
         self.source = source
         with self._container() as container:
@@ -145,31 +156,20 @@ class FFmpeg:
                 for part in plain.resample(frame):
                     yield part.to_ndarray().T.astype(np.float32)
 
-    def read(self, start: int, count: int) -> np.ndarray:
-        parts, at = [], 0
-        for frames in self.blocks():
-            parts.append(frames[max(0, start - at) : max(0, start + count - at)])
-            at += len(frames)
-            if at >= start + count:
-                break
-        return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
-
-class Chain:
+class Chain(Decoder):
     """Streams that follow each other in one file, at the first one's rate, mixed to mono."""
-    remark = ""
-
     def __init__(self, links: list[LibSndFile]):
         self.links, self.rate = links, links[0].rate
         self.n_frames = sum(round(link.n_frames * self.rate / link.rate) for link in links)
 
     def blocks(self) -> Iterator[np.ndarray]:
         for link in self.links:
-            sound = link.read(0, link.n_frames).mean(axis=1)
-            yield soxr.resample(sound, link.rate, self.rate)[:, None]
-
-    def read(self, start: int, count: int) -> np.ndarray:
-        return np.concatenate(list(self.blocks()))[start : start + count]
+            if link.rate == self.rate:
+                yield from (frames.mean(axis=1, keepdims=True) for frames in link.blocks())
+            else:
+                sound = link.read(0, link.n_frames).mean(axis=1)
+                yield soxr.resample(sound, link.rate, self.rate)[:, None]
 
 
 def ogg_links(content: bytes) -> list[bytes]:
@@ -187,20 +187,9 @@ def ogg_links(content: bytes) -> list[bytes]:
     return [content[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
-def mpeg_frames(path: Path) -> list[bytes]:
-    """An MP3's content from its first two frames that fit each other: where what stands before
-    them (a tag of a wrong size, zeros) hides them."""
+def mpeg_frames(path: Path) -> Iterator[bytes]:
+    """An MP3's content from where its first frame may begin: what stands before it (a tag of a
+    wrong size, zeros) can hide it."""
     content = path.read_bytes()
-    at = content.find(b"\xff")
-    while 0 <= at < len(content) - 4:
-        head = int.from_bytes(content[at : at + 4], "big")
-        version, layer, rate, bits = head >> 19 & 3, head >> 17 & 3, head >> 10 & 3, head >> 12 & 15
-        if head >> 21 == 0x7FF and layer == 1 and version != 1 and rate != 3 and 0 < bits < 15:
-            hz = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
-            table = ((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320) if version == 3
-                     else (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160))
-            length = (144 if version == 3 else 72) * table[bits - 1] * 1000 // hz + (head >> 9 & 1)
-            if content[at + length : at + length + 2] == content[at : at + 2]:
-                return [content[at:]]
-        at = content.find(b"\xff", at + 1)
-    return []
+    for found in itertools.islice(re.finditer(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]", content), 8):
+        yield content[found.start() :]

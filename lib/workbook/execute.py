@@ -25,9 +25,6 @@ class Watched(NBClientEngine):
         super().execute_managed_notebook(nb_man, kernel_name, **settings)
 
 
-papermill_engines.register("watched", Watched)
-
-
 def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     """Runs a notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
@@ -45,6 +42,7 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
         known.update(more)
         watch.note(executed, **known)
     say()
+    papermill_engines.register("watched", Watched)
     try:
         papermill.execute_notebook(source, executed, graph.decode(parameters),
                                    kernel_name="python3", cwd=str(paths.NOTEBOOKS),
