@@ -471,7 +471,7 @@ def test_a_command_line_asks_once_and_prints_the_rating(service, tmp_path, monke
 def test_what_cannot_be_asked_is_one_line(change, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(case().picture).save("a.png")
-    soundfile.write("a.wav", np.zeros(22_050) + 0.1, 22_050)
+    soundfile.write("a.wav", np.sin(np.arange(22_050) / 9) / 2, 22_050)
     line = ["judge", "a.png", "a.wav", "--comment", "calm", "--backend", "openai", "--model",
             "wise", "--base-url", "http://127.0.0.1:9"]
     where, value = change

@@ -113,7 +113,7 @@ def test_random_features_make_the_kernel_and_are_always_the_same():
     squared = ((rows[:, None] - rows) ** 2).sum(2)
     assert made.shape == (40, real_world.N_RANDOM)
     assert np.abs(made @ made.T - np.exp(-0.5 * squared / 30)).max() < 0.1
-    assert np.array_equal(made[:7], real_world.spread(rows[:7], 0.5))
+    assert np.allclose(made[:7], real_world.spread(rows[:7], 0.5), rtol=0, atol=1e-12)
     assert real_world.spread(rows, 0.0) is rows
 
 
