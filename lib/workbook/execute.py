@@ -17,9 +17,9 @@ class Watched(NBClientEngine):
     """papermill's own engine, which says which cell it is at."""
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **settings):
-        begin = nb_man.cell_start
+        begin, say = nb_man.cell_start, settings.pop("say")
         def cell_start(cell, cell_index=None, **more) -> None:
-            settings["say"](cell=(cell_index or 0) + 1, of=len(nb_man.nb.cells))
+            say(cell=(cell_index or 0) + 1, of=len(nb_man.nb.cells))
             begin(cell, cell_index, **more)
         nb_man.cell_start = cell_start
         super().execute_managed_notebook(nb_man, kernel_name, **settings)
