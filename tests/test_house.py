@@ -21,7 +21,7 @@ FILES = sorted(LIB.rglob("*.py"))
 TESTS = sorted((paths.ROOT / "tests").rglob("*.py"))
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = sorted((paths.NOTEBOOKS / "solutions").glob("*.ipynb"))
-MAX_LINES = 21_024  # what lib has
+MAX_LINES = 21_000
 MAX_COLUMNS, MAX_LATE_IMPORTS = 100, 60
 
 # Packages of lib, lowest first: each imports its own row and those before it.

@@ -229,9 +229,8 @@ class SpectralLosses(nn.Module):
 
 
 class Texture(nn.Module):
-    """Generated, true [B, N] → Wasserstein distance, band by band over an item's time, of ln-mel
-    and of its steps in time and from band to band.  An L1 of points is least for their median,
-    smoother than any music; this asks how loud, soft and rough a band is, not when."""
+    """Generated, true [B, N] → Wasserstein distance over an item's time of each band's ln-mel and
+    its steps in time and to the next band: how loud and rough, not when (an L1 likes medians)."""
     def __init__(self, sample_rate_hz: int):
         super().__init__()
         self.filters: Any = nn.ModuleList(Mel(sample_rate_hz, n_fft, n_fft // 4, n_mels)

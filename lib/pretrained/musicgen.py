@@ -185,8 +185,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
 
 def seeds_of(seed: int | Sequence[int], n_items: int) -> list[int]:
     """Each item's seed: `seed`, `seed` + 1, …, or the ones given."""
-    seeds = range(seed, seed + n_items) if isinstance(seed, int) else seed
-    return [int(own) for own in seeds]
+    return list(range(seed, seed + n_items) if isinstance(seed, int) else seed)
 
 
 def _run(advance, at: Tensor, n_times: int, step: str) -> Tensor:

@@ -1,6 +1,7 @@
 """The bundled codec, trained on two-second crops with spectral losses at four scales (phase is not
 compared); the quantiser starts from k-means.  Notebook: 03."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import librosa
@@ -55,22 +56,22 @@ def note_loss(tones: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
     return (weight * (target.log() - output.log()).abs()).sum() / weight.sum()
 
 
-def crops_of(model: SpectralCodec, sounds: np.ndarray, config: Config) -> tuple:
-    """How many steps a crop has, and what draws some: generator, count → [count, 1, samples]."""
-    n_steps = round(config.crop_seconds * model.sample_rate_hz) // model.samples_per_step
+def crops_of(model: SpectralCodec, sounds: np.ndarray, config: Config) -> Callable:
+    """What draws crops: generator, count → [count, 1, samples]."""
+    length, step = round(config.crop_seconds * model.sample_rate_hz), model.samples_per_step
     def crops(rng: np.random.Generator, count: int) -> torch.Tensor:
-        batch = bundling.crops(rng, sounds, rng.integers(0, len(sounds), count),
-                               n_steps * model.samples_per_step)
+        rows = rng.integers(0, len(sounds), count)
+        batch = bundling.crops(rng, sounds, rows, length // step * step)
         gains = 10 ** (-config.gain_db * rng.random(count) / 20)
         return torch.from_numpy(batch * gains[:, None].astype(np.float32))[:, None]
-    return n_steps, crops
+    return crops
 
 
 def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *, key: str = "",
           seed: int = 0, **run) -> list[dict]:
     """Trains in place on sounds float32 [N, samples]; a curve: losses, the least perplexity."""
     losses, n_codebooks = SpectralLosses(model.sample_rate_hz), model.n_codebooks
-    n_steps, crops = crops_of(model, sounds, config)
+    crops = crops_of(model, sounds, config)
     trained = torch.nn.Module()
     trained.codec = model
     # in the checkpoint, so that a resumed run knows when the quantiser starts
@@ -85,7 +86,7 @@ def train(model: SpectralCodec, sounds: np.ndarray, config: Config = Config(), *
             with torch.no_grad():
                 z = torch.cat([latents(crops(rng, 32)) for _ in range(0, config.start_crops, 32)])
             model.quantiser.start(z.reshape(-1, z.shape[2]), seed,
-                                  per_batch=config.batch_size * n_steps)
+                                  per_batch=config.batch_size * z.shape[1])
         sound = crops(rng, config.batch_size)
         z = latents(sound)
         quantised, commitment, used = z, z.new_zeros(()), float("nan")
@@ -114,7 +115,7 @@ def polish(model: SpectralCodec, sounds: np.ndarray, config: Config = POLISH, *,
            seed: int = 0, **run) -> list[dict]:
     """Trains the decoder on in place: encoder and codebooks, so the codes, stay; a curve."""
     losses, texture = SpectralLosses(model.sample_rate_hz), Texture(model.sample_rate_hz)
-    _, crops = crops_of(model, sounds, config)
+    crops = crops_of(model, sounds, config)
     for part in (model.enter, model.encoder, model.halve):
         part.requires_grad_(False)
     def loss_of(rng):

@@ -25,8 +25,8 @@ WRITTEN = (".wav", ".flac", ".mp3")
 
 
 def load(path, *, seconds: float | None = 45.0, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
-    """The middle `seconds` (``None``: all) of a sound file, or, where these are silent, the loudest
-    of those that follow each other: float32 [N], mono, resampled, without DC."""
+    """The middle `seconds` (``None``: all) of a sound file, or, where these are silent, those about
+    its loudest part: float32 [N], mono, resampled, without DC."""
     path = Path(path)
     with _opened(path) as file:
         rate, whole = file.rate, file.n_frames
@@ -58,15 +58,11 @@ def _rms(frames: np.ndarray) -> float:
 
 
 def _loudest(file: decoders.Decoder, wanted: int) -> int:
-    """Where the `wanted` frames with the most energy begin, by blocks."""
-    energies, starts, at = [], [], 0
-    for frames in file.blocks():
-        energies.append(_rms(frames) ** 2 * len(frames))
-        starts.append(at)
-        at += len(frames)
-    width = max(1, int(np.searchsorted(starts, wanted)))
-    best = int(np.argmax(np.convolve(energies, np.ones(min(width, len(energies))), "valid")))
-    return min(starts[best], max(0, at - wanted))
+    """Where `wanted` frames around the loudest block begin."""
+    lengths, levels = zip(*((len(frames), _rms(frames)) for frames in file.blocks()))
+    loudest = int(np.argmax(levels))
+    middle = sum(lengths[:loudest]) + lengths[loudest] // 2
+    return max(0, min(middle - wanted // 2, sum(lengths) - wanted))
 
 
 def check_sound(sound: np.ndarray, sample_rate_hz: int, name: str) -> None:

@@ -1,6 +1,5 @@
-"""Who decodes a sound file.  libsndfile, where what it promises is what is there; FFmpeg's
-libraries (PyAV) for what it cannot read and for files whose header does not say how long they are;
-one after the other, the streams of a chained Ogg."""
+"""Who decodes a sound file: libsndfile, where it promises what is there; FFmpeg's libraries (PyAV)
+where it cannot or the header does not say how long it is; a chained Ogg stream by stream."""
 
 import contextlib
 import io
@@ -19,10 +18,10 @@ import soxr
 
 BLOCK = 1 << 18  # frames read at a time
 SAME_S = 0.1     # two lengths this near are one
-# libsndfile's own errors are RuntimeErrors, FFmpeg's mostly ValueErrors
 # no playlist: it would open what it names
 ALONE = {"protocol_whitelist": "file", "format_whitelist":
          "aac,ac3,aiff,amr,ape,asf,au,caf,flac,matroska,mov,mp3,mpeg,ogg,tta,w64,wav,wv"}
+# libsndfile's own errors are RuntimeErrors, FFmpeg's mostly ValueErrors
 FAULTS = (OSError, RuntimeError, ValueError, EOFError, av.error.FFmpegError)
 
 
@@ -31,9 +30,7 @@ class Decoder:
     rate: int
     n_frames: int
     remark = ""
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        raise NotImplementedError
+    blocks: Any  # () → all frames, some at a time
 
     def read(self, start: int, count: int) -> np.ndarray:
         """`count` frames from `start` on."""
@@ -54,20 +51,13 @@ def _head(path: Path) -> bytes:
 
 def kind(path: Path) -> str:
     """A file's container by its first bytes."""
-    head = _head(path)
-    if head[:4] in (b"RIFF", b"FORM"):
-        return "wav"
-    known = {b"OggS": "ogg", b"fLaC": "flac"}
+    head, known = _head(path), {b"RIFF": "wav", b"FORM": "wav", b"OggS": "ogg", b"fLaC": "flac"}
     return known.get(head[:4], "mp4" if head[4:8] == b"ftyp" else "mp3, or unknown")
 
 
 def lacking(path: Path) -> str:
     """What is missing by a container's own bookkeeping, if it is more than a tenth of a second."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(36)
-        file.seek(max(0, size - 70_000))  # an ogg's largest page is 65,307 bytes
-        tail = file.read() if head[:4] == b"OggS" else b""
+    size, head = path.stat().st_size, _head(path)
     if head[:4] in (b"RIFF", b"FORM"):
         promised = int.from_bytes(head[4:8], "little" if head[:4] == b"RIFF" else "big")
         a_second = int.from_bytes(head[28:32], "little") if head[12:16] == b"fmt " else 44_100
@@ -75,7 +65,7 @@ def lacking(path: Path) -> str:
         short = 0 < promised < 0x7FFF0000 and promised + 8 - size > max(16, SAME_S * a_second)
         return f"{size:,} of {promised + 8:,} bytes" if short else ""
     if head[:4] == b"OggS":
-        page = tail[tail.rfind(b"OggS") :]
+        page = (content := path.read_bytes())[content.rfind(b"OggS") :]
         whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
         return "" if whole else "its last page is not whole"
     return ""
@@ -188,8 +178,7 @@ def ogg_links(content: bytes) -> list[bytes]:
 
 
 def mpeg_frames(path: Path) -> Iterator[bytes]:
-    """An MP3's content from where its first frame may begin: what stands before it (a tag of a
-    wrong size, zeros) can hide it."""
+    """An MP3's content from where its first frame may begin, past a wrong tag or zeros."""
     content = path.read_bytes()
     for found in itertools.islice(re.finditer(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]", content), 8):
         yield content[found.start() :]

@@ -63,8 +63,7 @@ def _in_srgb(picture: Any) -> Any:
 
 
 def _to_rgb(picture) -> np.ndarray:
-    """uint8 [H, W, 3]; greys of more than 8 bits, which PIL would clip, on the range of the least
-    number of bits that holds them."""
+    """uint8 [H, W, 3]; deeper greys, which PIL would clip, on the range of the bits they need."""
     if picture.mode.startswith(("I", "F")):
         grey = np.nan_to_num(np.asarray(picture, np.float64))
         tops = ((255.0, 1023.0, 4095.0, 16383.0, 65535.0) if picture.mode.startswith("I")

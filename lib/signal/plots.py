@@ -23,8 +23,7 @@ def player(sound: np.ndarray, sample_rate_hz: int | None = None):
 
 
 def listen(sounds: Mapping[str, tuple[np.ndarray, int]]) -> None:
-    """Shows what is to be compared, name → sound [N] and its rate: a spectrogram each, then a
-    player each in the same order."""
+    """Shows name → sound [N] and its rate side by side: a spectrogram each, then the players."""
     figure, axes = plt.subplots(1, len(sounds), figsize=(2.4 * len(sounds), 2.1), sharey=True,
                                 layout="constrained")
     for axis, (name, heard) in zip(axes, sounds.items(), strict=True):

@@ -105,12 +105,12 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
     """``convert({path: read(path)}, place)``, ``place(path, suffix)`` where a file's result goes;
     exit code 2 if bad files among several are left out."""
     several, stems, good, faults = len(files) > 1, [path.stem for path in files], {}, []
-    folder = several or isinstance(output, paths.Folder) or output.is_dir()
+    given = isinstance(output, paths.Folder) or output.is_dir()
+    folder = several or given
     if not folder and output.suffix.lower() not in suffixes:
         raise KlangfarbeError(f"a name ending in {', '.join(suffixes)}, or a folder", str(output),
                               f"for instance -o new{suffixes[0]}, or -o new/")
-    if folder and (output.is_file() or not isinstance(output, paths.Folder) and not output.is_dir()
-                   and output.suffix.lower() in suffixes):
+    if folder and (output.is_file() or not given and output.suffix.lower() in suffixes):
         raise KlangfarbeError(f"a folder for several {what}", str(output), "say -o new/")
     def place(path: Path, suffix: str) -> Path:
         return output / f"{path.stem}{suffix}" if folder else output

@@ -58,9 +58,8 @@ def generate(painting: np.ndarray, models: picture_regressor.PictureRegressor, *
 def compose_for(painting: np.ndarray, *, seed: int = 0, seconds: float = 8.0) -> Result:
     """A piece for any painting, looked at by what knows its kind, as ``hear --as-score`` does."""
     felt, = real_world.look([images.squeezed(painting, real_world.SEEN_AT)])
-    side = get_config("").side
-    return generate(images.square(painting, side), load(), seed=seed, seconds=seconds,
-                    felt=None if felt.atelier else felt)
+    return generate(images.square(painting, get_config("").side), load(), seed=seed,
+                    seconds=seconds, felt=None if felt.atelier else felt)
 
 
 def summary(result: Result) -> str:

@@ -30,8 +30,7 @@ def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator
 
 
 class Bar(tqdm):
-    """A progress bar that a run can be watched by: it leaves its state in a file, if one is named
-    in the environment."""
+    """A progress bar that leaves its state in the file that the environment names, if any."""
     def display(self, *words, **settings) -> None:
         super().display(*words, **settings)
         if path := os.environ.get(workers.BAR_VARIABLE):

@@ -1,6 +1,5 @@
-"""JupyterLab on the workbook.  It plays no stored sound of a notebook that it does not trust, so
-the workbook's own are signed, as ``jupyter trust`` does; and what was only looked at is saved as
-it lay there, whichever Python looked.  Notebook: 00."""
+"""JupyterLab on the workbook, whose notebooks it trusts (it plays no stored sound of others) and,
+if they were only looked at, saves as they lay there.  Notebook: 00."""
 
 import subprocess
 import sys

@@ -95,8 +95,8 @@ def _describe_pictures(notebook) -> None:
     heading = ""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            titles = [line.lstrip("# ") for line in cell.source.splitlines() if line[:1] == "#"]
-            heading = titles[-1] if titles else heading
+            heading = [heading, *(line.lstrip("# ") for line in cell.source.splitlines()
+                                  if line[:1] == "#")][-1]
         for output in cell.get("outputs", ()):
             for kind in output.get("data", {}):
                 if kind.startswith("image/"):

@@ -1,6 +1,5 @@
-"""Where a run is: a live line a notebook on a terminal, in a log a line when one begins or ends.
-Each notebook's process leaves a small file beside its log (:func:`note`), its training bars another
-(``lib.training.loop.progress``); nothing else is needed, so it can be watched from anywhere."""
+"""Where a run is: a live line a notebook on a terminal, in a log a line when one begins or ends,
+read from the files that a notebook's process (:func:`note`) and ``loop.progress`` leave."""
 
 import contextlib
 import json
@@ -64,8 +63,7 @@ def total(found: list[Line], cores: int) -> str:
     """How many are done and about how long the rest takes, by the last run on this machine."""
     begun = [line for line in found if line.state != "kept"]
     done = sum(line.state in ("done", "failed") for line in begun)
-    each = [line.left for line in begun]
-    left = max([sum(each) / cores, *each], default=0)
+    left = max([sum(line.left for line in begun) / cores, *(line.left for line in begun)])
     return f"{done} of {len(begun)} done, about {clock(left)} left"
 
 
@@ -80,8 +78,7 @@ def table(found: list[Line], cores: int) -> Table:
     for line in found:
         if line.state in ("runs", "failed"):
             left = f"about {clock(line.left)} left" if line.left else ""
-            shown.add_row(line.stem, line.state, line.at, clock(line.elapsed), left,
-                          style=COLOURS[line.state])
+            shown.add_row(*line[:3], clock(line.elapsed), left, style=COLOURS[line.state])
     return shown
 
 
