@@ -100,6 +100,8 @@ _SEED = option("--seed", type=int, default=0)
 _WEIGHTS = option("--weights", default="bundled", metavar="bundled|published|FOLDER",
                   help="others' networks in the chain: the bundled miniatures (default), the "
                        "published ones, fetched once, or those of a folder")
+_HOST = option("--host", default="127.0.0.1",
+               help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")
 # name → function or "module:function", line of help, options
 COMMANDS = {
     "run": (run, "run the notebooks as a graph and build the report", _PROFILE,
@@ -148,9 +150,9 @@ COMMANDS = {
     "listen": ("lib.studies.listening.pilot:serve", "serve a listening study as a web page",
         option("folder", nargs="?", default="",
                help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
-        option("--port", type=int, default=8866),
-        option("--host", default="127.0.0.1",
-               help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")),
+        option("--port", type=int, default=8866), _HOST),
+    "studio": ("lib.studio.page:serve", "one page in the browser to try all four systems at",
+        option("--port", type=int, default=7860), _HOST),
     "data": ("lib.data.registry:run",
         "the real collections: what is there, whether it is whole, how to get the rest",
         option("action", help="list | check | fetch"),

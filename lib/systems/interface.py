@@ -137,8 +137,7 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
     others = weights != artefacts.BUNDLED
     side = max(system.get_config(name).side for name in (profile, "paper" if others else profile))
     check_seconds(seconds)
-    if not 0 <= seed < 2**63:
-        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave --seed out for 0")
+    check_seed(seed)
     def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         picture = images.load(path)
         return images.square(picture, side), images.squeezed(picture, real_world.SEEN_AT)
@@ -160,6 +159,12 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
                   + f"\n{system.summary(heard)}")
     with one_thread(not others):
         return convert_files(paintings, output, audio.WRITTEN, "paintings", read, play)
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what torch cannot take for a seed."""
+    if not 0 <= seed < 2**63:
+        raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave it out for 0")
 
 
 def check_seconds(seconds: float) -> None:

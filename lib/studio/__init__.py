@@ -1,0 +1,1 @@
+"""Pages to try the systems at, in a browser."""

@@ -1,0 +1,271 @@
+"""The studio, ``python -m lib studio``: a painting to pieces of music, music to its feeling over
+time and to pictures, a point of the plane to both, on one page of Gradio's components. What is
+answered, and the chains: answers.py. Source: ours; Zhang §4 asks for a prototype on the web."""
+
+import functools
+import html
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import gradio as gr
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lib.core import artefacts, provenance
+from lib.core.errors import KlangfarbeError
+from lib.data.atelier import TEST_SEED, paint, render
+from lib.signal import affect, audio, plots
+from lib.studio import answers, server
+from lib.studio.answers import PLAYERS, RULES, WEIGHTS
+from lib.systems import interface
+
+TITLE = "Klangfarbe: the studio"
+INTRO = f"""# {TITLE}
+Three ways to try what the workbook is about. Everything is computed on the machine that serves this
+page; what you give is deleted when it closes, or after half an hour. Small networks play here, and
+*{RULES}* is what their music is to be held against: no network, a composer's rules, which write for
+the same feeling. What is **felt** in real paintings is told a little (valence: r .35), in music far
+better (arousal: r .74)."""
+N_EXAMPLES, EXAMPLE_SIDE, EXAMPLE_S = 4, 128, 15.0
+N_PICTURES = 4
+
+
+def serve(port: int, host: str) -> int:
+    """Serves the studio until it is interrupted."""
+    with interface.one_thread():  # so that it answers with the bytes of `hear` and `paint`
+        return server.serve(build, host, port)
+
+
+def told(answer: Callable) -> Callable:
+    """A handler whose KlangfarbeError becomes a message on the page, without the file's folder."""
+    @functools.wraps(answer)
+    def safe(*given, **more) -> Iterator:
+        try:
+            result = answer(*given, **more)
+            yield from (result if inspect.isgenerator(result) else [result])
+        except KlangfarbeError as error:
+            text = f"Expected {error.expected}; got {error.got}; {error.do}."
+            for path in (g for g in given if isinstance(g, str) and "given" in g):
+                text = text.replace(f"{Path(path).parent}/", "")
+            raise gr.Error(html.escape(text), title="Not this one", duration=None,
+                           print_exception=False) from None
+    return safe
+
+
+def build() -> gr.Blocks:
+    """The page; loads no network yet."""
+    paintings, pieces = examples()
+    with gr.Blocks(title=TITLE, analytics_enabled=False,
+                   delete_cache=(60, server.KEPT_S)) as page:
+        gr.Markdown(INTRO)
+        with gr.Row():
+            players = gr.CheckboxGroup(list(PLAYERS), value=["art2music", RULES], label="Who plays")
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed", info="Another: another piece")
+            seconds = gr.Slider(2, 30, 8, step=1, label="Seconds of music")
+        with gr.Accordion("Who looks, listens and reads", open=False):
+            weights = gr.Radio([(f"{name}: {text}", name) for name, text in WEIGHTS.items()],
+                               value="by itself", label="Networks")
+        settings = [players, seed, seconds, weights]
+        with gr.Tabs() as tabs:
+            with gr.Tab("A painting becomes music", id="painting"):
+                with gr.Row():
+                    painting = gr.Image(type="filepath", image_mode=None, label="Painting",
+                                        height=320, alt_text="The painting that you gave",
+                                        sources=["upload", "webcam", "clipboard"])
+                    with gr.Column():
+                        comment = gr.Textbox(label="Your comment", lines=2, max_length=2000,
+                                             info="What you feel before it; art2music reads it")
+                        go = gr.Button("Play it", variant="primary")
+                        gr.Examples([[path] for path in paintings.values()], [painting],
+                                    label="Paintings of the synthetic collection")
+                seen, heard = gr.Markdown(), _pieces()
+                asked = gr.Textbox(label="A link to this answer", interactive=False,
+                                   buttons=["copy"])
+            with gr.Tab("Music becomes a picture", id="music"):
+                music = gr.Audio(type="filepath", label="Music", sources=["upload", "microphone"],
+                                 buttons=["download"])
+                gr.Examples([[path] for path in pieces.values()], [music], label="Pieces of the "
+                            "synthetic collection", example_labels=[Path(path).stem.replace(
+                                "_", " ") for path in pieces.values()])
+                hear = gr.Button("Paint it", variant="primary")
+                felt = gr.Markdown()
+                over_time = gr.LinePlot(x="seconds", y="value", color="of", y_lim=[-1, 1],
+                                        height=220, label="Felt over time")
+                painted = gr.Gallery(columns=N_PICTURES, format="png", height=300,
+                                     label="Painted from it", interactive=False)
+                asked_music = gr.Textbox(label="A link to this answer", interactive=False,
+                                         buttons=["copy"])
+            with gr.Tab("A point of the plane", id="point"):
+                with gr.Row():
+                    with gr.Column():
+                        valence = gr.Slider(-1, 1, 0.5, step=0.05,
+                                            label="Valence: unpleasant to pleasant")
+                        arousal = gr.Slider(-1, 1, 0.5, step=0.05,
+                                            label="Arousal: calm to excited")
+                        plane = gr.Image(_plane(0.5, 0.5), interactive=False, label="The plane",
+                                         alt_text="The point in the plane of valence and arousal",
+                                         buttons=[], height=320)
+                    shown = gr.Image(interactive=False, label="Painted there", format="png",
+                                     alt_text="A picture painted for this point",
+                                     buttons=["download"], height=320)
+                move = gr.Button("Paint and play it", variant="primary")
+                there = _pieces()
+        one = {"concurrency_id": "networks", "concurrency_limit": 1}
+        go.click(told(play), [painting, comment, *settings], [seen, *heard, asked],
+                 show_progress_on=seen, **one)
+        hear.click(told(show), [music, seed, weights], [felt, over_time, painted, asked_music],
+                   show_progress_on=felt, **one)
+        point = [valence, arousal]
+        gr.on([valence.change, arousal.change], _plane, point, plane, queue=False)
+        plane.select(_pressed, None, point, queue=False)
+        move.click(told(move_to), [*point, *settings], [shown, *there],
+                   show_progress_on=shown, **one)
+        def left(request: gr.Request) -> list:
+            return restore(paintings, pieces, request)
+        page.load(left, None, [tabs, painting, music, comment, *settings, seen, felt],
+                  queue=False)
+    return page
+
+
+def play(path, comment, players, seed, seconds, weights, request: gr.Request,
+         progress=gr.Progress()) -> Iterator:  # noqa: B008 (Gradio's own way to ask for it)
+    """A painting's pieces, each shown as soon as it is made."""
+    picture = answers.read_painting(path)
+    felt, said = answers.see(picture, weights)
+    link = _link(request, "painting", picture, comment=comment, players=",".join(players),
+                 seed=seed, seconds=seconds, weights=weights)
+    yield from ([f"**Looks like** {said}", *pieces, link] for pieces in _played(
+        picture, felt, players, progress, comment=comment, seed=seed, seconds=seconds,
+        weights=weights))
+
+
+def show(path, seed, weights, request: gr.Request) -> list:
+    """What is felt in music, over time, and pictures of it."""
+    music = answers.read_music(path)
+    felt, point, said = answers.hear(music, weights)
+    pictures = answers.paint(point, music.middle, n=N_PICTURES, seed=seed)
+    name = affect.QUADRANTS[int(affect.quadrant(*point))]
+    return [f"**Sounds** {name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f}. {said}",
+            answers.curve(music, felt),
+            [(picture, f"{name}, picture {k}") for k, picture in enumerate(pictures, 1)],
+            _link(request, "music", music.middle, seed=seed, weights=weights)]
+
+
+def move_to(valence, arousal, players, seed, seconds, weights,
+            progress=gr.Progress()) -> Iterator:  # noqa: B008
+    """A picture of a point, and the pieces that are played to it for that feeling."""
+    felt = answers.at_point(valence, arousal)
+    picture, = answers.paint(felt.point, felt.point, n=1, seed=seed)
+    yield from ([picture, *pieces] for pieces in _played(
+        picture, felt, players, progress, seed=seed, seconds=seconds, weights=weights))
+
+
+def restore(paintings: dict, pieces: dict, request: gr.Request) -> list:
+    """The controls as a link left them; where it names an example, that as well."""
+    asked = dict(request.query_params)
+    def own(known, name, default):
+        return asked[name] if asked.get(name) in known else default
+    def number(name, default, low, high):
+        text = asked.get(name, "")
+        return min(max(int(text), low), high) if text.isdecimal() else default
+    players = [name for name in asked.get("players", "").split(",") if name in PLAYERS]
+    given = asked.get("input", "")
+    hint = "" if given in {"", *paintings, *pieces} else (
+        f"The link was made with an input whose hash is `{given[:16]}`: give it again, and the "
+        "same answer comes.")
+    tab = own(("painting", "music", "point"), "tab", "painting")
+    return [gr.Tabs(selected=tab), paintings.get(given), pieces.get(given),
+            asked.get("comment", "")[:2000], players or ["art2music", RULES],
+            number("seed", 0, 0, 2**53), number("seconds", 8, 2, 30),
+            own(WEIGHTS, "weights", "by itself"), *(hint if tab == name else ""
+                                                    for name in ("painting", "music"))]
+
+
+def examples() -> tuple[dict[str, str], dict[str, str]]:
+    """Paintings and pieces of the synthetic collection: hash → file."""
+    pictures, _ = paint.pictures(TEST_SEED, range(N_EXAMPLES), EXAMPLE_SIDE)
+    sounds, _ = render.sounds(TEST_SEED, range(N_EXAMPLES), EXAMPLE_S)
+    paintings = [artefacts.write(Path("given") / f"painting_{k}.png", picture)
+                 for k, picture in enumerate(pictures)]
+    pieces = [audio.write(Path("given") / f"piece_{k}.wav", sound, audio.SAMPLE_RATE_HZ)
+              for k, sound in enumerate(sounds)]
+    return ({_hash(answers.read_painting(str(path))): str(path) for path in paintings},
+            {_hash(answers.read_music(str(path)).middle): str(path) for path in pieces})
+
+
+def _pieces() -> list:
+    """The places of every player's sound, words and score: three components a player."""
+    places = []
+    with gr.Row():
+        for player in PLAYERS:
+            with gr.Column(visible=False, min_width=240) as place:
+                places += [place, gr.Audio(label=player, interactive=False, buttons=["download"]),
+                           gr.Markdown()]
+                places.append(gr.DownloadButton("The score (MIDI)", visible=False, size="sm"))
+    return places
+
+
+def _played(picture: np.ndarray, felt, players: list[str], progress, **settings) -> Iterator[list]:
+    """What is in the places of :func:`_pieces` after each player."""
+    if not players:
+        raise KlangfarbeError("somebody who plays", "nobody", "choose one above")
+    shown = {name: [gr.Column(visible=False), None, "", gr.DownloadButton(visible=False)]
+             for name in PLAYERS}
+    for k, player in enumerate(players):
+        progress((k, len(players)), desc=f"{player} plays", unit="pieces")
+        piece = answers.play(player, picture, felt, **settings)
+        name = f"{player.replace(' ', '_')}_{settings['seed']}"
+        score = next((gr.DownloadButton(value=_kept(name + suffix, content), visible=True)
+                      for suffix, content in piece.files.items()),
+                     gr.DownloadButton(visible=False))
+        shown[player] = [gr.Column(visible=True), _kept(f"{name}.mp3", piece.mp3),
+                         _listed(piece.told), score]
+        yield [part for parts in shown.values() for part in parts]
+
+
+def _kept(name: str, content: bytes) -> str:
+    """Writes what a visitor may download; the page's folder goes when the page closes."""
+    return str(artefacts.write(Path("given") / provenance.content_hash(content) / name, content))
+
+
+def _listed(told: str) -> str:
+    """Lines "name  words" as a list."""
+    return "\n".join(f"- **{name}** {html.escape(words.strip())}" for name, words in (
+        line.strip().split("  ", 1) for line in told.splitlines()))
+
+
+def _drawn() -> tuple:
+    """The empty plane: its axis and the canvas it is drawn on (no pyplot: several visitors)."""
+    axis = plots.affect_plane(Figure(figsize=(3.2, 3.2), layout="constrained").subplots())
+    canvas = FigureCanvasAgg(axis.figure)
+    canvas.draw()
+    return axis, canvas
+
+
+def _plane(valence: float, arousal: float) -> np.ndarray:
+    """The plane with one point, uint8 [H, W, 3]."""
+    axis, canvas = _drawn()
+    axis.plot(valence, arousal, "o", color="black", markersize=12)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3]
+
+
+def _pressed(event: gr.SelectData) -> tuple[float, float]:
+    """The point of the plane that was pressed in its picture."""
+    axis, canvas = _drawn()
+    x, y = event.index
+    point = axis.transData.inverted().transform((x, canvas.get_width_height()[1] - y))
+    valence, arousal = np.clip(np.round(20 * point) / 20, -1, 1)
+    return float(valence), float(arousal)
+
+
+def _hash(given: np.ndarray) -> str:
+    return provenance.content_hash(given)
+
+
+def _link(request: gr.Request, tab: str, given: np.ndarray, **settings) -> str:
+    query = urlencode({"tab": tab, "input": _hash(given), **settings})
+    return f"{request.request.base_url}?{query}"
