@@ -27,7 +27,7 @@ lint: $(READY)
 
 # Half a minute, by itself: pre-commit and the workflow call it.
 types: $(READY)
-	$(BIN)/basedpyright lib
+	$(BIN)/basedpyright
 
 unit: $(READY)
 	$(BIN)/python -m pytest tests -n $(CORES) --no-loadscope-reorder --durations=25

@@ -56,6 +56,12 @@ def paint(weights, **settings) -> int:
     return generate.generate_files(**settings)
 
 
+def studio(port, host) -> int:
+    sys.path.insert(0, str(paths.NOTEBOOKS))  # a page over lib, as the notebooks are
+    from studio import page
+    return page.serve(port, host)
+
+
 def bench(name, json) -> int:
     from lib.workbook import rehearsal
     return rehearsal.start("benchmarks", [name] + ["--json"] * json)
@@ -151,7 +157,7 @@ COMMANDS = {
         option("folder", nargs="?", default="",
                help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
         option("--port", type=int, default=8866), _HOST),
-    "studio": ("lib.studio.page:serve", "one page in the browser to try all four systems at",
+    "studio": (studio, "one page in the browser to try all four systems at",
         option("--port", type=int, default=7860), _HOST),
     "data": ("lib.data.registry:run",
         "the real collections: what is there, whether it is whole, how to get the rest",

@@ -2,12 +2,15 @@
 thread.
 """
 
+import sys
 from dataclasses import fields, is_dataclass
 
 import pytest
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
+
+sys.path.insert(0, str(paths.NOTEBOOKS))  # the studio's
 
 
 def leaves(config, name=""):

@@ -26,7 +26,7 @@ MAX_COLUMNS, MAX_LATE_IMPORTS = 100, 60
 
 # Packages of lib, lowest first: each imports its own row and those before it.
 ROWS = (("core",), ("signal",), ("data", "models", "pretrained", "training", "metrics"),
-        ("systems",), ("studio",), ("studies", "recipes", "workbook"), ("cli", "__main__"))
+        ("systems",), ("studies", "recipes", "workbook"), ("cli", "__main__"))
 RANK = {package: rank for rank, row in enumerate(ROWS) for package in row}
 SYSTEMS = {path.name for path in (LIB / "systems").iterdir() if (path / "__init__.py").is_file()}
 

@@ -1,6 +1,4 @@
-"""A study laid out, one listener's sitting as a machine of states, and the same through the
-widgets.
-"""
+"""A study laid out, and one listener's sitting as a machine of states."""
 
 import io
 import re
@@ -12,7 +10,7 @@ import soundfile
 
 from lib.core.errors import KlangfarbeError
 from lib.signal import audio
-from lib.studies.listening import analysis, page, session, store, study
+from lib.studies.listening import analysis, session, store, study
 from lib.studies.listening.questions import NAMES, QUESTIONS
 
 SECONDS = 0.6
@@ -245,10 +243,11 @@ def test_stopping_deletes_everything_also_for_a_second_window(small):
 
 def test_a_program_that_answers_says_so(small):
     clock = Clock()
-    shown = page.Page(small, clock=clock, simulated=True)
-    shown.controls["begin"].click()
-    fill(shown, clock)
-    shown.controls["next"].click()
+    sitting = session.Session(small, "abc", clock=clock, simulated=True)
+    sitting.agree()
+    listen(sitting, clock)
+    answer_all(sitting)
+    sitting.submit()
     assert study.answers(small.folder)["simulated"].tolist() == [True]
     with pytest.raises(KlangfarbeError, match="simulated ones"):
         analysis.ratings_for_ledger(study.answers(small.folder))
@@ -261,99 +260,35 @@ def test_declining_stores_nothing(small):
                                             / study.PLACES).exists() and not small.ratings.exists()
 
 
-# --- the widgets ----------------------------------------------------------------------------------
-
-
-def fill(shown, clock):
-    for side in shown.session.sounds:
-        shown.controls[f"play {side}"].click()
-        clock.now += SECONDS
-    for name, control in shown.controls.items():
-        if name in NAMES:
-            control.value = 4 if name not in ("ovl", "rel") else 81
-        elif name in ("better", "fitting"):
-            control.value = "right"
-
-
-def test_the_page_from_the_first_click_to_the_last(small):
+def test_the_same_page_in_two_windows_is_stored_once(small):
     clock = Clock()
-    shown = page.Page(small, clock=clock)
-    assert list(shown.controls) == ["code", "begin", "decline"]
-    shown.controls["begin"].click()
-    # the order in which Tab goes
-    assert list(shown.controls) == ["play left", *NAMES, "next", "stop"]
-    shown.controls["next"].click()
-    assert "Please play the sound first." in shown.message.value and shown.session.progress == (0,
-                                                                                                7)
-    pages = 0
-    while shown.session.state == "page":
-        fill(shown, clock)
-        player = shown.sound.children[0]
-        assert player.autoplay and not player.loop and bytes(player.value)[:4] == b"fLaC"
-        shown.controls["next"].click()
-        pages += 1
-    assert pages == 7 and "Thank you" in shown.box.children[0].value
-    rows = study.answers(small.folder)
-    assert rows["ovl"].dropna().eq(81).all() and rows["quality"].dropna().eq(4).all() and rows[
-        "better"].dropna().eq("right").all()
-    assert rows["rater"].nunique() == 1 and shown.session.rater in shown.box.children[0].value
+    first, second = (session.Session(small, "abc", clock=clock) for _ in range(2))
+    for sitting, value in ((first, 3), (second, 1)):
+        sitting.agree()
+        listen(sitting, clock)
+        answer_all(sitting, value)
+    first.submit()
+    with pytest.raises(KlangfarbeError, match="another window"):
+        second.submit()
+    assert second.trial == first.trial and second.progress == (1, 7) and second.answers == {}
+    assert store.read(small.ratings)["quality"].tolist() == [3]
 
 
-def test_a_slider_that_was_never_moved_is_no_answer(small):
-    clock = Clock()
-    shown = page.Page(small, clock=clock)
-    shown.controls["begin"].click()
-    for name in NAMES[:4]:
-        assert shown.controls[name].value is None  # nothing is chosen beforehand
-        shown.controls[name].value = 0
-    shown.controls["ovl"].value = 51
-    shown.controls["play left"].click()
-    clock.now += SECONDS
-    shown.controls["next"].click()
-    assert "Still to answer: Relevance (REL)" in shown.message.value
-    shown.controls["rel"].value = 0
-    shown.controls["next"].click()
-    assert store.read(small.ratings)[["ovl", "rel"]].to_numpy().tolist() == [[51, 0]]
-
-
-def test_stopping_asks_once_more_and_going_on_needs_a_known_code(small):
-    clock = Clock()
-    shown = page.Page(small, clock=clock)
-    shown.controls["code"].value = "unknown1"
-    shown.controls["begin"].click()
-    assert "No sitting has this code" in shown.message.value and shown.session.state == "consent"
-    shown.controls["code"].value = ""
-    shown.controls["begin"].click()
-    fill(shown, clock)
-    shown.controls["next"].click()
-    again = page.Page(small, clock=clock)
-    again.controls["code"].value = shown.session.rater
-    again.controls["begin"].click()
-    assert again.session.progress == (1, 7)
-    again.controls["stop"].click()
-    assert len(store.read(small.ratings)) == 1
-    again.controls["sure"].click()
-    assert len(
-        store.read(small.ratings)) == 0 and "Nothing of yours is stored" in again.box.children[
-        0].value
-
-
-def test_a_full_study_and_a_refusing_disk_are_told_on_the_page(small, monkeypatch):
+def test_a_full_study_is_refused_and_a_refusing_disk_keeps_the_page(small, monkeypatch):
     clock = Clock()
     study.claim(small, "aaa")
-    shown = page.Page(small, clock=clock)
-    shown.controls["begin"].click()
-    full = page.Page(small, clock=clock)
-    full.controls["begin"].click()
-    assert "all 2 are taken" in full.message.value
-    fill(shown, clock)
-
+    sitting = session.Session(small, "abc", clock=clock)
+    sitting.agree()
+    with pytest.raises(KlangfarbeError, match="all 2 are taken"):
+        session.Session(small, "full", clock=clock).agree()
+    listen(sitting, clock)
+    answer_all(sitting)
     def refuse(*_):
         raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(store.os, "write", refuse)
-    shown.controls["next"].click()
-    assert "No space left" in shown.message.value and shown.session.progress == (0, 7)
+    with pytest.raises(KlangfarbeError, match="No space left"):
+        sitting.submit()
+    assert sitting.progress == (0, 7) and sitting.answers
     monkeypatch.undo()
-    shown.controls["next"].click()
-    assert shown.session.progress == (1, 7)  # the answers still stood on the page
+    sitting.submit()
+    assert sitting.progress == (1, 7)

@@ -1,25 +1,19 @@
-"""A study of the atelier alone, and the web page that serves any study (Voila, a kernel a visitor).
+"""A study of the atelier alone, and the web page that serves any study.
 Each painting has its own music, another's, and its own heard through a telephone: the second sounds
 as good and fits worse, the third the other way round.  Notebook: 26."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-from nbformat import v4, writes
 from scipy.signal import butter, sosfiltfilt
 
-from lib.core import artefacts, paths
 from lib.data import atelier
 from lib.data.atelier import compose, factors, paint, render
 from lib.signal import audio
 from lib.studies.listening import study
+from lib.workbook import server
 
 OWN, OTHERS, TELEPHONE = "own music", "another's music", "own, by telephone"
-CELL = """from lib.studies.listening import page, study
-page.Page(study.load({folder!r})).box"""
 
 
 def telephone(sound: np.ndarray) -> np.ndarray:
@@ -58,27 +52,15 @@ def wrong_pairs(n: int = 4, seconds: float = 8.0) -> list[tuple[np.ndarray, np.n
     return found
 
 
-def command(folder: Path, port: int, host: str = "127.0.0.1") -> list[str]:
-    """Writes the one-cell notebook into a study's folder; the command that lets Voila serve it."""
-    notebook = v4.new_notebook(
-        cells=[v4.new_code_cell(CELL.format(folder=str(folder.resolve())))],
-        metadata={"title": "A listening study",
-                  "kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    page = artefacts.write(folder.resolve() / "page.ipynb", writes(notebook))
-    return [sys.executable, "-m", "voila", str(page), "--no-browser", f"--port={port}",
-            f"--Voila.ip={host}", "--show_tracebacks=False",
-            "--VoilaConfiguration.file_denylist=.*"]
-
-
 def serve(folder: Path | str = "", port: int = 8866, *, host: str = "127.0.0.1") -> int:
-    """Serves a study (without a folder the pilot) until interrupted; returns Voila's exit code."""
-    folder = Path(folder) if folder else study.PILOT
+    """Serves a study (without a folder the pilot) until interrupted."""
+    from lib.studies.listening import page  # slow: Gradio
+
+    folder = Path(folder).resolve() if folder else study.PILOT
     if folder == study.PILOT and not (folder / study.SETTINGS).is_file():
         print("laying out the pilot: 24 paintings, 30 places …")
         study.lay_out(folder, clips(), n_pairs=6, wrong=wrong_pairs())
     opened = study.load(folder)
     print(f"{len(opened.trials)} pages for {opened.settings['places']} listeners"
           f" · answers go to {opened.ratings}")
-    print(f"open http://{host}:{port} · stop with Ctrl-C")
-    return subprocess.run(command(folder, port, host), check=False,
-                          env={**os.environ, "PYTHONPATH": str(paths.ROOT)}).returncode
+    return server.serve(lambda: page.build(opened), host, port, ask=False)

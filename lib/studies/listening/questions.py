@@ -55,7 +55,8 @@ comfortable volume before you begin; leave it there.
 
 What is stored. Your answers, how long each page took, how often you pressed "Play", and the date
 and time. No name, no address, no sound or picture of you, nothing about your computer. A random
-code stands for you; write it down, with it you can go on later or have your answers deleted.
+code stands for you; write it down, with it you can go on later or have your answers deleted. Your
+browser keeps the code, too, so that a closed page can be opened again.
 
 You may stop. At any time, without a reason: close the page, or press "Stop and delete my answers",
 which removes every answer of yours from the disk at once. It works from the first page to the last,

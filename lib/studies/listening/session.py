@@ -95,13 +95,17 @@ class Session:
                                   "Begin a new sitting, if you like")
         if lacking:
             raise KlangfarbeError("a whole page", lacking, "do what it says, then go on")
-        store.append(self.study.ratings, Row(
+        row = Row(
             study=self.study.name, rater=self.rater, trial=self.trial["trial"],
             kind=self.trial["kind"], code=self.trial["code"], plays=len(self._plays), heard=True,
             seconds=round(self.clock() - self._since, 1), simulated=self.simulated,
-            at=datetime.now(UTC).isoformat(timespec="seconds"), **self.answers))
-        self._done.add(self.trial["trial"])
-        self._next()
+            at=datetime.now(UTC).isoformat(timespec="seconds"), **self.answers)
+        try:
+            store.append(self.study.ratings, row)
+        finally:  # answered now, or in another window before: on from there
+            self._done = store.answered(self.study.ratings, self.rater, self.study.name)
+            if self.trial["trial"] in self._done:
+                self._next()
 
     def withdraw(self) -> int:
         self.state = GONE

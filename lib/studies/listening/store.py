@@ -21,9 +21,13 @@ WITHDRAWN, LOCK_SECONDS = "withdrawn.jsonl", 20
 
 
 def append(folder: Path | str, row: Row) -> None:
-    """Adds one answer to its listener's file; when this returns, it is on the disk."""
+    """Adds one answer to its listener's file; when this returns, it is on the disk. A page that
+    was answered already, in another window, is not answered again."""
     path = _file(folder, row.rater)
     with _locked(path.parent):
+        if row.trial in answered(folder, row.rater, row.study):
+            raise KlangfarbeError("a page without an answer", "This page was answered in another "
+                                  "window", "Go on from here")
         jsonl.append(path, asdict(row))
 
 

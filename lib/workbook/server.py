@@ -15,7 +15,11 @@ from typing import Any
 from lib.core.errors import KlangfarbeError
 
 PASSWORD, USER = "KLANGFARBE_PASSWORD", "klangfarbe"
+GIVEN = "given"  # the folder of what is uploaded and made
 UPLOAD, KEPT_S = "20mb", 1800
+# what Gradio's theme has no name for and axe finds too faint
+CSS = """time, .controls span, .icon {color: var(--body-text-color-subdued) !important}
+.dark {--color-accent: var(--primary-400)}"""
 # Gradio's page is made of inline scripts and styles; all else comes from this server
 POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' "
           "'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src "
@@ -31,10 +35,10 @@ def serve(build: Callable[[], Any], host: str, port: int, *, ask: bool = True) -
 
     bound = listen(host, port)
     with tempfile.TemporaryDirectory(prefix="klangfarbe-") as folder:
-        # Gradio tells a browser where its files lie: a relative name says nothing of the machine
-        os.chdir(folder)
-        os.environ |= {"GRADIO_TEMP_DIR": "given", "GRADIO_ANALYTICS_ENABLED": "False"}
-        Path("given").mkdir()
+        os.chdir(folder)  # what a browser is told of a file begins here: see `app`
+        os.environ |= {"GRADIO_TEMP_DIR": str(Path.cwd() / GIVEN),
+                       "GRADIO_ANALYTICS_ENABLED": "False"}
+        Path(GIVEN).mkdir()
         password = os.environ.get(PASSWORD) or secrets.token_urlsafe(9)
         closed = ask and not is_own(host)
         application = app(build(), password if closed else "")
@@ -48,21 +52,43 @@ def serve(build: Callable[[], Any], host: str, port: int, *, ask: bool = True) -
 
 
 def app(blocks: Any, password: str = "") -> Any:
-    """An ASGI application of Gradio's Blocks, behind a password unless it is empty."""
+    """An ASGI application of Gradio's Blocks, behind a password unless it is empty. Gradio tells a
+    browser where its files lie; here these names begin at the present folder."""
     import gradio
     from fastapi import FastAPI
 
     whole = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    here = f"{Path.cwd()}/".encode()
+    relative = (b"./" * len(here))[: len(here) - 1] + b"/"  # as long, and it says nothing
 
     @whole.middleware("http")
-    async def headed(request, call_next):
+    async def untold(request, call_next):
+        # unpacked, a body can be read
+        request.scope["headers"] = [(name, value) for name, value in request.scope["headers"]
+                                    if name != b"accept-encoding"]
         answer = await call_next(request)
         answer.headers.update(HEADERS)
+        if not answer.headers.get("content-type", "").startswith(("image", "audio", "video")):
+            whole_body = answer.body_iterator
+            async def parts():
+                async for part in whole_body:
+                    yield (part.encode() if isinstance(part, str) else bytes(part)).replace(
+                        here, relative)
+            answer.body_iterator = parts()
         return answer
 
+    # Gradio's own colours, but for those that are too faint on their ground to be read by all
+    theme = gradio.themes.Default(primary_hue="indigo").set(
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
+        button_primary_background_fill="*primary_700", color_accent="*primary_700",
+        button_primary_background_fill_dark="*primary_700", color_accent_soft="*primary_100",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800")
     return gradio.mount_gradio_app(
-        whole, blocks, "/", auth=(USER, password) if password else None, ssr_mode=False,
-        max_file_size=UPLOAD, show_error=False, footer_links=[], enable_monitoring=False)
+        whole, blocks, "/", theme=theme, css=CSS, max_file_size=UPLOAD, show_error=False,
+        auth=(USER, password) if password else None, ssr_mode=False, footer_links=[],
+        enable_monitoring=False)
 
 
 def listen(host: str, port: int) -> socket.socket:

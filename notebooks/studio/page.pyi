@@ -7,6 +7,7 @@ import html
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import gradio as gr
@@ -16,11 +17,12 @@ from matplotlib.figure import Figure
 
 from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError
-from lib.data.atelier import TEST_SEED, paint, render
+from lib.data.atelier import TEST_SEED, factors, paint, render
 from lib.signal import affect, audio, plots
-from lib.studio import answers, server
-from lib.studio.answers import PLAYERS, RULES, WEIGHTS
 from lib.systems import interface
+from lib.workbook import server
+from studio import answers
+from studio.answers import PLAYERS, RULES, WEIGHTS
 
 TITLE = "Klangfarbe: the studio"
 INTRO = f"""# {TITLE}
@@ -29,8 +31,30 @@ page; what you give is deleted when it closes, or after half an hour. Small netw
 *{RULES}* is what their music is to be held against: no network, a composer's rules, which write for
 the same feeling. What is **felt** in real paintings is told a little (valence: r .35), in music far
 better (arousal: r .74)."""
-N_EXAMPLES, EXAMPLE_SIDE, EXAMPLE_S = 4, 128, 15.0
+EXAMPLE_SIDE, EXAMPLE_S = 128, 15.0
 N_PICTURES = 4
+AT_FIRST = ("art2music", RULES)  # who answers within seconds, loading included
+
+
+class Example(NamedTuple):
+    """An input to begin with: its quadrant, its file, and the hash by which a link names it."""
+    mood: str
+    file: str
+    hash: str
+
+from gradio.events import Dependency
+
+class Painting(gr.Image):
+    """Gradio's, which here leaves reading to us: it says what is wrong with a file."""
+    is_template = True
+
+    def preprocess(self, payload):
+        return payload.path if payload else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
 
 
 def serve(port: int, host: str) -> int:
@@ -48,7 +72,7 @@ def told(answer: Callable) -> Callable:
             yield from (result if inspect.isgenerator(result) else [result])
         except KlangfarbeError as error:
             text = f"Expected {error.expected}; got {error.got}; {error.do}."
-            for path in (g for g in given if isinstance(g, str) and "given" in g):
+            for path in (one for one in given if isinstance(one, str) and server.GIVEN in one):
                 text = text.replace(f"{Path(path).parent}/", "")
             raise gr.Error(html.escape(text), title="Not this one", duration=None,
                            print_exception=False) from None
@@ -62,8 +86,9 @@ def build() -> gr.Blocks:
                    delete_cache=(60, server.KEPT_S)) as page:
         gr.Markdown(INTRO)
         with gr.Row():
-            players = gr.CheckboxGroup(list(PLAYERS), value=["art2music", RULES], label="Who plays")
-            seed = gr.Number(0, precision=0, minimum=0, label="Seed", info="Another: another piece")
+            players = gr.CheckboxGroup(list(PLAYERS), value=list(AT_FIRST), label="Who plays")
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed",
+                             info="Another seed, another piece")
             seconds = gr.Slider(2, 30, 8, step=1, label="Seconds of music")
         with gr.Accordion("Who looks, listens and reads", open=False):
             weights = gr.Radio([(f"{name}: {text}", name) for name, text in WEIGHTS.items()],
@@ -72,30 +97,33 @@ def build() -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("A painting becomes music", id="painting"):
                 with gr.Row():
-                    painting = gr.Image(type="filepath", image_mode=None, label="Painting",
-                                        height=320, alt_text="The painting that you gave",
-                                        sources=["upload", "webcam", "clipboard"])
+                    painting = Painting(label="Painting", height=320,
+                                        sources=["upload", "webcam", "clipboard"],
+                                        alt_text="The painting that you gave")
                     with gr.Column():
                         comment = gr.Textbox(label="Your comment", lines=2, max_length=2000,
                                              info="What you feel before it; art2music reads it")
                         go = gr.Button("Play it", variant="primary")
-                        gr.Examples([[path] for path in paintings.values()], [painting],
-                                    label="Paintings of the synthetic collection")
+                        shelf = gr.Gallery(
+                            [(one.file, one.mood) for one in paintings], columns=4, height=150,
+                            allow_preview=False, interactive=False, buttons=[],
+                            label="Or one of the synthetic collection")
                 seen, heard = gr.Markdown(), _pieces()
                 asked = gr.Textbox(label="A link to this answer", interactive=False,
                                    buttons=["copy"])
             with gr.Tab("Music becomes a picture", id="music"):
                 music = gr.Audio(type="filepath", label="Music", sources=["upload", "microphone"],
                                  buttons=["download"])
-                gr.Examples([[path] for path in pieces.values()], [music], label="Pieces of the "
-                            "synthetic collection", example_labels=[Path(path).stem.replace(
-                                "_", " ") for path in pieces.values()])
+                records = gr.Radio([(one.mood, one.file) for one in pieces],
+                                   label="Or a piece of the synthetic collection")
                 hear = gr.Button("Paint it", variant="primary")
                 felt = gr.Markdown()
                 over_time = gr.LinePlot(x="seconds", y="value", color="of", y_lim=[-1, 1],
-                                        height=220, label="Felt over time")
-                painted = gr.Gallery(columns=N_PICTURES, format="png", height=300,
-                                     label="Painted from it", interactive=False)
+                                        height=300, color_title="what",
+                                        label="Felt over time", visible=False)
+                painted = gr.Gallery(columns=N_PICTURES, format="png", height=300, visible=False,
+                                     label="Painted from it", interactive=False,
+                                     buttons=["download"])
                 asked_music = gr.Textbox(label="A link to this answer", interactive=False,
                                          buttons=["copy"])
             with gr.Tab("A point of the plane", id="point"):
@@ -109,10 +137,17 @@ def build() -> gr.Blocks:
                                          alt_text="The point in the plane of valence and arousal",
                                          buttons=[], height=320)
                     shown = gr.Image(interactive=False, label="Painted there", format="png",
+                                     visible=False,
                                      alt_text="A picture painted for this point",
                                      buttons=["download"], height=320)
                 move = gr.Button("Paint and play it", variant="primary")
                 there = _pieces()
+                asked_point = gr.Textbox(label="A link to this answer", interactive=False,
+                                         buttons=["copy"])
+        def taken(event: gr.SelectData) -> str:
+            return paintings[event.index].file
+        shelf.select(taken, None, painting, queue=False)
+        records.input(lambda path: path, records, music, queue=False)
         one = {"concurrency_id": "networks", "concurrency_limit": 1}
         go.click(told(play), [painting, comment, *settings], [seen, *heard, asked],
                  show_progress_on=seen, **one)
@@ -121,11 +156,11 @@ def build() -> gr.Blocks:
         point = [valence, arousal]
         gr.on([valence.change, arousal.change], _plane, point, plane, queue=False)
         plane.select(_pressed, None, point, queue=False)
-        move.click(told(move_to), [*point, *settings], [shown, *there],
-                   show_progress_on=shown, **one)
+        move.click(told(move_to), [*point, *settings], [shown, *there, asked_point],
+                   show_progress_on=plane, **one)
         def left(request: gr.Request) -> list:
-            return restore(paintings, pieces, request)
-        page.load(left, None, [tabs, painting, music, comment, *settings, seen, felt],
+            return restore(paintings, pieces, dict(request.query_params))
+        page.load(left, None, [tabs, painting, music, comment, *settings, seen, felt, *point],
                   queue=False)
     return page
 
@@ -149,51 +184,63 @@ def show(path, seed, weights, request: gr.Request) -> list:
     pictures = answers.paint(point, music.middle, n=N_PICTURES, seed=seed)
     name = affect.QUADRANTS[int(affect.quadrant(*point))]
     return [f"**Sounds** {name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f}. {said}",
-            answers.curve(music, felt),
-            [(picture, f"{name}, picture {k}") for k, picture in enumerate(pictures, 1)],
+            gr.LinePlot(answers.curve(music, felt), visible=True),
+            gr.Gallery([(picture, f"{name}, picture {k}") for k, picture in enumerate(pictures, 1)],
+                       visible=True),
             _link(request, "music", music.middle, seed=seed, weights=weights)]
 
 
-def move_to(valence, arousal, players, seed, seconds, weights,
+def move_to(valence, arousal, players, seed, seconds, weights, request: gr.Request,
             progress=gr.Progress()) -> Iterator:  # noqa: B008
     """A picture of a point, and the pieces that are played to it for that feeling."""
     felt = answers.at_point(valence, arousal)
     picture, = answers.paint(felt.point, felt.point, n=1, seed=seed)
-    yield from ([picture, *pieces] for pieces in _played(
+    link = _link(request, "point", valence=valence, arousal=arousal, players=",".join(players),
+                 seed=seed, seconds=seconds, weights=weights)
+    yield from ([gr.Image(picture, visible=True), *pieces, link] for pieces in _played(
         picture, felt, players, progress, seed=seed, seconds=seconds, weights=weights))
 
 
-def restore(paintings: dict, pieces: dict, request: gr.Request) -> list:
-    """The controls as a link left them; where it names an example, that as well."""
-    asked = dict(request.query_params)
-    def own(known, name, default):
+def restore(paintings: list[Example], pieces: list[Example], asked: dict[str, str]) -> list:
+    """The controls as a link's query left them; where it names an example, that as well."""
+    if "tab" not in asked:
+        return [gr.skip() for _ in range(12)]
+    def own(known, name: str, default: str) -> str:
         return asked[name] if asked.get(name) in known else default
-    def number(name, default, low, high):
-        text = asked.get(name, "")
-        return min(max(int(text), low), high) if text.isdecimal() else default
+    def number(name: str, default: float, low: float, high: float) -> float:
+        try:
+            return min(max(float(asked[name]), low), high)
+        except (KeyError, ValueError):
+            return default
     players = [name for name in asked.get("players", "").split(",") if name in PLAYERS]
-    given = asked.get("input", "")
-    hint = "" if given in {"", *paintings, *pieces} else (
-        f"The link was made with an input whose hash is `{given[:16]}`: give it again, and the "
-        "same answer comes.")
-    tab = own(("painting", "music", "point"), "tab", "painting")
-    return [gr.Tabs(selected=tab), paintings.get(given), pieces.get(given),
-            asked.get("comment", "")[:2000], players or ["art2music", RULES],
-            number("seed", 0, 0, 2**53), number("seconds", 8, 2, 30),
-            own(WEIGHTS, "weights", "by itself"), *(hint if tab == name else ""
-                                                    for name in ("painting", "music"))]
+    tab, given = own(("painting", "music", "point"), "tab", "painting"), asked.get("input", "")
+    found = [next((one.file for one in some if one.hash == given), gr.skip())
+             for some in (paintings, pieces)]
+    known = {one.hash for one in (*paintings, *pieces)}
+    hint = ("" if given in known or not given.isalnum() else "The link was made with an input "
+            f"whose hash is `{given[:16]}`: give it again, and the same answer comes.")
+    return [gr.Tabs(selected=tab), *found, asked.get("comment", "")[:2000],
+            players or list(AT_FIRST), int(number("seed", 0, 0, 2**53)),
+            number("seconds", 8, 2, 30), own(WEIGHTS, "weights", "by itself"),
+            hint * (tab == "painting"), hint * (tab == "music"),
+            number("valence", 0.5, -1, 1), number("arousal", 0.5, -1, 1)]
 
 
-def examples() -> tuple[dict[str, str], dict[str, str]]:
-    """Paintings and pieces of the synthetic collection: hash → file."""
-    pictures, _ = paint.pictures(TEST_SEED, range(N_EXAMPLES), EXAMPLE_SIDE)
-    sounds, _ = render.sounds(TEST_SEED, range(N_EXAMPLES), EXAMPLE_S)
-    paintings = [artefacts.write(Path("given") / f"painting_{k}.png", picture)
-                 for k, picture in enumerate(pictures)]
-    pieces = [audio.write(Path("given") / f"piece_{k}.wav", sound, audio.SAMPLE_RATE_HZ)
-              for k, sound in enumerate(sounds)]
-    return ({_hash(answers.read_painting(str(path))): str(path) for path in paintings},
-            {_hash(answers.read_music(str(path)).middle): str(path) for path in pieces})
+def examples() -> tuple[list[Example], list[Example]]:
+    """Paintings and pieces of the synthetic collection, one of each quadrant."""
+    def mood(item: int) -> int:
+        point = factors.draw(TEST_SEED, item)
+        return int(affect.quadrant(point.valence, point.arousal))
+    items = [next(item for item in range(1000) if mood(item) == quadrant) for quadrant in range(4)]
+    pictures, _ = paint.pictures(TEST_SEED, items, EXAMPLE_SIDE)
+    sounds, _ = render.sounds(TEST_SEED, items, EXAMPLE_S)
+    paintings, pieces = [], []
+    for name, picture, sound in zip(affect.QUADRANTS, pictures, sounds, strict=True):
+        file = artefacts.write(Path(server.GIVEN) / f"{name}.png", picture)
+        paintings.append(Example(name, str(file), _hash(answers.read_painting(str(file)))))
+        file = audio.write(Path(server.GIVEN) / f"{name}.wav", sound, audio.SAMPLE_RATE_HZ)
+        pieces.append(Example(name, str(file), _hash(answers.read_music(str(file)).middle)))
+    return paintings, pieces
 
 
 def _pieces() -> list:
@@ -228,7 +275,8 @@ def _played(picture: np.ndarray, felt, players: list[str], progress, **settings)
 
 def _kept(name: str, content: bytes) -> str:
     """Writes what a visitor may download; the page's folder goes when the page closes."""
-    return str(artefacts.write(Path("given") / provenance.content_hash(content) / name, content))
+    folder = Path(server.GIVEN) / provenance.content_hash(content)
+    return str(artefacts.write(folder / name, content))
 
 
 def _listed(told: str) -> str:
@@ -266,6 +314,6 @@ def _hash(given: np.ndarray) -> str:
     return provenance.content_hash(given)
 
 
-def _link(request: gr.Request, tab: str, given: np.ndarray, **settings) -> str:
-    query = urlencode({"tab": tab, "input": _hash(given), **settings})
-    return f"{request.request.base_url}?{query}"
+def _link(request: gr.Request, tab: str, given: np.ndarray | None = None, **settings) -> str:
+    named = {} if given is None else {"input": _hash(given)}
+    return f"{request.request.base_url}?{urlencode({'tab': tab, **named, **settings})}"

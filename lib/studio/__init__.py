@@ -1,1 +1,0 @@
-"""Pages to try the systems at, in a browser."""

@@ -1,0 +1,1 @@
+"""One page in the browser to try the systems at: ``python -m lib studio``."""
