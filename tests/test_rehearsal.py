@@ -10,13 +10,12 @@ import rehearsal
 import torch
 from conftest import leaves
 from huggingface_hub import constants
-from rehearsal import full_size, networks
+from rehearsal import full_size, memory, networks
 from torch import nn
 
 from lib.cli import main
 from lib.core import paths
 from lib.systems import SYSTEMS
-from lib.training import flops
 from lib.workbook import graph
 
 STEM = "98_planted"
@@ -123,14 +122,14 @@ def test_a_layer_and_its_step_are_counted_as_they_should_be():
 
 def test_what_autograd_keeps_is_counted_once_and_let_go():
     layer, x = nn.Linear(10, 20), torch.rand(4, 10)
-    with flops.SavedTensors(layer.parameters()) as saved:
+    with memory.SavedTensors(layer.parameters()) as saved:
         for _ in range(2):  # one graph after the other: input [4, 10], and output [4, 20] for y²
             layer(x).square().sum().backward()
         assert (saved.peak, saved.bytes) == (4 * (4 * 10 + 4 * 20), 0)
         kept = [layer(x).square() for _ in range(2)]  # two graphs that share their input
         assert saved.peak == saved.bytes == 4 * (4 * 10 + 2 * 4 * 20)
     plain, = torch.autograd.grad(layer(x.requires_grad_()).tanh().sum(), x, create_graph=True)
-    with flops.SavedTensors(layer.parameters()):  # a second gradient goes through
+    with memory.SavedTensors(layer.parameters()):  # a second gradient goes through
         again, = torch.autograd.grad(layer(x).tanh().sum(), x, create_graph=True)
     assert torch.equal(torch.autograd.grad(plain.square().sum(), x)[0],
                        torch.autograd.grad(again.square().sum(), x)[0]) and kept

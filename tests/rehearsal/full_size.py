@@ -30,6 +30,7 @@ from lib.systems import art2music, bridging, mapping, music2image
 from lib.systems.mapping.data import FRACTIONS
 from lib.training import flops
 from lib.training import musicgen as steps
+from rehearsal import memory
 
 PUBLISHED = ("CLIP ViT-B/32", "CLIP ViT-H/14", "BLIP-large", "BLIP-2 OPT-2.7B", "Falcon-RW-1B",
              "Llama-3.1-8B", "T5-base", "MiniLM-L6", "TinyBERT-L6", "LAION CLAP")
@@ -204,7 +205,7 @@ def measure(model: nn.Module, passes: list[tuple]) -> list[dict]:
                 call()  # gradients and Adam's moments are there from now on
             own = [*weights, *(weight for part in trains for weight in part.parameters())]
             began = time.process_time()
-            with flops.count_flops() as counter, flops.SavedTensors(own) as saved:
+            with flops.count_flops() as counter, memory.SavedTensors(own) as saved:
                 call()
         rows.append({
             "what": what, "units": units, "parameters": sum(p.numel() for p in weights),
