@@ -24,7 +24,7 @@ class MusicTagger(nn.Module):
                          if name not in ("self", "n_genres", "__class__")}
         super().__init__()
         self.sample_rate_hz, self.window_seconds = sample_rate_hz, window_seconds
-        self.n_fft, self.hop_length = n_fft, hop_length
+        self.n_fft, self.hop_length, self.width = n_fft, hop_length, embedding
         self.window_samples = round(sample_rate_hz * window_seconds)
         self.bands = nn.Buffer(melscale_fbanks(n_fft // 2 + 1, lowest_hz, highest_hz, n_mels,
                                                sample_rate_hz, norm="slaney", mel_scale="slaney"),

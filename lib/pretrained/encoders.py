@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lib.core.errors import KlangfarbeError
 from lib.models.music_tagger import MusicTagger
 from lib.pretrained import loading
+from lib.pretrained.audioset import AudioSetEncoder
 from lib.pretrained.loading import Pretrained, Source, load_model, read, tokens_of
 
 MAX_TOKENS = 512
@@ -90,29 +91,23 @@ def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
     return SentenceEncoder(source, model, device, tokenizer, width=width)
 
 
-class TaggerEncoder(Pretrained):
+class TaggerEncoder(AudioSetEncoder):
     """A MusicTagger with the names of its genres, `labels`."""
     def __init__(self, source: Source, model: MusicTagger, labels: tuple[str, ...], device: str):
         super().__init__(source, model, device)
-        self.labels, self.width = labels, model.squeeze.out_features
-        self.sample_rate_hz, self.window_seconds = model.sample_rate_hz, model.window_seconds
+        self.labels = labels
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → embeddings float32 [N, D]."""
-        return self._outputs(windows)[2]
+        return self._outputs(lambda sound: self.model(sound)[2], windows)
 
     def logits(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → genre logits float32 [N, G], in the order of `labels`."""
-        return self._outputs(windows)[0]
+        return self._outputs(lambda sound: self.model(sound)[0], windows)
 
     def affect(self, windows: np.ndarray) -> np.ndarray:
         """Windows float32 [N, samples] → (valence, arousal), clipped to [−1, 1], float32 [N, 2]."""
-        return np.clip(self._outputs(windows)[1], -1, 1)
-
-    def _outputs(self, windows: np.ndarray) -> list[np.ndarray]:
-        with torch.inference_mode():
-            sound = torch.from_numpy(np.ascontiguousarray(windows, np.float32)).to(self.device)
-            return [output.float().cpu().numpy() for output in self.model(sound)]
+        return np.clip(self._outputs(lambda sound: self.model(sound)[1], windows), -1, 1)
 
 
 def load_tagger(source: Source, device: str, dtype=None) -> TaggerEncoder:
@@ -121,8 +116,7 @@ def load_tagger(source: Source, device: str, dtype=None) -> TaggerEncoder:
     def build(config):
         labels.extend(config.pop("labels"))
         return MusicTagger(len(labels), **config)
-    model = loading.load_own(source, build, "tagger").to(device)
-    return TaggerEncoder(source, model, tuple(labels), device)
+    return TaggerEncoder(source, loading.load_own(source, build, "tagger"), tuple(labels), device)
 
 
 class ClapEncoder(Pretrained):
