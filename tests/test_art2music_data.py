@@ -10,7 +10,7 @@ import pytest
 from conftest import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rehearsal import collections
+from rehearsal import collections, sizes
 
 from lib import pretrained
 from lib.core import paths
@@ -18,6 +18,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import leakage
 from lib.data.atelier import factors
 from lib.signal import affect, audio, images
+from lib.systems import art2music
 from lib.systems.art2music import data, evaluate, mel
 from lib.systems.art2music.config import PROFILES, get_config
 
@@ -243,7 +244,7 @@ def test_one_load_reads_pictures_and_sounds_of_either_collection(published, enco
 
 
 def test_a_rehearsal_has_papers_settings_but_for_sizes():
-    paper, rehearsal = leaves(PROFILES["paper"]), leaves(PROFILES["rehearsal"])
+    paper, rehearsal = map(leaves, (PROFILES["paper"], sizes.of(art2music)))
     for name, value in paper.items():
         if isinstance(value, str | bool | None) or (
                 isinstance(value, tuple) and all(isinstance(part, str) for part in value)):

@@ -1,8 +1,9 @@
 """The rehearsal's settings are paper's at other sizes."""
 
 from conftest import leaves
+from rehearsal import sizes
 
-from lib.core import profiles
+from lib.systems import bridging
 from lib.systems.bridging import config
 
 # numbers of items, steps, epochs and batches, seconds, widths
@@ -13,7 +14,7 @@ SIZES = {"side", "test_paintings", "test_seconds", "data.n_paintings", "data.n_p
 
 
 def test_a_rehearsal_changes_sizes_alone():
-    paper, rehearsed = (leaves(config.PROFILES[name]) for name in ("paper", "rehearsal"))
+    paper, rehearsed = map(leaves, (config.PROFILES["paper"], sizes.of(bridging)))
     assert paper.keys() == rehearsed.keys()
     differing = {name for name in paper if paper[name] != rehearsed[name]}
     assert differing == SIZES
@@ -25,6 +26,7 @@ def test_paper_is_the_published_protocol(monkeypatch):
     paper = config.get_config("paper")
     assert paper.data.origin == paper.data.how == "published" and not paper.bundled
     assert paper.music.frozen == ("enc_to_dec_proj",)
-    monkeypatch.setenv(profiles.REHEARSAL_VARIABLE, "1")
-    assert config.get_config("paper") is config.PROFILES["rehearsal"]
-    assert config.get_config("mini") is config.PROFILES["mini"]
+    mini = config.get_config("mini")
+    sizes.install(monkeypatch.setitem)
+    assert config.get_config("paper") == sizes.of(bridging) != paper
+    assert config.get_config("mini") is mini

@@ -11,12 +11,14 @@ import torch
 from conftest import leaves
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rehearsal import sizes
 
 from lib.cli import main
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.models.emotion_unet import EmotionUNet
 from lib.signal import audio, images
+from lib.systems import music2image
 from lib.systems.music2image import generate as chain
 from lib.systems.music2image import train_diffusion, train_forest
 from lib.systems.music2image.config import PROFILES, DiffusionConfig, get_config
@@ -446,7 +448,7 @@ def test_paint_refuses_a_profile_that_was_not_trained(own_results, monkeypatch, 
 # ---------------------------------------------------------------- settings
 
 def test_a_rehearsal_has_papers_settings_but_for_sizes():
-    paper, rehearsal = (leaves(PROFILES[name]) for name in ("paper", "rehearsal"))
+    paper, rehearsal = map(leaves, (PROFILES["paper"], sizes.of(music2image)))
     of_the_method = {"n_diffusion", "n_critic", "attention_levels", "patch", "warm_up", "excerpts",
                      "max_depth", "min_split", "min_leaf"}
     smaller = set()

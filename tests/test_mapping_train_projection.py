@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import leaves
-from rehearsal import networks
+from rehearsal import networks, sizes
 
 from lib import pretrained
 from lib.core import artefacts, paths
@@ -21,6 +21,7 @@ from lib.metrics.embedders import EMBEDDERS
 from lib.models import projections
 from lib.pretrained import musicgen as loader
 from lib.recipes import musicgen as recipe
+from lib.systems import mapping
 from lib.systems.mapping import checkpoints, data, generate, train_projection
 from lib.systems.mapping.config import PROFILES, RANGE_80_DB, get_config
 from lib.training.loop import Checkpoint
@@ -434,7 +435,7 @@ def settings_of(config) -> dict:
 
 
 def test_a_rehearsal_changes_nothing_but_sizes():
-    paper, rehearsal = (settings_of(PROFILES[name]) for name in ("paper", "rehearsal"))
+    paper, rehearsal = map(settings_of, (PROFILES["paper"], sizes.of(mapping)))
     assert rehearsal == paper and paper["data.origin"] == "published"
     assert paper["captioner"] == "Salesforce/blip2-opt-2.7b" and paper["study_two.bfloat16"]
 

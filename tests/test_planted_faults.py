@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from huggingface_hub import constants
-from rehearsal import collections, networks
+from rehearsal import collections, networks, sizes
 
 from lib import metrics, pretrained
 from lib.cli import main
@@ -33,11 +33,11 @@ GPU_GB = 24  # the text's GPU (Deepika §5.4)
 
 
 def rehearsed(system):
-    return system.config.PROFILES["rehearsal"]
+    return sizes.of(system)
 
 
 def paper(system):
-    return system.config.PROFILES["paper"]
+    return sizes.PAPER[system]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,7 @@ def at_paper(folders, own_results, monkeypatch):
     """A rehearsal's environment, in this process."""
     monkeypatch.setenv(paths.REAL_DATA_VARIABLE, str(folders / "collections"))
     monkeypatch.setenv(profiles.REHEARSAL_VARIABLE, "1")
+    sizes.install(monkeypatch.setitem)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folders / "hub"))
     return folders

@@ -10,7 +10,7 @@ import numpy as np
 import pyloudnorm
 import torch
 
-from lib.core import artefacts, paths, profiles, provenance
+from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError, one_of
 from lib.signal import audio, images
 from lib.systems import real_world
@@ -93,11 +93,10 @@ def one_thread(wanted: bool = True) -> Iterator[None]:
 
 
 def get_config(table: Mapping, profile: str):
-    """A system's config at a profile; ``bundled`` has mini's, a rehearsal of ``paper`` its own."""
+    """A system's config at a profile; ``bundled`` has mini's."""
     known = {artefacts.BUNDLED: table["mini"], **table}
-    rehearsed = known.pop("rehearsal", None)
     one_of(known, profile, "a profile")
-    return known[profile] if profiles.sizes(profile) == profile else rehearsed
+    return known[profile]
 
 
 def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], what: str,

@@ -26,7 +26,8 @@ def rehearse(stems: list[str], cores: int) -> int:
     forks inherit what it has imported; 1 if one failed."""
     for name in PRELOADED:
         __import__(name)
-    from rehearsal import collections, networks  # which import those
+    from rehearsal import collections, networks, sizes  # which import those
+    sizes.install()
     for folder, write in ((HOME / "collections", collections.write_collections),
                           (HOME / "hub", networks.write_hub)):
         if not folder.is_dir():

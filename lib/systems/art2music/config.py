@@ -142,15 +142,7 @@ PROFILES = {
     "gpu": Config(replace(_ATELIER, n_paintings=8_000, n_clips=4_000),
                   vocoder=VocoderConfig(n_steps=20_000), test_paintings=600, test_clips=600,
                   embedder="tagger", n_others=0, smallest_share=0.25),
-    "paper": Config(),
-    # paper's, at toy sizes
-    "rehearsal": Config(
-        DataConfig(n_triplets=90, seconds=0.55, side=32),
-        DecoderConfig(hidden=16, lstm=8, layers=2, seconds=0.55, batch_size=16, epochs=2),
-        FlowConfig(hidden=16, channels=16, blocks=2, components=8, seconds=0.55, batch_size=8,
-                   n_steps=4, n_euler=2),
-        VocoderConfig(channels=32, segment=2048, batch_size=2, n_steps=2, critic_width=2),
-        test_paintings=8, n_others=2, side=32)}
+    "paper": Config()}
 # the bundled vocoder, which notebook 43 continues to train
 MINIATURE_VOCODER = replace(_VOCODER, n_steps=4500, learning_rate=2e-3, warm_up=100,
                             critics_from=3500, predicted_share=0.0)

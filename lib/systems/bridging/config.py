@@ -155,11 +155,5 @@ PROFILES = {
         classifier=ClassifierConfig(initial="", n_paintings=20_000, batch_size=64, n_steps=6000,
                                     learning_rate=3e-4, bfloat16=True, every=1000),
         music=MusicGenConfig(bfloat16=True, epochs=10, frozen=())),
-    "paper": Config(),
-    "rehearsal": Config(
-        side=64, test_paintings=20, test_seconds=1.0,
-        data=DataConfig(n_paintings=180, n_pieces=180, segment_seconds=1.0),
-        classifier=ClassifierConfig(hidden=8, width=4, n_paintings=60, n_steps=2, batch_size=4,
-                                    warm_up=1, every=1),
-        music=MusicGenConfig(epochs=1, batch_size=12, warm_up=1, clip_seconds=1.0, every=2))}
+    "paper": Config()}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

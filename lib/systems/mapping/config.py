@@ -118,12 +118,5 @@ PROFILES = {
                           learning_rate=1e-3)),
     "gpu": Config(**_ATELIER, data=_DATA, study_one=replace(_ONE, audible=16, window_seconds=4.0),
                   study_two=replace(_TWO, audible=16, window_seconds=4.0)),
-    "paper": Config(),
-    "rehearsal": Config(
-        side=64,
-        data=DataConfig(n_pairs=50, clip_seconds=1.0, n_views=2, image_side=64),
-        study_one=replace(_STUDY_ONE, hidden=48, heads=4, audible=4, window_seconds=0.3,
-                          batch_size=8, epochs=2, accumulate=2, n_at_once=8),
-        study_two=ProjectionConfig(hidden=48, heads=4, audible=4, window_seconds=0.3,
-                                   batch_size=8, epochs=2, accumulate=2, n_at_once=8))}
+    "paper": Config()}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name

@@ -146,10 +146,6 @@ _GREY = DiffusionConfig(style="", size=16, channels=(64, 64), layers=1, attentio
 _GAN_128 = GanConfig(collections=("cgna10766",), n_judged=256)
 # 256 pictures of 128² at once, each with and without its mood, take tens of GB
 _DIFFUSION_128 = DiffusionConfig(collections=("cgna10766",), n_at_once=64)
-_TOY = {"size": 16, "n_pictures": 44, "n_held": 12, "batch_size": 8}
-_TOY_GAN = _TOY | {"channels": (8, 8, 8), "depth": 1, "steps": (1, 1, 2), "n_judged": 5}
-_TOY_DIFFUSION = _TOY | {"channels": (16, 16), "n_steps": 2, "n_sampling": 4, "n_at_once": 16,
-                         "n_slow": 4}
 
 PROFILES = {
     "smoke": Config(
@@ -172,11 +168,5 @@ PROFILES = {
         _LARGE, replace(_LARGE, size=64, channels=(128, 256, 256, 512), codec="", n_steps=20_000,
                         n_judged=400), n_pieces=1000),
     "paper": Config(ForestConfig(collections=("deam", "pmemo")), replace(_GAN_128, **_LONG),
-                    _GAN_128, _DIFFUSION_128, replace(_DIFFUSION_128, n_judged=400)),
-    "rehearsal": Config(  # paper's, with nothing but sizes changed
-        ForestConfig(n_trees=12, collections=("deam", "pmemo"), piece_seconds=3.0, outer_folds=2,
-                     inner_folds=2, n_trials=2, search_trees=4, n_repeats=1, n_resamples=50),
-        replace(_GAN_128, **_LONG, **_TOY_GAN), replace(_GAN_128, **_TOY_GAN),
-        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=24),
-        replace(_DIFFUSION_128, **_TOY_DIFFUSION, n_judged=75), n_pieces=16, clip_seconds=4.0)}
+                    _GAN_128, _DIFFUSION_128, replace(_DIFFUSION_128, n_judged=400))}
 get_config = functools.partial(interface.get_config, PROFILES)  # of a profile's name
