@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import timm
 import torch
+from musicnn import configuration
 
 from lib.models.musicnn import Musicnn
 from lib.pretrained.audioset import AudioSetEncoder
@@ -15,14 +16,7 @@ from lib.signal import images
 
 SIDE = 260  # pixels, as published
 # of the Million Song Dataset, in the package's order
-MUSIC_TAGS = (
-    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
-    "alternative rock", "jazz", "beautiful", "metal", "chillout", "male vocalists", "classic rock",
-    "soul", "indie rock", "mellow", "electronica", "80s", "folk", "90s", "chill", "instrumental",
-    "punk", "oldies", "blues", "hard rock", "ambient", "acoustic", "experimental",
-    "female vocalist", "guitar", "hip-hop", "70s", "party", "country", "easy listening", "sexy",
-    "catchy", "funk", "electro", "heavy metal", "progressive rock", "60s", "rnb", "indie pop",
-    "sad", "house", "happy")
+MUSIC_TAGS = tuple(map(str.lower, configuration.MSD_LABELS))
 
 
 class PictureFeatures(Pretrained):
