@@ -3,7 +3,6 @@ and the bundled one: decoder, projection, and hashes of text encoder and codec i
 Source: Copet et al. (2023), §2, §3.1 and §4 (top-k 250, temperature 1, guidance 3); stored states
 and codes: Hisariya & Liang, setting M4.  Notebook: 03."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from transformers import MusicgenForConditionalGeneration as WholeMusicgen
 from transformers.utils import logging
 
 from lib import pretrained
-from lib.core import artefacts
+from lib.core import artefacts, provenance
 from lib.core.errors import KlangfarbeError, checked
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
@@ -214,13 +213,9 @@ def stored(folder: Path, contents: Sequence, network_sha256: str,
            compute: Callable[[], list[Tensor]]) -> list[Tensor]:
     """A tensor for each text or sound: read where all are stored as this network encodes them (a
     published epoch: 240 s → 70 s), else computed and stored; a damaged file counts as absent."""
-    digest = hashlib.sha256(network_sha256.encode())
-    for content in contents:
-        form = "text" if isinstance(content, str) else f"{content.dtype}{content.shape}"
-        data = content.encode() if isinstance(content, str) else content.tobytes()
-        digest.update(f"\0{form}\0{len(content)}\0".encode())
-        digest.update(data)
-    path = folder / f"{digest.hexdigest()[:32]}.safetensors"
+    key = provenance.content_hash(network_sha256.encode(), *(
+        repr(content).encode() if isinstance(content, str) else content for content in contents))
+    path = folder / f"{key}.safetensors"
     try:
         tensors = artefacts.read(path)
     except KlangfarbeError:  # absent or damaged
