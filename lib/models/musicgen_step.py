@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FEW_ROWS = 4  # up to here a compiled step's products are sums over rows
-
 
 class StaticDecoder:
     """A transformers MusicgenForCausalLM, repacked for `n_items` pieces of `n_positions` steps."""
     def __init__(self, network, n_items: int, n_positions: int, guidance: float = 1.0, *,
-                 packed: bool = False, compiled: bool = False):
+                 packed: bool = False):
         config, decoder = network.config, network.model.decoder
         self.n_items, self.guidance = n_items, float(guidance)
         self.n_codebooks, self.vocabulary = config.num_codebooks, config.vocab_size
@@ -26,8 +24,6 @@ class StaticDecoder:
         packed = (packed and device.type == "cpu" and dtype == torch.float32
                   and torch.backends.mkldnn.is_available())
         self.product = packed_product if packed else plain_product
-        if compiled and self.rows <= FEW_ROWS:
-            self.product = product_by_rows
         def lay(weight, n_rows):  # an ordinary product lays its weight out anew at every call
             weight = weight.detach().contiguous()
             return torch.ops.mkldnn._reorder_linear_weight(weight, n_rows) if packed else weight
@@ -51,7 +47,6 @@ class StaticDecoder:
         self.cache = [torch.zeros(2, self.rows if i else n_items, self.heads, len(self.places),
                                   config.hidden_size // self.heads, device=device, dtype=dtype)
                       for i in range(len(self.layers))]
-        self.block = torch.compile(block, dynamic=False, fullgraph=True) if compiled else block
 
     def condition(self, states: Tensor, mask: Tensor) -> None:
         """States [B, L, D], mask [B, L] → each layer's keys and values, or smaller products with q
@@ -86,7 +81,7 @@ class StaticDecoder:
             future = torch.zeros(len(self.places), dtype=x.dtype, device=x.device)
             future = future.masked_fill_(self.places > at, -torch.inf).view(1, 1, 1, -1)
         for layer, cross, cache in zip(self.layers, self.crosses, self.cache, strict=True):
-            x = self.block(x, layer, cross, cache, at, future, length, self.rows, self.product)
+            x = block(x, layer, cross, cache, at, future, length, self.rows, self.product)
         x = F.layer_norm(x, x.shape[1:], *self.norm)
         if self.rows > self.n_items:
             asked, null = x.chunk(2)
@@ -135,15 +130,6 @@ def packed_product(x, weight, added=None, gelu: bool = False) -> Tensor:
         "none", [], "")
     return linear(x, weight, None, *after) if added is None else linear.binary(
         x, added, weight, None, "add")
-
-
-def product_by_rows(x, weight, added=None, gelu: bool = False) -> Tensor:
-    """For few rows: sums that a compiler fuses with what stands around, unless they shrink."""
-    if x.shape[1] > len(weight):
-        return plain_product(x, weight, added, gelu)
-    made = [(weight * row).sum(-1) for row in x]
-    made = torch.stack([F.gelu(row) for row in made] if gelu else made)
-    return made if added is None else added + made
 
 
 def exponential_noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

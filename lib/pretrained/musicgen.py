@@ -137,8 +137,8 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
            temperature: float = 1.0, top_k: int = 250, seed: int | Sequence[int] = 0,
            step: str = "", begun: Tensor | None = None) -> Tensor:
     """A mono MusicgenForCausalLM's conditions [B, L, D], mask [B, L] → codes int64 [B, K, n_steps];
-    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager, graph (CUDA) or compile; `begun`:
-    its first codes [B, K, S < n_steps]. Item i is drawn by `seed` + i, or by its own of several:
+    `guidance` 1: none; `top_k` 1: greedy, 0: all; `step`: eager or graph (CUDA); `begun`: its
+    first codes [B, K, S < n_steps]. Item i is drawn by `seed` + i, or by its own of several:
     it is the same alone, with that seed, as in a batch of any size."""
     config = decoder.config
     step = step or ("graph" if states.device.type == "cuda" else "eager")
@@ -152,8 +152,7 @@ def sample(decoder, states: Tensor, mask: Tensor, n_steps: int, *, guidance: flo
         noise = torch.stack([exponential_noise(
             (n_times, n_codebooks, kept), torch.Generator(states.device).manual_seed(own))
             for own in seeds_of(seed, n_items)], 1)  # [n_times, B, K, kept]
-        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager",
-                                compiled=step == "compile")
+        network = StaticDecoder(decoder, n_items, n_times, guidance, packed=step == "eager")
         network.condition(states, mask)
         line = torch.full((n_items, n_codebooks, n_steps + n_codebooks), special,
                           device=states.device)
