@@ -20,8 +20,8 @@ def cache_folder(*depends_on) -> Path:
 
 def cached_rows(where: Path, name: str, n: int, shape: tuple[int, ...], dtype, compute: Callable, *,
                 chunk: int = 32, workers: int = 1) -> np.ndarray:
-    """An array [n, *shape] from its memory map in the folder `where`; missing rows are computed
-    first: row numbers [b] → finite [b, *shape]. More `workers` than one only without any state."""
+    """An array [n, …shape] from its memory map in the folder `where`; missing rows are computed
+    first: row numbers [b] → finite [b, …shape]. More `workers` than one only without any state."""
     path, marks = where / f"{name}.npy", where / f"{name}.done.npy"
     where.mkdir(parents=True, exist_ok=True)
     with FileLock(where / f"{name}.lock"):

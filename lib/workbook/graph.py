@@ -130,6 +130,12 @@ def priorities(stems: list[str]) -> dict[str, float]:
     return chains
 
 
+def title(stem: str) -> str:
+    """A notebook's first heading."""
+    text = (paths.NOTEBOOKS / f"{stem}.ipynb").read_text(encoding="utf-8")
+    return "".join(json.loads(text)["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+
+
 def parameters(stem: str) -> dict:
     """The literals in a notebook's cell tagged ``parameters``: name → default."""
     notebook = nbformat.read(paths.NOTEBOOKS / f"{stem}.ipynb", as_version=4)

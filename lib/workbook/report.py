@@ -1,31 +1,27 @@
-"""``results/<profile>/report.html``, one page that opens offline: the ledger, then the pictures,
-sounds, tables and failures of every notebook, each beside a link to the notebook as it ran."""
+"""``results/<profile>/report.html``, one page that opens offline: the pictures, sounds, tables and
+failures of every notebook, each beside a link to the notebook as it ran; then the ledger."""
 
 import base64
-import html
+import io
 import os
 from pathlib import Path
 
 import matplotlib
 import nbformat
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from PIL import Image
 
 from lib.core import artefacts, paths, provenance
 from lib.core.errors import KlangfarbeError
 from lib.core.profiles import PROFILES
 from lib.workbook import graph, ledger
 
-STYLE = """<style>
-body{font:16px/1.5 Georgia,serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-h1,h2{font-weight:normal} figure{margin:1rem 0;overflow-x:auto} figcaption{font-size:13px}
-table{border-collapse:collapse;font:13px/1.4 ui-monospace,monospace;margin:1rem 0}
-td,th{border-bottom:1px solid #ccc;padding:.2rem .7rem;text-align:left;vertical-align:top}
-.ledger td{font-family:Georgia,serif} .ledger td:first-child{white-space:nowrap}
-img{max-width:100%;image-rendering:pixelated} .ledger img{image-rendering:auto}
-.failed{color:#a02020}
-</style>"""
+TEMPLATE = Path(__file__).with_suffix(".html")
 MAX_ROWS = 40
-MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".mp3": "audio/mpeg"}
+QUALITY = 85  # of a picture inside the page, which leads to the file itself
+MEDIA = {".svg": "image/svg+xml", ".png": "image/webp", ".jpg": "image/webp", ".mp3": "audio/mpeg"}
 
 
 def failure(profile: str, stem: str) -> str | None:
@@ -45,29 +41,28 @@ def failure(profile: str, stem: str) -> str | None:
 
 def build(profile: str, stems: list[str]) -> Path:
     """Writes the report of a profile's results and runs; returns its path."""
-    stamp = provenance.provenance(profile, 0)
-    versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
+    home = paths.RESULTS / profile
     times = [{"notebook": _linked(profile, stem), "seconds": f"{float(row['s']):.0f}",
               "peak memory, MB": f"{float(row['max_rss']):.0f}"}
              for stem, row in graph.measured(profile).items()]
-    parts = [f"<h1>Klangfarbe, profile {profile}</h1><p>{PROFILES[profile].capitalize()}.</p>"
-             f"<p>Commit {stamp['git_commit']}, {stamp['machine']}, {stamp['made_utc']}; "
-             f"{versions}</p>", _ledger_section(profile),
-             pd.DataFrame(times).to_html(index=False, border=0, escape=False) if times else ""]
-    for stem in stems:
-        folder, reason = paths.RESULTS / profile / stem, failure(profile, stem)
-        parts.append(f"<h2 id='{stem}'>{_linked(profile, stem)}</h2>")
-        if reason:
-            parts.append(f"<p class='failed'>failed: {html.escape(reason)}</p>")
-        elif not folder.is_dir():
-            parts.append(f"<p>Nothing yet: <code>make run PROFILE={profile} "
-                         f'NOTEBOOKS="{stem[:2]}"</code> fills it.</p>')
-        parts += [_figure(file) for suffix in (*MEDIA, ".csv")
-                  for file in sorted(folder.glob(f"*{suffix}")) if file.name != ledger.EVIDENCE]
-    return artefacts.write(
-        paths.RESULTS / profile / "report.html",
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<title>Klangfarbe {profile}</title>{STYLE}{''.join(parts)}</html>")
+    sections = [{"stem": stem, "title": f"{stem[:2]} {graph.title(stem)}",
+                 "linked": _linked(profile, stem), "begun": (home / stem).is_dir(),
+                 "reason": failure(profile, stem),
+                 "parts": [_part(file, home) for suffix in (*MEDIA, ".csv")
+                           for file in sorted((home / stem).glob(f"*{suffix}"))
+                           if file.name != ledger.EVIDENCE]} for stem in stems]
+    filled, shown, drawing = write_ledger(profile)
+    counts = filled.claims["verdict"].str.split(":").str[0].value_counts()
+    claims = _rows(shown)
+    for name, colour in ledger.COLOURS.items():  # mixed: darker on white, lighter on black
+        mixed = f"color-mix(in srgb,{colour},CanvasText)"
+        claims = claims.replace(f"<td>{name}", f"<td style='color:{mixed}'>{name}")
+    template = Environment(loader=FileSystemLoader(TEMPLATE.parent), autoescape=True)
+    return artefacts.write(home / "report.html", template.get_template(TEMPLATE.name).render(
+        profile=profile, about=PROFILES[profile], sections=sections, claims=claims,
+        counts=", ".join(f"{name} {count}" for name, count in counts.items()),
+        drawing=drawing and _part(drawing, home), stamp=provenance.provenance(profile, 0),
+        times=_rows(pd.DataFrame(times), escape=False) if times else ""))
 
 
 def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.DataFrame, Path | None]:
@@ -87,38 +82,37 @@ def write_ledger(profile: str, folder: str = "") -> tuple[ledger.Ledger, pd.Data
     return filled, shown, drawing
 
 
-def _ledger_section(profile: str) -> str:
-    filled, shown, drawing = write_ledger(profile)
-    counts = filled.claims["verdict"].str.split(":").str[0].value_counts()
-    summary = ", ".join(f"{name} {count}" for name, count in counts.items())
-    table = shown.to_html(index=False, border=0)
-    for name, colour in ledger.COLOURS.items():
-        table = table.replace(f"<td>{name}", f"<td style='color:{colour}'>{name}")
-    return (f"<h2 id='claims'>Ledger</h2><p>Claims of the sources: {summary}.</p>"
-            f"<div class='ledger'>{table}{_figure(drawing) if drawing else ''}</div>")
+def _rows(table: pd.DataFrame, **options) -> str:
+    return table.to_html(index=False, border=0, float_format="%.3g", **options)
 
 
-def _figure(file: Path) -> str:
-    """A picture, sound or table inside the page, with its name, seed and commit."""
-    if file.suffix == ".csv":
-        table = artefacts.read(file)
-        shown = table.head(MAX_ROWS).to_html(index=False, border=0, float_format="%.3g")
-        if len(table) > MAX_ROWS:
-            shown += f"<p>… {len(table) - MAX_ROWS} more rows in {file.name}</p>"
-    else:
-        content = base64.b64encode(file.read_bytes()).decode()
-        data = f"data:{MEDIA[file.suffix]};base64,{content}"
-        shown = (f"<audio controls src='{data}'></audio>" if file.suffix == ".mp3"
-                 else f"<img src='{data}' alt='{file.stem}'>")
-    stamp, made = file.with_name(file.name + artefacts.PROVENANCE_SUFFIX), ""
+def _part(file: Path, home: Path) -> dict:
+    """A picture, sound or table: what it is in words, where it lies, its seed and commit."""
+    words, stamp = file.stem.replace("_", " "), file.with_name(file.name
+                                                               + artefacts.PROVENANCE_SUFFIX)
+    part = {"suffix": file.suffix, "words": words[0].upper() + words[1:],
+            "name": file.relative_to(home).as_posix(), "made": ""}
     if stamp.is_file():
         origin = artefacts.read(stamp)
-        made = f" · seed {origin['seed']} · commit {origin['git_commit']}"
-    return f"<figure>{shown}<figcaption>{file.stem}{made}</figcaption></figure>"
+        part["made"] = f" · seed {origin['seed']} · commit {origin['git_commit']}"
+    if file.suffix == ".csv":
+        table = artefacts.read(file)
+        return part | {"rows": _rows(table.head(MAX_ROWS)), "more": len(table) - MAX_ROWS}
+    content = _small(file) if MEDIA[file.suffix] == "image/webp" else file.read_bytes()
+    data = base64.b64encode(content).decode()
+    return part | {"data": f"data:{MEDIA[file.suffix]};base64,{data}"}
 
 
-def _linked(profile: str, stem: str) -> str:
+def _small(file: Path) -> bytes:
+    """A picture as WebP: a figure's PNG is five times as large."""
+    buffer = io.BytesIO()
+    with Image.open(file) as picture:
+        picture.convert("RGBA").save(buffer, "webp", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _linked(profile: str, stem: str) -> Markup:
     """The notebook's name, with a link to the executed copy where there is one."""
     executed = paths.RUNS / profile / f"{stem}.ipynb"
     way = os.path.relpath(executed, paths.RESULTS / profile).replace(os.sep, "/")
-    return f"<a href='{way}'>{stem}</a>" if executed.is_file() else stem
+    return Markup(f'<a href="{way}">{stem}</a>' if executed.is_file() else stem)

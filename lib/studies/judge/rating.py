@@ -105,7 +105,7 @@ def schema() -> dict[str, Any]:
 
 
 def read_rating(answer: str) -> Rating:
-    """A judge's answer, also in a fence of ```; InvalidAnswer says where it leaves the form."""
+    """A judge's answer, also in a code fence; InvalidAnswer says where it leaves the form."""
     text = answer.strip()
     if text.startswith("```"):
         text = text.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
