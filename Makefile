@@ -7,6 +7,7 @@ NOTEBOOKS ?=
 PARAMS ?=
 CORES ?= 2
 ENGINE ?=
+REPOSITORY ?=
 BIN := .venv/bin
 READY := .venv/ready
 
@@ -15,7 +16,7 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint types unit quick notebooks rehearse lab doctor clean
+.PHONY: run test regress reference lint types unit quick notebooks rehearse lab site doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
@@ -60,6 +61,12 @@ reference: $(READY)
 lab: $(READY)
 	$(BIN)/python -m lib lab
 
+# The workbook as a web site, results/site/html/index.html: the notebooks with their stored outputs, nothing is run.
+# REPOSITORY=https://github.com/... adds the buttons that open a notebook in Colab and Binder (or CITATION.cff's repository-code).
+site: $(READY)
+	rm -rf results/site/api
+	REPOSITORY=$(REPOSITORY) $(BIN)/sphinx-build -W --keep-going -j $(CORES) -c notebooks/site -d results/site/doctrees . results/site/html
+
 doctor: $(READY)
 	$(BIN)/python -m lib doctor
 
@@ -73,4 +80,4 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake papermill_runs/smoke papermill_runs/mini results/smoke results/mini data/processed
+	rm -rf .venv .snakemake papermill_runs/smoke papermill_runs/mini results/smoke results/mini results/site data/processed

@@ -5,15 +5,15 @@ import json
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import yaml
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml  # provisional there, pinned by the lock
 
+from lib.workbook import graph
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 project, author = "Klangfarbe", citation["authors"][0]["name"]
@@ -73,7 +73,7 @@ def contents(known) -> str:
                               "results/reference/front/pairs"]}
     for first, name in (("0", "Start"), ("1", "bridging"), ("2", "mapping"),
                         ("3", "music2image"), ("4", "art2music"), ("9", "All four")):
-        parts[name] = [f"{file.stem[:2]} {title(file)} <notebooks/{file.stem}>"
+        parts[name] = [f"{file.stem[:2]} {graph.title(file.stem)} <notebooks/{file.stem}>"
                        for file in sorted((ROOT / "notebooks").glob(f"{first}*.ipynb"))]
     parts["Guides"] = [f"notebooks/guide/{file.stem}"
                        for file in sorted((ROOT / "notebooks/guide").glob("*.md"))]
@@ -84,12 +84,6 @@ def contents(known) -> str:
     return "".join(CONTENTS.format(name, "\n".join(
         page for page in pages if page.split("<")[-1].strip(">") in known))
         for name, pages in parts.items())
-
-
-def title(file: Path) -> str:
-    """A notebook's first heading."""
-    source = json.loads(file.read_text(encoding="utf-8"))["cells"][0]["source"]
-    return "".join(source).splitlines()[0].removeprefix("# ")
 
 
 def on_read(app, page, source) -> None:
