@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml  # provisional there, pinned by the lock
@@ -86,6 +87,14 @@ def contents(known) -> str:
         for name, pages in parts.items())
 
 
+def claims() -> str:
+    """The kept ledger as a table, the verdict beside the claim."""
+    table = pd.read_csv(ROOT / "results/reference/ledger/claims.csv")[
+        ["id", "claim", "verdict", "published", "ours", "on", "reason", "rule"]]
+    return (f"\n```{{csv-table}}\n:header-rows: 1\n:class: ledger\n\n{table.to_csv(index=False)}"
+            "```\n")
+
+
 def on_read(app, page, source) -> None:
     """A page before it is parsed: contents below the README, players in place of links to sounds,
     the texts of a notebook's pictures where MyST-NB looks for them."""
@@ -94,11 +103,13 @@ def on_read(app, page, source) -> None:
         return
     static = "../" * page.count("/") + "_static/"
     source[0] = re.sub(r"\[([^]]+)\]\((?:[\w/]*/)?(\w+\.mp3)\)",
-                       rf'\1 <audio controls preload="none" aria-label="\1" src="{static}\2">'
-                       "</audio>", source[0])
+                       rf'<audio controls preload="none" aria-label="\1" src="{static}\2">'
+                       r"</audio> \1", source[0])
     source[0] = re.sub(r'<a id="(\w+)"></a>', r"(\1)=", source[0])
     if page == root_doc:
         source[0] += contents(app.project.docnames)
+    elif page == "notebooks/site/ledger":
+        source[0] += claims()
 
 
 def with_texts(text: str) -> str:
