@@ -27,7 +27,7 @@ include_patterns = [
     "data/README.md", "data/miniatures/**/CARD.md", "results/site/api/*.rst"]
 exclude_patterns = [".*", "lib", "tests", "papermill_runs", "data/raw", "data/processed",
                     "results/site/html"]
-templates_path = ["templates"]
+templates_path = [str(Path(__file__).parent / "templates")]  # autosummary looks from the source
 
 # The notebooks as stored: the outputs that a reader sees are those of the kept run.
 nb_execution_mode = "off"
@@ -134,11 +134,15 @@ def mathml(self, node) -> None:
 
 
 def on_docstring(app, what, name, thing, options, lines) -> None:
-    """A module's indented drawings are literal, a bar is a bar, notebooks are linked."""
+    """A module's indented drawings are literal, a bar is a bar, a metric's card has a paragraph,
+    notebooks are linked; what others wrote of their functions stays with them."""
+    if not (getattr(thing, "__module__", None) or "lib").startswith("lib"):
+        lines.clear()
     text = re.sub(r"(``.*?``)|[|]", lambda found: found[1] or r"\|", "\n".join(lines) + "\n")
     if what == "module":
         text = re.sub(r"(?m)((?:^    .*\n)+)",
                       lambda drawn: "\n::\n\n" + drawn[1].replace(r"\|", "|") + "\n", text)
+    text = re.sub(r"(?m)^Card: ", "\nCard\n    ", text)
     text = re.sub(r"(?<=Notebook: )[\w, ]+", lambda found: re.sub(r"\w+", linked, found[0]), text)
     lines[:] = text.splitlines()
 
