@@ -19,7 +19,7 @@ from lib.workbook import graph, ledger, report
 
 NOTEBOOK = "notebooks/00_start_here"
 PAGES = ("README.md", f"{NOTEBOOK}.ipynb", "notebooks/site/ledger.md", "notebooks/site/cite.md",
-         "notebooks/guide/ledger.md")
+         "notebooks/guide/ledger.md", "data/README.md", "data/miniatures/codec/CARD.md")
 VIEWS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
 
 

@@ -78,10 +78,7 @@ def contents(known) -> str:
                        for file in sorted((ROOT / "notebooks").glob(f"{first}*.ipynb"))]
     parts["Guides"] = [f"notebooks/guide/{file.stem}"
                        for file in sorted((ROOT / "notebooks/guide").glob("*.md"))]
-    cards = sorted((ROOT / "data/miniatures").rglob("CARD.md"))
     parts["Reference"] = ["notebooks/site/api", "data/README", "CONTRIBUTING", "CHANGELOG"]
-    parts["Cards of the bundled weights"] = [
-        str(file.relative_to(ROOT).with_suffix("").as_posix()) for file in cards]
     return "".join(CONTENTS.format(name, "\n".join(
         page for page in pages if page.split("<")[-1].strip(">") in known))
         for name, pages in parts.items())
@@ -108,6 +105,10 @@ def on_read(app, page, source) -> None:
     source[0] = re.sub(r'<a id="(\w+)"></a>', r"(\1)=", source[0])
     if page == root_doc:
         source[0] += contents(app.project.docnames)
+    elif page == "data/README":
+        source[0] += CONTENTS.format("Cards of the bundled weights", "\n".join(
+            card for card in sorted(app.project.docnames) if card.endswith("/CARD")).replace(
+                "data/", "/data/"))
     elif page == "notebooks/site/ledger":
         source[0] += claims()
 
@@ -153,6 +154,13 @@ def linked(number) -> str:
     return f":doc:`{number[0]} </notebooks/{pages[0].stem}>`" if pages else number[0]
 
 
+def on_page(app, page, template, context, tree) -> None:
+    """The sidebar's arrows have a name, which the theme forgets."""
+    draw = context["generate_toctree_html"]
+    context["generate_toctree_html"] = lambda *words, **options: str(
+        draw(*words, **options)).replace("<summary>", '<summary aria-label="show its pages">')
+
+
 def on_finish(app, error) -> None:
     """The first page under the name that a server looks for, too."""
     if not error:
@@ -162,5 +170,6 @@ def on_finish(app, error) -> None:
 def setup(app) -> None:
     app.connect("source-read", on_read)
     app.connect("autodoc-process-docstring", on_docstring)
+    app.connect("html-page-context", on_page, priority=900)
     app.connect("build-finished", on_finish)
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
