@@ -4,12 +4,13 @@ runs, so that ``--help`` answers at once and each command loads only what it run
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from lib.core import paths
-from lib.core.errors import KlangfarbeError, one_of
+from lib.core.errors import KlangfarbeError, one_of, readable
 from lib.core.profiles import PROFILES
 
 # the systems that turn a painting into music
@@ -30,6 +31,8 @@ def run(profile, notebooks, params, check, **settings) -> int:
     from lib.workbook import runner
     if check:
         return runner.check(profile, notebooks)
+    with readable("--engine with each quotation mark closed", repr(settings["engine"])):
+        shlex.split(settings["engine"])
     return runner.run(profile, notebooks, params, **settings)
 
 

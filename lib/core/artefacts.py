@@ -11,12 +11,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from lib.core import paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.core.paths import atomic
 
 PROVENANCE_SUFFIX = ".provenance.json"
@@ -24,6 +26,13 @@ BUNDLED = "bundled"  # no profile of this name has results: asking for it gives 
 FORMS = "a suffix out of safetensors, parquet, csv, npy, json, skops"
 # the types our forests and regressors are made of: skops refuses every other
 TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.link.IdentityLink"]
+# No number in a config is larger: tables, windows and pictures are as long as these say.
+LARGEST, LARGEST_OF = 2**20, {"rope_theta": 2**40, **dict.fromkeys((
+    "height", "width", "shortest_edge", "size", "crop_size", "feature_size", "n_mels"), 4096),
+    "n_fft": 2**14, "fft_window_size": 2**14, "max_length_s": 300, "window_seconds": 300}
+MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.arange, torch.linspace,
+          torch.hann_window)
+SLACK = 2**22  # numbers that a network makes beside its weights: positions, filters
 
 
 def write(path: Path | str, content) -> Path:
@@ -72,7 +81,7 @@ def read(path: Path | str) -> Any:
     path = Path(path)
     if not path.is_file():
         raise KlangfarbeError(f"the file {path}", "no such file", "make it, or check its name")
-    try:
+    with readable(f"a whole {path.suffix[1:]} file", path, "delete it and make it again"):
         match path.suffix:
             case ".safetensors":
                 return load_file(path)
@@ -87,10 +96,6 @@ def read(path: Path | str) -> Any:
             case ".skops":
                 import skops.io  # slow: it loads scikit-learn
                 return skops.io.load(path, trusted=TRUSTED_SKOPS_TYPES)
-    except Exception as error:  # each library has its own for a damaged file
-        raise KlangfarbeError(f"a whole {path.suffix[1:]} file at {path}",
-                              f"{type(error).__name__}: {str(error)[:120]}",
-                              "delete it and make it again") from error
     raise KlangfarbeError(FORMS, repr(path.suffix), "rename the file")
 
 
@@ -118,6 +123,38 @@ def load(notebook: str, profile: str, name: str) -> Any:
     print(f"{name}: " + ("bundled miniature" if paths.MINIATURES in path.parents
                          else f"made by notebook {notebook[:2]} at {profile}"))
     return read(path)
+
+
+def check_sizes(settings: dict) -> None:
+    """Refuses settings by name, a config's, in which a number is beyond any network's."""
+    waiting = list(settings.items())
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(name, some) for some in value]
+        elif (isinstance(value, int | float)
+              and not abs(value) <= (most := LARGEST_OF.get(name, LARGEST))):  # NaN is not
+            raise KlangfarbeError(f"{name} up to {most:,}", f"{value}"[:40], "mend that number")
+
+
+class Bounded(TorchFunctionMode):
+    """Within it the tensors that are made have no more numbers together than `path` (a safetensors
+    file, or a folder of them) has bytes, and some: a size that is far off is told, not tried."""
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path, files = path, path.glob("*.safetensors") if path.is_dir() else [path]
+        self.left = SLACK + sum(file.stat().st_size for file in files)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in MAKERS:
+            self.left -= max(256, func(*args, **kwargs | {"device": "meta"}).numel())
+            if self.left < 0:
+                raise KlangfarbeError("a config of the weights' size", f"{self.path}: one far "
+                                      "larger", "take both from one checkpoint")
+        return func(*args, **kwargs)
 
 
 def _picture(suffix: str, content) -> bytes:

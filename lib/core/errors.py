@@ -1,6 +1,7 @@
 """The one error a user is meant to read: what was expected, what was got, what to do."""
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 
 
 class KlangfarbeError(ValueError):
@@ -10,6 +11,23 @@ class KlangfarbeError(ValueError):
     def __init__(self, expected: str, got: str, do: str):
         self.expected, self.got, self.do = expected, got, do
         super().__init__(f"expected {expected}; got {got}; {do}")
+
+
+@contextlib.contextmanager
+def readable(expected: str, where, do: str = "take its files as they were published, all of one "
+             "version") -> Iterator[None]:
+    """Whatever a library raises in the block at what lies in `where` becomes one line with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # each library has its own; a panic of Rust's is no Exception
+        got = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        if isinstance(error, KlangfarbeError):
+            if str(where) in str(error):
+                raise
+            expected, got, do = error.expected, error.got, error.do
+        raise KlangfarbeError(expected, f"{where}: {got}", do) from error
 
 
 def one_of(known: Collection[str], name: str, what: str, do: str = "name one") -> None:

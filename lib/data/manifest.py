@@ -13,7 +13,7 @@ import pandera.errors
 import pandera.pandas as pa
 
 from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.data.atelier.render import read_midi
 from lib.signal import audio, images
 
@@ -48,10 +48,8 @@ def frame(rows: Any) -> pd.DataFrame:
         raise KlangfarbeError(f"columns out of {', '.join(COLUMNS)}", ", ".join(unknown), "rename")
     table = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows],
                          columns=list(COLUMNS), dtype=object)
-    try:
+    with readable("numbers", "a column of numbers", "convert it"):
         table = table.where(table.notna(), None).astype(COLUMNS)
-    except (TypeError, ValueError) as error:
-        raise KlangfarbeError("numbers", str(error)[:120], "convert the column") from error
     table = table.sort_values("item_id", kind="stable").reset_index(drop=True)
     try:
         return SCHEMA.validate(table, lazy=True)

@@ -13,7 +13,7 @@ import pandas as pd
 import pooch
 
 from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.data import manifest
 from lib.data.collections import layout, music, pairs, pictures, texts
 
@@ -40,8 +40,12 @@ class Collection:
     def manifest(self, folder: Path | str, **settings) -> Any:
         """The checked manifest of the collection in `folder`, on [−1, 1]; ``path`` is null where a
         file is not there. A row's group is its artist's, else its ``group_id``, else its own."""
+        with readable(f"{self.name} as published", folder):
+            return self._manifest(Path(folder), settings)
+
+    def _manifest(self, folder: Path, settings: dict) -> Any:
         columns = {"group_id": None, "source": self.name, "licence": self.licence,
-                   "origin_url": self.url} | self.read(Path(folder), **settings)
+                   "origin_url": self.url} | self.read(folder, **settings)
         points, artists = columns.pop("points", None), columns.pop("artists", None)
         if points is not None:
             columns["valence"], columns["arousal"] = np.array(points, float).reshape(-1, 2).T
@@ -168,13 +172,10 @@ def fetch(row: Collection) -> list[Path]:
     pooch.get_logger().setLevel("ERROR")
     for url, sha256 in row.files:
         name = url.rsplit("/", 1)[-1]
-        try:
+        with readable(f"{name} from {url}", folder, f"try again later, or put it into {folder} by "
+                      f"hand: {card(row.name)['Where']}"):
             folder.mkdir(parents=True, exist_ok=True)
             found.append(Path(pooch.retrieve(url, known_hash=sha256, fname=name, path=folder)))
-        except (OSError, ValueError) as error:  # requests' faults; another checksum
-            why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-            raise KlangfarbeError(f"{name} from {url}", why, f"try again later, or put it into "
-                                  f"{folder} by hand: {card(row.name)['Where']}") from error
     return found
 
 
@@ -209,12 +210,14 @@ def count_collections(rows=None) -> tuple[Any, Any, Any, list[str]]:
             folder = place.relative_to(root()).as_posix()
             try:
                 table = row.manifest(place)
+                with readable(f"{row.name} as published", place):
+                    faults = [(row.name, folder, defect) for defect in defects(row, place, table)]
             except KlangfarbeError as error:
                 refused.append(f"{row.name} in {folder}: {error.got}; {error.do}")
                 continue
             counted.append({"collection": row.name, "folder": folder, **summary(table)})
             spread += [histograms(row.name, table)] if k == 0 else []
-            known += [(row.name, folder, defect) for defect in defects(row, place, table)]
+            known += faults
     return (pd.DataFrame(counted, columns=["collection", "folder", *summary(nothing)]),
             pd.concat(spread),
             pd.DataFrame(known, columns=["collection", "folder", "defect"], dtype=object), refused)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -42,14 +43,26 @@ def cross_validated(fit_predict: Callable, inputs: np.ndarray, truth: np.ndarray
 def linked_groups(left: Iterable, right: Iterable) -> np.ndarray:
     """The connected component, int [N], of each pair (left[i], right[i]): what shares either end,
     directly or by way of others, is one group."""
-    left_at, right_at = (pd.factorize(pd.Series(list(ends)))[0] for ends in (left, right))
+    left_at, right_at = (pd.factorize(_named(ends))[0] for ends in (left, right))
     n = len(left_at)  # nodes: left ends from 0 on, right ones from n on
     graph = coo_array((np.ones(n), (left_at, n + right_at)), shape=(2 * n, 2 * n))
     return connected_components(graph, directed=False)[1][left_at]
 
 
+def _named(groups: Iterable) -> pd.Series:
+    """Each row's group, all text or all whole numbers: 1 and "1" would become one."""
+    rows = pd.Series(list(groups), dtype=object)
+    kinds = rows.map(lambda of: 1 if isinstance(of, str) else 2 if isinstance(of, Integral) else 0)
+    wrong = rows[(kinds == 0) | (kinds != kinds.max())]
+    if len(wrong):
+        raise KlangfarbeError("a group in each row, all text or all whole numbers",
+                              f"{wrong.iloc[0]!r} in row {wrong.index[0]}, {len(wrong)} such rows",
+                              "name the groups of these rows, or leave them out")
+    return rows
+
+
 def _assign(groups: Iterable, shares: np.ndarray, seed: int) -> np.ndarray:
-    names, member, counts = np.unique([str(group) for group in groups], return_inverse=True,
+    names, member, counts = np.unique(_named(groups).astype(str), return_inverse=True,
                                       return_counts=True)
     if len(names) < len(shares):
         raise KlangfarbeError(f"at least {len(shares)} groups", f"{len(names)}", "ask for fewer")

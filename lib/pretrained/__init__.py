@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError, one_of
-from lib.pretrained.loading import MINIATURE, PACKAGE, Package, Part, find
+from lib.core.errors import KlangfarbeError, one_of, readable
+from lib.pretrained.loading import MINIATURE, PACKAGE, Package, Part, find, try_out
 
 _NETWORK = ("config.json", "model.safetensors")
 _WORDS = ("tokenizer.json", "tokenizer_config.json")
@@ -89,4 +89,8 @@ def load(part: str, source: str | Path = MINIATURE, *, device: str | None = None
         found = import_module("lib.pretrained.packages").find(part, known[part])
     else:
         found = getattr(module, f"find_{part}", find)(part, known[part], source)
-    return getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)
+    with readable(f"a {part}'s files, whole and of one checkpoint", found.folder):
+        loaded = getattr(module, f"load_{part}")(found, device or provenance.device(), dtype)
+        if source not in (MINIATURE, PACKAGE):
+            try_out(loaded)
+    return loaded

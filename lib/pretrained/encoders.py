@@ -4,7 +4,6 @@ of pictures and sentences (CLIP: transformers' CLIPModel by ``config.json``, or 
 by ``open_clip_config.json``, as bundled), for lib.metrics.embedders. Source: Copet et al. (2023),
 §2.3; Reimers & Gurevych (2019), §3.  Notebook: 03, 05."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lib.core import artefacts
 from lib.core.errors import KlangfarbeError
 from lib.models.music_tagger import MusicTagger
 from lib.pretrained import loading
@@ -79,10 +79,8 @@ def vectors(model, tokenizer, texts: Sequence[str]) -> torch.Tensor:
 
 def load_sentences(source: Source, device: str, dtype=None) -> SentenceEncoder:
     """A folder's network and tokenizer, as sentence-transformers lays them out."""
-    with loading.readable(source, f"a sentence encoder's {POOLING}"):
-        config = json.loads((source.folder / POOLING).read_text(encoding="utf-8"))
-        on = [name for name, value in config.items()
-              if name.startswith("pooling_mode_") and value is True]
+    on = [name for name, value in artefacts.read(source.folder / POOLING).items()
+          if name.startswith("pooling_mode_") and value is True]
     if on != ["pooling_mode_mean_tokens"]:
         raise KlangfarbeError("a pooling by the mean over tokens", f"{source.folder / POOLING}: "
                               f"{', '.join(on) or 'none'}", "choose a checkpoint that pools so")
@@ -180,8 +178,7 @@ def load_image_text(source: Source, device: str, dtype=None) -> ClipEncoder:
     # open_clip's safetensors must be there: else it would unpickle a .bin
     own = all((source.folder / name).is_file()
               for name in ("open_clip_config.json", "open_clip_model.safetensors"))
-    with loading.readable(source, "a CLIP's folder, whole"):
-        return (_open_clip if own else _transformers)(source, device, dtype or torch.float32)
+    return (_open_clip if own else _transformers)(source, device, dtype or torch.float32)
 
 
 def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
@@ -201,7 +198,8 @@ def _transformers(source: Source, device: str, dtype) -> ClipEncoder:
 def _open_clip(source: Source, device: str, dtype) -> ClipEncoder:
     import open_clip  # slow, and needed for this layout alone
     here = f"local-dir:{source.folder}"
-    made: Any = open_clip.create_model_from_pretrained(here, device=device)
+    with artefacts.Bounded(source.folder):
+        made: Any = open_clip.create_model_from_pretrained(here, device=device)
     model, transform = made
     model, tokenizer = model.eval(), open_clip.get_tokenizer(here)
     if hasattr(model.visual, "layer1"):  # a ResNet

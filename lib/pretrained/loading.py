@@ -1,22 +1,23 @@
 """Where a part's files lie (bundled, in a folder of yours, on the hub; all end as a folder in the
 hub's layout and its hash), and how they are loaded: nothing unpickled, nothing half-loaded."""
 
-import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import huggingface_hub
+import numpy as np
 from huggingface_hub import errors
 from transformers import AutoConfig
 from transformers.utils import logging
 
 from lib.core import artefacts, paths
-from lib.core.errors import KlangfarbeError
+from lib.core.artefacts import Bounded, check_sizes
+from lib.core.errors import KlangfarbeError, readable
 
 MINIATURE = "miniature"
 PACKAGE = "package"
@@ -117,6 +118,10 @@ def inspect(folder: Path, part: Part, name: str, *, revision: str = "",
                               f"all but {', '.join(missing)}", "put the missing files there")
     digest = hashlib.sha256()  # of the part's own files alone: a clone and a fetched copy agree
     files = {folder / choice for file in part.files for choice in file.split("|")}
+    for path in sorted({*files, folder / "generation_config.json"}):
+        if path.suffix == ".json" and "token" not in path.name and path.is_file():
+            with readable("settings by name", path):
+                check_sizes(artefacts.read(path))
     for path in sorted(files | set(folder.glob("model-*.safetensors"))):
         if path.is_file():
             digest.update(path.name.encode() + b"\0")
@@ -137,22 +142,9 @@ class Pretrained:
         self.tokenizer, self.processor = tokenizer, processor
 
 
-@contextlib.contextmanager
-def readable(source: Source, what: str) -> Iterator[None]:
-    """What a library raises at a missing or unfit file becomes one line: `what` was expected."""
-    try:
-        yield
-    except KlangfarbeError:
-        raise
-    except Exception as error:  # each library has its own
-        line = f"{type(error).__name__} {str(error).splitlines()[0][:120]}"
-        raise KlangfarbeError(what, f"{source.folder}: {line}", "use one checkpoint's files, all "
-                              "of them, or fetch it again") from error
-
-
 def read(kind, source: Source, what: str = "a tokenizer's tokenizer.json, tokenizer_config.json"):
     """``kind.from_pretrained(folder)``, of which `what` was expected."""
-    with readable(source, what):
+    with readable(what, source.folder):
         return kind.from_pretrained(source.folder, local_files_only=True)
 
 
@@ -173,8 +165,9 @@ def load_own(source: Source, build: Callable, what: str, names: Callable[[dict],
     tensors → the network's, where theirs are called otherwise."""
     config = artefacts.read(source.folder / "config.json")
     tensors = artefacts.read(source.folder / "model.safetensors")
-    with readable(source, f"a {what}'s config.json and weights that fit it"):
-        model = build(config)
+    with readable(f"a {what}'s config.json and weights that fit it", source.folder):
+        with Bounded(source.folder):
+            model = build(config)
         model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor
                                for name, tensor in names(tensors).items()})
     return model.eval().requires_grad_(False)
@@ -192,7 +185,8 @@ def load_model(model_class, source: Source, device: str, dtype=None,
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        with readable(source, f"a {model_class.__name__}'s weights, whole"):
+        with (readable(f"a {model_class.__name__}'s weights, whole", source.folder),
+              Bounded(source.folder)):
             model, report = model_class.from_pretrained(
                 source.folder, config=config, use_safetensors=True, local_files_only=True,
                 dtype=dtype or "float32", output_loading_info=True, ignore_mismatched_sizes=True)
@@ -205,3 +199,17 @@ def load_model(model_class, source: Source, device: str, dtype=None,
                               f"{len(faults)} missing or of another shape: {faults[0]} …",
                               "take both from one checkpoint")
     return model.to(device).eval()
+
+
+def try_out(loaded: Any) -> None:
+    """Uses each way into a part once: what does not fit together is told before any work."""
+    pictures, texts = np.zeros((2, 40, 48, 3), np.uint8), ["a hill", "a hill by the sea, at night"]
+    for way, given, briefly in (
+            ("embed_pictures", pictures, {}), ("embed_text", texts, {}), ("pooled", texts, {}),
+            ("caption", pictures, {"max_tokens": 2}), ("describe", texts, {"max_new_tokens": 2}),
+            ("generate", texts, {"seconds": 0.1}), ("round_trip", np.zeros((1, 1, 2**15)), {})):
+        if hasattr(loaded, way):
+            getattr(loaded, way)(given, **briefly)
+    if hasattr(loaded, "window_seconds"):
+        samples = round(loaded.sample_rate_hz * loaded.window_seconds)
+        loaded.embed(np.zeros((1, samples), np.float32))

@@ -20,7 +20,7 @@ from lib.core.errors import KlangfarbeError, checked
 from lib.models.musicgen_step import StaticDecoder, exponential_noise, sample_token
 from lib.pretrained.codec import Codec, Encodec
 from lib.pretrained.encoders import TextEncoder
-from lib.pretrained.loading import Pretrained, Source, load_model, read, readable
+from lib.pretrained.loading import Pretrained, Source, load_model, read
 from lib.training import musicgen
 
 PARTS_FILE = "parts.json"
@@ -57,7 +57,8 @@ class MusicGenerator(Pretrained):
 
     def generate(self, texts: list[str], seconds: float = 8.0, **settings) -> np.ndarray:
         """N texts → N sounds, float32 [N, samples]; `settings` as for :func:`sample`."""
-        if isinstance(texts, str) or not len(texts):
+        if (isinstance(texts, str) or not np.iterable(texts) or not len(texts)
+                or not all(isinstance(text, str) for text in texts)):
             raise KlangfarbeError("a list of texts", repr(texts)[:60], "write ['a calm waltz']")
         states, mask = self.states(texts)
         return self.generate_from(self.condition(states, mask), mask, seconds, **settings)
@@ -96,11 +97,11 @@ def load_musicgen(source: Source, device: str, dtype=None) -> MusicGenerator:
 
 
 def _bundled(source: Source, device: str, dtype) -> MusicGenerator:
-    with readable(source, "a decoder's config.json, parts.json and weights that fit"):
-        config, tensors, hashes = (artefacts.read(source.folder / name) for name in (
-            "config.json", "model.safetensors", PARTS_FILE))
+    config, tensors, hashes = (artefacts.read(source.folder / name) for name in (
+        "config.json", "model.safetensors", PARTS_FILE))
+    with artefacts.Bounded(source.folder):
         network = untrained(config, hashes["text_width"])
-        network.load_state_dict(tensors)
+    network.load_state_dict(tensors)
     text, codec = (pretrained.load(name, device=device) for name in ("text_encoder", "codec"))
     for name, part in (("text_encoder", text), ("codec", codec)):
         if part.sha256 != hashes[name]:

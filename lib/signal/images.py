@@ -99,8 +99,9 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
 def squares(pictures, size: int) -> np.ndarray:
     """Pictures uint8 [H, W, 3] of any sizes, each through :func:`square`: [N, size, size, 3]."""
     for picture in pictures:
-        if picture.ndim != 3 or picture.shape[-1] != 3 or picture.dtype != np.uint8:
-            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{picture.dtype} {picture.shape}",
+        kind, shape = getattr(picture, "dtype", type(picture).__name__), np.shape(picture)
+        if kind != np.uint8 or len(shape) != 3 or shape[-1] != 3 or not min(shape):
+            raise KlangfarbeError("pictures uint8 [H, W, 3]", f"{kind} {shape}",
                                   "load them with images.load")
     same = [p if p.shape == (size, size, 3) else square(p, size) for p in pictures]
     return np.stack(same) if same else np.zeros((0, size, size, 3), np.uint8)

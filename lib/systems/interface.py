@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyloudnorm
@@ -166,8 +167,14 @@ def check_seed(seed: int) -> None:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave it out for 0")
 
 
+def check_several(given: Any, what: str) -> None:
+    """Refuses what is no list of `what`, or an empty one."""
+    if isinstance(given, str | bytes | Mapping) or not np.iterable(given) or not len(given):
+        raise KlangfarbeError(f"a list of {what}", repr(given)[:60], "give one at least: [it]")
+
+
 def check_seconds(seconds: float) -> None:
     """Refuses a duration too short to hear, or that takes minutes."""
-    if not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
+    if not np.isreal(seconds) or not SHORTEST_S <= seconds <= LONGEST_S:  # NaN is not
         raise KlangfarbeError(f"a duration from {SHORTEST_S:g} to {LONGEST_S:g} s", f"{seconds}",
                               "leave --seconds out for 8 s")

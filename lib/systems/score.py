@@ -45,6 +45,7 @@ def generate(painting: np.ndarray, models: picture_regressor.PictureRegressor, *
     """A piece for a painting uint8 [H, W, 3]; genre, key and melody are drawn by the seed and the
     painting."""
     interface.check_seconds(seconds)
+    painting, = images.squares([painting], get_config("").side)
     valence, arousal = felt.point if felt else models.predict(painting[None])[0]
     item = factors.draw(TEST_SEED, interface.own_seed(seed, painting), valence=float(valence),
                         arousal=float(arousal))

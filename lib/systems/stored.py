@@ -1,12 +1,14 @@
 """Trained networks as files: weights in half precision beside settings and hashes."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
+import pydantic
 import torch
 
 from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 
 
 def half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -15,21 +17,29 @@ def half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
             for name, tensor in network.state_dict().items()}
 
 
-def restore(network: torch.nn.Module, notebook: str, profile: str, name: str) -> torch.nn.Module:
-    """The network with the weights of a notebook's file, widened, for evaluation."""
-    tensors = artefacts.load(notebook, profile, name)
-    try:
-        network.load_state_dict({str(key): tensor.float() for key, tensor in tensors.items()})
-    except RuntimeError as error:
-        raise KlangfarbeError("weights that fit their settings", str(
-            error).splitlines()[1].strip()[:120], f"run notebook {notebook[:2]} again") from error
+@contextlib.contextmanager
+def whole(notebook: str, *names: str) -> Iterator[None]:
+    """Around what reads a notebook's files: one that is changed or unfit is told in one line."""
+    with readable("files of one training, whole", f"{notebook}/{', '.join(names)}",
+                  f"run notebook {notebook[:2]} again; bundled ones: git checkout data"):
+        yield
+
+
+def restore(build: Callable, notebook: str, profile: str, name: str) -> torch.nn.Module:
+    """The network that `build` makes, with a notebook's weights, widened, for evaluation."""
+    path, tensors = (find(notebook, profile, name) for find in (artefacts.find, artefacts.load))
+    with artefacts.Bounded(path):
+        network = build()
+    network.load_state_dict({str(key): tensor.float() for key, tensor in tensors.items()})
     return network.eval()
 
 
 def make_config(kind: type, settings: Mapping):
-    """A config of what it knows among stored settings; lists become tuples."""
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value
-                   in settings.items() if name in {field.name for field in fields(kind)}})
+    """A config of what it knows among stored settings, each of its type; lists become tuples."""
+    names = {field.name for field in fields(kind)}
+    known = {name: value for name, value in settings.items() if name in names}
+    artefacts.check_sizes(known)
+    return pydantic.TypeAdapter(kind).validate_python(known)
 
 
 def check_network(network, settings: Mapping, role: str, what: str, notebook: str) -> None:

@@ -2,6 +2,7 @@
 and the loop that every bundled checkpoint is trained with."""
 
 import contextlib
+import json
 import math
 import os
 import sys
@@ -17,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from lib.core import artefacts, provenance, workers
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 
 
 def batches(n_items: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -131,27 +132,37 @@ class Checkpoint:
 
     def load(self) -> dict:
         """Restores the newest checkpoint: ``step``, ``curve`` and what else was saved with it."""
-        found = self.read()
-        if found is None or found[1]["key"] != self.key:
-            return {"step": 0, "curve": []}
-        tensors, state = found
-        for name, part in self.parts.items():
-            _restore(part, {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items()
-                            if key.startswith(f"{name}.")})
-        return state
+        with readable("a checkpoint as it was saved", self.path, "delete the files of that name "
+                      "with numbers at their ends: the training begins again"):
+            found = self.read()
+            if found and found[1].pop("seal") != _seal(*found):
+                raise ValueError("changed since")
+            if found is None or found[1]["key"] != self.key:
+                return {"step": 0, "curve": []}
+            tensors, state = found
+            for name, part in self.parts.items():
+                _restore(part, {key.removeprefix(f"{name}."): tensor for key, tensor
+                                in tensors.items() if key.startswith(f"{name}.")})
+            return state
 
     def save(self, step: int, curve: list, **state) -> None:
         """Writes a checkpoint after `step` steps (or epochs) and removes the older ones."""
         if self.path is None:
             return
         new = self.path.with_name(f"{self.path.stem}.{step:07d}.safetensors")
-        artefacts.write(new, {f"{name}.{key}": tensor for name, part in self.parts.items()
-                              for key, tensor in _tensors(part).items()})
-        artefacts.write(new.with_suffix(".json"),
-                        {**state, "step": step, "curve": curve, "key": self.key})
+        tensors = {f"{name}.{key}": tensor for name, part in self.parts.items()
+                   for key, tensor in _tensors(part).items()}
+        state |= {"step": step, "curve": curve, "key": self.key}
+        artefacts.write(new, tensors)
+        artefacts.write(new.with_suffix(".json"), state | {"seal": _seal(tensors, state)})
         for old in self.path.parent.glob(f"{self.path.stem}.[0-9]*.*"):
             if old.stem != new.stem:
                 old.unlink()
+
+
+def _seal(tensors: dict, state: dict) -> str:
+    shapes = sorted((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+    return provenance.content_hash(f"{shapes} {json.dumps(state, default=float)}".encode())
 
 
 def _tensors(part) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ import papermill
 from papermill.engines import NBClientEngine, papermill_engines
 
 from lib.core import paths, workers
+from lib.core.errors import readable
 from lib.core.profiles import PROFILE_VARIABLE
 from lib.workbook import graph, watch
 
@@ -34,8 +35,10 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
     workers.own_folder()
     workers.keep_memory()
+    with readable("a notebook and its parameters", source, "give the path of one, whole"):
+        code, given = graph.code_of(source), graph.decode(parameters)
     with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
-        file.write_text(json.dumps(graph.code_of(source), indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(code, indent=1) + "\n", encoding="utf-8")
     os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX))
     known = {"state": "runs", "cell": 0, "of": 0, "began": time.time()}
     def say(**more) -> None:
@@ -44,10 +47,9 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     say()
     papermill_engines.register("watched", Watched)
     try:
-        papermill.execute_notebook(source, executed, graph.decode(parameters),
-                                   kernel_name="python3", cwd=str(paths.NOTEBOOKS),
-                                   progress_bar=False, start_timeout=180, engine_name="watched",
-                                   say=say)
+        papermill.execute_notebook(source, executed, given, kernel_name="python3",
+                                   cwd=str(paths.NOTEBOOKS), progress_bar=False, start_timeout=180,
+                                   engine_name="watched", say=say)
     except papermill.PapermillExecutionError as error:
         print(f"{source.stem}, cell {error.cell_index}: {error.ename}: {error.evalue}")
         say(state="failed", ended=time.time())

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import readable
 from lib.core.profiles import PROFILES
 from lib.workbook import graph, ledger
 
@@ -29,11 +29,8 @@ def failure(profile: str, stem: str) -> str | None:
     file = paths.RUNS / profile / f"{stem}.ipynb"
     if not file.is_file():
         return None
-    try:
-        cells = nbformat.read(file, as_version=4).cells
-    except Exception as error:  # a run that was killed while it wrote
-        raise KlangfarbeError(f"a whole notebook at {file}", type(error).__name__,
-                              "delete it and run it again") from error
+    with readable("a whole notebook", file, "delete it and run it again"):
+        cells = nbformat.read(file, as_version=4).cells  # not if a run was killed while it wrote
     errors = [output for cell in cells for output in cell.get("outputs", ())
               if output.output_type == "error"]
     return f"{errors[0].ename}: {errors[0].evalue}".splitlines()[0] if errors else None

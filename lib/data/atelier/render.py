@@ -14,7 +14,7 @@ from scipy.signal import oaconvolve
 from tinysoundfont import _tinysoundfont  # pyright: ignore[reportAttributeAccessIssue]
 
 from lib.core import artefacts
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.data.atelier.compose import compose
 from lib.data.atelier.factors import Factors, draw
 from lib.signal.audio import SAMPLE_RATE_HZ, SILENCE_RMS
@@ -94,13 +94,10 @@ def read_midi(path: Path | str) -> pretty_midi.PrettyMIDI:
     if not path.is_file() or not path.stat().st_size:
         got = "empty (0 bytes)" if path.is_file() else "no such file"
         raise KlangfarbeError("a MIDI file", f"{path}: {got}", "check the path, or copy it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            score = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # the parser raises whatever the broken byte leads to
-        raise KlangfarbeError("a MIDI file", f"{path}: {type(error).__name__} {str(error)[:100]}",
-                              "export it again as a standard MIDI file") from error
+    with (readable("a MIDI file", path, "export it again as a standard MIDI file"),
+          warnings.catch_warnings()):
+        warnings.simplefilter("ignore")
+        score = pretty_midi.PrettyMIDI(str(path))
     if not any(instrument.notes for instrument in score.instruments):
         raise KlangfarbeError("a MIDI file with notes", f"{path}: no notes", "leave it out")
     return score

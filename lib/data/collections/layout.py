@@ -1,13 +1,13 @@
 """What the readers share: a file in one of several places, a table, the files that are there."""
 
-import contextlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 
 AUDIO, PICTURES = (".mp3", ".wav", ".flac", ".ogg"), (".jpg", ".jpeg", ".png", ".webp")
 
@@ -22,20 +22,12 @@ def find_file(collection: str, folder: Path, places: Iterable[str]) -> Path:
     raise KlangfarbeError(f"{collection}'s {folder / places[0]}", "no such file", get)
 
 
-@contextlib.contextmanager
-def published(expected: str) -> Iterator[None]:
-    """Whatever the reader of a published file raises in the block, as one line."""
-    try:
-        yield
-    except (ValueError, LookupError, AttributeError, TypeError, SyntaxError, OSError) as error:
-        got = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-        raise KlangfarbeError(expected, got, "use the published file as it is") from error
-
-
-def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False) -> Any:
-    """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns;
-    with `words` a cell like ``None`` or ``NA`` is what somebody wrote, a blank one alone empty."""
-    with published(f"a table at {path}"):
+def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False,
+               numbers: Iterable[str] = (), key: str = "") -> Any:
+    """Reads a csv or tsv, strips blanks and tabs from headings and text, and checks its columns:
+    `numbers`, blank or finite, and the whole numbers of `key`, in every row; with `words` a cell
+    like ``None`` or ``NA`` is what somebody wrote, a blank one alone empty."""
+    with readable("a table", path):
         table = pd.read_csv(path, sep=separator, skipinitialspace=True, encoding="utf-8-sig",
                             keep_default_na=not words, na_values=[""])
     table.columns = [str(name).strip() for name in table.columns]
@@ -46,6 +38,15 @@ def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = table[name].str.strip()
+    for name in [*numbers, *filter(None, [key])]:
+        found = pd.to_numeric(table[name], errors="coerce")
+        bad = (found.isna() & table[name].notna()) | found.isin([np.inf, -np.inf])
+        bad |= (found % 1 != 0) & (name == key)  # NaN % 1 is not 0
+        if bad.any():
+            raise KlangfarbeError(f"a number in each row of column {name} of {path}",
+                                  f"{table[name][bad].iloc[0]!r} in row {np.argmax(bad) + 1}",
+                                  "mend that row, or take the file as it was published")
+        table[name] = found.astype("int64") if name == key else found
     return table
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.data.collections import layout
 from lib.signal import affect
 
@@ -32,8 +32,9 @@ def deam(folder: Path, exchange_2013: bool = True) -> dict:
     files.append(layout.find_file("deam", folder, DEAM_PLACES))
     if files[0].name == DEAM_PARTS[0]:
         files.append(layout.find_file("deam", files[0].parent, DEAM_PARTS[1:]))
-    songs = pd.concat([layout.read_table(file, columns) for file in files], ignore_index=True)
-    numbers, points = songs["song_id"].astype(int), affect.to_unit(songs[columns[1:]], "deam")
+    songs = pd.concat([layout.read_table(file, columns, numbers=columns[1:], key=columns[0])
+                       for file in files], ignore_index=True)
+    numbers, points = songs["song_id"], affect.to_unit(songs[columns[1:]], "deam")
     if exchange_2013:
         old = numbers.to_numpy() <= 1000
         points[old] = points[old][:, ::-1]
@@ -58,14 +59,14 @@ def emomusic(folder: Path) -> dict:
     axes = ["mean_valence", "mean_arousal"]
     if axes[0] not in layout.read_table(labels, ("song_id",)).columns:
         axes = ["valence_mean", "arousal_mean"]
-    songs = layout.read_table(labels, ("song_id", *axes))
+    songs = layout.read_table(labels, ("song_id", *axes), numbers=axes, key="song_id")
     known = layout.read_table(info, ("song_id", "Artist", "Song title", "Genre"))
     part = next((column for column in known.columns if "set" in column.lower()), "set")
     known = known.drop_duplicates("song_id", keep="last").set_index("song_id")
     artists, titles, genres, parts = layout.texts(known.reindex(songs["song_id"]), "Artist",
                                                   "Song title", "Genre", part)
     sounds = layout.list_files(folder, layout.AUDIO, "clips_45seconds", "mp345", "audio")
-    numbers = songs["song_id"].astype(int)
+    numbers = songs["song_id"]
     return {"modality": "audio", "item_id": [f"emomusic-{n:04d}" for n in numbers],
             "path": [sounds.get(str(n)) for n in numbers], "artists": artists,
             "points": affect.to_unit(songs[axes], "emomusic"),
@@ -84,12 +85,11 @@ def pmemo(folder: Path) -> dict:
     columns, scale = ["musicId", "Valence(mean)", "Arousal(mean)"], "pmemo"
     if columns[0] not in layout.read_table(labels, ()).columns:
         columns, scale = ["song_id", "valence_mean", "arousal_mean"], "pmemo_rescaled"
-    rated = layout.read_table(labels, columns)
-    points = dict(zip(rated[columns[0]].astype(int), affect.to_unit(rated[columns[1:]], scale),
-                      strict=True))
+    rated = layout.read_table(labels, columns, numbers=columns[1:], key=columns[0])
+    points = dict(zip(rated[columns[0]], affect.to_unit(rated[columns[1:]], scale), strict=True))
     sounds = layout.list_files(folder, layout.AUDIO, "PMEmo2019/chorus", "chorus")
-    songs = layout.read_table(about, ("musicId", "artist"))
-    ids, (artists, titles) = songs["musicId"].astype(int), layout.texts(songs, "artist", "title")
+    songs = layout.read_table(about, ("musicId", "artist"), key="musicId")
+    ids, (artists, titles) = songs["musicId"], layout.texts(songs, "artist", "title")
     return {"modality": "audio", "genre": "pop", "artists": artists,
             "item_id": [f"pmemo-{n:04d}" for n in ids], "path": [sounds.get(str(n)) for n in ids],
             "points": [points.get(n, (None, None)) for n in ids],
@@ -99,7 +99,7 @@ def pmemo(folder: Path) -> dict:
 def emotify(folder: Path) -> dict:
     """A row a rated track, from the publisher's folder or one with ``audio_15s/``; grouped by
     artist where :data:`EMOTIFY_ARTISTS` lies in it or in ``emotify_extra/`` beside it."""
-    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    ratings = _emotify_ratings(folder)
     ticked, sounds = ratings.groupby(["track id", "genre"])[GEMS].mean().reset_index(), {}
     for genre, first in EMOTIFY_FIRST_TRACK.items():
         for place in ("audio_15s", genre, f"emotifymusic/{genre}"):
@@ -122,9 +122,14 @@ def emotify(folder: Path) -> dict:
                         for k, ticked in zip(ticks.argmax(axis=1), anything)]}
 
 
+def _emotify_ratings(folder: Path):
+    return layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS,
+                             numbers=GEMS, key="track id")
+
+
 def emotify_shares(folder: Path) -> pd.DataFrame:
     """The share of each track's listeners who ticked each of the nine emotions, by ``item_id``."""
-    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    ratings = _emotify_ratings(folder)
     shares = ratings.groupby("track id")[GEMS].mean()
     return shares.set_axis(map("emotify-{:03d}".format, shares.index))
 
@@ -132,7 +137,7 @@ def emotify_shares(folder: Path) -> pd.DataFrame:
 def emotify_panels(folder: Path, seed: int = 0) -> list[np.ndarray]:
     """Each track's points by two random halves of its listeners: two [N, 2] in manifest's order."""
     rng, halves = np.random.default_rng(seed), []
-    ratings = layout.read_table(layout.find_file("emotify", folder, ["data.csv"]), EMOTIFY_COLUMNS)
+    ratings = _emotify_ratings(folder)
     for _, rows in ratings.groupby("track id"):
         ticks = rows[GEMS].to_numpy()[rng.permutation(len(rows))]
         other = ticks[1::2] if len(ticks) > 1 else ticks
@@ -149,7 +154,7 @@ def mer_audio_4q(folder: Path) -> dict:
                else ("song_id", "artist", "title", "quadrant", "GenresStr"))
     table = layout.read_table(file, columns)
     songs, artists, titles, quadrants, genres = layout.texts(table, *columns)
-    with layout.published(f"one of {', '.join(affect.QUADRANT_POINTS)} in every row of {file}"):
+    with readable(f"one of {', '.join(affect.QUADRANT_POINTS)} in every row", file):
         points = [affect.QUADRANT_POINTS[str(quadrant)] for quadrant in quadrants]
     inner = file.parent.relative_to(folder)
     sounds = {song: path for place in (*affect.QUADRANT_POINTS, "audio_10s") for song, path
@@ -167,7 +172,8 @@ def vgmidi(folder: Path) -> dict:
                                                "phrases.csv"))
     published, root = file.name == "vgmidi.csv", folder.resolve()
     columns = ("midi", "game", "piece") if published else ("file", "piece_id")
-    phrases = layout.read_table(file, (*columns, "valence", "arousal"))
+    axes = ("valence", "arousal")
+    phrases = layout.read_table(file, (*columns, *axes), numbers=axes)
     pieces = phrases["game"] + ": " + phrases["piece"] if published else phrases["piece_id"]
     scores = [(file.parent / name).resolve() for name in phrases[columns[0]]]
     return {"modality": "midi", "genre": "game", "item_id": [f"vgmidi-{s.stem}" for s in scores],
@@ -190,7 +196,7 @@ def captions(folder: Path) -> pd.DataFrame:
     file, keywords = layout.find_file("musiccaps", folder, ["musiccaps-public.csv"]), []
     table = layout.read_table(file, ("ytid", "start_s", "audioset_positive_labels", "aspect_list",
                                      "caption", "is_audioset_eval"))
-    with layout.published(f"lists of aspects like ['slow', 'piano'] in {file}"):
+    with readable("lists of aspects like ['slow', 'piano']", file):
         for written in table["aspect_list"]:  # "['a', 'b']"
             keywords.append(", ".join(str(word).strip() for word in ast.literal_eval(written)))
     clips = [f"musiccaps-{row.ytid}-{row.start_s}" for row in table.itertuples()]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.data import splits
 from lib.data.collections import layout
 from lib.signal import affect
@@ -38,7 +38,7 @@ def _points(folder: Path, name: str) -> Any:
     file = next(filter(Path.is_file, (folder / name, folder.parent / "imemnet_c" / name)), None)
     if file is None:
         return pd.DataFrame({"valence": [], "arousal": [], "description": []})
-    table = layout.read_table(file, ("valence", "arousal"))
+    table = layout.read_table(file, ("valence", "arousal"), numbers=("valence", "arousal"))
     item = next((c for c in table.columns if c.lower().replace("_", " ") in IDS), None)
     if item is None:
         raise KlangfarbeError(f"a column of ids in {file}", ", ".join(table.columns)[:200],
@@ -55,7 +55,7 @@ def read_imemnet(folder: Path | str) -> Any:
     files = {name: Path(folder) / f"{name}_matching.txt" for name in ("test", "val", "train")}
     layout.find_file("imemnet", Path(folder), [file.name for file in files.values()])
     files = {name: files[name] for name in LISTS if files[name].is_file()}
-    with layout.published(f"lines of song-clip, picture and score in {folder}'s lists"):
+    with readable("lists of lines of song-clip, picture and score", folder):
         table: Any = pd.concat([
             pd.read_csv(file, sep=" ", names=["clip", "image", "score"], dtype=str,
                         keep_default_na=False).assign(published=name)
@@ -111,7 +111,7 @@ def triplets(folder: Path) -> pd.DataFrame:
                         if file.suffix.lower() in layout.AUDIO + layout.PICTURES}
     for file in sorted(file for place in MELBENCH for file in folder.glob(place)):
         # lines {"captions": …, "location": "…/x.wav", "img_path": "…/y.jpg"}, or one array
-        with layout.published(f"captions, location and img_path in each line of {file}"):
+        with readable("captions, location and img_path in each line", file):
             lines = not file.read_text(encoding="utf-8", errors="replace").lstrip().startswith("[")
             table = pd.read_json(file, lines=lines, dtype={}, convert_dates=False,
                                  encoding_errors="replace")
@@ -131,7 +131,7 @@ def triplets(folder: Path) -> pd.DataFrame:
 def art2mus(folder: Path) -> dict:
     """A row a painting, grouped by painter, and a row a track; the list pairs them by position."""
     file = layout.find_file("art2mus", folder, ART2MUS)
-    with layout.published(f"columns Image and Audio in {file}"):
+    with readable("columns Image and Audio", file):
         table = pd.read_json(file)
         names = {"images": table["Image"].astype(str),
                  "fma_large": [name.split("fma_large/")[-1] for name in table["Audio"]]}

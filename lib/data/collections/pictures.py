@@ -23,7 +23,7 @@ ARTEMIS_LABELS = (*affect.ARTEMIS_POINTS, "something else")
 
 def oasis(folder: Path) -> dict:
     """A row a photograph; photographs of one subject are a group."""
-    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
+    photos = _oasis_table(folder)
     there = layout.list_files(folder, layout.PICTURES, "images", "Images")
     subjects = photos["Theme"].str.replace(r"[ _]*[0-9]+$", "", regex=True)
     ids = photos["id" if "id" in photos.columns else photos.columns[0]]
@@ -35,9 +35,14 @@ def oasis(folder: Path) -> dict:
                      for name, theme in zip(*layout.texts(photos, "file"), photos["Theme"])]}
 
 
+def _oasis_table(folder: Path) -> Any:
+    file = layout.find_file("oasis", folder, ["OASIS.csv"])
+    return layout.read_table(file, OASIS_COLUMNS, numbers=OASIS_COLUMNS[3:])
+
+
 def oasis_reliability(folder: Path) -> dict[str, float]:
     """How well two panels' means agree, per axis: 1 − mean(SD²/N) / variance of the means."""
-    photos = layout.read_table(layout.find_file("oasis", folder, ["OASIS.csv"]), OASIS_COLUMNS)
+    photos = _oasis_table(folder)
     if "file" in photos.columns:
         photos = photos[photos["file"].notna()]
     return {axis.lower(): float(1 - (photos[f"{axis}_SD"] ** 2 / photos[f"{axis}_N"]).mean()
@@ -55,6 +60,8 @@ def cgna10766(folder: Path) -> dict:
         known = ", ".join(CGNA_HEADINGS[columns.index(None)])
         raise KlangfarbeError(f"a column out of {known} in {file}",
                               ", ".join(ratings.columns)[:200], "rename the column and try again")
+    ratings = layout.read_table(file, (), separator="," if file.suffix == ".csv" else "\t",
+                                numbers=filter(None, columns[1:]))
     pictures = {}
     for place in ("", *sorted(p.name for p in folder.iterdir() if p.is_dir())):
         pictures = layout.list_files(folder, layout.PICTURES, place) | pictures
@@ -89,7 +96,7 @@ def wikiart_shares(folder: Path, seen: str = "image and title") -> Any:
                else ["ID", "Artist", "Title", "Category"])
     shares = [SEEN[seen] + emotion for emotion in affect.WIKIART_POINTS]
     works = layout.read_table(file, [*columns[:3], "Is painting", *shares],
-                              separator="," if joined else "\t")
+                              separator="," if joined else "\t", numbers=shares)
     about = layout.texts(works, *columns, "Painting Info URL")
     table = pd.DataFrame(zip(*about, strict=True), dtype=object,
                          columns=["id", "artist", "title", "category", "url"])

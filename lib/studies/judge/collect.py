@@ -20,7 +20,7 @@ import soxr
 from PIL import Image
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError, one_of
+from lib.core.errors import KlangfarbeError, one_of, readable
 from lib.signal import audio, images
 from lib.studies import jsonl
 from lib.studies.judge import rating
@@ -102,14 +102,11 @@ def get_backend(name: str, model: str, base_url: str = "", key: str | None = Non
 def load_model(model: str) -> tuple:
     """Processor and network from a folder or by name on the hub; nothing is unpickled or run."""
     from transformers import AutoModelForMultimodalLM, AutoProcessor  # slow to import
-    try:
+    with readable("a model of transformers that sees, hears and writes", model, "give a folder "
+                  "like the hub's, for instance of Gemma 3n or Qwen2.5-Omni"):
         processor = AutoProcessor.from_pretrained(model, trust_remote_code=False)
         network = AutoModelForMultimodalLM.from_pretrained(model, use_safetensors=True,
                                                            trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise KlangfarbeError("a model of transformers that sees, hears and writes",
-                              f"{model}: {str(error).splitlines()[0][:120]}", "give a folder like "
-                              "the hub's, for instance of Gemma 3n or Qwen2.5-Omni") from error
     return processor, network.to(provenance.device()).eval()
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lib.core import artefacts, paths, provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.models import hifigan
 from lib.pretrained import loading
 from lib.systems import stored
@@ -35,6 +35,7 @@ def files(stage: str, models, config, clip, setting: str) -> dict:
     return {f"{stage}.json": settings, f"{stage}.safetensors": stored.half(_networks(models))}
 
 
+@stored.whole(NOTEBOOK, "its settings and weights")
 def load(profile: str, stage: str = "flow", clip=None) -> tuple:
     """A stage of a profile, else the bundled flow: (models, config, setting); `clip` is checked."""
     module, kind = ((train_flow, configs.FlowConfig) if stage == "flow"
@@ -42,8 +43,9 @@ def load(profile: str, stage: str = "flow", clip=None) -> tuple:
     settings = artefacts.load(NOTEBOOK, profile, f"{stage}.json")
     stored.check_network(clip, settings, "sees", "the CLIP", NOTEBOOK)
     config = stored.make_config(kind, settings["config"])
-    models = module.build(config, settings["width_in"])._replace(optimiser=None)
-    stored.restore(_networks(models), NOTEBOOK, profile, f"{stage}.safetensors")
+    with artefacts.Bounded(artefacts.find(NOTEBOOK, profile, f"{stage}.safetensors")):
+        models = module.build(config, settings["width_in"])._replace(optimiser=None)
+    stored.restore(lambda: _networks(models), NOTEBOOK, profile, f"{stage}.safetensors")
     return models, config, settings["setting"]
 
 
@@ -58,13 +60,15 @@ def vocoder_files(generator: nn.Module, config: configs.VocoderConfig) -> dict:
 
 
 @functools.cache
+@stored.whole(VOCODER_NOTEBOOK, "generator.json")
 def load_vocoder(profile: str = artefacts.BUNDLED) -> tuple:
     """The vocoder of a profile, else the bundled one; prints which: (generator, config)."""
     settings = artefacts.load(VOCODER_NOTEBOOK, profile, "generator.json")
     config = stored.make_config(configs.VocoderConfig, settings["config"])
-    generator = train_vocoder.make_generator(config).to(provenance.device())
-    hifigan.fold_weight_norm(generator)
-    return stored.restore(generator, VOCODER_NOTEBOOK, profile, "generator.safetensors"), config
+    generator = stored.restore(
+        lambda: hifigan.fold_weight_norm(train_vocoder.make_generator(config)), VOCODER_NOTEBOOK,
+        profile, "generator.safetensors")
+    return generator.to(provenance.device()), config
 
 
 def initial_weights(config: configs.VocoderConfig) -> dict | None:
@@ -93,12 +97,9 @@ def convert_original(file: Path | str, folder: Path | str) -> Path:
     """The publisher's generator (a pickle, of which tensors alone are read) as
     ``folder/model.safetensors`` for ``VocoderConfig.initial``; prints the file's hash."""
     file = Path(file)
-    try:
+    with readable("a generator file of HiFi-GAN's authors, tensors under 'generator'", file,
+                  "take generator_v1 or g_02500000, not the do_… file"):
         state = torch.load(file, map_location="cpu", weights_only=True)["generator"]
-    except Exception as error:  # pickle's own are many
-        raise KlangfarbeError("a generator file of HiFi-GAN's authors, tensors under 'generator'",
-                              f"{file}: {type(error).__name__} {str(error)[:80]}",
-                              "take generator_v1 or g_02500000, not the do_… file") from error
     target = artefacts.write(Path(folder) / "model.safetensors", state)
     print(f"{file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()} → {target}")
     return target

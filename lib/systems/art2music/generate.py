@@ -76,8 +76,12 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
     together. Where a comment is empty, or none is given, the captioner speaks, and of a real
     painting nobody."""
     seconds = models.config.seconds if seconds is None else seconds
+    interface.check_several(paintings, "paintings uint8 [H, W, 3]")
     interface.check_seconds(seconds)
     texts = [check_comment(comment) for comment in comments or [""] * len(paintings)]
+    if isinstance(comments, str) or len(texts) != len(paintings):
+        raise KlangfarbeError(f"{len(paintings)} comments, one a painting", repr(comments)[:60],
+                              'write "" where there is none')
     pictures = images.squares(paintings, models.side)  # [N, side, side, 3]
     real = felt and models.knows_atelier
     silent = [k for k, text in enumerate(texts) if not text]
@@ -111,8 +115,9 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models,
 
 def check_comment(comment: str) -> str:
     """A comment in one line, empty for none; refused without a letter or too long."""
-    text = " ".join(comment.split())
-    if text and not any(map(str.isalpha, text)) or len(text) > LONGEST_COMMENT:
+    text = " ".join(comment.split()) if isinstance(comment, str) else f"{type(comment)}"
+    if (not isinstance(comment, str) or text and not any(map(str.isalpha, text))
+            or len(text) > LONGEST_COMMENT):
         raise KlangfarbeError(f"a comment in words, {LONGEST_COMMENT:,} characters at most",
                               f"{text[:40]!r}, {len(text):,} characters",
                               'for instance --comment "it makes me feel calm", or leave it out')

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lib.core import provenance
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import readable
 from lib.models import hifigan, spectral_codec
 from lib.systems.art2music import mel
 from lib.systems.art2music.config import VocoderConfig
@@ -45,12 +45,9 @@ def build(config: VocoderConfig, seed: int = 0, device: str = "", weights=None) 
         critics = hifigan.Discriminators(config.critic_width, config.periods,
                                          config.scales).to(device)
     if weights is not None:
-        try:
+        with readable(f"weights of a generator of size {config.size!r}", "those given",
+                      "start from others, or change the size"):
             generator.load_state_dict(weights)
-        except RuntimeError as error:
-            raise KlangfarbeError(f"weights of a generator of size {config.size!r}", str(
-                error).splitlines()[1].strip()[:120], "start from others, or change the size"
-                                  ) from error
     ours, theirs = (torch.optim.AdamW(part.parameters(), config.learning_rate, betas=config.betas)
                     for part in (generator, critics))
     return Models(generator, critics, ours, theirs, spectral_codec.SpectralLosses(

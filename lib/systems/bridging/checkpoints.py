@@ -12,14 +12,15 @@ from lib.systems.bridging import train_classifier, train_musicgen
 from lib.systems.bridging.config import ClassifierConfig, MusicGenConfig, get_config
 
 
+@stored.whole(train_classifier.NOTEBOOK, "classifier.json", "classifier.safetensors")
 def load_classifier(profile: str) -> tuple:
     """A profile's classifier, else, if allowed, the bundled one: (model, its temperature)."""
     notebook = train_classifier.NOTEBOOK
     assert_trained(profile, notebook, "classifier.json", "classifier.safetensors")
     settings = artefacts.load(notebook, profile, "classifier.json")
     config = stored.make_config(ClassifierConfig, settings | {"initial": ""})
-    return stored.restore(train_classifier.build(config), notebook, profile,
-                          "classifier.safetensors"), settings["temperature"]
+    return stored.restore(lambda: train_classifier.build(config), notebook, profile,
+                          "classifier.safetensors"), float(settings["temperature"])
 
 
 def musicgen_weights(models: train_musicgen.Models) -> dict:
@@ -35,6 +36,7 @@ def weights_file(model: str, training: int = 0) -> str:
     return f"{model}_{training}.safetensors" if training else f"{model}.safetensors"
 
 
+@stored.whole(train_musicgen.NOTEBOOK, "music.json")
 def load_musicgen(profile: str, model: str = "m4", start=None, training: int = 0) -> tuple:
     """A tuned ``m1`` … ``m4`` in a copy of `start`, else the start: (generator, config, tuned)."""
     notebook, config = train_musicgen.NOTEBOOK, get_config(profile).music.for_model(model)

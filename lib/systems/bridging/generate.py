@@ -71,6 +71,7 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
     together, each as it does alone, but a caption that came before in the batch is described in
     other words."""
     config = models.config
+    interface.check_several(paintings, "paintings uint8 [H, W, 3]")
     interface.check_seconds(config.music.clip_seconds if seconds is None else seconds)
     pictures = images.squares(paintings, config.side)  # [N, side, side, 3]
     captions = None

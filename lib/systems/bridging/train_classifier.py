@@ -13,6 +13,7 @@ from scipy.special import softmax
 from torch.nn import functional as F
 
 from lib.core import artefacts, provenance
+from lib.core.errors import readable
 from lib.data import manifest, splits
 from lib.data.atelier import TRAIN_SEED, factors, paint, words
 from lib.metrics import calibration
@@ -37,7 +38,7 @@ def build(config: ClassifierConfig, seed: int = 0) -> EmotionCNN:
         part = loading.Part("ResNet50 trained on ImageNet", ("model.safetensors",))
         source = loading.find("residual network", part, config.initial)
         tensors = artefacts.read(source.folder / "model.safetensors")
-        with loading.readable(source, "a ResNet50's weights in torchvision's names"):
+        with readable("a ResNet50's weights in torchvision's names", source.folder):
             model.backbone.load_state_dict({name: tensor for name, tensor in tensors.items()
                                             if not name.startswith("fc.")})
     return model

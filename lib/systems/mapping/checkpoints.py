@@ -20,6 +20,7 @@ def files(models: train_projection.Models, config: ProjectionConfig, clip) -> di
     return {f"{name}.json": settings, f"{name}.safetensors": stored.half(models.projection)}
 
 
+@stored.whole(NOTEBOOKS["two"], "study_two.json")
 def load(profile: str, study: str = "two", generator=None, clip=None) -> tuple:
     """A study's projection of a profile, else (Study II) the bundled one, and its config."""
     notebook = NOTEBOOKS[study]
@@ -29,8 +30,9 @@ def load(profile: str, study: str = "two", generator=None, clip=None) -> tuple:
     stored.check_network(generator, said, "generator", "the music model", notebook)
     stored.check_network(clip, said, "sees", "the encoder", notebook)
     config = stored.make_config(ProjectionConfig, said["config"])
-    network = train_projection.build_projection(config, said["width_in"], said["width_out"])
-    stored.restore(network, notebook, profile, f"study_{study}.safetensors")
+    network = stored.restore(lambda: train_projection.build_projection(
+        config, said["width_in"], said["width_out"]), notebook, profile,
+        f"study_{study}.safetensors")
     return train_projection.Models(network.to(generator.device), generator), config
 
 

@@ -67,6 +67,7 @@ def generate_batch(paintings: Sequence[np.ndarray], models: Models, *, seed: int
                    seconds=8.0, felt: Sequence[Felt] = ()) -> list[Result]:
     """Pictures uint8 [H, W, 3], all the atelier's or each with what is `felt` in it, become music
     together, each as it does alone."""
+    interface.check_several(paintings, "paintings uint8 [H, W, 3]")
     interface.check_seconds(seconds)
     pictures = images.squares(paintings, models.side)  # [N, side, side, 3]
     if felt and models.knows_atelier:

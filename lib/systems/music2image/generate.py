@@ -56,6 +56,7 @@ def generate(sounds: list, models: tuple, *, variations: int = 1, seed: int = 0,
     """Sounds at 22,050 Hz → (valence, arousal) [N, 2], pictures uint8 [N · variations, H, W, 3],
     each sound's own, the same alone and in a list; for real music what lib.systems.real_world hears
     in it, `felt`, in place of the forest's."""
+    interface.check_several(sounds, "sounds [N]")
     forest, diffusion, config = models
     points = np.stack([its.point if its else train_forest.predict(
         forest, features.extract(sound, audio.SAMPLE_RATE_HZ)[None])[0]

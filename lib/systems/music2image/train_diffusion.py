@@ -226,10 +226,12 @@ def train_command(profile: str, seed: int = 0) -> int:
     return 0
 
 
+@stored.whole(NOTEBOOK, "unet.json")
 def load(profile: str) -> tuple[Models, DiffusionConfig]:
     """A profile's trained network (33's, else the bundled one) on the device, and its config."""
     settings = artefacts.load(NOTEBOOK, profile, "unet.json")
     config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
-    models, _ = build(config, device=provenance.device())
-    stored.restore(models.network, NOTEBOOK, profile, "unet.safetensors")
+    with artefacts.Bounded(artefacts.find(NOTEBOOK, profile, "unet.safetensors")):
+        models, _ = build(config, device=provenance.device())
+    stored.restore(lambda: models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config

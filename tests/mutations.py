@@ -1,0 +1,163 @@
+"""Seeded damage: files, configs and tables as an editor, a disk or a foreign tool leaves them."""
+
+import contextlib
+import copy
+import json
+import math
+import os
+import random
+import resource
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lib.core.errors import KlangfarbeError
+
+ODD = (None, True, -1, 0, 1, 3, 7.5, 10**6, 10**9, 10**12, 2**63, -(10**9), 1e308, math.nan, "", "x",
+       "7", "gelu", [], {}, [1, 2], [10**9], {"a": 1}, "\x00", "../..")
+ODD_CELLS = ("", "nan", "-1", "1e308", "inf", "None", '"', '""', "'", "x", "0", "7,7", "\t", "\x00",
+             "[", "٣", "10000000000000000000000", "3.5", "/absolute", "\ufeff", "a;b")
+ROOM = 6 * 2**30  # bytes of address space beyond what is in use, so that a giant fails at once
+
+
+def changed(value: Any, rng: random.Random) -> Any:
+    """A JSON value with one change: a key or item gone, doubled, exchanged, of another type."""
+    value = copy.deepcopy(value)
+    place, parent, key = value, None, None
+    while isinstance(place, dict | list) and place and (parent is None or rng.random() < 0.7):
+        parent, key = place, rng.choice(list(place) if isinstance(place, dict)
+                                        else range(len(place)))
+        place = parent[key]
+    match rng.randrange(6) if parent is not None else 5:
+        case 0:
+            del parent[key]
+        case 1 if isinstance(parent, list):
+            parent.insert(key, parent[key])
+        case 1:
+            parent[f"{key}_"] = parent.pop(key)
+        case 2:
+            other = rng.choice(list(parent) if isinstance(parent, dict) else range(len(parent)))
+            parent[key], parent[other] = parent[other], parent[key]
+        case 3 if isinstance(parent[key], int | float) and not isinstance(parent[key], bool):
+            parent[key] *= rng.choice([-1, 2, 0, 0.5, 1000, 10**9])
+        case _ if parent is None:
+            return copy.deepcopy(rng.choice(ODD))
+        case _:
+            parent[key] = copy.deepcopy(rng.choice(ODD))
+    return value
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Bytes with a part gone, changed, doubled or added, or in another encoding."""
+    at, n = rng.randrange(len(content) + 1), rng.choice([1, 2, 8, 100])
+    match rng.randrange(8):
+        case 0:
+            return content[:at]
+        case 1:
+            return content[:at] + content[at + n :]
+        case 2:
+            return content[:at] + rng.randbytes(n) + content[at + n :]
+        case 3:
+            return content[:at] + content[max(0, at - n) :]
+        case 4:
+            return b"" if rng.random() < 0.5 else bytes(len(content))
+        case 5:
+            return content.decode("utf-8", "replace").encode(rng.choice(["utf-16", "utf-32"]))
+        case 6:
+            return content[:at] + rng.choice([b'"', b"\0", b"\xff", b"{", b"\r", b",", b"\n"]) \
+                + content[at:]
+    return rng.randbytes(min(len(content), 400))
+
+
+def table(content: bytes, rng: random.Random) -> bytes:
+    """A table with a cell, a column or a row changed."""
+    lines = content.decode("utf-8", "replace").split("\n")
+    separator = "\t" if "\t" in lines[0] else "," if "," in lines[0] else " "
+    cells = [line.split(separator) for line in lines]
+    row = rng.randrange(min(len(cells), 8))
+    column = rng.randrange(len(cells[row]))
+    match rng.randrange(6):
+        case 0:
+            cells = [line[:column] + line[column + 1 :] for line in cells]
+        case 1:
+            del cells[row]
+        case 2:
+            cells.insert(row, cells[row])
+        case 3:
+            cells = [[cell if k != column or not j else rng.choice(ODD_CELLS)
+                      for k, cell in enumerate(line)] for j, line in enumerate(cells)]
+        case _:
+            cells[row][column] = rng.choice(ODD_CELLS)
+    return "\n".join(map(separator.join, cells)).encode("utf-8", "replace")
+
+
+def safetensors(content: bytes, rng: random.Random) -> bytes:
+    """A safetensors file with its header, its length or its numbers changed."""
+    size = struct.unpack("<Q", content[:8])[0]
+    if rng.random() < 0.2:
+        odd = rng.choice([0, 1, size - 1, size + 1, 2**31, 2**63, 2**64 - 1])
+        return struct.pack("<Q", odd) + content[8:]
+    header = json.dumps(changed(json.loads(content[8 : 8 + size]), rng)).encode()
+    return struct.pack("<Q", len(header)) + header + content[8 + size :]
+
+
+def mutated(path: Path, content: bytes, rng: random.Random) -> bytes:
+    """One change of the kind that a file's suffix allows."""
+    own: Callable | None = {".safetensors": safetensors, ".csv": table, ".tsv": table,
+                            ".txt": table}.get(path.suffix)
+    if path.suffix == ".json":
+        with contextlib.suppress(ValueError):  # lines of JSON are bytes and tables
+            whole = json.loads(content)
+            own = lambda content, rng: json.dumps(changed(whole, rng)).encode()  # noqa: E731
+    if own is not None and content and rng.random() < 0.75:
+        return own(content, rng)
+    return damaged(content, rng)
+
+
+@contextlib.contextmanager
+def little_room() -> Iterator[None]:
+    """Within it a request for terabytes fails, instead of taking the machine with it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if os.path.exists(
+        "/proc/self/statm") else 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if pages:
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def campaign(folder: Path, read: Callable[[], Any], n: int, seed: int = 0,
+             files: list[Path] | None = None) -> list[str]:
+    """Reads `folder` after each of `n` changes to one of its files, which is then put back: what
+    went wrong, a line a time, with the file: anything but a result or one clear line."""
+    kept = {path: path.read_bytes() for path in files or sorted(folder.rglob("*"))
+            if path.is_file()}
+    faults = []
+    for number in range(n):
+        rng = random.Random(f"{seed} {number}")
+        path = rng.choice(list(kept))
+        path.write_bytes(mutated(path, kept[path], rng))
+        try:
+            with little_room():
+                read()
+        except KlangfarbeError as error:
+            said = str(error)
+            if "\n" in said or not any(part in said for part in (str(folder), path.name)):
+                faults.append(f"{number} {path.name}: unclear: {said}")
+            if any(word in said for word in ("MemoryError", "allocate")):
+                faults.append(f"{number} {path.name}: a giant was asked for: {said}")
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of Rust's is no Exception
+            last = error.__traceback__
+            while last and last.tb_next:
+                last = last.tb_next
+            where = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
+            faults.append(f"{number} {path.name}: {type(error).__name__} at {where}: "
+                          f"{str(error)[:150]}")
+        finally:
+            path.write_bytes(kept[path])
+    return faults
