@@ -147,7 +147,7 @@ def campaign(folder: Path, read: Callable[[], Any], n: int, seed: int = 0,
             said = str(error)
             if "\n" in said or not any(part in said for part in (str(folder), path.name)):
                 faults.append(f"{number} {path.name}: unclear: {said}")
-            if any(word in said for word in ("MemoryError", "allocate")):
+            if any(word in said for word in ("MemoryError", "allocate", "HANG")):
                 faults.append(f"{number} {path.name}: a giant was asked for: {said}")
         except (KeyboardInterrupt, SystemExit):
             raise

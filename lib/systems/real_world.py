@@ -14,6 +14,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from lib import pretrained
 from lib.core import artefacts, paths
+from lib.core.errors import readable
 from lib.metrics import embedders
 from lib.signal import affect
 
@@ -84,6 +85,7 @@ def save(kind: str, heads: dict[str, Head], card: dict) -> None:
 
 
 @functools.cache
+@readable("heads and their cards, whole", "real_world", "git checkout data/miniatures")
 def load(kind: str) -> tuple[dict[str, Head], dict]:
     """The bundled heads of "pictures", "music" or "comments" by name, and their card."""
     tensors, card = (artefacts.read(FOLDER / f"{kind}.{form}") for form in ("safetensors", "json"))
