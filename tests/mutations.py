@@ -8,16 +8,17 @@ import os
 import random
 import resource
 import struct
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from lib.core.errors import KlangfarbeError
 
-ODD = (None, True, -1, 0, 1, 3, 7.5, 10**6, 10**9, 10**12, 2**63, -(10**9), 1e308, math.nan, "", "x",
-       "7", "gelu", [], {}, [1, 2], [10**9], {"a": 1}, "\x00", "../..")
-ODD_CELLS = ("", "nan", "-1", "1e308", "inf", "None", '"', '""', "'", "x", "0", "7,7", "\t", "\x00",
-             "[", "٣", "10000000000000000000000", "3.5", "/absolute", "\ufeff", "a;b")
+ODD = (None, True, -1, 0, 1, 3, 7.5, 10**6, 10**9, 10**12, 2**63, -(10**9), 1e308, math.nan, "",
+       "x", "7", "gelu", [], {}, [1, 2], [10**9], {"a": 1}, "\x00", "../..")
+ODD_CELLS = ("", "nan", "-1", "1e308", "inf", "None", '"', '""', "'", "x", "0", "7,7", "\t", "[",
+             "\x00", "٣", "10000000000000000000000", "3.5", "/absolute", "\ufeff", "a;b")
 ROOM = 6 * 2**30  # bytes of address space beyond what is in use, so that a giant fails at once
 
 
@@ -152,12 +153,9 @@ def campaign(folder: Path, read: Callable[[], Any], n: int, seed: int = 0,
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of Rust's is no Exception
-            last = error.__traceback__
-            while last and last.tb_next:
-                last = last.tb_next
-            where = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
-            faults.append(f"{number} {path.name}: {type(error).__name__} at {where}: "
-                          f"{str(error)[:150]}")
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            faults.append(f"{number} {path.name}: {type(error).__name__} at "
+                          f"{Path(at.filename).name}:{at.lineno}: {str(error)[:150]}")
         finally:
             path.write_bytes(kept[path])
     return faults

@@ -150,7 +150,7 @@ class Bounded(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in MAKERS:
-            self.left -= max(256, func(*args, **kwargs | {"device": "meta"}).numel())
+            self.left -= max(1024, func(*args, **kwargs | {"device": "meta"}).numel())
             if self.left < 0:
                 raise KlangfarbeError("a config of the weights' size", f"{self.path}: one far "
                                       "larger", "take both from one checkpoint")

@@ -37,14 +37,14 @@ def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False
                               "check that this is the file the collection's card names")
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
-            table[name] = table[name].str.strip()
+            table[name] = [cell.strip() if isinstance(cell, str) else cell for cell in table[name]]
     for name in [*numbers, *filter(None, [key])]:
         found = pd.to_numeric(table[name], errors="coerce")
         bad = (found.isna() & table[name].notna()) | found.isin([np.inf, -np.inf])
         bad |= (found % 1 != 0) & (name == key)  # NaN % 1 is not 0
         if bad.any():
             raise KlangfarbeError(f"a number in each row of column {name} of {path}",
-                                  f"{table[name][bad].iloc[0]!r} in row {np.argmax(bad) + 1}",
+                                  f"{table[name][bad].tolist()[0]!r} in row {np.argmax(bad) + 1}",
                                   "mend that row, or take the file as it was published")
         table[name] = found.astype("int64") if name == key else found
     return table
