@@ -22,14 +22,14 @@ def encoded(form, subtype=None, sound=SONG, rate=RATE, **more):
     return buffer.getvalue()
 
 
-def by_ffmpeg(path, codec, rate=44_100):
-    """Writes the song by FFmpeg's encoders."""
+def by_ffmpeg(path, codec, rate=44_100, sound=SONG):
+    """Writes the song, or another sound, by FFmpeg's encoders."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
         stream.codec_context.bit_rate = 128_000
         plain = av.AudioResampler(format=stream.format, layout="mono", rate=rate,
                                   frame_size=stream.codec_context.frame_size or 1024)
-        frame = av.AudioFrame.from_ndarray(SONG[None], format="flt", layout="mono")
+        frame = av.AudioFrame.from_ndarray(sound[None], format="flt", layout="mono")
         frame.sample_rate = RATE
         for part in [*plain.resample(frame), *plain.resample(None)]:
             container.mux(stream.encode(part))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def _named(groups: Iterable) -> pd.Series:
     """Each row's group, all text or all whole numbers: 1 and "1" would become one."""
     rows = pd.Series(list(groups), dtype=object)
     kinds = rows.map(lambda of: 1 if isinstance(of, str) else 2 if isinstance(of, Integral) else 0)
-    wrong = rows[(kinds == 0) | (kinds != kinds.max())]
+    wrong: Any = rows[(kinds == 0) | (kinds != kinds.max())]
     if len(wrong):
         raise KlangfarbeError("a group in each row, all text or all whole numbers",
                               f"{wrong.iloc[0]!r} in row {wrong.index[0]}, {len(wrong)} such rows",

@@ -169,7 +169,7 @@ def check_seed(seed: int) -> None:
 
 def check_several(given: Any, what: str) -> None:
     """Refuses what is no list of `what`, or an empty one."""
-    if isinstance(given, str | bytes | Mapping) or not np.iterable(given) or not len(given):
+    if isinstance(given, str | bytes | Mapping) or not getattr(given, "__len__", int)():
         raise KlangfarbeError(f"a list of {what}", repr(given)[:60], "give one at least: [it]")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from typing import Any
 
 import pydantic
 import torch
@@ -27,14 +28,14 @@ def whole(notebook: str, *names: str) -> Iterator[None]:
 
 def restore(build: Callable, notebook: str, profile: str, name: str) -> torch.nn.Module:
     """The network that `build` makes, with a notebook's weights, widened, for evaluation."""
-    path, tensors = (find(notebook, profile, name) for find in (artefacts.find, artefacts.load))
-    with artefacts.Bounded(path):
+    tensors = artefacts.load(notebook, profile, name)
+    with artefacts.Bounded(artefacts.find(notebook, profile, name)):
         network = build()
     network.load_state_dict({str(key): tensor.float() for key, tensor in tensors.items()})
     return network.eval()
 
 
-def make_config(kind: type, settings: Mapping):
+def make_config(kind: type, settings: Mapping) -> Any:
     """A config of what it knows among stored settings, each of its type; lists become tuples."""
     names = {field.name for field in fields(kind)}
     known = {name: value for name, value in settings.items() if name in names}

@@ -39,7 +39,7 @@ def read_table(path: Path, columns: Iterable[str], *, separator=",", words=False
         if not pd.api.types.is_numeric_dtype(table[name]):
             table[name] = [cell.strip() if isinstance(cell, str) else cell for cell in table[name]]
     for name in [*numbers, *filter(None, [key])]:
-        found = pd.to_numeric(table[name], errors="coerce")
+        found: Any = pd.to_numeric(table[name], errors="coerce")
         bad = (found.isna() & table[name].notna()) | found.isin([np.inf, -np.inf])
         bad |= (found % 1 != 0) & (name == key)  # NaN % 1 is not 0
         if bad.any():
