@@ -21,7 +21,7 @@ def half(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 @contextlib.contextmanager
 def whole(notebook: str, *names: str) -> Iterator[None]:
     """Around what reads a notebook's files: one that is changed or unfit is told in one line."""
-    with readable("files of one training, whole", f"{notebook}/{', '.join(names)}",
+    with readable("settings and weights that fit, whole", f"{notebook}/{', '.join(names)}",
                   f"run notebook {notebook[:2]} again; bundled ones: git checkout data"):
         yield
 
