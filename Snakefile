@@ -1,9 +1,13 @@
 # One rule a notebook, made from lib/workbook/graph.py. `python -m lib run` calls this; so can Snakemake alone:
 #   snakemake --cores 2            (profile mini, all notebooks)
 # The executed notebook stands under `log:`: a failed rule's outputs are deleted, its logs are kept.
+import os
+import signal
+import socket
 import sys
+import threading
 
-from lib.core import paths
+from lib.core import paths, watchdog
 from lib.workbook import graph
 
 REQUEST = graph.decode(config["request"]) if "request" in config else {}
@@ -11,6 +15,16 @@ PROFILE = REQUEST.get("profile", "mini")
 CHOSEN = REQUEST.get("notebooks", list(graph.STEPS))
 PARAMS = REQUEST.get("params", {})
 PRIORITIES = graph.priorities(CHOSEN)
+
+if workflow.is_main_process:
+    watchdog.end_with_starter()
+    # SIGINT and SIGTERM end it, and with it what runs: Snakemake would wait for that
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    threading.Thread(target=lambda: os._exit(128 + heard.recv(1)[0]), daemon=True).start()
+else:  # a job on another machine, which the cluster ends
+    os.environ.pop(watchdog.STARTER, None)
 
 
 def products(stem):

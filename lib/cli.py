@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +69,12 @@ def studio(port, host) -> int:
 def bench(name, json) -> int:
     from lib.workbook import rehearsal
     return rehearsal.start("benchmarks", [name] + ["--json"] * json)
+
+
+def chaos(n, seed, small, disk) -> int:
+    from lib.workbook import rehearsal
+    return rehearsal.start("chaos", [f"--n={n}", f"--seed={seed}"]
+                           + ["--small"] * small + ["--disk"] * disk)
 
 
 def miniature(names, check) -> int:
@@ -172,6 +179,10 @@ COMMANDS = {
     "doctor": ("lib.workbook.doctor:report", "what this machine has and what is missing"),
     "bench": (bench, "one measurement, as a ratio", option("name"),
         option("--json", action="store_true", help="one JSON object on standard output")),
+    "chaos": (chaos, "kill runs of a copy of this clone at random moments", _SEED,
+        option("--n", type=int, default=20, help="how often"),
+        option("--small", action="store_true", help="two notebooks of its own: quicker"),
+        option("--disk", action="store_true", help="fill its disk instead")),
     "train": ("lib.systems.music2image.train_diffusion:train_command",
         "notebook 33's training ahead of it, by as many processes as torchrun starts",
         _PROFILE, _SEED),
@@ -237,6 +248,11 @@ class Listeners:
                 os.dup2(nobody.fileno(), self.stream.fileno())
 
 
+def stop(number: int, _frame) -> None:
+    """What SIGTERM does: as an interrupt from the keyboard, so that what was begun is tidied."""
+    raise KeyboardInterrupt(number)
+
+
 def main(words: list[str] | None = None) -> int:
     """Runs a command line; a user's fault is one line on stderr and exit code 2."""
     with (contextlib.redirect_stdout(Listeners(sys.stdout)),
@@ -256,6 +272,6 @@ def _run(arguments: dict) -> int:
     except KlangfarbeError as error:
         print(f"klangfarbe: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print("klangfarbe: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        return 128 + next(iter(stopped.args), signal.SIGINT)

@@ -3,13 +3,14 @@
 import io
 import os
 import shutil
+import signal
 import sys
 
 import numpy as np
 import pytest
 import soundfile
 
-from lib.cli import main
+from lib.cli import main, stop
 from lib.core.errors import KlangfarbeError
 from lib.signal import images
 from lib.systems.music2image import generate
@@ -120,12 +121,17 @@ def test_paint_refuses_with_one_line_and_keeps_what_was_there(words, told, tone,
     assert (tmp_path / "x.png").read_bytes() == b"precious"
 
 
-def test_an_interrupt_ends_with_130(monkeypatch, tone, capsys):
+@pytest.mark.parametrize(("interrupt", "code"), [
+    (signal.default_int_handler, 130),
+    (stop, 143),
+])
+def test_an_interrupt_ends_with_130_and_sigterm_with_143(interrupt, code, monkeypatch, tone,
+                                                         capsys):
     def interrupted(*_, **__):
-        raise KeyboardInterrupt
+        interrupt(signal.SIGTERM, None)
 
     monkeypatch.setattr(generate, "generate_files", interrupted)
-    assert main(["paint", str(tone), "-o", "x.png"]) == 130
+    assert main(["paint", str(tone), "-o", "x.png"]) == code
     assert "goes on from here" in capsys.readouterr().err
 
 

@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from lib.cli import main
-from lib.core import artefacts, paths
+from lib.core import artefacts, paths, watchdog
 from lib.core.errors import KlangfarbeError
 from lib.workbook import execute, graph, reference_runs
 from lib.workbook import ledger as claims
@@ -34,6 +34,9 @@ def test_store_puts_outputs_back_and_refuses_an_edited_notebook(tmp_path, monkey
     source = paths.NOTEBOOKS / "10_first.ipynb"
     notebook(source, 'PROFILE = "mini"\nSTEPS = 3',
              "import sys\nprint('noise', file=sys.stderr)\nprint(PROFILE, STEPS)")
+    # they are for a process of its own, and here are all tests
+    monkeypatch.setattr(watchdog, "end_with_starter", lambda: None)
+    monkeypatch.setattr(execute.signal, "signal", lambda *_: None)
     assert execute.execute(source, paths.RUNS / "smoke" / "10_first.ipynb",
                           graph.encode({"PROFILE": "smoke", "STEPS": 5}), 1) == 0
     rows = [claims.evidence("S3-5", f"ccc_{axis}", 0.8, 0.7, 0.9, 64, null=0.2)

@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from lib.core.errors import KlangfarbeError
 
@@ -19,6 +22,7 @@ RAW = DATA / "raw"
 RESULTS = WORK / "results"
 REFERENCE = ROOT / "results" / "reference"
 RUNS = WORK / "papermill_runs"
+HERE = platform.node()  # a temporary file's name holds who writes it
 REAL_DATA_VARIABLE = "KLANGFARBE_REAL_DATA"
 
 
@@ -53,7 +57,8 @@ def atomic(path: Path) -> Iterator[Path]:
     path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}.", path.parent)
+        start = f".{path.stem[:40]}.{HERE}-{os.getpid()}-"
+        handle, name = tempfile.mkstemp(path.suffix, start, path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -65,3 +70,12 @@ def atomic(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sweep(*folders: Path) -> None:
+    """Removes what killed processes of this machine left half-written below folders."""
+    for folder in folders:
+        for file in folder.rglob(f".*.{HERE}-*-*"):
+            writer = file.name.split(f".{HERE}-")[-1].split("-")[0]
+            if writer.isdigit() and not psutil.pid_exists(int(writer)):
+                file.unlink(missing_ok=True)

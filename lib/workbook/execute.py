@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
+from papermill.iorw import LocalHandler, papermill_io
 
-from lib.core import paths, workers
+from lib.core import paths, watchdog, workers
 from lib.core.errors import readable
 from lib.core.profiles import PROFILE_VARIABLE
 from lib.workbook import graph, watch
@@ -26,32 +29,45 @@ class Watched(NBClientEngine):
         super().execute_managed_notebook(nb_man, kernel_name, **settings)
 
 
+class Whole(LocalHandler):
+    """papermill's own files, which no kill and no full disk cuts off."""
+    def write(self, buf: str, path: str) -> None:
+        with paths.atomic(Path(path)) as file:
+            file.write_text(buf, encoding="utf-8")
+
+
 def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     """Runs a notebook as the graph does, parameters (``graph.encode``) injected; its exit code."""
+    watchdog.end_with_starter()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # it ends at once, and its kernel with it
     # The injected PROFILE must hold: a variable left over from a test run would speak before it.
     os.environ.pop(PROFILE_VARIABLE, None)
     source, executed = source.resolve(), executed.resolve()  # papermill changes the folder
     os.environ["KLANGFARBE_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["PYTHONPATH"] = str(paths.ROOT)  # this clone's code, whatever is installed
-    workers.own_folder()
-    workers.keep_memory()
     with readable("a notebook and its parameters", source, "give the path of one, whole"):
         code, given = graph.code_of(source), graph.decode(parameters)
-    with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
-        file.write_text(json.dumps(code, indent=1) + "\n", encoding="utf-8")
-    os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX))
     known = {"state": "runs", "cell": 0, "of": 0, "began": time.time()}
     def say(**more) -> None:
         known.update(more)
         watch.note(executed, **known)
     say()
+    workers.own_folder()
+    workers.keep_memory()
+    with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
+        file.write_text(json.dumps(code, indent=1) + "\n", encoding="utf-8")
+    os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX))
     papermill_engines.register("watched", Watched)
+    papermill_io.register(str(executed), Whole())
     try:
-        papermill.execute_notebook(source, executed, given, kernel_name="python3",
-                                   cwd=str(paths.NOTEBOOKS), progress_bar=False, start_timeout=180,
-                                   engine_name="watched", say=say)
-    except papermill.PapermillExecutionError as error:
-        print(f"{source.stem}, cell {error.cell_index}: {error.ename}: {error.evalue}")
+        papermill.execute_notebook(source, executed, given,
+                                   kernel_name="python3", cwd=str(paths.NOTEBOOKS),
+                                   progress_bar=False, start_timeout=180, engine_name="watched",
+                                   say=say, extra_arguments=[
+                                       f"--IPKernelApp.extra_extensions={watchdog.__name__}"])
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        print(f"{source.stem}, cell {known['cell']}: {error}")
         say(state="failed", ended=time.time())
         return 1
     say(state="done", ended=time.time())

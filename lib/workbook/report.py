@@ -14,7 +14,6 @@ from markupsafe import Markup
 from PIL import Image
 
 from lib.core import artefacts, paths, provenance
-from lib.core.errors import readable
 from lib.core.profiles import PROFILES
 from lib.workbook import graph, ledger
 
@@ -26,11 +25,10 @@ MEDIA = {".svg": "image/svg+xml", ".png": "image/webp", ".jpg": "image/webp", ".
 
 def failure(profile: str, stem: str) -> str | None:
     """The error a notebook's last run ended with, one line; ``None``: it ended well or not yet."""
-    file = paths.RUNS / profile / f"{stem}.ipynb"
-    if not file.is_file():
+    try:
+        cells = nbformat.read(paths.RUNS / profile / f"{stem}.ipynb", as_version=4).cells
+    except (OSError, ValueError):  # none, or the empty file that Snakemake makes
         return None
-    with readable("a whole notebook", file, "delete it and run it again"):
-        cells = nbformat.read(file, as_version=4).cells  # not if a run was killed while it wrote
     errors = [output for cell in cells for output in cell.get("outputs", ())
               if output.output_type == "error"]
     return f"{errors[0].ename}: {errors[0].evalue}".splitlines()[0] if errors else None
