@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -60,10 +61,9 @@ def paint(weights, **settings) -> int:
     return generate.generate_files(**settings)
 
 
-def studio(port, host) -> int:
-    sys.path.insert(0, str(paths.NOTEBOOKS))  # a page over lib, as the notebooks are
-    from studio import page
-    return page.serve(port, host)
+def serve(page, **settings) -> int:
+    sys.path.insert(0, str(paths.NOTEBOOKS))  # pages stand over lib, as the notebooks do
+    return import_module(f"studio.{page}").serve(**settings)
 
 
 def bench(name, json) -> int:
@@ -163,11 +163,11 @@ COMMANDS = {
         option("--base-url", default="", help="of another service that speaks the protocol"),
         option("-o", "--output", type=Path,
                help="a .jsonl that keeps the answer; none: it is printed alone")),
-    "listen": ("lib.studies.listening.pilot:serve", "serve a listening study as a web page",
+    "listen": (partial(serve, "listening"), "serve a listening study as a web page",
         option("folder", nargs="?", default="",
                help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
         option("--port", type=int, default=8866), _HOST),
-    "studio": (studio, "one page in the browser to try all four systems at",
+    "studio": (partial(serve, "page"), "one page in the browser to try all four systems at",
         option("--port", type=int, default=7860), _HOST),
     "data": ("lib.data.registry:run",
         "the real collections: what is there, whether it is whole, how to get the rest",

@@ -5,13 +5,13 @@ import re
 
 import pytest
 from browsers import SLOW, axe, browser, fits, served, watch
+from studio import listening, server
 from test_listening_page import clips, small  # noqa: F401 (a fixture)
 
 from lib.cli import main
 from lib.core.errors import KlangfarbeError
-from lib.studies.listening import page, pilot, study
+from lib.studies.listening import pilot, study
 from lib.studies.listening.questions import NAMES
-from lib.workbook import server
 
 PLAYED = "[...document.querySelectorAll('audio')].some(a => a.currentTime > 0.5)"
 
@@ -47,7 +47,7 @@ def begun(window, address, **settings):
     tab = window.new_context(**settings).new_page()
     tab.away = watch(tab)
     tab.goto(address, timeout=SLOW)
-    tab.get_by_role("button", name=page.BEGIN).focus(timeout=SLOW)
+    tab.get_by_role("button", name=listening.BEGIN).focus(timeout=SLOW)
     tab.keyboard.press("Enter")
     tab.get_by_text(re.compile("Page 1 of 7")).wait_for(timeout=SLOW)
     return tab
@@ -65,7 +65,7 @@ def answer(tab):
         tab.get_by_role("spinbutton").nth(k).focus()
         tab.keyboard.type(value)
     tab.wait_for_function(f"!document.querySelector('audio') || {PLAYED.replace('0.5', '0.55')}")
-    tab.get_by_role("button", name=page.NEXT).focus()
+    tab.get_by_role("button", name=listening.NEXT).focus()
     tab.keyboard.press("Enter")
 
 
@@ -94,8 +94,8 @@ def test_pages_by_the_keyboard_after_a_reload_and_in_two_windows(opened):
         for path in (of.folder / name, name, f"../{name}"):
             answered = tab.request.get(f"{address}/gradio_api/file={path}")
             assert answered.status in (403, 404)
-    tab.get_by_role("button", name=page.STOP).click()
-    tab.get_by_role("button", name=page.SURE).click()
+    tab.get_by_role("button", name=listening.STOP).click()
+    tab.get_by_role("button", name=listening.SURE).click()
     tab.get_by_text("Nothing of yours is stored").wait_for(timeout=SLOW)
     assert len(study.answers(of.folder)) == 0 and tab.away == []
 
@@ -105,7 +105,7 @@ def test_what_is_lacking_is_said_and_a_full_study_says_so(opened):
     of, address, window = opened
     tab = begun(window, address, color_scheme="dark")
     assert axe(tab) == []
-    press = tab.get_by_role("button", name=page.NEXT)
+    press = tab.get_by_role("button", name=listening.NEXT)
     press.click()
     tab.get_by_text("Please play the sound first.").wait_for(timeout=SLOW)
     tab.get_by_role("button", name="▶ Play").click()
@@ -118,9 +118,9 @@ def test_what_is_lacking_is_said_and_a_full_study_says_so(opened):
     full = window.new_context().new_page()
     full.goto(address)
     full.get_by_label("My code").fill("unknown1")
-    full.get_by_role("button", name=page.BEGIN).click()
+    full.get_by_role("button", name=listening.BEGIN).click()
     full.get_by_text("No sitting has this code").wait_for(timeout=SLOW)
     full.get_by_label("My code").fill("")
-    full.get_by_role("button", name=page.BEGIN).click()
+    full.get_by_role("button", name=listening.BEGIN).click()
     full.get_by_text("all 2 are taken").wait_for(timeout=SLOW)
     assert len(study.answers(of.folder)) == 0

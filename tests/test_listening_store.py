@@ -79,8 +79,8 @@ def test_a_damaged_line_is_told_and_spoils_no_other(tmp_path, garbage):
 
 def test_a_copied_line_of_another_listener_and_a_page_answered_twice_do_not_count(tmp_path):
     store.append(tmp_path, row(0))
-    store.append(tmp_path, row(0, ovl=1))
     with open(tmp_path / "abc123.jsonl", "ab") as file:
+        file.write(json.dumps(asdict(row(0, ovl=1))).encode() + b"\n")
         file.write(json.dumps(asdict(row(1, rater="other1"))).encode() + b"\n")
     found = store.read(tmp_path)
     assert found[["trial", "ovl"]].to_numpy().tolist() == [[0,

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from browsers import SLOW, axe, browser, fits, served, watch
 from PIL import Image
-from studio import answers
+from studio import answers, server
 
 from lib.cli import main
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, paint, render
 from lib.signal import audio
-from lib.workbook import server
 
 TEMPORARY = os.path.realpath(tempfile.gettempdir())
 LINKED = "[...document.querySelectorAll('textarea')].some(box => box.value.includes('tab='))"

@@ -49,7 +49,8 @@ def content_hash(*arrays_or_bytes) -> str:
 
 def package_hash(module) -> str:
     """A hash of a module's whole package: what it makes is another thing once that has changed."""
-    files = sorted(Path(module.__file__).parent.glob("*.py"))
+    here = Path(module.__file__).parent
+    files = sorted([*here.glob("*.py"), *here.glob("*.json")])
     return content_hash(b"".join(file.read_bytes() for file in files))
 
 

@@ -1,1 +1,2 @@
-"""One page in the browser to try the systems at: ``python -m lib studio``."""
+"""Pages in the browser, over lib as the notebooks are: one to try the systems at (``python -m lib
+studio``), one to ask listeners (``listen``)."""

@@ -20,8 +20,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data.atelier import TEST_SEED, factors, paint, render
 from lib.signal import affect, audio, plots
 from lib.systems import interface
-from lib.workbook import server
-from studio import answers
+from studio import answers, server
 from studio.answers import PLAYERS, RULES, WEIGHTS
 
 TITLE = "Klangfarbe: the studio"

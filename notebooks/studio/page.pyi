@@ -42,7 +42,6 @@ class Example(NamedTuple):
     file: str
     hash: str
 
-from gradio.events import Dependency
 
 class Painting(gr.Image):
     """Gradio's, which here leaves reading to us: it says what is wrong with a file."""
@@ -50,7 +49,8 @@ class Painting(gr.Image):
 
     def preprocess(self, payload):
         return payload.path if payload else None
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from typing import Literal, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
     from gradio.blocks import Block
     if TYPE_CHECKING:
         from gradio.components import Timer

@@ -1,8 +1,6 @@
-"""A study of the atelier alone, and the web page that serves any study.
+"""A study of the atelier alone, to try the page and the analysis with.
 Each painting has its own music, another's, and its own heard through a telephone: the second sounds
 as good and fits worse, the third the other way round.  Notebook: 26."""
-
-from pathlib import Path
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
@@ -11,7 +9,6 @@ from lib.data import atelier
 from lib.data.atelier import compose, factors, paint, render
 from lib.signal import audio
 from lib.studies.listening import study
-from lib.workbook import server
 
 OWN, OTHERS, TELEPHONE = "own music", "another's music", "own, by telephone"
 
@@ -50,17 +47,3 @@ def wrong_pairs(n: int = 4, seconds: float = 8.0) -> list[tuple[np.ndarray, np.n
         heard = factors.draw(atelier.TEST_SEED, 10_000 + n + k, valence=-valence, arousal=-arousal)
         found.append((paint.paint(shown), render.render(compose.compose(heard, seconds), seconds)))
     return found
-
-
-def serve(folder: Path | str = "", port: int = 8866, *, host: str = "127.0.0.1") -> int:
-    """Serves a study (without a folder the pilot) until interrupted."""
-    from lib.studies.listening import page  # slow: Gradio
-
-    folder = Path(folder).resolve() if folder else study.PILOT
-    if folder == study.PILOT and not (folder / study.SETTINGS).is_file():
-        print("laying out the pilot: 24 paintings, 30 places …")
-        study.lay_out(folder, clips(), n_pairs=6, wrong=wrong_pairs())
-    opened = study.load(folder)
-    print(f"{len(opened.trials)} pages for {opened.settings['places']} listeners"
-          f" · answers go to {opened.ratings}")
-    return server.serve(lambda: page.build(opened), host, port, ask=False)

@@ -6,13 +6,15 @@ import base64
 import html
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import gradio as gr
 
 from lib.core.errors import KlangfarbeError
-from lib.studies.listening import questions, study
+from lib.studies.listening import pilot, questions, study
 from lib.studies.listening.questions import ASKED, CHOICES, COMPARE, QUESTIONS, RATE, SIDES
 from lib.studies.listening.session import CONSENT, DONE, GONE, PAGE, Session
+from studio import server
 
 TITLE = "A listening study"
 BEGIN, DECLINE, NEXT, STOP, SURE = ("I agree: begin", "I do not wish to take part", "Next page",
@@ -23,6 +25,19 @@ ENDS = {DONE: "## Thank you\nEvery answer is stored. Your code is **{}**: with i
         GONE: "## Good-bye\nNothing of yours is stored. You may close this page."}
 NAMES = (*ASKED[RATE], *ASKED[COMPARE])
 TO_FIRST = "() => document.querySelector('#play-left')?.focus()"  # Tab begins at the player
+
+
+def serve(folder: str, port: int, host: str) -> int:
+    """Serves a study (without a folder the pilot, laid out when it is first asked for) until it is
+    interrupted; returns 0."""
+    place = Path(folder).resolve() if folder else study.PILOT
+    if place == study.PILOT and not (place / study.SETTINGS).is_file():
+        print("laying out the pilot: 24 paintings, 30 places …")
+        study.lay_out(place, pilot.clips(), n_pairs=6, wrong=pilot.wrong_pairs())
+    opened = study.load(place)
+    print(f"{len(opened.trials)} pages for {opened.settings['places']} listeners"
+          f" · answers go to {opened.ratings}")
+    return server.serve(lambda: build(opened), host, port, ask=False)
 
 
 def build(of: study.Study, **options) -> gr.Blocks:
