@@ -4,7 +4,6 @@ time and to pictures, a point of the plane to both. Notebook: 90; the same chain
 
 import functools
 import warnings
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from PIL import Image
 
 from lib.core import artefacts
 from lib.core.errors import KlangfarbeError, one_of
-from lib.signal import affect, audio, features, images
+from lib.signal import audio, features, images
 from lib.systems import interface, real_world
 from lib.systems import weights as others
 from lib.systems.music2image import generate as painter
@@ -120,7 +119,7 @@ def curve(music: Music, felt: Felt | None) -> pd.DataFrame:
                         columns=["seconds", "value", "of"]).dropna()
 
 
-def paint(point: Sequence[float], given: np.ndarray, *, n: int, seed: int = 0) -> np.ndarray:
+def paint(point: np.ndarray, given: np.ndarray, *, n: int, seed: int = 0) -> np.ndarray:
     """`n` pictures uint8 [n, H, W, 3] of a point [2], by the seed and what was given."""
     interface.check_seed(seed)
     _, diffusion, config = _painter()
@@ -166,8 +165,3 @@ def _loaded(player: str, published: bool) -> tuple[Any, Any, int]:
         return module, module.load(), module.get_config(artefacts.BUNDLED).side
     sources = others.find(player, module.get_config, artefacts.BUNDLED, "published")
     return module, module.load(sources=sources), module.get_config("paper").side
-
-
-def quadrant(point: Sequence[float]) -> str:
-    """The quadrant's name of a point [2]."""
-    return affect.QUADRANTS[int(affect.quadrant(*point))]

@@ -94,8 +94,9 @@ def build(of: study.Study, **options) -> gr.Blocks:
                     return shown(action(session, *values))
                 except KlangfarbeError as error:
                     # deleted or answered in another window: this one shows where that one is
-                    moved = session and (session.state, session.progress) != before
-                    where = shown(session) if moved else [gr.skip() for _ in whole]
+                    where: list = [gr.skip() for _ in whole]
+                    if session and (session.state, session.progress) != before:
+                        where = shown(session)
                     where[whole.index(message)] = _said(f"{error.got}. {error.do}.")
                     return where
             return safe

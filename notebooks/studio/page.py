@@ -7,7 +7,7 @@ import html
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import gradio as gr
@@ -40,14 +40,6 @@ class Example(NamedTuple):
     mood: str
     file: str
     hash: str
-
-
-class Painting(gr.Image):
-    """Gradio's, which here leaves reading to us: it says what is wrong with a file."""
-    is_template = True
-
-    def preprocess(self, payload):
-        return payload.path if payload else None
 
 
 def serve(port: int, host: str) -> int:
@@ -90,9 +82,11 @@ def build() -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("A painting becomes music", id="painting"):
                 with gr.Row():
-                    painting = Painting(label="Painting", height=320,
+                    painting: Any = gr.Image(type="filepath", label="Painting", height=320,
                                         sources=["upload", "webcam", "clipboard"],
                                         alt_text="The painting that you gave")
+                    # as it is: ours says what is wrong with a file
+                    painting.preprocess = lambda given: given.path if given else None
                     with gr.Column():
                         comment = gr.Textbox(label="Your comment", lines=2, max_length=2000,
                                              info="What you feel before it; art2music reads it")
@@ -280,8 +274,8 @@ def _listed(told: str) -> str:
 
 def _drawn() -> tuple:
     """The empty plane: its axis and the canvas it is drawn on (no pyplot: several visitors)."""
-    axis = plots.affect_plane(Figure(figsize=(3.2, 3.2), layout="constrained").subplots())
-    canvas = FigureCanvasAgg(axis.figure)
+    figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+    axis, canvas = plots.affect_plane(figure.subplots()), FigureCanvasAgg(figure)
     canvas.draw()
     return axis, canvas
 
@@ -307,6 +301,6 @@ def _hash(given: np.ndarray) -> str:
     return provenance.content_hash(given)
 
 
-def _link(request: gr.Request, tab: str, given: np.ndarray | None = None, **settings) -> str:
+def _link(request: Any, tab: str, given: np.ndarray | None = None, **settings) -> str:
     named = {} if given is None else {"input": _hash(given)}
     return f"{request.request.base_url}?{urlencode({'tab': tab, **named, **settings})}"

@@ -56,6 +56,7 @@ def app(blocks: Any, password: str = "") -> Any:
     browser where its files lie; here these names begin at the present folder."""
     import gradio
     from fastapi import FastAPI
+    from gradio import themes
 
     whole = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     here = f"{Path.cwd()}/".encode()
@@ -78,7 +79,7 @@ def app(blocks: Any, password: str = "") -> Any:
         return answer
 
     # Gradio's own colours, but for those that are too faint on their ground to be read by all
-    theme = gradio.themes.Default(primary_hue="indigo").set(
+    theme = themes.Default(primary_hue="indigo").set(
         block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
         body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_300",
         button_primary_background_fill="*primary_700", color_accent="*primary_700",
