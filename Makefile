@@ -16,7 +16,7 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint types unit quick notebooks rehearse lab site doctor clean
+.PHONY: run test regress reference lint types unit quick notebooks rehearse studio lab site doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
@@ -57,6 +57,9 @@ regress: $(READY)
 reference: $(READY)
 	$(BIN)/python -m lib run --profile mini --cores $(CORES)
 	$(BIN)/python -m lib store --profile mini
+
+studio: $(READY)
+	$(BIN)/python -m lib studio
 
 lab: $(READY)
 	$(BIN)/python -m lib lab

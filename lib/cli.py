@@ -3,6 +3,7 @@ runs, so that ``--help`` answers at once and each command loads only what it run
 
 import argparse
 import contextlib
+import logging
 import os
 import shlex
 import signal
@@ -27,6 +28,13 @@ def option(*names: str, **settings) -> tuple:
 def output(text: str) -> Path:
     """A path that is written to; with a slash at its end a folder."""
     return paths.Folder(text) if text.endswith(("/", os.sep)) else Path(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def run(profile, notebooks, params, check, **settings) -> int:
@@ -112,7 +120,7 @@ def store(profile, notebooks, check) -> int:
 _PROFILE = option("--profile", default="mini", help=" | ".join(PROFILES))
 _BUNDLED = option("--profile", default="bundled",
                   help="models of a profile you ran; default: the bundled ones")
-_SEED = option("--seed", type=int, default=0)
+_SEED = option("--seed", type=int, default=0, help="another seed, another answer (default 0)")
 _WEIGHTS = option("--weights", default="bundled", metavar="bundled|published|FOLDER",
                   help="others' networks in the chain: the bundled miniatures (default), the "
                        "published ones, fetched once, or those of a folder")
@@ -125,7 +133,7 @@ COMMANDS = {
                help="numbers or names; none: all"),
         option("--params", nargs="*", default=[], metavar="NN.name=value",
                help="notebook parameters, e.g. 33.steps=200"),
-        option("--cores", type=int, default=2,
+        option("--cores", type=count, default=2,
                help="notebooks side by side, one thread each (default 2)"),
         option("--engine", default="", metavar="OPTIONS",
                help='more Snakemake options, e.g. --engine="--executor slurm --jobs 8"'),
@@ -147,7 +155,7 @@ COMMANDS = {
         option("--as-score", action="store_true",
                help="what the atelier's composer writes for the same feeling; MIDI, too"),
         option("-o", "--output", type=output, required=True,
-               help="the music (wav, flac, mp3), or a folder (a slash at its end)"),
+               help="the music (wav, flac, ogg, mp3), or a folder (a slash at its end)"),
         option("--seconds", type=float, default=8.0,
                help="length, up to 120 (default 8, what the bundled model was trained on)"),
         _BUNDLED, _WEIGHTS,
@@ -155,8 +163,9 @@ COMMANDS = {
         _SEED),
     "judge": ("lib.studies.judge.collect:rate_files",
         "a language model rates painting, comment and music",
-        option("painting", type=Path), option("music", type=Path),
-        option("--comment", default="", metavar="TEXT"),
+        option("painting", type=Path, help="its file"),
+        option("music", type=Path, help="its file"),
+        option("--comment", default="", metavar="TEXT", help="what was said before the painting"),
         option("--backend", default="gemini",
                help="openai (or who speaks its protocol) | gemini | local; key in the environment"),
         option("--model", default="", help="its name at the service, or a folder"),
@@ -166,9 +175,9 @@ COMMANDS = {
     "listen": (partial(serve, "listening"), "serve a listening study as a web page",
         option("folder", nargs="?", default="",
                help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
-        option("--port", type=int, default=8866), _HOST),
+        option("--port", type=int, default=8866, help="8866; 0: any that is free"), _HOST),
     "studio": (partial(serve, "page"), "one page in the browser to try all four systems at",
-        option("--port", type=int, default=7860), _HOST),
+        option("--port", type=int, default=7860, help="7860; 0: any that is free"), _HOST),
     "data": ("lib.data.registry:run",
         "the real collections: what is there, whether it is whole, how to get the rest",
         option("action", help="list | check | fetch"),
@@ -177,7 +186,8 @@ COMMANDS = {
         option("words", nargs=argparse.REMAINDER, metavar="OPTIONS",
                help="JupyterLab's own, e.g. --port 8890")),
     "doctor": ("lib.workbook.doctor:report", "what this machine has and what is missing"),
-    "bench": (bench, "one measurement, as a ratio", option("name"),
+    "bench": (bench, "one measurement, as a ratio",
+        option("name", help="which; a wrong name lists all"),
         option("--json", action="store_true", help="one JSON object on standard output")),
     "chaos": (chaos, "kill runs of a copy of this clone at random moments", _SEED,
         option("--n", type=int, default=20, help="how often"),
@@ -194,7 +204,8 @@ COMMANDS = {
         option("--profile", default="mini", help="as of run, or reference (the stored run)")),
     "reference": (reference, "the numbers on real collections, into results/reference/"),
     "store": (store, "put a run's outputs into the notebooks", _PROFILE,
-        option("--notebooks", nargs="*", default=[], metavar="NN"),
+        option("--notebooks", nargs="*", default=[], metavar="NN",
+               help="numbers or names; none: all"),
         option("--check", action="store_true",
                help="say which stored runs are older than the code that stands here")),
     "rehearse": ("lib.workbook.rehearsal:run", "paper's notebooks with its flags at toy sizes",
@@ -203,12 +214,13 @@ COMMANDS = {
          option("--full-size", action="store_true",
                 help="instead, each published network once at its own size, with random weights: "
                      "memory, seconds, FLOPs, and what profile paper needs by them"),
-         option("--cores", type=int, default=2, help="notebooks side by side"),
+         option("--cores", type=count, default=2, help="notebooks side by side"),
          option("--keep", action="store_true", help="go on from what the last rehearsal made")),
     "execute": ("lib.workbook.execute:execute", "run one notebook (what the graph calls)",
-        option("source", type=Path), option("executed", type=Path),
+        option("source", type=Path, help="its file"),
+        option("executed", type=Path, help="where the executed copy goes"),
         option("--parameters", default="e30=", help="base64 of JSON"),
-        option("--threads", type=int, default=1))}
+        option("--threads", type=count, default=1, help="of its process"))}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -257,7 +269,14 @@ def main(words: list[str] | None = None) -> int:
     """Runs a command line; a user's fault is one line on stderr and exit code 2."""
     with (contextlib.redirect_stdout(Listeners(sys.stdout)),
           contextlib.redirect_stderr(Listeners(sys.stderr))):
-        code = _run(vars(parser().parse_args(words)))
+        root = parser()
+        known, more = root.parse_known_args(words)
+        if known.command == "lab":  # argparse takes no option for the first of the words
+            known.words, more = more + known.words, []
+        if more:
+            root.error(f"unrecognized arguments: {' '.join(more)}")
+        logging.getLogger("xformers").setLevel(logging.ERROR)  # it need not fit: nothing uses it
+        code = _run(vars(known))
         sys.stdout.flush()
         return code
 

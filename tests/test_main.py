@@ -9,10 +9,11 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
-from lib.cli import main, stop
+from lib.cli import COMMANDS, main, stop
 from lib.core.errors import KlangfarbeError
-from lib.signal import images
+from lib.signal import audio, images
 from lib.systems.music2image import generate
 from lib.workbook import doctor
 
@@ -157,3 +158,61 @@ def test_errors_have_three_parts():
     error = KlangfarbeError("a", "b", "c")
     assert str(error) == "expected a; got b; c" and (error.expected, error.got,
                                                      error.do) == ("a", "b", "c")
+
+
+# --- as people type it ----------------------------------------------------------------------------
+
+
+def test_a_pattern_that_no_shell_expanded_means_its_files(tone, tmp_path, quick):
+    shutil.copyfile(tone, tmp_path / "other.wav")
+    (tmp_path / "odd[1].wav").write_bytes(tone.read_bytes())
+    assert main(["paint", str(tmp_path / "*o*e*.wav"), "-o", str(tmp_path / "new/")]) == 0
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["other.png", "tone.png"]
+    assert main(["paint", str(tmp_path / "odd[1].wav"), "-o", str(tmp_path / "one.png")]) == 0
+
+
+def test_a_pattern_without_files_is_a_file_that_is_not_there(tmp_path, quick, capsys):
+    assert main(["paint", str(tmp_path / "*.flac"), "-o", str(tmp_path / "a.png")]) == 2
+    assert "*.flac: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.PNG", "a.jpeg", "a.JPG"])
+def test_a_pictures_name_may_end_in_other_letters(tone, tmp_path, quick, name):
+    assert main(["paint", str(tone), "-o", str(tmp_path / name)]) == 0
+    with Image.open(tmp_path / name) as picture:
+        assert picture.format == ("PNG" if name.lower().endswith("png") else "JPEG")
+
+
+@pytest.mark.parametrize("suffix, form", [(".OGG", "OGG"), (".flac", "FLAC"), (".WAV", "WAV")])
+def test_a_sound_has_the_form_of_its_name(tmp_path, suffix, form):
+    sound = 0.3 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    path = audio.write(tmp_path / f"a{suffix}", sound, RATE)
+    assert soundfile.info(path).format == form
+    assert np.corrcoef(soundfile.read(path)[0], sound)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("words", [["run", "--cores", "0"], ["run", "--cores", "-2"],
+                                   ["run", "--cores", "two"], ["run", "--port", "8890"]])
+def test_numbers_that_mean_nothing_are_refused_before_anything_runs(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "no whole number from 1" in capsys.readouterr().err or words[1] == "--port"
+
+
+def test_steps_below_nothing_are_refused(capsys):
+    assert main(["run", "--notebooks", "33", "--params", "33.steps=-5", "--dry-run"]) == 2
+    assert "a number from 0" in capsys.readouterr().err
+
+
+def test_what_jupyterlab_is_told_reaches_it(monkeypatch):
+    told = []
+    monkeypatch.setattr("lib.workbook.lab.serve", lambda **given: told.append(given))
+    main(["lab", "--port", "8890", "--no-browser"])
+    assert told == [{"words": ["--port", "8890", "--no-browser"]}]
+
+
+def test_every_argument_of_every_command_is_explained():
+    for name, (_, text, *options) in COMMANDS.items():
+        assert text
+        for names, settings in options:
+            assert settings.get("help"), f"{name} {names[0]}"

@@ -63,7 +63,7 @@ def test_a_curve_follows_the_music(weights):
     music = answers.Music(np.concatenate([sounds[0], silence, sounds[1]]), sounds[0])
     felt, _, _ = answers.hear(music, weights)
     assert (felt is None) == (weights == "bundled")
-    curve = answers.curve(music, felt).pivot(index="seconds", columns="of", values="value")
+    curve = answers.curve(music, felt).pivot(index="seconds", columns="feeling", values="value")
     first, last = curve[curve.index < 12].mean(), curve[curve.index > 24].mean()
     if weights == "bundled":  # whom packages carry has never heard the atelier
         assert first["arousal"] > last["arousal"] + 0.5
@@ -146,7 +146,7 @@ def test_three_ways_through_the_page(studio, inputs, width, scheme):
     choose(tab, "Music becomes a picture")
     tab.get_by_role("radio", name="gloomy").check()
     tab.get_by_role("button", name="Paint it").click()
-    tab.get_by_text(re.compile("gloomy, picture 4")).wait_for(timeout=SLOW)
+    tab.get_by_alt_text("Picture 4 painted from it").wait_for(timeout=SLOW)
     assert fits(tab) and axe(tab) == []
     choose(tab, "A point of the plane")
     tab.get_by_role("slider").locator("visible=true").nth(1).focus()

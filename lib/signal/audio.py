@@ -21,7 +21,7 @@ MEL: dict[str, Any] = {"n_fft": 1024, "hop_length": 256, "n_mels": 80}
 MIN_SECONDS = 0.5
 SILENCE_RMS = 1e-4  # −80 dBFS
 LOUDEST = 8.0       # louder floats are integers in disguise; a mix may well exceed 1
-WRITTEN = (".wav", ".flac", ".mp3")
+WRITTEN = (".wav", ".flac", ".ogg", ".mp3")
 
 
 def load(path, *, seconds: float | None = 45.0, sample_rate_hz=SAMPLE_RATE_HZ) -> np.ndarray:
@@ -100,7 +100,7 @@ def encode_mp3(sound: np.ndarray, sample_rate_hz: int = SAMPLE_RATE_HZ) -> bytes
 
 
 def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
-    """Writes a mono sound [N], clipped to [−1, 1], atomically: 16-bit .wav or .flac, or .mp3."""
+    """Writes a mono sound [N], clipped to [−1, 1], atomically: 16-bit .wav or .flac, .ogg, .mp3."""
     path, buffer = Path(path), io.BytesIO()
     if path.suffix.lower() not in WRITTEN:
         raise KlangfarbeError(f"a name ending in {', '.join(WRITTEN)}", str(path), "rename it")
@@ -109,7 +109,8 @@ def write(path: Path | str, sound: np.ndarray, sample_rate_hz: int) -> Path:
             temporary.write_bytes(encode_mp3(sound, sample_rate_hz))
         else:  # not straight to the file: libsndfile's error for a full disk is its own
             soundfile.write(buffer, np.clip(sound, -1, 1), sample_rate_hz,
-                            format=path.suffix[1:].upper(), subtype="PCM_16")
+                            format=path.suffix[1:].upper(),
+                            subtype="VORBIS" if path.suffix.lower() == ".ogg" else "PCM_16")
             temporary.write_bytes(buffer.getvalue())
     return path
 

@@ -104,6 +104,7 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
                   read: Callable, convert: Callable) -> int:
     """``convert({path: read(path)}, place)``, ``place(path, suffix)`` where a file's result goes;
     exit code 2 if bad files among several are left out."""
+    files = [found for path in files for found in matching(path)]
     several, stems, good, faults = len(files) > 1, [path.stem for path in files], {}, []
     given = isinstance(output, paths.Folder) or output.is_dir()
     folder = several or given
@@ -128,6 +129,13 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
     for fault in faults:
         print(f"klangfarbe: passed over: {fault}")
     return 2 if faults else 0
+
+
+def matching(path: Path) -> list[Path]:
+    """A file, or those of a pattern, music/*.ogg, where no shell has looked (Windows)."""
+    if path.exists() or not any(mark in path.name for mark in "*?["):
+        return [path]
+    return sorted(path.parent.glob(path.name)) or [path]
 
 
 def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int, seconds: float,

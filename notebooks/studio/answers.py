@@ -101,8 +101,8 @@ def hear(music: Music, weights: str) -> tuple[Felt | None, np.ndarray, str]:
 
 
 def curve(music: Music, felt: Felt | None) -> pd.DataFrame:
-    """Valence and arousal over music: a row a window and side of the feeling, with ``seconds``
-    (the window's middle), ``value`` and ``of``; heard by who heard the whole."""
+    """Valence and arousal over music: a row a window and part of the feeling, with ``seconds``
+    (the window's middle), ``value`` and ``feeling``; heard by who heard the whole."""
     rate, sound = audio.SAMPLE_RATE_HZ, music.whole
     length = min(len(sound), round(max(WINDOW_S * rate, 2 * len(sound) / WINDOWS)))
     starts = range(0, len(sound) - length + 1, max(1, length // 2))
@@ -116,7 +116,7 @@ def curve(music: Music, felt: Felt | None) -> pd.DataFrame:
     middles = [(at + length / 2) / rate for at in starts]
     return pd.DataFrame([(second, value, name) for second, point in zip(middles, points)
                          for name, value in zip(("valence", "arousal"), point)],
-                        columns=["seconds", "value", "of"]).dropna()
+                        columns=["seconds", "value", "feeling"]).dropna()
 
 
 def paint(point: np.ndarray, given: np.ndarray, *, n: int, seed: int = 0) -> np.ndarray:

@@ -32,6 +32,7 @@ the same feeling. What is **felt** in real paintings is told a little (valence: 
 better (arousal: r .74)."""
 EXAMPLE_SIDE, EXAMPLE_S = 128, 15.0
 N_PICTURES = 4
+COLOURS = {"valence": "#2f6fb3", "arousal": "#d9731a"}
 AT_FIRST = ("art2music", RULES)  # who answers within seconds, loading included
 
 
@@ -105,12 +106,14 @@ def build() -> gr.Blocks:
                                    label="Or a piece of the synthetic collection")
                 hear = gr.Button("Paint it", variant="primary")
                 felt = gr.Markdown()
-                over_time = gr.LinePlot(x="seconds", y="value", color="of", y_lim=[-1, 1],
-                                        height=300, color_title="what",
-                                        label="Felt over time", visible=False)
-                painted = gr.Gallery(columns=N_PICTURES, format="png", height=300, visible=False,
-                                     label="Painted from it", interactive=False,
-                                     buttons=["download"])
+                over_time = gr.LinePlot(x="seconds", y="value", color="feeling", y_lim=[-1, 1],
+                                        height=300, color_map=COLOURS, visible=False,
+                                        label="Felt over time: valence blue, arousal orange")
+                with gr.Row():
+                    painted = [gr.Image(interactive=False, format="png", visible=False,
+                                        min_width=150, buttons=["download"], label=f"Picture {k}",
+                                        alt_text=f"Picture {k} painted from it")
+                               for k in range(1, N_PICTURES + 1)]
                 asked_music = gr.Textbox(label="A link to this answer", interactive=False,
                                          buttons=["copy"])
             with gr.Tab("A point of the plane", id="point"):
@@ -138,7 +141,7 @@ def build() -> gr.Blocks:
         one = {"concurrency_id": "networks", "concurrency_limit": 1}
         go.click(told(play), [painting, comment, *settings], [seen, *heard, asked],
                  show_progress_on=seen, **one)
-        hear.click(told(show), [music, seed, weights], [felt, over_time, painted, asked_music],
+        hear.click(told(show), [music, seed, weights], [felt, over_time, *painted, asked_music],
                    show_progress_on=felt, **one)
         point = [valence, arousal]
         gr.on([valence.change, arousal.change], _plane, point, plane, queue=False)
@@ -172,8 +175,7 @@ def show(path, seed, weights, request: gr.Request) -> list:
     name = affect.QUADRANTS[int(affect.quadrant(*point))]
     return [f"**Sounds** {name}: valence {point[0]:+.2f}, arousal {point[1]:+.2f}. {said}",
             gr.LinePlot(answers.curve(music, felt), visible=True),
-            gr.Gallery([(picture, f"{name}, picture {k}") for k, picture in enumerate(pictures, 1)],
-                       visible=True),
+            *(gr.Image(picture, visible=True) for picture in pictures),
             _link(request, "music", music.middle, seed=seed, weights=weights)]
 
 
