@@ -16,6 +16,8 @@ def end_with_starter(_shell=None) -> None:
     """Has this process and all below it end soon after the one that the environment names, or one
     between the two, has ended."""
     starter, here = int(os.environ.get(STARTER, "0")), psutil.Process()
+    if starter == here.pid:  # asked before
+        return
     os.environ[STARTER] = str(here.pid)
     above = here.parents() if starter else []
     while above and above[-1].pid != starter:
