@@ -176,7 +176,7 @@ def test_weights_of_another_configuration_are_refused(folder, tmp_path):
     config = json.loads((copy / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["width"] = 64
     (copy / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(KlangfarbeError, match="a CLIP's folder, whole"):
+    with pytest.raises(KlangfarbeError, match="files, whole and of one checkpoint"):
         pretrained.load("image_text", copy, device="cpu")
 
 

@@ -186,7 +186,8 @@ def test_a_link_gives_the_same_answer(studio):
 
 
 @pytest.mark.slow
-def test_a_refusal_is_told_without_a_path_and_large_files_are_turned_away(studio, tmp_path):
+def test_a_refusal_is_told_without_a_path_and_large_files_are_turned_away(studio, inputs,
+                                                                          tmp_path):
     window, address = studio
     tab = window.new_page()
     tab.goto(address, timeout=SLOW)
@@ -196,8 +197,14 @@ def test_a_refusal_is_told_without_a_path_and_large_files_are_turned_away(studio
     tab.locator("input[type=file]").first.set_input_files(tmp_path / "broken.png")
     tab.get_by_alt_text("The painting that you gave").wait_for(timeout=SLOW, state="attached")
     tab.get_by_role("button", name="Play it").click()
-    said = tab.get_by_text(re.compile("Expected a whole picture")).inner_text(timeout=SLOW)
-    assert "broken.png" in said and "/" not in said.split(";")[1]
+    said = tab.get_by_text(re.compile("cannot identify image file")).inner_text(timeout=SLOW)
+    assert "broken.png" in said and TEMPORARY not in said
+    (tmp_path / "short.wav").write_bytes((inputs / "piece.wav").read_bytes()[:9000])
+    choose(tab, "Music becomes a picture")
+    tab.locator("input[type=file]").last.set_input_files(tmp_path / "short.wav")
+    tab.get_by_role("button", name="Paint it").click()
+    said = tab.get_by_text(re.compile("Expected a whole sound file")).inner_text(timeout=SLOW)
+    assert "short.wav" in said and "/" not in said.split(";")[1]
     large = httpx.post(f"{address}/gradio_api/upload", timeout=60,
                           files={"files": ("large.png", b"0" * 21_000_000)})
     assert large.status_code == 413

@@ -83,11 +83,9 @@ def build() -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("A painting becomes music", id="painting"):
                 with gr.Row():
-                    painting: Any = gr.Image(type="filepath", label="Painting", height=320,
-                                        sources=["upload", "webcam", "clipboard"],
-                                        alt_text="The painting that you gave")
-                    # as it is: ours says what is wrong with a file
-                    painting.preprocess = lambda given: given.path if given else None
+                    painting = gr.Image(type="filepath", image_mode=None, label="Painting",
+                                        height=320, alt_text="The painting that you gave",
+                                        sources=["upload", "webcam", "clipboard"])
                     with gr.Column():
                         comment = gr.Textbox(label="Your comment", lines=2, max_length=2000,
                                              info="What you feel before it; art2music reads it")

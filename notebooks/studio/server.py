@@ -87,7 +87,7 @@ def app(blocks: Any, password: str = "") -> Any:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_800")
     return gradio.mount_gradio_app(
-        whole, blocks, "/", theme=theme, css=CSS, max_file_size=UPLOAD, show_error=False,
+        whole, blocks, "/", theme=theme, css=CSS, max_file_size=UPLOAD, show_error=True,
         auth=(USER, password) if password else None, ssr_mode=False, footer_links=[],
         enable_monitoring=False)
 
