@@ -132,7 +132,7 @@ def convert_files(files: Sequence[Path], output: Path, suffixes: Sequence[str], 
 
 
 def matching(path: Path) -> list[Path]:
-    """A file, or those of a pattern, music/*.ogg, where no shell has looked (Windows)."""
+    """A file, or those of a pattern, ``music/*.ogg``, where no shell has looked (Windows)."""
     if path.exists() or not any(mark in path.name for mark in "*?["):
         return [path]
     return sorted(path.parent.glob(path.name)) or [path]
