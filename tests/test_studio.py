@@ -4,13 +4,14 @@ served, in a real browser (skipped where there is none)."""
 import os
 import re
 import tempfile
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from browsers import SLOW, axe, browser, fits, served, watch
 from PIL import Image
-from studio import answers, server
+from studio import answers, page, server
 
 from lib.cli import main
 from lib.core import paths
@@ -98,6 +99,23 @@ def test_a_point_is_what_every_part_goes_by():
     assert "+0.80, arousal -0.80" in told[0] and "-0.80, arousal +0.80" in told[1]
     painted = [answers.paint(felt.point, felt.point, n=1) for felt in (calm, tense)]
     assert np.abs(painted[0].astype(float) - painted[1]).mean() > 10
+
+
+@pytest.mark.parametrize("settings, said", [
+    ({"seed": None}, "a seed from 0"), ({"seed": 1.5}, "a seed from 0"), ({"seconds": 900}, "120"),
+    ({"comment": "?!"}, "in words"), ({"player": "nobody"}, "a player out of bridging")])
+def test_settings_that_no_control_gives_are_refused(settings, said):
+    picture, player = np.full((64, 64, 3), 99, np.uint8), settings.pop("player", "art2music")
+    with pytest.raises(KlangfarbeError, match=said):
+        answers.play(player, picture, None, **settings)
+
+
+def test_what_was_made_goes_after_half_an_hour(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = Path(page.kept("first.mp3", b"1"))
+    os.utime(first, (0, 0))
+    second = Path(page.kept("second.mp3", b"2"))
+    assert not first.exists() and second.read_bytes() == b"2"
 
 
 @pytest.mark.parametrize("host, own", [("127.0.0.1", True), ("::1", True), ("localhost", True),

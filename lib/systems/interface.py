@@ -171,7 +171,7 @@ def generate_files(system, paintings: Sequence[Path], output: Path, *, seed: int
 
 def check_seed(seed: int) -> None:
     """Refuses what torch cannot take for a seed."""
-    if not 0 <= seed < 2**63:
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise KlangfarbeError("a seed from 0 to 2⁶³ − 1", str(seed), "leave it out for 0")
 
 

@@ -5,6 +5,7 @@ answered, and the chains: answers.py. Source: ours; Zhang §4 asks for a prototy
 import functools
 import html
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ page; what you give is deleted when it closes, or after half an hour. Small netw
 *{RULES}* is what their music is to be held against: no network, a composer's rules, which write for
 the same feeling. What is **felt** in real paintings is told a little (valence: r .35), in music far
 better (arousal: r .74)."""
+MADE = Path(server.GIVEN) / "made"
 EXAMPLE_SIDE, EXAMPLE_S = 128, 15.0
 N_PICTURES = 4
 COLOURS = {"valence": "#2f6fb3", "arousal": "#d9731a"}
@@ -252,17 +254,20 @@ def _played(picture: np.ndarray, felt, players: list[str], progress, **settings)
         progress((k, len(players)), desc=f"{player} plays", unit="pieces")
         piece = answers.play(player, picture, felt, **settings)
         name = f"{player.replace(' ', '_')}_{settings['seed']}"
-        score = next((gr.DownloadButton(value=_kept(name + suffix, content), visible=True)
+        score = next((gr.DownloadButton(value=kept(name + suffix, content), visible=True)
                       for suffix, content in piece.files.items()),
                      gr.DownloadButton(visible=False))
-        shown[player] = [gr.Column(visible=True), _kept(f"{name}.mp3", piece.mp3),
+        shown[player] = [gr.Column(visible=True), kept(f"{name}.mp3", piece.mp3),
                          _listed(piece.told), score]
         yield [part for parts in shown.values() for part in parts]
 
 
-def _kept(name: str, content: bytes) -> str:
-    """Writes what a visitor may download; the page's folder goes when the page closes."""
-    folder = Path(server.GIVEN) / provenance.content_hash(content)
+def kept(name: str, content: bytes) -> str:
+    """Writes what a visitor may download, and removes what nobody has fetched for long."""
+    for old in MADE.glob("*/*"):
+        if time.time() - old.stat().st_mtime > server.KEPT_S:
+            old.unlink(missing_ok=True)
+    folder = MADE / provenance.content_hash(content)
     return str(artefacts.write(folder / name, content))
 
 

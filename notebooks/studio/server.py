@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lib.core import paths
 from lib.core.errors import KlangfarbeError
 
 PASSWORD, USER = "KLANGFARBE_PASSWORD", "klangfarbe"
@@ -59,8 +60,14 @@ def app(blocks: Any, password: str = "") -> Any:
     from gradio import themes
 
     whole = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    here = f"{Path.cwd()}/".encode()
-    relative = (b"./" * len(here))[: len(here) - 1] + b"/"  # as long, and it says nothing
+    known = [f"{folder}/".encode() for folder in (Path.cwd(), paths.ROOT)]
+    # as long, so that a body keeps its length, and says nothing
+    relative = {place: (b"./" * len(place))[: len(place) - 1] + b"/" for place in known}
+
+    def told(part: bytes) -> bytes:
+        for place, instead in relative.items():
+            part = part.replace(place, instead)
+        return part
 
     @whole.middleware("http")
     async def untold(request, call_next):
@@ -73,8 +80,7 @@ def app(blocks: Any, password: str = "") -> Any:
             whole_body = answer.body_iterator
             async def parts():
                 async for part in whole_body:
-                    yield (part.encode() if isinstance(part, str) else bytes(part)).replace(
-                        here, relative)
+                    yield told(part.encode() if isinstance(part, str) else bytes(part))
             answer.body_iterator = parts()
         return answer
 
