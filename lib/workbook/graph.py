@@ -174,7 +174,7 @@ def parse_params(words: list[str], stems: list[str]) -> dict[str, dict]:
         if type(value) is not kind:
             raise KlangfarbeError(f"a value of type {kind.__name__} (like {defaults[name]!r})",
                                   repr(word), "give one of that type")
-        if kind in (int, float) and value < 0:
+        if isinstance(value, int | float) and value < 0:
             raise KlangfarbeError(f"a number from 0 (like {defaults[name]!r})", repr(word),
                                   "give a larger one")
         values.setdefault(stem, {})[name] = value
