@@ -150,7 +150,7 @@ def test_the_command_writes_music_and_says_what_happened(chain, painting, tmp_pa
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("absent.jpg -o x.wav", "no such file"), ("{painting} -o x.ogg", ".wav, .flac, .mp3"),
+    [("absent.jpg -o x.wav", "no such file"), ("{painting} -o x.aiff", ".wav, .flac, .ogg, .mp3"),
      ("{painting} -o x.wav --seconds 0", "from 0.5"), ("{painting} -o x.wav --seed -1", "a seed"),
      ("{painting} -o x.wav --profile tiny", "bundled, smoke, mini"),
      ("{painting} {painting} -o music", "different names")],
