@@ -39,16 +39,15 @@ def served(*words, environment=None):
 
 
 @contextmanager
-def browser():
-    """Chromium, and every request that would leave this machine."""
+def browser(*flags):
+    """Chromium, with further flags of its own."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser",
                                                  "google-chrome"))), None)
     if not found:
         pytest.skip("no Chromium or Chrome on this machine")
     with api.sync_playwright() as play:
-        window = play.chromium.launch(executable_path=found, args=[
-            "--no-sandbox", "--autoplay-policy=document-user-activation-required"])
+        window = play.chromium.launch(executable_path=found, args=["--no-sandbox", *flags])
         try:
             yield window
         finally:

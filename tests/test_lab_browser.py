@@ -8,6 +8,7 @@ import subprocess
 
 import nbformat
 import pytest
+from browsers import browser
 
 from lib.core import paths
 from lib.workbook import lab
@@ -45,15 +46,9 @@ def opened(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_stored_players_play_and_looking_changes_nothing(opened):
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser",
-                                                   "google-chrome"))), None)
-    if not browser:
-        pytest.skip("no Chromium or Chrome on this machine")
     folder, address = opened
     before = (folder / NAME).read_bytes()
-    with api.sync_playwright() as play:
-        window = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+    with browser() as window:
         tab = window.new_page(viewport={"width": 1280, "height": 900})
 
         def players():
@@ -74,7 +69,6 @@ def test_stored_players_play_and_looking_changes_nothing(opened):
         with tab.expect_response(lambda answer: answer.request.method == "PUT"):
             tab.locator(".jp-Notebook").click()
             tab.keyboard.press("Control+s")
-        window.close()
     assert (folder / NAME).read_bytes() == before
 
 

@@ -39,7 +39,8 @@ def test_a_port_that_is_taken_is_said_before_any_address():
 
 @pytest.fixture
 def opened(small):  # noqa: F811
-    with browser() as window, served("listen", small.folder) as (address, _):
+    with (browser("--autoplay-policy=document-user-activation-required") as window,
+          served("listen", small.folder) as (address, _)):
         yield small, address, window
 
 

@@ -4,11 +4,11 @@ dark, nothing is asked of another host, nothing overflows, axe finds nothing ser
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
 
+import browsers
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,15 +59,8 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser",
-                                                "google-chrome"))), None)
-    if not path:
-        pytest.skip("no Chromium or Chrome on this machine")
-    with api.sync_playwright() as play:
-        window = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with browsers.browser() as window:
         yield window
-        window.close()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -103,12 +96,8 @@ def opened(browser, address, width, scheme):
 
 def faults(tab):
     """What axe calls serious or critical, and how far the page is wider than the window."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
-    found = [f"{rule['id']}: {rule['nodes'][0]['html']}"
-             for rule in axe.Axe().run(tab).response["violations"]
-             if rule["impact"] in ("serious", "critical")]
     wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    return found + ([f"{wide} px too wide"] if wide > 0 else [])
+    return browsers.axe(tab) + ([f"{wide} px too wide"] if wide > 0 else [])
 
 
 def play(tab):
