@@ -4,6 +4,7 @@
 PYTHON ?= python3.11
 PROFILE ?= mini
 NOTEBOOKS ?=
+NB ?=
 PARAMS ?=
 CORES ?= 2
 ENGINE ?=
@@ -16,7 +17,7 @@ READY := .venv/ready
 STRAY := $(shell env | sed -n 's/^\(\(PIP\|UV\)_[A-Za-z0-9_]*\)=.*/\1/p' | grep -v -x -e PIP_CERT -e UV_CACHE_DIR -e PIP_CACHE_DIR)
 CLEAN := env $(STRAY:%=-u %) -u PYTHONPATH -u PYTHONHOME PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 $(if $(INDEX),PIP_INDEX_URL=$(INDEX) UV_DEFAULT_INDEX=$(INDEX))
 
-.PHONY: run test regress reference lint types unit quick notebooks rehearse studio lab site doctor clean
+.PHONY: run test regress reference lint types unit quick notebooks rehearse studio lab site assignment slides doctor clean
 
 run: $(READY)
 	$(BIN)/python -m lib run --profile $(PROFILE) --cores $(CORES) --engine="$(ENGINE)" --notebooks $(NOTEBOOKS) --params $(PARAMS)
@@ -70,6 +71,14 @@ site: $(READY)
 	rm -rf results/site/api
 	REPOSITORY=$(REPOSITORY) $(BIN)/sphinx-build -W --keep-going -j $(CORES) -c notebooks/site -d results/site/doctrees . results/site/html
 
+# Coursework for nbgrader, results/assignments/: make assignment NB=31 (none: all)
+assignment: $(READY)
+	$(BIN)/python -m lib assignment $(NB)
+
+# Lectures, results/slides/: notebook 00 and the four tours, or NOTEBOOKS=31
+slides: $(READY)
+	$(BIN)/python -m lib slides $(NOTEBOOKS)
+
 doctor: $(READY)
 	$(BIN)/python -m lib doctor
 
@@ -83,4 +92,4 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake papermill_runs/smoke papermill_runs/mini results/smoke results/mini results/site data/processed
+	rm -rf .venv .snakemake papermill_runs/smoke papermill_runs/mini results/smoke results/mini results/site results/slides data/processed

@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import sys
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -67,11 +66,6 @@ def paint(weights, **settings) -> int:
                               'NOTEBOOKS="31 33", then add --profile paper')
     from lib.systems.music2image import generate
     return generate.generate_files(**settings)
-
-
-def serve(page, **settings) -> int:
-    sys.path.insert(0, str(paths.NOTEBOOKS))  # pages stand over lib, as the notebooks do
-    return import_module(f"studio.{page}").serve(**settings)
 
 
 def bench(name, json) -> int:
@@ -172,11 +166,11 @@ COMMANDS = {
         option("--base-url", default="", help="of another service that speaks the protocol"),
         option("-o", "--output", type=Path,
                help="a .jsonl that keeps the answer; none: it is printed alone")),
-    "listen": (partial(serve, "listening"), "serve a listening study as a web page",
+    "listen": ("studio.listening:serve", "serve a listening study as a web page",
         option("folder", nargs="?", default="",
                help="a study laid out by lib.studies.listening.study; none: the atelier's pilot"),
         option("--port", type=int, default=8866, help="8866; 0: any that is free"), _HOST),
-    "studio": (partial(serve, "page"), "one page in the browser to try all four systems at",
+    "studio": ("studio.page:serve", "one page in the browser to try all four systems at",
         option("--port", type=int, default=7860, help="7860; 0: any that is free"), _HOST),
     "data": ("lib.data.registry:run",
         "the real collections: what is there, whether it is whole, how to get the rest",
@@ -208,6 +202,13 @@ COMMANDS = {
                help="numbers or names; none: all"),
         option("--check", action="store_true",
                help="say which stored runs are older than the code that stands here")),
+    "assignment": ("kit.assignment:run", "coursework for nbgrader out of a notebook's exercises",
+        option("notebooks", nargs="*", metavar="NN", help="numbers or names; none: all"),
+        option("--rehearse", action="store_true",
+               help="let nbgrader mark a solved and an empty sheet of each")),
+    "slides": ("kit.slides:run", "lectures out of the notebooks as they are stored",
+        option("notebooks", nargs="*", metavar="NN",
+               help="numbers or names; none: 00 and the four tours")),
     "rehearse": ("lib.workbook.rehearsal:run", "paper's notebooks with its flags at toy sizes",
          option("notebooks", nargs="*", metavar="NN",
                 help="none: all; with --full-size names of networks"),
@@ -285,6 +286,7 @@ def _run(arguments: dict) -> int:
     function = COMMANDS[arguments.pop("command")][0]
     try:
         if isinstance(function, str):
+            sys.path.append(str(paths.NOTEBOOKS))  # studio and kit stand over lib, as notebooks do
             module, name = function.split(":")
             function = getattr(import_module(module), name)
         return function(**arguments) or 0

@@ -39,7 +39,7 @@ def opened(tmp_path, monkeypatch):
         if os.name != "nt" else None
     yield folder, f"http://127.0.0.1:{port}"
     server.terminate()
-    server.wait(20)
+    server.wait(60)
     if drain:
         drain.wait(5)
 

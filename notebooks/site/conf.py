@@ -5,16 +5,19 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
 import yaml
 from docutils.nodes import SkipNode
-from docutils.utils.math.latex2mathml import tex2mathml  # provisional there, pinned by the lock
 
 from lib.workbook import graph
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "notebooks"))
+from kit import equations  # noqa: E402
+
 citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
 
 project, author = "Klangfarbe", citation["authors"][0]["name"]
@@ -63,9 +66,6 @@ CONTENTS = """
 {}
 ```
 """
-
-# What docutils' converter does not know; MathML's brackets grow by themselves.
-UNKNOWN = {"dots": r"\ldots", "iff": r"\Leftrightarrow", "big": "", "Big": ""}
 
 
 def contents(known) -> str:
@@ -125,10 +125,9 @@ def with_texts(text: str) -> str:
 
 
 def mathml(self, node) -> None:
-    """An equation as MathML, which browsers draw by themselves: no script, no font is fetched."""
-    tex = re.sub(r"\\(dots|iff|[bB]ig)(?![A-Za-z])", lambda found: UNKNOWN[found[1]], node.astext())
+    """An equation as MathML."""
     block = node.tagname == "math_block"
-    drawn = tex2mathml(tex, as_block=block)
+    drawn = equations.draw(node.astext(), block)
     self.body.append('<div class="equation" tabindex="0" role="group" aria-label="equation">'
                      f"{drawn}</div>" if block else drawn)
     raise SkipNode
