@@ -23,7 +23,7 @@ TABLE = pd.DataFrame(np.random.default_rng(0).random((300, 100)),
 
 def contents():
     import torch
-    from sklearn.linear_model import LinearRegression
+    from sklearn.kernel_ridge import KernelRidge
 
     values = TABLE.to_numpy()
     # a model that stays large when compressed
@@ -31,7 +31,7 @@ def contents():
     return {
         "a.safetensors": {"weight": torch.tensor(values)}, "a.parquet": TABLE, "a.csv": TABLE,
         "a.npy": values,
-        "a.json": values.tolist(), "a.skops": LinearRegression().fit(values, targets),
+        "a.json": values.tolist(), "a.skops": KernelRidge().fit(values, targets),
         "a.png": PICTURE, "a.jpg": PICTURE,
         "a.txt": "words " * 20_000, "a.html": "<p>" * 20_000, "a.md": "# " * 20_000,
     }  # fmt: skip
@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back(tmp_path):
     assert np.allclose(back["a.csv"], TABLE, rtol=1e-5)
     assert np.array_equal(back["a.npy"],
                           TABLE.to_numpy()) and back["a.json"] == TABLE.to_numpy().tolist()
-    assert np.array_equal(back["a.skops"].coef_, made["a.skops"].coef_)
+    assert np.array_equal(back["a.skops"].dual_coef_, made["a.skops"].dual_coef_)
 
 
 def test_a_suffix_without_a_form_is_refused(tmp_path):
@@ -219,3 +219,22 @@ def test_a_skops_file_of_an_unknown_type_is_not_loaded(tmp_path):
     skops.io.dump(FunctionTransformer(func=ast.literal_eval), tmp_path / "a.skops")
     with pytest.raises(KlangfarbeError, match="Untrusted"):
         artefacts.read(tmp_path / "a.skops")
+
+
+@pytest.mark.parametrize("args, named", [
+    ((5,), {}), ((2, 9), {}), ((2, 9, 2), {}), ((0, 1, 0.25), {}), ((9, 2, -3), {}),
+    ((), {"end": 7}), ((), {"start": 2, "end": 7, "step": 2}), ((3,), {"end": 9}), ((2,), {"end": 9, "step": 3})])
+def test_the_length_of_a_row_is_known_without_making_it(args, named):
+    import torch
+
+    assert artefacts._length(torch.arange, *args, **named) == len(torch.arange(*args, **named))
+
+
+def test_the_length_of_the_other_rows():
+    import torch
+
+    for args, named in (((0, 1, 5), {}), ((0, 1), {"steps": 5}), ((0,), {"end": 1, "steps": 5}),
+                        ((), {"start": 0, "end": 1, "steps": 5})):
+        assert artefacts._length(torch.linspace, *args, **named) == 5
+    assert artefacts._length(torch.hann_window, 5, False) == 5
+    assert artefacts._length(torch.hann_window, window_length=5, periodic=True) == 5

@@ -4,6 +4,7 @@
 
 import io
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,17 @@ PROVENANCE_SUFFIX = ".provenance.json"
 BUNDLED = "bundled"  # no profile of this name has results: asking for it gives the miniatures
 FORMS = "a suffix out of safetensors, parquet, csv, npy, json, skops"
 # the types our forests and regressors are made of: skops refuses every other
-TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.tree._tree.Tree", "sklearn._loss.link.IdentityLink"]
+TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.ensemble._forest.RandomForestRegressor",
+                       "sklearn.kernel_ridge.KernelRidge", "sklearn.pipeline.Pipeline",
+                       "sklearn.preprocessing._data.StandardScaler",
+                       "sklearn.tree._classes.DecisionTreeRegressor", "sklearn.tree._tree.Tree"]
 # No number in a config is larger: tables, windows and pictures are as long as these say.
 LARGEST, LARGEST_OF = 2**20, {"rope_theta": 2**40, **dict.fromkeys((
     "height", "width", "shortest_edge", "size", "crop_size", "feature_size", "n_mels"), 4096),
     "n_fft": 2**14, "fft_window_size": 2**14, "max_length_s": 300, "window_seconds": 300}
 MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.arange, torch.linspace,
           torch.hann_window)
+ROWS = (torch.arange, torch.linspace, torch.hann_window)
 SLACK = 2**22  # numbers that a network makes beside its weights: positions, filters
 
 
@@ -60,9 +65,8 @@ def write(path: Path | str, content) -> Path:
                     value) if isinstance(value, Path) else value.tolist())  # an array or its number
                 temporary.write_text(text + "\n", encoding="utf-8")
             case ".skops":
-                import skops.io  # slow: it loads scikit-learn
                 # a forest shrinks to a third
-                skops.io.dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
+                _skops().dump(content, temporary, compression=zipfile.ZIP_DEFLATED)
             case ".png" | ".jpg" | ".jpeg" | ".svg":
                 # not straight to the file: Pillow's JPEG writer does not notice a full disk
                 temporary.write_bytes(_picture(path.suffix.lower(), content))
@@ -94,8 +98,7 @@ def read(path: Path | str) -> Any:
             case ".json":
                 return json.loads(path.read_text(encoding="utf-8"))
             case ".skops":
-                import skops.io  # slow: it loads scikit-learn
-                return skops.io.load(path, trusted=TRUSTED_SKOPS_TYPES)
+                return _skops().load(path, trusted=TRUSTED_SKOPS_TYPES)
     raise KlangfarbeError(FORMS, repr(path.suffix), "rename the file")
 
 
@@ -150,11 +153,36 @@ class Bounded(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func in MAKERS:
-            self.left -= max(1024, func(*args, **kwargs | {"device": "meta"}).numel())
+            self.left -= max(1024, _length(func, *args, **kwargs) if func in ROWS else
+                             func(*args, **kwargs | {"device": "meta"}).numel())
             if self.left < 0:
                 raise KlangfarbeError("a config of the weights' size", f"{self.path}: one far "
                                       "larger", "take both from one checkpoint")
         return func(*args, **kwargs)
+
+
+def _length(func, *args, start=0, end=None, step=1, steps=0, window_length=0, **_) -> int:
+    """How long a row of numbers is that a function of :data:`ROWS` makes; to ask torch for one
+    without its numbers would load its compiler."""
+    if func is not torch.arange:
+        return ((*args, steps, steps, steps)[2] if func is torch.linspace else
+                (*args, window_length)[0])
+    if len(args) == 1 and end is None:
+        args = (start, *args)
+    start, end, step = (*args, *(start, end, step)[len(args):])
+    return max(0, math.ceil((end - start) / step))
+
+
+def _skops():
+    """skops.io, imported without its list of scikit-learn's estimators, which it would trust and
+    for which it loads all of scikit-learn: two thirds of the time."""
+    import sklearn.utils
+    every, sklearn.utils.all_estimators = sklearn.utils.all_estimators, list
+    try:
+        import skops.io
+    finally:
+        sklearn.utils.all_estimators = every
+    return skops.io
 
 
 def _picture(suffix: str, content) -> bytes:

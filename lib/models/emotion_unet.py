@@ -5,11 +5,11 @@ Source: Zhang §2.6 "Emotion Conditioning (AdaIN)"; Huang & Belongie (2017), eq.
 from typing import Any
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib.core.errors import KlangfarbeError, checked
+from lib.models.diffusers_parts import UNet2DModel
 
 
 class EmotionUNet(nn.Module):

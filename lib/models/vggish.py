@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers.audio_utils import mel_filter_bank
 
 from lib.core.errors import checked
 
@@ -61,6 +60,8 @@ class VGGish(nn.Module):
 
 def mel_bands() -> Tensor:
     """Triangles [F 257, M 64], straight in *mel* (HTK's scale), where librosa's are in hertz."""
+    from transformers.audio_utils import mel_filter_bank  # slow: only some networks need it
+
     bands = mel_filter_bank(N_FFT // 2 + 1, N_MELS, LOWEST_HZ, HIGHEST_HZ, SAMPLE_RATE_HZ,
                             mel_scale="kaldi", triangularize_in_mel_space=True)
     bands[0] = 0  # a constant is no sound

@@ -8,12 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-import huggingface_hub
 import numpy as np
-from huggingface_hub import errors
-from transformers import AutoConfig
-from transformers.utils import logging
 
 from lib.core import artefacts, paths
 from lib.core.artefacts import Bounded, check_sizes
@@ -77,6 +72,10 @@ def find(part_name: str, part: Part, source: str | Path, *, fetch: bool = True) 
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise KlangfarbeError(f'a {part_name}: "miniature", a folder, or a hub name "org/name"',
                               repr(name), "check the path")
+    import httpx  # slow, as its user is: what is bundled needs neither
+    import huggingface_hub
+    from huggingface_hub import errors
+
     (licence, pinned), why = part.hub.get(name, ("unknown", "")), None
     revision = pinned or "main"
     wanted = [file.split("|")[0] for file in part.files]
@@ -177,6 +176,8 @@ def load_model(model_class, source: Source, device: str, dtype=None,
                mapping: Mapping | None = None):
     """A folder's network, a `model_class` or what `mapping` has for its configuration; a missing
     weight, of which transformers only warns, is an error."""
+    from transformers import AutoConfig  # slow: `paint` loads nothing of it
+    from transformers.utils import logging
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)
     if not isinstance(config, model_class.config_class):

@@ -5,8 +5,8 @@ a mean colour is.  Notebook: 33."""
 
 import numpy as np
 import torch
-from diffusers.models.autoencoders.autoencoder_dc import AutoencoderDC
 
+from lib.models.diffusers_parts import AutoencoderDC
 from lib.pretrained.loading import Pretrained, Source, load_own
 from lib.signal import images
 

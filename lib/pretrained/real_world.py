@@ -5,10 +5,10 @@ features. Source: Tan & Le (2019), its "lite" form; Pons & Serra (2019).  Notebo
 from collections.abc import Sequence
 
 import numpy as np
-import timm
 import torch
 from musicnn import configuration
 
+from lib.core import on_demand
 from lib.models.musicnn import Musicnn
 from lib.pretrained.audioset import AudioSetEncoder
 from lib.pretrained.loading import Pretrained, Source, load_own
@@ -55,6 +55,9 @@ def pixels(picture: np.ndarray) -> torch.Tensor:
 
 def load_picture_features(source: Source, device: str, dtype=None) -> PictureFeatures:
     """A folder's network, on the processor."""
+    with on_demand.light():
+        import timm  # slow: whoever listens does not look
+
     model = load_own(source, lambda config: timm.create_model(config["architecture"]),
                      "EfficientNet")
     stages = sum(2 * some["num_chs"] for some in model.feature_info)

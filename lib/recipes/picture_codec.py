@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.models.autoencoders.autoencoder_dc import AutoencoderDC
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
@@ -19,6 +18,7 @@ from lib.core.errors import KlangfarbeError
 from lib.data import registry
 from lib.data.atelier import TEST_SEED, paint
 from lib.data.collections import layout
+from lib.models.diffusers_parts import AutoencoderDC
 from lib.pretrained.picture_codec import CHANNELS
 from lib.recipes import bundling
 from lib.recipes.pictures import PICTURE_SEED

@@ -18,7 +18,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.apps import NbGraderAPI
 from sqlalchemy.exc import SAWarning
-from traitlets.config import PyFileConfigLoader
+from traitlets.config.loader import PyFileConfigLoader
 
 from lib.core import paths
 from lib.core.errors import KlangfarbeError
@@ -143,8 +143,9 @@ def grade(stem: str, student: str, notebook: Path, folder: Path = COURSE) -> tup
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # nbgrader's own use of its database
         done(stem, api.autograde(stem, student))
-    marked = api.get_submission(stem, student)
-    return marked["code_score"], marked["max_code_score"]
+    with api.gradebook as book:
+        marked = book.find_submission(stem, student)
+        return float(marked.code_score), float(marked.max_code_score)
 
 
 def rehearsal(stems: list[str], folder: Path) -> Iterator[tuple[str, float, float, float]]:

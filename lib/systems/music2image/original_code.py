@@ -52,7 +52,7 @@ def search_on_test(rows: np.ndarray, labels: np.ndarray, test: np.ndarray, confi
         seed=seed, n_startup_trials=max(3, config.n_trials // 4)))
     study.enqueue_trial({name: getattr(config, name) for name in train_forest.SEARCH_SPACE})
     for _ in range(config.n_trials):
-        trial = study.ask(train_forest.SEARCH_SPACE)
+        trial = study.ask(train_forest.distributions())
         forest = train_forest.build(replace(config, **trial.params), seed)
         predictions.append(forest.fit(rows[~test], labels[~test]).predict(rows[test]))
         study.tell(trial, float(np.mean((predictions[-1] - labels[test]) ** 2)))

@@ -13,12 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from diffusers.utils.torch_utils import randn_tensor
 
 from lib import pretrained
 from lib.core import artefacts, paths, provenance
+from lib.models.diffusers_parts import DDPMScheduler, DPMSolverMultistepScheduler, randn_tensor
 from lib.models.emotion_unet import EmotionUNet
 from lib.pretrained import picture_codec
 from lib.signal import images
@@ -94,6 +92,13 @@ class Models(NamedTuple):
 
 def build(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> tuple:
     """A new network (or the neutral one), its average, its optimiser; ``"meta"``: shapes alone."""
+    models = build_network(config, seed, device)
+    return models, torch.optim.AdamW(models.network.parameters(), config.learning_rate,
+                                     weight_decay=1e-4)
+
+
+def build_network(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> Models:
+    """What :func:`build` gives without the optimiser, whose class loads torch's compiler: 2 s."""
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         torch.manual_seed(seed)
         depth, side, _ = shape(config)
@@ -106,8 +111,7 @@ def build(config: DiffusionConfig, seed: int = 0, device: str = "cpu") -> tuple:
         network.emotion_from_null()
     network = network.to(device)
     average = loop.moving_average(network, config.ema_decay) if config.ema_decay else None
-    return Models(network, average), torch.optim.AdamW(network.parameters(), config.learning_rate,
-                                                       weight_decay=1e-4)
+    return Models(network, average)
 
 
 def learning_rate(config: DiffusionConfig, step: int) -> float:
@@ -232,6 +236,6 @@ def load(profile: str) -> tuple[Models, DiffusionConfig]:
     settings = artefacts.load(NOTEBOOK, profile, "unet.json")
     config = stored.make_config(DiffusionConfig, settings | {"start": "scratch", "ema_decay": 0.0})
     with artefacts.Bounded(artefacts.find(NOTEBOOK, profile, "unet.safetensors")):
-        models, _ = build(config, device=provenance.device())
+        models = build_network(config, device=provenance.device())
     stored.restore(lambda: models.network, NOTEBOOK, profile, "unet.safetensors")
     return models, config

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
 from sklearn.ensemble import RandomForestRegressor
 
 from lib.core import provenance
@@ -18,8 +16,8 @@ from lib.systems.music2image.data import Table
 from lib.training import loop
 
 NOTEBOOK = "31_music2image_forest"
-SEARCH_SPACE = {"max_depth": IntDistribution(4, 30), "min_split": IntDistribution(2, 12),
-                "min_leaf": IntDistribution(1, 12), "max_features": FloatDistribution(0.05, 1.0)}
+SEARCH_SPACE = {"max_depth": (4, 30), "min_split": (2, 12), "min_leaf": (1, 12),
+                "max_features": (0.05, 1.0)}
 
 
 def build(config: ForestConfig, seed: int = 0) -> RandomForestRegressor:
@@ -48,9 +46,18 @@ def predict(model: RandomForestRegressor, rows: np.ndarray) -> np.ndarray:
     return np.clip(model.predict(np.asarray(rows, np.float32)), -1, 1)
 
 
+def distributions() -> dict:
+    """The settings of the search as Optuna draws them."""
+    from optuna.distributions import FloatDistribution, IntDistribution
+    return {name: (IntDistribution if isinstance(low, int) else FloatDistribution)(low, high)
+            for name, (low, high) in SEARCH_SPACE.items()}
+
+
 def search(data: Table, config: ForestConfig, database: Path, *, seed: int = 0,
            name: str = "all") -> tuple[ForestConfig, float]:
     """Optuna's best settings, their mean RMSE over inner folds; the first trial is the config's."""
+    import optuna  # slow: a forest that is loaded needs no search
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     key = provenance.content_hash(data.features, data.va, "".join(map(str, data.groups)).encode(),
                                   repr((config, seed)).encode())
@@ -67,7 +74,7 @@ def search(data: Table, config: ForestConfig, database: Path, *, seed: int = 0,
         study.sampler = optuna.samplers.TPESampler(seed=10_000 * seed + number,
                                                    n_startup_trials=max(3, config.n_trials // 4),
                                                    constant_liar=False)
-        trial, errors = study.ask(SEARCH_SPACE), []
+        trial, errors = study.ask(distributions()), []
         tried = replace(config, n_trees=config.search_trees, **trial.params)
         for fold in range(config.inner_folds):
             seen, unseen = data.rows(part != fold), data.rows(part == fold)
