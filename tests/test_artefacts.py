@@ -223,7 +223,8 @@ def test_a_skops_file_of_an_unknown_type_is_not_loaded(tmp_path):
 
 @pytest.mark.parametrize("args, named", [
     ((5,), {}), ((2, 9), {}), ((2, 9, 2), {}), ((0, 1, 0.25), {}), ((9, 2, -3), {}),
-    ((), {"end": 7}), ((), {"start": 2, "end": 7, "step": 2}), ((3,), {"end": 9}), ((2,), {"end": 9, "step": 3})])
+    ((), {"end": 7}), ((), {"start": 2, "end": 7, "step": 2}), ((3,), {"end": 9}),
+    ((2,), {"end": 9, "step": 3})])
 def test_the_length_of_a_row_is_known_without_making_it(args, named):
     import torch
 

@@ -161,13 +161,13 @@ class Bounded(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _length(func, *args, start=0, end=None, step=1, steps=0, window_length=0, **_) -> int:
+def _length(func, *args, start=0, end=math.inf, step=1, steps=0, window_length=0, **_) -> int:
     """How long a row of numbers is that a function of :data:`ROWS` makes; to ask torch for one
     without its numbers would load its compiler."""
     if func is not torch.arange:
         return ((*args, steps, steps, steps)[2] if func is torch.linspace else
                 (*args, window_length)[0])
-    if len(args) == 1 and end is None:
+    if len(args) == 1 and end == math.inf:
         args = (start, *args)
     start, end, step = (*args, *(start, end, step)[len(args):])
     return max(0, math.ceil((end - start) / step))

@@ -32,7 +32,7 @@ def light(*absent: str) -> Iterator[None]:
     compiler = ModuleType(COMPILER[0])
     vars(compiler).update(dict.fromkeys(("allow_in_graph", "disable", "is_compile_supported"),
                                         unmarked))
-    stand_ins = dict.fromkeys(absent) | {
+    stand_ins: dict[str, Any] = dict.fromkeys(absent) | {
         name: compiler for name in COMPILER if COMPILER[0] not in sys.modules}
     loaded = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
     sys.modules.update(stand_ins)

@@ -145,7 +145,7 @@ def grade(stem: str, student: str, notebook: Path, folder: Path = COURSE) -> tup
         done(stem, api.autograde(stem, student))
     with api.gradebook as book:
         marked = book.find_submission(stem, student)
-        return float(marked.code_score), float(marked.max_code_score)
+        return marked.code_score or 0.0, marked.max_code_score or 0.0
 
 
 def rehearsal(stems: list[str], folder: Path) -> Iterator[tuple[str, float, float, float]]:
