@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import test_collections
+import test_listening_page
+import test_listening_store
 import torch
 from rehearsal import networks
 
@@ -19,6 +21,7 @@ from lib.cli import main
 from lib.core import artefacts, paths
 from lib.core.errors import KlangfarbeError
 from lib.data import registry, splits
+from lib.studies.listening import store, study
 from lib.systems import art2music, bridging, mapping, music2image, score, stored
 from lib.training import loop
 
@@ -162,6 +165,31 @@ def test_a_wrong_cell_is_told_with_row_and_column(name, file, old, new, said, tm
     (tmp_path / file).write_bytes(text.replace(old, new).encode())
     with pytest.raises(KlangfarbeError, match=said):
         registry.COLLECTIONS[name].manifest(tmp_path)
+
+
+@pytest.fixture
+def a_study(tmp_path):
+    """A listening study with one answer, and how the page and the analysis read it."""
+    clips = test_listening_page.clips()
+    wrong = [(np.full((16, 16, 3), k, np.uint8), clips[k].sound[::-1]) for k in range(2)]
+    made = study.lay_out(tmp_path / "study", clips, n_raters=2, per_rater=3, n_pairs=1,
+                         wrong=wrong)
+    page = made.block(study.claim(made, "ada"))[0]
+    store.append(made.ratings, test_listening_store.row(page["trial"], "ada", study=made.name,
+                                                        code=page["code"]))
+
+    def read():
+        here = study.load(made.folder)
+        here.block(study.claim(here, "ada"))
+        study.answers(made.folder)
+
+    return made.folder, read
+
+
+def test_a_changed_study_is_told(a_study):
+    folder, read = a_study
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".csv")]
+    assert len(files) == 4 and not mutations.campaign(folder, read, N or 40, files=files)
 
 
 @pytest.mark.parametrize(("groups", "row"), [

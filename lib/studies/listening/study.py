@@ -16,13 +16,14 @@ import soundfile
 from filelock import FileLock
 
 from lib.core import artefacts, paths
-from lib.core.errors import KlangfarbeError
+from lib.core.errors import KlangfarbeError, readable
 from lib.signal import audio
 from lib.studies.listening import design, store
 
 LEVEL_DBFS, CEILING = -23.0, 0.98
 PILOT = paths.RAW / "listening" / "pilot"  # data/raw is never committed: answers are people's
 SETTINGS, TRIALS, KEY, PLACES = "study.json", "trials.csv", "key.csv", "places.json"
+AS_IT_WAS = "put its files back as they were, or lay the study out anew"
 # who is left out, fixed before anybody listens: who in more than `max_failed` attention checks gave
 # silence a higher quality, or a wrong pair a higher relevance, than this (0–100)
 RULE = {"silent_ovl": 20, "wrong_rel": 80, "max_failed": 0}
@@ -112,7 +113,14 @@ def load(folder: Path | str) -> Study:
     if not (folder / SETTINGS).is_file():
         raise KlangfarbeError(f"a listening study in {folder}", "no study.json",
                               "lay one out: python -m lib listen, or notebook 26")
-    return Study(folder, _table(folder / TRIALS), artefacts.read(folder / SETTINGS))
+    with readable("a listening study as it was laid out", folder, AS_IT_WAS):
+        settings, trials = artefacts.read(folder / SETTINGS), _table(folder / TRIALS)
+        plan = (folder / TRIALS).read_text(encoding="utf-8") + json.dumps(settings["rule"])
+        sizes = [settings["places"], settings["per_rater"], settings["pairs"], settings["seed"]]
+        if (hashlib.sha256(plan.encode()).hexdigest()[:12] != settings["study"]
+                or not all(isinstance(size, int) for size in sizes)):
+            raise KlangfarbeError("the plan that the study is named after", "another", AS_IT_WAS)
+    return Study(folder, trials, settings)
 
 
 def claim(study: Study, rater: str) -> int:
@@ -146,7 +154,8 @@ def _places(study: Study) -> Iterator[dict]:
     path = study.folder / PLACES  # code → place, under a lock; what is changed is written
     with FileLock(study.folder / f".{PLACES}.lock", timeout=store.LOCK_SECONDS):
         before = artefacts.read(path) if path.is_file() else {}
-        places = dict(before)
+        with readable("the listeners' places", path, AS_IT_WAS):
+            places = {rater: int(place) for rater, place in before.items()}
         yield places
         if places != before:
             artefacts.write(path, places)
@@ -157,9 +166,10 @@ def answers(folder: Path | str) -> pd.DataFrame:
     study = load(folder)
     found = store.read(study.ratings)
     own = found["study"] == study.name
-    table = found[own].merge(_table(study.folder / KEY), on="code", how="left",
-                             validate="many_to_one")
-    known = table["what"].notna()
+    with readable("the key of a listening study", study.folder / KEY, AS_IT_WAS):
+        table = found[own].merge(_table(study.folder / KEY), on="code", how="left",
+                                 validate="many_to_one")
+        known = table["what"].notna()
     faults = [f"{(~own).sum()} answers belong to another plan"] * bool((~own).any())
     faults += [f"code {code} is not in the key" for code in sorted(set(table.loc[~known, "code"]))]
     table = table.loc[known].reset_index(drop=True)
