@@ -176,10 +176,10 @@ def _length(func, *args, start=0, end=math.inf, step=1, steps=0, window_length=0
 def _skops():
     """skops.io, imported without its list of scikit-learn's estimators, which it would trust and
     for which it loads all of scikit-learn: two thirds of the time."""
-    import sklearn.utils
+    import sklearn.utils  # slow, as the next: few commands read a forest
     every, sklearn.utils.all_estimators = sklearn.utils.all_estimators, list
     try:
-        import skops.io
+        import skops.io  # slow
     finally:
         sklearn.utils.all_estimators = every
     return skops.io

@@ -72,7 +72,8 @@ def find(part_name: str, part: Part, source: str | Path, *, fetch: bool = True) 
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise KlangfarbeError(f'a {part_name}: "miniature", a folder, or a hub name "org/name"',
                               repr(name), "check the path")
-    import httpx  # slow, as its user is: what is bundled needs neither
+    # slow: what is bundled needs none of them
+    import httpx
     import huggingface_hub
     from huggingface_hub import errors
 
@@ -176,7 +177,8 @@ def load_model(model_class, source: Source, device: str, dtype=None,
                mapping: Mapping | None = None):
     """A folder's network, a `model_class` or what `mapping` has for its configuration; a missing
     weight, of which transformers only warns, is an error."""
-    from transformers import AutoConfig  # slow: `paint` loads nothing of it
+    # slow: `paint` loads nothing of it
+    from transformers import AutoConfig
     from transformers.utils import logging
     config = read(AutoConfig, source, f"a {model_class.__name__}'s config.json")
     model_class = (mapping or {}).get(type(config), model_class)

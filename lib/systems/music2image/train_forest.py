@@ -48,6 +48,7 @@ def predict(model: RandomForestRegressor, rows: np.ndarray) -> np.ndarray:
 
 def distributions() -> dict:
     """The settings of the search as Optuna draws them."""
+    # slow: a forest that is loaded needs no search
     from optuna.distributions import FloatDistribution, IntDistribution
     return {name: (IntDistribution if isinstance(low, int) else FloatDistribution)(low, high)
             for name, (low, high) in SEARCH_SPACE.items()}
