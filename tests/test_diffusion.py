@@ -418,9 +418,9 @@ def test_a_stored_painter_is_put_on_the_device(data, own_results, monkeypatch):
     artefacts.save(asdict(TINY), train_diffusion.NOTEBOOK, "smoke", "unet.json", seed=0)
     weights = train_diffusion.build(TINY)[0].network.state_dict()
     artefacts.save(weights, train_diffusion.NOTEBOOK, "smoke", "unet.safetensors", seed=0)
-    asked, real = [], train_diffusion.build
+    asked, real = [], train_diffusion.build_network
     monkeypatch.setattr(provenance, "device", lambda: "the device")
-    monkeypatch.setattr(train_diffusion, "build", lambda config, seed=0, device="cpu": (
+    monkeypatch.setattr(train_diffusion, "build_network", lambda config, seed=0, device="cpu": (
         asked.append(device), real(config, seed))[1])
     train_diffusion.load("smoke")
     assert asked == ["the device"]
