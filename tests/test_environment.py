@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -102,3 +103,21 @@ def test_the_readmes_table_of_systems_is_the_codes():
     readme = (paths.ROOT / "README.md").read_text()
     for row in systems.table().itertuples(index=False):
         assert f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" in readme
+
+
+@pytest.mark.parametrize("before", [
+    "", "import diffusers.utils", "import torch._dynamo, transformers", "import timm",
+    "import lib.pretrained.musicgen"])
+def test_a_light_import_is_whole_whatever_was_imported_before(before):
+    script = f"""{before}
+import sys
+from lib.models import diffusers_parts, emotion_unet
+import torch, peft, transformers
+assert not [name for name, module in sys.modules.items() if module is None
+            and name in ("peft", "transformers", "xformers")]
+network = emotion_unet.EmotionUNet(16, (16, 32), embedding=16)
+with torch.no_grad():
+    network(torch.zeros(1, 3, 16, 16), torch.tensor([5]), torch.zeros(1, 2))
+assert torch._dynamo.__file__ and transformers.MusicgenForCausalLM and peft.LoraConfig
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=paths.ROOT)

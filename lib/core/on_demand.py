@@ -25,10 +25,14 @@ def unmarked(function: Callable | None = None, *_, **__):
 
 
 @contextlib.contextmanager
-def light(*absent: str) -> Iterator[None]:
-    """In this block the packages `absent` look as if they were not installed, and torch's compiler,
-    which diffusers and timm load to mark functions for it, is a stand-in that marks nothing: for
-    networks that nobody compiles, a second or two of a command's start."""
+def light(library: str, *absent: str) -> Iterator[None]:
+    """For the import of a `library`, unless it has begun elsewhere: in this block the packages
+    `absent` look as if they were not installed, and torch's compiler, which diffusers and timm
+    load to mark functions for it, is a stand-in that marks nothing: for networks that nobody
+    compiles, a second or two of a command's start."""
+    if library in sys.modules:  # it has looked around already, and knows what there is
+        yield
+        return
     compiler = ModuleType(COMPILER[0])
     vars(compiler).update(dict.fromkeys(("allow_in_graph", "disable", "is_compile_supported"),
                                         unmarked))

@@ -3,7 +3,7 @@ and load whole, and of which nothing here makes use.  Notebook: 33."""
 
 from lib.core import on_demand
 
-with on_demand.light("peft", "transformers", "xformers"):
+with on_demand.light("diffusers", "peft", "transformers", "xformers"):
     from diffusers.models.autoencoders.autoencoder_dc import AutoencoderDC
     from diffusers.models.unets.unet_2d import UNet2DModel
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler

@@ -55,7 +55,7 @@ def pixels(picture: np.ndarray) -> torch.Tensor:
 
 def load_picture_features(source: Source, device: str, dtype=None) -> PictureFeatures:
     """A folder's network, on the processor."""
-    with on_demand.light():
+    with on_demand.light("timm"):
         import timm  # slow: whoever listens does not look
 
     model = load_own(source, lambda config: timm.create_model(config["architecture"]),
