@@ -1,5 +1,4 @@
 """Klangfarbe: four published systems that carry feeling between painting and music. The notebooks
-tell, this package does.
-"""
+tell, this package does."""
 
 __version__ = "0.1.0"

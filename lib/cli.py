@@ -7,7 +7,9 @@ import logging
 import os
 import shlex
 import signal
+import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -68,17 +70,6 @@ def paint(weights, **settings) -> int:
     return generate.generate_files(**settings)
 
 
-def bench(name, json) -> int:
-    from lib.workbook import rehearsal
-    return rehearsal.start("benchmarks", [name] + ["--json"] * json)
-
-
-def chaos(n, seed, small, disk) -> int:
-    from lib.workbook import rehearsal
-    return rehearsal.start("chaos", [f"--n={n}", f"--seed={seed}"]
-                           + ["--small"] * small + ["--disk"] * disk)
-
-
 def miniature(names, check) -> int:
     from lib import recipes
     if check:
@@ -120,7 +111,8 @@ _WEIGHTS = option("--weights", default="bundled", metavar="bundled|published|FOL
                        "published ones, fetched once, or those of a folder")
 _HOST = option("--host", default="127.0.0.1",
                help="127.0.0.1 (default): this machine alone; 0.0.0.0: everybody who reaches it")
-# name → function or "module:function", line of help, options
+_WORDS = option("words", nargs=argparse.REMAINDER, metavar="OPTIONS", help="its own: --help")
+# name → function or "module:function" ("tests:module" of this clone's), line of help, options
 COMMANDS = {
     "run": (run, "run the notebooks as a graph and build the report", _PROFILE,
         option("--notebooks", nargs="*", default=[], metavar="NN",
@@ -177,16 +169,11 @@ COMMANDS = {
         option("action", help="list | check | fetch"),
         option("names", nargs="*", metavar="NAME", help="with list and check none is all")),
     "lab": ("lib.workbook.lab:serve", "JupyterLab on the notebooks, their stored sounds trusted",
-        option("words", nargs=argparse.REMAINDER, metavar="OPTIONS",
-               help="JupyterLab's own, e.g. --port 8890")),
+        _WORDS),
     "doctor": ("lib.workbook.doctor:report", "what this machine has and what is missing"),
-    "bench": (bench, "one measurement, as a ratio",
-        option("name", help="which; a wrong name lists all"),
-        option("--json", action="store_true", help="one JSON object on standard output")),
-    "chaos": (chaos, "kill runs of a copy of this clone at random moments", _SEED,
-        option("--n", type=int, default=20, help="how often"),
-        option("--small", action="store_true", help="two notebooks of its own: quicker"),
-        option("--disk", action="store_true", help="fill its disk instead")),
+    "bench": ("tests:benchmarks", "one measurement, as a ratio", _WORDS),
+    "chaos": ("tests:chaos", "kill runs of a copy of this clone at random moments", _WORDS),
+    "fuzz": ("tests:fuzz", "damage what is read: each change is read or told", _WORDS),
     "train": ("lib.systems.music2image.train_diffusion:train_command",
         "notebook 33's training ahead of it, by as many processes as torchrun starts",
         _PROFILE, _SEED),
@@ -209,14 +196,7 @@ COMMANDS = {
     "slides": ("kit.slides:run", "lectures out of the notebooks as they are stored",
         option("notebooks", nargs="*", metavar="NN",
                help="numbers or names; none: 00 and the four tours")),
-    "rehearse": ("lib.workbook.rehearsal:run", "paper's notebooks with its flags at toy sizes",
-         option("notebooks", nargs="*", metavar="NN",
-                help="none: all; with --full-size names of networks"),
-         option("--full-size", action="store_true",
-                help="instead, each published network once at its own size, with random weights: "
-                     "memory, seconds, FLOPs, and what profile paper needs by them"),
-         option("--cores", type=count, default=2, help="notebooks side by side"),
-         option("--keep", action="store_true", help="go on from what the last rehearsal made")),
+    "rehearse": ("tests:rehearsal", "paper's notebooks with its flags at toy sizes", _WORDS),
     "execute": ("lib.workbook.execute:execute", "run one notebook (what the graph calls)",
         option("source", type=Path, help="its file"),
         option("executed", type=Path, help="where the executed copy goes"),
@@ -231,7 +211,7 @@ def parser() -> argparse.ArgumentParser:
         description="Klangfarbe: feeling carried between painting and music.")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, text, *options) in COMMANDS.items():
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(name, help=text, description=text, add_help=_WORDS not in options)
         for names, settings in options:
             sub.add_argument(*names, **settings)
     return root
@@ -272,7 +252,7 @@ def main(words: list[str] | None = None) -> int:
           contextlib.redirect_stderr(Listeners(sys.stderr))):
         root = parser()
         known, more = root.parse_known_args(words)
-        if known.command == "lab":  # argparse takes no option for the first of the words
+        if hasattr(known, "words"):  # argparse takes no option for the first of them
             known.words, more = more + known.words, []
         if more:
             root.error(f"unrecognized arguments: {' '.join(more)}")
@@ -282,13 +262,21 @@ def main(words: list[str] | None = None) -> int:
         return code
 
 
+def _of_the_tests(module: str, words: list[str]) -> int:
+    """Runs a module of ``tests``, with the clone's own code; its exit code."""
+    found = os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "tests")))
+    return subprocess.run([sys.executable, "-m", module, *words], check=False, cwd=paths.ROOT,
+                          env=os.environ | {"PYTHONPATH": found}).returncode
+
+
 def _run(arguments: dict) -> int:
     function = COMMANDS[arguments.pop("command")][0]
     try:
         if isinstance(function, str):
             sys.path.append(str(paths.NOTEBOOKS))  # studio and kit stand over lib, as notebooks do
             module, name = function.split(":")
-            function = getattr(import_module(module), name)
+            function = (partial(_of_the_tests, name) if module == "tests"
+                        else getattr(import_module(module), name))
         return function(**arguments) or 0
     except KlangfarbeError as error:
         print(f"klangfarbe: {error}", file=sys.stderr)

@@ -7,11 +7,13 @@ import math
 import os
 import random
 import resource
+import signal
 import struct
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.core.errors import KlangfarbeError
 
@@ -20,6 +22,7 @@ ODD = (None, True, -1, 0, 1, 3, 7.5, 10**6, 10**9, 10**12, 2**63, -(10**9), 1e30
 ODD_CELLS = ("", "nan", "-1", "1e308", "inf", "None", '"', '""', "'", "x", "0", "7,7", "\t", "[",
              "\x00", "٣", "10000000000000000000000", "3.5", "/absolute", "\ufeff", "a;b")
 ROOM = 6 * 2**30  # bytes of address space beyond what is in use, so that a giant fails at once
+LONGEST_S = 20.0
 
 
 def changed(value: Any, rng: random.Random) -> Any:
@@ -52,7 +55,7 @@ def changed(value: Any, rng: random.Random) -> Any:
 def damaged(content: bytes, rng: random.Random) -> bytes:
     """Bytes with a part gone, changed, doubled or added, or in another encoding."""
     at, n = rng.randrange(len(content) + 1), rng.choice([1, 2, 8, 100])
-    match rng.randrange(8):
+    match rng.randrange(12):
         case 0:
             return content[:at]
         case 1:
@@ -68,6 +71,12 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
         case 6:
             return content[:at] + rng.choice([b'"', b"\0", b"\xff", b"{", b"\r", b",", b"\n"]) \
                 + content[at:]
+        case 7 | 8 | 9 | 10 if content:  # some bits, half of them in the first hundred bytes
+            changed = bytearray(content)
+            for _ in range(rng.randint(1, 4)):
+                at = rng.randrange(min(len(content), rng.choice([100, len(content)])))
+                changed[at] ^= 1 << rng.randrange(8)
+            return bytes(changed)
     return rng.randbytes(min(len(content), 400))
 
 
@@ -130,32 +139,66 @@ def little_room() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def campaign(folder: Path, read: Callable[[], Any], n: int, seed: int = 0,
-             files: list[Path] | None = None) -> list[str]:
-    """Reads `folder` after each of `n` changes to one of its files, which is then put back: what
-    went wrong, a line a time, with the file: anything but a result or one clear line."""
+class Campaign(NamedTuple):
+    """What became of the changes: how many were read all the same, how many refused in one line
+    that names the file, what went wrong, a line a time, and the longest seconds of one.
+    """
+
+    read: int
+    refused: int
+    faults: list[str]
+    slowest_s: float
+
+
+@contextlib.contextmanager
+def no_hang(seconds: float) -> Iterator[None]:
+    """Raises in the block what no reader takes for a fault of the file, once it took so long."""
+    def late(*_):
+        raise KeyboardInterrupt("HANG")  # the one that the readers let through
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def campaign(folder: Path, read: Callable[[Path], Any], n: int, seed: int = 0,
+             files: Sequence[Path] = (), told_by: Sequence[str] = ()) -> Campaign:
+    """Calls `read`, with the file, after each of `n` changes to one of a folder's files, which is
+    then put back. Anything but a result or one clear line is a fault; clear is one with a word of
+    `told_by` (none: the folder's path or the file's name).
+    """
     kept = {path: path.read_bytes() for path in files or sorted(folder.rglob("*"))
             if path.is_file()}
-    faults = []
+    clear = told_by or (str(folder), *(path.name for path in kept))
+    for path in kept:
+        read(path)  # whole it is read, or the campaign would show nothing
+    n_read, refused, faults, slowest = 0, 0, [], 0.0
     for number in range(n):
         rng = random.Random(f"{seed} {number}")
         path = rng.choice(list(kept))
         path.write_bytes(mutated(path, kept[path], rng))
+        began = time.monotonic()
         try:
-            with little_room():
-                read()
+            with little_room(), no_hang(LONGEST_S):
+                read(path)
+            n_read += 1
         except KlangfarbeError as error:
             said = str(error)
-            if "\n" in said or not any(part in said for part in (str(folder), path.name)):
+            refused += 1
+            if "\n" in said or not any(part in said for part in clear):
                 faults.append(f"{number} {path.name}: unclear: {said}")
-            if any(word in said for word in ("MemoryError", "allocate", "HANG")):
+            if any(word in said for word in ("MemoryError", "allocate")):
                 faults.append(f"{number} {path.name}: a giant was asked for: {said}")
-        except (KeyboardInterrupt, SystemExit):
-            raise
         except BaseException as error:  # a panic of Rust's is no Exception
+            if isinstance(error, KeyboardInterrupt) and error.args != ("HANG",):
+                raise
             at = traceback.extract_tb(error.__traceback__)[-1]
             faults.append(f"{number} {path.name}: {type(error).__name__} at "
                           f"{Path(at.filename).name}:{at.lineno}: {str(error)[:150]}")
         finally:
             path.write_bytes(kept[path])
-    return faults
+            slowest = max(slowest, time.monotonic() - began)
+    return Campaign(n_read, refused, faults, slowest)

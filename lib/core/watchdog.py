@@ -22,6 +22,8 @@ def end_with_starter(_shell=None) -> None:
     above = here.parents() if starter else []
     while above and above[-1].pid != starter:
         above.pop()
+    if not above and starter and psutil.pid_exists(starter):  # this one is a fork of another's
+        above = [psutil.Process(starter)]
     if above:
         threading.Thread(target=_watch, args=(above,), daemon=True).start()
     elif starter:  # it died before this one could look

@@ -1,6 +1,7 @@
 """Which real collections there are, who uses them, how to get them; what is at hand in numbers,
 never an item, and its defects; the command ``data list | check | fetch``. Notebook: 04."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -58,75 +59,18 @@ class Collection:
         return manifest.frame(table.assign(group_id=groups))
 
 
-_RAW = "https://raw.githubusercontent.com/"
-_IMEMNET = f"{_RAW}linkAmy/IMEMNet/e9bf84491903be7020a3c97b47666005f796ea36/"
-COLLECTIONS = {row.name: row for row in (
-    Collection("wikiart_emotions", "paintings, twenty emotions", "1, 4", pictures.wikiart_emotions,
-               ("wikiart_emotions", "wikiart_paintings"), pictures.WIKIART_URL,
-               "annotations for research only, pictures as WikiArt states"),
-    Collection("mirex", "songs and MIDI, mood adjectives", "1", music.mirex,
-               ("mirex", "MIREX-like_mood"), "http://mir.dei.uc.pt",
-               "research only, songs of their publishers"),
-    Collection("imemnet", "pairs of clip and picture, scored", "2", pairs.imemnet,
-               ("imemnet", "IMEMNet"), "https://github.com/linkAmy/IMEMNet",
-               "none stated; the sources' own agreements hold", (
-        (f"{_IMEMNET}val_matching.txt",
-         "151038c10538d7d2e1760fb7b4056d63e97691a036505459298b2fb292c5bb1c"),
-        (f"{_IMEMNET}test_matching.txt",
-         "1b4b64da2936b6fcf04a61647e0b93a57182a2f9a962c7e1d86650f742ac11a4"),
-        (f"{_RAW}schoi828/IMEMNet-C/a56911bcc63152cf1aeb1f9a5b96e6311ecb82a0/image_va.csv",
-         "7533754109d628f304cd51ccb77949649f4320fa7ae225c84973cff348f83510"))),
-    Collection("melbench", "triplets of picture, text and music", "2", pairs.melbench,
-               ("melbench", "MeLBench"), "https://github.com/schowdhury671/melfusion",
-               "none found; sounds and pictures of their makers"),
-    Collection("deam", "music, valence and arousal", "3", music.deam,
-               ("deam", "DEAM", "mer_annotations/deam"), "https://cvml.unige.ch/databases/DEAM/",
-               "annotations CC BY-NC, audio Creative Commons"),
-    Collection("pmemo", "pop choruses, valence and arousal", "3", music.pmemo,
-               ("pmemo", "PMEmo2019", "mer_annotations/pmemo"),
-               "https://github.com/HuiZhangDB/PMEmo", "research use"),
-    Collection("cgna10766", "photographs, valence and arousal", "3", pictures.cgna10766,
-               ("cgna10766", "CGnA10766"), "https://doi.org/10.6084/m9.figshare.5383105",
-               "as figshare states; photographs of their makers"),
-    Collection("artemis", "comments on paintings, nine emotions", "4", pictures.artemis,
-               ("artemis", "ArtEmis"), "https://www.artemisdataset.org",
-               "its own terms (research, not to be passed on); pictures as WikiArt states"),
-    Collection("musiccaps", "captions of ten-second clips", "4", music.musiccaps,
-               ("musiccaps", "MusicCaps"), "https://www.kaggle.com/datasets/googleai/musiccaps",
-               "CC BY-SA 4.0 (text); recordings belong to their makers", (
-        (f"{_RAW}ben-ogden/musiccaps/dad6d3542777453324326d60f72484e7b9210b4a/google/musiccaps/"
-         "musiccaps-public.csv",
-         "8cc109ac507b5e5aed8ea73a5c8f897a9d0793f7397427e000adf4c05f6021c7"),)),
-    Collection("emomusic", "music, valence and arousal; DEAM's first year", "3", music.emomusic,
-               ("emomusic", "mer_annotations/emomusic", "deam_audio_sample"),
-               "https://cvml.unige.ch/databases/emoMusic/",
-               "annotations CC BY-NC, audio Creative Commons", stands_in=True),
-    Collection("emotify", "music, nine felt emotions", "3", music.emotify, ("emotify",),
-               "https://www2.projects.science.uu.nl/memotion/emotifydata/",
-               "ratings for research, recordings CC BY-NC-SA (Magnatune)", stands_in=True),
-    Collection("oasis", "photographs, valence and arousal", "3", pictures.oasis, ("oasis",),
-               "https://www.benedekkurdi.com/#oasis", "open access for research", stands_in=True),
-    Collection("vgmidi", "MIDI phrases, two signs", "1, 3", music.vgmidi,
-               ("vgmidi", "vgmidi_phrases"), "https://github.com/lucasnfe/vgmidi",
-               "MIT (repository); melodies of their publishers", stands_in=True),
-    Collection("art2mus", "pairs of painting and track", "2", pairs.art2mus,
-               ("art2mus", "art2mus_pairs"), "https://github.com/justivanr/art2mus_",
-               "none found for the list; tracks Creative Commons, pictures as WikiArt states", (
-        (f"{_RAW}justivanr/art2mus_/21ab344a4299ae22ace203f54dbbc7e236d0b666/data/extra/"
-         "image_audio_subset_df.json",
-         "26e44c891ffcc4b67a16b794edcbae2ed3d3db45b08d165c63edf0abf30a3b81"),), stands_in=True),
-    Collection("mer_audio_4q", "songs, a quadrant of the plane each", "3", music.mer_audio_4q,
-               ("mer_audio_4q", "MER_audio_taffc_dataset"), "http://mir.dei.uc.pt/downloads.html",
-               "research only, recordings of their publishers", stands_in=True),
-    Collection("artemis_subset", "paintings, an emotion each", "1, 4", pictures.artemis_subset,
-               ("artemis_subset",), "https://github.com/PingjunHong/multimodal_nlp",
-               "ArtEmis' own terms (research, not to be passed on); pictures as WikiArt states",
-               stands_in=True),
-    Collection("emobank", "sentences, valence and arousal", "4", texts.emobank,
-               ("emobank", "EmoBank", "lexicons/emobank"), "https://github.com/JULIELab/EmoBank",
-               "CC BY-SA 4.0", (
-        (f"{_RAW}JULIELab/EmoBank/248ce2a43e165a66d31aeaed83cff9641d6654e0/corpus/emobank.csv",
-         "1ade4a4a453e880c0f39d0536d2b355e8a716e0cf88236c64cdb4d438cf9605b"),), stands_in=True))}
+def _listed() -> dict[str, Collection]:
+    """The table ``collections/collections.json``; ``read`` names a module there, a function."""
+    rows = json.loads(Path(layout.__file__).with_name("collections.json").read_text("utf-8"))
+    of = {"music": music, "pairs": pairs, "pictures": pictures, "texts": texts}
+    for row in rows.values():
+        module, function = row["read"].split(".")
+        row |= {"read": getattr(of[module], function), "folders": tuple(row["folders"]),
+                "files": tuple(row.get("files", {}).items())}
+    return {name: Collection(name, **row) for name, row in rows.items()}
+
+
+COLLECTIONS = _listed()
 
 
 def root() -> Path:

@@ -14,7 +14,7 @@ from papermill.iorw import LocalHandler, papermill_io
 from lib.core import paths, watchdog, workers
 from lib.core.errors import readable
 from lib.core.profiles import PROFILE_VARIABLE
-from lib.workbook import graph, watch
+from lib.workbook import graph, kernels, watch
 
 
 class Watched(NBClientEngine):
@@ -55,6 +55,8 @@ def execute(source: Path, executed: Path, parameters: str, threads: int) -> int:
     say()
     workers.own_folder()
     workers.keep_memory()
+    if threads != 1:
+        os.environ.pop(kernels.ADDRESS, None)  # its server's libraries have one
     with paths.atomic(executed.with_suffix(graph.CODE_SUFFIX)) as file:
         file.write_text(json.dumps(code, indent=1) + "\n", encoding="utf-8")
     os.environ[workers.BAR_VARIABLE] = str(executed.with_suffix(watch.BAR_SUFFIX))

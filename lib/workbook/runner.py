@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from lib.core import paths, watchdog
 from lib.core.errors import KlangfarbeError, one_of
 from lib.core.profiles import PROFILES
-from lib.workbook import graph, lab, report, watch
+from lib.workbook import graph, kernels, lab, report, watch
 
 ENGINE_LOG = "snakemake.log"
 KILLED = "its process was killed (is memory or disk short?)"
@@ -91,7 +91,8 @@ def _watched(command: list[str], profile: str, stems: list[str], cores: int) -> 
     :data:`STOPPED` and the signal that stopped it or this process."""
     log = paths.RUNS / profile / ENGINE_LOG
     log.parent.mkdir(exist_ok=True)
-    with open(log, "w", encoding="utf-8") as file, watch.shown(profile, stems, cores) as look:
+    with (contextlib.nullcontext() if "--executor" in shlex.join(command) else kernels.served(),
+          open(log, "w", encoding="utf-8") as file, watch.shown(profile, stems, cores) as look):
         engine = subprocess.Popen(command, cwd=paths.ROOT, stdout=file, stderr=subprocess.STDOUT,
                                   env=os.environ | {watchdog.STARTER: str(os.getpid())})
         try:

@@ -28,7 +28,7 @@ KINDS = {
     "command": ("-m", "lib", "run"),
     "snakemake": ("-m", "snakemake"),
     "executor": ("-m", "lib", "execute"),
-    "kernel": ("-m", "ipykernel_launcher"),
+    "kernel": ("-m", "lib.workbook.kernels"),
 }
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 ENDS_THE_RUN = ("command", "snakemake")
@@ -73,9 +73,13 @@ def of_kind(kind: str, command: subprocess.Popen) -> list[psutil.Process]:
         first = psutil.Process(command.pid)
         for process in (first, *first.children(recursive=True)):
             with suppress(psutil.Error):
-                if tuple(process.cmdline()[1 : 1 + len(wanted)]) == wanted:
-                    found.append(process)
+                if _runs(process, wanted) and (kind != "kernel" or _runs(process.parent(), wanted)):
+                    found.append(process)  # a kernel is a fork of its server
     return found
+
+
+def _runs(process: psutil.Process, wanted: tuple[str, ...]) -> bool:
+    return tuple(process.cmdline()[1 : 1 + len(wanted)]) == wanted
 
 
 class Project:

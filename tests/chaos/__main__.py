@@ -82,16 +82,22 @@ def full_disks(project: chaos.Project, n: int, seed: int) -> collections.Counter
     return codes
 
 
+def parser() -> argparse.ArgumentParser:
+    """What a campaign may be told."""
+    told = argparse.ArgumentParser(prog="python -m lib chaos")
+    told.add_argument("--n", type=int, default=20, help="how often (default 20)")
+    told.add_argument("--seed", type=int, default=0, help="another seed, other moments")
+    told.add_argument("--cores", type=int, default=2, help="notebooks side by side")
+    told.add_argument("--disk", action="store_true", help="fill the disk instead of killing")
+    told.add_argument("--small", action="store_true", help="two small notebooks instead: quicker")
+    told.add_argument("--notebooks", nargs="+", default=["00", "26", "33", "34", "46"],
+                      metavar="NN", help="which run (default 00 26 33 34 46)")
+    return told
+
+
 def main(words: list[str]) -> int:
     """Runs a campaign and prints its figures; 1 with the first thing that went wrong."""
-    parser = argparse.ArgumentParser(prog="python -m lib chaos")
-    parser.add_argument("--n", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--disk", action="store_true")
-    parser.add_argument("--small", action="store_true", help="two small notebooks instead")
-    parser.add_argument("--notebooks", nargs="+", default=["00", "26", "33", "34", "46"])
-    chosen = parser.parse_args(words)
+    chosen = parser().parse_args(words)
     print(f"seed {chosen.seed}, {chosen.n} {'full disks' if chosen.disk else 'kills'}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         disk = chaos.small_disk(Path(folder) / "disk", 400) if chosen.disk else None

@@ -14,16 +14,16 @@ import traceback
 
 from lib.core import artefacts, paths, workers
 from lib.workbook import graph, ledger
-from lib.workbook.rehearsal import HOME
 
+HOME = paths.ROOT / "data" / "processed" / "rehearsal"
 PRELOADED = ("diffusers", "librosa", "matplotlib.pyplot", "open_clip", "seaborn",
              "sklearn.ensemble", "transformers.models.musicgen.modeling_musicgen", "lib.recipes",
              "lib.systems.compare")
 
 
 def rehearse(stems: list[str], cores: int) -> int:
-    """Rehearses notebooks in a process whose environment is set (:mod:`lib.workbook.rehearsal`);
-    forks inherit what it has imported; 1 if one failed."""
+    """Rehearses notebooks in a process whose environment is set (``__main__``); forks inherit what
+    it has imported; 1 if one failed."""
     for name in PRELOADED:
         __import__(name)
     from rehearsal import collections, networks, sizes  # which import those
