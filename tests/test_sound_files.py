@@ -136,6 +136,13 @@ def test_a_playlist_opens_nothing(tmp_path):
             audio.load(tmp_path / name)
 
 
+def test_a_codec_that_nothing_here_knows_is_told(tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(riff(lambda whole: whole.__setitem__(slice(20, 22), b"\x34\x82")))
+    with pytest.raises(KlangfarbeError, match="convert it"):
+        audio.load(path)
+
+
 def test_the_way_out_can_be_pasted(tmp_path):
     path = tmp_path / "my song.m4a"
     path.write_bytes(b"\x00\x00\x00\x20ftypM4A nothing more")

@@ -70,9 +70,10 @@ def clone(tmp_path, monkeypatch):
     for name, text in {"__init__": "",
                        "one": "def f():\n    from lib.deep import two\n\n    return two.VALUE\n",
                        "deep/__init__": "", "deep/two": '"""Two."""\n\nVALUE = 2  # a number\n',
-                       "other": "VALUE = 3\n"}.items():
+                       "other": "VALUE = 3\nMORE = 'words.json'\n"}.items():
         artefacts.write((tmp_path / "lib" / name).with_suffix(".txt"),
                         text).rename((tmp_path / "lib" / name).with_suffix(".py"))
+    artefacts.write(tmp_path / "lib" / "words.json", ["sad"])
     paths.NOTEBOOKS.mkdir()
     notebook(paths.NOTEBOOKS / "10_first.ipynb", "STEPS = 3",
              "%matplotlib inline\nfrom lib import one", "print(one.f())")
@@ -109,6 +110,17 @@ def test_only_what_the_code_does_makes_a_run_old(clone, file, before, after, dif
     assert reference_runs.stale(["10_first"]) == ({"10_first": differs} if differs else {})
     assert reference_runs.check(["10_first"]) == bool(differs)
     assert ("make reference" in capsys.readouterr().out) is bool(differs)
+
+
+def test_data_that_lie_beside_the_code_are_code(clone):
+    def code():
+        graph._module.cache_clear()  # a process reads them once
+        return graph.code_of(paths.NOTEBOOKS / "10_first.ipynb")
+
+    edit(clone / "lib/one.py", "from lib.deep import two", "from lib import other as two")
+    before = code()
+    edit(clone / "lib/words.json", "sad", "glad")
+    assert {name for name, of in code().items() if of != before[name]} == {"lib.other"}
 
 
 def test_a_run_that_nothing_is_known_of_is_named(clone):

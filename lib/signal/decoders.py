@@ -127,7 +127,7 @@ class FFmpeg(Decoder):
         self.source = source
         with self._container() as container:
             stream = next(iter(container.streams.audio), None)
-            if stream is None or not stream.rate:
+            if stream is None or not getattr(stream, "rate", 0):  # none: an unknown codec
                 raise ValueError("no sound in it")
             self.rate = stream.rate
             ticks = sum(packet.duration or 0 for packet in container.demux(stream))

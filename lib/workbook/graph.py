@@ -212,9 +212,8 @@ def code_of(notebook: Path) -> dict[str, str]:
 def _module(file: Path, _changed: int) -> tuple[str, list[str]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     imports = _imports(tree)  # before the docstrings are taken out of the tree
-    named = {node.value for node in ast.walk(tree)  # data that lie beside the code: words.json
-             if isinstance(node, ast.Constant) and str(node.value).endswith(".json")}
-    data = (file.with_name(name) for name in sorted(named) if "/" not in name)
+    named = sorted({str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)})
+    data = (file.with_name(n) for n in named if re.fullmatch(r"\w+\.json", n))  # as words.json
     return _hash(_plain(tree) + "".join(f.read_text("utf-8") for f in data if f.is_file())), imports
 
 

@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 import psutil
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from lib.core import paths
 
