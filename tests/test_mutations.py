@@ -57,6 +57,15 @@ def test_a_giant_is_refused_before_it_is_built(name, file, change, tmp_path):
     assert "allocate" not in said and "MemoryError" not in said
 
 
+def test_a_bank_of_filters_has_a_size_too(tmp_path):
+    folder = fuzz.copied("codec", tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    for name, value in (("n_pitches", 22_050), ("long_fft", 2**17)):
+        (folder / "config.json").write_text(json.dumps(config | {name: value}))
+        with pytest.raises(KlangfarbeError, match=f"{name}.* up to "):
+            pretrained.load("codec", folder, device="cpu")
+
+
 def test_settings_keep_their_types():
     config = stored.make_config(bridging.config.ClassifierConfig, {"width": 8, "unknown": 1})
     assert config.width == 8

@@ -33,7 +33,8 @@ TRUSTED_SKOPS_TYPES = ["numpy.dtype", "sklearn.ensemble._forest.RandomForestRegr
 # No number in a config is larger: tables, windows and pictures are as long as these say.
 LARGEST, LARGEST_OF = 2**20, {"rope_theta": 2**40, **dict.fromkeys((
     "height", "width", "shortest_edge", "size", "crop_size", "feature_size", "n_mels"), 4096),
-    "n_fft": 2**14, "fft_window_size": 2**14, "max_length_s": 300, "window_seconds": 300}
+    "n_fft": 2**14, "fft_window_size": 2**14, "long_fft": 2**14, "n_pitches": 2**10,
+    "max_length_s": 300, "window_seconds": 300}
 MAKERS = (torch.empty, torch.zeros, torch.ones, torch.full, torch.arange, torch.linspace,
           torch.hann_window)
 ROWS = (torch.arange, torch.linspace, torch.hann_window)
