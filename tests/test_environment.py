@@ -1,13 +1,16 @@
 """What installs the workbook: lock, conda file, make targets and the caller's stray settings."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from lib.core import paths
 from lib.workbook import doctor
@@ -35,8 +38,61 @@ def test_the_lock_pins_what_is_asked_for_and_what_the_workbook_is_made_of():
 
 def test_the_dependency_groups_name_what_requirements_in_asks_for():
     groups = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
-    named = [*groups["project"]["dependencies"], *groups["dependency-groups"]["dev"]]
+    named = [*groups["project"]["dependencies"], *groups["dependency-groups"]["dev"],
+             *groups["project"]["optional-dependencies"]["workbook"]]
     assert sorted(map(name, named)) == sorted(wanted())
+
+
+# what a package takes where it finds it, and does without elsewhere
+TAKEN_WHERE_FOUND = {"defusedxml", "google-auth", "ipython", "protobuf", "sentencepiece",
+                     "traitlets"}
+PLAYED = """
+import json, sys
+from importlib import metadata
+from pathlib import Path
+import numpy as np, soundfile
+from PIL import Image
+from lib.cli import main
+here = Path(sys.argv[1])
+noise = np.random.default_rng(0)
+Image.fromarray(noise.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(here / "painting.png")
+soundfile.write(here / "song.wav", .1 * noise.standard_normal(66_150), 22_050)
+for words in (["--as-score"], ["--system", "mapping"], ["--system", "bridging"],
+              ["--system", "art2music", "--comment", "calm"]):
+    assert not main(["hear", str(here / "painting.png"), "--seconds", "1", *words,
+                     "-o", str(here / "music.wav")])
+assert not main(["paint", str(here / "song.wav"), "-o", str(here / "picture.png")])
+from studio import listening, page
+names = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps([of for name in names for of in metadata.packages_distributions().get(name, ())]))
+"""
+
+
+def closure(names, without=()):
+    """The installed packages that these need, themselves among them."""
+    found, waiting = set(), [*map(name, names)]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            needed = [] if one in without else map(Requirement, metadata.requires(one) or ())
+            waiting += [name(each.name) for each in needed
+                        if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+@pytest.mark.slow
+def test_hear_paint_and_the_studio_need_only_what_a_light_install_has(tmp_path):
+    groups = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    weights_alone = {row["name"] for row in groups["tool"]["uv"]["dependency-metadata"]}
+    light = closure(groups["project"]["dependencies"], weights_alone)
+    assert not light & {"audiocraft", "jupyterlab", "papermill", "snakemake", "seaborn"}
+    script = "import sys; sys.path.append('notebooks')\n" + PLAYED
+    ran = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=paths.ROOT,
+                         capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    loaded = {name(of) for of in json.loads(ran.stdout.splitlines()[-1])} - {"klangfarbe"}
+    assert loaded - light <= closure(TAKEN_WHERE_FOUND), sorted(loaded - light)
 
 
 def test_the_lock_has_a_hash_for_every_pin_and_no_address():

@@ -4,6 +4,7 @@ served, in a real browser (skipped where there is none)."""
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -234,6 +235,40 @@ def test_a_refusal_is_told_without_a_path_and_large_files_are_turned_away(studio
         assert not httpx.get(f"{address}/gradio_api/file={path}", timeout=20).is_success
     assert "default-src 'self'" in httpx.get(address, timeout=20).headers[
         "Content-Security-Policy"]
+
+
+@pytest.mark.slow
+def test_a_photograph_is_played_and_a_recording_is_painted():
+    """Chromium's own camera shows a green field with a clock, its microphone beeps."""
+    with browser("--use-fake-device-for-media-stream",
+                 "--use-fake-ui-for-media-stream") as window, served("studio") as (address, _):
+        tab = window.new_page()
+        tab.goto(address, timeout=SLOW)
+        for name in ("Capture from camera", "Click to Access Webcam", "capture photo"):
+            tab.get_by_role("button", name=name).click(timeout=SLOW)
+        tab.get_by_role("button", name="Remove Image").wait_for(timeout=SLOW)
+        tab.get_by_role("button", name="Play it").click()
+        tab.get_by_text("written for").wait_for(timeout=SLOW)
+        choose(tab, "Music becomes a picture")
+        tab.get_by_role("button", name="Record audio").click()
+        tab.get_by_role("button", name="Record", exact=True).click()
+        tab.locator("time.duration", has_text=re.compile("0:0[2-9]")).wait_for(timeout=SLOW)
+        tab.get_by_role("button", name="Stop").click()
+        tab.get_by_role("button", name="Download").locator("visible=true").wait_for(timeout=SLOW)
+        tab.get_by_role("button", name="Paint it").click()
+        tab.get_by_alt_text("Picture 4 painted from it").wait_for(timeout=SLOW)
+
+
+@pytest.mark.slow
+def test_an_upload_is_deleted_in_time(inputs):
+    with served("studio", environment={"KLANGFARBE_KEPT_S": "2"}) as (address, _):
+        given = (inputs / "painting.png").read_bytes()
+        kept, = httpx.post(f"{address}/gradio_api/upload", timeout=60,
+                           files={"files": ("painting.png", given)}).json()
+        where, until = f"{address}/gradio_api/file={kept}", time.monotonic() + 60
+        assert httpx.get(where, timeout=20).content == given
+        while httpx.get(where, timeout=20).is_success:
+            assert time.monotonic() < until, "still there after a minute"
 
 
 @pytest.mark.slow

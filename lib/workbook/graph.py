@@ -87,7 +87,7 @@ STEPS = {
         SYSTEMS),
     "91_round_trip": Step("stations chain round.png evidence", SYSTEMS),
     "92_swapped_parts": Step("couples who changed swapped.png fused_musicgen.mp3", SYSTEMS),
-    "93_real_worlds": Step("table axes worlds.png", SYSTEMS),
+    "93_real_worlds": Step("table axes worlds.png", f"06 {SYSTEMS}"),  # 06 keeps features of files
 }
 
 

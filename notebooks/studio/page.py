@@ -27,10 +27,10 @@ from studio.answers import PLAYERS, RULES, WEIGHTS
 TITLE = "Klangfarbe: the studio"
 INTRO = f"""# {TITLE}
 Three ways to try what the workbook is about. Everything is computed on the machine that serves this
-page; what you give is deleted when it closes, or after half an hour. Small networks play here, and
-*{RULES}* is what their music is to be held against: no network, a composer's rules, which write for
-the same feeling. What is **felt** in real paintings is told a little (valence: r .35), in music far
-better (arousal: r .74)."""
+page; what you give is deleted when it closes, or after {server.KEPT_S // 60} minutes. Small
+networks play here, and *{RULES}* is what their music is to be held against: no network, a
+composer's rules, which write for the same feeling. What is **felt** in real paintings is told a
+little (valence: r .35), in music far better (arousal: r .74)."""
 MADE = Path(server.GIVEN) / "made"
 EXAMPLE_SIDE, EXAMPLE_S = 128, 15.0
 N_PICTURES = 4
@@ -71,7 +71,7 @@ def build() -> gr.Blocks:
     """The page; loads no network yet."""
     paintings, pieces = examples()
     with gr.Blocks(title=TITLE, analytics_enabled=False,
-                   delete_cache=(60, server.KEPT_S)) as page:
+                   delete_cache=(min(60, server.KEPT_S), server.KEPT_S)) as page:
         gr.Markdown(INTRO)
         with gr.Row():
             players = gr.CheckboxGroup(list(PLAYERS), value=list(AT_FIRST), label="Who plays")

@@ -17,7 +17,8 @@ from lib.core.errors import KlangfarbeError
 
 PASSWORD, USER = "KLANGFARBE_PASSWORD", "klangfarbe"
 GIVEN = "given"  # the folder of what is uploaded and made
-UPLOAD, KEPT_S = "20mb", 1800
+UPLOAD = "20mb"
+KEPT_S = int(os.environ.get("KLANGFARBE_KEPT_S", "1800"))  # seconds until an upload is deleted
 # what Gradio's theme has no name for and axe finds too faint
 CSS = """time, .controls span, .icon {color: var(--body-text-color-subdued) !important}
 .dark {--color-accent: var(--primary-400)}"""
