@@ -278,7 +278,11 @@ def _run(arguments: dict) -> int:
             function = (partial(_of_the_tests, name) if module == "tests"
                         else getattr(import_module(module), name))
         return function(**arguments) or 0
-    except KlangfarbeError as error:
+    except (KlangfarbeError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError):
+            if str(error.name).startswith("lib"):
+                raise
+            error = KlangfarbeError("the whole workbook", f"{error}: a light install", "make run")
         print(f"klangfarbe: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:

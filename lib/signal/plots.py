@@ -6,8 +6,6 @@ from collections.abc import Mapping
 import librosa
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Audio, display
-from IPython.display import Image as Shown
 from PIL import Image
 
 from lib.signal import affect, audio
@@ -17,6 +15,7 @@ QUADRANT_COLOURS = ("#e0932c", "#b5374a", "#4a5f8a", "#5a9b78")  # excited, tens
 
 def player(sound: np.ndarray, sample_rate_hz: int | None = None):
     """An audio player for a mono sound [N], stored as MP3 (about 6 kB a second instead of 59)."""
+    from IPython.display import Audio  # which a light install has not
     widget = Audio(data=audio.encode_mp3(sound, sample_rate_hz or audio.SAMPLE_RATE_HZ))
     widget.mimetype = "audio/mpeg"
     return widget
@@ -29,6 +28,7 @@ def listen(sounds: Mapping[str, tuple[np.ndarray, int]]) -> None:
     for axis, (name, heard) in zip(axes, sounds.items(), strict=True):
         mel(*heard, axis=axis, title=name)
         axis.label_outer()
+    from IPython.display import display  # as above
     display(photo(figure, quality=70), *(player(*heard) for heard in sounds.values()))
 
 
@@ -52,6 +52,7 @@ def photo(content, quality: int = 80, alt: str = ""):
     else:
         Image.fromarray(np.ascontiguousarray(content)).save(buffer, "JPEG", quality=quality,
                                                             optimize=True)
+    from IPython.display import Image as Shown  # as above
     return Shown(buffer.getvalue(), format="jpeg", alt=alt)
 
 
