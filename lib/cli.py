@@ -168,8 +168,7 @@ COMMANDS = {
         "the real collections: what is there, whether it is whole, how to get the rest",
         option("action", help="list | check | fetch"),
         option("names", nargs="*", metavar="NAME", help="with list and check none is all")),
-    "lab": ("lib.workbook.lab:serve", "JupyterLab on the notebooks, their stored sounds trusted",
-        _WORDS),
+    "lab": ("lib.workbook.lab:serve", "JupyterLab, the notebooks' stored sounds trusted", _WORDS),
     "doctor": ("lib.workbook.doctor:report", "what this machine has and what is missing"),
     "bench": ("tests:benchmarks", "one measurement, as a ratio", _WORDS),
     "chaos": ("tests:chaos", "kill runs of a copy of this clone at random moments", _WORDS),
@@ -264,9 +263,8 @@ def main(words: list[str] | None = None) -> int:
 
 def _of_the_tests(module: str, words: list[str]) -> int:
     """Runs a module of ``tests``, with the clone's own code; its exit code."""
-    found = os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "tests")))
-    return subprocess.run([sys.executable, "-m", module, *words], check=False, cwd=paths.ROOT,
-                          env=os.environ | {"PYTHONPATH": found}).returncode
+    return subprocess.run([sys.executable, "-m", module, *words], check=False, cwd=paths.ROOT, env={
+        **os.environ, "PYTHONPATH": f"{paths.ROOT}{os.pathsep}{paths.ROOT / 'tests'}"}).returncode
 
 
 def _run(arguments: dict) -> int:

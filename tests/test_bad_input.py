@@ -6,6 +6,7 @@ import warnings
 import wave
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -354,6 +355,15 @@ def test_a_damaged_artefact_gives_one_clear_line(name, tmp_path):
     with pytest.raises(KlangfarbeError) as error:
         artefacts.read(tmp_path / name)
     assert "make it again" in one_line(error)
+
+
+def test_text_in_a_table_that_is_none_is_told_when_it_is_read(tmp_path):
+    artefacts.write(tmp_path / "a.parquet", pd.DataFrame({"word": ["calm", "grey sky"]}))
+    whole = (tmp_path / "a.parquet").read_bytes()
+    assert whole.count(b"grey sky") >= 1
+    (tmp_path / "a.parquet").write_bytes(whole.replace(b"grey sky", b"gr\xad\xff sky"))
+    with pytest.raises(KlangfarbeError, match=r"a.parquet: .*UTF.?8"):
+        artefacts.read(tmp_path / "a.parquet")
 
 
 def _profiled(path, picture, **changes):

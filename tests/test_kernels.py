@@ -2,6 +2,9 @@
 
 import contextlib
 import os
+import socket
+import subprocess
+import sys
 import time
 
 import psutil
@@ -98,6 +101,30 @@ def test_without_its_server_a_kernel_starts_as_ever(monkeypatch):
     monkeypatch.setenv(kernels.PROVISIONER, kernels.NAME)
     with kernel() as (_, client):
         assert value(client, "'torch' in __import__('sys').modules") is False
+
+
+def test_who_hangs_up_harms_nobody(server):
+    for said in (b"", b"{", b"no JSON at all"):
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(os.environ[kernels.ADDRESS])
+            line.sendall(said)
+    with kernel() as (manager, _):
+        assert isinstance(manager.provisioner.process, kernels.Fork)
+
+
+@pytest.mark.parametrize("asks", ["", "start_new_kernel(kernel_name='python3')"])
+def test_its_server_ends_when_the_process_that_started_it_was_killed(asks):
+    code = ("import sys, time\nfrom jupyter_client.manager import start_new_kernel\n"
+            f"from lib.workbook import kernels\nwith kernels.served():\n    {asks or 'pass'}\n"
+            "    print(1, flush=True)\n    time.sleep(60)")
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE,
+                               cwd=paths.ROOT)
+    assert starter.stdout.read(1) == b"1"
+    left = psutil.Process(starter.pid).children(recursive=True)
+    assert len(left) == (2 if asks else 1) or not sys.platform.startswith("linux")
+    starter.kill()
+    starter.wait()
+    assert all(gone(process, 15) for process in left)
 
 
 def test_kernels_end_with_the_block():

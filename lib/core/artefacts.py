@@ -91,6 +91,8 @@ def read(path: Path | str) -> Any:
             case ".safetensors":
                 return load_file(path)
             case ".parquet":
+                from pyarrow import parquet  # slow, and pandas does not look whether text is text
+                parquet.read_table(path).validate(full=True)
                 return pd.read_parquet(path)
             case ".csv":
                 return pd.read_csv(path)

@@ -40,10 +40,11 @@ def served() -> Iterator[None]:
         with socket.socket(socket.AF_UNIX) as ear:  # here alone it would answer for a dead server
             ear.bind(address)
             ear.listen(64)
-            server = subprocess.Popen([sys.executable, "-m", __name__, str(ear.fileno())],
-                                      cwd=paths.ROOT, pass_fds=[ear.fileno()], env=os.environ | {
-                "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as kernels have it
-                "OMP_NUM_THREADS": "1", "PYTHONPATH": str(paths.ROOT)})
+            words = [sys.executable, "-m", __name__, str(ear.fileno()), str(os.getpid())]
+            own = {"MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as kernels have it
+                   "OMP_NUM_THREADS": "1", "PYTHONPATH": str(paths.ROOT)}
+            server = subprocess.Popen(words, cwd=paths.ROOT, pass_fds=[ear.fileno()],
+                                      env=os.environ | own)
         after.callback(server.wait)
         after.callback(server.kill)
         after.callback(os.environ.update, {
@@ -96,37 +97,36 @@ def _ask(command: list[str], kwargs: dict) -> int:
     return 0
 
 
-def serve(ear: socket.socket) -> None:
-    """Imports, then forks a kernel for each that asks, until the process that started it ends. In
-    a fork it returns what that one is to become."""
-    parent = os.getppid()
+def serve(ear: socket.socket, parent: int) -> None:
+    """Imports, then forks a kernel for each that asks, until its parent process ends."""
+    signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)  # while it imports, too; no fork inherits it
     for name in IMPORTED:
         import_module(name)
     gc.freeze()  # what all share: no fork looks through it, and so copies it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # leaves no zombies
-    ear.settimeout(0.5)
-    while os.getppid() == parent:
-        with contextlib.suppress(TimeoutError):
-            line, _ = ear.accept()
-            with line:
-                content, files, _, _ = socket.recv_fds(line, 2**16, 2)
-                while more := line.recv(2**16):
-                    content += more
-                if not (pid := os.fork()):
-                    ear.close()
-                    line.close()
-                    return _become(json.loads(content), files)
-                for file in files:
-                    os.close(file)
-                line.sendall(str(pid).encode())
+    while True:
+        line, _ = ear.accept()
+        with line, contextlib.suppress(OSError):  # who asked may have been killed
+            content, files, _, _ = socket.recv_fds(line, 2**16, 2)
+            while more := line.recv(2**16):
+                content += more
+            if not (pid := os.fork()):
+                ear.close()
+                line.close()
+                _become(json.loads(content), files)
+            for file in files:
+                os.close(file)
+            line.sendall(str(pid).encode())
 
 
 def _become(wanted: dict, files: list[int]) -> None:
     """Makes this fork what a new process of that command would be, and runs the kernel."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
     for given, own in zip((os.open(os.devnull, os.O_RDONLY), *files), range(3), strict=True):
         os.dup2(given, own)
         os.close(given)
@@ -141,4 +141,4 @@ def _become(wanted: dict, files: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
