@@ -278,7 +278,7 @@ def _run(arguments: dict) -> int:
         return function(**arguments) or 0
     except (KlangfarbeError, ModuleNotFoundError) as error:
         if isinstance(error, ModuleNotFoundError):
-            if str(error.name).startswith("lib"):
+            if str(error.name).partition(".")[0] in ("lib", "kit", "studio"):
                 raise
             error = KlangfarbeError("the whole workbook", f"{error}: a light install", "make run")
         print(f"klangfarbe: {error}", file=sys.stderr)

@@ -35,8 +35,8 @@ def served() -> Iterator[None]:
     if not sys.platform.startswith("linux") or not metadata.entry_points(name=NAME):
         yield
         return
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as after:
-        address = os.path.join(folder, "kernels")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, contextlib.ExitStack() as after:
+        address = f"{folder}/kernels"  # which may have 107 bytes: hence no $TMPDIR
         with socket.socket(socket.AF_UNIX) as ear:  # here alone it would answer for a dead server
             ear.bind(address)
             ear.listen(64)
