@@ -18,7 +18,7 @@ from lib.core.errors import one_of
 # name of a bench → the module here that holds ``bench_<name>``
 BENCHES: dict[str, str] = {
     **dict.fromkeys(("features", "vocoder", "atelier", "sampler", "frechet", "matching"), "media"),
-    **dict.fromkeys(("start", "answers"), "answers"),
+    **dict.fromkeys(("start", "answers", "kernel"), "answers"),
     **dict.fromkeys(("epoch", "generate", "latency"), "musicgen")}
 KEYS = ("name", "what", "ours", "baseline", "ratio", "unit", "peak_mb", "machine", "n")
 

@@ -6,10 +6,12 @@ import tempfile
 from pathlib import Path
 
 import psutil
+from jupyter_client.manager import start_new_kernel
 from PIL import Image
 
 import benchmarks
 from lib.core import paths
+from lib.workbook import kernels
 
 LIBRARIES = "import torch, diffusers, transformers, librosa, sklearn, scipy.signal, pandas"
 DIFFUSERS = ("from diffusers.models.unets.unet_2d import UNet2DModel; "
@@ -41,6 +43,27 @@ def bench_start(repeats: int = 3) -> dict:
     return benchmarks.result("a cold `paint`, against importing its libraries as they come",
                              best["paint"], best["libraries"], "s", repeats,
                              more_is_better=False, hear_s=best["hear"], torch_s=best["torch"])
+
+
+def kernel_seconds() -> float:
+    """Process seconds of a kernel until it has imported what most notebooks import."""
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(paths.NOTEBOOKS))
+    client.execute_interactive(f"import {', '.join(kernels.IMPORTED)}", timeout=300,
+                               output_hook=lambda _: None)
+    spent = psutil.Process(manager.provisioner.pid).cpu_times()
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    return spent.user + spent.system
+
+
+def bench_kernel(repeats: int = 5) -> dict:
+    """A notebook's kernel with what most notebooks import, forked, against a new process."""
+    with kernels.served():
+        kernel_seconds()  # waits for the server, who imports
+        forked = [kernel_seconds() for _ in range(repeats)]
+    fresh = [kernel_seconds() for _ in range(repeats)]
+    return benchmarks.result("a forked kernel with a notebook's imports, against a new process",
+                             min(forked), min(fresh), "s", repeats, more_is_better=False)
 
 
 def bench_answers(seconds: float = 8.0, repeats: int = 2) -> dict:
