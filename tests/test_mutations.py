@@ -2,7 +2,9 @@
 no hang, no memory beyond the file's own size. ``python -m lib fuzz`` is the long form.
 """
 
+import contextlib
 import json
+import sys
 
 import fuzz
 import mutations
@@ -31,6 +33,45 @@ def test_what_was_changed_is_read_or_told(kind, tmp_path, monkeypatch):
     for subject in fuzz.KINDS[kind](tmp_path / kind):
         found = subject.campaign(FEW[kind])
         assert not found.faults and found.read + found.refused == FEW[kind], subject.name
+
+
+def _spins(_):
+    while True:
+        pass
+
+
+def _says(words):
+    def read(path):
+        raise KlangfarbeError("a file", words.format(path), "mend it")
+    return read
+
+
+@pytest.mark.parametrize(("read", "fault"), [
+    (lambda path: {}["x"], "KeyError"), (_spins, "HANG"), (_says("it"), "unclear"),
+    (_says("{}: MemoryError"), "a giant"), (_says("{}: two\nlines"), "unclear"),
+    (_says("{}: cut short"), None), (lambda path: None, None)])
+def test_a_campaign_finds_what_it_looks_for(read, fault, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("word\nsad\n")
+    monkeypatch.setattr(mutations, "LONGEST_S", 0.2)
+    whole = (tmp_path / "a.csv").read_bytes()
+    found = mutations.campaign(
+        tmp_path, lambda path: None if path.read_bytes() == whole else read(path), 2)
+    assert [fault in one for one in found.faults] == [True, True] if fault else not found.faults
+    assert (tmp_path / "a.csv").read_bytes() == whole, "put back"
+
+
+@pytest.mark.parametrize(("code", "writes", "right"), [
+    (0, True, True), (2, False, True), (0, False, False), (2, True, False), (1, False, False)])
+def test_a_wrong_exit_code_and_half_a_result_are_found(code, writes, right, tmp_path, monkeypatch):
+    def main(words):
+        if writes:
+            (tmp_path / "out").write_text("made")
+        print("klangfarbe: expected a; got b; do c", file=sys.stderr)
+        return code
+    monkeypatch.setattr("lib.cli.main", main)
+    expected = AssertionError if not right else fuzz.Refused if code else None
+    with pytest.raises(expected) if expected else contextlib.nullcontext():
+        fuzz.command(["paint"], tmp_path / "out")
 
 
 # --- networks -------------------------------------------------------------------------------------
