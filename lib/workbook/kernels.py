@@ -1,6 +1,6 @@
 """Kernels that begin where most notebooks do. One process imports, once, what they import; each
-kernel is a fork of it, which starts in half a second in place of eight and shares that memory. Where
-there is no fork or that process is gone (a cluster's job), kernels start as ever."""
+kernel is a fork of it, which starts in half a second in place of eight and shares that memory.
+Where there is no fork or that process is gone (a cluster's job), kernels start as ever."""
 
 import atexit
 import contextlib
